@@ -1,0 +1,114 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import getRawBody from 'raw-body';
+import { codeOf, KeymillError, messageOf } from './errors.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What `/readyz` says: `ok` decides 200 or 503; everything else is for a person. */
+export interface Readiness {
+  readonly ok: boolean;
+  readonly [detail: string]: unknown;
+}
+
+/** Answers one JSON request; what it returns is the body, what it throws is a 4xx (a {@link KeymillError}) or a 500. */
+export type AdminRoute = (body: unknown) => Promise<unknown>;
+
+export interface AdminOptions {
+  readonly host: string;
+  /** 0 picks a free one; see {@link Admin.url}. */
+  readonly port: number;
+  readonly metrics: Metrics;
+  readonly ready: () => Readiness;
+  /** Keys are `"METHOD /path"`. */
+  readonly routes?: Readonly<Record<string, AdminRoute>>;
+  readonly log: Log;
+}
+
+export interface Admin extends AsyncDisposable {
+  readonly url: string;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * Starts a process's admin surface: `GET /livez`, `/readyz`, `/metrics` and the routes given. Operators only: it is bound to
+ * loopback unless configured otherwise, and never shares a port with the public.
+ *
+ * @throws when the port is taken
+ */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const { host, port, log } = options;
+  const server = createServer((request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      log.error({ error, url: request.url }, 'admin request failed');
+      if (!response.headersSent) sendJson(response, 500, { error: 'internal error' });
+    });
+  });
+  server.requestTimeout = 5_000;
+  server.headersTimeout = 5_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, host, resolve);
+  });
+  const { port: boundPort } = server.address() as AddressInfo;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `http://${shownHost}:${boundPort}`,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  options: AdminOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
+  if (method === 'GET' && path === '/livez') return sendJson(response, 200, { ok: true });
+  if (method === 'GET' && path === '/readyz') {
+    const readiness = options.ready();
+    return sendJson(response, readiness.ok ? 200 : 503, readiness);
+  }
+  if (method === 'GET' && path === '/metrics') {
+    const text = await options.metrics.text();
+    response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text);
+    return;
+  }
+  const route = options.routes?.[`${method} ${path}`];
+  if (!route) return sendJson(response, 404, { error: `no ${method} ${path} here` });
+  try {
+    sendJson(response, 200, await route(await readJson(request)));
+  } catch (error) {
+    const expected = error instanceof KeymillError;
+    if (!expected) options.log.error({ error, path }, 'admin route failed');
+    sendJson(response, expected ? 409 : 500, {
+      error: expected ? messageOf(error) : 'internal error',
+      code: codeOf(error),
+    });
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const text = await getRawBody(request, { limit: MAX_BODY_BYTES, encoding: 'utf8' }).catch(
+    (cause: unknown) => {
+      throw new KeymillError('BAD_BODY', `body: at most ${MAX_BODY_BYTES} bytes of UTF-8`, { cause });
+    },
+  );
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new KeymillError('BAD_JSON', 'body: not JSON', { cause });
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response
+    .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+    .end(`${JSON.stringify(body ?? null)}\n`);
+}

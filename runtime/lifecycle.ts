@@ -1,0 +1,132 @@
+import { messageOf } from './errors.ts';
+import type { Log } from './log.ts';
+import { withDeadline } from './retry.ts';
+
+/**
+ * What a process's main function receives: when to stop, and where to leave what must be undone.
+ *
+ * Stopping runs the releases in reverse order of registration, each bounded; also when start failed half-way.
+ */
+export interface Scope {
+  /** Aborted by the first SIGTERM or SIGINT, or by {@link Scope.fail}. */
+  readonly signal: AbortSignal;
+  /** Registers a release. `what` names it in the log when it fails or overruns. */
+  onRelease(what: string, release: () => unknown): void;
+  /** Registers a disposable and returns it. */
+  use<T extends AsyncDisposable>(what: string, resource: T): T;
+  /** Something the process cannot live without is gone: stop, and exit with code 1. */
+  fail(error: unknown): void;
+}
+
+export interface RunOptions {
+  readonly log: Log;
+  /** How long all releases together may take before the process exits anyway. */
+  readonly shutdownDeadlineMs: number;
+  /** How long one release may take. */
+  readonly releaseDeadlineMs?: number;
+}
+
+/**
+ * Runs one process from start to exit code.
+ *
+ * `start` begins the work and returns; the process then lives until a signal or a failure, releases everything in reverse
+ * order and ends. A second signal, or the shutdown deadline, ends it at once. After Matteo Collina's close-with-grace and
+ * graphile-worker's `withReleasers`, which do the same for theirs.
+ *
+ * @returns the exit code: 0 after a signal, 1 after a failure. Callers set `process.exitCode`; {@link runMain} does it all.
+ */
+export async function run(options: RunOptions, start: (scope: Scope) => Promise<void>): Promise<number> {
+  const { log, shutdownDeadlineMs, releaseDeadlineMs = shutdownDeadlineMs } = options;
+  const stopping = new AbortController();
+  const releases: { what: string; release: () => unknown }[] = [];
+  let exitCode = 0;
+
+  const fail = (error: unknown): void => {
+    if (stopping.signal.aborted) return;
+    log.fatal({ error }, 'stopping after a failure');
+    exitCode = 1;
+    stopping.abort(error);
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) {
+      log.warn({ signal }, 'second signal: leaving at once');
+      process.exit(1);
+    }
+    log.info({ signal }, 'stopping');
+    stopping.abort(new Error(`received ${signal}`));
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  process.on('uncaughtException', fail).on('unhandledRejection', fail);
+
+  const scope: Scope = {
+    signal: stopping.signal,
+    onRelease: (what, release) => void releases.push({ what, release }),
+    use: (what, resource) => {
+      releases.push({ what, release: () => resource[Symbol.asyncDispose]() });
+      return resource;
+    },
+    fail,
+  };
+
+  try {
+    await start(scope);
+    if (!stopping.signal.aborted) await aborted(stopping.signal);
+  } catch (error) {
+    if (!stopping.signal.aborted) fail(error);
+  }
+
+  const watchdog = setTimeout(() => {
+    log.fatal({ shutdownDeadlineMs }, 'shutdown overran its deadline');
+    process.exit(1);
+  }, shutdownDeadlineMs);
+  for (const { what, release } of releases.reverse()) {
+    try {
+      await withDeadline(`release of ${what}`, releaseDeadlineMs, async () => {
+        await release();
+      });
+    } catch (error) {
+      log.error({ error, what }, 'release failed');
+      exitCode = 1;
+    }
+  }
+  clearTimeout(watchdog);
+  process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+  process.off('uncaughtException', fail).off('unhandledRejection', fail);
+  log.info({ exitCode }, 'stopped');
+  return exitCode;
+}
+
+/**
+ * The whole of a `main.ts`: reads its configuration, runs, exits with the code of {@link run}.
+ * A fault in `prepare` (bad configuration) is printed in plain words on stderr and exits with code 2.
+ */
+export async function runMain(
+  prepare: () => RunOptions & { start: (scope: Scope) => Promise<void> },
+): Promise<void> {
+  let prepared: ReturnType<typeof prepare>;
+  try {
+    prepared = prepare();
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const exitCode = await run(prepared, prepared.start);
+  // A handle that somebody forgot must not keep a stopped process alive.
+  process.exit(exitCode);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // A process whose every handle is idle must still wait for its signal.
+    const keepAlive = setInterval(() => undefined, 0x7fffffff);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearInterval(keepAlive);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

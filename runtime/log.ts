@@ -1,0 +1,38 @@
+import { pino, type Logger } from 'pino';
+import { codeOf } from './errors.ts';
+
+/** Structured log: one JSON line per event on stdout. `log.info({ shard, epoch }, 'reign began')`. Never pass a URL that holds a password: see {@link withoutPassword}. */
+export type Log = Logger;
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * @param part the kind of process ("producer", "mapper") and `id` which one; both stand on every line
+ */
+export function createLog(part: string, id: string, level: LogLevel = 'info'): Log {
+  return pino({
+    level,
+    base: { part, id, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { error: describeError },
+    redact: { paths: ['password', 'secret', '*.password', '*.secret'], censor: '[redacted]' },
+  });
+}
+
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  return {
+    name: error.name,
+    code: codeOf(error),
+    message: error.message,
+    stack: error.stack,
+    ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
+  };
+}
+
+/** A connection URL as it may be shown: the password replaced by `***`. */
+export function withoutPassword(url: string): string {
+  return url.replace(/^([a-z0-9+]+:\/\/[^:@/]*):[^@/]*@/i, '$1:***@');
+}

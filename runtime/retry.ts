@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { DeadlineError } from './errors.ts';
+
+/**
+ * Runs `work` and rejects with {@link DeadlineError} once `timeoutMs` have passed, whatever `work` does.
+ *
+ * The signal handed to `work` is aborted at the deadline (and with `parent`), so that work which can stop does.
+ * A late result is dropped here: where it matters (a take, an insert) the caller must watch the promise itself.
+ *
+ * @param what names the awaited thing in the error: "redis-1", "claim on keys-db-2"
+ */
+export async function withDeadline<T>(
+  what: string,
+  timeoutMs: number,
+  work: (signal: AbortSignal) => Promise<T>,
+  parent?: AbortSignal,
+): Promise<T> {
+  parent?.throwIfAborted();
+  const controller = new AbortController();
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = (reason: unknown): void => {
+    reject(reason);
+    controller.abort(reason);
+  };
+  const timer = setTimeout(() => stop(new DeadlineError(what, timeoutMs)), timeoutMs);
+  const onParentAbort = (): void => stop(parent?.reason);
+  parent?.addEventListener('abort', onParentAbort, { once: true });
+  try {
+    return await Promise.race([work(controller.signal), stopped]);
+  } finally {
+    clearTimeout(timer);
+    parent?.removeEventListener('abort', onParentAbort);
+  }
+}
+
+/** Waits `ms`; rejects with the signal's reason when it is aborted first. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, signal ? { signal } : {});
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** Like {@link pause}, for loops that look at the signal themselves: an abort ends the wait quietly. */
+export async function pauseQuietly(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+}
+
+export interface Backoff {
+  readonly baseMs: number;
+  readonly maxMs: number;
+}
+
+/**
+ * Pause before attempt `attempt` (0 = the first retry): doubling from `baseMs` to `maxMs`, with full jitter in the upper half.
+ * Pure, given `random` in [0, 1).
+ */
+export function delayFor(
+  attempt: number,
+  { baseMs, maxMs }: Backoff,
+  random: number = Math.random(),
+): number {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 30));
+  return ceiling / 2 + (ceiling / 2) * random;
+}
