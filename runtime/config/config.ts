@@ -1,0 +1,152 @@
+import { hostname } from 'node:os';
+import { LOG_LEVELS, type LogLevel } from '../log.ts';
+import { Env } from './env.ts';
+import { readStores, type StoresConfig } from './stores.ts';
+
+export interface ZooKeeperConfig {
+  /** `host:port,host:port/chroot` */
+  readonly connect: string;
+  readonly sessionTimeoutMs: number;
+}
+
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What every long-lived process has. */
+export interface ProcessConfig {
+  readonly id: string;
+  readonly logLevel: LogLevel;
+  readonly admin: ListenConfig;
+  readonly zookeeper: ZooKeeperConfig;
+  readonly stores: StoresConfig;
+}
+
+export interface PoolLimits {
+  readonly lowFloor: number;
+  readonly highFloor: number;
+  readonly highCeiling: number;
+  readonly minutesHeld: number;
+}
+
+export interface ProducerConfig extends ProcessConfig {
+  /** Most shards it holds. */
+  readonly capacity: number;
+  readonly pools: PoolLimits;
+  readonly batchSize: number;
+  readonly generation: { readonly low: number; readonly count: number };
+}
+
+export interface MapperConfig extends ProcessConfig {
+  readonly http: ListenConfig;
+  /** Origin of short links without a slash at the end; undefined: the mapper's own address. */
+  readonly publicUrl: string | undefined;
+  readonly allowPrivateTargets: boolean;
+  readonly reserve: number;
+  readonly queueLimit: number;
+  readonly cache: { readonly maxBytes: number; readonly ttlMs: number };
+}
+
+/** What `keymill` needs to look at a cluster. */
+export interface OperatorConfig {
+  readonly zookeeper: ZooKeeperConfig;
+  readonly stores: StoresConfig;
+}
+
+type Source = Readonly<Record<string, string | undefined>>;
+
+/** @throws ConfigError listing every fault */
+export function readProducerConfig(source?: Source): ProducerConfig {
+  const env = new Env(source);
+  const pools = readPoolLimits(env);
+  const config: ProducerConfig = {
+    ...readProcess(env),
+    capacity: env.integer('PRODUCER_CAPACITY', 2, 1, 1_024),
+    pools,
+    batchSize: env.integer('BATCH_SIZE', 20_000, 1, 100_000),
+    generation: {
+      low: env.integer('UNUSED_LOW', 50_000, 1, 1_000_000_000),
+      count: env.integer('GENERATE_COUNT', 100_000, 1, 100_000_000),
+    },
+  };
+  env.throwIfFaulty();
+  return config;
+}
+
+/** @throws ConfigError listing every fault */
+export function readMapperConfig(source?: Source): MapperConfig {
+  const env = new Env(source);
+  const config: MapperConfig = {
+    ...readProcess(env),
+    http: { host: env.find('HTTP_HOST') ?? '127.0.0.1', port: env.integer('HTTP_PORT', 8080, 0, 65_535) },
+    publicUrl: readPublicUrl(env),
+    allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
+    reserve: env.integer('RESERVE', 256, 0, 100_000),
+    queueLimit: env.integer('QUEUE_LIMIT', 4_096, 1, 1_000_000),
+    cache: {
+      maxBytes: env.integer('CACHE_MAX_BYTES', 64 * 2 ** 20, 0, 2 ** 40),
+      ttlMs: env.integer('CACHE_TTL_MS', 60_000, 0, 86_400_000),
+    },
+  };
+  env.throwIfFaulty();
+  return config;
+}
+
+/** @throws ConfigError listing every fault */
+export function readOperatorConfig(source?: Source): OperatorConfig {
+  const env = new Env(source);
+  const config = { zookeeper: readZooKeeper(env), stores: readStores(env) };
+  env.throwIfFaulty();
+  return config;
+}
+
+function readProcess(env: Env): ProcessConfig {
+  const id = env.find('ID') ?? `${hostname()}-${process.pid}`;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(id))
+    env.fault('ID', 'at most 63 letters, digits, . _ -, beginning with a letter or digit');
+  return {
+    id,
+    logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    admin: { host: env.find('ADMIN_HOST') ?? '127.0.0.1', port: env.integer('ADMIN_PORT', 0, 0, 65_535) },
+    zookeeper: readZooKeeper(env),
+    stores: readStores(env),
+  };
+}
+
+function readZooKeeper(env: Env): ZooKeeperConfig {
+  const connect = env.string('ZOOKEEPER', 'host:port,host:port/chroot');
+  if (connect !== '' && !/^[^,/:\s]+:\d{1,5}(,[^,/:\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
+    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot');
+  }
+  return { connect, sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000) };
+}
+
+function readPoolLimits(env: Env): PoolLimits {
+  const limits = {
+    lowFloor: env.integer('POOL_LOW', 4_000, 1, 10_000_000),
+    highFloor: env.integer('POOL_HIGH', 10_000, 1, 10_000_000),
+    highCeiling: env.integer('POOL_HIGH_MAX', 200_000, 1, 100_000_000),
+    minutesHeld: env.integer('POOL_MINUTES', 5, 1, 1_440),
+  };
+  if (limits.lowFloor >= limits.highFloor)
+    env.fault('POOL_LOW', `less than KEYMILL_POOL_HIGH (${limits.highFloor} keys)`);
+  if (limits.highFloor > limits.highCeiling)
+    env.fault('POOL_HIGH', `at most KEYMILL_POOL_HIGH_MAX (${limits.highCeiling} keys)`);
+  return limits;
+}
+
+function readPublicUrl(env: Env): string | undefined {
+  const value = env.find('PUBLIC_URL');
+  if (value === undefined) return undefined;
+  const url = URL.parse(value);
+  const isOrigin =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === '' &&
+    url.username === '';
+  if (!isOrigin) env.fault('PUBLIC_URL', 'an http or https origin without path, such as https://go.example');
+  return url?.origin;
+}

@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs';
+import { KeymillError, messageOf } from '../errors.ts';
+
+/** One wrong setting: which variable, what it holds, what would be right. */
+export interface Fault {
+  readonly variable: string;
+  readonly value: string;
+  readonly expected: string;
+}
+
+/** Thrown when a process is configured wrongly; lists every fault at once. Mend the variables it names and start again. */
+export class ConfigError extends KeymillError {
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    const lines = faults.map(
+      ({ variable, value, expected }) => `  ${variable}=${value}: expected ${expected}`,
+    );
+    super('BAD_CONFIG', `configuration: ${faults.length} fault(s)\n${lines.join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+/** How a variable is described to people; `docs/configuration.md` is checked against this table. */
+export interface Variable {
+  readonly meaning: string;
+  /** What a larger or other value buys and costs. */
+  readonly tradeOff?: string;
+  readonly default?: string;
+  readonly unit?: string;
+  /** Also read from the file that `NAME_FILE` names; its value is never printed. */
+  readonly secret?: true;
+}
+
+/** Every variable there is. Names are given without the prefix `KEYMILL_`. */
+export const VARIABLES = {
+  ID: {
+    meaning: 'name of this process among its kind; also its znode: letters, digits, . _ -',
+    default: 'host name and process id',
+  },
+  ZOOKEEPER: {
+    meaning: 'ZooKeeper connect string: host:port,host:port, with an optional /chroot at the end',
+  },
+  SESSION_TIMEOUT_MS: {
+    meaning: 'ZooKeeper session timeout asked for; the servers may grant another',
+    tradeOff: 'longer survives longer stalls and elections; shorter replaces a lost host sooner',
+    default: '6000',
+    unit: 'ms',
+  },
+  REDIS: { meaning: 'key pools: name=redis://host:port,name=…', secret: true },
+  KEYS_DBS: { meaning: 'keys-db shards: keys-db-1=mysql://user:password@host:port/database,…', secret: true },
+  URLS_DBS: {
+    meaning:
+      'urls servers with their slots: urls-1:0-15=mysql://…,urls-2:16-31=mysql://… (several ranges: 0-7+16-23)',
+    secret: true,
+  },
+  USERS_DB: { meaning: 'users database: mysql://user:password@host:port/database', secret: true },
+  KEY_LENGTH: {
+    meaning: 'characters of a generated key, 6 to 10',
+    tradeOff: 'shorter links are nicer to read and easier to enumerate',
+    default: '8',
+  },
+  KEY_SECRET: {
+    meaning: 'secret that shuffles the key space, at least 16 characters; never change it',
+    secret: true,
+  },
+  REGION_BITS: {
+    meaning: 'bits of the key space that number the keys-db',
+    default: '10 at key length 8 and above, else 4',
+  },
+  QUARANTINE_MS: {
+    meaning: 'how long a missing key is watched before it is recycled',
+    tradeOff: 'must be longer than any mapper may hold a key',
+    default: '600000',
+    unit: 'ms',
+  },
+  LOG_LEVEL: { meaning: 'trace, debug, info, warn, error, fatal or silent', default: 'info' },
+  ADMIN_HOST: { meaning: 'address of the admin port (livez, readyz, metrics)', default: '127.0.0.1' },
+  ADMIN_PORT: { meaning: 'admin port; 0 picks a free one', default: '0' },
+  PRODUCER_CAPACITY: { meaning: 'most keys-db shards that one producer holds', default: '2', unit: 'shards' },
+  POOL_LOW: { meaning: 'smallest low watermark of a pool', default: '4000', unit: 'keys' },
+  POOL_HIGH: { meaning: 'smallest high watermark of a pool', default: '10000', unit: 'keys' },
+  POOL_HIGH_MAX: {
+    meaning: 'largest high watermark of a pool',
+    tradeOff: 'memory in Redis, and keys to recycle after a loss',
+    default: '200000',
+    unit: 'keys',
+  },
+  POOL_MINUTES: {
+    meaning: 'how many minutes of the measured drain a full pool covers',
+    default: '5',
+    unit: 'minutes',
+  },
+  BATCH_SIZE: { meaning: 'most key ids claimed at once', default: '20000', unit: 'keys' },
+  UNUSED_LOW: { meaning: 'a holder generates when fewer unused keys remain', default: '50000', unit: 'keys' },
+  GENERATE_COUNT: { meaning: 'how many keys a holder generates at a time', default: '100000', unit: 'keys' },
+  HTTP_HOST: { meaning: 'address of the public port', default: '127.0.0.1' },
+  HTTP_PORT: { meaning: 'public port; 0 picks a free one', default: '8080' },
+  PUBLIC_URL: {
+    meaning: 'what short links begin with, e.g. https://go.example',
+    default: "the mapper's own address",
+  },
+  ALLOW_PRIVATE_TARGETS: {
+    meaning: 'true lets links point at private and loopback addresses',
+    default: 'false',
+  },
+  RESERVE: {
+    meaning: 'keys a mapper holds ready per pool',
+    tradeOff: 'covers a Redis hiccup; stranded for the quarantine when the mapper is killed',
+    default: '256',
+    unit: 'keys',
+  },
+  QUEUE_LIMIT: {
+    meaning: 'most shortens waiting in a mapper; beyond it 503',
+    default: '4096',
+    unit: 'requests',
+  },
+  CACHE_MAX_BYTES: { meaning: 'memory for cached links in a mapper', default: '67108864', unit: 'bytes' },
+  CACHE_TTL_MS: {
+    meaning: 'longest a cached link may outlive a lost invalidation',
+    default: '60000',
+    unit: 'ms',
+  },
+} as const satisfies Record<string, Variable>;
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** Reads variables one by one and collects every fault, so that a person mends them all at once. */
+export class Env {
+  readonly faults: Fault[] = [];
+  readonly #source: Readonly<Record<string, string | undefined>>;
+
+  constructor(source: Readonly<Record<string, string | undefined>> = process.env) {
+    this.#source = source;
+  }
+
+  /** The raw value: the variable's, else the content of the file that `…_FILE` names, else undefined. Empty counts as absent. */
+  find(name: VariableName): string | undefined {
+    const variable = `KEYMILL_${name}`;
+    const direct = this.#source[variable];
+    const isSecret = 'secret' in VARIABLES[name];
+    const file = isSecret ? this.#source[`${variable}_FILE`] : undefined;
+    if (direct && file)
+      this.#push(`${variable}_FILE`, file, `either ${variable} or ${variable}_FILE, not both`);
+    if (direct) return direct.trim();
+    if (!file) return undefined;
+    try {
+      return readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      this.#push(`${variable}_FILE`, file, `a readable file (${messageOf(error)})`);
+      return undefined;
+    }
+  }
+
+  string(name: VariableName, expected: string): string {
+    const value = this.find(name);
+    if (value) return value;
+    this.fault(name, expected);
+    return '';
+  }
+
+  integer(name: VariableName, fallback: number, min: number, max: number): number {
+    const value = this.find(name);
+    if (value === undefined) return fallback;
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    const { unit }: Variable = VARIABLES[name];
+    this.fault(name, `a whole number from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`);
+    return fallback;
+  }
+
+  boolean(name: VariableName, fallback: boolean): boolean {
+    const value = this.find(name);
+    if (value === undefined) return fallback;
+    if (value === 'true' || value === '1') return true;
+    if (value === 'false' || value === '0') return false;
+    this.fault(name, 'true or false');
+    return fallback;
+  }
+
+  oneOf<T extends string>(name: VariableName, allowed: readonly T[], fallback: T): T {
+    const value = this.find(name);
+    if (value === undefined) return fallback;
+    const found = allowed.find((candidate) => candidate === value);
+    if (found === undefined) this.fault(name, `one of ${allowed.join(', ')}`);
+    return found ?? fallback;
+  }
+
+  /** Records a fault of a variable; a secret's value is not repeated. */
+  fault(name: VariableName, expected: string): void {
+    const raw = this.#source[`KEYMILL_${name}`];
+    const shown =
+      raw === undefined || raw === '' ? '(not set)' : 'secret' in VARIABLES[name] ? '(hidden)' : raw;
+    this.#push(`KEYMILL_${name}`, shown, expected);
+  }
+
+  /** @throws ConfigError with every fault seen so far */
+  throwIfFaulty(): void {
+    if (this.faults.length > 0) throw new ConfigError(this.faults);
+  }
+
+  #push(variable: string, value: string, expected: string): void {
+    this.faults.push({ variable, value, expected });
+  }
+}

@@ -1,0 +1,192 @@
+import type { Env } from './env.ts';
+
+/** The number of logical urls shards. Part of the data's layout: it never changes. */
+export const SLOT_COUNT = 32;
+
+export interface RedisShardConfig {
+  readonly name: string;
+  readonly url: string;
+}
+
+export interface KeysDbConfig {
+  readonly name: string;
+  readonly url: string;
+  /** Its number in the key space: N − 1 of keys-db-N. */
+  readonly region: number;
+}
+
+export interface UrlsDbConfig {
+  readonly name: string;
+  readonly url: string;
+  readonly slots: readonly number[];
+}
+
+export interface KeySpaceConfig {
+  readonly length: number;
+  readonly secret: string;
+  readonly regionBits: number;
+}
+
+/** Where everything is kept; the same for producers, mappers and the operator's command. */
+export interface StoresConfig {
+  readonly redis: readonly RedisShardConfig[];
+  readonly keysDbs: readonly KeysDbConfig[];
+  readonly urlsDbs: readonly UrlsDbConfig[];
+  readonly usersDb: { readonly url: string };
+  readonly keys: KeySpaceConfig;
+  readonly quarantineMs: number;
+}
+
+export function readStores(env: Env): StoresConfig {
+  const keys = readKeySpace(env);
+  return {
+    redis: readRedis(env),
+    keysDbs: readKeysDbs(env, keys.regionBits),
+    urlsDbs: readUrlsDbs(env),
+    usersDb: {
+      url: readUrl(
+        env,
+        'USERS_DB',
+        env.string('USERS_DB', 'mysql://user:password@host:port/database'),
+        MYSQL,
+      ),
+    },
+    keys,
+    quarantineMs: env.integer('QUARANTINE_MS', 600_000, 1_000, 30 * 86_400_000),
+  };
+}
+
+function readKeySpace(env: Env): KeySpaceConfig {
+  const length = env.integer('KEY_LENGTH', 8, 6, 10);
+  const secret = env.string('KEY_SECRET', 'a secret of at least 16 characters');
+  if (secret !== '' && secret.length < 16) env.fault('KEY_SECRET', 'at least 16 characters');
+  return { length, secret, regionBits: env.integer('REGION_BITS', length >= 8 ? 10 : 4, 1, 16) };
+}
+
+function readRedis(env: Env): RedisShardConfig[] {
+  const expected = 'redis-1=redis://host:port,redis-2=redis://host:port,…';
+  const shards = splitList(env.string('REDIS', expected)).flatMap((entry) => {
+    const [name, url] = splitOnce(entry, '=');
+    if (!NAME.test(name) || url === undefined) {
+      env.fault('REDIS', expected);
+      return [];
+    }
+    return [{ name, url: readUrl(env, 'REDIS', url, REDIS) }];
+  });
+  requireDistinct(env, 'REDIS', shards);
+  return shards;
+}
+
+function readKeysDbs(env: Env, regionBits: number): KeysDbConfig[] {
+  const expected = 'keys-db-1=mysql://user:password@host:port/database,keys-db-2=…';
+  const shards = splitList(env.string('KEYS_DBS', expected)).flatMap((entry) => {
+    const [name, url] = splitOnce(entry, '=');
+    const number = Number(/^keys-db-([1-9]\d{0,4})$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(number) || url === undefined) {
+      env.fault('KEYS_DBS', expected);
+      return [];
+    }
+    if (number > 2 ** regionBits)
+      env.fault('KEYS_DBS', `no number above ${2 ** regionBits} (${regionBits} region bits): ${name}`);
+    return [{ name, url: readUrl(env, 'KEYS_DBS', url, MYSQL), region: number - 1 }];
+  });
+  requireDistinct(env, 'KEYS_DBS', shards);
+  return shards;
+}
+
+function readUrlsDbs(env: Env): UrlsDbConfig[] {
+  const expected = 'urls-1:0-15=mysql://…,urls-2:16-31=mysql://…';
+  const servers = splitList(env.string('URLS_DBS', expected)).flatMap((entry) => {
+    const [head, url] = splitOnce(entry, '=');
+    const [name, ranges] = splitOnce(head, ':');
+    const slots = parseSlots(ranges ?? '');
+    if (!NAME.test(name) || slots === undefined || url === undefined) {
+      env.fault('URLS_DBS', `${expected}, with slots from 0 to ${SLOT_COUNT - 1}`);
+      return [];
+    }
+    return [{ name, url: readUrl(env, 'URLS_DBS', url, MYSQL), slots }];
+  });
+  requireDistinct(env, 'URLS_DBS', servers);
+  if (servers.length > 0) requireEverySlotOnce(env, servers);
+  return servers;
+}
+
+/** `"0-7+16-23"` → the slots it names; undefined when it is not of that form. */
+export function parseSlots(ranges: string): number[] | undefined {
+  const slots: number[] = [];
+  for (const range of ranges.split('+')) {
+    const match = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(range);
+    const first = Number(match?.[1] ?? Number.NaN);
+    const last = Number(match?.[2] ?? first);
+    if (!(first <= last && last < SLOT_COUNT)) return undefined;
+    for (let slot = first; slot <= last; slot++) slots.push(slot);
+  }
+  return slots;
+}
+
+/** The shortest form that {@link parseSlots} reads back. */
+export function formatSlots(slots: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const slot of slots.toSorted((a, b) => a - b)) {
+    const open = ranges.at(-1);
+    if (open && open[1] === slot - 1) open[1] = slot;
+    else ranges.push([slot, slot]);
+  }
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join('+');
+}
+
+function requireEverySlotOnce(env: Env, servers: readonly UrlsDbConfig[]): void {
+  const owners = new Map<number, string[]>();
+  for (const { name, slots } of servers) {
+    for (const slot of slots) owners.set(slot, [...(owners.get(slot) ?? []), name]);
+  }
+  const holes = Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter((slot) => !owners.has(slot));
+  const overlaps = [...owners].filter(([, names]) => names.length > 1);
+  if (holes.length > 0) env.fault('URLS_DBS', `a server for every slot; none has ${formatSlots(holes)}`);
+  for (const [slot, names] of overlaps)
+    env.fault('URLS_DBS', `one server for each slot; ${names.join(' and ')} both have ${slot}`);
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const MYSQL = { protocol: 'mysql:', needsPath: true, example: 'mysql://user:password@host:port/database' };
+const REDIS = { protocol: 'redis:', needsPath: false, example: 'redis://host:port' };
+
+function readUrl(
+  env: Env,
+  name: 'REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'USERS_DB',
+  url: string,
+  form: typeof MYSQL,
+): string {
+  if (url === '') return url;
+  const parsed = URL.parse(url);
+  const isRight =
+    parsed !== null &&
+    parsed.protocol === form.protocol &&
+    parsed.hostname !== '' &&
+    (!form.needsPath || parsed.pathname.length > 1);
+  if (!isRight) env.fault(name, `URLs of the form ${form.example}`);
+  return url;
+}
+
+function requireDistinct(
+  env: Env,
+  name: 'REDIS' | 'KEYS_DBS' | 'URLS_DBS',
+  entries: readonly { name: string; url: string }[],
+): void {
+  for (const field of ['name', 'url'] as const) {
+    const values = entries.map((entry) => entry[field]);
+    if (new Set(values).size < values.length) env.fault(name, `every ${field} once`);
+  }
+}
+
+function splitList(value: string): string[] {
+  return value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
