@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readMapperConfig, readProducerConfig } from '../../runtime/config/config.ts';
+import { ConfigError } from '../../runtime/config/env.ts';
+import { formatSlots, parseSlots } from '../../runtime/config/stores.ts';
+
+const RIGHT = {
+  KEYMILL_ID: 'producer-1',
+  KEYMILL_ZOOKEEPER: '127.0.0.1:2181,127.0.0.1:2182/keymill',
+  KEYMILL_REDIS: 'redis-1=redis://127.0.0.1:6379,redis-2=redis://127.0.0.1:6380',
+  KEYMILL_KEYS_DBS: 'keys-db-1=mysql://k:p@127.0.0.1/keys_1,keys-db-2=mysql://k:p@127.0.0.1/keys_2',
+  KEYMILL_URLS_DBS: 'urls-1:0-7+16-31=mysql://k:p@127.0.0.1/urls_1,urls-2:8-15=mysql://k:p@127.0.0.1/urls_2',
+  KEYMILL_USERS_DB: 'mysql://k:p@127.0.0.1/users',
+  KEYMILL_KEY_SECRET: 'sixteen characters or more',
+};
+
+function faultsOf(
+  change: Record<string, string | undefined>,
+  read: (env: Record<string, string | undefined>) => unknown = readProducerConfig,
+): string[] {
+  try {
+    read({ ...RIGHT, ...change });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map(({ variable }) => variable);
+    throw error;
+  }
+  return [];
+}
+
+describe('configuration', () => {
+  it('reads a right one', () => {
+    const config = readProducerConfig(RIGHT);
+    expect(config.id).to.equal('producer-1');
+    expect(config.capacity).to.equal(2);
+    expect(config.stores.keysDbs.map(({ name, region }) => [name, region])).to.deep.equal([
+      ['keys-db-1', 0],
+      ['keys-db-2', 1],
+    ]);
+    expect(config.stores.urlsDbs.map(({ slots }) => slots.length)).to.deep.equal([24, 8]);
+    expect(config.stores.keys).to.deep.include({ length: 8, regionBits: 10 });
+  });
+
+  it('names every fault at once, with variable, value and expectation', () => {
+    const wrong = {
+      KEYMILL_KEY_LENGTH: '12',
+      KEYMILL_PRODUCER_CAPACITY: 'two',
+      KEYMILL_REDIS: 'localhost',
+      KEYMILL_ZOOKEEPER: undefined,
+    };
+    expect(faultsOf(wrong)).to.have.members([
+      'KEYMILL_KEY_LENGTH',
+      'KEYMILL_PRODUCER_CAPACITY',
+      'KEYMILL_REDIS',
+      'KEYMILL_ZOOKEEPER',
+    ]);
+    expect(() => readProducerConfig({ ...RIGHT, ...wrong }))
+      .to.throw(ConfigError)
+      .with.property('message')
+      .that.contains('KEYMILL_KEY_LENGTH=12: expected a whole number from 6 to 10');
+  });
+
+  const refused: [string, Record<string, string | undefined>, string][] = [
+    [
+      'a low watermark above the high one',
+      { KEYMILL_POOL_LOW: '9000', KEYMILL_POOL_HIGH: '8000' },
+      'KEYMILL_POOL_LOW',
+    ],
+    ['a slot map with a hole', { KEYMILL_URLS_DBS: 'urls-1:0-30=mysql://k:p@h/u' }, 'KEYMILL_URLS_DBS'],
+    [
+      'a slot map with an overlap',
+      { KEYMILL_URLS_DBS: 'a:0-31=mysql://k:p@h/a,b:31=mysql://k:p@h/b' },
+      'KEYMILL_URLS_DBS',
+    ],
+    ['a slot beyond the last', { KEYMILL_URLS_DBS: 'a:0-32=mysql://k:p@h/a' }, 'KEYMILL_URLS_DBS'],
+    ['a short secret', { KEYMILL_KEY_SECRET: 'short' }, 'KEYMILL_KEY_SECRET'],
+    [
+      'two names for one keys-db',
+      { KEYMILL_KEYS_DBS: 'keys-db-1=mysql://k:p@h/a,keys-db-2=mysql://k:p@h/a' },
+      'KEYMILL_KEYS_DBS',
+    ],
+    [
+      'a keys-db number beyond the regions',
+      { KEYMILL_KEYS_DBS: 'keys-db-2000=mysql://k:p@h/a' },
+      'KEYMILL_KEYS_DBS',
+    ],
+    ['a keys-db of another name', { KEYMILL_KEYS_DBS: 'shard-1=mysql://k:p@h/a' }, 'KEYMILL_KEYS_DBS'],
+    ['a negative number', { KEYMILL_QUARANTINE_MS: '-1' }, 'KEYMILL_QUARANTINE_MS'],
+    [
+      'a file that is not there',
+      { KEYMILL_KEY_SECRET: undefined, KEYMILL_KEY_SECRET_FILE: '/nonexistent' },
+      'KEYMILL_KEY_SECRET_FILE',
+    ],
+    ['an id that is no znode name', { KEYMILL_ID: 'a/b' }, 'KEYMILL_ID'],
+  ];
+  for (const [what, change, variable] of refused) {
+    it(`refuses ${what}`, () => {
+      expect(faultsOf(change)).to.include(variable);
+    });
+  }
+
+  it('refuses a public URL with a path', () => {
+    expect(faultsOf({ KEYMILL_PUBLIC_URL: 'https://go.example/x' }, readMapperConfig)).to.deep.equal([
+      'KEYMILL_PUBLIC_URL',
+    ]);
+  });
+
+  it('reads secrets from files and never repeats their value', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keymill-config-'));
+    try {
+      const file = join(folder, 'secret');
+      writeFileSync(file, 'a secret from a file\n');
+      const { KEYMILL_KEY_SECRET: _, ...others } = RIGHT;
+      expect(readProducerConfig({ ...others, KEYMILL_KEY_SECRET_FILE: file }).stores.keys.secret).to.equal(
+        'a secret from a file',
+      );
+      expect(() => readProducerConfig({ ...RIGHT, KEYMILL_KEY_SECRET: 'tooshortsecret' }))
+        .to.throw(ConfigError)
+        .with.property('message')
+        .that.does.not.contain('tooshort');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('slot ranges', () => {
+  it('are read and written in their shortest form', () => {
+    expect(formatSlots(parseSlots('0-3+5+30-31') ?? [])).to.equal('0-3+5+30-31');
+    expect(parseSlots('3-1')).to.equal(undefined);
+    expect(parseSlots('')).to.equal(undefined);
+  });
+});

@@ -1,0 +1,40 @@
+import { expect } from 'chai';
+import { createLog } from '../../runtime/log.ts';
+import { run } from '../../runtime/lifecycle.ts';
+import { pause } from '../../runtime/retry.ts';
+
+const log = createLog('test', 'lifecycle', 'silent');
+
+describe('lifecycle of a process', () => {
+  it('releases in reverse order after a signal and ends with 0', async () => {
+    const order: string[] = [];
+    const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {
+      scope.onRelease('first', () => order.push('first'));
+      scope.onRelease('second', () => order.push('second'));
+      setImmediate(() => process.emit('SIGTERM'));
+    });
+    expect(code).to.equal(0);
+    expect(order).to.deep.equal(['second', 'first']);
+  });
+
+  it('releases what was taken when start fails half-way, and ends with 1', async () => {
+    const released: string[] = [];
+    const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {
+      scope.onRelease('half', () => released.push('half'));
+      throw new Error('no');
+    });
+    expect(code).to.equal(1);
+    expect(released).to.deep.equal(['half']);
+  });
+
+  it('does not let one release hang the others', async () => {
+    const released: string[] = [];
+    const code = await run({ log, shutdownDeadlineMs: 5_000, releaseDeadlineMs: 50 }, async (scope) => {
+      scope.onRelease('last', () => released.push('last'));
+      scope.onRelease('hangs', () => pause(60_000, AbortSignal.timeout(1_000)));
+      scope.fail(new Error('stop'));
+    });
+    expect(code).to.equal(1);
+    expect(released).to.deep.equal(['last']);
+  });
+});
