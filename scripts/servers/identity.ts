@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * A process that cannot be mistaken for another: process ids are reused, a process id together with its start time is not.
+ * `startTime` is what the kernel says (clock ticks since boot on Linux), compared only for equality.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** The start time of a running process; undefined when it is gone. A zombie (state Z) counts as gone: it holds nothing any more. */
+export function findStartTime(pid: number): string | undefined {
+  if (process.platform !== 'linux') return findStartTimeByPs(pid);
+  try {
+    // "pid (name) state ppid …": the name may hold spaces and brackets, so read from the last bracket on.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function findStartTimeByPs(pid: number): string | undefined {
+  try {
+    const [state, ...started] = execFileSync('ps', ['-o', 'state=,lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+    })
+      .trim()
+      .split(/\s+/);
+    return state === undefined || state.startsWith('Z') ? undefined : started.join(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The identity of a process that runs now; undefined when it is already gone. */
+export function identityOf(pid: number): ProcessIdentity | undefined {
+  const startTime = findStartTime(pid);
+  return startTime === undefined ? undefined : { pid, startTime };
+}
+
+/** Does exactly this process still run? False when it is gone, a zombie, or its id belongs to another process by now. */
+export function isRunning({ pid, startTime }: ProcessIdentity): boolean {
+  return findStartTime(pid) === startTime;
+}
+
+/** Sends a signal to exactly this process; false when it does not run any more. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isRunning(identity)) return false;
+  try {
+    return process.kill(identity.pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves true once the process is gone, false when it still runs after `timeoutMs`. */
+export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (isRunning(identity)) {
+    if (performance.now() > deadline) return false;
+    await delay(10);
+  }
+  return true;
+}
+
+/**
+ * Ends a process: SIGTERM (and SIGCONT, so that a stopped one can hear it), and SIGKILL when it still runs after `graceMs`.
+ * Resolves when it is gone; throws when even SIGKILL does not end it (it hangs in the kernel).
+ */
+export async function stopProcess(
+  identity: ProcessIdentity,
+  graceMs: number,
+): Promise<'stopped' | 'killed' | 'gone'> {
+  if (!signalProcess(identity, 'SIGTERM')) return 'gone';
+  signalProcess(identity, 'SIGCONT');
+  if (await waitUntilGone(identity, graceMs)) return 'stopped';
+  signalProcess(identity, 'SIGKILL');
+  if (await waitUntilGone(identity, 10_000)) return 'killed';
+  throw new Error(`process ${identity.pid} does not end, not even by SIGKILL`);
+}

@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ask } from './probe.ts';
+import { reserveAnyPort, reservePort } from './ports.ts';
+import { StartError, startServer, type RunningServer, type StartOptions } from './process.ts';
+
+export const MARIADB_USER = 'keymill';
+
+export interface MariaDbOptions extends StartOptions {
+  readonly id: string;
+  /** Holds the data; initialised when missing. */
+  readonly dir: string;
+  /** This port or the next free one; without it any free one. */
+  readonly port?: number;
+  /** Of the only user there is, `keymill`; letters and digits. Set anew at every start. */
+  readonly password: string;
+  readonly bufferPool?: string;
+  readonly redoLog?: string;
+  /** 1: every commit is on disk before it is acknowledged. Tests that do not look at durability may take 0. */
+  readonly flushLogAtCommit?: 0 | 1;
+  readonly extraArgs?: readonly string[];
+}
+
+/** Starts one private MariaDB server on the loopback address, with one user that may do everything. Throws StartError. */
+export async function startMariaDb(options: MariaDbOptions): Promise<RunningServer> {
+  const { id, dir } = options;
+  const dataDir = join(dir, 'data');
+  await mkdir(join(dir, 'tmp'), { recursive: true, mode: 0o700 });
+  if (!existsSync(dataDir)) await initialise(options, dataDir);
+  const initFile = join(dir, 'init.sql');
+  await writeFile(initFile, userStatements(options.password), { mode: 0o600 });
+  const reserved = options.port === undefined ? await reserveAnyPort() : await reservePort(options.port);
+  const { port } = reserved;
+  try {
+    return await startServer({
+      id,
+      port,
+      command: 'mariadbd',
+      args: serverArgs(options, { dataDir, initFile, port, tmpDir: join(dir, 'tmp') }),
+      cwd: dir,
+      logFile: options.logFile,
+      dieWithParent: options.dieWithParent ?? true,
+      // It listens only after the init file has run; its greeting names its version.
+      probe: async () => (await ask(port, '', (answer) => answer.includes('MariaDB'))) !== undefined,
+      readyTimeoutMs: 90_000,
+      stopTimeoutMs: 30_000,
+      onSpawn: options.onSpawn,
+      signal: options.signal,
+    });
+  } finally {
+    reserved.release();
+  }
+}
+
+/** Makes the data directory under another name first: one that is there is whole, also after a kill in the middle. */
+async function initialise(
+  { id, dir, logFile, redoLog = '32M', signal }: MariaDbOptions,
+  dataDir: string,
+): Promise<void> {
+  const fresh = join(dir, 'data.new');
+  await rm(fresh, { recursive: true, force: true });
+  const args = [
+    '--no-defaults',
+    `--datadir=${fresh}`,
+    '--skip-test-db',
+    '--skip-name-resolve',
+    '--auth-root-authentication-method=socket',
+    `--innodb-log-file-size=${redoLog}`,
+    ...asRoot(),
+  ];
+  try {
+    const { stdout, stderr } = await promisify(execFile)('mariadb-install-db', args, {
+      cwd: dir,
+      ...(signal ? { signal } : {}),
+    });
+    await writeFile(logFile, stdout + stderr, { flag: 'a', mode: 0o600 });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
+    await writeFile(logFile, `${output}\n`, { flag: 'a', mode: 0o600 });
+    throw new StartError(id, `its data directory could not be made: ${firstLine(error)}`, logFile);
+  }
+  await rename(fresh, dataDir);
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}
+
+/** mariadbd refuses to run as root unless told to. */
+function asRoot(): string[] {
+  return process.getuid?.() === 0 ? ['--user=root'] : [];
+}
+
+function userStatements(password: string): string {
+  return [
+    `DELETE FROM mysql.global_priv WHERE User NOT IN ('${MARIADB_USER}', 'mariadb.sys');`,
+    'FLUSH PRIVILEGES;',
+    `CREATE USER IF NOT EXISTS '${MARIADB_USER}'@'127.0.0.1';`,
+    `ALTER USER '${MARIADB_USER}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
+    `GRANT ALL PRIVILEGES ON *.* TO '${MARIADB_USER}'@'127.0.0.1' WITH GRANT OPTION;`,
+    '',
+  ].join('\n');
+}
+
+function serverArgs(
+  options: MariaDbOptions,
+  { dataDir, initFile, port, tmpDir }: { dataDir: string; initFile: string; port: number; tmpDir: string },
+): string[] {
+  return [
+    '--no-defaults',
+    `--datadir=${dataDir}`,
+    `--tmpdir=${tmpDir}`,
+    `--init-file=${initFile}`,
+    // Relative to the data directory: the full path may be longer than a socket's name can be (107 bytes).
+    '--socket=mariadbd.sock',
+    '--pid-file=mariadbd.pid',
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    '--skip-name-resolve',
+    '--skip-log-bin',
+    '--sync-binlog=0',
+    '--performance-schema=OFF',
+    `--innodb-buffer-pool-size=${options.bufferPool ?? '128M'}`,
+    `--innodb-log-file-size=${options.redoLog ?? '32M'}`,
+    `--innodb-flush-log-at-trx-commit=${options.flushLogAtCommit ?? 1}`,
+    '--innodb-fast-shutdown=1',
+    '--max-connections=1000',
+    '--max-allowed-packet=64M',
+    '--character-set-server=utf8mb4',
+    ...asRoot(),
+    ...(options.extraArgs ?? []),
+  ];
+}

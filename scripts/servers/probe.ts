@@ -1,0 +1,30 @@
+import { connect } from 'node:net';
+
+/**
+ * Connects to a loopback port, sends `request` and resolves with what came back once `enough` is content with it;
+ * undefined when the port refuses, closes early, or `timeoutMs` pass.
+ */
+export async function ask(
+  port: number,
+  request: string,
+  enough: (answer: string) => boolean,
+  timeoutMs = 500,
+): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect({ port, host: '127.0.0.1' });
+  let answer = '';
+  const finish = (result: string | undefined): void => {
+    clearTimeout(timer);
+    socket.destroy();
+    resolve(result);
+  };
+  const timer = setTimeout(() => finish(undefined), timeoutMs);
+  socket.once('connect', () => socket.write(request));
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+    if (enough(answer)) finish(answer);
+  });
+  socket.once('error', () => finish(undefined));
+  socket.once('close', () => finish(undefined));
+  return promise;
+}

@@ -1,0 +1,155 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findStartTime, signalProcess, stopProcess, type ProcessIdentity } from './identity.ts';
+
+/** A server that listens. `stop` sends SIGTERM, waits, and kills what does not end; it may be called twice. */
+export interface RunningServer {
+  readonly id: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly startTime: string;
+  signal(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+export interface ProcessOptions {
+  readonly id: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** stdout and stderr are appended here. */
+  readonly logFile: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** True: the kernel kills it when the process that started it dies, however that happens. False: it lives on by itself. */
+  readonly dieWithParent: boolean;
+}
+
+/** Where a start may differ from run to run; every server takes these. */
+export interface StartOptions {
+  readonly logFile: string;
+  readonly dieWithParent?: boolean;
+  /** Called with the process id as soon as there is one, before the server is ready: whoever keeps records can end it at any time. */
+  readonly onSpawn?: (spawned: ProcessIdentity) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A server or process did not become ready. The message says which, why, and where its log is; `lastLines` are from that log. */
+export class StartError extends Error {
+  readonly id: string;
+  readonly lastLines: readonly string[];
+
+  constructor(id: string, reason: string, logFile: string) {
+    super(`${id} did not start: ${reason} (log: ${logFile})`);
+    this.name = 'StartError';
+    this.id = id;
+    this.lastLines = lastLinesOf(logFile, 15);
+  }
+}
+
+/** A child process with its log; `exited` resolves with a description of how it ended. */
+export interface StartedProcess {
+  readonly identity: ProcessIdentity;
+  readonly child: ChildProcess;
+  readonly exited: Promise<string>;
+  readonly hasExited: () => boolean;
+}
+
+const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+
+/** Starts a process with its output in its log file, nothing on stdin, and in a process group of its own (so Ctrl-C reaches only us). */
+export async function startProcess(options: ProcessOptions): Promise<StartedProcess> {
+  mkdirSync(dirname(options.logFile), { recursive: true });
+  const log = openSync(options.logFile, 'a', 0o600);
+  const guarded = options.dieWithParent && SETPRIV !== undefined;
+  const child = spawn(
+    guarded ? SETPRIV : options.command,
+    guarded ? ['--pdeathsig', 'KILL', '--', options.command, ...options.args] : [...options.args],
+    { stdio: ['ignore', log, log], detached: true, cwd: options.cwd, env: options.env ?? process.env },
+  );
+  closeSync(log);
+  const { promise: exited, resolve } = Promise.withResolvers<string>();
+  const failed = new Promise<never>((_, reject) => {
+    child.once('error', (error) => reject(new StartError(options.id, error.message, options.logFile)));
+  });
+  failed.catch(() => undefined);
+  let gone = false;
+  child.once('exit', (code, signal) => {
+    gone = true;
+    resolve(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`);
+  });
+  child.unref();
+  if (child.pid === undefined) return failed;
+  const startTime = findStartTime(child.pid) ?? 'gone';
+  return { identity: { pid: child.pid, startTime }, child, exited, hasExited: () => gone };
+}
+
+/**
+ * Starts a server and resolves when `probe` says it is ready.
+ * Throws {@link StartError} when it ends first or is not ready in time; nothing of it runs then.
+ */
+export async function startServer(
+  options: ProcessOptions & {
+    readonly port: number;
+    readonly probe: () => Promise<boolean>;
+    readonly readyTimeoutMs: number;
+    readonly stopTimeoutMs: number;
+    readonly onSpawn?: ((spawned: ProcessIdentity) => void) | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<RunningServer> {
+  const started = await startProcess(options);
+  options.onSpawn?.(started.identity);
+  const { identity } = started;
+  const deadline = performance.now() + options.readyTimeoutMs;
+  try {
+    while (!(await options.probe())) {
+      options.signal?.throwIfAborted();
+      if (started.hasExited()) throw new StartError(options.id, await started.exited, options.logFile);
+      if (performance.now() > deadline) {
+        const seconds = Math.round(options.readyTimeoutMs / 1000);
+        throw new StartError(
+          options.id,
+          `it does not answer on port ${options.port} after ${seconds} s`,
+          options.logFile,
+        );
+      }
+      await delay(25);
+    }
+    // Another server may have answered on our port while ours was failing to bind it.
+    if (started.hasExited()) throw new StartError(options.id, await started.exited, options.logFile);
+  } catch (error) {
+    await stopProcess(identity, options.stopTimeoutMs);
+    throw error;
+  }
+  return runningServer(options.id, options.port, identity, options.stopTimeoutMs);
+}
+
+/** The handle of a server that listens; `stop` allows it `stopTimeoutMs` to end in good order. */
+export function runningServer(
+  id: string,
+  port: number,
+  identity: ProcessIdentity,
+  stopTimeoutMs: number,
+): RunningServer {
+  return {
+    id,
+    port,
+    ...identity,
+    signal: (signal) => void signalProcess(identity, signal),
+    stop: async () => void (await stopProcess(identity, stopTimeoutMs)),
+  };
+}
+
+/** The last lines of a log file that hold anything; none when it cannot be read. */
+export function lastLinesOf(logFile: string, count: number): string[] {
+  try {
+    return readFileSync(logFile, 'utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-count);
+  } catch {
+    return [];
+  }
+}

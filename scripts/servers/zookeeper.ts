@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ask } from './probe.ts';
+import { reserveAnyPort, reservePort, type ReservedPort } from './ports.ts';
+import { startServer, type RunningServer, type StartOptions } from './process.ts';
+
+export interface ZooKeeperPorts {
+  readonly client: number;
+  readonly quorum: number;
+  readonly election: number;
+}
+
+export interface ZooKeeperOptions extends Omit<StartOptions, 'logFile'> {
+  /** Holds one folder for each server. */
+  readonly dir: string;
+  readonly servers?: number;
+  /** These ports or the next free ones; without them any free ones. */
+  readonly ports?: readonly ZooKeeperPorts[];
+  readonly tickMs?: number;
+  /** True (default): a write is on disk before it is acknowledged. */
+  readonly forceSync?: boolean;
+  readonly logFile: (id: string) => string;
+  readonly onSpawnOf?: (id: string, spawned: { pid: number; startTime: string }) => void;
+}
+
+/** An ensemble whose files are written: each of its servers can be started, and started again after it was killed. */
+export interface ZooKeeperLayout {
+  readonly options: ZooKeeperOptions;
+  readonly ports: readonly ZooKeeperPorts[];
+}
+
+export interface RunningEnsemble {
+  readonly connect: string;
+  readonly layout: ZooKeeperLayout;
+  readonly servers: readonly RunningServer[];
+  stop(): Promise<void>;
+}
+
+/** Debian puts the jars here; the manifest of zookeeper.jar names what else it needs, except a logger. */
+const CLASSPATH = ['/usr/share/java/slf4j-simple.jar', '/usr/share/java/zookeeper.jar'];
+
+/** Starts a private ensemble and resolves when every server serves (so a quorum stands). Throws StartError; nothing runs then. */
+export async function startZooKeeper(options: ZooKeeperOptions): Promise<RunningEnsemble> {
+  const reserved = await reserveEnsemblePorts(options);
+  const ports = reserved.map(([client, quorum, election]) => ({
+    client: client.port,
+    quorum: quorum.port,
+    election: election.port,
+  }));
+  try {
+    const layout = { options, ports };
+    const starts = await Promise.allSettled(
+      ports.map(async (_, index) => startZooKeeperServer(layout, index + 1)),
+    );
+    const servers = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const failed = starts.find((start) => start.status === 'rejected');
+    if (failed !== undefined) {
+      await Promise.all(servers.map(async (server) => server.stop()));
+      throw failed.reason;
+    }
+    return {
+      connect: ports.map(({ client }) => `127.0.0.1:${client}`).join(','),
+      layout,
+      servers,
+      stop: async () => void (await Promise.all(servers.map(async (server) => server.stop()))),
+    };
+  } finally {
+    for (const port of reserved.flat()) port.release();
+  }
+}
+
+/** Starts server `number` (from 1) of an ensemble on its ports; resolves when it serves, which needs a quorum of the others. */
+export async function startZooKeeperServer(layout: ZooKeeperLayout, number: number): Promise<RunningServer> {
+  const { options, ports } = layout;
+  const own = ports[number - 1];
+  if (own === undefined) throw new RangeError(`the ensemble has no server ${number}`);
+  const id = `zookeeper-${number}`;
+  const dir = join(options.dir, id);
+  await mkdir(join(dir, 'data'), { recursive: true, mode: 0o700 });
+  await writeFile(join(dir, 'data', 'myid'), `${number}\n`);
+  await writeFile(join(dir, 'zoo.cfg'), zooConfig(layout, own, join(dir, 'data')));
+  return startServer({
+    id,
+    port: own.client,
+    command: 'java',
+    args: [...javaArgs(options), 'org.apache.zookeeper.server.quorum.QuorumPeerMain', join(dir, 'zoo.cfg')],
+    cwd: dir,
+    logFile: options.logFile(id),
+    dieWithParent: options.dieWithParent ?? true,
+    // "imok" comes also from a server without a quorum; only one that serves names its mode.
+    probe: async () => (await ask(own.client, 'srvr', (answer) => /Mode: \w+\n/.test(answer))) !== undefined,
+    readyTimeoutMs: 40_000,
+    stopTimeoutMs: 5_000,
+    onSpawn: (spawned) => options.onSpawnOf?.(id, spawned),
+    signal: options.signal,
+  });
+}
+
+async function reserveEnsemblePorts(
+  options: ZooKeeperOptions,
+): Promise<[ReservedPort, ReservedPort, ReservedPort][]> {
+  const reserve = async (preferred: number | undefined): Promise<ReservedPort> =>
+    preferred === undefined ? reserveAnyPort() : reservePort(preferred);
+  const all: [ReservedPort, ReservedPort, ReservedPort][] = [];
+  for (let index = 0; index < (options.servers ?? 3); index++) {
+    const wanted = options.ports?.[index];
+    all.push([await reserve(wanted?.client), await reserve(wanted?.quorum), await reserve(wanted?.election)]);
+  }
+  return all;
+}
+
+function zooConfig({ options, ports }: ZooKeeperLayout, own: ZooKeeperPorts, dataDir: string): string {
+  return [
+    `tickTime=${options.tickMs ?? 500}`,
+    'initLimit=20',
+    // syncLimit × tick + 0.5 s must stay below the session timeout, or a stopped leader makes every producer lose its session.
+    'syncLimit=3',
+    `dataDir=${dataDir}`,
+    `clientPort=${own.client}`,
+    'clientPortAddress=127.0.0.1',
+    'minSessionTimeout=1000',
+    'maxClientCnxns=0',
+    'admin.enableServer=false',
+    '4lw.commands.whitelist=*',
+    'autopurge.purgeInterval=1',
+    // A single server needs no ensemble, and with one "server.1" line it would warn at every start.
+    ...(ports.length === 1
+      ? []
+      : ports.map((port, index) => `server.${index + 1}=127.0.0.1:${port.quorum}:${port.election}`)),
+    '',
+  ].join('\n');
+}
+
+function javaArgs({ forceSync = true }: ZooKeeperOptions): string[] {
+  return [
+    '-Xmx256m',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Xshare:auto',
+    `-Dzookeeper.forceSync=${forceSync ? 'yes' : 'no'}`,
+    '-Dzookeeper.preAllocSize=4096',
+    '-Dzookeeper.jmx.log4j.disable=true',
+    '-Dorg.slf4j.simpleLogger.logFile=System.out',
+    '-Dorg.slf4j.simpleLogger.showDateTime=true',
+    '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS',
+    '-Dorg.slf4j.simpleLogger.showShortLogName=true',
+    '-cp',
+    CLASSPATH.filter((jar) => existsSync(jar)).join(':'),
+  ];
+}

@@ -1,0 +1,53 @@
+import { expect } from 'chai';
+import { createConnection } from 'mysql2/promise';
+import { ask } from '../../scripts/servers/probe.ts';
+import { reservePort } from '../../scripts/servers/ports.ts';
+import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
+
+describe('servers for tests', () => {
+  it('start a MariaDB with one user and give every test a database of its own', async () => {
+    const [first, second] = await Promise.all([testDatabase('keys-db-1'), testDatabase('keys-db-1')]);
+    expect(first).not.to.equal(second);
+    const connection = await createConnection(first);
+    const [rows] = await connection.query(
+      "SELECT User AS user FROM mysql.global_priv WHERE User <> 'mariadb.sys'",
+    );
+    await connection.end();
+    expect(rows).to.deep.equal([{ user: 'keymill' }]);
+  });
+
+  it('start as many Redis servers as are asked for', async () => {
+    const redis = await testRedis(2);
+    expect(redis.map(({ name }) => name)).to.deep.equal(['redis-1', 'redis-2']);
+    expect(new URL(redis[0]?.url ?? '').port).not.to.equal(new URL(redis[1]?.url ?? '').port);
+  });
+
+  it('start a ZooKeeper ensemble with a leader', async () => {
+    const { connect } = await testZooKeeper();
+    const ports = [...connect.matchAll(/:(\d+)/g)].map((match) => Number(match[1]));
+    const modes = await Promise.all(
+      ports.map(
+        async (port) =>
+          (await ask(port, 'srvr', (answer) => answer.includes('Mode')))?.match(/Mode: (\w+)/)?.[1],
+      ),
+    );
+    expect(modes.toSorted((a, b) => String(a).localeCompare(String(b)))).to.deep.equal([
+      'follower',
+      'follower',
+      'leader',
+    ]);
+  });
+});
+
+describe('reservePort', () => {
+  it('gives no port twice, and gives it again after release', async () => {
+    const first = await reservePort(24_500);
+    const second = await reservePort(24_500);
+    expect(second.port).to.be.greaterThan(first.port);
+    first.release();
+    const third = await reservePort(first.port);
+    expect(third.port).to.equal(first.port);
+    second.release();
+    third.release();
+  });
+});

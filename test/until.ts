@@ -1,0 +1,34 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+type Maybe<T> = T | undefined | false | null;
+
+/**
+ * Waits until `condition` gives something true, and returns that. For waiting in tests instead of sleeping.
+ * A condition that throws counts as not yet; the last error is in the message when time runs out.
+ *
+ * @param what completes the sentence "waited for …"
+ */
+export async function until<T>(
+  what: string,
+  condition: () => Promise<Maybe<T>> | Maybe<T>,
+  { timeoutMs = 10_000, everyMs = 15 }: { timeoutMs?: number; everyMs?: number } = {},
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  let lastError: unknown;
+  for (;;) {
+    try {
+      const result = await condition();
+      if (result !== undefined && result !== false && result !== null) return result;
+      lastError = undefined;
+    } catch (error) {
+      lastError = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(
+        `waited ${timeoutMs} ms in vain for ${what}`,
+        lastError === undefined ? {} : { cause: lastError },
+      );
+    }
+    await delay(everyMs);
+  }
+}
