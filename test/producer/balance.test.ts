@@ -1,0 +1,135 @@
+import { expect } from 'chai';
+import { asksOf, giveBackOf, HandOverPace } from '../../producer/balance.ts';
+import { parseMember, type MemberView } from '../../producer/member.ts';
+
+const T = 2_000;
+const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
+  id,
+  capacity: 2,
+  owned: [],
+  asks: [],
+  unreachable: [],
+  ...over,
+});
+
+describe('asksOf', () => {
+  const rich = member('p1', { owned: ['s1', 's2'] });
+  const owners = new Map([
+    ['s1', 'p1'],
+    ['s2', 'p1'],
+  ]);
+  const assigned = new Map([
+    ['s1', 'p1'],
+    ['s2', 'p2'],
+  ]);
+
+  it('asks for a shard assigned to it that a member holds', () => {
+    const self = member('p2');
+    expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal(['s2']);
+  });
+
+  it('asks for nothing that is free: that is taken, not asked for', () => {
+    const self = member('p2');
+    expect(asksOf({ self, members: [rich, self], assigned, owners: new Map() })).to.deep.equal([]);
+  });
+
+  it('asks for nothing that a stranger holds', () => {
+    const self = member('p2');
+    const strangers = new Map([['s2', 'somebody']]);
+    expect(asksOf({ self, members: [rich, self], assigned, owners: strangers })).to.deep.equal([]);
+  });
+
+  it('asks for nothing whose keys-db it cannot reach', () => {
+    const self = member('p2', { unreachable: ['s2'] });
+    expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
+  });
+
+  it('asks for nothing when it has its share', () => {
+    const self = member('p2', { owned: ['s3'] });
+    expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
+  });
+});
+
+describe('giveBackOf', () => {
+  const assigned = new Map([
+    ['s1', 'p1'],
+    ['s2', 'p2'],
+  ]);
+  const self = member('p1', { owned: ['s1', 's2'] });
+
+  it('gives back what is asked for by whom it is assigned to', () => {
+    expect(
+      giveBackOf({ self, members: [self, member('p2', { asks: ['s2'] })], assigned, owners: new Map() }),
+    ).to.equal('s2');
+  });
+
+  it('gives nothing back unasked', () => {
+    expect(giveBackOf({ self, members: [self, member('p2')], assigned, owners: new Map() })).to.equal(
+      undefined,
+    );
+  });
+
+  it('gives nothing to one it is not assigned to', () => {
+    const members = [self, member('p2'), member('p3', { asks: ['s2'] })];
+    expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
+  });
+
+  it('keeps its own share though asked', () => {
+    const members = [self, member('p2', { asks: ['s1'] })];
+    expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
+  });
+});
+
+describe('HandOverPace', () => {
+  const two = [member('p1'), member('p2')];
+
+  it('waits until membership has been stable for a session timeout', () => {
+    const pace = new HandOverPace(T, 0);
+    pace.observe(two, 0);
+    expect(pace.mayGiveBack(T - 1)).to.equal(false);
+    expect(pace.mayGiveBack(T)).to.equal(true);
+    pace.observe([...two, member('p3')], T);
+    expect(pace.mayGiveBack(T + 1)).to.equal(false);
+  });
+
+  it('is not disturbed by what members own or ask for', () => {
+    const pace = new HandOverPace(T, 0);
+    pace.observe(two, 0);
+    pace.observe([member('p2', { asks: ['s1'] }), member('p1', { owned: ['s1'] })], T);
+    expect(pace.mayGiveBack(T)).to.equal(true);
+  });
+
+  it('doubles its pause after each hand-over that nobody took, and forgets it after one that succeeded', () => {
+    const pace = new HandOverPace(T, 0);
+    pace.failed(10_000);
+    expect([pace.mayGiveBack(10_000 + T - 1), pace.mayGiveBack(10_000 + T)]).to.deep.equal([false, true]);
+    pace.failed(20_000);
+    expect([pace.mayGiveBack(20_000 + 2 * T - 1), pace.mayGiveBack(20_000 + 2 * T)]).to.deep.equal([
+      false,
+      true,
+    ]);
+    pace.succeeded();
+    expect(pace.mayGiveBack(20_001)).to.equal(true);
+  });
+});
+
+describe('parseMember', () => {
+  it('reads what a producer writes, also of one that writes less', () => {
+    expect(parseMember({ id: 'p1', capacity: 2, owned: ['s1'] })).to.deep.equal(
+      member('p1', { owned: ['s1'] }),
+    );
+  });
+
+  for (const foreign of [
+    null,
+    'x',
+    7,
+    [],
+    {},
+    { id: 'p1' },
+    { id: 1, capacity: 2 },
+    { id: 'p1', capacity: -1 },
+  ]) {
+    it(`finds ${JSON.stringify(foreign)} foreign`, () => expect(parseMember(foreign)).to.equal(undefined));
+  }
+});

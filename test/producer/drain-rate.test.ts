@@ -1,0 +1,37 @@
+import { expect } from 'chai';
+import { DrainRate } from '../../producer/drain-rate.ts';
+
+describe('DrainRate', () => {
+  it('finds a steady rate', () => {
+    const rate = new DrainRate(1_000);
+    for (let i = 0; i <= 200; i += 1) rate.observe(100_000 - i * 50, i * 100);
+    expect(rate.keysPerSecond).to.be.closeTo(500, 1);
+  });
+
+  it('leaves out intervals in which a delivery landed', () => {
+    const rate = new DrainRate(1_000);
+    let level = 10_000;
+    for (let i = 0; i <= 400; i += 1) {
+      level += i % 10 === 9 ? 450 : -50;
+      rate.observe(level, i * 100);
+    }
+    expect(rate.keysPerSecond).to.be.closeTo(500, 1);
+  });
+
+  it('goes half-way to a new rate within its half-life, and to nothing when nobody takes', () => {
+    const rate = new DrainRate(1_000);
+    rate.observe(1_000, 0);
+    rate.observe(0, 1_000);
+    expect(rate.keysPerSecond).to.be.closeTo(500, 1);
+    rate.observe(0, 11_000);
+    expect(rate.keysPerSecond).to.be.lessThan(1);
+  });
+
+  it('does not take lost data for takes', () => {
+    const rate = new DrainRate(1_000);
+    rate.observe(50_000, 0);
+    rate.skipInterval();
+    rate.observe(0, 100);
+    expect(rate.keysPerSecond).to.equal(0);
+  });
+});
