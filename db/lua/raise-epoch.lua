@@ -1,0 +1,22 @@
+--[[
+Purpose: announce a new reign over a keys-db to this pool; from then on deliveries of older reigns are refused. Never lowers.
+KEYS[1]  the pool: list of ready keys
+KEYS[2]  the producer state of one keys-db: hash {epoch, seq}
+KEYS[3]  the incarnation of this Redis: a string
+ARGV[1]  the new epoch
+ARGV[2]  a random id, which becomes the incarnation if this Redis has none (it is new, or has lost its data)
+Returns  {result, stored epoch, stored seq, incarnation, level}; result is 'ok' or 'fenced' (a later reign is stored)
+]]
+local pool, state, incarnationKey = KEYS[1], KEYS[2], KEYS[3]
+local epoch, candidate = tonumber(ARGV[1]), ARGV[2]
+
+local stored = redis.call('HMGET', state, 'epoch', 'seq')
+local storedEpoch, storedSeq = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+
+redis.call('SETNX', incarnationKey, candidate)
+local result = 'fenced'
+if epoch >= storedEpoch then
+  redis.call('HSET', state, 'epoch', ARGV[1])
+  result, storedEpoch = 'ok', epoch
+end
+return { result, storedEpoch, storedSeq, redis.call('GET', incarnationKey), redis.call('LLEN', pool) }
