@@ -1,0 +1,19 @@
+import type { Knex } from 'knex';
+
+/**
+ * The pre-generated keys. `id` is the counter within the shard's region and decides the order of claims; ids have gaps.
+ * No index on status: claims go by id. The statuses are those of the database alone: what is on its way counts as unused
+ * until its whole batch has been delivered.
+ */
+export async function up(db: Knex): Promise<void> {
+  if (await db.schema.hasTable('keys')) return;
+  await db.schema.createTable('keys', (table) => {
+    table.bigInteger('id').unsigned().notNullable().primary();
+    table.specificType('unique_id', 'VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+    table
+      .specificType('status', "ENUM('unused','used') CHARACTER SET ascii COLLATE ascii_bin")
+      .notNullable()
+      .defaultTo('unused');
+    table.unique(['unique_id'], { indexName: 'keys_unique_id' });
+  });
+}

@@ -1,0 +1,36 @@
+import type { Knex } from 'knex';
+
+/**
+ * What the audit and the deliveries found amiss: `suspects` are keys seen nowhere (first seen by the database's clock),
+ * `losses` are ranges of deliveries that a pool had acknowledged and no longer has, `gaps` are ids without a key.
+ */
+export async function up(db: Knex): Promise<void> {
+  if (!(await db.schema.hasTable('suspects'))) {
+    await db.schema.createTable('suspects', (table) => {
+      table.bigInteger('id').unsigned().notNullable().primary();
+      table.datetime('first_seen', { precision: 3 }).notNullable();
+      table.index(['first_seen'], 'suspects_first_seen');
+    });
+  }
+  if (!(await db.schema.hasTable('losses'))) {
+    await db.schema.createTable('losses', (table) => {
+      table.specificType('pool', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+      table.bigInteger('from_seq').unsigned().notNullable();
+      table.bigInteger('to_seq').unsigned().notNullable();
+      table.specificType('incarnation', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+      table.bigInteger('epoch').unsigned().notNullable();
+      table.datetime('recorded_at', { precision: 3 }).notNullable();
+      table.primary(['pool', 'from_seq', 'to_seq', 'incarnation']);
+    });
+  }
+  if (!(await db.schema.hasTable('gaps'))) {
+    await db.schema.createTable('gaps', (table) => {
+      table
+        .bigInteger('id')
+        .unsigned()
+        .notNullable()
+        .primary()
+        .comment('its key spells a reserved or blocked word');
+    });
+  }
+}

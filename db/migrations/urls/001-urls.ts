@@ -1,0 +1,24 @@
+import type { Knex } from 'knex';
+
+/**
+ * The links of all slots this database owns. A slot is one contiguous range of the primary key, so that it can be moved.
+ * A tombstone is a row with `deleted_at` and without `original_url`: a key once bound is never free again.
+ */
+export async function up(db: Knex): Promise<void> {
+  if (await db.schema.hasTable('urls')) return;
+  await db.schema.createTable('urls', (table) => {
+    table.specificType('slot', 'TINYINT UNSIGNED').notNullable().comment('crc32(unique_id) % 32');
+    table.specificType('unique_id', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+    table.bigInteger('user_id').unsigned().nullable();
+    // A WHATWG href is pure ASCII; 2,048 characters typed can become over 18,000 once percent-encoded.
+    table.specificType('original_url', 'TEXT CHARACTER SET ascii COLLATE ascii_bin').nullable();
+    table.datetime('created_at', { precision: 3 }).notNullable();
+    table.datetime('expires_at', { precision: 3 }).nullable();
+    table
+      .specificType('request_id', 'BINARY(16)')
+      .notNullable()
+      .comment('tells a repeated INSERT "mine" from "taken"');
+    table.datetime('deleted_at', { precision: 3 }).nullable();
+    table.primary(['slot', 'unique_id']);
+  });
+}

@@ -1,0 +1,68 @@
+CREATE TABLE `batches` (
+  `id` bigint(20) unsigned NOT NULL,
+  `kind` enum('range','recycled') CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `first_id` bigint(20) unsigned DEFAULT NULL COMMENT 'NULL for kind recycled',
+  `last_id` bigint(20) unsigned DEFAULT NULL,
+  `ids` mediumtext CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL COMMENT 'JSON list, kind recycled',
+  `size` int(10) unsigned NOT NULL COMMENT 'ids in the range or list',
+  `epoch` bigint(20) unsigned NOT NULL,
+  `parts` text NOT NULL COMMENT 'JSON list of {pool, seq}',
+  `delivered` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'bit i: part i is delivered',
+  `claimed_to` bigint(20) unsigned NOT NULL COMMENT 'the claim mark after this batch',
+  `seqs` text NOT NULL COMMENT 'JSON object pool -> highest seq assigned so far',
+  `claimed_at` datetime(3) NOT NULL,
+  `completed_at` datetime(3) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `batches_first_id` (`first_id`),
+  KEY `batches_completed_at` (`completed_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `gaps` (
+  `id` bigint(20) unsigned NOT NULL COMMENT 'its key spells a reserved or blocked word',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `keys` (
+  `id` bigint(20) unsigned NOT NULL,
+  `unique_id` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `status` enum('unused','used') CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unused',
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `keys_unique_id` (`unique_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `keyspace` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `fingerprint` varchar(64) NOT NULL,
+  `key_length` tinyint(3) unsigned NOT NULL,
+  `region_bits` tinyint(3) unsigned NOT NULL,
+  `region` int(10) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `losses` (
+  `pool` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `from_seq` bigint(20) unsigned NOT NULL,
+  `to_seq` bigint(20) unsigned NOT NULL,
+  `incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `epoch` bigint(20) unsigned NOT NULL,
+  `recorded_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`pool`,`from_seq`,`to_seq`,`incarnation`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `ownership` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `epoch` bigint(20) unsigned NOT NULL,
+  `czxid` bigint(20) unsigned NOT NULL COMMENT 'of the lock whose holder raised the epoch',
+  `ensemble` varchar(64) DEFAULT NULL COMMENT 'the ZooKeeper the czxid is of; NULL before the first reign',
+  `owner` varchar(128) DEFAULT NULL,
+  `generated_to` bigint(20) unsigned NOT NULL COMMENT 'every key up to this id has been inserted',
+  `raised_at` datetime(3) DEFAULT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `suspects` (
+  `id` bigint(20) unsigned NOT NULL,
+  `first_seen` datetime(3) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `suspects_first_seen` (`first_seen`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -1,0 +1,49 @@
+import { KeymillError } from '../runtime/errors.ts';
+
+/**
+ * Nothing was written and nothing was read: the store could not be reached, was busy (lock wait, deadlock, too many
+ * connections), or refuses writes for now. Repeat later, or choose another store.
+ */
+export class StoreUnavailableError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('STORE_UNAVAILABLE', message, options);
+  }
+}
+
+/**
+ * The statement was sent and no answer came: it may have happened, may never happen, or may still happen.
+ * Resolve it by repeating an idempotent statement, then reading; reading alone can read too early.
+ */
+export class OutcomeUnknownError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('OUTCOME_UNKNOWN', message, options);
+  }
+}
+
+/** A primary or unique key stands already; nothing of the statement was written. Read the rows to learn whose they are. */
+export class DuplicateRowError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('DUPLICATE_ROW', message, options);
+  }
+}
+
+/** The epoch handed in is no longer the store's: another reign has begun. Drop everything that belongs to the old one. */
+export class FencedError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('FENCED', message, options);
+  }
+}
+
+/** Store and configuration contradict each other (secret, key length, shard number, slots, ensemble, schema). A person must decide. */
+export class MismatchError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('MISMATCH', message, options);
+  }
+}
+
+/** The store understood and refused for good (bad value, missing right): a fault in the program or in its grants. */
+export class StoreRefusedError extends KeymillError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('STORE_REFUSED', message, options);
+  }
+}
