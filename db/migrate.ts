@@ -10,7 +10,7 @@ export type DatabaseKind = 'keys-db' | 'urls' | 'users';
 
 /** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
 export interface Migration {
-  up(db: Knex): Promise<void>;
+  up: (db: Knex) => Promise<void>;
 }
 
 const TABLE = 'schema_migrations';
@@ -54,7 +54,8 @@ export async function checkSchema(db: Mysql, kind: DatabaseKind): Promise<void> 
   const missing = known.filter((name) => !recorded.includes(name));
   if (missing.length > 0) {
     throw new MismatchError(
-      `${db.name}: schema is older than this program (missing ${missing.join(', ')}): migrate it`,
+      db.name,
+      `schema is older than this program (missing ${missing.join(', ')}): migrate it`,
     );
   }
 }
@@ -141,12 +142,12 @@ async function lock(db: Knex, database: string): Promise<void> {
     LOCK_WAIT_S,
   ])) as [{ held: number | null }[]];
   if (rows[0]?.held !== 1)
-    throw new StoreUnavailableError(`${database}: another migration has run for over ${LOCK_WAIT_S} s`);
+    throw new StoreUnavailableError(database, `another migration has run for over ${LOCK_WAIT_S} s`);
 }
 
 async function refuseNewer(db: Knex, kind: DatabaseKind, database: string): Promise<void> {
   if (!(await db.schema.hasTable(TABLE))) return;
-  const rows = (await db.select('name').from(TABLE)) as { name: string }[];
+  const rows = await db<{ name: string }>(TABLE).select('name');
   refuseUnknown(
     database,
     rows.map((row) => row.name),
@@ -158,6 +159,7 @@ function refuseUnknown(database: string, recorded: string[], known: string[]): v
   const newer = recorded.filter((name) => !known.includes(name));
   if (newer.length === 0) return;
   throw new MismatchError(
-    `${database}: schema is newer than this program (it has ${newer.join(', ')}): use the newer program`,
+    database,
+    `schema is newer than this program (it has ${newer.join(', ')}): use the newer program`,
   );
 }

@@ -149,7 +149,7 @@ export class Mysql {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      reject(new StoreUnavailableError(`${this.name} gave no connection within ${timeoutMs} ms`));
+      reject(new StoreUnavailableError(this.name, `no connection within ${timeoutMs} ms`));
     }, timeoutMs);
     this.#pool.getConnection((error, connection) => {
       clearTimeout(timer);
@@ -197,30 +197,25 @@ const MISSING = new Set([1049, 1146, 1054]);
 
 function translate(store: string, kind: 'read' | 'write', error: QueryError): Error {
   const errno = error.errno ?? 0;
-  const options = { cause: error };
-  if (errno === 1062) return new DuplicateRowError(`${store}: ${error.message}`, options);
+  if (errno === 1062) return new DuplicateRowError(store, error.message, error);
   if (MISSING.has(errno)) return missing(store, error);
-  if (LOCKED.has(errno) || BUSY.has(errno)) {
-    return new StoreUnavailableError(`${store} is busy: ${error.message}`, options);
-  }
+  if (LOCKED.has(errno) || BUSY.has(errno)) return new StoreUnavailableError(store, error.message, error);
   if (isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
-  return new StoreRefusedError(`${store} refused a statement: ${error.code}: ${error.message}`, options);
+  return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
 }
 
 function translateConnect(store: string, error: QueryError | Error): Error {
   if ('errno' in error && error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
-  return new StoreUnavailableError(`${store} cannot be reached: ${messageOf(error) || codeOf(error)}`, {
-    cause: error,
-  });
+  return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
 }
 
 function missing(store: string, error: Error): MismatchError {
-  return new MismatchError(`${store}: ${error.message} (has its schema been migrated?)`, { cause: error });
+  return new MismatchError(store, `${error.message} (has its schema been migrated?)`, error);
 }
 
 function lostAnswer(store: string, kind: 'read' | 'write', reason: string, cause?: unknown): Error {
-  if (kind === 'read') return new StoreUnavailableError(`${store} did not answer: ${reason}`, { cause });
-  return new OutcomeUnknownError(`${store} did not confirm a write: ${reason}`, { cause });
+  if (kind === 'read') return new StoreUnavailableError(store, reason, cause);
+  return new OutcomeUnknownError(store, reason, cause);
 }
 
 /** The connection is gone or about to go (1053: the server is shutting down). */

@@ -5,8 +5,8 @@ import { KeymillError } from '../runtime/errors.ts';
  * connections), or refuses writes for now. Repeat later, or choose another store.
  */
 export class StoreUnavailableError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('STORE_UNAVAILABLE', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, { cause });
   }
 }
 
@@ -15,35 +15,35 @@ export class StoreUnavailableError extends KeymillError {
  * Resolve it by repeating an idempotent statement, then reading; reading alone can read too early.
  */
 export class OutcomeUnknownError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('OUTCOME_UNKNOWN', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('OUTCOME_UNKNOWN', `${store} did not confirm a write: ${reason}`, { cause });
   }
 }
 
 /** A primary or unique key stands already; nothing of the statement was written. Read the rows to learn whose they are. */
 export class DuplicateRowError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('DUPLICATE_ROW', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('DUPLICATE_ROW', `${store}: ${reason}`, { cause });
   }
 }
 
 /** The epoch handed in is no longer the store's: another reign has begun. Drop everything that belongs to the old one. */
 export class FencedError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('FENCED', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('FENCED', `${store}: ${reason}`, { cause });
   }
 }
 
 /** Store and configuration contradict each other (secret, key length, shard number, slots, ensemble, schema). A person must decide. */
 export class MismatchError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('MISMATCH', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('MISMATCH', `${store}: ${reason}`, { cause });
   }
 }
 
 /** The store understood and refused for good (bad value, missing right): a fault in the program or in its grants. */
 export class StoreRefusedError extends KeymillError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('STORE_REFUSED', message, options);
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('STORE_REFUSED', `${store} refused a statement: ${reason}`, { cause });
   }
 }
