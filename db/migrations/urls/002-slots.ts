@@ -1,10 +1,14 @@
 import type { Knex } from 'knex';
 
-/** This server's own record of the slots it owns: without it the primary key of `urls` guards nothing across servers. */
+/**
+ * This database's own record of the slots it owns: without it the primary key of `urls` guards nothing across servers.
+ * It holds a row for every slot, owned or not, so that of two mappers which record different maps at once only one can.
+ */
 export async function up(db: Knex): Promise<void> {
   if (await db.schema.hasTable('slots')) return;
   await db.schema.createTable('slots', (table) => {
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().primary();
+    table.specificType('owned', 'TINYINT(1)').notNullable();
     table.specificType('slot_count', 'SMALLINT UNSIGNED').notNullable().comment('the modulus: 32 everywhere');
     table.specificType('version', 'INT UNSIGNED').notNullable().comment('rises with every move of the slot');
   });
