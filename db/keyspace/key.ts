@@ -1,0 +1,141 @@
+import { createHmac, hkdfSync, scryptSync } from 'node:crypto';
+import { BITS_PER_CHARACTER, CODE_OF_VALUE, valueAt } from './alphabet.ts';
+import { createPermutation, type Permutation } from './permutation.ts';
+
+export interface KeyspaceOptions {
+  /** Characters of a key, 6 to 10. */
+  readonly length: number;
+  /** At least 16 characters; whoever knows it can compute every key. */
+  readonly secret: string;
+  /** The number of regions (keys-dbs) is two to the power of this. */
+  readonly regionBits: number;
+}
+
+/**
+ * All keys of one length under one secret: key = base64url(permute(region << idBits | id)). Different (region, id) give
+ * different keys, with no coordination; without the secret neither the next key nor the id of a key can be guessed.
+ */
+export interface Keyspace {
+  readonly length: number;
+  readonly regionBits: number;
+  /** Ids of a region are 1 to this. */
+  readonly maxId: number;
+  /** Same secret, length and region bits ⇔ same fingerprint. Safe to store: it does not help to find the secret. */
+  readonly fingerprint: string;
+  /** The keys of `count` ids from `firstId` on, permuted as one batch. @throws RangeError outside the region */
+  keysOf(region: number, firstId: number, count: number): string[];
+  /** Region and id a key stands for, or undefined when it is not of this shape. Says nothing about whether it was issued. */
+  locate(key: string): { region: number; id: number } | undefined;
+}
+
+const MIN_LENGTH = 6;
+const MAX_LENGTH = 10;
+
+export function createKeyspace({ length, secret, regionBits }: KeyspaceOptions): Keyspace {
+  if (!Number.isInteger(length) || length < MIN_LENGTH || length > MAX_LENGTH) {
+    throw new RangeError(`key length ${length}, must be ${MIN_LENGTH} to ${MAX_LENGTH}`);
+  }
+  const halfBits = (length * BITS_PER_CHARACTER) / 2;
+  if (!Number.isInteger(regionBits) || regionBits < 1 || regionBits > halfBits) {
+    throw new RangeError(`region bits ${regionBits}, must be 1 to ${halfBits} at key length ${length}`);
+  }
+  const { cipherKey, fingerprint } = deriveFrom(secret, length, regionBits);
+  return new PermutedKeyspace(length, regionBits, fingerprint, createPermutation(cipherKey, halfBits));
+}
+
+class PermutedKeyspace implements Keyspace {
+  readonly length: number;
+  readonly regionBits: number;
+  readonly maxId: number;
+  readonly fingerprint: string;
+  readonly #permutation: Permutation;
+  readonly #halfBits: number;
+  /** Numbers per half: 2^halfBits. */
+  readonly #halfSize: number;
+  /** Value of the region's lowest bit within the high half. */
+  readonly #regionUnit: number;
+
+  constructor(length: number, regionBits: number, fingerprint: string, permutation: Permutation) {
+    this.length = length;
+    this.regionBits = regionBits;
+    this.fingerprint = fingerprint;
+    this.#permutation = permutation;
+    this.#halfBits = (length * BITS_PER_CHARACTER) / 2;
+    this.#halfSize = 2 ** this.#halfBits;
+    this.#regionUnit = 2 ** (this.#halfBits - regionBits);
+    this.maxId = this.#regionUnit * this.#halfSize - 1;
+  }
+
+  keysOf(region: number, firstId: number, count: number): string[] {
+    if (!Number.isInteger(region) || region < 0 || region >= 2 ** this.regionBits) {
+      throw new RangeError(`region ${region}, must be 0 to ${2 ** this.regionBits - 1}`);
+    }
+    if (!Number.isSafeInteger(firstId) || firstId < 1 || firstId + count - 1 > this.maxId) {
+      throw new RangeError(`ids ${firstId} to ${firstId + count - 1}, must be 1 to ${this.maxId}`);
+    }
+    const high = new Uint32Array(count);
+    const low = new Uint32Array(count);
+    for (let i = 0; i < count; i += 1) {
+      const id = firstId + i;
+      low[i] = id % this.#halfSize;
+      high[i] = region * this.#regionUnit + Math.floor(id / this.#halfSize);
+    }
+    this.#permutation.forward(high, low, count);
+    return this.#spell(high, low, count);
+  }
+
+  locate(key: string): { region: number; id: number } | undefined {
+    if (key.length !== this.length) return undefined;
+    let number = 0n;
+    for (let i = 0; i < key.length; i += 1) {
+      const value = valueAt(key, i);
+      if (value === undefined) return undefined;
+      number = (number << BigInt(BITS_PER_CHARACTER)) | BigInt(value);
+    }
+    const halfBits = BigInt(this.#halfBits);
+    const high = Uint32Array.of(Number(number >> halfBits));
+    const low = Uint32Array.of(Number(number & BigInt(this.#halfSize - 1)));
+    this.#permutation.backward(high, low, 1);
+    const [top = 0] = high;
+    const [bottom = 0] = low;
+    const region = Math.floor(top / this.#regionUnit);
+    return { region, id: (top % this.#regionUnit) * this.#halfSize + bottom };
+  }
+
+  /** Six bits a character, most significant first; at odd lengths the middle character takes three bits of each half. */
+  #spell(high: Uint32Array, low: Uint32Array, count: number): string[] {
+    const { length } = this;
+    const halfLength = length >> 1;
+    const odd = length % 2 === 1;
+    const spare = odd ? BITS_PER_CHARACTER / 2 : 0;
+    const bytes = Buffer.allocUnsafe(count * length);
+    for (let i = 0, at = 0; i < count; i += 1, at += length) {
+      const top = high[i] ?? 0;
+      const bottom = low[i] ?? 0;
+      for (let c = 0; c < halfLength; c += 1) {
+        const shift = BITS_PER_CHARACTER * (halfLength - 1 - c);
+        bytes[at + c] = CODE_OF_VALUE[(top >>> (shift + spare)) & 63] ?? 0;
+        bytes[at + length - halfLength + c] = CODE_OF_VALUE[(bottom >>> shift) & 63] ?? 0;
+      }
+      if (odd)
+        bytes[at + halfLength] = CODE_OF_VALUE[((top & 7) << 3) | (bottom >>> (this.#halfBits - 3))] ?? 0;
+    }
+    const text = bytes.toString('latin1');
+    return Array.from({ length: count }, (_, i) => text.slice(i * length, (i + 1) * length));
+  }
+}
+
+/** scrypt makes guessing a weak secret from a stored fingerprint slow; HKDF separates the two uses. */
+function deriveFrom(
+  secret: string,
+  length: number,
+  regionBits: number,
+): { cipherKey: Buffer; fingerprint: string } {
+  const root = scryptSync(secret, 'keymill keyspace 1', 32);
+  const expand = (use: string, bytes: number): Buffer =>
+    Buffer.from(hkdfSync('sha256', root, '', `${use} L=${length}`, bytes));
+  const fingerprint = createHmac('sha256', expand('fingerprint', 32)).update(
+    `L=${length} region-bits=${regionBits}`,
+  );
+  return { cipherKey: expand('permutation', 16), fingerprint: fingerprint.digest('hex') };
+}
