@@ -1,0 +1,134 @@
+import { messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
+import type { ConnectString, Server } from './connect-string.ts';
+import { CoordinationError, isCoordinationError } from './errors.ts';
+import { Connection, type SessionCredentials } from './transport.ts';
+
+/** One hung server must not hold up the others: the next one is tried after this time, the first one is not given up. */
+const STAGGER_MS = 100;
+
+/** The servers of an ensemble, the ones that failed last at the end. */
+export class ServerOrder {
+  readonly chroot: string;
+  #servers: Server[];
+
+  constructor({ servers, chroot }: ConnectString) {
+    this.chroot = chroot;
+    this.#servers = shuffled(servers);
+  }
+
+  get servers(): readonly Server[] {
+    return this.#servers;
+  }
+
+  demote(server: Server): void {
+    this.#servers = [...this.#servers.filter((other) => other !== server), server];
+  }
+}
+
+export interface AttachOptions {
+  readonly order: ServerOrder;
+  readonly timeoutMs: number;
+  /** The session to attach to; without it each attempt opens a new one. */
+  readonly credentials?: SessionCredentials | undefined;
+  /** For one server: connect and handshake. */
+  readonly handshakeMs: number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** What makes an attempt a success; it runs on the new connection, which is destroyed if it rejects. */
+  readonly prove: (connection: Connection) => Promise<void>;
+}
+
+/**
+ * One round over all servers, staggered; the first success wins and the other attempts are destroyed.
+ *
+ * @throws CoordinationError SESSION_EXPIRED as soon as one server says so: the ensemble's final word
+ * @throws CoordinationError UNAVAILABLE when every attempt has failed
+ */
+export async function attach(options: AttachOptions): Promise<Connection> {
+  options.signal.throwIfAborted();
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
+  const { promise: decided, resolve, reject } = Promise.withResolvers<Connection>();
+  const stop = (): void => reject(options.signal.reason);
+  options.signal.addEventListener('abort', stop, { once: true });
+  try {
+    void tryAll(options, signal, {
+      won: (connection) => {
+        if (over.signal.aborted) connection.destroy(givenUp());
+        over.abort();
+        resolve(connection);
+      },
+      failed: reject,
+    });
+    return await decided;
+  } finally {
+    over.abort();
+    options.signal.removeEventListener('abort', stop);
+  }
+}
+
+interface Outcome {
+  won(connection: Connection): void;
+  failed(error: unknown): void;
+}
+
+async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed }: Outcome): Promise<void> {
+  const failures: unknown[] = [];
+  const attempts: Promise<void>[] = [];
+  for (const server of options.order.servers) {
+    const attempt = tryServer(options, server, signal).then(won, (error: unknown) => {
+      failures.push(error);
+      if (isCoordinationError(error, 'SESSION_EXPIRED')) failed(error);
+      else if (!signal.aborted) options.order.demote(server);
+    });
+    attempts.push(attempt);
+    // The next server at once if this one has refused, else after the stagger.
+    await Promise.race([attempt, pauseQuietly(STAGGER_MS, signal)]);
+    if (signal.aborted) return;
+  }
+  await Promise.all(attempts);
+  failed(
+    new CoordinationError(
+      'UNAVAILABLE',
+      `no ZooKeeper server took the session: ${failures.map(messageOf).join('; ')}`,
+    ),
+  );
+}
+
+async function tryServer(options: AttachOptions, server: Server, signal: AbortSignal): Promise<Connection> {
+  const { order, timeoutMs, credentials, handshakeMs, log, prove } = options;
+  const connection = await Connection.open({
+    server,
+    chroot: order.chroot,
+    timeoutMs,
+    credentials,
+    handshakeMs,
+    log,
+    signal,
+  });
+  const giveUp = (): void => connection.destroy(givenUp());
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    signal.throwIfAborted();
+    await prove(connection);
+    return connection;
+  } catch (error) {
+    connection.destroy(givenUp());
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+function givenUp(): CoordinationError {
+  return new CoordinationError('OUTCOME_UNKNOWN', 'the attempt was given up');
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, rank: Math.random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,18 @@
+import { isCoordinationError } from './errors.ts';
+import type { Session } from './session.ts';
+
+/** Names below `path`, none if it does not exist; `onChange` is called once at the next change, its creation included. */
+export async function childrenOrNone(
+  session: Session,
+  path: string,
+  onChange?: () => void,
+): Promise<string[]> {
+  try {
+    return await session.children(path, onChange);
+  } catch (error) {
+    if (!isCoordinationError(error, 'NO_NODE')) throw error;
+    // Watch for its creation; it may have been created since.
+    if (onChange === undefined || (await session.exists(path, onChange)) === undefined) return [];
+    return await session.children(path, onChange);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Cuts the byte stream from a ZooKeeper server into whole packets (4 bytes of length, then the packet).
+ *
+ * The client library has a reader of its own, which keeps half a packet over a reconnect, recurses once per packet
+ * and believes any length. It is fed exactly one whole packet at a time from here, so none of that can happen.
+ */
+export class FrameReader {
+  readonly #maxBytes: number;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  /** @param maxBytes a longer (or negative) length means that the other side does not speak ZooKeeper */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Adds what has arrived and returns the packets that are whole now, each with its 4 bytes of length.
+   * @throws RangeError on an impossible length; the connection is of no use any more then
+   */
+  push(chunk: Buffer): Buffer[] {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    const frames: Buffer[] = [];
+    for (let size = this.#nextSize(); size !== undefined && this.#bytes >= size; size = this.#nextSize()) {
+      const all = this.#join();
+      frames.push(all.subarray(0, size));
+      this.#chunks = [all.subarray(size)];
+      this.#bytes -= size;
+    }
+    return frames;
+  }
+
+  /** Size of the packet at the front, its length field included, once those 4 bytes are here. */
+  #nextSize(): number | undefined {
+    if (this.#bytes < 4) return undefined;
+    const first = this.#chunks[0];
+    const length = (first !== undefined && first.length >= 4 ? first : this.#join()).readInt32BE(0);
+    if (length < 0 || length > this.#maxBytes) throw new RangeError(`packet of ${length} bytes announced`);
+    return length + 4;
+  }
+
+  #join(): Buffer {
+    const all = this.#chunks.length === 1 ? this.#chunks[0] : undefined;
+    const joined = all ?? Buffer.concat(this.#chunks);
+    this.#chunks = [joined];
+    return joined;
+  }
+}

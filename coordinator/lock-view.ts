@@ -1,0 +1,68 @@
+import { childrenOrNone } from './children.ts';
+import { CoordinationError, isCoordinationError } from './errors.ts';
+import { parseLock, type LockHolder } from './lock-holder.ts';
+import { observe } from './observe.ts';
+import { lockPath, PATHS } from './paths.ts';
+import type { Session } from './session.ts';
+
+/** Who holds which shard; a shard without an entry is free. Without `shards`: all there are. */
+export async function readLocks(
+  session: Session,
+  shards?: readonly string[],
+  onChange?: () => void,
+): Promise<Map<string, LockHolder>> {
+  const names = await childrenOrNone(session, PATHS.locks, onChange);
+  const wanted = shards === undefined ? names : names.filter((name) => shards.includes(name));
+  const locks = await Promise.all(
+    wanted.sort().map(async (shard) => {
+      const node = await session.get(lockPath(shard), onChange);
+      return node === undefined ? [] : [[shard, parseLock(node)] as const];
+    }),
+  );
+  return new Map(locks.flat());
+}
+
+/** Calls `onChange` with all locks now and whenever one is taken, freed or changed. */
+export function watchLocks(session: Session, onChange: (locks: Map<string, LockHolder>) => void): Disposable {
+  return observe(session, async (changed) => {
+    const locks = await readLocks(session, undefined, changed);
+    onChange(locks);
+  });
+}
+
+/**
+ * An operator's release: deletes the node that was shown, and no other that has taken its place since.
+ * @throws CoordinationError NO_NODE if it has gone meanwhile or was replaced
+ */
+export async function releaseLock(session: Session, shard: string, czxid?: bigint): Promise<LockHolder> {
+  const path = lockPath(shard);
+  const node = await session.get(path);
+  if (node === undefined) throw new CoordinationError('NO_NODE', `nobody holds ${shard}`);
+  if (czxid !== undefined && node.stat.czxid !== czxid)
+    throw new CoordinationError('NO_NODE', `${shard} has another holder by now`);
+  await session.remove(path, node.stat.version);
+  return parseLock(node);
+}
+
+/**
+ * Deletes the locks of our own session that nobody here holds: a create that landed after its deadline.
+ * To be called on every attach and every T, never while a tryAcquire is under way.
+ * @param held paths of the locks in use
+ * @returns the shards it freed
+ */
+export async function sweepOwnNodes(session: Session, held: ReadonlySet<string>): Promise<string[]> {
+  const freed: string[] = [];
+  for (const shard of await childrenOrNone(session, PATHS.locks)) {
+    const path = lockPath(shard);
+    if (held.has(path)) continue;
+    const stat = await session.exists(path);
+    if (stat?.ephemeralOwner !== session.id) continue;
+    await session.remove(path, stat.version).catch(ignoreGone);
+    freed.push(shard);
+  }
+  return freed;
+}
+
+function ignoreGone(error: unknown): void {
+  if (!isCoordinationError(error, 'NO_NODE')) throw error;
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { isoNow } from '../runtime/clock.ts';
+import { CoordinationError, isCoordinationError } from './errors.ts';
+import { formatLock, parseLock, type LockHolder, type LockInfo } from './lock-holder.ts';
+import { observe } from './observe.ts';
+import type { Node, Session } from './session.ts';
+
+/**
+ * A lock this session holds. Holding is a fact on the ensemble, not of this object: `signal` tells when it is known to be
+ * over, and until then `mayWrite()` tells whether it may be acted on right now.
+ */
+export interface HeldLock {
+  readonly path: string;
+  /** The transaction that created the node: the stores order reigns by it. */
+  readonly czxid: bigint;
+  readonly nonce: string;
+  /** Aborted when the lock is gone for good: session expired or closed, node vanished or replaced, released. */
+  readonly signal: AbortSignal;
+  /** The session may write, and the node was seen to be ours since it was last attached. */
+  mayWrite(): boolean;
+  /** Adds the epoch to the node's data, for operators. */
+  publishEpoch(epoch: number): Promise<void>;
+  /** Deletes the node if it is still ours. At shutdown close the session instead. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock at `path` if it is free; does not wait.
+ *
+ * The answer to create() proves nothing (its reply may be lost, it may run late), so the node is read: it is ours if it
+ * is owned by our session. A node of our own that an earlier, unanswered attempt left behind is adopted.
+ *
+ * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; a node that lands afterwards is found by sweepOwnNodes
+ */
+export async function tryAcquire(
+  session: Session,
+  path: string,
+  info: LockInfo,
+): Promise<HeldLock | { readonly takenBy: LockHolder }> {
+  for (;;) {
+    const since = isoNow();
+    const nonce = randomUUID();
+    try {
+      await session.create(path, formatLock(info, session.id, since, nonce), { ephemeral: true });
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) await session.ensurePath(parentOf(path));
+      else if (!isCoordinationError(error, 'NODE_EXISTS')) throw error;
+    }
+    const node = await session.get(path);
+    if (node === undefined) continue;
+    const holder = parseLock(node);
+    if (node.stat.ephemeralOwner !== session.id) return { takenBy: holder };
+    return new Held(
+      session,
+      path,
+      { ...info, since: holder.since ?? since, nonce: holder.nonce ?? nonce },
+      node,
+    );
+  }
+}
+
+/** True for the lock, false for the other answer of {@link tryAcquire}. */
+export function isHeld(result: HeldLock | { readonly takenBy: LockHolder }): result is HeldLock {
+  return !('takenBy' in result);
+}
+
+class Held implements HeldLock {
+  readonly path: string;
+  readonly czxid: bigint;
+  readonly nonce: string;
+  readonly #session: Session;
+  readonly #info: LockInfo & { readonly since: string };
+  readonly #over = new AbortController();
+  readonly #observer: Disposable;
+  /** The attachment of the session at which the node was last seen to be ours. */
+  #verifiedAt: number;
+
+  constructor(
+    session: Session,
+    path: string,
+    info: LockInfo & { since: string; nonce: string },
+    { stat }: Node,
+  ) {
+    this.#session = session;
+    this.path = path;
+    this.czxid = stat.czxid;
+    this.nonce = info.nonce;
+    this.#info = info;
+    this.#verifiedAt = session.attachments;
+    this.#observer = observe(session, (onChange) => this.#verify(onChange));
+    if (session.ended.aborted) this.#end('the session has ended');
+    else
+      session.ended.addEventListener('abort', () => this.#end('the session has ended'), {
+        once: true,
+        signal: this.signal,
+      });
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  mayWrite(): boolean {
+    return this.#session.mayWrite() && !this.signal.aborted && this.#verifiedAt === this.#session.attachments;
+  }
+
+  async publishEpoch(epoch: number): Promise<void> {
+    const { version } = await this.#own();
+    const data = formatLock(this.#info, this.#session.id, this.#info.since, this.nonce, epoch);
+    await this.#session.set(this.path, data, version);
+  }
+
+  async release(): Promise<void> {
+    try {
+      if (this.signal.aborted) return;
+      const { version } = await this.#own();
+      await this.#session.remove(this.path, version);
+    } catch (error) {
+      if (!isCoordinationError(error, 'NO_NODE')) throw error;
+    } finally {
+      this.#end('released');
+    }
+  }
+
+  async #verify(onChange: () => void): Promise<void> {
+    const { attachments } = this.#session;
+    const stat = await this.#session.exists(this.path, onChange);
+    if (stat?.czxid !== this.czxid)
+      this.#end(stat === undefined ? 'its node has vanished' : 'its node was replaced');
+    else this.#verifiedAt = attachments;
+  }
+
+  /** The node's stat, if the node is still ours. @throws NO_NODE otherwise */
+  async #own(): Promise<{ version: number }> {
+    const stat = await this.#session.exists(this.path);
+    if (stat?.czxid === this.czxid && stat.ephemeralOwner === this.#session.id) return stat;
+    this.#end('its node is no longer ours');
+    throw new CoordinationError('NO_NODE', `${this.path} is no longer ours`);
+  }
+
+  #end(why: string): void {
+    this.#observer[Symbol.dispose]();
+    this.#over.abort(new CoordinationError('NO_NODE', `lock ${this.path}: ${why}`));
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
+}

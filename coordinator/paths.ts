@@ -1,0 +1,23 @@
+/** Every znode path of the system, below the chroot of the connect string. docs: "ZooKeeper" in the contract. */
+export const PATHS = {
+  /** Ephemeral locks, one per keys-db, and nothing else. */
+  locks: '/shard-locks',
+  producers: '/producers',
+  mappers: '/mappers',
+  /** Random id of this ensemble, also stored in every keys-db: a wiped ZooKeeper is noticed by it. */
+  ensemble: '/keymill/ensemble',
+  /** Never exists: deleting it is the heartbeat, a write that goes through the quorum and changes nothing. */
+  heartbeat: '/keymill/heartbeat',
+} as const;
+
+export function lockPath(shard: string): string {
+  return `${PATHS.locks}/${shard}`;
+}
+
+export function producerPath(id: string): string {
+  return `${PATHS.producers}/${id}`;
+}
+
+export function mapperPath(id: string): string {
+  return `${PATHS.mappers}/${id}`;
+}

@@ -1,0 +1,368 @@
+/**
+ * A session with the ensemble: the root of everything this process may claim to own.
+ *
+ * T is the negotiated session timeout. The state is what may be *believed*, by the local monotonic clock (liveness.ts):
+ *
+ * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. The only state in which anything new
+ *   may start. Leaves to `suspended` when the connection ends, when 2/3 T pass without an acknowledgement, or when this
+ *   process did not run for T/3.
+ * - `suspended`: no connection. Our ephemeral nodes still stand as far as we can know. Nothing new starts, nothing is given
+ *   up; new connections are tried until one is attached to the *same* session (→ `connected`).
+ * - `lost`: T has passed. Somebody else may hold our locks. Attaching goes on all the same: if the ensemble still has the
+ *   session, it and its locks are ours after all (→ `connected`; every holder re-reads its node first).
+ * - `expired`: the ensemble's own word, final. Open a new session, contend afresh.
+ * - `closed`: we ended it, final.
+ *
+ * A connection is never repaired: it is destroyed, a new one attached, and `attached` tells everybody to re-read, since
+ * watches die with their connection.
+ */
+import { monotonicMs } from '../runtime/clock.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { attach, ServerOrder } from './attach.ts';
+import { closeSession } from './close-session.ts';
+import { parseConnectString } from './connect-string.ts';
+import { CoordinationError, isCoordinationError } from './errors.ts';
+import { LivenessClock } from './liveness.ts';
+import type { Connection, Node, NodeStat, SessionCredentials } from './transport.ts';
+
+export type { Node, NodeStat, SessionCredentials } from './transport.ts';
+
+export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
+
+export interface SessionOptions {
+  /** `host:port,host:port/chroot`; a missing chroot is created */
+  readonly connect: string;
+  /** asked for; the ensemble bounds it */
+  readonly timeoutMs: number;
+  readonly log: Log;
+  readonly signal?: AbortSignal;
+  /** how long to try before giving up; default 10 s */
+  readonly openTimeoutMs?: number;
+}
+
+type StateListener = (state: SessionState, previous: SessionState) => void;
+
+const RETRY = { baseMs: 20, maxMs: 500 };
+const OPEN_TIMEOUT_MS = 10_000;
+/** close() while connected; and again when the session has to be closed over another connection. */
+const CLOSE_MS = 1000;
+
+export class Session {
+  readonly #connect: string;
+  readonly #order: ServerOrder;
+  readonly #log: Log;
+  readonly #ended = new AbortController();
+  readonly #stateListeners = new Set<StateListener>();
+  readonly #attachedListeners = new Set<() => void>();
+  readonly #watchdog: NodeJS.Timeout;
+  #state: SessionState = 'suspended';
+  #connection: Connection;
+  #clock: LivenessClock;
+  #credentials: SessionCredentials;
+  #attachments = 0;
+  #closing: Promise<void> | undefined;
+
+  /** Opens a new session. Rejects with UNAVAILABLE when no server answers in time. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const order = new ServerOrder(parseConnectString(options.connect));
+    const deadline = AbortSignal.timeout(options.openTimeoutMs ?? OPEN_TIMEOUT_MS);
+    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    let last: unknown;
+    for (let round = 0; !signal.aborted; round += 1) {
+      try {
+        const handshakeMs = handshakeFor(options.timeoutMs);
+        const connection = await attach({
+          order,
+          timeoutMs: options.timeoutMs,
+          handshakeMs,
+          log: options.log,
+          signal,
+          prove: async (fresh) => {
+            await fresh.heartbeat(handshakeMs);
+            await fresh.ensureChroot(handshakeMs);
+          },
+        });
+        return new Session(options, order, connection);
+      } catch (error) {
+        if (!signal.aborted) last = error;
+        await pauseQuietly(delayFor(round, RETRY), signal);
+      }
+    }
+    options.signal?.throwIfAborted();
+    throw new CoordinationError(
+      'UNAVAILABLE',
+      `no session with ZooKeeper at "${options.connect}": ${last === undefined ? 'no server answered' : messageOf(last)}`,
+      { cause: last },
+    );
+  }
+
+  private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
+    this.#connect = options.connect;
+    this.#order = order;
+    this.#log = options.log;
+    this.#connection = connection;
+    this.#credentials = connection.credentials;
+    const { timeoutMs } = connection.credentials;
+    this.#clock = new LivenessClock(timeoutMs, connection.provenAtMs, monotonicMs());
+    this.#watchdog = setInterval(() => {
+      this.#check();
+      this.#clock.ticked(monotonicMs());
+    }, timeoutMs / 20);
+    void this.#live(connection);
+  }
+
+  /** 16 hex digits, as in `ephemeralOwner`. */
+  get id(): string {
+    return this.#credentials.id;
+  }
+
+  get credentials(): SessionCredentials {
+    return this.#credentials;
+  }
+
+  /** T, as negotiated. */
+  get timeoutMs(): number {
+    return this.#credentials.timeoutMs;
+  }
+
+  get state(): SessionState {
+    this.#check();
+    return this.#state;
+  }
+
+  /** How often a connection has been attached: a conclusion drawn at an earlier number must be verified again. */
+  get attachments(): number {
+    return this.#attachments;
+  }
+
+  /** Aborted when the session is over for good: expired or closed. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Watch callbacks waiting on the current connection, for the leak tests. */
+  get watchCount(): number {
+    return this.#connection.watchCount;
+  }
+
+  /** May something be written now on the strength of this session? Asks the clock itself: a stopped process gets no events. */
+  mayWrite(): boolean {
+    return this.state === 'connected';
+  }
+
+  /** `stateChanged`: also on the way to the final states. `attached`: re-read everything. Returns how to stop listening. */
+  on(event: 'stateChanged', listener: StateListener): () => void;
+  on(event: 'attached', listener: () => void): () => void;
+  on(event: 'stateChanged' | 'attached', listener: StateListener & (() => void)): () => void {
+    const listeners: { add(value: typeof listener): unknown; delete(value: typeof listener): unknown } =
+      event === 'attached' ? this.#attachedListeners : this.#stateListeners;
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** @throws NODE_EXISTS; NO_NODE if the parent is missing; OUTCOME_UNKNOWN: it may exist now or later, read it */
+  async create(path: string, data: string, { ephemeral }: { ephemeral: boolean }): Promise<void> {
+    await this.#connected(path).create(path, data, ephemeral, this.#operationMs);
+  }
+
+  /** The node, or undefined if there is none. `onChange` is called once, at the next change, creation included. */
+  async get(path: string, onChange?: () => void): Promise<Node | undefined> {
+    const connection = this.#connected(path);
+    for (;;) {
+      try {
+        return await connection.get(path, this.#operationMs, onChange);
+      } catch (error) {
+        if (!isCoordinationError(error, 'NO_NODE')) throw error;
+        if (onChange === undefined) return undefined;
+        // A read of a missing node sets no watch; if it appeared in between, read it after all.
+        if ((await connection.exists(path, this.#operationMs, onChange)) === undefined) return undefined;
+      }
+    }
+  }
+
+  /** Like {@link get} without the data. */
+  async exists(path: string, onChange?: () => void): Promise<NodeStat | undefined> {
+    return await this.#connected(path).exists(path, this.#operationMs, onChange);
+  }
+
+  /** Names below `path`. `onChange` is called once when one comes or goes. @throws NO_NODE */
+  async children(path: string, onChange?: () => void): Promise<string[]> {
+    return await this.#connected(path).children(path, this.#operationMs, onChange);
+  }
+
+  /** Beware: the version alone is true of a successor's node too; compare czxid and owner first. @throws NO_NODE, BAD_VERSION */
+  async set(path: string, data: string, version: number): Promise<void> {
+    await this.#connected(path).set(path, data, version, this.#operationMs);
+  }
+
+  /** Beware, as with {@link set}. @throws NO_NODE, BAD_VERSION, NOT_EMPTY */
+  async remove(path: string, version: number): Promise<void> {
+    await this.#connected(path).remove(path, version, this.#operationMs);
+  }
+
+  /** Creates `path` and what is missing above it, persistent and empty. */
+  async ensurePath(path: string): Promise<void> {
+    const parts = path.split('/').slice(1);
+    for (const [index] of parts.entries()) {
+      await this.create(`/${parts.slice(0, index + 1).join('/')}`, '', { ephemeral: false }).catch(
+        (error: unknown) => {
+          if (!isCoordinationError(error, 'NODE_EXISTS')) throw error;
+        },
+      );
+    }
+  }
+
+  /**
+   * Ends the session on the ensemble: locks and memberships vanish before this returns. Bounded: if no server answers,
+   * they vanish when the session times out.
+   */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const connection = this.#connection;
+    if (!this.#end('closed')) return;
+    try {
+      await connection.closeSession(CLOSE_MS);
+    } catch {
+      const signal = AbortSignal.timeout(CLOSE_MS);
+      await closeSession({
+        connect: this.#connect,
+        credentials: this.credentials,
+        log: this.#log,
+        signal,
+      }).catch((error: unknown) =>
+        this.#log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
+      );
+    }
+  }
+
+  /** Drives the session over one connection after another until it has ended. */
+  async #live(first: Connection): Promise<void> {
+    for (let connection: Connection | undefined = first; connection !== undefined;) {
+      this.#begin(connection);
+      await this.#beat(connection);
+      connection = await this.#reattach();
+    }
+  }
+
+  #begin(connection: Connection): void {
+    if (this.ended.aborted) {
+      connection.destroy(new CoordinationError('NOT_CONNECTED', 'the session has ended'));
+      return;
+    }
+    this.#connection = connection;
+    this.#credentials = connection.credentials;
+    this.#clock = new LivenessClock(this.timeoutMs, connection.provenAtMs, monotonicMs());
+    this.#attachments += 1;
+    connection.signal.addEventListener('abort', () => this.#onDisconnected(connection));
+    this.#change('connected');
+    for (const listener of this.#attachedListeners) this.#call(listener);
+    // It may have ended before anybody listened.
+    if (!connection.usable) this.#onDisconnected(connection);
+  }
+
+  async #beat(connection: Connection): Promise<void> {
+    while (connection.usable) {
+      await pauseQuietly(this.timeoutMs / 3, connection.signal);
+      if (!connection.usable) return;
+      try {
+        await connection.heartbeat(this.#operationMs);
+        this.#clock.proven(connection.provenAtMs);
+      } catch (error) {
+        this.#log.debug({ error }, 'heartbeat not acknowledged');
+      }
+    }
+  }
+
+  async #reattach(): Promise<Connection | undefined> {
+    const handshakeMs = handshakeFor(this.timeoutMs);
+    for (let round = 0; !this.ended.aborted; round += 1) {
+      try {
+        return await attach({
+          order: this.#order,
+          timeoutMs: this.timeoutMs,
+          credentials: this.credentials,
+          handshakeMs,
+          log: this.#log,
+          signal: this.ended,
+          prove: (connection) => connection.heartbeat(handshakeMs),
+        });
+      } catch (error) {
+        if (isCoordinationError(error, 'SESSION_EXPIRED')) this.#end('expired');
+        else if (round === 5)
+          this.#log.warn({ error, session: this.id }, 'ZooKeeper does not take us back; trying on');
+        await pauseQuietly(delayFor(round, RETRY), this.ended);
+      }
+    }
+    return undefined;
+  }
+
+  #onDisconnected(connection: Connection): void {
+    if (connection !== this.#connection || this.#state !== 'connected') return;
+    const reason = messageOf(connection.signal.reason);
+    this.#log.warn({ session: this.id, server: connection.server, reason }, 'session suspended');
+    this.#change('suspended');
+  }
+
+  /** Draws from the clock what it says now; called by the watchdog, and by everybody who asks for the state. */
+  #check(): void {
+    if (this.#ended.signal.aborted) return;
+    const liveness = this.#clock.read(monotonicMs());
+    if (liveness === 'alive') return;
+    if (this.#state === 'connected') {
+      const why = liveness === 'stalled' ? 'this process did not run' : 'no acknowledgement';
+      this.#connection.destroy(new CoordinationError('OUTCOME_UNKNOWN', `${why} for too long`));
+    }
+    if (liveness === 'lost' && this.#state === 'suspended') this.#change('lost');
+  }
+
+  #end(state: 'expired' | 'closed'): boolean {
+    if (this.#ended.signal.aborted) return false;
+    clearInterval(this.#watchdog);
+    this.#change(state);
+    if (state === 'expired')
+      this.#connection.destroy(new CoordinationError('SESSION_EXPIRED', 'session expired'));
+    this.#ended.abort(
+      new CoordinationError(state === 'expired' ? 'SESSION_EXPIRED' : 'NOT_CONNECTED', `session ${state}`),
+    );
+    return true;
+  }
+
+  /** The one place where the state changes. */
+  #change(state: SessionState): void {
+    const previous = this.#state;
+    if (previous === state) return;
+    this.#state = state;
+    this.#log.info({ session: this.id, state, previous }, 'session state changed');
+    for (const listener of this.#stateListeners) this.#call(() => listener(state, previous));
+  }
+
+  #call(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#log.error({ error }, 'a listener of the session failed');
+    }
+  }
+
+  #connected(what: string): Connection {
+    const { state } = this;
+    if (state !== 'connected')
+      throw new CoordinationError('NOT_CONNECTED', `${what}: the session is ${state}`);
+    return this.#connection;
+  }
+
+  /** An answer later than this is none: the heartbeat behind it would be too late as well. */
+  get #operationMs(): number {
+    return (this.timeoutMs * 2) / 3;
+  }
+}
+
+function handshakeFor(timeoutMs: number): number {
+  return Math.min(Math.max(timeoutMs / 3, 300), 5000);
+}
