@@ -1,19 +1,14 @@
-import { readdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import knex, { type Knex } from 'knex';
 import type { Log } from '../runtime/log.ts';
-import { databaseOf, openMysql, type Mysql } from './mysql.ts';
-import { MismatchError, StoreUnavailableError } from './store-errors.ts';
-
-/** The three kinds of database; each has its own numbered migrations in `db/migrations/<kind>`. */
-export type DatabaseKind = 'keys-db' | 'urls' | 'users';
+import { databaseOf, openMysql } from './mysql.ts';
+import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
+import { StoreUnavailableError } from './store-errors.ts';
 
 /** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
 export interface Migration {
   up: (db: Knex) => Promise<void>;
 }
 
-const TABLE = 'schema_migrations';
 const LOCK_WAIT_S = 60;
 
 /**
@@ -27,7 +22,7 @@ export async function migrate(url: string, kind: DatabaseKind, log: Log): Promis
   const guard = connect(url);
   try {
     await lock(guard, database);
-    await refuseNewer(guard, kind, database);
+    await refuseNewerSchema(guard, kind, database);
     const runner = connect(url);
     try {
       const config = migrationConfig(kind);
@@ -42,24 +37,6 @@ export async function migrate(url: string, kind: DatabaseKind, log: Log): Promis
   }
 }
 
-/**
- * Refuses a database whose schema is not exactly this program's.
- * @throws MismatchError when it is newer, older or missing
- */
-export async function checkSchema(db: Mysql, kind: DatabaseKind): Promise<void> {
-  const rows = await db.query<{ name: string }>(`SELECT name FROM ${TABLE} ORDER BY id`);
-  const known = await migrationNames(kind);
-  const recorded = rows.map((row) => row.name);
-  refuseUnknown(db.name, recorded, known);
-  const missing = known.filter((name) => !recorded.includes(name));
-  if (missing.length > 0) {
-    throw new MismatchError(
-      db.name,
-      `schema is older than this program (missing ${missing.join(', ')}): migrate it`,
-    );
-  }
-}
-
 /** The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test. */
 export async function dumpSchema(url: string): Promise<string> {
   const db = openMysql(url, { name: databaseOf(url), connections: 1 });
@@ -67,7 +44,7 @@ export async function dumpSchema(url: string): Promise<string> {
     const tables = await db.queryArrays<[string]>('SHOW TABLES');
     const parts: string[] = [];
     for (const [table] of tables.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      if (table.startsWith(TABLE)) continue;
+      if (table.startsWith(MIGRATIONS_TABLE)) continue;
       const [row] = await db.queryArrays<[string, string]>(`SHOW CREATE TABLE \`${table}\``);
       if (row) parts.push(`${row[1].replace(/ AUTO_INCREMENT=\d+/, '')};\n`);
     }
@@ -87,7 +64,7 @@ function connect(url: string): Knex {
 }
 
 function migrationConfig(kind: DatabaseKind): Knex.MigratorConfig {
-  return { tableName: TABLE, disableTransactions: true, migrationSource: new NumberedFiles(kind) };
+  return { tableName: MIGRATIONS_TABLE, disableTransactions: true, migrationSource: new NumberedFiles(kind) };
 }
 
 class NumberedFiles implements Knex.MigrationSource<string> {
@@ -114,14 +91,6 @@ class NumberedFiles implements Knex.MigrationSource<string> {
   }
 }
 
-async function migrationNames(kind: DatabaseKind): Promise<string[]> {
-  const files = await readdir(fileURLToPath(new URL(`./migrations/${kind}`, import.meta.url)));
-  return files
-    .filter((file) => /^\d{3}-.*\.ts$/.test(file))
-    .map((file) => file.slice(0, -3))
-    .sort();
-}
-
 async function createDatabase(url: string): Promise<void> {
   const server = new URL(url);
   server.pathname = '/';
@@ -145,21 +114,9 @@ async function lock(db: Knex, database: string): Promise<void> {
     throw new StoreUnavailableError(database, `another migration has run for over ${LOCK_WAIT_S} s`);
 }
 
-async function refuseNewer(db: Knex, kind: DatabaseKind, database: string): Promise<void> {
-  if (!(await db.schema.hasTable(TABLE))) return;
-  const rows = await db<{ name: string }>(TABLE).select('name');
-  refuseUnknown(
-    database,
-    rows.map((row) => row.name),
-    await migrationNames(kind),
-  );
-}
-
-function refuseUnknown(database: string, recorded: string[], known: string[]): void {
-  const newer = recorded.filter((name) => !known.includes(name));
-  if (newer.length === 0) return;
-  throw new MismatchError(
-    database,
-    `schema is newer than this program (it has ${newer.join(', ')}): use the newer program`,
-  );
+async function refuseNewerSchema(db: Knex, kind: DatabaseKind, database: string): Promise<void> {
+  if (!(await db.schema.hasTable(MIGRATIONS_TABLE))) return;
+  const rows = await db<{ name: string }>(MIGRATIONS_TABLE).select('name');
+  const recorded = rows.map((row) => row.name);
+  refuseNewer(database, recorded, await migrationNames(kind));
 }
