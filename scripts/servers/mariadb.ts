@@ -48,6 +48,7 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
       readyTimeoutMs: 90_000,
       stopTimeoutMs: 30_000,
       onSpawn: options.onSpawn,
+      env: options.env,
       signal: options.signal,
     });
   } finally {

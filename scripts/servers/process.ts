@@ -20,7 +20,7 @@ export interface ProcessOptions {
   readonly args: readonly string[];
   /** stdout and stderr are appended here. */
   readonly logFile: string;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
   readonly cwd?: string;
   /** True: the kernel kills it when the process that started it dies, however that happens. False: it lives on by itself. */
   readonly dieWithParent: boolean;
@@ -30,6 +30,7 @@ export interface ProcessOptions {
 export interface StartOptions {
   readonly logFile: string;
   readonly dieWithParent?: boolean;
+  readonly env?: NodeJS.ProcessEnv;
   /** Called with the process id as soon as there is one, before the server is ready: whoever keeps records can end it at any time. */
   readonly onSpawn?: (spawned: ProcessIdentity) => void;
   readonly signal?: AbortSignal;
@@ -95,7 +96,7 @@ export async function startServer(
     readonly probe: () => Promise<boolean>;
     readonly readyTimeoutMs: number;
     readonly stopTimeoutMs: number;
-    readonly onSpawn?: ((spawned: ProcessIdentity) => void) | undefined;
+    readonly onSpawn?: StartOptions['onSpawn'] | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<RunningServer> {

@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort } from './ports.ts';
@@ -28,7 +29,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
     return await startServer({
       id,
       port,
-      command: 'redis-server',
+      command: await serverBinary(dir),
       args: [configFile],
       cwd: dir,
       logFile: options.logFile,
@@ -39,11 +40,28 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
       readyTimeoutMs: 30_000,
       stopTimeoutMs: 10_000,
       onSpawn: options.onSpawn,
+      env: options.env,
       signal: options.signal,
     });
   } finally {
     reserved.release();
   }
+}
+
+/**
+ * `redis-server` of the machine; else the same binary under its other name: Debian's redis-tools, which adds no service, carries it as
+ * redis-check-rdb, and it decides by the name it is called by what it is.
+ */
+async function serverBinary(dir: string): Promise<string> {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  const find = (name: string): string | undefined =>
+    folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  const other = find('redis-check-rdb');
+  if (find('redis-server') !== undefined || other === undefined) return 'redis-server';
+  const link = join(dir, 'redis-server');
+  await rm(link, { force: true });
+  await symlink(other, link);
+  return link;
 }
 
 function redisConfig({ dir, port, password, databases = 1 }: RedisOptions & { port: number }): string {
@@ -58,6 +76,8 @@ function redisConfig({ dir, port, password, databases = 1 }: RedisOptions & { po
     'save ""',
     'maxmemory-policy noeviction',
     `databases ${databases}`,
+    // It would overwrite its environment, by which `down` finds what has lost its record.
+    'set-proc-title no',
     ...(password === undefined ? [] : [`requirepass ${password}`]),
     '',
   ].join('\n');

@@ -21,6 +21,8 @@ export interface ZooKeeperOptions extends Omit<StartOptions, 'logFile'> {
   /** True (default): a write is on disk before it is acknowledged. */
   readonly forceSync?: boolean;
   readonly logFile: (id: string) => string;
+  /** Called once the ports are chosen, before anything starts. */
+  readonly onPorts?: (ports: readonly ZooKeeperPorts[]) => void;
   readonly onSpawnOf?: (id: string, spawned: { pid: number; startTime: string }) => void;
 }
 
@@ -48,6 +50,7 @@ export async function startZooKeeper(options: ZooKeeperOptions): Promise<Running
     quorum: quorum.port,
     election: election.port,
   }));
+  options.onPorts?.(ports);
   try {
     const layout = { options, ports };
     const starts = await Promise.allSettled(
@@ -93,6 +96,7 @@ export async function startZooKeeperServer(layout: ZooKeeperLayout, number: numb
     readyTimeoutMs: 40_000,
     stopTimeoutMs: 5_000,
     onSpawn: (spawned) => options.onSpawnOf?.(id, spawned),
+    env: options.env,
     signal: options.signal,
   });
 }

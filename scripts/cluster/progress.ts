@@ -1,0 +1,19 @@
+/** Tells a person what happens, one line at a time with the seconds since the start, on stderr. */
+export class Progress {
+  readonly #began = performance.now();
+
+  /** `[  3.2 s] what` */
+  line(what: string): void {
+    const seconds = ((performance.now() - this.#began) / 1000).toFixed(1).padStart(5);
+    process.stderr.write(`[${seconds} s] ${what}\n`);
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#began) / 1000;
+  }
+}
+
+/** The reader of our output may go away (`up | head`): then the lines are lost, and nothing else. */
+export function tolerateClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}

@@ -1,0 +1,161 @@
+import { startMariaDb } from '../servers/mariadb.ts';
+import type { ProcessIdentity } from '../servers/identity.ts';
+import type { RunningServer } from '../servers/process.ts';
+import { startRedis } from '../servers/redis.ts';
+import {
+  startZooKeeper,
+  startZooKeeperServer,
+  type ZooKeeperOptions,
+  type ZooKeeperPorts,
+} from '../servers/zookeeper.ts';
+import { numbered, TOKEN_VARIABLE } from './environment.ts';
+import type { Progress } from './progress.ts';
+import type { RunDir } from './run-dir.ts';
+import { mysqlServersOf, type Shape } from './shape.ts';
+import type { Kind, State } from './state.ts';
+
+/** What a start needs to know and to tell. */
+export interface Launch {
+  readonly runDir: RunDir;
+  readonly state: State;
+  readonly progress: Progress;
+  /** Aborted when the start is given up. */
+  readonly signal: AbortSignal;
+  /** Called for every process as soon as it exists. */
+  readonly onSpawn: (id: string, kind: Kind, spawned: ProcessIdentity) => void;
+}
+
+/** The usual ports; busy ones are passed over. */
+const USUAL_PORTS = { zookeeper: 2181, quorum: 2888, election: 3888, redis: 6379, mysql: 3306 };
+
+/** Starts every server of the shape that does not run, all at the same time. Rejects with the first failure once all have settled. */
+export async function startServers(shape: Shape, launch: Launch): Promise<void> {
+  const starts = [
+    startEnsemble(shape, launch),
+    ...numbered('redis', shape.redis).map(async (id, index) =>
+      startRedisOf(id, USUAL_PORTS.redis + index, launch),
+    ),
+    ...mysqlServersOf(shape.mysqlServers).map(async ({ name }, index) =>
+      startMysqlOf(name, USUAL_PORTS.mysql + index, launch),
+    ),
+  ];
+  await allSettledOrThrow(starts);
+}
+
+/** Waits for all, then throws the first failure: nothing is still starting when the caller begins to stop things. */
+export async function allSettledOrThrow(starts: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(starts);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function startRedisOf(id: string, usualPort: number, launch: Launch): Promise<void> {
+  const { runDir, state } = launch;
+  await startUnlessRunning(id, 'redis', launch, async (common) =>
+    startRedis({
+      ...common,
+      id,
+      dir: runDir.dataOf(id),
+      port: state.port(id) ?? usualPort,
+      password: state.redisPassword,
+    }),
+  );
+}
+
+async function startMysqlOf(id: string, usualPort: number, launch: Launch): Promise<void> {
+  const { runDir, state } = launch;
+  await startUnlessRunning(id, 'mysql', launch, async (common) =>
+    startMariaDb({
+      ...common,
+      id,
+      dir: runDir.dataOf(id),
+      port: state.port(id) ?? usualPort,
+      password: state.mysqlPassword,
+      bufferPool: '1G',
+      redoLog: '1G',
+    }),
+  );
+}
+
+interface Common {
+  readonly logFile: string;
+  readonly dieWithParent: false;
+  readonly env: NodeJS.ProcessEnv;
+  readonly onSpawn: (spawned: ProcessIdentity) => void;
+  readonly signal: AbortSignal;
+}
+
+async function startUnlessRunning(
+  id: string,
+  kind: Kind,
+  launch: Launch,
+  start: (common: Common) => Promise<RunningServer>,
+): Promise<void> {
+  if (launch.state.findRunning(id) !== undefined) return;
+  const began = launch.progress.seconds;
+  const server = await start({
+    logFile: launch.runDir.logOf(id),
+    dieWithParent: false,
+    env: serverEnvironment(launch.state),
+    onSpawn: (spawned) => launch.onSpawn(id, kind, spawned),
+    signal: launch.signal,
+  });
+  launch.state.recordPort(id, server.port);
+  launch.progress.line(
+    `${id} ready on port ${server.port} (${(launch.progress.seconds - began).toFixed(1)} s)`,
+  );
+}
+
+function serverEnvironment(state: State): NodeJS.ProcessEnv {
+  return { ...process.env, [TOKEN_VARIABLE]: state.token };
+}
+
+/** The whole ensemble when none of it runs; else those of its servers that do not, on their ports, which the others know. */
+async function startEnsemble({ zookeepers }: Shape, launch: Launch): Promise<void> {
+  const { runDir, state, progress } = launch;
+  const ids = numbered('zookeeper', zookeepers);
+  const missing = ids.filter((id) => state.findRunning(id) === undefined);
+  if (missing.length === 0) return;
+  const began = progress.seconds;
+  const ports = ids.map((_, index) => recordedPorts(state, index));
+  const options: ZooKeeperOptions = {
+    dir: runDir.data,
+    servers: zookeepers,
+    ports,
+    logFile: (id) => runDir.logOf(id),
+    dieWithParent: false,
+    env: serverEnvironment(state),
+    signal: launch.signal,
+    onSpawnOf: (id, spawned) => launch.onSpawn(id, 'zookeeper', spawned),
+    onPorts: (chosen) => recordPorts(state, chosen),
+  };
+  if (missing.length === ids.length) {
+    await startZooKeeper(options);
+  } else {
+    await allSettledOrThrow(
+      missing.map(async (id) => void (await startZooKeeperServer({ options, ports }, ids.indexOf(id) + 1))),
+    );
+  }
+  const listening = missing.map((id) => state.port(id)).join(', ');
+  progress.line(
+    `${missing.join(', ')} ready on port ${listening} (${(progress.seconds - began).toFixed(1)} s)`,
+  );
+}
+
+function recordedPorts(state: State, index: number): ZooKeeperPorts {
+  const id = `zookeeper-${index + 1}`;
+  return {
+    client: state.port(id) ?? USUAL_PORTS.zookeeper + index,
+    quorum: state.port(`${id}/quorum`) ?? USUAL_PORTS.quorum + index,
+    election: state.port(`${id}/election`) ?? USUAL_PORTS.election + index,
+  };
+}
+
+function recordPorts(state: State, ports: readonly ZooKeeperPorts[]): void {
+  ports.forEach(({ client, quorum, election }, index) => {
+    const id = `zookeeper-${index + 1}`;
+    state.recordPort(id, client);
+    state.recordPort(`${id}/quorum`, quorum);
+    state.recordPort(`${id}/election`, election);
+  });
+}

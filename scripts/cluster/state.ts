@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { isRunning, type ProcessIdentity } from '../servers/identity.ts';
+import { ClusterError } from './errors.ts';
+import { writePrivateFile, type RunDir } from './run-dir.ts';
+import type { Shape } from './shape.ts';
+
+/** What kind of process it is; `down` stops them in the order mapper, producer, redis, mysql, zookeeper. */
+export const KINDS = ['mapper', 'producer', 'redis', 'mysql', 'zookeeper'] as const;
+export type Kind = (typeof KINDS)[number];
+
+const StateFile = z.object({
+  /** Is in the environment of every process of this cluster and of no other: what has lost its record is found by it. */
+  token: z.string(),
+  mysqlPassword: z.string(),
+  redisPassword: z.string(),
+  /** The layout of the data; kept from the first run on, for the data depends on it. */
+  shape: z
+    .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
+    .optional(),
+  /** True once a store may hold data laid out by `shape`. */
+  established: z.boolean(),
+  /** How many run (or shall run) now; absent when the cluster is down. */
+  counts: z.object({ producers: z.number(), mappers: z.number() }).optional(),
+  ports: z.record(z.string(), z.number()),
+  processes: z.record(z.string(), z.object({ kind: z.enum(KINDS), pid: z.number(), startTime: z.string() })),
+  /** The `up` that is at work now, so that `down` can end it. */
+  up: z.object({ pid: z.number(), startTime: z.string() }).optional(),
+});
+type StateFile = z.infer<typeof StateFile>;
+
+export interface Counts {
+  readonly producers: number;
+  readonly mappers: number;
+}
+
+/** What this cluster must remember between two commands. Every change is written at once: whoever is killed leaves a true record. */
+export class State {
+  readonly #runDir: RunDir;
+  #data: StateFile;
+
+  private constructor(runDir: RunDir, data: StateFile) {
+    this.#runDir = runDir;
+    this.#data = data;
+  }
+
+  /** Reads the record; undefined when nothing was ever started here. */
+  static find(runDir: RunDir): State | undefined {
+    if (!existsSync(runDir.stateFile)) return undefined;
+    try {
+      return new State(runDir, StateFile.parse(JSON.parse(readFileSync(runDir.stateFile, 'utf8'))));
+    } catch (error) {
+      const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+      throw new ClusterError(
+        `${runDir.stateFile} cannot be read: ${why}\n` +
+          'It holds the passwords and process ids of this cluster. Restore it, or stop the processes by hand and delete the folder.',
+      );
+    }
+  }
+
+  /** Reads the record, or begins one with fresh random secrets. */
+  static open(runDir: RunDir): State {
+    const found = State.find(runDir);
+    if (found !== undefined) return found;
+    runDir.make();
+    if (!existsSync(runDir.keySecretFile))
+      writePrivateFile(runDir.keySecretFile, `${randomBytes(32).toString('hex')}\n`);
+    const state = new State(runDir, {
+      token: randomBytes(16).toString('hex'),
+      mysqlPassword: randomBytes(16).toString('hex'),
+      redisPassword: randomBytes(16).toString('hex'),
+      established: false,
+      ports: {},
+      processes: {},
+    });
+    state.#save();
+    return state;
+  }
+
+  get token(): string {
+    return this.#data.token;
+  }
+
+  get mysqlPassword(): string {
+    return this.#data.mysqlPassword;
+  }
+
+  get redisPassword(): string {
+    return this.#data.redisPassword;
+  }
+
+  get shape(): Shape | undefined {
+    return this.#data.shape;
+  }
+
+  get isEstablished(): boolean {
+    return this.#data.established;
+  }
+
+  get counts(): Counts | undefined {
+    return this.#data.counts;
+  }
+
+  get up(): ProcessIdentity | undefined {
+    return this.#data.up;
+  }
+
+  set up(identity: ProcessIdentity | undefined) {
+    this.#change({ up: identity });
+  }
+
+  port(id: string): number | undefined {
+    return this.#data.ports[id];
+  }
+
+  recordPort(id: string, port: number): void {
+    this.#change({ ports: { ...this.#data.ports, [id]: port } });
+  }
+
+  recordShape(shape: Shape): void {
+    this.#change({ shape });
+  }
+
+  recordEstablished(): void {
+    if (!this.#data.established) this.#change({ established: true });
+  }
+
+  recordCounts(counts: Counts | undefined): void {
+    this.#change({ counts });
+  }
+
+  recordProcess(id: string, kind: Kind, { pid, startTime }: ProcessIdentity): void {
+    this.#change({ processes: { ...this.#data.processes, [id]: { kind, pid, startTime } } });
+  }
+
+  forgetProcess(id: string): void {
+    const { [id]: _, ...processes } = this.#data.processes;
+    this.#change({ processes });
+  }
+
+  /** Everything on record, running or not. */
+  processes(): { id: string; kind: Kind; pid: number; startTime: string }[] {
+    return Object.entries(this.#data.processes).map(([id, entry]) => ({ id, ...entry }));
+  }
+
+  /** The process of this id, if exactly it still runs. */
+  findRunning(id: string): ProcessIdentity | undefined {
+    const entry = this.#data.processes[id];
+    return entry !== undefined && isRunning(entry)
+      ? { pid: entry.pid, startTime: entry.startTime }
+      : undefined;
+  }
+
+  #change(change: Partial<StateFile>): void {
+    this.#data = { ...this.#data, ...change };
+    this.#save();
+  }
+
+  #save(): void {
+    writePrivateFile(this.#runDir.stateFile, `${JSON.stringify(this.#data, null, 2)}\n`);
+  }
+}

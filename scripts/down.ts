@@ -1,0 +1,61 @@
+import { Command, CommanderError } from 'commander';
+import { messageOf } from '../runtime/errors.ts';
+import { takeLock } from './cluster/lock.ts';
+import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
+import { RunDir } from './cluster/run-dir.ts';
+import { State } from './cluster/state.ts';
+import { stopCluster } from './cluster/stop.ts';
+import { signalProcess } from './servers/identity.ts';
+
+function parseOptions(argv: readonly string[]): { wipe: boolean } {
+  const command = new Command('./scripts/down')
+    .description('Stops all that ./scripts/up started, and nothing else. Data is kept for the next up.')
+    .option('--wipe', 'also delete the data, logs and secrets', false)
+    .helpOption('-h, --help', 'show this')
+    .allowExcessArguments(false)
+    .configureOutput({ outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`) })
+    .exitOverride((error) => {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      throw error;
+    });
+  command.parse(argv, { from: 'user' });
+  return command.opts<{ wipe: boolean }>();
+}
+
+/** An `up` that is still starting things would go on doing so: it is asked to give up, and undoes what it began. */
+function interruptUp(runDir: RunDir, progress: Progress): void {
+  const up = State.find(runDir)?.up;
+  const isInterrupted = up !== undefined && signalProcess(up, 'SIGTERM');
+  progress.line(
+    isInterrupted ? 'interrupting the up that is at work …' : 'waiting for another up or down to finish …',
+  );
+}
+
+async function main(): Promise<void> {
+  const { wipe } = parseOptions(process.argv.slice(2));
+  const runDir = new RunDir();
+  const progress = new Progress();
+  const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
+  try {
+    const state = State.find(runDir);
+    const isRunning = state !== undefined && state.processes().length > 0;
+    if (state !== undefined) await stopCluster(runDir, state, progress);
+    if (wipe) runDir.wipe();
+    const outcome = isRunning ? 'everything is stopped' : 'nothing was running';
+    progress.line(`${outcome}; ${wipe ? 'the data is deleted' : 'the data is kept'}`);
+  } finally {
+    lock.release();
+  }
+}
+
+tolerateClosedOutput();
+// Half-stopped is worse than stopped: Ctrl-C does not interrupt it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof CommanderError)) {
+    process.stderr.write(`keymill: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,46 @@
+import { CommanderError } from 'commander';
+import { messageOf } from '../runtime/errors.ts';
+import { bringUp } from './cluster/bring-up.ts';
+import { UsageError } from './cluster/errors.ts';
+import { Foreground } from './cluster/foreground.ts';
+import { takeLock } from './cluster/lock.ts';
+import { parseUpOptions, refuseUnavailable } from './cluster/options.ts';
+import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
+import { printSummary } from './cluster/report.ts';
+import { RunDir } from './cluster/run-dir.ts';
+import { State } from './cluster/state.ts';
+import { identityOf } from './servers/identity.ts';
+
+async function main(): Promise<void> {
+  const options = parseUpOptions(process.argv.slice(2));
+  refuseUnavailable(options);
+  const runDir = new RunDir();
+  const progress = new Progress();
+  const foreground = new Foreground(runDir, progress);
+  const lock = await takeLock(
+    runDir,
+    () => progress.line('waiting for another up or down to finish …'),
+    foreground.signal,
+  );
+  const state = State.open(runDir);
+  state.up = identityOf(process.pid);
+  try {
+    const cluster = await bringUp(options, runDir, state, progress, foreground.signal);
+    printSummary(cluster, progress, options.detach);
+  } finally {
+    state.up = undefined;
+    lock.release();
+  }
+  if (!options.detach) await foreground.untilStopped();
+}
+
+tolerateClosedOutput();
+try {
+  await main();
+  process.exitCode ??= 0;
+} catch (error) {
+  if (!(error instanceof CommanderError)) {
+    process.stderr.write(`keymill: ${messageOf(error)}\n`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  }
+}
