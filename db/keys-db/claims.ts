@@ -1,0 +1,195 @@
+import type { Mysql, SqlValue } from '../mysql.ts';
+import { DuplicateRowError, FencedError, OutcomeUnknownError, StoreRefusedError } from '../store-errors.ts';
+import { BATCH_COLUMNS, MAX_PARTS, batchOf, type Batch, type BatchRow } from './batch.ts';
+
+/** The part of a claim that goes to one pool, under the next sequence number of that pool. */
+export interface PartRequest {
+  readonly pool: string;
+  readonly seq: number;
+}
+
+/** The newest state of the log of claims; a claim holds only if it is still the newest when it commits. */
+interface LogState {
+  readonly epoch: number;
+  readonly generatedTo: number;
+  readonly lastBatch: number;
+  readonly claimedTo: number;
+  readonly seqs: Readonly<Record<string, number>>;
+}
+
+interface Claim {
+  readonly id: number;
+  readonly kind: 'range' | 'recycled';
+  readonly firstId: number | null;
+  readonly lastId: number | null;
+  readonly ids: readonly number[] | null;
+  readonly epoch: number;
+  readonly parts: string;
+  readonly claimedTo: number;
+  readonly seqs: string;
+}
+
+const MAX_RECYCLED_IDS = 50_000;
+const REPETITIONS = 3;
+
+/**
+ * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids.
+ * @returns undefined when nothing unused is left
+ * @throws FencedError when the epoch is over; OutcomeUnknownError when it cannot be told: read the pending batches
+ */
+export async function claimRange(
+  db: Mysql,
+  { epoch, count, parts }: { epoch: number; count: number; parts: readonly PartRequest[] },
+): Promise<Batch | undefined> {
+  const state = await readLog(db);
+  refuseOldEpoch(db, epoch, state);
+  const firstId = state.claimedTo + 1;
+  const lastId = Math.min(state.claimedTo + count, state.generatedTo);
+  if (lastId < firstId) return undefined;
+  return commit(db, {
+    kind: 'range',
+    firstId,
+    lastId,
+    ids: null,
+    claimedTo: lastId,
+    epoch,
+    ...after(db, state, parts),
+  });
+}
+
+/** Claims keys that were issued before and are found nowhere any more. Ids above the claim mark are refused. @throws as {@link claimRange} */
+export async function claimRecycled(
+  db: Mysql,
+  { epoch, ids, parts }: { epoch: number; ids: readonly number[]; parts: readonly PartRequest[] },
+): Promise<Batch> {
+  const state = await readLog(db);
+  refuseOldEpoch(db, epoch, state);
+  const sorted = [...new Set(ids)].sort((a, b) => a - b);
+  if (sorted.length === 0 || sorted.length > MAX_RECYCLED_IDS) {
+    throw new StoreRefusedError(
+      db.name,
+      `recycling ${sorted.length} ids at once, must be 1 to ${MAX_RECYCLED_IDS}`,
+    );
+  }
+  if ((sorted.at(-1) ?? 0) > state.claimedTo)
+    throw new StoreRefusedError(db.name, 'a key never claimed cannot be recycled');
+  const { claimedTo } = state;
+  return commit(db, {
+    kind: 'recycled',
+    firstId: null,
+    lastId: null,
+    ids: sorted,
+    claimedTo,
+    epoch,
+    ...after(db, state, parts),
+  });
+}
+
+/** The highest sequence number ever assigned to each pool. */
+export async function lastSeqs(db: Mysql): Promise<Map<string, number>> {
+  return new Map(Object.entries((await readLog(db)).seqs));
+}
+
+async function readLog(db: Mysql): Promise<LogState> {
+  const [row] = await db.query<{
+    epoch: number;
+    generated_to: number;
+    id: number | null;
+    claimed_to: number | null;
+    seqs: string | null;
+  }>(
+    `SELECT o.epoch, o.generated_to, b.id, b.claimed_to, b.seqs
+       FROM ownership o LEFT JOIN batches b ON b.id = (SELECT MAX(id) FROM batches) WHERE o.id = 1`,
+  );
+  return {
+    epoch: row?.epoch ?? 0,
+    generatedTo: row?.generated_to ?? 0,
+    lastBatch: row?.id ?? 0,
+    claimedTo: row?.claimed_to ?? 0,
+    seqs: row?.seqs ? (JSON.parse(row.seqs) as Record<string, number>) : {},
+  };
+}
+
+/** A look before the leap, for a clear error; what decides is the condition within the statement. */
+function refuseOldEpoch(db: Mysql, epoch: number, state: LogState): void {
+  if (state.epoch !== epoch) throw fenced(db, epoch);
+}
+
+function after(
+  db: Mysql,
+  state: LogState,
+  parts: readonly PartRequest[],
+): Pick<Claim, 'id' | 'parts' | 'seqs'> {
+  if (parts.length === 0 || parts.length > MAX_PARTS) {
+    throw new StoreRefusedError(db.name, `a batch of ${parts.length} parts, must be 1 to ${MAX_PARTS}`);
+  }
+  const seqs: Record<string, number> = { ...state.seqs };
+  for (const { pool, seq } of parts) {
+    if (seq <= (seqs[pool] ?? 0)) {
+      throw new StoreRefusedError(
+        db.name,
+        `delivery ${seq} to ${pool} has been assigned before (last: ${seqs[pool]})`,
+      );
+    }
+    seqs[pool] = seq;
+  }
+  const listed = parts.map(({ pool, seq }) => ({ pool, seq }));
+  return { id: state.lastBatch + 1, parts: JSON.stringify(listed), seqs: JSON.stringify(seqs) };
+}
+
+/*
+ * The lock on the ownership row is what makes the epoch binding: without FOR UPDATE a claim at READ COMMITTED reads the
+ * old epoch from its snapshot and commits after a raise (measured). The claim's id is the primary key, so that a claim
+ * which did not see the newest one fails as a duplicate, however late it arrives.
+ */
+const CLAIM = `INSERT INTO batches
+    (id, kind, first_id, last_id, ids, size, epoch, parts, claimed_to, seqs, claimed_at)
+  SELECT ?, ?, ?, ?, ?, ?, epoch, ?, ?, ?, UTC_TIMESTAMP(3)
+    FROM ownership WHERE id = 1 AND epoch = ? AND generated_to >= ? FOR UPDATE`;
+
+async function commit(db: Mysql, claim: Claim): Promise<Batch> {
+  const size = claim.ids?.length ?? (claim.lastId ?? 0) - (claim.firstId ?? 0) + 1;
+  const ids = claim.ids && JSON.stringify(claim.ids);
+  const params: SqlValue[] = [claim.id, claim.kind, claim.firstId, claim.lastId, ids, size];
+  params.push(claim.parts, claim.claimedTo, claim.seqs, claim.epoch, claim.claimedTo);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { affectedRows } = await db.execute(CLAIM, params);
+      if (affectedRows === 0) throw fenced(db, claim.epoch);
+      return batchOf(rowOf(claim));
+    } catch (error) {
+      if (error instanceof DuplicateRowError) break;
+      // Repeated, since it waits for the first one's lock: reading alone could look before that one commits.
+      if (!(error instanceof OutcomeUnknownError) || attempt === REPETITIONS) throw error;
+    }
+  }
+  return readOwn(db, claim);
+}
+
+function rowOf(claim: Claim): BatchRow {
+  return {
+    id: claim.id,
+    kind: claim.kind,
+    first_id: claim.firstId,
+    last_id: claim.lastId,
+    ids: claim.ids && JSON.stringify(claim.ids),
+    epoch: claim.epoch,
+    parts: claim.parts,
+    delivered: '0',
+  };
+}
+
+/** What stands in the log under the claim's id: ours, or the reason why not. */
+async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
+  const [row] = await db.query<BatchRow>(`SELECT ${BATCH_COLUMNS} FROM batches WHERE id = ?`, [claim.id]);
+  if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);
+  const ids = claim.ids && JSON.stringify(claim.ids);
+  if (row?.epoch === claim.epoch && row.first_id === claim.firstId && row.last_id === claim.lastId) {
+    if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
+  }
+  throw new OutcomeUnknownError(db.name, `another claim stands at ${claim.id}: read the pending batches`);
+}
+
+function fenced(db: Mysql, epoch: number): FencedError {
+  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
+}

@@ -1,0 +1,163 @@
+import type { Keyspace } from '../keyspace/key.ts';
+import { findUnissuable } from '../keyspace/reserved.ts';
+import type { Mysql } from '../mysql.ts';
+import {
+  DuplicateRowError,
+  FencedError,
+  MismatchError,
+  OutcomeUnknownError,
+  StoreRefusedError,
+} from '../store-errors.ts';
+import { readOwnership } from './ownership.ts';
+import { settle } from './settle.ts';
+
+export interface GenerateRequest {
+  /** Keys to add. */
+  readonly count: number;
+  /** The reign on whose behalf; without it, whichever there is (an operator's command). */
+  readonly epoch?: number;
+  readonly signal?: AbortSignal;
+  /** Called after each publication with the keys added so far. */
+  readonly onProgress?: (added: number) => void;
+}
+
+interface Chunk {
+  readonly lastId: number;
+  /** `(id,'key'),…` */
+  readonly values: string;
+  readonly size: number;
+  readonly gaps: readonly number[];
+}
+
+const KEYS_PER_INSERT = 10_000;
+const INSERTS_PER_PUBLICATION = 5;
+const TIMEOUT_MS = 60_000;
+
+/**
+ * Adds keys behind `generated_to`, then publishes them by moving it; claims never pass it. Rows above it are leftovers of
+ * a generator that died, and are exactly the rows to be inserted: the key of an id is a pure function.
+ *
+ * @returns the new `generated_to`. @throws FencedError; StoreRefusedError when the region is full; the signal's reason
+ */
+export async function generate(
+  db: Mysql,
+  keyspace: Keyspace,
+  region: number,
+  request: GenerateRequest,
+): Promise<number> {
+  let { epoch, generatedTo } = await readOwnership(db);
+  let added = 0;
+  while (added < request.count) {
+    request.signal?.throwIfAborted();
+    if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
+    const stretch = await insertStretch(db, keyspace, region, generatedTo + 1, request.count - added);
+    if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
+      generatedTo = stretch.lastId;
+      added += stretch.size;
+      request.onProgress?.(added);
+    } else {
+      // Another generator was here, or another reign began: read again and go on from there.
+      ({ epoch, generatedTo } = await readOwnership(db));
+    }
+  }
+  return generatedTo;
+}
+
+/** Inserts some chunks in order of id, making the next one while the server is busy with the last. */
+async function insertStretch(
+  db: Mysql,
+  keyspace: Keyspace,
+  region: number,
+  firstId: number,
+  count: number,
+): Promise<{ lastId: number; size: number }> {
+  let size = 0;
+  let lastId = firstId - 1;
+  const gaps: number[] = [];
+  let inserting: Promise<void> = Promise.resolve();
+  if (firstId > keyspace.maxId) {
+    throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
+  }
+  for (let i = 0; i < INSERTS_PER_PUBLICATION && size < count && lastId < keyspace.maxId; i += 1) {
+    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
+    await inserting;
+    inserting = insertChunk(db, lastId + 1, chunk);
+    // Awaited one turn later; until then a failure must not count as unhandled.
+    inserting.catch(() => undefined);
+    size += chunk.size;
+    lastId = chunk.lastId;
+    gaps.push(...chunk.gaps);
+  }
+  await inserting;
+  await recordGaps(db, gaps);
+  return { lastId, size };
+}
+
+function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
+  const ids = Math.min(count, keyspace.maxId - firstId + 1);
+  const keys = keyspace.keysOf(region, firstId, ids);
+  const skipped = new Set(findUnissuable(keys));
+  const values: string[] = [];
+  const gaps: number[] = [];
+  keys.forEach((key, i) => {
+    if (skipped.has(i)) gaps.push(firstId + i);
+    else values.push(`(${firstId + i},'${key}')`);
+  });
+  return { lastId: firstId + ids - 1, values: values.join(','), size: values.length, gaps };
+}
+
+async function insertChunk(db: Mysql, firstId: number, chunk: Chunk): Promise<void> {
+  if (chunk.size === 0) return;
+  const insert = `INSERT INTO \`keys\` (id, unique_id) VALUES ${chunk.values}`;
+  const options = { timeoutMs: TIMEOUT_MS };
+  try {
+    await db.execute(insert, [], options);
+  } catch (error) {
+    if (!(error instanceof DuplicateRowError || error instanceof OutcomeUnknownError)) throw error;
+    await completeChunk(db, firstId, chunk, insert);
+  }
+}
+
+/** Rows of this chunk stand already, or may: adds the rest, and proves that the range is whole. */
+async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: string): Promise<void> {
+  const options = { timeoutMs: TIMEOUT_MS };
+  await settle(() => db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options));
+  const [row] = await db.queryArrays<[number]>(
+    'SELECT COUNT(*) FROM `keys` WHERE id BETWEEN ? AND ?',
+    [firstId, chunk.lastId],
+    options,
+  );
+  if (row?.[0] === chunk.size) return;
+  throw new MismatchError(
+    db.name,
+    `ids ${firstId} to ${chunk.lastId} hold ${row?.[0]} keys instead of ${chunk.size}: were they made with another secret?`,
+  );
+}
+
+async function recordGaps(db: Mysql, gaps: readonly number[]): Promise<void> {
+  if (gaps.length === 0) return;
+  const rows = gaps.map((id) => `(${id})`).join(',');
+  await settle(() =>
+    db.execute(`INSERT INTO gaps (id) VALUES ${rows} ON DUPLICATE KEY UPDATE gaps.id = gaps.id`),
+  );
+}
+
+/** @returns false when another generator, or another reign, was first */
+async function publish(
+  db: Mysql,
+  { epoch, from, to }: { epoch: number; from: number; to: number },
+): Promise<boolean> {
+  let attempts = 0;
+  const { affectedRows } = await settle(() => {
+    attempts += 1;
+    const sql = 'UPDATE ownership SET generated_to = ? WHERE id = 1 AND epoch = ? AND generated_to = ?';
+    return db.execute(sql, [to, epoch, from]);
+  });
+  if (affectedRows === 1) return true;
+  // An attempt that went unanswered may have been the one that did it.
+  return attempts > 1 && (await readOwnership(db)).generatedTo === to;
+}
+
+function fenced(db: Mysql, epoch: number): FencedError {
+  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
+}

@@ -1,0 +1,175 @@
+import type { Keyspace } from '../keyspace/key.ts';
+import type { Mysql } from '../mysql.ts';
+import { checkSchema } from '../schema-version.ts';
+import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
+import { settle } from './settle.ts';
+
+/** Who may write to a keys-db, and how far it has come. */
+export interface Ownership {
+  readonly epoch: number;
+  /** Of the lock whose holder raised the epoch; 0n before the first reign. */
+  readonly czxid: bigint;
+  /** The ZooKeeper ensemble that czxid is of; undefined before the first reign. */
+  readonly ensemble: string | undefined;
+  readonly owner: string | undefined;
+  /** The claim mark: every id up to it has been issued. */
+  readonly claimedTo: number;
+  /** Every key up to this id has been inserted. */
+  readonly generatedTo: number;
+}
+
+interface OwnershipRow {
+  epoch: number;
+  czxid: string;
+  ensemble: string | null;
+  owner: string | null;
+  claimed_to: number | null;
+  generated_to: number;
+}
+
+/**
+ * Refuses a database that is not this shard's: another secret, key length, region or schema; two names that point at one
+ * database are found by the region. The first program to come records what the keys will be.
+ * @throws MismatchError
+ */
+export async function verifyKeysDb(db: Mysql, keyspace: Keyspace, region: number): Promise<void> {
+  await checkSchema(db, 'keys-db');
+  if (!(await readIdentity(db))) {
+    const [key] = await db.query('SELECT id FROM `keys` LIMIT 1');
+    if (key)
+      throw new MismatchError(
+        db.name,
+        'holds keys, but not the fingerprint of the secret they were made with',
+      );
+    await recordIdentity(db, keyspace, region);
+  }
+  const stored = await readIdentity(db);
+  if (!stored) throw new MismatchError(db.name, 'its keyspace row vanished while it was being verified');
+  const wanted = { key_length: keyspace.length, region_bits: keyspace.regionBits, region };
+  for (const [column, value] of Object.entries(wanted)) {
+    const found = stored[column as keyof typeof wanted];
+    if (found !== value)
+      throw new MismatchError(db.name, `was made for ${column} ${found}, the configuration says ${value}`);
+  }
+  if (stored.fingerprint !== keyspace.fingerprint) {
+    throw new MismatchError(
+      db.name,
+      'its keys were made with another secret than KEYMILL_KEY_SECRET (fingerprints differ)',
+    );
+  }
+}
+
+interface IdentityRow {
+  fingerprint: string;
+  key_length: number;
+  region_bits: number;
+  region: number;
+}
+
+async function readIdentity(db: Mysql): Promise<IdentityRow | undefined> {
+  const rows = await db.query<IdentityRow>(
+    'SELECT fingerprint, key_length, region_bits, region FROM keyspace WHERE id = 1',
+  );
+  return rows[0];
+}
+
+async function recordIdentity(db: Mysql, keyspace: Keyspace, region: number): Promise<void> {
+  try {
+    await db.execute(
+      'INSERT INTO keyspace (id, fingerprint, key_length, region_bits, region) VALUES (1, ?, ?, ?, ?)',
+      [keyspace.fingerprint, keyspace.length, keyspace.regionBits, region],
+    );
+  } catch (error) {
+    // Another process was first: what it recorded is compared next.
+    if (!(error instanceof DuplicateRowError)) throw error;
+  }
+}
+
+export async function readOwnership(db: Mysql): Promise<Ownership> {
+  const [row] = await db.query<OwnershipRow>(
+    `SELECT epoch, CAST(czxid AS CHAR) AS czxid, ensemble, owner, generated_to,
+            (SELECT claimed_to FROM batches ORDER BY id DESC LIMIT 1) AS claimed_to
+       FROM ownership WHERE id = 1`,
+  );
+  if (!row) throw new MismatchError(db.name, 'has no ownership row');
+  return {
+    epoch: row.epoch,
+    czxid: BigInt(row.czxid),
+    ensemble: row.ensemble ?? undefined,
+    owner: row.owner ?? undefined,
+    claimedTo: row.claimed_to ?? 0,
+    generatedTo: row.generated_to,
+  };
+}
+
+/** The proof of a lock: its node's czxid within the ensemble it belongs to. */
+export interface LockProof {
+  readonly czxid: bigint;
+  readonly ensemble: string;
+  readonly owner: string;
+}
+
+/**
+ * Begins a reign: raises the epoch in the name of a lock. A contender whose lock was followed by a later one loses here.
+ * @returns our epoch, the same again when called again; undefined when a later lock has been seen: give the lock back
+ * @throws MismatchError when the keys-db belongs to another ensemble
+ */
+export async function raiseEpoch(
+  db: Mysql,
+  { czxid, ensemble, owner }: LockProof,
+): Promise<number | undefined> {
+  await settle(() =>
+    db.execute(
+      `UPDATE ownership SET epoch = epoch + 1, czxid = ?, owner = ?, ensemble = ?, raised_at = UTC_TIMESTAMP(3)
+        WHERE id = 1 AND czxid < ? AND (ensemble IS NULL OR ensemble = ?)`,
+      [czxid, owner, ensemble, czxid, ensemble],
+    ),
+  );
+  // Asked by our own czxid, never "the epoch now in the table": that may be a later reign's.
+  const ours = await epochOf(db, czxid, ensemble);
+  if (ours !== undefined) return ours;
+  const now = await readOwnership(db);
+  if (now.ensemble !== ensemble) {
+    throw new MismatchError(
+      db.name,
+      `belongs to ZooKeeper ensemble ${now.ensemble}, not to ${ensemble}: if ZooKeeper was wiped, run "keymill zookeeper adopt"`,
+    );
+  }
+  return undefined;
+}
+
+/**
+ * Lifts our epoch strictly above `floor` (the highest epoch stored in any Redis: a keys-db restored from a backup is behind).
+ * @throws FencedError when the reign of this lock is over
+ */
+export async function raiseEpochAbove(db: Mysql, czxid: bigint, floor: number): Promise<number> {
+  await settle(() =>
+    db.execute('UPDATE ownership SET epoch = ? WHERE id = 1 AND czxid = ? AND epoch <= ?', [
+      floor + 1,
+      czxid,
+      floor,
+    ]),
+  );
+  const ours = await epochOf(db, czxid);
+  if (ours === undefined) throw new FencedError(db.name, 'the epoch belongs to another lock by now');
+  return ours;
+}
+
+/** An operator's word that a wiped ZooKeeper's successor is the right one: its locks count from zero again, epochs go on rising. */
+export async function adoptEnsemble(db: Mysql, ensemble: string): Promise<void> {
+  await settle(() =>
+    db.execute(
+      `UPDATE ownership SET epoch = epoch + 1, czxid = 0, owner = NULL, ensemble = ?
+        WHERE id = 1 AND (ensemble IS NULL OR ensemble <> ?)`,
+      [ensemble, ensemble],
+    ),
+  );
+}
+
+async function epochOf(db: Mysql, czxid: bigint, ensemble?: string): Promise<number | undefined> {
+  const [row] = await db.query<{ epoch: number }>(
+    `SELECT epoch FROM ownership WHERE id = 1 AND czxid = ? ${ensemble === undefined ? '' : 'AND ensemble = ?'}`,
+    ensemble === undefined ? [czxid] : [czxid, ensemble],
+  );
+  return row?.epoch;
+}
