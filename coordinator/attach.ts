@@ -1,12 +1,16 @@
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
+import { delayFor, pause, pauseQuietly } from '../runtime/retry.ts';
 import type { ConnectString, Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
-import { Connection, type SessionCredentials } from './transport.ts';
+import { Connection } from './connection.ts';
+import type { SessionCredentials } from './transport.ts';
 
 /** One hung server must not hold up the others: the next one is tried after this time, the first one is not given up. */
 const STAGGER_MS = 100;
+/** Between rounds in which every server failed: a storm of reconnects helps nobody. */
+const RETRY = { baseMs: 20, maxMs: 500 };
+const GIVEN_UP = 'the attempt was given up';
 
 /** The servers of an ensemble, the ones that failed last at the end. */
 export class ServerOrder {
@@ -56,7 +60,7 @@ export async function attach(options: AttachOptions): Promise<Connection> {
   try {
     void tryAll(options, signal, {
       won: (connection) => {
-        if (over.signal.aborted) connection.destroy(givenUp());
+        if (over.signal.aborted) connection.destroy(GIVEN_UP);
         over.abort();
         resolve(connection);
       },
@@ -69,9 +73,29 @@ export async function attach(options: AttachOptions): Promise<Connection> {
   }
 }
 
+/**
+ * Rounds of {@link attach} with pauses between them, until one succeeds.
+ * @throws CoordinationError SESSION_EXPIRED, or the signal's reason: nothing else ends it
+ */
+export async function attachPatiently(
+  options: AttachOptions,
+  onFailedRound: (round: number, error: unknown) => void,
+): Promise<Connection> {
+  for (let round = 0; ; round += 1) {
+    try {
+      return await attach(options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (isCoordinationError(error, 'SESSION_EXPIRED')) throw error;
+      onFailedRound(round, error);
+      await pause(delayFor(round, RETRY), options.signal);
+    }
+  }
+}
+
 interface Outcome {
-  won(connection: Connection): void;
-  failed(error: unknown): void;
+  readonly won: (connection: Connection) => void;
+  readonly failed: (error: unknown) => void;
 }
 
 async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed }: Outcome): Promise<void> {
@@ -108,22 +132,18 @@ async function tryServer(options: AttachOptions, server: Server, signal: AbortSi
     log,
     signal,
   });
-  const giveUp = (): void => connection.destroy(givenUp());
+  const giveUp = (): void => connection.destroy(GIVEN_UP);
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     signal.throwIfAborted();
     await prove(connection);
     return connection;
   } catch (error) {
-    connection.destroy(givenUp());
+    connection.destroy(GIVEN_UP);
     throw error;
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
-}
-
-function givenUp(): CoordinationError {
-  return new CoordinationError('OUTCOME_UNKNOWN', 'the attempt was given up');
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

@@ -8,11 +8,11 @@ export async function childrenOrNone(
   onChange?: () => void,
 ): Promise<string[]> {
   try {
-    return await session.children(path, onChange);
+    return session.children(path, onChange);
   } catch (error) {
     if (!isCoordinationError(error, 'NO_NODE')) throw error;
     // Watch for its creation; it may have been created since.
     if (onChange === undefined || (await session.exists(path, onChange)) === undefined) return [];
-    return await session.children(path, onChange);
+    return session.children(path, onChange);
   }
 }

@@ -1,6 +1,5 @@
 import type { Log } from '../runtime/log.ts';
-import { delayFor, pause } from '../runtime/retry.ts';
-import { attach, ServerOrder } from './attach.ts';
+import { attachPatiently, ServerOrder } from './attach.ts';
 import { parseConnectString } from './connect-string.ts';
 import { isCoordinationError } from './errors.ts';
 import type { SessionCredentials } from './transport.ts';
@@ -15,7 +14,6 @@ export interface CloseSessionOptions {
 
 const HANDSHAKE_MS = 1000;
 const CLOSE_MS = 1000;
-const RETRY = { baseMs: 50, maxMs: 1000 };
 
 /**
  * Ends a session from outside, by its id and password: its ephemeral nodes (locks, membership) vanish at once instead
@@ -27,9 +25,9 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
   const { connect, credentials, log, signal } = options;
   const order = new ServerOrder(parseConnectString(connect));
   let sent = false;
-  for (let round = 0; ; round += 1) {
-    try {
-      await attach({
+  try {
+    await attachPatiently(
+      {
         order,
         timeoutMs: credentials.timeoutMs,
         credentials,
@@ -40,14 +38,13 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
           sent = true;
           await connection.closeSession(CLOSE_MS);
         },
-      });
-      return 'closed';
-    } catch (error) {
-      signal.throwIfAborted();
-      // A close whose answer was lost did its work all the same.
-      if (isCoordinationError(error, 'SESSION_EXPIRED')) return sent ? 'closed' : 'expired';
-      log.debug({ error, session: credentials.id, round }, 'session not closed yet');
-      await pause(delayFor(round, RETRY), signal);
-    }
+      },
+      (round, error) => log.debug({ error, session: credentials.id, round }, 'session not closed yet'),
+    );
+    return 'closed';
+  } catch (error) {
+    if (!isCoordinationError(error, 'SESSION_EXPIRED')) throw error;
+    // A close whose answer was lost did its work all the same.
+    return sent ? 'closed' : 'expired';
   }
 }

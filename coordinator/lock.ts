@@ -88,9 +88,9 @@ class Held implements HeldLock {
     this.#info = info;
     this.#verifiedAt = session.attachments;
     this.#observer = observe(session, (onChange) => this.#verify(onChange));
-    if (session.ended.aborted) this.#end('the session has ended');
+    if (session.ended.aborted) this.#end('its session has ended');
     else
-      session.ended.addEventListener('abort', () => this.#end('the session has ended'), {
+      session.ended.addEventListener('abort', () => this.#end('its session has ended'), {
         once: true,
         signal: this.signal,
       });

@@ -1,4 +1,3 @@
-import { messageOf } from '../runtime/errors.ts';
 import type { Session } from './session.ts';
 import { isCoordinationError } from './errors.ts';
 
@@ -14,11 +13,7 @@ export interface Observer extends Disposable {
  *
  * @param read reads everything anew and sets its watches with `onChange`; may reject, it is called again
  */
-export function observe(
-  session: Session,
-  read: (onChange: () => void) => Promise<void>,
-  onError?: (message: string) => void,
-): Observer {
+export function observe(session: Session, read: (onChange: () => void) => Promise<void>): Observer {
   let stopped = false;
   let reading = false;
   let again = false;
@@ -27,11 +22,13 @@ export function observe(
     again = true;
     if (reading) return;
     reading = true;
-    while (again && !stopped && session.state === 'connected') {
+    while (again) {
       again = false;
+      if (stopped || session.state !== 'connected') break;
       await read(onChange).catch((error: unknown) => {
         // Not connected: `attached` comes. Anything else is read again within T.
-        if (!isCoordinationError(error, 'NOT_CONNECTED', 'OUTCOME_UNKNOWN')) onError?.(messageOf(error));
+        if (!isCoordinationError(error, 'NOT_CONNECTED', 'OUTCOME_UNKNOWN'))
+          session.log.error({ error }, 'reading from ZooKeeper failed; it is read again');
       });
     }
     reading = false;

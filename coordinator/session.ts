@@ -19,13 +19,14 @@
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { attach, ServerOrder } from './attach.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
+import { attachPatiently, ServerOrder } from './attach.ts';
 import { closeSession } from './close-session.ts';
 import { parseConnectString } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { LivenessClock } from './liveness.ts';
-import type { Connection, Node, NodeStat, SessionCredentials } from './transport.ts';
+import type { Connection } from './connection.ts';
+import type { Node, NodeStat, SessionCredentials } from './transport.ts';
 
 export type { Node, NodeStat, SessionCredentials } from './transport.ts';
 
@@ -44,7 +45,6 @@ export interface SessionOptions {
 
 type StateListener = (state: SessionState, previous: SessionState) => void;
 
-const RETRY = { baseMs: 20, maxMs: 500 };
 const OPEN_TIMEOUT_MS = 10_000;
 /** close() while connected; and again when the session has to be closed over another connection. */
 const CLOSE_MS = 1000;
@@ -52,7 +52,7 @@ const CLOSE_MS = 1000;
 export class Session {
   readonly #connect: string;
   readonly #order: ServerOrder;
-  readonly #log: Log;
+  readonly log: Log;
   readonly #ended = new AbortController();
   readonly #stateListeners = new Set<StateListener>();
   readonly #attachedListeners = new Set<() => void>();
@@ -66,42 +66,38 @@ export class Session {
 
   /** Opens a new session. Rejects with UNAVAILABLE when no server answers in time. */
   static async open(options: SessionOptions): Promise<Session> {
-    const order = new ServerOrder(parseConnectString(options.connect));
-    const deadline = AbortSignal.timeout(options.openTimeoutMs ?? OPEN_TIMEOUT_MS);
+    const { connect, timeoutMs, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
+    const order = new ServerOrder(parseConnectString(connect));
+    const deadline = AbortSignal.timeout(openTimeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+    const handshakeMs = handshakeFor(timeoutMs);
     let last: unknown;
-    for (let round = 0; !signal.aborted; round += 1) {
-      try {
-        const handshakeMs = handshakeFor(options.timeoutMs);
-        const connection = await attach({
-          order,
-          timeoutMs: options.timeoutMs,
-          handshakeMs,
-          log: options.log,
-          signal,
-          prove: async (fresh) => {
-            await fresh.heartbeat(handshakeMs);
-            await fresh.ensureChroot(handshakeMs);
-          },
-        });
-        return new Session(options, order, connection);
-      } catch (error) {
-        if (!signal.aborted) last = error;
-        await pauseQuietly(delayFor(round, RETRY), signal);
-      }
+    try {
+      const prove = async (fresh: Connection): Promise<void> => {
+        await fresh.heartbeat(handshakeMs);
+        await fresh.ensureChroot(handshakeMs);
+      };
+      const remember = (_round: number, error: unknown): void => {
+        last = error;
+      };
+      const connection = await attachPatiently(
+        { order, timeoutMs, handshakeMs, log, signal, prove },
+        remember,
+      );
+      return new Session(options, order, connection);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const why = messageOf(last ?? error);
+      throw new CoordinationError('UNAVAILABLE', `no session with ZooKeeper at "${connect}": ${why}`, {
+        cause: last,
+      });
     }
-    options.signal?.throwIfAborted();
-    throw new CoordinationError(
-      'UNAVAILABLE',
-      `no session with ZooKeeper at "${options.connect}": ${last === undefined ? 'no server answered' : messageOf(last)}`,
-      { cause: last },
-    );
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
     this.#connect = options.connect;
     this.#order = order;
-    this.#log = options.log;
+    this.log = options.log;
     this.#connection = connection;
     this.#credentials = connection.credentials;
     const { timeoutMs } = connection.credentials;
@@ -169,27 +165,17 @@ export class Session {
 
   /** The node, or undefined if there is none. `onChange` is called once, at the next change, creation included. */
   async get(path: string, onChange?: () => void): Promise<Node | undefined> {
-    const connection = this.#connected(path);
-    for (;;) {
-      try {
-        return await connection.get(path, this.#operationMs, onChange);
-      } catch (error) {
-        if (!isCoordinationError(error, 'NO_NODE')) throw error;
-        if (onChange === undefined) return undefined;
-        // A read of a missing node sets no watch; if it appeared in between, read it after all.
-        if ((await connection.exists(path, this.#operationMs, onChange)) === undefined) return undefined;
-      }
-    }
+    return this.#connected(path).get(path, this.#operationMs, onChange);
   }
 
   /** Like {@link get} without the data. */
   async exists(path: string, onChange?: () => void): Promise<NodeStat | undefined> {
-    return await this.#connected(path).exists(path, this.#operationMs, onChange);
+    return this.#connected(path).exists(path, this.#operationMs, onChange);
   }
 
   /** Names below `path`. `onChange` is called once when one comes or goes. @throws NO_NODE */
   async children(path: string, onChange?: () => void): Promise<string[]> {
-    return await this.#connected(path).children(path, this.#operationMs, onChange);
+    return this.#connected(path).children(path, this.#operationMs, onChange);
   }
 
   /** Beware: the version alone is true of a successor's node too; compare czxid and owner first. @throws NO_NODE, BAD_VERSION */
@@ -233,10 +219,10 @@ export class Session {
       await closeSession({
         connect: this.#connect,
         credentials: this.credentials,
-        log: this.#log,
+        log: this.log,
         signal,
       }).catch((error: unknown) =>
-        this.#log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
+        this.log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
       );
     }
   }
@@ -252,7 +238,7 @@ export class Session {
 
   #begin(connection: Connection): void {
     if (this.ended.aborted) {
-      connection.destroy(new CoordinationError('NOT_CONNECTED', 'the session has ended'));
+      connection.destroy('the session has ended');
       return;
     }
     this.#connection = connection;
@@ -274,38 +260,40 @@ export class Session {
         await connection.heartbeat(this.#operationMs);
         this.#clock.proven(connection.provenAtMs);
       } catch (error) {
-        this.#log.debug({ error }, 'heartbeat not acknowledged');
+        this.log.debug({ error }, 'heartbeat not acknowledged');
       }
     }
   }
 
+  /** The next connection of the same session; undefined when the session has ended. */
   async #reattach(): Promise<Connection | undefined> {
     const handshakeMs = handshakeFor(this.timeoutMs);
-    for (let round = 0; !this.ended.aborted; round += 1) {
-      try {
-        return await attach({
+    try {
+      return await attachPatiently(
+        {
           order: this.#order,
           timeoutMs: this.timeoutMs,
           credentials: this.credentials,
           handshakeMs,
-          log: this.#log,
+          log: this.log,
           signal: this.ended,
-          prove: (connection) => connection.heartbeat(handshakeMs),
-        });
-      } catch (error) {
-        if (isCoordinationError(error, 'SESSION_EXPIRED')) this.#end('expired');
-        else if (round === 5)
-          this.#log.warn({ error, session: this.id }, 'ZooKeeper does not take us back; trying on');
-        await pauseQuietly(delayFor(round, RETRY), this.ended);
-      }
+          prove: async (connection) => connection.heartbeat(handshakeMs),
+        },
+        (round, error) => {
+          if (round === 5)
+            this.log.warn({ error, session: this.id }, 'ZooKeeper does not take us back; trying on');
+        },
+      );
+    } catch (error) {
+      if (isCoordinationError(error, 'SESSION_EXPIRED')) this.#end('expired');
+      return undefined;
     }
-    return undefined;
   }
 
   #onDisconnected(connection: Connection): void {
     if (connection !== this.#connection || this.#state !== 'connected') return;
     const reason = messageOf(connection.signal.reason);
-    this.#log.warn({ session: this.id, server: connection.server, reason }, 'session suspended');
+    this.log.warn({ session: this.id, server: connection.server, reason }, 'session suspended');
     this.#change('suspended');
   }
 
@@ -316,7 +304,7 @@ export class Session {
     if (liveness === 'alive') return;
     if (this.#state === 'connected') {
       const why = liveness === 'stalled' ? 'this process did not run' : 'no acknowledgement';
-      this.#connection.destroy(new CoordinationError('OUTCOME_UNKNOWN', `${why} for too long`));
+      this.#connection.destroy(`${why} for too long`);
     }
     if (liveness === 'lost' && this.#state === 'suspended') this.#change('lost');
   }
@@ -325,8 +313,7 @@ export class Session {
     if (this.#ended.signal.aborted) return false;
     clearInterval(this.#watchdog);
     this.#change(state);
-    if (state === 'expired')
-      this.#connection.destroy(new CoordinationError('SESSION_EXPIRED', 'session expired'));
+    if (state === 'expired') this.#connection.destroy('session expired');
     this.#ended.abort(
       new CoordinationError(state === 'expired' ? 'SESSION_EXPIRED' : 'NOT_CONNECTED', `session ${state}`),
     );
@@ -338,7 +325,7 @@ export class Session {
     const previous = this.#state;
     if (previous === state) return;
     this.#state = state;
-    this.#log.info({ session: this.id, state, previous }, 'session state changed');
+    this.log.info({ session: this.id, state, previous }, 'session state changed');
     for (const listener of this.#stateListeners) this.#call(() => listener(state, previous));
   }
 
@@ -346,7 +333,7 @@ export class Session {
     try {
       listener();
     } catch (error) {
-      this.#log.error({ error }, 'a listener of the session failed');
+      this.log.error({ error }, 'a listener of the session failed');
     }
   }
 

@@ -1,0 +1,255 @@
+/**
+ * One connection of a session: operations as promises, each under a deadline, and watches that do not pile up.
+ *
+ * It is used once. Answers come in order, so one that is late means that the connection is dead: a missed deadline ends
+ * it, and every operation pending on it is rejected with OUTCOME_UNKNOWN. Nothing that was started on it runs later.
+ */
+import { monotonicMs } from '../runtime/clock.ts';
+import { DeadlineError, messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Server } from './connect-string.ts';
+import { CoordinationError, isCoordinationError, type CoordinationErrorCode } from './errors.ts';
+import { PATHS } from './paths.ts';
+import { Transport, type Done, type Node, type NodeStat, type SessionCredentials } from './transport.ts';
+import { Watches } from './watches.ts';
+
+export interface ConnectionOptions {
+  readonly server: Server;
+  /** '' or the path below which everything stands. */
+  readonly chroot: string;
+  /** Session timeout to ask for; the answer stands in `credentials.timeoutMs`. */
+  readonly timeoutMs: number;
+  /** The session to attach to; without it a new one is opened. */
+  readonly credentials?: SessionCredentials | undefined;
+  /** For the TCP connect and the handshake together. */
+  readonly handshakeMs: number;
+  readonly log: Log;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** No node reaches this version: deleting it conditionally never deletes anything. */
+const NEVER_A_VERSION = 0x7fff_ffff;
+
+export class Connection {
+  readonly server: Server;
+  readonly #chroot: string;
+  readonly #transport: Transport;
+  readonly #watches = new Watches();
+  readonly #pending = new Set<(reason: CoordinationError) => void>();
+  readonly #over = new AbortController();
+  readonly #connected = Promise.withResolvers<void>();
+  #credentials: SessionCredentials;
+  #provenAtMs = -Infinity;
+
+  /** Opens a session on one server, or attaches to one. @throws CoordinationError SESSION_EXPIRED only on the ensemble's own word */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    options.signal?.throwIfAborted();
+    const connection = new Connection(options);
+    await connection.#handshake(options);
+    return connection;
+  }
+
+  private constructor({ server, chroot, timeoutMs, credentials, log }: ConnectionOptions) {
+    this.server = server;
+    this.#chroot = chroot;
+    this.#credentials = credentials ?? { id: '', password: '', timeoutMs };
+    this.#transport = new Transport({
+      server,
+      timeoutMs,
+      credentials,
+      log,
+      onConnected: () => this.#connected.resolve(),
+      onEnded: (reason) => this.#onEnded(reason),
+    });
+  }
+
+  /** The session as the server negotiated it. */
+  get credentials(): SessionCredentials {
+    return this.#credentials;
+  }
+
+  /** Aborted, with the reason, once the connection is over, by whichever side. It never comes back. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  get usable(): boolean {
+    return !this.signal.aborted;
+  }
+
+  /** Local monotonic time when the last acknowledged heartbeat was sent: the session lives at least its timeout from then. */
+  get provenAtMs(): number {
+    return this.#provenAtMs;
+  }
+
+  /** Watch callbacks waiting on this connection, for the leak tests. */
+  get watchCount(): number {
+    return this.#watches.size;
+  }
+
+  /**
+   * A write through the quorum that changes nothing: proof that this server is connected to a majority and that the
+   * session is alive. A read or a ping would be answered by a server that is cut off.
+   */
+  async heartbeat(deadlineMs: number): Promise<void> {
+    const sentAtMs = monotonicMs();
+    const path = this.#full(PATHS.heartbeat);
+    await this.#ask<undefined>('heartbeat', deadlineMs, (done) =>
+      this.#transport.remove(path, NEVER_A_VERSION, accepting(['NO_NODE', 'BAD_VERSION'], done)),
+    );
+    this.#provenAtMs = sentAtMs;
+  }
+
+  /** Creates the chroot of the connect string if it is missing. */
+  async ensureChroot(deadlineMs: number): Promise<void> {
+    const parts = this.#chroot.split('/').slice(1);
+    for (const [index] of parts.entries()) {
+      const path = `/${parts.slice(0, index + 1).join('/')}`;
+      await this.#ask<undefined>(`create chroot ${path}`, deadlineMs, (done) =>
+        this.#transport.create(path, '', false, accepting(['NODE_EXISTS'], done)),
+      );
+    }
+  }
+
+  async create(path: string, data: string, ephemeral: boolean, deadlineMs: number): Promise<void> {
+    await this.#ask<undefined>(`create ${path}`, deadlineMs, (done) =>
+      this.#transport.create(this.#full(path), data, ephemeral, done),
+    );
+  }
+
+  async set(path: string, data: string, version: number, deadlineMs: number): Promise<void> {
+    await this.#ask<undefined>(`set ${path}`, deadlineMs, (done) =>
+      this.#transport.set(this.#full(path), data, version, done),
+    );
+  }
+
+  async remove(path: string, version: number, deadlineMs: number): Promise<void> {
+    await this.#ask<undefined>(`remove ${path}`, deadlineMs, (done) =>
+      this.#transport.remove(this.#full(path), version, done),
+    );
+  }
+
+  /** The node, or undefined if there is none; `onChange` also tells of its creation. */
+  async get(path: string, deadlineMs: number, onChange?: () => void): Promise<Node | undefined> {
+    for (;;) {
+      try {
+        return await this.#read<Node | undefined>('get', path, deadlineMs, onChange, (watch, done) =>
+          this.#transport.get(this.#full(path), watch, done),
+        );
+      } catch (error) {
+        if (!isCoordinationError(error, 'NO_NODE')) throw error;
+        if (onChange === undefined) return undefined;
+        // A read of a missing node sets no watch; if it appeared in between, read it after all.
+        if ((await this.exists(path, deadlineMs, onChange)) === undefined) return undefined;
+      }
+    }
+  }
+
+  async exists(path: string, deadlineMs: number, onChange?: () => void): Promise<NodeStat | undefined> {
+    return this.#read<NodeStat | undefined>('exists', path, deadlineMs, onChange, (watch, done) =>
+      this.#transport.exists(this.#full(path), watch, done),
+    );
+  }
+
+  async children(path: string, deadlineMs: number, onChange?: () => void): Promise<string[]> {
+    return this.#read<string[]>('children', path, deadlineMs, onChange, (watch, done) =>
+      this.#transport.children(this.#full(path), watch, done),
+    );
+  }
+
+  /**
+   * Ends the session on the ensemble: when this resolves its ephemeral nodes are gone. The connection is over either way.
+   * @throws CoordinationError OUTCOME_UNKNOWN if no answer came in time
+   */
+  async closeSession(deadlineMs: number): Promise<void> {
+    try {
+      await this.#ask<undefined>('close the session', deadlineMs, (done) =>
+        this.#transport.closeSession(done),
+      );
+    } finally {
+      this.destroy('the session was closed');
+    }
+  }
+
+  /** Ends the connection for good, at once. Idempotent. */
+  destroy(why: string, cause?: unknown): void {
+    this.#transport.destroy(new CoordinationError('OUTCOME_UNKNOWN', why, { cause }));
+  }
+
+  async #handshake({ credentials, handshakeMs, signal }: ConnectionOptions): Promise<void> {
+    const { host, port } = this.server;
+    const what = `handshake with ZooKeeper ${host}:${port}`;
+    const onAbort = (): void => this.destroy(`${what} given up`, signal?.reason);
+    const timer = setTimeout(() => this.destroy(new DeadlineError(what, handshakeMs).message), handshakeMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      this.#transport.connect();
+      await this.#connected.promise;
+      this.#credentials = this.#transport.negotiated();
+      if (credentials !== undefined && credentials.id !== this.#credentials.id)
+        throw new CoordinationError('REFUSED', `${what} led to another session than asked for`);
+    } catch (error) {
+      this.destroy(messageOf(error), error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #onEnded(reason: CoordinationError): void {
+    this.#watches.clear();
+    this.#connected.reject(reason);
+    // Nobody waits for it once the handshake is over.
+    this.#connected.promise.catch(() => undefined);
+    for (const fail of this.#pending) fail(reason);
+    this.#pending.clear();
+    this.#over.abort(reason);
+  }
+
+  async #read<T>(
+    verb: string,
+    path: string,
+    deadlineMs: number,
+    onChange: (() => void) | undefined,
+    start: (watch: (() => void) | undefined, done: Done<T>) => void,
+  ): Promise<T> {
+    const what = `${verb} ${path}`;
+    const watch = onChange && this.#watches.add(what, onChange);
+    try {
+      return await this.#ask<T>(what, deadlineMs, (done) => start(watch, done));
+    } catch (error) {
+      if (onChange) this.#watches.withdraw(what, onChange);
+      throw error;
+    }
+  }
+
+  async #ask<T>(what: string, deadlineMs: number, start: (done: Done<T>) => void): Promise<T> {
+    if (!this.usable) throw new CoordinationError('NOT_CONNECTED', `${what}: not connected`);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const fail = (reason: CoordinationError): void =>
+      reject(new CoordinationError('OUTCOME_UNKNOWN', `${what}: ${reason.message}`, { cause: reason }));
+    this.#pending.add(fail);
+    const timer = setTimeout(() => this.destroy(new DeadlineError(what, deadlineMs).message), deadlineMs);
+    try {
+      start((error, value) => (error ? reject(named(what, error)) : resolve(value)));
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#pending.delete(fail);
+    }
+  }
+
+  #full(path: string): string {
+    return path === '/' && this.#chroot !== '' ? this.#chroot : this.#chroot + path;
+  }
+}
+
+/** `done` that takes these errors for success. */
+function accepting(codes: CoordinationErrorCode[], done: Done<undefined>): Done<undefined> {
+  return (error) => done(isCoordinationError(error, ...codes) ? undefined : error, undefined);
+}
+
+function named(what: string, error: CoordinationError): CoordinationError {
+  return new CoordinationError(error.code, `${what}: ${error.message}`, { cause: error.cause });
+}
