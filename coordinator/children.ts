@@ -8,7 +8,7 @@ export async function childrenOrNone(
   onChange?: () => void,
 ): Promise<string[]> {
   try {
-    return session.children(path, onChange);
+    return await session.children(path, onChange);
   } catch (error) {
     if (!isCoordinationError(error, 'NO_NODE')) throw error;
     // Watch for its creation; it may have been created since.

@@ -16,6 +16,7 @@
  * A connection is never repaired: it is destroyed, a new one attached, and `attached` tells everybody to re-read, since
  * watches die with their connection.
  */
+import { setMaxListeners } from 'node:events';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -95,6 +96,8 @@ export class Session {
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
+    // Every lock, membership and observation listens for the end.
+    setMaxListeners(0, this.#ended.signal);
     this.#connect = options.connect;
     this.#order = order;
     this.log = options.log;
