@@ -4,9 +4,12 @@ import { databaseOf, openMysql } from './mysql.ts';
 import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
 import { StoreUnavailableError } from './store-errors.ts';
 
+/** What a migration writes its tables with. */
+export type MigrationDb = Knex;
+
 /** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
 export interface Migration {
-  up: (db: Knex) => Promise<void>;
+  up: (db: MigrationDb) => Promise<void>;
 }
 
 const LOCK_WAIT_S = 60;

@@ -93,7 +93,7 @@ export interface Loss {
 export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<void> {
   const { affectedRows } = await settle(() =>
     db.execute(
-      `INSERT INTO losses (pool, from_seq, to_seq, incarnation, epoch, recorded_at)
+      `INSERT INTO losses (pool, from_seq, to_seq, pool_incarnation, epoch, recorded_at)
        SELECT ?, ?, ?, ?, epoch, UTC_TIMESTAMP(3) FROM ownership WHERE id = 1 AND epoch = ? FOR UPDATE
        ON DUPLICATE KEY UPDATE losses.epoch = losses.epoch`,
       [loss.pool, loss.fromSeq, loss.toSeq, loss.incarnation, epoch],
@@ -105,13 +105,13 @@ export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<
 }
 
 export async function readLosses(db: Mysql): Promise<Loss[]> {
-  const rows = await db.query<{ pool: string; from_seq: number; to_seq: number; incarnation: string }>(
-    'SELECT pool, from_seq, to_seq, incarnation FROM losses ORDER BY recorded_at, pool, from_seq',
+  const rows = await db.query<{ pool: string; from_seq: number; to_seq: number; pool_incarnation: string }>(
+    'SELECT pool, from_seq, to_seq, pool_incarnation FROM losses ORDER BY recorded_at, pool, from_seq',
   );
   return rows.map((row) => ({
     pool: row.pool,
     fromSeq: row.from_seq,
     toSeq: row.to_seq,
-    incarnation: row.incarnation,
+    incarnation: row.pool_incarnation,
   }));
 }

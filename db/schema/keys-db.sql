@@ -43,10 +43,10 @@ CREATE TABLE `losses` (
   `pool` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `from_seq` bigint(20) unsigned NOT NULL,
   `to_seq` bigint(20) unsigned NOT NULL,
-  `incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `pool_incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `epoch` bigint(20) unsigned NOT NULL,
   `recorded_at` datetime(3) NOT NULL,
-  PRIMARY KEY (`pool`,`from_seq`,`to_seq`,`incarnation`)
+  PRIMARY KEY (`pool`,`from_seq`,`to_seq`,`pool_incarnation`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `ownership` (

@@ -1,5 +1,6 @@
 CREATE TABLE `slots` (
   `slot` tinyint(3) unsigned NOT NULL,
+  `owned` tinyint(1) NOT NULL,
   `slot_count` smallint(5) unsigned NOT NULL COMMENT 'the modulus: 32 everywhere',
   `version` int(10) unsigned NOT NULL COMMENT 'rises with every move of the slot',
   PRIMARY KEY (`slot`)
@@ -12,7 +13,7 @@ CREATE TABLE `urls` (
   `original_url` text CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `created_at` datetime(3) NOT NULL,
   `expires_at` datetime(3) DEFAULT NULL,
-  `request_id` binary(16) NOT NULL COMMENT 'tells a repeated INSERT "mine" from "taken"',
+  `request_id` binary(16) NOT NULL COMMENT 'of the request that made the link',
   `deleted_at` datetime(3) DEFAULT NULL,
   PRIMARY KEY (`slot`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -1,11 +1,11 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /**
  * The pre-generated keys. `id` is the counter within the shard's region and decides the order of claims; ids have gaps.
  * No index on status: claims go by id. The statuses are those of the database alone: what is on its way counts as unused
  * until its whole batch has been delivered.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('keys')) return;
   await db.schema.createTable('keys', (table) => {
     table.bigInteger('id').unsigned().notNullable().primary();

@@ -1,7 +1,7 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /** One row each: `keyspace` says which keys this database may hold, `ownership` who may write to it now. */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('keyspace'))) {
     await db.schema.createTable('keyspace', (table) => {
       table.specificType('id', 'TINYINT UNSIGNED').notNullable().primary();

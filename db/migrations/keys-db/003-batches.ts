@@ -1,11 +1,11 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /**
  * The log of claims. `id` counts without gaps: a claim inserts the id after the last one it saw, so that a claim which
  * did not see the newest state fails on the primary key. Every row carries the state after it: the claim mark
  * (`claimed_to`) and the highest sequence number ever assigned to each pool (`seqs`).
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('batches')) return;
   await db.schema.createTable('batches', (table) => {
     table.bigInteger('id').unsigned().notNullable().primary();

@@ -1,10 +1,10 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /**
  * What the audit and the deliveries found amiss: `suspects` are keys seen nowhere (first seen by the database's clock),
  * `losses` are ranges of deliveries that a pool had acknowledged and no longer has, `gaps` are ids without a key.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('suspects'))) {
     await db.schema.createTable('suspects', (table) => {
       table.bigInteger('id').unsigned().notNullable().primary();
@@ -17,10 +17,12 @@ export async function up(db: Knex): Promise<void> {
       table.specificType('pool', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
       table.bigInteger('from_seq').unsigned().notNullable();
       table.bigInteger('to_seq').unsigned().notNullable();
-      table.specificType('incarnation', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+      table
+        .specificType('pool_incarnation', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin')
+        .notNullable();
       table.bigInteger('epoch').unsigned().notNullable();
       table.datetime('recorded_at', { precision: 3 }).notNullable();
-      table.primary(['pool', 'from_seq', 'to_seq', 'incarnation']);
+      table.primary(['pool', 'from_seq', 'to_seq', 'pool_incarnation']);
     });
   }
   if (!(await db.schema.hasTable('gaps'))) {

@@ -1,10 +1,10 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /**
  * The links of all slots this database owns. A slot is one contiguous range of the primary key, so that it can be moved.
  * A tombstone is a row with `deleted_at` and without `original_url`: a key once bound is never free again.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('urls')) return;
   await db.schema.createTable('urls', (table) => {
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().comment('crc32(unique_id) % 32');
@@ -14,10 +14,7 @@ export async function up(db: Knex): Promise<void> {
     table.specificType('original_url', 'TEXT CHARACTER SET ascii COLLATE ascii_bin').nullable();
     table.datetime('created_at', { precision: 3 }).notNullable();
     table.datetime('expires_at', { precision: 3 }).nullable();
-    table
-      .specificType('request_id', 'BINARY(16)')
-      .notNullable()
-      .comment('tells a repeated INSERT "mine" from "taken"');
+    table.specificType('request_id', 'BINARY(16)').notNullable().comment('of the request that made the link');
     table.datetime('deleted_at', { precision: 3 }).nullable();
     table.primary(['slot', 'unique_id']);
   });

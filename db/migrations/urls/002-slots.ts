@@ -1,10 +1,10 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /**
  * This database's own record of the slots it owns: without it the primary key of `urls` guards nothing across servers.
  * It holds a row for every slot, owned or not, so that of two mappers which record different maps at once only one can.
  */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('slots')) return;
   await db.schema.createTable('slots', (table) => {
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().primary();

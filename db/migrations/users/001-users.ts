@@ -1,7 +1,7 @@
-import type { Knex } from 'knex';
+import type { MigrationDb } from '../../migrate.ts';
 
 /** Accounts; a link without one has `user_id` NULL. */
-export async function up(db: Knex): Promise<void> {
+export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('users')) return;
   await db.schema.createTable('users', (table) => {
     table.bigIncrements('user_id');
