@@ -1,0 +1,32 @@
+import { stripVTControlCharacters } from 'node:util';
+
+/** How many checks passed, failed, were skipped. */
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const NOTHING: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+export function add(a: Tally, b: Tally): Tally {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+/** The last line of every test run; others read it. */
+export function formatTally({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/**
+ * Reads the summary that mocha's spec reporter ends with. A run that ended badly without counting a failure (it crashed, or its files
+ * did not load) counts as one.
+ */
+export function tallyOfMocha(output: string, exitCode: number): Tally {
+  // Colours, when the output is a terminal.
+  const plain = stripVTControlCharacters(output);
+  const last = (word: string): number =>
+    Number([...plain.matchAll(new RegExp(`^ {2}(\\d+) ${word}\\b`, 'gm'))].at(-1)?.[1] ?? 0);
+  const tally = { passed: last('passing'), failed: last('failing'), skipped: last('pending') };
+  return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}

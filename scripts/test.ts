@@ -1,0 +1,82 @@
+import { globSync } from 'node:fs';
+import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
+import { runTool } from './checks/tool.ts';
+import { tolerateClosedOutput } from './cluster/progress.ts';
+import { REPOSITORY } from './cluster/run-dir.ts';
+
+const USAGE = `Usage: ./scripts/test [pattern…]
+
+Without a pattern: format, lint, types, then every test. With patterns: the checks of these names (format, lint, types) and the test
+files whose path holds one of them, such as "producer", "e2e" or "db/pool". The last line counts: N passed, N failed, N skipped.
+`;
+
+interface Check {
+  readonly name: string;
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly mend: string;
+}
+
+const CHECKS: readonly Check[] = [
+  {
+    name: 'format',
+    script: 'prettier/bin/prettier.cjs',
+    args: ['--check', '--log-level', 'warn', '.'],
+    mend: 'npx prettier --write .',
+  },
+  {
+    name: 'lint',
+    script: 'oxlint/bin/oxlint',
+    args: ['--type-aware'],
+    mend: 'npx oxlint --type-aware --fix',
+  },
+  { name: 'types', script: 'typescript/bin/tsc', args: ['--noEmit'], mend: 'npx tsc --noEmit' },
+];
+
+async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
+  const { output, exitCode, seconds } = await runTool(script, args, false);
+  const isRight = exitCode === 0;
+  const detail = isRight ? '' : `\n${output.trimEnd()}\n    again, or mended: ${mend}`;
+  process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
+  return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
+}
+
+async function runMocha(files: readonly string[]): Promise<Tally> {
+  if (files.length === 0) return NOTHING;
+  const colour = process.stdout.isTTY ? ['--color'] : [];
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true);
+  return tallyOfMocha(output, exitCode);
+}
+
+async function main(patterns: readonly string[]): Promise<number> {
+  if (patterns.includes('--help') || patterns.includes('-h')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (patterns.includes('containers')) {
+    process.stderr.write('keymill: containers: not available yet\n');
+    return 2;
+  }
+  const isWanted = (name: string): boolean =>
+    patterns.length === 0 || patterns.some((pattern) => name.includes(pattern.replace(/^\.\//, '')));
+  const checks = CHECKS.filter(({ name }) => patterns.length === 0 || patterns.includes(name));
+  const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY })
+    .filter(isWanted)
+    .toSorted((a, b) => (a < b ? -1 : 1));
+  if (checks.length + files.length === 0) {
+    process.stderr.write(`keymill: no test file's path holds ${patterns.join(' or ')}\n\n${USAGE}`);
+    return 2;
+  }
+  let tally = (await Promise.all(checks.map(runCheck))).reduce(add, NOTHING);
+  // Whole clusters run last, when the servers of the other tests are gone: two cores are few.
+  const isE2e = (file: string): boolean => file.startsWith('test/e2e/');
+  tally = add(tally, await runMocha(files.filter((file) => !isE2e(file))));
+  tally = add(tally, await runMocha(files.filter(isE2e)));
+  process.stdout.write(`${formatTally(tally)}\n`);
+  return tally.failed === 0 ? 0 : 1;
+}
+
+tolerateClosedOutput();
+// Ctrl-C reaches mocha too, which stops its servers; we wait for that.
+for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+process.exitCode = await main(process.argv.slice(2));
