@@ -1,0 +1,71 @@
+import { join } from '../coordinator/membership.ts';
+import { mapperPath } from '../coordinator/paths.ts';
+import { Session } from '../coordinator/session.ts';
+import type { ZooKeeperConfig } from '../runtime/config/config.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+
+/** What other processes read about this mapper in `/mappers/<id>`. */
+export interface MapperMember {
+  readonly id: string;
+  readonly url: string;
+  readonly admin: string;
+  readonly pid: number;
+  readonly host: string;
+  /** ISO 8601 UTC. */
+  readonly since: string;
+}
+
+const RETRY = { baseMs: 250, maxMs: 5_000 };
+
+/**
+ * Keeps `/mappers/<id>` standing, in the background: a mapper serves with or without ZooKeeper, so nothing waits for it
+ * and no failure of it is one of ours.
+ */
+export class Announcement {
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(zookeeper: ZooKeeperConfig, member: MapperMember, log: Log) {
+    this.#running = this.#run(zookeeper, member, log);
+  }
+
+  /** Closes the session: the node vanishes at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run({ connect, sessionTimeoutMs }: ZooKeeperConfig, member: MapperMember, log: Log): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        const session = await Session.open({ connect, timeoutMs: sessionTimeoutMs, log, signal });
+        attempt = 0;
+        await this.#standUntilOver(session, member);
+      } catch (error) {
+        if (!signal.aborted)
+          log.warn({ reason: messageOf(error) }, 'not announced in ZooKeeper; serving all the same');
+      }
+      await pauseQuietly(delayFor(attempt, RETRY), signal);
+    }
+  }
+
+  async #standUntilOver(session: Session, member: MapperMember): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      join(session, mapperPath(member.id), member);
+      await aborted(AbortSignal.any([signal, session.ended]));
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

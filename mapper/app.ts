@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { Router } from '@koa/router';
+import Koa, { type Context, type Next } from 'koa';
+import type { Log } from '../runtime/log.ts';
+import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
+import { addRedirectRoute, type RedirectRouteOptions } from './routes/redirect.ts';
+import { addUrlsRoute, type UrlsRouteOptions } from './routes/urls.ts';
+
+export type AppOptions = UrlsRouteOptions & RedirectRouteOptions & { readonly log: Log };
+
+/** Builds the public HTTP surface; binds no port. */
+export function createApp(options: AppOptions): Koa {
+  const app = new Koa();
+  const router = new Router({ strict: true, sensitive: true });
+  addUrlsRoute(router, options);
+  addRedirectRoute(router, options);
+  // Everything a route throws is answered in tellProblems; what arrives here is a connection that broke off.
+  app.on('error', (error: unknown) => options.log.debug({ error }, 'connection failed'));
+  app.use(nameRequest);
+  app.use(createProblemTeller(options.log));
+  app.use(checkHost);
+  app.use(router.routes());
+  app.use(() => {
+    throw new Problem(404, 'not-found', 'There is nothing here.', {
+      headers: { 'Cache-Control': 'no-store' },
+    });
+  });
+  return app;
+}
+
+const REQUEST_ID_SHAPE = /^[\w.~+/=:@-]{1,128}$/;
+
+/** Every answer carries a request id: the caller's, if it is one that can be logged and echoed safely, else a new one. */
+async function nameRequest(ctx: Context, next: Next): Promise<void> {
+  const given = ctx.get('X-Request-Id');
+  ctx.state['requestId'] = REQUEST_ID_SHAPE.test(given) ? given : randomUUID();
+  ctx.set('X-Request-Id', ctx.state['requestId'] as string);
+  await next();
+}
+
+/** RFC 9112: exactly one Host in HTTP/1.1. It decides nothing here; short links begin with the configured URL. */
+async function checkHost(ctx: Context, next: Next): Promise<void> {
+  const hosts = ctx.req.headersDistinct['host']?.length ?? 0;
+  if (hosts > 1 || (hosts === 0 && ctx.req.httpVersion === '1.1')) {
+    throw new Problem(400, 'bad-host', 'Exactly one Host header is needed.');
+  }
+  await next();
+}
+
+function createProblemTeller(log: Log): (ctx: Context, next: Next) => Promise<void> {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.status === 500) {
+        log.error(
+          { error, requestId: ctx.state['requestId'] as string, method: ctx.method, path: ctx.path },
+          'request failed',
+        );
+      }
+      tell(ctx, problem);
+    }
+    // The client may or may not send the body it announced: only a new connection is unambiguous.
+    const isUnasked = ctx.req.headers.expect !== undefined && !ctx.req.complete;
+    if (isUnasked) ctx.set('Connection', 'close');
+  };
+}
+
+function tell(ctx: Context, problem: Problem): void {
+  ctx.status = problem.status;
+  ctx.set({ ...problem.headers });
+  ctx.body = JSON.stringify(problem);
+  ctx.set('Content-Type', PROBLEM_TYPE);
+}

@@ -1,0 +1,81 @@
+/**
+ * A circuit breaker for one store.
+ *
+ * - **closed**: the store answers, use it. → open after `failures` failures in a row.
+ * - **open**: do not use it, it would only cost time. → half-open when the cool-down is over and somebody asks for a trial.
+ * - **half-open**: exactly one trial is under way. → closed on its success; → open on its failure, with twice the cool-down, up to `maxCoolDownMs`.
+ *   A trial that is never reported counts as over after another cool-down.
+ *
+ * Pure but for the injected clock: it starts no timer and touches no store.
+ */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+export interface BreakerOptions {
+  /** Failures in a row that open it. */
+  readonly failures: number;
+  readonly coolDownMs: number;
+  readonly maxCoolDownMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly onChanged?: (state: BreakerState) => void;
+}
+
+export class Breaker {
+  readonly #options: BreakerOptions;
+  #state: BreakerState = 'closed';
+  #failuresInRow = 0;
+  #coolDownMs: number;
+  #since = 0;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+    this.#coolDownMs = options.coolDownMs;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** Whether ordinary requests may use the store. */
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Milliseconds until a trial may be made; 0 when closed or due. */
+  get msUntilTrial(): number {
+    if (this.#state === 'closed') return 0;
+    return Math.max(0, this.#since + this.#coolDownMs - this.#options.now());
+  }
+
+  /** Asks for the one trial of an open breaker: true obliges the caller to report {@link succeeded} or {@link failed}. */
+  tryTrial(): boolean {
+    if (this.#state === 'closed' || this.msUntilTrial > 0) return false;
+    this.#enter('half-open');
+    return true;
+  }
+
+  /** The store answered in time. While open this changes nothing: it is an answer from before. */
+  succeeded(): void {
+    this.#failuresInRow = 0;
+    if (this.#state !== 'half-open') return;
+    this.#coolDownMs = this.#options.coolDownMs;
+    this.#enter('closed');
+  }
+
+  /** The store refused, broke off, or did not answer in time. */
+  failed(): void {
+    this.#failuresInRow += 1;
+    if (this.#state === 'half-open') {
+      this.#coolDownMs = Math.min(this.#options.maxCoolDownMs, this.#coolDownMs * 2);
+      this.#enter('open');
+    } else if (this.#state === 'closed' && this.#failuresInRow >= this.#options.failures) {
+      this.#enter('open');
+    }
+  }
+
+  #enter(state: BreakerState): void {
+    this.#state = state;
+    this.#since = this.#options.now();
+    this.#options.onChanged?.(state);
+  }
+}

@@ -1,0 +1,71 @@
+import type { StoredLink } from '../db/links.ts';
+import { StoreUnavailableError } from '../db/store-errors.ts';
+import type { CacheEntry, Fill, LinkCache } from './link-cache.ts';
+import type { UrlsServers } from './urls-servers.ts';
+
+export interface FoundLink {
+  readonly entry: CacheEntry;
+  readonly source: 'memory' | 'db';
+}
+
+interface Flight {
+  readonly fill: Fill;
+  readonly answer: Promise<FoundLink>;
+}
+
+/**
+ * Links by key: memory first, then the primary, with one read per key under way however many ask.
+ *
+ * A read that an invalidation has overtaken is not joined by later requests: they must see what changed.
+ */
+export class LinkFinder {
+  readonly #cache: LinkCache;
+  readonly #servers: UrlsServers;
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(cache: LinkCache, servers: UrlsServers) {
+    this.#cache = cache;
+    this.#servers = servers;
+  }
+
+  /** What memory knows, without waiting. */
+  peek(key: string): CacheEntry | undefined {
+    return this.#cache.get(key);
+  }
+
+  /** @throws StoreUnavailableError when only a server that is down could tell */
+  async find(key: string): Promise<FoundLink> {
+    const entry = this.#cache.get(key);
+    if (entry !== undefined) return { entry, source: 'memory' };
+    const running = this.#flights.get(key);
+    if (running !== undefined && !running.fill.isStale) return running.answer;
+    const fill = this.#cache.beginFill(key);
+    const flight = { fill, answer: this.#read(key, fill) };
+    this.#flights.set(key, flight);
+    try {
+      return await flight.answer;
+    } finally {
+      fill.end();
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    }
+  }
+
+  async #read(key: string, fill: Fill): Promise<FoundLink> {
+    try {
+      const stored = await this.#servers.for(key).find(key);
+      const entry = stored === undefined ? 'unknown' : toEntry(stored);
+      fill.store(entry);
+      return { entry, source: 'db' };
+    } catch (error) {
+      // A link past its time but never invalidated beats no redirect while its server is down.
+      const stale = error instanceof StoreUnavailableError ? this.#cache.getStale(key) : undefined;
+      if (stale === undefined) throw error;
+      return { entry: stale, source: 'memory' };
+    }
+  }
+}
+
+function toEntry({ originalUrl, expiresAt, deletedAt }: StoredLink): CacheEntry {
+  const isTombstone = originalUrl === null || deletedAt !== null;
+  return { originalUrl: isTombstone ? undefined : originalUrl, expiresAtMs: expiresAt?.getTime() };
+}

@@ -1,0 +1,144 @@
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { INVALIDATION_CHANNEL } from '../db/redis-keys.ts';
+import { startAdmin, type Readiness } from '../runtime/admin.ts';
+import { isoNow, monotonicMs } from '../runtime/clock.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Log } from '../runtime/log.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { withDeadline } from '../runtime/retry.ts';
+import { Announcement } from './announcement.ts';
+import { createApp } from './app.ts';
+import { KeySupply } from './key-supply.ts';
+import { LinkCache } from './link-cache.ts';
+import { LinkFinder } from './link-finder.ts';
+import { createMapperMetrics } from './mapper-metrics.ts';
+import { startServer, type PublicServer } from './server.ts';
+import { createShortenRequestParser } from './shorten-request.ts';
+import { Shortener } from './shorten.ts';
+import { openStores, type Stores } from './stores.ts';
+
+export interface RunningMapper {
+  readonly url: string;
+  readonly adminUrl: string;
+  /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface StartMapperOptions {
+  readonly config: MapperConfig;
+  readonly log: Log;
+  /** Aborted when stopping begins: not ready from that moment on. */
+  readonly signal: AbortSignal;
+  /** Something came up that this process must not live with. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** Time for load balancers to notice that we are no longer ready. */
+const LAME_DUCK_MS = 1_000;
+const DRAIN_MS = 5_000;
+const ANNOUNCE_TIMEOUT_MS = 500;
+
+/**
+ * Starts a mapper: stores, caches, the public port, the admin port, and its announcement.
+ * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
+ */
+export async function startMapper({ config, log, signal, fail }: StartMapperOptions): Promise<RunningMapper> {
+  await using stack = new AsyncDisposableStack();
+  const registry = createMetrics();
+  const metrics = createMapperMetrics(registry);
+  const stores = stack.use(
+    await openStores({
+      config: config.stores,
+      queueLimit: config.queueLimit,
+      onLateKeys: (from, keys) => supply.receiveLate(from, keys),
+      onBatch: (rows) => metrics.bindBatchSize.observe(rows),
+      onMismatch: fail,
+      log,
+    }),
+  );
+  const { pools, servers } = stores;
+  const supply: KeySupply = new KeySupply({
+    pools,
+    reserve: config.reserve,
+    findBound: async (keys) => servers.findBound(keys),
+    onDropped: (count, reason) => {
+      metrics.dropped.inc({ reason }, count);
+      if (reason === 'duplicate') metrics.duplicates.inc(count);
+    },
+    now: monotonicMs,
+    log,
+  });
+  const cache = new LinkCache({ ...config.cache, now: monotonicMs });
+  const announce = async (key: string): Promise<void> => announceChange(stores, key);
+  const shortener = new Shortener({ supply, servers, cache, announce, now: monotonicMs });
+  const publicUrl = (): string => config.publicUrl ?? server.url;
+  const { allowPrivateTargets } = config;
+  const parse = createShortenRequestParser(() => ({ ownUrl: publicUrl(), allowPrivateTargets }), Date.now);
+  const app = createApp({
+    shortener,
+    parse,
+    publicUrl,
+    finder: new LinkFinder(cache, servers),
+    metrics,
+    log,
+  });
+  const server: PublicServer = await startServer(app.callback(), config.http.host, config.http.port);
+  stack.defer(async () => server.drain(0));
+  const admin = stack.use(
+    await startAdmin({
+      ...config.admin,
+      metrics: registry,
+      ready: () => readiness(stores, signal),
+      routes: { 'GET /reserve': async () => ({ keys: supply.heldKeys() }) },
+      log,
+    }),
+  );
+  const member = {
+    id: config.id,
+    url: publicUrl(),
+    admin: admin.url,
+    pid: process.pid,
+    host: hostname(),
+    since: isoNow(),
+  };
+  stack.use(new Announcement(config.zookeeper, member, log));
+  log.info({ url: server.url, publicUrl: publicUrl(), admin: admin.url }, 'mapper serves');
+  const resources = stack.move();
+  return {
+    url: server.url,
+    adminUrl: admin.url,
+    stop: async () => {
+      await leave(server, stores, supply);
+      await resources.disposeAsync();
+    },
+  };
+}
+
+/** Ready as long as redirects can be served at all; what is degraded is named. */
+function readiness({ pools, servers }: Stores, signal: AbortSignal): Readiness {
+  const degraded = [
+    ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
+    ...servers.all.filter(({ isUp }) => !isUp).map(({ name }) => name),
+  ];
+  const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
+  return { ok: !signal.aborted && servers.isAnyUp, stopping: signal.aborted, degraded, keys };
+}
+
+/** On every pool's shard, since each mapper listens to all of them: one that arrives is enough. */
+async function announceChange({ pools }: Stores, key: string): Promise<void> {
+  const published = pools
+    .filter(({ isHealthy }) => isHealthy)
+    .map(async ({ pool }) => pool.publish(INVALIDATION_CHANNEL, key));
+  await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => Promise.allSettled(published)).catch(
+    () => undefined,
+  );
+}
+
+async function leave(server: PublicServer, stores: Stores, supply: KeySupply): Promise<void> {
+  server.sendClientsAway();
+  await delay(LAME_DUCK_MS);
+  await server.drain(DRAIN_MS);
+  await withDeadline('rows under way', DRAIN_MS, async () => stores.servers.idle()).catch(() => undefined);
+  await supply.close();
+}

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Problem, invalidFields } from './problem.ts';
+
+export const MAX_BODY_BYTES = 64 * 1024;
+/** How much of a body that is too large is still read and thrown away, so that the client gets to read the answer. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+
+/**
+ * Reads a request's body as one JSON object.
+ * @throws Problem 415 not JSON (or not UTF-8 by its own word, or compressed), 413 too large, 400 not well-formed, 422 not an object or a field given twice
+ */
+export async function readJsonObject(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Readonly<Record<string, unknown>>> {
+  refuseOtherTypes(request);
+  const text = decode(await readBody(request, response));
+  const value = parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Problem(422, 'invalid-request', 'The body must be a JSON object.', {
+      errors: [{ field: '', reason: 'must be a JSON object' }],
+    });
+  }
+  const repeated = findRepeatedKey(text);
+  if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
+  return value as Record<string, unknown>;
+}
+
+function refuseOtherTypes({ headers }: IncomingMessage): void {
+  const [type = '', ...parameters] = (headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
+  if (!/^application\/(?:json|[\w.!#$&^-]+\+json)$/.test(type)) {
+    throw new Problem(415, 'not-json', 'The body must be sent as application/json.', {
+      headers: { Accept: 'application/json' },
+    });
+  }
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
+  if (charset !== undefined && !/^"?utf-?8"?$/.test(charset)) {
+    throw new Problem(415, 'not-utf8', 'JSON must be sent in UTF-8.', {
+      headers: { Accept: 'application/json' },
+    });
+  }
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== 'identity') {
+    throw new Problem(415, 'compressed', 'Compressed bodies are not understood.', {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
+  }
+}
+
+async function readBody(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+    discard(request);
+    throw tooLarge();
+  }
+  // The server leaves it to us, so that a client that asks first is not told to send what would be refused.
+  if (request.headers.expect !== undefined) response.writeContinue();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes <= MAX_BODY_BYTES) {
+      chunks.push(chunk);
+      return;
+    }
+    request.off('data', onData);
+    discard(request);
+    reject(tooLarge());
+  };
+  request.on('data', onData);
+  request.once('end', () => resolve(Buffer.concat(chunks)));
+  request.once('error', reject);
+  request.once('close', () => reject(new Problem(400, 'incomplete', 'The body ended early.')));
+  return promise;
+}
+
+function discard(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_DISCARDED_BYTES) request.socket.destroySoon();
+  });
+}
+
+function tooLarge(): Problem {
+  return new Problem(413, 'too-large', `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
+}
+
+function decode(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new Problem(400, 'malformed-json', 'The body is not valid UTF-8.', { cause });
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Problem(400, 'malformed-json', 'The body is not well-formed JSON.', { cause });
+  }
+}
+
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
+
+/**
+ * A key that the outermost object of a JSON text holds twice. `JSON.parse` keeps the last one silently; another program
+ * on the way may have judged the first.
+ * @param text well-formed, and an object
+ */
+function findRepeatedKey(text: string): string | undefined {
+  const seen = new Set<string>();
+  let depth = 0;
+  let last = '';
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    else if (token === ':' && depth === 1) {
+      const key = JSON.parse(last) as string;
+      if (seen.has(key)) return key;
+      seen.add(key);
+    }
+    last = token;
+  }
+  return undefined;
+}

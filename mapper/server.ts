@@ -1,0 +1,95 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { once } from 'node:events';
+import { PROBLEM_TYPE, Problem, type ProblemStatus } from './problem.ts';
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+export interface PublicServer {
+  readonly url: string;
+  /** Answers go on, and each asks its client to leave this connection. */
+  sendClientsAway(): void;
+  /** Stops listening, closes idle connections and waits for requests under way, at most `timeoutMs`; then cuts. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Longer than the usual idle time-outs of load balancers, so that they and not we close idle connections. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const IDLE_SOCKET_TIMEOUT_MS = 70_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/**
+ * Binds the public port. Slow senders are cut off by the time-outs; what is no HTTP at all gets a problem document too.
+ * @throws when the port is taken
+ */
+export async function startServer(handler: Handler, host: string, port: number): Promise<PublicServer> {
+  let isLeaving = false;
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false, // the app answers, with a problem document
+      noDelay: true,
+    },
+    (request, response) => {
+      if (isLeaving) response.setHeader('Connection', 'close');
+      handler(request, response);
+    },
+  );
+  server.timeout = IDLE_SOCKET_TIMEOUT_MS;
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('checkExpectation', (_request, response) => {
+    const problem = new Problem(417, 'expectation-failed', 'Only 100-continue can be expected.');
+    response
+      .writeHead(417, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' })
+      .end(JSON.stringify(problem));
+  });
+  server.on('clientError', answerBrokenRequest);
+  server.listen({ port, host, backlog: 1_024 });
+  await once(server, 'listening');
+  const { port: boundPort } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
+    sendClientsAway: () => {
+      isLeaving = true;
+    },
+    drain: async (timeoutMs) => drain(server, timeoutMs),
+  };
+}
+
+async function drain(server: Server, timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  clearTimeout(timer);
+}
+
+const BROKEN: Readonly<Record<string, readonly [ProblemStatus, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'headers-too-large', `The headers must not exceed ${MAX_HEADER_BYTES} bytes.`],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'too-slow', 'The request took too long to arrive.'],
+};
+
+/** Node hands over the bare socket of what it could not parse, or would not wait for any longer. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, kind, detail] = BROKEN[error.code ?? ''] ?? [
+    400,
+    'malformed-request',
+    'This is not well-formed HTTP.',
+  ];
+  const problem = new Problem(status, kind, detail).toJSON();
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${status} ${String(problem['title'])}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,104 @@
+import { openUrlsDb } from '../db/links.ts';
+import { openPool } from '../db/pool.ts';
+import type { MismatchError } from '../db/store-errors.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import type { StoresConfig } from '../runtime/config/stores.ts';
+import type { Log } from '../runtime/log.ts';
+import { Breaker } from './breaker.ts';
+import { pollEvery } from './polling.ts';
+import { PoolView } from './pool-view.ts';
+import { UrlsServer } from './urls-server.ts';
+import { UrlsServers } from './urls-servers.ts';
+
+export interface OpenStoresOptions {
+  readonly config: StoresConfig;
+  /** Most rows that may wait for one urls server. */
+  readonly queueLimit: number;
+  /** Keys of a take that answered after its deadline. */
+  readonly onLateKeys: (from: PoolView, keys: readonly string[]) => void;
+  readonly onBatch: (rows: number) => void;
+  readonly onMismatch: (error: MismatchError) => void;
+  readonly log: Log;
+}
+
+/** The stores a mapper uses, watched: levels and health are kept fresh in the background. */
+export interface Stores extends AsyncDisposable {
+  readonly pools: readonly PoolView[];
+  readonly servers: UrlsServers;
+}
+
+const POOL_POLL_MS = 250;
+const POOL_POLL_TIMEOUT_MS = 200;
+const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
+const URLS_POLL_MS = 250;
+/** How long starting waits for stores that do not answer: they are taken up when they come. */
+const FIRST_ANSWER_MS = 3_000;
+
+/**
+ * Opens everything and waits, shortly, until all stores have answered once.
+ * @throws MismatchError when a urls server records other slots than the configuration gives it
+ */
+export async function openStores(options: OpenStoresOptions): Promise<Stores> {
+  await using stack = new AsyncDisposableStack();
+  const pools = options.config.redis.map((shard) => openPoolView(shard, options, stack));
+  const servers = openUrlsServers(options, stack);
+  const stopping = new AbortController();
+  await withinFirstAnswer([
+    ...pools.map(async (view) => {
+      if (await view.pool.whenConnected(FIRST_ANSWER_MS)) await view.poll(POOL_POLL_TIMEOUT_MS);
+    }),
+    ...servers.all.map(async (server) => server.poll()),
+  ]);
+  const polls = [
+    ...pools.map(async (view) =>
+      pollEvery(POOL_POLL_MS, stopping.signal, async () => view.poll(POOL_POLL_TIMEOUT_MS)),
+    ),
+    ...servers.all.map(async (server) =>
+      pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
+    ),
+  ];
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all(polls);
+  });
+  const opened = stack.move();
+  return { pools, servers, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+}
+
+function openPoolView(
+  { name, url }: { name: string; url: string },
+  { onLateKeys, log }: OpenStoresOptions,
+  stack: AsyncDisposableStack,
+): PoolView {
+  const pool = stack.use(openPool({ name, url, log, onLateKeys: (keys) => onLateKeys(view, keys) }));
+  const breaker = new Breaker({
+    ...POOL_BREAKER,
+    now: monotonicMs,
+    onChanged: (state) => {
+      if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
+    },
+  });
+  const view: PoolView = new PoolView(pool, breaker, monotonicMs);
+  return view;
+}
+
+function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
+  const { config, queueLimit, onBatch, onMismatch, log } = options;
+  const dbs = config.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
+  for (const db of dbs) stack.defer(async () => db.close());
+  const servers = dbs.map(
+    (db) => new UrlsServer({ db, siblings: dbs, queueLimit, onBatch, onMismatch, now: monotonicMs, log }),
+  );
+  return new UrlsServers(dbs, servers);
+}
+
+/** Waits for all, or until time is up; a rejection counts at once. */
+async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<void> {
+  const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, FIRST_ANSWER_MS);
+  try {
+    await Promise.race([Promise.all(answers), timeIsUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

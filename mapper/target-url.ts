@@ -1,0 +1,68 @@
+import { isPublicAddress } from './address-blocks.ts';
+
+export const MAX_TARGET_CHARACTERS = 2048;
+/** Percent-encoding can make a URL nine times as long; a longer `Location` would not pass through common clients and proxies. */
+const MAX_HREF_CHARACTERS = 8_000;
+
+export interface TargetRules {
+  /** Where this service itself is reached: a link back to it could loop. */
+  readonly ownUrl: string;
+  /** Lets links point into private networks and at localhost: for intranets and tests. */
+  readonly allowPrivateTargets: boolean;
+}
+
+export type TargetUrl =
+  { readonly ok: true; readonly href: string } | { readonly ok: false; readonly reason: string };
+
+/**
+ * Decides whether a link may point at `input`, and in which spelling it is kept: the WHATWG `href`.
+ *
+ * The parse comes first, so no notation (octal, hexadecimal, full-width digits, percent-encoded hosts) slips past a rule.
+ * Names are never looked up: what a name resolves to can change after any check.
+ */
+export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
+  if (isTooLong(input)) return refuse(`is longer than ${MAX_TARGET_CHARACTERS} characters`);
+  const url = URL.parse(input);
+  if (url === null) return refuse('is not an absolute URL');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
+  if (url.href.length > MAX_HREF_CHARACTERS) return refuse('is too long once percent-encoded');
+  if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
+  if (isOwn(url, new URL(rules.ownUrl))) return refuse('points back at this service');
+  if (!rules.allowPrivateTargets && isPrivate(url.hostname))
+    return refuse('points at a private or reserved address');
+  return { ok: true, href: url.href };
+}
+
+function isTooLong(input: string): boolean {
+  return input.length > MAX_TARGET_CHARACTERS && Array.from(input).length > MAX_TARGET_CHARACTERS;
+}
+
+/** The short domain is ours on every port; an address or localhost only on our own port, for other services live beside us there. */
+function isOwn(target: URL, own: URL): boolean {
+  const host = nameOf(target.hostname);
+  if (host !== nameOf(own.hostname)) return false;
+  const isShared = isLocalName(host) || isPublicAddress(host) !== undefined;
+  return !isShared || portOf(target) === portOf(own);
+}
+
+function isPrivate(hostname: string): boolean {
+  return isLocalName(nameOf(hostname)) || isPublicAddress(hostname) === false;
+}
+
+function isLocalName(name: string): boolean {
+  return name === 'localhost' || name.endsWith('.localhost');
+}
+
+/** A name with and without its final dots is the same name. */
+function nameOf(hostname: string): string {
+  return hostname.replace(/\.+$/, '');
+}
+
+function portOf(url: URL): string {
+  if (url.port !== '') return url.port;
+  return url.protocol === 'https:' ? '443' : '80';
+}
+
+function refuse(reason: string): TargetUrl {
+  return { ok: false, reason };
+}

@@ -1,0 +1,37 @@
+import { openLinks, type UrlsDb } from '../db/links.ts';
+import type { UrlsServer } from './urls-server.ts';
+
+/** The urls servers of the map, by the slot of a key. */
+export class UrlsServers {
+  readonly all: readonly UrlsServer[];
+  readonly #dbFor: (key: string) => UrlsDb;
+  readonly #serverOf: ReadonlyMap<UrlsDb, UrlsServer>;
+
+  /** @param servers one for each of `dbs`, in their order */
+  constructor(dbs: readonly UrlsDb[], servers: readonly UrlsServer[]) {
+    const links = openLinks(dbs);
+    this.all = servers;
+    this.#dbFor = (key) => links.dbFor(key);
+    this.#serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
+  }
+
+  get isAnyUp(): boolean {
+    return this.all.some(({ isUp }) => isUp);
+  }
+
+  for(key: string): UrlsServer {
+    return this.#serverOf.get(this.#dbFor(key)) as UrlsServer;
+  }
+
+  /** Which of `keys` are bound: one read per server, all at once. */
+  async findBound(keys: readonly string[]): Promise<ReadonlySet<string>> {
+    const byServer = Map.groupBy(keys, (key) => this.for(key));
+    const found = await Promise.all(Array.from(byServer, async ([server, group]) => server.existing(group)));
+    return new Set(found.flatMap((keysOfOne) => [...keysOfOne]));
+  }
+
+  /** Resolves when no row waits for any server. */
+  async idle(): Promise<void> {
+    await Promise.all(this.all.map(async ({ binder }) => binder.idle()));
+  }
+}
