@@ -1,0 +1,167 @@
+import { placementOf } from '../db/keyspace/placement.ts';
+import type { KeysDb } from '../db/keys-db.ts';
+import type { Batch } from '../db/keys-db/batch.ts';
+import { FencedError } from '../db/store-errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { Bell } from './bell.ts';
+import type { Lane, Loss } from './lane.ts';
+
+export interface DeliveryOptions {
+  readonly keysDb: KeysDb;
+  readonly epoch: number;
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly log: Log;
+}
+
+/** A claimed batch that is not yet marked as delivered in all its parts. */
+interface InHand {
+  readonly batch: Batch;
+  /** Indexes of parts delivered and not yet marked. */
+  readonly unmarked: Set<number>;
+  /** Indexes of parts not yet delivered. */
+  readonly owed: Set<number>;
+  /** When its first unmarked part was delivered. */
+  unmarkedSinceMs: number;
+}
+
+/** So long a batch whose other parts wait for their pool keeps its delivered parts unmarked: one statement marks most batches. */
+const MARK_DELAY_MS = 50;
+const BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
+ *
+ * claimed → rows read → parts in the lanes → delivered → marked. Reading the next batch and marking the last one overlap
+ * delivering; every batch is in hand from its claim until all its parts are marked.
+ */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #inHand = new Map<number, InHand>();
+  readonly #marks = new Bell();
+  readonly #progress = new Bell();
+  /** Batch ids rise: a higher one found in the keys-db is a claim whose answer was lost. */
+  #seenUpTo = 0;
+  #adopting: Promise<void> | undefined;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Batches that move: those that only wait for an unhealthy pool are not counted, they delay nobody. */
+  get moving(): number {
+    const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
+      unmarked.size > 0 || [...owed].some((index) => this.#laneOf(batch, index)?.healthy ?? false);
+    return [...this.#inHand.values()].filter(isMoving).length;
+  }
+
+  /** Returns when some part was delivered or marked, or after `timeoutMs`. */
+  async progress(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await this.#progress.wait(timeoutMs, signal);
+  }
+
+  /**
+   * Reads the rows of a claimed batch and hands its parts to the lanes. Batches must come in the order of their claims, and
+   * after a failure the same one again: a batch left out would look like lost data.
+   */
+  async accept(batch: Batch): Promise<void> {
+    if (batch.id <= this.#seenUpTo) return;
+    const { keysDb, lanes } = this.#options;
+    const keys = split(await keysDb.keysOf(batch), batch.parts.length);
+    const undelivered = batch.parts.flatMap((part, index) => (part.delivered ? [] : [{ ...part, index }]));
+    for (const part of undelivered) if (!lanes.has(part.pool)) await this.#writeOff(part.pool, part.seq);
+    // From here on nothing waits: a batch is in hand with all its parts, or not at all.
+    if (batch.id <= this.#seenUpTo) return;
+    this.#seenUpTo = batch.id;
+    const owed = new Set(undelivered.map((part) => part.index));
+    const inHand: InHand = { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 };
+    this.#inHand.set(batch.id, inHand);
+    for (const { pool, seq, index } of undelivered) {
+      const onDelivered = (): void => this.#delivered(inHand, index);
+      const lane = lanes.get(pool);
+      if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], onDelivered });
+      else onDelivered();
+    }
+  }
+
+  /** Takes over every batch that the keys-db shows as claimed and undelivered, and that is not in hand: replay, after a takeover or a lost answer. */
+  async adoptPending(): Promise<void> {
+    this.#adopting ??= (async () => {
+      const pending = await this.#options.keysDb.pendingBatches();
+      for (const batch of pending.sort((a, b) => a.id - b.id)) await this.accept(batch);
+    })().finally(() => (this.#adopting = undefined));
+    return this.#adopting;
+  }
+
+  /**
+   * Marks delivered parts until aborted. A keys-db that does not answer is asked again: the pools have the keys.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        const marked = await this.#markNext();
+        failures = 0;
+        if (!marked) await this.#marks.wait(MARK_DELAY_MS, signal);
+      } catch (error) {
+        if (error instanceof FencedError) throw error;
+        if (failures === 0) this.#options.log.warn({ error }, 'keys-db does not take marks; repeating');
+        failures += 1;
+        await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+      }
+    }
+  }
+
+  /** Returns when everything that healthy pools can take is delivered and marked, or when aborted. */
+  async finish(signal: AbortSignal): Promise<void> {
+    while (this.moving > 0 && !signal.aborted) await this.#progress.wait(10, signal);
+  }
+
+  async recordLoss(loss: Loss): Promise<void> {
+    await this.#options.keysDb.recordLoss({ epoch: this.#options.epoch, ...loss });
+  }
+
+  async #writeOff(pool: string, seq: number): Promise<void> {
+    this.#options.log.warn(
+      { pool, seq },
+      'the pool of a claimed part is no longer configured; recording a loss',
+    );
+    await this.recordLoss({ pool, fromSeq: seq, toSeq: seq, incarnation: '' });
+  }
+
+  #delivered(inHand: InHand, index: number): void {
+    inHand.owed.delete(index);
+    if (inHand.unmarked.size === 0) inHand.unmarkedSinceMs = monotonicMs();
+    inHand.unmarked.add(index);
+    this.#marks.ring();
+    this.#progress.ring();
+  }
+
+  /** Marks the oldest batch that is ready for it; false if none is. */
+  async #markNext(): Promise<boolean> {
+    const now = monotonicMs();
+    const ready = [...this.#inHand.values()].find(
+      ({ owed, unmarked, unmarkedSinceMs }) =>
+        unmarked.size > 0 && (owed.size === 0 || now - unmarkedSinceMs >= MARK_DELAY_MS),
+    );
+    if (!ready) return false;
+    const indexes = [...ready.unmarked];
+    await this.#options.keysDb.markDelivered(ready.batch, indexes);
+    for (const index of indexes) ready.unmarked.delete(index);
+    if (ready.owed.size === 0 && ready.unmarked.size === 0) this.#inHand.delete(ready.batch.id);
+    this.#progress.ring();
+    return true;
+  }
+
+  #laneOf(batch: Batch, index: number): Lane | undefined {
+    return this.#options.lanes.get(batch.parts[index]?.pool ?? '');
+  }
+}
+
+/** Placement: which part of the batch each key belongs to is decided by the key and the number of parts alone, so a replay splits alike. */
+function split(rows: readonly { readonly key: string }[], parts: number): string[][] {
+  const keys = Array.from({ length: parts }, (): string[] => []);
+  for (const { key } of rows) keys[placementOf(key, parts)]?.push(key);
+  return keys;
+}

@@ -1,0 +1,100 @@
+import type { Pool } from '../db/pool.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
+import { Bell } from './bell.ts';
+import { DrainRate } from './drain-rate.ts';
+import { isFilling, watermarks, type WatermarkLimits, type Watermarks } from './refill-policy.ts';
+
+/** A pool as this worker last saw it. */
+export interface PoolLevel extends Watermarks {
+  readonly name: string;
+  readonly answers: boolean;
+  readonly level: number;
+  readonly filling: boolean;
+}
+
+const POLL_MS = 100;
+const POLL_TIMEOUT_MS = 250;
+
+/**
+ * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Looks only while a shard is held:
+ * a worker without one neither fills pools nor needs to know them.
+ */
+export class PoolLevels {
+  readonly #pools: readonly Pool[];
+  readonly #limits: WatermarkLimits;
+  readonly #seen = new Map<string, { level: PoolLevel; drain: DrainRate }>();
+  readonly #needed = new Bell();
+  readonly #watchers = new Set<Bell>();
+  #heldShards = 1;
+
+  constructor(pools: readonly Pool[], limits: WatermarkLimits) {
+    this.#pools = pools;
+    this.#limits = limits;
+    for (const { name } of pools) {
+      const level = { name, answers: false, level: 0, filling: false, ...watermarks(0, limits) };
+      this.#seen.set(name, { level, drain: new DrainRate() });
+    }
+  }
+
+  /** How many shards are held in the whole cluster: every holder refills its share of a deficit. */
+  set heldShards(count: number) {
+    this.#heldShards = Math.max(1, count);
+  }
+
+  get heldShards(): number {
+    return this.#heldShards;
+  }
+
+  all(): PoolLevel[] {
+    return [...this.#seen.values()].map(({ level }) => level);
+  }
+
+  /** Rings `bell` whenever a pool needs keys, until disposed. */
+  watch(bell: Bell): Disposable {
+    this.#watchers.add(bell);
+    this.#needed.ring();
+    return { [Symbol.dispose]: () => void this.#watchers.delete(bell) };
+  }
+
+  /** A level that came along with another answer. */
+  observe(name: string, level: number): void {
+    const seen = this.#seen.get(name);
+    if (!seen) return;
+    seen.drain.observe(level, monotonicMs());
+    const marks = watermarks(seen.drain.keysPerSecond, this.#limits);
+    const filling = isFilling({ level, ...marks }, seen.level.filling, this.#heldShards);
+    seen.level = { name, answers: true, level, filling, ...marks };
+    if (filling) for (const bell of this.#watchers) bell.ring();
+  }
+
+  /** The pool's data is gone: the fall of its level was nobody's take. */
+  lost(name: string): void {
+    this.#seen.get(name)?.drain.skipInterval();
+  }
+
+  /** Polls every pool on its own until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => this.#poll(pool, signal)));
+  }
+
+  async #poll(pool: Pool, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#watchers.size === 0) await this.#needed.wait(POLL_MS, signal);
+      else {
+        await this.#look(pool);
+        await pauseQuietly(POLL_MS, signal);
+      }
+    }
+  }
+
+  async #look(pool: Pool): Promise<void> {
+    try {
+      this.observe(pool.name, await pool.level({ timeoutMs: POLL_TIMEOUT_MS }));
+    } catch {
+      // The pool's own connection logs why; here it only counts that it does not answer.
+      const seen = this.#seen.get(pool.name);
+      if (seen) seen.level = { ...seen.level, answers: false, filling: false };
+    }
+  }
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { readProducerConfig } from '../runtime/config/config.ts';
+import { runMain } from '../runtime/lifecycle.ts';
+import { createLog } from '../runtime/log.ts';
+import { supervise } from './supervisor.ts';
+
+/** The producer's first process: the supervisor of the worker that does the work. */
+await runMain(() => {
+  const config = readProducerConfig();
+  const log = createLog('producer', config.id, config.logLevel).child({ role: 'supervisor' });
+  return {
+    log,
+    shutdownDeadlineMs: 5_000,
+    start: async (scope) => {
+      await supervise({ connect: config.zookeeper.connect, log }, scope.signal);
+    },
+  };
+});

@@ -1,0 +1,36 @@
+import type { Counter, Gauge, Histogram } from 'prom-client';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { PoolLevels } from './levels.ts';
+
+/** What a producer counts; names as in the contract. */
+export interface ProducerMetrics {
+  readonly keysDelivered: Counter<'keys_db' | 'pool'>;
+  readonly deliveries: Counter<'result'>;
+  readonly lockHeld: Gauge<'keys_db'>;
+  readonly epoch: Gauge<'keys_db'>;
+  readonly sessionState: Gauge<'state'>;
+  readonly takeovers: Counter;
+  readonly takeoverSeconds: Histogram;
+  readonly keysUnused: Gauge<'keys_db'>;
+  readonly keysRecycled: Counter;
+}
+
+export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): ProducerMetrics {
+  metrics.gauge('pool_level', 'Ready keys in the pool, as last seen', ['pool'], (gauge) => {
+    for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
+  });
+  metrics.gauge('pool_healthy', '1 while the pool answers', ['pool'], (gauge) => {
+    for (const { name, answers } of levels.all()) gauge.set({ pool: name }, answers ? 1 : 0);
+  });
+  return {
+    keysDelivered: metrics.counter('keys_delivered_total', 'Keys pushed into a pool', ['keys_db', 'pool']),
+    deliveries: metrics.counter('deliveries_total', 'Deliveries by the answer of the pool', ['result']),
+    lockHeld: metrics.gauge('lock_held', '1 once reconciled and ready to deliver', ['keys_db']),
+    epoch: metrics.gauge('epoch', 'Number of the last reign of this worker over a keys-db', ['keys_db']),
+    sessionState: metrics.gauge('session_state', '1 for the state the session is in', ['state']),
+    takeovers: metrics.counter('takeovers_total', 'Reigns that became ready'),
+    takeoverSeconds: metrics.histogram('takeover_seconds', 'From the lock to ready to deliver'),
+    keysUnused: metrics.gauge('keys_unused', 'Generated and not yet claimed, about', ['keys_db']),
+    keysRecycled: metrics.counter('keys_recycled_total', 'Leaked keys claimed again'),
+  };
+}

@@ -1,0 +1,108 @@
+import type { KeysDb } from '../db/keys-db.ts';
+import { MismatchError } from '../db/store-errors.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { messageOf } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { pauseQuietly, withDeadline } from '../runtime/retry.ts';
+
+/** A keys-db as seen from this producer. */
+export interface Sight {
+  /** Undefined until first asked. */
+  readonly reachable: boolean | undefined;
+  readonly sinceMs: number;
+  /** Why it must not be written to by this program or configuration; a person must decide. */
+  readonly mismatch: string | undefined;
+  /** The ensemble its epochs belong to; undefined before the first reign, or before it was asked. */
+  readonly ensemble: string | undefined;
+}
+
+const ASK_TIMEOUT_MS = 1_000;
+
+/**
+ * Asks every configured keys-db, on its own, again and again: whether it answers, whether it is the one that the
+ * configuration means, and which ensemble it belongs to.
+ */
+export class Reachability {
+  readonly #keysDbs: readonly KeysDb[];
+  readonly #everyMs: number;
+  readonly #log: Log;
+  readonly #sights = new Map<string, Sight>();
+  readonly #verified = new Set<string>();
+  /** Called after every change. */
+  onChange: () => void = () => undefined;
+
+  constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
+    this.#keysDbs = keysDbs;
+    this.#everyMs = everyMs;
+    this.#log = log;
+    const unseen = { reachable: undefined, sinceMs: monotonicMs(), mismatch: undefined, ensemble: undefined };
+    for (const { name } of keysDbs) this.#sights.set(name, unseen);
+  }
+
+  get(shard: string): Sight | undefined {
+    return this.#sights.get(shard);
+  }
+
+  /** Names of the keys-dbs that did not answer when last asked. */
+  get unreachable(): string[] {
+    return [...this.#sights].filter(([, sight]) => sight.reachable === false).map(([name]) => name);
+  }
+
+  /** Every keys-db answers and none has had a reign: this cluster is new. */
+  get isPristine(): boolean {
+    return [...this.#sights.values()].every((sight) => sight.reachable && sight.ensemble === undefined);
+  }
+
+  /** Every keys-db has been asked. */
+  get isAsked(): boolean {
+    return [...this.#sights.values()].every((sight) => sight.reachable !== undefined);
+  }
+
+  /** Asks all of them once. @throws MismatchError: refuse to start */
+  async first(): Promise<void> {
+    await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
+    for (const [name, { mismatch }] of this.#sights) {
+      if (mismatch !== undefined) throw new MismatchError(name, mismatch);
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#keysDbs.map(async (keysDb) => {
+        while (!signal.aborted) {
+          await pauseQuietly(this.#everyMs, signal);
+          if (!signal.aborted) await this.#ask(keysDb);
+        }
+      }),
+    );
+  }
+
+  async #ask(keysDb: KeysDb): Promise<void> {
+    try {
+      const ensemble = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
+        if (!this.#verified.has(keysDb.name)) await keysDb.verify();
+        this.#verified.add(keysDb.name);
+        return (await keysDb.ownership()).ensemble;
+      });
+      this.#saw(keysDb.name, { reachable: true, mismatch: undefined, ensemble });
+    } catch (error) {
+      // It may come back as another one, restored or replaced: then it is verified anew.
+      this.#verified.delete(keysDb.name);
+      const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
+      this.#saw(keysDb.name, { reachable: mismatch !== undefined, mismatch }, messageOf(error));
+    }
+  }
+
+  #saw(name: string, seen: Partial<Sight>, reason?: string): void {
+    const before = this.#sights.get(name);
+    if (!before) return;
+    const changed = before.reachable !== seen.reachable || before.mismatch !== seen.mismatch;
+    const now: Sight = { ...before, ...seen, sinceMs: changed ? monotonicMs() : before.sinceMs };
+    this.#sights.set(name, now);
+    if (changed && now.mismatch !== undefined)
+      this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
+    else if (changed && !now.reachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
+    else if (changed && before.reachable !== undefined) this.#log.info({ shard: name }, 'keys-db reachable');
+    if (changed || before.ensemble !== now.ensemble) this.onChange();
+  }
+}

@@ -1,0 +1,144 @@
+import type { KeysDb } from '../db/keys-db.ts';
+import type { Batch } from '../db/keys-db/batch.ts';
+import { FencedError } from '../db/store-errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { Bell } from './bell.ts';
+import type { Delivery } from './delivery.ts';
+import type { Lane } from './lane.ts';
+import type { PoolLevels } from './levels.ts';
+import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
+import { repeatUntilDone } from './repeat.ts';
+import { whenWritable, type WriteGate } from './write-gate.ts';
+
+export interface RefillOptions {
+  readonly keysDb: KeysDb;
+  readonly epoch: number;
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly delivery: Delivery;
+  readonly levels: PoolLevels;
+  readonly gate: WriteGate;
+  readonly batchSize: number;
+  readonly log: Log;
+  /** Rung when nothing unused was left. */
+  readonly exhausted: Bell;
+}
+
+/** Batches on their way at once: one being read, one being delivered, one being marked, one to spare. */
+const MAX_MOVING = 4;
+const IDLE_MS = 100;
+const BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * Claims what the pools need, one claim in flight at a time, until `stopping` is aborted; then returns when the claimed
+ * batches are read (or `ended` is aborted).
+ *
+ * @throws FencedError when another reign has begun
+ */
+export async function refill(
+  options: RefillOptions,
+  stopping: AbortSignal,
+  ended: AbortSignal,
+): Promise<void> {
+  const { delivery, levels, gate, log, exhausted } = options;
+  const bell = new Bell();
+  using _ = levels.watch(bell);
+  const reader = new Reader(options, ended);
+  let failures = 0;
+  let unresolved = false;
+  while (!stopping.aborted) {
+    await whenWritable(gate, stopping);
+    reader.throwIfFailed();
+    if (delivery.moving + reader.reading >= MAX_MOVING) {
+      await delivery.progress(IDLE_MS, stopping);
+      continue;
+    }
+    const plan = planRefill(viewPools(options), levels.heldShards, options.batchSize);
+    if (!plan || stopping.aborted) {
+      await bell.wait(IDLE_MS, stopping);
+      continue;
+    }
+    try {
+      if (unresolved) {
+        await reader.idle();
+        await delivery.adoptPending();
+        unresolved = false;
+        continue;
+      }
+      if (!(await claim(options, plan, reader))) {
+        exhausted.ring();
+        await pauseQuietly(IDLE_MS, stopping);
+      }
+      failures = 0;
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      if (failures === 0) log.warn({ error }, 'cannot claim keys for now');
+      failures += 1;
+      // The claim may have been made though its answer was lost: its batch must be in hand before the next is numbered.
+      unresolved = true;
+      await pauseQuietly(delayFor(failures - 1, BACKOFF), stopping);
+    }
+  }
+  await reader.idle();
+  reader.throwIfFailed();
+}
+
+async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): Promise<boolean> {
+  const { keysDb, epoch, lanes } = options;
+  const parts = plan.targets.flatMap((pool) => {
+    const lane = lanes.get(pool);
+    return lane ? [{ pool, seq: lane.nextSeq }] : [];
+  });
+  const batch = await keysDb.claim({ epoch, count: plan.count, parts });
+  if (!batch) return false;
+  const aboutKeys = Math.ceil((batch.lastId - batch.firstId + 1) / batch.parts.length);
+  for (const { pool, seq } of batch.parts) lanes.get(pool)?.announce(seq, aboutKeys);
+  reader.read(batch);
+  return true;
+}
+
+function viewPools({ lanes, levels }: RefillOptions): PoolView[] {
+  return levels.all().flatMap((level): PoolView[] => {
+    const lane = lanes.get(level.name);
+    if (!lane) return [];
+    return [{ ...level, healthy: level.answers && lane.healthy, queued: lane.queuedKeys }];
+  });
+}
+
+/** Reads claimed batches one after the other, each until it succeeds: claiming and delivering go on meanwhile. */
+class Reader {
+  readonly #options: RefillOptions;
+  readonly #signal: AbortSignal;
+  #chain: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  reading = 0;
+
+  constructor(options: RefillOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  read(batch: Batch): void {
+    this.reading += 1;
+    this.#chain = this.#chain
+      .then(() => this.#readUntilDone(batch))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => (this.reading -= 1));
+  }
+
+  async idle(): Promise<void> {
+    await this.#chain;
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #readUntilDone(batch: Batch): Promise<void> {
+    const { keysDb, gate, log, delivery } = this.#options;
+    const what = `reading batch ${batch.id} of ${keysDb.name}`;
+    await repeatUntilDone({ what, gate, log }, this.#signal, () => delivery.accept(batch));
+  }
+}

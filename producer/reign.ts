@@ -1,0 +1,200 @@
+import type { HeldLock } from '../coordinator/lock.ts';
+import type { KeysDb } from '../db/keys-db.ts';
+import type { Pool } from '../db/pool.ts';
+import { FencedError, MismatchError } from '../db/store-errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { withDeadline } from '../runtime/retry.ts';
+import { Bell } from './bell.ts';
+import { Delivery } from './delivery.ts';
+import { keepGenerated } from './generator.ts';
+import { Lane } from './lane.ts';
+import type { PoolLevels } from './levels.ts';
+import type { ProducerMetrics } from './metrics.ts';
+import { raiseOwnEpoch } from './ownership.ts';
+import { refill } from './refill.ts';
+import { repeatUntilDone } from './repeat.ts';
+
+export interface ReignOptions {
+  readonly shard: string;
+  readonly owner: string;
+  readonly ensemble: string;
+  readonly lock: HeldLock;
+  readonly keysDb: KeysDb;
+  readonly pools: readonly Pool[];
+  readonly levels: PoolLevels;
+  readonly batchSize: number;
+  readonly generation: { readonly low: number; readonly count: number };
+  readonly metrics: ProducerMetrics;
+  readonly log: Log;
+}
+
+/**
+ * Why a reign is over: asked to, its lock gone, refused by a store that knows a later reign, refused by the keys-db
+ * before it began, or a fault.
+ */
+export type ReignEnd = 'released' | 'lock-gone' | 'fenced' | 'refused' | 'failed';
+
+/** Steps 4 and 5 wait this long for a store; what it owes then stays pending in its lane. */
+const ATTACH_TIMEOUT_MS = 300;
+const REPLAY_TIMEOUT_MS = 500;
+/** What a release may spend on deliveries under way; the successor replays the rest. */
+const FINISH_MS = 200;
+
+/**
+ * One reign over one keys-db shard, from the lock to its loss: own → reconcile → refill and generate.
+ *
+ * - owning: the epoch is being raised. Nothing is written anywhere else.
+ * - reconciling: lanes attach to the pools, claimed parts of earlier reigns are replayed with their recorded numbers.
+ * - ready: claims, delivers, generates. Entered once, with `onReady`.
+ * - stopping: asked to release; claims no more, finishes deliveries for a bounded time.
+ * - over: `done` is resolved, nothing new is started. Calls still in flight are refused by the stores, or harmless.
+ */
+export class Reign {
+  readonly shard: string;
+  /** Never rejects. The lock is not released by the reign: its owner decides how. */
+  readonly done: Promise<ReignEnd>;
+  readonly #options: ReignOptions;
+  readonly #stopping = new AbortController();
+  readonly #over = new AbortController();
+  readonly #end = Promise.withResolvers<ReignEnd>();
+  readonly #startedMs = performance.now();
+  #epoch: number | undefined;
+  #ready = false;
+
+  constructor(options: ReignOptions) {
+    this.shard = options.shard;
+    this.#options = options;
+    this.done = this.#end.promise;
+    const { signal } = options.lock;
+    const onLockGone = (): void => this.#finish('lock-gone');
+    signal.addEventListener('abort', onLockGone, { once: true });
+    void this.done.then(() => signal.removeEventListener('abort', onLockGone));
+    if (signal.aborted) onLockGone();
+    this.#run().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Undefined until the keys-db has granted it. */
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
+  /** Reconciled and able to deliver. */
+  get ready(): boolean {
+    return this.#ready && !this.#over.signal.aborted;
+  }
+
+  /** Claims no more, finishes deliveries (bounded), then the reign is over. Returns when it is. */
+  async release(): Promise<ReignEnd> {
+    this.#stopping.abort();
+    if (!this.#ready) this.#finish('released');
+    return this.done;
+  }
+
+  async #run(): Promise<void> {
+    const over = this.#over.signal;
+    const { lock, log, metrics, shard } = this.#options;
+    const epoch = await raiseOwnEpoch({ ...this.#options, gate: lock }, over);
+    if (over.aborted) return;
+    if (epoch === undefined) return this.#finish('refused');
+    this.#epoch = epoch;
+    lock.publishEpoch(epoch).catch((error: unknown) => log.warn({ error }, 'epoch not shown in the lock'));
+    metrics.epoch.set({ keys_db: shard }, epoch);
+
+    const { lanes, delivery } = await this.#reconcile(epoch);
+    if (over.aborted) return;
+    const loops = [...lanes.values()].map((lane) => lane.run(over));
+    loops.push(delivery.run(over));
+    const running = Promise.all(loops);
+    running.catch((error: unknown) => this.#fail(error));
+    await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(REPLAY_TIMEOUT_MS)]));
+    if (over.aborted) return;
+    this.#becomeReady(epoch);
+    await this.#produce(epoch, lanes, delivery);
+  }
+
+  /** Steps 4 and 5: per store in parallel, with deadlines. */
+  async #reconcile(epoch: number): Promise<{ lanes: Map<string, Lane>; delivery: Delivery }> {
+    const { shard, keysDb, pools, levels, lock: gate, log, metrics } = this.#options;
+    const patient = { what: `reconciling ${shard}`, gate, log };
+    const lastSeqs = await repeatUntilDone(patient, this.#over.signal, () => keysDb.lastSeqs());
+    const lanes = new Map<string, Lane>();
+    const delivery = new Delivery({ keysDb, epoch, lanes, log });
+    for (const pool of pools) {
+      const lane = new Lane({
+        pool,
+        shard,
+        epoch,
+        lastSeq: lastSeqs?.get(pool.name) ?? 0,
+        gate,
+        log,
+        adoptPending: () => delivery.adoptPending(),
+        recordLoss: async (loss) => {
+          levels.lost(pool.name);
+          await delivery.recordLoss(loss);
+        },
+        onReply: (result, level, keys) => {
+          levels.observe(pool.name, level);
+          metrics.deliveries.inc({ result });
+          if (result === 'ok') metrics.keysDelivered.inc({ keys_db: shard, pool: pool.name }, keys);
+        },
+      });
+      lanes.set(pool.name, lane);
+    }
+    const attached = await Promise.allSettled(
+      [...lanes.values()].map((lane) => withDeadline('attaching', ATTACH_TIMEOUT_MS, () => lane.attach())),
+    );
+    for (const outcome of attached) {
+      if (outcome.status === 'rejected' && outcome.reason instanceof FencedError) throw outcome.reason;
+    }
+    await repeatUntilDone(patient, this.#over.signal, () => delivery.adoptPending());
+    return { lanes, delivery };
+  }
+
+  #becomeReady(epoch: number): void {
+    const { log, metrics, shard } = this.#options;
+    this.#ready = true;
+    metrics.lockHeld.set({ keys_db: shard }, 1);
+    metrics.takeovers.inc();
+    const tookMs = performance.now() - this.#startedMs;
+    metrics.takeoverSeconds.observe(tookMs / 1000);
+    log.info({ epoch, tookMs: Math.round(tookMs) }, 'reign ready: reconciled, delivering');
+  }
+
+  async #produce(epoch: number, lanes: Map<string, Lane>, delivery: Delivery): Promise<void> {
+    const { keysDb, levels, lock: gate, batchSize, generation, metrics, log, shard } = this.#options;
+    const over = this.#over.signal;
+    const stopping = AbortSignal.any([over, this.#stopping.signal]);
+    const exhausted = new Bell();
+    const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
+    const generator = keepGenerated(
+      { keysDb, epoch, gate, ...generation, log, bell: exhausted, onUnused },
+      stopping,
+    );
+    generator.catch((error: unknown) => this.#fail(error));
+    await refill({ keysDb, epoch, lanes, delivery, levels, gate, batchSize, log, exhausted }, stopping, over);
+    await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(FINISH_MS)]));
+    this.#finish('released');
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over.signal.aborted) return;
+    if (error instanceof FencedError) {
+      this.#options.log.warn({ error }, 'fenced: the reign is over');
+      this.#finish('fenced');
+    } else if (error instanceof MismatchError) {
+      this.#options.log.error({ error }, 'the keys-db refuses this reign');
+      this.#finish('refused');
+    } else {
+      this.#options.log.error({ error }, 'reign failed');
+      this.#finish('failed');
+    }
+  }
+
+  #finish(end: ReignEnd): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#options.metrics.lockHeld.set({ keys_db: this.shard }, 0);
+    this.#options.log.info({ end, epoch: this.#epoch }, 'reign over');
+    this.#end.resolve(end);
+  }
+}

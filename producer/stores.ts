@@ -1,0 +1,39 @@
+import { createKeyspace } from '../db/keyspace/key.ts';
+import { openKeysDb, type KeysDb } from '../db/keys-db.ts';
+import { openPool, type Pool } from '../db/pool.ts';
+import type { StoresConfig } from '../runtime/config/stores.ts';
+import { KeymillError } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+
+/** The stores a producer writes to, each with its own connections. */
+export interface Stores extends AsyncDisposable {
+  readonly keysDbs: readonly KeysDb[];
+  readonly pools: readonly Pool[];
+  /** @throws KeymillError if no keys-db of that name is configured */
+  keysDb(shard: string): KeysDb;
+}
+
+/** Starts connecting to all stores in the background; none needs to be there yet. */
+export function openStores(config: StoresConfig, log: Log): Stores {
+  const keyspace = createKeyspace(config.keys);
+  const keysDbs = config.keysDbs.map(({ name, url, region }) =>
+    openKeysDb({ name, url, region, keyspace, log }),
+  );
+  const pools = config.redis.map(({ name, url }) => openPool({ name, url, log }));
+  const byName = new Map(keysDbs.map((keysDb) => [keysDb.name, keysDb]));
+  return {
+    keysDbs,
+    pools,
+    keysDb: (shard) => {
+      const keysDb = byName.get(shard);
+      if (!keysDb) throw new KeymillError('UNKNOWN_SHARD', `no keys-db ${shard} in KEYMILL_KEYS_DBS`);
+      return keysDb;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.allSettled([
+        ...pools.map((pool) => pool[Symbol.asyncDispose]()),
+        ...keysDbs.map((keysDb) => keysDb.close()),
+      ]);
+    },
+  };
+}

@@ -1,0 +1,222 @@
+import { createEnsembleId, readEnsembleId } from '../coordinator/ensemble.ts';
+import { Session, type SessionState } from '../coordinator/session.ts';
+import { startAdmin } from '../runtime/admin.ts';
+import type { ProducerConfig } from '../runtime/config/config.ts';
+import type { Scope } from '../runtime/lifecycle.ts';
+import type { Log } from '../runtime/log.ts';
+import { createMetrics } from '../runtime/metrics.ts';
+import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { PoolLevels } from './levels.ts';
+import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
+import { Reachability } from './reachability.ts';
+import { openStores, type Stores } from './stores.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
+import { Term } from './term.ts';
+
+const OPEN_TIMEOUT_MS = 10_000;
+const RETRY = { baseMs: 100, maxMs: 5_000 };
+const ENSEMBLE_EVERY_MS = 100;
+
+/**
+ * A producer's worker: opens the stores and the admin port, then lives one ZooKeeper session after another.
+ *
+ * @throws MismatchError when a keys-db contradicts the configuration
+ */
+export async function startWorker(
+  config: ProducerConfig,
+  link: SupervisorLink,
+  scope: Scope,
+  log: Log,
+): Promise<void> {
+  const stores = scope.use('stores', openStores(config.stores, log));
+  const levels = new PoolLevels(stores.pools, config.pools);
+  const metrics = createMetrics();
+  const worker = new Worker(config, link, stores, levels, createProducerMetrics(metrics, levels), scope, log);
+  const admin = await startAdmin({
+    ...config.admin,
+    metrics,
+    log,
+    ready: () => worker.readiness(),
+    routes: { 'POST /drain': async (body) => worker.drain(body) },
+  });
+  scope.use('admin', admin);
+  scope.onRelease('session', () => worker.release());
+  await worker.start(admin.url);
+}
+
+class Worker {
+  readonly #config: ProducerConfig;
+  readonly #link: SupervisorLink;
+  readonly #stores: Stores;
+  readonly #levels: PoolLevels;
+  readonly #metrics: ProducerMetrics;
+  readonly #reachability: Reachability;
+  readonly #scope: Scope;
+  readonly #log: Log;
+  #session: Session | undefined;
+  #term: Term | undefined;
+  #drained = false;
+
+  constructor(
+    config: ProducerConfig,
+    link: SupervisorLink,
+    stores: Stores,
+    levels: PoolLevels,
+    metrics: ProducerMetrics,
+    scope: Scope,
+    log: Log,
+  ) {
+    this.#config = config;
+    this.#link = link;
+    this.#stores = stores;
+    this.#levels = levels;
+    this.#metrics = metrics;
+    this.#scope = scope;
+    this.#log = log;
+    this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
+  }
+
+  /** Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError */
+  async start(adminUrl: string): Promise<void> {
+    const { signal } = this.#scope;
+    const watched = (work: Promise<void>): void =>
+      void work.catch((error: unknown) => this.#scope.fail(error));
+    const asked = this.#reachability.first();
+    // A session is opened meanwhile, but nothing is contended for before the stores are known to be the right ones.
+    watched(
+      this.#liveSessions(
+        adminUrl,
+        asked.catch(() => undefined),
+      ),
+    );
+    await asked;
+    watched(this.#reachability.run(signal));
+    watched(this.#levels.run(signal));
+  }
+
+  readiness(): { ok: boolean; [detail: string]: unknown } {
+    const session = this.#session?.state ?? 'none';
+    const reigns = this.#term?.reigns ?? [];
+    return {
+      ok: session === 'connected' && this.#term !== undefined,
+      session,
+      drained: this.#drained,
+      shards: reigns.map(({ shard, epoch, ready }) => ({ shard, epoch: epoch ?? null, ready })),
+      unreachable: [
+        ...this.#reachability.unreachable,
+        ...this.#stores.pools.filter(({ connected }) => !connected).map(({ name }) => name),
+      ],
+    };
+  }
+
+  /** `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it. */
+  drain(body: unknown): { drained: boolean } {
+    this.#drained = !(
+      typeof body === 'object' &&
+      body !== null &&
+      'drained' in body &&
+      body.drained === false
+    );
+    this.#log.info({ drained: this.#drained }, 'drain');
+    this.#term?.drain(this.#drained);
+    return { drained: this.#drained };
+  }
+
+  /** Ends reigns gracefully, then closes the session: every lock is free at once. */
+  async release(): Promise<void> {
+    await this.#term?.release();
+    if (!this.#session) return;
+    await this.#session.close();
+    this.#link.sessionOver(this.#session.id);
+  }
+
+  async #liveSessions(adminUrl: string, asked: Promise<void>): Promise<void> {
+    const { signal } = this.#scope;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        await this.#liveOneSession(adminUrl, asked);
+        attempt = -1;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#log.warn({ error }, 'no ZooKeeper session; trying again');
+        await pauseQuietly(delayFor(Math.max(0, attempt), RETRY), signal);
+      }
+    }
+  }
+
+  async #liveOneSession(adminUrl: string, asked: Promise<void>): Promise<void> {
+    const { signal } = this.#scope;
+    const { connect, sessionTimeoutMs: timeoutMs } = this.#config.zookeeper;
+    const log = this.#log;
+    const session = await Session.open({ connect, timeoutMs, log, signal, openTimeoutMs: OPEN_TIMEOUT_MS });
+    if (signal.aborted) return session.close();
+    this.#session = session;
+    this.#showState(session);
+    try {
+      await this.#link.entrust(session.credentials);
+      await asked;
+      const ensemble = await this.#whenEnsembleKnown(session);
+      if (ensemble === undefined) return;
+      this.#term = new Term(
+        {
+          session,
+          ensemble,
+          config: this.#config,
+          stores: this.#stores,
+          levels: this.#levels,
+          reachability: this.#reachability,
+          metrics: this.#metrics,
+          adminUrl,
+          supervisorPid: this.#link.pid,
+          log,
+        },
+        this.#drained,
+      );
+      this.#term.begin();
+      this.#link.ready();
+      await aborted(session.ended);
+      log.warn({ session: session.id }, 'session over: every shard is dropped');
+    } finally {
+      this.#term = undefined;
+      await session.close();
+      this.#link.sessionOver(session.id);
+    }
+  }
+
+  /**
+   * The ensemble's id; undefined when the session ended first. A ZooKeeper without one is either new, like all keys-dbs,
+   * or wiped: then nobody contends until an operator adopts it.
+   */
+  async #whenEnsembleKnown(session: Session): Promise<string | undefined> {
+    const ended = AbortSignal.any([session.ended, this.#scope.signal]);
+    let told = false;
+    for (; !ended.aborted; await pauseQuietly(ENSEMBLE_EVERY_MS, ended)) {
+      const id = await readEnsembleId(session).catch(() => null);
+      if (typeof id === 'string') return id;
+      if (id === null) continue;
+      if (this.#reachability.isPristine) return createEnsembleId(session);
+      if (!told && this.#reachability.isAsked) {
+        this.#log.error(
+          'this ZooKeeper has no ensemble id, but keys-dbs have had reigns (or do not answer): if it was wiped, run "keymill zookeeper adopt"; until then nobody contends',
+        );
+        told = true;
+      }
+    }
+    return undefined;
+  }
+
+  #showState(session: Session): void {
+    const show = (state: SessionState): void => {
+      for (const known of ['connected', 'suspended', 'lost'] as const) {
+        this.#metrics.sessionState.set({ state: known }, state === known ? 1 : 0);
+      }
+    };
+    show(session.state);
+    session.on('stateChanged', (state) => show(state === 'expired' || state === 'closed' ? 'lost' : state));
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
