@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   state.up = identityOf(process.pid);
   try {
     const cluster = await bringUp(options, runDir, state, progress, foreground.signal);
-    printSummary(cluster, progress, options.detach);
+    if (cluster !== undefined) printSummary(cluster, runDir, progress, options.detach);
   } finally {
     state.up = undefined;
     lock.release();

@@ -1,24 +1,27 @@
-import { messageOf } from '../../runtime/errors.ts';
-import { StartError } from '../servers/process.ts';
+import { rmSync } from 'node:fs';
+import { describeCluster, writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { explain } from './advice.ts';
 import { addressesOf, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import type { UpOptions } from './options.ts';
+import { scaleMembers } from './members.ts';
 import type { Progress } from './progress.ts';
+import { waitUntilReady } from './readiness.ts';
 import type { RunDir } from './run-dir.ts';
+import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
 import { resolveShape, type Shape } from './shape.ts';
-import type { State } from './state.ts';
+import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 
-/** What runs once `bringUp` has returned. */
-export interface BroughtUp {
-  readonly shape: Shape;
-  readonly addresses: Addresses;
-}
+/** How many producers and mappers run unless somebody says otherwise. */
+const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2 };
 
 /**
- * Brings the cluster to what the options ask for: starts what is missing, ends what is too many, waits until all is ready.
+ * Brings the cluster to what the options ask for: starts what is missing, ends what is too many, waits until all is ready, and
+ * describes it in `cluster.json`.
  * When it fails or is aborted, everything that this call started is stopped before it throws.
+ * @returns the description; undefined with `--servers-only`
  */
 export async function bringUp(
   options: UpOptions,
@@ -26,35 +29,67 @@ export async function bringUp(
   state: State,
   progress: Progress,
   signal: AbortSignal,
-): Promise<BroughtUp> {
-  const existing = state.shape;
-  const shape = resolveShape(
-    options,
-    existing === undefined
-      ? undefined
-      : { shape: existing, isEstablished: state.isEstablished, isUp: state.counts !== undefined },
-  );
+): Promise<ClusterFile | undefined> {
+  const shape = resolveShape(options, existingOf(state));
   runDir.make();
+  if (!isAnythingRunning(state)) {
+    // After a crash of the machine they describe nothing any more.
+    rmSync(runDir.clusterFile, { force: true });
+    state.recordCounts(undefined);
+  }
   state.recordShape(shape);
   const startedHere: string[] = [];
-  const launch: Launch = {
-    runDir,
-    state,
-    progress,
-    signal,
-    onSpawn: (id, kind, spawned) => {
-      startedHere.push(id);
-      state.recordProcess(id, kind, spawned);
-    },
+  const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
+    startedHere.push(id);
+    state.recordProcess(id, kind, spawned);
   };
+  const launch: Launch = { runDir, state, progress, signal, onSpawn };
   try {
     await startServers(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
-    return { shape, addresses };
+    return options.serversOnly ? undefined : await startMembers(options, shape, addresses, launch);
   } catch (error) {
     await stopStarted(state, startedHere, progress);
-    throw signal.aborted ? error : explain(error);
+    if (!isAnythingRunning(state)) state.recordCounts(undefined);
+    throw signal.aborted ? signal.reason : explain(error);
   }
+}
+
+async function startMembers(
+  options: UpOptions,
+  shape: Shape,
+  addresses: Addresses,
+  launch: Launch,
+): Promise<ClusterFile> {
+  const { runDir, state, progress } = launch;
+  const before = state.counts ?? DEFAULT_COUNTS;
+  const counts: Counts = {
+    producers: options.producers ?? before.producers,
+    mappers: options.mappers ?? before.mappers,
+  };
+  state.recordEstablished();
+  await migrateAll(addresses);
+  progress.line('databases ready');
+  state.recordCounts(counts);
+  const reserved = await scaleMembers(counts, addresses, launch);
+  try {
+    progress.line(`${counts.producers} producers and ${counts.mappers} mappers started`);
+    const workers = await waitUntilReady(counts, addresses, launch);
+    const file = describeCluster(shape, counts, addresses, state, workers);
+    writeClusterFile(runDir, file);
+    return file;
+  } finally {
+    for (const port of reserved) port.release();
+  }
+}
+
+function existingOf(state: State): Parameters<typeof resolveShape>[1] {
+  const { shape, isEstablished } = state;
+  return shape === undefined ? undefined : { shape, isEstablished, isUp: isAnythingRunning(state) };
+}
+
+function isAnythingRunning(state: State): boolean {
+  return state.processes().some(({ id }) => state.findRunning(id) !== undefined);
 }
 
 function portOf(state: State, id: string): number {
@@ -73,40 +108,4 @@ async function stopStarted(state: State, ids: readonly string[], progress: Progr
         .map(async ({ id, kind, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
     );
   }
-}
-
-function explain(error: unknown): unknown {
-  if (!(error instanceof StartError)) return error;
-  const log = error.lastLines.map((line) => `    ${line}`).join('\n');
-  return new ClusterError(
-    `${messageOf(error)}\n${log === '' ? '' : `The end of its log:\n${log}\n`}${adviceFor(error.lastLines)}`,
-  );
-}
-
-/** What to do about the commonest causes, by what the log says. */
-function adviceFor(lines: readonly string[]): string {
-  const text = lines.join('\n');
-  const advice: [RegExp, string][] = [
-    [/No space left|disk is full|ENOSPC/i, 'The disk is full: make room, then run ./scripts/up again.'],
-    [
-      /Address already in use|BindException|EADDRINUSE/i,
-      'Somebody took its port meanwhile: run ./scripts/up again, it picks another.',
-    ],
-    [
-      /Cannot allocate memory|OutOfMemory|insufficient memory|ENOMEM/i,
-      'There is not enough memory: the cluster takes some 2 GB, up to 4 GB when its caches are full.',
-    ],
-    [
-      /Permission denied|EACCES/i,
-      'It may not read or write its files: was the cluster started by another user? ./scripts/down --wipe as that user, or set KEYMILL_RUN_DIR.',
-    ],
-    [
-      /BAD_CONFIG|configuration: \d+ fault/,
-      'A KEYMILL_ variable in your environment is wrong: mend or unset it.',
-    ],
-  ];
-  return (
-    advice.find(([pattern]) => pattern.test(text))?.[1] ??
-    'Mend what the log names, then run ./scripts/up again. If the data may go: ./scripts/down --wipe begins anew.'
-  );
 }

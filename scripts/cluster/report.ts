@@ -1,7 +1,68 @@
-import type { BroughtUp } from './bring-up.ts';
+import type { ClusterFile } from './cluster-file.ts';
 import type { Progress } from './progress.ts';
+import type { RunDir } from './run-dir.ts';
 
 /** Prints what runs where and what to try next, on stdout. */
-export function printSummary({ addresses }: BroughtUp, progress: Progress, isDetached: boolean): void {
-  process.stdout.write(`ready after ${progress.seconds.toFixed(1)} s ${isDetached} ${addresses.zookeeper}\n`);
+export function printSummary(
+  file: ClusterFile,
+  runDir: RunDir,
+  progress: Progress,
+  isDetached: boolean,
+): void {
+  const [first] = file.mappers;
+  const last = file.mappers.at(-1);
+  const lines = [
+    '',
+    `Ready after ${progress.seconds.toFixed(1)} s.`,
+    '',
+    ...table([
+      ...file.mappers.map(({ id, url, admin }) => [id, url, `admin ${admin}`]),
+      ...file.producers.map(({ id, admin }) => [id, '', `admin ${admin}`]),
+      ['ZooKeeper', file.zookeeper.connect, ''],
+      ...file.redis.map(({ name, url }) => [name, `127.0.0.1:${new URL(url).port}`, '']),
+      ...file.mysql.map(({ name, port }) => [name, `127.0.0.1:${port}`, contentsOf(file, name, port)]),
+    ]),
+    '',
+    `Logs: ${runDir.logs}/   Addresses with passwords: ${runDir.clusterFile}`,
+    ...(first === undefined || last === undefined ? [] : example(first.url, last.url)),
+    'Then:',
+    '  ./scripts/keymill status',
+    '  ./scripts/keymill zk ls /shard-locks',
+    '  ./scripts/up --producers 4 --detach',
+    isDetached
+      ? '  ./scripts/down                 (the data is kept; --wipe deletes it)'
+      : 'Ctrl-C stops all of it; the data is kept.',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function example(shortenAt: string, followAt: string): string[] {
+  return [
+    '',
+    'Shorten, and follow through the other mapper:',
+    `  key=$(curl -s ${shortenAt}/urls -H 'content-type: application/json' -d '{"long_url":"https://example.com/hello"}' |`,
+    `    sed -E 's/.*"unique_id":"([^"]+)".*/\\1/'); echo "$key"`,
+    `  curl -si ${followAt}/$key`,
+    '',
+  ];
+}
+
+function contentsOf(file: ClusterFile, name: string, port: number): string {
+  const onPort = (url: string): boolean => new URL(url).port === String(port);
+  const keysDbs = file.keysDbs.filter(({ url }) => onPort(url)).map((db) => db.name);
+  const slots = file.urlsDbs.filter(({ url }) => onPort(url)).map((db) => `slots ${db.slots} of urls`);
+  const parts = [
+    ...(keysDbs.length > 1 ? [`${keysDbs[0]} to ${keysDbs.at(-1)}`] : keysDbs),
+    ...(onPort(file.usersDb.url) ? ['users'] : []),
+    ...slots,
+  ];
+  return parts.length === 0 ? name : parts.join(', ');
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
+  );
 }

@@ -66,6 +66,8 @@ async function initialise(
   const args = [
     '--no-defaults',
     `--datadir=${fresh}`,
+    // A server that starts removes every temporary table in its tmpdir: in a shared one, those of its neighbours.
+    `--tmpdir=${join(dir, 'tmp')}`,
     '--skip-test-db',
     '--skip-name-resolve',
     '--auth-root-authentication-method=socket',

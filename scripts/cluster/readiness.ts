@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { producerPath } from '../../coordinator/paths.ts';
+import { Session } from '../../coordinator/session.ts';
+import { createLog } from '../../runtime/log.ts';
+import { StartError } from '../servers/process.ts';
+import { numbered, type Addresses } from './environment.ts';
+import { ClusterError } from './errors.ts';
+import { parseMetrics, tryGet, type Sample } from './http.ts';
+import { portName } from './members.ts';
+import type { Launch } from './servers.ts';
+import type { Counts } from './state.ts';
+
+const READY_TIMEOUT_MS = 120_000;
+
+/** What a producer publishes in its znode; the part that is looked at here. */
+const Member = z.object({ pid: z.number(), low: z.record(z.string(), z.number()) });
+
+/** Process ids of the workers, by producer. */
+export type WorkerPids = ReadonlyMap<string, number>;
+
+/**
+ * Waits until every producer and mapper says it is ready, every keys-db is held by one producer that can deliver, and every pool is
+ * above its low watermark.
+ * @throws StartError when one of them ends meanwhile, ClusterError naming what is missing when it takes too long
+ */
+export async function waitUntilReady(
+  counts: Counts,
+  addresses: Addresses,
+  launch: Launch,
+): Promise<WorkerPids> {
+  const log = createLog('up', 'up', 'silent');
+  const session = await Session.open({
+    connect: addresses.zookeeper,
+    timeoutMs: 4_000,
+    log,
+    signal: launch.signal,
+  });
+  try {
+    const deadline = performance.now() + READY_TIMEOUT_MS;
+    let shown = '';
+    for (;;) {
+      launch.signal.throwIfAborted();
+      throwIfEnded(counts, launch);
+      const { missing, workers } = await lookAround(session, counts, addresses, launch);
+      if (missing.length === 0) return workers;
+      if (performance.now() > deadline) {
+        const seconds = READY_TIMEOUT_MS / 1000;
+        throw new ClusterError(
+          `not ready after ${seconds} s; still waiting for ${missing.join(', ')}.\nThe logs are in ${launch.runDir.logs}; then ./scripts/up again.`,
+        );
+      }
+      if (missing.join() !== shown) launch.progress.line(`waiting for ${missing.join(', ')}`);
+      shown = missing.join();
+      await delay(100, undefined, { signal: launch.signal }).catch(() => undefined);
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+function throwIfEnded(counts: Counts, { state, runDir }: Launch): void {
+  const ids = [...numbered('producer', counts.producers), ...numbered('mapper', counts.mappers)];
+  const ended = [...ids, ...state.processes().map(({ id }) => id)].find(
+    (id) => state.findRunning(id) === undefined,
+  );
+  if (ended !== undefined)
+    throw new StartError(ended, 'it ended before the cluster was ready', runDir.logOf(ended));
+}
+
+async function lookAround(
+  session: Session,
+  counts: Counts,
+  addresses: Addresses,
+  launch: Launch,
+): Promise<{ missing: string[]; workers: Map<string, number> }> {
+  const producers = await Promise.all(
+    numbered('producer', counts.producers).map(async (id) =>
+      lookAtProducer(session, id, adminUrl(id, launch)),
+    ),
+  );
+  const mappers = await Promise.all(
+    numbered('mapper', counts.mappers).map(async (id) => {
+      const answer = await tryGet(`${adminUrl(id, launch)}/readyz`);
+      return answer?.status === 200 ? [] : [id];
+    }),
+  );
+  const samples = producers.flatMap((producer) => producer.samples);
+  const missing = [
+    ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [id])),
+    ...mappers.flat(),
+    ...unheldShards(addresses, samples),
+    ...lowPools(addresses, samples, producers),
+  ];
+  const workers = new Map(
+    producers.flatMap(({ id, member }) => (member === undefined ? [] : [[id, member.pid] as const])),
+  );
+  return { missing, workers };
+}
+
+function adminUrl(id: string, { state }: Launch): string {
+  return `http://127.0.0.1:${state.port(portName(id, 'admin'))}`;
+}
+
+interface ProducerView {
+  readonly id: string;
+  readonly isReady: boolean;
+  readonly member: z.infer<typeof Member> | undefined;
+  readonly samples: readonly Sample[];
+}
+
+async function lookAtProducer(session: Session, id: string, admin: string): Promise<ProducerView> {
+  const [readyz, metrics, node] = await Promise.all([
+    tryGet(`${admin}/readyz`),
+    tryGet(`${admin}/metrics`),
+    session.get(producerPath(id)).catch(() => undefined),
+  ]);
+  const member = parseMember(node?.data);
+  return {
+    id,
+    isReady: readyz?.status === 200 && member !== undefined,
+    member,
+    samples: metrics?.status === 200 ? parseMetrics(metrics.body) : [],
+  };
+}
+
+function parseMember(data: string | undefined): z.infer<typeof Member> | undefined {
+  try {
+    return Member.parse(JSON.parse(data ?? ''));
+  } catch {
+    return undefined;
+  }
+}
+
+function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): string[] {
+  const isHeld = (name: string): boolean =>
+    samples.some(
+      (sample) =>
+        sample.name === 'keymill_lock_held' && sample.labels['keys_db'] === name && sample.value === 1,
+    );
+  return keysDbs.flatMap(({ name }) => (isHeld(name) ? [] : [`a holder of ${name}`]));
+}
+
+function lowPools(
+  { redis }: Addresses,
+  samples: readonly Sample[],
+  producers: readonly ProducerView[],
+): string[] {
+  return redis.flatMap(({ name }) => {
+    const levels = samples.filter(
+      (sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name,
+    );
+    const level = Math.max(...levels.map(({ value }) => value), 0);
+    const low = Math.max(...producers.map(({ member }) => member?.low[name] ?? 0));
+    return low > 0 && level > low ? [] : [`pool ${name} to fill`];
+  });
+}
