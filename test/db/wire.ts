@@ -38,8 +38,8 @@ class Proxy implements Wire {
     this.#targetPort = targetPort;
   }
 
-  async listen(): Promise<void> {
-    this.#server.listen(0, '127.0.0.1');
+  async listen(port: number): Promise<void> {
+    this.#server.listen(port, '127.0.0.1');
     await once(this.#server, 'listening');
     const address = this.#server.address();
     if (address !== null && typeof address === 'object') this.port = address.port;
@@ -77,6 +77,7 @@ class Proxy implements Wire {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return;
     this.#server.close();
     this.cut();
     await once(this.#server, 'close');
@@ -111,10 +112,10 @@ class Proxy implements Wire {
   }
 }
 
-/** Listens on a free loopback port and passes everything on to `targetPort`. */
-export async function startWire(targetPort: number): Promise<Wire> {
+/** Listens on loopback, on a free port unless one is given, and passes everything on to `targetPort`. */
+export async function startWire(targetPort: number, port = 0): Promise<Wire> {
   const proxy = new Proxy(targetPort);
-  await proxy.listen();
+  await proxy.listen(port);
   return proxy;
 }
 

@@ -1,0 +1,18 @@
+import { openMysql } from './mysql.ts';
+import { checkSchema } from './schema-version.ts';
+
+/** The users database. Links made without an account have no user; accounts themselves come with the product API. */
+export interface UsersDb {
+  /** @throws MismatchError when the schema is not this program's; StoreUnavailableError when it cannot be asked */
+  verify(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Connects when first used. */
+export function openUsersDb({ url }: { url: string }): UsersDb {
+  const db = openMysql(url, { name: 'users', connections: 2 });
+  return {
+    verify: async () => checkSchema(db, 'users'),
+    close: async () => db.close(),
+  };
+}

@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { publishInvalidation, subscribeInvalidations } from '../../db/invalidation.ts';
+import { openPool, type Pool } from '../../db/pool.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testRedis } from '../servers.ts';
+import { until } from '../until.ts';
+import { startWire, through, type Wire } from './wire.ts';
+
+const log = createLog('test', 'invalidation', 'silent');
+
+describe('invalidation', () => {
+  let servers: { name: string; url: string }[];
+  let wires: Wire[];
+  let pools: Pool[];
+
+  beforeEach(async () => {
+    servers = await testRedis(2);
+    wires = await Promise.all(servers.map(async ({ url }) => startWire(Number(new URL(url).port))));
+    pools = servers.map((server) => openPool({ ...server, log }));
+    for (const pool of pools) await pool.whenConnected(5_000);
+  });
+
+  afterEach(async () => {
+    for (const pool of pools) await pool[Symbol.asyncDispose]();
+    for (const wire of wires) await wire[Symbol.asyncDispose]();
+  });
+
+  function listen(): AsyncDisposable & { heard: string[]; subscribed: string[] } {
+    const heard: string[] = [];
+    const subscribed: string[] = [];
+    const subscription = subscribeInvalidations({
+      servers: servers.map(({ name, url }, index) => ({ name, url: through(wires[index] as Wire, url) })),
+      log,
+      onInvalidated: (key) => heard.push(key),
+      onSubscribed: (server) => subscribed.push(server),
+    });
+    return { heard, subscribed, [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose]() };
+  }
+
+  function randomKey(): string {
+    return randomBytes(6).toString('base64url');
+  }
+
+  it('reaches every listener through every shard', async () => {
+    await using first = listen();
+    await using second = listen();
+    await until('all subscriptions', () => first.subscribed.length === 2 && second.subscribed.length === 2);
+    const key = randomKey();
+    expect(await publishInvalidation(pools, key)).to.equal(2);
+    for (const { heard } of [first, second]) {
+      await until('both announcements', () => heard.filter((each) => each === key).length === 2);
+    }
+  });
+
+  it('still arrives when one shard is cut off from the listener', async () => {
+    await using listener = listen();
+    await until('both subscriptions', () => listener.subscribed.length === 2);
+    wires[0]?.holdAnswers();
+    const key = randomKey();
+    await publishInvalidation(pools, key);
+    await until('the announcement', () => listener.heard.includes(key));
+  });
+
+  it('says so when a subscription begins again after a cut', async () => {
+    await using listener = listen();
+    await until('both subscriptions', () => listener.subscribed.length === 2);
+    wires[0]?.cut();
+    await until('the new subscription', () => listener.subscribed.length === 3);
+    expect(listener.subscribed[2]).to.equal('redis-1');
+  });
+
+  it('notices a subscription that has gone silent, and begins another', async () => {
+    await using listener = listen();
+    await until('both subscriptions', () => listener.subscribed.length === 2);
+    const acceptedBefore = wires[0]?.accepted ?? 0;
+    wires[0]?.holdAnswers();
+    await until('a new connection', () => (wires[0]?.accepted ?? 0) > acceptedBefore);
+    wires[0]?.dropHeld();
+    await until('the new subscription', () => listener.subscribed.length > 2);
+  });
+
+  it('tells that nobody was told when no shard can be reached', async () => {
+    await using away = openPool({ name: 'redis-9', url: 'redis://127.0.0.1:1', log });
+    expect(await publishInvalidation([away], randomKey())).to.equal(0);
+  });
+});
