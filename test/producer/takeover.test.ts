@@ -1,0 +1,130 @@
+import { expect } from 'chai';
+import type { LockHolder } from '../../coordinator/lock-holder.ts';
+import { FencedError } from '../../db/store-errors.ts';
+import { until } from '../until.ts';
+import { testCluster, untilFilled, untilHeld, untilReady, type Cluster, type Producer } from './cluster.ts';
+
+const T = 2_000;
+const TICK = 500;
+
+describe('takeover of a shard', function () {
+  this.timeout(90_000);
+  let cluster: Cluster;
+  const producers = new Map<string, Producer>();
+
+  before(async () => {
+    cluster = await testCluster({ env: { KEYMILL_SESSION_TIMEOUT_MS: String(T) } });
+    for (const id of ['producer-1', 'producer-2']) producers.set(id, cluster.start(id));
+    await untilFilled(cluster);
+    await until('both to be members', async () => (await cluster.members()).size === 2);
+  });
+
+  after(async () => cluster[Symbol.asyncDispose]());
+
+  async function holder(): Promise<{ lock: LockHolder; epoch: number; producer: Producer; pid: number }> {
+    await until('two members', async () => (await cluster.members()).size === 2);
+    const lock = await untilHeld(cluster, 'keys-db-1');
+    const producer = producers.get(lock.owner ?? '');
+    if (!producer || lock.pid === null) throw new Error(`a stranger holds the lock: ${lock.raw}`);
+    return { lock, epoch: lock.epoch ?? 0, producer, pid: lock.pid };
+  }
+
+  /** Milliseconds until the lock is seen free or another's, and until the next reign says that it is ready. */
+  async function measure(before: LockHolder, epoch: number): Promise<{ freeMs: number; readyMs: number }> {
+    const start = performance.now();
+    await until(
+      'the lock to be free',
+      async () => (await cluster.locks()).get('keys-db-1')?.czxid !== before.czxid,
+      { timeoutMs: 20_000, everyMs: 2 },
+    );
+    const freeMs = performance.now() - start;
+    await untilReady([...producers.values()], 'keys-db-1', epoch);
+    return { freeMs, readyMs: performance.now() - start };
+  }
+
+  /** Pools are emptied: only a working holder fills them again. */
+  async function drainAndRefill(): Promise<void> {
+    for (const pool of cluster.pools) await pool.take(10_000);
+    await untilFilled(cluster);
+  }
+
+  it('after kill -9 of the worker takes under a second, and the worker is back within one', async () => {
+    const { lock, epoch, producer, pid } = await holder();
+    process.kill(pid, 'SIGKILL');
+    const killed = performance.now();
+    const [{ freeMs, readyMs }, backMs] = await Promise.all([
+      measure(lock, epoch),
+      until('the worker to be back', async () => {
+        const member = (await cluster.members()).get(producer.id);
+        return member !== undefined && member.pid !== pid && performance.now() - killed;
+      }),
+    ]);
+    expect(freeMs).to.be.below(100);
+    expect(readyMs).to.be.below(1_000);
+    expect(backMs).to.be.below(1_000);
+    await drainAndRefill();
+  });
+
+  it('after SIGTERM takes under 300 ms', async () => {
+    const { lock, epoch, producer } = await holder();
+    producer.supervisor.kill('SIGTERM');
+    const { readyMs } = await measure(lock, epoch);
+    expect(readyMs).to.be.below(300);
+    expect(await producer.stop()).to.equal(0);
+    producers.set(producer.id, cluster.start(producer.id));
+    await drainAndRefill();
+  });
+
+  it('after kill -9 of the supervisor alone takes milliseconds, and the worker exits', async () => {
+    const { lock, epoch, producer, pid } = await holder();
+    producer.supervisor.kill('SIGKILL');
+    const { readyMs } = await measure(lock, epoch);
+    expect(readyMs).to.be.below(500);
+    await until('the worker to exit', () => !isAlive(pid));
+    producers.set(producer.id, cluster.start(producer.id));
+    await drainAndRefill();
+  });
+
+  it('after kill -9 of supervisor and worker takes the session timeout, a tick and a second at most', async () => {
+    const { lock, epoch, producer, pid } = await holder();
+    producer.supervisor.kill('SIGKILL');
+    process.kill(pid, 'SIGKILL');
+    const { readyMs } = await measure(lock, epoch);
+    expect(readyMs).to.be.below(T + TICK + 1_000);
+    producers.set(producer.id, cluster.start(producer.id));
+    await drainAndRefill();
+  });
+
+  it('a worker stopped for longer than the session timeout finds every store closed to its epoch', async () => {
+    const { lock, epoch, producer, pid } = await holder();
+    process.kill(pid, 'SIGSTOP');
+    await measure(lock, epoch);
+    const [pool] = cluster.pools;
+    const [keysDb] = cluster.keysDbs;
+    if (!pool || !keysDb) throw new Error('no stores');
+    const { seq } = await pool.producerState('keys-db-1');
+    const late = await pool.deliver({ keysDb: 'keys-db-1', epoch, seq: seq + 1, keys: ['late-key'] });
+    expect(late.result).to.equal('fenced');
+    const claim = keysDb.claim({ epoch, count: 10, parts: [{ pool: pool.name, seq: seq + 1 }] });
+    expect(await claim.catch((error: unknown) => error)).to.be.instanceOf(FencedError);
+
+    process.kill(pid, 'SIGCONT');
+    await until(
+      'the old worker to contend afresh',
+      async () => (await cluster.members()).get(producer.id)?.pid === pid,
+    );
+    expect((await cluster.pooled()).includes('late-key')).to.equal(false);
+    await drainAndRefill();
+    const keys = await cluster.pooled();
+    expect(new Set(keys).size).to.equal(keys.length);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
