@@ -114,6 +114,10 @@ export class Mysql {
     this.#open.clear();
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   async #run(
     sql: string,
     params: readonly SqlValue[],

@@ -8,6 +8,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('keys')) return;
   await db.schema.createTable('keys', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
     table.bigInteger('id').unsigned().notNullable().primary();
     table.specificType('unique_id', 'VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
     table

@@ -4,6 +4,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('keyspace'))) {
     await db.schema.createTable('keyspace', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
       table.specificType('id', 'TINYINT UNSIGNED').notNullable().primary();
       table.string('fingerprint', 64).notNullable();
       table.specificType('key_length', 'TINYINT UNSIGNED').notNullable();
@@ -13,6 +15,8 @@ export async function up(db: MigrationDb): Promise<void> {
   }
   if (!(await db.schema.hasTable('ownership'))) {
     await db.schema.createTable('ownership', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
       table.specificType('id', 'TINYINT UNSIGNED').notNullable().primary();
       table.bigInteger('epoch').unsigned().notNullable();
       table.bigInteger('czxid').unsigned().notNullable().comment('of the lock whose holder raised the epoch');

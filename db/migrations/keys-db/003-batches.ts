@@ -8,6 +8,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('batches')) return;
   await db.schema.createTable('batches', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
     table.bigInteger('id').unsigned().notNullable().primary();
     table
       .specificType('kind', "ENUM('range','recycled') CHARACTER SET ascii COLLATE ascii_bin")

@@ -7,6 +7,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('suspects'))) {
     await db.schema.createTable('suspects', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
       table.bigInteger('id').unsigned().notNullable().primary();
       table.datetime('first_seen', { precision: 3 }).notNullable();
       table.index(['first_seen'], 'suspects_first_seen');
@@ -14,6 +16,8 @@ export async function up(db: MigrationDb): Promise<void> {
   }
   if (!(await db.schema.hasTable('losses'))) {
     await db.schema.createTable('losses', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
       table.specificType('pool', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
       table.bigInteger('from_seq').unsigned().notNullable();
       table.bigInteger('to_seq').unsigned().notNullable();
@@ -27,6 +31,8 @@ export async function up(db: MigrationDb): Promise<void> {
   }
   if (!(await db.schema.hasTable('gaps'))) {
     await db.schema.createTable('gaps', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
       table
         .bigInteger('id')
         .unsigned()

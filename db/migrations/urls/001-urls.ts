@@ -7,6 +7,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('urls')) return;
   await db.schema.createTable('urls', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().comment('crc32(unique_id) % 32');
     table.specificType('unique_id', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
     table.bigInteger('user_id').unsigned().nullable();

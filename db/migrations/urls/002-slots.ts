@@ -7,6 +7,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('slots')) return;
   await db.schema.createTable('slots', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().primary();
     table.specificType('owned', 'TINYINT(1)').notNullable();
     table.specificType('slot_count', 'SMALLINT UNSIGNED').notNullable().comment('the modulus: 32 everywhere');

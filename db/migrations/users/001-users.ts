@@ -4,6 +4,8 @@ import type { MigrationDb } from '../../migrate.ts';
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('users')) return;
   await db.schema.createTable('users', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
     table.bigIncrements('user_id');
     table.string('first_name', 100).nullable();
     table.string('middle_name', 100).nullable();
