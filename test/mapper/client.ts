@@ -1,0 +1,63 @@
+import { request, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The body as JSON. */
+  json(): Record<string, unknown>;
+}
+
+/** One HTTP request whose redirects are not followed, and whose headers nobody improves. */
+export async function send(
+  method: string,
+  url: string,
+  { headers = {}, body }: { headers?: Record<string, string | string[]>; body?: string | Buffer } = {},
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const { origin } = new URL(url);
+  const { hostname, port } = new URL(url);
+  const outgoing = request({ method, hostname, port, path: url.slice(origin.length), headers, agent: false });
+  outgoing.on('response', (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      const { statusCode: status = 0, headers } = response;
+      resolve({ status, headers, text, json: () => JSON.parse(text) as Record<string, unknown> });
+    });
+    response.on('error', reject);
+  });
+  outgoing.on('error', reject);
+  outgoing.end(body);
+  return promise;
+}
+
+/** `POST /urls` with a JSON body. */
+export async function shorten(
+  base: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return send('POST', `${base}/urls`, {
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+/** Bytes to a port, and everything that comes back until the other side closes (or `untilText` has arrived). */
+export async function sendRaw(url: string, bytes: string, untilText?: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect({ host: hostname, port: Number(port) });
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk.toString();
+    if (untilText !== undefined && received.includes(untilText)) socket.destroy();
+  });
+  socket.on('close', () => resolve(received));
+  socket.on('error', reject);
+  socket.write(bytes);
+  return promise;
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { createConnection, type Connection } from 'mysql2/promise';
+import { migrate } from '../../db/migrate.ts';
+import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
+import type { MapperConfig } from '../../runtime/config/config.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testDatabase, testRedis } from '../servers.ts';
+
+/** Stores of one test file: Redis shards and urls databases of their own, and mappers on them. */
+export interface World extends AsyncDisposable {
+  readonly redis: readonly { name: string; url: string; client: Redis }[];
+  readonly urls: readonly { name: string; url: string; slots: number[]; sql: Connection }[];
+  /** Starts a mapper in this process; what `overrides` leaves out fits the tests. */
+  start(overrides?: MapperOverrides): Promise<TestMapper>;
+  /** Puts `count` fresh keys into a shard's pool, all of them in slots of the urls database `into` if given. */
+  fill(shard: number, count: number): Promise<string[]>;
+}
+
+export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
+  stores?: Partial<MapperConfig['stores']>;
+};
+
+export interface TestMapper extends RunningMapper {
+  readonly failures: unknown[];
+  /** Begins stopping without waiting: what SIGTERM does. */
+  terminate(): Promise<void>;
+}
+
+const log = createLog('test', 'mapper', process.env['KEYMILL_TEST_LOG'] === undefined ? 'silent' : 'debug');
+
+/** Nobody listens there: a mapper must not need ZooKeeper. */
+const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
+
+export function randomKeys(count: number): string[] {
+  return Array.from({ length: count }, () => randomBytes(6).toString('base64url'));
+}
+
+/** Creates a world with `shards` Redis shards and `databases` urls databases that share the 32 slots evenly. */
+export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<World> {
+  const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
+  const urls = await Promise.all(
+    Array.from({ length: databases }, async (_, index) => {
+      const url = await testDatabase(`urls-${index + 1}`);
+      await migrate(url, 'urls', log);
+      const size = 32 / databases;
+      const slots = Array.from({ length: size }, (_, slot) => index * size + slot);
+      return { name: `urls-${index + 1}`, url, slots, sql: await createConnection(url) };
+    }),
+  );
+  const mappers: TestMapper[] = [];
+  const stores: MapperConfig['stores'] = {
+    redis,
+    urlsDbs: urls,
+    keysDbs: [],
+    usersDb: { url: '' },
+    keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
+    quarantineMs: 30_000,
+  };
+  return {
+    redis,
+    urls,
+    start: async (overrides = {}) => {
+      const stopping = new AbortController();
+      const failures: unknown[] = [];
+      const config: MapperConfig = {
+        id: `mapper-${mappers.length + 1}`,
+        logLevel: 'silent',
+        admin: { host: '127.0.0.1', port: 0 },
+        http: { host: '127.0.0.1', port: 0 },
+        zookeeper: NO_ZOOKEEPER,
+        publicUrl: undefined,
+        allowPrivateTargets: false,
+        reserve: 16,
+        queueLimit: 1_000,
+        cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
+        ...overrides,
+        stores: { ...stores, ...overrides.stores },
+      };
+      const { signal } = stopping;
+      const running = await startMapper({ config, log, signal, fail: (error) => failures.push(error) });
+      let stopped: Promise<void> | undefined;
+      const terminate = async (): Promise<void> => {
+        stopping.abort();
+        stopped ??= running.stop();
+        return stopped;
+      };
+      const mapper = { ...running, failures, terminate, stop: terminate };
+      mappers.push(mapper);
+      return mapper;
+    },
+    fill: async (shard, count) => {
+      const keys = randomKeys(count);
+      await redis[shard]?.client.rpush('keys:available', ...keys);
+      return keys;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(mappers.map(async (mapper) => mapper.stop()));
+      for (const { client } of redis) client.disconnect();
+      await Promise.all(urls.map(async ({ sql }) => sql.end()));
+    },
+  };
+}
