@@ -80,6 +80,7 @@ class ReconnectingClient implements RedisClient {
   #overdue = 0;
   #arrival = Promise.withResolvers<void>();
   #awayBecause = 'not connected yet';
+  #isKnownAway = false;
 
   constructor(url: string, options: RedisClientOptions) {
     this.name = options.name;
@@ -228,18 +229,21 @@ class ReconnectingClient implements RedisClient {
 
   #arrived(link: RedisLink): void {
     this.#link = link;
+    this.#isKnownAway = false;
     this.#log.info({ redis: this.name }, 'redis connected');
     this.#arrival.resolve();
     this.#options.onConnected?.();
   }
 
   #left(cause: unknown): void {
+    const isNews = this.#link !== undefined || !this.#isKnownAway;
     if (this.#link !== undefined) this.#arrival = Promise.withResolvers();
-    const reason = messageOf(cause);
-    const known = this.#link === undefined && reason === this.#awayBecause;
     this.#link = undefined;
-    this.#awayBecause = reason;
-    if (!known && !this.#stopping.signal.aborted) this.#log.warn({ redis: this.name, reason }, 'redis away');
+    this.#awayBecause = messageOf(cause);
+    if (this.#stopping.signal.aborted) return;
+    // Tried four times a second: only the first failure is worth a line of its own.
+    this.#log[isNews ? 'warn' : 'debug']({ redis: this.name, reason: this.#awayBecause }, 'redis away');
+    this.#isKnownAway = true;
   }
 
   #beat(): void {

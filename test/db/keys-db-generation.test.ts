@@ -1,0 +1,132 @@
+import { expect } from 'chai';
+import { openKeysDb } from '../../db/keys-db.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { findUnissuable } from '../../db/keyspace/reserved.ts';
+import { keyspace, log, partsFor, reigning, testKeysDb, type TestKeysDb } from './keys-db-fixture.ts';
+import { rejection } from './rejection.ts';
+
+async function stored(test: TestKeysDb): Promise<[number, string][]> {
+  return test.sql.queryArrays<[number, string]>('SELECT id, unique_id FROM `keys` ORDER BY id');
+}
+
+describe('keys-db: generation', () => {
+  it('adds exactly the keys asked for, of the right region, and leaves out what may not be issued', async () => {
+    await using test = await reigning(0, { region: 3 });
+    const seen: number[] = [];
+    const generatedTo = await test.db.generate({
+      count: 70_000,
+      epoch: 1,
+      onProgress: (added) => seen.push(added),
+    });
+    const rows = await stored(test);
+    expect(rows).to.have.length(70_000);
+    expect(rows.at(-1)?.[0]).to.be.at.most(generatedTo);
+    const all = keyspace.keysOf(3, 1, generatedTo);
+    const gaps = new Set(findUnissuable(all).map((i) => i + 1));
+    expect(gaps.size)
+      .to.be.above(10)
+      .and.to.equal(generatedTo - 70_000);
+    expect(rows.every(([id, key]) => !gaps.has(id) && all[id - 1] === key)).to.equal(true);
+    expect(await test.db.counts()).to.deep.equal({ unused: 70_000, used: 0 });
+    expect(seen.at(-1)).to.equal(70_000);
+    expect(seen.length).to.be.above(1);
+  });
+
+  it('goes on over the leftovers of a generator that died', async () => {
+    await using test = await reigning(1_000);
+    const { generatedTo } = await test.db.ownership();
+    // It had inserted a later stretch and part of the next, and published neither.
+    const leftovers = keyspace
+      .keysOf(0, generatedTo + 1, 5_000)
+      .flatMap((key, i) =>
+        i % 3 === 0 && findUnissuable([key]).length === 0 ? [`(${generatedTo + 1 + i}, '${key}')`] : [],
+      );
+    await test.sql.execute(`INSERT INTO \`keys\` (id, unique_id) VALUES ${leftovers.join(',')}`);
+    await test.db.generate({ count: 20_000, epoch: 1 });
+    expect(await stored(test)).to.have.length(21_000);
+    expect(await test.db.counts()).to.deep.equal({ unused: 21_000, used: 0 });
+  });
+
+  it('by two at the same time gives each its share, with no key twice', async () => {
+    await using test = await reigning(0);
+    await Promise.all([
+      test.db.generate({ count: 30_000, epoch: 1 }),
+      test.db.generate({ count: 30_000 }),
+      (async () => {
+        await using other = openKeysDb({ name: 'keys-db-1', url: test.url, region: 0, keyspace, log });
+        await other.generate({ count: 30_000 });
+      })(),
+    ]);
+    const rows = await stored(test);
+    expect(rows).to.have.length(90_000);
+    expect(new Set(rows.map(([, key]) => key)).size).to.equal(90_000);
+    expect(await test.db.counts()).to.deep.equal({ unused: 90_000, used: 0 });
+  });
+
+  it('refuses rows that were made with another secret', async () => {
+    await using test = await reigning(0);
+    await test.sql.execute('INSERT INTO `keys` (id, unique_id) VALUES (99999999, ?)', [
+      keyspace.keysOf(0, 5, 1)[0] ?? '',
+    ]);
+    expect(await rejection(test.db.generate({ count: 100, epoch: 1 }))).to.have.property('code', 'MISMATCH');
+    expect((await test.db.ownership()).generatedTo).to.equal(0);
+  });
+
+  it('under an old epoch is refused; without one it serves whatever reign there is', async () => {
+    await using test = await reigning(0);
+    await test.db.raiseEpoch({ czxid: 20n, ensemble: 'ensemble-a', owner: 'producer-2' });
+    expect(await rejection(test.db.generate({ count: 10, epoch: 1 }))).to.have.property('code', 'FENCED');
+    await test.db.generate({ count: 10 });
+    expect(await test.db.counts()).to.deep.equal({ unused: 10, used: 0 });
+  });
+
+  it('that is overtaken by another reign publishes nothing more', async () => {
+    await using test = await reigning(0);
+    const generating = test.db.generate({
+      count: 1_000_000,
+      epoch: 1,
+      onProgress: (added) => {
+        if (added < 60_000)
+          void test.db.raiseEpoch({ czxid: 20n, ensemble: 'ensemble-a', owner: 'producer-2' });
+      },
+    });
+    expect(await rejection(generating)).to.have.property('code', 'FENCED');
+    const { generatedTo } = await test.db.ownership();
+    expect(generatedTo).to.be.within(50_000, 200_000);
+    await test.db.generate({ count: 100_000, epoch: 2 });
+    expect(await stored(test)).to.have.length((await test.db.counts()).unused);
+  });
+
+  it('stops when told to, and keeps what it has published', async () => {
+    await using test = await reigning(0);
+    const controller = new AbortController();
+    const generating = test.db.generate({
+      count: 1_000_000,
+      epoch: 1,
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('enough')),
+    });
+    expect((await rejection(generating)).message).to.equal('enough');
+    expect((await test.db.counts()).unused).to.be.within(40_000, 60_000);
+  });
+
+  it('ends with its region', async () => {
+    const tiny = createKeyspace({ length: 6, secret: 'a secret of the tests', regionBits: 4 });
+    await using test = await testKeysDb({ keyspace: tiny });
+    await test.sql.execute('UPDATE ownership SET generated_to = ?', [tiny.maxId - 1_000]);
+    const error = await rejection(test.db.generate({ count: 5_000 }));
+    expect(error.message).to.contain(`all ${tiny.maxId} keys`);
+    expect((await test.db.ownership()).generatedTo, 'what fitted is there').to.equal(tiny.maxId);
+    expect((await stored(test)).at(-1)?.[0]).to.be.within(tiny.maxId - 10, tiny.maxId);
+  });
+
+  it('makes keys whose slot the database computes alike', async () => {
+    await using test = await reigning(500);
+    await test.db.claim({ epoch: 1, count: 500, parts: partsFor(1) });
+    const rows = await test.sql.queryArrays<[string, number]>(
+      'SELECT unique_id, CRC32(unique_id) % 32 FROM `keys`',
+    );
+    for (const [key, slot] of rows) expect(slotOf(key)).to.equal(slot);
+  });
+});
