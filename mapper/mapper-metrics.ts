@@ -1,4 +1,7 @@
 import type { Metrics } from '../runtime/metrics.ts';
+import type { KeySupply } from './key-supply.ts';
+import type { LinkCache } from './link-cache.ts';
+import type { Stores } from './stores.ts';
 
 export type MapperMetrics = ReturnType<typeof createMapperMetrics>;
 
@@ -26,4 +29,33 @@ export function createMapperMetrics(metrics: Metrics) {
       ['reason'],
     ),
   } as const;
+}
+
+/** Values that are read off at every scrape. */
+export function watchGauges(
+  metrics: Metrics,
+  { stores, supply, cache }: { stores: Stores; supply: KeySupply; cache: LinkCache },
+): void {
+  const { pools, servers } = stores;
+  metrics.gauge('pool_level', 'Ready keys in a pool, as last told', ['pool'], (gauge) => {
+    for (const { name, level } of pools) gauge.set({ pool: name }, level);
+  });
+  metrics.gauge('pool_healthy', 'Whether this mapper draws from a pool', ['pool'], (gauge) => {
+    for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
+  });
+  metrics.gauge(
+    'urls_db_up',
+    'Whether a urls server answers and owns the slots we think it does',
+    ['urls_db'],
+    (gauge) => {
+      for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
+    },
+  );
+  metrics.gauge('keys_held', 'Keys taken and not yet bound: the reserve and those in flight', [], (gauge) => {
+    gauge.set(supply.heldKeys().length);
+  });
+  metrics.gauge('link_cache_bytes', 'Memory of the link cache, as accounted', [], (gauge) =>
+    gauge.set(cache.bytes),
+  );
+  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(cache.size));
 }

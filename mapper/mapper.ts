@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { INVALIDATION_CHANNEL } from '../db/redis-keys.ts';
+import { publishInvalidation, subscribeInvalidations } from '../db/invalidation.ts';
 import { startAdmin, type Readiness } from '../runtime/admin.ts';
 import { isoNow, monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -12,7 +12,7 @@ import { createApp } from './app.ts';
 import { KeySupply } from './key-supply.ts';
 import { LinkCache } from './link-cache.ts';
 import { LinkFinder } from './link-finder.ts';
-import { createMapperMetrics } from './mapper-metrics.ts';
+import { createMapperMetrics, watchGauges } from './mapper-metrics.ts';
 import { startServer, type PublicServer } from './server.ts';
 import { createShortenRequestParser } from './shorten-request.ts';
 import { Shortener } from './shorten.ts';
@@ -70,7 +70,16 @@ export async function startMapper({ config, log, signal, fail }: StartMapperOpti
     log,
   });
   const cache = new LinkCache({ ...config.cache, now: monotonicMs });
+  stack.use(
+    subscribeInvalidations({
+      servers: config.stores.redis,
+      log,
+      onInvalidated: (key) => cache.invalidate(key),
+      onSubscribed: () => cache.flush(),
+    }),
+  );
   const announce = async (key: string): Promise<void> => announceChange(stores, key);
+  watchGauges(registry, { stores, supply, cache });
   const shortener = new Shortener({ supply, servers, cache, announce, now: monotonicMs });
   const publicUrl = (): string => config.publicUrl ?? server.url;
   const { allowPrivateTargets } = config;
@@ -127,10 +136,8 @@ function readiness({ pools, servers }: Stores, signal: AbortSignal): Readiness {
 
 /** On every pool's shard, since each mapper listens to all of them: one that arrives is enough. */
 async function announceChange({ pools }: Stores, key: string): Promise<void> {
-  const published = pools
-    .filter(({ isHealthy }) => isHealthy)
-    .map(async ({ pool }) => pool.publish(INVALIDATION_CHANNEL, key));
-  await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => Promise.allSettled(published)).catch(
+  const healthy = pools.filter(({ isHealthy }) => isHealthy).map(({ pool }) => pool);
+  await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => publishInvalidation(healthy, key)).catch(
     () => undefined,
   );
 }

@@ -26,6 +26,7 @@ export function addRedirectRoute(router: Router, { finder, metrics }: RedirectRo
       if (location === undefined) throw goneKey(result === 'expired' ? 'expired' : 'deleted');
       ctx.body = null;
       ctx.status = 302;
+      ctx.length = 0;
       ctx.set('Location', location);
       // A browser that keeps it would miss edits, expiry and the count.
       ctx.set('Cache-Control', 'private, max-age=0');
