@@ -49,10 +49,12 @@ export class Delivery {
     this.#options = options;
   }
 
-  /** Batches that move: those that only wait for an unhealthy pool are not counted, they delay nobody. */
+  /** Batches that move, or wait for their mark: those that only wait for an unhealthy pool are not counted, they delay nobody. */
   get moving(): number {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
-      unmarked.size > 0 || [...owed].some((index) => this.#laneOf(batch, index)?.healthy ?? false);
+      owed.size === 0 ||
+      unmarked.size > 0 ||
+      [...owed].some((index) => this.#laneOf(batch, index)?.healthy ?? false);
     return [...this.#inHand.values()].filter(isMoving).length;
   }
 
@@ -83,6 +85,7 @@ export class Delivery {
       if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], onDelivered });
       else onDelivered();
     }
+    this.#marks.ring();
   }
 
   /** Takes over every batch that the keys-db shows as claimed and undelivered, and that is not in hand: replay, after a takeover or a lost answer. */
@@ -141,9 +144,10 @@ export class Delivery {
   /** Marks the oldest batch that is ready for it; false if none is. */
   async #markNext(): Promise<boolean> {
     const now = monotonicMs();
+    // With nothing owed a batch is marked whatever its parts say: its last mark may have been cut short.
     const ready = [...this.#inHand.values()].find(
       ({ owed, unmarked, unmarkedSinceMs }) =>
-        unmarked.size > 0 && (owed.size === 0 || now - unmarkedSinceMs >= MARK_DELAY_MS),
+        owed.size === 0 || (unmarked.size > 0 && now - unmarkedSinceMs >= MARK_DELAY_MS),
     );
     if (!ready) return false;
     const indexes = [...ready.unmarked];

@@ -265,7 +265,8 @@ export class Term {
   #settleHandOver(locks: ReadonlyMap<string, LockHolder>, nowMs: number): void {
     const handOver = this.#handOver;
     if (!handOver || this.#reigns.has(handOver.shard)) return;
-    const taken = locks.has(handOver.shard);
+    const holder = locks.get(handOver.shard);
+    const taken = holder !== undefined && holder.owner !== this.#options.config.id;
     if (!taken && nowMs < handOver.untilMs) return;
     if (taken) this.#pace.succeeded();
     else {

@@ -175,7 +175,7 @@ class Worker {
       this.#term.begin();
       this.#link.ready();
       await aborted(session.ended);
-      log.warn({ session: session.id }, 'session over: every shard is dropped');
+      if (!signal.aborted) log.warn({ session: session.id }, 'session over: every shard is dropped');
     } finally {
       this.#term = undefined;
       await session.close();

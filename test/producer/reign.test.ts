@@ -1,0 +1,208 @@
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import { openPool } from '../../db/pool.ts';
+import { until } from '../until.ts';
+import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+import { reignOver } from './reigning.ts';
+
+const SHARD = 'keys-db-1';
+
+describe('a reign', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+
+  beforeEach(async () => {
+    cluster = await testCluster();
+    await cluster.keysDbs[0]?.verify();
+  });
+
+  afterEach(async () => cluster[Symbol.asyncDispose]());
+
+  function stores() {
+    const [keysDb] = cluster.keysDbs;
+    const [poolA, poolB] = cluster.pools;
+    if (!keysDb || !poolA || !poolB) throw new Error('stores are missing');
+    return { keysDb, poolA, poolB };
+  }
+
+  async function untilNothingPends(): Promise<void> {
+    const { keysDb } = stores();
+    await until('every batch to be marked', async () => (await keysDb.pendingBatches()).length === 0);
+  }
+
+  async function expectDistinct(): Promise<string[]> {
+    const keys = await cluster.pooled();
+    expect(new Set(keys).size).to.equal(keys.length);
+    return keys;
+  }
+
+  it('ends gently with everything delivered and marked', async () => {
+    {
+      await using reigning = await reignOver(cluster);
+      await untilFilled(cluster);
+      expect(await reigning.reign.release()).to.equal('released');
+    }
+    const { keysDb } = stores();
+    expect(await keysDb.pendingBatches()).to.deep.equal([]);
+    expect(await expectDistinct()).to.have.length((await keysDb.counts()).used);
+  });
+
+  it('delivers what an earlier reign had claimed and not delivered', async () => {
+    const { keysDb, poolA, poolB } = stores();
+    const epoch = await startEpoch();
+    await keysDb.generate({ count: 300 });
+    const parts = [poolB, poolA].map(({ name }) => ({ pool: name, seq: 1 }));
+    const batch = await keysDb.claim({ epoch, count: 100, parts });
+    if (!batch) throw new Error('nothing claimed');
+    const claimed = (await keysDb.keysOf(batch)).map(({ key }) => key);
+    await using reigning = await reignOver(cluster);
+    await until('ready', () => reigning.reign.ready);
+    await untilNothingPends();
+    const keys = await expectDistinct();
+    expect(claimed.filter((key) => !keys.includes(key))).to.deep.equal([]);
+  });
+
+  it('does not deliver again what was delivered and not marked', async () => {
+    const { keysDb, poolA } = stores();
+    const epoch = await startEpoch();
+    await keysDb.generate({ count: 300 });
+    const batch = await keysDb.claim({ epoch, count: 100, parts: [{ pool: poolA.name, seq: 1 }] });
+    if (!batch) throw new Error('nothing claimed');
+    const keys = (await keysDb.keysOf(batch)).map(({ key }) => key);
+    await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
+    await poolA.take(1_000);
+    await using reigning = await reignOver(cluster);
+    await until('ready', () => reigning.reign.ready);
+    await untilNothingPends();
+    expect((await cluster.pooled()).filter((key) => keys.includes(key))).to.deep.equal([]);
+  });
+
+  it('completes a batch whose last mark was cut short', async () => {
+    const { keysDb, poolA } = stores();
+    const epoch = await startEpoch();
+    await keysDb.generate({ count: 300 });
+    const batch = await keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: 1 }] });
+    if (!batch) throw new Error('nothing claimed');
+    const keys = (await keysDb.keysOf(batch)).map(({ key }) => key);
+    await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
+    await sql(keysDbUrl(), 'UPDATE batches SET delivered = 1');
+    await using reigning = await reignOver(cluster);
+    await until('ready', () => reigning.reign.ready);
+    await untilNothingPends();
+  });
+
+  it('records the loss when a Redis was flushed, and goes on delivering', async () => {
+    const { keysDb, poolA, poolB } = stores();
+    await using reigning = await reignOver(cluster);
+    await untilFilled(cluster);
+    await untilNothingPends();
+    const { seq } = await poolA.producerState(SHARD);
+    await redisOf(poolA.name, (client) => client.flushdb());
+    await untilFilled(cluster);
+    const [loss] = await keysDb.losses();
+    expect(loss).to.include({ pool: poolA.name, fromSeq: 1 });
+    expect(loss?.toSeq).to.be.at.least(seq);
+    expect((await keysDb.losses()).filter(({ pool }) => pool === poolB.name)).to.deep.equal([]);
+    expect(reigning.reign.ready).to.equal(true);
+    await expectDistinct();
+  });
+
+  it('records the loss when a Redis was flushed between two reigns', async () => {
+    const { keysDb, poolA } = stores();
+    {
+      await using first = await reignOver(cluster);
+      await untilFilled(cluster);
+      await first.reign.release();
+    }
+    await redisOf(poolA.name, (client) => client.flushdb());
+    await using second = await reignOver(cluster);
+    await untilFilled(cluster);
+    expect((await keysDb.losses())[0]).to.include({ pool: poolA.name, fromSeq: 1 });
+    await second.reign.release();
+    await expectDistinct();
+  });
+
+  it('begins above the epoch and the numbering that a Redis stores, when its keys-db was restored from a backup', async () => {
+    const { keysDb, poolA } = stores();
+    await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 41, seq: 700 }));
+    await using reigning = await reignOver(cluster);
+    await untilFilled(cluster);
+    expect(reigning.reign.epoch).to.equal(42);
+    expect((await keysDb.ownership()).epoch).to.equal(42);
+    expect((await keysDb.lastSeqs()).get(poolA.name)).to.be.above(700);
+    expect(await keysDb.losses()).to.deep.equal([]);
+  });
+
+  it('is over when a pool that answers late turns out to know a later epoch', async () => {
+    const { poolA, poolB } = stores();
+    await using reigning = await reignOver(cluster, { pools: [poolA] });
+    await until('ready', () => reigning.reign.ready);
+    await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 99 }));
+    await poolA.take(10_000);
+    expect(await reigning.reign.done).to.equal('fenced');
+    expect(await poolB.level()).to.equal(0);
+  });
+
+  it('is ready and fills the others while one Redis is down', async () => {
+    const { poolA, poolB } = stores();
+    const dead = openPool({ name: 'redis-dead', url: 'redis://127.0.0.1:9', log });
+    await using reigning = await reignOver(cluster, { pools: [poolA, dead, poolB] });
+    const start = performance.now();
+    await until('ready', () => reigning.reign.ready);
+    expect(performance.now() - start).to.be.below(1_000);
+    await untilFilled(cluster);
+    await untilNothingPends();
+    await dead[Symbol.asyncDispose]();
+  });
+
+  it('writes off a part whose pool is no longer configured', async () => {
+    const { keysDb, poolA } = stores();
+    const epoch = await startEpoch();
+    await keysDb.generate({ count: 300 });
+    const parts = [{ pool: 'redis-gone', seq: 3 }];
+    await keysDb.claim({ epoch, count: 10, parts });
+    await using reigning = await reignOver(cluster, { pools: [poolA] });
+    await until('ready', () => reigning.reign.ready);
+    await untilNothingPends();
+    expect((await keysDb.losses())[0]).to.include({ pool: 'redis-gone', fromSeq: 3, toSeq: 3 });
+  });
+
+  it('is over when its lock is deleted by an operator', async () => {
+    await using reigning = await reignOver(cluster);
+    await until('ready', () => reigning.reign.ready);
+    await cluster.session.remove(`/shard-locks/${SHARD}`, -1);
+    expect(await reigning.reign.done).to.equal('lock-gone');
+  });
+
+  it('refuses a keys-db of another ensemble', async () => {
+    await stores().keysDb.adoptEnsemble('another');
+    await using reigning = await reignOver(cluster);
+    expect(await reigning.reign.done).to.equal('refused');
+  });
+
+  /** An epoch of an earlier reign, so that this test may claim. */
+  async function startEpoch(): Promise<number> {
+    const first = await reignOver(cluster, { pools: [] });
+    await until('an epoch', () => first.reign.ready);
+    const { epoch = 0 } = first.reign;
+    await first.abandon();
+    return epoch;
+  }
+
+  async function redisOf(name: string, work: (client: Redis) => Promise<unknown>): Promise<void> {
+    const client = new Redis(cluster.redis.find((shard) => shard.name === name)?.url ?? '');
+    await work(client);
+    client.disconnect();
+  }
+
+  function keysDbUrl(): string {
+    return (cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, '');
+  }
+});
+
+async function sql(url: string, statement: string): Promise<void> {
+  const { createConnection } = await import('mysql2/promise');
+  const connection = await createConnection(url);
+  await connection.query(statement);
+  await connection.end();
+}
