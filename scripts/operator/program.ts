@@ -4,7 +4,14 @@ import { KeymillError } from '../../runtime/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal/terminal.ts';
+import { addLocksCommand } from './locks.ts';
+import { addPoolsCommand } from './pools.ts';
+import { addKeysCommand } from './keys.ts';
+import { addProducersCommand } from './producers.ts';
+import { addStatusCommand } from './status.ts';
+import { addWhereCommand } from './where.ts';
 import { addZkCommand } from './zk.ts';
+import { addZookeeperCommand } from './zookeeper.ts';
 
 /** The operator's command with all its subcommands; building it does nothing yet. */
 export function createProgram(terminal: Terminal): Command {
@@ -24,7 +31,17 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
     });
-  addZkCommand(program, terminal);
+  const commands = [
+    addStatusCommand,
+    addLocksCommand,
+    addPoolsCommand,
+    addProducersCommand,
+    addWhereCommand,
+    addKeysCommand,
+    addZookeeperCommand,
+    addZkCommand,
+  ];
+  for (const add of commands) add(program, terminal);
   return program;
 }
 

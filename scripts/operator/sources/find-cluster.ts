@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { readOperatorConfig, type OperatorConfig } from '../../../runtime/config/config.ts';
 import { messageOf } from '../../../runtime/errors.ts';
+import { RunDir } from '../../cluster/run-dir.ts';
 import { UsageError } from '../errors.ts';
 
 type Source = Readonly<Record<string, string | undefined>>;
-
-/** The repository's root: `up` keeps what it runs in `.run` there, wherever the command is typed. */
-const ROOT = resolve(import.meta.dirname, '../../..');
 
 /** Any of these says: the cluster is described by the environment. */
 const STORES = ['ZOOKEEPER', 'REDIS', 'KEYS_DBS', 'URLS_DBS', 'USERS_DB'] as const;
@@ -40,18 +37,18 @@ export function findCluster(env: Source): Cluster {
   const isDescribed = STORES.some((name) => env[`KEYMILL_${name}`] || env[`KEYMILL_${name}_FILE`]);
   if (isDescribed) return { config: readOperatorConfig(env), file: undefined };
   const runDir = runDirOf(env);
-  const file = readClusterFile(join(runDir, 'cluster.json'));
+  const file = readClusterFile(runDir.clusterFile);
   return { config: readOperatorConfig({ ...env, ...variablesOf(file), ...secretOf(env, runDir) }), file };
 }
 
 /** The ensemble alone, for what needs nothing else. @throws UsageError when no cluster is described */
 export function findConnectString(env: Source): string {
-  return env['KEYMILL_ZOOKEEPER'] || readClusterFile(join(runDirOf(env), 'cluster.json')).zookeeper.connect;
+  return env['KEYMILL_ZOOKEEPER'] || readClusterFile(runDirOf(env).clusterFile).zookeeper.connect;
 }
 
-/** Where `up` keeps its files: `KEYMILL_RUN_DIR`, or `.run` in the repository. */
-export function runDirOf(env: Source): string {
-  return env['KEYMILL_RUN_DIR'] ? resolve(env['KEYMILL_RUN_DIR']) : join(ROOT, '.run');
+/** Where `up` keeps its files: `KEYMILL_RUN_DIR`, or `.run` in the repository, wherever the command is typed. */
+function runDirOf(env: Source): RunDir {
+  return new RunDir(env['KEYMILL_RUN_DIR'] ?? '');
 }
 
 function readClusterFile(path: string): ClusterFile {
@@ -92,7 +89,7 @@ function variablesOf(file: ClusterFile): Source {
 }
 
 /** The secret that shuffles the keys is not in the cluster file: that one is read by many, this by few. */
-function secretOf(env: Source, runDir: string): Source {
+function secretOf(env: Source, runDir: RunDir): Source {
   if (env['KEYMILL_KEY_SECRET'] || env['KEYMILL_KEY_SECRET_FILE']) return {};
-  return { KEYMILL_KEY_SECRET_FILE: join(runDir, 'key-secret') };
+  return { KEYMILL_KEY_SECRET_FILE: runDir.keySecretFile };
 }

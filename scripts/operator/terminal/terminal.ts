@@ -32,6 +32,11 @@ export function section(
   return [heading, ...formatTable(columns, rows).map((line) => `  ${line}`.trimEnd()), ''];
 }
 
+/** A block alone on the screen: without heading, indentation and the empty line after it. */
+export function bare(block: readonly string[]): string[] {
+  return block.slice(1, -1).map((line) => line.slice(2));
+}
+
 /** A remark beside the answer. */
 export function note(terminal: Terminal, text: string): void {
   terminal.stderr.write(`${text}\n`);

@@ -1,0 +1,102 @@
+import type { KeysDbEntry } from './sources/keys-dbs.ts';
+import type { LockEntry } from './sources/lock-entries.ts';
+import type { PoolEntry } from './sources/pool-levels.ts';
+import type { MapperMember } from './sources/coordination.ts';
+import { section } from './terminal/terminal.ts';
+import { formatAge, formatCount } from './terminal/units.ts';
+
+/*
+ * How each part of a cluster looks on a screen; `status` stacks what `locks`, `pools` and `producers` show alone.
+ */
+
+/** A producer as `--json` names it. */
+export interface ProducerEntry {
+  readonly id: string;
+  readonly supervisorPid: number | null;
+  readonly workerPid: number | null;
+  readonly capacity: number;
+  readonly shards: readonly string[];
+}
+
+export function locksBlock(locks: readonly LockEntry[], nowMs: number): string[] {
+  return section(
+    'Locks',
+    [
+      { title: 'shard' },
+      { title: 'holder' },
+      { title: 'worker pid' },
+      { title: 'epoch', align: 'right' },
+      { title: 'held for', align: 'right' },
+    ],
+    locks.map(({ shard, owner, pid, since, epoch }) => [
+      shard,
+      owner ?? '(free)',
+      pid?.toString(),
+      epoch?.toString(),
+      formatAge(since, nowMs),
+    ]),
+  );
+}
+
+export function poolsBlock(pools: readonly PoolEntry[]): string[] {
+  return section(
+    'Pools (keys)',
+    [
+      { title: 'pool' },
+      { title: 'level', align: 'right' },
+      { title: 'low', align: 'right' },
+      { title: 'high', align: 'right' },
+      { title: 'state' },
+    ],
+    pools.map((pool) => [
+      pool.name,
+      formatCount(pool.level),
+      formatCount(pool.low),
+      formatCount(pool.high),
+      stateOf(pool),
+    ]),
+  );
+}
+
+function stateOf({ level, low, healthy }: PoolEntry): string {
+  if (level === null) return 'UNREACHABLE';
+  if (!healthy) return 'SLOW';
+  if (level === 0) return 'EMPTY';
+  return low !== null && level <= low ? 'low' : 'ok';
+}
+
+export function producersBlock(producers: readonly ProducerEntry[]): string[] {
+  return section(
+    'Producers',
+    [
+      { title: 'producer' },
+      { title: 'worker pid' },
+      { title: 'supervisor pid' },
+      { title: 'holds' },
+      { title: 'shards' },
+    ],
+    producers.map(({ id, workerPid, supervisorPid, capacity, shards }) => [
+      id,
+      workerPid?.toString(),
+      supervisorPid?.toString(),
+      `${shards.length} of ${capacity}`,
+      shards.length === 0 ? undefined : shards.join(' '),
+    ]),
+  );
+}
+
+export function mappersBlock(mappers: readonly Pick<MapperMember, 'id' | 'url'>[]): string[] {
+  return section(
+    'Mappers',
+    [{ title: 'mapper' }, { title: 'url' }],
+    mappers.map(({ id, url }) => [id, url]),
+  );
+}
+
+export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
+  return section(
+    'Keys-dbs (keys)',
+    [{ title: 'keys-db' }, { title: 'unused', align: 'right' }, { title: 'used', align: 'right' }],
+    keysDbs.map(({ name, unused, used }) => [name, formatCount(unused) ?? 'UNREACHABLE', formatCount(used)]),
+  );
+}

@@ -1,0 +1,136 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import type { KeysDb } from '../../db/keys-db.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { KeysDbConfig, StoresConfig } from '../../runtime/config/stores.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { RefusedError, UnreachableError, UsageError } from './errors.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { withKeysDb } from './sources/keys-dbs.ts';
+import { startProgress } from './terminal/progress.ts';
+import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { formatCount, formatDuration, formatFigure } from './terminal/units.ts';
+
+const MAX_COUNT = 1_000_000_000;
+
+/** What was added to one keys-db. */
+interface Generated {
+  readonly keysDb: string;
+  readonly added: number;
+  readonly generatedTo: number;
+  readonly seconds: number;
+  readonly keysPerSecond: number;
+}
+
+export function addKeysCommand(program: Command, terminal: Terminal): void {
+  const keys = program
+    .command('keys')
+    .summary('add keys to the stock')
+    .description('Works on the stock of keys.');
+  keys
+    .command('generate')
+    .description(
+      'Adds keys to a keys-db, beside whoever holds it. It may be stopped at any time and run again: what was added stays, ' +
+        'and nothing is added twice.',
+    )
+    .requiredOption('--keys-db <name>', 'keys-db-1, … or all')
+    .requiredOption('--count <n>', 'how many keys to add to each', parseCount)
+    .option(
+      '--json',
+      'one JSON document on stdout: {"generated":[{"keysDb","added","generatedTo","seconds","keysPerSecond"}]}',
+    )
+    .action(async (options: { keysDb: string; count: number; json?: true }) => {
+      const { stores } = findCluster(terminal.env).config;
+      const generated = await generateAll(
+        terminal,
+        stores,
+        chooseKeysDbs(stores, options.keysDb),
+        options.count,
+      );
+      if (options.json) printJson(terminal, { generated });
+      else printLines(terminal, generated.map(describe));
+    });
+}
+
+async function generateAll(
+  terminal: Terminal,
+  stores: StoresConfig,
+  chosen: readonly KeysDbConfig[],
+  count: number,
+): Promise<Generated[]> {
+  const interrupt = new AbortController();
+  const onInterrupt = (): void =>
+    interrupt.abort(new RefusedError('interrupted: what was added so far stays'));
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  try {
+    const keyspace = createKeyspace(stores.keys);
+    const generated: Generated[] = [];
+    // One after the other: side by side they would only share the same disks.
+    for (const config of chosen) {
+      generated.push(
+        await withKeysDb(config, keyspace, (keysDb) =>
+          generateOne(terminal, keysDb, count, interrupt.signal),
+        ),
+      );
+    }
+    return generated;
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
+}
+
+async function generateOne(
+  terminal: Terminal,
+  keysDb: KeysDb,
+  count: number,
+  signal: AbortSignal,
+): Promise<Generated> {
+  try {
+    await keysDb.verify();
+  } catch (error) {
+    throw new UnreachableError(messageOf(error), error);
+  }
+  const progress = startProgress(terminal, keysDb.name, count, 'keys');
+  const startedMs = monotonicMs();
+  let added = 0;
+  try {
+    const generatedTo = await keysDb.generate({
+      count,
+      signal,
+      onProgress: (now) => {
+        added = now;
+        progress.update(now);
+      },
+    });
+    const seconds = (monotonicMs() - startedMs) / 1_000;
+    const rounded = { seconds: Number(seconds.toFixed(3)), keysPerSecond: Math.round(added / seconds) };
+    return { keysDb: keysDb.name, added, generatedTo, ...rounded };
+  } catch (error) {
+    throw new RefusedError(
+      `${keysDb.name}: ${messageOf(error)} (${formatCount(added)} keys were added)`,
+      error,
+    );
+  } finally {
+    progress.stop();
+  }
+}
+
+function chooseKeysDbs({ keysDbs }: StoresConfig, name: string): readonly KeysDbConfig[] {
+  const chosen = name === 'all' ? keysDbs : keysDbs.filter((keysDb) => keysDb.name === name);
+  if (chosen.length > 0) return chosen;
+  throw new UsageError(
+    `no keys-db ${name}; there are: ${keysDbs.map((keysDb) => keysDb.name).join(', ')}, or all`,
+  );
+}
+
+/** `10000000`, or easier to read: `10_000_000`. */
+function parseCount(text: string): number {
+  const count = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : Number.NaN;
+  if (count >= 1 && count <= MAX_COUNT) return count;
+  throw new InvalidArgumentError(`Expected a whole number from 1 to ${formatCount(MAX_COUNT)}.`);
+}
+
+function describe({ keysDb, added, seconds, keysPerSecond }: Generated): string {
+  const rate = formatFigure(keysPerSecond);
+  return `${keysDb}: ${formatCount(added)} keys added in ${formatDuration(seconds * 1_000)} (${rate} keys/s)`;
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { releaseLock } from '../../coordinator/lock-view.ts';
+import { isCoordinationError } from '../../coordinator/errors.ts';
+import { locksBlock } from './blocks.ts';
+import { RefusedError, UsageError } from './errors.ts';
+import { askOnly } from './sources/ask.ts';
+import { readCoordination, withSession } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { lockEntries, lockEntry } from './sources/lock-entries.ts';
+import { noteStrangers } from './sources/strangers.ts';
+import { bare, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+
+export function addLocksCommand(program: Command, terminal: Terminal): void {
+  const locks = program
+    .command('locks')
+    .summary('who holds which keys-db; release a lock')
+    .description('Shows which producer holds which keys-db; what is not ours is shown as foreign.')
+    .option('--json', 'one JSON document on stdout: {"locks":[…],"unreachable":[]}')
+    .action(async ({ json }: { json?: true }) => showLocks(terminal, json === true));
+  locks
+    .command('release')
+    .description(
+      'Deletes the lock of a shard. Its holder notices and stops, and the next producer takes over under a higher epoch: ' +
+        'nothing is lost, and nothing of the old reign is accepted. For a lock that stands in the way, such as a foreign one.',
+    )
+    .argument('<shard>', 'such as keys-db-1')
+    .option('--json', 'one JSON document on stdout: {"released":{"shard","owner",…}}')
+    .action(async (shard: string, { json }: { json?: true }) => release(terminal, shard, json === true));
+}
+
+async function showLocks(terminal: Terminal, json: boolean): Promise<void> {
+  const { config } = findCluster(terminal.env);
+  const coordination = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
+  const shards = config.stores.keysDbs.map(({ name }) => name);
+  const locks = lockEntries(shards, coordination.locks);
+  if (json) printJson(terminal, { locks, unreachable: [] });
+  else printLines(terminal, bare(locksBlock(locks, Date.now())));
+  noteStrangers(terminal, shards, coordination);
+}
+
+async function release(terminal: Terminal, shard: string, json: boolean): Promise<void> {
+  if (shard === '' || shard.includes('/'))
+    throw new UsageError(`"${shard}" is no shard: its name is meant, such as keys-db-1`);
+  const { config } = findCluster(terminal.env);
+  const holder = await askOnly('zookeeper', (signal) =>
+    withSession(config.zookeeper, signal, async (session) => {
+      try {
+        return await releaseLock(session, shard);
+      } catch (error) {
+        if (isCoordinationError(error, 'NO_NODE')) return undefined;
+        throw error;
+      }
+    }),
+  );
+  if (holder === undefined) throw new RefusedError(`nobody holds ${shard}: there was nothing to release`);
+  const released = lockEntry(shard, holder);
+  if (json) printJson(terminal, { released });
+  else printLines(terminal, [`released ${shard}, which ${released.owner ?? 'somebody'} held`]);
+}

@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { poolsBlock } from './blocks.ts';
+import { Inquiry } from './sources/ask.ts';
+import { readCoordination } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { readPools } from './sources/pool-levels.ts';
+import { bare, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+
+export function addPoolsCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('pools')
+    .summary('how many keys are ready on each Redis shard')
+    .description(
+      'Shows how many keys are ready on each Redis shard, and between which watermarks the holders keep it.',
+    )
+    .option('--json', 'one JSON document on stdout: {"pools":[…],"unreachable":[]}')
+    .action(async ({ json }: { json?: true }) => {
+      const { config } = findCluster(terminal.env);
+      const inquiry = new Inquiry();
+      const coordination = inquiry.ask('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
+      const pools = await readPools(inquiry, config.stores.redis, coordination);
+      if (json) printJson(terminal, { pools, unreachable: inquiry.unreachable });
+      else printLines(terminal, bare(poolsBlock(pools)));
+      inquiry.report(terminal);
+    });
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { readEnsembleId } from '../../../coordinator/ensemble.ts';
+import type { LockHolder } from '../../../coordinator/lock-holder.ts';
+import { readLocks } from '../../../coordinator/lock-view.ts';
+import { readMembers } from '../../../coordinator/membership.ts';
+import { PATHS } from '../../../coordinator/paths.ts';
+import { Session } from '../../../coordinator/session.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import { QUIET_LOG } from './quiet-log.ts';
+import { ASK_DEADLINE_MS } from './ask.ts';
+
+const Levels = z.record(z.string(), z.number()).catch({});
+
+const ProducerMember = z.object({
+  id: z.string(),
+  pid: z.number().nullable().catch(null),
+  supervisorPid: z.number().nullable().catch(null),
+  capacity: z.number(),
+  owned: z.array(z.string()).catch([]),
+  admin: z.string().nullable().catch(null),
+  low: Levels,
+  high: Levels,
+});
+/** What `/producers/<id>` says, as far as an operator looks at it. */
+export type ProducerMember = z.infer<typeof ProducerMember>;
+
+const MapperMember = z.object({ id: z.string(), url: z.string(), admin: z.string().nullable().catch(null) });
+/** What `/mappers/<id>` says, as far as an operator looks at it. */
+export type MapperMember = z.infer<typeof MapperMember>;
+
+/** Everything the ensemble knows of a cluster, at about one moment. */
+export interface Coordination {
+  readonly ensemble: string | undefined;
+  /** A shard without an entry is free. May hold names that are no configured shard. */
+  readonly locks: ReadonlyMap<string, LockHolder>;
+  readonly producers: readonly ProducerMember[];
+  readonly mappers: readonly MapperMember[];
+  /** Paths of member nodes that are not ours, or not JSON. */
+  readonly foreign: readonly string[];
+}
+
+/** Reads it over a session of its own, which is closed again. */
+export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSignal): Promise<Coordination> {
+  return withSession(config, signal, async (session) => {
+    const [ensemble, locks, producers, mappers] = await Promise.all([
+      readEnsembleId(session),
+      readLocks(session),
+      readMembers(session, PATHS.producers, (json) => ProducerMember.safeParse(json).data),
+      readMembers(session, PATHS.mappers, (json) => MapperMember.safeParse(json).data),
+    ]);
+    return {
+      ensemble,
+      locks,
+      producers: [...producers.members.values()],
+      mappers: [...mappers.members.values()],
+      foreign: [
+        ...producers.foreign.map((name) => `${PATHS.producers}/${name}`),
+        ...mappers.foreign.map((name) => `${PATHS.mappers}/${name}`),
+      ],
+    };
+  });
+}
+
+/** Opens a session, works, closes it: an operator's command leaves no session behind to time out. */
+export async function withSession<T>(
+  { connect, sessionTimeoutMs }: ZooKeeperConfig,
+  signal: AbortSignal | undefined,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await Session.open({
+    connect,
+    timeoutMs: sessionTimeoutMs,
+    openTimeoutMs: ASK_DEADLINE_MS,
+    log: QUIET_LOG,
+    ...(signal && { signal }),
+  });
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import { createKeyspace, type Keyspace } from '../../../db/keyspace/key.ts';
+import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
+import type { KeysDb } from '../../../db/keys-db.ts';
+import type { Batch } from '../../../db/keys-db/batch.ts';
+import { openUrlsDb } from '../../../db/links.ts';
+import type { Pool } from '../../../db/pool.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
+import { callAdmin } from './admin.ts';
+import type { Inquiry } from './ask.ts';
+import { readCoordination } from './coordination.ts';
+import { withKeysDb } from './keys-dbs.ts';
+import { withPool } from './pool-levels.ts';
+import { QUIET_LOG } from './quiet-log.ts';
+
+/** What the keys-db that would make a key says of it. */
+export interface Origin {
+  readonly keysDb: string;
+  readonly id: number;
+  /** `never`: not generated yet, or left out because it spells a word. */
+  readonly stage: 'never' | 'unused' | 'pending' | 'issued';
+  /** The pool it is on its way to, while pending. */
+  readonly pool: string | undefined;
+}
+
+/** A link as `where` shows it; times are ISO 8601 UTC. */
+export interface Link {
+  readonly originalUrl: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly deletedAt: string | null;
+}
+
+/** Undefined for what no configured keys-db makes. */
+export async function findOrigin(
+  inquiry: Inquiry,
+  stores: StoresConfig,
+  key: string,
+): Promise<Origin | undefined> {
+  const keyspace = createKeyspace(stores.keys);
+  const located = keyspace.locate(key);
+  const config = stores.keysDbs.find(({ region }) => region === located?.region);
+  if (located === undefined || config === undefined) return undefined;
+  return inquiry.ask(config.name, () =>
+    withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, keyspace, key, located.id)),
+  );
+}
+
+async function readOrigin(keysDb: KeysDb, keyspace: Keyspace, key: string, id: number): Promise<Origin> {
+  const origin = { keysDb: keysDb.name, id, pool: undefined };
+  const only: Batch = { id: 0, kind: 'range', firstId: id, lastId: id, epoch: 0, parts: [] };
+  const [row] = id >= 1 && id <= keyspace.maxId ? await keysDb.keysOf(only) : [];
+  const { claimedTo, generatedTo } = await keysDb.ownership();
+  if (row?.key !== key || id > generatedTo) return { ...origin, stage: 'never' };
+  if (id > claimedTo) return { ...origin, stage: 'unused' };
+  const batch = (await keysDb.pendingBatches()).find((pending) => holds(pending, id));
+  const part = batch?.parts[placementOf(key, batch.parts.length)];
+  return part === undefined || part.delivered
+    ? { ...origin, stage: 'issued' }
+    : { ...origin, stage: 'pending', pool: part.pool };
+}
+
+function holds({ kind, ids, firstId, lastId }: Batch, id: number): boolean {
+  return kind === 'recycled' ? (ids?.includes(id) ?? false) : firstId <= id && id <= lastId;
+}
+
+const PAGE_KEYS = 10_000;
+
+/** The pool that holds the key, if one does. */
+export async function findInPools(
+  inquiry: Inquiry,
+  shards: readonly RedisShardConfig[],
+  key: string,
+): Promise<string | undefined> {
+  const found = await Promise.all(
+    shards.map((shard) => inquiry.ask(shard.name, () => withPool(shard, (pool) => isInPool(pool, key)))),
+  );
+  return shards.find((_, index) => found[index] === true)?.name;
+}
+
+/** From the tail, as keys flow to the head: a key that moves meanwhile is not missed. */
+async function isInPool(pool: Pool, key: string): Promise<boolean> {
+  for (let fromTail = 0; ; fromTail += PAGE_KEYS) {
+    const keys = await pool.page(fromTail, PAGE_KEYS);
+    if (keys.includes(key)) return true;
+    if (keys.length < PAGE_KEYS) return false;
+  }
+}
+
+/** The mapper that holds the key in reserve or in flight, if one does. */
+export async function findInMappers(
+  inquiry: Inquiry,
+  zookeeper: ZooKeeperConfig,
+  key: string,
+): Promise<string | undefined> {
+  const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
+  const mappers = coordination?.mappers ?? [];
+  const held = await Promise.all(
+    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve(id, admin))),
+  );
+  return mappers.find((_, index) => held[index]?.includes(key))?.id;
+}
+
+const Reserve = z.object({ keys: z.array(z.string()) });
+
+/** Every key in the hands of a mapper: its reserve, and what is taken and in flight. */
+export async function readReserve(id: string, admin: string | null): Promise<string[]> {
+  if (admin === null) throw new Error(`${id} publishes no admin address`);
+  return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
+}
+
+/** The link of this name, and the server where it stands or would. */
+export async function findLink(
+  inquiry: Inquiry,
+  stores: StoresConfig,
+  key: string,
+): Promise<{ urlsDb: string; link: Link | null }> {
+  const slot = slotOf(key);
+  const config = stores.urlsDbs.find(({ slots }) => slots.includes(slot));
+  if (config === undefined) throw new RangeError(`no urls server has slot ${slot}`);
+  const links = await inquiry.ask(config.name, async () => {
+    const urlsDb = openUrlsDb({ ...config, log: QUIET_LOG, connections: 1 });
+    try {
+      return await urlsDb.find([key]);
+    } finally {
+      await urlsDb.close();
+    }
+  });
+  const stored = links?.[0];
+  if (stored === undefined) return { urlsDb: config.name, link: null };
+  return {
+    urlsDb: config.name,
+    link: {
+      originalUrl: stored.originalUrl,
+      createdAt: stored.createdAt.toISOString(),
+      expiresAt: stored.expiresAt?.toISOString() ?? null,
+      deletedAt: stored.deletedAt?.toISOString() ?? null,
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { createKeyspace } from '../../../db/keyspace/key.ts';
+import { openKeysDb, type KeysDb } from '../../../db/keys-db.ts';
+import type { KeysDbConfig, StoresConfig } from '../../../runtime/config/stores.ts';
+import type { Inquiry } from './ask.ts';
+import { QUIET_LOG } from './quiet-log.ts';
+
+/** How full a keys-db is, as `status` shows it; null when it did not answer. */
+export interface KeysDbEntry {
+  readonly name: string;
+  readonly unused: number | null;
+  readonly used: number | null;
+}
+
+export async function readKeysDbs(inquiry: Inquiry, stores: StoresConfig): Promise<KeysDbEntry[]> {
+  const keyspace = createKeyspace(stores.keys);
+  return Promise.all(
+    stores.keysDbs.map(async (config) => {
+      const counts = await inquiry.ask(config.name, () =>
+        withKeysDb(config, keyspace, async (keysDb) => keysDb.counts()),
+      );
+      return { name: config.name, unused: counts?.unused ?? null, used: counts?.used ?? null };
+    }),
+  );
+}
+
+/** Opens, works, closes. */
+export async function withKeysDb<T>(
+  { name, url, region }: KeysDbConfig,
+  keyspace: ReturnType<typeof createKeyspace>,
+  work: (keysDb: KeysDb) => Promise<T>,
+): Promise<T> {
+  await using keysDb = openKeysDb({ name, url, region, keyspace, log: QUIET_LOG });
+  return await work(keysDb);
+}

@@ -1,0 +1,22 @@
+import type { ProducerEntry } from '../blocks.ts';
+import { naturally } from './ask.ts';
+import type { Coordination } from './coordination.ts';
+
+/** Producers as `--json` names them, in order of their ids; the locks are the truth about who holds what. */
+export function producerEntries({ producers, locks }: Coordination): ProducerEntry[] {
+  return producers
+    .map(({ id, pid, supervisorPid, capacity }) => ({
+      id,
+      supervisorPid,
+      workerPid: pid,
+      capacity,
+      shards: [...locks]
+        .flatMap(([shard, lock]) => (lock.kind === 'ours' && lock.owner === id ? [shard] : []))
+        .sort(naturally),
+    }))
+    .sort((a, b) => naturally(a.id, b.id));
+}
+
+export function mapperEntries({ mappers }: Coordination): { id: string; url: string }[] {
+  return mappers.map(({ id, url }) => ({ id, url })).sort((a, b) => naturally(a.id, b.id));
+}

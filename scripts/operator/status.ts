@@ -1,0 +1,52 @@
+import type { Command } from 'commander';
+import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import { Inquiry } from './sources/ask.ts';
+import { readCoordination } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { readKeysDbs } from './sources/keys-dbs.ts';
+import { lockEntries } from './sources/lock-entries.ts';
+import { mapperEntries, producerEntries } from './sources/members.ts';
+import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
+import { readPools } from './sources/pool-levels.ts';
+import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+
+export function addStatusCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('status')
+    .summary('everything on one screen')
+    .description('Shows who holds which keys-db, how full the pools are, and who is there, on one screen.')
+    .option('--json', 'one JSON document on stdout')
+    .action(async ({ json }: { json?: true }) => {
+      const { config } = findCluster(terminal.env);
+      const { stores } = config;
+      const inquiry = new Inquiry();
+      const coordinationAsked = inquiry.ask('zookeeper', (signal) =>
+        readCoordination(config.zookeeper, signal),
+      );
+      const keysDbsAsked = readKeysDbs(inquiry, stores);
+      // The watermarks come from the producers, the levels at the same time from the pools.
+      const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
+      const shards = stores.keysDbs.map(({ name }) => name);
+      const status = {
+        locks: lockEntries(shards, coordination.locks),
+        pools: await poolsAsked,
+        producers: producerEntries(coordination),
+        mappers: mapperEntries(coordination),
+        keysDbs: await keysDbsAsked,
+        unreachable: inquiry.unreachable,
+      };
+      if (json) printJson(terminal, status);
+      else {
+        printLines(terminal, [
+          ...locksBlock(status.locks, Date.now()),
+          ...poolsBlock(status.pools),
+          ...producersBlock(status.producers),
+          ...mappersBlock(status.mappers),
+          ...keysDbsBlock(status.keysDbs).slice(0, -1),
+        ]);
+      }
+      noteStrangers(terminal, shards, coordination);
+      inquiry.report(terminal);
+    });
+}

@@ -1,0 +1,136 @@
+import type { Command } from 'commander';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { UsageError } from './errors.ts';
+import { Inquiry } from './sources/ask.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import {
+  findInMappers,
+  findInPools,
+  findLink,
+  findOrigin,
+  type Link,
+  type Origin,
+} from './sources/key-traces.ts';
+import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+
+/** The furthest place a key has come to; a later place wins. */
+type Life = 'bound' | 'reserved' | 'pooled' | 'pending' | 'unused' | 'missing' | 'unknown' | 'never issued';
+
+interface Whereabouts {
+  readonly key: string;
+  readonly life: Life;
+  /** A pool, a mapper or a urls database; null when it is in none. */
+  readonly place: string | null;
+  /** Where it comes from; null for what no keys-db here makes, such as an alias. */
+  readonly keysDb: string | null;
+  readonly id: number | null;
+  readonly slot: number;
+  readonly urlsDb: string;
+  readonly link: Link | null;
+  readonly unreachable: readonly string[];
+}
+
+export function addWhereCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('where')
+    .summary('follow one key from its keys-db to its link')
+    .description(
+      'Follows one key or alias: which keys-db makes it, under which id, how far it has come (unused, pending, pooled, ' +
+        'reserved, bound), its slot and its link. A key that begins with a dash may need: where -- -KEY',
+    )
+    .argument('<key>', 'a key, an alias, or a whole short link')
+    .option('--json', 'one JSON document on stdout')
+    .helpOption('--help', 'show help')
+    .allowUnknownOption()
+    .action(async (given: string, { json }: { json?: true }) => {
+      const key = parseKey(given);
+      const { config } = findCluster(terminal.env);
+      const inquiry = new Inquiry();
+      const [{ urlsDb, link }, origin, pool, mapper] = await Promise.all([
+        findLink(inquiry, config.stores, key),
+        findOrigin(inquiry, config.stores, key),
+        findInPools(inquiry, config.stores.redis, key),
+        findInMappers(inquiry, config.zookeeper, key),
+      ]);
+      const { unreachable } = inquiry;
+      const whereabouts: Whereabouts = {
+        key,
+        ...judge({ urlsDb, link, origin, pool, mapper, isCertain: unreachable.length === 0 }),
+        keysDb: origin?.keysDb ?? null,
+        id: origin?.id ?? null,
+        slot: slotOf(key),
+        urlsDb,
+        link,
+        unreachable,
+      };
+      if (json) printJson(terminal, whereabouts);
+      else printLines(terminal, describe(whereabouts, origin));
+      inquiry.report(terminal);
+    });
+}
+
+interface Traces {
+  readonly urlsDb: string;
+  readonly link: Link | null;
+  readonly origin: Origin | undefined;
+  readonly pool: string | undefined;
+  readonly mapper: string | undefined;
+  /** Every source answered: what was not found is not there. */
+  readonly isCertain: boolean;
+}
+
+/** Looks in the direction against which keys flow: the furthest place is where it is. */
+function judge({ urlsDb, link, origin, pool, mapper, isCertain }: Traces): {
+  life: Life;
+  place: string | null;
+} {
+  if (link) return { life: 'bound', place: urlsDb };
+  if (mapper !== undefined) return { life: 'reserved', place: mapper };
+  if (pool !== undefined) return { life: 'pooled', place: pool };
+  if (origin?.stage === 'pending') return { life: 'pending', place: origin.pool ?? null };
+  if (origin?.stage === 'unused') return { life: 'unused', place: origin.keysDb };
+  if (!isCertain) return { life: 'unknown', place: null };
+  return { life: origin?.stage === 'issued' ? 'missing' : 'never issued', place: null };
+}
+
+const MEANING: Record<Life, string> = {
+  bound: 'bound to a link',
+  reserved: 'held ready by a mapper',
+  pooled: 'ready in a pool',
+  pending: 'claimed, on its way to a pool',
+  unused: 'not issued yet',
+  missing: 'issued, and found nowhere: the audit counts it as leaked and has it recycled',
+  unknown: 'not found, but not everybody answered',
+  'never issued': 'no key of this cluster, and no link has this name',
+};
+
+function describe(found: Whereabouts, origin: Origin | undefined): string[] {
+  const rows: [string, string | undefined][] = [
+    ['key', found.key],
+    ['life', `${found.life}: ${MEANING[found.life]}`],
+    ['place', found.place ?? undefined],
+    [
+      'keys-db',
+      found.keysDb === null
+        ? undefined
+        : `${found.keysDb}, id ${found.id}${origin?.stage === 'never' ? ' (no such row)' : ''}`,
+    ],
+    ['slot', `${found.slot} on ${found.urlsDb}`],
+    [
+      'links to',
+      found.link === null ? undefined : (found.link.originalUrl ?? '(deleted; the key stays bound)'),
+    ],
+    ['created', found.link?.createdAt],
+    ['expires', found.link?.expiresAt ?? undefined],
+    ['deleted', found.link?.deletedAt ?? undefined],
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${value}`]));
+}
+
+/** A whole short link is what a person has at hand. */
+function parseKey(given: string): string {
+  const path = URL.parse(given)?.pathname.slice(1);
+  const key = path === undefined || path === '' ? given : path;
+  if (/^[A-Za-z0-9_-]{3,64}$/.test(key)) return key;
+  throw new UsageError(`"${given}" is no key: 3 to 64 of A-Z a-z 0-9 - _`);
+}

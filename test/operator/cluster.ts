@@ -1,0 +1,62 @@
+import { Session } from '../../coordinator/session.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openKeysDb, type KeysDb } from '../../db/keys-db.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
+import { migrate } from '../../db/migrate.ts';
+import { openPool, type Pool } from '../../db/pool.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
+
+const SECRET = 'the secret of a test cluster';
+const ALL_SLOTS = Array.from({ length: 32 }, (_, slot) => slot);
+
+/** Real stores without producers and mappers: the tests put there what those would have put. */
+export interface TestCluster extends AsyncDisposable {
+  /** The variables that describe it to `keymill`. */
+  readonly env: Record<string, string>;
+  readonly session: Session;
+  readonly keysDbs: readonly KeysDb[];
+  readonly pools: readonly Pool[];
+  readonly urlsDb: UrlsDb;
+}
+
+/** Two keys-dbs, two pools, one urls server, one ensemble with a chroot of its own. */
+export async function openTestCluster(): Promise<TestCluster> {
+  await using stack = new AsyncDisposableStack();
+  const log = createLog('test', 'operator', 'silent');
+  const [keysUrl1, keysUrl2, urlsUrl, usersUrl] = (await Promise.all(
+    ['keys_db_1', 'keys_db_2', 'urls', 'users'].map((name) => testDatabase(name)),
+  )) as [string, string, string, string];
+  const redis = await testRedis(2);
+  const { connect } = await testZooKeeper();
+  for (const url of [keysUrl1, keysUrl2]) await migrate(url, 'keys-db', log);
+  await migrate(urlsUrl, 'urls', log);
+  const keyspace = createKeyspace({ length: 8, secret: SECRET, regionBits: 10 });
+  const keysDbs = [keysUrl1, keysUrl2].map((url, region) =>
+    stack.use(openKeysDb({ name: `keys-db-${region + 1}`, url, region, keyspace, log })),
+  );
+  for (const keysDb of keysDbs) await keysDb.verify();
+  const pools = redis.map((shard) => stack.use(openPool({ ...shard, log })));
+  for (const pool of pools) await pool.whenConnected(5_000);
+  const urlsDb = openUrlsDb({ name: 'urls-1', url: urlsUrl, slots: ALL_SLOTS, log });
+  stack.defer(() => urlsDb.close());
+  await urlsDb.verifySlots();
+  const session = await Session.open({ connect, timeoutMs: 4_000, log });
+  stack.defer(() => session.close());
+  const owned = stack.move();
+  return {
+    env: {
+      KEYMILL_ZOOKEEPER: connect,
+      KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
+      KEYMILL_KEYS_DBS: `keys-db-1=${keysUrl1},keys-db-2=${keysUrl2}`,
+      KEYMILL_URLS_DBS: `urls-1:0-31=${urlsUrl}`,
+      KEYMILL_USERS_DB: usersUrl,
+      KEYMILL_KEY_SECRET: SECRET,
+    },
+    session,
+    keysDbs,
+    pools,
+    urlsDb,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,135 @@
+import { expect } from 'chai';
+import { openTestCluster, type TestCluster } from './cluster.ts';
+import { runKeymill } from './run-keymill.ts';
+
+interface Where {
+  key: string;
+  life: string;
+  place: string | null;
+  keysDb: string | null;
+  id: number | null;
+  link: { originalUrl: string | null } | null;
+  unreachable: string[];
+}
+
+describe('keymill keys generate', () => {
+  let cluster: TestCluster;
+
+  before(async () => {
+    cluster = await openTestCluster();
+  });
+
+  after(async () => {
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  it('adds what is asked for, and again as much when run again', async () => {
+    for (const expected of [12_345, 24_690]) {
+      const args = ['keys', 'generate', '--keys-db', 'keys-db-2', '--count', '12_345', '--json'];
+      const { exitCode, stdout, stderr } = await runKeymill(args, cluster.env);
+      expect(exitCode).to.equal(0);
+      const { generated } = JSON.parse(stdout) as { generated: { keysDb: string; added: number }[] };
+      expect(generated.map(({ keysDb, added }) => [keysDb, added])).to.deep.equal([['keys-db-2', 12_345]]);
+      expect(stderr).to.include('keys-db-2: 12,345 of 12,345 keys');
+      expect((await cluster.keysDbs[1]?.counts())?.unused).to.equal(expected);
+    }
+  });
+
+  it('all means every keys-db', async () => {
+    const { stdout } = await runKeymill(
+      ['keys', 'generate', '--keys-db', 'all', '--count', '100'],
+      cluster.env,
+    );
+    expect(stdout).to.match(/^keys-db-1: 100 keys added .*\nkeys-db-2: 100 keys added .*\n$/);
+  });
+
+  it('refuses what makes no sense, with exit code 2', async () => {
+    for (const args of [
+      ['--count', '5'],
+      ['--keys-db', 'keys-db-9', '--count', '5'],
+      ['--keys-db', 'all', '--count', '0'],
+      ['--keys-db', 'all', '--count', '1.5'],
+      ['--keys-db', 'all', '--count', 'many'],
+      ['--keys-db', 'all'],
+    ]) {
+      const { exitCode, stdout, stderr } = await runKeymill(['keys', 'generate', ...args], cluster.env);
+      expect({ exitCode, stdout }, args.join(' ')).to.deep.equal({ exitCode: 2, stdout: '' });
+      expect(stderr).not.to.equal('');
+    }
+  });
+
+  it('a wrong secret is refused before anything is written, and not printed', async () => {
+    const secret = 'quite another secret';
+    const env = { ...cluster.env, KEYMILL_KEY_SECRET: secret };
+    const { exitCode, stderr } = await runKeymill(
+      ['keys', 'generate', '--keys-db', 'all', '--count', '5'],
+      env,
+    );
+    expect(exitCode).to.equal(2);
+    expect(stderr)
+      .to.include('keys-db-1')
+      .and.include('another secret than KEYMILL_KEY_SECRET')
+      .and.not.include(secret);
+  });
+
+  it('an unreachable keys-db is exit code 2, in plain words', async () => {
+    const env = { ...cluster.env, KEYMILL_KEYS_DBS: 'keys-db-1=mysql://u:hidden@127.0.0.1:1/none' };
+    const { exitCode, stderr } = await runKeymill(
+      ['keys', 'generate', '--keys-db', 'all', '--count', '5'],
+      env,
+    );
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('keys-db-1').and.not.include('hidden');
+  });
+});
+
+describe('keymill where', () => {
+  it('follows a key through its life', async () => {
+    await using cluster = await openTestCluster();
+    const { env, keysDbs, pools, urlsDb } = cluster;
+    const [keysDb] = keysDbs;
+    const [pool] = pools;
+    if (!keysDb || !pool) throw new Error('the cluster is incomplete');
+    await keysDb.generate({ count: 100 });
+    const epoch = await keysDb.raiseEpoch({ czxid: 1n, ensemble: 'test', owner: 'producer-1' });
+    if (epoch === undefined) throw new Error('the epoch was not raised');
+    const rows = await keysDb.keysOf({ id: 0, kind: 'range', firstId: 5, lastId: 5, epoch, parts: [] });
+    const key = rows[0]?.key ?? '';
+    const where = async (name: string, variables = env): Promise<Where> =>
+      JSON.parse((await runKeymill(['where', '--json', '--', name], variables)).stdout) as Where;
+
+    expect(await where(key)).to.include({ life: 'unused', place: 'keys-db-1', keysDb: 'keys-db-1', id: 5 });
+    const batch = await keysDb.claim({ epoch, count: 10, parts: [{ pool: 'redis-1', seq: 1 }] });
+    if (!batch) throw new Error('nothing was claimed');
+    expect(await where(key)).to.include({ life: 'pending', place: 'redis-1' });
+    const keys = (await keysDb.keysOf(batch)).map((row) => row.key);
+    await pool.deliver({ keysDb: 'keys-db-1', epoch, seq: 1, keys });
+    expect(await where(key)).to.include({ life: 'pooled', place: 'redis-1' });
+    await keysDb.markDelivered(batch, [0]);
+    await pool.take(100);
+    expect(await where(key)).to.include({ life: 'missing', place: null });
+    const silent = { ...env, KEYMILL_REDIS: `${env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1` };
+    expect(await where(key, silent)).to.deep.include({ life: 'unknown', unreachable: ['redis-3'] });
+    const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
+    await urlsDb.insert([{ ...link, key, originalUrl: 'https://example.com/' }]);
+    const bound = await where(`http://127.0.0.1:8080/${key}`);
+    expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5 });
+    expect(bound.link?.originalUrl).to.equal('https://example.com/');
+    expect((await runKeymill(['where', '--', key], env)).stdout).to.include('https://example.com/');
+  });
+
+  it('an alias has no origin, a stranger is never issued, nonsense is refused', async () => {
+    await using cluster = await openTestCluster();
+    const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
+    await cluster.urlsDb.insert([{ ...link, key: 'my-alias', originalUrl: 'https://example.com/a' }]);
+    await cluster.urlsDb.insert([{ ...link, key: '-ab', originalUrl: 'https://example.com/b' }]);
+    const json = async (...args: string[]): Promise<Where> =>
+      JSON.parse((await runKeymill(['where', ...args], cluster.env)).stdout) as Where;
+    expect(await json('my-alias', '--json')).to.include({ life: 'bound', keysDb: null, id: null });
+    expect(await json('-ab', '--json')).to.include({ life: 'bound', key: '-ab' });
+    expect(await json('no-such-thing', '--json')).to.include({ life: 'never issued', place: null });
+    for (const nonsense of ['a', 'käse', 'a b c', 'x'.repeat(65)]) {
+      expect((await runKeymill(['where', nonsense], cluster.env)).exitCode, nonsense).to.equal(2);
+    }
+  });
+});

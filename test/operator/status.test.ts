@@ -1,0 +1,183 @@
+import { expect } from 'chai';
+import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
+import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
+import { until } from '../until.ts';
+import { openTestCluster, type TestCluster } from './cluster.ts';
+import { runKeymill } from './run-keymill.ts';
+
+interface Status {
+  locks: {
+    shard: string;
+    owner: string | null;
+    pid: number | null;
+    since: string | null;
+    epoch: number | null;
+  }[];
+  pools: { name: string; level: number | null; low: number | null; high: number | null; healthy: boolean }[];
+  producers: object[];
+  mappers: object[];
+  keysDbs: object[];
+  unreachable: string[];
+}
+
+describe('keymill status, locks, pools, producers', () => {
+  let cluster: TestCluster;
+
+  before(async () => {
+    cluster = await openTestCluster();
+    const { session, keysDbs, pools } = cluster;
+    const lock = await tryAcquire(session, lockPath('keys-db-1'), {
+      owner: 'producer-1',
+      host: 'h',
+      pid: 4711,
+    });
+    if (!isHeld(lock)) throw new Error('the lock was taken');
+    await lock.publishEpoch(7);
+    for (const path of [PATHS.producers, PATHS.mappers]) await session.ensurePath(path);
+    const producer = {
+      id: 'producer-1',
+      pid: 4711,
+      supervisorPid: 4710,
+      host: 'h',
+      capacity: 2,
+      owned: ['keys-db-1'],
+      asks: [],
+      admin: 'http://127.0.0.1:1',
+      low: { 'redis-1': 4_000, 'redis-2': 4_500 },
+      high: { 'redis-1': 10_000 },
+      since: '2026-01-01T00:00:00.000Z',
+    };
+    await session.create(producerPath('producer-1'), JSON.stringify(producer), { ephemeral: true });
+    await session.create(
+      producerPath('producer-2'),
+      JSON.stringify({
+        ...producer,
+        id: 'producer-2',
+        owned: [],
+        low: { 'redis-1': 5_000 },
+        high: { 'redis-1': 20_000 },
+      }),
+      { ephemeral: true },
+    );
+    await session.create(
+      mapperPath('mapper-1'),
+      JSON.stringify({ id: 'mapper-1', url: 'http://127.0.0.1:8080' }),
+      {
+        ephemeral: true,
+      },
+    );
+    await keysDbs[0]?.generate({ count: 1_000 });
+    await pools[0]?.deliver({ keysDb: 'keys-db-1', epoch: 1, seq: 1, keys: ['AAAAAAAA', 'BBBBBBBB'] });
+  });
+
+  after(async () => {
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  it('status --json has the shape of the contract', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['status', '--json'], cluster.env);
+    expect(stderr).to.equal('');
+    expect(exitCode).to.equal(0);
+    const status = JSON.parse(stdout) as Status;
+    expect(status).to.have.all.keys('locks', 'pools', 'producers', 'mappers', 'keysDbs', 'unreachable');
+    const [held, free] = status.locks;
+    expect(held).to.include({ shard: 'keys-db-1', owner: 'producer-1', pid: 4711, epoch: 7 });
+    expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(free).to.deep.equal({ shard: 'keys-db-2', owner: null, pid: null, since: null, epoch: null });
+    expect(status.pools).to.deep.equal([
+      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
+      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
+    ]);
+    expect(status.producers).to.deep.equal([
+      { id: 'producer-1', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: ['keys-db-1'] },
+      { id: 'producer-2', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: [] },
+    ]);
+    expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
+    expect(status.keysDbs).to.deep.equal([
+      { name: 'keys-db-1', unused: 1_000, used: 0 },
+      { name: 'keys-db-2', unused: 0, used: 0 },
+    ]);
+    expect(status.unreachable).to.deep.equal([]);
+  });
+
+  it('status for a person stands on one screen', async () => {
+    const { stdout } = await runKeymill(['status'], cluster.env);
+    for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs'])
+      expect(stdout).to.include(part);
+    expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
+    expect(stdout).to.match(/keys-db-2 +\(free\)/);
+    expect(stdout.split('\n').length).to.be.below(30);
+  });
+
+  it('names who does not answer, shows the rest, in about a second', async () => {
+    const env = {
+      ...cluster.env,
+      KEYMILL_REDIS: `${cluster.env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1`,
+      KEYMILL_KEYS_DBS: `${cluster.env['KEYMILL_KEYS_DBS']},keys-db-3=mysql://nobody:x@127.0.0.1:1/none`,
+    };
+    const startedAt = performance.now();
+    const { exitCode, stdout, stderr } = await runKeymill(['status', '--json'], env);
+    expect(performance.now() - startedAt).to.be.below(2_500);
+    const status = JSON.parse(stdout) as Status;
+    expect(exitCode).to.equal(0);
+    expect(status.unreachable).to.deep.equal(['keys-db-3', 'redis-3']);
+    expect(status.pools[2]).to.deep.equal({
+      name: 'redis-3',
+      level: null,
+      low: null,
+      high: null,
+      healthy: false,
+    });
+    expect(status.keysDbs[2]).to.deep.equal({ name: 'keys-db-3', unused: null, used: null });
+    expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');
+  });
+
+  it('without ZooKeeper the pools and keys-dbs are still shown; with nobody at all the exit code is 2', async () => {
+    const env = { ...cluster.env, KEYMILL_ZOOKEEPER: '127.0.0.1:1' };
+    const { exitCode, stdout } = await runKeymill(['status', '--json'], env);
+    const status = JSON.parse(stdout) as Status;
+    expect(exitCode).to.equal(0);
+    expect(status.unreachable).to.deep.equal(['zookeeper']);
+    expect(status.locks.map(({ owner }) => owner)).to.deep.equal([null, null]);
+    expect(status.pools[0]?.level).to.equal(2);
+    const dead = await runKeymill(['locks', '--json'], env);
+    expect(dead).to.include({ exitCode: 2, stdout: '' });
+    expect(dead.stderr).to.include('zookeeper cannot be reached');
+  });
+
+  it('locks, pools and producers show their part alone', async () => {
+    const locks = await runKeymill(['locks'], cluster.env);
+    expect(locks.stdout)
+      .to.match(/^shard +holder/)
+      .and.match(/keys-db-1 +producer-1/);
+    const pools = JSON.parse((await runKeymill(['pools', '--json'], cluster.env)).stdout) as Status;
+    expect(pools.pools.map(({ level }) => level)).to.deep.equal([2, 0]);
+    expect(pools.unreachable).to.deep.equal([]);
+    const producers = await runKeymill(['producers'], cluster.env);
+    expect(producers.stdout).to.match(/producer-2 .* 0 of 2/);
+  });
+});
+
+describe('keymill locks: what is not ours', () => {
+  it('shows foreign and garbage nodes, and releases one by name', async () => {
+    await using cluster = await openTestCluster();
+    const { session, env } = cluster;
+    await session.ensurePath(PATHS.locks);
+    await session.create(lockPath('keys-db-1'), 'not json \u0000', { ephemeral: false });
+    await session.create(lockPath('keys-db-2'), '{"owner":"producer-9"}', { ephemeral: false });
+    await session.create(lockPath('zebra'), '', { ephemeral: false });
+    const { exitCode, stdout, stderr } = await runKeymill(['locks', '--json'], env);
+    expect(exitCode).to.equal(0);
+    const { locks } = JSON.parse(stdout) as Status;
+    expect(locks.map(({ owner }) => owner)).to.deep.equal(['foreign', 'foreign']);
+    expect(stderr).to.include('/shard-locks/zebra');
+
+    expect(await runKeymill(['locks', 'release', 'keys-db-1'], env)).to.include({ exitCode: 0 });
+    // Our session may read from another server than the one that took the delete.
+    await until('the lock to be gone', async () => (await session.get(lockPath('keys-db-1'))) === undefined);
+    const again = await runKeymill(['locks', 'release', 'keys-db-1', '--json'], env);
+    expect(again).to.include({ exitCode: 1, stdout: '' });
+    expect(again.stderr).to.include('nobody holds keys-db-1');
+    expect((await runKeymill(['locks', 'release', 'a/b'], env)).exitCode).to.equal(2);
+  });
+});
