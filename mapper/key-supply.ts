@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { inDrawOrder, type PoolView } from './pool-view.ts';
@@ -142,6 +143,8 @@ export class KeySupply {
 
   /** Takes from one pool after another until nobody waits; then, or when every pool has been tried, it is over. */
   async #takeRound(): Promise<void> {
+    // Whoever asks in this turn of the event loop is served by the same take.
+    await setImmediate();
     const deadlineMs = this.#options.now() + ROUND_TIMEOUT_MS;
     const tried = new Set<PoolView>();
     for (;;) {

@@ -47,7 +47,7 @@ export class Shortener {
     const { servers, cache, announce } = this.#options;
     const server = servers.for(alias);
     if (!server.isUp) throw shardDown();
-    const row = createRow(alias, request);
+    const row: LinkRow = { ...createRow(alias, request), alias: true };
     const outcome = await server.binder.bindAlias(row).catch((error: unknown) => {
       throw toProblem(error);
     });

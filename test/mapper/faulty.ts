@@ -1,0 +1,21 @@
+import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+
+/** A store's URL that leads through a proxy of its own. */
+export interface Proxied {
+  readonly name: string;
+  readonly url: string;
+  readonly proxy: FaultyProxy;
+}
+
+/** Puts a proxy before a store; stop it after the mapper. */
+export async function viaProxy<T extends { name: string; url: string }>(store: T): Promise<T & Proxied> {
+  const direct = new URL(store.url);
+  const proxy = await FaultyProxy.start({ host: direct.hostname, port: Number(direct.port) });
+  const url = store.url.replace(`:${direct.port}/`, `:${proxy.port}/`);
+  return { ...store, url, proxy };
+}
+
+/** A MySQL text-protocol INSERT, for `cutBeforeReplyTo`. */
+export function isInsert(sent: Buffer): boolean {
+  return sent[4] === 3 && sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s';
+}
