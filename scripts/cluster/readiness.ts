@@ -47,16 +47,31 @@ export async function waitUntilReady(
       if (performance.now() > deadline) {
         const seconds = READY_TIMEOUT_MS / 1000;
         throw new ClusterError(
-          `not ready after ${seconds} s; still waiting for ${missing.join(', ')}.\nThe logs are in ${launch.runDir.logs}; then ./scripts/up again.`,
+          `not ready after ${seconds} s; still waiting for ${missing.map(({ name }) => name).join(', ')}.\nThe logs are in ${launch.runDir.logs}; then ./scripts/up again.`,
         );
       }
-      if (missing.join() !== shown) launch.progress.line(`waiting for ${missing.join(', ')}`);
-      shown = missing.join();
+      const summary = summarise(missing);
+      if (summary !== shown) launch.progress.line(`waiting for ${summary}`);
+      shown = summary;
       await delay(100, undefined, { signal: launch.signal }).catch(() => undefined);
     }
   } finally {
     await session.close();
   }
+}
+
+/** One thing that is not ready yet: of what kind, and exactly what. */
+interface Missing {
+  readonly what: string;
+  readonly name: string;
+}
+
+/** `3 producers, 4 shards`: names fill the screen. */
+function summarise(missing: readonly Missing[]): string {
+  const kinds = Map.groupBy(missing, ({ what }) => what);
+  return [...kinds]
+    .map(([what, all]) => (all.length === 1 ? (all[0]?.name ?? '') : `${all.length} ${what}`))
+    .join(', ');
 }
 
 function throwIfEnded(counts: Counts, { state, runDir }: Launch): void {
@@ -73,7 +88,7 @@ async function lookAround(
   counts: Counts,
   addresses: Addresses,
   launch: Launch,
-): Promise<{ missing: string[]; workers: Map<string, number> }> {
+): Promise<{ missing: Missing[]; workers: Map<string, number> }> {
   const producers = await Promise.all(
     numbered('producer', counts.producers).map(async (id) =>
       lookAtProducer(session, id, adminUrl(id, launch)),
@@ -82,12 +97,12 @@ async function lookAround(
   const mappers = await Promise.all(
     numbered('mapper', counts.mappers).map(async (id) => {
       const answer = await tryGet(`${adminUrl(id, launch)}/readyz`);
-      return answer?.status === 200 ? [] : [id];
+      return answer?.status === 200 ? [] : [{ what: 'mappers', name: id }];
     }),
   );
   const samples = producers.flatMap((producer) => producer.samples);
   const missing = [
-    ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [id])),
+    ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [{ what: 'producers', name: id }])),
     ...mappers.flat(),
     ...unheldShards(addresses, samples),
     ...lowPools(addresses, samples, producers),
@@ -132,26 +147,28 @@ function parseMember(data: string | undefined): z.infer<typeof Member> | undefin
   }
 }
 
-function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): string[] {
+function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missing[] {
   const isHeld = (name: string): boolean =>
     samples.some(
       (sample) =>
         sample.name === 'keymill_lock_held' && sample.labels['keys_db'] === name && sample.value === 1,
     );
-  return keysDbs.flatMap(({ name }) => (isHeld(name) ? [] : [`a holder of ${name}`]));
+  return keysDbs.flatMap(({ name }) =>
+    isHeld(name) ? [] : [{ what: 'holders of shards', name: `a holder of ${name}` }],
+  );
 }
 
 function lowPools(
   { redis }: Addresses,
   samples: readonly Sample[],
   producers: readonly ProducerView[],
-): string[] {
+): Missing[] {
   return redis.flatMap(({ name }) => {
     const levels = samples.filter(
       (sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name,
     );
     const level = Math.max(...levels.map(({ value }) => value), 0);
     const low = Math.max(...producers.map(({ member }) => member?.low[name] ?? 0));
-    return low > 0 && level > low ? [] : [`pool ${name} to fill`];
+    return low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }];
   });
 }

@@ -1,11 +1,17 @@
-import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort } from './ports.ts';
-import { StartError, startServer, type RunningServer, type StartOptions } from './process.ts';
+import {
+  EXITED_WELL,
+  StartError,
+  startProcess,
+  startServer,
+  type RunningServer,
+  type StartOptions,
+} from './process.ts';
 
 export const MARIADB_USER = 'keymill';
 
@@ -57,12 +63,10 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
 }
 
 /** Makes the data directory under another name first: one that is there is whole, also after a kill in the middle. */
-async function initialise(
-  { id, dir, logFile, redoLog = '32M', signal }: MariaDbOptions,
-  dataDir: string,
-): Promise<void> {
-  const fresh = join(dir, 'data.new');
-  await rm(fresh, { recursive: true, force: true });
+async function initialise(options: MariaDbOptions, dataDir: string): Promise<void> {
+  const { id, dir, logFile, redoLog = '32M', signal } = options;
+  // A name of its own: an earlier attempt that was killed may still be writing for a moment.
+  const fresh = join(dir, `data.new-${randomBytes(3).toString('hex')}`);
   const args = [
     '--no-defaults',
     `--datadir=${fresh}`,
@@ -74,23 +78,28 @@ async function initialise(
     `--innodb-log-file-size=${redoLog}`,
     ...asRoot(),
   ];
-  try {
-    const { stdout, stderr } = await promisify(execFile)('mariadb-install-db', args, {
-      cwd: dir,
-      ...(signal ? { signal } : {}),
-    });
-    await writeFile(logFile, stdout + stderr, { flag: 'a', mode: 0o600 });
-  } catch (error) {
-    signal?.throwIfAborted();
-    const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-    await writeFile(logFile, `${output}\n`, { flag: 'a', mode: 0o600 });
-    throw new StartError(id, `its data directory could not be made: ${firstLine(error)}`, logFile);
-  }
+  const command = { id, command: 'mariadb-install-db', args, logFile, cwd: dir, env: options.env };
+  const installation = await startProcess({ ...command, dieWithParent: options.dieWithParent ?? true });
+  // We wait for its end, and for nothing else meanwhile.
+  installation.child.ref();
+  // It is a shell script: its whole process group goes with it.
+  const giveUp = (): void => void process.kill(-installation.identity.pid, 'SIGKILL');
+  signal?.addEventListener('abort', giveUp, { once: true });
+  const how = await installation.exited;
+  signal?.removeEventListener('abort', giveUp);
+  signal?.throwIfAborted();
+  if (how !== EXITED_WELL) throw new StartError(id, `its data directory could not be made, ${how}`, logFile);
   await rename(fresh, dataDir);
+  await removeAttempts(dir);
 }
 
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+async function removeAttempts(dir: string): Promise<void> {
+  const attempts = (await readdir(dir)).filter((name) => name.startsWith('data.new-'));
+  await Promise.all(
+    attempts.map(async (name) =>
+      rm(join(dir, name), { recursive: true, force: true }).catch(() => undefined),
+    ),
+  );
 }
 
 /** mariadbd refuses to run as root unless told to. */

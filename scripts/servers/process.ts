@@ -57,6 +57,9 @@ export interface StartedProcess {
   readonly hasExited: () => boolean;
 }
 
+/** What `exited` says of a process that did its work and ended. */
+export const EXITED_WELL = 'it ended with exit code 0';
+
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
 /** Starts a process with its output in its log file, nothing on stdin, and in a process group of its own (so Ctrl-C reaches only us). */

@@ -1,0 +1,128 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findStrays } from '../../scripts/cluster/stop.ts';
+import type { ClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { until } from '../until.ts';
+import { testFolder } from '../servers.ts';
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs; `done` resolves when it has ended and nothing holds its output any more. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly done: Promise<Outcome>;
+  readonly output: () => string;
+}
+
+/**
+ * A cluster of its own for a test file, in a run folder of its own, driven by the same commands that a person types.
+ * When this process dies, however that happens, a watchdog takes the cluster down.
+ */
+export class TestCluster {
+  readonly runDir: string;
+
+  constructor(name: string) {
+    this.runDir = join(testFolder(), name);
+    mkdirSync(this.runDir, { recursive: true, mode: 0o700 });
+    guard(this.runDir);
+  }
+
+  /** Starts `./scripts/<script> args` without waiting for it. */
+  start(script: string, ...args: string[]): Running {
+    const child = spawn(join(REPOSITORY, 'scripts', script), args, {
+      cwd: this.runDir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, KEYMILL_RUN_DIR: this.runDir },
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+    return { child, done: promise, output: () => stdout + stderr };
+  }
+
+  async run(script: string, ...args: string[]): Promise<Outcome> {
+    return this.start(script, ...args).done;
+  }
+
+  /** Runs a command that must succeed. */
+  async must(script: string, ...args: string[]): Promise<Outcome> {
+    const outcome = await this.run(script, ...args);
+    if (outcome.code !== 0) {
+      throw new Error(
+        `${script} ${args.join(' ')}: exit code ${outcome.code}\n${outcome.stdout}${outcome.stderr}`,
+      );
+    }
+    return outcome;
+  }
+
+  async keymill<T>(...args: string[]): Promise<T> {
+    return JSON.parse((await this.must('keymill', ...args, '--json')).stdout) as T;
+  }
+
+  get isDescribed(): boolean {
+    return existsSync(join(this.runDir, 'cluster.json'));
+  }
+
+  get file(): ClusterFile {
+    return JSON.parse(readFileSync(join(this.runDir, 'cluster.json'), 'utf8')) as ClusterFile;
+  }
+
+  /** What this cluster has running: by its token, and by its folder in the command line. */
+  leftovers(): string[] {
+    const state = join(this.runDir, 'state.json');
+    if (!existsSync(state)) return this.#byCommandLine();
+    const { token } = JSON.parse(readFileSync(state, 'utf8')) as { token: string };
+    return [...findStrays(token).map(({ pid }) => String(pid)), ...this.#byCommandLine()];
+  }
+
+  /** The same, with command lines. */
+  describeLeftovers(): string {
+    return [...new Set(this.leftovers())]
+      .map(
+        (pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').slice(0, 200)}`,
+      )
+      .join('\n');
+  }
+
+  #byCommandLine(): string[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .filter((name) => {
+        try {
+          const words = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+          return words.includes(this.runDir) && !words.includes('tail --pid');
+        } catch {
+          return false;
+        }
+      });
+  }
+
+  /** Takes it down, whatever state it is in, and deletes it. */
+  async destroy(): Promise<void> {
+    await this.must('down', '--wipe');
+  }
+}
+
+/** Waits for our death in a session of its own, then takes the cluster down. */
+function guard(runDir: string): void {
+  const script = 'tail --pid="$1" -f /dev/null; [ -d "$2" ] && KEYMILL_RUN_DIR="$2" "$3" --wipe';
+  const down = join(REPOSITORY, 'scripts', 'down');
+  spawn('sh', ['-c', script, 'sh', String(process.pid), runDir, down], {
+    detached: true,
+    stdio: 'ignore',
+  }).unref();
+}
+
+/** Waits until nothing of the cluster runs. */
+export async function untilNothingRuns(cluster: TestCluster): Promise<void> {
+  await until('everything to be gone', () => cluster.leftovers().length === 0, { timeoutMs: 5_000 });
+}

@@ -1,0 +1,179 @@
+import { expect } from 'chai';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { TestCluster, untilNothingRuns } from './cluster.ts';
+import { until } from '../until.ts';
+
+/** The smallest cluster there is, for what does not need a whole one. */
+const SMALL = [
+  '--zookeepers',
+  '1',
+  '--redis',
+  '1',
+  '--keys-dbs',
+  '1',
+  '--mysql-servers',
+  '1',
+  '--producers',
+  '1',
+  '--mappers',
+  '1',
+];
+const SERVERS = [...SMALL, '--servers-only'];
+
+describe('up and down', function () {
+  this.timeout(120_000);
+  let cluster: TestCluster;
+
+  beforeEach(() => {
+    cluster = new TestCluster(`up-${Math.random().toString(36).slice(2, 8)}`);
+  });
+
+  afterEach(async () => {
+    await cluster.destroy();
+    expect(cluster.leftovers()).to.deep.equal([]);
+  });
+
+  it('refuses wrong options with what would be right, and starts nothing', async () => {
+    for (const [args, message] of [
+      [['--producers', '0'], /--producers.*from 1 to 64/],
+      [['--zookeepers', '2'], /--zookeepers.*odd number/],
+      [['--mappers', 'two'], /--mappers.*whole number/],
+      [['--nodes', '3'], /unknown option '--nodes'/],
+      [['--containers'], /--containers: not available yet/],
+    ] as const) {
+      const outcome = await cluster.run('up', ...args);
+      expect(outcome.stderr).to.match(message);
+      expect(outcome.code).to.equal(2);
+    }
+    expect(cluster.leftovers()).to.deep.equal([]);
+  });
+
+  it('leaves nothing running that holds its output, and keeps secrets to the owner', async () => {
+    // `must` resolves when the pipes close: a server that held one would keep it open.
+    const { stdout } = await cluster.must('up', '--detach', ...SMALL);
+    expect(stdout)
+      .to.match(/Ready after/)
+      .and.to.match(/curl -s http/);
+    expect(statSync(join(cluster.runDir, 'cluster.json')).mode & 0o777).to.equal(0o600);
+    expect(statSync(join(cluster.runDir, 'state.json')).mode & 0o777).to.equal(0o600);
+    expect(statSync(cluster.runDir).mode & 0o777).to.equal(0o700);
+  });
+
+  it('can be started by two people at once, and is there once', async () => {
+    const [first, second] = await Promise.all([
+      cluster.run('up', '--detach', ...SMALL),
+      cluster.run('up', '--detach', ...SMALL),
+    ]);
+    expect([first.code, second.code], first.stderr + second.stderr).to.deep.equal([0, 0]);
+    // ZooKeeper, Redis, MariaDB, supervisor, worker, mapper.
+    expect(new Set(cluster.leftovers()), cluster.describeLeftovers()).to.have.property('size', 6);
+  });
+
+  it('stops all of it on Ctrl-C', async () => {
+    const up = cluster.start('up', ...SMALL);
+    await until('the cluster to be ready', () => up.output().includes('Ready after'), { timeoutMs: 60_000 });
+    up.child.kill('SIGINT');
+    expect((await up.done).code).to.equal(0);
+    await untilNothingRuns(cluster);
+    expect(cluster.isDescribed).to.equal(false);
+  });
+
+  it('stops what it started when Ctrl-C comes before it is ready', async () => {
+    const up = cluster.start('up', ...SERVERS);
+    await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
+    up.child.kill('SIGINT');
+    expect((await up.done).code).to.equal(1);
+    await untilNothingRuns(cluster);
+  });
+
+  it('ends in the foreground when somebody else takes the cluster down', async () => {
+    const up = cluster.start('up', ...SERVERS);
+    await until(
+      'all servers',
+      () => /mysql-1 ready/.test(up.output()) && /zookeeper-1 ready/.test(up.output()),
+      {
+        timeoutMs: 30_000,
+      },
+    );
+    await cluster.must('down');
+    expect((await up.done).stderr).to.match(/was stopped|stopped by/);
+    await untilNothingRuns(cluster);
+  });
+
+  it('interrupts an up that is at work', async () => {
+    const up = cluster.start('up', '--detach', ...SMALL);
+    await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
+    await cluster.must('down');
+    expect((await up.done).code).to.equal(1);
+    await untilNothingRuns(cluster);
+  });
+
+  it('leaves nothing after a failed start, and shows the end of the culprit’s log', async () => {
+    const dir = join(cluster.runDir, 'data', 'redis-1');
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'appendonlydir'), 'a file where Redis wants a folder');
+    const { code, stderr } = await cluster.run('up', '--detach', ...SMALL);
+    expect(code).to.equal(1);
+    expect(stderr)
+      .to.match(/redis-1 did not start/)
+      .and.to.match(/appendonlydir|append only/i);
+    expect(stderr).to.match(/run \.\/scripts\/up again/);
+    await untilNothingRuns(cluster);
+    rmSync(join(dir, 'appendonlydir'));
+    await cluster.must('up', '--detach', ...SERVERS);
+  });
+
+  it('goes on, or goes down, after up itself was killed half-way', async () => {
+    for (const after of ['redis-1 ready', 'mysql-1 ready']) {
+      const up = cluster.start('up', '--detach', ...SERVERS);
+      await until(after, () => up.output().includes(after), { timeoutMs: 20_000 });
+      up.child.kill('SIGKILL');
+      await up.done;
+      if (after === 'redis-1 ready') await cluster.must('up', '--detach', ...SERVERS);
+      await cluster.must('down');
+      await untilNothingRuns(cluster);
+    }
+  });
+
+  it('passes over a busy port, and takes its own ports again afterwards', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    await cluster.must('down');
+    const port = Number(new URL(before.redis[0]?.url ?? '').port);
+    const intruder = createServer().listen(port, '127.0.0.1');
+    try {
+      await cluster.must('up', '--detach', ...SMALL);
+    } finally {
+      intruder.close();
+    }
+    const after = cluster.file;
+    expect(Number(new URL(after.redis[0]?.url ?? '').port)).to.be.greaterThan(port);
+    expect(after.mysql[0]?.port).to.equal(before.mysql[0]?.port);
+    expect(after.zookeeper.connect).to.equal(before.zookeeper.connect);
+    expect(after.mappers[0]?.url).to.equal(before.mappers[0]?.url);
+  });
+
+  it('never re-maps slots: another number of MariaDB servers is refused once there is data', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    await cluster.must('down');
+    const { code, stderr } = await cluster.run('up', '--detach', '--mysql-servers', '3');
+    expect(code).to.equal(2);
+    expect(stderr).to.match(/--mysql-servers 3: the data here lives on 1.*never re-mapped/);
+    expect(cluster.leftovers()).to.deep.equal([]);
+  });
+
+  it('starts again what has died, with everything else untouched', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    process.kill(before.redis[0]?.pid ?? 0, 'SIGKILL');
+    process.kill(before.mappers[0]?.pid ?? 0, 'SIGKILL');
+    await cluster.must('up', '--detach');
+    const after = cluster.file;
+    expect(after.redis[0]?.pid).not.to.equal(before.redis[0]?.pid);
+    expect(after.mappers[0]?.pid).not.to.equal(before.mappers[0]?.pid);
+    expect(after.mysql).to.deep.equal(before.mysql);
+    expect(after.producers[0]?.supervisorPid).to.equal(before.producers[0]?.supervisorPid);
+  });
+});
