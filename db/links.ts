@@ -16,6 +16,8 @@ export interface LinkRow {
   readonly expiresAt: Date | null;
   /** 16 bytes as 32 hex digits, new for every request: a repeated INSERT tells "mine" from "taken" by it. */
   readonly requestId: string;
+  /** The user chose the key. */
+  readonly alias?: boolean;
 }
 
 /** A link as it is stored. */
@@ -33,6 +35,11 @@ export interface StoredLink {
 export interface LinkPosition {
   readonly slot: number;
   readonly key: string;
+}
+
+/** A link met on a walk over all of them. */
+export interface LinkMet extends LinkPosition {
+  readonly alias: boolean;
 }
 
 /**
@@ -62,7 +69,7 @@ export interface UrlsDb {
   /** Which of `keys` are bound (tombstones are). */
   existing(keys: readonly string[]): Promise<Set<string>>;
   /** Keys in the order of the primary key, from after `position` on: for a walk over all links in bounded memory. */
-  keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkPosition[]>;
+  keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkMet[]>;
   holdsLinks(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -141,7 +148,7 @@ class MysqlUrlsDb implements UrlsDb {
       // In the order of the primary key: unsorted, concurrent INSERTs deadlock (126 of 600, measured).
       .sort((a, b) => a.slot - b.slot || compareAscii(a.row.key, b.row.key))
       .map(({ slot, row }) => toValues(slot, row));
-    const columns = 'slot, unique_id, user_id, original_url, created_at, expires_at, request_id';
+    const columns = 'slot, unique_id, user_id, original_url, created_at, expires_at, request_id, alias';
     const sql = `INSERT INTO urls (${columns}) VALUES ?`;
     for (let deadlocks = 0; ; deadlocks++) {
       try {
@@ -177,12 +184,14 @@ class MysqlUrlsDb implements UrlsDb {
     return found;
   }
 
-  async keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkPosition[]> {
+  async keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkMet[]> {
     const after = position === undefined ? 'TRUE' : '(slot = ? AND unique_id > ?) OR slot > ?';
     const params = position === undefined ? [] : [position.slot, position.key, position.slot];
-    const sql = `SELECT slot, unique_id FROM urls WHERE ${after} ORDER BY slot, unique_id LIMIT ?`;
-    const rows = await this.#db.queryArrays<[number, string]>(sql, [...params, count], { timeoutMs: 10_000 });
-    return rows.map(([slot, key]) => ({ slot, key }));
+    const sql = `SELECT slot, unique_id, alias FROM urls WHERE ${after} ORDER BY slot, unique_id LIMIT ?`;
+    const rows = await this.#db.queryArrays<[number, string, number]>(sql, [...params, count], {
+      timeoutMs: 10_000,
+    });
+    return rows.map(([slot, key, alias]) => ({ slot, key, alias: alias === 1 }));
   }
 
   async holdsLinks(): Promise<boolean> {
@@ -249,7 +258,8 @@ function* chunksOf(keys: readonly string[]): Generator<readonly string[]> {
 
 function toValues(slot: number, row: LinkRow): (string | number | Date | Buffer | null)[] {
   const requestId = Buffer.from(row.requestId, 'hex');
-  return [slot, row.key, row.userId, row.originalUrl, row.createdAt, row.expiresAt, requestId];
+  const alias = row.alias === true ? 1 : 0;
+  return [slot, row.key, row.userId, row.originalUrl, row.createdAt, row.expiresAt, requestId, alias];
 }
 
 function toLink(row: Row): StoredLink {

@@ -198,7 +198,7 @@ class ReconnectingClient implements RedisClient {
         this.#left(error);
       }
       // A connection that lasted is followed by a quick try; one that did not, by a slower one.
-      attempt = monotonicMs() - startedAt > 2_000 ? 0 : attempt + 1;
+      attempt = monotonicMs() - startedAt > 500 ? 0 : attempt + 1;
       await pauseQuietly(delayFor(attempt, RECONNECT), signal);
     }
   }

@@ -58,7 +58,10 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
     connectTimeout: options.deadlineMs,
   });
   let reason: Error | undefined;
-  client.on('error', (error: Error) => (reason ??= error));
+  // The last one tells most: with a wrong password first SELECT fails (NOAUTH), and then AUTH says why.
+  client.on('error', (error: Error) => {
+    reason = error;
+  });
   if (options.onMessage !== undefined)
     client.on('message', (_channel, message) => options.onMessage?.(message));
   const closed = new Promise<Error | undefined>((resolve) => client.once('end', () => resolve(reason)));

@@ -24,6 +24,13 @@ function randomKey(): string {
   return randomBytes(6).toString('base64url');
 }
 
+function keyIn(slots: readonly number[]): string {
+  for (;;) {
+    const key = randomKey();
+    if (slots.includes(slotOf(key))) return key;
+  }
+}
+
 function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
   return {
     key,
@@ -282,6 +289,28 @@ describe('a urls database', () => {
       expect(await errorOf(remote.insert(rows))).to.be.instanceOf(DuplicateRowError);
     });
 
+    it('binds every row exactly once, whatever is cut, for a binder that repeats and then reads', async () => {
+      await using wire = await startWire(Number(new URL(url).port));
+      const remote = openDb(through(wire, url));
+      const cuts = [
+        () => wire.cut(),
+        () => wire.cutAtNextAnswer(),
+        () => wire.cutAtNextRequest(),
+        () => undefined,
+      ];
+      for (let round = 0; round < 40; round++) {
+        const rows = Array.from({ length: 20 }, () => linkRow(randomKey()));
+        cuts[Math.floor(Math.random() * cuts.length)]?.();
+        const insert = errorOf(remote.insert(rows));
+        if (round % 5 === 0) setImmediate(() => wire.cut());
+        let error = await insert;
+        while (error !== undefined && !(error instanceof DuplicateRowError))
+          error = await errorOf(remote.insert(rows));
+        const bound = await db.find(rows.map((row) => row.key));
+        expect(bound.map((link) => link.requestId)).to.have.members(rows.map((row) => row.requestId));
+      }
+    });
+
     it('calls a read that was cut off unavailable: it may be repeated', async () => {
       await using wire = await startWire(Number(new URL(url).port));
       const remote = openDb(through(wire, url));
@@ -400,7 +429,7 @@ describe('a urls database', () => {
     it('refuses a database that holds links and records nothing', async () => {
       const target = await emptyDatabase();
       const used = openDb(target, LOWER);
-      await used.insert([linkRow(randomKey())]);
+      await used.insert([linkRow(keyIn(LOWER))]);
       expect(await errorOf(used.verifySlots())).to.be.instanceOf(MismatchError);
     });
 
@@ -417,7 +446,7 @@ describe('a urls database', () => {
         openDb(await emptyDatabase(), UPPER, 'urls-2'),
       ];
       for (const each of dbs) await each.verifySlots(dbs);
-      await dbs[1]?.insert([linkRow(randomKey())]);
+      await dbs[1]?.insert([linkRow(keyIn(UPPER))]);
       const swapped = openDb(await emptyDatabase(), LOWER, 'urls-1');
       expect(await errorOf(swapped.verifySlots([swapped, ...dbs.slice(1)]))).to.be.instanceOf(MismatchError);
     });
@@ -435,6 +464,13 @@ describe('a urls database', () => {
         const key = randomKey();
         expect(links.dbFor(key)).to.equal(slotOf(key) < 16 ? lower : upper);
       }
+    });
+
+    it('takes no link of a slot that is not its own', async () => {
+      const lower = openDb(url, LOWER);
+      const rows = [linkRow(keyIn(LOWER)), linkRow(keyIn(UPPER))];
+      expect(await errorOf(lower.insert(rows))).to.be.instanceOf(RangeError);
+      expect(await db.find(rows.map((row) => row.key))).to.deep.equal([]);
     });
 
     it('is refused when slots are left out or given twice', () => {

@@ -91,6 +91,31 @@ describe('a connection to Redis', () => {
       expect(monotonicMs() - lostAt).to.be.below(500);
     });
 
+    it('delivers every part exactly once and in order, whatever is cut, to a producer that repeats', async () => {
+      await openThroughWire();
+      const cuts = [
+        () => wire.cut(),
+        () => wire.cutAtNextAnswer(),
+        () => wire.cutAtNextRequest(),
+        () => setImmediate(() => wire.cut()),
+        () => setTimeout(() => wire.cut(), 1),
+        () => undefined,
+      ];
+      const expected: string[] = [];
+      for (let seq = 1; seq <= 20; seq++) {
+        const keys = Array.from({ length: seq % 3 === 0 ? 15_000 : 3 }, (_, index) =>
+          `${seq}-${index}`.padEnd(8, '_'),
+        );
+        expected.push(...keys);
+        cuts[Math.floor(Math.random() * cuts.length)]?.();
+        await until(`part ${seq}`, async () => {
+          const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq, keys });
+          return reply.result === 'ok' || reply.result === 'duplicate';
+        });
+      }
+      expect(await direct.lrange('keys:available', 0, -1)).to.deep.equal(expected);
+    });
+
     it('refuses at once, and keeps nothing for later, while it is away', async () => {
       await openThroughWire();
       await wire[Symbol.asyncDispose]();
