@@ -60,6 +60,11 @@ CREATE TABLE `ownership` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `settled_ranges` (
+  `range_number` bigint(20) unsigned NOT NULL COMMENT 'ids of 10,000 × n + 1 to 10,000 × (n + 1)',
+  PRIMARY KEY (`range_number`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `suspects` (
   `id` bigint(20) unsigned NOT NULL,
   `first_seen` datetime(3) NOT NULL,

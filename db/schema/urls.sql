@@ -15,5 +15,6 @@ CREATE TABLE `urls` (
   `expires_at` datetime(3) DEFAULT NULL,
   `request_id` binary(16) NOT NULL COMMENT 'of the request that made the link',
   `deleted_at` datetime(3) DEFAULT NULL,
+  `alias` tinyint(1) NOT NULL DEFAULT 0 COMMENT '1: the user chose the key',
   PRIMARY KEY (`slot`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

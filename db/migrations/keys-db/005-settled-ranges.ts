@@ -1,0 +1,16 @@
+import type { MigrationDb } from '../../migrate.ts';
+
+/** Ranges of ids whose every key is bound, which is for ever: the holder's search for missing keys passes over them. */
+export async function up(db: MigrationDb): Promise<void> {
+  if (await db.schema.hasTable('settled_ranges')) return;
+  await db.schema.createTable('settled_ranges', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
+    table
+      .bigInteger('range_number')
+      .unsigned()
+      .notNullable()
+      .primary()
+      .comment('ids of 10,000 × n + 1 to 10,000 × (n + 1)');
+  });
+}
