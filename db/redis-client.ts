@@ -15,7 +15,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from './store-errors.ts';
  *   nothing piles up in front of a hung server. Leaves to *connected* when the late answers arrive, to *away* when the
  *   oldest is `hangMs` late (the connection is then cut: a path that swallows packets never says so itself).
  *
- * A PING every second, when nothing else is in flight, notices the same of an idle connection.
+ * A PING every second notices the same of an idle connection, and behind a command with a long deadline.
  */
 export interface RedisClient extends AsyncDisposable {
   readonly name: string;
@@ -247,8 +247,8 @@ class ReconnectingClient implements RedisClient {
   }
 
   #beat(): void {
-    if (this.#link === undefined || this.#inFlight > 0) return;
-    this.command('PING', []).catch(() => undefined); // overdue, or away: both are noticed where they happen
+    if (!this.connected) return;
+    this.command('PING', [], { timeoutMs: HEARTBEAT_MS }).catch(() => undefined); // noticed where it happens
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

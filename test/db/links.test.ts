@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { createConnection } from 'mysql2/promise';
 import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
 import { openLinks, openUrlsDb, PRIMARY_KEY_IN, type LinkRow, type UrlsDb } from '../../db/links.ts';
@@ -233,16 +234,11 @@ describe('a urls database', () => {
     it('binds each key at most once when large overlapping sets are bound at once, and loses to no deadlock', async () => {
       const keys = Array.from({ length: 300 }, () => randomKey());
       const outcomes = await Promise.all(
-        Array.from({ length: 8 }, async (_, index) =>
-          errorOf(
-            db.insert(
-              keys
-                .toSorted(() => Math.random() - 0.5)
-                .slice(0, 150 + index)
-                .map((key) => linkRow(key)),
-            ),
-          ),
-        ),
+        Array.from({ length: 8 }, async (_, index) => {
+          const chosen = keys.filter((_, at) => (at * (index + 3)) % 7 < 5);
+          if (index % 2 === 1) chosen.reverse();
+          return errorOf(db.insert(chosen.map((key) => linkRow(key))));
+        }),
       );
       for (const outcome of outcomes) {
         if (outcome !== undefined) expect(outcome).to.be.instanceOf(DuplicateRowError);
@@ -292,23 +288,27 @@ describe('a urls database', () => {
     it('binds every row exactly once, whatever is cut, for a binder that repeats and then reads', async () => {
       await using wire = await startWire(Number(new URL(url).port));
       const remote = openDb(through(wire, url));
-      const cuts = [
-        () => wire.cut(),
-        () => wire.cutAtNextAnswer(),
-        () => wire.cutAtNextRequest(),
-        () => undefined,
-      ];
-      for (let round = 0; round < 40; round++) {
-        const rows = Array.from({ length: 20 }, () => linkRow(randomKey()));
-        cuts[Math.floor(Math.random() * cuts.length)]?.();
-        const insert = errorOf(remote.insert(rows));
-        if (round % 5 === 0) setImmediate(() => wire.cut());
-        let error = await insert;
-        while (error !== undefined && !(error instanceof DuplicateRowError))
-          error = await errorOf(remote.insert(rows));
-        const bound = await db.find(rows.map((row) => row.key));
-        expect(bound.map((link) => link.requestId)).to.have.members(rows.map((row) => row.requestId));
-      }
+      const cuts = {
+        now: () => wire.cut(),
+        answer: () => wire.cutAtNextAnswer(),
+        request: () => wire.cutAtNextRequest(),
+        turn: () => setImmediate(() => wire.cut()),
+        none: () => undefined,
+      };
+      const kinds = fc.constantFrom(...(Object.keys(cuts) as (keyof typeof cuts)[]));
+      const plan = fc.array(kinds, { minLength: 40, maxLength: 40 });
+      const everyRowOnce = fc.asyncProperty(plan, async (steps) => {
+        for (const kind of steps) {
+          const rows = Array.from({ length: 20 }, () => linkRow(randomKey()));
+          cuts[kind]();
+          let error = await errorOf(remote.insert(rows));
+          while (error !== undefined && !(error instanceof DuplicateRowError))
+            error = await errorOf(remote.insert(rows));
+          const bound = await db.find(rows.map((row) => row.key));
+          expect(bound.map((link) => link.requestId)).to.have.members(rows.map((row) => row.requestId));
+        }
+      });
+      await fc.assert(everyRowOnce, { numRuns: 1, endOnFailure: true });
     });
 
     it('calls a read that was cut off unavailable: it may be repeated', async () => {

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { openPool, type Pool, type PoolOptions } from '../../db/pool.ts';
 import { openRedis } from '../../db/redis-client.ts';
@@ -93,27 +94,33 @@ describe('a connection to Redis', () => {
 
     it('delivers every part exactly once and in order, whatever is cut, to a producer that repeats', async () => {
       await openThroughWire();
-      const cuts = [
-        () => wire.cut(),
-        () => wire.cutAtNextAnswer(),
-        () => wire.cutAtNextRequest(),
-        () => setImmediate(() => wire.cut()),
-        () => setTimeout(() => wire.cut(), 1),
-        () => undefined,
-      ];
-      const expected: string[] = [];
-      for (let seq = 1; seq <= 20; seq++) {
-        const keys = Array.from({ length: seq % 3 === 0 ? 15_000 : 3 }, (_, index) =>
-          `${seq}-${index}`.padEnd(8, '_'),
-        );
-        expected.push(...keys);
-        cuts[Math.floor(Math.random() * cuts.length)]?.();
-        await until(`part ${seq}`, async () => {
-          const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq, keys });
-          return reply.result === 'ok' || reply.result === 'duplicate';
-        });
-      }
-      expect(await direct.lrange('keys:available', 0, -1)).to.deep.equal(expected);
+      const cuts = {
+        now: () => wire.cut(),
+        answer: () => wire.cutAtNextAnswer(),
+        request: () => wire.cutAtNextRequest(),
+        turn: () => setImmediate(() => wire.cut()),
+        soon: () => setTimeout(() => wire.cut(), 1),
+        none: () => undefined,
+      };
+      const kinds = fc.constantFrom(...(Object.keys(cuts) as (keyof typeof cuts)[]));
+      const plan = fc.array(kinds, { minLength: 20, maxLength: 20 });
+      const everyPartOnce = fc.asyncProperty(plan, async (steps) => {
+        const expected: string[] = [];
+        await direct.flushdb();
+        for (const [index, kind] of steps.entries()) {
+          const seq = index + 1;
+          const size = seq % 3 === 0 ? 15_000 : 3;
+          const keys = Array.from({ length: size }, (_, key) => `${seq}-${key}`.padEnd(8, '_'));
+          expected.push(...keys);
+          cuts[kind]();
+          await until(`part ${seq}`, async () => {
+            const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq, keys });
+            return reply.result === 'ok' || reply.result === 'duplicate';
+          });
+        }
+        expect(await direct.lrange('keys:available', 0, -1)).to.deep.equal(expected);
+      });
+      await fc.assert(everyPartOnce, { numRuns: 1, endOnFailure: true });
     });
 
     it('refuses at once, and keeps nothing for later, while it is away', async () => {
@@ -185,6 +192,15 @@ describe('a connection to Redis', () => {
       await openThroughWire({ commandTimeoutMs: 100 });
       wire.holdAnswers();
       await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+    });
+
+    it('is noticed behind a delivery, whose own deadline is long', async () => {
+      await openThroughWire({ commandTimeoutMs: 100 });
+      wire.holdRequests();
+      const delivery = errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
+      await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+      wire.cut();
+      expect(await delivery).to.be.instanceOf(OutcomeUnknownError);
     });
 
     it('answers a stopped server late, once it goes on', async () => {
