@@ -1,5 +1,6 @@
 import type { Pool, DeliveryReply } from '../db/pool.ts';
 import { FencedError } from '../db/store-errors.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
@@ -39,6 +40,8 @@ export interface Loss {
 
 const BACKOFF = { baseMs: 50, maxMs: 1_000 };
 const IDLE_MS = 1_000;
+/** A delivery takes milliseconds; a pool that lets one wait this long must not hold up the others. */
+const HANG_MS = 300;
 
 /**
  * One pool's deliveries during one reign: strictly in seq order, independent of every other pool.
@@ -57,6 +60,8 @@ export class Lane {
   #incarnation = '';
   #assigned: number;
   #queuedKeys = 0;
+  /** When the delivery under way was sent. */
+  #sentAtMs: number | undefined;
   /** Claimed for this pool, rows not yet read: seq → about how many keys. */
   readonly #announced = new Map<number, number>();
 
@@ -67,7 +72,8 @@ export class Lane {
 
   /** Attached, answering, nothing failed since: may be the target of new batches. */
   get healthy(): boolean {
-    return this.#attached && this.#failures === 0 && this.#options.pool.connected;
+    const hangs = monotonicMs() - (this.#sentAtMs ?? Infinity) > HANG_MS;
+    return this.#attached && this.#failures === 0 && this.#options.pool.connected && !hangs;
   }
 
   /** Keys claimed for this pool and not yet in it. */
@@ -138,7 +144,9 @@ export class Lane {
 
   async #deliver(part: Part): Promise<void> {
     const { pool, shard, epoch, onReply } = this.#options;
-    const reply = await pool.deliver({ keysDb: shard, epoch, seq: part.seq, keys: part.keys });
+    this.#sentAtMs = monotonicMs();
+    const delivering = pool.deliver({ keysDb: shard, epoch, seq: part.seq, keys: part.keys });
+    const reply = await delivering.finally(() => (this.#sentAtMs = undefined));
     onReply(reply.result, reply.level, part.keys.length);
     switch (reply.result) {
       case 'ok':

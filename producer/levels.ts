@@ -50,6 +50,11 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
+  /** Some reign needs the levels, so they are looked at. */
+  get watched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
   /** Rings `bell` whenever a pool needs keys, until disposed. */
   watch(bell: Bell): Disposable {
     this.#watchers.add(bell);
@@ -80,7 +85,7 @@ export class PoolLevels {
 
   async #poll(pool: Pool, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#watchers.size === 0) await this.#needed.wait(POLL_MS, signal);
+      if (!this.watched) await this.#needed.wait(POLL_MS, signal);
       else {
         await this.#look(pool);
         await pauseQuietly(POLL_MS, signal);

@@ -3,6 +3,8 @@ import type { SessionCredentials } from '../coordinator/session.ts';
 /** What supervisor and worker say to each other over IPC. Both are the same version: one forks the other. */
 
 export type ToSupervisor =
+  /** All modules are loaded; waiting for `start`. */
+  | { readonly kind: 'loaded' }
   /** A session was opened: close it when I am gone. No lock is taken before this is acknowledged. */
   | { readonly kind: 'session'; readonly credentials: SessionCredentials }
   /** That session is over: nothing to close any more. */

@@ -13,14 +13,19 @@ export interface ProducerMetrics {
   readonly takeoverSeconds: Histogram;
   readonly keysUnused: Gauge<'keys_db'>;
   readonly keysRecycled: Counter;
+  readonly capacityShortage: Gauge;
 }
 
 export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): ProducerMetrics {
+  // A worker without a shard does not look at the pools, and says nothing of them.
   metrics.gauge('pool_level', 'Ready keys in the pool, as last seen', ['pool'], (gauge) => {
-    for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
+    gauge.reset();
+    if (levels.watched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
   });
   metrics.gauge('pool_healthy', '1 while the pool answers', ['pool'], (gauge) => {
-    for (const { name, answers } of levels.all()) gauge.set({ pool: name }, answers ? 1 : 0);
+    gauge.reset();
+    if (levels.watched)
+      for (const { name, answers } of levels.all()) gauge.set({ pool: name }, answers ? 1 : 0);
   });
   return {
     keysDelivered: metrics.counter('keys_delivered_total', 'Keys pushed into a pool', ['keys_db', 'pool']),
@@ -32,5 +37,9 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     takeoverSeconds: metrics.histogram('takeover_seconds', 'From the lock to ready to deliver'),
     keysUnused: metrics.gauge('keys_unused', 'Generated and not yet claimed, about', ['keys_db']),
     keysRecycled: metrics.counter('keys_recycled_total', 'Leaked keys claimed again'),
+    capacityShortage: metrics.gauge(
+      'capacity_shortage',
+      'Shards beyond what all producers together may hold: alarm when above 0',
+    ),
   };
 }

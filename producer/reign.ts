@@ -39,6 +39,7 @@ const ATTACH_TIMEOUT_MS = 300;
 const REPLAY_TIMEOUT_MS = 500;
 /** What a release may spend on deliveries under way; the successor replays the rest. */
 const FINISH_MS = 200;
+const GRACE_MS = 50;
 
 /**
  * One reign over one keys-db shard, from the lock to its loss: own → reconcile → refill and generate.
@@ -87,17 +88,19 @@ export class Reign {
   async release(): Promise<ReignEnd> {
     this.#stopping.abort();
     if (!this.#ready) this.#finish('released');
+    // Also when a store hangs: what is claimed by then is replayed by the successor.
+    setTimeout(() => this.#finish('released'), FINISH_MS + GRACE_MS).unref();
     return this.done;
   }
 
   async #run(): Promise<void> {
     const over = this.#over.signal;
-    const { lock, log, metrics, shard } = this.#options;
+    const { lock, metrics, shard } = this.#options;
     const epoch = await raiseOwnEpoch({ ...this.#options, gate: lock }, over);
     if (over.aborted) return;
     if (epoch === undefined) return this.#finish('refused');
     this.#epoch = epoch;
-    lock.publishEpoch(epoch).catch((error: unknown) => log.warn({ error }, 'epoch not shown in the lock'));
+    void this.#showEpoch(epoch);
     metrics.epoch.set({ keys_db: shard }, epoch);
 
     const { lanes, delivery } = await this.#reconcile(epoch);
@@ -110,6 +113,13 @@ export class Reign {
     if (over.aborted) return;
     this.#becomeReady(epoch);
     await this.#produce(epoch, lanes, delivery);
+  }
+
+  /** In the lock's data, for operators; nothing waits for it. */
+  async #showEpoch(epoch: number): Promise<void> {
+    const { shard, lock, log } = this.#options;
+    const what = `showing the epoch of ${shard}`;
+    await repeatUntilDone({ what, gate: lock, log }, this.#over.signal, () => lock.publishEpoch(epoch));
   }
 
   /** Steps 4 and 5: per store in parallel, with deadlines. */

@@ -19,7 +19,7 @@ export interface SupervisorLink {
 
 const ACKNOWLEDGE_TIMEOUT_MS = 1_000;
 
-/** Waits until the supervisor says start. Rejects when it vanishes first. */
+/** Reports that this process is loaded and waits until the supervisor says start. Rejects when it vanishes first. */
 export async function whenStarted(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onMessage = (message: ToWorker): void => {
@@ -30,6 +30,7 @@ export async function whenStarted(): Promise<void> {
     const onDisconnect = (): void =>
       reject(new KeymillError('SUPERVISOR_GONE', 'the supervisor has vanished'));
     process.on('message', onMessage).once('disconnect', onDisconnect);
+    send({ kind: 'loaded' });
   });
 }
 

@@ -22,7 +22,7 @@ const STOP_MS = 2_500;
 /** At shutdown: how long the session of a killed worker may take to close. */
 const CLOSE_MS = 1_500;
 /** The standby is forked when its forerunner has settled down, not while it takes shards over. */
-const STANDBY_AFTER_MS = 1_000;
+const STANDBY_AFTER_MS = 300;
 
 /**
  * Keeps one worker process running, and frees its locks the moment it is dead.
@@ -63,8 +63,7 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
       if (failures > 0) await pauseQuietly(delayFor(failures - 1, RESTART), signal);
     }
   } finally {
-    standby?.kill();
-    await Promise.all(closings);
+    await Promise.all([standby?.end(), ...closings]);
   }
 }
 
@@ -108,6 +107,7 @@ class WorkerProcess {
   readonly #ready = Promise.withResolvers<void>();
   readonly #gone = new AbortController();
   readonly #exited: Promise<number | null>;
+  #started = false;
   wasReady = false;
 
   constructor({ log, workerModule = new URL('worker-main.ts', import.meta.url) }: SupervisorOptions) {
@@ -153,11 +153,14 @@ class WorkerProcess {
   }
 
   start(): void {
+    this.#started = true;
     this.#send({ kind: 'start' });
   }
 
-  kill(): void {
+  /** For a standby: it has nothing to lose. */
+  async end(): Promise<void> {
     this.#child.kill('SIGKILL');
+    await this.#exited;
   }
 
   /** Returns its exit code when it has exited; an abort asks it to stop, and kills it when it does not. */
@@ -167,7 +170,7 @@ class WorkerProcess {
       setTimeout(() => {
         if (!this.#gone.signal.aborted)
           this.#log.warn({ workerPid: this.pid }, 'worker does not stop; killing it');
-        this.kill();
+        this.#child.kill('SIGKILL');
       }, STOP_MS).unref();
     };
     if (signal.aborted) stop();
@@ -181,6 +184,9 @@ class WorkerProcess {
 
   #onMessage(message: ToSupervisor): void {
     switch (message.kind) {
+      case 'loaded':
+        if (!this.#started) this.#log.info({ standbyPid: this.pid }, 'standby loaded');
+        return;
       case 'session':
         this.#sessions.set(message.credentials.id, message.credentials);
         this.#send({ kind: 'acknowledged', sessionId: message.credentials.id });

@@ -60,6 +60,7 @@ export class Term {
   #capacity: number;
   #pools: Pick<Member, 'low' | 'high'>;
   #published = '';
+  #shortage = 0;
   #releasing = false;
   #sweeping = false;
   #nextLook: NodeJS.Timeout | undefined;
@@ -134,6 +135,7 @@ export class Term {
     const assigned = assign(members, this.#usableShards());
     this.#pace.observe(members, nowMs);
     this.#settleHandOver(locks, nowMs);
+    this.#raiseAlarm(members);
 
     const { take, againInMs } = contend({
       self,
@@ -275,6 +277,20 @@ export class Term {
     }
     this.#blockedUntilMs.delete(handOver.shard);
     this.#handOver = undefined;
+  }
+
+  /** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
+  #raiseAlarm(members: readonly MemberView[]): void {
+    const capacity = members.reduce((sum, member) => sum + member.capacity, 0);
+    const shortage = Math.max(0, this.#shards.length - capacity);
+    this.#options.metrics.capacityShortage.set(shortage);
+    if (shortage > 0 && shortage !== this.#shortage) {
+      this.#log.error(
+        { shortage, capacity },
+        'more shards than the producers may hold: start another, or raise KEYMILL_PRODUCER_CAPACITY',
+      );
+    }
+    this.#shortage = shortage;
   }
 
   /** Members as they announce themselves, but owning what the locks say: those are never behind. */

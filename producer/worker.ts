@@ -73,6 +73,8 @@ class Worker {
     this.#metrics = metrics;
     this.#scope = scope;
     this.#log = log;
+    this.#showState('lost');
+    for (const { name } of stores.keysDbs) metrics.lockHeld.set({ keys_db: name }, 0);
     this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
   }
 
@@ -151,7 +153,8 @@ class Worker {
     const session = await Session.open({ connect, timeoutMs, log, signal, openTimeoutMs: OPEN_TIMEOUT_MS });
     if (signal.aborted) return session.close();
     this.#session = session;
-    this.#showState(session);
+    this.#showState(session.state);
+    session.on('stateChanged', (state) => this.#showState(state));
     try {
       await this.#link.entrust(session.credentials);
       await asked;
@@ -205,14 +208,11 @@ class Worker {
     return undefined;
   }
 
-  #showState(session: Session): void {
-    const show = (state: SessionState): void => {
-      for (const known of ['connected', 'suspended', 'lost'] as const) {
-        this.#metrics.sessionState.set({ state: known }, state === known ? 1 : 0);
-      }
-    };
-    show(session.state);
-    session.on('stateChanged', (state) => show(state === 'expired' || state === 'closed' ? 'lost' : state));
+  #showState(state: SessionState): void {
+    const shown = state === 'expired' || state === 'closed' ? 'lost' : state;
+    for (const known of ['connected', 'suspended', 'lost'] as const) {
+      this.#metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
+    }
   }
 }
 

@@ -22,7 +22,7 @@ describe('balance between producers', function () {
   async function loads(): Promise<number[]> {
     const held = [...(await owners()).values()];
     const ids = [...(await cluster.members()).keys()];
-    return ids.map((id) => held.filter((owner) => owner === id).length).sort();
+    return ids.map((id) => held.filter((owner) => owner === id).length).sort((a, b) => a - b);
   }
 
   async function untilLoads(expected: number[]): Promise<void> {

@@ -160,6 +160,13 @@ export async function untilReady(
   );
 }
 
+/** Waits until the producer has a standby, as it has half a second after its worker became ready. */
+export async function untilStandby(producer: Producer): Promise<void> {
+  await until('a standby', () => producer.lines.some(({ msg }) => msg === 'standby loaded'), {
+    timeoutMs: 20_000,
+  });
+}
+
 async function allKeys(pool: Pool): Promise<string[]> {
   return pool.page(0, 1_000_000);
 }
@@ -183,7 +190,8 @@ function startProducer(id: string, env: Record<string, string>): Producer {
     supervisor,
     lines,
     stop: async () => {
-      supervisor.kill('SIGTERM');
+      // A second signal would mean: leave at once.
+      if (!supervisor.killed) supervisor.kill('SIGTERM');
       return exited;
     },
   };

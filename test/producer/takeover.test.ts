@@ -2,7 +2,15 @@ import { expect } from 'chai';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { FencedError } from '../../db/store-errors.ts';
 import { until } from '../until.ts';
-import { testCluster, untilFilled, untilHeld, untilReady, type Cluster, type Producer } from './cluster.ts';
+import {
+  testCluster,
+  untilFilled,
+  untilHeld,
+  untilReady,
+  untilStandby,
+  type Cluster,
+  type Producer,
+} from './cluster.ts';
 
 const T = 2_000;
 const TICK = 500;
@@ -49,6 +57,7 @@ describe('takeover of a shard', function () {
   }
 
   it('after kill -9 of the worker takes under a second, and the worker is back within one', async () => {
+    await Promise.all([...producers.values()].map(untilStandby));
     const { lock, epoch, producer, pid } = await holder();
     process.kill(pid, 'SIGKILL');
     const killed = performance.now();

@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import { until } from '../until.ts';
+import { testCluster, type Cluster, type Producer } from './cluster.ts';
+
+const FAULTS = 8;
+const T = 1_000;
+
+describe('keys under random kills', function () {
+  this.timeout(180_000);
+
+  const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
+
+  it(`every claimed key reaches a pool exactly once (TEST_SEED=${seed})`, async () => {
+    const random = randomFrom(seed);
+    await using cluster = await testCluster({
+      keysDbs: 2,
+      env: { KEYMILL_SESSION_TIMEOUT_MS: String(T), KEYMILL_BATCH_SIZE: '200' },
+    });
+    const producers = new Map<string, Producer>();
+    const start = (id: string): void => void producers.set(id, cluster.start(id));
+    for (const id of ['producer-1', 'producer-2']) start(id);
+
+    const taken: string[] = [];
+    const draining = new AbortController();
+    const drained = drain(cluster, taken, draining.signal);
+    await untilTaken(taken, 2_000);
+    for (let i = 0; i < FAULTS; i += 1) {
+      const id = random() < 0.5 ? 'producer-1' : 'producer-2';
+      const producer = producers.get(id);
+      const workerPid = await until('a member', async () => (await cluster.members()).get(id)?.pid, {
+        timeoutMs: 20_000,
+      });
+      if (!producer) throw new Error(`no ${id}`);
+      const before = taken.length;
+      await untilTaken(taken, before + Math.floor(random() * 1_500));
+      await strike(random(), producer, workerPid, () => start(id));
+      await untilTaken(taken, taken.length + 500);
+    }
+    draining.abort();
+    await drained;
+
+    await until('all claimed batches to be delivered', async () => {
+      const pending = await Promise.all(cluster.keysDbs.map((keysDb) => keysDb.pendingBatches()));
+      return pending.flat().length === 0;
+    });
+    await Promise.all([...producers.values()].map((producer) => producer.stop()));
+    const delivered = [...taken, ...(await cluster.pooled())];
+    const counts = await Promise.all(cluster.keysDbs.map((keysDb) => keysDb.counts()));
+    expect(new Set(delivered).size, 'delivered twice').to.equal(delivered.length);
+    expect(delivered.length, 'claimed and not delivered').to.equal(
+      counts.reduce((sum, { used }) => sum + used, 0),
+    );
+    for (const keysDb of cluster.keysDbs) expect(await keysDb.losses()).to.deep.equal([]);
+  });
+});
+
+/** One fault. A producer that was ended is started again. */
+async function strike(
+  choice: number,
+  producer: Producer,
+  workerPid: number,
+  restart: () => void,
+): Promise<void> {
+  if (choice < 0.4) kill(workerPid, 'SIGKILL');
+  else if (choice < 0.6) {
+    kill(workerPid, 'SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, choice < 0.5 ? T / 4 : 2 * T));
+    kill(workerPid, 'SIGCONT');
+  } else if (choice < 0.7) {
+    producer.supervisor.kill('SIGKILL');
+    restart();
+  } else if (choice < 0.85) {
+    producer.supervisor.kill('SIGKILL');
+    kill(workerPid, 'SIGKILL');
+    restart();
+  } else {
+    await producer.stop();
+    restart();
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already, by the fault before.
+  }
+}
+
+async function drain(cluster: Cluster, taken: string[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (const pool of cluster.pools) taken.push(...(await pool.take(40)).keys);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function untilTaken(taken: readonly string[], count: number): Promise<void> {
+  await until(`${count} keys to be taken`, () => taken.length >= count, { timeoutMs: 30_000 });
+}
+
+/** mulberry32 */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
