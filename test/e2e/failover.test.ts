@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../until.ts';
+import { TestCluster, untilNothingRuns } from './cluster.ts';
+import { Observer, type Lock } from './observer.ts';
+
+/** `up` runs with a session timeout of 2 s and a tick of 500 ms. */
+const SESSION_TIMEOUT_MS = 2_000;
+const TICK_MS = 500;
+const ROUNDS = 3;
+
+describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
+  this.timeout(180_000);
+  const cluster = new TestCluster('failover');
+  let observer: Observer;
+
+  before(async () => {
+    await cluster.must('up', '--detach');
+    observer = await Observer.open(cluster);
+  });
+
+  after(async () => {
+    await observer[Symbol.asyncDispose]();
+    await cluster.destroy();
+    await untilNothingRuns(cluster);
+  });
+
+  it('has every shard held by exactly one of three, nobody above 2', async () => {
+    await observer.untilSpread(2, 1, 1);
+  });
+
+  it('is even again after a fourth joins and after it leaves, with no more moves than needed', async () => {
+    const three = await observer.holders();
+    await cluster.must('up', '--detach', '--producers', '4');
+    await observer.untilSpread(1, 1, 1, 1);
+    const four = await observer.holders();
+    expect(movesBetween(three, four)).to.equal(1);
+    await cluster.must('up', '--detach', '--producers', '3');
+    await observer.untilSpread(2, 1, 1);
+    expect(movesBetween(four, await observer.holders())).to.equal(1);
+  });
+
+  it('frees the lock within 100 ms and is ready within 1 s when a worker is killed', async () => {
+    const rounds = await repeat(async () => {
+      const round = await observer.measure('keys-db-1', (lock) => process.kill(lock.pid, 'SIGKILL'));
+      await observer.untilSpread(2, 1, 1);
+      return round;
+    });
+    expect(median(rounds.map(({ freeMs }) => freeMs))).to.be.below(100);
+    expect(median(rounds.map(({ readyMs }) => readyMs))).to.be.below(1_000);
+  });
+
+  it('is ready within session timeout, one tick and 1 s when supervisor and worker are killed', async () => {
+    const { readyMs } = await observer.measure('keys-db-2', (lock) => {
+      process.kill(supervisorOf(lock), 'SIGKILL');
+      process.kill(lock.pid, 'SIGKILL');
+    });
+    expect(readyMs).to.be.below(SESSION_TIMEOUT_MS + TICK_MS + 1_000);
+    await cluster.must('up', '--detach');
+    await observer.untilSpread(2, 1, 1);
+  });
+
+  it('hands over within 300 ms on SIGTERM', async () => {
+    const rounds = await repeat(async () => {
+      const round = await observer.measure('keys-db-3', (lock) =>
+        process.kill(supervisorOf(lock), 'SIGTERM'),
+      );
+      await cluster.must('up', '--detach');
+      await observer.untilSpread(2, 1, 1);
+      return round;
+    });
+    expect(median(rounds.map(({ freeMs }) => freeMs))).to.be.below(300);
+  });
+
+  it('takes over from a worker that is stopped beyond the timeout, which drops its reign when it wakes', async () => {
+    const before = await observer.lock('keys-db-4');
+    if (before === undefined) throw new Error('nobody holds keys-db-4');
+    process.kill(before.pid, 'SIGSTOP');
+    try {
+      const epochOfOther = async (): Promise<number | false> => {
+        const now = await observer.lock('keys-db-4');
+        return now !== undefined && now.session !== before.session && (now.epoch ?? false);
+      };
+      const epoch = await until('another holder', epochOfOther, {
+        timeoutMs: SESSION_TIMEOUT_MS + TICK_MS + 3_000,
+      });
+      expect(epoch).to.be.greaterThan(before.epoch ?? 0);
+    } finally {
+      process.kill(before.pid, 'SIGCONT');
+    }
+    await observer.untilSpread(2, 1, 1);
+    const now = await observer.lock('keys-db-4');
+    expect(now?.session).not.to.equal(before.session);
+  });
+
+  it('keeps its data, its ports and its balance over down and up', async () => {
+    const before = cluster.file;
+    const link = await shorten(before.mappers[0]?.url ?? '', 'https://example.com/survives');
+    await observer[Symbol.asyncDispose]();
+    await cluster.must('down');
+    expect(cluster.leftovers()).to.deep.equal([]);
+    expect(cluster.isDescribed).to.equal(false);
+    await cluster.must('up', '--detach');
+    observer = await Observer.open(cluster);
+    await observer.untilSpread(2, 1, 1);
+    expect(withoutPids(cluster.file)).to.deep.equal(withoutPids(before));
+    for (const { url } of cluster.file.mappers) {
+      const answer = await fetch(`${url}/${link}`, { redirect: 'manual' });
+      expect(answer.headers.get('location')).to.equal('https://example.com/survives');
+    }
+  });
+
+  function supervisorOf({ owner }: Lock): number {
+    return cluster.file.producers.find(({ id }) => id === owner)?.supervisorPid ?? 0;
+  }
+});
+
+function movesBetween(
+  before: Map<string, string | undefined>,
+  after: Map<string, string | undefined>,
+): number {
+  return [...before].filter(([shard, owner]) => after.get(shard) !== owner).length;
+}
+
+async function repeat<T>(round: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let index = 0; index < ROUNDS; index++) {
+    results.push(await round());
+    // Back-off applies to a worker that dies before it has been ready for a moment.
+    await delay(200);
+  }
+  return results;
+}
+
+/** The middle one: a machine that is busy with something else spoils a single round. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+async function shorten(mapper: string, longUrl: string): Promise<string> {
+  const answer = await fetch(`${mapper}/urls`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ long_url: longUrl }),
+  });
+  expect(answer.status).to.equal(201);
+  return ((await answer.json()) as { unique_id: string }).unique_id;
+}
+
+function withoutPids(file: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(file, (name, value: unknown) => (/pid$/i.test(name) ? undefined : value)),
+  ) as unknown;
+}

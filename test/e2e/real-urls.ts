@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+/** Distinct URLs, and where they are from. */
+export interface UrlSource {
+  readonly urls: readonly string[];
+  readonly from: string;
+}
+
+/**
+ * `count` distinct URLs as people publish them: the Homepage fields of Debian's package index on this machine. Where there is no
+ * index (not Debian, or its lists were deleted), or too small a one, generated URLs make up the number, and `from` says so.
+ */
+export async function realUrls(count: number): Promise<UrlSource> {
+  const homepages = await readHomepages();
+  const real = [...new Set(homepages.filter(isTarget))].slice(0, count);
+  const generated = Array.from(
+    { length: count - real.length },
+    (_, index) => `https://example.org/generated/${index}?q=%E2%9C%93&n=${index * 7919}`,
+  );
+  const from = `${real.length} Homepage fields of Debian's package index, ${generated.length} generated`;
+  return { urls: [...real, ...generated], from };
+}
+
+async function readHomepages(): Promise<string[]> {
+  try {
+    const { stdout } = await promisify(execFile)('apt-cache', ['dumpavail'], { maxBuffer: 2 ** 30 });
+    return [...stdout.matchAll(/^Homepage: *(\S+)$/gm)].map(([, url = '']) => url);
+  } catch {
+    return [];
+  }
+}
+
+/** What the contract takes: http or https, no credentials, at most 2,048 characters, a public host. */
+function isTarget(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.username === '' &&
+    url.href.length <= 2_048 &&
+    !/^localhost$|\.localhost$|^\[|^[\d.]+$/.test(url.hostname)
+  );
+}
