@@ -2,6 +2,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Batch, IssuedKey } from './keys-db/batch.ts';
 import { claimRange, claimRecycled, lastSeqs, type PartRequest } from './keys-db/claims.ts';
 import {
+  keysBetween,
   keysOf,
   markDelivered,
   pendingBatches,
@@ -19,7 +20,15 @@ import {
   type LockProof,
   type Ownership,
 } from './keys-db/ownership.ts';
-import { clearSuspects, dueSuspects, recordSuspects } from './keys-db/suspects.ts';
+import { countsAt, recycledCount } from './keys-db/counts.ts';
+import {
+  clearSuspects,
+  dueSuspects,
+  readSuspects,
+  recordSettled,
+  recordSuspects,
+  settledRanges,
+} from './keys-db/suspects.ts';
 import type { Keyspace } from './keyspace/key.ts';
 import { openMysql, type Mysql } from './mysql.ts';
 
@@ -131,13 +140,22 @@ export class KeysDb {
 
   /** Keys not yet claimed and keys claimed so far. Costs no scan of the keys: ids less the recorded gaps. */
   async counts(): Promise<{ unused: number; used: number }> {
-    const { claimedTo, generatedTo } = await this.ownership();
-    const [row] = await this.#db.queryArrays<[number, number]>(
-      'SELECT COUNT(CASE WHEN id <= ? THEN 1 END), COUNT(CASE WHEN id > ? THEN 1 END) FROM gaps WHERE id <= ?',
-      [claimedTo, claimedTo, generatedTo],
-    );
-    const [below = 0, above = 0] = row ?? [];
-    return { unused: generatedTo - claimedTo - above, used: claimedTo - below };
+    return this.countsAt((await this.ownership()).claimedTo);
+  }
+
+  /** The same as if the claim mark were here. */
+  async countsAt(mark: number): Promise<{ unused: number; used: number }> {
+    return countsAt(this.#db, mark);
+  }
+
+  /** Keys claimed again so far, by all batches of kind `recycled`. */
+  async recycledCount(): Promise<number> {
+    return recycledCount(this.#db);
+  }
+
+  /** The rows of a range of ids, both ends included, in order; gaps have none. */
+  async keysBetween(firstId: number, lastId: number): Promise<IssuedKey[]> {
+    return keysBetween(this.#db, firstId, lastId);
   }
 
   /** Records deliveries that a pool has lost, before its sequence number is moved past them. Idempotent. @throws FencedError */
@@ -159,9 +177,24 @@ export class KeysDb {
     await clearSuspects(this.#db, ids);
   }
 
+  /** All suspects up to `lastId`, in order of id. */
+  async suspects(lastId?: number): Promise<number[]> {
+    return readSuspects(this.#db, lastId);
+  }
+
   /** Suspects first seen at least `quarantineMs` ago by the database's clock, at most `limit`. */
   async dueSuspects(quarantineMs: number, limit?: number): Promise<number[]> {
     return dueSuspects(this.#db, quarantineMs, limit);
+  }
+
+  /** Numbers of the ranges whose every key is bound: n stands for ids SETTLED_RANGE × n + 1 to SETTLED_RANGE × (n + 1). */
+  async settledRanges(): Promise<number[]> {
+    return settledRanges(this.#db);
+  }
+
+  /** Records that every key of these ranges is bound, which is for ever. Idempotent. */
+  async recordSettled(rangeNumbers: readonly number[]): Promise<void> {
+    await recordSettled(this.#db, rangeNumbers);
   }
 
   async close(): Promise<void> {

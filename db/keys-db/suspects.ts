@@ -29,9 +29,27 @@ export async function dueSuspects(db: Mysql, quarantineMs: number, limit = 10_00
   return rows.map(([id]) => id);
 }
 
-/** Suspects with an id in the range, both ends included. */
-export async function suspectsBetween(db: Mysql, firstId: number, lastId: number): Promise<number[]> {
-  const sql = 'SELECT id FROM suspects WHERE id BETWEEN ? AND ? ORDER BY id';
-  const rows = await db.queryArrays<[number]>(sql, [firstId, lastId]);
+/** All suspects up to `lastId`, in order of id. */
+export async function readSuspects(db: Mysql, lastId = Number.MAX_SAFE_INTEGER): Promise<number[]> {
+  const rows = await db.queryArrays<[number]>('SELECT id FROM suspects WHERE id <= ? ORDER BY id', [lastId]);
   return rows.map(([id]) => id);
+}
+
+/** Ids per settled range; part of what the recorded numbers mean, so it never changes. */
+export const SETTLED_RANGE = 10_000;
+
+export async function settledRanges(db: Mysql): Promise<number[]> {
+  const rows = await db.queryArrays<[number]>(
+    'SELECT range_number FROM settled_ranges ORDER BY range_number',
+  );
+  return rows.map(([number]) => number);
+}
+
+export async function recordSettled(db: Mysql, rangeNumbers: readonly number[]): Promise<void> {
+  for (let at = 0; at < rangeNumbers.length; at += IDS_PER_STATEMENT) {
+    const rows = rangeNumbers.slice(at, at + IDS_PER_STATEMENT).map((number) => `(${number})`);
+    const sql = `INSERT INTO settled_ranges (range_number) VALUES ${rows.join(',')}
+      ON DUPLICATE KEY UPDATE settled_ranges.range_number = settled_ranges.range_number`;
+    await settle(() => db.execute(sql));
+  }
 }

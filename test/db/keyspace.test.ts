@@ -73,6 +73,9 @@ describe('keyspace', () => {
                 .and.have.length(length);
               expect(keyspace.locate(key)).to.deep.equal({ region, id: firstId + i });
             });
+            expect(keyspace.locateAll(['?', ...keys]).slice(1)).to.deep.equal(
+              keys.map((_, i) => ({ region, id: firstId + i })),
+            );
           },
         ),
       );

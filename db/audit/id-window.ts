@@ -1,0 +1,22 @@
+/** A set of ids within a window, one bit each. */
+export class IdWindow {
+  readonly #first: number;
+  readonly #bits: Uint8Array;
+
+  constructor(first: number, last: number) {
+    this.#first = first;
+    this.#bits = new Uint8Array(Math.max(0, Math.ceil((last - first + 1) / 8)));
+  }
+
+  /** Ids outside the window are ignored. */
+  add(id: number): void {
+    const at = id - this.#first;
+    const byte = Math.floor(at / 8);
+    if (byte >= 0 && byte < this.#bits.length) this.#bits[byte] = (this.#bits[byte] ?? 0) | (1 << (at & 7));
+  }
+
+  has(id: number): boolean {
+    const at = id - this.#first;
+    return ((this.#bits[Math.floor(at / 8)] ?? 0) & (1 << (at & 7))) !== 0;
+  }
+}

@@ -1,0 +1,100 @@
+import type { LinkMet, UrlsDb } from '../links.ts';
+
+const ROWS_PER_PAGE = 10_000;
+
+export interface WalkResult {
+  /** Keys that have a row on more than one server (or two on one: its primary key forbids that). */
+  readonly duplicates: number;
+  readonly unreachable: readonly string[];
+}
+
+/**
+ * Walks over all links of all urls databases as one stream in the order of their primary key, in bounded memory, so that
+ * a key with rows on two servers meets itself. A server that stops answering is left out from there on, and named.
+ */
+export async function walkLinks(
+  urlsDbs: readonly UrlsDb[],
+  visit: (links: readonly LinkMet[]) => void,
+  signal?: AbortSignal,
+): Promise<WalkResult> {
+  const streams = urlsDbs.map((db) => new LinkStream(db));
+  await Promise.all(streams.map((stream) => stream.fill()));
+  let duplicates = 0;
+  let last: LinkMet | undefined;
+  let lastCounted = false;
+  let met: LinkMet[] = [];
+  for (;;) {
+    const next = nearest(streams);
+    if (!next) break;
+    const link = next.take();
+    const again = last !== undefined && compare(last, link) === 0;
+    if (again && !lastCounted) duplicates += 1;
+    lastCounted = again;
+    last = link;
+    met.push(link);
+    if (met.length === ROWS_PER_PAGE) {
+      signal?.throwIfAborted();
+      visit(met);
+      met = [];
+    }
+    if (next.isDry) await next.fill();
+  }
+  visit(met);
+  return { duplicates, unreachable: streams.filter(({ failed }) => failed).map(({ name }) => name) };
+}
+
+/** One database's links, a page at a time. */
+class LinkStream {
+  readonly name: string;
+  failed = false;
+  readonly #db: UrlsDb;
+  #page: LinkMet[] = [];
+  #at = 0;
+  #ended = false;
+
+  constructor(db: UrlsDb) {
+    this.name = db.name;
+    this.#db = db;
+  }
+
+  get head(): LinkMet | undefined {
+    return this.#page[this.#at];
+  }
+
+  get isDry(): boolean {
+    return this.head === undefined && !this.#ended;
+  }
+
+  /** To be called only when there is a head. */
+  take(): LinkMet {
+    return this.#page[this.#at++] as LinkMet;
+  }
+
+  async fill(): Promise<void> {
+    try {
+      const last = this.#page.at(-1);
+      this.#page = await this.#db.keysAfter(last, ROWS_PER_PAGE);
+      this.#ended = this.#page.length < ROWS_PER_PAGE;
+    } catch {
+      this.#page = [];
+      this.#ended = true;
+      this.failed = true;
+    }
+    this.#at = 0;
+  }
+}
+
+function nearest(streams: readonly LinkStream[]): LinkStream | undefined {
+  let best: LinkStream | undefined;
+  for (const stream of streams) {
+    if (stream.head && (!best?.head || compare(stream.head, best.head) < 0)) best = stream;
+  }
+  return best;
+}
+
+/** As the primary key orders: slot, then bytes. */
+function compare(a: LinkMet, b: LinkMet): number {
+  if (a.slot !== b.slot) return a.slot - b.slot;
+  if (a.key === b.key) return 0;
+  return a.key < b.key ? -1 : 1;
+}

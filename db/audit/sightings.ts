@@ -1,0 +1,109 @@
+import type { KeysDb } from '../keys-db.ts';
+import { placementOf } from '../keyspace/placement.ts';
+import type { Keyspace } from '../keyspace/key.ts';
+import type { Pool } from '../pool.ts';
+import type { AuditSources } from './sources.ts';
+
+/** Places before the urls databases, in the direction in which keys flow. */
+export const WAY_PLACES = ['pending', 'pooled', 'reserved'] as const;
+export type WayPlace = (typeof WAY_PLACES)[number];
+
+export interface Sighting {
+  /** The furthest place the key was seen in. */
+  place: WayPlace;
+  /** The store or mapper of the last sighting. */
+  spot: string;
+  /** Seen in two different spots. */
+  repeated: boolean;
+}
+
+const KEYS_PER_PAGE = 10_000;
+
+/** The keys seen on their way, by region and id: as many as pools and mappers hold, however many were ever issued. */
+export class Sightings {
+  /** Stores and mappers that did not answer; what is in them was not seen. */
+  readonly unreachable: string[] = [];
+  readonly #keyspace: Keyspace;
+  readonly #byRegion: ReadonlyMap<number, Map<number, Sighting>>;
+
+  /** @param regions keys of other regions are passed over */
+  constructor(keyspace: Keyspace, regions: Iterable<number>) {
+    this.#keyspace = keyspace;
+    this.#byRegion = new Map(Array.from(regions, (region) => [region, new Map<number, Sighting>()]));
+  }
+
+  find(region: number, id: number): Sighting | undefined {
+    return this.#byRegion.get(region)?.get(id);
+  }
+
+  see(place: WayPlace, spot: string, keys: readonly string[]): void {
+    for (const located of this.#keyspace.locateAll(keys)) {
+      const seen = located && this.#byRegion.get(located.region);
+      if (!seen) continue;
+      const earlier = seen.get(located.id);
+      if (!earlier) {
+        seen.set(located.id, { place, spot, repeated: false });
+      } else if (earlier.spot !== spot) {
+        // The same spot again is a page that moved under a delivery. Places are looked at in order, so this one is no nearer.
+        seen.set(located.id, { place, spot, repeated: true });
+      }
+    }
+  }
+}
+
+/**
+ * Looks at all keys on their way, in the direction they flow, so that one that moves meanwhile is seen at least once.
+ * A key put back against the stream can be missed: look again for what is missing.
+ */
+export async function lookAround(
+  sources: Pick<AuditSources, 'keyspace' | 'keysDbs' | 'pools' | 'reserves'>,
+  signal?: AbortSignal,
+): Promise<Sightings> {
+  const { keyspace, keysDbs, pools } = sources;
+  const sightings = new Sightings(
+    keyspace,
+    keysDbs.map(({ region }) => region),
+  );
+  const attempt = async (name: string, look: () => Promise<void>): Promise<void> => {
+    signal?.throwIfAborted();
+    try {
+      await look();
+    } catch {
+      sightings.unreachable.push(name);
+    }
+  };
+  await Promise.all(keysDbs.map((db) => attempt(db.name, () => lookAtPending(db, sightings))));
+  await Promise.all(pools.map((pool) => attempt(pool.name, () => lookAtPool(pool, sightings, signal))));
+  await attempt('mappers', async () => {
+    for (const { mapper, keys } of await sources.reserves()) {
+      if (keys) sightings.see('reserved', mapper, keys);
+      else sightings.unreachable.push(mapper);
+    }
+  });
+  signal?.throwIfAborted();
+  return sightings;
+}
+
+async function lookAtPending(db: KeysDb, sightings: Sightings): Promise<void> {
+  for (const batch of await db.pendingBatches()) {
+    const keys = await db.keysOf(batch);
+    const waiting = keys.filter(
+      ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.delivered !== true,
+    );
+    sightings.see(
+      'pending',
+      db.name,
+      waiting.map(({ key }) => key),
+    );
+  }
+}
+
+/** Paged from the tail: takes shift the positions counted from the head (a page from there missed 180 keys of 19,780). */
+async function lookAtPool(pool: Pool, sightings: Sightings, signal?: AbortSignal): Promise<void> {
+  for (let fromTail = 0; ; fromTail += KEYS_PER_PAGE) {
+    signal?.throwIfAborted();
+    const keys = await pool.page(fromTail, KEYS_PER_PAGE);
+    sightings.see('pooled', pool.name, keys);
+    if (keys.length < KEYS_PER_PAGE) return;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Mysql } from '../mysql.ts';
+import { readOwnership } from './ownership.ts';
+
+/** Keys above and up to a claim mark: ids less the recorded gaps, without a scan of the keys. */
+export async function countsAt(db: Mysql, mark: number): Promise<{ unused: number; used: number }> {
+  const { generatedTo } = await readOwnership(db);
+  const [row] = await db.queryArrays<[number, number]>(
+    'SELECT COUNT(CASE WHEN id <= ? THEN 1 END), COUNT(CASE WHEN id > ? THEN 1 END) FROM gaps WHERE id <= ?',
+    [mark, mark, generatedTo],
+  );
+  const [below = 0, above = 0] = row ?? [];
+  return { unused: generatedTo - mark - above, used: mark - below };
+}
+
+/** Keys claimed again so far. */
+export async function recycledCount(db: Mysql): Promise<number> {
+  const [row] = await db.queryArrays<[number]>(
+    "SELECT CAST(COALESCE(SUM(size), 0) AS UNSIGNED) FROM batches WHERE kind = 'recycled'",
+  );
+  return row?.[0] ?? 0;
+}

@@ -1,0 +1,114 @@
+import { expect } from 'chai';
+import { openMysql } from '../../db/mysql.ts';
+import { SuspectSearch } from '../../db/suspect-search.ts';
+import { until } from '../until.ts';
+import { testSystem, type TestSystem } from './audit-fixture.ts';
+import { keyspace, log } from './keys-db-fixture.ts';
+import { rejection } from './rejection.ts';
+
+function searchOf(system: TestSystem, quarantineMs: number): SuspectSearch {
+  const keysDb = system.shards[0]?.db ?? expect.fail();
+  const { pools, urlsDbs, reserves } = system.sources;
+  return new SuspectSearch({ keyspace, keysDb, pools, urlsDbs, reserves, quarantineMs, log });
+}
+
+async function ageSuspects(system: TestSystem): Promise<void> {
+  await system.shards[0]?.sql.execute('UPDATE suspects SET first_seen = first_seen - INTERVAL 1 HOUR');
+}
+
+describe('search for suspects', () => {
+  it('records missing keys, and has them recycled only when they are still missing after the quarantine', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    const { keys: lost } = (await system.pools[0]?.take(5)) ?? expect.fail();
+    const ids = lost.map((key) => keyspace.locate(key)?.id ?? 0).sort((a, b) => a - b);
+    const search = searchOf(system, 60_000);
+    expect(await search.run()).to.deep.include({ complete: true, missing: 5, due: [] });
+    expect(await system.shards[0]?.db.suspects()).to.deep.equal(ids);
+    await ageSuspects(system);
+    expect(await search.run()).to.deep.include({ missing: 5, due: ids });
+  });
+
+  it('forgets a suspect that turned up, so that its time begins anew', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    const [pool = expect.fail()] = system.pools;
+    const { keys: lost } = await pool.take(3);
+    const search = searchOf(system, 60_000);
+    await search.run();
+    await ageSuspects(system);
+    await pool.putBack(lost.slice(0, 2));
+    await system.bind(lost.slice(2));
+    expect(await search.run()).to.deep.include({ missing: 0, due: [] });
+    expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
+    await pool.take(1);
+    expect(await search.run()).to.deep.include({ missing: 1, due: [] });
+  });
+
+  it('concludes nothing while a mapper, or the list of mappers, does not answer', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    await system.pools[0]?.take(5);
+    const search = searchOf(system, 0);
+    system.reserves.set('mapper-1', undefined);
+    expect(await search.run()).to.deep.include({ complete: false, unreachable: ['mapper-1'], due: [] });
+    system.reserves.set('mapper-1', []);
+    const reserves = async (): Promise<never> => Promise.reject(new Error('no session'));
+    const blind = new SuspectSearch({
+      ...system.sources,
+      keysDb: system.shards[0]?.db ?? expect.fail(),
+      reserves,
+      quarantineMs: 0,
+      log,
+    });
+    expect(await blind.run()).to.deep.include({ complete: false, unreachable: ['mappers'], due: [] });
+    expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
+  });
+
+  it('recycles: a due key is claimed again, is pending and no suspect, and ends bound exactly once', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    await system.pools[0]?.take(5);
+    const search = searchOf(system, 0);
+    const due = await until('the suspects to be due', async () => {
+      const result = await search.run();
+      return result.due.length === 5 ? result.due : undefined;
+    });
+    const { db } = system.shards[0] ?? expect.fail();
+    const batch = await db.claimRecycled({ epoch: 1, ids: due, parts: [{ pool: 'redis-1', seq: 9 }] });
+    expect(await search.run(), 'pending is not missing').to.deep.include({ missing: 0, due: [] });
+    await db.markDelivered(batch, [0]);
+    await system.bind((await db.keysOf(batch)).map(({ key }) => key));
+    expect(await search.run()).to.deep.include({ missing: 0, due: [] });
+    expect(await db.recycledCount()).to.equal(5);
+  });
+
+  it('does not look again at ranges that are wholly bound, nor does the successor', async () => {
+    await using system = await testSystem({ keysPerShard: 30_000 });
+    await system.issue(0, 25_000);
+    const keys = (await Promise.all(system.pools.map(async (pool) => (await pool.take(50_000)).keys))).flat();
+    const first = keys.filter((key) => (keyspace.locate(key)?.id ?? 0) <= 10_000);
+    await system.bind(first);
+    system.reserves.set(
+      'mapper-1',
+      keys.filter((key) => !first.includes(key)),
+    );
+    const search = searchOf(system, 0);
+    expect(await search.run()).to.include({ complete: true, missing: 0 });
+    expect(await system.shards[0]?.db.settledRanges()).to.deep.equal([0]);
+    // A row of a settled range that vanished shows whether the range is read again: it would be missing.
+    for (const [i, url] of system.urlsDbUrls.entries()) {
+      await using sql = openMysql(url, { name: `urls-${i + 1}` });
+      await sql.execute('DELETE FROM urls');
+    }
+    expect(await search.run()).to.include({ complete: true, missing: 0 });
+    expect(await searchOf(system, 0).run()).to.include({ complete: true, missing: 0 });
+  });
+
+  it('stops when told to', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    const stop = AbortSignal.abort(new Error('enough'));
+    expect((await rejection(searchOf(system, 0).run(stop))).message).to.equal('enough');
+  });
+});
