@@ -1,4 +1,7 @@
+import { tolerateClosedOutput } from './cluster/progress.ts';
 import { runProgram } from './operator/program.ts';
+
+tolerateClosedOutput();
 
 const exitCode = await runProgram(process.argv.slice(2), {
   env: process.env,

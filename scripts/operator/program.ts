@@ -4,8 +4,10 @@ import { KeymillError } from '../../runtime/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal/terminal.ts';
+import { addDrillCommand } from '../drills/command.ts';
 import { addLocksCommand } from './locks.ts';
 import { addPoolsCommand } from './pools.ts';
+import { addBenchCommand } from './bench.ts';
 import { addKeysCommand } from './keys.ts';
 import { addProducersCommand } from './producers.ts';
 import { addStatusCommand } from './status.ts';
@@ -40,6 +42,8 @@ export function createProgram(terminal: Terminal): Command {
     addKeysCommand,
     addZookeeperCommand,
     addZkCommand,
+    addDrillCommand,
+    addBenchCommand,
   ];
   for (const add of commands) add(program, terminal);
   return program;
