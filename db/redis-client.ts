@@ -248,7 +248,7 @@ class ReconnectingClient implements RedisClient {
 
   #beat(): void {
     if (!this.connected) return;
-    this.command('PING', [], { timeoutMs: HEARTBEAT_MS }).catch(() => undefined); // noticed where it happens
+    this.command('PING', []).catch(() => undefined); // noticed where it happens
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,7 +23,7 @@ export class ReplyError extends Error {
   readonly code: string;
 
   constructor(message: string) {
-    super(message);
+    super(message.replace(/ script: [0-9a-f]{40}, on @.*$/, ''));
     this.name = 'ReplyError';
     this.code = message.split(' ', 1)[0] ?? '';
   }

@@ -3,20 +3,21 @@ import { expect } from 'chai';
 import { publishInvalidation, subscribeInvalidations } from '../../db/invalidation.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
 import { createLog } from '../../runtime/log.ts';
+import type { FaultyProxy } from '../../scripts/faults/proxy.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
-import { startWire, through, type Wire } from './wire.ts';
+import { startWire, through } from './wire.ts';
 
 const log = createLog('test', 'invalidation', 'silent');
 
 describe('invalidation', () => {
   let servers: { name: string; url: string }[];
-  let wires: Wire[];
+  let wires: FaultyProxy[];
   let pools: Pool[];
 
   beforeEach(async () => {
     servers = await testRedis(2);
-    wires = await Promise.all(servers.map(async ({ url }) => startWire(Number(new URL(url).port))));
+    wires = await Promise.all(servers.map(async ({ url }) => startWire(url)));
     pools = servers.map((server) => openPool({ ...server, log }));
     for (const pool of pools) await pool.whenConnected(5_000);
   });
@@ -30,7 +31,10 @@ describe('invalidation', () => {
     const heard: string[] = [];
     const subscribed: string[] = [];
     const subscription = subscribeInvalidations({
-      servers: servers.map(({ name, url }, index) => ({ name, url: through(wires[index] as Wire, url) })),
+      servers: servers.map(({ name, url }, index) => ({
+        name,
+        url: through(wires[index] as FaultyProxy, url),
+      })),
       log,
       onInvalidated: (key) => heard.push(key),
       onSubscribed: (server) => subscribed.push(server),
@@ -56,7 +60,7 @@ describe('invalidation', () => {
   it('still arrives when one shard is cut off from the listener', async () => {
     await using listener = listen();
     await until('both subscriptions', () => listener.subscribed.length === 2);
-    wires[0]?.holdAnswers();
+    wires[0]?.silence();
     const key = randomKey();
     await publishInvalidation(pools, key);
     await until('the announcement', () => listener.heard.includes(key));
@@ -74,9 +78,9 @@ describe('invalidation', () => {
     await using listener = listen();
     await until('both subscriptions', () => listener.subscribed.length === 2);
     const acceptedBefore = wires[0]?.accepted ?? 0;
-    wires[0]?.holdAnswers();
+    wires[0]?.silence();
     await until('a new connection', () => (wires[0]?.accepted ?? 0) > acceptedBefore);
-    wires[0]?.dropHeld();
+    wires[0]?.heal();
     await until('the new subscription', () => listener.subscribed.length > 2);
   });
 

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
@@ -9,11 +10,12 @@ import { openRedis } from '../../db/redis-client.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
+import type { FaultyProxy } from '../../scripts/faults/proxy.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
 import { stopAtEnd, testFolder, testRedis } from '../servers.ts';
 import { until } from '../until.ts';
-import { startWire, through, type Wire } from './wire.ts';
+import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';
 
 const log = createLog('test', 'redis', 'silent');
 const KEYS_DB = 'keys-db-1';
@@ -28,7 +30,7 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
 
 describe('a connection to Redis', () => {
   let url: string;
-  let wire: Wire;
+  let wire: FaultyProxy;
   let direct: Redis;
   let pool: Pool;
 
@@ -36,7 +38,7 @@ describe('a connection to Redis', () => {
     const [server] = await testRedis();
     if (server === undefined) throw new Error('no test Redis');
     url = server.url;
-    wire = await startWire(Number(new URL(url).port));
+    wire = await startWire(url);
     direct = new Redis(url);
   });
 
@@ -56,7 +58,7 @@ describe('a connection to Redis', () => {
     it('does not know whether what it had sent was done, and never sends it again by itself', async () => {
       await openThroughWire();
       await pool.raiseEpoch(KEYS_DB, 1);
-      wire.cutAtNextAnswer();
+      loseNextAnswer(wire);
       expect(await errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }))).to.be.instanceOf(
         OutcomeUnknownError,
       );
@@ -69,7 +71,7 @@ describe('a connection to Redis', () => {
     it('takes no key a second time for a take whose answer was lost', async () => {
       await direct.rpush('keys:available', ...KEYS);
       await openThroughWire();
-      wire.cutAtNextAnswer();
+      loseNextAnswer(wire);
       expect(await errorOf(pool.take(1))).to.be.instanceOf(OutcomeUnknownError);
       await until('a new connection', () => pool.connected);
       expect(await pool.level()).to.equal(2);
@@ -77,10 +79,10 @@ describe('a connection to Redis', () => {
 
     it('settles every command in flight, those sent in one burst included', async () => {
       await openThroughWire();
-      wire.holdRequests();
-      const burst = Promise.all(Array.from({ length: 100 }, async () => errorOf(pool.level())));
-      wire.cut();
-      for (const error of await burst) expect(error).to.be.instanceOf(OutcomeUnknownError);
+      const burst = await loseRequest(wire, async () =>
+        Promise.all(Array.from({ length: 100 }, async () => errorOf(pool.level()))),
+      );
+      for (const error of burst) expect(error).to.be.instanceOf(OutcomeUnknownError);
     });
 
     it('is back within half a second of the server', async () => {
@@ -96,8 +98,7 @@ describe('a connection to Redis', () => {
       await openThroughWire();
       const cuts = {
         now: () => wire.cut(),
-        answer: () => wire.cutAtNextAnswer(),
-        request: () => wire.cutAtNextRequest(),
+        answer: () => loseNextAnswer(wire),
         turn: () => setImmediate(() => wire.cut()),
         soon: () => setTimeout(() => wire.cut(), 1),
         none: () => undefined,
@@ -125,6 +126,7 @@ describe('a connection to Redis', () => {
 
     it('refuses at once, and keeps nothing for later, while it is away', async () => {
       await openThroughWire();
+      const { port } = wire;
       await wire[Symbol.asyncDispose]();
       await until('the loss', () => !pool.connected);
       const startedAt = monotonicMs();
@@ -132,8 +134,7 @@ describe('a connection to Redis', () => {
       expect(error).to.be.instanceOf(StoreUnavailableError);
       expect(String(error)).to.include('redis-1');
       expect(monotonicMs() - startedAt).to.be.below(50);
-      const port = wire.port;
-      wire = await startWire(Number(new URL(url).port), port);
+      wire = await startWire(url, port);
       await until('a new connection', () => pool.connected);
       expect(await direct.exists('keys:available')).to.equal(0);
     });
@@ -142,7 +143,7 @@ describe('a connection to Redis', () => {
   describe('that hangs', () => {
     it('fails a command at its deadline and refuses further ones at once, until the late answer comes', async () => {
       await openThroughWire({ commandTimeoutMs: 100 });
-      wire.holdAnswers();
+      wire.silence();
       const startedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(OutcomeUnknownError);
       expect(monotonicMs() - startedAt).to.be.within(95, 1_000);
@@ -150,7 +151,7 @@ describe('a connection to Redis', () => {
       const refusedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(StoreUnavailableError);
       expect(monotonicMs() - refusedAt).to.be.below(50);
-      wire.releaseAnswers();
+      wire.heal();
       await until('an answer', () => pool.connected);
       expect(await pool.level()).to.equal(0);
       expect(wire.accepted).to.equal(1);
@@ -160,9 +161,9 @@ describe('a connection to Redis', () => {
       await direct.rpush('keys:available', ...KEYS);
       const late: string[][] = [];
       await openThroughWire({ onLateKeys: (keys) => late.push(keys) });
-      wire.holdAnswers();
+      wire.silence();
       expect(await errorOf(pool.take(2, { timeoutMs: 50 }))).to.be.instanceOf(OutcomeUnknownError);
-      wire.releaseAnswers();
+      wire.heal();
       await until('the late keys', () => late.length > 0);
       expect(late).to.deep.equal([['aaaaaaaa', 'bbbbbbbb']]);
     });
@@ -170,33 +171,35 @@ describe('a connection to Redis', () => {
     it('puts late keys back to the head when nobody asks for them', async () => {
       await direct.rpush('keys:available', ...KEYS);
       await openThroughWire();
-      wire.holdAnswers();
+      wire.delay(60);
       expect(await errorOf(pool.take(2, { timeoutMs: 50 }))).to.be.instanceOf(OutcomeUnknownError);
-      expect(await direct.llen('keys:available')).to.equal(1);
-      wire.releaseAnswers();
-      await until('the keys', async () => (await direct.llen('keys:available')) === 3);
+      await until('the take', async () => (await direct.llen('keys:available')) === 1);
+      await until(
+        'the keys',
+        async () => (await direct.lrange('keys:available', 0, -1)).length === 3 && pool.connected,
+      );
       expect(await direct.lrange('keys:available', 0, -1)).to.deep.equal(KEYS);
     });
 
     it('is given up when it hangs on, and replaced', async () => {
       await openThroughWire({ commandTimeoutMs: 50, hangMs: 150 });
-      wire.holdAnswers();
+      wire.silence();
       await errorOf(pool.level());
       await until('a second connection', () => wire.accepted >= 2);
-      wire.dropHeld();
+      wire.heal();
       await until('an answer', () => pool.connected);
       expect(await pool.level()).to.equal(0);
     });
 
     it('is noticed while nobody asks anything', async () => {
       await openThroughWire({ commandTimeoutMs: 100 });
-      wire.holdAnswers();
+      wire.silence();
       await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
     });
 
     it('is noticed behind a delivery, whose own deadline is long', async () => {
       await openThroughWire({ commandTimeoutMs: 100 });
-      wire.holdRequests();
+      wire.silence();
       const delivery = errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
       await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
       wire.cut();
@@ -327,6 +330,18 @@ describe('a connection to Redis', () => {
         expect(String(readOnly)).to.include('READONLY');
         await admin.replicaof('NO', 'ONE');
 
+        // A directory in the place of the snapshot: saving fails, and then Redis refuses writes.
+        await mkdir(join(testFolder(), 'full', 'dump.rdb'));
+        await admin.config('SET', 'save', '3600 1');
+        await admin.bgsave();
+        const unsaved = await until('a refused write', async () => {
+          const error = await errorOf(pool.raiseEpoch(KEYS_DB, 1));
+          return String(error).includes('MISCONF') ? error : undefined;
+        });
+        expect(unsaved).to.be.instanceOf(StoreUnavailableError);
+        expect(String(unsaved)).to.not.include('user_script');
+        await admin.config('SET', 'save', '');
+
         // Nothing of it was written, and the connection serves on.
         const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
         expect(reply).to.deep.equal({ result: 'ok', epoch: 1, seq: 1, level: 3 });
@@ -340,7 +355,7 @@ describe('a connection to Redis', () => {
   describe('that is closed', () => {
     it('settles what was in flight and refuses everything after', async () => {
       await openThroughWire();
-      wire.holdAnswers();
+      wire.silence();
       const inFlight = errorOf(pool.level());
       await pool[Symbol.asyncDispose]();
       expect(await inFlight).to.be.instanceOf(OutcomeUnknownError);
@@ -348,7 +363,7 @@ describe('a connection to Redis', () => {
     });
 
     it('can be closed while it is still being made', async () => {
-      wire.holdAnswers();
+      wire.silence();
       pool = openPool({ name: 'redis-1', url: through(wire, url), log });
       await until('the attempt', () => wire.accepted > 0);
       const startedAt = monotonicMs();
@@ -365,11 +380,11 @@ describe('a connection to Redis', () => {
 
   it('refuses more than it may have in flight', async () => {
     await openThroughWire();
-    wire.holdAnswers();
+    wire.silence();
     await using client = openRedis(through(wire, url), { name: 'redis-1', log });
-    wire.releaseAnswers();
+    wire.heal();
     expect(await client.whenConnected(2_000)).to.equal(true);
-    wire.holdRequests();
+    wire.silence();
     const flood = Array.from({ length: 10_001 }, async () =>
       errorOf(client.command('LLEN', ['keys:available'])),
     );
