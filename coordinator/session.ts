@@ -23,7 +23,7 @@ import type { Log } from '../runtime/log.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
 import { attachPatiently, ServerOrder } from './attach.ts';
 import { closeSession } from './close-session.ts';
-import { parseConnectString } from './connect-string.ts';
+import { parseConnectString, type Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { LivenessClock } from './liveness.ts';
 import type { Connection } from './connection.ts';
@@ -129,6 +129,11 @@ export class Session {
   get state(): SessionState {
     this.#check();
     return this.#state;
+  }
+
+  /** The server of the current connection, or of the last one. */
+  get server(): Server {
+    return this.#connection.server;
   }
 
   /** How often a connection has been attached: a conclusion drawn at an earlier number must be verified again. */
@@ -257,7 +262,9 @@ export class Session {
 
   async #beat(connection: Connection): Promise<void> {
     while (connection.usable) {
-      await pauseQuietly(this.timeoutMs / 3, connection.signal);
+      // From send to send, so that a slow answer does not stretch the rhythm.
+      const dueMs = connection.provenAtMs + this.timeoutMs / 3 - monotonicMs();
+      await pauseQuietly(Math.max(dueMs, 1), connection.signal);
       if (!connection.usable) return;
       try {
         await connection.heartbeat(this.#operationMs);

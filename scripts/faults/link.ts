@@ -1,0 +1,162 @@
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What is wrong with the network now; shared by all links of a proxy, which read it anew for every piece. */
+export interface LinkFaults {
+  silent: boolean;
+  mute: boolean;
+  delayMs: number;
+  cutAfterBytes?: number;
+  cutBeforeReplyTo?: (sent: Buffer) => boolean;
+  mangle?: (piece: Buffer) => Buffer;
+}
+
+/** A held piece, or the end of the stream. */
+type Piece = Buffer | 'end';
+
+interface Direction {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly held: Piece[];
+  heldBytes: number;
+  busy: boolean;
+}
+
+/** While pieces are held the sender is stopped beyond this, as a full TCP window would. */
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
+
+/** One client's connection through the proxy to the server. */
+export class Link {
+  readonly #faults: LinkFaults;
+  readonly #client: Socket;
+  readonly #server: Socket | undefined;
+  readonly #directions: Direction[] = [];
+  readonly #onGone: () => void;
+  #replyIsDoomed = false;
+  #gone = false;
+
+  constructor(
+    client: Socket,
+    target: { host: string; port: number },
+    faults: LinkFaults,
+    onGone: () => void,
+  ) {
+    this.#faults = faults;
+    this.#client = client;
+    this.#onGone = onGone;
+    client.on('error', () => this.#lost());
+    if (faults.mute) {
+      client.resume();
+      client.on('end', () => this.cut());
+      return;
+    }
+    client.setNoDelay();
+    this.#server = connect({ ...target, allowHalfOpen: true, noDelay: true });
+    this.#server.on('error', () => this.#lost());
+    this.#join(client, this.#server, (piece) => this.#onRequest(piece));
+    this.#join(this.#server, client, (piece) => this.#onAnswer(piece));
+  }
+
+  /** Resets both sides. */
+  cut(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    for (const direction of this.#directions) direction.held.length = 0;
+    reset(this.#client);
+    if (this.#server !== undefined) reset(this.#server);
+    this.#onGone();
+  }
+
+  /** Sends on what was held. */
+  flush(): void {
+    for (const direction of this.#directions) void this.#pump(direction);
+  }
+
+  #join(from: Socket, to: Socket, filter: (piece: Buffer) => Buffer | undefined): void {
+    const direction: Direction = { from, to, held: [], heldBytes: 0, busy: false };
+    this.#directions.push(direction);
+    const hold = (piece: Piece): void => {
+      direction.held.push(piece);
+      direction.heldBytes += piece.length;
+      if (direction.heldBytes > MAX_HELD_BYTES) from.pause();
+      void this.#pump(direction);
+    };
+    from.on('data', (piece: Buffer) => {
+      const kept = filter(piece);
+      if (kept !== undefined) hold(kept);
+    });
+    from.on('end', () => hold('end'));
+  }
+
+  async #pump(direction: Direction): Promise<void> {
+    if (direction.busy) return;
+    direction.busy = true;
+    while (!this.#gone && !this.#faults.silent && direction.held.length > 0) {
+      if (this.#faults.delayMs > 0) await delay(this.#faults.delayMs);
+      if (this.#faults.silent) break;
+      const piece = direction.held.shift();
+      if (piece !== undefined) await this.#pass(direction, piece);
+    }
+    direction.busy = false;
+    // One side was reset while the network was a black hole: the other learns of it now.
+    if (!this.#faults.silent && (direction.from.errored || direction.to.errored)) this.cut();
+  }
+
+  async #pass(direction: Direction, piece: Piece): Promise<void> {
+    direction.heldBytes -= piece.length;
+    if (direction.heldBytes <= MAX_HELD_BYTES) direction.from.resume();
+    if (piece === 'end') {
+      await new Promise<void>((resolve) => {
+        direction.to.end(resolve);
+      });
+      if (this.#directions.every(({ from, held }) => from.readableEnded && held.length === 0)) this.#forget();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      direction.to.write(piece, () => resolve());
+    });
+  }
+
+  /** Both sides have ended by themselves. */
+  #forget(): void {
+    this.#gone = true;
+    this.#client.destroy();
+    this.#server?.destroy();
+    this.#onGone();
+  }
+
+  #onRequest(piece: Buffer): Buffer {
+    if (this.#faults.cutBeforeReplyTo?.(piece) === true) {
+      delete this.#faults.cutBeforeReplyTo;
+      this.#replyIsDoomed = true;
+    }
+    return piece;
+  }
+
+  #onAnswer(piece: Buffer): Buffer | undefined {
+    if (this.#replyIsDoomed) {
+      this.cut();
+      return undefined;
+    }
+    const { cutAfterBytes } = this.#faults;
+    if (cutAfterBytes === undefined) return this.#faults.mangle?.(piece) ?? piece;
+    if (piece.length <= cutAfterBytes) {
+      this.#faults.cutAfterBytes = cutAfterBytes - piece.length;
+      return piece;
+    }
+    delete this.#faults.cutAfterBytes;
+    this.#client.write(piece.subarray(0, cutAfterBytes), () => this.cut());
+    return undefined;
+  }
+
+  /** An error of either socket is a reset: it is passed on, unless the network is a black hole. */
+  #lost(): void {
+    if (!this.#faults.silent) this.cut();
+  }
+}
+
+/** A reset of a socket that is shutting down fails inside Node and leaves a handle behind on which the exit of the process spins. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}

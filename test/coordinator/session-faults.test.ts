@@ -1,0 +1,284 @@
+import { expect } from 'chai';
+import { isCoordinationError } from '../../coordinator/errors.ts';
+import { Session, type SessionState } from '../../coordinator/session.ts';
+import { isZooKeeperCreate } from '../../scripts/faults/proxy.ts';
+import { until } from '../until.ts';
+import { Harness, log, reattached, T } from './harness.ts';
+
+describe('session: faults of the network and of the client library', () => {
+  let harness: Harness;
+
+  beforeEach(async () => {
+    harness = await Harness.start();
+  });
+  afterEach(async () => {
+    await harness.stop();
+  });
+
+  async function codeOf(work: Promise<unknown>): Promise<string> {
+    return work.then(
+      () => 'no error',
+      (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)),
+    );
+  }
+
+  function statesOf(session: Session): SessionState[] {
+    const states: SessionState[] = [];
+    session.on('stateChanged', (state) => states.push(state));
+    return states;
+  }
+
+  it('a silent network: not a word is believed after 2/3 T, lost at T, and the ensemble has the last word', async () => {
+    const session = await harness.open();
+    const states = statesOf(session);
+    await session.create('/mine', '', { ephemeral: true });
+    harness.each((proxy) => proxy.silence());
+    const began = performance.now();
+    await until('suspended', () => session.state === 'suspended');
+    expect(performance.now() - began).to.be.lessThan((T * 2) / 3 + 100);
+    expect(session.mayWrite()).to.equal(false);
+    await until('lost', () => session.state === 'lost');
+    expect(performance.now() - began).to.be.lessThan(T + 100);
+    const witness = await harness.openDirect();
+    await until('the ensemble to expire it', async () => (await witness.exists('/mine')) === undefined);
+    expect(session.ended.aborted).to.equal(false);
+    harness.each((proxy) => proxy.heal());
+    await until('expired', () => session.state === 'expired');
+    expect(session.ended.aborted).to.equal(true);
+    expect(states).to.deep.equal(['suspended', 'lost', 'expired']);
+  });
+
+  it('one silent server: the same session goes on over another one', async () => {
+    const session = await harness.open();
+    const { id, attachments } = session;
+    await session.create('/mine', 'x', { ephemeral: true });
+    harness.proxyOf(session).silence();
+    await reattached(session, attachments);
+    expect(session.id).to.equal(id);
+    expect((await session.get('/mine'))?.stat.ephemeralOwner).to.equal(id);
+  });
+
+  it('operations against a silent server are rejected in bounded time, and at once when it is known', async () => {
+    const session = await harness.open();
+    harness.each((proxy) => proxy.silence());
+    const began = performance.now();
+    expect(await codeOf(session.get('/'))).to.equal('OUTCOME_UNKNOWN');
+    expect(performance.now() - began).to.be.lessThan((T * 2) / 3 + 100);
+    const again = performance.now();
+    expect(await codeOf(session.get('/'))).to.equal('NOT_CONNECTED');
+    expect(performance.now() - again).to.be.lessThan(20);
+  });
+
+  it('a server that accepts and never answers holds nobody up', async () => {
+    harness.proxies[0]?.acceptWithoutAnswering();
+    for (let round = 0; round < 5; round += 1) {
+      const began = performance.now();
+      const session = await harness.open();
+      expect(performance.now() - began).to.be.lessThan(400);
+      await session.close();
+    }
+  });
+
+  it('no server answers: opening is refused in time and leaves no connection behind', async () => {
+    harness.each((proxy) => proxy.acceptWithoutAnswering());
+    const began = performance.now();
+    const opening = Session.open({ connect: harness.connect, timeoutMs: T, log, openTimeoutMs: 1200 });
+    expect(await codeOf(opening)).to.equal('UNAVAILABLE');
+    expect(performance.now() - began).to.be.within(1100, 1500);
+    await until('connections to be gone', () => harness.proxies.every(({ open }) => open === 0));
+  });
+
+  it('opening can be given up', async () => {
+    harness.each((proxy) => proxy.acceptWithoutAnswering());
+    const controller = new AbortController();
+    const opening = Session.open({ connect: harness.connect, timeoutMs: T, log, signal: controller.signal });
+    controller.abort(new Error('not any more'));
+    expect(String(await opening.catch((error: unknown) => error))).to.equal('Error: not any more');
+  });
+
+  it('a cut in the middle of the handshake: the next attempt is not spoiled by the half packet', async () => {
+    for (const bytes of [0, 1, 3, 4, 5, 20, 40]) {
+      harness.each((proxy) => proxy.cutAfter(bytes));
+      const session = await harness.open();
+      expect(session.mayWrite()).to.equal(true);
+      await session.close();
+    }
+  });
+
+  it('a cut in the middle of an answer: the operation is rejected, the session goes on', async () => {
+    const session = await harness.open();
+    await session.create('/big', 'x'.repeat(100_000), { ephemeral: false });
+    for (const bytes of [1, 2, 4, 19, 21, 50_000]) {
+      const { attachments } = session;
+      harness.proxyOf(session).cutAfter(bytes);
+      expect(await codeOf(session.get('/big'))).to.be.oneOf(['OUTCOME_UNKNOWN', 'NOT_CONNECTED']);
+      await reattached(session, attachments);
+      harness.each((proxy) => proxy.heal());
+      expect((await session.get('/big'))?.data.length).to.equal(100_000);
+    }
+  });
+
+  it('a cut before the reply to create: unknown to the caller, done on the ensemble, and ours', async () => {
+    const session = await harness.open();
+    const { attachments } = session;
+    harness.proxyOf(session).cutBeforeReplyTo(isZooKeeperCreate);
+    expect(await codeOf(session.create('/mine', 'x', { ephemeral: true }))).to.equal('OUTCOME_UNKNOWN');
+    await reattached(session, attachments);
+    const node = await until('the node', async () => session.get('/mine'));
+    expect(node.stat.ephemeralOwner).to.equal(session.id);
+  });
+
+  it('many cuts in a row: one session, no pile of connections', async () => {
+    const session = await harness.open();
+    const { id } = session;
+    for (let round = 0; round < 20; round += 1) {
+      const { attachments } = session;
+      harness.proxyOf(session).cut();
+      await reattached(session, attachments);
+    }
+    expect(session.id).to.equal(id);
+    await until('one connection', () => harness.proxies.reduce((sum, { open }) => sum + open, 0) === 1);
+  });
+
+  it('servers that cut every handshake are not stormed', async () => {
+    const session = await harness.open();
+    harness.each((proxy) => proxy.mangleAnswers(() => Buffer.alloc(0)));
+    harness.each((proxy) => proxy.cut());
+    const cutting = setInterval(() => harness.each((proxy) => proxy.cut()), 5);
+    const before = harness.proxies.reduce((sum, { accepted }) => sum + accepted, 0);
+    const began = performance.now();
+    await until('a second', () => performance.now() - began > 1000);
+    clearInterval(cutting);
+    const attempts = harness.proxies.reduce((sum, { accepted }) => sum + accepted, 0) - before;
+    expect(attempts).to.be.within(3, 40);
+    harness.each((proxy) => proxy.heal());
+    harness.each((proxy) => proxy.cut());
+    await until(
+      'a final or a good state',
+      () => session.state === 'connected' || session.state === 'expired',
+    );
+  });
+
+  it('an error code the library does not know: the operation is refused, the session goes on', async () => {
+    const session = await harness.open();
+    const { attachments } = session;
+    harness.proxyOf(session).mangleAnswers((piece) => withErrorCode(piece, -127));
+    expect(await codeOf(session.create('/refused', '', { ephemeral: false }))).to.equal('REFUSED');
+    harness.each((proxy) => proxy.heal());
+    expect(await codeOf(session.create('/taken', '', { ephemeral: false }))).to.equal('no error');
+    expect(session.attachments).to.equal(attachments);
+  });
+
+  it('"session moved" and "session expired" in an answer: only attaching again tells the truth', async () => {
+    const session = await harness.open();
+    for (const code of [-118, -112]) {
+      const { attachments } = session;
+      harness.proxyOf(session).mangleAnswers((piece) => withErrorCode(piece, code));
+      expect(await codeOf(session.create('/moved', '', { ephemeral: false }))).to.equal('OUTCOME_UNKNOWN');
+      harness.each((proxy) => proxy.heal());
+      await reattached(session, attachments);
+    }
+  });
+
+  it('nonsense instead of answers: no exception escapes, the session goes on', async () => {
+    const session = await harness.open();
+    const { id } = session;
+    const nonsense = [
+      Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
+      Buffer.from([0, 0, 0, 2, 1, 2]),
+      Buffer.from([0xff, 0xff, 0xff, 0xff]),
+      Buffer.from([0, 0, 0, 0]),
+      notification(99),
+      notification(7),
+      Buffer.concat([Buffer.from([0, 0, 0, 16]), Buffer.alloc(16)]),
+    ];
+    for (const bytes of nonsense) {
+      const { attachments } = session;
+      harness.proxyOf(session).mangleAnswers(() => bytes);
+      await session.get('/').catch(() => undefined);
+      harness.each((proxy) => proxy.heal());
+      await reattached(session, attachments);
+      await until('an answer', async () => session.get('/'));
+    }
+    expect(session.id).to.equal(id);
+  });
+
+  it('nothing is sent late: what was rejected while suspended never happens', async () => {
+    const session = await harness.open();
+    harness.each((proxy) => proxy.mangleAnswers(() => Buffer.alloc(0)));
+    harness.each((proxy) => proxy.cut());
+    await until('suspended', () => session.state === 'suspended');
+    const { attachments } = session;
+    expect(await codeOf(session.create('/late', '', { ephemeral: false }))).to.equal('NOT_CONNECTED');
+    harness.each((proxy) => proxy.heal());
+    harness.each((proxy) => proxy.cut());
+    await reattached(session, attachments);
+    expect(await session.get('/late')).to.equal(undefined);
+  });
+
+  it('closing is bounded, with a silent network too, and nothing reconnects afterwards', async () => {
+    const session = await harness.open();
+    harness.each((proxy) => proxy.silence());
+    const began = performance.now();
+    await session.close();
+    expect(performance.now() - began).to.be.lessThan(2500);
+    harness.each((proxy) => proxy.heal());
+    const before = harness.proxies.map(({ accepted }) => accepted);
+    await until('connections to be gone', () => harness.proxies.every(({ open }) => open === 0));
+    const quiet = performance.now();
+    await until('half a second', () => performance.now() - quiet > 500);
+    expect(harness.proxies.map(({ accepted }) => accepted)).to.deep.equal(before);
+  });
+
+  it('closing while suspended still closes the session on the ensemble', async () => {
+    const session = await harness.open();
+    const witness = await harness.openDirect();
+    await session.create('/mine', '', { ephemeral: true });
+    const gone = Promise.withResolvers<void>();
+    await witness.exists('/mine', () => gone.resolve());
+    harness.proxyOf(session).silence();
+    await until('suspended', () => session.state !== 'connected' || !session.mayWrite());
+    await session.close();
+    await gone.promise;
+    expect(await witness.exists('/mine')).to.equal(undefined);
+  });
+
+  it('closing twice, and asking a closed session, is harmless', async () => {
+    const session = await harness.open();
+    await Promise.all([session.close(), session.close()]);
+    await session.close();
+    expect(session.state).to.equal('closed');
+    expect(session.mayWrite()).to.equal(false);
+    expect(
+      isCoordinationError(await session.get('/').catch((error: unknown) => error), 'NOT_CONNECTED'),
+    ).to.equal(true);
+  });
+
+  it('a slow network is not a dead one', async () => {
+    const session = await harness.open();
+    harness.each((proxy) => proxy.delay(T / 12));
+    const states = statesOf(session);
+    const began = performance.now();
+    await until('two T', () => performance.now() - began > 2 * T);
+    expect(states).to.deep.equal([]);
+  });
+});
+
+/** Sets the error code of the answers to operations in a piece from the server; watches and pings stay. */
+function withErrorCode(piece: Buffer, code: number): Buffer {
+  if (piece.length >= 20 && piece.readInt32BE(4) >= 0) piece.writeInt32BE(code, 16);
+  return piece;
+}
+
+/** A watch event of a type that the library may not know. */
+function notification(type: number): Buffer {
+  const path = Buffer.from('/x');
+  const packet = Buffer.alloc(4 + 16 + 4 + 4 + 4 + path.length);
+  packet.writeInt32BE(packet.length - 4, 0);
+  packet.writeInt32BE(-1, 4);
+  packet.writeInt32BE(type, 20);
+  packet.writeInt32BE(3, 24);
+  packet.writeInt32BE(path.length, 28);
+  path.copy(packet, 32);
+  return packet;
+}
