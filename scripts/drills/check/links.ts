@@ -1,0 +1,64 @@
+import { judgeRedirect } from '../load/load.ts';
+import type { Balancer } from '../load/balancer.ts';
+import { readHistory } from '../load/history.ts';
+import { targetOf } from '../load/links.ts';
+
+export interface LinkVerdict {
+  /** Links acknowledged that some mapper does not redirect. */
+  readonly lost: number;
+  /** Links that some mapper leads elsewhere. */
+  readonly wrongTarget: number;
+  readonly checked: number;
+  readonly violations: readonly string[];
+}
+
+const AT_ONCE = 32;
+const TIMEOUT_MS = 5_000;
+const ATTEMPTS = 3;
+const MAX_SENTENCES = 20;
+
+/** Follows every link that the history says was acknowledged, through every mapper. For a cluster that has been healed. */
+export async function checkLinks(
+  historyPath: string,
+  runId: string,
+  balancer: Balancer,
+): Promise<LinkVerdict> {
+  const lost = new Set<string>();
+  let wrongTarget = 0;
+  let checked = 0;
+  const violations: string[] = [];
+  const report = (sentence: string): void => {
+    if (violations.length < MAX_SENTENCES) violations.push(sentence);
+  };
+  const follow = async (key: string, n: number, mapper: string): Promise<void> => {
+    checked += 1;
+    const target = targetOf(runId, n);
+    for (let attempt = 1; ; attempt++) {
+      const result = await balancer.sendTo(mapper, { path: `/${key}`, timeoutMs: TIMEOUT_MS });
+      const outcome = judgeRedirect(result, target);
+      if (outcome === 'right') return;
+      if (outcome === 'wrong') {
+        wrongTarget += 1;
+        const location = result.kind === 'answer' ? result.headers.location : '';
+        return report(`after healing ${mapper} leads ${key} (link ${n}) to ${location}`);
+      }
+      if (outcome === 'lost' || attempt === ATTEMPTS) {
+        lost.add(key);
+        const answer = result.kind === 'answer' ? result.status : result.kind;
+        return report(`after healing ${mapper} does not redirect ${key} (link ${n}): ${answer}`);
+      }
+    }
+  };
+  const atWork = new Set<Promise<void>>();
+  for await (const entry of readHistory(historyPath)) {
+    if (entry.op !== 'shorten' || entry.outcome !== 'acked' || entry.key === undefined) continue;
+    for (const { id } of balancer.backends) {
+      const work = follow(entry.key, entry.n, id);
+      atWork.add(work);
+      void work.finally(() => atWork.delete(work));
+      if (atWork.size >= AT_ONCE) await Promise.race(atWork);
+    }
+  }
+  await Promise.all(atWork);
+  return { lost: lost.size, wrongTarget, checked, violations };
+}

@@ -1,0 +1,97 @@
+import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../load/history.ts';
+
+/** What clients saw, counted. */
+export interface Tally {
+  readonly sent: number;
+  readonly acked: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly redirects: number;
+  readonly redirectsFailed: number;
+  /** Acknowledged links of which a mapper said that there is no such link. */
+  readonly lost: number;
+  /** Keys that were acknowledged for two links. */
+  readonly duplicates: number;
+  readonly wrongTarget: number;
+  /** The longest time between two acknowledgements while the load ran. */
+  readonly unavailableMs: number;
+  /** At most 20 sentences on what must never happen. */
+  readonly violations: readonly string[];
+}
+
+const MAX_SENTENCES = 20;
+
+/** Adds up a history, entry by entry: what is kept in memory is the acknowledged keys alone. */
+export class TallyKeeper {
+  readonly #links = new Map<string, number>();
+  readonly #violations: string[] = [];
+  readonly #counts = {
+    acked: 0,
+    failed: 0,
+    refused: 0,
+    unknown: 0,
+    redirects: 0,
+    redirectsFailed: 0,
+    lost: 0,
+    duplicates: 0,
+    wrongTarget: 0,
+  };
+  /** Acknowledgements arrive in no order: the times are sorted at the end. */
+  readonly #ackedAt: number[] = [];
+  #sent = 0;
+
+  add(entry: HistoryEntry): void {
+    if (entry.op === 'shorten') this.#addShorten(entry);
+    else if (entry.op === 'redirect') this.#addRedirect(entry);
+  }
+
+  result(): Tally {
+    return {
+      sent: this.#sent,
+      ...this.#counts,
+      unavailableMs: longestGap(this.#ackedAt),
+      violations: this.#violations,
+    };
+  }
+
+  #addShorten({ outcome, key, n, at, ms }: ShortenEntry): void {
+    this.#sent += 1;
+    this.#counts[outcome] += 1;
+    if (outcome !== 'acked' || key === undefined) return;
+    this.#ackedAt.push(at + ms);
+    const earlier = this.#links.get(key);
+    if (earlier !== undefined && earlier !== n) {
+      this.#counts.duplicates += 1;
+      this.#report(`key ${key} was acknowledged for link ${earlier} and for link ${n}`);
+    }
+    this.#links.set(key, n);
+  }
+
+  #addRedirect({ outcome, key, n, via, at, location, status }: RedirectEntry): void {
+    this.#counts.redirects += 1;
+    if (outcome === 'right') return;
+    this.#counts.redirectsFailed += 1;
+    const where = `at ${Math.round(at)} ms, through ${via ?? 'nobody'}`;
+    if (outcome === 'wrong') {
+      this.#counts.wrongTarget += 1;
+      this.#report(`${key} (link ${n}) led to ${location ?? 'nowhere'} ${where}`);
+    } else if (outcome === 'lost') {
+      this.#counts.lost += 1;
+      this.#report(`${key} (link ${n}) was acknowledged and answered ${status ?? 'nothing'} ${where}`);
+    }
+  }
+
+  #report(sentence: string): void {
+    if (this.#violations.length < MAX_SENTENCES) this.#violations.push(sentence);
+  }
+}
+
+/** Among times in any order; 0 with fewer than two. */
+function longestGap(times: readonly number[]): number {
+  const sorted = Float64Array.from(times).sort();
+  let longest = 0;
+  for (let i = 1; i < sorted.length; i++)
+    longest = Math.max(longest, (sorted[i] ?? 0) - (sorted[i - 1] ?? 0));
+  return longest;
+}

@@ -1,0 +1,118 @@
+import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { Progress } from '../cluster/progress.ts';
+import { REPOSITORY, RunDir } from '../cluster/run-dir.ts';
+import { UsageError } from '../operator/errors.ts';
+import { printJson, printLines, type Terminal } from '../operator/terminal/terminal.ts';
+import { formatTable } from '../operator/terminal/table.ts';
+import { DRILLS } from './catalogue.ts';
+import type { Drill, DrillReport } from './drill.ts';
+import { describeReport } from './report.ts';
+import { runDrill } from './run-drill.ts';
+import { DrillCluster } from './stage/cluster.ts';
+import { withOwnCluster } from './stage/own-cluster.ts';
+
+interface Given {
+  readonly list?: true;
+  readonly all?: true;
+  readonly rounds?: number;
+  readonly seed?: number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly faults: number;
+  readonly json?: true;
+}
+
+export function addDrillCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('drill')
+    .summary('break something on purpose, under load, and check that nothing was lost')
+    .description(
+      'Injects one kind of fault into a cluster under a constant load of shortens and redirects, heals it, waits until all is quiet, ' +
+        'and checks every acknowledged link and what the stores accepted. Without a running cluster it starts one of its own in ' +
+        '.run-drill/ and takes it down again. Exit code 0: passed.',
+    )
+    .argument('[name]', 'which drill; keymill drill --list shows them')
+    .option('--list', 'show the drills there are')
+    .option('--all', 'all of them, one after another')
+    .addOption(whole('--rounds', 'how often the fault is repeated', 1))
+    .addOption(whole('--seed', 'chooses victims and times; a report names the one it used', 0))
+    .addOption(whole('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
+    .addOption(whole('--seconds', 'how long chaos goes on', 1).default(180))
+    .addOption(whole('--faults', 'how many faults chaos injects', 1).default(20))
+    .option('--json', 'one JSON document on stdout: the report, or with --all a list of them')
+    .action(async (name: string | undefined, given: Given) => {
+      if (given.list) return listDrills(terminal, given.json === true);
+      const drills = chosen(name, given.all === true);
+      const reports = await runAll(drills, given, terminal);
+      if (given.json) printJson(terminal, given.all ? reports : reports[0]);
+      else printLines(terminal, reports.flatMap(describeReport));
+      if (reports.some(({ passed }) => !passed)) terminal.exitCode = 1;
+    });
+}
+
+function chosen(name: string | undefined, all: boolean): readonly Drill[] {
+  if (all) return DRILLS;
+  const drill = DRILLS.find((candidate) => candidate.name === name);
+  if (drill !== undefined) return [drill];
+  const names = DRILLS.map((candidate) => candidate.name).join(' ');
+  throw new UsageError(
+    name === undefined ? `which drill? ${names}` : `there is no drill "${name}"; there are: ${names}`,
+  );
+}
+
+async function runAll(drills: readonly Drill[], given: Given, terminal: Terminal): Promise<DrillReport[]> {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new UsageError('interrupted; what was broken is healed'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  const progress = new Progress();
+  const runDir = new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? '');
+  const seed = given.seed ?? randomInt(2 ** 31);
+  const play = async (where: RunDir): Promise<DrillReport[]> => {
+    const cluster = await DrillCluster.open(where, progress);
+    try {
+      const reports: DrillReport[] = [];
+      for (const drill of drills) {
+        stopping.signal.throwIfAborted();
+        const options = {
+          rounds: given.rounds,
+          seed,
+          rate: given.rate,
+          seconds: given.seconds,
+          faults: given.faults,
+        };
+        reports.push(await runDrill(drill, options, cluster, progress, stopping.signal));
+      }
+      return reports;
+    } finally {
+      await cluster.close();
+    }
+  };
+  if (existsSync(runDir.clusterFile)) return play(runDir);
+  const own = new RunDir(join(REPOSITORY, '.run-drill'));
+  return withOwnCluster(own, progress, stopping.signal, async () => play(own));
+}
+
+function listDrills(terminal: Terminal, json: boolean): void {
+  const list = DRILLS.map(({ name, does, needs }) => ({ name, does, needs }));
+  if (json) printJson(terminal, list);
+  else
+    printLines(
+      terminal,
+      formatTable(
+        [{ title: 'NAME' }, { title: 'NEEDS' }, { title: 'DOES' }],
+        list.map(({ name, does, needs }) => [name, needs.join(', ') || '-', does]),
+      ),
+    );
+}
+
+function whole(name: string, description: string, min: number): Option {
+  return new Option(`${name} <n>`, description).argParser((value) => {
+    const number = Number(value);
+    if (!/^\d{1,10}$/.test(value) || number < min)
+      throw new UsageError(`${name} ${value}: expected a whole number from ${min}`);
+    return number;
+  });
+}

@@ -1,0 +1,60 @@
+import { request, type Agent, type IncomingMessage } from 'node:http';
+
+/** What came back, or why nothing did. */
+export type CallResult =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly headers: IncomingMessage['headers'];
+      readonly body: string;
+    }
+  /** The connection was refused: nothing was sent. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The connection ended before a byte of the answer; `reused`: it had been kept alive. */
+  | { readonly kind: 'closed'; readonly reused: boolean; readonly reason: string }
+  | { readonly kind: 'timeout' };
+
+export interface CallOptions {
+  readonly agent: Agent;
+  readonly timeoutMs: number;
+  readonly method?: 'GET' | 'POST';
+  readonly json?: string;
+}
+
+const NEVER_SENT = new Set(['ECONNREFUSED', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** One HTTP request. Never rejects: whatever goes wrong is a result. */
+export async function call(url: string, options: CallOptions): Promise<CallResult> {
+  const { agent, timeoutMs, method = 'GET', json } = options;
+  const { promise, resolve } = Promise.withResolvers<CallResult>();
+  const headers =
+    json === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) };
+  const sent = request(url, { agent, method, headers }, (response) => {
+    let body = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => {
+      body += chunk;
+    });
+    response.once('end', () =>
+      finish({ kind: 'answer', status: response.statusCode ?? 0, headers: response.headers, body }),
+    );
+    response.once('error', (error) => finish({ kind: 'closed', reused: false, reason: error.message }));
+  });
+  const timer = setTimeout(() => {
+    finish({ kind: 'timeout' });
+    sent.destroy();
+  }, timeoutMs);
+  const finish = (result: CallResult): void => {
+    clearTimeout(timer);
+    resolve(result);
+  };
+  sent.once('error', (error: NodeJS.ErrnoException) => {
+    const reason = error.code ?? error.message;
+    if (NEVER_SENT.has(reason)) finish({ kind: 'refused', reason });
+    else finish({ kind: 'closed', reused: sent.reusedSocket, reason });
+  });
+  sent.end(json);
+  return promise;
+}

@@ -1,0 +1,177 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Progress } from '../cluster/progress.ts';
+import type { DrillCluster } from './stage/cluster.ts';
+import { auditUntilClean } from './check/audit.ts';
+import { readClaims } from './check/claims.ts';
+import { checkLinks } from './check/links.ts';
+import { checkClaims, ReignChecker } from './check/reigns.ts';
+import { TallyKeeper } from './check/tally.ts';
+import { FaultTallyKeeper } from './check/windows.ts';
+import type { Drill, DrillReport, Limits } from './drill.ts';
+import { countFenced, sizesOf } from './watch/fenced.ts';
+import { missedGoals } from './goals.ts';
+import { History, readHistory } from './load/history.ts';
+import { Load } from './load/load.ts';
+import { seededRandom } from './random.ts';
+import { distributionOf } from './check/windows.ts';
+import { Stage } from './stage/stage.ts';
+import { LockWatch } from './watch/locks.ts';
+import { ReignWatch } from './watch/reigns.ts';
+
+export interface DrillOptions {
+  readonly rounds: number | undefined;
+  readonly seed: number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly faults: number;
+}
+
+/** The load runs this long before the first fault and after the last. */
+const CALM_MS = 1_000;
+const AUDIT_TIMEOUT_MS = 90_000;
+
+/**
+ * One drill from load to verdict: starts the load and the observers, plays the rounds, heals, waits until the cluster is quiet, and
+ * checks the history and the stores.
+ */
+export async function runDrill(
+  drill: Drill,
+  options: DrillOptions,
+  cluster: DrillCluster,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DrillReport> {
+  const runId = `${drill.name}-${Date.now().toString(36)}`;
+  const folder = join(cluster.runDir.path, 'drills');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const history = new History(join(folder, `${runId}.jsonl`));
+  const random = seededRandom(options.seed);
+  const { redis, keysDbs, mappers } = cluster.file;
+  const logSizes = sizesOf(cluster);
+  const reigns = new ReignWatch(redis, keysDbs, history);
+  const locks = new LockWatch(
+    cluster.session,
+    cluster.shards,
+    () => history.nowMs,
+    (shard, holder) => {
+      const event = holder === undefined ? `${shard} is free` : `${shard} is ${holder.owner ?? 'somebody'}'s`;
+      history.append({ op: 'event', at: history.nowMs, event });
+    },
+  );
+  const load = new Load({
+    runId,
+    rate: options.rate,
+    mappers,
+    history,
+    random: seededRandom(options.seed + 1),
+  });
+  const stage = new Stage({
+    cluster,
+    history,
+    load,
+    locks,
+    random,
+    seconds: options.seconds,
+    faults: options.faults,
+    signal,
+    onEvent: ({ event }) => progress.line(`${drill.name}: ${event}`),
+  });
+  const rounds = options.rounds ?? drill.rounds;
+  try {
+    await play(drill, stage, rounds);
+    await load.stop();
+  } finally {
+    await stage.undoAll();
+    await load.stop();
+    locks[Symbol.dispose]();
+    await reigns.stop();
+    await history.close();
+  }
+  const verdict = await judge(drill, stage, runId);
+  await load.balancer.stop();
+  return {
+    name: drill.name,
+    seed: options.seed,
+    rounds,
+    rate: options.rate,
+    ...verdict,
+    fenced: countFenced(cluster, logSizes),
+    timeline: stage.timeline,
+    historyFile: history.path,
+  };
+}
+
+async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
+  await stage.quiet();
+  stage.event('the load runs');
+  await stage.pause(CALM_MS);
+  for (let round = 1; round <= rounds; round++) {
+    await drill.round(stage, round);
+    await stage.undoAll();
+    await stage.quiet();
+    if (stage.violations.length > 0) break;
+  }
+  await stage.pause(CALM_MS);
+  stage.event('quiet again; checking');
+}
+
+type Verdict = Omit<DrillReport, 'name' | 'seed' | 'rounds' | 'rate' | 'fenced' | 'timeline' | 'historyFile'>;
+
+async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict> {
+  const { cluster, load, options } = stage;
+  const goals = drill.goals(LIMITS);
+  const tallies = new TallyKeeper();
+  const during = new FaultTallyKeeper(stage.windows, goals.graceMs ?? 1_000);
+  const forgiven = new Set(drill.putsBack ?? []);
+  const reignChecker = new ReignChecker(forgiven);
+  for await (const entry of readHistory(options.history.path)) {
+    tallies.add(entry);
+    during.add(entry);
+    if (entry.op === 'reign') reignChecker.add(entry);
+  }
+  const tally = tallies.result();
+  const links = await checkLinks(options.history.path, runId, load.balancer);
+  const claims = await Promise.all(
+    cluster.file.keysDbs.map(async (keysDb) =>
+      checkClaims(keysDb.name, await readClaims(keysDb), { renumbered: forgiven.has(keysDb.name) }),
+    ),
+  );
+  const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
+  const unowned = stage.locks.gapsSince(0).map(({ fromMs, toMs }) => (toMs ?? stage.nowMs) - fromMs);
+  const figures = {
+    ...tally,
+    lost: Math.max(tally.lost, links.lost),
+    wrongTarget: tally.wrongTarget + links.wrongTarget,
+    duplicates: tally.duplicates + (audit?.duplicates ?? 0),
+    leaked: audit?.leaked ?? null,
+    unownedMs: distributionOf(unowned),
+    deadMs: distributionOf(stage.deadMs),
+    takeoverMs: Math.round(Math.max(0, ...stage.takeoversMs)),
+    unavailableMs: Math.round(tally.unavailableMs),
+    boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
+    during: during.summary(),
+  };
+  const violations = [
+    ...stage.violations,
+    ...tally.violations,
+    ...links.violations,
+    ...reignChecker.result(),
+    ...claims.flat(),
+    ...(audit === undefined || audit.balanced ? [] : ['the audit does not balance']),
+    ...(audit !== undefined && audit.leaked > 0
+      ? [`${audit.leaked} keys are leaked and were not recycled`]
+      : []),
+    ...(audit !== undefined && audit.duplicates > 0
+      ? [`${audit.duplicates} keys have more than one link`]
+      : []),
+    ...missedGoals(goals, figures, during.tally),
+  ];
+  return { ...figures, violations, passed: violations.length === 0 };
+}
+
+/** As `up` sets them. */
+const LIMITS: Limits = {
+  sessionTimeoutMs: Number(process.env['KEYMILL_SESSION_TIMEOUT_MS'] ?? 2_000),
+  tickMs: 500,
+};

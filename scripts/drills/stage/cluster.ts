@@ -1,0 +1,175 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { producerPath } from '../../../coordinator/paths.ts';
+import { Session } from '../../../coordinator/session.ts';
+import { describeCluster, writeClusterFile, type ClusterFile } from '../../cluster/cluster-file.ts';
+import { addressesOf, TOKEN_VARIABLE } from '../../cluster/environment.ts';
+import { takeLock } from '../../cluster/lock.ts';
+import { scaleMembers } from '../../cluster/members.ts';
+import type { Progress } from '../../cluster/progress.ts';
+import type { RunDir } from '../../cluster/run-dir.ts';
+import { startServers, type Launch } from '../../cluster/servers.ts';
+import { State, type Kind } from '../../cluster/state.ts';
+import { identityOf, signalProcess, waitUntilGone, type ProcessIdentity } from '../../servers/identity.ts';
+import { UsageError } from '../../operator/errors.ts';
+import { QUIET_LOG } from '../../operator/sources/quiet-log.ts';
+
+const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() });
+
+/** What happens to a process in a drill is always this: a signal, and perhaps a start of what is missing. */
+const DEATH_TIMEOUT_MS = 30_000;
+
+/**
+ * The cluster under test: the one that a `cluster.json` describes, and nothing else. A process is only touched when that file (or,
+ * for a worker, its supervisor in that file) names it and it carries the cluster's token in its environment.
+ */
+export class DrillCluster {
+  readonly runDir: RunDir;
+  readonly session: Session;
+  readonly #progress: Progress;
+
+  /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
+  static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
+    if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster is described in ${runDir.path}`);
+    const { connect } = readFile(runDir).zookeeper;
+    const session = await Session.open({ connect, timeoutMs: 4_000, log: QUIET_LOG });
+    return new DrillCluster(runDir, session, progress);
+  }
+
+  private constructor(runDir: RunDir, session: Session, progress: Progress) {
+    this.runDir = runDir;
+    this.session = session;
+    this.#progress = progress;
+  }
+
+  /** As `up`, or the last restart, described it. */
+  get file(): ClusterFile {
+    return readFile(this.runDir);
+  }
+
+  get shards(): string[] {
+    return this.file.keysDbs.map(({ name }) => name);
+  }
+
+  /** Sends a signal to a server, mapper or supervisor by its id. @throws UsageError when it is not one of this cluster's */
+  signal(id: string, signal: NodeJS.Signals): ProcessIdentity {
+    const identity = this.identityOf(id);
+    if (!signalProcess(identity, signal))
+      throw new UsageError(`${id} (process ${identity.pid}) does not run`);
+    return identity;
+  }
+
+  /** Kills a process and returns when it is gone. */
+  async kill(id: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const identity = this.signal(id, signal);
+    if (signal === 'SIGTERM') signalProcess(identity, 'SIGCONT');
+    if (!(await waitUntilGone(identity, DEATH_TIMEOUT_MS)))
+      throw new Error(`${id} does not end by ${signal}`);
+  }
+
+  /** @throws UsageError when the cluster does not describe it, or it does not run */
+  identityOf(id: string): ProcessIdentity {
+    const described = describedPids(this.file).get(id);
+    const recorded = this.#state().findRunning(id);
+    if (described === undefined || recorded?.pid !== described) {
+      throw new UsageError(`${id} is not a running process that ${this.runDir.clusterFile} describes`);
+    }
+    return recorded;
+  }
+
+  /** The worker that a producer has now. @throws UsageError when it has none, or the process is none of this cluster's */
+  async workerOf(producer: string): Promise<ProcessIdentity> {
+    const supervisor = this.file.producers.find(({ id }) => id === producer)?.supervisorPid;
+    const node = await this.session.get(producerPath(producer));
+    const member = Member.safeParse(parseJson(node?.data ?? ''));
+    const identity = member.success ? identityOf(member.data.pid) : undefined;
+    if (!member.success || identity === undefined || member.data.supervisorPid !== supervisor)
+      throw new UsageError(`${producer} has no worker now`);
+    if (!this.#carriesToken(identity.pid))
+      throw new UsageError(`process ${identity.pid}, which ${producer} announces, is none of this cluster's`);
+    return identity;
+  }
+
+  /**
+   * Starts every server, producer and mapper that does not run, without waiting until producers and mappers are ready, and
+   * describes the cluster anew.
+   * @param environment variables that the started processes get besides
+   */
+  async startMissing(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    const lock = await takeLock(this.runDir, () => undefined);
+    const before = { ...process.env };
+    Object.assign(process.env, environment);
+    try {
+      const state = this.#state();
+      const { shape, counts } = state;
+      if (shape === undefined || counts === undefined) throw new UsageError('the cluster is down');
+      const launch = this.#launch(state);
+      await startServers(shape, launch);
+      const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
+      const reserved = await scaleMembers(counts, addresses, launch);
+      for (const port of reserved) port.release();
+      const workers = new Map(this.file.producers.map(({ id, workerPid }) => [id, workerPid]));
+      writeClusterFile(this.runDir, describeCluster(shape, counts, addresses, state, workers));
+    } finally {
+      for (const name of Object.keys(environment)) restore(name, before[name]);
+      lock.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.session.close();
+  }
+
+  #launch(state: State): Launch {
+    return {
+      runDir: this.runDir,
+      state,
+      progress: this.#progress,
+      signal: new AbortController().signal,
+      onSpawn: (id: string, kind: Kind, spawned: ProcessIdentity) => state.recordProcess(id, kind, spawned),
+    };
+  }
+
+  #state(): State {
+    const state = State.find(this.runDir);
+    if (state === undefined) throw new UsageError(`nothing is on record in ${this.runDir.path}`);
+    return state;
+  }
+
+  #carriesToken(pid: number): boolean {
+    if (process.platform !== 'linux') return true;
+    try {
+      const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      return variables.includes(`${TOKEN_VARIABLE}=${this.#state().token}`);
+    } catch {
+      return false;
+    }
+  }
+}
+
+function readFile(runDir: RunDir): ClusterFile {
+  return JSON.parse(readFileSync(runDir.clusterFile, 'utf8')) as ClusterFile;
+}
+
+function describedPids(file: ClusterFile): Map<string, number> {
+  return new Map([
+    ...file.mappers.map(({ id, pid }) => [id, pid] as const),
+    ...file.producers.map(({ id, supervisorPid }) => [id, supervisorPid] as const),
+    ...file.redis.map(({ name, pid }) => [name, pid] as const),
+    ...file.mysql.map(({ name, pid }) => [name, pid] as const),
+    ...file.zookeeper.servers.map(({ id, pid }) => [`zookeeper-${id}`, pid] as const),
+  ]);
+}
+
+function restore(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

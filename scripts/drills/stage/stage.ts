@@ -1,0 +1,166 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LockHolder } from '../../../coordinator/lock-holder.ts';
+import type { History } from '../load/history.ts';
+import type { Load } from '../load/load.ts';
+import type { LockWatch } from '../watch/locks.ts';
+import type { DrillCluster } from './cluster.ts';
+import { readyReigns, untilQuiet } from './quiet.ts';
+
+/** From when to when a fault lasted, in ms of the history. */
+export interface FaultWindow {
+  readonly fromMs: number;
+  toMs: number;
+}
+
+export interface TimelineEvent {
+  readonly ms: number;
+  readonly event: string;
+}
+
+export interface StageOptions {
+  readonly cluster: DrillCluster;
+  readonly history: History;
+  readonly load: Load;
+  readonly locks: LockWatch;
+  readonly random: () => number;
+  readonly seconds: number;
+  readonly faults: number;
+  readonly onEvent: (event: TimelineEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+const TAKEOVER_TIMEOUT_MS = 30_000;
+const TAKEOVER_POLL_MS = 10;
+const QUIET_TIMEOUT_MS = 60_000;
+
+/** Where one drill plays: the cluster under load, its observers, the verbs that faults are made of, and what was measured. */
+export class Stage {
+  readonly cluster: DrillCluster;
+  readonly load: Load;
+  readonly locks: LockWatch;
+  readonly random: () => number;
+  readonly options: StageOptions;
+  readonly timeline: TimelineEvent[] = [];
+  readonly violations: string[] = [];
+  readonly takeoversMs: number[] = [];
+  /** From a holder's death to the next holder's lock, by shard and round. */
+  readonly deadMs: number[] = [];
+  readonly windows: FaultWindow[] = [];
+  readonly #undo = new Map<string, () => Promise<void> | void>();
+
+  constructor(options: StageOptions) {
+    this.options = options;
+    this.cluster = options.cluster;
+    this.load = options.load;
+    this.locks = options.locks;
+    this.random = options.random;
+  }
+
+  /** Milliseconds since the drill began. */
+  get nowMs(): number {
+    return this.options.history.nowMs;
+  }
+
+  event(event: string): void {
+    const entry = { ms: Math.round(this.nowMs), event };
+    this.timeline.push(entry);
+    this.options.history.append({ op: 'event', at: this.nowMs, event });
+    this.options.onEvent(entry);
+  }
+
+  violation(what: string): void {
+    this.violations.push(what);
+    this.event(`VIOLATION: ${what}`);
+  }
+
+  /** Any one of them, by the drill's own random numbers. */
+  pick<T>(from: readonly T[]): T {
+    const chosen = from[Math.floor(this.random() * from.length)];
+    if (chosen === undefined) throw new RangeError('nothing to choose from');
+    return chosen;
+  }
+
+  async pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.options.signal });
+  }
+
+  /** Begins a fault; its window lasts until the function returned is called. */
+  beginFault(what: string): () => void {
+    this.event(what);
+    const window = { fromMs: this.nowMs, toMs: Infinity };
+    this.windows.push(window);
+    return () => {
+      window.toMs = Math.min(window.toMs, this.nowMs);
+    };
+  }
+
+  /** Remembers how to undo a fault, so that an interrupted drill leaves none behind. */
+  undoLater(what: string, undo: () => Promise<void> | void): void {
+    this.#undo.set(what, undo);
+  }
+
+  async undo(what: string): Promise<void> {
+    const undo = this.#undo.get(what);
+    this.#undo.delete(what);
+    await undo?.();
+  }
+
+  async undoAll(): Promise<void> {
+    for (const what of [...this.#undo.keys()].reverse()) await this.undo(what);
+  }
+
+  /** Producers that hold a shard, with what they hold. */
+  holdings(): Map<string, string[]> {
+    const holdings = new Map<string, string[]>();
+    for (const [shard, { owner }] of this.locks.holders()) {
+      if (owner !== null) holdings.set(owner, [...(holdings.get(owner) ?? []), shard]);
+    }
+    return holdings;
+  }
+
+  /** What is held now, to compare with later: holders, and the locks they hold by. */
+  reignsOf(shards: readonly string[]): Map<string, LockHolder> {
+    return new Map([...this.locks.holders()].filter(([shard]) => shards.includes(shard)));
+  }
+
+  /**
+   * Waits until each of these shards has a holder by another lock than `before`, ready to deliver, and measures both from `sinceMs`.
+   */
+  async takenOver(before: ReadonlyMap<string, LockHolder>, sinceMs: number): Promise<void> {
+    await Promise.all(
+      [...before].map(async ([shard, old]) => {
+        const isNew = (): boolean => {
+          const holder = this.locks.holderOf(shard);
+          return holder !== undefined && holder.czxid !== old.czxid;
+        };
+        if (!(await this.#until(isNew, TAKEOVER_POLL_MS))) {
+          this.violation(`${shard} was not taken over within ${TAKEOVER_TIMEOUT_MS / 1000} s`);
+          return;
+        }
+        this.deadMs.push(this.nowMs - sinceMs);
+        const isReady = async (): Promise<boolean> =>
+          (await readyReigns(this.cluster.file, 500)).some(
+            (reign) => reign.shard === shard && (reign.epoch ?? 0) > (old.epoch ?? 0),
+          );
+        if (await this.#until(isReady, 4 * TAKEOVER_POLL_MS)) this.takeoversMs.push(this.nowMs - sinceMs);
+        else this.violation(`the new holder of ${shard} did not become ready`);
+      }),
+    );
+  }
+
+  /** Waits until every shard is delivered from, every pool is filled and everybody is ready; a violation when that takes too long. */
+  async quiet(timeoutMs = QUIET_TIMEOUT_MS): Promise<void> {
+    const trouble = await untilQuiet(() => this.cluster.file, timeoutMs);
+    if (trouble.length > 0)
+      this.violation(`not quiet ${timeoutMs / 1000} s after healing: ${trouble.join('; ')}`);
+  }
+
+  async #until(condition: () => Promise<boolean> | boolean, everyMs: number): Promise<boolean> {
+    const deadline = performance.now() + TAKEOVER_TIMEOUT_MS;
+    while (!(await condition())) {
+      if (performance.now() > deadline) return false;
+      await this.pause(everyMs);
+    }
+    return true;
+  }
+}
