@@ -1,55 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import * as fc from 'fast-check';
 import { createConnection } from 'mysql2/promise';
-import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks, openUrlsDb, PRIMARY_KEY_IN, type LinkRow, type UrlsDb } from '../../db/links.ts';
-import { migrate } from '../../db/migrate.ts';
-import { openMysql, type Mysql } from '../../db/mysql.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { openLinks, PRIMARY_KEY_IN, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { errorOf } from './outcome.ts';
 import {
-  DuplicateRowError,
-  MismatchError,
-  OutcomeUnknownError,
-  StoreUnavailableError,
-} from '../../db/store-errors.ts';
-import { createLog } from '../../runtime/log.ts';
-import { testDatabase } from '../servers.ts';
-import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';
-
-const log = createLog('test', 'links', 'silent');
-const ALL_SLOTS = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
-const LOWER = ALL_SLOTS.slice(0, 16);
-const UPPER = ALL_SLOTS.slice(16);
-
-function randomKey(): string {
-  return randomBytes(6).toString('base64url');
-}
-
-function keyIn(slots: readonly number[]): string {
-  for (;;) {
-    const key = randomKey();
-    if (slots.includes(slotOf(key))) return key;
-  }
-}
-
-function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
-  return {
-    key,
-    originalUrl: `https://example.com/${key}`,
-    userId: null,
-    createdAt: new Date('2026-11-22T23:59:59.987Z'),
-    expiresAt: null,
-    requestId: randomBytes(16).toString('hex'),
-    ...fields,
-  };
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
+  emptyUrlsDatabase,
+  keyIn,
+  linkRow,
+  LOWER,
+  OpenUrlsDbs,
+  randomKey,
+  UPPER,
+  withSql,
+} from './urls-fixture.ts';
 
 /** A transaction that has inserted `row` and not committed. */
 async function holdRow(url: string, row: LinkRow): Promise<AsyncDisposable & { letGo(): Promise<void> }> {
@@ -68,38 +33,20 @@ async function holdRow(url: string, row: LinkRow): Promise<AsyncDisposable & { l
 }
 
 describe('a urls database', () => {
-  const open: UrlsDb[] = [];
+  const dbs = new OpenUrlsDbs();
   let url: string;
   let db: UrlsDb;
 
-  function openDb(target: string, slots: readonly number[] = ALL_SLOTS, name = 'urls-1'): UrlsDb {
-    const opened = openUrlsDb({ name, url: target, slots, log, timeoutMs: 1_500 });
-    open.push(opened);
-    return opened;
-  }
-
-  async function withSql<T>(target: string, work: (sql: Mysql) => Promise<T>): Promise<T> {
-    const sql = openMysql(target, { name: 'test' });
-    try {
-      return await work(sql);
-    } finally {
-      await sql.close();
-    }
-  }
-
   before(async () => {
-    url = await testDatabase('urls-1');
-    await migrate(url, 'urls', log);
-    db = openDb(url);
-    await db.verifySlots();
+    url = await emptyUrlsDatabase();
+  });
+
+  beforeEach(() => {
+    db = dbs.open(url);
   });
 
   afterEach(async () => {
-    await Promise.all(open.splice(db === undefined ? 0 : 1).map(async (opened) => opened.close()));
-  });
-
-  after(async () => {
-    await db.close();
+    await dbs.closeAll();
   });
 
   describe('insert and find', () => {
@@ -136,9 +83,8 @@ describe('a urls database', () => {
     });
 
     it('looks up every key by the primary key, never by a scan', async () => {
-      const target = await testDatabase('urls');
-      await migrate(target, 'urls', log);
-      const large = openDb(target);
+      const target = await emptyUrlsDatabase();
+      const large = dbs.open(target);
       // In a small table a scan would be the right plan.
       for (let at = 0; at < 20; at++)
         await large.insert(Array.from({ length: 1_000 }, () => linkRow(randomKey())));
@@ -247,97 +193,6 @@ describe('a urls database', () => {
     });
   });
 
-  describe('on a wire that fails', () => {
-    it('does not know the outcome when the answer is lost; the same rows again tell that they are bound', async () => {
-      await using wire = await startWire(url);
-      const remote = openDb(through(wire, url));
-      await remote.find(['warm-up']);
-      const rows = [linkRow(randomKey()), linkRow(randomKey())];
-      loseNextAnswer(wire);
-      expect(await errorOf(remote.insert(rows))).to.be.instanceOf(OutcomeUnknownError);
-      expect(await errorOf(remote.insert(rows))).to.be.instanceOf(DuplicateRowError);
-      const found = await remote.find(rows.map((row) => row.key));
-      expect(found.map((link) => link.requestId).sort()).to.deep.equal(
-        rows.map((row) => row.requestId).sort(),
-      );
-    });
-
-    it('does not know the outcome when the request is lost; the same rows again bind them', async () => {
-      await using wire = await startWire(url);
-      const remote = openDb(through(wire, url));
-      await remote.find(['warm-up']);
-      const rows = [linkRow(randomKey()), linkRow(randomKey())];
-      const outcome = await loseRequest(wire, async () => errorOf(remote.insert(rows)));
-      expect(outcome).to.be.instanceOf(OutcomeUnknownError);
-      expect(await db.find(rows.map((row) => row.key))).to.deep.equal([]);
-      await remote.insert(rows);
-      expect(await db.find(rows.map((row) => row.key))).to.have.length(2);
-    });
-
-    it('does not know the outcome when the server does not answer in time', async () => {
-      await using wire = await startWire(url);
-      const remote = openDb(through(wire, url));
-      await remote.find(['warm-up']);
-      wire.delay(300);
-      const rows = [linkRow(randomKey())];
-      expect(await errorOf(remote.insert(rows, { timeoutMs: 200 }))).to.be.instanceOf(OutcomeUnknownError);
-      wire.heal();
-      // It may still happen: the same rows again, until one of the two has bound them.
-      const again = await errorOf(remote.insert(rows));
-      if (again !== undefined) expect(again).to.be.instanceOf(DuplicateRowError);
-      const [bound] = await db.find(rows.map((row) => row.key));
-      expect(bound?.requestId).to.equal(rows[0]?.requestId);
-    });
-
-    it('binds every row exactly once, whatever is cut, for a binder that repeats and then reads', async () => {
-      await using wire = await startWire(url);
-      const remote = openDb(through(wire, url));
-      const cuts = {
-        now: () => wire.cut(),
-        answer: () => loseNextAnswer(wire),
-        turn: () => setImmediate(() => wire.cut()),
-        none: () => undefined,
-      };
-      const kinds = fc.constantFrom(...(Object.keys(cuts) as (keyof typeof cuts)[]));
-      const plan = fc.array(kinds, { minLength: 40, maxLength: 40 });
-      const everyRowOnce = fc.asyncProperty(plan, async (steps) => {
-        for (const kind of steps) {
-          const rows = Array.from({ length: 20 }, () => linkRow(randomKey()));
-          cuts[kind]();
-          let error = await errorOf(remote.insert(rows));
-          while (error !== undefined && !(error instanceof DuplicateRowError))
-            error = await errorOf(remote.insert(rows));
-          const bound = await db.find(rows.map((row) => row.key));
-          expect(bound.map((link) => link.requestId)).to.have.members(rows.map((row) => row.requestId));
-        }
-      });
-      await fc.assert(everyRowOnce, { numRuns: 1, endOnFailure: true });
-    });
-
-    it('calls a read that was cut off unavailable: it may be repeated', async () => {
-      await using wire = await startWire(url);
-      const remote = openDb(through(wire, url));
-      await remote.find(['warm-up']);
-      loseNextAnswer(wire);
-      expect(await errorOf(remote.find([randomKey()]))).to.be.instanceOf(StoreUnavailableError);
-      expect(await remote.find([randomKey()])).to.deep.equal([]);
-    });
-
-    it('is unavailable when nobody listens, and when it is accepted and never greeted', async () => {
-      const gone = new URL(url);
-      gone.port = '1';
-      expect(await errorOf(openDb(gone.href).insert([linkRow(randomKey())]))).to.be.instanceOf(
-        StoreUnavailableError,
-      );
-      await using wire = await startWire(url);
-      wire.silence();
-      const silent = openDb(through(wire, url));
-      const row = linkRow(randomKey());
-      expect(await errorOf(silent.insert([row], { timeoutMs: 200 }))).to.be.instanceOf(StoreUnavailableError);
-      expect(await db.find([row.key])).to.deep.equal([]);
-    });
-  });
-
   describe('that cannot write now', () => {
     it('is unavailable, and names the reason, while it is read-only', async () => {
       const plain = new URL(url);
@@ -351,14 +206,14 @@ describe('a urls database', () => {
         ]);
         await admin.execute('SET GLOBAL read_only = 1');
         try {
-          const error = await errorOf(openDb(plain.href).insert([row]));
+          const error = await errorOf(dbs.open(plain.href).insert([row]));
           expect(error).to.be.instanceOf(StoreUnavailableError);
           expect(String(error)).to.include('read-only');
         } finally {
           await admin.execute('SET GLOBAL read_only = 0');
         }
       });
-      await openDb(plain.href).insert([row]);
+      await dbs.open(plain.href).insert([row]);
     });
 
     it('is unavailable while somebody holds the row for longer than the lock wait', async () => {
@@ -372,96 +227,9 @@ describe('a urls database', () => {
     });
   });
 
-  describe('and its record of slots', () => {
-    async function emptyDatabase(): Promise<string> {
-      const empty = await testDatabase('urls');
-      await migrate(empty, 'urls', log);
-      return empty;
-    }
-
-    it('is written by the first map and accepted ever after', async () => {
-      const target = await emptyDatabase();
-      await openDb(target, LOWER).verifySlots();
-      await openDb(target, LOWER.toReversed()).verifySlots();
-      const owned = await withSql(target, async (sql) =>
-        sql.query<{ slot: number; slot_count: number }>(
-          'SELECT slot, slot_count FROM slots WHERE owned ORDER BY slot',
-        ),
-      );
-      expect(owned).to.deep.equal(LOWER.map((slot) => ({ slot, slot_count: 32 })));
-    });
-
-    for (const [what, slots] of [
-      ['another half', UPPER],
-      ['fewer slots', LOWER.slice(1)],
-      ['more slots', [...LOWER, 16]],
-    ] as const) {
-      it(`refuses a map that gives it ${what}, naming both`, async () => {
-        const target = await emptyDatabase();
-        await openDb(target, LOWER).verifySlots();
-        const error = await errorOf(openDb(target, slots).verifySlots());
-        expect(error).to.be.instanceOf(MismatchError);
-        expect(String(error)).to.include('slots 0-15').and.to.include('KEYMILL_URLS_DBS');
-      });
-    }
-
-    it('finds two names that point at one database', async () => {
-      const target = await emptyDatabase();
-      const dbs = [openDb(target, LOWER, 'urls-1'), openDb(target, UPPER, 'urls-2')];
-      const outcomes = await Promise.all(dbs.map(async (each) => errorOf(each.verifySlots(dbs))));
-      expect(outcomes.filter((error) => error === undefined)).to.have.length(1);
-      expect(outcomes.filter((error) => error instanceof MismatchError)).to.have.length(1);
-    });
-
-    it('lets only one of two maps be recorded when both come first, and the same map twice', async () => {
-      for (let round = 0; round < 10; round++) {
-        const target = await emptyDatabase();
-        const maps = [LOWER, LOWER, UPPER, UPPER];
-        const outcomes = await Promise.all(
-          maps.map(async (slots) => errorOf(openDb(target, slots).verifySlots())),
-        );
-        const accepted = maps.filter((_, index) => outcomes[index] === undefined);
-        expect(accepted).to.have.length(2);
-        expect(accepted[0]).to.equal(accepted[1]);
-        // What was accepted is what stands.
-        await openDb(target, accepted[0]).verifySlots();
-        await Promise.all(open.splice(1).map(async (opened) => opened.close()));
-      }
-    });
-
-    it('refuses a database that holds links and records nothing', async () => {
-      const target = await emptyDatabase();
-      const used = openDb(target, LOWER);
-      await used.insert([linkRow(keyIn(LOWER))]);
-      expect(await errorOf(used.verifySlots())).to.be.instanceOf(MismatchError);
-    });
-
-    it('refuses another modulus than 32', async () => {
-      const target = await emptyDatabase();
-      await openDb(target, LOWER).verifySlots();
-      await withSql(target, async (sql) => sql.execute('UPDATE slots SET slot_count = 64'));
-      expect(await errorOf(openDb(target, LOWER).verifySlots())).to.be.instanceOf(MismatchError);
-    });
-
-    it('refuses an empty server in the place of one whose siblings hold links', async () => {
-      const dbs = [
-        openDb(await emptyDatabase(), LOWER, 'urls-1'),
-        openDb(await emptyDatabase(), UPPER, 'urls-2'),
-      ];
-      for (const each of dbs) await each.verifySlots(dbs);
-      await dbs[1]?.insert([linkRow(keyIn(UPPER))]);
-      const swapped = openDb(await emptyDatabase(), LOWER, 'urls-1');
-      expect(await errorOf(swapped.verifySlots([swapped, ...dbs.slice(1)]))).to.be.instanceOf(MismatchError);
-    });
-
-    it('is missing with the schema: a mismatch, not an outage', async () => {
-      expect(await errorOf(openDb(await testDatabase('urls')).verifySlots())).to.be.instanceOf(MismatchError);
-    });
-  });
-
   describe('among others', () => {
     it('gets the keys of its slots', () => {
-      const [lower, upper] = [openDb(url, LOWER, 'urls-1'), openDb(url, UPPER, 'urls-2')];
+      const [lower, upper] = [dbs.open(url, LOWER, 'urls-1'), dbs.open(url, UPPER, 'urls-2')];
       const links = openLinks([lower, upper]);
       for (let round = 0; round < 200; round++) {
         const key = randomKey();
@@ -470,16 +238,16 @@ describe('a urls database', () => {
     });
 
     it('takes no link of a slot that is not its own', async () => {
-      const lower = openDb(url, LOWER);
+      const lower = dbs.open(url, LOWER);
       const rows = [linkRow(keyIn(LOWER)), linkRow(keyIn(UPPER))];
       expect(await errorOf(lower.insert(rows))).to.be.instanceOf(RangeError);
       expect(await db.find(rows.map((row) => row.key))).to.deep.equal([]);
     });
 
     it('is refused when slots are left out or given twice', () => {
-      expect(() => openLinks([openDb(url, LOWER)])).to.throw(RangeError);
-      expect(() => openLinks([openDb(url, LOWER), openDb(url, [15, ...UPPER])])).to.throw(RangeError);
-      expect(() => openLinks([openDb(url, LOWER), openDb(url, [...UPPER, 32])])).to.throw(RangeError);
+      expect(() => openLinks([dbs.open(url, LOWER)])).to.throw(RangeError);
+      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [15, ...UPPER])])).to.throw(RangeError);
+      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [...UPPER, 32])])).to.throw(RangeError);
     });
   });
 });

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
+import { openUrlsDb, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { migrate } from '../../db/migrate.ts';
+import { openMysql, type Mysql } from '../../db/mysql.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testDatabase } from '../servers.ts';
+
+const log = createLog('test', 'urls', 'silent');
+
+export const ALL_SLOTS = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
+export const LOWER = ALL_SLOTS.slice(0, 16);
+export const UPPER = ALL_SLOTS.slice(16);
+
+export function randomKey(): string {
+  return randomBytes(6).toString('base64url');
+}
+
+/** A key that lies in one of `slots`. */
+export function keyIn(slots: readonly number[]): string {
+  for (;;) {
+    const key = randomKey();
+    if (slots.includes(slotOf(key))) return key;
+  }
+}
+
+export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
+  return {
+    key,
+    originalUrl: `https://example.com/${key}`,
+    userId: null,
+    createdAt: new Date('2026-11-22T23:59:59.987Z'),
+    expiresAt: null,
+    requestId: randomBytes(16).toString('hex'),
+    ...fields,
+  };
+}
+
+/** A new urls database without links and without a record of slots; its URL. */
+export async function emptyUrlsDatabase(): Promise<string> {
+  const url = await testDatabase('urls');
+  await migrate(url, 'urls', log);
+  return url;
+}
+
+/** Urls databases that a test opens, to be closed together. */
+export class OpenUrlsDbs {
+  readonly #open: UrlsDb[] = [];
+
+  open(url: string, slots: readonly number[] = ALL_SLOTS, name = 'urls-1'): UrlsDb {
+    const opened = openUrlsDb({ name, url, slots, log, timeoutMs: 1_500 });
+    this.#open.push(opened);
+    return opened;
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map(async (opened) => opened.close()));
+  }
+}
+
+/** Plain SQL on a database, past everything that is under test. */
+export async function withSql<T>(url: string, work: (sql: Mysql) => Promise<T>): Promise<T> {
+  const sql = openMysql(url, { name: 'test' });
+  try {
+    return await work(sql);
+  } finally {
+    await sql.close();
+  }
+}
