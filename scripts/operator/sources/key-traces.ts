@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { createKeyspace, type Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import type { KeysDb } from '../../../db/keys-db.ts';
@@ -7,12 +6,12 @@ import { openUrlsDb } from '../../../db/links.ts';
 import type { Pool } from '../../../db/pool.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
-import { callAdmin } from './admin.ts';
 import type { Inquiry } from './ask.ts';
 import { readCoordination } from './coordination.ts';
 import { withKeysDb } from './keys-dbs.ts';
 import { withPool } from './pool-levels.ts';
 import { QUIET_LOG } from './quiet-log.ts';
+import { readReserve } from './reserves.ts';
 
 /** What the keys-db that would make a key says of it. */
 export interface Origin {
@@ -97,17 +96,9 @@ export async function findInMappers(
   const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve(id, admin))),
+    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve({ id, admin }))),
   );
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
-}
-
-const Reserve = z.object({ keys: z.array(z.string()) });
-
-/** Every key in the hands of a mapper: its reserve, and what is taken and in flight. */
-export async function readReserve(id: string, admin: string | null): Promise<string[]> {
-  if (admin === null) throw new Error(`${id} publishes no admin address`);
-  return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
 }
 
 /** The link of this name, and the server where it stands or would. */

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import type { MapperReserve } from '../../../db/audit/sources.ts';
+import { callAdmin } from './admin.ts';
+import { askOnly } from './ask.ts';
+import { readCoordination } from './coordination.ts';
+import type { Cluster } from './find-cluster.ts';
+
+const Reserve = z.object({ keys: z.array(z.string()) });
+
+interface MapperAddress {
+  readonly id: string;
+  readonly admin: string | null;
+}
+
+/** Every key in the hands of a mapper: its reserve, and what is taken and in flight. */
+export async function readReserve({ id, admin }: MapperAddress): Promise<string[]> {
+  if (admin === null) throw new Error(`${id} publishes no admin address`);
+  return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
+}
+
+/**
+ * Asks every mapper there is: those that ZooKeeper names, and those that `up` started, since a mapper serves without
+ * ZooKeeper too. One that `up` started and whose port is closed is gone, and holds nothing.
+ * @throws UnreachableError when ZooKeeper does not answer: nobody knows then which mappers there are
+ */
+export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {
+  const { mappers } = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
+  const named = new Set(mappers.map(({ id }) => id));
+  const others = (file?.mappers ?? []).filter(({ id }) => !named.has(id));
+  const answers = await Promise.all([
+    ...mappers.map(async (mapper) => [await tryReserve(mapper)]),
+    ...others.map(async (mapper) => ((await isGone(mapper)) ? [] : [await tryReserve(mapper)])),
+  ]);
+  return answers.flat();
+}
+
+async function tryReserve(mapper: MapperAddress): Promise<MapperReserve> {
+  try {
+    return { mapper: mapper.id, keys: await readReserve(mapper) };
+  } catch {
+    return { mapper: mapper.id, keys: undefined };
+  }
+}
+
+async function isGone({ admin }: { admin: string }): Promise<boolean> {
+  try {
+    await callAdmin(admin, 'GET', '/livez');
+    return false;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    return cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED';
+  }
+}

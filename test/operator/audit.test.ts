@@ -1,0 +1,163 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
+import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
+import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
+import { placementOf } from '../../db/keyspace/placement.ts';
+import { openTestCluster, type TestCluster } from './cluster.ts';
+import { runKeymill } from './run-keymill.ts';
+
+interface Report {
+  issued: number;
+  unused: number;
+  pending: number;
+  pooled: number;
+  reserved: number;
+  bound: number;
+  leaked: number;
+  unknown: number;
+  aliases: number;
+  duplicates: number;
+  balanced: boolean;
+  unreachable: string[];
+}
+
+const LINK = { userId: null, createdAt: new Date(), expiresAt: null, alias: false };
+
+/** Twenty keys claimed for two pools: one pool has its part, the other does not; of the delivered ones, three were taken. */
+async function issueKeys({
+  keysDbs,
+  pools,
+}: TestCluster): Promise<{ taken: string[]; pooled: number; pending: number }> {
+  const [keysDb] = keysDbs;
+  const [pool] = pools;
+  if (!keysDb || !pool) throw new Error('the cluster is incomplete');
+  await keysDb.generate({ count: 100 });
+  const epoch = (await keysDb.raiseEpoch({ czxid: 1n, ensemble: 'test', owner: 'producer-1' })) ?? 0;
+  const parts = [
+    { pool: 'redis-1', seq: 1 },
+    { pool: 'redis-2', seq: 1 },
+  ];
+  const batch = await keysDb.claim({ epoch, count: 20, parts });
+  if (!batch) throw new Error('nothing was claimed');
+  const keys = (await keysDb.keysOf(batch)).map(({ key }) => key);
+  const first = keys.filter((key) => placementOf(key, 2) === 0);
+  await pool.deliver({ keysDb: keysDb.name, epoch, seq: 1, keys: first });
+  await keysDb.markDelivered(batch, [0]);
+  const { keys: taken } = await pool.take(3);
+  return { taken, pooled: first.length - 3, pending: keys.length - first.length };
+}
+
+/** The admin port of a process, as far as the audit asks it. */
+async function startAdminPort(
+  answers: Record<string, unknown>,
+): Promise<AsyncDisposable & { url: string; asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const name = `${request.method} ${request.url}`;
+    asked.push(name);
+    response.writeHead(name in answers ? 200 : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answers[name] ?? {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function announceMapper({ session }: TestCluster, id: string, admin: string): Promise<void> {
+  await session.ensurePath(PATHS.mappers);
+  await session.create(mapperPath(id), JSON.stringify({ id, url: 'http://127.0.0.1:1', admin }), {
+    ephemeral: true,
+  });
+}
+
+describe('keymill audit', () => {
+  it('finds every issued key in one place, asking the mappers for what they hold', async () => {
+    await using cluster = await openTestCluster();
+    const { taken, pooled, pending } = await issueKeys(cluster);
+    const [bound = '', held = ''] = taken;
+    await cluster.urlsDb.insert([
+      { ...LINK, key: bound, originalUrl: 'https://example.com/', requestId: '01'.repeat(16) },
+      {
+        ...LINK,
+        key: 'an-alias',
+        originalUrl: 'https://example.com/',
+        requestId: '02'.repeat(16),
+        alias: true,
+      },
+    ]);
+    await using mapper = await startAdminPort({ 'GET /reserve': { keys: [held] } });
+    await announceMapper(cluster, 'mapper-1', mapper.url);
+    const { exitCode, stdout } = await runKeymill(['audit', '--json'], cluster.env);
+    const report = JSON.parse(stdout) as Report;
+    expect(report).to.include({
+      issued: 20,
+      unused: 80,
+      pending,
+      pooled,
+      reserved: 1,
+      bound: 1,
+      leaked: 1,
+      unknown: 0,
+    });
+    expect(report).to.include({ aliases: 1, duplicates: 0, balanced: true });
+    expect(exitCode, 'leaked keys are found again; nothing is wrong').to.equal(0);
+    const text = await runKeymill(['audit'], cluster.env);
+    expect(text.stdout)
+      .to.match(/issued +20 /)
+      .and.include('balanced');
+  });
+
+  it('while a mapper or a pool is silent nothing is called leaked, and the exit code is 2', async () => {
+    await using cluster = await openTestCluster();
+    await issueKeys(cluster);
+    await announceMapper(cluster, 'mapper-1', 'http://127.0.0.1:1');
+    const env = {
+      ...cluster.env,
+      KEYMILL_REDIS: `${cluster.env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1`,
+    };
+    const { exitCode, stdout, stderr } = await runKeymill(['audit', '--json'], env);
+    const report = JSON.parse(stdout) as Report;
+    expect(report).to.include({ issued: 20, leaked: 0, unknown: 3, balanced: true });
+    expect(report.unreachable.toSorted()).to.deep.equal(['mapper-1', 'redis-3']);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('unreachable: mapper-1');
+  });
+
+  it('without a keys-db there is nothing to account for: exit code 2, no document', async () => {
+    await using cluster = await openTestCluster();
+    const env = {
+      ...cluster.env,
+      KEYMILL_KEYS_DBS: `${cluster.env['KEYMILL_KEYS_DBS']},keys-db-3=mysql://u:hidden@127.0.0.1:1/none`,
+    };
+    const { exitCode, stdout, stderr } = await runKeymill(['audit', '--json'], env);
+    expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+    expect(stderr).to.include('keys-db-3').and.not.include('hidden');
+  });
+
+  it('--repair asks the producers that hold a shard, and no others', async () => {
+    await using cluster = await openTestCluster();
+    const { session, env } = cluster;
+    await using holder = await startAdminPort({ 'POST /recycle': { recycled: 3 } });
+    await using idle = await startAdminPort({});
+    await session.ensurePath(PATHS.producers);
+    for (const [id, admin] of [
+      ['producer-1', holder.url],
+      ['producer-2', idle.url],
+    ] as const) {
+      await session.create(producerPath(id), JSON.stringify({ id, capacity: 2, admin }), { ephemeral: true });
+    }
+    const lock = await tryAcquire(session, lockPath('keys-db-1'), { owner: 'producer-1', host: 'h', pid: 1 });
+    expect(isHeld(lock)).to.equal(true);
+    const { exitCode, stderr } = await runKeymill(['audit', '--repair'], env);
+    expect(exitCode).to.equal(0);
+    expect(stderr).to.include('producer-1 recycles 3 keys');
+    expect({ holder: holder.asked, idle: idle.asked }).to.deep.equal({ holder: ['POST /recycle'], idle: [] });
+  });
+});

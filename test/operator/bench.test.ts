@@ -1,0 +1,102 @@
+import { expect } from 'chai';
+import { array, assert, double, property } from 'fast-check';
+import { intervalOf, meanOf, ratesOf } from '../../scripts/bench/interval.ts';
+import { toRow } from '../../scripts/bench/row.ts';
+import { runKeymill } from './run-keymill.ts';
+
+const MEASURED = {
+  name: 'x',
+  unit: 'keys/s',
+  samples: [90, 100, 110],
+  baseline: 'raw',
+  baselineValue: 200,
+  control: 1,
+};
+
+describe('bench: figures', () => {
+  it('the interval is that of Student: a textbook case', () => {
+    const [low, high] = intervalOf([4.9, 5.1, 5.0, 5.2, 4.8]);
+    expect(low).to.be.closeTo(4.8037, 0.001);
+    expect(high).to.be.closeTo(5.1963, 0.001);
+    expect(intervalOf([7])).to.deep.equal([7, 7]);
+  });
+
+  it('the interval holds the mean, and shrinks to it when all samples agree', () => {
+    assert(
+      property(
+        array(double({ min: 1, max: 1e9, noNaN: true }), { minLength: 2, maxLength: 40 }),
+        (samples) => {
+          const [low, high] = intervalOf(samples);
+          expect(low).to.be.at.most(meanOf(samples) * (1 + 1e-9));
+          expect(high).to.be.at.least(meanOf(samples) * (1 - 1e-9));
+        },
+      ),
+    );
+    expect(intervalOf([3, 3, 3])).to.deep.equal([3, 3]);
+  });
+
+  it('rates of equal stretches are read from a count that was looked at now and then', () => {
+    const steady = [0, 100, 250, 400, 1_000].map((ms) => [ms, ms * 5] as const);
+    for (const rate of ratesOf(steady, 10)) expect(rate).to.be.closeTo(5_000, 0.01);
+    const slowing = [
+      [0, 0],
+      [1_000, 1_000],
+      [3_000, 2_000],
+    ] as const;
+    expect(ratesOf(slowing, 2).map(Math.round)).to.deep.equal([1_000, 500]);
+    expect(ratesOf([], 3)).to.deep.equal([]);
+    expect(ratesOf([[5, 5]], 3)).to.deep.equal([]);
+  });
+
+  it('a row is judged by its goal, in its direction, and by what else must hold', () => {
+    expect(toRow(MEASURED)).to.deep.include({
+      value: 100,
+      ratio: 0.5,
+      goal: null,
+      passed: true,
+      better: 'higher',
+    });
+    expect(toRow({ ...MEASURED, goal: 100 }).passed).to.equal(true);
+    expect(toRow({ ...MEASURED, goal: 101 }).passed).to.equal(false);
+    expect(toRow({ ...MEASURED, goal: 101, better: 'lower' }).passed).to.equal(true);
+    expect(toRow({ ...MEASURED, goal: 1, holds: false }).passed).to.equal(false);
+  });
+});
+
+describe('keymill bench', () => {
+  it('--list names every bench and whether it is long', async () => {
+    const { exitCode, stdout } = await runKeymill(['bench', '--list', '--json']);
+    const list = JSON.parse(stdout) as { name: string; long: boolean }[];
+    expect(exitCode).to.equal(0);
+    expect(list)
+      .to.deep.include({ name: 'generate', long: true })
+      .and.deep.include({ name: 'deliver', long: false });
+  });
+
+  it('an unknown name is refused before anything starts', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'permute', 'nothing']);
+    expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+    expect(stderr).to.include('no bench nothing');
+  });
+
+  it('permute gives one whole row', async () => {
+    const { exitCode, stdout } = await runKeymill(['bench', 'permute', '--json']);
+    expect(exitCode).to.equal(0);
+    const rows = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(rows).to.have.length(1);
+    expect(rows[0]).to.include.all.keys(
+      'name',
+      'value',
+      'unit',
+      'baseline',
+      'baselineValue',
+      'ratio',
+      'interval',
+      'control',
+      'better',
+      'goal',
+      'passed',
+    );
+    expect(rows[0]).to.include({ name: 'permute', goal: null, passed: true });
+  });
+});
