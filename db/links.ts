@@ -218,7 +218,7 @@ class MysqlUrlsDb implements UrlsDb {
     throw new MismatchError(
       this.name,
       `it is empty and records no slots, while ${sibling.name} already holds links: slots ${formatSlots(this.slots)} may ` +
-        `have links on another server. Point ${this.name} at that one`,
+        `have links on another server. Point ${this.name} at that one or, if they never had a link, record them in its table \`slots\``,
     );
   }
 }
