@@ -7,6 +7,7 @@ import type { Terminal } from './terminal/terminal.ts';
 import { addDrillCommand } from '../drills/command.ts';
 import { addLocksCommand } from './locks.ts';
 import { addPoolsCommand } from './pools.ts';
+import { addAuditCommand } from './audit.ts';
 import { addBenchCommand } from './bench.ts';
 import { addKeysCommand } from './keys.ts';
 import { addProducersCommand } from './producers.ts';
@@ -40,6 +41,7 @@ export function createProgram(terminal: Terminal): Command {
     addProducersCommand,
     addWhereCommand,
     addKeysCommand,
+    addAuditCommand,
     addZookeeperCommand,
     addZkCommand,
     addDrillCommand,
