@@ -32,9 +32,10 @@ export interface StartMapperOptions {
   readonly signal: AbortSignal;
   /** Something came up that this process must not live with. */
   readonly fail: (error: unknown) => void;
+  /** Time for load balancers to notice that we are no longer ready. */
+  readonly lameDuckMs?: number;
 }
 
-/** Time for load balancers to notice that we are no longer ready. */
 const LAME_DUCK_MS = 1_000;
 const DRAIN_MS = 5_000;
 const ANNOUNCE_TIMEOUT_MS = 500;
@@ -43,7 +44,8 @@ const ANNOUNCE_TIMEOUT_MS = 500;
  * Starts a mapper: stores, caches, the public port, the admin port, and its announcement.
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
-export async function startMapper({ config, log, signal, fail }: StartMapperOptions): Promise<RunningMapper> {
+export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
+  const { config, log, signal, fail, lameDuckMs = LAME_DUCK_MS } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
@@ -118,7 +120,10 @@ export async function startMapper({ config, log, signal, fail }: StartMapperOpti
     url: server.url,
     adminUrl: admin.url,
     stop: async () => {
-      await leave(server, stores, supply);
+      await delay(lameDuckMs);
+      await server.drain(DRAIN_MS);
+      await withDeadline('rows under way', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
+      await supply.close();
       await resources.disposeAsync();
     },
   };
@@ -140,12 +145,4 @@ async function announceChange({ pools }: Stores, key: string): Promise<void> {
   await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => publishInvalidation(healthy, key)).catch(
     () => undefined,
   );
-}
-
-async function leave(server: PublicServer, stores: Stores, supply: KeySupply): Promise<void> {
-  server.sendClientsAway();
-  await delay(LAME_DUCK_MS);
-  await server.drain(DRAIN_MS);
-  await withDeadline('rows under way', DRAIN_MS, async () => stores.servers.idle()).catch(() => undefined);
-  await supply.close();
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { PROBLEM_TYPE, Problem, type ProblemStatus } from './problem.ts';
 
@@ -7,9 +7,10 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => un
 
 export interface PublicServer {
   readonly url: string;
-  /** Answers go on, and each asks its client to leave this connection. */
-  sendClientsAway(): void;
-  /** Stops listening, closes idle connections and waits for requests under way, at most `timeoutMs`; then cuts. */
+  /**
+   * Stops listening, waits for requests under way and asks every client to leave with its next answer; closes connections
+   * that stay idle; cuts what is left after `timeoutMs`.
+   */
   drain(timeoutMs: number): Promise<void>;
 }
 
@@ -55,19 +56,26 @@ export async function startServer(handler: Handler, host: string, port: number):
   const { port: boundPort } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
-    sendClientsAway: () => {
+    drain: async (timeoutMs) => {
       isLeaving = true;
+      await drain(server, timeoutMs);
     },
-    drain: async (timeoutMs) => drain(server, timeoutMs),
   };
 }
 
+/** A client that has just connected has its request on the way: give it this long before its connection counts as idle. */
+const IDLE_GRACE_MS = 250;
+
 async function drain(server: Server, timeoutMs: number): Promise<void> {
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
+  // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
+  const closed = new Promise<void>((resolve) => {
+    NetServer.prototype.close.call(server, () => resolve());
   });
-  clearTimeout(timer);
+  const idle = setInterval(() => server.closeIdleConnections(), Math.min(IDLE_GRACE_MS, timeoutMs));
+  const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(cut);
 }
 
 const BROKEN: Readonly<Record<string, readonly [ProblemStatus, string, string]>> = {

@@ -13,7 +13,9 @@ export interface World extends AsyncDisposable {
   readonly urls: readonly { name: string; url: string; slots: number[]; sql: Connection }[];
   /** Starts a mapper in this process; what `overrides` leaves out fits the tests. */
   start(overrides?: MapperOverrides): Promise<TestMapper>;
-  /** Puts `count` fresh keys into a shard's pool, all of them in slots of the urls database `into` if given. */
+  /** The rows of these keys, whichever database has them. */
+  rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
+  /** Puts `count` fresh keys into a shard's pool. */
   fill(shard: number, count: number): Promise<string[]>;
 }
 
@@ -78,7 +80,13 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         stores: { ...stores, ...overrides.stores },
       };
       const { signal } = stopping;
-      const running = await startMapper({ config, log, signal, fail: (error) => failures.push(error) });
+      const running = await startMapper({
+        config,
+        log,
+        signal,
+        fail: (error) => failures.push(error),
+        lameDuckMs: 50,
+      });
       let stopped: Promise<void> | undefined;
       const terminate = async (): Promise<void> => {
         stopping.abort();
@@ -88,6 +96,11 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
       const mapper = { ...running, failures, terminate, stop: terminate };
       mappers.push(mapper);
       return mapper;
+    },
+    rows: async (keys) => {
+      const query = 'SELECT unique_id, original_url FROM urls WHERE unique_id IN (?)';
+      const found = await Promise.all(urls.map(async ({ sql }) => sql.query(query, [keys])));
+      return found.flatMap(([rows]) => rows as { unique_id: string; original_url: string | null }[]);
     },
     fill: async (shard, count) => {
       const keys = randomKeys(count);

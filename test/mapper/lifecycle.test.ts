@@ -1,0 +1,193 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, get } from 'node:http';
+import { expect } from 'chai';
+import { mapperPath } from '../../coordinator/paths.ts';
+import { Session } from '../../coordinator/session.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testZooKeeper } from '../servers.ts';
+import { until } from '../until.ts';
+import { send, shorten } from './client.ts';
+import { createWorld, type World } from './world.ts';
+
+const log = createLog('test', 'lifecycle', 'silent');
+
+interface MapperProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly admin: string;
+  readonly exited: Promise<number | null>;
+}
+
+describe('the life of a mapper', () => {
+  let world: World;
+  const children: ChildProcess[] = [];
+
+  beforeEach(async function () {
+    this.timeout(60_000);
+    world = await createWorld();
+    await world.fill(0, 100);
+    await world.fill(1, 100);
+  });
+
+  afterEach(async function () {
+    this.timeout(20_000);
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    await world[Symbol.asyncDispose]();
+  });
+
+  async function pooled(): Promise<number> {
+    const levels = await Promise.all(world.redis.map(async ({ client }) => client.llen('keys:available')));
+    return levels.reduce((sum, level) => sum + level, 0);
+  }
+
+  /** Starts `mapper/main.ts` as `up` does. */
+  async function startProcess(env: Record<string, string> = {}): Promise<MapperProcess> {
+    const stores = {
+      KEYMILL_ID: 'mapper-1',
+      KEYMILL_REDIS: world.redis.map(({ name, url }) => `${name}=${url}`).join(','),
+      KEYMILL_URLS_DBS: world.urls
+        .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
+        .join(','),
+      KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',
+      KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users',
+      KEYMILL_KEY_SECRET: 'a secret for tests only',
+      KEYMILL_ZOOKEEPER: '127.0.0.1:1',
+      KEYMILL_HTTP_PORT: '0',
+    };
+    const child = spawn(process.execPath, ['mapper/main.ts'], {
+      env: { PATH: process.env['PATH'], ...stores, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    const exited = once(child, 'exit').then(([code]) => code as number | null);
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const line = await until('the mapper to serve', () =>
+      output.split('\n').find((candidate) => candidate.includes('mapper serves')),
+    );
+    const { url, admin } = JSON.parse(line) as { url: string; admin: string };
+    return { child, url, admin, exited };
+  }
+
+  it('serves without ZooKeeper, and ends on SIGTERM with every key back in its pool', async () => {
+    const { child, url, admin, exited } = await startProcess();
+    for (let request = 0; request < 20; request += 1) {
+      expect((await shorten(url, { long_url: 'https://example.com/' })).status).to.equal(201);
+    }
+    const held = (await send('GET', `${admin}/reserve`)).json()['keys'] as string[];
+    expect(held.length).to.be.greaterThan(0);
+    expect(await pooled()).to.equal(180 - held.length);
+    const heads = await Promise.all(
+      world.redis.map(async ({ client }) => client.lindex('keys:available', 0)),
+    );
+    child.kill('SIGTERM');
+    expect(await exited).to.equal(0);
+    expect(await pooled()).to.equal(180);
+    const newHeads = await Promise.all(
+      world.redis.map(async ({ client }) => client.lindex('keys:available', 0)),
+    );
+    const returned = newHeads.filter((head, index) => head !== heads[index]);
+    for (const head of returned) expect(held).to.include(head);
+    expect(returned).to.not.have.length(0);
+  });
+
+  it('is not ready from SIGTERM on, serves for another second, and loses no request', async () => {
+    const { child, url, admin, exited } = await startProcess();
+    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+    const alias = String(
+      (await shorten(url, { long_url: 'https://example.com/', custom_alias: 'still-there' })).json()[
+        'unique_id'
+      ],
+    );
+    const statuses: number[] = [];
+    const failures: string[] = [];
+    const load = new AbortController();
+    const clients = Array.from({ length: 8 }, async () => {
+      while (!load.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          get(`${url}/${alias}`, { agent }, (response) => {
+            statuses.push(response.statusCode ?? 0);
+            response.resume().on('end', resolve);
+          }).on('error', (error: NodeJS.ErrnoException) => {
+            // Nobody listens any more: the second of grace is over, the client goes elsewhere.
+            if (error.code === 'ECONNREFUSED') load.abort();
+            else failures.push(String(error));
+            resolve();
+          });
+        });
+      }
+    });
+    await until('load', () => statuses.length > 50);
+    child.kill('SIGTERM');
+    const terminatedAt = performance.now();
+    await until('not ready', async () => (await send('GET', `${admin}/readyz`)).status === 503, {
+      timeoutMs: 500,
+      everyMs: 5,
+    });
+    expect((await shorten(url, { long_url: 'https://example.com/' })).status).to.equal(201);
+    await Promise.all(clients);
+    expect(performance.now() - terminatedAt).to.be.within(900, 3_000);
+    expect(failures).to.deep.equal([]);
+    expect(new Set(statuses)).to.deep.equal(new Set([302]));
+    expect(await exited).to.equal(0);
+    agent.destroy();
+  });
+
+  it('refuses to start on a map that a urls server contradicts', async () => {
+    await world.start();
+    const [first, second] = world.urls;
+    if (first === undefined || second === undefined) throw new Error('two urls databases are needed');
+    const swapped = [
+      { ...first, slots: second.slots },
+      { ...second, slots: first.slots },
+    ];
+    const outcome = await world.start({ stores: { urlsDbs: swapped } }).catch((error: unknown) => error);
+    expect(outcome).to.be.instanceOf(MismatchError);
+  });
+
+  it('starts while stores are down, and says what is missing', async () => {
+    const nowhere = { name: 'redis-9', url: 'redis://127.0.0.1:1' };
+    const mapper = await world.start({ stores: { redis: [...world.redis, nowhere] } });
+    const ready = await send('GET', `${mapper.adminUrl}/readyz`);
+    expect([ready.status, ready.json()['degraded']]).to.deep.equal([200, ['redis-9']]);
+    expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
+  }).timeout(20_000);
+
+  it('names the faults of its configuration on stderr and exits with 2', async () => {
+    const child = spawn(process.execPath, ['mapper/main.ts'], {
+      env: {},
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    children.push(child);
+    let stderr = '';
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).to.equal(2);
+    for (const name of ['KEYMILL_REDIS', 'KEYMILL_URLS_DBS', 'KEYMILL_KEY_SECRET'])
+      expect(stderr).to.contain(name);
+  });
+
+  it('announces itself below /mappers, waits for a dead predecessor’s node, and takes it away at the end', async () => {
+    const zookeeper = { ...(await testZooKeeper()), sessionTimeoutMs: 4_000 };
+    const observer = await Session.open({ connect: zookeeper.connect, timeoutMs: 4_000, log });
+    const predecessor = await Session.open({ connect: zookeeper.connect, timeoutMs: 4_000, log });
+    await observer.ensurePath('/mappers');
+    await predecessor.create(mapperPath('mapper-1'), 'not ours', { ephemeral: true });
+    const mapper = await world.start({ zookeeper, id: 'mapper-1' });
+    expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
+    expect((await observer.get(mapperPath('mapper-1')))?.data).to.equal('not ours');
+    await predecessor.close();
+    const node = await until('our node', async () => {
+      const found = await observer.get(mapperPath('mapper-1'));
+      return found?.data.startsWith('{') === true && found;
+    });
+    const member = JSON.parse(node.data) as Record<string, unknown>;
+    expect(member).to.include({ id: 'mapper-1', url: mapper.url, admin: mapper.adminUrl, pid: process.pid });
+    expect(member['since']).to.match(/^\d{4}-.*Z$/);
+    await mapper.stop();
+    expect(await observer.get(mapperPath('mapper-1'))).to.equal(undefined);
+    await observer.close();
+  }).timeout(60_000);
+});

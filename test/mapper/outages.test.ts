@@ -1,0 +1,260 @@
+import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { until } from '../until.ts';
+import { send, shorten, type Answer } from './client.ts';
+import { isInsert, viaProxy } from './faulty.ts';
+import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
+
+type Faulty<T> = T & Awaited<ReturnType<typeof viaProxy>>;
+
+/** The limit for "at once": far above what an idle machine needs, far below any deadline in the code. */
+const AT_ONCE_MS = 150;
+
+describe('a mapper in an outage', () => {
+  let world: World;
+  let redis: Faulty<World['redis'][number]>[];
+  let urls: Faulty<World['urls'][number]>[];
+  let mapper: TestMapper;
+
+  beforeEach(async function () {
+    this.timeout(60_000);
+    world = await createWorld();
+    redis = await Promise.all(world.redis.map(viaProxy));
+    urls = await Promise.all(world.urls.map(viaProxy));
+    await world.fill(0, 200);
+    await world.fill(1, 200);
+    mapper = await world.start({ stores: { redis, urlsDbs: urls } });
+  });
+
+  afterEach(async function () {
+    this.timeout(20_000);
+    for (const { proxy } of [...redis, ...urls]) proxy.heal();
+    await world[Symbol.asyncDispose]();
+    for (const { proxy } of [...redis, ...urls]) await proxy.stop();
+  });
+
+  let targets = 0;
+  async function shortenOne(fields: Record<string, unknown> = {}): Promise<Answer> {
+    return shorten(mapper.url, { long_url: `https://example.com/${(targets += 1)}`, ...fields });
+  }
+
+  async function follow(key: string): Promise<Answer> {
+    return send('GET', `${mapper.url}/${key}`);
+  }
+
+  async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
+    const startedAt = performance.now();
+    const result = await work();
+    return { result, ms: performance.now() - startedAt };
+  }
+
+  /** An alias whose slot is on the given urls server. */
+  function aliasOn(index: number): string {
+    const found = randomKeys(1_000).find((key) => urls[index]?.slots.includes(slotOf(key)));
+    if (found === undefined) throw new Error('no such alias');
+    return found;
+  }
+
+  function proxyOf(store: { proxy: Awaited<ReturnType<typeof viaProxy>>['proxy'] } | undefined) {
+    if (store === undefined) throw new Error('no such store');
+    return store.proxy;
+  }
+
+  async function degraded(): Promise<unknown> {
+    return (await send('GET', `${mapper.adminUrl}/readyz`)).json()['degraded'];
+  }
+
+  async function emptyPools(): Promise<void> {
+    for (const { client } of redis) await client.del('keys:available');
+    await until('the end of the reserve', async () => (await shortenOne()).status === 503);
+  }
+
+  /** An acknowledged link redirects to its target and is in the tables exactly once. */
+  async function expectBoundOnce(answers: readonly Answer[]): Promise<void> {
+    const links = answers.map((answer) => answer.json());
+    const keys = links.map((link) => String(link['unique_id']));
+    expect(new Set(keys).size).to.equal(keys.length);
+    const rows = await world.rows(keys);
+    expect(rows).to.have.length(keys.length);
+    const targetOf = new Map(rows.map((row) => [row.unique_id, row.original_url]));
+    for (const link of links) expect(targetOf.get(String(link['unique_id']))).to.equal(link['long_url']);
+  }
+
+  describe('of the pools', () => {
+    it('answers 503 at once when they are empty, redirects on, and shortens when keys are back', async () => {
+      const link = (await shortenOne()).json();
+      await emptyPools();
+      const { result, ms } = await timed(shortenOne);
+      expect(result.status).to.equal(503);
+      expect(result.headers['retry-after']).to.match(/^[1-9]\d*$/);
+      expect(result.headers['content-type']).to.equal('application/problem+json');
+      expect(ms).to.be.lessThan(AT_ONCE_MS);
+      expect((await follow(String(link['unique_id']))).status).to.equal(302);
+      expect((await shortenOne({ custom_alias: 'needs-no-pool' })).status).to.equal(201);
+      await world.fill(1, 10);
+      expect((await shortenOne()).status).to.equal(201);
+    });
+
+    it('answers 503 at once when every Redis is down, and redirects', async () => {
+      const link = (await shortenOne()).json();
+      for (const { proxy } of redis) await proxy.stop();
+      await until('the end of the reserve', async () => (await shortenOne()).status === 503);
+      const { result, ms } = await timed(shortenOne);
+      expect(result.status).to.equal(503);
+      expect(ms).to.be.lessThan(AT_ONCE_MS);
+      expect((await follow(String(link['unique_id']))).status).to.equal(302);
+      expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
+      expect(await degraded()).to.deep.equal(['redis-1', 'redis-2']);
+      expect((await shortenOne({ custom_alias: 'without-redis' })).status).to.equal(201);
+    });
+
+    it('shortens without a gap while one Redis hangs, and uses it again afterwards', async () => {
+      proxyOf(redis[0]).silence();
+      const slowest: number[] = [];
+      for (let request = 0; request < 60; request += 1) {
+        const { result, ms } = await timed(shortenOne);
+        expect(result.status).to.equal(201);
+        slowest.push(ms);
+      }
+      expect(Math.max(...slowest)).to.be.lessThan(600);
+      expect(await degraded()).to.deep.equal(['redis-1']);
+      proxyOf(redis[0]).heal();
+      await until('recovery', async () => JSON.stringify(await degraded()) === '[]');
+    });
+
+    it('binds no key twice when a Redis is full of bound keys, and counts them', async () => {
+      const answers = await Promise.all(Array.from({ length: 120 }, async () => shortenOne()));
+      const boundKeys = answers.map((answer) => String(answer.json()['unique_id']));
+      for (const { client } of redis) {
+        await client.del('keys:available');
+        await client.rpush('keys:available', ...boundKeys);
+      }
+      await world.fill(0, 60);
+      const more = await Promise.all(Array.from({ length: 60 }, async () => shortenOne()));
+      const created = more.filter(({ status }) => status === 201);
+      expect(created.length).to.be.greaterThan(50);
+      await expectBoundOnce([...answers, ...created]);
+      const { text } = await send('GET', `${mapper.adminUrl}/metrics`);
+      expect(Number(/keymill_key_duplicates_total (\d+)/.exec(text)?.[1])).to.be.at.least(120);
+    });
+  });
+
+  describe('of a urls server', () => {
+    for (const [how, fail] of [
+      ['is down', async () => proxyOf(urls[0]).stop()],
+      ['hangs', async () => proxyOf(urls[0]).silence()],
+    ] as const) {
+      it(`fails fast for its slots and serves the others when it ${how}`, async () => {
+        const [known, unseen, other] = [aliasOn(0), aliasOn(0), aliasOn(1)];
+        for (const custom_alias of [known, unseen, other]) await shortenOne({ custom_alias });
+        expect((await follow(known)).status).to.equal(302);
+        await fail();
+        await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+        const answers = await Promise.all(Array.from({ length: 40 }, async () => shortenOne()));
+        expect(answers.map(({ status }) => status)).to.deep.equal(Array.from({ length: 40 }, () => 201));
+        for (const answer of answers)
+          expect(urls[1]?.slots).to.include(slotOf(String(answer.json()['unique_id'])));
+        const alias = await timed(async () => shortenOne({ custom_alias: aliasOn(0) }));
+        expect(alias.result.status).to.equal(503);
+        expect(alias.result.headers['retry-after']).to.match(/^\d+$/);
+        expect(alias.ms).to.be.lessThan(AT_ONCE_MS);
+        expect((await shortenOne({ custom_alias: aliasOn(1) })).status).to.equal(201);
+        expect((await follow(known)).status).to.equal(302);
+        expect((await follow(other)).status).to.equal(302);
+        const cold = await timed(async () => follow(unseen));
+        expect(cold.result.status).to.equal(503);
+        expect(cold.ms).to.be.lessThan(AT_ONCE_MS);
+        expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
+      });
+    }
+
+    it('takes it up again when it is back', async () => {
+      const alias = aliasOn(0);
+      await shortenOne({ custom_alias: alias });
+      proxyOf(urls[0]).silence();
+      await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+      proxyOf(urls[0]).heal();
+      await until('recovery', async () => JSON.stringify(await degraded()) === '[]');
+      expect((await follow(alias)).status).to.equal(302);
+      expect((await shortenOne({ custom_alias: aliasOn(0) })).status).to.equal(201);
+    });
+
+    it('never pushes the keys of its slots back, and counts them', async () => {
+      await proxyOf(urls[0]).stop();
+      await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+      for (let request = 0; request < 40; request += 1) expect((await shortenOne()).status).to.equal(201);
+      const { text } = await send('GET', `${mapper.adminUrl}/metrics`);
+      expect(
+        Number(/keymill_keys_dropped_total\{reason="slot_down"\} (\d+)/.exec(text)?.[1]),
+      ).to.be.greaterThan(0);
+    });
+
+    it('answers 503 and burns no keys when all of them are down', async () => {
+      for (const { proxy } of urls) await proxy.stop();
+      await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
+      const { result, ms } = await timed(async () =>
+        Promise.all(Array.from({ length: 50 }, async () => shortenOne())),
+      );
+      expect(result.map(({ status }) => status)).to.deep.equal(Array.from({ length: 50 }, () => 503));
+      expect(ms).to.be.lessThan(1_000);
+      expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(503);
+      const left = await Promise.all(redis.map(async ({ client }) => client.llen('keys:available')));
+      expect((left[0] ?? 0) + (left[1] ?? 0)).to.be.greaterThan(380);
+    });
+
+    it('does not blame a 404 on an outage: without the primary there is no saying', async () => {
+      for (const { proxy } of urls) await proxy.stop();
+      await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
+      expect((await follow('abcdefgh')).status).to.equal(503);
+      expect((await follow('not.a.key')).status).to.equal(404);
+    });
+  });
+
+  describe('in the middle of an INSERT', () => {
+    it('acknowledges once, and only what is there, when the answer is lost after commit', async () => {
+      const cuts = new Set<string>();
+      for (const { name, proxy } of urls) {
+        proxy.cutBeforeReplyTo((sent) => isInsert(sent) && cuts.add(name).has(name));
+      }
+      const answers = await Promise.all(Array.from({ length: 60 }, async () => shortenOne()));
+      expect(answers.map(({ status }) => status)).to.deep.equal(Array.from({ length: 60 }, () => 201));
+      await expectBoundOnce(answers);
+      expect([...cuts].toSorted()).to.deep.equal(['urls-1', 'urls-2']);
+    });
+
+    it('takes an alias for its own when the answer to its INSERT was lost', async () => {
+      const alias = aliasOn(0);
+      proxyOf(urls[0]).cutBeforeReplyTo(isInsert);
+      const answer = await shortenOne({ custom_alias: alias });
+      expect(answer.status).to.equal(201);
+      await expectBoundOnce([answer]);
+      expect((await shortenOne({ custom_alias: alias })).status).to.equal(409);
+    });
+
+    it('answers in bounded time, and never acknowledges a link that is not there, when a server hangs under load', async () => {
+      const load = new AbortController();
+      const answers: Answer[] = [];
+      const clients = Array.from({ length: 16 }, async () => {
+        while (!load.signal.aborted) {
+          const { result, ms } = await timed(shortenOne);
+          expect(ms).to.be.lessThan(6_000);
+          answers.push(result);
+        }
+      });
+      await world.fill(0, 20_000);
+      await until('some load', () => answers.length > 100);
+      proxyOf(urls[0]).silence();
+      await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+      const before = answers.length;
+      await until('shortens on the other server', () => answers.length > before + 100);
+      proxyOf(urls[0]).heal();
+      await until('recovery', async () => JSON.stringify(await degraded()) === '[]');
+      load.abort();
+      await Promise.all(clients);
+      const created = answers.filter(({ status }) => status === 201);
+      const refusals = answers.filter(({ status }) => status !== 201).map(({ text }) => text);
+      expect(refusals, refusals.join('\n')).to.have.length.below(answers.length / 20);
+      await expectBoundOnce(created);
+    }).timeout(30_000);
+  });
+});

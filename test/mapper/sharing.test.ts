@@ -1,0 +1,134 @@
+import { expect } from 'chai';
+import { until } from '../until.ts';
+import { send, shorten } from './client.ts';
+import { createWorld, type TestMapper, type World } from './world.ts';
+
+describe('mappers beside each other', () => {
+  let world: World;
+  let one: TestMapper;
+  let two: TestMapper;
+
+  before(async function () {
+    this.timeout(60_000);
+    world = await createWorld();
+    await world.fill(0, 2_000);
+    await world.fill(1, 2_000);
+    one = await world.start();
+    two = await world.start();
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await world[Symbol.asyncDispose]();
+  });
+
+  async function statusFrom(mapper: TestMapper, key: string): Promise<number> {
+    return (await send('GET', `${mapper.url}/${key}`)).status;
+  }
+
+  async function queriesFor(work: () => Promise<unknown>): Promise<number> {
+    const count = async (): Promise<number> => {
+      const [rows] = (await world.urls[0]?.sql.query("SHOW GLOBAL STATUS LIKE 'Com_select'")) ?? [];
+      return Number((rows as { Value: string }[])[0]?.Value);
+    };
+    const before = await count();
+    await work();
+    return (await count()) - before;
+  }
+
+  it('redirect to exactly the same target, for every link, from both', async () => {
+    const targets = Array.from(
+      { length: 300 },
+      (_, index) => `https://example.com/${index}?q=${index % 7}#${index}`,
+    );
+    const links = await Promise.all(
+      targets.map(async (long_url, index) =>
+        (await shorten(index % 2 ? one.url : two.url, { long_url })).json(),
+      ),
+    );
+    expect(new Set(links.map((link) => link['unique_id'])).size).to.equal(300);
+    for (const mapper of [one, two]) {
+      const found = await Promise.all(
+        links.map(
+          async (link) => (await send('GET', `${mapper.url}/${String(link['unique_id'])}`)).headers.location,
+        ),
+      );
+      expect(found).to.deep.equal(targets);
+    }
+  });
+
+  it('see a new alias everywhere at once, although both remember that there was none', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const alias = `fresh-${round}`;
+      expect([await statusFrom(one, alias), await statusFrom(two, alias)]).to.deep.equal([404, 404]);
+      expect(
+        (await shorten(one.url, { long_url: 'https://example.com/', custom_alias: alias })).status,
+      ).to.equal(201);
+      expect(await statusFrom(one, alias)).to.equal(302);
+      await until('the announcement', async () => (await statusFrom(two, alias)) === 302, {
+        timeoutMs: 300,
+        everyMs: 1,
+      });
+    }
+  });
+
+  it('hear of a new alias while one Redis is gone', async () => {
+    const alias = 'with-one-redis';
+    expect(await statusFrom(two, alias)).to.equal(404);
+    await world.redis[0]?.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await shorten(one.url, { long_url: 'https://example.com/', custom_alias: alias });
+    await until('the announcement', async () => (await statusFrom(two, alias)) === 302, {
+      timeoutMs: 300,
+      everyMs: 1,
+    });
+  });
+
+  it('forget what they remember when an invalidation may have been missed', async () => {
+    const alias = 'edited-link';
+    await shorten(one.url, { long_url: 'https://example.com/old', custom_alias: alias });
+    expect(await statusFrom(two, alias)).to.equal(302);
+    await Promise.all(
+      world.urls.map(async ({ sql }) =>
+        sql.query("UPDATE urls SET original_url = 'https://example.com/new' WHERE unique_id = ?", [alias]),
+      ),
+    );
+    for (const { client } of world.redis) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until(
+      'the new target',
+      async () => (await send('GET', `${two.url}/${alias}`)).headers.location === 'https://example.com/new',
+    );
+  });
+
+  it('read a key once however many ask for it at the same moment, whether it exists or not', async () => {
+    const known = 'stampede-known';
+    await shorten(one.url, { long_url: 'https://example.com/', custom_alias: known });
+    for (const [key, status] of [
+      [known, 302],
+      ['stampede-unknown', 404],
+    ] as const) {
+      let statuses: number[] = [];
+      // The poll of both mappers reads too: 4 a second from each, and for each server.
+      const queries = await queriesFor(async () => {
+        statuses = await Promise.all(Array.from({ length: 200 }, async () => statusFrom(two, key)));
+      });
+      expect(statuses).to.deep.equal(Array.from({ length: 200 }, () => status));
+      expect(queries).to.be.lessThan(25);
+    }
+  });
+
+  it('do not ask a store about what cannot be a key', async () => {
+    const queries = await queriesFor(async () => {
+      for (let request = 0; request < 100; request += 1) await statusFrom(one, `no.key.${request}`);
+    });
+    expect(queries).to.be.lessThan(25);
+  });
+
+  it('count redirects by result and source', async () => {
+    await shorten(one.url, { long_url: 'https://example.com/', custom_alias: 'counted' });
+    for (let request = 0; request < 3; request += 1) await statusFrom(one, 'counted');
+    const { text } = await send('GET', `${one.adminUrl}/metrics`);
+    expect(text).to.match(/keymill_redirects_total\{result="found",source="memory"\} [1-9]/);
+    expect(text).to.match(/keymill_redirects_total\{result="found",source="db"\} [1-9]/);
+    expect(text).to.match(/keymill_bind_batch_size_count [1-9]/);
+  });
+});
