@@ -35,6 +35,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** Statements of a new connection's set-up: UTC dates, no silent truncation, bounded lock waits. */
 function sessionSetup(options: MysqlOptions): string[] {
   const settings = [
+    'autocommit = 1', // a server may be configured otherwise, and then nothing would ever be committed
     "time_zone = '+00:00'",
     "sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
     `innodb_lock_wait_timeout = ${options.lockWaitTimeoutS ?? 2}`,

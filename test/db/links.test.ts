@@ -123,6 +123,19 @@ describe('a urls database', () => {
       expect(await db.find([row.key])).to.deep.equal([]);
     });
 
+    it('commits even on a server that is configured not to', async () => {
+      await withSql(url, async (admin) => {
+        await admin.execute('SET GLOBAL autocommit = 0');
+        try {
+          const row = linkRow(randomKey());
+          await dbs.open(url).insert([row]);
+          expect(await db.existing([row.key])).to.deep.equal(new Set([row.key]));
+        } finally {
+          await admin.execute('SET GLOBAL autocommit = 1');
+        }
+      });
+    });
+
     it('shows a tombstone, which stays bound', async () => {
       const row = linkRow(randomKey());
       await db.insert([row]);
