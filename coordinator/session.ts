@@ -47,8 +47,10 @@ export interface SessionOptions {
 type StateListener = (state: SessionState, previous: SessionState) => void;
 
 const OPEN_TIMEOUT_MS = 10_000;
-/** close() while connected; and again when the session has to be closed over another connection. */
+/** close() in all, about. */
 const CLOSE_MS = 1000;
+/** How long close() waits for the server it is connected to before it tries the others as well. */
+const CLOSE_PATIENCE_MS = 150;
 
 export class Session {
   readonly #connect: string;
@@ -220,19 +222,13 @@ export class Session {
   async #close(): Promise<void> {
     const connection = this.#connection;
     if (!this.#end('closed')) return;
-    try {
-      await connection.closeSession(CLOSE_MS);
-    } catch {
-      const signal = AbortSignal.timeout(CLOSE_MS);
-      await closeSession({
-        connect: this.#connect,
-        credentials: this.credentials,
-        log: this.log,
-        signal,
-      }).catch((error: unknown) =>
-        this.log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
-      );
-    }
+    if (await closedOver(connection)) return;
+    const signal = AbortSignal.timeout(CLOSE_MS);
+    const { credentials, log } = this;
+    await closeSession({ connect: this.#connect, credentials, log, signal }).catch((error: unknown) =>
+      log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
+    );
+    connection.destroy('the session was closed');
   }
 
   /** Drives the session over one connection after another until it has ended. */
@@ -362,4 +358,17 @@ export class Session {
 
 function handshakeFor(timeoutMs: number): number {
   return Math.min(Math.max(timeoutMs / 3, 300), 5000);
+}
+
+/** Closes the session over its own connection; false if that one does not answer soon, though it may have done it. */
+async function closedOver(connection: Connection): Promise<boolean> {
+  const answered = new AbortController();
+  const closing = connection.closeSession(CLOSE_MS).then(
+    () => true,
+    () => false,
+  );
+  const late = pauseQuietly(CLOSE_PATIENCE_MS, answered.signal).then(() => false);
+  const closed = await Promise.race([closing, late]);
+  answered.abort();
+  return closed;
 }

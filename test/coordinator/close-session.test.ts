@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import { closeSession } from '../../coordinator/close-session.ts';
+import { parseConnectString } from '../../coordinator/connect-string.ts';
+import { Connection } from '../../coordinator/connection.ts';
+import type { SessionCredentials } from '../../coordinator/session.ts';
+import { until } from '../until.ts';
+import { Harness, log, T } from './harness.ts';
+
+describe('closing a session from outside', () => {
+  let harness: Harness;
+
+  beforeEach(async () => {
+    harness = await Harness.start();
+  });
+  afterEach(async () => {
+    await harness.stop();
+  });
+
+  it('with one hung server it takes hardly longer than the stagger', async () => {
+    harness.proxies[0]?.acceptWithoutAnswering();
+    const witness = await harness.openDirect();
+    for (let round = 0; round < 4; round += 1) {
+      const credentials = await orphan(`/mine-${round}`);
+      const began = performance.now();
+      const signal = AbortSignal.timeout(5000);
+      expect(await closeSession({ connect: harness.connect, credentials, log, signal })).to.equal('closed');
+      expect(performance.now() - began).to.be.lessThan(250);
+      expect(await witness.exists(`/mine-${round}`)).to.equal(undefined);
+    }
+  });
+
+  it('a session that the ensemble does not know is expired: final', async () => {
+    const session = await harness.openDirect();
+    const { credentials } = session;
+    await session.close();
+    const signal = AbortSignal.timeout(5000);
+    expect(await closeSession({ connect: harness.connect, credentials, log, signal })).to.equal('expired');
+  });
+
+  it('it goes on trying until the ensemble can be reached, and closes the session then', async () => {
+    const credentials = await orphan('/mine');
+    harness.each((proxy) => proxy.silence());
+    const closing = closeSession({
+      connect: harness.connect,
+      credentials,
+      log,
+      signal: AbortSignal.timeout(10_000),
+    });
+    const connections = (): number => harness.proxies.reduce((sum, { accepted }) => sum + accepted, 0);
+    const before = connections();
+    await until('a second round', () => connections() >= before + 4);
+    harness.each((proxy) => proxy.heal());
+    expect(await closing).to.be.oneOf(['closed', 'expired']);
+    const witness = await harness.openDirect();
+    expect(await witness.exists('/mine')).to.equal(undefined);
+  });
+
+  it('a session whose process is alive after all is closed too, though it attaches again and again', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const session = await harness.openDirect();
+      const signal = AbortSignal.timeout(5000);
+      await closeSession({ connect: harness.direct, credentials: session.credentials, log, signal });
+      await until('its process to know', () => session.state === 'expired');
+    }
+  });
+
+  it('it can be given up', async () => {
+    const credentials = await orphan('/mine');
+    harness.each((proxy) => proxy.silence());
+    const controller = new AbortController();
+    const closing = closeSession({ connect: harness.connect, credentials, log, signal: controller.signal });
+    controller.abort(new Error('enough'));
+    expect(String(await closing.catch((error: unknown) => error))).to.equal('Error: enough');
+  });
+
+  it('a cut before the answer to close changes nothing: it was done', async () => {
+    const credentials = await orphan('/mine');
+    harness.each((proxy) =>
+      proxy.cutBeforeReplyTo((sent) => sent.length >= 12 && sent.readInt32BE(8) === -11),
+    );
+    const signal = AbortSignal.timeout(5000);
+    expect(await closeSession({ connect: harness.connect, credentials, log, signal })).to.equal('closed');
+    const witness = await harness.openDirect();
+    expect(await witness.exists('/mine')).to.equal(undefined);
+  });
+
+  /** What a killed process leaves behind: a session with an ephemeral node, and nobody who would attach to it again. */
+  async function orphan(path: string): Promise<SessionCredentials> {
+    const { servers, chroot } = parseConnectString(harness.direct);
+    const [server] = servers;
+    if (server === undefined) throw new Error('no server');
+    const connection = await Connection.open({ server, chroot, timeoutMs: 10 * T, handshakeMs: 2000, log });
+    await connection.create(path, '', true, 2000);
+    connection.destroy('killed');
+    return connection.credentials;
+  }
+});

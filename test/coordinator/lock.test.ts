@@ -1,0 +1,252 @@
+import { expect } from 'chai';
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
+import type { LockHolder } from '../../coordinator/lock-holder.ts';
+import { readLocks, releaseLock, sweepOwnNodes, watchLocks } from '../../coordinator/lock-view.ts';
+import { lockPath, PATHS } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import { isZooKeeperCreate } from '../../scripts/faults/proxy.ts';
+import { until } from '../until.ts';
+import { Harness, reattached, T } from './harness.ts';
+
+const SHARD = 'keys-db-1';
+const PATH = lockPath(SHARD);
+
+describe('lock', () => {
+  let harness: Harness;
+  let first: Session;
+  let second: Session;
+
+  beforeEach(async () => {
+    harness = await Harness.start();
+    first = await harness.open();
+    second = await harness.openDirect();
+  });
+  afterEach(async () => {
+    await harness.stop();
+  });
+
+  async function acquire(session: Session, owner = 'producer-1'): Promise<HeldLock> {
+    const result = await tryAcquire(session, PATH, { owner, host: 'host-1', pid: 17 });
+    if (!isHeld(result)) throw new Error(`taken by ${result.takenBy.raw}`);
+    return result;
+  }
+
+  async function holder(session: Session): Promise<LockHolder | undefined> {
+    return (await readLocks(session)).get(SHARD);
+  }
+
+  it('is had by one at a time, and says by whom', async () => {
+    const lock = await acquire(first);
+    expect(lock.mayWrite()).to.equal(true);
+    const result = await tryAcquire(second, PATH, { owner: 'producer-2', host: 'host-2', pid: 18 });
+    expect(isHeld(result)).to.equal(false);
+    await lock.publishEpoch(7);
+    const seen = await holder(second);
+    expect(seen).to.include({
+      kind: 'ours',
+      owner: 'producer-1',
+      host: 'host-1',
+      pid: 17,
+      epoch: 7,
+      session: first.id,
+    });
+    expect(seen?.czxid).to.equal(lock.czxid);
+    expect(Object.keys(JSON.parse(seen?.raw ?? ''))).to.deep.equal([
+      'owner',
+      'host',
+      'pid',
+      'session',
+      'since',
+      'nonce',
+      'epoch',
+    ]);
+  });
+
+  it('of many that try at once exactly one gets it', async () => {
+    const sessions = await Promise.all(Array.from({ length: 8 }, async () => harness.open()));
+    const results = await Promise.all(
+      sessions.map(async (session) => tryAcquire(session, PATH, { owner: session.id, host: 'h', pid: 1 })),
+    );
+    expect(results.filter(isHeld).length).to.equal(1);
+  });
+
+  it('a contender sees it free within milliseconds of a graceful close', async () => {
+    await acquire(first);
+    let freeAtMs = 0;
+    let seen = false;
+    watchLocks(second, (locks) => {
+      if (locks.has(SHARD)) seen = true;
+      else if (seen) freeAtMs = performance.now();
+    });
+    await until('the contender to see it taken', () => seen);
+    const began = performance.now();
+    await first.close();
+    await until('the contender to see it free', () => freeAtMs > 0);
+    expect(freeAtMs - began).to.be.lessThan(100);
+  });
+
+  it('release frees it at once and ends the holding', async () => {
+    const lock = await acquire(first);
+    await lock.release();
+    expect(lock.signal.aborted).to.equal(true);
+    expect(lock.mayWrite()).to.equal(false);
+    expect(isHeld(await tryAcquire(second, PATH, { owner: 'p2', host: 'h', pid: 1 }))).to.equal(true);
+    await lock.release();
+    expect((await holder(first))?.owner).to.equal('p2');
+  });
+
+  it('a node deleted by an operator ends the holding within milliseconds', async () => {
+    const lock = await acquire(first);
+    const gone = Promise.withResolvers<void>();
+    lock.signal.addEventListener('abort', () => gone.resolve());
+    const released = await releaseLock(second, SHARD, lock.czxid);
+    expect(released.owner).to.equal('producer-1');
+    await gone.promise;
+    expect(lock.mayWrite()).to.equal(false);
+  });
+
+  it('an operator cannot release a successor by mistake', async () => {
+    const lock = await acquire(first);
+    await lock.release();
+    await acquire(second, 'producer-2');
+    const error = await releaseLock(first, SHARD, lock.czxid).catch((reason: unknown) => reason);
+    expect(error).to.have.property('code', 'NO_NODE');
+    expect((await holder(first))?.owner).to.equal('producer-2');
+  });
+
+  it('a node replaced while the holder was cut off: it neither writes to nor deletes the successor', async () => {
+    const lock = await acquire(first);
+    harness.each((proxy) => proxy.silence());
+    await second.remove(PATH, 0);
+    const successor = await acquire(second, 'producer-2');
+    await until('suspended', () => !first.mayWrite());
+    const { attachments } = first;
+    harness.each((proxy) => proxy.heal());
+    await reattached(first, attachments);
+    await until('the holding to end', () => lock.signal.aborted);
+    expect(await lock.publishEpoch(9).catch(({ code }: { code: string }) => code)).to.equal('NO_NODE');
+    await lock.release();
+    expect(await holder(second)).to.include({ owner: 'producer-2', epoch: null });
+    expect(successor.mayWrite()).to.equal(true);
+  });
+
+  it('after another connection was attached nothing may be written before the node was seen again', async () => {
+    const lock = await acquire(first);
+    const allowed: boolean[] = [];
+    first.on('attached', () => allowed.push(lock.mayWrite()));
+    const { attachments } = first;
+    harness.proxyOf(first).cut();
+    await reattached(first, attachments);
+    expect(allowed).to.deep.equal([false]);
+    await until('it may write again', () => lock.mayWrite());
+    expect(lock.signal.aborted).to.equal(false);
+  });
+
+  it('ends with its session', async () => {
+    const lock = await acquire(first);
+    await first.close();
+    expect(lock.signal.aborted).to.equal(true);
+    expect(lock.mayWrite()).to.equal(false);
+  });
+
+  it('a create whose reply was lost is adopted by the next attempt', async () => {
+    const { attachments } = first;
+    await first.ensurePath(PATHS.locks);
+    harness.proxyOf(first).cutBeforeReplyTo(isZooKeeperCreate);
+    const lost = await tryAcquire(first, PATH, { owner: 'p1', host: 'h', pid: 1 }).catch(
+      (error: unknown) => error,
+    );
+    expect(lost).to.have.property('code', 'OUTCOME_UNKNOWN');
+    await reattached(first, attachments);
+    await until('the node', async () => holder(second));
+    const lock = await acquire(first);
+    expect(lock.nonce).to.equal((await holder(second))?.nonce);
+    await lock.publishEpoch(1);
+    expect(await holder(second)).to.include({ nonce: lock.nonce, epoch: 1 });
+  });
+
+  it('a create that landed with nobody waiting for it is swept away, and nothing else', async () => {
+    const lock = await acquire(first);
+    await first.create(lockPath('keys-db-2'), '{}', { ephemeral: true });
+    await second.create(lockPath('keys-db-3'), '{}', { ephemeral: true });
+    await second.create(lockPath('keys-db-4'), 'by hand', { ephemeral: false });
+    expect(await sweepOwnNodes(first, new Set([PATH]))).to.deep.equal(['keys-db-2']);
+    expect([...(await readLocks(second)).keys()]).to.deep.equal(['keys-db-1', 'keys-db-3', 'keys-db-4']);
+    expect(lock.signal.aborted).to.equal(false);
+  });
+
+  it('foreign and garbage nodes are shown, respected and harmless', async () => {
+    await first.ensurePath(PATHS.locks);
+    const garbage = [
+      '',
+      'by hand',
+      '[]',
+      'null',
+      '7',
+      '"x"',
+      '{"owner":5,"pid":"x","epoch":1.5}',
+      '{"owner":',
+      '\u0000\uFFFD',
+    ];
+    for (const [index, data] of garbage.entries()) {
+      const path = lockPath(`garbage-${index}`);
+      await second.create(path, data, { ephemeral: index % 2 === 0 });
+      const result = await tryAcquire(first, path, { owner: 'p1', host: 'h', pid: 1 });
+      expect(isHeld(result), data).to.equal(false);
+    }
+    const forged = JSON.stringify({ owner: 'p9', nonce: 'n', session: first.id });
+    await second.create(lockPath('forged'), forged, { ephemeral: true });
+    const locks = await readLocks(first);
+    expect(locks.size).to.equal(garbage.length + 1);
+    for (const { kind, epoch, pid } of locks.values()) {
+      expect(kind).to.equal('foreign');
+      expect([epoch, pid]).to.deep.equal([null, null]);
+    }
+    expect(locks.get('forged')?.raw).to.equal(forged);
+  });
+
+  it('locks can be read before there are any, and watched before there is a place for them', async () => {
+    expect((await readLocks(first)).size).to.equal(0);
+    const seen: string[][] = [];
+    watchLocks(first, (locks) => seen.push([...locks.keys()]));
+    await until('a first look', () => seen.length > 0);
+    await acquire(second);
+    await until('the lock', () => seen.at(-1)?.includes(SHARD));
+  });
+
+  it('watching sees what happened while it was cut off', async () => {
+    const seen: string[][] = [];
+    watchLocks(first, (locks) => seen.push([...locks.keys()]));
+    await until('a first look', () => seen.length > 0);
+    harness.each((proxy) => proxy.silence());
+    await acquire(second);
+    await until('suspended', () => !first.mayWrite());
+    harness.each((proxy) => proxy.heal());
+    await until('the lock', () => seen.at(-1)?.includes(SHARD));
+  });
+
+  it('watches do not pile up, however often things are read', async () => {
+    await acquire(second);
+    const lock = await acquireOther();
+    watchLocks(first, () => undefined);
+    for (let round = 0; round < 50; round += 1) {
+      await first.exists(PATH, onChange);
+      await readLocks(first, undefined, onChange);
+      await lock.publishEpoch(round);
+    }
+    expect(first.watchCount).to.be.lessThan(15);
+    const began = performance.now();
+    await until('two T, with their regular reads', () => performance.now() - began > 2 * T);
+    expect(first.watchCount).to.be.lessThan(15);
+  });
+
+  function onChange(): void {
+    // Only counted.
+  }
+
+  async function acquireOther(): Promise<HeldLock> {
+    const result = await tryAcquire(first, lockPath('keys-db-2'), { owner: 'p1', host: 'h', pid: 1 });
+    if (!isHeld(result)) throw new Error('taken');
+    return result;
+  }
+});
