@@ -25,7 +25,6 @@ const Recycled = z.object({ recycled: z.number() });
 export function addAuditCommand(program: Command, terminal: Terminal): void {
   program
     .command('audit')
-    .summary('account for every key that was ever issued')
     .description(
       'Counts where every issued key is: on its way, ready in a pool, held by a mapper, bound to a link, or nowhere. Only reads, ' +
         'and is safe beside live traffic. Exit code 0: it adds up and no key is bound twice; 1: it does not; 2: somebody did not answer.',

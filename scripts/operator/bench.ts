@@ -11,7 +11,6 @@ import { formatFigure } from './terminal/units.ts';
 export function addBenchCommand(program: Command, terminal: Terminal): void {
   program
     .command('bench')
-    .summary('measure, beside what the bare stores and machine reach')
     .description(
       'Measures on private servers, started for it and removed after it; no cluster is needed, and none is touched. Each figure ' +
         'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed.',

@@ -23,10 +23,7 @@ interface Generated {
 }
 
 export function addKeysCommand(program: Command, terminal: Terminal): void {
-  const keys = program
-    .command('keys')
-    .summary('add keys to the stock')
-    .description('Works on the stock of keys.');
+  const keys = program.command('keys').description('Works on the stock of keys.');
   keys
     .command('generate')
     .description(

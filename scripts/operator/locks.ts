@@ -13,7 +13,6 @@ import { bare, printJson, printLines, type Terminal } from './terminal/terminal.
 export function addLocksCommand(program: Command, terminal: Terminal): void {
   const locks = program
     .command('locks')
-    .summary('who holds which keys-db; release a lock')
     .description('Shows which producer holds which keys-db; what is not ours is shown as foreign.')
     .option('--json', 'one JSON document on stdout: {"locks":[…],"unreachable":[]}')
     .action(async ({ json }: { json?: true }) => showLocks(terminal, json === true));

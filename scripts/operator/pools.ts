@@ -9,7 +9,6 @@ import { bare, printJson, printLines, type Terminal } from './terminal/terminal.
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program
     .command('pools')
-    .summary('how many keys are ready on each Redis shard')
     .description(
       'Shows how many keys are ready on each Redis shard, and between which watermarks the holders keep it.',
     )

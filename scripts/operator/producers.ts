@@ -19,7 +19,6 @@ const LOOK_EVERY_MS = 100;
 export function addProducersCommand(program: Command, terminal: Terminal): void {
   const producers = program
     .command('producers')
-    .summary('who fills the pools; drain a producer')
     .description('Shows the producers, and which shards each holds of how many it may.')
     .option('--json', 'one JSON document on stdout: {"producers":[…],"unreachable":[]}')
     .action(async ({ json }: { json?: true }) => {

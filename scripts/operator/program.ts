@@ -4,20 +4,65 @@ import { KeymillError } from '../../runtime/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal/terminal.ts';
-import { addDrillCommand } from '../drills/command.ts';
-import { addLocksCommand } from './locks.ts';
-import { addPoolsCommand } from './pools.ts';
-import { addAuditCommand } from './audit.ts';
-import { addBenchCommand } from './bench.ts';
-import { addKeysCommand } from './keys.ts';
-import { addProducersCommand } from './producers.ts';
-import { addStatusCommand } from './status.ts';
-import { addWhereCommand } from './where.ts';
-import { addZkCommand } from './zk.ts';
-import { addZookeeperCommand } from './zookeeper.ts';
 
-/** The operator's command with all its subcommands; building it does nothing yet. */
-export function createProgram(terminal: Terminal): Command {
+/** Puts one command, with its subcommands and options, into the program. */
+type AddCommand = (program: Command, terminal: Terminal) => void;
+
+interface CommandEntry {
+  readonly summary: string;
+  /** Only the command that runs is loaded: all of them with their drivers cost 0.3 s and 100 MB. */
+  readonly load: () => Promise<AddCommand>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  status: {
+    summary: 'everything on one screen',
+    load: async () => (await import('./status.ts')).addStatusCommand,
+  },
+  locks: {
+    summary: 'who holds which keys-db; release a lock',
+    load: async () => (await import('./locks.ts')).addLocksCommand,
+  },
+  pools: {
+    summary: 'how many keys are ready on each Redis shard',
+    load: async () => (await import('./pools.ts')).addPoolsCommand,
+  },
+  producers: {
+    summary: 'who fills the pools; drain a producer',
+    load: async () => (await import('./producers.ts')).addProducersCommand,
+  },
+  where: {
+    summary: 'follow one key from its keys-db to its link',
+    load: async () => (await import('./where.ts')).addWhereCommand,
+  },
+  keys: {
+    summary: 'add keys to the stock',
+    load: async () => (await import('./keys.ts')).addKeysCommand,
+  },
+  audit: {
+    summary: 'account for every key that was ever issued',
+    load: async () => (await import('./audit.ts')).addAuditCommand,
+  },
+  zookeeper: {
+    summary: 'adopt a new ensemble after ZooKeeper was wiped',
+    load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,
+  },
+  zk: {
+    summary: "run ZooKeeper's own zkCli.sh against the cluster",
+    load: async () => (await import('./zk.ts')).addZkCommand,
+  },
+  drill: {
+    summary: 'break something on purpose, under load, and check that nothing was lost',
+    load: async () => (await import('../drills/command.ts')).addDrillCommand,
+  },
+  bench: {
+    summary: 'measure, beside what the bare stores and machine reach',
+    load: async () => (await import('./bench.ts')).addBenchCommand,
+  },
+};
+
+/** The operator's command; of its subcommands the one named by the arguments is complete, the others are there by name. */
+async function createProgram(args: readonly string[], terminal: Terminal): Promise<Command> {
   const program = new Command('keymill')
     .description('Looks at a Keymill cluster, and does to it what only a person should decide.')
     .version(manifest.version, '--version', 'print the version')
@@ -34,20 +79,11 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
     });
-  const commands = [
-    addStatusCommand,
-    addLocksCommand,
-    addPoolsCommand,
-    addProducersCommand,
-    addWhereCommand,
-    addKeysCommand,
-    addAuditCommand,
-    addZookeeperCommand,
-    addZkCommand,
-    addDrillCommand,
-    addBenchCommand,
-  ];
-  for (const add of commands) add(program, terminal);
+  const wanted = args[0] === 'help' ? args[1] : args[0];
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    if (name === wanted) (await load())(program, terminal);
+    else program.command(name).summary(summary);
+  }
   return program;
 }
 
@@ -57,7 +93,8 @@ export function createProgram(terminal: Terminal): Command {
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await createProgram(terminal).parseAsync([...args], { from: 'user' });
+    const program = await createProgram(args, terminal);
+    await program.parseAsync([...args], { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
     // Commander has printed help, version or its complaint already.

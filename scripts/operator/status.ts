@@ -13,7 +13,6 @@ import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
     .command('status')
-    .summary('everything on one screen')
     .description('Shows who holds which keys-db, how full the pools are, and who is there, on one screen.')
     .option('--json', 'one JSON document on stdout')
     .action(async ({ json }: { json?: true }) => {

@@ -33,7 +33,6 @@ interface Whereabouts {
 export function addWhereCommand(program: Command, terminal: Terminal): void {
   program
     .command('where')
-    .summary('follow one key from its keys-db to its link')
     .description(
       'Follows one key or alias: which keys-db makes it, under which id, how far it has come (unused, pending, pooled, ' +
         'reserved, bound), its slot and its link. A key that begins with a dash may need: where -- -KEY',

@@ -16,7 +16,6 @@ const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh';
 export function addZkCommand(program: Command, terminal: Terminal): void {
   program
     .command('zk')
-    .summary("run ZooKeeper's own zkCli.sh against the cluster")
     .description(
       "Runs the installed zkCli.sh against the cluster's ensemble. With arguments it runs that one command and shows its " +
         "answer alone; without, it reads commands from stdin until `quit` or the end. The exit code is zkCli's.",

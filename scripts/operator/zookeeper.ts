@@ -20,10 +20,7 @@ interface Adopted {
 const ADOPT_DEADLINE_MS = 10_000;
 
 export function addZookeeperCommand(program: Command, terminal: Terminal): void {
-  const zookeeper = program
-    .command('zookeeper')
-    .summary('adopt a new ensemble after ZooKeeper was wiped')
-    .description('Decides about the ZooKeeper ensemble itself.');
+  const zookeeper = program.command('zookeeper').description('Decides about the ZooKeeper ensemble itself.');
   zookeeper
     .command('adopt')
     .description(
