@@ -46,6 +46,7 @@ export interface Producer {
   readonly supervisor: ChildProcess;
   /** What it has logged, parsed. */
   readonly lines: { msg: string; [field: string]: unknown }[];
+  readonly exited: Promise<number | null>;
   /** SIGTERM, and the exit code. */
   stop(): Promise<number | null>;
 }
@@ -189,6 +190,7 @@ function startProducer(id: string, env: Record<string, string>): Producer {
     id,
     supervisor,
     lines,
+    exited,
     stop: async () => {
       // A second signal would mean: leave at once.
       if (!supervisor.killed) supervisor.kill('SIGTERM');
