@@ -1,0 +1,189 @@
+import { expect } from 'chai';
+import { migrate } from '../../db/migrate.ts';
+import { openUrlsDb, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { Binder, OverloadedError, type BindOutcome } from '../../mapper/binder.ts';
+import { Breaker } from '../../mapper/breaker.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testDatabase } from '../servers.ts';
+import { isInsert, viaProxy, type Proxied } from './faulty.ts';
+import { randomKeys } from './world.ts';
+
+const log = createLog('test', 'binder', 'silent');
+const ALL_SLOTS = Array.from({ length: 32 }, (_, slot) => slot);
+
+describe('the binder', () => {
+  let server: Proxied;
+  let db: UrlsDb;
+  let direct: UrlsDb;
+  let breaker: Breaker;
+  let binder: Binder;
+  let batches: number[];
+  let inserts: number[];
+
+  before(async function () {
+    this.timeout(60_000);
+    const url = await testDatabase('binder');
+    await migrate(url, 'urls', log);
+    server = await viaProxy({ name: 'urls-1', url });
+    direct = openUrlsDb({ name: 'urls-1', url, slots: ALL_SLOTS, log });
+  });
+
+  after(async () => {
+    await direct.close();
+    await server.proxy.stop();
+  });
+
+  beforeEach(() => {
+    batches = [];
+    inserts = [];
+    db = openUrlsDb({ name: 'urls-1', url: server.url, slots: ALL_SLOTS, log });
+    const insert = db.insert.bind(db);
+    db.insert = async (rows, options) => {
+      inserts.push(rows.length);
+      return insert(rows, options);
+    };
+    breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
+    binder = new Binder({
+      urlsDb: db,
+      breaker,
+      queueLimit: 1_000,
+      onBatch: (rows) => batches.push(rows),
+      now: monotonicMs,
+    });
+  });
+
+  afterEach(async () => {
+    server.proxy.heal();
+    await binder.idle();
+    await db.close();
+  });
+
+  function row(key: string, overrides: Partial<LinkRow> = {}): LinkRow {
+    return {
+      key,
+      originalUrl: `https://example.com/${key}`,
+      userId: null,
+      createdAt: new Date(),
+      expiresAt: null,
+      requestId: randomKeys(2)
+        .map((part) => Buffer.from(part, 'latin1').toString('hex'))
+        .join(''),
+      ...overrides,
+    };
+  }
+
+  async function bindKeys(keys: readonly string[]): Promise<BindOutcome[]> {
+    return Promise.all(keys.map(async (key) => binder.bindKey(row(key))));
+  }
+
+  it('shares INSERTs between concurrent requests, as large as the server is slow', async () => {
+    const keys = randomKeys(300);
+    const [first = '', ...others] = keys;
+    const leading = binder.bindKey(row(first));
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all([leading, bindKeys(others)]);
+    expect(inserts).to.deep.equal([1, 256, 43]);
+    expect((await direct.existing(keys)).size).to.equal(300);
+  });
+
+  it('tells taken keys from bound ones and binds the rest of the batch', async () => {
+    const keys = randomKeys(50);
+    const taken = keys.slice(10, 20);
+    await direct.insert(taken.map((key) => row(key, { originalUrl: 'https://example.com/first' })));
+    const outcomes = await bindKeys(keys);
+    for (const [index, key] of keys.entries())
+      expect(outcomes[index]).to.equal(taken.includes(key) ? 'taken' : 'bound');
+    const stored = await direct.find(taken);
+    expect(new Set(stored.map(({ originalUrl }) => originalUrl))).to.deep.equal(
+      new Set(['https://example.com/first']),
+    );
+    expect(batches).to.deep.equal([40]);
+  });
+
+  it('gives a key that comes twice in one batch to the first', async () => {
+    const [key = ''] = randomKeys(1);
+    const outcomes = await Promise.all([
+      binder.bindKey(row(key, { originalUrl: 'https://example.com/first' })),
+      binder.bindKey(row(key, { originalUrl: 'https://example.com/second' })),
+    ]);
+    expect(outcomes).to.deep.equal(['bound', 'taken']);
+    expect((await direct.find([key]))[0]?.originalUrl).to.equal('https://example.com/first');
+  });
+
+  it('gives a key that an alias spells to whoever is first, as an alias or as a key', async () => {
+    for (const key of randomKeys(10)) {
+      const outcomes = await Promise.all([binder.bindAlias(row(key)), binder.bindKey(row(key))]);
+      expect(outcomes.toSorted()).to.deep.equal(['bound', 'taken']);
+    }
+  });
+
+  it('lets one row that the store refuses fail alone', async () => {
+    const keys = randomKeys(20);
+    const outcomes = await Promise.allSettled(
+      keys.map(async (key, index) =>
+        binder.bindKey(row(key, index === 7 ? { originalUrl: 'https://ä.example/' } : {})),
+      ),
+    );
+    const failed = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [index] : []));
+    expect(failed).to.deep.equal([7]);
+    expect((outcomes[7] as PromiseRejectedResult).reason).to.be.instanceOf(StoreRefusedError);
+    expect((await direct.existing(keys)).size).to.equal(19);
+  });
+
+  it('finds its own rows again when the answer was lost after commit', async () => {
+    const keys = randomKeys(30);
+    server.proxy.cutBeforeReplyTo(isInsert);
+    expect(new Set(await bindKeys(keys))).to.deep.equal(new Set(['bound']));
+    expect(inserts).to.deep.equal([30, 30]);
+    expect((await direct.existing(keys)).size).to.equal(30);
+  });
+
+  it('writes them when the INSERT never arrived', async () => {
+    const keys = randomKeys(30);
+    await bindKeys(randomKeys(1));
+    inserts.length = 0;
+    const insert = db.insert.bind(db);
+    let isFirst = true;
+    db.insert = async (rows, options) => {
+      if (isFirst) {
+        isFirst = false;
+        server.proxy.cut();
+      }
+      return insert(rows, options);
+    };
+    expect(new Set(await bindKeys(keys))).to.deep.equal(new Set(['bound']));
+    expect((await direct.existing(keys)).size).to.equal(30);
+  });
+
+  it('gives up in bounded time when the server hangs, and fails what waits behind at once when it is told so', async () => {
+    server.proxy.silence();
+    const startedAt = monotonicMs();
+    const leading = binder.bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const waiting = binder.bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
+    binder.failQueued();
+    expect(await waiting).to.be.instanceOf(StoreUnavailableError);
+    expect(monotonicMs() - startedAt).to.be.lessThan(500);
+    expect(await leading).to.be.instanceOf(Error);
+    expect(monotonicMs() - startedAt).to.be.lessThan(5_000);
+  });
+
+  it('takes no more than its queue holds', async () => {
+    const small = new Binder({
+      urlsDb: db,
+      breaker,
+      queueLimit: 5,
+      onBatch: () => undefined,
+      now: monotonicMs,
+    });
+    const outcomes = await Promise.allSettled(randomKeys(20).map(async (key) => small.bindKey(row(key))));
+    const refused = outcomes.filter(
+      (outcome) => outcome.status === 'rejected' && outcome.reason instanceof OverloadedError,
+    );
+    expect(refused).to.have.length(15);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).to.have.length(5);
+  });
+});
