@@ -23,6 +23,8 @@ export interface Goals {
   readonly ackedShare?: number;
   readonly redirectShare?: number;
   readonly graceMs?: number;
+  /** After healing every shorten is acknowledged again from this time on. */
+  readonly backWithinMs?: number;
   /** 99 of 100 refusals are this fast. */
   readonly refusedP99Ms?: number;
   readonly redirectRefusedMaxMs?: number;
@@ -37,8 +39,6 @@ export interface Drill {
   readonly needs: readonly Need[];
   readonly rounds: number;
   readonly goals: (limits: Limits) => Goals;
-  /** Stores whose data it puts back: what they say of reigns may fall. */
-  readonly putsBack?: readonly string[];
   /** One round: the fault, its measuring, its healing. The runner then waits until the cluster is quiet. */
   round(stage: Stage, round: number): Promise<void>;
 }
@@ -69,6 +69,8 @@ export interface DrillReport {
   readonly deadMs: { readonly p50: number; readonly max: number; readonly all: readonly number[] };
   readonly takeoverMs: number;
   readonly unavailableMs: number;
+  /** From healing to the last shorten that was not acknowledged; null where nothing must be refused. */
+  readonly backMs: number | null;
   /** What `unownedMs.max` (and, where the whole host is lost, the time from its loss) must not exceed. */
   readonly boundMs: number | null;
   /** Shares and times during the faults themselves. */

@@ -3,7 +3,15 @@ import type { DrillReport, Goals } from './drill.ts';
 
 type Figures = Pick<
   DrillReport,
-  'failed' | 'refused' | 'unknown' | 'redirectsFailed' | 'unownedMs' | 'deadMs' | 'unavailableMs' | 'during'
+  | 'failed'
+  | 'refused'
+  | 'unknown'
+  | 'redirectsFailed'
+  | 'unownedMs'
+  | 'deadMs'
+  | 'unavailableMs'
+  | 'backMs'
+  | 'during'
 >;
 
 /** The goals that these figures miss, each as a sentence with both numbers. */
@@ -24,6 +32,7 @@ export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally): 
   atMost('longest time unowned', unownedMs.max, goals.unownedMaxMs, ' ms');
   atMost('longest time from the fault to the next holder', deadMs.max, goals.deadMaxMs, ' ms');
   atMost('longest time without an acknowledgement', figures.unavailableMs, goals.unavailableMs, ' ms');
+  atMost('time until shortens were acknowledged again', figures.backMs ?? 0, goals.backWithinMs, ' ms');
   atLeast('shortens acknowledged during the fault', during.ackedShare, goals.ackedShare);
   atLeast('redirects during the fault', during.redirectShare, goals.redirectShare);
   atMost('refusals, 99th percentile', during.refusedP99Ms, goals.refusedP99Ms, ' ms');

@@ -7,14 +7,13 @@ import { readClaims } from './check/claims.ts';
 import { checkLinks } from './check/links.ts';
 import { checkClaims, ReignChecker } from './check/reigns.ts';
 import { TallyKeeper } from './check/tally.ts';
-import { FaultTallyKeeper } from './check/windows.ts';
+import { distributionOf, FaultTallyKeeper, RecoveryKeeper } from './check/windows.ts';
 import type { Drill, DrillReport, Limits } from './drill.ts';
 import { countFenced, sizesOf } from './watch/fenced.ts';
 import { missedGoals } from './goals.ts';
 import { History, readHistory } from './load/history.ts';
 import { Load } from './load/load.ts';
 import { seededRandom } from './random.ts';
-import { distributionOf } from './check/windows.ts';
 import { Stage } from './stage/stage.ts';
 import { LockWatch } from './watch/locks.ts';
 import { ReignWatch } from './watch/reigns.ts';
@@ -75,6 +74,7 @@ export async function runDrill(
     seconds: options.seconds,
     faults: options.faults,
     signal,
+    limits: LIMITS,
     onEvent: ({ event }) => progress.line(`${drill.name}: ${event}`),
   });
   const rounds = options.rounds ?? drill.rounds;
@@ -123,11 +123,13 @@ async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict
   const goals = drill.goals(LIMITS);
   const tallies = new TallyKeeper();
   const during = new FaultTallyKeeper(stage.windows, goals.graceMs ?? 1_000);
-  const forgiven = new Set(drill.putsBack ?? []);
+  const { forgiven, healedMs } = stage;
+  const recovery = new RecoveryKeeper(healedMs ?? Infinity);
   const reignChecker = new ReignChecker(forgiven);
   for await (const entry of readHistory(options.history.path)) {
     tallies.add(entry);
     during.add(entry);
+    recovery.add(entry);
     if (entry.op === 'reign') reignChecker.add(entry);
   }
   const tally = tallies.result();
@@ -149,6 +151,7 @@ async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict
     deadMs: distributionOf(stage.deadMs),
     takeoverMs: Math.round(Math.max(0, ...stage.takeoversMs)),
     unavailableMs: Math.round(tally.unavailableMs),
+    backMs: healedMs === undefined ? null : Math.round(recovery.backMs),
     boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
     during: during.summary(),
   };

@@ -60,6 +60,21 @@ export class FaultTallyKeeper {
   }
 }
 
+/** When the last shorten was sent that was not acknowledged, after `healedMs`, as a time since then; 0 when all were. */
+export class RecoveryKeeper {
+  readonly #healedMs: number;
+  backMs = 0;
+
+  constructor(healedMs: number) {
+    this.#healedMs = healedMs;
+  }
+
+  add(entry: HistoryEntry): void {
+    if (entry.op === 'shorten' && entry.outcome !== 'acked' && entry.at > this.#healedMs)
+      this.backMs = Math.max(this.backMs, entry.at - this.#healedMs);
+  }
+}
+
 /** The value below which the share `p` of the values lies; 0 of none. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = Float64Array.from(values).sort();

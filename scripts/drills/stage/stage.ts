@@ -1,5 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LockHolder } from '../../../coordinator/lock-holder.ts';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { REPOSITORY } from '../../cluster/run-dir.ts';
+import type { Limits } from '../drill.ts';
 import type { History } from '../load/history.ts';
 import type { Load } from '../load/load.ts';
 import type { LockWatch } from '../watch/locks.ts';
@@ -27,6 +32,7 @@ export interface StageOptions {
   readonly faults: number;
   readonly onEvent: (event: TimelineEvent) => void;
   readonly signal: AbortSignal;
+  readonly limits: Limits;
 }
 
 const TAKEOVER_TIMEOUT_MS = 30_000;
@@ -46,6 +52,10 @@ export class Stage {
   /** From a holder's death to the next holder's lock, by shard and round. */
   readonly deadMs: number[] = [];
   readonly windows: FaultWindow[] = [];
+  /** Stores whose data was put back: what they say of reigns may fall. */
+  readonly forgiven = new Set<string>();
+  /** When everything was healed that had been refused. */
+  healedMs: number | undefined;
   readonly #undo = new Map<string, () => Promise<void> | void>();
 
   constructor(options: StageOptions) {
@@ -59,6 +69,10 @@ export class Stage {
   /** Milliseconds since the drill began. */
   get nowMs(): number {
     return this.options.history.nowMs;
+  }
+
+  get limits(): Limits {
+    return this.options.limits;
   }
 
   event(event: string): void {
@@ -99,6 +113,22 @@ export class Stage {
     this.#undo.set(what, undo);
   }
 
+  /** What this store says of reigns may fall from now on: older data was put back into it. */
+  forgive(store: string): void {
+    this.forgiven.add(store);
+  }
+
+  /** From now on the clock runs in which everything must be back. */
+  healed(): void {
+    this.healedMs = this.nowMs;
+  }
+
+  /** Runs the operator's command on this cluster. @throws Error when it fails */
+  async keymill(...args: string[]): Promise<void> {
+    const env = { ...process.env, KEYMILL_RUN_DIR: this.cluster.runDir.path };
+    await promisify(execFile)(join(REPOSITORY, 'scripts', 'keymill'), args, { env });
+  }
+
   async undo(what: string): Promise<void> {
     const undo = this.#undo.get(what);
     this.#undo.delete(what);
@@ -121,6 +151,17 @@ export class Stage {
   /** What is held now, to compare with later: holders, and the locks they hold by. */
   reignsOf(shards: readonly string[]): Map<string, LockHolder> {
     return new Map([...this.locks.holders()].filter(([shard]) => shards.includes(shard)));
+  }
+
+  /** A violation for every shard that has another holder, or another lock, than before. */
+  expectSameReigns(before: ReadonlyMap<string, LockHolder>): void {
+    for (const [shard, old] of before) {
+      const now = this.locks.holderOf(shard);
+      if (now?.czxid !== old.czxid)
+        this.violation(
+          `${shard} was ${old.owner}'s in epoch ${old.epoch} and is ${now?.owner ?? 'nobody'}'s in ${now?.epoch ?? 'none'}`,
+        );
+    }
   }
 
   /**

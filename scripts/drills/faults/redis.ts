@@ -1,0 +1,122 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Drill } from '../drill.ts';
+import { withRedis } from '../stage/redis.ts';
+import type { Stage } from '../stage/stage.ts';
+
+/** Drills on the Redis shards that hold the key pools. */
+
+const FAULT_MS = 5_000;
+const ALL_DOWN_MS = 30_000;
+
+function chooseRedis(stage: Stage): { name: string; url: string } {
+  return stage.pick(stage.cluster.file.redis);
+}
+
+const redisDown: Drill = {
+  name: 'redis-down',
+  does: 'one Redis is killed and started again: the others serve, and it is filled again',
+  needs: [],
+  rounds: 3,
+  goals: () => ({ failedRedirects: 0, ackedShare: 0.999 }),
+  round: async (stage) => {
+    const { name } = chooseRedis(stage);
+    stage.undoLater('restart', async () => stage.cluster.startMissing());
+    const end = stage.beginFault(`kill -9 of ${name}`);
+    await stage.cluster.kill(name);
+    await stage.pause(FAULT_MS);
+    stage.event(`${name} is started again`);
+    await stage.undo('restart');
+    end();
+  },
+};
+
+const redisHung: Drill = {
+  name: 'redis-hung',
+  does: 'one Redis is stopped by SIGSTOP, so that it accepts connections and answers nothing: the others serve',
+  needs: [],
+  rounds: 3,
+  goals: () => ({ failedRedirects: 0, ackedShare: 0.999 }),
+  round: async (stage) => {
+    const { name } = chooseRedis(stage);
+    stage.undoLater('continue', () => void stage.cluster.signal(name, 'SIGCONT'));
+    const end = stage.beginFault(`SIGSTOP of ${name}`);
+    stage.cluster.signal(name, 'SIGSTOP');
+    await stage.pause(FAULT_MS);
+    stage.event(`SIGCONT of ${name}`);
+    await stage.undo('continue');
+    end();
+  },
+};
+
+const redisFlushed: Drill = {
+  name: 'redis-flushed',
+  does: 'FLUSHALL on one Redis: the loss is noticed without a restart, the pool filled again, the lost keys recycled',
+  needs: [],
+  rounds: 3,
+  goals: () => ({ failedRedirects: 0, ackedShare: 0.999 }),
+  round: async (stage) => {
+    const { name, url } = chooseRedis(stage);
+    const end = stage.beginFault(`FLUSHALL on ${name}`);
+    await withRedis({ name, url }, async (redis) => redis.command('FLUSHALL', []));
+    await stage.pause(FAULT_MS);
+    end();
+  },
+};
+
+const redisRollback: Drill = {
+  name: 'redis-rollback',
+  does: 'one Redis comes back with the data of some seconds ago, full of keys that are bound by now: none is bound twice',
+  needs: [],
+  rounds: 2,
+  goals: () => ({ failedRedirects: 0, ackedShare: 0.999 }),
+  round: async (stage) => {
+    const { cluster } = stage;
+    const { name } = chooseRedis(stage);
+    const data = join(cluster.runDir.dataOf(name), 'appendonlydir');
+    const copy = join(cluster.runDir.dataOf(name), 'drill-copy');
+    stage.event(`the data of ${name} is copied`);
+    await cp(data, copy, { recursive: true });
+    await stage.pause(FAULT_MS);
+    stage.forgive(name);
+    stage.undoLater('restart', async () => cluster.startMissing());
+    const end = stage.beginFault(`${name} is killed, and its old data put back`);
+    await cluster.kill(name);
+    await rm(data, { recursive: true });
+    await cp(copy, data, { recursive: true });
+    await rm(copy, { recursive: true });
+    await stage.undo('restart');
+    stage.event(`${name} runs again, on its old data`);
+    await stage.pause(FAULT_MS);
+    end();
+  },
+};
+
+const poolsEmpty: Drill = {
+  name: 'pools-empty',
+  does: 'every Redis is down for 30 s: redirects go on, shortens are refused at once, and all is back within 2 s of healing',
+  needs: [],
+  rounds: 1,
+  // The reserve answers for the first second or so; what is refused is measured from then on.
+  goals: () => ({
+    failedRedirects: 0,
+    redirectShare: 1,
+    refusedP99Ms: 50,
+    backWithinMs: 2_000,
+    graceMs: 3_000,
+  }),
+  round: async (stage) => {
+    const { cluster } = stage;
+    stage.undoLater('restart', async () => cluster.startMissing());
+    const end = stage.beginFault('every Redis is killed');
+    await Promise.all(cluster.file.redis.map(async ({ name }) => cluster.kill(name)));
+    await stage.pause(ALL_DOWN_MS);
+    stage.event('every Redis is started again');
+    await stage.undo('restart');
+    end();
+    stage.healed();
+    await stage.pause(3_000);
+  },
+};
+
+export const REDIS_DRILLS: readonly Drill[] = [redisDown, redisHung, redisFlushed, redisRollback, poolsEmpty];

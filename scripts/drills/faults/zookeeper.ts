@@ -1,0 +1,116 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ask } from '../../servers/probe.ts';
+import type { Drill } from '../drill.ts';
+import type { Stage } from '../stage/stage.ts';
+import { chooseHolder } from './processes.ts';
+
+/** Drills on the ZooKeeper ensemble, and on what stands in it. */
+
+const SERVER_DOWN_MS = 10_000;
+const QUORUM_LOST_MS = 30_000;
+
+/** Which server leads now, and which follow. */
+async function roles(stage: Stage): Promise<{ leader: string; followers: string[] }> {
+  const { servers } = stage.cluster.file.zookeeper;
+  const modes = await Promise.all(
+    servers.map(async ({ id, port }) => {
+      const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text));
+      return { name: `zookeeper-${id}`, mode: /Mode: (\w+)/.exec(answer ?? '')?.[1] };
+    }),
+  );
+  const leader = modes.find(({ mode }) => mode === 'leader')?.name;
+  if (leader === undefined) throw new Error('the ensemble has no leader');
+  return { leader, followers: modes.filter(({ name }) => name !== leader).map(({ name }) => name) };
+}
+
+async function stopFor(stage: Stage, name: string, ms: number): Promise<void> {
+  stage.undoLater('continue', () => void stage.cluster.signal(name, 'SIGCONT'));
+  const end = stage.beginFault(`SIGSTOP of ${name} for ${ms / 1000} s`);
+  stage.cluster.signal(name, 'SIGSTOP');
+  await stage.pause(ms);
+  await stage.undo('continue');
+  end();
+}
+
+async function killFor(stage: Stage, names: readonly string[], ms: number): Promise<void> {
+  const { cluster } = stage;
+  stage.undoLater('restart', async () => cluster.startMissing());
+  const end = stage.beginFault(`kill -9 of ${names.join(' and ')}`);
+  await Promise.all(names.map(async (name) => cluster.kill(name)));
+  await stage.pause(ms);
+  stage.event(`${names.join(' and ')} started again`);
+  await stage.undo('restart');
+  end();
+}
+
+const zkServer: Drill = {
+  name: 'zk-server',
+  does: 'the leader is killed, the leader is stopped for 10 s, a follower is stopped for 10 s: sessions survive and reigns resume under the same epoch',
+  needs: [],
+  rounds: 3,
+  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
+  round: async (stage, round) => {
+    const before = stage.reignsOf(stage.cluster.shards);
+    const { leader, followers } = await roles(stage);
+    if (round % 3 === 1) await killFor(stage, [leader], SERVER_DOWN_MS);
+    else await stopFor(stage, round % 3 === 2 ? leader : stage.pick(followers), SERVER_DOWN_MS);
+    await stage.pause(1_000);
+    stage.expectSameReigns(before);
+  },
+};
+
+const zkQuorum: Drill = {
+  name: 'zk-quorum',
+  does: 'two of three servers are killed for 30 s: producers pause, mappers serve from the pools, all resume',
+  needs: [],
+  rounds: 1,
+  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
+  round: async (stage) => {
+    const { leader, followers } = await roles(stage);
+    await killFor(stage, [leader, stage.pick(followers)], QUORUM_LOST_MS);
+  },
+};
+
+const zkWiped: Drill = {
+  name: 'zk-wiped',
+  does: 'ZooKeeper comes back empty: nobody contends until an operator adopts it, then epochs go on rising',
+  needs: [],
+  rounds: 1,
+  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
+  round: async (stage) => {
+    const { cluster } = stage;
+    const names = cluster.file.zookeeper.servers.map(({ id }) => `zookeeper-${id}`);
+    stage.undoLater('restart', async () => cluster.startMissing());
+    const end = stage.beginFault('the whole ensemble is killed and its data deleted');
+    await Promise.all(names.map(async (name) => cluster.kill(name)));
+    for (const name of names) await rm(join(cluster.runDir.dataOf(name), 'data'), { recursive: true });
+    await stage.undo('restart');
+    // Long enough for every producer to come back and, wrongly, to contend.
+    await stage.pause(5 * stage.limits.sessionTimeoutMs);
+    if (stage.locks.holders().size > 0)
+      stage.violation('a lock was taken in an ensemble that nobody adopted');
+    stage.event('keymill zookeeper adopt');
+    await stage.keymill('zookeeper', 'adopt');
+    end();
+  },
+};
+
+const lockDeleted: Drill = {
+  name: 'lock-deleted',
+  does: 'an operator deletes a lock with zkCli: the old holder stops, at most one holds it at any time',
+  needs: [],
+  rounds: 5,
+  goals: () => ({ failedShortens: 0, failedRedirects: 0, unownedMaxMs: 500 }),
+  round: async (stage) => {
+    const { producer, shards } = chooseHolder(stage);
+    const shard = stage.pick(shards);
+    const before = stage.reignsOf([shard]);
+    const end = stage.beginFault(`zkCli deletes /shard-locks/${shard}, which ${producer} holds`);
+    await stage.keymill('zk', 'delete', `/shard-locks/${shard}`);
+    await stage.takenOver(before, stage.nowMs);
+    end();
+  },
+};
+
+export const ZOOKEEPER_DRILLS: readonly Drill[] = [zkServer, zkQuorum, zkWiped, lockDeleted];
