@@ -135,17 +135,20 @@ export class Mysql {
       this.#forget(connection);
       reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
     }, remainingMs);
-    connection.query({ sql, values: [...params], rowsAsArray }, (error, result) => {
-      clearTimeout(timer);
-      if (!error) {
-        connection.release();
-        resolve(result);
-        return;
-      }
-      if (isFatal(error)) this.#forget(connection);
-      else connection.release();
-      reject(translate(this.name, kind, error));
-    });
+    connection.query(
+      { sql, rowsAsArray, ...(params.length > 0 && { values: [...params] }) },
+      (error, result) => {
+        clearTimeout(timer);
+        if (!error) {
+          connection.release();
+          resolve(result);
+          return;
+        }
+        if (isFatal(error)) this.#forget(connection);
+        else connection.release();
+        reject(translate(this.name, kind, error));
+      },
+    );
     return promise;
   }
 

@@ -95,15 +95,50 @@ async function insertStretch(
 
 function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
   const ids = Math.min(count, keyspace.maxId - firstId + 1);
-  const keys = keyspace.keysOf(region, firstId, ids);
-  const skipped = new Set(findUnissuable(keys));
-  const values: string[] = [];
-  const gaps: number[] = [];
-  keys.forEach((key, i) => {
-    if (skipped.has(i)) gaps.push(firstId + i);
-    else values.push(`(${firstId + i},'${key}')`);
-  });
-  return { lastId: firstId + ids - 1, values: values.join(','), size: values.length, gaps };
+  const keys = keyspace.bytesOf(region, firstId, ids);
+  const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);
+  const values = writeRows(keys, keyspace.length, firstId, new Set(gaps));
+  return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
+}
+
+/** Of `(1125899906842623,'0123456789'),` what is not the key. */
+const MAX_ROW_OVERHEAD = 22;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const QUOTE = 0x27;
+const COMMA = 0x2c;
+const ZERO = 0x30;
+
+/** `(id,'key'),…` byte by byte: a string for each key would double the memory that the process needs. */
+function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
+  const count = keys.length / (length + 1);
+  const rows = Buffer.allocUnsafeSlow(count * (length + MAX_ROW_OVERHEAD));
+  let at = 0;
+  for (let i = 0; i < count; i += 1) {
+    if (gaps.has(firstId + i)) continue;
+    if (at > 0) rows[at++] = COMMA;
+    rows[at++] = OPEN;
+    at = writeNumber(rows, at, firstId + i);
+    rows[at++] = COMMA;
+    rows[at++] = QUOTE;
+    const key = i * (length + 1);
+    for (let c = 0; c < length; c += 1) rows[at++] = keys[key + c] ?? 0;
+    rows[at++] = QUOTE;
+    rows[at++] = CLOSE;
+  }
+  return rows.toString('latin1', 0, at);
+}
+
+function writeNumber(bytes: Buffer, at: number, number: number): number {
+  let digits = 1;
+  for (let power = 10; power <= number; power *= 10) digits += 1;
+  let rest = number;
+  for (let i = at + digits - 1; i >= at; i -= 1) {
+    const quotient = Math.floor(rest / 10);
+    bytes[i] = ZERO + rest - quotient * 10;
+    rest = quotient;
+  }
+  return at + digits;
 }
 
 async function insertChunk(db: Mysql, firstId: number, chunk: Chunk): Promise<void> {

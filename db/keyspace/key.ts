@@ -24,6 +24,8 @@ export interface Keyspace {
   readonly fingerprint: string;
   /** The keys of `count` ids from `firstId` on, permuted as one batch. @throws RangeError outside the region */
   keysOf(region: number, firstId: number, count: number): string[];
+  /** The same as ASCII bytes, a space after each key: for millions of keys without a string for each. */
+  bytesOf(region: number, firstId: number, count: number): Buffer;
   /** Region and id a key stands for, or undefined when it is not of this shape. Says nothing about whether it was issued. */
   locate(key: string): Place | undefined;
   /** The same for many keys as one batch: some 20 times faster. */
@@ -75,6 +77,12 @@ class PermutedKeyspace implements Keyspace {
   }
 
   keysOf(region: number, firstId: number, count: number): string[] {
+    const text = this.bytesOf(region, firstId, count).toString('latin1');
+    const stride = this.length + 1;
+    return Array.from({ length: count }, (_, i) => text.slice(i * stride, i * stride + this.length));
+  }
+
+  bytesOf(region: number, firstId: number, count: number): Buffer {
     if (!Number.isInteger(region) || region < 0 || region >= 2 ** this.regionBits) {
       throw new RangeError(`region ${region}, must be 0 to ${2 ** this.regionBits - 1}`);
     }
@@ -131,13 +139,13 @@ class PermutedKeyspace implements Keyspace {
   }
 
   /** Six bits a character, most significant first; at odd lengths the middle character takes three bits of each half. */
-  #spell(high: Uint32Array, low: Uint32Array, count: number): string[] {
+  #spell(high: Uint32Array, low: Uint32Array, count: number): Buffer {
     const { length } = this;
     const halfLength = length >> 1;
     const odd = length % 2 === 1;
     const spare = odd ? BITS_PER_CHARACTER / 2 : 0;
-    const bytes = Buffer.allocUnsafe(count * length);
-    for (let i = 0, at = 0; i < count; i += 1, at += length) {
+    const bytes = Buffer.alloc(count * (length + 1), ' ');
+    for (let i = 0, at = 0; i < count; i += 1, at += length + 1) {
       const top = high[i] ?? 0;
       const bottom = low[i] ?? 0;
       for (let c = 0; c < halfLength; c += 1) {
@@ -148,8 +156,7 @@ class PermutedKeyspace implements Keyspace {
       if (odd)
         bytes[at + halfLength] = CODE_OF_VALUE[((top & 7) << 3) | (bottom >>> (this.#halfBits - 3))] ?? 0;
     }
-    const text = bytes.toString('latin1');
-    return Array.from({ length: count }, (_, i) => text.slice(i * length, (i + 1) * length));
+    return bytes;
   }
 }
 
