@@ -8,7 +8,7 @@ import { openPool } from '../../db/pool.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { RefusedError, UnreachableError } from './errors.ts';
 import { callAdmin } from './sources/admin.ts';
-import { askOnly, ASK_DEADLINE_MS, Inquiry } from './sources/ask.ts';
+import { askOnly, ASK_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster, type Cluster } from './sources/find-cluster.ts';
 import { QUIET_LOG } from './sources/quiet-log.ts';
@@ -80,17 +80,21 @@ async function recycle(terminal: Terminal, { config }: Cluster): Promise<void> {
     readCoordination(config.zookeeper, signal),
   );
   const owners = new Set([...locks.values()].map(({ owner }) => owner));
-  const inquiry = new Inquiry();
   await Promise.all(
     producers
       .filter(({ id }) => owners.has(id))
       .map(async ({ id, admin }) => {
-        const answer = await inquiry.ask(id, async () => callRecycle(id, admin), RECYCLE_DEADLINE_MS);
-        const recycled = Recycled.safeParse(answer).data?.recycled;
-        if (recycled !== undefined) note(terminal, `${id} recycles ${formatCount(recycled)} keys`);
+        try {
+          const recycled = Recycled.safeParse(await callRecycle(id, admin)).data?.recycled;
+          note(
+            terminal,
+            `${id} recycles ${formatCount(recycled) ?? 'what is due'}${recycled === undefined ? '' : ' keys'}`,
+          );
+        } catch (error) {
+          note(terminal, `${id} did not recycle: ${messageOf(error)}`);
+        }
       }),
   );
-  inquiry.report(terminal);
 }
 
 async function callRecycle(id: string, admin: string | null): Promise<unknown> {

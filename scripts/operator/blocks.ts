@@ -18,7 +18,8 @@ export interface ProducerEntry {
   readonly shards: readonly string[];
 }
 
-export function locksBlock(locks: readonly LockEntry[], nowMs: number): string[] {
+/** @param isKnown false: ZooKeeper did not answer, so nobody can say that a lock is free */
+export function locksBlock(locks: readonly LockEntry[], nowMs: number, isKnown = true): string[] {
   return section(
     'Locks',
     [
@@ -30,7 +31,7 @@ export function locksBlock(locks: readonly LockEntry[], nowMs: number): string[]
     ],
     locks.map(({ shard, owner, pid, since, epoch }) => [
       shard,
-      owner ?? '(free)',
+      owner ?? (isKnown ? '(free)' : '(unknown)'),
       pid?.toString(),
       epoch?.toString(),
       formatAge(since, nowMs),

@@ -38,7 +38,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       if (json) printJson(terminal, status);
       else {
         printLines(terminal, [
-          ...locksBlock(status.locks, Date.now()),
+          ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
           ...poolsBlock(status.pools),
           ...producersBlock(status.producers),
           ...mappersBlock(status.mappers),

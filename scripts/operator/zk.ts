@@ -10,6 +10,9 @@ import { findConnectString } from './sources/find-cluster.ts';
 import { note, printJson, type Terminal } from './terminal/terminal.ts';
 import { isNoise, ZkOutputFilter } from './zk-output.ts';
 
+/** With zkCli's own 30 s a server that hangs would be given up after 20 s. */
+const SESSION_MS = 5_000;
+
 /** Debian's package first, then wherever the PATH has the upstream one. */
 const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh';
 
@@ -72,10 +75,14 @@ async function runFiltered(
   onLine: (line: string) => void,
   terminal: Terminal,
 ): Promise<{ exitCode: number; lines: string[]; hasNoQuorum: boolean }> {
-  const child = spawn(existsSync(ZKCLI) ? ZKCLI : 'zkCli.sh', ['-server', connect, ...args], {
-    stdio: [args.length === 0 ? 'inherit' : 'ignore', 'pipe', 'pipe'],
-    env: { ...process.env, CLIENT_JVMFLAGS: quickStart(process.env['CLIENT_JVMFLAGS']) },
-  });
+  const child = spawn(
+    existsSync(ZKCLI) ? ZKCLI : 'zkCli.sh',
+    ['-timeout', String(SESSION_MS), '-server', connect, ...args],
+    {
+      stdio: [args.length === 0 ? 'inherit' : 'ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CLIENT_JVMFLAGS: quickStart(process.env['CLIENT_JVMFLAGS']) },
+    },
+  );
   const filter = new ZkOutputFilter();
   const lines: string[] = [];
   let hasNoQuorum = false;

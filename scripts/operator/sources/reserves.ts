@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import { callAdmin } from './admin.ts';
 import { askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
@@ -21,17 +22,28 @@ export async function readReserve({ id, admin }: MapperAddress): Promise<string[
 /**
  * Asks every mapper there is: those that ZooKeeper names, and those that `up` started, since a mapper serves without
  * ZooKeeper too. One that `up` started and whose port is closed is gone, and holds nothing.
- * @throws UnreachableError when ZooKeeper does not answer: nobody knows then which mappers there are
+ * @throws UnreachableError when neither says which mappers there are
  */
 export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {
-  const { mappers } = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
-  const named = new Set(mappers.map(({ id }) => id));
-  const others = (file?.mappers ?? []).filter(({ id }) => !named.has(id));
+  const named = await readNamed(config.zookeeper, file !== undefined);
+  const started = (file?.mappers ?? []).filter(({ id }) => !named.some((mapper) => mapper.id === id));
   const answers = await Promise.all([
-    ...mappers.map(async (mapper) => [await tryReserve(mapper)]),
-    ...others.map(async (mapper) => ((await isGone(mapper)) ? [] : [await tryReserve(mapper)])),
+    ...named.map(async (mapper) => [await tryReserve(mapper)]),
+    ...started.map(async (mapper) => ((await isGone(mapper)) ? [] : [await tryReserve(mapper)])),
   ]);
   return answers.flat();
+}
+
+async function readNamed(
+  config: ZooKeeperConfig,
+  isKnownOtherwise: boolean,
+): Promise<readonly MapperAddress[]> {
+  try {
+    return (await askOnly('zookeeper', (signal) => readCoordination(config, signal))).mappers;
+  } catch (error) {
+    if (isKnownOtherwise) return [];
+    throw error;
+  }
 }
 
 async function tryReserve(mapper: MapperAddress): Promise<MapperReserve> {
