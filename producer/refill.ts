@@ -8,6 +8,7 @@ import type { Delivery } from './delivery.ts';
 import type { Lane } from './lane.ts';
 import type { PoolLevels } from './levels.ts';
 import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
+import type { RecycleQueue } from './recycle-queue.ts';
 import { repeatUntilDone } from './repeat.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
@@ -22,6 +23,8 @@ export interface RefillOptions {
   readonly log: Log;
   /** Rung when nothing unused was left. */
   readonly exhausted: Bell;
+  /** Leaked keys to be claimed again; they go first. */
+  readonly recycling: RecycleQueue;
 }
 
 /** Batches on their way at once: one being read, one being delivered, one being marked, one to spare. */
@@ -40,9 +43,10 @@ export async function refill(
   stopping: AbortSignal,
   ended: AbortSignal,
 ): Promise<void> {
-  const { delivery, levels, gate, log, exhausted } = options;
+  const { delivery, levels, gate, log, exhausted, recycling } = options;
   const bell = new Bell();
   using _ = levels.watch(bell);
+  recycling.bell = bell;
   const reader = new Reader(options, ended);
   let failures = 0;
   let unresolved = false;
@@ -54,7 +58,8 @@ export async function refill(
       continue;
     }
     const plan = planRefill(viewPools(options), levels.heldShards, options.batchSize);
-    if (!plan || stopping.aborted) {
+    const recycles = !recycling.isEmpty && healthyPools(options).length > 0;
+    if (!(plan || recycles) || stopping.aborted) {
       await bell.wait(IDLE_MS, stopping);
       continue;
     }
@@ -65,7 +70,9 @@ export async function refill(
         unresolved = false;
         continue;
       }
-      if (!(await claim(options, plan, reader))) {
+      if (recycles) {
+        await recycling.claimNext((ids) => claimAgain(options, ids, reader));
+      } else if (plan && !(await claim(options, plan, reader))) {
         exhausted.ring();
         await pauseQuietly(IDLE_MS, stopping);
       }
@@ -84,17 +91,36 @@ export async function refill(
 }
 
 async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): Promise<boolean> {
-  const { keysDb, epoch, lanes } = options;
-  const parts = plan.targets.flatMap((pool) => {
+  const { keysDb, epoch } = options;
+  const parts = partsFor(options, plan.targets);
+  const batch = await keysDb.claim({ epoch, count: plan.count, parts });
+  if (batch) carry(options, batch, batch.lastId - batch.firstId + 1, reader);
+  return batch !== undefined;
+}
+
+async function claimAgain(options: RefillOptions, ids: readonly number[], reader: Reader): Promise<void> {
+  const { keysDb, epoch } = options;
+  const batch = await keysDb.claimRecycled({ epoch, ids, parts: partsFor(options, healthyPools(options)) });
+  carry(options, batch, ids.length, reader);
+}
+
+function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
+  return pools.flatMap((pool) => {
     const lane = lanes.get(pool);
     return lane ? [{ pool, seq: lane.nextSeq }] : [];
   });
-  const batch = await keysDb.claim({ epoch, count: plan.count, parts });
-  if (!batch) return false;
-  const aboutKeys = Math.ceil((batch.lastId - batch.firstId + 1) / batch.parts.length);
+}
+
+function carry({ lanes }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
+  const aboutKeys = Math.ceil(size / batch.parts.length);
   for (const { pool, seq } of batch.parts) lanes.get(pool)?.announce(seq, aboutKeys);
   reader.read(batch);
-  return true;
+}
+
+function healthyPools(options: RefillOptions): string[] {
+  return viewPools(options)
+    .filter(({ healthy }) => healthy)
+    .map(({ name }) => name);
 }
 
 function viewPools({ lanes, levels }: RefillOptions): PoolView[] {

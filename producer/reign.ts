@@ -2,6 +2,8 @@ import type { HeldLock } from '../coordinator/lock.ts';
 import type { KeysDb } from '../db/keys-db.ts';
 import type { Pool } from '../db/pool.ts';
 import { FencedError, MismatchError } from '../db/store-errors.ts';
+import { SuspectSearch, type SuspectSearchOptions } from '../db/suspect-search.ts';
+import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
@@ -11,6 +13,8 @@ import { Lane } from './lane.ts';
 import type { PoolLevels } from './levels.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { raiseOwnEpoch } from './ownership.ts';
+import { Recycler, type RecycleResult } from './recycle.ts';
+import { RecycleQueue } from './recycle-queue.ts';
 import { refill } from './refill.ts';
 import { repeatUntilDone } from './repeat.ts';
 
@@ -24,6 +28,8 @@ export interface ReignOptions {
   readonly levels: PoolLevels;
   readonly batchSize: number;
   readonly generation: { readonly low: number; readonly count: number };
+  /** Where else a key can be, for the search for leaked ones. */
+  readonly surroundings: Omit<SuspectSearchOptions, 'keysDb' | 'pools' | 'log'>;
   readonly metrics: ProducerMetrics;
   readonly log: Log;
 }
@@ -61,6 +67,7 @@ export class Reign {
   readonly #startedMs = performance.now();
   #epoch: number | undefined;
   #ready = false;
+  #recycler: Recycler | undefined;
 
   constructor(options: ReignOptions) {
     this.shard = options.shard;
@@ -82,6 +89,12 @@ export class Reign {
   /** Reconciled and able to deliver. */
   get ready(): boolean {
     return this.#ready && !this.#over.signal.aborted;
+  }
+
+  /** Searches for leaked keys now, and claims again those out of quarantine. @throws KeymillError while not ready */
+  async recycle(): Promise<RecycleResult> {
+    if (!this.#recycler) throw new KeymillError('NOT_READY', `${this.shard} is not reconciled yet`);
+    return this.#recycler.recycle();
   }
 
   /** Claims no more, finishes deliveries (bounded), then the reign is over. Returns when it is. */
@@ -175,15 +188,29 @@ export class Reign {
     const over = this.#over.signal;
     const stopping = AbortSignal.any([over, this.#stopping.signal]);
     const exhausted = new Bell();
+    const recycling = new RecycleQueue();
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
     const generator = keepGenerated(
       { keysDb, epoch, gate, ...generation, log, bell: exhausted, onUnused },
       stopping,
     );
     generator.catch((error: unknown) => this.#fail(error));
-    await refill({ keysDb, epoch, lanes, delivery, levels, gate, batchSize, log, exhausted }, stopping, over);
+    void this.#beginRecycling(recycling, stopping).run();
+    await refill(
+      { keysDb, epoch, lanes, delivery, levels, gate, batchSize, log, exhausted, recycling },
+      stopping,
+      over,
+    );
     await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(FINISH_MS)]));
     this.#finish('released');
+  }
+
+  #beginRecycling(queue: RecycleQueue, signal: AbortSignal): Recycler {
+    const { keysDb, pools, surroundings, metrics, log } = this.#options;
+    const search = new SuspectSearch({ keysDb, pools, ...surroundings, log });
+    const onRecycled = (keys: number): void => metrics.keysRecycled.inc(keys);
+    this.#recycler = new Recycler({ search, queue, log, onRecycled, signal });
+    return this.#recycler;
   }
 
   #fail(error: unknown): void {

@@ -1,14 +1,18 @@
-import { createKeyspace } from '../db/keyspace/key.ts';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../db/keys-db.ts';
+import { openUrlsDb, type UrlsDb } from '../db/links.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import type { StoresConfig } from '../runtime/config/stores.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 
-/** The stores a producer writes to, each with its own connections. */
+/** The stores of a producer, each with its own connections. */
 export interface Stores extends AsyncDisposable {
   readonly keysDbs: readonly KeysDb[];
   readonly pools: readonly Pool[];
+  /** Only read, to see which keys are bound. */
+  readonly urlsDbs: readonly UrlsDb[];
+  readonly keyspace: Keyspace;
   /** @throws KeymillError if no keys-db of that name is configured */
   keysDb(shard: string): KeysDb;
 }
@@ -20,10 +24,13 @@ export function openStores(config: StoresConfig, log: Log): Stores {
     openKeysDb({ name, url, region, keyspace, log }),
   );
   const pools = config.redis.map(({ name, url }) => openPool({ name, url, log }));
+  const urlsDbs = config.urlsDbs.map((urlsDb) => openUrlsDb({ ...urlsDb, log, connections: 1 }));
   const byName = new Map(keysDbs.map((keysDb) => [keysDb.name, keysDb]));
   return {
     keysDbs,
     pools,
+    urlsDbs,
+    keyspace,
     keysDb: (shard) => {
       const keysDb = byName.get(shard);
       if (!keysDb) throw new KeymillError('UNKNOWN_SHARD', `no keys-db ${shard} in KEYMILL_KEYS_DBS`);
@@ -33,6 +40,7 @@ export function openStores(config: StoresConfig, log: Log): Stores {
       await Promise.allSettled([
         ...pools.map((pool) => pool[Symbol.asyncDispose]()),
         ...keysDbs.map((keysDb) => keysDb.close()),
+        ...urlsDbs.map((urlsDb) => urlsDb.close()),
       ]);
     },
   };

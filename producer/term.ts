@@ -15,6 +15,8 @@ import type { PoolLevels } from './levels.ts';
 import { parseMember, type Member, type MemberView } from './member.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import type { Reachability } from './reachability.ts';
+import type { RecycleResult } from './recycle.ts';
+import { readReserves } from './reserves.ts';
 import { Reign, type ReignEnd } from './reign.ts';
 import type { Stores } from './stores.ts';
 
@@ -109,6 +111,17 @@ export class Term {
     this.#lookSoon(0);
   }
 
+  /** Has every reign that is ready search for leaked keys. */
+  async recycle(): Promise<RecycleResult> {
+    const ready = this.reigns.filter((reign) => reign.ready);
+    const results = await Promise.all(ready.map((reign) => reign.recycle()));
+    return {
+      recycled: results.reduce((sum, { recycled }) => sum + recycled, 0),
+      missing: results.reduce((sum, { missing }) => sum + missing, 0),
+      unreachable: [...new Set(results.flatMap(({ unreachable }) => unreachable))],
+    };
+  }
+
   /** Finishes deliveries (bounded) and ends all reigns, their locks still standing: closing the session frees them all at once. */
   async release(): Promise<void> {
     this.#releasing = true;
@@ -199,12 +212,14 @@ export class Term {
   }
 
   #reign(shard: string, lock: HeldLock): void {
-    const { config, ensemble, stores, levels, metrics } = this.#options;
+    const { session, config, ensemble, stores, levels, metrics } = this.#options;
     const keysDb = stores.keysDb(shard);
     const log = this.#log.child({ shard });
     log.info({ czxid: String(lock.czxid) }, 'lock taken');
     const { batchSize, generation, id: owner } = config;
-    const { pools } = stores;
+    const { pools, urlsDbs, keyspace } = stores;
+    const { quarantineMs } = config.stores;
+    const surroundings = { urlsDbs, keyspace, quarantineMs, reserves: () => readReserves(session) };
     const reign = new Reign({
       shard,
       owner,
@@ -215,6 +230,7 @@ export class Term {
       levels,
       batchSize,
       generation,
+      surroundings,
       metrics,
       log,
     });

@@ -2,6 +2,7 @@ import { createEnsembleId, readEnsembleId } from '../coordinator/ensemble.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
 import { startAdmin } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
+import { KeymillError } from '../runtime/errors.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
@@ -9,6 +10,7 @@ import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { PoolLevels } from './levels.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { Reachability } from './reachability.ts';
+import type { RecycleResult } from './recycle.ts';
 import { openStores, type Stores } from './stores.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 import { Term } from './term.ts';
@@ -37,7 +39,10 @@ export async function startWorker(
     metrics,
     log,
     ready: () => worker.readiness(),
-    routes: { 'POST /drain': async (body) => worker.drain(body) },
+    routes: {
+      'POST /drain': async (body) => worker.drain(body),
+      'POST /recycle': async () => worker.recycle(),
+    },
   });
   scope.use('admin', admin);
   scope.onRelease('session', () => worker.release());
@@ -122,6 +127,13 @@ class Worker {
     this.#log.info({ drained: this.#drained }, 'drain');
     this.#term?.drain(this.#drained);
     return { drained: this.#drained };
+  }
+
+  /** `POST /recycle`: has leaked keys that are out of quarantine claimed again, now. */
+  async recycle(): Promise<RecycleResult> {
+    if (!this.#term)
+      throw new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
+    return this.#term.recycle();
   }
 
   /** Ends reigns gracefully, then closes the session: every lock is free at once. */

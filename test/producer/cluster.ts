@@ -4,7 +4,7 @@ import { readLocks } from '../../coordinator/lock-view.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { readMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
-import { createKeyspace } from '../../db/keyspace/key.ts';
+import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db.ts';
 import { migrate } from '../../db/migrate.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
@@ -25,6 +25,7 @@ export interface Cluster extends AsyncDisposable {
   readonly pools: readonly Pool[];
   readonly redis: readonly { name: string; url: string }[];
   readonly session: Session;
+  readonly keyspace: Keyspace;
   locks(): Promise<Map<string, LockHolder>>;
   members(): Promise<Map<string, MemberData>>;
   start(id: string, env?: Record<string, string>): Producer;
@@ -102,6 +103,7 @@ export async function testCluster({
     pools: openPools,
     redis,
     session,
+    keyspace,
     locks: () => readLocks(session),
     members: async () => (await readMembers(session, PATHS.producers, (json) => json as MemberData)).members,
     start: (id, extra = {}) => {

@@ -56,6 +56,7 @@ export async function reignOver(cluster: Cluster, options: ReigningOptions = {})
     levels,
     batchSize: options.batchSize ?? 500,
     generation: options.generation ?? { low: 5_000, count: 5_000 },
+    surroundings: { urlsDbs: [], keyspace: cluster.keyspace, quarantineMs: 60_000, reserves: async () => [] },
     metrics: createProducerMetrics(createMetrics(), levels),
     log,
   });

@@ -70,10 +70,7 @@ describe('the supervisor', function () {
       first.resolve();
     };
     const counting = { ...log, warn: onDeath, info: () => undefined };
-    const done = supervise(
-      { connect: '127.0.0.1:9', log: counting, workerModule },
-      stopping.signal,
-    );
+    const done = supervise({ connect: '127.0.0.1:9', log: counting, workerModule }, stopping.signal);
     await first.promise;
     setTimeout(() => stopping.abort(), ms);
     await done;

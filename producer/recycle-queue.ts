@@ -1,0 +1,45 @@
+import type { Bell } from './bell.ts';
+
+interface Request {
+  readonly ids: readonly number[];
+  readonly settle: (claimed: boolean) => void;
+}
+
+/** Leaked keys on their way from the search to the refill, which makes all claims of a reign, one at a time. */
+export class RecycleQueue {
+  readonly #requests: Request[] = [];
+  #bell: Bell | undefined;
+
+  /** The bell of the refill, rung when there is something to claim. */
+  set bell(bell: Bell) {
+    this.#bell = bell;
+  }
+
+  get isEmpty(): boolean {
+    return this.#requests.length === 0;
+  }
+
+  /** Resolves to whether these ids were claimed; what was not, the next search finds again. */
+  async offer(ids: readonly number[], signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const giveUp = (): void => resolve(false);
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#requests.push({ ids, settle: resolve });
+    this.#bell?.ring();
+    return promise.finally(() => signal.removeEventListener('abort', giveUp));
+  }
+
+  /** Hands the oldest request to `claim`; it is not tried twice, since a claim without an answer may have been made. */
+  async claimNext(claim: (ids: readonly number[]) => Promise<void>): Promise<void> {
+    const request = this.#requests.shift();
+    if (!request) return;
+    try {
+      await claim(request.ids);
+      request.settle(true);
+    } catch (error) {
+      request.settle(false);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import type { SuspectSearch } from '../db/suspect-search.ts';
+import { MAX_DUE } from '../db/suspect-search.ts';
+import type { Log } from '../runtime/log.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
+import type { RecycleQueue } from './recycle-queue.ts';
+
+export interface RecyclerOptions {
+  readonly search: SuspectSearch;
+  readonly queue: RecycleQueue;
+  readonly log: Log;
+  readonly onRecycled: (keys: number) => void;
+  /** Aborted when the reign ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface RecycleResult {
+  /** Keys claimed again. */
+  readonly recycled: number;
+  /** Keys found nowhere, those in quarantine included. */
+  readonly missing: number;
+  /** Who did not answer; nothing is concluded then. */
+  readonly unreachable: readonly string[];
+}
+
+const EVERY_MS = 60_000;
+/** One pass finds as much as one batch may hold; after a great loss many follow each other. */
+const MAX_PASSES = 50;
+
+/** The holder's audit of its own shard: once a minute, and when an operator asks. */
+export class Recycler {
+  readonly #options: RecyclerOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RecyclerOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { signal, log } = this.#options;
+    // Not all shards in the same second.
+    await pauseQuietly(EVERY_MS * (0.5 + Math.random() / 2), signal);
+    while (!signal.aborted) {
+      await this.recycle().catch((error: unknown) => {
+        if (!signal.aborted)
+          log.info({ error }, 'search for leaked keys not finished; the next one is in a minute');
+      });
+      await pauseQuietly(EVERY_MS, signal);
+    }
+  }
+
+  /** Searches, and claims again what has been missing longer than the quarantine. One search at a time. */
+  async recycle(): Promise<RecycleResult> {
+    const mine = this.#last.then(() => this.#passes());
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #passes(): Promise<RecycleResult> {
+    const { search, queue, onRecycled, signal, log } = this.#options;
+    let recycled = 0;
+    for (let pass = 1; ; pass += 1) {
+      const { due, missing, unreachable } = await search.run(signal);
+      if (due.length > 0 && (await queue.offer(due, signal))) {
+        recycled += due.length;
+        onRecycled(due.length);
+        log.info({ keys: due.length }, 'leaked keys are recycled');
+      }
+      if (due.length < MAX_DUE || pass === MAX_PASSES || signal.aborted)
+        return { recycled, missing, unreachable };
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { mapperPath } from '../../coordinator/paths.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
+import { migrate } from '../../db/migrate.ts';
+import { testDatabase } from '../servers.ts';
+import { until } from '../until.ts';
+import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+
+const QUARANTINE_MS = 1_000;
+
+describe('recycling of leaked keys', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+  let urlsDb: UrlsDb;
+
+  before(async () => {
+    const url = await testDatabase('urls-1');
+    await migrate(url, 'urls', log);
+    const slots = Array.from({ length: 32 }, (_, slot) => slot);
+    urlsDb = openUrlsDb({ name: 'urls-1', url, slots, log });
+    cluster = await testCluster({
+      env: { KEYMILL_URLS_DBS: `urls-1:0-31=${url}`, KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) },
+    });
+    cluster.start('producer-1');
+    await untilFilled(cluster);
+    await until('the pools to be full', async () => (await cluster.pooled()).length >= 1_900);
+  });
+
+  after(async () => {
+    await urlsDb.close();
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  async function recycle(): Promise<unknown> {
+    const admin = (await cluster.members()).get('producer-1')?.admin ?? '';
+    const response = await fetch(`${admin}/recycle`, { method: 'POST' });
+    return response.json();
+  }
+
+  async function take(count: number): Promise<string[]> {
+    return (await cluster.pools[0]?.take(count))?.keys ?? [];
+  }
+
+  async function bind(keys: readonly string[]): Promise<void> {
+    const row = { originalUrl: 'https://a.example/', userId: null, createdAt: new Date(), expiresAt: null };
+    await urlsDb.insert(keys.map((key) => ({ ...row, key, requestId: randomBytes(16).toString('hex') })));
+  }
+
+  it('gives out again what is found nowhere for longer than the quarantine, and never what is bound', async () => {
+    const lost = await take(7);
+    const bound = await take(5);
+    await bind(bound);
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 7, unreachable: [] });
+    await until('the quarantine to pass', async () => {
+      const answer = (await recycle()) as { recycled: number };
+      return answer.recycled === 7;
+    });
+    const pooled = await until('the keys to be back', async () => {
+      const keys = await cluster.pooled();
+      return lost.every((key) => keys.includes(key)) && keys;
+    });
+    expect(new Set(pooled).size).to.equal(pooled.length);
+    expect(pooled.filter((key) => bound.includes(key))).to.deep.equal([]);
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: [] });
+  });
+
+  it('concludes nothing while a mapper does not answer', async () => {
+    await cluster.session.ensurePath('/mappers');
+    const silent = { id: 'mapper-1', url: 'http://127.0.0.1:9', admin: 'http://127.0.0.1:9' };
+    await cluster.session.create(mapperPath('mapper-1'), JSON.stringify(silent), { ephemeral: true });
+    await take(3);
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['mapper-1'] });
+    await cluster.session.remove(mapperPath('mapper-1'), -1);
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 3, unreachable: [] });
+  });
+});
