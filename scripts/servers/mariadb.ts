@@ -73,6 +73,8 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
     // A server that starts removes every temporary table in its tmpdir: in a shared one, those of its neighbours.
     `--tmpdir=${join(dir, 'tmp')}`,
     '--skip-test-db',
+    // Also on a machine that does not know its own name.
+    '--force',
     '--skip-name-resolve',
     '--auth-root-authentication-method=socket',
     `--innodb-log-file-size=${redoLog}`,
