@@ -1,5 +1,6 @@
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
+import { expect } from 'chai';
 
 export interface Answer {
   readonly status: number;
@@ -60,4 +61,15 @@ export async function sendRaw(url: string, bytes: string, untilText?: string): P
   socket.on('error', reject);
   socket.write(bytes);
   return promise;
+}
+
+/** Asserts the shape every refusal has, and returns its `errors`. */
+export function expectProblem(answer: Answer, status: number): { field: string; reason: string }[] {
+  expect(answer.status, answer.text).to.equal(status);
+  expect(answer.headers['content-type']).to.equal('application/problem+json');
+  const problem = answer.json();
+  expect(problem).to.include.all.keys('type', 'title', 'status', 'detail');
+  expect(problem['status']).to.equal(status);
+  expect(problem['type']).to.match(/^urn:keymill:problem:[a-z0-9-]+$/);
+  return (problem['errors'] ?? []) as { field: string; reason: string }[];
 }
