@@ -64,7 +64,10 @@ export async function attach(options: AttachOptions): Promise<Connection> {
         over.abort();
         resolve(connection);
       },
-      failed: reject,
+      failed: (error) => {
+        over.abort();
+        reject(error);
+      },
     });
     return await decided;
   } finally {

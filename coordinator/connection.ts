@@ -232,7 +232,12 @@ export class Connection {
     this.#pending.add(fail);
     const timer = setTimeout(() => this.destroy(new DeadlineError(what, deadlineMs).message), deadlineMs);
     try {
-      start((error, value) => (error ? reject(named(what, error)) : resolve(value)));
+      try {
+        start((error, value) => (error ? reject(named(what, error)) : resolve(value)));
+      } catch (error) {
+        // What the client library itself does not accept: a path that is none, too much data.
+        throw new CoordinationError('REFUSED', `${what}: ${messageOf(error)}`, { cause: error });
+      }
       return await promise;
     } finally {
       clearTimeout(timer);

@@ -1,4 +1,4 @@
-import { childrenOrNone } from './children.ts';
+import { childrenOrNone, readNode } from './reading.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { parseLock, type LockHolder } from './lock-holder.ts';
 import { observe } from './observe.ts';
@@ -15,7 +15,7 @@ export async function readLocks(
   const wanted = shards === undefined ? names : names.filter((name) => shards.includes(name));
   const locks = await Promise.all(
     wanted.sort().map(async (shard) => {
-      const node = await session.get(lockPath(shard), onChange);
+      const node = await readNode(session, lockPath(shard), onChange);
       return node === undefined ? [] : [[shard, parseLock(node)] as const];
     }),
   );
@@ -36,7 +36,7 @@ export function watchLocks(session: Session, onChange: (locks: Map<string, LockH
  */
 export async function releaseLock(session: Session, shard: string, czxid?: bigint): Promise<LockHolder> {
   const path = lockPath(shard);
-  const node = await session.get(path);
+  const node = await readNode(session, path);
   if (node === undefined) throw new CoordinationError('NO_NODE', `nobody holds ${shard}`);
   if (czxid !== undefined && node.stat.czxid !== czxid)
     throw new CoordinationError('NO_NODE', `${shard} has another holder by now`);

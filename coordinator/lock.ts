@@ -3,6 +3,7 @@ import { isoNow } from '../runtime/clock.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { formatLock, parseLock, type LockHolder, type LockInfo } from './lock-holder.ts';
 import { observe } from './observe.ts';
+import { readNode } from './reading.ts';
 import type { Node, Session } from './session.ts';
 
 /**
@@ -24,6 +25,9 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
+/** A node that is gone again when it is read is tried for anew, but not for ever. */
+const MAX_ATTEMPTS = 10;
+
 /**
  * Takes the lock at `path` if it is free; does not wait.
  *
@@ -37,7 +41,7 @@ export async function tryAcquire(
   path: string,
   info: LockInfo,
 ): Promise<HeldLock | { readonly takenBy: LockHolder }> {
-  for (;;) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const since = isoNow();
     const nonce = randomUUID();
     try {
@@ -46,7 +50,8 @@ export async function tryAcquire(
       if (isCoordinationError(error, 'NO_NODE')) await session.ensurePath(parentOf(path));
       else if (!isCoordinationError(error, 'NODE_EXISTS')) throw error;
     }
-    const node = await session.get(path);
+    const { attachments } = session;
+    const node = await readNode(session, path);
     if (node === undefined) continue;
     const holder = parseLock(node);
     if (node.stat.ephemeralOwner !== session.id) return { takenBy: holder };
@@ -55,8 +60,10 @@ export async function tryAcquire(
       path,
       { ...info, since: holder.since ?? since, nonce: holder.nonce ?? nonce },
       node,
+      attachments,
     );
   }
+  throw new CoordinationError('NO_NODE', `${path}: it vanishes as soon as it is created`);
 }
 
 /** True for the lock, false for the other answer of {@link tryAcquire}. */
@@ -80,13 +87,14 @@ class Held implements HeldLock {
     path: string,
     info: LockInfo & { since: string; nonce: string },
     { stat }: Node,
+    verifiedAt: number,
   ) {
     this.#session = session;
     this.path = path;
     this.czxid = stat.czxid;
     this.nonce = info.nonce;
     this.#info = info;
-    this.#verifiedAt = session.attachments;
+    this.#verifiedAt = verifiedAt;
     this.#observer = observe(session, (onChange) => this.#verify(onChange));
     if (session.ended.aborted) this.#end('its session has ended');
     else

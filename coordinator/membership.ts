@@ -1,4 +1,4 @@
-import { childrenOrNone } from './children.ts';
+import { childrenOrNone, readNode } from './reading.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
 import type { Session } from './session.ts';
@@ -26,7 +26,7 @@ export function join(session: Session, path: string, data: object): Membership {
 
   /** One step towards "our node stands and says what is wanted"; the watch on what it did brings the next. */
   const observer = observe(session, async (onChange) => {
-    const node = await session.get(path, onChange);
+    const node = await readNode(session, path, onChange);
     if (left) return;
     if (node === undefined) await create(session, path, wanted);
     else if (node.stat.ephemeralOwner !== session.id) return;
@@ -80,7 +80,9 @@ export async function readMembers<T>(
 ): Promise<{ members: Map<string, T>; foreign: string[] }> {
   const names = await childrenOrNone(session, parentPath, onChange);
   const nodes = await Promise.all(
-    names.sort().map(async (name) => ({ name, node: await session.get(`${parentPath}/${name}`, onChange) })),
+    names
+      .sort()
+      .map(async (name) => ({ name, node: await readNode(session, `${parentPath}/${name}`, onChange) })),
   );
   const members = new Map<string, T>();
   const foreign: string[] = [];

@@ -16,7 +16,6 @@
  * A connection is never repaired: it is destroyed, a new one attached, and `attached` tells everybody to re-read, since
  * watches die with their connection.
  */
-import { setMaxListeners } from 'node:events';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -58,6 +57,8 @@ export class Session {
   readonly log: Log;
   readonly #ended = new AbortController();
   readonly #stateListeners = new Set<StateListener>();
+  /** Changes being told to the listeners. */
+  readonly #changes: [SessionState, SessionState][] = [];
   readonly #attachedListeners = new Set<() => void>();
   readonly #watchdog: NodeJS.Timeout;
   #state: SessionState = 'suspended';
@@ -98,8 +99,6 @@ export class Session {
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
-    // Every lock, membership and observation listens for the end.
-    setMaxListeners(0, this.#ended.signal);
     this.#connect = options.connect;
     this.#order = order;
     this.log = options.log;
@@ -111,7 +110,10 @@ export class Session {
       this.#check();
       this.#clock.ticked(monotonicMs());
     }, timeoutMs / 20);
-    void this.#live(connection);
+    this.#live(connection).catch((error: unknown) => {
+      this.log.error({ error, session: this.id }, 'the session cannot be kept');
+      this.#end('expired');
+    });
   }
 
   /** 16 hex digits, as in `ephemeralOwner`. */
@@ -257,11 +259,12 @@ export class Session {
   }
 
   async #beat(connection: Connection): Promise<void> {
-    while (connection.usable) {
+    for (let sentAtMs = connection.provenAtMs; connection.usable;) {
       // From send to send, so that a slow answer does not stretch the rhythm.
-      const dueMs = connection.provenAtMs + this.timeoutMs / 3 - monotonicMs();
-      await pauseQuietly(Math.max(dueMs, 1), connection.signal);
+      const dueMs = sentAtMs + this.timeoutMs / 3 - monotonicMs();
+      await pauseQuietly(Math.max(dueMs, 0), connection.signal);
       if (!connection.usable) return;
+      sentAtMs = monotonicMs();
       try {
         await connection.heartbeat(this.#operationMs);
         this.#clock.proven(connection.provenAtMs);
@@ -332,7 +335,14 @@ export class Session {
     if (previous === state) return;
     this.#state = state;
     this.log.info({ session: this.id, state, previous }, 'session state changed');
-    for (const listener of this.#stateListeners) this.#call(() => listener(state, previous));
+    this.#changes.push([state, previous]);
+    // A listener that asks for the state may bring about the next change: everybody hears of this one first.
+    if (this.#changes.length > 1) return;
+    for (let change = this.#changes[0]; change !== undefined; change = this.#changes[0]) {
+      const [to, from] = change;
+      for (const listener of this.#stateListeners) this.#call(() => listener(to, from));
+      this.#changes.shift();
+    }
   }
 
   #call(listener: () => void): void {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { ACL, createClient, Id, Permission } from 'node-zookeeper-client';
 import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { readLocks, releaseLock, sweepOwnNodes, watchLocks } from '../../coordinator/lock-view.ts';
@@ -205,6 +206,31 @@ describe('lock', () => {
     expect(locks.get('forged')?.raw).to.equal(forged);
   });
 
+  it('a node that an ACL hides from us is foreign like any other', async () => {
+    await first.ensurePath(PATHS.locks);
+    await createHidden(harness.direct, PATH);
+    expect(isHeld(await tryAcquire(first, PATH, { owner: 'p1', host: 'h', pid: 1 }))).to.equal(false);
+    await second.create(lockPath('keys-db-2'), '{}', { ephemeral: true });
+    const locks = await readLocks(first);
+    expect([...locks.keys()]).to.deep.equal(['keys-db-1', 'keys-db-2']);
+    expect(locks.get(SHARD)).to.include({ kind: 'foreign', raw: '' });
+  });
+
+  it('a path that is none, and too much data, are refused without harm', async () => {
+    const wrong = [lockPath('a//b'), lockPath('..'), lockPath('')];
+    for (const path of wrong) {
+      const error = await tryAcquire(first, path, { owner: 'p1', host: 'h', pid: 1 }).catch(
+        (e: unknown) => e,
+      );
+      expect(error).to.have.property('code', 'REFUSED');
+    }
+    const big = await first
+      .create('/big', 'x'.repeat(1_048_577), { ephemeral: false })
+      .catch((e: unknown) => e);
+    expect(big).to.have.property('code', 'REFUSED');
+    expect(first.mayWrite()).to.equal(true);
+  });
+
   it('locks can be read before there are any, and watched before there is a place for them', async () => {
     expect((await readLocks(first)).size).to.equal(0);
     const seen: string[][] = [];
@@ -250,3 +276,19 @@ describe('lock', () => {
     return result;
   }
 });
+
+/** A node that nobody may read, as a person with other rights could leave behind. */
+async function createHidden(connect: string, path: string): Promise<void> {
+  const client = createClient(connect);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  client.once('connected', () => {
+    const acl = [new ACL(Permission.DELETE, new Id('world', 'anyone'))];
+    client.create(path, Buffer.from('secret'), acl, (error) => {
+      client.close();
+      if (error) reject(new Error(String(error)));
+      else resolve();
+    });
+  });
+  client.connect();
+  await promise;
+}

@@ -1,5 +1,5 @@
 import { isCoordinationError } from './errors.ts';
-import type { Session } from './session.ts';
+import type { Node, Session } from './session.ts';
 
 /** Names below `path`, none if it does not exist; `onChange` is called once at the next change, its creation included. */
 export async function childrenOrNone(
@@ -14,5 +14,23 @@ export async function childrenOrNone(
     // Watch for its creation; it may have been created since.
     if (onChange === undefined || (await session.exists(path, onChange)) === undefined) return [];
     return session.children(path, onChange);
+  }
+}
+
+/**
+ * Like `session.get`, for nodes that anybody may have made: one that an ACL hides from us stands there all the same, and
+ * is read as empty.
+ */
+export async function readNode(
+  session: Session,
+  path: string,
+  onChange?: () => void,
+): Promise<Node | undefined> {
+  try {
+    return await session.get(path, onChange);
+  } catch (error) {
+    if (!isCoordinationError(error, 'REFUSED')) throw error;
+    const stat = await session.exists(path, onChange);
+    return stat && { data: '', stat };
   }
 }

@@ -1,0 +1,159 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { closeSession } from '../../coordinator/close-session.ts';
+import { createEnsembleId, readEnsembleId } from '../../coordinator/ensemble.ts';
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
+import { lockPath } from '../../coordinator/paths.ts';
+import { Session } from '../../coordinator/session.ts';
+import { ask } from '../../scripts/servers/probe.ts';
+import type { RunningServer } from '../../scripts/servers/process.ts';
+import {
+  startZooKeeper,
+  startZooKeeperServer,
+  type RunningEnsemble,
+} from '../../scripts/servers/zookeeper.ts';
+import { testFolder } from '../servers.ts';
+import { until } from '../until.ts';
+import { log } from './harness.ts';
+
+/** As `up` has it: syncLimit 3 × 500 ms + 0.5 s must stay within it. */
+const T = 2000;
+
+describe('session: faults of the ensemble itself', function () {
+  this.timeout(60_000);
+  const dir = join(testFolder(), 'zookeeper-faults');
+  const logFile = (id: string): string => join(testFolder(), `${id}-faults.log`);
+  let ensemble: RunningEnsemble;
+  let servers: RunningServer[];
+  let session: Session;
+  let lock: HeldLock;
+
+  before(async () => {
+    ensemble = await startZooKeeper({ dir, logFile, forceSync: false });
+    servers = [...ensemble.servers];
+  });
+  after(async () => {
+    for (const server of servers) server.signal('SIGCONT');
+    await Promise.all(servers.map(async (server) => server.stop()));
+  });
+  beforeEach(async () => {
+    session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
+    const result = await tryAcquire(session, lockPath('keys-db-1'), { owner: 'p1', host: 'h', pid: 1 });
+    if (!isHeld(result)) throw new Error(result.takenBy.raw);
+    lock = result;
+  });
+  afterEach(async () => {
+    await session.close();
+  });
+
+  async function modeOf(server: RunningServer): Promise<string | undefined> {
+    const answer = await ask(server.port, 'srvr', (text) => /Mode: \w+\n/.test(text));
+    return /Mode: (\w+)/.exec(answer ?? '')?.[1];
+  }
+
+  async function leader(): Promise<number> {
+    return until('a leader', async () => {
+      const modes = await Promise.all(servers.map(modeOf));
+      return modes.includes('leader') && modes.indexOf('leader');
+    });
+  }
+
+  async function kill(index: number): Promise<void> {
+    servers[index]?.signal('SIGKILL');
+    await servers[index]?.stop();
+  }
+
+  async function restart(index: number): Promise<void> {
+    servers[index] = await startZooKeeperServer(ensemble.layout, index + 1);
+  }
+
+  it('the server it is connected to is killed: the same session and lock, over another one', async () => {
+    const index = servers.findIndex(({ port }) => port === session.server.port);
+    const { attachments } = session;
+    await kill(index);
+    await until('the lock again', () => session.attachments > attachments && lock.mayWrite(), {
+      timeoutMs: T,
+    });
+    await restart(index);
+  });
+
+  it('the leader is killed: the session and the lock survive', async () => {
+    const { id } = session;
+    const index = await leader();
+    const began = performance.now();
+    await kill(index);
+    await until('not to be disturbed, or to be back', async () => {
+      await session.ensurePath('/after-the-leader');
+      return lock.mayWrite();
+    });
+    expect(performance.now() - began).to.be.lessThan(2 * T);
+    expect(session.id).to.equal(id);
+    expect(lock.signal.aborted).to.equal(false);
+    await restart(index);
+  });
+
+  it('the leader is stopped: the session and the lock survive, the stopped server holds nobody up', async () => {
+    const { id } = session;
+    const index = await leader();
+    servers[index]?.signal('SIGSTOP');
+    try {
+      await until('the lock again, on a new leader', async () => {
+        await session.ensurePath('/after-the-stop');
+        return lock.mayWrite();
+      });
+      expect(session.id).to.equal(id);
+      const other = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
+      const began = performance.now();
+      await closeSession({
+        connect: ensemble.connect,
+        credentials: other.credentials,
+        log,
+        signal: AbortSignal.timeout(5000),
+      });
+      expect(performance.now() - began).to.be.lessThan(300);
+    } finally {
+      servers[index]?.signal('SIGCONT');
+    }
+    await until('three servers', async () => (await Promise.all(servers.map(modeOf))).every((mode) => mode));
+  });
+
+  it('the quorum is lost: no write is believed though reads are answered; when it is back the reign resumes', async () => {
+    const { id } = session;
+    const others = servers.filter(({ port }) => port !== session.server.port);
+    const began = performance.now();
+    for (const server of others) server.signal('SIGSTOP');
+    try {
+      expect(await session.exists('/')).to.not.equal(undefined);
+      await until('suspended', () => !session.mayWrite());
+      expect(performance.now() - began).to.be.lessThan((T * 2) / 3 + 200);
+      await until('lost', () => session.state === 'lost');
+    } finally {
+      for (const server of others) server.signal('SIGCONT');
+    }
+    await until('the lock again', () => lock.mayWrite(), { timeoutMs: 20_000 });
+    expect(session.id).to.equal(id);
+  });
+
+  it('heartbeats leave no trace in the server logs', async () => {
+    const text = [1, 2, 3].map((number) => readFileSync(logFile(`zookeeper-${number}`), 'utf8')).join('');
+    expect(text).to.not.include('keymill/heartbeat');
+  });
+
+  it('a wiped ensemble: the session is over, the id is gone, a new session begins afresh', async () => {
+    await createEnsembleId(session);
+    await Promise.all(servers.map(async (_, index) => kill(index)));
+    for (const number of [1, 2, 3]) {
+      const data = join(dir, `zookeeper-${number}`, 'data');
+      expect(existsSync(data)).to.equal(true);
+      rmSync(data, { recursive: true });
+    }
+    servers = await Promise.all(
+      servers.map(async (_, index) => startZooKeeperServer(ensemble.layout, index + 1)),
+    );
+    await until('expired', () => session.state === 'expired');
+    expect(lock.signal.aborted).to.equal(true);
+    session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
+    expect(await readEnsembleId(session)).to.equal(undefined);
+  });
+});
