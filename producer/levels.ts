@@ -67,15 +67,33 @@ export class PoolLevels {
     const seen = this.#seen.get(name);
     if (!seen) return;
     seen.drain.observe(level, monotonicMs());
-    const marks = watermarks(seen.drain.keysPerSecond, this.#limits);
+    const marks = watermarks(this.#drainPerPool(), this.#limits);
     const filling = isFilling({ level, ...marks }, seen.level.filling, this.#heldShards);
     seen.level = { name, answers: true, level, filling, ...marks };
     if (filling) for (const bell of this.#watchers) bell.ring();
   }
 
+  /** How long the pools last at the measured drain if nobody refills them, in seconds; infinite while nothing drains. */
+  get secondsLeft(): number {
+    const answering = [...this.#seen.values()].filter(({ level }) => level.answers);
+    const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
+    const drain = answering.reduce((sum, { drain: { keysPerSecond } }) => sum + keysPerSecond, 0);
+    return drain === 0 ? Infinity : keys / drain;
+  }
+
   /** The pool's data is gone: the fall of its level was nobody's take. */
   lost(name: string): void {
     this.#seen.get(name)?.drain.skipInterval();
+  }
+
+  /**
+   * Keys per second, evenly over the pools that answer. Mappers draw from the fullest pool: judged by its own drain alone
+   * it would be kept ever fuller than the others, and would take more keys with it when it is lost.
+   */
+  #drainPerPool(): number {
+    const pools = [...this.#seen.values()];
+    const total = pools.reduce((sum, { drain }) => sum + drain.keysPerSecond, 0);
+    return total / Math.max(1, pools.filter(({ level }) => level.answers).length);
   }
 
   /** Polls every pool on its own until aborted. */

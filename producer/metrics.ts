@@ -27,6 +27,15 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     if (levels.watched)
       for (const { name, answers } of levels.all()) gauge.set({ pool: name }, answers ? 1 : 0);
   });
+  metrics.gauge(
+    'pool_exhausted_seconds_estimate',
+    'How long the pools last at the measured drain if nobody refills them',
+    [],
+    (gauge) => {
+      gauge.reset();
+      if (levels.watched) gauge.set(levels.secondsLeft);
+    },
+  );
   return {
     keysDelivered: metrics.counter('keys_delivered_total', 'Keys pushed into a pool', ['keys_db', 'pool']),
     deliveries: metrics.counter('deliveries_total', 'Deliveries by the answer of the pool', ['result']),
