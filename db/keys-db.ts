@@ -54,7 +54,7 @@ export class KeysDb {
   readonly #keyspace: Keyspace;
   readonly #log: Log;
   readonly #db: Mysql;
-  /** Generation's long statements have a connection of their own, lest claims wait behind them. */
+  /** Generation's long statements have connections of their own, lest claims wait behind them. */
   readonly #generatorDb: Mysql;
 
   constructor({ name, url, region, keyspace, log }: KeysDbOptions) {
@@ -63,7 +63,7 @@ export class KeysDb {
     this.#keyspace = keyspace;
     this.#log = log;
     this.#db = openMysql(url, { name, connections: 4 });
-    this.#generatorDb = openMysql(url, { name, connections: 1 });
+    this.#generatorDb = openMysql(url, { name, connections: 2 });
   }
 
   /** Refuses a database that is not this shard's (schema, secret, key length, region). @throws MismatchError */

@@ -1,3 +1,4 @@
+import { codeOf } from '../../runtime/errors.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import { findUnissuable } from '../keyspace/reserved.ts';
 import type { Mysql } from '../mysql.ts';
@@ -7,6 +8,7 @@ import {
   MismatchError,
   OutcomeUnknownError,
   StoreRefusedError,
+  StoreUnavailableError,
 } from '../store-errors.ts';
 import { readOwnership } from './ownership.ts';
 import { settle } from './settle.ts';
@@ -30,7 +32,11 @@ interface Chunk {
 }
 
 const KEYS_PER_INSERT = 10_000;
-const INSERTS_PER_PUBLICATION = 5;
+const INSERTS_PER_PUBLICATION = 10;
+/** INSERTs in flight at once. */
+const LANES = 2;
+/** How often a chunk is tried again that met the locks of another generator. */
+const LOCK_ATTEMPTS = 5;
 const TIMEOUT_MS = 60_000;
 
 /**
@@ -50,7 +56,8 @@ export async function generate(
   while (added < request.count) {
     request.signal?.throwIfAborted();
     if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
-    const stretch = await insertStretch(db, keyspace, region, generatedTo + 1, request.count - added);
+    const wanted = { firstId: generatedTo + 1, count: request.count - added, signal: request.signal };
+    const stretch = await insertStretch(db, keyspace, region, wanted);
     if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
       generatedTo = stretch.lastId;
       added += stretch.size;
@@ -63,32 +70,36 @@ export async function generate(
   return generatedTo;
 }
 
-/** Inserts some chunks in order of id, making the next one while the server is busy with the last. */
+/**
+ * Inserts some chunks, two at a time: one statement keeps only one of the server's cores busy. All of them have succeeded
+ * when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
+ */
 async function insertStretch(
   db: Mysql,
   keyspace: Keyspace,
   region: number,
-  firstId: number,
-  count: number,
+  { firstId, count, signal }: { firstId: number; count: number; signal: AbortSignal | undefined },
 ): Promise<{ lastId: number; size: number }> {
-  let size = 0;
-  let lastId = firstId - 1;
-  const gaps: number[] = [];
-  let inserting: Promise<void> = Promise.resolve();
   if (firstId > keyspace.maxId) {
     throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
   }
+  let size = 0;
+  let lastId = firstId - 1;
+  const gaps: number[] = [];
+  const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
   for (let i = 0; i < INSERTS_PER_PUBLICATION && size < count && lastId < keyspace.maxId; i += 1) {
+    if (signal?.aborted) break;
     const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
-    await inserting;
-    inserting = insertChunk(db, lastId + 1, chunk);
-    // Awaited one turn later; until then a failure must not count as unhandled.
+    await lanes[i % LANES];
+    const inserting = insertChunk(db, lastId + 1, chunk);
+    // Awaited some turns later; until then a failure must not count as unhandled.
     inserting.catch(() => undefined);
+    lanes[i % LANES] = inserting;
     size += chunk.size;
     lastId = chunk.lastId;
     gaps.push(...chunk.gaps);
   }
-  await inserting;
+  await Promise.all(lanes);
   await recordGaps(db, gaps);
   return { lastId, size };
 }
@@ -144,13 +155,26 @@ function writeNumber(bytes: Buffer, at: number, number: number): number {
 async function insertChunk(db: Mysql, firstId: number, chunk: Chunk): Promise<void> {
   if (chunk.size === 0) return;
   const insert = `INSERT INTO \`keys\` (id, unique_id) VALUES ${chunk.values}`;
-  const options = { timeoutMs: TIMEOUT_MS };
   try {
-    await db.execute(insert, [], options);
+    await db.execute(insert, [], { timeoutMs: TIMEOUT_MS });
+    return;
   } catch (error) {
-    if (!(error instanceof DuplicateRowError || error instanceof OutcomeUnknownError)) throw error;
-    await completeChunk(db, firstId, chunk, insert);
+    if (!mayStandAlready(error)) throw error;
   }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await completeChunk(db, firstId, chunk, insert);
+      return;
+    } catch (error) {
+      if (!mayStandAlready(error) || attempt === LOCK_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Rows are there, may be there, or are just being inserted by another generator. */
+function mayStandAlready(error: unknown): boolean {
+  if (error instanceof DuplicateRowError || error instanceof OutcomeUnknownError) return true;
+  return error instanceof StoreUnavailableError && codeOf(error.cause).startsWith('ER_LOCK_');
 }
 
 /** Rows of this chunk stand already, or may: adds the rest, and proves that the range is whole. */

@@ -15,21 +15,21 @@ describe('keys-db: generation', () => {
     await using test = await reigning(0, { region: 3 });
     const seen: number[] = [];
     const generatedTo = await test.db.generate({
-      count: 70_000,
+      count: 170_000,
       epoch: 1,
       onProgress: (added) => seen.push(added),
     });
     const rows = await stored(test);
-    expect(rows).to.have.length(70_000);
+    expect(rows).to.have.length(170_000);
     expect(rows.at(-1)?.[0]).to.be.at.most(generatedTo);
     const all = keyspace.keysOf(3, 1, generatedTo);
     const gaps = new Set(findUnissuable(all.join(' '), 8).map((i) => i + 1));
     expect(gaps.size)
       .to.be.above(10)
-      .and.to.equal(generatedTo - 70_000);
+      .and.to.equal(generatedTo - 170_000);
     expect(rows.every(([id, key]) => !gaps.has(id) && all[id - 1] === key)).to.equal(true);
-    expect(await test.db.counts()).to.deep.equal({ unused: 70_000, used: 0 });
-    expect(seen.at(-1)).to.equal(70_000);
+    expect(await test.db.counts()).to.deep.equal({ unused: 170_000, used: 0 });
+    expect(seen.at(-1)).to.equal(170_000);
     expect(seen.length).to.be.above(1);
   });
 
@@ -87,13 +87,13 @@ describe('keys-db: generation', () => {
       count: 1_000_000,
       epoch: 1,
       onProgress: (added) => {
-        if (added < 60_000)
+        if (added < 110_000)
           void test.db.raiseEpoch({ czxid: 20n, ensemble: 'ensemble-a', owner: 'producer-2' });
       },
     });
     expect(await rejection(generating)).to.have.property('code', 'FENCED');
     const { generatedTo } = await test.db.ownership();
-    expect(generatedTo).to.be.within(50_000, 200_000);
+    expect(generatedTo).to.be.within(100_000, 300_000);
     await test.db.generate({ count: 100_000, epoch: 2 });
     expect(await stored(test)).to.have.length((await test.db.counts()).unused);
   });
@@ -108,7 +108,7 @@ describe('keys-db: generation', () => {
       onProgress: () => controller.abort(new Error('enough')),
     });
     expect((await rejection(generating)).message).to.equal('enough');
-    expect((await test.db.counts()).unused).to.be.within(40_000, 60_000);
+    expect((await test.db.counts()).unused).to.be.within(90_000, 110_000);
   });
 
   it('ends with its region', async () => {
