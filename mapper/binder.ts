@@ -1,5 +1,10 @@
 import type { LinkRow, UrlsDb } from '../db/links.ts';
-import { DuplicateRowError, OutcomeUnknownError, StoreUnavailableError } from '../db/store-errors.ts';
+import {
+  DuplicateRowError,
+  MismatchError,
+  OutcomeUnknownError,
+  StoreUnavailableError,
+} from '../db/store-errors.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import { delayFor, pause } from '../runtime/retry.ts';
 import { Batcher } from './batcher.ts';
@@ -141,6 +146,9 @@ export class Binder {
           await pause(delayFor(attempt, REPEAT));
         } else {
           if (error instanceof StoreUnavailableError) breaker.failed();
+          // Its tables are gone: as good as down, until the poll finds it whole again.
+          if (error instanceof MismatchError)
+            throw new StoreUnavailableError(urlsDb.name, error.message, error);
           throw error;
         }
       }

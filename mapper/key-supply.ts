@@ -106,10 +106,12 @@ export class KeySupply {
   /** The key turned out to be bound: whatever else came from that pool is checked before use, and the pool is drawn from last. */
   duplicate(taken: TakenKey): void {
     const { from } = taken;
-    this.#options.log.warn(
-      { pool: from.name, key: taken.key },
-      'a pool handed out a key that is bound already',
-    );
+    if (!from.isSuspect) {
+      this.#options.log.warn(
+        { pool: from.name, key: taken.key },
+        'a pool handed out a key that is bound already',
+      );
+    }
     from.suspect();
     this.#drop([taken], 'duplicate');
     const suspects = this.#reserve.filter((other) => other.from === from);

@@ -13,7 +13,7 @@ await runMain(() => {
     shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS,
     start: async (scope) => {
       const { signal } = scope;
-      const mapper = await startMapper({ config, log, signal, fail: (error) => scope.fail(error) });
+      const mapper = await startMapper({ config, log, signal });
       scope.onRelease('mapper', async () => mapper.stop());
     },
   };

@@ -30,8 +30,6 @@ export interface StartMapperOptions {
   readonly log: Log;
   /** Aborted when stopping begins: not ready from that moment on. */
   readonly signal: AbortSignal;
-  /** Something came up that this process must not live with. */
-  readonly fail: (error: unknown) => void;
   /** Time for load balancers to notice that we are no longer ready. */
   readonly lameDuckMs?: number;
 }
@@ -45,7 +43,7 @@ const ANNOUNCE_TIMEOUT_MS = 500;
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
-  const { config, log, signal, fail, lameDuckMs = LAME_DUCK_MS } = options;
+  const { config, log, signal, lameDuckMs = LAME_DUCK_MS } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
@@ -55,7 +53,6 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       queueLimit: config.queueLimit,
       onLateKeys: (from, keys) => supply.receiveLate(from, keys),
       onBatch: (rows) => metrics.bindBatchSize.observe(rows),
-      onMismatch: fail,
       log,
     }),
   );
@@ -82,7 +79,14 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   );
   const announce = async (key: string): Promise<void> => announceChange(stores, key);
   watchGauges(registry, { stores, supply, cache });
-  const shortener = new Shortener({ supply, servers, cache, announce, now: monotonicMs });
+  const shortener = new Shortener({
+    supply,
+    servers,
+    cache,
+    announce,
+    maxPending: config.queueLimit,
+    now: monotonicMs,
+  });
   const publicUrl = (): string => config.publicUrl ?? server.url;
   const { allowPrivateTargets } = config;
   const parse = createShortenRequestParser(() => ({ ownUrl: publicUrl(), allowPrivateTargets }), Date.now);

@@ -1,9 +1,29 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { PROBLEM_TYPE, Problem, type ProblemStatus } from './problem.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/** What a client may cost us before it is cut off. */
+export interface ServerLimits {
+  /** For the headers to arrive. */
+  readonly headersTimeoutMs: number;
+  /** For a whole request to arrive, body included. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Without a byte in either direction. */
+  readonly idleSocketTimeoutMs: number;
+}
+
+const LIMITS: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  // Longer than the usual idle time-outs of load balancers, so that they and not we close idle connections.
+  keepAliveTimeoutMs: 65_000,
+  idleSocketTimeoutMs: 70_000,
+};
 
 export interface PublicServer {
   readonly url: string;
@@ -14,25 +34,25 @@ export interface PublicServer {
   drain(timeoutMs: number): Promise<void>;
 }
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 15_000;
-/** Longer than the usual idle time-outs of load balancers, so that they and not we close idle connections. */
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-const IDLE_SOCKET_TIMEOUT_MS = 70_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
  * Binds the public port. Slow senders are cut off by the time-outs; what is no HTTP at all gets a problem document too.
  * @throws when the port is taken
  */
-export async function startServer(handler: Handler, host: string, port: number): Promise<PublicServer> {
+export async function startServer(
+  handler: Handler,
+  host: string,
+  port: number,
+  limits: ServerLimits = LIMITS,
+): Promise<PublicServer> {
   let isLeaving = false;
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false, // the app answers, with a problem document
       noDelay: true,
@@ -42,12 +62,12 @@ export async function startServer(handler: Handler, host: string, port: number):
       handler(request, response);
     },
   );
-  server.timeout = IDLE_SOCKET_TIMEOUT_MS;
+  server.timeout = limits.idleSocketTimeoutMs;
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('checkExpectation', (_request, response) => {
     const problem = new Problem(417, 'expectation-failed', 'Only 100-continue can be expected.');
     response
-      .writeHead(417, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' })
+      .writeHead(417, { 'Content-Type': PROBLEM_TYPE, 'X-Request-Id': randomUUID(), Connection: 'close' })
       .end(JSON.stringify(problem));
   });
   server.on('clientError', answerBrokenRequest);
@@ -55,7 +75,7 @@ export async function startServer(handler: Handler, host: string, port: number):
   await once(server, 'listening');
   const { port: boundPort } = server.address() as AddressInfo;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
+    url: `http://${reachableHost(host)}:${boundPort}`,
     drain: async (timeoutMs) => {
       isLeaving = true;
       await drain(server, timeoutMs);
@@ -65,6 +85,13 @@ export async function startServer(handler: Handler, host: string, port: number):
 
 /** A client that has just connected has its request on the way: give it this long before its connection counts as idle. */
 const IDLE_GRACE_MS = 250;
+
+/** How a client on this machine spells the address we are bound to. */
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
 
 async function drain(server: Server, timeoutMs: number): Promise<void> {
   // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
@@ -98,6 +125,6 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${status} ${String(problem['title'])}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${randomUUID()}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -22,6 +22,8 @@ export interface ShortenerOptions {
   readonly cache: LinkCache;
   /** Tells all mappers that what they know of `key` is outdated; bounded, never rejects. */
   readonly announce: (key: string) => Promise<void>;
+  /** Most shortens under way at once; beyond it 503 at once, so that no queue behind grows without bound. */
+  readonly maxPending: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -32,6 +34,7 @@ const GIVE_UP_MS = 4_000;
 /** Makes links: draws a key (or takes the alias), binds it durably, and only then returns. */
 export class Shortener {
   readonly #options: ShortenerOptions;
+  #pending = 0;
 
   constructor(options: ShortenerOptions) {
     this.#options = options;
@@ -39,8 +42,15 @@ export class Shortener {
 
   /** @throws Problem 409 alias taken, 503 no keys, store down, or overloaded */
   async shorten(request: ShortenRequest): Promise<NewLink> {
-    const { alias } = request;
-    return alias === undefined ? this.#shortenWithPoolKey(request) : this.#shortenWithAlias(alias, request);
+    if (this.#pending >= this.#options.maxPending) throw overloaded();
+    this.#pending += 1;
+    try {
+      const { alias } = request;
+      if (alias === undefined) return await this.#shortenWithPoolKey(request);
+      return await this.#shortenWithAlias(alias, request);
+    } finally {
+      this.#pending -= 1;
+    }
   }
 
   async #shortenWithAlias(alias: string, request: ShortenRequest): Promise<NewLink> {
@@ -138,9 +148,12 @@ function shardDown(cause?: unknown): Problem {
   );
 }
 
+function overloaded(cause?: unknown): Problem {
+  return unavailable('overloaded', 'Too many requests wait already.', 1, cause);
+}
+
 function toProblem(error: unknown): unknown {
-  if (error instanceof OverloadedError)
-    return unavailable('overloaded', 'Too many requests wait already.', 1, error);
+  if (error instanceof OverloadedError) return overloaded(error);
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
   return error;
 }

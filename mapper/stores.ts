@@ -1,6 +1,5 @@
 import { openUrlsDb } from '../db/links.ts';
 import { openPool } from '../db/pool.ts';
-import type { MismatchError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { StoresConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
@@ -17,7 +16,6 @@ export interface OpenStoresOptions {
   /** Keys of a take that answered after its deadline. */
   readonly onLateKeys: (from: PoolView, keys: readonly string[]) => void;
   readonly onBatch: (rows: number) => void;
-  readonly onMismatch: (error: MismatchError) => void;
   readonly log: Log;
 }
 
@@ -83,11 +81,11 @@ function openPoolView(
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
-  const { config, queueLimit, onBatch, onMismatch, log } = options;
+  const { config, queueLimit, onBatch, log } = options;
   const dbs = config.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
   for (const db of dbs) stack.defer(async () => db.close());
   const servers = dbs.map(
-    (db) => new UrlsServer({ db, siblings: dbs, queueLimit, onBatch, onMismatch, now: monotonicMs, log }),
+    (db) => new UrlsServer({ db, siblings: dbs, queueLimit, onBatch, now: monotonicMs, log }),
   );
   return new UrlsServers(dbs, servers);
 }

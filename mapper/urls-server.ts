@@ -11,8 +11,6 @@ export interface UrlsServerOptions {
   readonly siblings: readonly UrlsDb[];
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
-  /** Its record of slots contradicts our map: this process must not go on. */
-  readonly onMismatch: (error: MismatchError) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly log: Log;
@@ -44,6 +42,7 @@ export class UrlsServer {
   readonly #breaker: Breaker;
   readonly #reads: Batcher<Read>;
   #isVerified = false;
+  #complaint = '';
 
   constructor(options: UrlsServerOptions) {
     const { db, queueLimit, onBatch, now, log } = options;
@@ -105,12 +104,19 @@ export class UrlsServer {
     }
   }
 
-  /** {@link poll} for the background: a contradiction goes to `onMismatch`. */
+  /**
+   * {@link poll} for the background. A server that contradicts our map, or has lost its tables, is not used until it
+   * agrees again; the others go on, so it is no reason to end the process.
+   */
   async pollQuietly(): Promise<void> {
     try {
       await this.poll();
     } catch (error) {
-      if (error instanceof MismatchError) this.#options.onMismatch(error);
+      this.#isVerified = false;
+      if (messageOf(error) !== this.#complaint) {
+        this.#options.log.error({ error, urlsDb: this.name }, 'urls server contradicts us: not used');
+      }
+      this.#complaint = messageOf(error);
     }
   }
 
@@ -123,7 +129,9 @@ export class UrlsServer {
       const byKey = new Map(links.map((link) => [link.key, link]));
       for (const { key, resolve } of reads) resolve(byKey.get(key));
     } catch (error) {
-      for (const { reject } of reads) reject(error as Error);
+      const reason =
+        error instanceof MismatchError ? new StoreUnavailableError(this.name, error.message, error) : error;
+      for (const { reject } of reads) reject(reason as Error);
     }
   }
 

@@ -128,6 +128,20 @@ describe('the public and the admin port', () => {
     });
   });
 
+  it('answers 503 with Retry-After to more shortens at once than it may hold, and loses none of the others', async () => {
+    const small = await world.start({ queueLimit: 20 });
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, async () => shorten(small.url, { long_url: 'https://example.com/' })),
+    );
+    const refused = answers.filter(({ status }) => status === 503);
+    expect(answers.length - refused.length).to.be.at.least(20);
+    for (const answer of refused) {
+      expect(answer.json()['type']).to.equal('urn:keymill:problem:overloaded');
+      expect(answer.headers['retry-after']).to.equal('1');
+    }
+    for (const answer of answers) expect(answer.status).to.be.oneOf([201, 503]);
+  });
+
   describe('the admin port', () => {
     it('is alive and ready, and counts', async () => {
       expect((await send('GET', `${mapper.adminUrl}/livez`)).status).to.equal(200);

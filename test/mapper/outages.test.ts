@@ -189,6 +189,32 @@ describe('a mapper in an outage', () => {
       ).to.be.greaterThan(0);
     });
 
+    it('serves a remembered link past its time while nobody can confirm it', async () => {
+      const forgetful = await world.start({
+        stores: { redis, urlsDbs: urls },
+        cache: { maxBytes: 2 ** 20, ttlMs: 50 },
+      });
+      const alias = aliasOn(0);
+      await shorten(forgetful.url, { long_url: 'https://example.com/', custom_alias: alias });
+      const followed = async (): Promise<number> => (await send('GET', `${forgetful.url}/${alias}`)).status;
+      expect(await followed()).to.equal(302);
+      await proxyOf(urls[0]).stop();
+      await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+      for (let request = 0; request < 20; request += 1) expect(await followed()).to.equal(302);
+    });
+
+    it('does without a server that has lost its tables, until they are back', async () => {
+      const { sql } = world.urls[0] ?? {};
+      await sql?.query('RENAME TABLE urls TO urls_elsewhere');
+      await until('the verdict', async () => JSON.stringify(await degraded()) === '["urls-1"]');
+      const answers = await Promise.all(Array.from({ length: 20 }, async () => shortenOne()));
+      expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([201]));
+      expect((await follow(aliasOn(0))).status).to.equal(503);
+      await sql?.query('RENAME TABLE urls_elsewhere TO urls');
+      await until('recovery', async () => JSON.stringify(await degraded()) === '[]');
+      expect((await shortenOne({ custom_alias: aliasOn(0) })).status).to.equal(201);
+    });
+
     it('answers 503 and burns no keys when all of them are down', async () => {
       for (const { proxy } of urls) await proxy.stop();
       await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');

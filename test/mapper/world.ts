@@ -24,7 +24,6 @@ export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
 };
 
 export interface TestMapper extends RunningMapper {
-  readonly failures: unknown[];
   /** Begins stopping without waiting: what SIGTERM does. */
   terminate(): Promise<void>;
 }
@@ -64,7 +63,6 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
     urls,
     start: async (overrides = {}) => {
       const stopping = new AbortController();
-      const failures: unknown[] = [];
       const config: MapperConfig = {
         id: `mapper-${mappers.length + 1}`,
         logLevel: 'silent',
@@ -84,7 +82,6 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         config,
         log,
         signal,
-        fail: (error) => failures.push(error),
         lameDuckMs: 50,
       });
       let stopped: Promise<void> | undefined;
@@ -93,7 +90,7 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         stopped ??= running.stop();
         return stopped;
       };
-      const mapper = { ...running, failures, terminate, stop: terminate };
+      const mapper = { ...running, terminate, stop: terminate };
       mappers.push(mapper);
       return mapper;
     },

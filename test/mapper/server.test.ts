@@ -1,0 +1,99 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import { readJsonObject } from '../../mapper/read-json.ts';
+import { startServer, type Handler, type PublicServer } from '../../mapper/server.ts';
+import { until } from '../until.ts';
+import { send, sendRaw } from './client.ts';
+
+const LIMITS = {
+  headersTimeoutMs: 200,
+  requestTimeoutMs: 400,
+  keepAliveTimeoutMs: 300,
+  idleSocketTimeoutMs: 1_000,
+};
+const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+
+describe('the public server', () => {
+  let server: PublicServer;
+
+  afterEach(async () => server.drain(100));
+
+  async function start(handler: Handler): Promise<void> {
+    server = await startServer(handler, '127.0.0.1', 0, LIMITS);
+  }
+
+  const echo: Handler = async (request, response) => {
+    try {
+      response.end(JSON.stringify(await readJsonObject(request, response)));
+    } catch {
+      response.destroy();
+    }
+  };
+
+  it('answers 408 to headers and bodies that never end', async () => {
+    await start(echo);
+    const answers = await Promise.all([
+      sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '),
+      sendRaw(server.url, `${HEAD}Content-Length: 100\r\n\r\n{"a":`),
+    ]);
+    for (const answer of answers) {
+      expect(answer)
+        .to.match(/^HTTP\/1\.1 408 /)
+        .and.to.contain('application/problem+json');
+    }
+  });
+
+  it('closes connections that stay idle after a request', async () => {
+    await start((_request, response) => response.end('x'));
+    const startedAt = performance.now();
+    await sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(performance.now() - startedAt).to.be.lessThan(5_000);
+  });
+
+  it('finishes what is under way before it is drained, and says goodbye to kept connections', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    let arrived = 0;
+    await start(async (_request, response) => {
+      arrived += 1;
+      await released;
+      response.end('done');
+    });
+    const answers = Array.from({ length: 5 }, async () => send('GET', `${server.url}/`));
+    await until('the requests', () => arrived === 5);
+    const drained = server.drain(3_000);
+    await delay(20);
+    release();
+    for (const answer of await Promise.all(answers))
+      expect([answer.status, answer.text]).to.deep.equal([200, 'done']);
+    await drained;
+    const refused = await send('GET', `${server.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
+    expect(refused).to.equal('ECONNREFUSED');
+  });
+
+  it('serves a request that arrives on a kept connection while draining, and closes it then', async () => {
+    await start((_request, response) => response.end('done'));
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    let received = '';
+    socket.on('data', (chunk) => (received += chunk.toString()));
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until('the first answer', () => received.includes('done'));
+    const drained = server.drain(3_000);
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await drained;
+    await until('the end of the connection', () => socket.closed);
+    expect(received.match(/HTTP\/1\.1 200 OK/g)).to.have.length(2);
+    expect(received).to.match(/connection: close/i);
+  });
+
+  it('cuts what does not end in time', async () => {
+    await start(() => undefined);
+    const hanging = send('GET', `${server.url}/`).catch((error: unknown) => error);
+    await delay(50);
+    const startedAt = performance.now();
+    await server.drain(300);
+    expect(performance.now() - startedAt).to.be.within(250, 1_500);
+    expect(await hanging).to.be.instanceOf(Error);
+  });
+});
