@@ -14,6 +14,8 @@ import { missedGoals } from './goals.ts';
 import { History, readHistory } from './load/history.ts';
 import { Load } from './load/load.ts';
 import { seededRandom } from './random.ts';
+import { UsageError } from '../operator/errors.ts';
+import { QUIET_TIMEOUT_MS, untilQuiet } from './stage/quiet.ts';
 import { Stage } from './stage/stage.ts';
 import { LockWatch } from './watch/locks.ts';
 import { ReignWatch } from './watch/reigns.ts';
@@ -41,6 +43,9 @@ export async function runDrill(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DrillReport> {
+  const trouble = await untilQuiet(() => cluster.file, QUIET_TIMEOUT_MS);
+  if (trouble.length > 0)
+    throw new UsageError(`the cluster is not at rest before the drill: ${trouble.join('; ')}`);
   const runId = `${drill.name}-${Date.now().toString(36)}`;
   const folder = join(cluster.runDir.path, 'drills');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -103,7 +108,6 @@ export async function runDrill(
 }
 
 async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
-  await stage.quiet();
   stage.event('the load runs');
   await stage.pause(CALM_MS);
   for (let round = 1; round <= rounds; round++) {

@@ -9,6 +9,9 @@ const ProducerReady = z.object({
 });
 const MapperReady = z.object({ ok: z.boolean(), degraded: z.array(z.unknown()).catch([]) });
 
+/** How long a cluster may take to come to rest after healing. */
+export const QUIET_TIMEOUT_MS = 60_000;
+
 /** A reign that is reconciled and delivers, by its producer's own word. */
 export interface ReadyReign {
   readonly producer: string;

@@ -9,7 +9,7 @@ import type { History } from '../load/history.ts';
 import type { Load } from '../load/load.ts';
 import type { LockWatch } from '../watch/locks.ts';
 import type { DrillCluster } from './cluster.ts';
-import { readyReigns, untilQuiet } from './quiet.ts';
+import { QUIET_TIMEOUT_MS, readyReigns, untilQuiet } from './quiet.ts';
 
 /** From when to when a fault lasted, in ms of the history. */
 export interface FaultWindow {
@@ -37,7 +37,6 @@ export interface StageOptions {
 
 const TAKEOVER_TIMEOUT_MS = 30_000;
 const TAKEOVER_POLL_MS = 10;
-const QUIET_TIMEOUT_MS = 60_000;
 
 /** Where one drill plays: the cluster under load, its observers, the verbs that faults are made of, and what was measured. */
 export class Stage {

@@ -1,0 +1,206 @@
+import { expect } from 'chai';
+import { checkClaims, ReignChecker, type ClaimRecord } from '../../scripts/drills/check/reigns.ts';
+import { TallyKeeper } from '../../scripts/drills/check/tally.ts';
+import { FaultTallyKeeper, RecoveryKeeper } from '../../scripts/drills/check/windows.ts';
+import type {
+  HistoryEntry,
+  RedirectEntry,
+  ReignEntry,
+  ShortenEntry,
+} from '../../scripts/drills/load/history.ts';
+
+function acked(n: number, key: string, at = n * 10): ShortenEntry {
+  return { op: 'shorten', at, ms: 2, n, outcome: 'acked', key, via: 'mapper-1', status: 201 };
+}
+
+function redirect(n: number, key: string, outcome: RedirectEntry['outcome']): RedirectEntry {
+  return { op: 'redirect', at: 500, ms: 1, n, key, outcome, via: 'mapper-2' };
+}
+
+function tally(...entries: HistoryEntry[]): ReturnType<TallyKeeper['result']> {
+  const keeper = new TallyKeeper();
+  for (const entry of entries) keeper.add(entry);
+  return keeper.result();
+}
+
+describe('the checker over a history', () => {
+  it('finds nothing in a history without fault', () => {
+    const result = tally(acked(1, 'aaa'), acked(2, 'bbb'), redirect(1, 'aaa', 'right'));
+    expect(result.violations).to.deep.equal([]);
+    expect(result).to.include({
+      sent: 2,
+      acked: 2,
+      redirects: 1,
+      redirectsFailed: 0,
+      lost: 0,
+      duplicates: 0,
+    });
+  });
+
+  it('finds a key that was acknowledged twice', () => {
+    const result = tally(acked(1, 'aaa'), acked(2, 'bbb'), acked(3, 'aaa'));
+    expect(result.duplicates).to.equal(1);
+    expect(result.violations).to.deep.equal(['key aaa was acknowledged for link 1 and for link 3']);
+  });
+
+  it('finds a link that led elsewhere, at whatever time', () => {
+    const result = tally(acked(1, 'aaa'), {
+      ...redirect(1, 'aaa', 'wrong'),
+      location: 'https://example.com/other',
+    });
+    expect(result.wrongTarget).to.equal(1);
+    expect(result.violations[0]).to.contain('aaa (link 1) led to https://example.com/other');
+  });
+
+  it('finds an acknowledged link that a mapper does not know', () => {
+    const result = tally(acked(1, 'aaa'), { ...redirect(1, 'aaa', 'lost'), status: 404 });
+    expect(result.lost).to.equal(1);
+    expect(result.violations[0]).to.contain('aaa (link 1) was acknowledged and answered 404');
+  });
+
+  it('counts what has no answer as unknown, neither failed nor acknowledged', () => {
+    const result = tally({ op: 'shorten', at: 1, ms: 5_000, n: 1, outcome: 'unknown' });
+    expect(result).to.include({ sent: 1, unknown: 1, acked: 0, failed: 0 });
+    expect(result.violations).to.deep.equal([]);
+  });
+
+  it('measures the longest time without an acknowledgement, in whatever order they are written', () => {
+    const { unavailableMs } = tally(acked(3, 'ccc', 900), acked(1, 'aaa', 0), acked(2, 'bbb', 200));
+    expect(unavailableMs).to.equal(700);
+  });
+
+  it('counts what happens in a fault from the grace on, and only there', () => {
+    const keeper = new FaultTallyKeeper([{ fromMs: 1_000, toMs: 3_000 }], 500);
+    const refused = (at: number): ShortenEntry => ({ op: 'shorten', at, ms: 7, n: 1, outcome: 'refused' });
+    for (const at of [900, 1_200, 2_000, 3_100]) keeper.add(refused(at));
+    keeper.add(acked(2, 'aaa', 2_500));
+    expect(keeper.tally).to.include({ shortens: 2, acked: 1, refusedWithoutRetryAfter: 1 });
+    expect(keeper.tally.refusedMs).to.deep.equal([7]);
+    expect(keeper.summary().ackedShare).to.equal(0.5);
+  });
+
+  it('measures how long shortens went on failing after healing', () => {
+    const keeper = new RecoveryKeeper(1_000);
+    keeper.add({ op: 'shorten', at: 900, ms: 1, n: 1, outcome: 'refused' });
+    expect(keeper.backMs).to.equal(0);
+    keeper.add({ op: 'shorten', at: 1_700, ms: 1, n: 2, outcome: 'failed' });
+    keeper.add(acked(3, 'aaa', 1_900));
+    expect(keeper.backMs).to.equal(700);
+  });
+});
+
+const CLAIMS: readonly ClaimRecord[] = [
+  claim({ id: 1, firstId: 1, lastId: 100, epoch: 1, parts: [part('redis-1', 1), part('redis-2', 1)] }),
+  claim({ id: 2, firstId: 101, lastId: 200, epoch: 1, parts: [part('redis-1', 2)] }),
+  claim({ id: 3, firstId: 203, lastId: 300, epoch: 2, parts: [part('redis-1', 3), part('redis-2', 2)] }),
+  claim({ id: 4, kind: 'recycled', ids: [5, 150], epoch: 2, parts: [part('redis-2', 3)] }),
+];
+
+function part(pool: string, seq: number): { pool: string; seq: number } {
+  return { pool, seq };
+}
+
+function claim(fields: Partial<ClaimRecord>): ClaimRecord {
+  const claimedTo = fields.lastId ?? 300;
+  return {
+    id: 1,
+    kind: 'range',
+    firstId: null,
+    lastId: null,
+    ids: null,
+    epoch: 1,
+    claimedTo,
+    parts: [],
+    ...fields,
+  };
+}
+
+function withClaim(index: number, change: Partial<ClaimRecord>): ClaimRecord[] {
+  return CLAIMS.map((record, at) => (at === index ? { ...record, ...change } : record));
+}
+
+describe('the checker over a keys-db’s log of claims', () => {
+  it('finds nothing in a log without fault: gaps between ids are reserved words', () => {
+    expect(checkClaims('keys-db-1', CLAIMS)).to.deep.equal([]);
+  });
+
+  it('finds a claim of an older epoch after a newer one', () => {
+    expect(
+      checkClaims('keys-db-1', [...CLAIMS, claim({ id: 5, firstId: 301, lastId: 400, epoch: 1 })]),
+    ).to.deep.equal(['keys-db-1, batch 5: claimed by epoch 1 after epoch 2']);
+  });
+
+  it('finds ranges that overlap', () => {
+    expect(checkClaims('keys-db-1', withClaim(1, { firstId: 100 }))).to.deep.equal([
+      'keys-db-1, batch 2: claims ids 100–200 although 100 was claimed before',
+    ]);
+  });
+
+  it('finds a mark that is not the end of its range', () => {
+    const breaches = checkClaims('keys-db-1', withClaim(2, { claimedTo: 250 }));
+    expect(breaches).to.deep.equal(['keys-db-1, batch 3: claims up to 300 and sets the mark to 250']);
+  });
+
+  it('finds a number given twice, and a number left out', () => {
+    expect(checkClaims('keys-db-1', withClaim(1, { parts: [part('redis-1', 1)] }))[0]).to.contain(
+      'redis-1 gets part 1 again, after 1',
+    );
+    const hole = checkClaims('keys-db-1', withClaim(3, { parts: [part('redis-2', 5)] }));
+    expect(hole).to.deep.equal([
+      'keys-db-1, batch 4: redis-2 gets part 5 after 2; what is between was never claimed',
+    ]);
+  });
+
+  it('allows a jump of the numbers where a keys-db was restored, but never a repetition', () => {
+    const jump = withClaim(3, { parts: [part('redis-2', 5)] });
+    expect(checkClaims('keys-db-1', jump, { renumbered: true })).to.deep.equal([]);
+    const again = withClaim(3, { parts: [part('redis-2', 2)] });
+    expect(checkClaims('keys-db-1', again, { renumbered: true })).to.have.length(1);
+  });
+
+  it('finds a recycled key that was never claimed', () => {
+    expect(checkClaims('keys-db-1', withClaim(3, { ids: [5, 301] }))[0]).to.contain('recycles id 301');
+  });
+});
+
+function seen(fields: Partial<ReignEntry>): ReignEntry {
+  return { op: 'reign', at: 10, store: 'redis-1', shard: 'keys-db-1', epoch: 1, ...fields };
+}
+
+function breachesOf(entries: readonly ReignEntry[], forgiven?: ReadonlySet<string>): string[] {
+  const checker = new ReignChecker(forgiven);
+  for (const entry of entries) checker.add(entry);
+  return checker.result();
+}
+
+describe('the checker over what the stores said of reigns', () => {
+  const redis = (epoch: number, seq: number, incarnation = 'one'): ReignEntry =>
+    seen({ epoch, seq, incarnation });
+
+  it('finds nothing in reigns that follow each other', () => {
+    expect(breachesOf([redis(1, 1), redis(1, 2), redis(2, 2), redis(2, 3)])).to.deep.equal([]);
+  });
+
+  it('finds an accepted delivery of an older epoch after a newer one', () => {
+    expect(breachesOf([redis(2, 4), redis(1, 5)])[0]).to.contain('keys-db-1 fell from epoch 2 to 1');
+  });
+
+  it('finds a part that was accepted out of order', () => {
+    expect(breachesOf([redis(2, 4), redis(2, 3)])[0]).to.contain('fell from part 4 to 3');
+  });
+
+  it('lets a Redis begin anew whose data is another, or was put back by the drill', () => {
+    expect(breachesOf([redis(2, 4), redis(0, 0, 'two')])).to.deep.equal([]);
+    expect(breachesOf([redis(2, 4), redis(1, 2)], new Set(['redis-1']))).to.deep.equal([]);
+    expect(breachesOf([redis(2, 4), redis(1, 2)], new Set(['redis-2']))).to.have.length(2);
+  });
+
+  it('finds one epoch that two holders had', () => {
+    const own = (owner: string, czxid: string): ReignEntry =>
+      seen({ store: 'keys-db-1', epoch: 3, owner, czxid });
+    expect(breachesOf([own('producer-1', '17'), own('producer-1', '17')])).to.deep.equal([]);
+    expect(breachesOf([own('producer-1', '17'), own('producer-2', '19')])).to.deep.equal([
+      'keys-db-1: epoch 3 was producer-1 by lock 17’s and is producer-2 by lock 19’s'.replaceAll('’', "'"),
+    ]);
+  });
+});
