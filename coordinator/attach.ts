@@ -12,6 +12,11 @@ const STAGGER_MS = 100;
 const RETRY = { baseMs: 20, maxMs: 500 };
 const GIVEN_UP = 'the attempt was given up';
 
+/** How long one server may take for connect and handshake when a session of this timeout depends on it. */
+export function handshakeFor(timeoutMs: number): number {
+  return Math.min(Math.max(timeoutMs / 3, 300), 5000);
+}
+
 /** The servers of an ensemble, the ones that failed last at the end. */
 export class ServerOrder {
   readonly chroot: string;

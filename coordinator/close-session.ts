@@ -1,5 +1,7 @@
 import type { Log } from '../runtime/log.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
 import { attachPatiently, ServerOrder } from './attach.ts';
+import type { Connection } from './connection.ts';
 import { parseConnectString } from './connect-string.ts';
 import { isCoordinationError } from './errors.ts';
 import type { SessionCredentials } from './transport.ts';
@@ -14,6 +16,8 @@ export interface CloseSessionOptions {
 
 const HANDSHAKE_MS = 1000;
 const CLOSE_MS = 1000;
+/** How long the server of the session's own connection is waited for before the others are tried as well. */
+const PATIENCE_MS = 150;
 
 /**
  * Ends a session from outside, by its id and password: its ephemeral nodes (locks, membership) vanish at once instead
@@ -47,4 +51,17 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
     // A close whose answer was lost did its work all the same.
     return sent ? 'closed' : 'expired';
   }
+}
+
+/** Closes the session over its own connection; false if that one does not answer soon, though it may have done it. */
+export async function closeOver(connection: Connection): Promise<boolean> {
+  const answered = new AbortController();
+  const closing = connection.closeSession(CLOSE_MS).then(
+    () => true,
+    () => false,
+  );
+  const late = pauseQuietly(PATIENCE_MS, answered.signal).then(() => false);
+  const closed = await Promise.race([closing, late]);
+  answered.abort();
+  return closed;
 }

@@ -20,17 +20,19 @@ import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
-import { attachPatiently, ServerOrder } from './attach.ts';
-import { closeSession } from './close-session.ts';
+import { attachPatiently, handshakeFor, ServerOrder } from './attach.ts';
+import { closeOver, closeSession } from './close-session.ts';
 import { parseConnectString, type Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
-import { LivenessClock } from './liveness.ts';
 import type { Connection } from './connection.ts';
-import type { Node, NodeStat, SessionCredentials } from './transport.ts';
+import { LivenessClock } from './liveness.ts';
+import { SessionEvents, type SessionState, type StateListener } from './session-events.ts';
+import { SessionNodes } from './session-nodes.ts';
+import type { SessionCredentials } from './transport.ts';
 
 export type { Node, NodeStat, SessionCredentials } from './transport.ts';
 
-export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
+export type { SessionState } from './session-events.ts';
 
 export interface SessionOptions {
   /** `host:port,host:port/chroot`; a missing chroot is created */
@@ -43,23 +45,16 @@ export interface SessionOptions {
   readonly openTimeoutMs?: number;
 }
 
-type StateListener = (state: SessionState, previous: SessionState) => void;
-
 const OPEN_TIMEOUT_MS = 10_000;
-/** close() in all, about. */
+/** close(), when the server it is connected to does not answer. */
 const CLOSE_MS = 1000;
-/** How long close() waits for the server it is connected to before it tries the others as well. */
-const CLOSE_PATIENCE_MS = 150;
 
-export class Session {
+export class Session extends SessionNodes {
   readonly #connect: string;
   readonly #order: ServerOrder;
   readonly log: Log;
   readonly #ended = new AbortController();
-  readonly #stateListeners = new Set<StateListener>();
-  /** Changes being told to the listeners. */
-  readonly #changes: [SessionState, SessionState][] = [];
-  readonly #attachedListeners = new Set<() => void>();
+  readonly #events: SessionEvents;
   readonly #watchdog: NodeJS.Timeout;
   #state: SessionState = 'suspended';
   #connection: Connection;
@@ -99,9 +94,11 @@ export class Session {
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
+    super();
     this.#connect = options.connect;
     this.#order = order;
     this.log = options.log;
+    this.#events = new SessionEvents(options.log);
     this.#connection = connection;
     this.#credentials = connection.credentials;
     const { timeoutMs } = connection.credentials;
@@ -164,52 +161,7 @@ export class Session {
   on(event: 'stateChanged', listener: StateListener): () => void;
   on(event: 'attached', listener: () => void): () => void;
   on(event: 'stateChanged' | 'attached', listener: StateListener & (() => void)): () => void {
-    const listeners: { add(value: typeof listener): unknown; delete(value: typeof listener): unknown } =
-      event === 'attached' ? this.#attachedListeners : this.#stateListeners;
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  }
-
-  /** @throws NODE_EXISTS; NO_NODE if the parent is missing; OUTCOME_UNKNOWN: it may exist now or later, read it */
-  async create(path: string, data: string, { ephemeral }: { ephemeral: boolean }): Promise<void> {
-    await this.#connected(path).create(path, data, ephemeral, this.#operationMs);
-  }
-
-  /** The node, or undefined if there is none. `onChange` is called once, at the next change, creation included. */
-  async get(path: string, onChange?: () => void): Promise<Node | undefined> {
-    return this.#connected(path).get(path, this.#operationMs, onChange);
-  }
-
-  /** Like {@link get} without the data. */
-  async exists(path: string, onChange?: () => void): Promise<NodeStat | undefined> {
-    return this.#connected(path).exists(path, this.#operationMs, onChange);
-  }
-
-  /** Names below `path`. `onChange` is called once when one comes or goes. @throws NO_NODE */
-  async children(path: string, onChange?: () => void): Promise<string[]> {
-    return this.#connected(path).children(path, this.#operationMs, onChange);
-  }
-
-  /** Beware: the version alone is true of a successor's node too; compare czxid and owner first. @throws NO_NODE, BAD_VERSION */
-  async set(path: string, data: string, version: number): Promise<void> {
-    await this.#connected(path).set(path, data, version, this.#operationMs);
-  }
-
-  /** Beware, as with {@link set}. @throws NO_NODE, BAD_VERSION, NOT_EMPTY */
-  async remove(path: string, version: number): Promise<void> {
-    await this.#connected(path).remove(path, version, this.#operationMs);
-  }
-
-  /** Creates `path` and what is missing above it, persistent and empty. */
-  async ensurePath(path: string): Promise<void> {
-    const parts = path.split('/').slice(1);
-    for (const [index] of parts.entries()) {
-      await this.create(`/${parts.slice(0, index + 1).join('/')}`, '', { ephemeral: false }).catch(
-        (error: unknown) => {
-          if (!isCoordinationError(error, 'NODE_EXISTS')) throw error;
-        },
-      );
-    }
+    return event === 'attached' ? this.#events.onAttached(listener) : this.#events.onStateChanged(listener);
   }
 
   /**
@@ -224,7 +176,7 @@ export class Session {
   async #close(): Promise<void> {
     const connection = this.#connection;
     if (!this.#end('closed')) return;
-    if (await closedOver(connection)) return;
+    if (await closeOver(connection)) return;
     const signal = AbortSignal.timeout(CLOSE_MS);
     const { credentials, log } = this;
     await closeSession({ connect: this.#connect, credentials, log, signal }).catch((error: unknown) =>
@@ -253,7 +205,7 @@ export class Session {
     this.#attachments += 1;
     connection.signal.addEventListener('abort', () => this.#onDisconnected(connection));
     this.#change('connected');
-    for (const listener of this.#attachedListeners) this.#call(listener);
+    this.#events.attached();
     // It may have ended before anybody listened.
     if (!connection.usable) this.#onDisconnected(connection);
   }
@@ -266,7 +218,7 @@ export class Session {
       if (!connection.usable) return;
       sentAtMs = monotonicMs();
       try {
-        await connection.heartbeat(this.#operationMs);
+        await connection.heartbeat(this.operationMs);
         this.#clock.proven(connection.provenAtMs);
       } catch (error) {
         this.log.debug({ error }, 'heartbeat not acknowledged');
@@ -335,50 +287,17 @@ export class Session {
     if (previous === state) return;
     this.#state = state;
     this.log.info({ session: this.id, state, previous }, 'session state changed');
-    this.#changes.push([state, previous]);
-    // A listener that asks for the state may bring about the next change: everybody hears of this one first.
-    if (this.#changes.length > 1) return;
-    for (let change = this.#changes[0]; change !== undefined; change = this.#changes[0]) {
-      const [to, from] = change;
-      for (const listener of this.#stateListeners) this.#call(() => listener(to, from));
-      this.#changes.shift();
-    }
+    this.#events.stateChanged(state, previous);
   }
 
-  #call(listener: () => void): void {
-    try {
-      listener();
-    } catch (error) {
-      this.log.error({ error }, 'a listener of the session failed');
-    }
-  }
-
-  #connected(what: string): Connection {
+  protected override connectionFor(what: string): Connection {
     const { state } = this;
     if (state !== 'connected')
       throw new CoordinationError('NOT_CONNECTED', `${what}: the session is ${state}`);
     return this.#connection;
   }
 
-  /** An answer later than this is none: the heartbeat behind it would be too late as well. */
-  get #operationMs(): number {
+  protected override get operationMs(): number {
     return (this.timeoutMs * 2) / 3;
   }
-}
-
-function handshakeFor(timeoutMs: number): number {
-  return Math.min(Math.max(timeoutMs / 3, 300), 5000);
-}
-
-/** Closes the session over its own connection; false if that one does not answer soon, though it may have done it. */
-async function closedOver(connection: Connection): Promise<boolean> {
-  const answered = new AbortController();
-  const closing = connection.closeSession(CLOSE_MS).then(
-    () => true,
-    () => false,
-  );
-  const late = pauseQuietly(CLOSE_PATIENCE_MS, answered.signal).then(() => false);
-  const closed = await Promise.race([closing, late]);
-  answered.abort();
-  return closed;
 }
