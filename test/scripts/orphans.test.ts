@@ -1,0 +1,37 @@
+import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRunning, type ProcessIdentity } from '../../scripts/servers/identity.ts';
+import { until } from '../until.ts';
+
+/** Starts servers as a test run does, tells their identities, and hangs. */
+const SCRIPT = `
+import { startRedis } from '%SERVERS%/redis.ts';
+import { startZooKeeper } from '%SERVERS%/zookeeper.ts';
+const dir = process.argv[2];
+const redis = await startRedis({ id: 'redis', dir: dir + '/redis', logFile: dir + '/redis.log' });
+const ensemble = await startZooKeeper({ dir, servers: 1, logFile: (id) => dir + '/' + id + '.log', forceSync: false });
+const identities = [redis, ...ensemble.servers].map(({ pid, startTime }) => ({ pid, startTime }));
+process.stdout.write(JSON.stringify(identities) + '\\n');
+setInterval(() => {}, 1000);
+`;
+
+describe('servers for tests, when the test run is killed', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'keymill-orphans-'));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('die with it', async () => {
+    const script = join(dir, 'start.ts');
+    writeFileSync(script, SCRIPT.replaceAll('%SERVERS%', join(import.meta.dirname, '../../scripts/servers')));
+    const run = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    run.stdout.on('data', (chunk) => (output += String(chunk)));
+    await until('the servers', () => output.includes('\n'), { timeoutMs: 20_000 });
+    const identities = JSON.parse(output) as ProcessIdentity[];
+    expect(identities.map(isRunning)).to.deep.equal([true, true]);
+    run.kill('SIGKILL');
+    await until('them to be gone', () => !identities.some(isRunning), { timeoutMs: 3_000 });
+  });
+});

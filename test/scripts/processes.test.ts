@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addressesOf, processEnvironment } from '../../scripts/cluster/environment.ts';
+import { parseMetrics } from '../../scripts/cluster/http.ts';
+import { tryLock } from '../../scripts/cluster/lock.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { DEFAULT_SHAPE } from '../../scripts/cluster/shape.ts';
+import { findStrays } from '../../scripts/cluster/stop.ts';
+import { identityOf, isRunning, stopProcess } from '../../scripts/servers/identity.ts';
+import { startProcess } from '../../scripts/servers/process.ts';
+import { testFolder } from '../servers.ts';
+import { until } from '../until.ts';
+
+describe('process identity', () => {
+  it('does not take a reused process id for the process that had it', () => {
+    const identity = identityOf(process.pid);
+    if (identity === undefined) throw new Error('we do not run?');
+    expect(isRunning(identity)).to.equal(true);
+    expect(isRunning({ ...identity, startTime: '1' })).to.equal(false);
+  });
+
+  it('stops a process that is stopped, and kills one that does not listen', async () => {
+    for (const [script, how] of [
+      ['setInterval(() => {}, 1000); process.kill(process.pid, "SIGSTOP")', 'stopped'],
+      ['process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log("deaf")', 'killed'],
+    ] as const) {
+      const logFile = join(testFolder(), `${how}.log`);
+      const { identity } = await startProcess({
+        id: how,
+        command: process.execPath,
+        args: ['-e', script],
+        logFile,
+        dieWithParent: true,
+      });
+      await until('it to be set up', () =>
+        how === 'killed'
+          ? readFileSync(logFile, 'utf8').includes('deaf')
+          : /State:\s+T/.test(readFileSync(`/proc/${identity.pid}/status`, 'utf8')),
+      );
+      expect(await stopProcess(identity, 500)).to.equal(how);
+      expect(isRunning(identity)).to.equal(false);
+    }
+  });
+
+  it('finds what carries a token in its environment, and nothing else', async () => {
+    const token = `test-${process.pid}-${Math.random()}`;
+    const child = spawn('sleep', ['60'], { env: { ...process.env, KEYMILL_RUN_TOKEN: token } });
+    const other = spawn('sleep', ['60']);
+    try {
+      await until('the process to be found', () => findStrays(token).length === 1);
+      expect(findStrays(token).map(({ pid }) => pid)).to.deep.equal([child.pid]);
+    } finally {
+      child.kill('SIGKILL');
+      other.kill('SIGKILL');
+    }
+  });
+});
+
+describe('the lock of a run folder', () => {
+  it('has one holder, and is free again when it dies', async () => {
+    const runDir = new RunDir(join(testFolder(), 'locked'));
+    const lock = await tryLock(runDir);
+    expect(await tryLock(runDir)).to.equal(undefined);
+    lock?.release();
+    const file = JSON.stringify(join(import.meta.dirname, '../../scripts/cluster'));
+    const holder = spawn(process.execPath, [
+      '--input-type=module',
+      '-e',
+      `const { tryLock } = await import(${file} + '/lock.ts'); const { RunDir } = await import(${file} + '/run-dir.ts');
+       await tryLock(new RunDir(${JSON.stringify(runDir.path)})); console.log('held'); setInterval(() => {}, 1000);`,
+    ]);
+    await once(holder.stdout, 'data');
+    expect(await tryLock(runDir)).to.equal(undefined);
+    holder.kill('SIGKILL');
+    const again = await until('the lock to be free', async () => tryLock(runDir));
+    again.release();
+  });
+});
+
+describe('the environment of a producer or mapper', () => {
+  const state = { mysqlPassword: 'm', redisPassword: 'r', token: 't' };
+  const addresses = addressesOf(DEFAULT_SHAPE, state, () => 1234);
+  const runDir = new RunDir('/nowhere');
+
+  it('describes the cluster, whatever the caller’s own says, and keeps its tunables', () => {
+    process.env['KEYMILL_REDIS_FILE'] = '/etc/other';
+    process.env['KEYMILL_QUARANTINE_MS'] = '1500';
+    try {
+      const env = processEnvironment(runDir, state, addresses, { KEYMILL_ID: 'producer-1' });
+      expect(env).not.to.have.property('KEYMILL_REDIS_FILE');
+      expect(env).to.include({
+        KEYMILL_ID: 'producer-1',
+        KEYMILL_QUARANTINE_MS: '1500',
+        KEYMILL_SESSION_TIMEOUT_MS: '2000',
+      });
+      expect(env['KEYMILL_REDIS']).to.match(/^redis-1=redis:\/\/default:r@127\.0\.0\.1:1234,redis-2=/);
+      expect(env['KEYMILL_URLS_DBS']).to.match(/^urls-1:0-15=mysql:.*,urls-2:16-31=mysql:/);
+    } finally {
+      delete process.env['KEYMILL_REDIS_FILE'];
+      delete process.env['KEYMILL_QUARANTINE_MS'];
+    }
+  });
+});
+
+describe('parseMetrics', () => {
+  it('reads samples with their labels, and passes over the rest', () => {
+    const text =
+      '# HELP keymill_lock_held x\nkeymill_lock_held{keys_db="keys-db-1",a="b\\"c"} 1\nkeymill_up 2.5e3\n\nnonsense\n';
+    expect(parseMetrics(text)).to.deep.equal([
+      { name: 'keymill_lock_held', labels: { keys_db: 'keys-db-1', a: 'b\\"c' }, value: 1 },
+      { name: 'keymill_up', labels: {}, value: 2500 },
+    ]);
+  });
+});

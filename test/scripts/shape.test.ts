@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import { parseSlots, SLOT_COUNT } from '../../runtime/config/stores.ts';
+import { DEFAULT_SHAPE, mysqlServersOf, resolveShape } from '../../scripts/cluster/shape.ts';
+
+const NOTHING = { keysDbs: undefined, redis: undefined, zookeepers: undefined, mysqlServers: undefined };
+
+describe('mysqlServersOf', () => {
+  it('gives keys one server and the halves of the slots one each', () => {
+    expect(mysqlServersOf(3)).to.deep.equal([
+      { name: 'mysql-keys', slots: undefined, isKeysServer: true },
+      { name: 'urls-1', slots: '0-15', isKeysServer: false },
+      { name: 'urls-2', slots: '16-31', isKeysServer: false },
+    ]);
+  });
+
+  it('puts everything on one when there is one', () => {
+    expect(mysqlServersOf(1)).to.deep.equal([{ name: 'mysql-1', slots: '0-31', isKeysServer: true }]);
+  });
+
+  it('gives away every slot exactly once, whatever the number of servers', () => {
+    const all = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
+    for (let count = 1; count <= SLOT_COUNT + 1; count++) {
+      const slots = mysqlServersOf(count).flatMap((server) =>
+        server.slots === undefined ? [] : parseSlots(server.slots),
+      );
+      expect(slots, `${count} servers`).to.deep.equal(all);
+    }
+  });
+});
+
+describe('resolveShape', () => {
+  const existing = { shape: DEFAULT_SHAPE, isEstablished: true, isUp: false };
+
+  it('takes what is asked for, else what there is, else the default', () => {
+    expect(resolveShape({ ...NOTHING, redis: 2 }, undefined)).to.deep.equal({ ...DEFAULT_SHAPE, redis: 2 });
+    const small = { ...DEFAULT_SHAPE, keysDbs: 1 };
+    expect(resolveShape(NOTHING, { ...existing, shape: small })).to.deep.equal(small);
+  });
+
+  it('refuses to re-map slots, to resize the ensemble and to drop keys-dbs once there is data', () => {
+    const wanted = { ...NOTHING, mysqlServers: 1, zookeepers: 1, keysDbs: 2 };
+    expect(() => resolveShape(wanted, existing))
+      .to.throw(/--mysql-servers 1: the data here lives on 3/)
+      .with.property('message')
+      .that.matches(/--zookeepers 1/)
+      .and.matches(/--keys-dbs 2/);
+  });
+
+  it('takes any shape as long as there is no data', () => {
+    const wanted = { ...NOTHING, mysqlServers: 1, zookeepers: 1, keysDbs: 2 };
+    expect(resolveShape(wanted, { ...existing, isEstablished: false })).to.include({
+      mysqlServers: 1,
+      keysDbs: 2,
+    });
+  });
+
+  it('adds stores to a cluster that is down, not to one that runs', () => {
+    expect(resolveShape({ ...NOTHING, keysDbs: 6 }, existing)).to.include({ keysDbs: 6 });
+    expect(() => resolveShape({ ...NOTHING, keysDbs: 6 }, { ...existing, isUp: true })).to.throw(
+      /Stop it first/,
+    );
+  });
+});

@@ -1,0 +1,26 @@
+import { expect } from 'chai';
+import { add, formatTally, NOTHING, tallyOfMocha } from '../../scripts/checks/tally.ts';
+
+describe('the last line of a test run', () => {
+  it('counts what mocha says', () => {
+    const output = '\n  12 passing (3s)\n  1 pending\n  2 failing\n';
+    expect(tallyOfMocha(output, 2)).to.deep.equal({ passed: 12, failed: 2, skipped: 1 });
+  });
+
+  it('reads coloured output, and the last summary when a test printed one', () => {
+    const output =
+      '  99 passing (1s)\n\u001B[92m \u001B[0m\u001B[32m 4 passing\u001B[0m\u001B[90m (1s)\u001B[0m\n';
+    expect(tallyOfMocha(output, 0)).to.deep.equal({ passed: 4, failed: 0, skipped: 0 });
+  });
+
+  it('counts a run that crashed as a failure', () => {
+    expect(tallyOfMocha('SyntaxError: no', 1)).to.deep.equal({ passed: 0, failed: 1, skipped: 0 });
+    expect(tallyOfMocha('  3 passing (1s)\n', 7)).to.deep.equal({ passed: 3, failed: 1, skipped: 0 });
+  });
+
+  it('is read by others, so its form stays', () => {
+    expect(formatTally(add(NOTHING, { passed: 3, failed: 0, skipped: 1 }))).to.equal(
+      '3 passed, 0 failed, 1 skipped',
+    );
+  });
+});
