@@ -91,6 +91,11 @@ export class Reign {
     return this.#ready && !this.#over.signal.aborted;
   }
 
+  /** It was ready once, whatever came of it. */
+  get wasReady(): boolean {
+    return this.#ready;
+  }
+
   /** Searches for leaked keys now, and claims again those out of quarantine. @throws KeymillError while not ready */
   async recycle(): Promise<RecycleResult> {
     if (!this.#recycler) throw new KeymillError('NOT_READY', `${this.shard} is not reconciled yet`);

@@ -3,16 +3,19 @@ import { assign } from '../coordinator/assignment.ts';
 import { isHeld, tryAcquire, type HeldLock } from '../coordinator/lock.ts';
 import type { LockHolder } from '../coordinator/lock-holder.ts';
 import { sweepOwnNodes, watchLocks } from '../coordinator/lock-view.ts';
-import { join, watchMembers, type Membership } from '../coordinator/membership.ts';
-import { lockPath, PATHS, producerPath } from '../coordinator/paths.ts';
+import { watchMembers } from '../coordinator/membership.ts';
+import { lockPath, PATHS } from '../coordinator/paths.ts';
 import type { Session } from '../coordinator/session.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
-import { isoNow, monotonicMs } from '../runtime/clock.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { asksOf, giveBackOf, HandOverPace } from './balance.ts';
-import { contend, type FreeShard } from './contend.ts';
+import { Announcement } from './announcement.ts';
+import { Attempts } from './attempts.ts';
+import { asksOf, type BalanceView } from './balance.ts';
+import { contend } from './contend.ts';
+import { HandOvers } from './hand-over.ts';
 import type { PoolLevels } from './levels.ts';
-import { parseMember, type Member, type MemberView } from './member.ts';
+import { parseMember, type MemberView } from './member.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import type { Reachability } from './reachability.ts';
 import type { RecycleResult } from './recycle.ts';
@@ -46,34 +49,35 @@ export class Term {
   readonly #options: TermOptions;
   readonly #log: Log;
   readonly #shards: readonly string[];
-  readonly #since = isoNow();
   readonly #watches: Disposable[] = [];
   readonly #reigns = new Map<string, Reign>();
   readonly #acquiring = new Set<string>();
-  readonly #freeSinceMs = new Map<string, number>();
-  readonly #blockedUntilMs = new Map<string, number>();
-  readonly #failures = new Map<string, number>();
-  readonly #pace: HandOverPace;
-  #membership: Membership | undefined;
+  readonly #attempts: Attempts;
+  readonly #handOvers: HandOvers;
+  readonly #announcement: Announcement;
   #locks: ReadonlyMap<string, LockHolder> | undefined;
   #members: ReadonlyMap<string, MemberView> | undefined;
   #asks: string[] = [];
-  #handOver: { readonly shard: string; readonly heir: string; readonly untilMs: number } | undefined;
   #capacity: number;
-  #pools: Pick<Member, 'low' | 'high'>;
-  #published = '';
   #shortage = 0;
   #releasing = false;
   #sweeping = false;
   #nextLook: NodeJS.Timeout | undefined;
 
+  /** Announces the member at once; nothing is contended for before {@link Term.begin}. */
   constructor(options: TermOptions, drained: boolean) {
+    const { session, config, levels, supervisorPid, adminUrl: admin } = options;
     this.#options = options;
     this.#log = options.log;
-    this.#shards = options.config.stores.keysDbs.map(({ name }) => name);
-    this.#capacity = drained ? 0 : options.config.capacity;
-    this.#pools = this.#readPools();
-    this.#pace = new HandOverPace(options.session.timeoutMs, monotonicMs());
+    this.#shards = config.stores.keysDbs.map(({ name }) => name);
+    this.#capacity = drained ? 0 : config.capacity;
+    this.#attempts = new Attempts(session.timeoutMs / 8);
+    this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), options.log);
+    this.#announcement = new Announcement(session, this.#self(), levels, {
+      pid: process.pid,
+      supervisorPid,
+      admin,
+    });
   }
 
   get reigns(): readonly Reign[] {
@@ -82,8 +86,7 @@ export class Term {
 
   /** Starts; everything further happens in answer to watches and timers, until {@link Term.release} or the session's end. */
   begin(): void {
-    const { session, reachability, config } = this.#options;
-    this.#membership = join(session, producerPath(config.id), this.#memberData(this.#pools));
+    const { session, reachability } = this.#options;
     this.#watches.push(
       watchLocks(session, (locks) => {
         this.#locks = locks;
@@ -97,12 +100,14 @@ export class Term {
     const every = setInterval(() => void this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
     const offAttached = session.on('attached', () => void this.#housekeep());
     reachability.onChange = () => this.#lookSoon(0);
-    session.ended.addEventListener('abort', () => {
+    const stop = (): void => {
       clearInterval(every);
       clearTimeout(this.#nextLook);
       offAttached();
       for (const watch of this.#watches) watch[Symbol.dispose]();
-    });
+    };
+    session.ended.addEventListener('abort', stop, { once: true });
+    if (session.ended.aborted) stop();
   }
 
   /** Takes nothing more and gives everything back; `drained` false undoes it. */
@@ -140,20 +145,22 @@ export class Term {
     const locks = this.#locks;
     if (this.#releasing || this.#sweeping || !locks || !this.#members || !session.mayWrite()) return;
     const nowMs = monotonicMs();
-    const held = this.#shards.filter((shard) => locks.has(shard) || this.#reigns.has(shard));
-    levels.heldShards = held.length;
+    const isTaken = (shard: string): boolean => locks.has(shard) || this.#reigns.has(shard);
+    levels.heldShards = this.#shards.filter(isTaken).length;
 
     const members = this.#allMembers(locks);
-    const self = this.#self();
-    const assigned = assign(members, this.#usableShards());
-    this.#pace.observe(members, nowMs);
-    this.#settleHandOver(locks, nowMs);
+    const usable = this.#shards.filter((shard) => this.#isUsable(shard));
+    const assigned = assign(members, usable);
+    const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
     this.#raiseAlarm(members);
+    this.#giveBack({ self: this.#self(), members, assigned, owners }, nowMs);
 
+    const free = usable.filter((shard) => !isTaken(shard) && !this.#acquiring.has(shard));
+    const self = this.#self();
     const { take, againInMs } = contend({
       self,
       members,
-      free: this.#freeShards(locks, nowMs),
+      free: this.#attempts.observeFree(free, nowMs),
       shards: this.#shards.length,
       holds: self.owned.length,
       assigned,
@@ -161,30 +168,9 @@ export class Term {
     });
     for (const shard of take) void this.#acquire(shard);
 
-    const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
     this.#asks = asksOf({ self: this.#self(), members, assigned, owners });
-    this.#giveBack({ self: this.#self(), members, assigned, owners }, nowMs);
-    this.#publish(this.#pools);
+    this.#announcement.update(this.#announced());
     this.#lookSoon(Math.max(1, Math.min(againInMs ?? Infinity, session.timeoutMs / 4)));
-  }
-
-  #freeShards(locks: ReadonlyMap<string, LockHolder>, nowMs: number): FreeShard[] {
-    const free: FreeShard[] = [];
-    for (const shard of this.#shards) {
-      if (locks.has(shard) || this.#reigns.has(shard) || this.#acquiring.has(shard))
-        this.#freeSinceMs.delete(shard);
-      else if (this.#isUsable(shard)) {
-        const sinceMs = this.#freeSinceMs.get(shard) ?? nowMs;
-        this.#freeSinceMs.set(shard, sinceMs);
-        const blockedForMs = Math.max(0, (this.#blockedUntilMs.get(shard) ?? 0) - nowMs);
-        free.push({ shard, freeForMs: nowMs - sinceMs, blockedForMs });
-      }
-    }
-    return free;
-  }
-
-  #usableShards(): string[] {
-    return this.#shards.filter((shard) => this.#isUsable(shard));
   }
 
   /** Its keys-db has been asked once, is the configured one, and belongs to this ensemble. */
@@ -204,7 +190,7 @@ export class Term {
     } catch (error) {
       // Nothing is concluded from it: a node that landed all the same is swept.
       this.#log.warn({ error, shard }, 'lock not taken');
-      this.#block(shard);
+      this.#attempts.failed(shard, monotonicMs());
     } finally {
       this.#acquiring.delete(shard);
       this.#lookSoon(0);
@@ -241,8 +227,8 @@ export class Term {
 
   async #onReignOver(reign: Reign, lock: HeldLock, end: ReignEnd): Promise<void> {
     const { shard } = reign;
-    if (end !== 'released') this.#block(shard);
-    else this.#failures.delete(shard);
+    if (reign.wasReady) this.#attempts.succeeded(shard);
+    if (end !== 'released') this.#attempts.failed(shard, monotonicMs());
     if (!this.#releasing) {
       // What cannot be deleted now is swept later: from here on it is nobody's.
       await lock
@@ -253,46 +239,29 @@ export class Term {
     this.#lookSoon(0);
   }
 
-  /** After a failure: not again before a pause, doubled with each one in a row. */
-  #block(shard: string): void {
-    const failures = this.#failures.get(shard) ?? 0;
-    this.#failures.set(shard, failures + 1);
-    const pauseMs = (this.#options.session.timeoutMs / 8) * 2 ** Math.min(failures, 6);
-    this.#blockedUntilMs.set(shard, monotonicMs() + pauseMs * (0.5 + Math.random() / 2));
-  }
-
-  #giveBack(view: Parameters<typeof giveBackOf>[0], nowMs: number): void {
-    const { session, reachability } = this.#options;
+  /** What this producer has too much of, and what it cannot reach though another can. */
+  #giveBack(view: BalanceView, nowMs: number): void {
+    const settled = this.#handOvers.settle(view, nowMs);
+    if (settled !== undefined) this.#attempts.unblock(settled);
+    this.#handOvers.observe(view.members, nowMs);
     for (const reign of this.reigns) {
-      const sight = reachability.get(reign.shard);
-      const blindMs = sight?.reachable === false ? nowMs - sight.sinceMs : 0;
-      const tooMany = this.#capacity === 0;
-      if (tooMany || (blindMs >= 3 * session.timeoutMs && canOthersReach(reign.shard, view)))
-        void reign.release();
+      if (this.#capacity === 0 || this.#isBlindFor(reign.shard, view, nowMs)) void reign.release();
     }
-    if (this.#handOver || !this.#pace.mayGiveBack(nowMs)) return;
-    const shard = giveBackOf(view);
-    if (shard === undefined) return;
-    const untilMs = nowMs + 3 * session.timeoutMs;
-    this.#handOver = { shard, heir: view.assigned.get(shard) ?? '', untilMs };
-    this.#blockedUntilMs.set(shard, untilMs);
-    this.#log.info(this.#handOver, 'giving a shard back to the one that asks for it');
-    void this.#reigns.get(shard)?.release();
+    const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
+    if (!begun) return;
+    this.#attempts.block(begun.shard, begun.untilMs);
+    void this.#reigns.get(begun.shard)?.release();
   }
 
-  #settleHandOver(locks: ReadonlyMap<string, LockHolder>, nowMs: number): void {
-    const handOver = this.#handOver;
-    if (!handOver || this.#reigns.has(handOver.shard)) return;
-    const holder = locks.get(handOver.shard);
-    const taken = holder !== undefined && holder.owner !== this.#options.config.id;
-    if (!taken && nowMs < handOver.untilMs) return;
-    if (taken) this.#pace.succeeded();
-    else {
-      this.#pace.failed(nowMs);
-      this.#log.warn(handOver, 'a shard given back was not taken');
-    }
-    this.#blockedUntilMs.delete(handOver.shard);
-    this.#handOver = undefined;
+  /** Its keys-db has not answered for three session timeouts, and there is one with room who reaches it. */
+  #isBlindFor(shard: string, { self, members }: BalanceView, nowMs: number): boolean {
+    const { session, reachability } = this.#options;
+    const sight = reachability.get(shard);
+    if (sight?.reachable !== false || nowMs - sight.sinceMs < 3 * session.timeoutMs) return false;
+    return members.some(
+      (member) =>
+        member.id !== self.id && !member.unreachable.includes(shard) && member.owned.length < member.capacity,
+    );
   }
 
   /** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
@@ -322,47 +291,21 @@ export class Term {
     ];
   }
 
+  /** As this producer counts itself: what it is acquiring is as good as owned. */
   #self(): MemberView & { owned: string[] } {
     const owned = [...new Set([...this.#reigns.keys(), ...this.#acquiring])];
     const { unreachable } = this.#options.reachability;
     return { id: this.#options.config.id, capacity: this.#capacity, owned, asks: this.#asks, unreachable };
   }
 
-  /** Writes the member data if it has changed. Watermarks move all the time: they are read once a second. */
-  #publish(pools: Pick<Member, 'low' | 'high'>): void {
-    this.#pools = pools;
-    const data = this.#memberData(pools);
-    const text = JSON.stringify(data);
-    if (text === this.#published) return;
-    this.#published = text;
-    this.#membership?.update(data);
-  }
-
-  #memberData(pools: Pick<Member, 'low' | 'high'>): Member {
-    const { adminUrl, supervisorPid } = this.#options;
-    return {
-      ...this.#self(),
-      owned: [...this.#reigns.keys()].sort(),
-      pid: process.pid,
-      supervisorPid,
-      host: hostname(),
-      admin: adminUrl,
-      ...pools,
-      since: this.#since,
-    };
-  }
-
-  #readPools(): Pick<Member, 'low' | 'high'> {
-    const pools = this.#options.levels.all();
-    return {
-      low: Object.fromEntries(pools.map(({ name, low }) => [name, low])),
-      high: Object.fromEntries(pools.map(({ name, high }) => [name, high])),
-    };
+  /** As others may count it. */
+  #announced(): MemberView {
+    return { ...this.#self(), owned: [...this.#reigns.keys()].sort() };
   }
 
   /** Shows changed watermarks, looks again, and deletes locks of ours for which no reign runs. */
   async #housekeep(): Promise<void> {
-    this.#publish(this.#readPools());
+    this.#announcement.updateWatermarks(this.#announced());
     if (this.#sweeping || this.#acquiring.size > 0 || !this.#options.session.mayWrite()) return;
     this.#sweeping = true;
     try {
@@ -376,11 +319,4 @@ export class Term {
       this.#lookSoon(0);
     }
   }
-}
-
-function canOthersReach(shard: string, { self, members }: Parameters<typeof giveBackOf>[0]): boolean {
-  return members.some(
-    (member) =>
-      member.id !== self.id && !member.unreachable.includes(shard) && member.owned.length < member.capacity,
-  );
 }

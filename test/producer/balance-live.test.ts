@@ -9,7 +9,10 @@ describe('balance between producers', function () {
   let cluster: Cluster;
 
   before(async () => {
-    cluster = await testCluster({ keysDbs: 4, env: { KEYMILL_PRODUCER_CAPACITY: '2' } });
+    cluster = await testCluster({
+      keysDbs: 4,
+      env: { KEYMILL_PRODUCER_CAPACITY: '2', KEYMILL_SESSION_TIMEOUT_MS: '4000' },
+    });
   });
 
   after(async () => cluster[Symbol.asyncDispose]());

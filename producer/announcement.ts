@@ -1,0 +1,59 @@
+import { hostname } from 'node:os';
+import { join, type Membership } from '../coordinator/membership.ts';
+import { producerPath } from '../coordinator/paths.ts';
+import type { Session } from '../coordinator/session.ts';
+import { isoNow } from '../runtime/clock.ts';
+import type { PoolLevels } from './levels.ts';
+import type { Member, MemberView } from './member.ts';
+
+type Watermarks = Pick<Member, 'low' | 'high'>;
+
+/** This producer's own member node, kept up to date. */
+export class Announcement {
+  readonly #levels: PoolLevels;
+  readonly #fixed: Pick<Member, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
+  readonly #membership: Membership;
+  #watermarks: Watermarks;
+  #published: string;
+
+  constructor(
+    session: Session,
+    view: MemberView,
+    levels: PoolLevels,
+    process: Pick<Member, 'pid' | 'supervisorPid' | 'admin'>,
+  ) {
+    this.#levels = levels;
+    this.#fixed = { ...process, host: hostname(), since: isoNow() };
+    this.#watermarks = this.#readWatermarks();
+    const data = this.#dataOf(view);
+    this.#published = JSON.stringify(data);
+    this.#membership = join(session, producerPath(view.id), data);
+  }
+
+  /** Writes the node if it has changed. Watermarks move all the time, so they are left as they were. */
+  update(view: MemberView): void {
+    const data = this.#dataOf(view);
+    const text = JSON.stringify(data);
+    if (text === this.#published) return;
+    this.#published = text;
+    this.#membership.update(data);
+  }
+
+  /** Like {@link update}, with the watermarks of this moment. */
+  updateWatermarks(view: MemberView): void {
+    this.#watermarks = this.#readWatermarks();
+    this.update(view);
+  }
+
+  #dataOf(view: MemberView): Member {
+    return { ...view, ...this.#fixed, ...this.#watermarks };
+  }
+
+  #readWatermarks(): Watermarks {
+    const pools = this.#levels.all();
+    return {
+      low: Object.fromEntries(pools.map(({ name, low }) => [name, low])),
+      high: Object.fromEntries(pools.map(({ name, high }) => [name, high])),
+    };
+  }
+}

@@ -1,0 +1,54 @@
+import type { Log } from '../runtime/log.ts';
+import { giveBackOf, HandOverPace, type BalanceView } from './balance.ts';
+
+export interface HandOver {
+  readonly shard: string;
+  readonly heir: string;
+  /** Until then it is left to the heir. */
+  readonly untilMs: number;
+}
+
+/** Gives surplus shards back, one at a time: begun here, settled when the heir holds it or its time is over. */
+export class HandOvers {
+  readonly #timeoutMs: number;
+  readonly #pace: HandOverPace;
+  readonly #log: Log;
+  #current: HandOver | undefined;
+
+  constructor(sessionTimeoutMs: number, nowMs: number, log: Log) {
+    this.#timeoutMs = 3 * sessionTimeoutMs;
+    this.#pace = new HandOverPace(sessionTimeoutMs, nowMs);
+    this.#log = log;
+  }
+
+  /** Call with every look at the members. */
+  observe(members: BalanceView['members'], nowMs: number): void {
+    this.#pace.observe(members, nowMs);
+  }
+
+  /** The hand-over to begin now: its reign is to be released, and its shard left alone. */
+  begin(view: BalanceView, nowMs: number): HandOver | undefined {
+    if (this.#current || !this.#pace.mayGiveBack(nowMs)) return undefined;
+    const shard = giveBackOf(view);
+    if (shard === undefined) return undefined;
+    this.#current = { shard, heir: view.assigned.get(shard) ?? '', untilMs: nowMs + this.#timeoutMs };
+    this.#log.info(this.#current, 'giving a shard back to the one that asks for it');
+    return this.#current;
+  }
+
+  /** The shard whose hand-over is over, if one is, whether it was taken or not. */
+  settle({ self, owners }: BalanceView, nowMs: number): string | undefined {
+    const current = this.#current;
+    if (!current || self.owned.includes(current.shard)) return undefined;
+    const owner = owners.get(current.shard);
+    const taken = owner !== undefined && owner !== self.id;
+    if (!taken && nowMs < current.untilMs) return undefined;
+    if (taken) this.#pace.succeeded();
+    else {
+      this.#pace.failed(nowMs);
+      this.#log.warn(current, 'a shard given back was not taken');
+    }
+    this.#current = undefined;
+    return current.shard;
+  }
+}
