@@ -1,3 +1,4 @@
+import { Duplex } from 'node:stream';
 import { createPool, type Pool, type PoolConnection, type QueryError, type ResultSetHeader } from 'mysql2';
 import { codeOf, messageOf } from '../runtime/errors.ts';
 import {
@@ -111,7 +112,8 @@ export class Mysql {
     this.#pool.end(() => resolve());
     await ended;
     clearTimeout(timer);
-    for (const connection of this.#open) connection.destroy();
+    // Without telling the driver: it then answers statements in flight as lost.
+    for (const connection of this.#open) socketOf(connection)?.destroy();
     this.#open.clear();
   }
 
@@ -185,7 +187,13 @@ export class Mysql {
   #forget(connection: PoolConnection): void {
     this.#open.delete(connection);
     connection.destroy();
+    socketOf(connection)?.destroy();
   }
+}
+
+/** The driver's `destroy` only half-closes: a server that hangs would never close the other half, and sockets pile up. */
+function socketOf(connection: PoolConnection): Duplex | undefined {
+  return 'stream' in connection && connection.stream instanceof Duplex ? connection.stream : undefined;
 }
 
 /** @param url `mysql://user:password@host:port/database` */

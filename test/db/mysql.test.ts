@@ -1,0 +1,124 @@
+import { expect } from 'chai';
+import { openMysql } from '../../db/mysql.ts';
+import { testDatabase, testMysql } from '../servers.ts';
+import { until } from '../until.ts';
+import { rejection } from './rejection.ts';
+import { startWire, through } from './wire.ts';
+
+describe('a connection to MySQL', () => {
+  it('is in UTC, strict, waits for locks for two seconds at most, and reads what is committed', async () => {
+    await using db = openMysql(await testDatabase('session'), { name: 'db' });
+    const [row] = await db.query(
+      'SELECT @@time_zone AS zone, @@innodb_lock_wait_timeout AS wait, @@tx_isolation AS isolation, @@autocommit AS autocommit',
+    );
+    expect(row).to.deep.equal({ zone: '+00:00', wait: 2, isolation: 'READ-COMMITTED', autocommit: 1 });
+    await db.execute('CREATE TABLE t (word VARCHAR(3))');
+    expect(await rejection(db.execute("INSERT INTO t VALUES ('long')"))).to.have.property(
+      'code',
+      'STORE_REFUSED',
+    );
+  });
+
+  it('gives whole numbers beyond 2^53 as text, and takes bigints', async () => {
+    await using db = openMysql(await testDatabase('numbers'), { name: 'db' });
+    const large = 2n ** 62n + 1n;
+    const [row] = await db.query<{ large: string; small: number }>('SELECT ? AS large, ? AS small', [
+      large,
+      5n,
+    ]);
+    expect(row).to.deep.equal({ large: large.toString(), small: 5 });
+  });
+
+  it('does not outlive a statement past its deadline: the next one runs at once, on another connection', async () => {
+    await using db = openMysql(await testDatabase('deadline'), { name: 'db', connections: 1 });
+    const startedAt = performance.now();
+    const read = await rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 150 }));
+    const write = await rejection(db.execute('DO SLEEP(20)', [], { timeoutMs: 150 }));
+    expect(read).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(write, 'a write may still happen').to.have.property('code', 'OUTCOME_UNKNOWN');
+    expect(await db.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+    expect(performance.now() - startedAt).to.be.below(5_000);
+  });
+
+  it('is waited for no longer than the deadline, and by no more than the queue holds', async () => {
+    await using db = openMysql(await testDatabase('queue'), { name: 'db', connections: 1, queueLimit: 1 });
+    const busy = rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 1_500 }));
+    const waiting = rejection(db.execute('DO 1', [], { timeoutMs: 200 }));
+    const refused = await rejection(db.execute('DO 1', [], { timeoutMs: 10_000 }));
+    expect(refused).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect((await waiting).message).to.contain('no connection within 200 ms');
+    expect(await waiting, 'it was never sent').to.have.property('code', 'STORE_UNAVAILABLE');
+    await busy;
+    expect(await db.query('SELECT 1 AS one')).to.have.length(1);
+  });
+
+  it('that is lost makes a read unavailable and a write unknown, and is replaced', async () => {
+    const url = await testDatabase('lost');
+    await using wire = await startWire(url);
+    await using db = openMysql(through(wire, url), { name: 'db', connections: 1 });
+    await db.execute('CREATE TABLE t (id INT PRIMARY KEY)');
+    wire.cutBeforeReplyTo((sent) => sent.includes('SELECT'));
+    expect(await rejection(db.query('SELECT 1'))).to.have.property('code', 'STORE_UNAVAILABLE');
+    wire.cutBeforeReplyTo((sent) => sent.includes('INSERT'));
+    expect(await rejection(db.execute('INSERT INTO t VALUES (1)'))).to.have.property(
+      'code',
+      'OUTCOME_UNKNOWN',
+    );
+    expect(await rejection(db.execute('INSERT INTO t VALUES (1)'))).to.have.property('code', 'DUPLICATE_ROW');
+  });
+
+  it('to a server that accepts and never greets fails within the deadline', async () => {
+    const url = await testDatabase('mute');
+    await using wire = await startWire(url);
+    wire.acceptWithoutAnswering();
+    await using db = openMysql(through(wire, url), { name: 'db', connectTimeoutMs: 200 });
+    const startedAt = performance.now();
+    expect(await rejection(db.execute('DO 1'))).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(performance.now() - startedAt).to.be.below(2_000);
+    wire.heal();
+    await db.execute('DO 1');
+  });
+
+  it('to a database or table that is not there is a mismatch, not an outage', async () => {
+    const mysql = await testMysql();
+    await using nowhere = openMysql(mysql.url('no_such_database'), { name: 'db' });
+    expect(await rejection(nowhere.query('SELECT 1'))).to.have.property('code', 'MISMATCH');
+    await using empty = openMysql(await testDatabase('empty'), { name: 'db' });
+    expect(await rejection(empty.query('SELECT * FROM nothing'))).to.have.property('code', 'MISMATCH');
+  });
+
+  it('never shows its password in an error', async () => {
+    const password = 'a-password-nobody-may-see';
+    const url = new URL(await testDatabase('denied'));
+    url.password = password;
+    await using db = openMysql(url.href, { name: 'db' });
+    expect((await rejection(db.query('SELECT 1'))).message).to.not.contain(password);
+  });
+
+  it('past its deadline leaves no socket behind, also when the server hangs', async () => {
+    const url = await testDatabase('hung');
+    await using wire = await startWire(url);
+    await using db = openMysql(through(wire, url), { name: 'db', connections: 3, connectTimeoutMs: 200 });
+    await Promise.all([db.execute('DO 1'), db.execute('DO 1'), db.execute('DO 1')]);
+    const sockets = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    const before = sockets();
+    wire.silence();
+    const lost = [1, 2, 3].map(async () => rejection(db.execute('DO 1', [], { timeoutMs: 150 })));
+    for (const error of await Promise.all(lost)) expect(error).to.have.property('code', 'OUTCOME_UNKNOWN');
+    // The proxy's own ends stay open while it is silent.
+    await until('the three sockets to be gone', () => sockets() === before - 3);
+    wire.heal();
+    await db.execute('DO 1');
+  });
+
+  it('is closed within a bounded time, whatever still runs', async () => {
+    const db = openMysql(await testDatabase('closing'), { name: 'db' });
+    const running = rejection(db.execute('DO SLEEP(20)', [], { timeoutMs: 30_000 }));
+    await db.query('SELECT 1');
+    const startedAt = performance.now();
+    await db.close();
+    expect(performance.now() - startedAt).to.be.below(2_500);
+    expect(await running).to.have.property('code', 'OUTCOME_UNKNOWN');
+  });
+});
