@@ -81,6 +81,7 @@ class Held implements HeldLock {
   readonly #observer: Disposable;
   /** The attachment of the session at which the node was last seen to be ours. */
   #verifiedAt: number;
+  #releasing = false;
 
   constructor(
     session: Session,
@@ -109,6 +110,7 @@ class Held implements HeldLock {
   }
 
   mayWrite(): boolean {
+    if (this.#releasing) return false;
     return this.#session.mayWrite() && !this.signal.aborted && this.#verifiedAt === this.#session.attachments;
   }
 
@@ -119,6 +121,8 @@ class Held implements HeldLock {
   }
 
   async release(): Promise<void> {
+    // The next holder may have it before we hear that our node is gone.
+    this.#releasing = true;
     try {
       if (this.signal.aborted) return;
       const { version } = await this.#own();
