@@ -8,6 +8,7 @@ import { UsageError } from '../operator/errors.ts';
 import { printJson, printLines, type Terminal } from '../operator/terminal/terminal.ts';
 import { formatTable } from '../operator/terminal/table.ts';
 import { DRILLS } from './catalogue.ts';
+import { hasFaketime } from './faults/machine.ts';
 import type { Drill, DrillReport } from './drill.ts';
 import { describeReport } from './report.ts';
 import { runDrill } from './run-drill.ts';
@@ -83,6 +84,7 @@ async function runAll(drills: readonly Drill[], given: Given, terminal: Terminal
           seconds: given.seconds,
           faults: given.faults,
         };
+        requireNeeds(drill);
         reports.push(await runDrill(drill, options, cluster, progress, stopping.signal));
       }
       return reports;
@@ -93,6 +95,16 @@ async function runAll(drills: readonly Drill[], given: Given, terminal: Terminal
   if (existsSync(runDir.clusterFile)) return play(runDir);
   const own = new RunDir(join(REPOSITORY, '.run-drill'));
   return withOwnCluster(own, progress, stopping.signal, async () => play(own));
+}
+
+/** @throws UsageError that says what to install or to type */
+function requireNeeds({ name, needs }: Drill): void {
+  if (needs.includes('faketime') && !hasFaketime())
+    throw new UsageError(`${name} needs libfaketime: sudo apt-get install libfaketime`);
+  if (needs.includes('root') && process.getuid?.() !== 0)
+    throw new UsageError(
+      `${name} mounts a small disk, which needs root: sudo ./scripts/keymill drill ${name}`,
+    );
 }
 
 function listDrills(terminal: Terminal, json: boolean): void {

@@ -1,5 +1,7 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { POOL_KEY } from '../../../db/redis-keys.ts';
+import { parseMetrics, tryGet } from '../../cluster/http.ts';
 import type { Drill } from '../drill.ts';
 import { withRedis } from '../stage/redis.ts';
 import type { Stage } from '../stage/stage.ts';
@@ -11,6 +13,27 @@ const ALL_DOWN_MS = 30_000;
 
 function chooseRedis(stage: Stage): { name: string; url: string } {
   return stage.pick(stage.cluster.file.redis);
+}
+
+async function fullestRedis(stage: Stage): Promise<string> {
+  const levels = await Promise.all(
+    stage.cluster.file.redis.map(async (server) => ({
+      name: server.name,
+      level: await withRedis(server, async (redis) => Number(await redis.command('LLEN', [POOL_KEY]))),
+    })),
+  );
+  return levels.reduce((best, next) => (next.level > best.level ? next : best)).name;
+}
+
+/** Keys that mappers drew and found bound, since they were started. */
+async function duplicatesMet(stage: Stage): Promise<number> {
+  const pages = await Promise.all(
+    stage.cluster.file.mappers.map(async ({ admin }) => tryGet(`${admin}/metrics`)),
+  );
+  return pages
+    .flatMap((page) => parseMetrics(page?.body ?? ''))
+    .filter(({ name }) => name === 'keymill_key_duplicates_total')
+    .reduce((sum, { value }) => sum + value, 0);
 }
 
 const redisDown: Drill = {
@@ -72,7 +95,8 @@ const redisRollback: Drill = {
   goals: () => ({ failedRedirects: 0, ackedShare: 0.999 }),
   round: async (stage) => {
     const { cluster } = stage;
-    const { name } = chooseRedis(stage);
+    // The one that keys are taken from now: the fullest.
+    const name = await fullestRedis(stage);
     const data = join(cluster.runDir.dataOf(name), 'appendonlydir');
     const copy = join(cluster.runDir.dataOf(name), 'drill-copy');
     stage.event(`the data of ${name} is copied`);
@@ -86,8 +110,12 @@ const redisRollback: Drill = {
     await cp(copy, data, { recursive: true });
     await rm(copy, { recursive: true });
     await stage.undo('restart');
+    const met = await duplicatesMet(stage);
     stage.event(`${name} runs again, on its old data`);
     await stage.pause(FAULT_MS);
+    stage.event(
+      `mappers met ${(await duplicatesMet(stage)) - met} keys that were bound already, and bound none of them`,
+    );
     end();
   },
 };

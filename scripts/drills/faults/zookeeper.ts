@@ -107,8 +107,11 @@ const lockDeleted: Drill = {
     const shard = stage.pick(shards);
     const before = stage.reignsOf([shard]);
     const end = stage.beginFault(`zkCli deletes /shard-locks/${shard}, which ${producer} holds`);
+    const startedMs = stage.nowMs;
     await stage.keymill('zk', 'delete', `/shard-locks/${shard}`);
-    await stage.takenOver(before, stage.nowMs);
+    // zkCli has long done it when it returns: the watch knows when.
+    const sinceMs = Math.min(stage.nowMs, ...stage.locks.gapsSince(startedMs).map(({ fromMs }) => fromMs));
+    await stage.takenOver(before, sinceMs);
     end();
   },
 };

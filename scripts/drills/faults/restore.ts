@@ -1,0 +1,99 @@
+import { databaseOf, openMysql, type Mysql } from '../../../db/mysql.ts';
+import { signalProcess } from '../../servers/identity.ts';
+import type { Drill } from '../drill.ts';
+import { hidePools } from '../stage/pools.ts';
+import type { Stage } from '../stage/stage.ts';
+
+/** A keys-db that comes back as it was some time ago, while pools and links know better. */
+
+const CLAIMS_AFTER_BACKUP = 2;
+const CLAIM_TIMEOUT_MS = 20_000;
+const SLOW_MS = 60_000;
+
+async function tablesOf(keysDb: Mysql, database: string): Promise<string[]> {
+  const rows = await keysDb.query<{ name: string }>(
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'",
+    [database],
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function backUp(keysDb: Mysql, database: string, backup: string): Promise<void> {
+  await keysDb.execute(`DROP DATABASE IF EXISTS \`${backup}\``);
+  await keysDb.execute(`CREATE DATABASE \`${backup}\``);
+  for (const table of await tablesOf(keysDb, database)) {
+    await keysDb.execute(`CREATE TABLE \`${backup}\`.\`${table}\` LIKE \`${database}\`.\`${table}\``);
+    await keysDb.execute(
+      `INSERT INTO \`${backup}\`.\`${table}\` SELECT * FROM \`${database}\`.\`${table}\``,
+      [],
+      { timeoutMs: SLOW_MS },
+    );
+  }
+}
+
+/** All tables in one statement: nobody sees half a restore. */
+async function putBack(keysDb: Mysql, database: string, backup: string): Promise<void> {
+  const newer = `${backup}_newer`;
+  await keysDb.execute(`DROP DATABASE IF EXISTS \`${newer}\``);
+  await keysDb.execute(`CREATE DATABASE \`${newer}\``);
+  const moves = (await tablesOf(keysDb, backup)).flatMap((table) => [
+    `\`${database}\`.\`${table}\` TO \`${newer}\`.\`${table}\``,
+    `\`${backup}\`.\`${table}\` TO \`${database}\`.\`${table}\``,
+  ]);
+  await keysDb.execute(`RENAME TABLE ${moves.join(', ')}`, [], { timeoutMs: SLOW_MS });
+  for (const old of [backup, newer]) await keysDb.execute(`DROP DATABASE \`${old}\``);
+}
+
+async function lastBatch(keysDb: Mysql): Promise<number> {
+  const [row] = await keysDb.query<{ last: number | null }>('SELECT MAX(id) AS last FROM batches');
+  return row?.last ?? 0;
+}
+
+/** Makes the holder issue keys by hiding every pool until it has claimed some batches. */
+async function issueKeys(stage: Stage, keysDb: Mysql): Promise<void> {
+  const from = await lastBatch(keysDb);
+  await hidePools(stage);
+  const deadline = performance.now() + CLAIM_TIMEOUT_MS;
+  while ((await lastBatch(keysDb)) < from + CLAIMS_AFTER_BACKUP) {
+    if (performance.now() > deadline) throw new Error('nobody claimed although every pool is empty');
+    await stage.pause(20);
+  }
+  await stage.undo('pools');
+}
+
+export const keysDbRestored: Drill = {
+  name: 'keys-db-restored',
+  does: 'a keys-db is restored from a backup under live pools, once from an older reign and once from the same: filling goes on, nothing is bound twice',
+  needs: [],
+  rounds: 2,
+  goals: () => ({ failedRedirects: 0 }),
+  round: async (stage, round) => {
+    const { cluster } = stage;
+    const { name, url } = stage.pick(cluster.file.keysDbs);
+    const database = databaseOf(url);
+    const backup = `${database}_drill`;
+    await using keysDb = openMysql(url, { name, connections: 1 });
+    stage.event(`a backup of ${name} is made`);
+    await backUp(keysDb, database, backup);
+    const owner = stage.locks.holderOf(name)?.owner ?? '';
+    if (round % 2 === 1) {
+      const before = stage.reignsOf([name]);
+      stage.event(`kill -9 of ${owner}'s worker, so that a later reign follows`);
+      const sinceMs = stage.nowMs;
+      signalProcess(await cluster.workerOf(owner), 'SIGKILL');
+      await stage.takenOver(before, sinceMs);
+    }
+    await issueKeys(stage, keysDb);
+    await stage.pause(1_000);
+    stage.forgive(name);
+    const end = stage.beginFault(
+      `${name} is restored from the backup of ${round % 2 === 1 ? 'an older' : 'the same'} reign`,
+    );
+    await putBack(keysDb, database, backup);
+    await stage.pause(2_000);
+    await issueKeys(stage, keysDb);
+    stage.event(`${name} issues keys again`);
+    await stage.pause(2_000);
+    end();
+  },
+};
