@@ -1,26 +1,27 @@
-/** Wakes one loop from wherever something changed. Rings are not counted: a loop looks at everything when it wakes. */
+/** Wakes loops from wherever something changed. Rings are not counted: a loop looks at everything when it wakes. */
 export class Bell {
+  readonly #waiting = new Set<() => void>();
   #rung = false;
-  #wake: (() => void) | undefined;
 
   ring(): void {
     this.#rung = true;
-    this.#wake?.();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Returns at the next ring (at once if it rang since the last wait), after `timeoutMs`, or when aborted. */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.#wake = () => {
+        const wake = (): void => {
           clearTimeout(timer);
+          signal.removeEventListener('abort', wake);
+          this.#waiting.delete(wake);
           resolve();
         };
-        signal.addEventListener('abort', this.#wake, { once: true });
+        const timer = setTimeout(wake, timeoutMs);
+        signal.addEventListener('abort', wake);
+        this.#waiting.add(wake);
       });
-      if (this.#wake) signal.removeEventListener('abort', this.#wake);
-      this.#wake = undefined;
     }
     this.#rung = false;
   }

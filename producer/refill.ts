@@ -1,5 +1,5 @@
 import type { KeysDb } from '../db/keys-db.ts';
-import type { Batch } from '../db/keys-db/batch.ts';
+import { MAX_PARTS, type Batch } from '../db/keys-db/batch.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
@@ -105,10 +105,11 @@ async function claimAgain(options: RefillOptions, ids: readonly number[], reader
 }
 
 function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
-  return pools.flatMap((pool) => {
+  const parts = pools.flatMap((pool) => {
     const lane = lanes.get(pool);
     return lane ? [{ pool, seq: lane.nextSeq }] : [];
   });
+  return parts.slice(0, MAX_PARTS);
 }
 
 function carry({ lanes }: RefillOptions, batch: Batch, size: number, reader: Reader): void {

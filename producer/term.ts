@@ -239,13 +239,15 @@ export class Term {
     this.#lookSoon(0);
   }
 
-  /** What this producer has too much of, and what it cannot reach though another can. */
+  /** What this producer has too much of, what it must not write to, and what it cannot reach though another can. */
   #giveBack(view: BalanceView, nowMs: number): void {
     const settled = this.#handOvers.settle(view, nowMs);
     if (settled !== undefined) this.#attempts.unblock(settled);
     this.#handOvers.observe(view.members, nowMs);
     for (const reign of this.reigns) {
-      if (this.#capacity === 0 || this.#isBlindFor(reign.shard, view, nowMs)) void reign.release();
+      const { shard } = reign;
+      const isWrong = this.#options.reachability.get(shard)?.mismatch !== undefined;
+      if (this.#capacity === 0 || isWrong || this.#isBlindFor(shard, view, nowMs)) void reign.release();
     }
     const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
     if (!begun) return;
