@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
+import { hasKeyShape } from './alias.ts';
 import { inDrawOrder, type PoolView } from './pool-view.ts';
 
 /** A key in this mapper's hands: in the reserve, or drawn for a request and not yet settled. */
@@ -20,6 +21,8 @@ export interface KeySupplyOptions {
   readonly pools: readonly PoolView[];
   /** Most keys held ready. How many really are follows the demand. */
   readonly reserve: number;
+  /** Characters of a key. */
+  readonly keyLength: number;
   /** Which of these keys are bound already, read in one go; keys whose urls server is down count as free. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Told how many keys were given up, and why. */
@@ -28,8 +31,8 @@ export interface KeySupplyOptions {
   readonly log: Log;
 }
 
-/** `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened; `not_returned`: Redis did not take it back. */
-export type DropReason = 'duplicate' | 'slot_down' | 'unresolved' | 'not_returned';
+/** `malformed`: no key at all; `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened; `not_returned`: Redis did not take it back. */
+export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'not_returned';
 
 interface Waiter {
   readonly resolve: (taken: TakenKey) => void;
@@ -181,9 +184,19 @@ export class KeySupply {
   }
 
   #hold(from: PoolView, keys: readonly string[]): TakenKey[] {
-    const taken = keys.map((key) => ({ key, from }));
+    const taken = keys.filter((key) => this.#isKey(key)).map((key) => ({ key, from }));
     for (const one of taken) this.#held.add(one);
+    const malformed = keys.length - taken.length;
+    if (malformed > 0) {
+      this.#options.log.error({ pool: from.name, malformed }, 'a pool holds what is no key: dropped');
+      this.#options.onDropped(malformed, 'malformed');
+    }
     return taken;
+  }
+
+  /** A link under anything else could never be followed. */
+  #isKey(text: string): boolean {
+    return text.length === this.#options.keyLength && hasKeyShape(text);
   }
 
   /** To those who wait, the rest to the reserve. */

@@ -60,6 +60,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   const supply: KeySupply = new KeySupply({
     pools,
     reserve: config.reserve,
+    keyLength: config.stores.keys.length,
     findBound: async (keys) => servers.findBound(keys),
     onDropped: (count, reason) => {
       metrics.dropped.inc({ reason }, count);

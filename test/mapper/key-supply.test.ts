@@ -70,6 +70,7 @@ describe('the key supply', () => {
     return new KeySupply({
       pools: views,
       reserve,
+      keyLength: 8,
       findBound: async (keys) => {
         checks.push([...keys]);
         return new Set(keys.filter((key) => bound.has(key)));
@@ -237,6 +238,13 @@ describe('the key supply', () => {
     const taken = await supply.draw();
     expect(bound.has(taken.key)).to.equal(false);
     expect(dropped['duplicate']).to.equal(1_900);
+  });
+
+  it('drops what is no key, and goes on', async () => {
+    await fill(0, ['short', 'much-too-long', 'sp ace!!', 'SETTINGS', 'abcdefgh', 'ijklmnop']);
+    const taken = [await supply.draw(), await supply.draw()];
+    expect(taken.map(({ key }) => key)).to.deep.equal(['abcdefgh', 'ijklmnop']);
+    expect(dropped).to.deep.equal({ malformed: 4 });
   });
 
   it('trusts a pool again after a take without any bound key', async () => {
