@@ -40,6 +40,14 @@ describe('keys-db: deliveries', () => {
     expect(await test.db.pendingBatches()).to.deep.equal([second]);
   });
 
+  it('complete a batch also when its parts are marked at the same time', async () => {
+    await using test = await reigning(1_000);
+    const batch = await claim(test, 10, 1);
+    await Promise.all([test.db.markDelivered(batch, [0]), test.db.markDelivered(batch, [1])]);
+    expect(await test.db.pendingBatches()).to.deep.equal([]);
+    expect(await usedIds(test)).to.have.length(10);
+  });
+
   it('are completed by the successor when all parts were delivered and the mark was not', async () => {
     await using test = await reigning(100);
     const batch = await claim(test, 10, 1);
