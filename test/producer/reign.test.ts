@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { FaultyProxy } from '../../scripts/faults/proxy.ts';
 import { openPool } from '../../db/pool.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
@@ -153,6 +154,29 @@ describe('a reign', function () {
     await untilFilled(cluster);
     await untilNothingPends();
     await dead[Symbol.asyncDispose]();
+  });
+
+  it('fills the others while one Redis hangs, and delivers to it what it is owed when it is back', async () => {
+    const { keysDb, poolA, poolB } = stores();
+    const url = new URL(cluster.redis[0]?.url ?? '');
+    await using proxy = await FaultyProxy.start({ host: '127.0.0.1', port: Number(url.port) });
+    url.port = String(proxy.port);
+    await using hanging = openPool({ name: poolA.name, url: url.href, log });
+    await using _ = await reignOver(cluster, { pools: [hanging, poolB] });
+    await untilFilled(cluster);
+    proxy.silence();
+    const start = performance.now();
+    for (let round = 0; round < 5; round += 1) {
+      await poolB.take(10_000);
+      await until('the other pool to be filled', async () => (await poolB.level()) > 400);
+    }
+    expect(performance.now() - start).to.be.below(4_000);
+    await poolA.take(10_000);
+    proxy.heal();
+    await untilFilled(cluster);
+    await untilNothingPends();
+    expect(await keysDb.losses()).to.deep.equal([]);
+    await expectDistinct();
   });
 
   it('writes off a part whose pool is no longer configured', async () => {
