@@ -6,6 +6,7 @@ import { MYSQL_DRILLS } from './faults/mysql.ts';
 import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
+import { WIRE_DRILLS } from './faults/wire.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
 
 /** Every drill there is, in the order in which `--all` runs them. */
@@ -16,6 +17,7 @@ export const DRILLS: readonly Drill[] = [
   ...MYSQL_DRILLS,
   keysDbRestored,
   ...ZOOKEEPER_DRILLS,
+  ...WIRE_DRILLS,
   oom,
   clockStep,
   diskFull,

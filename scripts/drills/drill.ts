@@ -43,8 +43,8 @@ export interface Drill {
   round(stage: Stage, round: number): Promise<void>;
 }
 
-/** `faultable`: proxies before every server; `root`: to mount; `faketime`: libfaketime is installed. */
-export type Need = 'faultable' | 'root' | 'faketime';
+/** `root`: to mount a small disk; `faketime`: Debian's libfaketime. */
+export type Need = 'root' | 'faketime';
 
 export interface DrillReport {
   readonly name: string;

@@ -91,14 +91,15 @@ export const clockStep: Drill = {
     });
     stage.event(`${producer} and ${mapper} are restarted with a clock of their own`);
     for (const id of [producer, mapper]) await cluster.kill(id, 'SIGTERM');
-    await cluster.startMissing({
+    const environment = {
       LD_PRELOAD: FAKETIME ?? '',
       FAKETIME_TIMESTAMP_FILE: clock,
       FAKETIME_NO_CACHE: '1',
       // A step moves the wall clock alone.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       DONT_FAKE_MONOTONIC: '1',
-    });
+    };
+    await cluster.startMissing({ environment });
     await stage.quiet();
     const before = stage.reignsOf(cluster.shards);
     const end = stage.beginFault('their clock is an hour ahead');

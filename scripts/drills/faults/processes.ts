@@ -13,7 +13,7 @@ export function chooseHolder(stage: Stage): { producer: string; shards: string[]
 }
 
 /** Until a silent holder's locks are free: the timeout, one look of ZooKeeper, and some time to take them. */
-function silentBound({ sessionTimeoutMs, tickMs }: Limits): number {
+export function silentBound({ sessionTimeoutMs, tickMs }: Limits): number {
   return sessionTimeoutMs + tickMs + 500;
 }
 

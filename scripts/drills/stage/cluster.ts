@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { producerPath } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
 import { describeCluster, writeClusterFile, type ClusterFile } from '../../cluster/cluster-file.ts';
-import { addressesOf, TOKEN_VARIABLE } from '../../cluster/environment.ts';
+import { addressesOf, TOKEN_VARIABLE, type Addresses } from '../../cluster/environment.ts';
 import { takeLock } from '../../cluster/lock.ts';
 import { scaleMembers } from '../../cluster/members.ts';
 import type { Progress } from '../../cluster/progress.ts';
@@ -18,6 +18,14 @@ const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() 
 
 /** What happens to a process in a drill is always this: a signal, and perhaps a start of what is missing. */
 const DEATH_TIMEOUT_MS = 30_000;
+
+/** How what is started now differs from what `up` starts. */
+export interface Differently {
+  /** Variables that the started processes get besides. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Where started producers and mappers find their servers, as far as it is elsewhere. */
+  readonly addresses?: Partial<Addresses>;
+}
 
 /**
  * The cluster under test: the one that a `cluster.json` describes, and nothing else. A process is only touched when that file (or,
@@ -93,9 +101,8 @@ export class DrillCluster {
   /**
    * Starts every server, producer and mapper that does not run, without waiting until producers and mappers are ready, and
    * describes the cluster anew.
-   * @param environment variables that the started processes get besides
    */
-  async startMissing(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+  async startMissing({ environment = {}, addresses: changed = {} }: Differently = {}): Promise<void> {
     const lock = await takeLock(this.runDir, () => undefined);
     const before = { ...process.env };
     Object.assign(process.env, environment);
@@ -106,7 +113,7 @@ export class DrillCluster {
       const launch = this.#launch(state);
       await startServers(shape, launch);
       const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
-      const reserved = await scaleMembers(counts, addresses, launch);
+      const reserved = await scaleMembers(counts, { ...addresses, ...changed }, launch);
       for (const port of reserved) port.release();
       const workers = new Map(this.file.producers.map(({ id, workerPid }) => [id, workerPid]));
       writeClusterFile(this.runDir, describeCluster(shape, counts, addresses, state, workers));

@@ -1,0 +1,95 @@
+import type { Drill } from '../drill.ts';
+import { parseMetrics, tryGet } from '../../cluster/http.ts';
+import type { Stage } from '../stage/stage.ts';
+import { putOnWire } from '../stage/wire.ts';
+import { silentBound } from './processes.ts';
+
+/** Drills on the network between one process and its servers: silence without a reset, answers that never arrive. */
+
+const SHARE_TIMEOUT_MS = 30_000;
+const CUT_EVERY_MS = 500;
+const CUTS = 20;
+
+/** Waits until this producer has its share again. */
+async function untilItHolds(stage: Stage, producer: string): Promise<string[]> {
+  const deadline = performance.now() + SHARE_TIMEOUT_MS;
+  for (;;) {
+    const shards = stage.holdings().get(producer) ?? [];
+    if (shards.length > 0) return shards;
+    if (performance.now() > deadline) throw new Error(`${producer} was given no shard`);
+    await stage.pause(50);
+  }
+}
+
+/** What a producer says of its session: connected, suspended or lost. */
+async function sessionState(stage: Stage, producer: string): Promise<string> {
+  const admin = stage.cluster.file.producers.find(({ id }) => id === producer)?.admin ?? '';
+  const page = await tryGet(`${admin}/metrics`);
+  const state = parseMetrics(page?.body ?? '').find(
+    ({ name, value }) => name === 'keymill_session_state' && value === 1,
+  );
+  return state?.labels['state'] ?? 'unknown';
+}
+
+const zkSilent: Drill = {
+  name: 'zk-silent',
+  does: 'the network between one producer and ZooKeeper swallows everything, without a reset: it knows by its own clock that it has lost its locks',
+  needs: [],
+  rounds: 1,
+  goals: (limits) => ({
+    failedShortens: 0,
+    failedRedirects: 0,
+    unownedMaxMs: silentBound(limits),
+    deadMaxMs: silentBound(limits),
+  }),
+  round: async (stage) => {
+    const { id: producer } = stage.pick(stage.cluster.file.producers);
+    const { proxies } = await putOnWire(stage, producer, 'zookeeper');
+    const shards = await untilItHolds(stage, producer);
+    await stage.quiet();
+    const before = stage.reignsOf(shards);
+    const end = stage.beginFault(
+      `silence between ${producer}, which holds ${shards.join(', ')}, and ZooKeeper`,
+    );
+    const sinceMs = stage.nowMs;
+    for (const proxy of proxies.values()) proxy.silence();
+    const takenOver = stage.takenOver(before, sinceMs);
+    await stage.pause(stage.limits.sessionTimeoutMs + stage.limits.tickMs);
+    const state = await sessionState(stage, producer);
+    if (state !== 'lost') stage.violation(`${producer} calls its session ${state} after the session timeout`);
+    await takenOver;
+    stage.event('the network speaks again');
+    for (const proxy of proxies.values()) proxy.heal();
+    end();
+    await stage.pause(1_000);
+    await stage.undo('wire');
+  },
+};
+
+const insertUnknown: Drill = {
+  name: 'insert-unknown',
+  does: 'answers to INSERTs of links are cut off, so that a mapper cannot know whether they happened: what it acknowledges redirects',
+  needs: [],
+  rounds: 1,
+  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
+  round: async (stage) => {
+    const { id: mapper } = stage.pick(stage.cluster.file.mappers);
+    const { proxies } = await putOnWire(stage, mapper, 'urls');
+    const end = stage.beginFault(`${CUTS} times the answer to an INSERT of ${mapper} is cut off`);
+    let cut = 0;
+    for (let i = 0; i < CUTS; i++) {
+      stage.pick([...proxies.values()]).cutBeforeReplyTo((sent) => {
+        const isInsert = sent.includes('INSERT INTO urls');
+        if (isInsert) cut += 1;
+        return isInsert;
+      });
+      await stage.pause(CUT_EVERY_MS);
+    }
+    end();
+    stage.event(`${cut} answers were cut off`);
+    if (cut === 0) stage.violation('no INSERT was seen on the wire');
+    await stage.undo('wire');
+  },
+};
+
+export const WIRE_DRILLS: readonly Drill[] = [zkSilent, insertUnknown];

@@ -1,0 +1,80 @@
+import { expect } from 'chai';
+import { TestCluster } from '../e2e/cluster.ts';
+import type { DrillReport } from '../../scripts/drills/drill.ts';
+
+/**
+ * The short set: faults of every kind on one cluster, a few rounds each, under a modest load. What must never happen is asserted
+ * here; how fast things are is measured by the whole set on a machine that does nothing else (docs/reliability.md).
+ */
+describe('short drills', function () {
+  this.timeout(180_000);
+  let cluster: TestCluster;
+
+  before(async () => {
+    // The audit waits for the quarantine after every drill.
+    process.env['KEYMILL_QUARANTINE_MS'] = '3000';
+    cluster = new TestCluster('short-drills');
+    await cluster.must('up', '--detach');
+  });
+
+  after(async () => {
+    delete process.env['KEYMILL_QUARANTINE_MS'];
+    await cluster.destroy();
+  });
+
+  async function drill(name: string, ...options: string[]): Promise<DrillReport> {
+    const { stdout, stderr } = await cluster.run(
+      'keymill',
+      'drill',
+      name,
+      '--rate',
+      '40',
+      ...options,
+      '--json',
+    );
+    try {
+      return JSON.parse(stdout) as DrillReport;
+    } catch {
+      throw new Error(`drill ${name} gave no report: ${stderr}`);
+    }
+  }
+
+  /** Timing belongs to a quiet machine; everything else holds on any. */
+  function expectSafe(report: DrillReport): void {
+    expect(report).to.include({ lost: 0, duplicates: 0, wrongTarget: 0, leaked: 0 });
+    expect(report.violations.filter((violation) => !/ ms, at most/.test(violation))).to.deep.equal([]);
+    expect(report.acked).to.be.greaterThan(0);
+    expect(report.redirects).to.be.greaterThan(0);
+  }
+
+  it('worker-kill: another producer takes over, no request fails', async () => {
+    const report = await drill('worker-kill', '--rounds', '3');
+    expectSafe(report);
+    expect(report).to.include({ failed: 0, refused: 0, unknown: 0, redirectsFailed: 0 });
+    expect(report.unownedMs.all.length).to.be.at.least(3);
+  });
+
+  it('zombie: nothing of the old epoch is accepted', async () => {
+    const report = await drill('zombie', '--rounds', '1');
+    expectSafe(report);
+    expect(report.unownedMs.all.length).to.be.at.least(1);
+  });
+
+  it('redis-flushed: the loss is noticed, the pool filled again, the lost keys recycled', async () => {
+    expectSafe(await drill('redis-flushed', '--rounds', '1'));
+  });
+
+  it('mapper-kill: what it acknowledged redirects, what it held is recycled', async () => {
+    const report = await drill('mapper-kill', '--rounds', '1');
+    expectSafe(report);
+    expect(report.redirectsFailed).to.equal(0);
+  });
+
+  it('refuses what the cluster does not describe, and drills that do not exist', async () => {
+    const { code, stderr } = await cluster.run('keymill', 'drill', 'nothing');
+    expect(code).to.equal(2);
+    expect(stderr).to.contain('there is no drill "nothing"');
+    const list = await cluster.keymill<{ name: string; does: string; needs: string[] }[]>('drill', '--list');
+    expect(list.map(({ name }) => name)).to.include.members(['worker-kill', 'zombie', 'chaos']);
+  });
+});
