@@ -58,7 +58,7 @@ export class Observer {
       const spread = await this.spread();
       return spread.join() === wanted.join() && (await this.readyShards()).size === this.shards.length;
     };
-    await until(`a spread of ${wanted.join(', ')}`, isRight, { timeoutMs: 30_000, everyMs: 100 });
+    await until(`a spread of ${wanted.join(', ')}`, isRight, { timeoutMs: 60_000, everyMs: 100 });
   }
 
   /** Shards whose holder is reconciled and ready to deliver, by the producers' own metrics. */

@@ -15,7 +15,7 @@ interface Audit {
 }
 
 describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   const cluster = new TestCluster('twenty-thousand');
   const client = new Client(CONNECTIONS);
   let source: UrlSource;

@@ -23,7 +23,7 @@ const SMALL = [
 const SERVERS = [...SMALL, '--servers-only'];
 
 describe('up and down', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let cluster: TestCluster;
 
   beforeEach(() => {
