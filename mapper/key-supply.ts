@@ -39,7 +39,8 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-const TAKE_TIMEOUT_MS = 200;
+/** Long enough for a busy machine; while a Redis hangs only one take pays it, for then the pool counts as away. */
+const TAKE_TIMEOUT_MS = 500;
 /** All takes on behalf of the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
 /** Held ready even when nothing was asked for lately. */

@@ -26,7 +26,7 @@ export interface Stores extends AsyncDisposable {
 }
 
 const POOL_POLL_MS = 250;
-const POOL_POLL_TIMEOUT_MS = 200;
+const POOL_POLL_TIMEOUT_MS = 500;
 const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 const URLS_POLL_MS = 250;
 /** How long starting waits for stores that do not answer: they are taken up when they come. */

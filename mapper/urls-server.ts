@@ -25,7 +25,7 @@ interface Read {
 const READ_TIMEOUT_MS = 1_000;
 const READ_LANES = 4;
 const MAX_BATCH_KEYS = 256;
-const PROBE_TIMEOUT_MS = 500;
+const PROBE_TIMEOUT_MS = 750;
 const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 /** No alias is this short: the look-up costs one index dive and finds nothing. */
 const PROBE_KEY = '-';

@@ -8,7 +8,7 @@ import { createWorld, randomKeys, type TestMapper, type World } from './world.ts
 type Faulty<T> = T & Awaited<ReturnType<typeof viaProxy>>;
 
 /** The limit for "at once": far above what an idle machine needs, far below any deadline in the code. */
-const AT_ONCE_MS = 150;
+const AT_ONCE_MS = 300;
 
 describe('a mapper in an outage', () => {
   let world: World;
@@ -116,7 +116,7 @@ describe('a mapper in an outage', () => {
         expect(result.status).to.equal(201);
         slowest.push(ms);
       }
-      expect(Math.max(...slowest)).to.be.lessThan(600);
+      expect(Math.max(...slowest)).to.be.lessThan(1_500);
       expect(await degraded()).to.deep.equal(['redis-1']);
       proxyOf(redis[0]).heal();
       await until('recovery', async () => JSON.stringify(await degraded()) === '[]');
