@@ -3,10 +3,10 @@ import { until } from '../until.ts';
 import { testCluster, type Cluster, type Producer } from './cluster.ts';
 
 const FAULTS = 8;
-const T = 1_000;
+const T = 2_000;
 
 describe('keys under random kills', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
@@ -95,7 +95,7 @@ async function drain(cluster: Cluster, taken: string[], signal: AbortSignal): Pr
 }
 
 async function untilTaken(taken: readonly string[], count: number): Promise<void> {
-  await until(`${count} keys to be taken`, () => taken.length >= count, { timeoutMs: 30_000 });
+  await until(`${count} keys to be taken`, () => taken.length >= count, { timeoutMs: 60_000 });
 }
 
 /** mulberry32 */
