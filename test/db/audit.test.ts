@@ -187,6 +187,19 @@ describe('audit', () => {
     });
   });
 
+  it('looks twice before it calls a key leaked: a mapper that stops puts its keys back against the stream', async () => {
+    await using system = await testSystem();
+    const issued = await system.issue(0, 300);
+    const [pool = expect.fail()] = system.pools;
+    const { keys } = await pool.take(20);
+    const reserves = async (): Promise<[]> => {
+      if (keys.length > 0) await pool.putBack(keys.splice(0));
+      return [];
+    };
+    const report = await audit({ ...system.sources, reserves });
+    expect(report).to.include({ leaked: 0, pooled: issued.length, balanced: true });
+  });
+
   it('is balanced and finds nothing leaked while keys flow, are put back, and are bound', async function () {
     this.timeout(60_000);
     await using system = await testSystem({ keysPerShard: 60_000 });

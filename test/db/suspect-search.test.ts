@@ -65,6 +65,41 @@ describe('search for suspects', () => {
     expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
   });
 
+  it('looks twice before it calls a key missing: a mapper that stops puts its keys back against the stream', async () => {
+    await using system = await testSystem();
+    await system.issue(0, 300);
+    const [pool = expect.fail()] = system.pools;
+    const { keys } = await pool.take(20);
+    const keysDb = system.shards[0]?.db ?? expect.fail();
+    // In no pool when the pools were read, in no reserve when the mappers are asked.
+    const reserves = async (): Promise<[]> => {
+      if (keys.length > 0) await pool.putBack(keys.splice(0));
+      return [];
+    };
+    const search = new SuspectSearch({ ...system.sources, reserves, keysDb, quarantineMs: 0, log });
+    expect(await search.run()).to.deep.include({ complete: true, missing: 0 });
+    expect(await keysDb.suspects()).to.deep.equal([]);
+  });
+
+  it('does not settle a range of which one key is missing or on its way', async () => {
+    await using system = await testSystem({ keysPerShard: 12_000 });
+    await system.issue(0, 11_000);
+    const keys = (await Promise.all(system.pools.map(async (pool) => (await pool.take(50_000)).keys))).flat();
+    const [first = '', ...others] = keys.filter((key) => (keyspace.locate(key)?.id ?? 0) <= 10_000);
+    await system.bind(others);
+    const search = searchOf(system, 60_000);
+    await search.run();
+    const keysDb = system.shards[0]?.db ?? expect.fail();
+    expect(await keysDb.settledRanges(), 'one is missing').to.deep.equal([]);
+    system.reserves.set('mapper-1', [first]);
+    await search.run();
+    expect(await keysDb.settledRanges(), 'one is in reserve').to.deep.equal([]);
+    await system.bind([first]);
+    system.reserves.set('mapper-1', []);
+    await search.run();
+    expect(await keysDb.settledRanges()).to.deep.equal([0]);
+  });
+
   it('recycles: a due key is claimed again, is pending and no suspect, and ends bound exactly once', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
