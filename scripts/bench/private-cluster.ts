@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { makeBenchDir, takeDown } from './bench-dir.ts';
 import { bareEnvironment } from './private-servers.ts';
 
 const UP_TIMEOUT_MS = 180_000;
+/** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */
+const NEEDED_GIB = 6;
 const SCRIPTS = join(import.meta.dirname, '..');
 const ClusterFile = z.object({ mappers: z.array(z.object({ url: z.string() })).min(1) });
 
@@ -17,10 +19,10 @@ export interface PrivateCluster extends AsyncDisposable {
 
 /** Starts it with this repository's own `up`; `down --wipe` when disposed. */
 export async function startPrivateCluster(signal: AbortSignal): Promise<PrivateCluster> {
-  const runDir = await mkdtemp(join(tmpdir(), 'keymill-bench-'));
+  const runDir = await makeBenchDir(NEEDED_GIB);
   const env = { ...bareEnvironment(), KEYMILL_RUN_DIR: runDir };
   const wipe = async (): Promise<void> => {
-    await promisify(execFile)(join(SCRIPTS, 'down'), ['--wipe'], { env });
+    await takeDown(runDir);
     await rm(runDir, { recursive: true, force: true });
   };
   try {

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { freemem, tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '../../db/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { MARIADB_USER, startMariaDb } from '../servers/mariadb.ts';
 import { startRedis } from '../servers/redis.ts';
 import { startZooKeeper } from '../servers/zookeeper.ts';
+import { makeBenchDir } from './bench-dir.ts';
 import type { BenchContext } from './row.ts';
 
 const GIB = 2 ** 30;
@@ -28,8 +29,8 @@ export class PrivateServers implements AsyncDisposable {
     this.#stack.defer(() => rm(dir, { recursive: true, force: true }));
   }
 
-  static async create(context: BenchContext): Promise<PrivateServers> {
-    return new PrivateServers(await mkdtemp(join(tmpdir(), 'keymill-bench-')), context);
+  static async create(context: BenchContext, neededGib = 2): Promise<PrivateServers> {
+    return new PrivateServers(await makeBenchDir(neededGib), context);
   }
 
   /** Something else to undo, before the servers stop. */

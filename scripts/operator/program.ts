@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../runtime/config/env.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { StartError } from '../servers/process.ts';
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
@@ -107,5 +108,6 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 /** What an operator needs to know; the stack only of what nobody foresaw. */
 function describe(error: unknown): string {
   if (error instanceof ConfigError || error instanceof KeymillError) return error.message;
+  if (error instanceof StartError) return [error.message, ...error.lastLines].join('\n  ');
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -1,7 +1,10 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { array, assert, double, property } from 'fast-check';
 import { intervalOf, meanOf, ratesOf } from '../../scripts/bench/interval.ts';
 import { toRow } from '../../scripts/bench/row.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { runKeymill } from './run-keymill.ts';
 
 const MEASURED = {
@@ -98,5 +101,24 @@ describe('keymill bench', () => {
       'passed',
     );
     expect(rows[0]).to.include({ name: 'permute', goal: null, passed: true });
+  });
+
+  it('a bench on private servers leaves nothing behind', async function () {
+    this.timeout(60_000);
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'claim', '--json']);
+    expect(exitCode, stderr).to.equal(0);
+    const [row] = JSON.parse(stdout) as {
+      name: string;
+      unit: string;
+      value: number;
+      baselineValue: number;
+    }[];
+    expect(row).to.include({ name: 'claim', unit: 'claims/s' });
+    expect(row?.value).to.be.above(0);
+    expect(row?.baselineValue).to.be.above(0);
+    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
+      name.startsWith(`${process.pid}-`),
+    );
+    expect(left).to.deep.equal([]);
   });
 });

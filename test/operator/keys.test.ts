@@ -110,6 +110,13 @@ describe('keymill where', () => {
     expect(await where(key)).to.include({ life: 'missing', place: null });
     const silent = { ...env, KEYMILL_REDIS: `${env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1` };
     expect(await where(key, silent)).to.deep.include({ life: 'unknown', unreachable: ['redis-3'] });
+    const dead = { ...env, KEYMILL_KEYS_DBS: 'keys-db-1=mysql://u:x@127.0.0.1:1/none' };
+    expect(await where(key, dead)).to.deep.include({
+      life: 'unknown',
+      keysDb: 'keys-db-1',
+      id: 5,
+      unreachable: ['keys-db-1'],
+    });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
     await urlsDb.insert([{ ...link, key, originalUrl: 'https://example.com/' }]);
     const bound = await where(`http://127.0.0.1:8080/${key}`);

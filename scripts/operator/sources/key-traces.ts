@@ -17,8 +17,8 @@ import { readReserve } from './reserves.ts';
 export interface Origin {
   readonly keysDb: string;
   readonly id: number;
-  /** `never`: not generated yet, or left out because it spells a word. */
-  readonly stage: 'never' | 'unused' | 'pending' | 'issued';
+  /** `never`: not generated yet, or left out because it spells a word. `unknown`: the keys-db did not answer. */
+  readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'unknown';
   /** The pool it is on its way to, while pending. */
   readonly pool: string | undefined;
 }
@@ -41,9 +41,11 @@ export async function findOrigin(
   const located = keyspace.locate(key);
   const config = stores.keysDbs.find(({ region }) => region === located?.region);
   if (located === undefined || config === undefined) return undefined;
-  return inquiry.ask(config.name, () =>
-    withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, keyspace, key, located.id)),
+  const { id } = located;
+  const answer = await inquiry.ask(config.name, () =>
+    withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, keyspace, key, id)),
   );
+  return answer ?? { keysDb: config.name, id, stage: 'unknown', pool: undefined };
 }
 
 async function readOrigin(keysDb: KeysDb, keyspace: Keyspace, key: string, id: number): Promise<Origin> {
