@@ -10,6 +10,8 @@ import type { SessionCredentials } from './transport.ts';
 const STAGGER_MS = 100;
 /** Between rounds in which every server failed: a storm of reconnects helps nobody. */
 const RETRY = { baseMs: 20, maxMs: 500 };
+/** Later rounds wait up to so many times as long as the first. */
+const MAX_PATIENCE = 4;
 const GIVEN_UP = 'the attempt was given up';
 
 /** How long one server may take for connect and handshake when a session of this timeout depends on it. */
@@ -41,12 +43,12 @@ export interface AttachOptions {
   readonly timeoutMs: number;
   /** The session to attach to; without it each attempt opens a new one. */
   readonly credentials?: SessionCredentials | undefined;
-  /** For one server: connect and handshake. */
+  /** For one server: connect and handshake; and again for `prove`. */
   readonly handshakeMs: number;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** What makes an attempt a success; it runs on the new connection, which is destroyed if it rejects. */
-  readonly prove: (connection: Connection) => Promise<void>;
+  readonly prove: (connection: Connection, deadlineMs: number) => Promise<void>;
 }
 
 /**
@@ -82,7 +84,8 @@ export async function attach(options: AttachOptions): Promise<Connection> {
 }
 
 /**
- * Rounds of {@link attach} with pauses between them, until one succeeds.
+ * Rounds of {@link attach} with pauses between them, until one succeeds. Later rounds wait longer for an answer: to an
+ * ensemble that is slow, not dead, ever the same short deadline would only mean more work that comes to nothing.
  * @throws CoordinationError SESSION_EXPIRED, or the signal's reason: nothing else ends it
  */
 export async function attachPatiently(
@@ -91,7 +94,10 @@ export async function attachPatiently(
 ): Promise<Connection> {
   for (let round = 0; ; round += 1) {
     try {
-      return await attach(options);
+      return await attach({
+        ...options,
+        handshakeMs: options.handshakeMs * Math.min(round + 1, MAX_PATIENCE),
+      });
     } catch (error) {
       options.signal.throwIfAborted();
       if (isCoordinationError(error, 'SESSION_EXPIRED')) throw error;
@@ -144,7 +150,7 @@ async function tryServer(options: AttachOptions, server: Server, signal: AbortSi
   signal.addEventListener('abort', giveUp, { once: true });
   try {
     signal.throwIfAborted();
-    await prove(connection);
+    await prove(connection, handshakeMs);
     return connection;
   } catch (error) {
     connection.destroy(GIVEN_UP);

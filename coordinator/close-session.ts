@@ -38,9 +38,9 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
         handshakeMs: HANDSHAKE_MS,
         log,
         signal,
-        prove: async (connection) => {
+        prove: async (connection, deadlineMs) => {
           sent = true;
-          await connection.closeSession(CLOSE_MS);
+          await connection.closeSession(deadlineMs);
         },
       },
       (round, error) => log.debug({ error, session: credentials.id, round }, 'session not closed yet'),

@@ -72,9 +72,9 @@ export class Session extends SessionNodes {
     const handshakeMs = handshakeFor(timeoutMs);
     let last: unknown;
     try {
-      const prove = async (fresh: Connection): Promise<void> => {
-        await fresh.heartbeat(handshakeMs);
-        await fresh.ensureChroot(handshakeMs);
+      const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
+        await fresh.heartbeat(deadlineMs);
+        await fresh.ensureChroot(deadlineMs);
       };
       const remember = (_round: number, error: unknown): void => {
         last = error;
@@ -238,7 +238,7 @@ export class Session extends SessionNodes {
           handshakeMs,
           log: this.log,
           signal: this.ended,
-          prove: async (connection) => connection.heartbeat(handshakeMs),
+          prove: async (connection, deadlineMs) => connection.heartbeat(deadlineMs),
         },
         (round, error) => {
           if (round === 5)

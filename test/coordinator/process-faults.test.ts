@@ -91,9 +91,9 @@ describe('session: faults of the process that holds it', () => {
     const tookMs = performance.now() - began;
     expect(outcome).to.equal('closed');
     await until('the lock to be free', async () => (await readLocks(witness)).size === 0, { everyMs: 2 });
-    // About 10 ms on an idle machine.
-    expect(tookMs).to.be.lessThan(100);
-    expect(performance.now() - began).to.be.lessThan(150);
+    // About 10 ms on an idle machine; this one may be busy with other tests.
+    expect(tookMs).to.be.lessThan(T / 6);
+    expect(performance.now() - began).to.be.lessThan(T / 5);
   });
 
   it('nothing keeps a process alive after its session was closed', async () => {
