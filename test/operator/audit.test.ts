@@ -1,9 +1,8 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { placementOf } from '../../db/keyspace/placement.ts';
+import { startAdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
@@ -48,28 +47,6 @@ async function issueKeys({
   return { taken, pooled: first.length - 3, pending: keys.length - first.length };
 }
 
-/** The admin port of a process, as far as the audit asks it. */
-async function startAdminPort(
-  answers: Record<string, unknown>,
-): Promise<AsyncDisposable & { url: string; asked: string[] }> {
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    const name = `${request.method} ${request.url}`;
-    asked.push(name);
-    response.writeHead(name in answers ? 200 : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(answers[name] ?? {}));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 async function announceMapper({ session }: TestCluster, id: string, admin: string): Promise<void> {
   await session.ensurePath(PATHS.mappers);
   await session.create(mapperPath(id), JSON.stringify({ id, url: 'http://127.0.0.1:1', admin }), {
@@ -92,7 +69,7 @@ describe('keymill audit', () => {
         alias: true,
       },
     ]);
-    await using mapper = await startAdminPort({ 'GET /reserve': { keys: [held] } });
+    await using mapper = await startAdminPort({ 'GET /reserve': async () => ({ keys: [held] }) });
     await announceMapper(cluster, 'mapper-1', mapper.url);
     const { exitCode, stdout } = await runKeymill(['audit', '--json'], cluster.env);
     const report = JSON.parse(stdout) as Report;
@@ -144,7 +121,7 @@ describe('keymill audit', () => {
   it('--repair asks the producers that hold a shard, and no others', async () => {
     await using cluster = await openTestCluster();
     const { session, env } = cluster;
-    await using holder = await startAdminPort({ 'POST /recycle': { recycled: 3 } });
+    await using holder = await startAdminPort({ 'POST /recycle': async () => ({ recycled: 3 }) });
     await using idle = await startAdminPort({});
     await session.ensurePath(PATHS.producers);
     for (const [id, admin] of [
