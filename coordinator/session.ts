@@ -61,6 +61,7 @@ export class Session extends SessionNodes {
   #clock: LivenessClock;
   #credentials: SessionCredentials;
   #attachments = 0;
+  #isOver = false;
   #closing: Promise<void> | undefined;
 
   /** Opens a new session. Rejects with UNAVAILABLE when no server answers in time. */
@@ -137,6 +138,11 @@ export class Session extends SessionNodes {
     return this.#connection.server;
   }
 
+  /** The ensemble itself has confirmed the end: nobody needs to close this session any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** How often a connection has been attached: a conclusion drawn at an earlier number must be verified again. */
   get attachments(): number {
     return this.#attachments;
@@ -176,12 +182,16 @@ export class Session extends SessionNodes {
   async #close(): Promise<void> {
     const connection = this.#connection;
     if (!this.#end('closed')) return;
-    if (await closeOver(connection)) return;
+    this.#isOver = await closeOver(connection);
+    if (this.#isOver) return;
     const signal = AbortSignal.timeout(CLOSE_MS);
     const { credentials, log } = this;
-    await closeSession({ connect: this.#connect, credentials, log, signal }).catch((error: unknown) =>
-      log.warn({ error, session: this.id }, 'session not closed; it ends when it times out'),
-    );
+    try {
+      await closeSession({ connect: this.#connect, credentials, log, signal });
+      this.#isOver = true;
+    } catch (error) {
+      log.warn({ error, session: this.id }, 'session not closed; it ends when it times out');
+    }
     connection.destroy('the session was closed');
   }
 
@@ -246,7 +256,7 @@ export class Session extends SessionNodes {
         },
       );
     } catch (error) {
-      if (isCoordinationError(error, 'SESSION_EXPIRED')) this.#end('expired');
+      if (isCoordinationError(error, 'SESSION_EXPIRED')) this.#isOver = this.#end('expired');
       return undefined;
     }
   }

@@ -12,7 +12,7 @@ export interface SupervisorLink {
    * @throws DeadlineError: take no lock
    */
   entrust(credentials: SessionCredentials): Promise<void>;
-  /** The session is over and needs no closing. */
+  /** The ensemble has confirmed that the session is over: it needs no closing. */
   sessionOver(sessionId: string): void;
   ready(): void;
 }

@@ -141,7 +141,7 @@ class Worker {
     await this.#term?.release();
     if (!this.#session) return;
     await this.#session.close();
-    this.#link.sessionOver(this.#session.id);
+    if (this.#session.isOver) this.#link.sessionOver(this.#session.id);
   }
 
   async #liveSessions(adminUrl: string, asked: Promise<void>): Promise<void> {
@@ -194,7 +194,7 @@ class Worker {
     } finally {
       this.#term = undefined;
       await session.close();
-      this.#link.sessionOver(session.id);
+      if (session.isOver) this.#link.sessionOver(session.id);
     }
   }
 

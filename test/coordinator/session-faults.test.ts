@@ -45,6 +45,7 @@ describe('session: faults of the network and of the client library', () => {
     harness.each((proxy) => proxy.heal());
     await until('expired', () => session.state === 'expired');
     expect(session.ended.aborted).to.equal(true);
+    expect(session.isOver).to.equal(true);
     expect(states).to.deep.equal(['suspended', 'lost', 'expired']);
   });
 
@@ -222,6 +223,7 @@ describe('session: faults of the network and of the client library', () => {
     const began = performance.now();
     await session.close();
     expect(performance.now() - began).to.be.lessThan(2000);
+    expect(session.isOver).to.equal(false);
     harness.each((proxy) => proxy.heal());
     const before = harness.proxies.map(({ accepted }) => accepted);
     await until('connections to be gone', () => harness.proxies.every(({ open }) => open === 0));
@@ -259,6 +261,7 @@ describe('session: faults of the network and of the client library', () => {
     await Promise.all([session.close(), session.close()]);
     await session.close();
     expect(session.state).to.equal('closed');
+    expect(session.isOver).to.equal(true);
     expect(session.mayWrite()).to.equal(false);
     expect(
       isCoordinationError(await session.get('/').catch((error: unknown) => error), 'NOT_CONNECTED'),
