@@ -40,6 +40,14 @@ export function giveBackOf({ self, members, assigned }: BalanceView): string | u
   });
 }
 
+/** There is another member with room that reaches the keys-db of this shard. */
+export function canAnotherReach({ self, members }: BalanceView, shard: string): boolean {
+  return members.some(
+    ({ id, unreachable, owned, capacity }) =>
+      id !== self.id && !unreachable.includes(shard) && owned.length < capacity,
+  );
+}
+
 /**
  * Paces hand-overs: one at a time, only while membership has been stable, and after one that the heir did not take,
  * a pause that doubles.

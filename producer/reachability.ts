@@ -43,6 +43,13 @@ export class Reachability {
     return this.#sights.get(shard);
   }
 
+  /** It has been asked once, is the configured one, and belongs to this ensemble or to none yet. */
+  isUsable(shard: string, ensemble: string): boolean {
+    const sight = this.#sights.get(shard);
+    if (sight?.reachable === undefined || sight.mismatch !== undefined) return false;
+    return sight.ensemble === undefined || sight.ensemble === ensemble;
+  }
+
   /** Names of the keys-dbs that did not answer when last asked. */
   get unreachable(): string[] {
     return [...this.#sights].filter(([, sight]) => sight.reachable === false).map(([name]) => name);

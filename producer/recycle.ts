@@ -22,6 +22,15 @@ export interface RecycleResult {
   readonly unreachable: readonly string[];
 }
 
+/** What several reigns found, as one. */
+export function sumOf(results: readonly RecycleResult[]): RecycleResult {
+  return {
+    recycled: results.reduce((sum, { recycled }) => sum + recycled, 0),
+    missing: results.reduce((sum, { missing }) => sum + missing, 0),
+    unreachable: [...new Set(results.flatMap(({ unreachable }) => unreachable))],
+  };
+}
+
 const EVERY_MS = 60_000;
 /** One pass finds as much as one batch may hold; after a great loss many follow each other. */
 const MAX_PASSES = 50;

@@ -11,14 +11,15 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { Announcement } from './announcement.ts';
 import { Attempts } from './attempts.ts';
-import { asksOf, type BalanceView } from './balance.ts';
+import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
+import { CapacityAlarm } from './capacity-alarm.ts';
 import { contend } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import type { PoolLevels } from './levels.ts';
 import { parseMember, type MemberView } from './member.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import type { Reachability } from './reachability.ts';
-import type { RecycleResult } from './recycle.ts';
+import { sumOf, type RecycleResult } from './recycle.ts';
 import { readReserves } from './reserves.ts';
 import { Reign, type ReignEnd } from './reign.ts';
 import type { Stores } from './stores.ts';
@@ -55,11 +56,11 @@ export class Term {
   readonly #attempts: Attempts;
   readonly #handOvers: HandOvers;
   readonly #announcement: Announcement;
+  readonly #alarm: CapacityAlarm;
   #locks: ReadonlyMap<string, LockHolder> | undefined;
   #members: ReadonlyMap<string, MemberView> | undefined;
   #asks: string[] = [];
   #capacity: number;
-  #shortage = 0;
   #releasing = false;
   #sweeping = false;
   #nextLook: NodeJS.Timeout | undefined;
@@ -73,6 +74,7 @@ export class Term {
     this.#capacity = drained ? 0 : config.capacity;
     this.#attempts = new Attempts(session.timeoutMs / 8);
     this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), options.log);
+    this.#alarm = new CapacityAlarm(options.metrics, options.log);
     this.#announcement = new Announcement(session, this.#self(), levels, {
       pid: process.pid,
       supervisorPid,
@@ -119,12 +121,7 @@ export class Term {
   /** Has every reign that is ready search for leaked keys. */
   async recycle(): Promise<RecycleResult> {
     const ready = this.reigns.filter((reign) => reign.ready);
-    const results = await Promise.all(ready.map((reign) => reign.recycle()));
-    return {
-      recycled: results.reduce((sum, { recycled }) => sum + recycled, 0),
-      missing: results.reduce((sum, { missing }) => sum + missing, 0),
-      unreachable: [...new Set(results.flatMap(({ unreachable }) => unreachable))],
-    };
+    return sumOf(await Promise.all(ready.map((reign) => reign.recycle())));
   }
 
   /** Finishes deliveries (bounded) and ends all reigns, their locks still standing: closing the session frees them all at once. */
@@ -141,7 +138,7 @@ export class Term {
 
   /** One look at the whole: what to take, what to ask for, what to give back, when to look again. */
   #look(): void {
-    const { session, levels } = this.#options;
+    const { session, levels, reachability, ensemble } = this.#options;
     const locks = this.#locks;
     if (this.#releasing || this.#sweeping || !locks || !this.#members || !session.mayWrite()) return;
     const nowMs = monotonicMs();
@@ -149,10 +146,10 @@ export class Term {
     levels.heldShards = this.#shards.filter(isTaken).length;
 
     const members = this.#allMembers(locks);
-    const usable = this.#shards.filter((shard) => this.#isUsable(shard));
+    const usable = this.#shards.filter((shard) => reachability.isUsable(shard, ensemble));
     const assigned = assign(members, usable);
     const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
-    this.#raiseAlarm(members);
+    this.#alarm.observe(members, this.#shards.length);
     this.#giveBack({ self: this.#self(), members, assigned, owners }, nowMs);
 
     const free = usable.filter((shard) => !isTaken(shard) && !this.#acquiring.has(shard));
@@ -171,13 +168,6 @@ export class Term {
     this.#asks = asksOf({ self: this.#self(), members, assigned, owners });
     this.#announcement.update(this.#announced());
     this.#lookSoon(Math.max(1, Math.min(againInMs ?? Infinity, session.timeoutMs / 4)));
-  }
-
-  /** Its keys-db has been asked once, is the configured one, and belongs to this ensemble. */
-  #isUsable(shard: string): boolean {
-    const sight = this.#options.reachability.get(shard);
-    if (!sight || sight.reachable === undefined || sight.mismatch !== undefined) return false;
-    return sight.ensemble === undefined || sight.ensemble === this.#options.ensemble;
   }
 
   async #acquire(shard: string): Promise<void> {
@@ -256,28 +246,11 @@ export class Term {
   }
 
   /** Its keys-db has not answered for three session timeouts, and there is one with room who reaches it. */
-  #isBlindFor(shard: string, { self, members }: BalanceView, nowMs: number): boolean {
+  #isBlindFor(shard: string, view: BalanceView, nowMs: number): boolean {
     const { session, reachability } = this.#options;
     const sight = reachability.get(shard);
-    if (sight?.reachable !== false || nowMs - sight.sinceMs < 3 * session.timeoutMs) return false;
-    return members.some(
-      (member) =>
-        member.id !== self.id && !member.unreachable.includes(shard) && member.owned.length < member.capacity,
-    );
-  }
-
-  /** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
-  #raiseAlarm(members: readonly MemberView[]): void {
-    const capacity = members.reduce((sum, member) => sum + member.capacity, 0);
-    const shortage = Math.max(0, this.#shards.length - capacity);
-    this.#options.metrics.capacityShortage.set(shortage);
-    if (shortage > 0 && shortage !== this.#shortage) {
-      this.#log.error(
-        { shortage, capacity },
-        'more shards than the producers may hold: start another, or raise KEYMILL_PRODUCER_CAPACITY',
-      );
-    }
-    this.#shortage = shortage;
+    const isBlind = sight?.reachable === false && nowMs - sight.sinceMs >= 3 * session.timeoutMs;
+    return isBlind && canAnotherReach(view, shard);
   }
 
   /** Members as they announce themselves, but owning what the locks say: those are never behind. */

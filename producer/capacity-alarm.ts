@@ -1,0 +1,29 @@
+import type { Log } from '../runtime/log.ts';
+import type { MemberView } from './member.ts';
+import type { ProducerMetrics } from './metrics.ts';
+
+/** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
+export class CapacityAlarm {
+  readonly #metrics: ProducerMetrics;
+  readonly #log: Log;
+  #shortage = 0;
+
+  constructor(metrics: ProducerMetrics, log: Log) {
+    this.#metrics = metrics;
+    this.#log = log;
+  }
+
+  /** Call with every look at the members; it speaks up once for every new shortage. */
+  observe(members: readonly MemberView[], shards: number): void {
+    const capacity = members.reduce((sum, member) => sum + member.capacity, 0);
+    const shortage = Math.max(0, shards - capacity);
+    this.#metrics.capacityShortage.set(shortage);
+    if (shortage > 0 && shortage !== this.#shortage) {
+      this.#log.error(
+        { shortage, capacity },
+        'more shards than the producers may hold: start another, or raise KEYMILL_PRODUCER_CAPACITY',
+      );
+    }
+    this.#shortage = shortage;
+  }
+}
