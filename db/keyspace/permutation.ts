@@ -14,12 +14,12 @@ export interface Permutation {
   backward(high: Uint32Array, low: Uint32Array, count: number): void;
 }
 
-export const ROUNDS = 8;
-export const MAX_HALF_BITS = 30;
+const ROUNDS = 8;
+const MAX_HALF_BITS = 30;
 const WORDS_PER_BLOCK = 4;
 const BYTES_PER_BLOCK = 16;
 /** Numbers per cipher call: the blocks (64 KB) stay in the processor's second cache. */
-export const MAX_BATCH = 4_096;
+const MAX_BATCH = 4_096;
 
 /** @param key 16 secret bytes. @param halfBits h: the permutation is over 2^(2·h) numbers */
 export function createPermutation(key: Buffer, halfBits: number): Permutation {
