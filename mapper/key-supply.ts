@@ -8,6 +8,7 @@ import { inDrawOrder, type PoolView } from './pool-view.ts';
 export interface TakenKey {
   readonly key: string;
   readonly from: PoolView;
+  readonly takenAtMs: number;
 }
 
 /** Thrown when no healthy pool had a key. Nothing to wait for: answer 503. */
@@ -31,8 +32,11 @@ export interface KeySupplyOptions {
   readonly log: Log;
 }
 
-/** `malformed`: no key at all; `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened; `not_returned`: Redis did not take it back. */
-export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'not_returned';
+/**
+ * `malformed`: no key at all; `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened;
+ * `outdated`: held longer than any mapper may; `not_returned`: Redis did not take it back.
+ */
+export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 
 interface Waiter {
   readonly resolve: (taken: TakenKey) => void;
@@ -129,12 +133,31 @@ export class KeySupply {
     this.#accept(this.#hold(from, keys));
   }
 
+  /**
+   * Returns keys that were not needed for `maxAgeMs`. A mapper that the audit cannot see (cut off, stopped) then holds none
+   * for as long as the quarantine, after which they would be recycled. Keys twice as old are given up instead: this process
+   * has been stopped, and they may have been recycled.
+   */
+  async returnOlderThan(maxAgeMs: number): Promise<void> {
+    const now = this.#options.now();
+    const isOlder =
+      (ageMs: number) =>
+      ({ takenAtMs }: TakenKey): boolean =>
+        now - takenAtMs > ageMs;
+    const old = this.#reserve.filter(isOlder(maxAgeMs));
+    if (old.length === 0) return;
+    this.#reserve = this.#reserve.filter((taken) => !old.includes(taken));
+    const outdated = old.filter(isOlder(2 * maxAgeMs));
+    this.#drop(outdated, 'outdated');
+    await this.#return(old.filter((taken) => !outdated.includes(taken)));
+  }
+
   /** Returns the reserve to the heads of its pools. Call when no request is under way any more; later arrivals go back at once. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#rejectWaiters();
     await this.#refilling;
-    await this.#returnReserve();
+    await this.#return(this.#reserve.splice(0));
   }
 
   #refill(): void {
@@ -185,7 +208,8 @@ export class KeySupply {
   }
 
   #hold(from: PoolView, keys: readonly string[]): TakenKey[] {
-    const taken = keys.filter((key) => this.#isKey(key)).map((key) => ({ key, from }));
+    const takenAtMs = this.#options.now();
+    const taken = keys.filter((key) => this.#isKey(key)).map((key) => ({ key, from, takenAtMs }));
     for (const one of taken) this.#held.add(one);
     const malformed = keys.length - taken.length;
     if (malformed > 0) {
@@ -207,7 +231,7 @@ export class KeySupply {
       if (waiter === undefined) this.#reserve.push(one);
       else waiter.resolve(one);
     }
-    if (this.#isClosed) void this.#returnReserve();
+    if (this.#isClosed) void this.#return(this.#reserve.splice(0));
   }
 
   async #withoutBound(taken: readonly TakenKey[]): Promise<TakenKey[]> {
@@ -230,8 +254,8 @@ export class KeySupply {
     if (taken.length > 0) this.#options.onDropped(taken.length, reason);
   }
 
-  async #returnReserve(): Promise<void> {
-    const byPool = Map.groupBy(this.#reserve.splice(0), ({ from }) => from);
+  async #return(unused: readonly TakenKey[]): Promise<void> {
+    const byPool = Map.groupBy(unused, ({ from }) => from);
     await Promise.all(
       Array.from(byPool, async ([view, taken]) => {
         try {

@@ -28,11 +28,6 @@ export class LinkFinder {
     this.#servers = servers;
   }
 
-  /** What memory knows, without waiting. */
-  peek(key: string): CacheEntry | undefined {
-    return this.#cache.get(key);
-  }
-
   /** @throws StoreUnavailableError when only a server that is down could tell */
   async find(key: string): Promise<FoundLink> {
     const entry = this.#cache.get(key);

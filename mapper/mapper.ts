@@ -13,6 +13,7 @@ import { KeySupply } from './key-supply.ts';
 import { LinkCache } from './link-cache.ts';
 import { LinkFinder } from './link-finder.ts';
 import { createMapperMetrics, watchGauges } from './mapper-metrics.ts';
+import { pollEvery } from './polling.ts';
 import { startServer, type PublicServer } from './server.ts';
 import { createShortenRequestParser } from './shorten-request.ts';
 import { Shortener } from './shorten.ts';
@@ -68,6 +69,15 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
     },
     now: monotonicMs,
     log,
+  });
+  const { quarantineMs } = config.stores;
+  const returning = new AbortController();
+  const returns = pollEvery(quarantineMs / 4, returning.signal, async () =>
+    supply.returnOlderThan(quarantineMs / 2),
+  );
+  stack.defer(async () => {
+    returning.abort();
+    await returns;
   });
   const cache = new LinkCache({ ...config.cache, now: monotonicMs });
   stack.use(

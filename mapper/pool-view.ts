@@ -1,5 +1,5 @@
 import type { Pool } from '../db/pool.ts';
-import type { Breaker, BreakerState } from './breaker.ts';
+import type { Breaker } from './breaker.ts';
 
 /** How long a pool that handed out a bound key is drawn from last, unless a checked take shows it clean before. */
 const SUSPICION_MS = 30_000;
@@ -25,10 +25,6 @@ export class PoolView {
   /** Last known LLEN: it comes back with every take and with the poll. */
   get level(): number {
     return this.#level;
-  }
-
-  get state(): BreakerState {
-    return this.#breaker.state;
   }
 
   get isHealthy(): boolean {

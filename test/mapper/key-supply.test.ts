@@ -22,6 +22,8 @@ describe('the key supply', () => {
   let bound: Set<string>;
   let checks: string[][];
   let dropped: Record<string, number>;
+  /** How far the supply's clock is ahead. */
+  let aheadMs: number;
 
   beforeEach(async () => {
     servers = await Promise.all(
@@ -34,6 +36,7 @@ describe('the key supply', () => {
     bound = new Set();
     checks = [];
     dropped = {};
+    aheadMs = 0;
     pools = servers.map(({ name, url }, index) => {
       const pool = openPool({
         name,
@@ -78,7 +81,7 @@ describe('the key supply', () => {
       onDropped: (count, reason: DropReason) => {
         dropped[reason] = (dropped[reason] ?? 0) + count;
       },
-      now: monotonicMs,
+      now: () => monotonicMs() + aheadMs,
       log,
     });
   }
@@ -201,6 +204,33 @@ describe('the key supply', () => {
     expect(left.slice(0, 7)).to.deep.equal(keys.slice(1, 8));
     expect(supply.heldKeys()).to.deep.equal([]);
     expect(await supply.draw().catch((error: unknown) => error)).to.be.instanceOf(NoKeysError);
+  });
+
+  it('returns what was not needed for long, and goes on serving', async () => {
+    const keys = randomKeys(100);
+    await fill(0, keys);
+    const taken = await supply.draw();
+    await until('the reserve', () => supply.reserveSize > 0);
+    await supply.returnOlderThan(60_000);
+    expect(supply.reserveSize).to.be.greaterThan(0);
+    aheadMs = 60_000;
+    await supply.returnOlderThan(50_000);
+    expect(supply.reserveSize).to.equal(0);
+    expect(dropped).to.deep.equal({});
+    expect(supply.heldKeys()).to.deep.equal([taken.key]);
+    expect(await content(0)).to.deep.equal(keys.slice(1));
+    expect((await supply.draw()).key).to.equal(keys[1]);
+  });
+
+  it('gives up what it has held for longer than any mapper may', async () => {
+    await fill(0, randomKeys(100));
+    supply.bound(await supply.draw());
+    await until('the reserve', () => supply.reserveSize > 0);
+    const { reserveSize } = supply;
+    aheadMs = 60_000;
+    await supply.returnOlderThan(20_000);
+    expect(dropped).to.deep.equal({ outdated: reserveSize });
+    expect(supply.heldKeys()).to.deep.equal([]);
   });
 
   it('counts as dropped what a Redis that is down cannot take back', async () => {
