@@ -24,12 +24,20 @@ export function join(session: Session, path: string, data: object): Membership {
   const onEnded = (): void => reject(session.ended.reason);
   session.ended.addEventListener('abort', onEnded, { once: true });
 
+  let waitingFor: string | undefined;
+  /** A dead predecessor's node goes by itself; one that stays is another process of the same name, or a person's. */
+  const waitFor = (owner: string): void => {
+    if (owner === waitingFor) return;
+    waitingFor = owner;
+    session.log.warn({ path, owner }, 'not announced yet: a node of another session stands in its place');
+  };
+
   /** One step towards "our node stands and says what is wanted"; the watch on what it did brings the next. */
   const observer = observe(session, async (onChange) => {
     const node = await readNode(session, path, onChange);
     if (left) return;
     if (node === undefined) await create(session, path, wanted);
-    else if (node.stat.ephemeralOwner !== session.id) return;
+    else if (node.stat.ephemeralOwner !== session.id) waitFor(node.stat.ephemeralOwner);
     else if (node.data === wanted) resolve();
     else await session.set(path, wanted, node.stat.version);
   });
