@@ -28,6 +28,7 @@ export class Reachability {
   readonly #log: Log;
   readonly #sights = new Map<string, Sight>();
   readonly #verified = new Set<string>();
+  readonly #told = new Set<string>();
   /** Called after every change. */
   onChange: () => void = () => undefined;
 
@@ -47,7 +48,9 @@ export class Reachability {
   isUsable(shard: string, ensemble: string): boolean {
     const sight = this.#sights.get(shard);
     if (sight?.reachable === undefined || sight.mismatch !== undefined) return false;
-    return sight.ensemble === undefined || sight.ensemble === ensemble;
+    if (sight.ensemble === undefined || sight.ensemble === ensemble) return true;
+    this.#tellOfStranger(shard, sight.ensemble, ensemble);
+    return false;
   }
 
   /** Names of the keys-dbs that did not answer when last asked. */
@@ -81,6 +84,17 @@ export class Reachability {
           if (!signal.aborted) await this.#ask(keysDb);
         }
       }),
+    );
+  }
+
+  /** Once for each pair: it is for a person to decide. */
+  #tellOfStranger(shard: string, belongsTo: string, ensemble: string): void {
+    const pair = `${shard} ${belongsTo} ${ensemble}`;
+    if (this.#told.has(pair)) return;
+    this.#told.add(pair);
+    this.#log.error(
+      { shard, belongsTo, ensemble },
+      'keys-db belongs to another ZooKeeper, nobody contends for it: if ZooKeeper was wiped or replaced, run "keymill zookeeper adopt"',
     );
   }
 

@@ -128,7 +128,7 @@ export async function untilFilled(cluster: Cluster, low = 400): Promise<void> {
   await until(
     'every pool to be above its low watermark',
     async () => (await Promise.all(cluster.pools.map((pool) => pool.level()))).every((level) => level > low),
-    { timeoutMs: 20_000 },
+    { timeoutMs: 40_000 },
   );
 }
 
@@ -140,7 +140,7 @@ export async function untilHeld(cluster: Cluster, shard: string, above = 0): Pro
       const lock = (await cluster.locks()).get(shard);
       return lock !== undefined && (lock.epoch ?? 0) > above && lock;
     },
-    { timeoutMs: 20_000, everyMs: 5 },
+    { timeoutMs: 40_000, everyMs: 5 },
   );
 }
 
@@ -159,7 +159,7 @@ export async function untilReady(
             line['shard'] === shard && Number(line['epoch']) > above && line.msg.startsWith('reign ready'),
         ),
       ),
-    { timeoutMs: 20_000, everyMs: 2 },
+    { timeoutMs: 40_000, everyMs: 2 },
   );
 }
 

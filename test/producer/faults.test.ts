@@ -121,6 +121,10 @@ describe('a producer among faults', function () {
     await until('plain words', () => second.lines.some(({ msg }) => msg.includes('zookeeper adopt')));
     expect(await cluster.locks()).to.have.property('size', 0);
     const ensemble = await createEnsembleId(cluster.session);
+    await until('more plain words', () =>
+      second.lines.some(({ msg }) => msg.startsWith('keys-db belongs to another ZooKeeper')),
+    );
+    expect(await cluster.locks()).to.have.property('size', 0);
     for (const keysDb of cluster.keysDbs) await keysDb.adoptEnsemble(ensemble);
     expect((await untilHeld(cluster, SHARD, epoch ?? 0)).owner).to.equal('producer-2');
     await untilRefilled();
