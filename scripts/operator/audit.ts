@@ -20,7 +20,11 @@ import { formatCount } from './terminal/units.ts';
 /** A holder looks everywhere before it recycles; with millions of keys that takes a while. */
 const RECYCLE_DEADLINE_MS = 120_000;
 
-const Recycled = z.object({ recycled: z.number() });
+const Recycled = z.object({
+  recycled: z.number(),
+  missing: z.number().catch(0),
+  unreachable: z.array(z.string()).catch([]),
+});
 
 export function addAuditCommand(program: Command, terminal: Terminal): void {
   program
@@ -85,16 +89,18 @@ async function recycle(terminal: Terminal, { config }: Cluster): Promise<void> {
       .filter(({ id }) => owners.has(id))
       .map(async ({ id, admin }) => {
         try {
-          const recycled = Recycled.safeParse(await callRecycle(id, admin)).data?.recycled;
-          note(
-            terminal,
-            `${id} recycles ${formatCount(recycled) ?? 'what is due'}${recycled === undefined ? '' : ' keys'}`,
-          );
+          note(terminal, `${id}: ${describeRecycled(Recycled.parse(await callRecycle(id, admin)))}`);
         } catch (error) {
           note(terminal, `${id} did not recycle: ${messageOf(error)}`);
         }
       }),
   );
+}
+
+function describeRecycled({ recycled, missing, unreachable }: z.infer<typeof Recycled>): string {
+  const waiting = missing > recycled ? `, ${formatCount(missing - recycled)} more are missing` : '';
+  const silent = unreachable.length > 0 ? `; did not answer: ${unreachable.join(', ')}` : '';
+  return `recycles ${formatCount(recycled)} keys${waiting}${silent}`;
 }
 
 async function callRecycle(id: string, admin: string | null): Promise<unknown> {

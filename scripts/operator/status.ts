@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
@@ -18,11 +19,12 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
       const { stores } = config;
+      const keyspace = createKeyspace(stores.keys);
       const inquiry = new Inquiry();
       const coordinationAsked = inquiry.ask('zookeeper', (signal) =>
         readCoordination(config.zookeeper, signal),
       );
-      const keysDbsAsked = readKeysDbs(inquiry, stores);
+      const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // The watermarks come from the producers, the levels at the same time from the pools.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { UsageError } from './errors.ts';
 import { Inquiry } from './sources/ask.ts';
@@ -44,10 +45,11 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
     .action(async (given: string, { json }: { json?: true }) => {
       const key = parseKey(given);
       const { config } = findCluster(terminal.env);
+      const keyspace = createKeyspace(config.stores.keys);
       const inquiry = new Inquiry();
       const [{ urlsDb, link }, origin, pool, mapper] = await Promise.all([
         findLink(inquiry, config.stores, key),
-        findOrigin(inquiry, config.stores, key),
+        findOrigin(inquiry, config.stores, keyspace, key),
         findInPools(inquiry, config.stores.redis, key),
         findInMappers(inquiry, config.zookeeper, key),
       ]);

@@ -121,7 +121,9 @@ describe('keymill audit', () => {
   it('--repair asks the producers that hold a shard, and no others', async () => {
     await using cluster = await openTestCluster();
     const { session, env } = cluster;
-    await using holder = await startAdminPort({ 'POST /recycle': async () => ({ recycled: 3 }) });
+    await using holder = await startAdminPort({
+      'POST /recycle': async () => ({ recycled: 3, missing: 5, unreachable: [] }),
+    });
     await using idle = await startAdminPort({});
     await session.ensurePath(PATHS.producers);
     for (const [id, admin] of [
@@ -134,7 +136,7 @@ describe('keymill audit', () => {
     expect(isHeld(lock)).to.equal(true);
     const { exitCode, stderr } = await runKeymill(['audit', '--repair'], env);
     expect(exitCode).to.equal(0);
-    expect(stderr).to.include('producer-1 recycles 3 keys');
+    expect(stderr).to.include('producer-1: recycles 3 keys, 2 more are missing');
     expect({ holder: holder.asked, idle: idle.asked }).to.deep.equal({ holder: ['POST /recycle'], idle: [] });
   });
 });

@@ -1,4 +1,4 @@
-import { createKeyspace, type Keyspace } from '../../../db/keyspace/key.ts';
+import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import type { KeysDb } from '../../../db/keys-db.ts';
 import type { Batch } from '../../../db/keys-db/batch.ts';
@@ -35,9 +35,9 @@ export interface Link {
 export async function findOrigin(
   inquiry: Inquiry,
   stores: StoresConfig,
+  keyspace: Keyspace,
   key: string,
 ): Promise<Origin | undefined> {
-  const keyspace = createKeyspace(stores.keys);
   const located = keyspace.locate(key);
   const config = stores.keysDbs.find(({ region }) => region === located?.region);
   if (located === undefined || config === undefined) return undefined;

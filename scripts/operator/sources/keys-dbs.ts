@@ -1,4 +1,4 @@
-import { createKeyspace } from '../../../db/keyspace/key.ts';
+import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../../db/keys-db.ts';
 import type { KeysDbConfig, StoresConfig } from '../../../runtime/config/stores.ts';
 import type { Inquiry } from './ask.ts';
@@ -11,8 +11,12 @@ export interface KeysDbEntry {
   readonly used: number | null;
 }
 
-export async function readKeysDbs(inquiry: Inquiry, stores: StoresConfig): Promise<KeysDbEntry[]> {
-  const keyspace = createKeyspace(stores.keys);
+/** @param keyspace made beforehand: that takes so long that the deadline of a question must not run meanwhile */
+export async function readKeysDbs(
+  inquiry: Inquiry,
+  stores: StoresConfig,
+  keyspace: Keyspace,
+): Promise<KeysDbEntry[]> {
   return Promise.all(
     stores.keysDbs.map(async (config) => {
       const counts = await inquiry.ask(config.name, () =>
@@ -26,7 +30,7 @@ export async function readKeysDbs(inquiry: Inquiry, stores: StoresConfig): Promi
 /** Opens, works, closes. */
 export async function withKeysDb<T>(
   { name, url, region }: KeysDbConfig,
-  keyspace: ReturnType<typeof createKeyspace>,
+  keyspace: Keyspace,
   work: (keysDb: KeysDb) => Promise<T>,
 ): Promise<T> {
   await using keysDb = openKeysDb({ name, url, region, keyspace, log: QUIET_LOG });
