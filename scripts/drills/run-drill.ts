@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../runtime/errors.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { DrillCluster } from './stage/cluster.ts';
 import { auditUntilClean } from './check/audit.ts';
@@ -110,14 +111,23 @@ export async function runDrill(
 async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
   stage.event('the load runs');
   await stage.pause(CALM_MS);
-  for (let round = 1; round <= rounds; round++) {
-    await drill.round(stage, round);
+  for (let round = 1; round <= rounds && stage.violations.length === 0; round++) {
+    await playRound(drill, stage, round);
     await stage.undoAll();
     await stage.quiet();
-    if (stage.violations.length > 0) break;
   }
   await stage.pause(CALM_MS);
   stage.event('quiet again; checking');
+}
+
+/** A round that breaks off is a violation like any other: the cluster is healed and checked all the same. */
+async function playRound(drill: Drill, stage: Stage, round: number): Promise<void> {
+  try {
+    await drill.round(stage, round);
+  } catch (error) {
+    stage.options.signal.throwIfAborted();
+    stage.violation(`round ${round} broke off: ${messageOf(error)}`);
+  }
 }
 
 type Verdict = Omit<DrillReport, 'name' | 'seed' | 'rounds' | 'rate' | 'fenced' | 'timeline' | 'historyFile'>;

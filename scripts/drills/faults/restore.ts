@@ -41,7 +41,11 @@ async function putBack(keysDb: Mysql, database: string, backup: string): Promise
     `\`${backup}\`.\`${table}\` TO \`${database}\`.\`${table}\``,
   ]);
   await keysDb.execute(`RENAME TABLE ${moves.join(', ')}`, [], { timeoutMs: SLOW_MS });
-  for (const old of [backup, newer]) await keysDb.execute(`DROP DATABASE \`${old}\``);
+}
+
+async function dropBackup(url: string, name: string, backup: string): Promise<void> {
+  await using keysDb = openMysql(url, { name, connections: 1 });
+  for (const old of [backup, `${backup}_newer`]) await keysDb.execute(`DROP DATABASE IF EXISTS \`${old}\``);
 }
 
 async function lastBatch(keysDb: Mysql): Promise<number> {
@@ -74,6 +78,7 @@ export const keysDbRestored: Drill = {
     const backup = `${database}_drill`;
     await using keysDb = openMysql(url, { name, connections: 1 });
     stage.event(`a backup of ${name} is made`);
+    stage.undoLater('backup', async () => dropBackup(url, name, backup));
     await backUp(keysDb, database, backup);
     const owner = stage.locks.holderOf(name)?.owner ?? '';
     if (round % 2 === 1) {

@@ -4,12 +4,23 @@ import type { Stage } from './stage.ts';
 
 const HIDDEN_KEY = 'drill:hidden';
 
-/** Back to the head, in their order: they were the next to be taken. */
-const BRING_BACK = `while true do
+/** Back to the head, in their order, for they were the next to be taken; some at a time, so that nobody waits long. */
+const BRING_BACK = `for i = 1, 1000 do
   local key = redis.call('RPOP', KEYS[1])
-  if not key then return redis.call('LLEN', KEYS[2]) end
+  if not key then return 0 end
   redis.call('LPUSH', KEYS[2], key)
-end`;
+end
+return redis.call('LLEN', KEYS[1])`;
+
+async function bringBack(stage: Stage): Promise<void> {
+  await Promise.all(
+    stage.cluster.file.redis.map(async (server) =>
+      withRedis(server, async (redis) => {
+        while (Number(await redis.command('EVAL', [BRING_BACK, 2, HIDDEN_KEY, POOL_KEY])) > 0);
+      }),
+    ),
+  );
+}
 
 async function onEveryRedis(
   stage: Stage,
@@ -30,7 +41,7 @@ function ignoreNoSuchKey(error: unknown): void {
 
 /** Hides every pool's keys, so that producers see them empty and claim; no key is lost. They come back with `undo('pools')`. */
 export async function hidePools(stage: Stage): Promise<void> {
-  stage.undoLater('pools', async () => onEveryRedis(stage, 'EVAL', [BRING_BACK, 2, HIDDEN_KEY, POOL_KEY]));
+  stage.undoLater('pools', async () => bringBack(stage));
   await onEveryRedis(stage, 'RENAMENX', [POOL_KEY, HIDDEN_KEY]);
 }
 
