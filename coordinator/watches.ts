@@ -21,9 +21,12 @@ export class Watches {
       return known.fire;
     }
     const callbacks = new Set([onChange]);
+    // The library may know it twice (a node that was missing, then there), and call it again later.
     const fire = (): void => {
-      this.#watches.delete(key);
-      for (const callback of callbacks) callback();
+      if (this.#watches.get(key)?.callbacks === callbacks) this.#watches.delete(key);
+      const waiting = [...callbacks];
+      callbacks.clear();
+      for (const callback of waiting) callback();
     };
     this.#watches.set(key, { callbacks, fire });
     return fire;
