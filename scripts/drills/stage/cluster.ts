@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { producerPath } from '../../../coordinator/paths.ts';
-import { Session } from '../../../coordinator/session.ts';
 import { describeCluster, writeClusterFile, type ClusterFile } from '../../cluster/cluster-file.ts';
 import { addressesOf, TOKEN_VARIABLE, type Addresses } from '../../cluster/environment.ts';
 import { takeLock } from '../../cluster/lock.ts';
@@ -12,7 +11,7 @@ import { startServers, type Launch } from '../../cluster/servers.ts';
 import { State, type Kind } from '../../cluster/state.ts';
 import { identityOf, signalProcess, waitUntilGone, type ProcessIdentity } from '../../servers/identity.ts';
 import { UsageError } from '../../operator/errors.ts';
-import { QUIET_LOG } from '../../operator/sources/quiet-log.ts';
+import { LastingSession } from './lasting-session.ts';
 
 const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() });
 
@@ -33,18 +32,17 @@ export interface Differently {
  */
 export class DrillCluster {
   readonly runDir: RunDir;
-  readonly session: Session;
+  readonly session: LastingSession;
   readonly #progress: Progress;
 
   /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
   static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster is described in ${runDir.path}`);
     const { connect } = readFile(runDir).zookeeper;
-    const session = await Session.open({ connect, timeoutMs: 4_000, log: QUIET_LOG });
-    return new DrillCluster(runDir, session, progress);
+    return new DrillCluster(runDir, await LastingSession.open(connect), progress);
   }
 
-  private constructor(runDir: RunDir, session: Session, progress: Progress) {
+  private constructor(runDir: RunDir, session: LastingSession, progress: Progress) {
     this.runDir = runDir;
     this.session = session;
     this.#progress = progress;
@@ -88,7 +86,7 @@ export class DrillCluster {
   /** The worker that a producer has now. @throws UsageError when it has none, or the process is none of this cluster's */
   async workerOf(producer: string): Promise<ProcessIdentity> {
     const supervisor = this.file.producers.find(({ id }) => id === producer)?.supervisorPid;
-    const node = await this.session.get(producerPath(producer));
+    const node = await this.session.current.get(producerPath(producer));
     const member = Member.safeParse(parseJson(node?.data ?? ''));
     const identity = member.success ? identityOf(member.data.pid) : undefined;
     if (!member.success || identity === undefined || member.data.supervisorPid !== supervisor)

@@ -2,7 +2,7 @@ import type { LockHolder } from '../../../coordinator/lock-holder.ts';
 import { parseLock } from '../../../coordinator/lock-holder.ts';
 import { observe } from '../../../coordinator/observe.ts';
 import { lockPath } from '../../../coordinator/paths.ts';
-import type { Session } from '../../../coordinator/session.ts';
+import type { LastingSession } from '../stage/lasting-session.ts';
 
 /** A time in which nobody held a shard, from the notice that its lock had gone to the sight of the next one. */
 export interface Gap {
@@ -34,7 +34,7 @@ export class LockWatch implements Disposable {
   readonly #onChange: (shard: string, holder: LockHolder | undefined) => void;
 
   constructor(
-    session: Session,
+    session: LastingSession,
     shards: readonly string[],
     now: () => number,
     onChange: (shard: string, holder: LockHolder | undefined) => void,
@@ -44,13 +44,15 @@ export class LockWatch implements Disposable {
     this.#observers = shards.map((shard) => {
       const state: ShardState = { holder: undefined, changedMs: undefined, openGap: undefined };
       this.#shards.set(shard, state);
-      return observe(session, async (changed) => {
-        const node = await session.get(lockPath(shard), () => {
-          state.changedMs ??= now();
-          changed();
-        });
-        this.#saw(shard, state, node === undefined ? undefined : parseLock(node));
-      });
+      return session.use((current) =>
+        observe(current, async (changed) => {
+          const node = await current.get(lockPath(shard), () => {
+            state.changedMs ??= now();
+            changed();
+          });
+          this.#saw(shard, state, node === undefined ? undefined : parseLock(node));
+        }),
+      );
     });
   }
 
