@@ -5,6 +5,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable } from '../../db/keyspace/reserved.ts';
 import { keyspace, log, partsFor, reigning, testKeysDb, type TestKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
+import { startWire, through } from './wire.ts';
 
 async function stored(test: TestKeysDb): Promise<[number, string][]> {
   return test.sql.queryArrays<[number, string]>('SELECT id, unique_id FROM `keys` ORDER BY id');
@@ -63,6 +64,24 @@ describe('keys-db: generation', () => {
     expect(new Set(rows.map(([, key]) => key)).size).to.equal(90_000);
     expect(await test.db.counts()).to.deep.equal({ unused: 90_000, used: 0 });
   });
+
+  for (const [what, statement] of [
+    ['an INSERT', 'INSERT INTO `keys`'],
+    ['the publication', 'SET generated_to'],
+    ['the record of gaps', 'INSERT INTO gaps'],
+  ] as const) {
+    it(`adds exactly the keys asked for also when the answer to ${what} is cut off`, async () => {
+      await using test = await reigning(0);
+      await using wire = await startWire(test.url);
+      const url = through(wire, test.url);
+      await using db = openKeysDb({ name: 'keys-db-1', url, region: 0, keyspace, log });
+      wire.cutBeforeReplyTo((sent) => sent.includes(statement));
+      await db.generate({ count: 30_000, epoch: 1 });
+      expect(wire.accepted - wire.open, 'connections cut').to.equal(1);
+      expect(await stored(test)).to.have.length(30_000);
+      expect(await test.db.counts()).to.deep.equal({ unused: 30_000, used: 0 });
+    });
+  }
 
   it('refuses rows that were made with another secret', async () => {
     await using test = await reigning(0);

@@ -3,6 +3,7 @@ import { openKeysDb } from '../../db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { keyspace, log, testKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
+import { startWire, through } from './wire.ts';
 
 const LOCK = { ensemble: 'ensemble-a', owner: 'producer-1' };
 
@@ -87,6 +88,24 @@ describe('keys-db: reigns', () => {
     await using test = await testKeysDb();
     expect(await test.db.raiseEpoch({ ...LOCK, czxid: 10n })).to.equal(1);
     expect(await test.db.raiseEpoch({ ...LOCK, czxid: 10n })).to.equal(1);
+  });
+
+  it('raise the epoch once when the answer is cut off', async () => {
+    await using test = await testKeysDb();
+    await using wire = await startWire(test.url);
+    await using db = openKeysDb({
+      name: 'keys-db-1',
+      url: through(wire, test.url),
+      region: 0,
+      keyspace,
+      log,
+    });
+    wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE ownership'));
+    expect(await db.raiseEpoch({ ...LOCK, czxid: 10n })).to.equal(1);
+    wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE ownership'));
+    expect(await db.raiseEpochAbove({ czxid: 10n, floor: 5 })).to.equal(6);
+    expect(wire.accepted, 'connections: two were cut').to.equal(3);
+    expect(await test.db.ownership()).to.include({ epoch: 6, czxid: 10n });
   });
 
   it('are not begun by a contender that was paused while a later lock was taken', async () => {
