@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { describeCluster, writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { explain } from './advice.ts';
-import { addressesOf, type Addresses } from './environment.ts';
+import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import type { UpOptions } from './options.ts';
 import { scaleMembers } from './members.ts';
@@ -37,6 +37,7 @@ export async function bringUp(
     rmSync(runDir.clusterFile, { force: true });
     state.recordCounts(undefined);
   }
+  const before = { shape: state.shape, counts: state.counts };
   state.recordShape(shape);
   const startedHere: string[] = [];
   const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
@@ -50,7 +51,9 @@ export async function bringUp(
     return options.serversOnly ? undefined : await startMembers(options, shape, addresses, launch);
   } catch (error) {
     await stopStarted(state, startedHere, progress);
-    if (!isAnythingRunning(state)) state.recordCounts(undefined);
+    // What goes on running is what ran before.
+    if (before.shape !== undefined) state.recordShape(before.shape);
+    state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
     throw signal.aborted ? signal.reason : explain(error);
   }
 }
@@ -75,6 +78,7 @@ async function startMembers(
   try {
     progress.line(`${counts.producers} producers and ${counts.mappers} mappers started`);
     const workers = await waitUntilReady(counts, addresses, launch);
+    await endSurplusRedis(shape, launch);
     const file = describeCluster(shape, counts, addresses, state, workers);
     writeClusterFile(runDir, file);
     return file;
@@ -83,9 +87,19 @@ async function startMembers(
   }
 }
 
+/** Redis servers beyond the shape go last, when nobody knows them any more; the keys in them are found and recycled. */
+async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
+  const keep = new Set(numbered('redis', shape.redis));
+  const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
+  if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
+  await Promise.all(
+    surplus.map(async ({ id, kind, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
+  );
+}
+
 function existingOf(state: State): Parameters<typeof resolveShape>[1] {
   const { shape, isEstablished } = state;
-  return shape === undefined ? undefined : { shape, isEstablished, isUp: isAnythingRunning(state) };
+  return shape === undefined ? undefined : { shape, isEstablished };
 }
 
 function isAnythingRunning(state: State): boolean {

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { startProcess } from '../servers/process.ts';
 import { isRunning } from '../servers/identity.ts';
 import { numbered, processEnvironment, type Addresses } from './environment.ts';
+import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';
 import type { Launch } from './servers.ts';
 import type { Counts, Kind } from './state.ts';
@@ -16,57 +19,76 @@ const USUAL_PORTS: Record<MemberKind, Readonly<Record<string, number>>> = {
   producer: { admin: 9201 },
 };
 
+/** How long the next one waits for a restarted one at most. */
+const RENEWAL_MS = 30_000;
+
 /** Under which name a port is on record: `mapper-1/http`. */
 export function portName(id: string, use: string): string {
   return `${id}/${use}`;
 }
 
-/** Starts the producers and mappers that are missing, and ends those beyond the counts, by SIGTERM. Does not wait until they are ready. */
+/**
+ * Starts the producers and mappers that are missing, restarts those that know other stores than there are now, and ends those beyond
+ * the counts, by SIGTERM. Does not wait until the started ones are ready.
+ * @returns the ports taken for them, to be released once they listen
+ */
 export async function scaleMembers(
   counts: Counts,
   addresses: Addresses,
   launch: Launch,
 ): Promise<ReservedPort[]> {
-  const reserved = [
-    ...(await startMissing('producer', counts.producers, addresses, launch)),
-    ...(await startMissing('mapper', counts.mappers, addresses, launch)),
-  ];
+  const reserved: ReservedPort[] = [];
+  for (const kind of ['producer', 'mapper'] as const) {
+    const ids = numbered(kind, counts[`${kind}s`]);
+    const members = ids.map((id, index) => ({ id, index, kind }));
+    for (const member of members) await renewIfOutdated(member, addresses, launch);
+    for (const member of members) {
+      if (launch.state.findRunning(member.id) === undefined)
+        reserved.push(...(await startMember(member, addresses, launch)));
+    }
+  }
   await endSurplus('mapper', counts.mappers, launch);
   await endSurplus('producer', counts.producers, launch);
   return reserved;
 }
 
-async function startMissing(
-  kind: MemberKind,
-  count: number,
-  addresses: Addresses,
-  launch: Launch,
-): Promise<ReservedPort[]> {
-  const reserved: ReservedPort[] = [];
-  const ids = numbered(kind, count);
-  for (const [index, id] of ids.entries()) {
-    if (launch.state.findRunning(id) !== undefined) continue;
-    launch.signal.throwIfAborted();
-    for (const [use, usual] of Object.entries(USUAL_PORTS[kind])) {
-      const port = await reservePort(launch.state.port(portName(id, use)) ?? usual + index);
-      reserved.push(port);
-      launch.state.recordPort(portName(id, use), port.port);
-    }
-    await startMember(id, kind, addresses, launch);
+interface MemberOf {
+  readonly id: string;
+  readonly kind: MemberKind;
+  readonly index: number;
+}
+
+/** One at a time, and on only when it is ready again: meanwhile the others serve. */
+async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: Launch): Promise<void> {
+  const { id, kind } = member;
+  const { state, progress, signal } = launch;
+  const running = state.findRunning(id);
+  if (running === undefined || state.configOf(id) === fingerprintOf(addresses)) return;
+  progress.line(`restarting ${id}, for which the stores have changed …`);
+  await stopRecorded(state, id, kind, running, progress);
+  const reserved = await startMember(member, addresses, launch);
+  const deadline = performance.now() + RENEWAL_MS;
+  const admin = `http://127.0.0.1:${state.port(portName(id, 'admin'))}`;
+  while ((await tryGet(`${admin}/readyz`))?.status !== 200 && performance.now() < deadline) {
+    await delay(100, undefined, { signal });
   }
-  return reserved;
+  for (const port of reserved) port.release();
 }
 
 async function startMember(
-  id: string,
-  kind: MemberKind,
+  { id, kind, index }: MemberOf,
   addresses: Addresses,
   launch: Launch,
-): Promise<void> {
-  const { runDir, state } = launch;
+): Promise<ReservedPort[]> {
+  const { runDir, state, signal } = launch;
+  signal.throwIfAborted();
+  const reserved: ReservedPort[] = [];
   const own: Record<string, string> = { KEYMILL_ID: id };
-  for (const use of Object.keys(USUAL_PORTS[kind])) {
-    own[`KEYMILL_${use.toUpperCase()}_PORT`] = String(state.port(portName(id, use)));
+  for (const [use, usual] of Object.entries(USUAL_PORTS[kind])) {
+    const port = await reservePort(state.port(portName(id, use)) ?? usual + index);
+    reserved.push(port);
+    state.recordPort(portName(id, use), port.port);
+    own[`KEYMILL_${use.toUpperCase()}_PORT`] = String(port.port);
   }
   const { identity } = await startProcess({
     id,
@@ -78,6 +100,13 @@ async function startMember(
     dieWithParent: false,
   });
   launch.onSpawn(id, kind, identity);
+  state.recordConfig(id, fingerprintOf(addresses));
+  return reserved;
+}
+
+/** Tells whether a process was started with these stores. */
+function fingerprintOf(addresses: Addresses): string {
+  return createHash('sha256').update(JSON.stringify(addresses)).digest('hex').slice(0, 16);
 }
 
 async function endSurplus(kind: MemberKind, count: number, { state, progress }: Launch): Promise<void> {

@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ClusterError } from './errors.ts';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
@@ -63,7 +63,10 @@ export class RunDir {
   /** Makes the folders; only their owner may enter, for they hold secrets and data. */
   make(): void {
     try {
-      for (const path of [this.path, this.data, this.logs]) mkdirSync(path, { recursive: true, mode: 0o700 });
+      // Not recursive where that is not needed: below /proc a recursive mkdir never ends.
+      mkdirSync(dirname(this.path), { recursive: true });
+      for (const path of [this.path, this.data, this.logs])
+        if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
       chmodSync(this.path, 0o700);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -50,12 +50,11 @@ interface Existing {
   readonly shape: Shape;
   /** Do stores hold data of this shape? */
   readonly isEstablished: boolean;
-  readonly isUp: boolean;
 }
 
 /**
  * The shape to bring up: what is asked for, else what there is, else the default.
- * @throws UsageError when data or a running cluster forbids the change
+ * @throws UsageError when data forbids the change
  */
 export function resolveShape(wanted: WantedShape, existing: Existing | undefined): Shape {
   const base = existing?.shape ?? DEFAULT_SHAPE;
@@ -71,7 +70,7 @@ export function resolveShape(wanted: WantedShape, existing: Existing | undefined
   return shape;
 }
 
-function refusalsOf(shape: Shape, { shape: base, isEstablished, isUp }: Existing): string[] {
+function refusalsOf(shape: Shape, { shape: base, isEstablished }: Existing): string[] {
   const refusals: string[] = [];
   const change = (option: keyof Shape): boolean => shape[option] !== base[option];
   if (isEstablished && change('mysqlServers')) {
@@ -89,15 +88,6 @@ function refusalsOf(shape: Shape, { shape: base, isEstablished, isUp }: Existing
   if (isEstablished && shape.keysDbs < base.keysDbs) {
     refusals.push(
       `--keys-dbs ${shape.keysDbs}: there are ${base.keysDbs}, and their keys are in use. Add more, or begin anew: ./scripts/down --wipe`,
-    );
-  }
-  if (
-    isUp &&
-    refusals.length === 0 &&
-    (change('keysDbs') || change('redis') || change('mysqlServers') || change('zookeepers'))
-  ) {
-    refusals.push(
-      'the cluster runs with another number of stores. Stop it first (./scripts/down keeps the data), then start it with the new one',
     );
   }
   return refusals;

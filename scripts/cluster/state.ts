@@ -24,7 +24,16 @@ const StateFile = z.object({
   /** How many run (or shall run) now; absent when the cluster is down. */
   counts: z.object({ producers: z.number(), mappers: z.number() }).optional(),
   ports: z.record(z.string(), z.number()),
-  processes: z.record(z.string(), z.object({ kind: z.enum(KINDS), pid: z.number(), startTime: z.string() })),
+  processes: z.record(
+    z.string(),
+    z.object({
+      kind: z.enum(KINDS),
+      pid: z.number(),
+      startTime: z.string(),
+      /** Fingerprint of the stores that a producer or mapper was started with. */
+      config: z.string().optional(),
+    }),
+  ),
   /** The `up` that is at work now, so that `down` can end it. */
   up: z.object({ pid: z.number(), startTime: z.string() }).optional(),
 });
@@ -132,6 +141,17 @@ export class State {
 
   recordProcess(id: string, kind: Kind, { pid, startTime }: ProcessIdentity): void {
     this.#change({ processes: { ...this.#data.processes, [id]: { kind, pid, startTime } } });
+  }
+
+  /** Notes with which stores a running process was started. */
+  recordConfig(id: string, config: string): void {
+    const entry = this.#data.processes[id];
+    if (entry !== undefined)
+      this.#change({ processes: { ...this.#data.processes, [id]: { ...entry, config } } });
+  }
+
+  configOf(id: string): string | undefined {
+    return this.#data.processes[id]?.config;
   }
 
   forgetProcess(id: string): void {

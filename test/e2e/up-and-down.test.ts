@@ -180,4 +180,20 @@ describe('up and down', function () {
     expect(after.mysql).to.deep.equal(before.mysql);
     expect(after.producers[0]?.supervisorPid).to.equal(before.producers[0]?.supervisorPid);
   });
+
+  it('grows and shrinks its stores while it runs', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    await cluster.must('up', '--detach', '--redis', '3', '--keys-dbs', '2');
+    const grown = cluster.file;
+    expect(grown.redis.map(({ name }) => name)).to.deep.equal(['redis-1', 'redis-2', 'redis-3']);
+    expect(grown.keysDbs.map(({ name }) => name)).to.deep.equal(['keys-db-1', 'keys-db-2']);
+    expect(grown.mappers[0]?.pid).not.to.equal(before.mappers[0]?.pid);
+    expect(grown.mysql).to.deep.equal(before.mysql);
+    await cluster.must('up', '--detach', '--redis', '2');
+    expect(cluster.file.redis).to.deep.equal(grown.redis.slice(0, 2));
+    const pids = cluster.file.producers.map(({ supervisorPid }) => supervisorPid);
+    await cluster.must('up', '--detach');
+    expect(cluster.file.producers.map(({ supervisorPid }) => supervisorPid)).to.deep.equal(pids);
+  });
 });

@@ -29,7 +29,7 @@ describe('mysqlServersOf', () => {
 });
 
 describe('resolveShape', () => {
-  const existing = { shape: DEFAULT_SHAPE, isEstablished: true, isUp: false };
+  const existing = { shape: DEFAULT_SHAPE, isEstablished: true };
 
   it('takes what is asked for, else what there is, else the default', () => {
     expect(resolveShape({ ...NOTHING, redis: 2 }, undefined)).to.deep.equal({ ...DEFAULT_SHAPE, redis: 2 });
@@ -54,10 +54,7 @@ describe('resolveShape', () => {
     });
   });
 
-  it('adds stores to a cluster that is down, not to one that runs', () => {
-    expect(resolveShape({ ...NOTHING, keysDbs: 6 }, existing)).to.include({ keysDbs: 6 });
-    expect(() => resolveShape({ ...NOTHING, keysDbs: 6 }, { ...existing, isUp: true })).to.throw(
-      /Stop it first/,
-    );
+  it('adds keys-dbs and adds or drops Redis servers at any time', () => {
+    expect(resolveShape({ ...NOTHING, keysDbs: 6, redis: 2 }, existing)).to.include({ keysDbs: 6, redis: 2 });
   });
 });
