@@ -166,6 +166,27 @@ describe('lock', () => {
     expect(await holder(second)).to.include({ nonce: lock.nonce, epoch: 1 });
   });
 
+  it('a create that lands late, after its caller gave up, is swept at the next attach and does not come back', async () => {
+    await first.ensurePath(PATHS.locks);
+    const { attachments } = first;
+    harness.each((proxy) => proxy.silence());
+    const info = { owner: 'p1', host: 'h', pid: 1 };
+    expect(await tryAcquire(first, PATH, info).catch(({ code }: { code: string }) => code)).to.equal(
+      'OUTCOME_UNKNOWN',
+    );
+    // What the black hole held is delivered now, the create among it; late attempts to attach may cut us off once more.
+    harness.each((proxy) => proxy.heal());
+    await reattached(first, attachments);
+    await until('a sweep', async () => sweepOwnNodes(first, new Set()));
+    const owners = new Set<string | undefined>();
+    const began = performance.now();
+    await until('one T', async () => {
+      owners.add((await holder(second))?.ephemeralOwner);
+      return performance.now() - began > T;
+    });
+    expect([...owners]).to.deep.equal([undefined]);
+  });
+
   it('a create that landed with nobody waiting for it is swept away, and nothing else', async () => {
     const lock = await acquire(first);
     await first.create(lockPath('keys-db-2'), '{}', { ephemeral: true });
