@@ -55,6 +55,7 @@ CREATE TABLE `ownership` (
   `czxid` bigint(20) unsigned NOT NULL COMMENT 'of the lock whose holder raised the epoch',
   `ensemble` varchar(64) DEFAULT NULL COMMENT 'the ZooKeeper the czxid is of; NULL before the first reign',
   `owner` varchar(128) DEFAULT NULL,
+  `claimed_to` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'the claim mark, for people: what decides stands in the newest row of batches',
   `generated_to` bigint(20) unsigned NOT NULL COMMENT 'every key up to this id has been inserted',
   `raised_at` datetime(3) DEFAULT NULL,
   PRIMARY KEY (`id`)

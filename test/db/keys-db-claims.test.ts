@@ -36,6 +36,8 @@ describe('keys-db: claims', () => {
     expect(ranges.at(-1)?.[1]).to.equal(generatedTo);
     ranges.slice(1).forEach(([first], i) => expect(first).to.equal((ranges[i]?.[1] ?? 0) + 1));
     expect(await test.db.counts()).to.deep.equal({ unused: 0, used: 1_000 });
+    await using sql = openMysql(test.url, { name: 'operator' });
+    expect(await sql.query('SELECT claimed_to FROM ownership')).to.deep.equal([{ claimed_to: generatedTo }]);
   });
 
   it('fix pools and sequence numbers, which are remembered for pools that later batches leave out', async () => {

@@ -26,6 +26,12 @@ export async function up(db: MigrationDb): Promise<void> {
         .comment('the ZooKeeper the czxid is of; NULL before the first reign');
       table.string('owner', 128).nullable();
       table
+        .bigInteger('claimed_to')
+        .unsigned()
+        .notNullable()
+        .defaultTo(0)
+        .comment('the claim mark, for people: what decides stands in the newest row of batches');
+      table
         .bigInteger('generated_to')
         .unsigned()
         .notNullable()
