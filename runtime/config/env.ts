@@ -105,7 +105,7 @@ export const VARIABLES = {
     default: 'false',
   },
   RESERVE: {
-    meaning: 'keys a mapper holds ready per pool',
+    meaning: 'most keys a mapper holds ready',
     tradeOff: 'covers a Redis hiccup; stranded for the quarantine when the mapper is killed',
     default: '256',
     unit: 'keys',
