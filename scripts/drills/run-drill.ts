@@ -175,6 +175,7 @@ async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict
     ...links.violations,
     ...reignChecker.result(),
     ...claims.flat(),
+    ...(audit === undefined ? ['no audit could be had'] : []),
     ...(audit === undefined || audit.balanced ? [] : ['the audit does not balance']),
     ...(audit !== undefined && audit.leaked > 0
       ? [`${audit.leaked} keys are leaked and were not recycled`]

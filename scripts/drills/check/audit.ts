@@ -22,11 +22,13 @@ const TIMEOUT_MS = 120_000;
  */
 export async function auditUntilClean(runDir: RunDir, timeoutMs: number): Promise<Audit | undefined> {
   const deadline = performance.now() + timeoutMs;
+  let last: Audit | undefined;
   for (;;) {
+    // One that could not be had, for some store was slow to answer, says nothing: it is asked for again.
     const audit = await runAudit(runDir);
-    if (audit === undefined) return undefined;
-    const isClean = audit.balanced && audit.leaked === 0 && audit.unknown === 0;
-    if (isClean || performance.now() > deadline) return audit;
+    last = audit ?? last;
+    const isClean = audit !== undefined && audit.balanced && audit.leaked === 0 && audit.unknown === 0;
+    if (isClean || performance.now() > deadline) return last;
     await delay(EVERY_MS);
   }
 }
