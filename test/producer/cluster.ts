@@ -144,6 +144,20 @@ export async function untilHeld(cluster: Cluster, shard: string, above = 0): Pro
   );
 }
 
+/** Waits until so many producers are members. */
+export async function untilMembers(cluster: Cluster, count: number): Promise<void> {
+  await until(`${count} members`, async () => (await cluster.members()).size === count, {
+    timeoutMs: 40_000,
+  });
+}
+
+/** Waits until a producer has logged a message that begins so. */
+export async function untilLogged(producer: Producer, beginning: string): Promise<void> {
+  await until(`"${beginning}"`, () => producer.lines.some(({ msg }) => msg.startsWith(beginning)), {
+    timeoutMs: 40_000,
+  });
+}
+
 /** Waits until one of the producers says that it is reconciled and ready, by an epoch above `above`. */
 export async function untilReady(
   producers: readonly Producer[],
@@ -165,9 +179,7 @@ export async function untilReady(
 
 /** Waits until the producer has a standby, as it has half a second after its worker became ready. */
 export async function untilStandby(producer: Producer): Promise<void> {
-  await until('a standby', () => producer.lines.some(({ msg }) => msg === 'standby loaded'), {
-    timeoutMs: 20_000,
-  });
+  await untilLogged(producer, 'standby loaded');
 }
 
 async function allKeys(pool: Pool): Promise<string[]> {

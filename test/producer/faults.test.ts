@@ -3,13 +3,21 @@ import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { PATHS } from '../../coordinator/paths.ts';
 import { FaultyProxy } from '../../scripts/faults/proxy.ts';
 import { until } from '../until.ts';
-import { testCluster, untilFilled, untilHeld, untilReady, type Cluster } from './cluster.ts';
+import {
+  testCluster,
+  untilFilled,
+  untilHeld,
+  untilLogged,
+  untilMembers,
+  untilReady,
+  type Cluster,
+} from './cluster.ts';
 
 const T = 2_000;
 const SHARD = 'keys-db-1';
 
 describe('a producer among faults', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   const proxies: FaultyProxy[] = [];
 
@@ -47,7 +55,7 @@ describe('a producer among faults', function () {
     await untilFilled(cluster);
     const before = await untilHeld(cluster, SHARD);
     for (const proxy of proxies) proxy.silence();
-    await until('suspended', () => producer.lines.some((line) => line['state'] === 'suspended'));
+    await untilLogged(producer, 'session suspended');
     for (const proxy of proxies) proxy.heal();
     await untilRefilled();
     const after = await untilHeld(cluster, SHARD);
@@ -62,7 +70,7 @@ describe('a producer among faults', function () {
     await untilFilled(cluster);
     const { epoch, pid } = await untilHeld(cluster, SHARD);
     const other = cluster.start('producer-2');
-    await until('two members', async () => (await cluster.members()).size === 2);
+    await untilMembers(cluster, 2);
     for (const proxy of proxies) proxy.silence();
     await untilReady([other], SHARD, epoch ?? 0);
     await untilRefilled();
@@ -70,6 +78,7 @@ describe('a producer among faults', function () {
     await until(
       'the old one to be a member again',
       async () => (await cluster.members()).get('producer-1')?.pid === pid,
+      { timeoutMs: 40_000 },
     );
     expect(cut.lines.filter((line) => line.msg === 'reign over').map((line) => line['end'])).to.deep.equal([
       'lock-gone',
@@ -86,7 +95,7 @@ describe('a producer among faults', function () {
     await untilFilled(cluster);
     const { epoch } = await untilHeld(cluster, SHARD);
     cluster.start('producer-2');
-    await until('two members', async () => (await cluster.members()).size === 2);
+    await untilMembers(cluster, 2);
     proxy.silence();
     const next = await untilHeld(cluster, SHARD, epoch ?? 0);
     expect(next.owner).to.equal('producer-2');
@@ -118,12 +127,10 @@ describe('a producer among faults', function () {
     await first.stop();
     await cluster.session.remove(PATHS.ensemble, -1);
     const second = cluster.start('producer-2');
-    await until('plain words', () => second.lines.some(({ msg }) => msg.includes('zookeeper adopt')));
+    await untilLogged(second, 'this ZooKeeper has no ensemble id');
     expect(await cluster.locks()).to.have.property('size', 0);
     const ensemble = await createEnsembleId(cluster.session);
-    await until('more plain words', () =>
-      second.lines.some(({ msg }) => msg.startsWith('keys-db belongs to another ZooKeeper')),
-    );
+    await untilLogged(second, 'keys-db belongs to another ZooKeeper');
     expect(await cluster.locks()).to.have.property('size', 0);
     for (const keysDb of cluster.keysDbs) await keysDb.adoptEnsemble(ensemble);
     expect((await untilHeld(cluster, SHARD, epoch ?? 0)).owner).to.equal('producer-2');

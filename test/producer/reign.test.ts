@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { openKeysDb } from '../../db/keys-db.ts';
 import { openPool } from '../../db/pool.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
@@ -177,6 +178,32 @@ describe('a reign', function () {
     await untilNothingPends();
     expect(await keysDb.losses()).to.deep.equal([]);
     await expectDistinct();
+  });
+
+  it('neither loses nor repeats a claim whose answer was lost', async () => {
+    const { keysDb } = stores();
+    const url = new URL(keysDbUrl());
+    await using proxy = await FaultyProxy.start({ host: '127.0.0.1', port: Number(url.port) });
+    url.port = String(proxy.port);
+    const { keyspace } = cluster;
+    const cut = openKeysDb({ name: SHARD, url: url.href, region: 0, keyspace, log });
+    const taken: string[] = [];
+    {
+      await using _ = await reignOver(cluster, { keysDb: cut });
+      await untilFilled(cluster);
+      for (let round = 0; round < 6; round += 1) {
+        proxy.cutBeforeReplyTo((sent) => sent.includes('INSERT INTO batches'));
+        for (const pool of cluster.pools) taken.push(...(await pool.take(10_000)).keys);
+        await untilFilled(cluster);
+      }
+      proxy.heal();
+      await untilNothingPends();
+    }
+    await cut.close();
+    const delivered = [...taken, ...(await cluster.pooled())];
+    expect(new Set(delivered).size).to.equal(delivered.length);
+    expect(delivered).to.have.length((await keysDb.counts()).used);
+    expect(await keysDb.losses()).to.deep.equal([]);
   });
 
   it('writes off a part whose pool is no longer configured', async () => {

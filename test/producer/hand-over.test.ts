@@ -1,0 +1,75 @@
+import { expect } from 'chai';
+import type { BalanceView } from '../../producer/balance.ts';
+import { HandOvers } from '../../producer/hand-over.ts';
+import type { MemberView } from '../../producer/member.ts';
+import { log } from './cluster.ts';
+
+const T = 1_000;
+
+describe('HandOvers', () => {
+  const heir: MemberView = { id: 'p2', capacity: 2, owned: [], asks: ['s2'], unreachable: [] };
+  const assigned = new Map([
+    ['s1', 'p1'],
+    ['s2', 'p2'],
+  ]);
+
+  function view(owned: string[], owners: [string, string][]): BalanceView {
+    const self = { id: 'p1', capacity: 2, owned, asks: [], unreachable: [] };
+    return { self, members: [self, heir], assigned, owners: new Map(owners) };
+  }
+
+  const before = view(
+    ['s1', 's2'],
+    [
+      ['s1', 'p1'],
+      ['s2', 'p1'],
+    ],
+  );
+  const released = view(['s1'], [['s1', 'p1']]);
+  const stillShown = view(
+    ['s1'],
+    [
+      ['s1', 'p1'],
+      ['s2', 'p1'],
+    ],
+  );
+  const taken = view(
+    ['s1'],
+    [
+      ['s1', 'p1'],
+      ['s2', 'p2'],
+    ],
+  );
+
+  function begun(): HandOvers {
+    const handOvers = new HandOvers(T, 0, log);
+    handOvers.observe(before.members, 0);
+    expect(handOvers.begin(before, T - 1)).to.equal(undefined);
+    expect(handOvers.begin(before, T)).to.deep.equal({ shard: 's2', heir: 'p2', untilMs: 4 * T });
+    return handOvers;
+  }
+
+  it('begins one, and no other before it is settled', () => {
+    const handOvers = begun();
+    expect(handOvers.settle(before, T + 1)).to.equal(undefined);
+    expect(handOvers.begin(before, T + 1)).to.equal(undefined);
+  });
+
+  it('is not settled while our own lock is still shown', () => {
+    expect(begun().settle(stillShown, T + 1)).to.equal(undefined);
+  });
+
+  it('is settled when the heir holds the shard', () => {
+    const handOvers = begun();
+    expect(handOvers.settle(released, T + 1)).to.equal(undefined);
+    expect(handOvers.settle(taken, T + 2)).to.equal('s2');
+    expect(handOvers.begin(before, T + 3)).to.include({ shard: 's2' });
+  });
+
+  it('is settled when its time is over, and pauses before the next', () => {
+    const handOvers = begun();
+    expect(handOvers.settle(released, 4 * T)).to.equal('s2');
+    expect(handOvers.begin(before, 4 * T + 1)).to.equal(undefined);
+    expect(handOvers.begin(before, 5 * T)).to.include({ shard: 's2' });
+  });
+});
