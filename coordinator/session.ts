@@ -30,7 +30,7 @@ import { SessionEvents, type SessionState, type StateListener } from './session-
 import { SessionNodes } from './session-nodes.ts';
 import type { SessionCredentials } from './transport.ts';
 
-export type { Node, NodeStat, SessionCredentials } from './transport.ts';
+export type { Node, SessionCredentials } from './transport.ts';
 
 export type { SessionState } from './session-events.ts';
 

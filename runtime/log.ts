@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino';
 import { codeOf } from './errors.ts';
 
-/** Structured log: one JSON line per event on stdout. `log.info({ shard, epoch }, 'reign began')`. Never pass a URL that holds a password: see {@link withoutPassword}. */
+/** Structured log: one JSON line per event on stdout. `log.info({ shard, epoch }, 'reign began')`. Never pass a store's URL: it holds a password. Name the store. */
 export type Log = Logger;
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -30,9 +30,4 @@ function describeError(error: unknown): unknown {
     stack: error.stack,
     ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
   };
-}
-
-/** A connection URL as it may be shown: the password replaced by `***`. */
-export function withoutPassword(url: string): string {
-  return url.replace(/^([a-z0-9+]+:\/\/[^:@/]*):[^@/]*@/i, '$1:***@');
 }

@@ -6,8 +6,8 @@ import { REPOSITORY } from './cluster/run-dir.ts';
 
 const USAGE = `Usage: ./scripts/test [pattern…]
 
-Without a pattern: format, lint, types, then every test. With patterns: the checks of these names (format, lint, types) and the test
-files whose path holds one of them, such as "producer", "e2e" or "db/pool". The last line counts: N passed, N failed, N skipped.
+Without a pattern: format, lint, unused, types, then every test. With patterns: the checks of these names and the test files whose path
+holds one of them, such as "lint", "producer", "e2e" or "db/pool". The last line counts: N passed, N failed, N skipped.
 `;
 
 interface Check {
@@ -30,6 +30,7 @@ const CHECKS: readonly Check[] = [
     args: ['--type-aware'],
     mend: 'npx oxlint --type-aware --fix',
   },
+  { name: 'unused', script: 'knip/bin/knip.js', args: [], mend: 'npx knip' },
   { name: 'types', script: 'typescript/bin/tsc', args: ['--noEmit'], mend: 'npx tsc --noEmit' },
 ];
 
