@@ -68,7 +68,8 @@ function readClusterFile(path: string): ClusterFile {
   try {
     return ClusterFile.parse(JSON.parse(text));
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
+    // A parser's own complaint would quote the file, passwords and all.
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON';
     throw new UsageError(`${path} is not what ./scripts/up writes: ${why}`);
   }
 }

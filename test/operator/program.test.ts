@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+import manifest from '../../package.json' with { type: 'json' };
+import { runKeymill } from './run-keymill.ts';
+
+const COMMANDS = [
+  'status',
+  'locks',
+  'locks release',
+  'pools',
+  'producers',
+  'producers drain',
+  'where',
+  'keys generate',
+  'audit',
+  'zookeeper adopt',
+  'zk',
+  'drill',
+  'bench',
+];
+
+describe('keymill: the command line', () => {
+  it('--version is that of the package', async () => {
+    expect(await runKeymill(['--version'])).to.deep.equal({
+      exitCode: 0,
+      stdout: `${manifest.version}\n`,
+      stderr: '',
+    });
+  });
+
+  it('every command has --help and --json, and stands in the list of all', async () => {
+    const { stdout: list } = await runKeymill(['--help']);
+    for (const command of COMMANDS) {
+      const { exitCode, stdout } = await runKeymill([...command.split(' '), '--help']);
+      expect(exitCode, command).to.equal(0);
+      expect(stdout, command).to.include('--json').and.include(`keymill ${command}`);
+      expect(list).to.include(`\n  ${command.split(' ')[0]} `);
+    }
+  });
+
+  it('what is typed wrongly is exit code 2, said on stderr', async () => {
+    for (const args of [
+      [],
+      ['sttaus'],
+      ['status', 'now'],
+      ['status', '--jsno'],
+      ['locks', 'release'],
+      ['locks', 'relaese', 'keys-db-1'],
+      ['producers', 'drain'],
+      ['keys'],
+      ['zookeeper'],
+      ['where'],
+      ['bench', 'everything'],
+    ]) {
+      const { exitCode, stdout, stderr } = await runKeymill(args);
+      expect({ exitCode, stdout }, args.join(' ')).to.deep.equal({ exitCode: 2, stdout: '' });
+      expect(stderr).not.to.equal('');
+    }
+  });
+});
