@@ -160,6 +160,10 @@ allow_service_starts() {
 launch() {
   script=$1
   shift
+  # Was this started by nohup? (Bit 0 of the mask is SIGHUP.) Node would forget it.
+  case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' "/proc/$$/status" 2>/dev/null) in
+    [13579bdf]) export KEYMILL_NOHUP=1 ;;
+  esac
   exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   exec "$KEYMILL_NODE" "$KEYMILL_ROOT/scripts/$script" "$@"
 }

@@ -76,7 +76,9 @@ async function startMembers(
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, addresses, launch);
   try {
-    progress.line(`${counts.producers} producers and ${counts.mappers} mappers started`);
+    progress.line(
+      `${counted(counts.producers, 'producer')} and ${counted(counts.mappers, 'mapper')} started`,
+    );
     const workers = await waitUntilReady(counts, addresses, launch);
     await endSurplusRedis(shape, launch);
     const file = describeCluster(shape, counts, addresses, state, workers);
@@ -122,4 +124,8 @@ async function stopStarted(state: State, ids: readonly string[], progress: Progr
         .map(async ({ id, kind, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
     );
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -20,7 +20,11 @@ export class Foreground {
   constructor(runDir: RunDir, progress: Progress) {
     this.#runDir = runDir;
     this.#progress = progress;
-    for (const name of SIGNALS) process.on(name, () => this.#stop(name));
+    for (const name of SIGNALS) {
+      // Started by nohup: the launcher saw it, Node itself forgets what was ignored before it.
+      const isIgnored = name === 'SIGHUP' && process.env['KEYMILL_NOHUP'] === '1';
+      process.on(name, () => (isIgnored ? undefined : this.#stop(name)));
+    }
   }
 
   get signal(): AbortSignal {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort } from './ports.ts';
@@ -66,12 +67,13 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
 async function initialise(options: MariaDbOptions, dataDir: string): Promise<void> {
   const { id, dir, logFile, redoLog = '32M', signal } = options;
   // A name of its own: an earlier attempt that was killed may still be writing for a moment.
-  const fresh = join(dir, `data.new-${randomBytes(3).toString('hex')}`);
+  const fresh = `data.new-${randomBytes(3).toString('hex')}`;
+  await using plain = await plainPathTo(dir);
   const args = [
     '--no-defaults',
-    `--datadir=${fresh}`,
+    `--datadir=${join(plain.path, fresh)}`,
     // A server that starts removes every temporary table in its tmpdir: in a shared one, those of its neighbours.
-    `--tmpdir=${join(dir, 'tmp')}`,
+    `--tmpdir=${join(plain.path, 'tmp')}`,
     '--skip-test-db',
     // Also on a machine that does not know its own name.
     '--force',
@@ -85,14 +87,24 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
   // We wait for its end, and for nothing else meanwhile.
   installation.child.ref();
   // It is a shell script: its whole process group goes with it.
-  const giveUp = (): void => void process.kill(-installation.identity.pid, 'SIGKILL');
+  const giveUp = (): void => {
+    if (!installation.hasExited()) process.kill(-installation.identity.pid, 'SIGKILL');
+  };
   signal?.addEventListener('abort', giveUp, { once: true });
   const how = await installation.exited;
   signal?.removeEventListener('abort', giveUp);
   signal?.throwIfAborted();
   if (how !== EXITED_WELL) throw new StartError(id, `its data directory could not be made, ${how}`, logFile);
-  await rename(fresh, dataDir);
+  await rename(join(dir, fresh), dataDir);
   await removeAttempts(dir);
+}
+
+/** mariadb-install-db cannot bear a space in a path: then the way leads over a symbolic link that has none. */
+async function plainPathTo(dir: string): Promise<AsyncDisposable & { readonly path: string }> {
+  if (/^[\w./@+-]+$/.test(dir)) return { path: dir, [Symbol.asyncDispose]: async () => undefined };
+  const path = join(tmpdir(), `keymill-link-${randomBytes(6).toString('hex')}`);
+  await symlink(dir, path);
+  return { path, [Symbol.asyncDispose]: async () => rm(path, { force: true }) };
 }
 
 async function removeAttempts(dir: string): Promise<void> {
