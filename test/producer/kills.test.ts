@@ -39,20 +39,37 @@ describe('keys under random kills', function () {
     draining.abort();
     await drained;
 
-    await until('all claimed batches to be delivered', async () => {
-      const pending = await Promise.all(cluster.keysDbs.map((keysDb) => keysDb.pendingBatches()));
-      return pending.flat().length === 0;
+    await until('all claimed batches to be delivered', async () => (await pending(cluster)).size === 0, {
+      timeoutMs: 60_000,
     });
     await Promise.all([...producers.values()].map((producer) => producer.stop()));
     const delivered = [...taken, ...(await cluster.pooled())];
-    const counts = await Promise.all(cluster.keysDbs.map((keysDb) => keysDb.counts()));
-    expect(new Set(delivered).size, 'delivered twice').to.equal(delivered.length);
-    expect(delivered.length, 'claimed and not delivered').to.equal(
-      counts.reduce((sum, { used }) => sum + used, 0),
-    );
+    const found = new Set(delivered);
+    expect(found.size, 'delivered twice').to.equal(delivered.length);
+    // What was claimed after that look and cut short by the stop is pending: a successor delivers it.
+    const cutShort = await pending(cluster);
+    const missing = (await claimed(cluster)).filter((key) => !found.has(key) && !cutShort.has(key));
+    expect(missing, 'claimed, not delivered and not pending').to.deep.equal([]);
     for (const keysDb of cluster.keysDbs) expect(await keysDb.losses()).to.deep.equal([]);
   });
 });
+
+async function claimed({ keysDbs }: Cluster): Promise<string[]> {
+  const keys = await Promise.all(
+    keysDbs.map(async (keysDb) => keysDb.keysBetween(1, (await keysDb.ownership()).claimedTo)),
+  );
+  return keys.flat().map(({ key }) => key);
+}
+
+/** Keys of batches that are not yet marked as delivered. */
+async function pending({ keysDbs }: Cluster): Promise<Set<string>> {
+  const keys = await Promise.all(
+    keysDbs.map(async (keysDb) =>
+      Promise.all((await keysDb.pendingBatches()).map((batch) => keysDb.keysOf(batch))),
+    ),
+  );
+  return new Set(keys.flat(2).map(({ key }) => key));
+}
 
 /** One fault. A producer that was ended is started again. */
 async function strike(
