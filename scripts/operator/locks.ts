@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { releaseLock } from '../../coordinator/lock-view.ts';
 import { isCoordinationError } from '../../coordinator/errors.ts';
+import type { Session } from '../../coordinator/session.ts';
 import { locksBlock } from './blocks.ts';
 import { RefusedError, UsageError } from './errors.ts';
-import { askOnly } from './sources/ask.ts';
+import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { lockEntries, lockEntry } from './sources/lock-entries.ts';
@@ -41,15 +43,18 @@ async function release(terminal: Terminal, shard: string, json: boolean): Promis
   if (shard === '' || shard.includes('/'))
     throw new UsageError(`"${shard}" is no shard: its name is meant, such as keys-db-1`);
   const { config } = findCluster(terminal.env);
-  const holder = await askOnly('zookeeper', (signal) =>
-    withSession(config.zookeeper, signal, async (session) => {
-      try {
-        return await releaseLock(session, shard);
-      } catch (error) {
-        if (isCoordinationError(error, 'NO_NODE')) return undefined;
-        throw error;
-      }
-    }),
+  const remove = async (session: Session): Promise<LockHolder | undefined> => {
+    try {
+      return await releaseLock(session, shard);
+    } catch (error) {
+      if (isCoordinationError(error, 'NO_NODE')) return undefined;
+      throw error;
+    }
+  };
+  const holder = await askOnly(
+    'zookeeper',
+    (signal) => withSession(config.zookeeper, signal, remove),
+    CHANGE_DEADLINE_MS,
   );
   if (holder === undefined) throw new RefusedError(`nobody holds ${shard}: there was nothing to release`);
   const released = lockEntry(shard, holder);

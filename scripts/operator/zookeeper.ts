@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import type { KeysDb } from '../../db/keys-db.ts';
-import { Inquiry, askOnly } from './sources/ask.ts';
+import { askOnly, CHANGE_DEADLINE_MS, Inquiry } from './sources/ask.ts';
 import { withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
@@ -16,9 +16,6 @@ interface Adopted {
   readonly changed: boolean;
 }
 
-/** A raise waits for a statement that holds the row, and for the server's disk. */
-const ADOPT_DEADLINE_MS = 10_000;
-
 export function addZookeeperCommand(program: Command, terminal: Terminal): void {
   const zookeeper = program.command('zookeeper').description('Decides about the ZooKeeper ensemble itself.');
   zookeeper
@@ -31,8 +28,10 @@ export function addZookeeperCommand(program: Command, terminal: Terminal): void 
     .option('--json', 'one JSON document on stdout: {"ensemble","keysDbs":[…],"unreachable":[]}')
     .action(async ({ json }: { json?: true }) => {
       const { zookeeper: ensembleConfig, stores } = findCluster(terminal.env).config;
-      const ensemble = await askOnly('zookeeper', (signal) =>
-        withSession(ensembleConfig, signal, (session) => createEnsembleId(session)),
+      const ensemble = await askOnly(
+        'zookeeper',
+        (signal) => withSession(ensembleConfig, signal, (session) => createEnsembleId(session)),
+        CHANGE_DEADLINE_MS,
       );
       const keyspace = createKeyspace(stores.keys);
       const inquiry = new Inquiry();
@@ -41,7 +40,7 @@ export function addZookeeperCommand(program: Command, terminal: Terminal): void 
           inquiry.ask(
             config.name,
             () => withKeysDb(config, keyspace, (keysDb) => adopt(keysDb, ensemble)),
-            ADOPT_DEADLINE_MS,
+            CHANGE_DEADLINE_MS,
           ),
         ),
       );

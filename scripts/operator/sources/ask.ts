@@ -3,6 +3,9 @@ import { withDeadline } from '../../../runtime/retry.ts';
 import { UnreachableError } from '../errors.ts';
 import { note, type Terminal } from '../terminal/terminal.ts';
 
+/** How long a change may take: given up, nobody would know whether it was made. */
+export const CHANGE_DEADLINE_MS = 10_000;
+
 /** How long any one source of an answer may take. */
 export const ASK_DEADLINE_MS = 1_000;
 
@@ -44,9 +47,13 @@ export class Inquiry {
 }
 
 /** Asks one source that the command cannot do without. @throws UnreachableError naming it */
-export async function askOnly<T>(source: string, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function askOnly<T>(
+  source: string,
+  question: (signal: AbortSignal) => Promise<T>,
+  deadlineMs = ASK_DEADLINE_MS,
+): Promise<T> {
   try {
-    return await withDeadline(source, ASK_DEADLINE_MS, question);
+    return await withDeadline(source, deadlineMs, question);
   } catch (error) {
     throw new UnreachableError(`${source} cannot be reached: ${messageOf(error)}`, error);
   }
