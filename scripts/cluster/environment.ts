@@ -17,6 +17,15 @@ export interface Addresses {
 
 export const TOKEN_VARIABLE = 'KEYMILL_RUN_TOKEN';
 
+/**
+ * The port to try first where the usual one is `port`: that, shifted by `KEYMILL_PORT_OFFSET`, with which several clusters on one
+ * machine keep out of each other's way.
+ */
+export function firstPort(port: number): number {
+  const offset = Number(process.env['KEYMILL_PORT_OFFSET'] ?? 0);
+  return port + (Number.isInteger(offset) && offset >= 0 && offset <= 50_000 ? offset : 0);
+}
+
 /** `1 … n` as names: `numbered('redis', 2)` → redis-1, redis-2. */
 export function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { startProcess } from '../servers/process.ts';
 import { isRunning } from '../servers/identity.ts';
-import { numbered, processEnvironment, type Addresses } from './environment.ts';
+import { firstPort, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';
 import type { Launch } from './servers.ts';
@@ -85,7 +85,7 @@ async function startMember(
   const reserved: ReservedPort[] = [];
   const own: Record<string, string> = { KEYMILL_ID: id };
   for (const [use, usual] of Object.entries(USUAL_PORTS[kind])) {
-    const port = await reservePort(state.port(portName(id, use)) ?? usual + index);
+    const port = await reservePort(state.port(portName(id, use)) ?? firstPort(usual + index));
     reserved.push(port);
     state.recordPort(portName(id, use), port.port);
     own[`KEYMILL_${use.toUpperCase()}_PORT`] = String(port.port);

@@ -19,7 +19,8 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
     .description(
       'Starts a whole cluster on this machine: ZooKeeper, Redis, MariaDB, producers and mappers.\n' +
         'On a running cluster it starts what is missing, and scales producers and mappers up or down.\n' +
-        'Ctrl-C stops all of it. Data and logs are in .run/ (or KEYMILL_RUN_DIR).',
+        'Ctrl-C stops all of it. Data and logs are in .run/ (or KEYMILL_RUN_DIR); ports are the usual ones\n' +
+        '(plus KEYMILL_PORT_OFFSET), or the next free.',
     )
     .addOption(count('--producers', 'key-producers (default: 3)', 1, 64))
     .addOption(count('--mappers', 'mappers (default: 2)', 1, 64))

@@ -8,7 +8,7 @@ import {
   type ZooKeeperOptions,
   type ZooKeeperPorts,
 } from '../servers/zookeeper.ts';
-import { numbered, TOKEN_VARIABLE } from './environment.ts';
+import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
 import type { Progress } from './progress.ts';
 import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
@@ -56,7 +56,7 @@ async function startRedisOf(id: string, usualPort: number, launch: Launch): Prom
       ...common,
       id,
       dir: runDir.dataOf(id),
-      port: state.port(id) ?? usualPort,
+      port: state.port(id) ?? firstPort(usualPort),
       password: state.redisPassword,
     }),
   );
@@ -69,7 +69,7 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
       ...common,
       id,
       dir: runDir.dataOf(id),
-      port: state.port(id) ?? usualPort,
+      port: state.port(id) ?? firstPort(usualPort),
       password: state.mysqlPassword,
       bufferPool: '1G',
       redoLog: '1G',
@@ -145,9 +145,9 @@ async function startEnsemble({ zookeepers }: Shape, launch: Launch): Promise<voi
 function recordedPorts(state: State, index: number): ZooKeeperPorts {
   const id = `zookeeper-${index + 1}`;
   return {
-    client: state.port(id) ?? USUAL_PORTS.zookeeper + index,
-    quorum: state.port(`${id}/quorum`) ?? USUAL_PORTS.quorum + index,
-    election: state.port(`${id}/election`) ?? USUAL_PORTS.election + index,
+    client: state.port(id) ?? firstPort(USUAL_PORTS.zookeeper + index),
+    quorum: state.port(`${id}/quorum`) ?? firstPort(USUAL_PORTS.quorum + index),
+    election: state.port(`${id}/election`) ?? firstPort(USUAL_PORTS.election + index),
   };
 }
 

@@ -26,6 +26,8 @@ export interface Running {
  */
 export class TestCluster {
   readonly runDir: string;
+  /** Far from other clusters on this machine: what one gives back the other would take. */
+  readonly #portOffset = 10_000 + 100 * Math.floor(Math.random() * 100);
 
   constructor(name: string) {
     this.runDir = join(testFolder(), name);
@@ -38,7 +40,7 @@ export class TestCluster {
     const child = spawn(join(REPOSITORY, 'scripts', script), args, {
       cwd: this.runDir,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, KEYMILL_RUN_DIR: this.runDir },
+      env: { ...process.env, KEYMILL_RUN_DIR: this.runDir, KEYMILL_PORT_OFFSET: String(this.#portOffset) },
     });
     let stdout = '';
     let stderr = '';
