@@ -27,7 +27,7 @@ export class DuplicateRowError extends KeymillError {
   }
 }
 
-/** The epoch handed in is no longer the store's: another reign has begun. Drop everything that belongs to the old one. */
+/** The epoch handed in is no longer the store's: another reign has begun, or the store was put back to an earlier state. Drop everything that belongs to the old one. */
 export class FencedError extends KeymillError {
   constructor(store: string, reason: string, cause?: unknown) {
     super('FENCED', `${store}: ${reason}`, { cause });

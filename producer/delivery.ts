@@ -58,6 +58,11 @@ export class Delivery {
     return [...this.#inHand.values()].filter(isMoving).length;
   }
 
+  /** The last batch that was accepted. */
+  get seenUpTo(): number {
+    return this.#seenUpTo;
+  }
+
   /** Returns when some part was delivered or marked, or after `timeoutMs`. */
   async progress(timeoutMs: number, signal: AbortSignal): Promise<void> {
     await this.#progress.wait(timeoutMs, signal);

@@ -93,15 +93,34 @@ export async function refill(
 async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): Promise<boolean> {
   const { keysDb, epoch } = options;
   const parts = partsFor(options, plan.targets);
+  const newest = newestKnown(options, reader);
   const batch = await keysDb.claim({ epoch, count: plan.count, parts });
+  refuseKnown(keysDb, batch, newest);
   if (batch) carry(options, batch, batch.lastId - batch.firstId + 1, reader);
   return batch !== undefined;
 }
 
 async function claimAgain(options: RefillOptions, ids: readonly number[], reader: Reader): Promise<void> {
   const { keysDb, epoch } = options;
+  const newest = newestKnown(options, reader);
   const batch = await keysDb.claimRecycled({ epoch, ids, parts: partsFor(options, healthyPools(options)) });
+  refuseKnown(keysDb, batch, newest);
   carry(options, batch, ids.length, reader);
+}
+
+/** The last batch this reign knows of: what is claimed from now on comes after it. */
+function newestKnown({ delivery }: RefillOptions, reader: Reader): number {
+  return Math.max(delivery.seenUpTo, reader.newest);
+}
+
+/**
+ * A claim numbered like an earlier one: the keys-db was put back to an earlier state under this very reign. What is in hand belongs
+ * to a log that is no more; the next reign reconciles with what is there.
+ */
+function refuseKnown({ name }: KeysDb, batch: Batch | undefined, newest: number): void {
+  if (batch === undefined || batch.id > newest) return;
+  const reason = `batch ${batch.id} is claimed for the second time (restored from a backup?)`;
+  throw new FencedError(name, reason);
 }
 
 function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
@@ -139,6 +158,8 @@ class Reader {
   #chain: Promise<void> = Promise.resolve();
   #failure: unknown;
   reading = 0;
+  /** The last batch handed to it. */
+  newest = 0;
 
   constructor(options: RefillOptions, signal: AbortSignal) {
     this.#options = options;
@@ -147,6 +168,7 @@ class Reader {
 
   read(batch: Batch): void {
     this.reading += 1;
+    this.newest = batch.id;
     this.#chain = this.#chain
       .then(() => this.#readUntilDone(batch))
       .catch((error: unknown) => {

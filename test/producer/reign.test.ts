@@ -135,6 +135,25 @@ describe('a reign', function () {
     expect(await keysDb.losses()).to.deep.equal([]);
   });
 
+  it('is over when its keys-db was put back to an earlier state of the same reign, and the next one goes on', async () => {
+    const { poolA, poolB } = stores();
+    {
+      await using first = await reignOver(cluster);
+      await untilFilled(cluster);
+      for (let round = 0; round < 3; round += 1) {
+        for (const pool of [poolA, poolB]) await pool.take(10_000);
+        await untilFilled(cluster);
+      }
+      await untilNothingPends();
+      await sql(keysDbUrl(), 'DELETE FROM batches WHERE id > 1');
+      for (const pool of [poolA, poolB]) await pool.take(10_000);
+      expect(await first.reign.done).to.equal('fenced');
+    }
+    await using _ = await reignOver(cluster);
+    await untilFilled(cluster);
+    await untilNothingPends();
+  });
+
   it('is over when a pool that answers late turns out to know a later epoch', async () => {
     const { poolA, poolB } = stores();
     await using reigning = await reignOver(cluster, { pools: [poolA] });
