@@ -63,11 +63,6 @@ export class Reachability {
     return [...this.#sights.values()].every((sight) => sight.reachable && sight.ensemble === undefined);
   }
 
-  /** Every keys-db has been asked. */
-  get isAsked(): boolean {
-    return [...this.#sights.values()].every((sight) => sight.reachable !== undefined);
-  }
-
   /** Asks all of them once. @throws MismatchError: refuse to start */
   async first(): Promise<void> {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));

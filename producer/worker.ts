@@ -204,18 +204,19 @@ class Worker {
    */
   async #whenEnsembleKnown(session: Session): Promise<string | undefined> {
     const ended = AbortSignal.any([session.ended, this.#scope.signal]);
-    let told = false;
+    let told = '';
     for (; !ended.aborted; await pauseQuietly(ENSEMBLE_EVERY_MS, ended)) {
       const id = await readEnsembleId(session).catch(() => null);
       if (typeof id === 'string') return id;
       if (id === null) continue;
       if (this.#reachability.isPristine) return createEnsembleId(session);
-      if (!told && this.#reachability.isAsked) {
-        this.#log.error(
-          'this ZooKeeper has no ensemble id, but keys-dbs have had reigns (or do not answer): if it was wiped, run "keymill zookeeper adopt"; until then nobody contends',
-        );
-        told = true;
-      }
+      const { unreachable } = this.#reachability;
+      const words =
+        unreachable.length > 0
+          ? 'this ZooKeeper has no ensemble id: one is made for a new cluster once every keys-db answers'
+          : 'this ZooKeeper has no ensemble id, but keys-dbs have had reigns: if it was wiped, run "keymill zookeeper adopt"; until then nobody contends';
+      if (words !== told) this.#log.error({ unreachable }, words);
+      told = words;
     }
     return undefined;
   }

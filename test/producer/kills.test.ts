@@ -106,7 +106,8 @@ function kill(pid: number, signal: NodeJS.Signals): void {
 
 async function drain(cluster: Cluster, taken: string[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    for (const pool of cluster.pools) taken.push(...(await pool.take(40)).keys);
+    // A take that answers too late puts its keys back by itself.
+    for (const pool of cluster.pools) taken.push(...(await pool.take(40).catch(() => ({ keys: [] }))).keys);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
