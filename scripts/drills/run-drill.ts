@@ -4,7 +4,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { DrillCluster } from './stage/cluster.ts';
 import { auditUntilClean } from './check/audit.ts';
-import { readClaims } from './check/claims.ts';
+import { countClaims, readClaims } from './check/claims.ts';
 import { checkLinks } from './check/links.ts';
 import { checkClaims, ReignChecker } from './check/reigns.ts';
 import { TallyKeeper } from './check/tally.ts';
@@ -54,6 +54,9 @@ export async function runDrill(
   const random = seededRandom(options.seed);
   const { redis, keysDbs, mappers } = cluster.file;
   const logSizes = sizesOf(cluster);
+  const claimedBefore = new Map(
+    await Promise.all(keysDbs.map(async (keysDb) => [keysDb.name, await countClaims(keysDb)] as const)),
+  );
   const reigns = new ReignWatch(redis, keysDbs, history);
   const locks = new LockWatch(
     cluster.session,
@@ -94,7 +97,7 @@ export async function runDrill(
     await reigns.stop();
     await history.close();
   }
-  const verdict = await judge(drill, stage, runId);
+  const verdict = await judge(drill, stage, runId, claimedBefore);
   await load.balancer.stop();
   return {
     name: drill.name,
@@ -132,7 +135,12 @@ async function playRound(drill: Drill, stage: Stage, round: number): Promise<voi
 
 type Verdict = Omit<DrillReport, 'name' | 'seed' | 'rounds' | 'rate' | 'fenced' | 'timeline' | 'historyFile'>;
 
-async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict> {
+async function judge(
+  drill: Drill,
+  stage: Stage,
+  runId: string,
+  claimedBefore: ReadonlyMap<string, number>,
+): Promise<Verdict> {
   const { cluster, load, options } = stage;
   const goals = drill.goals(LIMITS);
   const tallies = new TallyKeeper();
@@ -150,7 +158,10 @@ async function judge(drill: Drill, stage: Stage, runId: string): Promise<Verdict
   const links = await checkLinks(options.history.path, runId, load.balancer);
   const claims = await Promise.all(
     cluster.file.keysDbs.map(async (keysDb) =>
-      checkClaims(keysDb.name, await readClaims(keysDb), { renumbered: forgiven.has(keysDb.name) }),
+      checkClaims(keysDb.name, await readClaims(keysDb), {
+        after: claimedBefore.get(keysDb.name) ?? 0,
+        renumbered: forgiven.has(keysDb.name),
+      }),
     ),
   );
   const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);

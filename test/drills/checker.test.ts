@@ -158,6 +158,12 @@ describe('the checker over a keys-db’s log of claims', () => {
     expect(checkClaims('keys-db-1', again, { renumbered: true })).to.have.length(1);
   });
 
+  it('does not judge what was claimed before the drill', () => {
+    const overlapping = withClaim(1, { firstId: 100 });
+    expect(checkClaims('keys-db-1', overlapping, { after: 2 })).to.deep.equal([]);
+    expect(checkClaims('keys-db-1', overlapping, { after: 1 })).to.have.length(1);
+  });
+
   it('finds a recycled key that was never claimed', () => {
     expect(checkClaims('keys-db-1', withClaim(3, { ids: [5, 301] }))[0]).to.contain('recycles id 301');
   });

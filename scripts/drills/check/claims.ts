@@ -34,3 +34,10 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
     parts: JSON.parse(row.parts) as { pool: string; seq: number }[],
   }));
 }
+
+/** How many batches have been claimed so far. */
+export async function countClaims({ name, url }: { name: string; url: string }): Promise<number> {
+  await using database = openMysql(url, { name, connections: 1 });
+  const [row] = await database.query<{ last: number | null }>('SELECT MAX(id) AS last FROM batches');
+  return row?.last ?? 0;
+}

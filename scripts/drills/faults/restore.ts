@@ -6,8 +6,7 @@ import type { Stage } from '../stage/stage.ts';
 
 /** A keys-db that comes back as it was some time ago, while pools and links know better. */
 
-const CLAIMS_AFTER_BACKUP = 2;
-const CLAIM_TIMEOUT_MS = 20_000;
+const CLAIM_TIMEOUT_MS = 40_000;
 const SLOW_MS = 60_000;
 
 async function tablesOf(keysDb: Mysql, database: string): Promise<string[]> {
@@ -48,21 +47,22 @@ async function dropBackup(url: string, name: string, backup: string): Promise<vo
   for (const old of [backup, `${backup}_newer`]) await keysDb.execute(`DROP DATABASE IF EXISTS \`${old}\``);
 }
 
-async function lastBatch(keysDb: Mysql): Promise<number> {
-  const [row] = await keysDb.query<{ last: number | null }>('SELECT MAX(id) AS last FROM batches');
-  return row?.last ?? 0;
+async function claimMark(keysDb: Mysql): Promise<number> {
+  const [row] = await keysDb.query<{ mark: number | null }>('SELECT MAX(claimed_to) AS mark FROM batches');
+  return row?.mark ?? 0;
 }
 
-/** Makes the holder issue keys by hiding every pool until it has claimed some batches. */
-async function issueKeys(stage: Stage, keysDb: Mysql): Promise<void> {
-  const from = await lastBatch(keysDb);
-  await hidePools(stage);
+/** Makes the holder issue keys, by hiding every pool until its claims have passed `mark`. */
+async function issueKeysBeyond(stage: Stage, keysDb: Mysql, mark: number): Promise<void> {
   const deadline = performance.now() + CLAIM_TIMEOUT_MS;
-  while ((await lastBatch(keysDb)) < from + CLAIMS_AFTER_BACKUP) {
+  while ((await claimMark(keysDb)) <= mark) {
     if (performance.now() > deadline) throw new Error('nobody claimed although every pool is empty');
-    await stage.pause(20);
+    await hidePools(stage);
+    const before = await claimMark(keysDb);
+    const patience = performance.now() + CLAIM_TIMEOUT_MS / 4;
+    while ((await claimMark(keysDb)) === before && performance.now() < patience) await stage.pause(20);
+    await stage.undo('pools');
   }
-  await stage.undo('pools');
 }
 
 export const keysDbRestored: Drill = {
@@ -88,16 +88,18 @@ export const keysDbRestored: Drill = {
       signalProcess(await cluster.workerOf(owner), 'SIGKILL');
       await stage.takenOver(before, sinceMs);
     }
-    await issueKeys(stage, keysDb);
+    await issueKeysBeyond(stage, keysDb, await claimMark(keysDb));
     await stage.pause(1_000);
+    const issuedTo = await claimMark(keysDb);
     stage.forgive(name);
     const end = stage.beginFault(
       `${name} is restored from the backup of ${round % 2 === 1 ? 'an older' : 'the same'} reign`,
     );
     await putBack(keysDb, database, backup);
     await stage.pause(2_000);
-    await issueKeys(stage, keysDb);
-    stage.event(`${name} issues keys again`);
+    // What was issued after the backup is issued once more: only then do the books agree again.
+    await issueKeysBeyond(stage, keysDb, issuedTo);
+    stage.event(`${name} has issued keys beyond where it was`);
     await stage.pause(2_000);
     end();
   },
