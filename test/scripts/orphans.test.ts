@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRunning, type ProcessIdentity } from '../../scripts/servers/identity.ts';
+import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
 /** Starts servers as a test run does, tells their identities, and hangs. */
@@ -19,10 +19,9 @@ setInterval(() => {}, 1000);
 `;
 
 describe('servers for tests, when the test run is killed', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'keymill-orphans-'));
-  after(() => rmSync(dir, { recursive: true, force: true }));
-
   it('die with it', async () => {
+    const dir = join(testFolder(), 'orphans');
+    mkdirSync(dir);
     const script = join(dir, 'start.ts');
     writeFileSync(script, SCRIPT.replaceAll('%SERVERS%', join(import.meta.dirname, '../../scripts/servers')));
     const run = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
