@@ -125,11 +125,17 @@ async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
 
 /** A round that breaks off is a violation like any other: the cluster is healed and checked all the same. */
 async function playRound(drill: Drill, stage: Stage, round: number): Promise<void> {
+  const { signal } = stage.options;
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const interrupt = (): void => reject(signal.reason);
+  signal.addEventListener('abort', interrupt, { once: true });
   try {
-    await drill.round(stage, round);
+    await Promise.race([drill.round(stage, round), interrupted]);
   } catch (error) {
-    stage.options.signal.throwIfAborted();
+    signal.throwIfAborted();
     stage.violation(`round ${round} broke off: ${messageOf(error)}`);
+  } finally {
+    signal.removeEventListener('abort', interrupt);
   }
 }
 
