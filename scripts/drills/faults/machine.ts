@@ -13,7 +13,7 @@ import { chooseHolder } from './processes.ts';
 /** Drills on what the machine gives: memory, disk, time. */
 
 const run = promisify(execFile);
-const OOM_TIMEOUT_MS = 60_000;
+const OOM_TIMEOUT_MS = 30_000;
 const FAULT_MS = 5_000;
 
 /** From now on the process gets no more memory from the kernel. */
