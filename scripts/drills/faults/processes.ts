@@ -1,10 +1,13 @@
 import { signalProcess, waitUntilGone, type ProcessIdentity } from '../../servers/identity.ts';
 import type { Drill, Limits } from '../drill.ts';
+import { roles } from '../stage/ensemble.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** Drills that end, stop or replace our own processes. */
 
 const GONE_TIMEOUT_MS = 20_000;
+/** The watch of the drill itself may be attached to it, by a session of 4 s. */
+const HUNG_SETTLES_MS = 5_000;
 
 /** A producer that holds something, and what. */
 export function chooseHolder(stage: Stage): { producer: string; shards: string[] } {
@@ -32,13 +35,25 @@ async function killHolder(
   end();
 }
 
-export const workerKill: Drill = {
+/** One ZooKeeper server accepts connections and answers nothing; returns when nobody is attached to it any more. */
+async function hangFollower(stage: Stage): Promise<void> {
+  const { followers } = await roles(stage);
+  const follower = stage.pick(followers);
+  stage.undoLater('follower', () => void stage.cluster.signal(follower, 'SIGCONT'));
+  stage.event(`SIGSTOP of ${follower}`);
+  stage.cluster.signal(follower, 'SIGSTOP');
+  await stage.pause(HUNG_SETTLES_MS);
+  await stage.quiet();
+}
+
+const workerKill: Drill = {
   name: 'worker-kill',
-  does: 'kill -9 of a worker: its supervisor frees the lock at once, another producer holds it and refills',
+  does: 'kill -9 of a worker: its supervisor frees the lock at once, another producer holds it and refills; every fifth round with one ZooKeeper server hung',
   needs: [],
   rounds: 50,
   goals: () => ({ failedShortens: 0, failedRedirects: 0, unownedP50Ms: 50, unownedMaxMs: 500 }),
-  round: async (stage) => {
+  round: async (stage, round) => {
+    if (round % 5 === 0) await hangFollower(stage);
     const { producer, shards } = chooseHolder(stage);
     await killHolder(stage, `${producer}'s worker`, shards, [await stage.cluster.workerOf(producer)]);
   },

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ask } from '../../servers/probe.ts';
 import type { Drill } from '../drill.ts';
+import { roles } from '../stage/ensemble.ts';
 import type { Stage } from '../stage/stage.ts';
 import { chooseHolder } from './processes.ts';
 
@@ -9,20 +9,6 @@ import { chooseHolder } from './processes.ts';
 
 const SERVER_DOWN_MS = 10_000;
 const QUORUM_LOST_MS = 30_000;
-
-/** Which server leads now, and which follow. */
-async function roles(stage: Stage): Promise<{ leader: string; followers: string[] }> {
-  const { servers } = stage.cluster.file.zookeeper;
-  const modes = await Promise.all(
-    servers.map(async ({ id, port }) => {
-      const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text));
-      return { name: `zookeeper-${id}`, mode: /Mode: (\w+)/.exec(answer ?? '')?.[1] };
-    }),
-  );
-  const leader = modes.find(({ mode }) => mode === 'leader')?.name;
-  if (leader === undefined) throw new Error('the ensemble has no leader');
-  return { leader, followers: modes.filter(({ name }) => name !== leader).map(({ name }) => name) };
-}
 
 async function stopFor(stage: Stage, name: string, ms: number): Promise<void> {
   stage.undoLater('continue', () => void stage.cluster.signal(name, 'SIGCONT'));
