@@ -52,7 +52,7 @@ export async function runDrill(
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const history = new History(join(folder, `${runId}.jsonl`));
   const random = seededRandom(options.seed);
-  const { redis, keysDbs, mappers } = cluster.file;
+  const { redis, keysDbs } = cluster.file;
   const logSizes = sizesOf(cluster);
   const claimedBefore = new Map(
     await Promise.all(keysDbs.map(async (keysDb) => [keysDb.name, await countClaims(keysDb)] as const)),
@@ -70,7 +70,7 @@ export async function runDrill(
   const load = new Load({
     runId,
     rate: options.rate,
-    mappers,
+    mappers: () => cluster.file.mappers,
     history,
     random: seededRandom(options.seed + 1),
   });

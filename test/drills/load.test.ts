@@ -54,7 +54,7 @@ describe('the balancer of the load client', () => {
       () => isReady,
     );
     const second = await fakeMapper('second', (_, response) => void response.end('2'));
-    balancer = new Balancer([first, second]);
+    balancer = new Balancer(() => [first, second]);
     const ask = async (): Promise<string> => (await balancer?.send(GET))?.via ?? '';
     await until('the one that is not ready to be left out', async () => {
       const answers = await Promise.all([ask(), ask(), ask(), ask()]);
@@ -64,11 +64,25 @@ describe('the balancer of the load client', () => {
     await until('it to be asked again', async () => (await ask()) === 'first');
   });
 
+  it('follows a mapper that was restarted elsewhere', async () => {
+    const before = await fakeMapper('mapper', (_, response) => void response.end('before'));
+    const after = await fakeMapper('mapper', (_, response) => void response.end('after'));
+    let place = before;
+    const following = new Balancer(() => [place]);
+    balancer = following;
+    await stop(before.server);
+    place = after;
+    await until('it to be asked where it is now', async () => {
+      const answer = await following.send(GET);
+      return answer.kind === 'answer' && answer.body === 'after';
+    });
+  });
+
   it('asks another when a connection is refused, also with a POST', async () => {
     const dead = await fakeMapper('dead', () => undefined);
     const live = await fakeMapper('live', (_, response) => void response.writeHead(201).end());
     await stop(dead.server);
-    balancer = new Balancer([dead, live]);
+    balancer = new Balancer(() => [dead, live]);
     for (let i = 0; i < 4; i++) expect(await balancer.send(POST)).to.include({ kind: 'answer', via: 'live' });
   });
 
@@ -80,7 +94,7 @@ describe('the balancer of the load client', () => {
     };
     const cutter = await fakeMapper('cutter', cutting);
     const live = await fakeMapper('live', (_, response) => void response.end('ok'));
-    balancer = new Balancer([cutter, live]);
+    balancer = new Balancer(() => [cutter, live]);
     const gets = await Promise.all([balancer.send(GET), balancer.send(GET)]);
     expect(gets.map(({ via }) => via)).to.deep.equal(['live', 'live']);
     const results = [await balancer.send(POST), await balancer.send(POST)];
@@ -118,7 +132,13 @@ describe('the load client', () => {
       });
     });
     const history = new History(join(folder, 'history.jsonl'));
-    const load = new Load({ runId: 'test', rate: 100, mappers: [mapper], history, random: seededRandom(1) });
+    const load = new Load({
+      runId: 'test',
+      rate: 100,
+      mappers: () => [mapper],
+      history,
+      random: seededRandom(1),
+    });
     await until('50 acknowledgements', () => load.acked >= 50);
     const seconds = history.nowMs / 1000;
     await load.stop();

@@ -59,6 +59,7 @@ async function invent(stage: Stage): Promise<Havoc> {
             begin: async () => {
               await cluster.kill(producer);
               signalProcess(worker, 'SIGKILL');
+              await cluster.holdPorts(producer);
             },
             heal: restart,
           },

@@ -79,6 +79,7 @@ const hostKill: Drill = {
       supervisor,
       await cluster.workerOf(producer),
     ]);
+    await cluster.holdPorts(producer);
     stage.event(`${producer} is started again`);
   },
 };

@@ -22,7 +22,10 @@ const HEALTH_EVERY_MS = 100;
 const HEALTH_TIMEOUT_MS = 1_000;
 const MAX_SOCKETS = 512;
 
-interface Member extends Backend {
+interface Member {
+  readonly id: string;
+  url: string;
+  admin: string;
   readonly agent: Agent;
   healthy: boolean;
 }
@@ -34,12 +37,15 @@ interface Member extends Backend {
  */
 export class Balancer {
   readonly #members: readonly Member[];
+  readonly #locate: () => readonly Backend[];
   readonly #stopping = new AbortController();
   readonly #checks: Promise<void>;
   #turn = 0;
 
-  constructor(backends: readonly Backend[]) {
-    this.#members = backends.map((backend) => ({
+  /** @param locate where the backends are now: one that was restarted may have moved */
+  constructor(locate: () => readonly Backend[]) {
+    this.#locate = locate;
+    this.#members = locate().map((backend) => ({
       ...backend,
       agent: new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
       healthy: true,
@@ -94,6 +100,8 @@ export class Balancer {
 
   async #watchHealth(member: Member): Promise<void> {
     while (!this.#stopping.signal.aborted) {
+      const place = this.#locate().find(({ id }) => id === member.id);
+      if (place !== undefined) Object.assign(member, { url: place.url, admin: place.admin });
       const answer = await tryGet(`${member.admin}/readyz`, HEALTH_TIMEOUT_MS);
       member.healthy = answer?.status === 200;
       await pauseQuietly(HEALTH_EVERY_MS, this.#stopping.signal);

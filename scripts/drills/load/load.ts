@@ -9,7 +9,8 @@ export interface LoadOptions {
   readonly runId: string;
   /** Shortens a second; redirects are five times as many. */
   readonly rate: number;
-  readonly mappers: readonly Backend[];
+  /** Where they are now. */
+  readonly mappers: () => readonly Backend[];
   readonly history: History;
   readonly random: () => number;
 }

@@ -10,12 +10,15 @@ import type { RunDir } from '../../cluster/run-dir.ts';
 import { startServers, type Launch } from '../../cluster/servers.ts';
 import { State, type Kind } from '../../cluster/state.ts';
 import { identityOf, signalProcess, waitUntilGone, type ProcessIdentity } from '../../servers/identity.ts';
+import { reservePort, type ReservedPort } from '../../servers/ports.ts';
 import { UsageError } from '../../operator/errors.ts';
 import { LastingSession } from './lasting-session.ts';
 
 const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() });
 
 /** What happens to a process in a drill is always this: a signal, and perhaps a start of what is missing. */
+/** How `up` calls the ports of one process on its record. */
+const PORT_NAMES = ['', '/http', '/admin', '/quorum', '/election'];
 const DEATH_TIMEOUT_MS = 30_000;
 
 /** How what is started now differs from what `up` starts. */
@@ -34,6 +37,7 @@ export class DrillCluster {
   readonly runDir: RunDir;
   readonly session: LastingSession;
   readonly #progress: Progress;
+  readonly #held: ReservedPort[] = [];
 
   /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
   static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
@@ -71,6 +75,16 @@ export class DrillCluster {
     if (signal === 'SIGTERM') signalProcess(identity, 'SIGCONT');
     if (!(await waitUntilGone(identity, DEATH_TIMEOUT_MS)))
       throw new Error(`${id} does not end by ${signal}`);
+    await this.holdPorts(id);
+  }
+
+  /** Keeps the ports of what does not run from other clusters on this machine, until it is started again. */
+  async holdPorts(id: string): Promise<void> {
+    const state = this.#state();
+    const ports = PORT_NAMES.flatMap((use) => state.port(`${id}${use}`) ?? []);
+    // One that is taken already is not ours to hold: the start will say so.
+    const held = await Promise.allSettled(ports.map(async (port) => reservePort(port, 1)));
+    this.#held.push(...held.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])));
   }
 
   /** @throws UsageError when the cluster does not describe it, or it does not run */
@@ -109,6 +123,7 @@ export class DrillCluster {
       const { shape, counts } = state;
       if (shape === undefined || counts === undefined) throw new UsageError('the cluster is down');
       const launch = this.#launch(state);
+      for (const port of this.#held.splice(0)) port.release();
       await startServers(shape, launch);
       const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
       const reserved = await scaleMembers(counts, { ...addresses, ...changed }, launch);
@@ -122,6 +137,7 @@ export class DrillCluster {
   }
 
   async close(): Promise<void> {
+    for (const port of this.#held.splice(0)) port.release();
     await this.session.close();
   }
 
