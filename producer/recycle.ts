@@ -5,8 +5,9 @@ import { pauseQuietly } from '../runtime/retry.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 
 export interface RecyclerOptions {
-  readonly search: SuspectSearch;
-  readonly queue: RecycleQueue;
+  readonly shard: string;
+  readonly search: Pick<SuspectSearch, 'run'>;
+  readonly queue: Pick<RecycleQueue, 'offer'>;
   readonly log: Log;
   readonly onRecycled: (keys: number) => void;
   /** Aborted when the reign ends. */
@@ -57,11 +58,18 @@ export class Recycler {
     }
   }
 
-  /** Searches, and claims again what has been missing longer than the quarantine. One search at a time. */
+  /**
+   * Searches, and claims again what has been missing longer than the quarantine. One search at a time. When the reign ends
+   * meanwhile its shard counts as unreachable: the next holder searches anew.
+   */
   async recycle(): Promise<RecycleResult> {
+    const { shard, signal } = this.#options;
     const mine = this.#last.then(() => this.#passes());
     this.#last = mine.catch(() => undefined);
-    return mine;
+    return mine.catch((error: unknown) => {
+      if (signal.aborted) return { recycled: 0, missing: 0, unreachable: [shard] };
+      throw error;
+    });
   }
 
   async #passes(): Promise<RecycleResult> {

@@ -214,7 +214,7 @@ export class Reign {
     const { keysDb, pools, surroundings, metrics, log } = this.#options;
     const search = new SuspectSearch({ keysDb, pools, ...surroundings, log });
     const onRecycled = (keys: number): void => metrics.keysRecycled.inc(keys);
-    this.#recycler = new Recycler({ search, queue, log, onRecycled, signal });
+    this.#recycler = new Recycler({ shard: this.shard, search, queue, log, onRecycled, signal });
     return this.#recycler;
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { mapperPath } from '../../coordinator/paths.ts';
+import { Recycler } from '../../producer/recycle.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
 import { migrate } from '../../db/migrate.ts';
 import { testDatabase } from '../servers.ts';
@@ -8,6 +9,29 @@ import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
 
 const QUARANTINE_MS = 1_000;
+
+describe('a search for leaked keys', () => {
+  it('whose reign ends meanwhile counts its shard as unreachable', async () => {
+    const reign = new AbortController();
+    const recycler = new Recycler({
+      shard: 'keys-db-1',
+      search: {
+        run: async (signal) =>
+          new Promise((_, reject) => {
+            signal?.addEventListener('abort', () => reject(new Error('the reign is over')));
+          }),
+      },
+      queue: { offer: async () => true },
+      log,
+      onRecycled: () => undefined,
+      signal: reign.signal,
+    });
+    const result = recycler.recycle();
+    // The search begins in the next turn.
+    setImmediate(() => reign.abort());
+    expect(await result).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['keys-db-1'] });
+  });
+});
 
 describe('recycling of leaked keys', function () {
   this.timeout(60_000);
