@@ -31,8 +31,8 @@ interface Chunk {
   readonly gaps: readonly number[];
 }
 
-const KEYS_PER_INSERT = 10_000;
-const INSERTS_PER_PUBLICATION = 10;
+const KEYS_PER_INSERT = 5_000;
+const INSERTS_PER_PUBLICATION = 20;
 /** INSERTs in flight at once. */
 const LANES = 2;
 /** How often a chunk is tried again that met the locks of another generator. */
@@ -52,11 +52,18 @@ export async function generate(
   request: GenerateRequest,
 ): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
+  // Used again for every INSERT: thousands of such buffers fragment the process's memory.
+  const scratch = Buffer.allocUnsafeSlow(KEYS_PER_INSERT * (keyspace.length + MAX_ROW_OVERHEAD));
   let added = 0;
   while (added < request.count) {
     request.signal?.throwIfAborted();
     if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
-    const wanted = { firstId: generatedTo + 1, count: request.count - added, signal: request.signal };
+    const wanted = {
+      firstId: generatedTo + 1,
+      count: request.count - added,
+      signal: request.signal,
+      scratch,
+    };
     const stretch = await insertStretch(db, keyspace, region, wanted);
     if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
       generatedTo = stretch.lastId;
@@ -78,7 +85,12 @@ async function insertStretch(
   db: Mysql,
   keyspace: Keyspace,
   region: number,
-  { firstId, count, signal }: { firstId: number; count: number; signal: AbortSignal | undefined },
+  {
+    firstId,
+    count,
+    signal,
+    scratch,
+  }: { firstId: number; count: number; signal: AbortSignal | undefined; scratch: Buffer },
 ): Promise<{ lastId: number; size: number }> {
   if (firstId > keyspace.maxId) {
     throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
@@ -89,7 +101,7 @@ async function insertStretch(
   const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
   for (let i = 0; i < INSERTS_PER_PUBLICATION && size < count && lastId < keyspace.maxId; i += 1) {
     if (signal?.aborted) break;
-    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
+    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size), scratch);
     await lanes[i % LANES];
     const inserting = insertChunk(db, lastId + 1, chunk);
     // Awaited some turns later; until then a failure must not count as unhandled.
@@ -104,11 +116,17 @@ async function insertStretch(
   return { lastId, size };
 }
 
-function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
+function makeChunk(
+  keyspace: Keyspace,
+  region: number,
+  firstId: number,
+  count: number,
+  scratch: Buffer,
+): Chunk {
   const ids = Math.min(count, keyspace.maxId - firstId + 1);
   const keys = keyspace.bytesOf(region, firstId, ids);
   const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);
-  const values = writeRows(keys, keyspace.length, firstId, new Set(gaps));
+  const values = writeRows(scratch, keys, keyspace.length, firstId, new Set(gaps));
   return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
 }
 
@@ -121,9 +139,14 @@ const COMMA = 0x2c;
 const ZERO = 0x30;
 
 /** `(id,'key'),…` byte by byte: a string for each key would double the memory that the process needs. */
-function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
+function writeRows(
+  rows: Buffer,
+  keys: Buffer,
+  length: number,
+  firstId: number,
+  gaps: ReadonlySet<number>,
+): string {
   const count = keys.length / (length + 1);
-  const rows = Buffer.allocUnsafeSlow(count * (length + MAX_ROW_OVERHEAD));
   let at = 0;
   for (let i = 0; i < count; i += 1) {
     if (gaps.has(firstId + i)) continue;
