@@ -8,7 +8,7 @@ import { Observer, type Lock } from './observer.ts';
 const SESSION_TIMEOUT_MS = 2_000;
 const TICK_MS = 500;
 /** At most so many rounds to show a time bound: see `measured`. */
-const ROUNDS = 6;
+const ROUNDS = 5;
 
 describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
   this.timeout(400_000);
@@ -130,17 +130,20 @@ interface Times {
 }
 
 /**
- * Repeats a round until one stays within the bounds; fails when none of them does. The bounds are what the protocol takes; a machine
- * that is busy with something else adds waits of its own to single rounds.
+ * Repeats a round until most of at most {@link ROUNDS} have stayed within the bounds; fails as soon as that cannot happen any more. The
+ * bounds are what the protocol takes; a machine that is busy with something else adds waits of its own to single rounds.
  */
 async function measured(bounds: Times, round: () => Promise<Times>): Promise<Times[]> {
+  const isWithin = ({ freeMs, readyMs }: Times): boolean =>
+    freeMs <= bounds.freeMs && readyMs <= bounds.readyMs;
+  const most = Math.ceil(ROUNDS / 2);
   const rounds: Times[] = [];
   for (;;) {
-    const times = await round();
-    rounds.push(times);
-    if (times.freeMs <= bounds.freeMs && times.readyMs <= bounds.readyMs) return rounds;
-    if (rounds.length === ROUNDS) {
-      expect.fail(`no round stayed within ${JSON.stringify(bounds)}: ${JSON.stringify(rounds)}`);
+    rounds.push(await round());
+    const within = rounds.filter(isWithin).length;
+    if (within === most) return rounds;
+    if (rounds.length - within === most) {
+      expect.fail(`most rounds did not stay within ${JSON.stringify(bounds)}: ${JSON.stringify(rounds)}`);
     }
     // A worker that dies before it has been ready for a moment is restarted with back-off.
     await delay(200);
