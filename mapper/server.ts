@@ -98,7 +98,9 @@ async function drain(server: Server, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
-  const idle = setInterval(() => server.closeIdleConnections(), Math.min(IDLE_GRACE_MS, timeoutMs));
+  // After a stall of the event loop timers run before the sockets are read: what came in meanwhile is read first.
+  const closeIdle = (): void => void setImmediate(() => server.closeIdleConnections());
+  const idle = setInterval(closeIdle, Math.min(IDLE_GRACE_MS, timeoutMs));
   const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
   await closed;
   clearInterval(idle);

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { readJsonObject } from '../../mapper/read-json.ts';
 import { startServer, type Handler, type PublicServer } from '../../mapper/server.ts';
@@ -13,6 +15,24 @@ const LIMITS = {
   idleSocketTimeoutMs: 1_000,
 };
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+
+/** A keep-alive client in a thread of its own: asks once, waits for `go`, asks again, and tells what came back. */
+const PATIENT_CLIENT = `
+  const { workerData: { go, port }, parentPort } = require('node:worker_threads');
+  const socket = require('node:net').connect(port, '127.0.0.1');
+  const ask = () => socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');
+  socket.setEncoding('latin1');
+  socket.on('error', () => undefined);
+  socket.once('data', () => {
+    parentPort.postMessage('idle');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk));
+    socket.on('close', () => parentPort.postMessage(answer));
+    Atomics.wait(go, 0, 0);
+    ask();
+  });
+  ask();
+`;
 
 describe('the public server', () => {
   let server: PublicServer;
@@ -49,6 +69,25 @@ describe('the public server', () => {
     const startedAt = performance.now();
     await sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(performance.now() - startedAt).to.be.lessThan(5_000);
+  });
+
+  it('answers what arrived while it stalled, also when it drains', async () => {
+    await start((_request, response) => response.end('done'));
+    const go = new Int32Array(new SharedArrayBuffer(4));
+    const client = new Worker(PATIENT_CLIENT, {
+      eval: true,
+      workerData: { go, port: Number(new URL(server.url).port) },
+    });
+    const [idle] = (await once(client, 'message')) as [string];
+    expect(idle).to.equal('idle');
+    const drained = server.drain(2_000);
+    Atomics.store(go, 0, 1);
+    Atomics.notify(go, 0);
+    // The event loop stands still for longer than an idle connection is given, as on an overloaded machine.
+    Atomics.wait(go, 0, 1, 600);
+    const [answer] = (await once(client, 'message')) as [string];
+    expect(answer).to.match(/^HTTP\/1\.1 200 /);
+    await drained;
   });
 
   it('finishes what is under way before it is drained, and says goodbye to kept connections', async () => {
