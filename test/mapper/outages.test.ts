@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { setTimeout as delay } from 'node:timers/promises';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
@@ -167,6 +168,26 @@ describe('a mapper in an outage', () => {
         expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
       });
     }
+
+    it('refuses what only a server that hangs could tell within a second, from the first moment', async () => {
+      const aliases = Array.from({ length: 30 }, () => aliasOn(0));
+      for (const custom_alias of aliases) await shortenOne({ custom_alias });
+      // A memory that keeps nothing: every redirect must ask.
+      const forgetful = await world.start({
+        stores: { redis, urlsDbs: urls },
+        cache: { maxBytes: 1, ttlMs: 1 },
+      });
+      expect((await send('GET', `${forgetful.url}/${aliases[0]}`)).status).to.equal(302);
+      proxyOf(urls[0]).silence();
+      const answers = await Promise.all(
+        aliases.map(async (alias, index) => {
+          await delay(50 * index);
+          return timed(async () => send('GET', `${forgetful.url}/${alias}`));
+        }),
+      );
+      expect(answers.map(({ result }) => result.status)).to.deep.equal(aliases.map(() => 503));
+      expect(Math.max(...answers.map(({ ms }) => ms))).to.be.lessThan(1_000);
+    }).timeout(10_000);
 
     it('takes it up again when it is back', async () => {
       const alias = aliasOn(0);
