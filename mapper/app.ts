@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../runtime/log.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
+import type { RequestIds } from './request-id.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './routes/redirect.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './routes/urls.ts';
 
-export type AppOptions = UrlsRouteOptions & RedirectRouteOptions & { readonly log: Log };
+export type AppOptions = UrlsRouteOptions &
+  RedirectRouteOptions & { readonly requestIds: RequestIds; readonly log: Log };
 
 /** Builds the public HTTP surface; binds no port. */
 export function createApp(options: AppOptions): Koa {
@@ -16,7 +17,7 @@ export function createApp(options: AppOptions): Koa {
   addRedirectRoute(router, options);
   // Everything a route throws is answered in tellProblems; what arrives here is a connection that broke off.
   app.on('error', (error: unknown) => options.log.debug({ error }, 'connection failed'));
-  app.use(nameRequest);
+  app.use(createRequestNamer(options.requestIds));
   app.use(createProblemTeller(options.log));
   app.use(checkHost);
   app.use(router.routes());
@@ -28,14 +29,13 @@ export function createApp(options: AppOptions): Koa {
   return app;
 }
 
-const REQUEST_ID_SHAPE = /^[\w.~+/=:@-]{1,128}$/;
-
-/** Every answer carries a request id: the caller's, if it is one that can be logged and echoed safely, else a new one. */
-async function nameRequest(ctx: Context, next: Next): Promise<void> {
-  const given = ctx.get('X-Request-Id');
-  ctx.state['requestId'] = REQUEST_ID_SHAPE.test(given) ? given : randomUUID();
-  ctx.set('X-Request-Id', ctx.state['requestId'] as string);
-  await next();
+function createRequestNamer(requestIds: RequestIds): (ctx: Context, next: Next) => Promise<void> {
+  return async (ctx, next) => {
+    const requestId = requestIds.of(ctx.req.headers['x-request-id']);
+    ctx.state['requestId'] = requestId;
+    ctx.set('X-Request-Id', requestId);
+    await next();
+  };
 }
 
 /** RFC 9112: exactly one Host in HTTP/1.1. It decides nothing here; short links begin with the configured URL. */

@@ -9,11 +9,15 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { Announcement } from './announcement.ts';
 import { createApp } from './app.ts';
+import { putInFront } from './fast-paths.ts';
+import { FastRedirect } from './fast-redirect.ts';
 import { KeySupply } from './key-supply.ts';
 import { LinkCache } from './link-cache.ts';
 import { LinkFinder } from './link-finder.ts';
 import { createMapperMetrics, watchGauges } from './mapper-metrics.ts';
 import { pollEvery } from './polling.ts';
+import { RedirectTally } from './redirect-tally.ts';
+import { RequestIds } from './request-id.ts';
 import { startServer, type PublicServer } from './server.ts';
 import { createShortenRequestParser } from './shorten-request.ts';
 import { Shortener } from './shorten.ts';
@@ -33,6 +37,8 @@ export interface StartMapperOptions {
   readonly signal: AbortSignal;
   /** Time for load balancers to notice that we are no longer ready. */
   readonly lameDuckMs?: number;
+  /** Without them Koa answers everything, the same but slower: tests compare the two. */
+  readonly hasFastPaths?: boolean;
 }
 
 const LAME_DUCK_MS = 1_000;
@@ -44,7 +50,7 @@ const ANNOUNCE_TIMEOUT_MS = 500;
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
-  const { config, log, signal, lameDuckMs = LAME_DUCK_MS } = options;
+  const { config, log, signal, lameDuckMs = LAME_DUCK_MS, hasFastPaths = true } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
@@ -101,15 +107,22 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   const publicUrl = (): string => config.publicUrl ?? server.url;
   const { allowPrivateTargets } = config;
   const parse = createShortenRequestParser(() => ({ ownUrl: publicUrl(), allowPrivateTargets }), Date.now);
+  const finder = new LinkFinder(cache, servers);
+  const redirects = new RedirectTally(metrics);
+  const requestIds = new RequestIds();
   const app = createApp({
     shortener,
     parse,
     publicUrl,
-    finder: new LinkFinder(cache, servers),
+    finder,
+    redirects,
+    requestIds,
     metrics,
     log,
-  });
-  const server: PublicServer = await startServer(app.callback(), config.http.host, config.http.port);
+  }).callback();
+  const fast = { redirect: new FastRedirect({ cache, finder, redirects, requestIds, log }) };
+  const handler = hasFastPaths ? putInFront(fast, app) : app;
+  const server: PublicServer = await startServer(handler, config.http.host, config.http.port);
   stack.defer(async () => server.drain(0));
   const admin = stack.use(
     await startAdmin({

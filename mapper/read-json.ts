@@ -54,6 +54,8 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
     discard(request);
     throw tooLarge();
   }
+  // Without the headers of a body there is none, and the server delivers not even its end.
+  if (request.readableEnded) return Buffer.alloc(0);
   // The server leaves it to us, so that a client that asks first is not told to send what would be refused.
   if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];

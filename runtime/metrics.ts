@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
+import { Distribution, Tally } from './tallies.ts';
 
 /** Every metric's name begins with this; callers leave it out. */
 export const METRIC_PREFIX = 'keymill_';
@@ -24,6 +25,10 @@ export interface Metrics {
     labels?: readonly L[],
     buckets?: number[],
   ): Histogram<L>;
+  /** A counter for what happens at every request: counting is one addition. */
+  tally<L extends string>(name: string, help: string, labels: readonly L[]): Tally<L>;
+  /** A histogram for what happens at every request. */
+  distribution(name: string, help: string, bounds?: readonly number[]): Distribution;
   /** The Prometheus text exposition of everything. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -58,7 +63,46 @@ export function createMetrics(): Metrics {
       labels: readonly L[] = [],
       buckets: number[] = LATENCY_BUCKETS,
     ) => new Histogram<L>({ name: METRIC_PREFIX + name, help, labelNames: labels, buckets, registers }),
+    tally: <L extends string>(name: string, help: string, labels: readonly L[]) => {
+      const tally = new Tally<L>();
+      const counter: Counter<L> = new Counter<L>({
+        name: METRIC_PREFIX + name,
+        help,
+        labelNames: labels,
+        registers,
+        collect: () => {
+          counter.reset();
+          tally.forEach((series, count) => counter.inc(series, count));
+        },
+      });
+      return tally;
+    },
+    distribution: (name, help, bounds = LATENCY_BUCKETS) => {
+      const distribution = new Distribution(bounds);
+      registry.registerMetric(exposeDistribution(METRIC_PREFIX + name, help, distribution));
+      return distribution;
+    },
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+/** What the registry asks of a metric: prom-client's own histogram can only be filled one observation at a time. */
+function exposeDistribution(name: string, help: string, distribution: Distribution): Metric {
+  const get = () => {
+    const cumulated = distribution.cumulated();
+    const total = cumulated.at(-1) ?? 0;
+    const buckets = [...distribution.bounds, '+Inf'].map((le, index) => ({
+      labels: { le },
+      value: cumulated[index] ?? total,
+      metricName: `${name}_bucket`,
+    }));
+    const values = [
+      ...buckets,
+      { labels: {}, value: distribution.sum, metricName: `${name}_sum` },
+      { labels: {}, value: total, metricName: `${name}_count` },
+    ];
+    return { name, help, type: 'histogram', aggregator: 'sum', values };
+  };
+  return { name, get, reset: () => undefined } as unknown as Metric;
 }

@@ -1,4 +1,5 @@
 import type { Router } from '@koa/router';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperMetrics } from '../mapper-metrics.ts';
 import { Problem } from '../problem.ts';
 import { readJsonObject } from '../read-json.ts';
@@ -17,7 +18,7 @@ export interface UrlsRouteOptions {
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
   const { shortener, parse, publicUrl, metrics } = options;
   router.post('/urls', async (ctx) => {
-    const stop = metrics.shortenSeconds.startTimer();
+    const startedMs = monotonicMs();
     let result = 'error';
     try {
       const request = parse(await readJsonObject(ctx.req, ctx.res));
@@ -38,8 +39,8 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
       result = resultOf(error);
       throw error;
     } finally {
-      stop();
-      metrics.shortens.inc({ result });
+      metrics.shortenSeconds.observe((monotonicMs() - startedMs) / 1_000);
+      metrics.shortens.series({ result }).count += 1;
     }
   });
   router.all('/urls', () => {
