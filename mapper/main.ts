@@ -1,9 +1,7 @@
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
-import { startMapper } from './mapper.ts';
-
-const SHUTDOWN_DEADLINE_MS = 15_000;
+import { SHUTDOWN_DEADLINE_MS, startMapper } from './mapper.ts';
 
 await runMain(() => {
   const config = readMapperConfig();

@@ -41,6 +41,8 @@ export interface StartMapperOptions {
   readonly hasFastPaths?: boolean;
 }
 
+/** A mapper asked to stop is gone after this, whatever hangs: who ends it by force must wait longer. */
+export const SHUTDOWN_DEADLINE_MS = 15_000;
 const LAME_DUCK_MS = 1_000;
 const DRAIN_MS = 5_000;
 const ANNOUNCE_TIMEOUT_MS = 500;

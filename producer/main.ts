@@ -2,7 +2,7 @@
 import { readProducerConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
-import { supervise } from './supervisor.ts';
+import { SHUTDOWN_DEADLINE_MS, supervise } from './supervisor.ts';
 
 /** The producer's first process: the supervisor of the worker that does the work. */
 await runMain(() => {
@@ -10,7 +10,7 @@ await runMain(() => {
   const log = createLog('producer', config.id, config.logLevel).child({ role: 'supervisor' });
   return {
     log,
-    shutdownDeadlineMs: 5_000,
+    shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS,
     start: async (scope) => {
       await supervise({ connect: config.zookeeper.connect, log }, scope.signal);
     },

@@ -15,6 +15,8 @@ export interface SupervisorOptions {
   readonly workerModule?: URL;
 }
 
+/** A producer asked to stop is gone after this, whatever hangs: who ends it by force must wait longer. */
+export const SHUTDOWN_DEADLINE_MS = 5_000;
 /** For a worker that died before it was ready. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
 /** A worker asked to stop has this long before it is killed. */

@@ -44,6 +44,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'account for every key that was ever issued',
     load: async () => (await import('./audit.ts')).addAuditCommand,
   },
+  prepare: {
+    summary: 'create the databases and bring their tables up to date',
+    load: async () => (await import('./prepare.ts')).addPrepareCommand,
+  },
   zookeeper: {
     summary: 'adopt a new ensemble after ZooKeeper was wiped',
     load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,

@@ -12,6 +12,7 @@ const COMMANDS = [
   'where',
   'keys generate',
   'audit',
+  'prepare',
   'zookeeper adopt',
   'zk',
   'drill',
