@@ -1,6 +1,6 @@
 import type { Log } from '../runtime/log.ts';
 import type { Batch, IssuedKey } from './keys-db/batch.ts';
-import { claimRange, claimRecycled, lastSeqs, type PartRequest } from './keys-db/claims.ts';
+import { claimRange, claimRecycled, logEnd, type LogEnd, type PartRequest } from './keys-db/claims.ts';
 import {
   keysBetween,
   keysOf,
@@ -103,6 +103,7 @@ export class KeysDb {
   /** Claims the next `count` ids; see {@link claimRange}. One claim in flight at a time. */
   async claim(request: {
     epoch: number;
+    after?: number;
     count: number;
     parts: readonly PartRequest[];
   }): Promise<Batch | undefined> {
@@ -112,6 +113,7 @@ export class KeysDb {
   /** Claims keys again that were issued and are found nowhere; see {@link claimRecycled}. */
   async claimRecycled(request: {
     epoch: number;
+    after?: number;
     ids: readonly number[];
     parts: readonly PartRequest[];
   }): Promise<Batch> {
@@ -133,9 +135,9 @@ export class KeysDb {
     await markDelivered(this.#db, batch, partIndexes);
   }
 
-  /** The highest sequence number ever assigned, by pool. */
-  async lastSeqs(): Promise<Map<string, number>> {
-    return lastSeqs(this.#db);
+  /** The newest batch, and the highest sequence number ever assigned, by pool. */
+  async logEnd(): Promise<LogEnd> {
+    return logEnd(this.#db);
   }
 
   /** Keys not yet claimed and keys claimed so far. Costs no scan of the keys: ids less the recorded gaps. */

@@ -11,6 +11,8 @@ import type { Lane, Loss } from './lane.ts';
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;
   readonly epoch: number;
+  /** The newest batch in the keys-db when the reign began. */
+  readonly lastBatch: number;
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly log: Log;
 }
@@ -61,6 +63,11 @@ export class Delivery {
   /** The last batch that was accepted. */
   get seenUpTo(): number {
     return this.#seenUpTo;
+  }
+
+  /** The newest batch known to this reign, in hand or completed. */
+  get knownUpTo(): number {
+    return Math.max(this.#options.lastBatch, this.#seenUpTo);
   }
 
   /** Returns when some part was delivered or marked, or after `timeoutMs`. */

@@ -93,34 +93,21 @@ export async function refill(
 async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): Promise<boolean> {
   const { keysDb, epoch } = options;
   const parts = partsFor(options, plan.targets);
-  const newest = newestKnown(options, reader);
-  const batch = await keysDb.claim({ epoch, count: plan.count, parts });
-  refuseKnown(keysDb, batch, newest);
+  const batch = await keysDb.claim({ epoch, after: newestKnown(options, reader), count: plan.count, parts });
   if (batch) carry(options, batch, batch.lastId - batch.firstId + 1, reader);
   return batch !== undefined;
 }
 
 async function claimAgain(options: RefillOptions, ids: readonly number[], reader: Reader): Promise<void> {
   const { keysDb, epoch } = options;
-  const newest = newestKnown(options, reader);
-  const batch = await keysDb.claimRecycled({ epoch, ids, parts: partsFor(options, healthyPools(options)) });
-  refuseKnown(keysDb, batch, newest);
-  carry(options, batch, ids.length, reader);
+  const parts = partsFor(options, healthyPools(options));
+  const after = newestKnown(options, reader);
+  carry(options, await keysDb.claimRecycled({ epoch, after, ids, parts }), ids.length, reader);
 }
 
-/** The last batch this reign knows of: what is claimed from now on comes after it. */
+/** The last batch this reign knows of: what is claimed next must come right after it. */
 function newestKnown({ delivery }: RefillOptions, reader: Reader): number {
-  return Math.max(delivery.seenUpTo, reader.newest);
-}
-
-/**
- * A claim numbered like an earlier one: the keys-db was put back to an earlier state under this very reign. What is in hand belongs
- * to a log that is no more; the next reign reconciles with what is there.
- */
-function refuseKnown({ name }: KeysDb, batch: Batch | undefined, newest: number): void {
-  if (batch === undefined || batch.id > newest) return;
-  const reason = `batch ${batch.id} is claimed for the second time (restored from a backup?)`;
-  throw new FencedError(name, reason);
+  return Math.max(delivery.knownUpTo, reader.newest);
 }
 
 function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
@@ -131,7 +118,9 @@ function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: s
   return parts.slice(0, MAX_PARTS);
 }
 
-function carry({ lanes }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
+function carry({ lanes, delivery }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
+  // A lane that looked at what is pending took it in hand while its claim was being repeated.
+  if (batch.id <= delivery.seenUpTo) return;
   const aboutKeys = Math.ceil(size / batch.parts.length);
   for (const { pool, seq } of batch.parts) lanes.get(pool)?.announce(seq, aboutKeys);
   reader.read(batch);

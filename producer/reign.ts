@@ -144,15 +144,15 @@ export class Reign {
   async #reconcile(epoch: number): Promise<{ lanes: Map<string, Lane>; delivery: Delivery }> {
     const { shard, keysDb, pools, levels, lock: gate, log, metrics } = this.#options;
     const patient = { what: `reconciling ${shard}`, gate, log };
-    const lastSeqs = await repeatUntilDone(patient, this.#over.signal, () => keysDb.lastSeqs());
+    const logEnd = await repeatUntilDone(patient, this.#over.signal, () => keysDb.logEnd());
     const lanes = new Map<string, Lane>();
-    const delivery = new Delivery({ keysDb, epoch, lanes, log });
+    const delivery = new Delivery({ keysDb, epoch, lastBatch: logEnd?.lastBatch ?? 0, lanes, log });
     for (const pool of pools) {
       const lane = new Lane({
         pool,
         shard,
         epoch,
-        lastSeq: lastSeqs?.get(pool.name) ?? 0,
+        lastSeq: logEnd?.lastSeqs.get(pool.name) ?? 0,
         gate,
         log,
         adoptPending: () => delivery.adoptPending(),

@@ -17,6 +17,19 @@ interface LogState {
   readonly seqs: Readonly<Record<string, number>>;
 }
 
+/** Where the log of claims stands; what comes later is known to whoever claims it. */
+export interface LogEnd {
+  readonly lastBatch: number;
+  /** The highest sequence number ever assigned to each pool. */
+  readonly lastSeqs: ReadonlyMap<string, number>;
+}
+
+/** Who claims, and the newest batch it knows of: a log that holds more, or less, is not claimed from. Left out: whatever it holds. */
+interface Claimant {
+  readonly epoch: number;
+  readonly after?: number | undefined;
+}
+
 interface Claim {
   readonly id: number;
   readonly kind: 'range' | 'recycled';
@@ -35,14 +48,16 @@ const REPETITIONS = 3;
 /**
  * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids.
  * @returns undefined when nothing unused is left
- * @throws FencedError when the epoch is over; OutcomeUnknownError when it cannot be told: read the pending batches
+ * @throws FencedError when the epoch is over, or the log was put back to an earlier state than `after`; OutcomeUnknownError
+ * when it cannot be told, or the log holds a batch later than `after`: read the pending batches
  */
 export async function claimRange(
   db: Mysql,
-  { epoch, count, parts }: { epoch: number; count: number; parts: readonly PartRequest[] },
+  request: Claimant & { readonly count: number; readonly parts: readonly PartRequest[] },
 ): Promise<Batch | undefined> {
+  const { epoch, count, parts } = request;
   const state = await readLog(db);
-  refuseOldEpoch(db, epoch, state);
+  refuseOther(db, request, state);
   const firstId = state.claimedTo + 1;
   const lastId = Math.min(state.claimedTo + count, state.generatedTo);
   if (lastId < firstId) return undefined;
@@ -68,10 +83,11 @@ async function showClaimMark(db: Mysql, claimedTo: number): Promise<void> {
 /** Claims keys that were issued before and are found nowhere any more. Ids above the claim mark are refused. @throws as {@link claimRange} */
 export async function claimRecycled(
   db: Mysql,
-  { epoch, ids, parts }: { epoch: number; ids: readonly number[]; parts: readonly PartRequest[] },
+  request: Claimant & { readonly ids: readonly number[]; readonly parts: readonly PartRequest[] },
 ): Promise<Batch> {
+  const { epoch, ids, parts } = request;
   const state = await readLog(db);
-  refuseOldEpoch(db, epoch, state);
+  refuseOther(db, request, state);
   const sorted = [...new Set(ids)].sort((a, b) => a - b);
   if (sorted.length === 0 || sorted.length > MAX_RECYCLED_IDS) {
     throw new StoreRefusedError(
@@ -93,9 +109,9 @@ export async function claimRecycled(
   });
 }
 
-/** The highest sequence number ever assigned to each pool. */
-export async function lastSeqs(db: Mysql): Promise<Map<string, number>> {
-  return new Map(Object.entries((await readLog(db)).seqs));
+export async function logEnd(db: Mysql): Promise<LogEnd> {
+  const { lastBatch, seqs } = await readLog(db);
+  return { lastBatch, lastSeqs: new Map(Object.entries(seqs)) };
 }
 
 async function readLog(db: Mysql): Promise<LogState> {
@@ -118,9 +134,24 @@ async function readLog(db: Mysql): Promise<LogState> {
   };
 }
 
-/** A look before the leap, for a clear error; what decides is the condition within the statement. */
-function refuseOldEpoch(db: Mysql, epoch: number, state: LogState): void {
-  if (state.epoch !== epoch) throw fenced(db, epoch);
+/**
+ * Of the epoch this is only a look before the leap, for a clear error: what decides is the condition within the statement.
+ *
+ * A batch that the claimant does not know is a claim of its own that it gave up and that landed later. It must be in hand
+ * before the next is claimed: batches are taken in hand in order, so it would be passed over for the rest of the reign.
+ * One that lands between this look and the claim has taken the claim's number, which then fails as a duplicate.
+ */
+function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBatch }: LogState): void {
+  if (now !== epoch) throw fenced(db, epoch);
+  if (after === undefined || lastBatch === after) return;
+  if (lastBatch > after) {
+    throw new OutcomeUnknownError(
+      db.name,
+      `the log of claims ends at ${lastBatch}, known up to ${after}: read the pending batches`,
+    );
+  }
+  const reason = `the log of claims ends at ${lastBatch}, and has been at ${after} (restored from a backup?)`;
+  throw new FencedError(db.name, reason);
 }
 
 function after(

@@ -52,11 +52,26 @@ describe('keys-db: claims', () => {
     });
     const batch = await test.db.claim({ epoch: 1, count: 10, parts: [{ pool: 'redis-1', seq: 8 }] });
     expect(batch?.parts).to.deep.equal([{ pool: 'redis-1', seq: 8, delivered: false }]);
-    expect([...(await test.db.lastSeqs())]).to.have.deep.members([
+    expect([...(await test.db.logEnd()).lastSeqs]).to.have.deep.members([
       ['redis-1', 8],
       ['redis-2', 3],
     ]);
     expect(await test.db.pendingBatches()).to.have.length(2);
+  });
+
+  it('are refused when the log has gone on, or back, since the claimant knew it', async () => {
+    await using test = await reigning(100);
+    const claim = async (after: number, seq: number) =>
+      rejection(test.db.claim({ epoch: 1, after, count: 10, parts: partsFor(seq) }));
+    await test.db.claim({ epoch: 1, after: 0, count: 10, parts: partsFor(1) });
+    expect(await claim(0, 2)).to.have.property('code', 'OUTCOME_UNKNOWN');
+    expect(await claim(2, 2)).to.have.property('code', 'FENCED');
+    expect(
+      await rejection(test.db.claimRecycled({ epoch: 1, after: 0, ids: [1], parts: partsFor(2) })),
+    ).to.have.property('code', 'OUTCOME_UNKNOWN');
+    expect((await test.db.logEnd()).lastBatch).to.equal(1);
+    await test.db.claim({ epoch: 1, after: 1, count: 10, parts: partsFor(2) });
+    expect((await test.db.logEnd()).lastBatch).to.equal(2);
   });
 
   it('never assign a sequence number twice', async () => {
@@ -106,7 +121,7 @@ describe('keys-db: claims', () => {
       const claimant = async (): Promise<void> => {
         while (!over.signal.aborted) {
           const { epoch } = await test.db.ownership();
-          const seq = Math.max(0, ...(await test.db.lastSeqs()).values()) + 1;
+          const seq = Math.max(0, ...(await test.db.logEnd()).lastSeqs.values()) + 1;
           await claimRange(mine, { epoch, count: 7, parts: partsFor(seq) }).catch((error: unknown) => {
             if (!['FENCED', 'OUTCOME_UNKNOWN', 'STORE_REFUSED'].includes(codeOf(error))) throw error;
           });

@@ -131,8 +131,27 @@ describe('a reign', function () {
     await untilFilled(cluster);
     expect(reigning.reign.epoch).to.equal(42);
     expect((await keysDb.ownership()).epoch).to.equal(42);
-    expect((await keysDb.lastSeqs()).get(poolA.name)).to.be.above(700);
+    expect((await keysDb.logEnd()).lastSeqs.get(poolA.name)).to.be.above(700);
     expect(await keysDb.losses()).to.deep.equal([]);
+  });
+
+  it('takes a claim in hand whose answer it gave up waiting for and which lands later, before it claims anything else', async () => {
+    const { keysDb, poolA, poolB } = stores();
+    await using reigning = await reignOver(cluster);
+    await untilFilled(cluster);
+    await untilNothingPends();
+    const { epoch } = reigning.reign;
+    if (epoch === undefined) throw new Error('no epoch');
+    const { seq } = await poolA.producerState(SHARD);
+    await keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
+    // The next claim has no part for poolA, so that the number taken there does not give the late one away.
+    await poolB.take(10_000);
+    await until('poolB to be filled', async () => (await poolB.level()) >= 1_000);
+    await poolA.take(10_000);
+    await untilFilled(cluster);
+    await untilNothingPends();
+    expect(await keysDb.losses()).to.deep.equal([]);
+    expect(reigning.reign.ready).to.equal(true);
   });
 
   it('is over when its keys-db was put back to an earlier state of the same reign, and the next one goes on', async () => {
