@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import getRawBody from 'raw-body';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
 import type { Log } from './log.ts';
@@ -51,15 +52,21 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     server.once('error', reject).listen(port, host, resolve);
   });
   const { port: boundPort } = server.address() as AddressInfo;
-  const shownHost = host.includes(':') ? `[${host}]` : host;
   return {
-    url: `http://${shownHost}:${boundPort}`,
+    url: `http://${reachableHost(host)}:${boundPort}`,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** How others reach us: bound to every address, it is the first that is not loopback (in a container: its own in the network). */
+function reachableHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host;
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
 async function answer(

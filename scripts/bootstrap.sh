@@ -18,7 +18,7 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers]: what the caller needs.
+# bootstrap modules [servers] [containers]: what the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # Two launchers at the same moment: the second waits, and then finds nothing missing.
@@ -39,6 +39,7 @@ needs_install() {
     case $part in
       modules) find_node && modules_fit || missing_modules=yes ;;
       servers) find_missing_packages ;;
+      containers) find_missing_container_tools ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"
@@ -92,6 +93,13 @@ find_missing_packages() {
   { has redis-server || has redis-check-rdb; } || missing_packages="$missing_packages redis-tools"
   { [ -f /usr/share/java/zookeeper.jar ] && [ -f /usr/share/zookeeper/bin/zkCli.sh ]; } || missing_packages="$missing_packages zookeeper"
   has java || missing_packages="$missing_packages default-jre-headless"
+}
+
+# A docker client alone is no engine, and may not suit the one there is: only Debian's pair, or an engine that is here, counts.
+find_missing_container_tools() {
+  { has dockerd || [ -S /var/run/docker.sock ] || [ -n "${DOCKER_HOST:-}" ]; } || missing_packages="$missing_packages docker.io"
+  { has docker-compose || docker compose version >/dev/null 2>&1; } || missing_packages="$missing_packages docker-compose"
+  has debootstrap || missing_packages="$missing_packages debootstrap"
 }
 
 # The Node from the npm package needs libatomic.so.1, which a bare Debian lacks.

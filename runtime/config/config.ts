@@ -102,7 +102,8 @@ export function readOperatorConfig(source?: Source): OperatorConfig {
 }
 
 function readProcess(env: Env): ProcessConfig {
-  const id = env.find('ID') ?? `${hostname()}-${process.pid}`;
+  // In a container the host's name is the container's own.
+  const id = env.find('ID')?.replace('{hostname}', hostname()) ?? `${hostname()}-${process.pid}`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(id))
     env.fault('ID', 'at most 63 letters, digits, . _ -, beginning with a letter or digit');
   return {

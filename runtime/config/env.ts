@@ -35,7 +35,8 @@ export interface Variable {
 /** Every variable there is. Names are given without the prefix `KEYMILL_`. */
 export const VARIABLES = {
   ID: {
-    meaning: 'name of this process among its kind; also its znode: letters, digits, . _ -',
+    meaning:
+      'name of this process among its kind; also its znode: letters, digits, . _ -; {hostname} in it is replaced',
     default: 'host name and process id',
   },
   ZOOKEEPER: {

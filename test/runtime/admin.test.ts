@@ -35,4 +35,16 @@ describe('admin port', () => {
     expect((await post('/refuse', '')).status).to.equal(409);
     expect((await post('/nowhere', '')).status).to.equal(404);
   });
+
+  it('bound to every address, it names one under which others reach it', async () => {
+    await using admin = await startAdmin({
+      host: '0.0.0.0',
+      port: 0,
+      metrics: createMetrics(),
+      ready: () => ({ ok: true }),
+      log: createLog('test', 'admin', 'silent'),
+    });
+    expect(admin.url).not.to.contain('0.0.0.0');
+    expect((await fetch(`${admin.url}/livez`)).status).to.equal(200);
+  });
 });

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { readMapperConfig, readProducerConfig } from '../../runtime/config/config.ts';
@@ -33,6 +33,7 @@ describe('configuration', () => {
   it('reads a right one', () => {
     const config = readProducerConfig(RIGHT);
     expect(config.id).to.equal('producer-1');
+    expect(readProducerConfig({ ...RIGHT, KEYMILL_ID: 'p-{hostname}' }).id).to.equal(`p-${hostname()}`);
     expect(config.capacity).to.equal(2);
     expect(config.stores.keysDbs.map(({ name, region }) => [name, region])).to.deep.equal([
       ['keys-db-1', 0],

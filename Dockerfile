@@ -1,0 +1,45 @@
+# The image of producers, mappers and the operator's command: Node, its shared libraries, CA certificates, production modules and our
+# sources over nothing else. Node itself comes from the lock file, so containers run the very version that everything is tested with.
+ARG NODE_IMAGE=node:26.10.0-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+ARG TARGET=linux-x64
+RUN { [ -e /etc/ssl/certs/ca-certificates.crt ] && ls /usr/lib/*/libatomic.so.1; } >/dev/null 2>&1 \
+ || { apt-get update && apt-get install -y --no-install-recommends ca-certificates libatomic1; }
+WORKDIR /keymill
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund
+# What Node is linked with, found by asking the loader; libc loads the resolver by name, so ldd does not tell of it.
+RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
+ && mv node_modules/node-${TARGET}/bin/node /root-fs/bin/node \
+ && ldd /root-fs/bin/node | grep -oE '/[^ ]+' | while read -r library; do \
+      mkdir -p "/root-fs$(dirname "$library")" && cp -L "$library" "/root-fs$library"; done \
+ && cp -L /lib/*/libnss_dns.so.2 /lib/*/libnss_files.so.2 /lib/*/libresolv.so.2 "/root-fs$(dirname "$(ls /lib/*/libc.so.6)")/" \
+ && cp -L /etc/ssl/certs/ca-certificates.crt /root-fs/etc/ssl/certs/ \
+ && printf 'hosts: files dns\n' >/root-fs/etc/nsswitch.conf \
+ && printf 'keymill:x:10001:10001::/keymill:/sbin/nologin\n' >/root-fs/etc/passwd \
+ && printf 'keymill:x:10001:\n' >/root-fs/etc/group \
+ && chmod 1777 /root-fs/tmp \
+ && rm -rf node_modules/node-* node_modules/.package-lock.json \
+ && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
+ && mv node_modules /root-fs/keymill/
+
+FROM scratch
+COPY --from=build /root-fs /
+COPY package.json LICENSE /keymill/
+COPY runtime /keymill/runtime
+COPY coordinator /keymill/coordinator
+COPY db /keymill/db
+COPY producer /keymill/producer
+COPY mapper /keymill/mapper
+COPY scripts /keymill/scripts
+WORKDIR /keymill
+# No HOME to write to: the root file system is meant to be read-only.
+ENV NODE_ENV=production SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    KEYMILL_HTTP_HOST=0.0.0.0 KEYMILL_HTTP_PORT=8080 KEYMILL_ADMIN_HOST=0.0.0.0 KEYMILL_ADMIN_PORT=9101
+USER 10001:10001
+EXPOSE 8080 9101
+# Node is process 1, and its only child is the producer's worker, which it waits for: nothing is orphaned, so no init is needed.
+ENTRYPOINT ["/bin/node"]
+CMD ["mapper/main.ts"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/bin/node", "scripts/containers/health.mjs"]

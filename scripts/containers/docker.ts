@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { ClusterError } from '../cluster/errors.ts';
+
+/** Debian's own client first: another one on the PATH may be newer than the engine it came without. */
+const CLIENT = ['/usr/bin/docker'].find((path) => existsSync(path)) ?? 'docker';
+
+export interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** Written to its stdin. */
+  readonly input?: string;
+  /** Called with every line of stderr and stdout as it comes. */
+  readonly onLine?: (line: string) => void;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const TIMEOUT_MS = 120_000;
+
+/** Runs a program to its end; does not throw when it fails, only when it cannot be run at all. */
+export async function tryCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
+  const deadline = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+      if (options.onLine !== undefined)
+        for (const line of text.split('\n')) if (line.trim() !== '') options.onLine(line);
+    });
+  }
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  child.once('error', reject);
+  child.once('close', (code) => resolve({ exitCode: code ?? 1, ...output }));
+  return promise;
+}
+
+/** Runs a program and returns its stdout. @throws ClusterError with the end of its output when it fails */
+export async function command(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { exitCode, stdout, stderr } = await tryCommand(program, args, options);
+  if (exitCode === 0) return stdout;
+  const end = `${stdout}\n${stderr}`.trimEnd().split('\n').slice(-15).join('\n');
+  throw new ClusterError(
+    `${program} ${args.slice(0, 4).join(' ')} … failed (exit code ${exitCode}):\n${end}`,
+  );
+}
+
+/** The docker client, talking to one engine. */
+export class Docker {
+  /** `unix:///…`, as `DOCKER_HOST` has it. */
+  readonly host: string;
+
+  constructor(host: string) {
+    this.host = host;
+  }
+
+  /** With this environment every docker tool talks to the same engine. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...process.env, DOCKER_HOST: this.host };
+  }
+
+  /** @throws ClusterError when it fails */
+  async run(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return command(CLIENT, args, { env: this.environment, ...options });
+  }
+
+  async try(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return tryCommand(CLIENT, args, { env: this.environment, ...options });
+  }
+
+  /** Lines of a listing, such as `lines(['ps', '-q'])`. */
+  async lines(args: readonly string[]): Promise<string[]> {
+    return (await this.run(args)).split('\n').filter((line) => line !== '');
+  }
+
+  async answers(): Promise<boolean> {
+    try {
+      const result = await this.try(['version', '--format', '{{.Server.Version}}'], { timeoutMs: 5_000 });
+      return result.exitCode === 0;
+    } catch {
+      return false;
+    }
+  }
+
+  async hasImage(image: string): Promise<boolean> {
+    return (await this.try(['image', 'inspect', '--format', '{{.Id}}', image])).exitCode === 0;
+  }
+}

@@ -1,0 +1,122 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClusterError } from '../cluster/errors.ts';
+import { identityOf, isRunning, stopProcess } from '../servers/identity.ts';
+import { lastLinesOf, startProcess } from '../servers/process.ts';
+import { Docker } from './docker.ts';
+
+/** An engine to work with. `release` stops it again if it was started for us and nobody else uses it. */
+export interface Engine {
+  readonly docker: Docker;
+  /** Was it started here, rather than found? */
+  readonly isPrivate: boolean;
+  release(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+/** Where an engine of our own keeps everything; images stay there from run to run. */
+function engineDir(): string {
+  return process.env['KEYMILL_ENGINE_DIR'] || '/var/lib/keymill/engine';
+}
+
+/**
+ * The engine that answers (`DOCKER_HOST`, or the usual socket), else one of our own: started with a private data folder and socket,
+ * shared by everybody who asks for one at the same time, and stopped by the last to release it.
+ * @throws ClusterError when none answers and none can be started
+ */
+export async function openEngine(report: (what: string) => void): Promise<Engine> {
+  const usual = new Docker(process.env['DOCKER_HOST'] || 'unix:///var/run/docker.sock');
+  if (await usual.answers()) return { docker: usual, isPrivate: false, release: async () => undefined };
+  const dir = engineDir();
+  if (process.getuid?.() !== 0)
+    throw new ClusterError(
+      'no Docker engine answers, and only root can start one: start it, or run this as root',
+    );
+  mkdirSync(join(dir, 'users'), { recursive: true, mode: 0o700 });
+  const own = identityOf(process.pid);
+  const ticket = join(dir, 'users', String(process.pid));
+  writeFileSync(ticket, JSON.stringify(own));
+  const docker = new Docker(`unix://${socketOf(dir)}`);
+  const release = async (): Promise<void> => {
+    rmSync(ticket, { force: true });
+    if (!hasUsers(dir)) await stopEngine(dir);
+  };
+  try {
+    if (!(await docker.answers())) await startEngine(dir, docker, report);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { docker, isPrivate: true, release };
+}
+
+function socketOf(dir: string): string {
+  return join(dir, 'docker.sock');
+}
+
+/** A ticket of a process that is gone counts for nothing. */
+function hasUsers(dir: string): boolean {
+  return readdirSync(join(dir, 'users')).some((name) => {
+    const identity = identityOf(Number(name));
+    if (identity !== undefined && readFileSync(join(dir, 'users', name), 'utf8') === JSON.stringify(identity))
+      return true;
+    rmSync(join(dir, 'users', name), { force: true });
+    return false;
+  });
+}
+
+/**
+ * Which options a kernel takes is found by trying, the most usual first: without the modules for packet filtering there are no
+ * published ports from outside, but containers, their networks and the ports on the loopback address work.
+ */
+const WAYS: readonly (readonly string[])[] = [
+  [],
+  ['--iptables=false', '--ip6tables=false', '--ip-masq=false'],
+  ['--iptables=false', '--ip6tables=false', '--ip-masq=false', '--storage-driver=vfs'],
+];
+
+async function startEngine(dir: string, docker: Docker, report: (what: string) => void): Promise<void> {
+  const failures: string[] = [];
+  for (const way of WAYS) {
+    report(`starting a Docker engine${way.length === 0 ? '' : ` with ${way.join(' ')}`} …`);
+    if (await tryStart(dir, docker, way)) return;
+    failures.push(...lastLinesOf(join(dir, 'dockerd.log'), 3));
+  }
+  throw new ClusterError(`no Docker engine can be started here:\n${failures.join('\n')}`);
+}
+
+async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<boolean> {
+  const started = await startProcess({
+    id: 'dockerd',
+    command: 'dockerd',
+    args: [
+      `--host=${docker.host}`,
+      `--data-root=${join(dir, 'data')}`,
+      `--exec-root=${join(dir, 'exec')}`,
+      `--pidfile=${join(dir, 'dockerd.pid')}`,
+      ...way,
+    ],
+    logFile: join(dir, 'dockerd.log'),
+    cwd: dir,
+    dieWithParent: false,
+  });
+  writeFileSync(join(dir, 'engine.json'), JSON.stringify(started.identity));
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline && !started.hasExited()) {
+    if (await docker.answers()) return true;
+    await delay(200);
+  }
+  await stopEngine(dir);
+  return false;
+}
+
+async function stopEngine(dir: string): Promise<void> {
+  const record = join(dir, 'engine.json');
+  if (!existsSync(record)) return;
+  const identity = JSON.parse(readFileSync(record, 'utf8')) as { pid: number; startTime: string };
+  if (isRunning(identity)) await stopProcess(identity, STOP_TIMEOUT_MS);
+  rmSync(record, { force: true });
+}

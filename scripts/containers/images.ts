@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { REPOSITORY } from '../cluster/run-dir.ts';
+
+/** The public images that we use, and for the last one the place in which our own image is built. */
+export type PublicImage = 'zookeeper' | 'redis' | 'mariadb' | 'haproxy' | 'node';
+
+const SOURCES: Record<PublicImage, { readonly file: string; readonly pattern: RegExp }> = {
+  zookeeper: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_ZOOKEEPER_IMAGE:-([^}]+)\}/ },
+  redis: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_REDIS_IMAGE:-([^}]+)\}/ },
+  mariadb: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_MYSQL_IMAGE:-([^}]+)\}/ },
+  haproxy: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_HAPROXY_IMAGE:-([^}]+)\}/ },
+  node: { file: 'Dockerfile', pattern: /^ARG NODE_IMAGE=(\S+)$/m },
+};
+
+/** Name and tag of a public image, as `docker-compose.yml` and the `Dockerfile` pin it: they are the only places that do. */
+export function pinnedImage(name: PublicImage): string {
+  const { file, pattern } = SOURCES[name];
+  const image = pattern.exec(readFileSync(join(REPOSITORY, file), 'utf8'))?.[1];
+  if (image === undefined) throw new Error(`${file} does not pin an image for ${name}`);
+  return image;
+}
