@@ -51,13 +51,18 @@ export class Delivery {
     this.#options = options;
   }
 
-  /** Batches that move, or wait for their mark: those that only wait for an unhealthy pool are not counted, they delay nobody. */
+  /** Batches that move, or wait for their mark: those that only wait, for an unhealthy pool or for room in it, are not counted: they delay nobody. */
   get moving(): number {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
       owed.size === 0 ||
       unmarked.size > 0 ||
-      [...owed].some((index) => this.#laneOf(batch, index)?.healthy ?? false);
+      [...owed].some((index) => this.#laneOf(batch, index)?.moves ?? false);
     return [...this.#inHand.values()].filter(isMoving).length;
+  }
+
+  /** Batches that only wait. */
+  get waiting(): number {
+    return this.#inHand.size - this.moving;
   }
 
   /** The last batch that was accepted. */
@@ -94,7 +99,9 @@ export class Delivery {
     for (const { pool, seq, index } of undelivered) {
       const onDelivered = (): void => this.#delivered(inHand, index);
       const lane = lanes.get(pool);
-      if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], onDelivered });
+      // Nobody asked for keys that turned up again: without a need for them the pools would grow with every loss.
+      const waitsForRoom = batch.kind === 'recycled';
+      if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], waitsForRoom, onDelivered });
       else onDelivered();
     }
     this.#marks.ring();

@@ -11,6 +11,8 @@ export interface Part {
   /** Counted per keys-db and pool. */
   readonly seq: number;
   readonly keys: readonly string[];
+  /** Goes only when the pool is below its high watermark. */
+  readonly waitsForRoom: boolean;
   /** Called once, when the pool has it. */
   readonly onDelivered: () => void;
 }
@@ -28,6 +30,8 @@ export interface LaneOptions {
   /** Records in the keys-db that this pool lost these parts; resolves when that is durable. */
   readonly recordLoss: (loss: Loss) => Promise<void>;
   readonly onReply: (result: DeliveryReply['result'], level: number, keys: number) => void;
+  /** Whether the pool is below its high watermark. */
+  readonly hasRoom: () => boolean;
 }
 
 export interface Loss {
@@ -40,6 +44,8 @@ export interface Loss {
 
 const BACKOFF = { baseMs: 50, maxMs: 1_000 };
 const IDLE_MS = 1_000;
+/** How often a part that waits for room looks whether there is some. */
+const ROOM_MS = 100;
 /** A delivery takes milliseconds; a pool that lets one wait this long must not hold up the others. */
 const HANG_MS = 300;
 
@@ -74,6 +80,11 @@ export class Lane {
   get healthy(): boolean {
     const hangs = monotonicMs() - (this.#sentAtMs ?? Infinity) > HANG_MS;
     return this.#attached && this.#failures === 0 && this.#options.pool.connected && !hangs;
+  }
+
+  /** Healthy, and not held up by a part that waits for room. */
+  get moves(): boolean {
+    return this.healthy && !this.#waitsForRoom;
   }
 
   /** Keys claimed for this pool and not yet in it. */
@@ -133,13 +144,18 @@ export class Lane {
       try {
         if (!this.#attached) await this.attach();
         const [head] = this.#queue;
-        if (head) await this.#deliver(head);
-        else await this.#bell.wait(IDLE_MS, signal);
+        if (head === undefined) await this.#bell.wait(IDLE_MS, signal);
+        else if (this.#waitsForRoom) await this.#bell.wait(ROOM_MS, signal);
+        else await this.#deliver(head);
       } catch (error) {
         if (error instanceof FencedError) throw error;
         await this.#backOff(error, signal);
       }
     }
+  }
+
+  get #waitsForRoom(): boolean {
+    return this.#queue[0]?.waitsForRoom === true && !this.#options.hasRoom();
   }
 
   async #deliver(part: Part): Promise<void> {

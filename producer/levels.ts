@@ -50,6 +50,12 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
+  /** The pool answers and is below its high watermark. */
+  hasRoom(name: string): boolean {
+    const pool = this.#seen.get(name)?.level;
+    return pool !== undefined && pool.answers && pool.level < pool.high;
+  }
+
   /** Some reign needs the levels, so they are looked at. */
   get watched(): boolean {
     return this.#watchers.size > 0;

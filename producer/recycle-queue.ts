@@ -30,6 +30,11 @@ export class RecycleQueue {
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
 
+  /** Claims none of what waits. */
+  refuse(): void {
+    for (const { settle } of this.#requests.splice(0)) settle(false);
+  }
+
   /** Hands the oldest request to `claim`; it is not tried twice, since a claim without an answer may have been made. */
   async claimNext(claim: (ids: readonly number[]) => Promise<void>): Promise<void> {
     const request = this.#requests.shift();

@@ -29,6 +29,8 @@ export interface RefillOptions {
 
 /** Batches on their way at once: one being read, one being delivered, one being marked, one to spare. */
 const MAX_MOVING = 4;
+/** Batches that wait for their pools; recycled keys beyond them stay where they are, as leaked ones that are known. */
+const MAX_WAITING = 32;
 const IDLE_MS = 100;
 const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 
@@ -58,6 +60,7 @@ export async function refill(
       continue;
     }
     const plan = planRefill(viewPools(options), levels.heldShards, options.batchSize);
+    if (delivery.waiting >= MAX_WAITING) recycling.refuse();
     const recycles = !recycling.isEmpty && healthyPools(options).length > 0;
     if (!(plan || recycles) || stopping.aborted) {
       await bell.wait(IDLE_MS, stopping);
@@ -99,8 +102,10 @@ async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): 
 }
 
 async function claimAgain(options: RefillOptions, ids: readonly number[], reader: Reader): Promise<void> {
-  const { keysDb, epoch } = options;
-  const parts = partsFor(options, healthyPools(options));
+  const { keysDb, epoch, levels } = options;
+  const healthy = healthyPools(options);
+  const roomy = healthy.filter((pool) => levels.hasRoom(pool));
+  const parts = partsFor(options, roomy.length > 0 ? roomy : healthy);
   const after = newestKnown(options, reader);
   carry(options, await keysDb.claimRecycled({ epoch, after, ids, parts }), ids.length, reader);
 }

@@ -155,6 +155,7 @@ export class Reign {
         lastSeq: logEnd?.lastSeqs.get(pool.name) ?? 0,
         gate,
         log,
+        hasRoom: () => levels.hasRoom(pool.name),
         adoptPending: () => delivery.adoptPending(),
         recordLoss: async (loss) => {
           levels.lost(pool.name);

@@ -89,6 +89,29 @@ describe('recycling of leaked keys', function () {
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: [] });
   });
 
+  it('puts into a full pool nothing that turned up again before there is room for it', async () => {
+    const pooled = async (): Promise<number> => (await cluster.pooled()).length;
+    const lost = await take(700);
+    await until('the pools to be full again', async () => (await pooled()) >= 1_900);
+    await until('the quarantine to pass', async () => {
+      const { recycled } = (await recycle()) as { recycled: number };
+      return recycled === 700;
+    });
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: [] });
+    const back = async (): Promise<number> => {
+      const keys = new Set(await cluster.pooled());
+      return lost.filter((key) => keys.has(key)).length;
+    };
+    // They are in hand now, and go before fresh ones when there is need.
+    const drawn: string[] = [];
+    await until('them to be back', async () => {
+      expect(await pooled()).to.be.lessThan(2_000 + 700);
+      drawn.push(...(await take(150)));
+      return (await back()) + drawn.filter((key) => lost.includes(key)).length === 700;
+    });
+    await bind(drawn);
+  });
+
   it('concludes nothing while a mapper does not answer', async () => {
     await cluster.session.ensurePath('/mappers');
     const silent = { id: 'mapper-1', url: 'http://127.0.0.1:9', admin: 'http://127.0.0.1:9' };
