@@ -64,6 +64,12 @@ export class FastRedirect {
       return false;
     const { cache, requestIds } = this.#options;
     const startedMs = monotonicMs();
+    const target = cache.findTarget(key, Date.now);
+    if (target !== undefined) {
+      this.#redirect(response, key, target, 'memory', requestIds.of(headers['x-request-id']));
+      this.#options.redirects.took(startedMs);
+      return true;
+    }
     const entry = cache.get(key);
     if (entry !== undefined) {
       this.#answer(response, key, entry, 'memory', requestIds.of(headers['x-request-id']));
@@ -100,14 +106,25 @@ export class FastRedirect {
     requestId: string,
   ): void {
     const result = judge(entry, Date.now);
-    this.#options.redirects.answered(key, response.req.method, result, source);
-    if (result !== 'found') {
-      answer(response, REFUSALS[result], requestId);
+    if (result === 'found') {
+      this.#redirect(response, key, locationOf(entry), source, requestId);
       return;
     }
+    this.#options.redirects.answered(key, response.req.method, result, source);
+    answer(response, REFUSALS[result], requestId);
+  }
+
+  #redirect(
+    response: ServerResponse,
+    key: string,
+    target: string,
+    source: FoundLink['source'],
+    requestId: string,
+  ): void {
+    this.#options.redirects.answered(key, response.req.method, 'found', source);
     const headers = this.#found;
     headers[REQUEST_ID] = requestId;
-    headers[LOCATION] = locationOf(entry);
+    headers[LOCATION] = target;
     try {
       response.writeHead(302, headers);
     } catch (error) {

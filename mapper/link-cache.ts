@@ -1,4 +1,7 @@
-import { Sieve } from './sieve.ts';
+import { randomInt } from 'node:crypto';
+import type { LinkTable } from './link-table.ts';
+import { PopularLinks } from './popular-links.ts';
+import { UnknownKeys } from './unknown-keys.ts';
 
 /** What a redirect needs to know of a link. */
 export interface CachedLink {
@@ -18,11 +21,8 @@ export interface LinkCacheOptions {
   readonly negativeTtlMs?: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-}
-
-interface Held {
-  readonly entry: CacheEntry;
-  readonly storedAtMs: number;
+  /** Of the choices left to chance. */
+  readonly seed?: number;
 }
 
 /** A place in the cache that was empty when a read of the database began; see {@link LinkCache.beginFill}. */
@@ -39,8 +39,8 @@ export interface Fill {
 const NEGATIVE_SHARE = 1 / 16;
 const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
 
-/** Objects, list node and Map slot of one entry beside its characters; measured on Node 26 (see test/mapper/link-cache.test.ts). */
-export const ENTRY_OVERHEAD_BYTES = 250;
+/** V8 makes a part of a string this long a view of the whole, which stays alive with it: here the request line. */
+const SHORTEST_VIEW = 13;
 
 /**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that do not exist.
@@ -49,19 +49,17 @@ export const ENTRY_OVERHEAD_BYTES = 250;
  * Fills under way are the only keys with a version, so the versions need no bound of their own.
  */
 export class LinkCache {
-  readonly #links: Sieve<Held>;
-  readonly #unknown: Sieve<Held>;
+  readonly #links: PopularLinks;
+  readonly #unknown: UnknownKeys;
   readonly #fills = new Map<string, Set<{ isStale: boolean }>>();
   readonly #ttlMs: number;
-  readonly #negativeTtlMs: number;
   readonly #now: () => number;
 
-  constructor({ maxBytes, ttlMs, negativeTtlMs = 5_000, now }: LinkCacheOptions) {
+  constructor({ maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) }: LinkCacheOptions) {
     const negativeBytes = Math.min(maxBytes * NEGATIVE_SHARE, NEGATIVE_MAX_BYTES);
-    this.#links = new Sieve(maxBytes - negativeBytes, sizeOf);
-    this.#unknown = new Sieve(negativeBytes, sizeOf);
+    this.#links = new PopularLinks(maxBytes - negativeBytes, seed);
+    this.#unknown = new UnknownKeys(negativeBytes, negativeTtlMs, now);
     this.#ttlMs = ttlMs;
-    this.#negativeTtlMs = negativeTtlMs;
     this.#now = now;
   }
 
@@ -73,19 +71,38 @@ export class LinkCache {
     return this.#links.size + this.#unknown.size;
   }
 
+  /**
+   * Where a link leads, if memory has it and it leads somewhere now: not deleted, not expired. undefined says nothing, ask {@link get}.
+   * Allocates nothing: this is all that most redirects need.
+   *
+   * @param nowMs milliseconds since 1970, asked only for a link that expires
+   */
+  findTarget(key: string, nowMs: () => number): string | undefined {
+    const table = this.#links.find(key);
+    if (table === undefined) return undefined;
+    const place = this.#links.foundAt;
+    if (this.#now() - table.timeAt(place) > this.#ttlMs) return undefined;
+    const expiry = table.expiryAt(place);
+    if (expiry !== Number.POSITIVE_INFINITY && expiry <= nowMs()) return undefined;
+    const target = table.targetAt(place);
+    if (target !== undefined) this.#links.countHit(table);
+    return target;
+  }
+
   /** The entry, if there is one that may still be used. */
   get(key: string): CacheEntry | undefined {
-    const link = this.#links.get(key);
-    if (link !== undefined) return this.#isOlder(link, this.#ttlMs) ? undefined : link.entry;
-    const unknown = this.#unknown.get(key);
-    if (unknown === undefined || this.#isOlder(unknown, this.#negativeTtlMs)) return undefined;
-    return unknown.entry;
+    const table = this.#links.find(key);
+    if (table === undefined) return this.#unknown.has(key) ? 'unknown' : undefined;
+    const place = this.#links.foundAt;
+    if (this.#now() - table.timeAt(place) > this.#ttlMs) return undefined;
+    this.#links.countHit(table);
+    return toLink(table, place);
   }
 
   /** A link past its time: better than nothing while the database that should confirm it is down. Never a negative entry. */
   getStale(key: string): CachedLink | undefined {
-    const entry = this.#links.get(key)?.entry;
-    return entry === 'unknown' ? undefined : entry;
+    const table = this.#links.find(key);
+    return table === undefined ? undefined : toLink(table, this.#links.foundAt);
   }
 
   /** Call before reading the database; the answer goes through the returned fill. */
@@ -122,22 +139,26 @@ export class LinkCache {
   }
 
   #store(key: string, entry: CacheEntry): void {
-    const held = { entry, storedAtMs: this.#now() };
     if (entry === 'unknown') {
       this.#links.delete(key);
-      this.#unknown.set(key, held);
+      this.#unknown.add(flat(key));
     } else {
+      const { originalUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
       this.#unknown.delete(key);
-      this.#links.set(key, held);
+      this.#links.set(flat(key), originalUrl && flat(originalUrl), expiresAtMs, this.#now());
     }
-  }
-
-  #isOlder(held: Held, ttlMs: number): boolean {
-    return this.#now() - held.storedAtMs > ttlMs;
   }
 }
 
-function sizeOf(key: string, { entry }: Held): number {
-  const urlCharacters = entry === 'unknown' ? 0 : (entry.originalUrl?.length ?? 0);
-  return ENTRY_OVERHEAD_BYTES + key.length + urlCharacters;
+function toLink(table: LinkTable, place: number): CachedLink {
+  const expiry = table.expiryAt(place);
+  return {
+    originalUrl: table.targetAt(place),
+    expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,
+  };
+}
+
+/** The same text as a string that keeps nothing else alive. */
+function flat(text: string): string {
+  return text.length < SHORTEST_VIEW ? text : Buffer.from(text).toString();
 }

@@ -1,7 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { LinkCache, type CachedLink } from '../../mapper/link-cache.ts';
+import { simulateHitRate } from '../../scripts/bench/hit-rate.ts';
+import { measureMemoryPerLink } from '../../scripts/bench/memory-per-link.ts';
 
 function link(originalUrl: string): CachedLink {
   return { originalUrl, expiresAtMs: undefined };
@@ -96,19 +97,90 @@ describe('the link cache', () => {
     expect(cache.bytes).to.be.at.most(2 ** 20);
   });
 
-  it('takes the memory it accounts for, within a third', () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const large = new LinkCache({ maxBytes: 2 ** 30, ttlMs: 60_000, now: () => nowMs });
-    collect();
-    const before = process.memoryUsage().heapUsed;
-    for (let index = 0; index < 200_000; index += 1) {
-      const fill = large.beginFill(`key-${index}`);
-      fill.store(link(`https://example.com/some/path/of/ordinary/length?number=${index}`));
+  it('tells the target of a link that leads somewhere now, and nothing of any other', () => {
+    store('known', link('https://example.com/'));
+    store('expiring', { originalUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
+    store('buried', { originalUrl: undefined, expiresAtMs: undefined });
+    store('none', 'unknown');
+    expect(cache.findTarget('known', () => 1_000)).to.equal('https://example.com/');
+    expect(cache.findTarget('expiring', () => 999)).to.equal('https://example.com/brief');
+    expect(cache.findTarget('expiring', () => 1_000)).to.equal(undefined);
+    expect(cache.get('expiring')).to.deep.equal({
+      originalUrl: 'https://example.com/brief',
+      expiresAtMs: 1_000,
+    });
+    for (const key of ['buried', 'none', 'never-seen'])
+      expect(
+        cache.findTarget(key, () => 0),
+        key,
+      ).to.equal(undefined);
+    nowMs = 60_001;
+    expect(cache.findTarget('known', () => 1_000)).to.equal(undefined);
+  });
+
+  it('keeps a newcomer for a while, also when it is full of popular links', () => {
+    const small = new LinkCache({ maxBytes: 2 ** 18, ttlMs: 60_000, now: () => nowMs, seed: 1 });
+    const put = (key: string): void => {
+      const fill = small.beginFill(key);
+      fill.store(link('https://example.com/'));
       fill.end();
+    };
+    for (let index = 0; index < 3_000; index += 1) {
+      put(`link-${index}`);
+      for (let hit = 0; hit < 20; hit += 1) small.findTarget(`link-${index}`, () => 0);
     }
-    collect();
-    const used = process.memoryUsage().heapUsed - before;
-    expect(used / large.bytes).to.be.within(0.67, 1.33);
+    put('newcomer');
+    expect(small.findTarget('newcomer', () => 0)).to.equal('https://example.com/');
+    expect(small.bytes).to.be.at.most(2 ** 18);
+  });
+
+  it('does what a plain map does as long as everything fits, whatever is stored, asked and forgotten', () => {
+    const step = fc.record({
+      action: fc.constantFrom('store', 'store', 'store', 'ask', 'invalidate'),
+      number: fc.integer({ min: 0, max: 150 }),
+      target: fc.webUrl(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
+        const roomy = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, now: () => 0 });
+        const model = new Map<string, string>();
+        for (const { action, number, target } of steps) {
+          const key = `key-${number}`;
+          if (action === 'invalidate') {
+            roomy.invalidate(key);
+            model.delete(key);
+          } else if (action === 'store') {
+            const fill = roomy.beginFill(key);
+            fill.store(link(target));
+            fill.end();
+            model.set(key, target);
+          }
+          expect(roomy.findTarget(key, () => 0)).to.equal(model.get(key));
+          expect(roomy.size).to.equal(model.size);
+        }
+        for (const [key, target] of model) expect(roomy.get(key)).to.deep.equal(link(target));
+      }),
+    );
+  });
+
+  it('hits nearly as often as the best possible content, and again soon after other links have become popular', function () {
+    this.timeout(120_000);
+    const alpha = 0.9;
+    const links = 50_000;
+    const cached = 500;
+    const shape = { alpha, links, cached, stretch: 100 * cached, seed: 7 };
+    const steady = simulateHitRate({ ...shape, warmUp: 300 * cached, requests: 100 * cached });
+    expect(steady.cachedLinks).to.be.within(cached * 0.98, cached * 1.02);
+    expect((steady.stretches[0] ?? 0) / steady.best).to.be.within(0.97, 1.01);
+    const shifted = simulateHitRate({ ...shape, warmUp: 200 * cached, requests: 200 * cached, shift: true });
+    expect((shifted.stretches[1] ?? 0) / shifted.best).to.be.at.least(0.95);
+  });
+
+  it('takes the memory it accounts for, at most half as much again as a plain map', function () {
+    this.timeout(120_000);
+    const { cache: measured, map, accounted, links } = measureMemoryPerLink(22 * 2 ** 20);
+    expect(links).to.be.at.least(100_000);
+    expect(measured / map).to.be.at.most(1.5);
+    expect(measured / accounted).to.be.within(0.67, 1.33);
   });
 });

@@ -1,0 +1,65 @@
+/** One slot of a Map and one key of ordinary length. */
+const ENTRY_BYTES = 96;
+
+/**
+ * Keys that do not exist, as the primary said moments ago: bounded in bytes, oldest forgotten first.
+ *
+ * Two generations: when the young one is half of the space, it becomes the old one and the old one is dropped whole. Nothing is evicted
+ * one by one, however many unknown keys a client tries.
+ */
+export class UnknownKeys {
+  readonly #maxBytes: number;
+  readonly #ttlMs: number;
+  readonly #now: () => number;
+  #young = new Map<string, number>();
+  #old = new Map<string, number>();
+  #youngBytes = 0;
+  #oldBytes = 0;
+
+  /** @param now monotonic milliseconds */
+  constructor(maxBytes: number, ttlMs: number, now: () => number) {
+    this.#maxBytes = maxBytes;
+    this.#ttlMs = ttlMs;
+    this.#now = now;
+  }
+
+  get bytes(): number {
+    return this.#youngBytes + this.#oldBytes;
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  has(key: string): boolean {
+    const storedAtMs = this.#young.get(key) ?? this.#old.get(key);
+    return storedAtMs !== undefined && this.#now() - storedAtMs <= this.#ttlMs;
+  }
+
+  add(key: string): void {
+    this.delete(key);
+    const bytes = ENTRY_BYTES + key.length;
+    if (this.#youngBytes + bytes > this.#maxBytes / 2) this.#turn();
+    if (bytes > this.#maxBytes / 2) return;
+    // A whole number needs no object of its own.
+    this.#young.set(key, Math.floor(this.#now()));
+    this.#youngBytes += bytes;
+  }
+
+  delete(key: string): void {
+    if (this.#young.delete(key)) this.#youngBytes -= ENTRY_BYTES + key.length;
+    if (this.#old.delete(key)) this.#oldBytes -= ENTRY_BYTES + key.length;
+  }
+
+  clear(): void {
+    this.#turn();
+    this.#turn();
+  }
+
+  #turn(): void {
+    this.#old = this.#young;
+    this.#oldBytes = this.#youngBytes;
+    this.#young = new Map();
+    this.#youngBytes = 0;
+  }
+}
