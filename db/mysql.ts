@@ -23,12 +23,16 @@ export interface MysqlOptions {
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ';
   /** Statements that may wait for a connection; beyond it they fail at once (default 1,000). */
   readonly queueLimit?: number;
+  /** For {@link Mysql.transact}: the server takes several statements at once (default false). */
+  readonly severalStatements?: boolean;
 }
 
 export interface StatementOptions {
   /** Waiting for a connection and for the answer together (default 5,000). */
   readonly timeoutMs?: number;
 }
+
+type Kind = 'read' | 'write' | 'transaction';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -48,7 +52,8 @@ function sessionSetup(options: MysqlOptions): string[] {
 }
 
 /**
- * A small pool of connections to one MySQL database: every statement is its own autocommit transaction and has a deadline.
+ * A small pool of connections to one MySQL database: every statement has a deadline and, but for {@link Mysql.transact}, is its own
+ * autocommit transaction.
  *
  * A connection whose statement outlived its deadline is destroyed, never reused: the server may still be executing it.
  * `affectedRows` counts rows matched by an UPDATE, whether or not their values changed.
@@ -72,7 +77,7 @@ export class Mysql {
       supportBigNumbers: true,
       enableKeepAlive: true,
       charset: 'utf8mb4',
-      multipleStatements: false,
+      multipleStatements: options.severalStatements ?? false,
     });
     this.#setup = sessionSetup(options);
   }
@@ -105,6 +110,20 @@ export class Mysql {
     return { affectedRows: result.affectedRows };
   }
 
+  /**
+   * Writes several statements as one transaction, sent in one piece: the server never waits for us while it holds locks. When one
+   * fails, none has happened. Needs `severalStatements`.
+   * @throws like {@link execute}
+   */
+  async transact(
+    statements: readonly string[],
+    params: readonly SqlValue[] = [],
+    options: StatementOptions = {},
+  ): Promise<void> {
+    const sql = ['START TRANSACTION', ...statements, 'COMMIT'].join(';\n');
+    await this.#run(sql, params, 'transaction', false, options);
+  }
+
   /** Waits shortly for statements in flight, then cuts. Never rejects. */
   async close(): Promise<void> {
     const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -124,7 +143,7 @@ export class Mysql {
   async #run(
     sql: string,
     params: readonly SqlValue[],
-    kind: 'read' | 'write',
+    kind: Kind,
     rowsAsArray: boolean,
     options: StatementOptions,
   ): Promise<unknown> {
@@ -146,7 +165,8 @@ export class Mysql {
           resolve(result);
           return;
         }
-        if (isFatal(error)) this.#forget(connection);
+        // Of a transaction that broke off, the server rolls back what is left when the connection goes.
+        if (isFatal(error) || kind === 'transaction') this.#forget(connection);
         else connection.release();
         reject(translate(this.name, kind, error));
       },
@@ -211,7 +231,7 @@ const LOCKED = new Set([1205, 1213, 3572]);
 const BUSY = new Set([1040, 1203, 1290, 1792, 1836, 1021, 1114, 1317, 3024, 1969, 4031]);
 const MISSING = new Set([1049, 1146, 1054]);
 
-function translate(store: string, kind: 'read' | 'write', error: QueryError): Error {
+function translate(store: string, kind: Kind, error: QueryError): Error {
   const errno = error.errno ?? 0;
   if (errno === 1062) return new DuplicateRowError(store, error.message, error);
   if (MISSING.has(errno)) return missing(store, error);
@@ -229,7 +249,7 @@ function missing(store: string, error: Error): MismatchError {
   return new MismatchError(store, `${error.message} (has its schema been migrated?)`, error);
 }
 
-function lostAnswer(store: string, kind: 'read' | 'write', reason: string, cause?: unknown): Error {
+function lostAnswer(store: string, kind: Kind, reason: string, cause?: unknown): Error {
   if (kind === 'read') return new StoreUnavailableError(store, reason, cause);
   return new OutcomeUnknownError(store, reason, cause);
 }

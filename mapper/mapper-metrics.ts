@@ -30,6 +30,11 @@ export function createMapperMetrics(metrics: Metrics) {
       'Keys given up by this mapper, to be recycled by the audit',
       ['reason'],
     ),
+    clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
+    clicksDropped: metrics.counter(
+      'clicks_dropped_total',
+      'Followed links that were not counted, for too many keys waited',
+    ),
   } as const;
 }
 

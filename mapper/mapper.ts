@@ -9,6 +9,7 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { Announcement } from './announcement.ts';
 import { createApp } from './app.ts';
+import { openClickCounter } from './click-stores.ts';
 import { putInFront } from './fast-paths.ts';
 import { FastRedirect } from './fast-redirect.ts';
 import { KeySupply } from './key-supply.ts';
@@ -110,7 +111,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   const { allowPrivateTargets } = config;
   const parse = createShortenRequestParser(() => ({ ownUrl: publicUrl(), allowPrivateTargets }), Date.now);
   const finder = new LinkFinder(cache, servers);
-  const redirects = new RedirectTally(metrics);
+  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  const redirects = new RedirectTally(metrics, clicks);
   const requestIds = new RequestIds();
   const app = createApp({
     shortener,
@@ -153,7 +155,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       await delay(lameDuckMs);
       await server.drain(DRAIN_MS);
       await withDeadline('rows under way', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
-      await supply.close();
+      await Promise.all([supply.close(), clicks.close()]);
       await resources.disposeAsync();
     },
   };

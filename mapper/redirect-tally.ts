@@ -1,14 +1,10 @@
 import { StoreUnavailableError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Series } from '../runtime/tallies.ts';
+import type { Clicks } from './clicks.ts';
 import type { FoundLink } from './link-finder.ts';
 import type { MapperMetrics } from './mapper-metrics.ts';
 import type { RedirectResult } from './redirect-answer.ts';
-
-/** Told of every link that was followed; must cost next to nothing. */
-export interface ClickCounter {
-  count(key: string): void;
-}
 
 type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
 
@@ -17,9 +13,9 @@ export class RedirectTally {
   readonly #answered: Readonly<Record<FoundLink['source'], SeriesOf<RedirectResult>>>;
   readonly #failed: SeriesOf<'unavailable' | 'error'>;
   readonly #metrics: MapperMetrics;
-  readonly #clicks: ClickCounter | undefined;
+  readonly #clicks: Clicks | undefined;
 
-  constructor(metrics: MapperMetrics, clicks?: ClickCounter) {
+  constructor(metrics: MapperMetrics, clicks?: Clicks) {
     this.#metrics = metrics;
     this.#clicks = clicks;
     const of = (result: string, source: string): Series => metrics.redirects.series({ result, source });

@@ -1,3 +1,18 @@
+CREATE TABLE `click_flushes` (
+  `source` varchar(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'one process of a mapper, from its start to its end',
+  `seq` bigint(20) unsigned NOT NULL COMMENT 'of its last flush',
+  `flushed_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`source`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `clicks` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC',
+  `clicks` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `slots` (
   `slot` tinyint(3) unsigned NOT NULL,
   `owned` tinyint(1) NOT NULL,

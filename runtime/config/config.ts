@@ -46,6 +46,7 @@ export interface MapperConfig extends ProcessConfig {
   readonly reserve: number;
   readonly queueLimit: number;
   readonly cache: { readonly maxBytes: number; readonly ttlMs: number };
+  readonly clicks: { readonly counted: boolean; readonly flushMs: number };
 }
 
 /** What `keymill` needs to look at a cluster. */
@@ -87,6 +88,10 @@ export function readMapperConfig(source?: Source): MapperConfig {
     cache: {
       maxBytes: env.integer('CACHE_MAX_BYTES', 64 * 2 ** 20, 0, 2 ** 40),
       ttlMs: env.integer('CACHE_TTL_MS', 60_000, 0, 86_400_000),
+    },
+    clicks: {
+      counted: env.boolean('COUNT_CLICKS', true),
+      flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
   };
   env.throwIfFaulty();

@@ -122,6 +122,13 @@ export const VARIABLES = {
     default: '60000',
     unit: 'ms',
   },
+  COUNT_CLICKS: { meaning: 'false: how often links are followed is not counted', default: 'true' },
+  CLICK_FLUSH_MS: {
+    meaning: 'how long clicks are gathered in memory before they are stored',
+    tradeOff: 'longer costs the urls servers less; what is gathered is lost with a killed process',
+    default: '2000',
+    unit: 'ms',
+  },
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;

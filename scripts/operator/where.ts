@@ -28,6 +28,8 @@ interface Whereabouts {
   readonly slot: number;
   readonly urlsDb: string;
   readonly link: Link | null;
+  /** How often it was followed, as far as the mappers have stored it; null when there is no link. */
+  readonly clicks: number | null;
   readonly unreachable: readonly string[];
 }
 
@@ -36,7 +38,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
     .command('where')
     .description(
       'Follows one key or alias: which keys-db makes it, under which id, how far it has come (unused, pending, pooled, ' +
-        'reserved, bound), its slot and its link. A key that begins with a dash may need: where -- -KEY',
+        'reserved, bound), its slot, its link and its clicks. A key that begins with a dash may need: where -- -KEY',
     )
     .argument('<key>', 'a key, an alias, or a whole short link')
     .option('--json', 'one JSON document on stdout')
@@ -47,7 +49,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
       const { config } = findCluster(terminal.env);
       const keyspace = createKeyspace(config.stores.keys);
       const inquiry = new Inquiry();
-      const [{ urlsDb, link }, origin, pool, mapper] = await Promise.all([
+      const [{ urlsDb, link, clicks }, origin, pool, mapper] = await Promise.all([
         findLink(inquiry, config.stores, key),
         findOrigin(inquiry, config.stores, keyspace, key),
         findInPools(inquiry, config.stores.redis, key),
@@ -62,6 +64,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
         slot: slotOf(key),
         urlsDb,
         link,
+        clicks,
         unreachable,
       };
       if (json) printJson(terminal, whereabouts);
@@ -121,6 +124,7 @@ function describe(found: Whereabouts, origin: Origin | undefined): string[] {
       'links to',
       found.link === null ? undefined : (found.link.originalUrl ?? '(deleted; the key stays bound)'),
     ],
+    ['clicks', found.clicks?.toString()],
     ['created', found.link?.createdAt],
     ['expires', found.link?.expiresAt ?? undefined],
     ['deleted', found.link?.deletedAt ?? undefined],

@@ -9,16 +9,10 @@ import { createLog } from '../../runtime/log.ts';
 import { testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
+import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
 import { createWorld, type World } from './world.ts';
 
 const log = createLog('test', 'lifecycle', 'silent');
-
-interface MapperProcess {
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly admin: string;
-  readonly exited: Promise<number | null>;
-}
 
 describe('the life of a mapper', () => {
   let world: World;
@@ -44,33 +38,8 @@ describe('the life of a mapper', () => {
     return levels.reduce((sum, level) => sum + level, 0);
   }
 
-  /** Starts `mapper/main.ts` as `up` does. */
   async function startProcess(env: Record<string, string> = {}): Promise<MapperProcess> {
-    const stores = {
-      KEYMILL_ID: 'mapper-1',
-      KEYMILL_REDIS: world.redis.map(({ name, url }) => `${name}=${url}`).join(','),
-      KEYMILL_URLS_DBS: world.urls
-        .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
-        .join(','),
-      KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',
-      KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users',
-      KEYMILL_KEY_SECRET: 'a secret for tests only',
-      KEYMILL_ZOOKEEPER: '127.0.0.1:1',
-      KEYMILL_HTTP_PORT: '0',
-    };
-    const child = spawn(process.execPath, ['mapper/main.ts'], {
-      env: { PATH: process.env['PATH'], ...stores, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    children.push(child);
-    const exited = once(child, 'exit').then(([code]) => code as number | null);
-    let output = '';
-    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const line = await until('the mapper to serve', () =>
-      output.split('\n').find((candidate) => candidate.includes('mapper serves')),
-    );
-    const { url, admin } = JSON.parse(line) as { url: string; admin: string };
-    return { child, url, admin, exited };
+    return startMapperProcess(world, (child) => children.push(child), env);
   }
 
   it('serves without ZooKeeper, and ends on SIGTERM with every key back in its pool', async () => {

@@ -74,6 +74,7 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         reserve: 16,
         queueLimit: 1_000,
         cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
+        clicks: { counted: true, flushMs: 50 },
         ...overrides,
         stores: { ...stores, ...overrides.stores },
       };

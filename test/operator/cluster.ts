@@ -1,6 +1,7 @@
 import { Session } from '../../coordinator/session.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
 import { migrate } from '../../db/migrate.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
@@ -18,6 +19,7 @@ export interface TestCluster extends AsyncDisposable {
   readonly keysDbs: readonly KeysDb[];
   readonly pools: readonly Pool[];
   readonly urlsDb: UrlsDb;
+  readonly clicksDb: ClicksDb;
 }
 
 /** Two keys-dbs, two pools, one urls server, one ensemble with a chroot of its own. */
@@ -41,6 +43,8 @@ export async function openTestCluster(): Promise<TestCluster> {
   const urlsDb = openUrlsDb({ name: 'urls-1', url: urlsUrl, slots: ALL_SLOTS, log });
   stack.defer(() => urlsDb.close());
   await urlsDb.verifySlots();
+  const clicksDb = openClicksDb({ name: 'urls-1', url: urlsUrl });
+  stack.defer(() => clicksDb.close());
   const session = await Session.open({ connect, timeoutMs: 4_000, log });
   stack.defer(() => session.close());
   const owned = stack.move();
@@ -57,6 +61,7 @@ export async function openTestCluster(): Promise<TestCluster> {
     keysDbs,
     pools,
     urlsDb,
+    clicksDb,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -9,6 +9,7 @@ interface Where {
   keysDb: string | null;
   id: number | null;
   link: { originalUrl: string | null } | null;
+  clicks: number | null;
   unreachable: string[];
 }
 
@@ -86,7 +87,7 @@ describe('keymill keys generate', () => {
 describe('keymill where', () => {
   it('follows a key through its life', async () => {
     await using cluster = await openTestCluster();
-    const { env, keysDbs, pools, urlsDb } = cluster;
+    const { env, keysDbs, pools, urlsDb, clicksDb } = cluster;
     const [keysDb] = keysDbs;
     const [pool] = pools;
     if (!keysDb || !pool) throw new Error('the cluster is incomplete');
@@ -120,9 +121,20 @@ describe('keymill where', () => {
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
     await urlsDb.insert([{ ...link, key, originalUrl: 'https://example.com/' }]);
     const bound = await where(`http://127.0.0.1:8080/${key}`);
-    expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5 });
+    expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5, clicks: 0 });
     expect(bound.link?.originalUrl).to.equal('https://example.com/');
-    expect((await runKeymill(['where', '--', key], env)).stdout).to.include('https://example.com/');
+    const [monday, tuesday] = ['2026-11-23', '2026-11-24'].map((day, index) => ({
+      key,
+      day,
+      clicks: 20 + index,
+    }));
+    if (!monday || !tuesday) throw new Error('two days are needed');
+    await clicksDb.add({ source: 'mapper-1/x', seq: 1, rows: [monday, tuesday] });
+    expect(await where(key)).to.include({ clicks: 41 });
+    const { stdout } = await runKeymill(['where', '--', key], env);
+    expect(stdout)
+      .to.include('https://example.com/')
+      .and.match(/^clicks +41$/m);
   });
 
   it('an alias has no origin, a stranger is never issued, nonsense is refused', async () => {

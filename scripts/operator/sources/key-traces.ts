@@ -2,6 +2,7 @@ import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import type { KeysDb } from '../../../db/keys-db.ts';
 import type { Batch } from '../../../db/keys-db/batch.ts';
+import { openClicksDb } from '../../../db/clicks.ts';
 import { openUrlsDb } from '../../../db/links.ts';
 import type { Pool } from '../../../db/pool.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
@@ -103,25 +104,26 @@ export async function findInMappers(
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
 }
 
-/** The link of this name, and the server where it stands or would. */
+/** The link of this name, how often it was followed as far as is stored, and the server where it stands or would. */
 export async function findLink(
   inquiry: Inquiry,
   stores: StoresConfig,
   key: string,
-): Promise<{ urlsDb: string; link: Link | null }> {
+): Promise<{ urlsDb: string; link: Link | null; clicks: number | null }> {
   const slot = slotOf(key);
   const config = stores.urlsDbs.find(({ slots }) => slots.includes(slot));
   if (config === undefined) throw new RangeError(`no urls server has slot ${slot}`);
-  const links = await inquiry.ask(config.name, async () => {
+  const answer = await inquiry.ask(config.name, async () => {
+    await using stack = new AsyncDisposableStack();
     const urlsDb = openUrlsDb({ ...config, log: QUIET_LOG, connections: 1 });
-    try {
-      return await urlsDb.find([key]);
-    } finally {
-      await urlsDb.close();
-    }
+    stack.defer(async () => urlsDb.close());
+    const clicksDb = openClicksDb(config);
+    stack.defer(async () => clicksDb.close());
+    const [[stored], { total }] = await Promise.all([urlsDb.find([key]), clicksDb.of(key)]);
+    return { stored, total };
   });
-  const stored = links?.[0];
-  if (stored === undefined) return { urlsDb: config.name, link: null };
+  const stored = answer?.stored;
+  if (stored === undefined) return { urlsDb: config.name, link: null, clicks: null };
   return {
     urlsDb: config.name,
     link: {
@@ -130,5 +132,6 @@ export async function findLink(
       expiresAt: stored.expiresAt?.toISOString() ?? null,
       deletedAt: stored.deletedAt?.toISOString() ?? null,
     },
+    clicks: answer?.total ?? null,
   };
 }

@@ -1,0 +1,32 @@
+import type { MigrationDb } from '../../migrate.ts';
+
+/**
+ * How often links were followed, in tables of their own: no click ever waits for a link being bound, nor the other way round.
+ * A mapper's process numbers its flushes; the row in `click_flushes` says which was the last, so that none counts twice.
+ */
+export async function up(db: MigrationDb): Promise<void> {
+  if (!(await db.schema.hasTable('clicks'))) {
+    await db.schema.createTable('clicks', (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
+      table.specificType('slot', 'TINYINT UNSIGNED').notNullable().comment('as in urls');
+      table.specificType('unique_id', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
+      table.date('day').notNullable().comment('UTC');
+      table.bigInteger('clicks').unsigned().notNullable();
+      table.primary(['slot', 'unique_id', 'day']);
+    });
+  }
+  if (await db.schema.hasTable('click_flushes')) return;
+  await db.schema.createTable('click_flushes', (table) => {
+    table.charset('utf8mb4');
+    table.collate('utf8mb4_unicode_ci');
+    table
+      .specificType('source', 'VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin')
+      .notNullable()
+      .primary()
+      .comment('one process of a mapper, from its start to its end');
+    // NOT NULL is what refuses a flush that is not newer than the last: see db/clicks.ts.
+    table.bigInteger('seq').unsigned().notNullable().comment('of its last flush');
+    table.datetime('flushed_at', { precision: 3 }).notNullable();
+  });
+}

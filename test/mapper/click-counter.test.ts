@@ -1,0 +1,99 @@
+import { expect } from 'chai';
+import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
+import { ClickLedger } from '../../mapper/click-ledger.ts';
+import { ClickCounter } from '../../mapper/clicks.ts';
+import { createLog } from '../../runtime/log.ts';
+import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
+import { until } from '../until.ts';
+
+const log = createLog('test', 'clicks', 'silent');
+const MIDNIGHT = Date.parse('2026-11-24T00:00:00Z');
+
+describe('a click counter', () => {
+  let db: ClicksDb;
+  let isUp: boolean;
+  let now: number;
+  let dropped: number;
+  let ledger: ClickLedger;
+
+  beforeEach(async () => {
+    db = openClicksDb({ name: 'urls-1', url: await emptyUrlsDatabase() });
+    isUp = true;
+    now = MIDNIGHT - 1;
+    dropped = 0;
+  });
+
+  afterEach(async () => {
+    await db.close();
+  });
+
+  function openCounter(maxKeys: number, flushMs: number): ClickCounter {
+    const onDropped = (clicks: number): void => void (dropped += clicks);
+    const source = 'mapper-1/counter';
+    ledger = new ClickLedger({
+      db,
+      isUp: () => isUp,
+      source,
+      maxKeys,
+      onStored: () => undefined,
+      onDropped,
+      log,
+    });
+    return new ClickCounter({
+      ledgers: [ledger],
+      ledgerFor: () => ledger,
+      flushMs,
+      maxKeys,
+      onDropped,
+      now: () => now,
+    });
+  }
+
+  it('keeps a bounded number of keys while the store is away, gives up others, and stores what it kept', async () => {
+    const counter = openCounter(100, 5);
+    isUp = false;
+    for (let round = 0; round < 3; round += 1) {
+      for (let key = 0; key < 1_000; key += 1) counter.count(`key-${key}`);
+      // The ledger holds 100 by now, and refuses all others.
+      await until('the hand-over', () => counter.size === 100 && ledger.size === 100);
+    }
+    expect(dropped).to.be.at.least(2_400);
+    isUp = true;
+    await until('everything to be stored', () => counter.size === 0);
+    let kept = 0;
+    for (let key = 0; key < 1_000; key += 1) kept += (await db.of(`key-${key}`)).total;
+    expect(kept + dropped).to.equal(3_000);
+    expect(await counter.close()).to.equal(0);
+  }).timeout(60_000);
+
+  it('stores early when many keys were counted, and more than one INSERT holds', async () => {
+    const counter = openCounter(5_000, 60_000);
+    for (let key = 0; key < 2_500; key += 1) counter.count(`key-${key}`);
+    await until('an early flush', () => counter.size === 0);
+    for (const key of [0, 1_234, 2_499]) expect((await db.of(`key-${key}`)).total).to.equal(1);
+    expect(dropped).to.equal(0);
+    await counter.close();
+  });
+
+  it('counts for the UTC day in which an interval begins', async () => {
+    const counter = openCounter(100, 5);
+    counter.count('midnight');
+    await until('the first day', async () => (await db.of('midnight')).total === 1);
+    now = MIDNIGHT;
+    const isTomorrow = async (): Promise<boolean> => {
+      counter.count('midnight');
+      return (await db.of('midnight')).days.length === 2;
+    };
+    await until('the second day', isTomorrow);
+    await counter.close();
+    expect((await db.of('midnight')).days.map(({ day }) => day)).to.deep.equal(['2026-11-23', '2026-11-24']);
+  });
+
+  it('says how many keys it could not store at its end', async () => {
+    const counter = openCounter(100, 60_000);
+    isUp = false;
+    counter.count('lost');
+    counter.count('lost');
+    expect(await counter.close()).to.equal(1);
+  });
+});

@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { until } from '../until.ts';
+import type { World } from './world.ts';
+
+/** A mapper in a process of its own, as `up` starts it. */
+export interface MapperProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly admin: string;
+  /** What it has logged so far. */
+  readonly log: () => string;
+  readonly exited: Promise<number | null>;
+}
+
+/**
+ * Starts `mapper/main.ts` on a world's stores; resolves when it serves.
+ * @param onSpawn told of the process at once: whoever starts it also kills it, whatever happens here
+ */
+export async function startMapperProcess(
+  world: World,
+  onSpawn: (child: ChildProcess) => void,
+  env: Record<string, string> = {},
+): Promise<MapperProcess> {
+  const stores = {
+    KEYMILL_ID: 'mapper-1',
+    KEYMILL_REDIS: world.redis.map(({ name, url }) => `${name}=${url}`).join(','),
+    KEYMILL_URLS_DBS: world.urls
+      .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
+      .join(','),
+    KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',
+    KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users',
+    KEYMILL_KEY_SECRET: 'a secret for tests only',
+    KEYMILL_ZOOKEEPER: '127.0.0.1:1',
+    KEYMILL_HTTP_PORT: '0',
+  };
+  const child = spawn(process.execPath, ['mapper/main.ts'], {
+    env: { PATH: process.env['PATH'], ...stores, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onSpawn(child);
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const line = await until(
+    'the mapper to serve',
+    () => output.split('\n').find((candidate) => candidate.includes('mapper serves')),
+    { timeoutMs: 30_000 },
+  );
+  const { url, admin } = JSON.parse(line) as { url: string; admin: string };
+  return { child, url, admin, log: () => output, exited };
+}
