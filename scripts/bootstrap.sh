@@ -110,6 +110,13 @@ node_runs() {
   [ -z "$KEYMILL_NODE" ] || "$KEYMILL_NODE" --version >/dev/null 2>&1
 }
 
+# wish_for PACKAGE FILE: installs it when the file is missing and that can be done; whoever needs it says so when it cannot.
+wish_for() {
+  [ ! -e "$2" ] || return 0
+  missing_packages=$1
+  mkdir -p "$KEYMILL_ROOT/.run" && (install_packages) || say "going on without $1"
+}
+
 install_packages() {
   packages=$(echo $missing_packages)
   has apt-get || fail "please install these (named as in Debian), then run this again: $packages"

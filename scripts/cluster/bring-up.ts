@@ -13,6 +13,7 @@ import { startServers, type Launch } from './servers.ts';
 import { resolveShape, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
+import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
 /** How many producers and mappers run unless somebody says otherwise. */
 const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2 };
@@ -36,6 +37,7 @@ export async function bringUp(
     // After a crash of the machine they describe nothing any more.
     rmSync(runDir.clusterFile, { force: true });
     state.recordCounts(undefined);
+    for (const { id } of state.processes()) state.forgetProcess(id);
   }
   const before = { shape: state.shape, counts: state.counts };
   state.recordShape(shape);
@@ -47,6 +49,7 @@ export async function bringUp(
   const launch: Launch = { runDir, state, progress, signal, onSpawn };
   try {
     await startServers(shape, launch);
+    if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
     return options.serversOnly ? undefined : await startMembers(options, shape, addresses, launch);
   } catch (error) {
@@ -74,7 +77,7 @@ async function startMembers(
   await migrateAll(addresses);
   progress.line('databases ready');
   state.recordCounts(counts);
-  const reserved = await scaleMembers(counts, addresses, launch);
+  const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
   try {
     progress.line(
       `${counted(counts.producers, 'producer')} and ${counted(counts.mappers, 'mapper')} started`,
@@ -117,7 +120,7 @@ function portOf(state: State, id: string): number {
 async function stopStarted(state: State, ids: readonly string[], progress: Progress): Promise<void> {
   if (ids.length > 0) progress.line('stopping what was started …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
-  for (const group of [['mapper'], ['producer'], ['redis', 'mysql', 'zookeeper']]) {
+  for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {
     await Promise.all(
       entries
         .filter(({ kind }) => group.includes(kind))

@@ -4,6 +4,7 @@ import type { WorkerPids } from './readiness.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
+import { describeWire, type WireEntry } from './wire.ts';
 
 /** What runs where, for everybody else: the shape is a promise (docs, scripts and checks outside read it). */
 export interface ClusterFile {
@@ -15,6 +16,8 @@ export interface ClusterFile {
   readonly keysDbs: { name: string; url: string }[];
   readonly urlsDbs: { name: string; url: string; slots: string }[];
   readonly usersDb: { url: string };
+  /** Only with `up --faultable`. The addresses above are the servers' own; producers and mappers go through this. */
+  readonly wire?: WireEntry;
 }
 
 /** Everything that runs, by the record and by what the producers said of their workers. */
@@ -27,6 +30,7 @@ export function describeCluster(
 ): ClusterFile {
   const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;
   const port = (id: string): number => state.port(id) ?? 0;
+  const wire = describeWire(shape, state);
   const local = (id: string, use: string): string => `http://127.0.0.1:${port(portName(id, use))}`;
   return {
     mappers: numbered('mapper', counts.mappers).map((id) => ({
@@ -54,6 +58,7 @@ export function describeCluster(
     keysDbs: addresses.keysDbs.map(({ name, url }) => ({ name, url })),
     urlsDbs: addresses.urlsDbs.map(({ name, url, slots }) => ({ name, url, slots })),
     usersDb: { url: addresses.usersDb.url },
+    ...(wire !== undefined && { wire }),
   };
 }
 

@@ -37,19 +37,34 @@ export async function scaleMembers(
   addresses: Addresses,
   launch: Launch,
 ): Promise<ReservedPort[]> {
-  const reserved: ReservedPort[] = [];
-  for (const kind of ['producer', 'mapper'] as const) {
-    const ids = numbered(kind, counts[`${kind}s`]);
-    const members = ids.map((id, index) => ({ id, index, kind }));
-    for (const member of members) await renewIfOutdated(member, addresses, launch);
-    for (const member of members) {
-      if (launch.state.findRunning(member.id) === undefined)
-        reserved.push(...(await startMember(member, addresses, launch)));
-    }
-  }
+  for (const member of membersOf(counts)) await renewIfOutdated(member, addresses, launch);
+  const reserved = await startMembers(counts, addresses, launch);
   await endSurplus('mapper', counts.mappers, launch);
   await endSurplus('producer', counts.producers, launch);
   return reserved;
+}
+
+/**
+ * Starts the producers and mappers that are missing with these stores, and leaves those that run alone, whichever they know.
+ * @returns the ports taken for them, to be released once they listen
+ */
+export async function startMembers(
+  counts: Counts,
+  addresses: Addresses,
+  launch: Launch,
+): Promise<ReservedPort[]> {
+  const reserved: ReservedPort[] = [];
+  for (const member of membersOf(counts)) {
+    if (launch.state.findRunning(member.id) === undefined)
+      reserved.push(...(await startMember(member, addresses, launch)));
+  }
+  return reserved;
+}
+
+function membersOf(counts: Counts): MemberOf[] {
+  return (['producer', 'mapper'] as const).flatMap((kind) =>
+    numbered(kind, counts[`${kind}s`]).map((id, index) => ({ id, index, kind })),
+  );
 }
 
 interface MemberOf {

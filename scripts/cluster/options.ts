@@ -71,7 +71,6 @@ function count(name: string, description: string, min: number, max: number, only
 export function refuseUnavailable(options: UpOptions): void {
   const asked = [
     options.containers ? '--containers' : undefined,
-    options.faultable ? '--faultable' : undefined,
     (options.processesPerMapper ?? 1) > 1 ? '--processes-per-mapper above 1' : undefined,
   ].filter((name) => name !== undefined);
   if (asked.length > 0) throw new UsageError(`${asked.join(', ')}: not available yet; leave it away`);

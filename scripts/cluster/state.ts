@@ -6,8 +6,8 @@ import { ClusterError } from './errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 import type { Shape } from './shape.ts';
 
-/** What kind of process it is; `down` stops them in the order mapper, producer, redis, mysql, zookeeper. */
-export const KINDS = ['mapper', 'producer', 'redis', 'mysql', 'zookeeper'] as const;
+/** What kind of process it is; `down` stops them in this order. */
+export const KINDS = ['mapper', 'producer', 'wire', 'redis', 'mysql', 'zookeeper'] as const;
 export type Kind = (typeof KINDS)[number];
 
 const StateFile = z.object({

@@ -11,6 +11,7 @@ export const GRACE_MS: Record<Kind, number> = {
   // A mapper serves on for 1 s after SIGTERM and then drains.
   mapper: 20_000,
   producer: 15_000,
+  wire: 2_000,
   redis: 10_000,
   // It writes its changed pages back.
   mysql: 60_000,
@@ -20,6 +21,7 @@ export const GRACE_MS: Record<Kind, number> = {
 const NAMES: Record<Kind, string> = {
   mapper: 'mappers',
   producer: 'producers',
+  wire: 'the wire',
   redis: 'Redis',
   mysql: 'MariaDB',
   zookeeper: 'ZooKeeper',

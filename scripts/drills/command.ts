@@ -1,23 +1,20 @@
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { Progress } from '../cluster/progress.ts';
-import { REPOSITORY, RunDir } from '../cluster/run-dir.ts';
+import { RunDir } from '../cluster/run-dir.ts';
 import { UsageError } from '../operator/errors.ts';
 import { printJson, printLines, type Terminal } from '../operator/terminal/terminal.ts';
 import { formatTable } from '../operator/terminal/table.ts';
 import { DRILLS } from './catalogue.ts';
-import { hasFaketime } from './faults/machine.ts';
 import type { Drill, DrillReport } from './drill.ts';
+import { writeFigures } from './figures.ts';
+import { playAll } from './play-all.ts';
 import { describeReport } from './report.ts';
-import { runDrill } from './run-drill.ts';
-import { DrillCluster } from './stage/cluster.ts';
-import { withOwnCluster } from './stage/own-cluster.ts';
 
 interface Given {
   readonly list?: true;
   readonly all?: true;
+  readonly figures?: true;
   readonly rounds?: number;
   readonly seed?: number;
   readonly rate: number;
@@ -33,12 +30,16 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     .description(
       'Injects one kind of fault into a cluster under a constant load of shortens and redirects, heals it, waits until all is quiet, ' +
         'and checks every acknowledged link and what the stores accepted. Without a running cluster it starts one of its own in ' +
-        '.run-drill/ and takes it down again. Exit code 0: passed.',
+        '.run-drill/ and takes it down again, and so for faults of the network when the running one was not started with --faultable. ' +
+        'Exit code 0: passed.',
     )
     .argument('[name]', 'which drill; keymill drill --list shows them')
     .option('--list', 'show the drills there are')
     .option('--all', 'all of them, one after another')
-    .addOption(whole('--rounds', 'how often the fault is repeated', 1))
+    .option('--figures', 'put the reports in docs/drills.json into docs/reliability.md as a table')
+    .addOption(
+      whole('--rounds', 'how often each part of a drill is repeated; every drill has its own number', 1),
+    )
     .addOption(whole('--seed', 'chooses victims and times; a report names the one it used', 0))
     .addOption(whole('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
     .addOption(whole('--seconds', 'how long chaos goes on', 1).default(180))
@@ -46,8 +47,9 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     .option('--json', 'one JSON document on stdout: the report, or with --all a list of them')
     .action(async (name: string | undefined, given: Given) => {
       if (given.list) return listDrills(terminal, given.json === true);
+      if (given.figures) return writeFigures();
       const drills = chosen(name, given.all === true);
-      const reports = await runAll(drills, given, terminal);
+      const reports = await play(drills, given, terminal);
       if (given.json) printJson(terminal, given.all ? reports : reports[0]);
       else printLines(terminal, reports.flatMap(describeReport));
       if (reports.some(({ passed }) => !passed)) terminal.exitCode = 1;
@@ -64,47 +66,13 @@ function chosen(name: string | undefined, all: boolean): readonly Drill[] {
   );
 }
 
-async function runAll(drills: readonly Drill[], given: Given, terminal: Terminal): Promise<DrillReport[]> {
+async function play(drills: readonly Drill[], given: Given, terminal: Terminal): Promise<DrillReport[]> {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new UsageError('interrupted; what was broken is healed'));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  const progress = new Progress();
+  const { rounds, seed = randomInt(2 ** 31), rate, seconds, faults } = given;
   const runDir = new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? '');
-  const seed = given.seed ?? randomInt(2 ** 31);
-  const play = async (where: RunDir): Promise<DrillReport[]> => {
-    const cluster = await DrillCluster.open(where, progress);
-    try {
-      const reports: DrillReport[] = [];
-      for (const drill of drills) {
-        stopping.signal.throwIfAborted();
-        const options = {
-          rounds: given.rounds,
-          seed,
-          rate: given.rate,
-          seconds: given.seconds,
-          faults: given.faults,
-        };
-        requireNeeds(drill);
-        reports.push(await runDrill(drill, options, cluster, progress, stopping.signal));
-      }
-      return reports;
-    } finally {
-      await cluster.close();
-    }
-  };
-  if (existsSync(runDir.clusterFile)) return play(runDir);
-  const own = new RunDir(join(REPOSITORY, '.run-drill'));
-  return withOwnCluster(own, progress, stopping.signal, async () => play(own));
-}
-
-/** @throws UsageError that says what to install or to type */
-function requireNeeds({ name, needs }: Drill): void {
-  if (needs.includes('faketime') && !hasFaketime())
-    throw new UsageError(`${name} needs libfaketime: sudo apt-get install libfaketime`);
-  if (needs.includes('root') && process.getuid?.() !== 0)
-    throw new UsageError(
-      `${name} mounts a small disk, which needs root: sudo ./scripts/keymill drill ${name}`,
-    );
+  return playAll(drills, { rounds, seed, rate, seconds, faults }, runDir, new Progress(), stopping.signal);
 }
 
 function listDrills(terminal: Terminal, json: boolean): void {

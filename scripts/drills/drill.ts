@@ -1,35 +1,5 @@
 import type { Stage } from './stage/stage.ts';
 
-/** What this cluster was configured with, as far as a drill's bounds depend on it. */
-export interface Limits {
-  /** T: after this a silent holder's lock is free. */
-  readonly sessionTimeoutMs: number;
-  /** ZooKeeper looks for expired sessions this often. */
-  readonly tickMs: number;
-}
-
-/** What a drill must show besides what every drill must: nothing lost, doubled, misled, claimed or delivered out of turn. */
-export interface Goals {
-  /** Shortens without an acceptable answer, at most (refused ones included). */
-  readonly failedShortens?: number;
-  readonly failedRedirects?: number;
-  readonly unownedP50Ms?: number;
-  readonly unownedMaxMs?: number;
-  /** From the fault to the next holder's lock. */
-  readonly deadMaxMs?: number;
-  /** The longest time without an acknowledgement. */
-  readonly unavailableMs?: number;
-  /** Share of shortens acknowledged during the fault, from `graceMs` after its beginning. */
-  readonly ackedShare?: number;
-  readonly redirectShare?: number;
-  readonly graceMs?: number;
-  /** After healing every shorten is acknowledged again from this time on. */
-  readonly backWithinMs?: number;
-  /** 99 of 100 refusals are this fast. */
-  readonly refusedP99Ms?: number;
-  readonly redirectRefusedMaxMs?: number;
-}
-
 /** One row of the failure matrix as something that can be done to a running cluster. */
 export interface Drill {
   readonly name: string;
@@ -37,14 +7,32 @@ export interface Drill {
   readonly does: string;
   /** What it needs besides a running cluster. */
   readonly needs: readonly Need[];
+  /** Of each part. */
   readonly rounds: number;
-  readonly goals: (limits: Limits) => Goals;
+  /** Variants of the fault, played one after another and reported by themselves as well. */
+  readonly parts?: readonly string[];
+  /** It leaves a cluster in which others might not find what they expect: one of our own is thrown away. */
+  readonly wears?: true;
   /** One round: the fault, its measuring, its healing. The runner then waits until the cluster is quiet. */
-  round(stage: Stage, round: number): Promise<void>;
+  round(stage: Stage, part: string): Promise<void>;
 }
 
-/** `root`: to mount a small disk; `faketime`: Debian's libfaketime. */
-export type Need = 'root' | 'faketime';
+/** `root`: to mount a small disk; `faketime`: Debian's libfaketime; `wire`: a cluster started with `up --faultable`. */
+export type Need = 'root' | 'faketime' | 'wire';
+
+export interface Distribution {
+  readonly p50: number;
+  readonly max: number;
+  readonly all: readonly number[];
+}
+
+/** What one part of a drill showed. */
+export interface PartReport {
+  readonly name: string;
+  readonly rounds: number;
+  readonly unownedMs: Distribution;
+  readonly deadMs: Distribution;
+}
 
 export interface DrillReport {
   readonly name: string;
@@ -65,8 +53,14 @@ export interface DrillReport {
   readonly fenced: number;
   /** Null when no audit could be had. */
   readonly leaked: number | null;
-  readonly unownedMs: { readonly p50: number; readonly max: number; readonly all: readonly number[] };
-  readonly deadMs: { readonly p50: number; readonly max: number; readonly all: readonly number[] };
+  /** Times in which nobody held a shard. */
+  readonly unownedMs: Distribution;
+  /** Times from the fault to the next holder's lock. */
+  readonly deadMs: Distribution;
+  /** The same of each part by itself; empty when the drill has no parts. */
+  readonly parts: readonly PartReport[];
+  /** Keys that killed mappers took with them, in the worst round, and what they may have held then. */
+  readonly stranded: { readonly keys: number; readonly bound: number } | null;
   readonly takeoverMs: number;
   readonly unavailableMs: number;
   /** From healing to the last shorten that was not acknowledged; null where nothing must be refused. */
@@ -77,7 +71,11 @@ export interface DrillReport {
   readonly during: {
     readonly ackedShare: number;
     readonly redirectShare: number;
+    /** Shortens answered 503, and how fast. */
+    readonly refused: number;
     readonly refusedP99Ms: number;
+    /** By how much the share acknowledged in the last 15 s is below that of the first 15 s; null in a shorter fault. */
+    readonly decay: number | null;
   };
   readonly violations: readonly string[];
   readonly timeline: readonly { readonly ms: number; readonly event: string }[];

@@ -3,16 +3,13 @@ import { join } from 'node:path';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { DrillCluster } from './stage/cluster.ts';
-import { auditUntilClean } from './check/audit.ts';
-import { countClaims, readClaims } from './check/claims.ts';
-import { checkLinks } from './check/links.ts';
-import { checkClaims, ReignChecker } from './check/reigns.ts';
-import { TallyKeeper } from './check/tally.ts';
-import { distributionOf, FaultTallyKeeper, RecoveryKeeper } from './check/windows.ts';
-import type { Drill, DrillReport, Limits } from './drill.ts';
+import { countClaims } from './check/claims.ts';
+import { judge } from './check/verdict.ts';
+import { distributionOf } from './check/windows.ts';
+import type { Drill, DrillReport } from './drill.ts';
+import type { Limits } from './goals.ts';
 import { countFenced, sizesOf } from './watch/fenced.ts';
-import { missedGoals } from './goals.ts';
-import { History, readHistory } from './load/history.ts';
+import { History } from './load/history.ts';
 import { Load } from './load/load.ts';
 import { seededRandom } from './random.ts';
 import { UsageError } from '../operator/errors.ts';
@@ -31,7 +28,6 @@ export interface DrillOptions {
 
 /** The load runs this long before the first fault and after the last. */
 const CALM_MS = 1_000;
-const AUDIT_TIMEOUT_MS = 90_000;
 
 /**
  * One drill from load to verdict: starts the load and the observers, plays the rounds, heals, waits until the cluster is quiet, and
@@ -97,7 +93,7 @@ export async function runDrill(
     await reigns.stop();
     await history.close();
   }
-  const verdict = await judge(drill, stage, runId, claimedBefore);
+  const verdict = await judge(drill, stage, { runId, rounds, claimedBefore });
   await load.balancer.stop();
   return {
     name: drill.name,
@@ -114,23 +110,27 @@ export async function runDrill(
 async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
   stage.event('the load runs');
   await stage.pause(CALM_MS);
-  for (let round = 1; round <= rounds && stage.violations.length === 0; round++) {
-    await playRound(drill, stage, round);
-    await stage.undoAll();
-    await stage.quiet();
+  for (const part of drill.parts ?? ['']) {
+    if (part !== '') stage.beginPart(part);
+    for (let round = 1; round <= rounds && stage.violations.length === 0; round++) {
+      await playRound(drill, stage, round, part);
+      await stage.undoAll();
+      await stage.quiet();
+      for (const id of stage.cluster.takeDiedAlone()) stage.violation(`${id} ended by itself`);
+    }
   }
   await stage.pause(CALM_MS);
   stage.event('quiet again; checking');
 }
 
 /** A round that breaks off is a violation like any other: the cluster is healed and checked all the same. */
-async function playRound(drill: Drill, stage: Stage, round: number): Promise<void> {
+async function playRound(drill: Drill, stage: Stage, round: number, part: string): Promise<void> {
   const { signal } = stage.options;
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const interrupt = (): void => reject(signal.reason);
   signal.addEventListener('abort', interrupt, { once: true });
   try {
-    await Promise.race([drill.round(stage, round), interrupted]);
+    await Promise.race([drill.round(stage, part), interrupted]);
   } catch (error) {
     signal.throwIfAborted();
     stage.violation(`round ${round} broke off: ${messageOf(error)}`);
@@ -139,74 +139,45 @@ async function playRound(drill: Drill, stage: Stage, round: number): Promise<voi
   }
 }
 
-type Verdict = Omit<DrillReport, 'name' | 'seed' | 'rounds' | 'rate' | 'fenced' | 'timeline' | 'historyFile'>;
-
-async function judge(
-  drill: Drill,
-  stage: Stage,
-  runId: string,
-  claimedBefore: ReadonlyMap<string, number>,
-): Promise<Verdict> {
-  const { cluster, load, options } = stage;
-  const goals = drill.goals(LIMITS);
-  const tallies = new TallyKeeper();
-  const during = new FaultTallyKeeper(stage.windows, goals.graceMs ?? 1_000);
-  const { forgiven, healedMs } = stage;
-  const recovery = new RecoveryKeeper(healedMs ?? Infinity);
-  const reignChecker = new ReignChecker(forgiven);
-  for await (const entry of readHistory(options.history.path)) {
-    tallies.add(entry);
-    during.add(entry);
-    recovery.add(entry);
-    if (entry.op === 'reign') reignChecker.add(entry);
-  }
-  const tally = tallies.result();
-  const links = await checkLinks(options.history.path, runId, load.balancer);
-  const claims = await Promise.all(
-    cluster.file.keysDbs.map(async (keysDb) =>
-      checkClaims(keysDb.name, await readClaims(keysDb), {
-        after: claimedBefore.get(keysDb.name) ?? 0,
-        renumbered: forgiven.has(keysDb.name),
-      }),
-    ),
-  );
-  const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
-  const unowned = stage.locks.gapsSince(0).map(({ fromMs, toMs }) => (toMs ?? stage.nowMs) - fromMs);
-  const figures = {
-    ...tally,
-    lost: Math.max(tally.lost, links.lost),
-    wrongTarget: tally.wrongTarget + links.wrongTarget,
-    duplicates: tally.duplicates + (audit?.duplicates ?? 0),
-    leaked: audit?.leaked ?? null,
-    unownedMs: distributionOf(unowned),
-    deadMs: distributionOf(stage.deadMs),
-    takeoverMs: Math.round(Math.max(0, ...stage.takeoversMs)),
-    unavailableMs: Math.round(tally.unavailableMs),
-    backMs: healedMs === undefined ? null : Math.round(recovery.backMs),
-    boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
-    during: during.summary(),
-  };
-  const violations = [
-    ...stage.violations,
-    ...tally.violations,
-    ...links.violations,
-    ...reignChecker.result(),
-    ...claims.flat(),
-    ...(audit === undefined ? ['no audit could be had'] : []),
-    ...(audit === undefined || audit.balanced ? [] : ['the audit does not balance']),
-    ...(audit !== undefined && audit.leaked > 0
-      ? [`${audit.leaked} keys are leaked and were not recycled`]
-      : []),
-    ...(audit !== undefined && audit.duplicates > 0
-      ? [`${audit.duplicates} keys have more than one link`]
-      : []),
-    ...missedGoals(goals, figures, during.tally),
-  ];
-  return { ...figures, violations, passed: violations.length === 0 };
-}
-
 /** As `up` sets them. */
 const LIMITS: Limits = {
   sessionTimeoutMs: Number(process.env['KEYMILL_SESSION_TIMEOUT_MS'] ?? 2_000),
   tickMs: 500,
+  reserve: Number(process.env['KEYMILL_RESERVE'] ?? 256),
 };
+
+/** The report of a drill that could not be played: a failure, with its reason. */
+export function unplayedReport({ name, rounds }: Drill, options: DrillOptions, reason: string): DrillReport {
+  const none = distributionOf([]);
+  return {
+    name,
+    seed: options.seed,
+    rounds: options.rounds ?? rounds,
+    rate: options.rate,
+    sent: 0,
+    acked: 0,
+    failed: 0,
+    refused: 0,
+    unknown: 0,
+    redirects: 0,
+    redirectsFailed: 0,
+    lost: 0,
+    duplicates: 0,
+    wrongTarget: 0,
+    fenced: 0,
+    leaked: null,
+    unownedMs: none,
+    deadMs: none,
+    parts: [],
+    stranded: null,
+    takeoverMs: 0,
+    unavailableMs: 0,
+    backMs: null,
+    boundMs: null,
+    during: { ackedShare: 0, redirectShare: 0, refused: 0, refusedP99Ms: 0, decay: null },
+    violations: [`not played: ${reason}`],
+    timeline: [],
+    historyFile: '',
+    passed: false,
+  };
+}

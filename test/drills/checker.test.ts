@@ -1,6 +1,11 @@
 import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import type { DrillReport } from '../../scripts/drills/drill.ts';
+import { goalsOf } from '../../scripts/drills/goals.ts';
 import { checkClaims, ReignChecker, type ClaimRecord } from '../../scripts/drills/check/reigns.ts';
 import { TallyKeeper } from '../../scripts/drills/check/tally.ts';
+import { missedGoals } from '../../scripts/drills/check/goals.ts';
+import { SlotsKeeper } from '../../scripts/drills/check/slots.ts';
 import { FaultTallyKeeper, RecoveryKeeper } from '../../scripts/drills/check/windows.ts';
 import type {
   HistoryEntry,
@@ -8,6 +13,9 @@ import type {
   ReignEntry,
   ShortenEntry,
 } from '../../scripts/drills/load/history.ts';
+
+/** A key in a slot below 16, and one above. */
+const [LOW, HIGH] = ['aaaaaaaa', 'aaaaaaab'].toSorted((a, b) => slotOf(a) - slotOf(b)) as [string, string];
 
 function acked(n: number, key: string, at = n * 10): ShortenEntry {
   return { op: 'shorten', at, ms: 2, n, outcome: 'acked', key, via: 'mapper-1', status: 201 };
@@ -70,7 +78,7 @@ describe('the checker over a history', () => {
   });
 
   it('counts what happens in a fault from the grace on, and only there', () => {
-    const keeper = new FaultTallyKeeper([{ fromMs: 1_000, toMs: 3_000 }], 500);
+    const keeper = new FaultTallyKeeper([{ fromMs: 1_000, toMs: 3_000, slotsDown: new Set() }], 500);
     const refused = (at: number): ShortenEntry => ({ op: 'shorten', at, ms: 7, n: 1, outcome: 'refused' });
     for (const at of [900, 1_200, 2_000, 3_100]) keeper.add(refused(at));
     keeper.add(acked(2, 'aaa', 2_500));
@@ -208,5 +216,84 @@ describe('the checker over what the stores said of reigns', () => {
     expect(breachesOf([own('producer-1', '17'), own('producer-2', '19')])).to.deep.equal([
       'keys-db-1: epoch 3 was producer-1 by lock 17’s and is producer-2 by lock 19’s'.replaceAll('’', "'"),
     ]);
+  });
+});
+
+describe('redirects while a urls server is down', () => {
+  const window = { fromMs: 1_000, toMs: 9_000, slotsDown: new Set([slotOf(LOW)]) };
+  const at = (ms: number, key: string, outcome: RedirectEntry['outcome'], took = 3): RedirectEntry => ({
+    ...redirect(1, key, outcome),
+    at: ms,
+    ms: took,
+  });
+  function tallyOf(...entries: RedirectEntry[]): SlotsKeeper['tally'] {
+    const keeper = new SlotsKeeper([window]);
+    for (const entry of entries) keeper.add(entry);
+    return keeper.tally;
+  }
+
+  it('may be refused when their slot is down, and it is told how fast', () => {
+    const { refusedMs, ...faults } = tallyOf(at(500, HIGH, 'right'), at(2_000, LOW, 'refused', 700));
+    expect(refusedMs).to.deep.equal([700]);
+    expect(faults).to.deep.equal({ elsewhere: 0, forgotten: 0, brokenOff: 0 });
+  });
+
+  it('may not fail when their slot is up, nor when the mapper has answered before, nor break off', () => {
+    expect(tallyOf(at(2_000, HIGH, 'refused')).elsewhere).to.equal(1);
+    expect(tallyOf(at(500, LOW, 'right'), at(2_000, LOW, 'refused')).forgotten).to.equal(1);
+    expect(tallyOf(at(2_000, LOW, 'unknown')).brokenOff).to.equal(1);
+  });
+});
+
+describe('the goals of the drills', () => {
+  const LIMITS = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+  const none = { p50: 0, max: 0, all: [] };
+  const good: DrillReport['during'] = {
+    ackedShare: 1,
+    redirectShare: 1,
+    refused: 0,
+    refusedP99Ms: 0,
+    decay: null,
+  };
+  function missed(drill: string, figures: Partial<DrillReport>): string[] {
+    const keeper = new FaultTallyKeeper([], 0);
+    return missedGoals(
+      goalsOf(drill, LIMITS),
+      {
+        failed: 0,
+        refused: 0,
+        unknown: 0,
+        redirectsFailed: 0,
+        unownedMs: none,
+        deadMs: none,
+        parts: [],
+        unavailableMs: 0,
+        backMs: null,
+        stranded: null,
+        during: good,
+        ...figures,
+      },
+      keeper.tally,
+      new SlotsKeeper([]).tally,
+    );
+  }
+
+  it('hold for every part by itself', () => {
+    const slow = { p50: 60, max: 700, all: [60, 700] };
+    const parts = [
+      { name: 'all healthy', rounds: 1, unownedMs: none, deadMs: none },
+      { name: 'one hung', rounds: 1, unownedMs: slow, deadMs: none },
+    ];
+    expect(missed('worker-kill', { parts })).to.deep.equal([
+      'median time unowned (one hung): 60 ms, at most 50 ms allowed',
+      'longest time unowned (one hung): 700 ms, at most 500 ms allowed',
+    ]);
+  });
+
+  it('ask for a fault that was felt, for no decay, and for no more keys lost than a mapper holds', () => {
+    expect(missed('pools-empty', {})).to.deep.equal(['nothing was refused: there was no fault']);
+    expect(missed('urls-down', { during: { ...good, decay: 0.03 } })).to.have.length(1);
+    expect(missed('mapper-kill', { stranded: { keys: 258, bound: 257 } })).to.have.length(1);
+    expect(missed('mapper-kill', { stranded: { keys: 257, bound: 257 } })).to.deep.equal([]);
   });
 });

@@ -25,7 +25,7 @@ export async function auditUntilClean(runDir: RunDir, timeoutMs: number): Promis
   let last: Audit | undefined;
   for (;;) {
     // One that could not be had, for some store was slow to answer, says nothing: it is asked for again.
-    const audit = await runAudit(runDir);
+    const audit = await runAudit(runDir, ['--repair']);
     last = audit ?? last;
     const isClean = audit !== undefined && audit.balanced && audit.leaked === 0 && audit.unknown === 0;
     if (isClean || performance.now() > deadline) return last;
@@ -33,11 +33,12 @@ export async function auditUntilClean(runDir: RunDir, timeoutMs: number): Promis
   }
 }
 
-async function runAudit(runDir: RunDir): Promise<Audit | undefined> {
+/** What the audit says now; undefined when there is none to be had. */
+export async function runAudit(runDir: RunDir, options: readonly string[] = []): Promise<Audit | undefined> {
   const { promise, resolve } = Promise.withResolvers<Audit | undefined>();
   execFile(
     join(REPOSITORY, 'scripts', 'keymill'),
-    ['audit', '--repair', '--json'],
+    ['audit', ...options, '--json'],
     {
       env: { ...process.env, KEYMILL_RUN_DIR: runDir.path },
       timeout: TIMEOUT_MS,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { judgeRedirect } from '../load/load.ts';
 import type { Balancer } from '../load/balancer.ts';
 import { readHistory } from '../load/history.ts';
@@ -14,7 +15,9 @@ export interface LinkVerdict {
 
 const AT_ONCE = 32;
 const TIMEOUT_MS = 5_000;
-const ATTEMPTS = 3;
+/** A mapper that is still busy with what piled up says 503: it is asked again, for a while. Only a 404 or 410 is final. */
+const PATIENCE_MS = 20_000;
+const PAUSE_MS = 250;
 const MAX_SENTENCES = 20;
 
 /** Follows every link that the history says was acknowledged, through every mapper. For a cluster that has been healed. */
@@ -33,7 +36,8 @@ export async function checkLinks(
   const follow = async (key: string, n: number, mapper: string): Promise<void> => {
     checked += 1;
     const target = targetOf(runId, n);
-    for (let attempt = 1; ; attempt++) {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
       const result = await balancer.sendTo(mapper, { path: `/${key}`, timeoutMs: TIMEOUT_MS });
       const outcome = judgeRedirect(result, target);
       if (outcome === 'right') return;
@@ -42,11 +46,12 @@ export async function checkLinks(
         const location = result.kind === 'answer' ? result.headers.location : '';
         return report(`after healing ${mapper} leads ${key} (link ${n}) to ${location}`);
       }
-      if (outcome === 'lost' || attempt === ATTEMPTS) {
+      if (outcome === 'lost' || performance.now() > deadline) {
         lost.add(key);
         const answer = result.kind === 'answer' ? result.status : result.kind;
         return report(`after healing ${mapper} does not redirect ${key} (link ${n}): ${answer}`);
       }
+      await delay(PAUSE_MS);
     }
   };
   const atWork = new Set<Promise<void>>();

@@ -1,3 +1,4 @@
+import type { Distribution, DrillReport } from '../drill.ts';
 import type { HistoryEntry } from '../load/history.ts';
 import type { FaultWindow } from '../stage/stage.ts';
 
@@ -10,8 +11,17 @@ export interface FaultTally {
   /** Shortens answered 503, and how fast. */
   refusedMs: number[];
   refusedWithoutRetryAfter: number;
-  redirectsRefusedMs: number[];
+  /** The same shares at either end of faults that last long enough to tell them apart. */
+  early: Share;
+  late: Share;
 }
+
+interface Share {
+  shortens: number;
+  acked: number;
+}
+
+const END_MS = 15_000;
 
 /** Counts the part of a history that lies inside the faults' windows. */
 export class FaultTallyKeeper {
@@ -24,7 +34,8 @@ export class FaultTallyKeeper {
     right: 0,
     refusedMs: [],
     refusedWithoutRetryAfter: 0,
-    redirectsRefusedMs: [],
+    early: { shortens: 0, acked: 0 },
+    late: { shortens: 0, acked: 0 },
   };
 
   constructor(windows: readonly FaultWindow[], graceMs: number) {
@@ -34,30 +45,47 @@ export class FaultTallyKeeper {
 
   add(entry: HistoryEntry): void {
     if (entry.op !== 'shorten' && entry.op !== 'redirect') return;
-    if (!this.#windows.some(({ fromMs, toMs }) => entry.at >= fromMs + this.#graceMs && entry.at <= toMs))
-      return;
+    const window = this.#windows.find(
+      ({ fromMs, toMs }) => entry.at >= fromMs + this.#graceMs && entry.at <= toMs,
+    );
+    if (window === undefined) return;
     const { tally } = this;
     if (entry.op === 'redirect') {
       tally.redirects += 1;
       if (entry.outcome === 'right') tally.right += 1;
-      if (entry.outcome === 'refused') tally.redirectsRefusedMs.push(entry.ms);
       return;
     }
-    tally.shortens += 1;
-    if (entry.outcome === 'acked') tally.acked += 1;
+    const isAcked = entry.outcome === 'acked';
+    for (const share of [tally, ...this.#endsAt(window, entry.at)]) {
+      share.shortens += 1;
+      if (isAcked) share.acked += 1;
+    }
     if (entry.outcome !== 'refused') return;
     tally.refusedMs.push(entry.ms);
     if (entry.retryAfter !== true) tally.refusedWithoutRetryAfter += 1;
   }
 
-  summary(): { ackedShare: number; redirectShare: number; refusedP99Ms: number } {
-    const { shortens, acked, redirects, right, refusedMs } = this.tally;
+  summary(): DrillReport['during'] {
+    const { redirects, right, refusedMs, early, late } = this.tally;
     return {
-      ackedShare: shortens === 0 ? 1 : acked / shortens,
+      ackedShare: shareOf(this.tally),
       redirectShare: redirects === 0 ? 1 : right / redirects,
+      refused: refusedMs.length,
       refusedP99Ms: percentile(refusedMs, 0.99),
+      decay: early.shortens === 0 ? null : shareOf(early) - shareOf(late),
     };
   }
+
+  #endsAt({ fromMs, toMs }: FaultWindow, at: number): Share[] {
+    const from = fromMs + this.#graceMs;
+    if (toMs - from < 2 * END_MS) return [];
+    if (at < from + END_MS) return [this.tally.early];
+    return at > toMs - END_MS ? [this.tally.late] : [];
+  }
+}
+
+function shareOf({ shortens, acked }: Share): number {
+  return shortens === 0 ? 1 : acked / shortens;
 }
 
 /** When the last shorten was sent that was not acknowledged, after `healedMs`, as a time since then; 0 when all were. */
@@ -82,7 +110,7 @@ export function percentile(values: readonly number[], p: number): number {
 }
 
 /** Sorted and rounded, with median and maximum. */
-export function distributionOf(values: readonly number[]): { p50: number; max: number; all: number[] } {
+export function distributionOf(values: readonly number[]): Distribution {
   const all = values.map((value) => Math.round(value * 10) / 10).sort((a, b) => a - b);
   return { p50: percentile(all, 0.5), max: all.at(-1) ?? 0, all };
 }

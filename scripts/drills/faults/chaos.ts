@@ -2,6 +2,7 @@ import { signalProcess } from '../../servers/identity.ts';
 import type { Drill } from '../drill.ts';
 import { withRedis } from '../stage/redis.ts';
 import type { Stage } from '../stage/stage.ts';
+import { WIRE_FAULTS, wireHavoc } from '../stage/wire.ts';
 
 /** A fault that chaos may choose: what it hits, and how it begins and ends. */
 interface Havoc {
@@ -64,6 +65,17 @@ async function invent(stage: Stage): Promise<Havoc> {
             heal: restart,
           },
         ];
+  const servers = [
+    ['redis', redis.name],
+    ['mysql', mysql],
+    ['zookeeper', zookeeper],
+  ] as const;
+  const onWire: Havoc[] =
+    file.wire === undefined
+      ? []
+      : servers.flatMap(([kind, server]) =>
+          WIRE_FAULTS.map((fault) => ({ kind, ...wireHavoc(stage, server, fault) })),
+        );
   return stage.pick<Havoc>([
     ...onWorker,
     killed('producer', producer),
@@ -83,6 +95,7 @@ async function invent(stage: Stage): Promise<Havoc> {
     stopped('mysql', mysql),
     killed('zookeeper', zookeeper),
     stopped('zookeeper', zookeeper),
+    ...onWire,
   ]);
 }
 
@@ -102,10 +115,9 @@ async function wreak(stage: Stage, havoc: Havoc, number: number, ms: number): Pr
 
 export const chaos: Drill = {
   name: 'chaos',
-  does: 'faults of every kind, one upon the other, chosen by the seed: nothing lost, nothing twice, nothing leaked',
+  does: 'faults of every kind, one upon the other, chosen by the seed: nothing lost, nothing twice, nothing leaked; of the network too where the cluster is faultable',
   needs: [],
   rounds: 1,
-  goals: () => ({}),
   round: async (stage) => {
     const { seconds, faults } = stage.options;
     const meanPauseMs = (seconds * 1_000) / faults;

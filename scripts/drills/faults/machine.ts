@@ -34,19 +34,19 @@ export const oom: Drill = {
   name: 'oom',
   does: 'memory is refused: to a worker, to a mapper, to a Redis (maxmemory); what dies is replaced, nothing acknowledged is lost',
   needs: [],
-  rounds: 3,
-  goals: () => ({}),
-  round: async (stage, round) => {
+  rounds: 1,
+  parts: ['worker', 'mapper', 'redis'],
+  round: async (stage, part) => {
     const { cluster } = stage;
-    if (round % 3 === 1) {
+    if (part === 'worker') {
       const { producer } = chooseHolder(stage);
       return starve(stage, `${producer}'s worker`, await cluster.workerOf(producer));
     }
-    if (round % 3 === 2) {
+    if (part === 'mapper') {
       const { id } = stage.pick(cluster.file.mappers);
       stage.undoLater('restart', async () => {
         // One that lives on without memory is no use to anybody.
-        await cluster.kill(id).catch(() => undefined);
+        await cluster.kill(id).catch(() => cluster.expectDeath(id));
         await cluster.startMissing();
       });
       return starve(stage, id, cluster.identityOf(id));
@@ -76,7 +76,6 @@ export const clockStep: Drill = {
   does: 'the wall clock of a producer and a mapper steps an hour ahead, then back: no reign ends, no request fails',
   needs: ['faketime'],
   rounds: 1,
-  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
   round: async (stage) => {
     const { cluster } = stage;
     const { producer } = chooseHolder(stage);
@@ -120,11 +119,12 @@ export const diskFull: Drill = {
   name: 'disk-full',
   does: 'the disk of a Redis, then of a urls server, is full: they refuse writes in plain words, nothing acknowledged is lost',
   needs: ['root'],
-  rounds: 2,
-  goals: () => ({ ackedShare: 0.9 }),
-  round: async (stage, round) => {
+  rounds: 1,
+  parts: ['redis', 'urls'],
+  wears: true,
+  round: async (stage, part) => {
     const { cluster } = stage;
-    const isRedis = round % 2 === 1;
+    const isRedis = part === 'redis';
     const candidates = isRedis
       ? cluster.file.redis
       : cluster.file.mysql.filter(({ name }) => name.startsWith('urls-'));
@@ -158,6 +158,7 @@ export const diskFull: Drill = {
     stage.event(`the disk of ${name} has room again`);
     await rm(join(folder, 'drill-filler'));
     // A server that gave up is started again, as its operator would.
+    cluster.expectDeath(name);
     await cluster.startMissing();
     await stage.pause(2_000);
     await stage.quiet();

@@ -69,9 +69,10 @@ export const keysDbRestored: Drill = {
   name: 'keys-db-restored',
   does: 'a keys-db is restored from a backup under live pools, once from an older reign and once from the same: filling goes on, nothing is bound twice',
   needs: [],
-  rounds: 2,
-  goals: () => ({ failedRedirects: 0 }),
-  round: async (stage, round) => {
+  rounds: 1,
+  parts: ['an older', 'the same'],
+  wears: true,
+  round: async (stage, part) => {
     const { cluster } = stage;
     const { name, url } = stage.pick(cluster.file.keysDbs);
     const database = databaseOf(url);
@@ -81,7 +82,7 @@ export const keysDbRestored: Drill = {
     stage.undoLater('backup', async () => dropBackup(url, name, backup));
     await backUp(keysDb, database, backup);
     const owner = stage.locks.holderOf(name)?.owner ?? '';
-    if (round % 2 === 1) {
+    if (part === 'an older') {
       const before = stage.reignsOf([name]);
       stage.event(`kill -9 of ${owner}'s worker, so that a later reign follows`);
       const sinceMs = stage.nowMs;
@@ -92,9 +93,7 @@ export const keysDbRestored: Drill = {
     await stage.pause(1_000);
     const issuedTo = await claimMark(keysDb);
     stage.forgive(name);
-    const end = stage.beginFault(
-      `${name} is restored from the backup of ${round % 2 === 1 ? 'an older' : 'the same'} reign`,
-    );
+    const end = stage.beginFault(`${name} is restored from the backup of ${part} reign`);
     await putBack(keysDb, database, backup);
     await stage.pause(2_000);
     // What was issued after the backup is issued once more: only then do the books agree again.

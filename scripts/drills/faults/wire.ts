@@ -1,14 +1,15 @@
 import type { Drill } from '../drill.ts';
 import { parseMetrics, tryGet } from '../../cluster/http.ts';
 import type { Stage } from '../stage/stage.ts';
-import { putOnWire } from '../stage/wire.ts';
-import { silentBound } from './processes.ts';
+import { putOnWire } from '../stage/detour.ts';
+import { WIRE_FAULTS, wireHavoc } from '../stage/wire.ts';
 
 /** Drills on the network between one process and its servers: silence without a reset, answers that never arrive. */
 
 const SHARE_TIMEOUT_MS = 30_000;
 const CUT_EVERY_MS = 500;
 const CUTS = 20;
+const WIRE_FAULT_MS = 4_000;
 
 /** Waits until this producer has its share again. */
 async function untilItHolds(stage: Stage, producer: string): Promise<string[]> {
@@ -36,12 +37,6 @@ const zkSilent: Drill = {
   does: 'the network between one producer and ZooKeeper swallows everything, without a reset: it knows by its own clock that it has lost its locks',
   needs: [],
   rounds: 1,
-  goals: (limits) => ({
-    failedShortens: 0,
-    failedRedirects: 0,
-    unownedMaxMs: silentBound(limits),
-    deadMaxMs: silentBound(limits),
-  }),
   round: async (stage) => {
     const { id: producer } = stage.pick(stage.cluster.file.producers);
     const { proxies } = await putOnWire(stage, producer, 'zookeeper');
@@ -71,7 +66,6 @@ const insertUnknown: Drill = {
   does: 'answers to INSERTs of links are cut off, so that a mapper cannot know whether they happened: what it acknowledges redirects',
   needs: [],
   rounds: 1,
-  goals: () => ({ failedShortens: 0, failedRedirects: 0 }),
   round: async (stage) => {
     const { id: mapper } = stage.pick(stage.cluster.file.mappers);
     const { proxies } = await putOnWire(stage, mapper, 'urls');
@@ -92,4 +86,29 @@ const insertUnknown: Drill = {
   },
 };
 
-export const WIRE_DRILLS: readonly Drill[] = [zkSilent, insertUnknown];
+const wire: Drill = {
+  name: 'wire',
+  does: 'the network before one Redis, one urls server, one ZooKeeper server falls silent, cuts answers in the middle, becomes slow: for everybody at once',
+  needs: ['wire'],
+  rounds: 1,
+  parts: ['redis', 'urls', 'zookeeper'],
+  round: async (stage, part) => {
+    const names = (stage.cluster.file.wire?.proxies ?? []).map(({ name }) => name);
+    for (const fault of WIRE_FAULTS) {
+      const { what, begin, heal } = wireHavoc(
+        stage,
+        stage.pick(names.filter((name) => name.startsWith(part))),
+        fault,
+      );
+      stage.undoLater('wire', heal);
+      const end = stage.beginFault(what);
+      await begin();
+      await stage.pause(WIRE_FAULT_MS);
+      await stage.undo('wire');
+      end();
+      await stage.quiet();
+    }
+  },
+};
+
+export const WIRE_DRILLS: readonly Drill[] = [zkSilent, insertUnknown, wire];

@@ -50,6 +50,11 @@ export class Load {
     return this.#acked;
   }
 
+  /** Requests without an answer yet. */
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
   /** Sends nothing new, and resolves when everything sent has ended one way or another. */
   async stop(): Promise<void> {
     this.#stopping.abort();

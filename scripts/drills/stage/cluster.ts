@@ -4,10 +4,12 @@ import { producerPath } from '../../../coordinator/paths.ts';
 import { describeCluster, writeClusterFile, type ClusterFile } from '../../cluster/cluster-file.ts';
 import { addressesOf, TOKEN_VARIABLE, type Addresses } from '../../cluster/environment.ts';
 import { takeLock } from '../../cluster/lock.ts';
-import { scaleMembers } from '../../cluster/members.ts';
+import { startMembers } from '../../cluster/members.ts';
 import type { Progress } from '../../cluster/progress.ts';
 import type { RunDir } from '../../cluster/run-dir.ts';
 import { startServers, type Launch } from '../../cluster/servers.ts';
+import { isFaultable, memberAddresses, startWire } from '../../cluster/wire.ts';
+import type { Fault } from '../../faults/wire-control.ts';
 import { State, type Kind } from '../../cluster/state.ts';
 import { identityOf, signalProcess, waitUntilGone, type ProcessIdentity } from '../../servers/identity.ts';
 import { reservePort, type ReservedPort } from '../../servers/ports.ts';
@@ -16,10 +18,10 @@ import { LastingSession } from './lasting-session.ts';
 
 const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() });
 
-/** What happens to a process in a drill is always this: a signal, and perhaps a start of what is missing. */
 /** How `up` calls the ports of one process on its record. */
 const PORT_NAMES = ['', '/http', '/admin', '/quorum', '/election'];
 const DEATH_TIMEOUT_MS = 30_000;
+const CONTROL_TIMEOUT_MS = 5_000;
 
 /** How what is started now differs from what `up` starts. */
 export interface Differently {
@@ -38,11 +40,14 @@ export class DrillCluster {
   readonly session: LastingSession;
   readonly #progress: Progress;
   readonly #held: ReservedPort[] = [];
+  /** Whose end is the drill's doing. */
+  readonly #ended = new Set<string>();
+  readonly #diedAlone: string[] = [];
 
   /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
   static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster is described in ${runDir.path}`);
-    const { connect } = readFile(runDir).zookeeper;
+    const { connect } = readClusterFile(runDir).zookeeper;
     return new DrillCluster(runDir, await LastingSession.open(connect), progress);
   }
 
@@ -54,7 +59,7 @@ export class DrillCluster {
 
   /** As `up`, or the last restart, described it. */
   get file(): ClusterFile {
-    return readFile(this.runDir);
+    return readClusterFile(this.runDir);
   }
 
   get shards(): string[] {
@@ -66,7 +71,28 @@ export class DrillCluster {
     const identity = this.identityOf(id);
     if (!signalProcess(identity, signal))
       throw new UsageError(`${id} (process ${identity.pid}) does not run`);
+    if (signal === 'SIGKILL' || signal === 'SIGTERM') this.expectDeath(id);
     return identity;
+  }
+
+  /** From now on, until it is started again, it is no surprise when this process ends. */
+  expectDeath(id: string): void {
+    this.#ended.add(id);
+  }
+
+  /** Processes that ended though no drill ended them, since this was last asked. */
+  takeDiedAlone(): string[] {
+    this.#noteDeaths();
+    return this.#diedAlone.splice(0);
+  }
+
+  #noteDeaths(): void {
+    const state = this.#state();
+    for (const id of describedPids(this.file).keys()) {
+      if (state.findRunning(id) !== undefined || this.#ended.has(id)) continue;
+      this.#diedAlone.push(id);
+      this.#ended.add(id);
+    }
   }
 
   /** Kills a process and returns when it is gone. */
@@ -122,18 +148,34 @@ export class DrillCluster {
       const state = this.#state();
       const { shape, counts } = state;
       if (shape === undefined || counts === undefined) throw new UsageError('the cluster is down');
+      this.#noteDeaths();
       const launch = this.#launch(state);
       for (const port of this.#held.splice(0)) port.release();
       await startServers(shape, launch);
-      const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
-      const reserved = await scaleMembers(counts, { ...addresses, ...changed }, launch);
+      if (isFaultable(state)) await startWire(shape, launch);
+      const reserved = await startMembers(counts, { ...memberAddresses(shape, state), ...changed }, launch);
       for (const port of reserved) port.release();
+      this.#ended.clear();
+      const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
       const workers = new Map(this.file.producers.map(({ id, workerPid }) => [id, workerPid]));
       writeClusterFile(this.runDir, describeCluster(shape, counts, addresses, state, workers));
     } finally {
       for (const name of Object.keys(environment)) restore(name, before[name]);
       lock.release();
     }
+  }
+
+  /** Makes a fault of the network before one server, for all producers and mappers. @throws UsageError without a wire */
+  async makeFault(server: string, fault: Fault): Promise<void> {
+    const { wire } = this.file;
+    if (wire === undefined) throw new UsageError('this cluster has no wire: ./scripts/up --faultable');
+    const answer = await fetch(`${wire.control}/${server}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#state().token}` },
+      body: JSON.stringify(fault),
+      signal: AbortSignal.timeout(CONTROL_TIMEOUT_MS),
+    });
+    if (!answer.ok) throw new Error(`the wire refuses ${JSON.stringify(fault)}: ${await answer.text()}`);
   }
 
   async close(): Promise<void> {
@@ -168,7 +210,8 @@ export class DrillCluster {
   }
 }
 
-function readFile(runDir: RunDir): ClusterFile {
+/** What `up`, or the last restart, wrote about the cluster. */
+export function readClusterFile(runDir: RunDir): ClusterFile {
   return JSON.parse(readFileSync(runDir.clusterFile, 'utf8')) as ClusterFile;
 }
 

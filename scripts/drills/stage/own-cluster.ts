@@ -6,26 +6,36 @@ import type { RunDir } from '../../cluster/run-dir.ts';
 import { State } from '../../cluster/state.ts';
 import { stopCluster } from '../../cluster/stop.ts';
 
-/** Starts a cluster in `runDir`, works with it, and takes it down again with all its data, whatever happened. */
-export async function withOwnCluster<T>(
+/** Starts a cluster for drills in `runDir`; whatever an earlier one left there goes first. */
+export async function startOwnCluster(
   runDir: RunDir,
+  isFaultable: boolean,
   progress: Progress,
   signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const waiting = (): void => progress.line('waiting for another up or down to finish …');
-  let lock = await takeLock(runDir, waiting, signal);
-  const state = State.open(runDir);
+): Promise<void> {
+  await endOwnCluster(runDir, progress);
+  const lock = await takeLock(runDir, () => waiting(progress), signal);
   try {
-    await bringUp(parseUpOptions(['--detach']), runDir, state, progress, signal);
-    lock.release();
-    const result = await work();
-    lock = await takeLock(runDir, waiting);
-    return result;
+    const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
+    await bringUp(options, runDir, State.open(runDir), progress, signal);
   } finally {
-    const latest = State.find(runDir);
-    if (latest !== undefined) await stopCluster(runDir, latest, progress);
+    lock.release();
+  }
+}
+
+/** Takes it down with all its data. */
+export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise<void> {
+  const state = State.find(runDir);
+  if (state === undefined) return;
+  const lock = await takeLock(runDir, () => waiting(progress));
+  try {
+    await stopCluster(runDir, state, progress);
+  } finally {
     lock.release();
     runDir.wipe();
   }
+}
+
+function waiting(progress: Progress): void {
+  progress.line('waiting for another up or down to finish …');
 }

@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { REPOSITORY } from '../../cluster/run-dir.ts';
-import type { Limits } from '../drill.ts';
+import { runAudit, type Audit } from '../check/audit.ts';
+import type { Limits } from '../goals.ts';
 import type { History } from '../load/history.ts';
 import type { Load } from '../load/load.ts';
 import type { LockWatch } from '../watch/locks.ts';
@@ -15,6 +16,21 @@ import { QUIET_TIMEOUT_MS, readyReigns, untilQuiet } from './quiet.ts';
 export interface FaultWindow {
   readonly fromMs: number;
   toMs: number;
+  /** Slots whose urls server is down then. */
+  readonly slotsDown: ReadonlySet<number>;
+}
+
+/** A part of a drill, by when it began and how many measurements there were then. */
+export interface Part {
+  readonly name: string;
+  readonly fromMs: number;
+  readonly deadBefore: number;
+}
+
+/** Keys that a killed mapper took with it, and how many it may have held. */
+export interface Stranded {
+  readonly keys: number;
+  readonly bound: number;
 }
 
 export interface TimelineEvent {
@@ -51,6 +67,8 @@ export class Stage {
   /** From a holder's death to the next holder's lock, by shard and round. */
   readonly deadMs: number[] = [];
   readonly windows: FaultWindow[] = [];
+  readonly parts: Part[] = [];
+  readonly stranded: Stranded[] = [];
   /** Stores whose data was put back: what they say of reigns may fall. */
   readonly forgiven = new Set<string>();
   /** When everything was healed that had been refused. */
@@ -97,10 +115,15 @@ export class Stage {
     await delay(ms, undefined, { signal: this.options.signal });
   }
 
+  beginPart(name: string): void {
+    this.event(`part: ${name}`);
+    this.parts.push({ name, fromMs: this.nowMs, deadBefore: this.deadMs.length });
+  }
+
   /** Begins a fault; its window lasts until the function returned is called. */
-  beginFault(what: string): () => void {
+  beginFault(what: string, slotsDown: readonly number[] = []): () => void {
     this.event(what);
-    const window = { fromMs: this.nowMs, toMs: Infinity };
+    const window = { fromMs: this.nowMs, toMs: Infinity, slotsDown: new Set(slotsDown) };
     this.windows.push(window);
     return () => {
       window.toMs = Math.min(window.toMs, this.nowMs);
@@ -128,6 +151,13 @@ export class Stage {
     await promisify(execFile)(join(REPOSITORY, 'scripts', 'keymill'), args, { env });
   }
 
+  /** What the audit says now. @throws Error when there is none to be had */
+  async audit(): Promise<Audit> {
+    const audit = await runAudit(this.cluster.runDir);
+    if (audit === undefined) throw new Error('no audit could be had');
+    return audit;
+  }
+
   async undo(what: string): Promise<void> {
     const undo = this.#undo.get(what);
     this.#undo.delete(what);
@@ -152,15 +182,23 @@ export class Stage {
     return new Map([...this.locks.holders()].filter(([shard]) => shards.includes(shard)));
   }
 
-  /** A violation for every shard that has another holder, or another lock, than before. */
+  /** A violation for every shard that has another holder, lock or epoch than before. */
   expectSameReigns(before: ReadonlyMap<string, LockHolder>): void {
     for (const [shard, old] of before) {
       const now = this.locks.holderOf(shard);
-      if (now?.czxid !== old.czxid)
+      if (now?.czxid !== old.czxid || now.epoch !== old.epoch)
         this.violation(
           `${shard} was ${old.owner}'s in epoch ${old.epoch} and is ${now?.owner ?? 'nobody'}'s in ${now?.epoch ?? 'none'}`,
         );
     }
+  }
+
+  /** The same for shards whose holder's session has survived; the others may have moved. */
+  expectSameReignsOfSessions(before: ReadonlyMap<string, LockHolder>): void {
+    const sessions = new Set([...this.locks.holders().values()].map(({ ephemeralOwner }) => ephemeralOwner));
+    const surviving = new Map([...before].filter(([, { ephemeralOwner }]) => sessions.has(ephemeralOwner)));
+    this.event(`the sessions behind ${surviving.size} of ${before.size} reigns have survived`);
+    this.expectSameReigns(surviving);
   }
 
   /**

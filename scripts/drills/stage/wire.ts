@@ -1,56 +1,43 @@
-import { FaultyProxy } from '../../faults/proxy.ts';
-import type { Addresses } from '../../cluster/environment.ts';
+import type { Fault } from '../../faults/wire-control.ts';
 import type { Stage } from './stage.ts';
 
-/** The wire between one process and some of its servers: proxies that the drill can make lie. */
-export interface Wire {
-  /** By the name of what they stand before: `zookeeper-1`, `urls-1`, … */
-  readonly proxies: ReadonlyMap<string, FaultyProxy>;
+/** Faults of the network before one server, for everybody who goes through the cluster's wire. */
+
+export const WIRE_FAULTS = ['silence', 'cuts', 'delay'] as const;
+export type WireFault = (typeof WIRE_FAULTS)[number];
+
+const CUT_EVERY_MS = 300;
+/** Enough for a length and some of what it announces, too little for a whole answer of any of the servers. */
+const MID_PACKET_BYTES = 5;
+const DELAY_MS = 50;
+
+/** Such a fault before a server: what it is, how it begins, how it ends. */
+export interface WireHavoc {
+  readonly what: string;
+  readonly begin: () => Promise<void>;
+  readonly heal: () => Promise<void>;
 }
 
-type Before = 'zookeeper' | 'urls';
-
-/**
- * Restarts a producer or mapper so that it reaches these servers through proxies of its own, and everybody else goes on as before.
- * `undo('wire')` restarts it without them.
- */
-export async function putOnWire(stage: Stage, id: string, before: Before): Promise<Wire> {
-  const { cluster } = stage;
-  const proxies = new Map<string, FaultyProxy>();
-  stage.undoLater('wire', async () => {
-    for (const proxy of proxies.values()) proxy.heal();
-    await cluster.kill(id, 'SIGTERM');
-    await cluster.startMissing();
-    await Promise.all([...proxies.values()].map(async (proxy) => proxy.stop()));
-  });
-  const detour = async (name: string, port: number): Promise<number> => {
-    const proxy = await FaultyProxy.start({ host: '127.0.0.1', port });
-    proxies.set(name, proxy);
-    return proxy.port;
-  };
-  const { zookeeper, urlsDbs } = cluster.file;
-  let changed: Partial<Addresses>;
-  if (before === 'zookeeper') {
-    const servers = await Promise.all(
-      zookeeper.servers.map(
-        async (server) => `127.0.0.1:${await detour(`zookeeper-${server.id}`, server.port)}`,
-      ),
-    );
-    changed = { zookeeper: servers.join(',') };
-  } else {
-    changed = {
-      urlsDbs: await Promise.all(
-        urlsDbs.map(async ({ name, url, slots }) => {
-          const target = new URL(url);
-          target.port = String(await detour(name, Number(target.port)));
-          return { name, slots, url: target.href };
-        }),
-      ),
-    };
+export function wireHavoc(stage: Stage, server: string, kind: WireFault): WireHavoc {
+  const make = async (fault: Fault): Promise<void> => stage.cluster.makeFault(server, fault);
+  const heal = async (): Promise<void> => make({ fault: 'heal' });
+  if (kind === 'silence')
+    return { what: `silence before ${server}`, begin: async () => make({ fault: 'silence' }), heal };
+  if (kind === 'delay') {
+    const begin = async (): Promise<void> => make({ fault: 'delay', ms: DELAY_MS });
+    return { what: `${DELAY_MS} ms more each way to ${server}`, begin, heal };
   }
-  stage.event(`${id} is restarted behind proxies to ${[...proxies.keys()].join(', ')}`);
-  await cluster.kill(id, 'SIGTERM');
-  await cluster.startMissing({ addresses: changed });
-  await stage.quiet();
-  return { proxies };
+  const cut = async (): Promise<void> => make({ fault: 'cut-mid-packet', bytes: MID_PACKET_BYTES });
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    what: `every ${CUT_EVERY_MS} ms a connection to ${server} is cut in the middle of an answer`,
+    begin: async () => {
+      await cut();
+      timer = setInterval(() => void cut().catch(() => undefined), CUT_EVERY_MS);
+    },
+    heal: async () => {
+      clearInterval(timer);
+      await heal();
+    },
+  };
 }

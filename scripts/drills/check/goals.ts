@@ -1,0 +1,66 @@
+import type { DrillReport } from '../drill.ts';
+import type { Goals } from '../goals.ts';
+import type { SlotsTally } from './slots.ts';
+import type { FaultTally } from './windows.ts';
+
+type Figures = Pick<
+  DrillReport,
+  | 'failed'
+  | 'refused'
+  | 'unknown'
+  | 'redirectsFailed'
+  | 'unownedMs'
+  | 'deadMs'
+  | 'parts'
+  | 'unavailableMs'
+  | 'backMs'
+  | 'stranded'
+  | 'during'
+>;
+
+/** The goals that these figures miss, each as a sentence with both numbers. */
+export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, slots: SlotsTally): string[] {
+  const missed: string[] = [];
+  const atMost = (what: string, value: number, bound: number | undefined, unit = ''): void => {
+    if (bound !== undefined && value > bound)
+      missed.push(`${what}: ${round(value)}${unit}, at most ${bound}${unit} allowed`);
+  };
+  const atLeast = (what: string, value: number, bound: number | undefined): void => {
+    if (bound !== undefined && value < bound)
+      missed.push(`${what}: ${(value * 100).toFixed(2)} %, at least ${bound * 100} % needed`);
+  };
+  const { failed, refused, unknown, during, stranded } = figures;
+  atMost('shortens without success', failed + refused + unknown, goals.failedShortens);
+  atMost('redirects without success', figures.redirectsFailed, goals.failedRedirects);
+  const wholes = figures.parts.length > 0 ? figures.parts : [{ ...figures, name: '' }];
+  for (const { name, unownedMs, deadMs } of wholes) {
+    const where = name === '' ? '' : ` (${name})`;
+    atMost(`median time unowned${where}`, unownedMs.p50, goals.unownedP50Ms, ' ms');
+    atMost(`longest time unowned${where}`, unownedMs.max, goals.unownedMaxMs, ' ms');
+    atMost(`longest time from the fault to the next holder${where}`, deadMs.max, goals.deadMaxMs, ' ms');
+  }
+  atMost('longest time without an acknowledgement', figures.unavailableMs, goals.unavailableMs, ' ms');
+  atMost('time until shortens were acknowledged again', figures.backMs ?? 0, goals.backWithinMs, ' ms');
+  atLeast('shortens acknowledged during the fault', during.ackedShare, goals.ackedShare);
+  atLeast('redirects during the fault', during.redirectShare, goals.redirectShare);
+  atMost('share of shortens lost from beginning to end of the fault', during.decay ?? 0, goals.decay);
+  if (goals.refusedP99Ms !== undefined) {
+    if (during.refused === 0) missed.push('nothing was refused: there was no fault');
+    atMost('refusals, 99th percentile', during.refusedP99Ms, goals.refusedP99Ms, ' ms');
+  }
+  if (goals.redirectRefusedMs !== undefined) {
+    atMost('slowest refused redirect', Math.max(0, ...slots.refusedMs), goals.redirectRefusedMs, ' ms');
+    atMost('redirects of slots that were up without success', slots.elsewhere, 0);
+    atMost('redirects that a mapper had answered before and now refused', slots.forgotten, 0);
+    atMost('redirects of slots that were down neither answered nor refused', slots.brokenOff, 0);
+  }
+  if (goals.strandedBounded === true)
+    atMost('keys that a killed mapper took with it', stranded?.keys ?? 0, stranded?.bound ?? 0);
+  if (tally.refusedWithoutRetryAfter > 0)
+    missed.push(`${tally.refusedWithoutRetryAfter} answers 503 came without Retry-After`);
+  return missed;
+}
+
+function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

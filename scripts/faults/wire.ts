@@ -1,0 +1,34 @@
+import { parseArgs } from 'node:util';
+import { startControl } from './wire-control.ts';
+import { FaultyProxy } from './proxy.ts';
+
+/**
+ * The process that `up --faultable` puts between producers and mappers and their servers: one proxy before each, and a control
+ * channel on the loopback address, for whoever knows the cluster's token.
+ *
+ *     node wire.ts --control 9301 redis-1:9302:6379 …      (name : port to listen on : port of the server)
+ */
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { control: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const proxies = new Map<string, FaultyProxy>();
+  for (const [name = '', listen, server] of positionals.map((proxy) => proxy.split(':')))
+    proxies.set(name, await FaultyProxy.start({ host: '127.0.0.1', port: Number(server) }, Number(listen)));
+  const token = process.env['KEYMILL_RUN_TOKEN'] ?? '';
+  const control = await startControl(proxies, { port: Number(values.control), token });
+  const stop = async (): Promise<void> => {
+    control.close();
+    control.closeAllConnections();
+    await Promise.all([...proxies.values()].map(async (proxy) => proxy.stop()));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`keymill wire: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
