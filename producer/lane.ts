@@ -11,7 +11,7 @@ export interface Part {
   /** Counted per keys-db and pool. */
   readonly seq: number;
   readonly keys: readonly string[];
-  /** Goes only when the pool is below its high watermark. */
+  /** Goes only when the pool has room for it. */
   readonly waitsForRoom: boolean;
   /** Called once, when the pool has it. */
   readonly onDelivered: () => void;
@@ -30,8 +30,8 @@ export interface LaneOptions {
   /** Records in the keys-db that this pool lost these parts; resolves when that is durable. */
   readonly recordLoss: (loss: Loss) => Promise<void>;
   readonly onReply: (result: DeliveryReply['result'], level: number, keys: number) => void;
-  /** Whether the pool is below its high watermark. */
-  readonly hasRoom: () => boolean;
+  /** Whether the pool can do with so many keys more. */
+  readonly hasRoom: (keys: number) => boolean;
 }
 
 export interface Loss {
@@ -155,7 +155,8 @@ export class Lane {
   }
 
   get #waitsForRoom(): boolean {
-    return this.#queue[0]?.waitsForRoom === true && !this.#options.hasRoom();
+    const [head] = this.#queue;
+    return head?.waitsForRoom === true && !this.#options.hasRoom(head.keys.length);
   }
 
   async #deliver(part: Part): Promise<void> {

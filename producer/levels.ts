@@ -50,10 +50,11 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
-  /** The pool answers and is below its high watermark. */
-  hasRoom(name: string): boolean {
+  /** Whether the pool can take `keys` more without passing its high watermark, or needs whatever there is. */
+  hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
-    return pool !== undefined && pool.answers && pool.level < pool.high;
+    if (pool?.answers !== true) return false;
+    return pool.level <= pool.low || pool.level + keys <= pool.high;
   }
 
   /** Some reign needs the levels, so they are looked at. */

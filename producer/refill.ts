@@ -104,7 +104,7 @@ async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): 
 async function claimAgain(options: RefillOptions, ids: readonly number[], reader: Reader): Promise<void> {
   const { keysDb, epoch, levels } = options;
   const healthy = healthyPools(options);
-  const roomy = healthy.filter((pool) => levels.hasRoom(pool));
+  const roomy = healthy.filter((pool) => levels.hasRoom(pool, ids.length));
   const parts = partsFor(options, roomy.length > 0 ? roomy : healthy);
   const after = newestKnown(options, reader);
   carry(options, await keysDb.claimRecycled({ epoch, after, ids, parts }), ids.length, reader);

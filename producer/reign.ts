@@ -155,7 +155,7 @@ export class Reign {
         lastSeq: logEnd?.lastSeqs.get(pool.name) ?? 0,
         gate,
         log,
-        hasRoom: () => levels.hasRoom(pool.name),
+        hasRoom: (keys) => levels.hasRoom(pool.name, keys),
         adoptPending: () => delivery.adoptPending(),
         recordLoss: async (loss) => {
           levels.lost(pool.name);

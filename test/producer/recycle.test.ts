@@ -62,8 +62,8 @@ describe('recycling of leaked keys', function () {
     return response.json();
   }
 
-  async function take(count: number): Promise<string[]> {
-    return (await cluster.pools[0]?.take(count))?.keys ?? [];
+  async function take(count: number, pool = 0): Promise<string[]> {
+    return (await cluster.pools[pool]?.take(count))?.keys ?? [];
   }
 
   async function bind(keys: readonly string[]): Promise<void> {
@@ -106,8 +106,9 @@ describe('recycling of leaked keys', function () {
     // They are in hand now, and go before fresh ones when there is need.
     const drawn: string[] = [];
     await until('them to be back', async () => {
-      expect(await pooled()).to.be.lessThan(2_000 + 700);
-      drawn.push(...(await take(150)));
+      // Holders that fill at once may pass the mark a little; 700 more would show.
+      expect(await pooled()).to.be.lessThan(2_000 + 300);
+      drawn.push(...(await take(50)), ...(await take(50, 1)));
       return (await back()) + drawn.filter((key) => lost.includes(key)).length === 700;
     });
     await bind(drawn);
