@@ -73,8 +73,8 @@ describe('recycling of leaked keys', function () {
 
   it('gives out again what is found nowhere for longer than the quarantine, and never what is bound', async () => {
     const lost = await take(7);
-    // Enough that the pool has room again for what comes back.
-    const bound = await take(200);
+    // Enough that both pools have room for what comes back.
+    const bound = [...(await take(200)), ...(await take(200, 1))];
     await bind(bound);
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 7, unreachable: [] });
     await until('the quarantine to pass', async () => {
