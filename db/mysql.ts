@@ -1,5 +1,12 @@
 import { Duplex } from 'node:stream';
-import { createPool, type Pool, type PoolConnection, type QueryError, type ResultSetHeader } from 'mysql2';
+import {
+  createPool,
+  escape,
+  type Pool,
+  type PoolConnection,
+  type QueryError,
+  type ResultSetHeader,
+} from 'mysql2';
 import { codeOf, messageOf } from '../runtime/errors.ts';
 import {
   DuplicateRowError,
@@ -219,6 +226,11 @@ function socketOf(connection: PoolConnection): Duplex | undefined {
 /** @param url `mysql://user:password@host:port/database` */
 export function openMysql(url: string, options: MysqlOptions): Mysql {
   return new Mysql(url, options);
+}
+
+/** `text` as a literal of a statement. For statements of many rows, where the driver's way through every value costs more than the rest. */
+export function toSqlText(text: string): string {
+  return /^[\w !#$%&()*+,./:;<=>?@[\]^`{|}~-]*$/.test(text) ? `'${text}'` : escape(text);
 }
 
 /** The database named in a connection URL. */

@@ -30,10 +30,12 @@ export interface BinderOptions {
   readonly now: () => number;
 }
 
-interface Binding {
+/** A row to be bound, and who is told what became of it: one of the two, exactly once. Neither may throw, for others wait behind them. */
+export interface Binding {
   readonly row: LinkRow;
-  readonly settle: (outcome: BindOutcome) => void;
-  readonly fail: (error: Error) => void;
+  settle(outcome: BindOutcome): void;
+  /** @param error StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again), or a fault of ours */
+  fail(error: Error): void;
 }
 
 const MAX_BATCH_ROWS = 256;
@@ -69,7 +71,12 @@ export class Binder {
     this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });
   }
 
-  /** @throws OverloadedError (not tried), StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again) */
+  /** Takes the row of a pool key, or says false when too many wait already. */
+  tryBind(binding: Binding): boolean {
+    return this.#keys.tryAdd(binding);
+  }
+
+  /** {@link tryBind} as a promise. @throws OverloadedError (not tried), StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again) */
   async bindKey(row: LinkRow): Promise<BindOutcome> {
     return this.#enqueue(this.#keys, row);
   }
@@ -82,7 +89,8 @@ export class Binder {
   /** The server went down: whoever still waits in front of it must not wait on. */
   failQueued(): void {
     const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
-    for (const { fail } of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()]) fail(error);
+    for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
+      binding.fail(error);
   }
 
   /** Resolves when nothing is waiting nor under way. */
@@ -103,7 +111,7 @@ export class Binder {
     } catch (error) {
       const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
       if (isStoreError || pending.size <= 1) {
-        for (const { fail } of pending) fail(error as Error);
+        for (const binding of pending) binding.fail(error as Error);
       } else {
         // One row that the store refuses for good must fail alone.
         for (const binding of pending) await this.#bindAll([binding]);
@@ -126,7 +134,7 @@ export class Binder {
         );
         breaker.succeeded();
         onBatch(pending.size);
-        for (const { settle } of pending) settle('bound');
+        for (const binding of pending) binding.settle('bound');
         pending.clear();
       } catch (error) {
         if (error instanceof DuplicateRowError) {

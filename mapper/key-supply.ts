@@ -83,14 +83,20 @@ export class KeySupply {
     return this.#reserve.length;
   }
 
-  /** A key for one request; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}. @throws NoKeysError */
-  async draw(): Promise<TakenKey> {
-    this.#countDraw();
+  /** A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}. */
+  tryDraw(): TakenKey | undefined {
     const taken = this.#waiters.length === 0 ? this.#reserve.shift() : undefined;
-    if (taken !== undefined) {
-      if (this.#reserve.length <= this.#target() / 2) this.#refill();
-      return taken;
-    }
+    if (taken === undefined) return undefined;
+    this.#countDraw();
+    if (this.#reserve.length <= this.#target() / 2) this.#refill();
+    return taken;
+  }
+
+  /** {@link tryDraw}, or waits for the next take. @throws NoKeysError */
+  async draw(): Promise<TakenKey> {
+    const taken = this.tryDraw();
+    if (taken !== undefined) return taken;
+    this.#countDraw();
     if (this.#isClosed) throw new NoKeysError();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });

@@ -12,6 +12,7 @@ import { createApp } from './app.ts';
 import { openClickCounter } from './click-stores.ts';
 import { putInFront } from './fast-paths.ts';
 import { FastRedirect } from './fast-redirect.ts';
+import { FastShorten } from './fast-shorten.ts';
 import { KeySupply } from './key-supply.ts';
 import { LinkCache } from './link-cache.ts';
 import { LinkFinder } from './link-finder.ts';
@@ -20,8 +21,11 @@ import { pollEvery } from './polling.ts';
 import { RedirectTally } from './redirect-tally.ts';
 import { RequestIds } from './request-id.ts';
 import { startServer, type PublicServer } from './server.ts';
+import { ShortenTally } from './shorten-answer.ts';
+import { createBodyReader } from './shorten-body.ts';
 import { createShortenRequestParser } from './shorten-request.ts';
 import { Shortener } from './shorten.ts';
+import type { TargetRules } from './target-url.ts';
 import { openStores, type Stores } from './stores.ts';
 
 export interface RunningMapper {
@@ -109,10 +113,13 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   });
   const publicUrl = (): string => config.publicUrl ?? server.url;
   const { allowPrivateTargets } = config;
-  const parse = createShortenRequestParser(() => ({ ownUrl: publicUrl(), allowPrivateTargets }), Date.now);
+  let known: TargetRules | undefined;
+  const rules = (): TargetRules => (known ??= { ownUrl: new URL(publicUrl()), allowPrivateTargets });
+  const parse = createShortenRequestParser(rules, Date.now);
   const finder = new LinkFinder(cache, servers);
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const redirects = new RedirectTally(metrics, clicks);
+  const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
   const app = createApp({
     shortener,
@@ -120,11 +127,15 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
     publicUrl,
     finder,
     redirects,
+    shortens,
     requestIds,
-    metrics,
     log,
   }).callback();
-  const fast = { redirect: new FastRedirect({ cache, finder, redirects, requestIds, log }) };
+  const read = createBodyReader(parse, rules);
+  const fast = {
+    redirect: new FastRedirect({ cache, finder, redirects, requestIds, log }),
+    shorten: new FastShorten({ shortener, read, publicUrl, shortens, requestIds, log }),
+  };
   const handler = hasFastPaths ? putInFront(fast, app) : app;
   const server: PublicServer = await startServer(handler, config.http.host, config.http.port);
   stack.defer(async () => server.drain(0));

@@ -14,7 +14,12 @@ export async function readJsonObject(
   response: ServerResponse,
 ): Promise<Readonly<Record<string, unknown>>> {
   refuseOtherTypes(request);
-  const text = decode(await readBody(request, response));
+  return parseJsonObject(await readBody(request, response));
+}
+
+/** @throws Problem 400 not well-formed, 422 not an object or a field given twice */
+export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>> {
+  const text = decode(body);
   const value = parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Problem(422, 'invalid-request', 'The body must be a JSON object.', {

@@ -14,6 +14,9 @@ export interface ShortenRequest {
 
 export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
 
+/** From the bytes of a body. @throws Problem */
+export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
+
 /** A body may name thousands of unknown fields; the answer need not. */
 const MAX_FIELD_ERRORS = 20;
 

@@ -6,7 +6,7 @@ const MAX_HREF_CHARACTERS = 8_000;
 
 export interface TargetRules {
   /** Where this service itself is reached: a link back to it could loop. */
-  readonly ownUrl: string;
+  readonly ownUrl: URL;
   /** Lets links point into private networks and at localhost: for intranets and tests. */
   readonly allowPrivateTargets: boolean;
 }
@@ -27,7 +27,7 @@ export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
   if (url.href.length > MAX_HREF_CHARACTERS) return refuse('is too long once percent-encoded');
   if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
-  if (isOwn(url, new URL(rules.ownUrl))) return refuse('points back at this service');
+  if (isOwn(url, rules.ownUrl)) return refuse('points back at this service');
   if (!rules.allowPrivateTargets && isPrivate(url.hostname))
     return refuse('points at a private or reserved address');
   return { ok: true, href: url.href };
@@ -46,16 +46,21 @@ function isOwn(target: URL, own: URL): boolean {
 }
 
 function isPrivate(hostname: string): boolean {
-  return isLocalName(nameOf(hostname)) || isPublicAddress(hostname) === false;
+  return isLocalName(nameOf(hostname)) || (mayBeAddress(hostname) && isPublicAddress(hostname) === false);
 }
 
 function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
+/** By its end, as WHATWG writes hosts: dotted numbers, or brackets around IPv6. Spares most names the look at all notations. */
+function mayBeAddress(hostname: string): boolean {
+  return /[\d\]]$/.test(hostname);
+}
+
 /** A name with and without its final dots is the same name. */
 function nameOf(hostname: string): string {
-  return hostname.replace(/\.+$/, '');
+  return hostname.endsWith('.') ? hostname.replace(/\.+$/, '') : hostname;
 }
 
 function portOf(url: URL): string {

@@ -16,7 +16,8 @@ export class UrlsServers {
   }
 
   get isAnyUp(): boolean {
-    return this.all.some(({ isUp }) => isUp);
+    for (const server of this.all) if (server.isUp) return true;
+    return false;
   }
 
   for(key: string): UrlsServer {

@@ -48,7 +48,7 @@ export async function shorten(
 }
 
 /** Bytes to a port, and everything that comes back until the other side closes (or `untilText` has arrived). */
-export async function sendRaw(url: string, bytes: string, untilText?: string): Promise<string> {
+export async function sendRaw(url: string, bytes: string | Buffer, untilText?: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = connect({ host: hostname, port: Number(port) });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { parseTargetUrl, type TargetRules } from '../../mapper/target-url.ts';
 
-const RULES: TargetRules = { ownUrl: 'https://go.example', allowPrivateTargets: false };
+const RULES: TargetRules = { ownUrl: new URL('https://go.example'), allowPrivateTargets: false };
 
 function reasonFor(input: string, rules: Partial<TargetRules> = {}): string | undefined {
   const target = parseTargetUrl(input, { ...RULES, ...rules });
@@ -144,7 +144,7 @@ describe('target URLs', () => {
   });
 
   it('lets private targets through when configured, but never our own port or short domain', () => {
-    const rules = { ownUrl: 'http://127.0.0.1:8080', allowPrivateTargets: true };
+    const rules = { ownUrl: new URL('http://127.0.0.1:8080'), allowPrivateTargets: true };
     expect(reasonFor('http://127.0.0.1:9000/', rules)).to.equal(undefined);
     expect(reasonFor('http://[fd00::1]/', rules)).to.equal(undefined);
     expect(reasonFor('http://localhost:8080/', rules)).to.equal(undefined);

@@ -21,6 +21,8 @@ export interface World extends AsyncDisposable {
 
 export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
   stores?: Partial<MapperConfig['stores']>;
+  /** False: Koa answers everything. */
+  hasFastPaths?: boolean;
 };
 
 export interface TestMapper extends RunningMapper {
@@ -61,7 +63,7 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
   return {
     redis,
     urls,
-    start: async (overrides = {}) => {
+    start: async ({ hasFastPaths = true, ...overrides } = {}) => {
       const stopping = new AbortController();
       const config: MapperConfig = {
         id: `mapper-${mappers.length + 1}`,
@@ -84,6 +86,7 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         log,
         signal,
         lameDuckMs: 50,
+        hasFastPaths,
       });
       let stopped: Promise<void> | undefined;
       const terminate = async (): Promise<void> => {
