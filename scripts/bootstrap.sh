@@ -18,7 +18,7 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [containers]: what the caller needs.
+# bootstrap modules [servers] [containers] [load]: what the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # Two launchers at the same moment: the second waits, and then finds nothing missing.
@@ -40,6 +40,7 @@ needs_install() {
       modules) find_node && modules_fit || missing_modules=yes ;;
       servers) find_missing_packages ;;
       containers) find_missing_container_tools ;;
+      load) has wrk || missing_packages="$missing_packages wrk" ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"

@@ -1,4 +1,5 @@
 import { intervalOf, meanOf } from './interval.ts';
+import type { PrivateCluster } from './private-cluster.ts';
 
 /** One line of `keymill bench`. Every figure stands beside what the bare store or machine reaches in the same run. */
 export interface BenchRow {
@@ -10,16 +11,20 @@ export interface BenchRow {
   readonly baselineValue: number;
   /** `value / baselineValue` */
   readonly ratio: number;
-  /** 95 % confidence of the value, from the spread between the stretches of the run. */
+  /** 95 % confidence, of what `judged` names. */
   readonly interval: readonly [number, number];
-  /** The baseline at the end ÷ at the beginning of the run (its value is the mean of both): far from 1, the machine was busy with something else. */
+  /** The same thing measured against itself in the same run: far from 1, the machine was busy with something else. */
   readonly control: number;
   readonly better: 'higher' | 'lower';
-  /** null: no goal was set. */
+  /** Of what `judged` names; null: no goal was set. */
   readonly goal: number | null;
   readonly passed: boolean;
+  /** What goal and interval are of: `value` is a figure by itself, `ratio` one beside its baseline. */
+  readonly judged: 'value' | 'ratio';
+  /** Fewer and shorter rounds than the method asks for: never passed. */
+  readonly quick?: true;
   /** What else was measured or proved. */
-  readonly [detail: string]: unknown;
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 /** What every bench is given. */
@@ -33,7 +38,11 @@ export interface BenchContext {
     unit: string,
   ) => { update(done: number): void; stop(): void };
   /** One cluster for all benches of this run, started when first asked for. */
-  readonly privateCluster: () => Promise<{ readonly mapperUrl: string }>;
+  readonly privateCluster: () => Promise<PrivateCluster>;
+  /** Only to see that a bench works: two rounds of one second, and no verdict. */
+  readonly quick: boolean;
+  /** Server on CPU 0, load on CPU 1, where the stores are not asked. */
+  readonly pin: boolean;
   /** Aborted by Ctrl-C: stop the private servers and leave. */
   readonly signal: AbortSignal;
 }
@@ -53,6 +62,8 @@ export interface Measured {
   readonly samples: readonly number[];
   /** Over the whole run; without it, the mean of the samples. */
   readonly value?: number;
+  /** Without it, Student's of the samples' mean. */
+  readonly interval?: readonly [number, number];
   readonly baseline: string;
   readonly baselineValue: number;
   readonly control: number;
@@ -63,13 +74,12 @@ export interface Measured {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Rounds and judges. Pure. */
+/** Rounds and judges a figure by itself. Pure. */
 export function toRow(measured: Measured): BenchRow {
   const { name, unit, samples, baseline, baselineValue, control } = measured;
   const { better = 'higher', goal, holds = true, details = {} } = measured;
   const value = measured.value ?? meanOf(samples);
-  const reached = goal === undefined || (better === 'higher' ? value >= goal : value <= goal);
-  const [low, high] = intervalOf(samples);
+  const [low, high] = measured.interval ?? intervalOf(samples);
   return {
     name,
     value: round(value),
@@ -81,12 +91,18 @@ export function toRow(measured: Measured): BenchRow {
     control: round(control),
     better,
     goal: goal ?? null,
-    passed: reached && holds,
-    ...details,
+    passed: holds && isReached(value, goal, better),
+    judged: 'value',
+    details,
   };
 }
 
+export function isReached(value: number, goal: number | undefined, better: 'higher' | 'lower'): boolean {
+  if (goal === undefined) return true;
+  return better === 'higher' ? value >= goal : value <= goal;
+}
+
 /** Four digits say all there is to say. */
-function round(value: number): number {
-  return Number.isFinite(value) ? Number(value.toPrecision(value >= 1_000 ? 6 : 4)) : 0;
+export function round(value: number): number {
+  return Number.isFinite(value) ? Number(value.toPrecision(Math.abs(value) >= 1_000 ? 6 : 4)) : 0;
 }

@@ -1,30 +1,52 @@
 import type { Command } from 'commander';
 import { BENCHES } from '../bench/catalogue.ts';
-import { startPrivateCluster, type PrivateCluster } from '../bench/private-cluster.ts';
-import type { Bench, BenchContext, BenchRow } from '../bench/row.ts';
+import { describeCommit, describeMachine } from '../bench/record/machine.ts';
+import { rewritePage } from '../bench/record/page.ts';
+import { addRun, readRecord, writeRecord } from '../bench/record/record-file.ts';
+import type { Bench, BenchRow } from '../bench/row.ts';
+import { runBenches } from '../bench/run-benches.ts';
 import { RefusedError, UsageError } from './errors.ts';
 import { startProgress } from './terminal/progress.ts';
 import { formatTable } from './terminal/table.ts';
 import { note, printJson, printLines, type Terminal } from './terminal/terminal.ts';
 import { formatFigure } from './terminal/units.ts';
 
+interface Options {
+  readonly list?: true;
+  readonly long?: true;
+  readonly quick?: true;
+  readonly pin?: true;
+  readonly into?: string;
+  readonly json?: true;
+}
+
 export function addBenchCommand(program: Command, terminal: Terminal): void {
   program
     .command('bench')
     .description(
       'Measures on private servers, started for it and removed after it; no cluster is needed, and none is touched. Each figure ' +
-        'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed.',
+        'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
     )
     .argument('[names...]', 'which; without a name, every one that is not long')
     .option('--list', 'show what there is, and run nothing')
     .option('--long', 'the long ones too')
+    .option('--quick', 'two rounds of one second: only to see that a bench works. Never passed')
+    .option('--pin', 'server on CPU 0 and load on CPU 1, where no store is asked')
+    .option(
+      '--into <file>',
+      'add each row to this record as soon as it is measured, with date, commit and machine',
+    )
     .option('--json', 'one JSON document on stdout')
-    .action(async (names: string[], options: { list?: true; long?: true; json?: true }) => {
+    .action(async (names: string[], options: Options) => {
       if (options.list) return list(terminal, options.json === true);
-      const rows = await runAll(terminal, choose(names, options.long === true));
+      if (options.quick && options.into !== undefined)
+        throw new UsageError('--quick gives no figures that are worth recording; leave out --into');
+      const benches = choose(names, options.long === true);
+      const rows = await runAll(terminal, benches, options);
       if (options.json) printJson(terminal, rows);
       else printLines(terminal, table(rows));
-      if (rows.some(({ passed }) => !passed)) terminal.exitCode = 1;
+      if (options.quick !== true && rows.some(({ passed }) => !passed)) terminal.exitCode = 1;
+      if (rows.length < benches.length) terminal.exitCode = 1;
     });
 }
 
@@ -50,36 +72,41 @@ function choose(names: readonly string[], long: boolean): readonly Bench[] {
   return BENCHES.filter(({ name }) => names.includes(name));
 }
 
-async function runAll(terminal: Terminal, benches: readonly Bench[]): Promise<BenchRow[]> {
+async function runAll(terminal: Terminal, benches: readonly Bench[], options: Options): Promise<BenchRow[]> {
+  const record = recorder(options);
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
-  let cluster: Promise<PrivateCluster> | undefined;
-  const context: BenchContext = {
-    say: (text) => note(terminal, text),
-    progress: (what, total, unit) => startProgress(terminal, what, total, unit),
-    privateCluster: async () => {
-      if (cluster === undefined) note(terminal, 'starting a private cluster');
-      cluster ??= startPrivateCluster(interrupt.signal);
-      return cluster;
-    },
-    signal: interrupt.signal,
-  };
   try {
-    const rows: BenchRow[] = [];
-    for (const bench of benches) {
-      const row = await bench.run(context);
-      note(terminal, `${row.name}: ${formatFigure(row.value)} ${row.unit}`);
-      rows.push(row);
-    }
-    return rows;
-  } catch (error) {
-    interrupt.signal.throwIfAborted();
-    throw error;
+    return await runBenches(benches, {
+      say: (text) => note(terminal, text),
+      progress: (what, total, unit) => startProgress(terminal, what, total, unit),
+      quick: options.quick === true,
+      pin: options.pin === true,
+      signal: interrupt.signal,
+      onRow: (row) => {
+        note(terminal, `${row.name}: ${formatFigure(row.value)} ${row.unit}, ratio ${row.ratio}`);
+        record(row);
+      },
+      onFailed: (name, error) => note(terminal, `${name} failed: ${error.message}`),
+    });
   } finally {
-    await (await cluster?.catch(() => undefined))?.[Symbol.asyncDispose]();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
+}
+
+/** Each row at once: a run that is cut short has recorded what it measured. */
+function recorder({ into, pin }: Options): (row: BenchRow) => void {
+  if (into === undefined) return () => undefined;
+  readRecord(into);
+  const [commit, machine] = [describeCommit(), describeMachine()];
+  return (row) => {
+    const command = `./scripts/keymill bench ${row.name}${pin ? ' --pin' : ''}`;
+    const run = { date: new Date().toISOString(), commit, command, machine, ...row };
+    const updated = addRun(readRecord(into), { ...run, interval: [...row.interval] });
+    writeRecord(into, updated);
+    rewritePage(into, updated);
+  };
 }
 
 function table(rows: readonly BenchRow[]): string[] {
@@ -87,26 +114,34 @@ function table(rows: readonly BenchRow[]): string[] {
     [
       { title: 'bench' },
       { title: 'value', align: 'right' },
-      { title: '95 % interval', align: 'right' },
       { title: 'unit' },
+      { title: 'ratio', align: 'right' },
+      { title: '95 % interval', align: 'right' },
+      { title: 'of' },
       { title: 'goal', align: 'right' },
       { title: '' },
-      { title: 'baseline', align: 'right' },
-      { title: 'ratio', align: 'right' },
       { title: 'control', align: 'right' },
+      { title: 'baseline', align: 'right' },
       { title: 'what the baseline is' },
     ],
     rows.map((row) => [
       row.name,
       formatFigure(row.value),
-      `${formatFigure(row.interval[0])} – ${formatFigure(row.interval[1])}`,
       row.unit,
-      row.goal === null ? undefined : formatFigure(row.goal),
-      row.goal === null ? '' : row.passed ? 'reached' : 'MISSED',
-      formatFigure(row.baselineValue),
       row.ratio.toFixed(2),
+      `${formatFigure(row.interval[0])} – ${formatFigure(row.interval[1])}`,
+      row.judged,
+      row.goal === null ? undefined : formatFigure(row.goal),
+      row.quick === true ? 'quick: no verdict' : verdictOf(row),
       row.control.toFixed(2),
+      formatFigure(row.baselineValue),
       row.baseline,
     ]),
   );
+}
+
+function verdictOf({ goal, passed, details }: BenchRow): string {
+  if (passed) return goal === null ? '' : 'reached';
+  const { reason } = details;
+  return typeof reason === 'string' ? `FAILED: ${reason}` : 'MISSED';
 }

@@ -64,6 +64,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'measure, beside what the bare stores and machine reach',
     load: async () => (await import('./bench.ts')).addBenchCommand,
   },
+  capacity: {
+    summary: 'how large a cluster must be, from what was measured',
+    load: async () => (await import('./capacity.ts')).addCapacityCommand,
+  },
 };
 
 /** The operator's command; of its subcommands the one named by the arguments is complete, the others are there by name. */

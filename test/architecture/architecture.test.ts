@@ -16,12 +16,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   scripts: ['producer', 'mapper', 'coordinator', 'db', 'runtime'],
 };
 
-/** The one file that may import each driver. */
-const DRIVERS: Record<string, string> = {
-  'node-zookeeper-client': 'coordinator/transport.ts',
-  ioredis: 'db/redis.ts',
-  mysql2: 'db/mysql.ts',
-  knex: 'db/migrate.ts',
+/** The one file that may import each driver; beside it only the bench that measures what the bare driver does. */
+const DRIVERS: Record<string, readonly string[]> = {
+  'node-zookeeper-client': ['coordinator/transport.ts'],
+  ioredis: ['db/redis.ts'],
+  mysql2: ['db/mysql.ts', 'scripts/bench/load/raw-mysql-main.ts'],
+  knex: ['db/migrate.ts'],
 };
 
 function offences(check: (source: (typeof product)[number]) => readonly string[]): string[] {
@@ -54,9 +54,9 @@ describe('architecture', () => {
   });
 
   it('each driver is imported in one place', () => {
-    for (const [driver, home] of Object.entries(DRIVERS)) {
+    for (const [driver, homes] of Object.entries(DRIVERS)) {
       const importers = product.filter(({ packages }) => packages.includes(driver)).map(({ path }) => path);
-      expect(importers, driver).to.deep.equal([home]);
+      expect(importers, driver).to.have.members([...homes]);
     }
   });
 

@@ -1,8 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { array, assert, double, property } from 'fast-check';
 import { intervalOf, meanOf, ratesOf } from '../../scripts/bench/interval.ts';
+import { readRecord } from '../../scripts/bench/record/record-file.ts';
+import { renderFigures, updatePage } from '../../scripts/bench/record/page.ts';
 import { toRow } from '../../scripts/bench/row.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { runKeymill } from './run-keymill.ts';
@@ -104,7 +107,7 @@ describe('keymill bench', () => {
   });
 
   it('a bench on private servers leaves nothing behind', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const { exitCode, stdout, stderr } = await runKeymill(['bench', 'claim', '--json']);
     expect(exitCode, stderr).to.equal(0);
     const [row] = JSON.parse(stdout) as {
@@ -120,5 +123,62 @@ describe('keymill bench', () => {
       name.startsWith(`${process.pid}-`),
     );
     expect(left).to.deep.equal([]);
+  });
+
+  it('a quick row on a private cluster: a real mapper beside the same bytes of a bare server, and no verdict', async function () {
+    this.timeout(300_000);
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'redirect-hot', '--quick', '--json']);
+    expect(exitCode, stderr).to.equal(0);
+    const [row] = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(row).to.include({ name: 'redirect-hot', goal: 0.95, passed: false, quick: true, judged: 'ratio' });
+    expect(row?.['ratio']).to.be.above(0);
+    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
+      name.startsWith(`${process.pid}-`),
+    );
+    expect(left).to.deep.equal([]);
+  });
+});
+
+describe('keymill bench --into', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'keymill-bench-'));
+  after(() => rmSync(dir, { recursive: true }));
+  const record = join(dir, 'figures.json');
+  const page = join(dir, 'figures.md');
+  const published = readFileSync(join(REPOSITORY, 'docs/benchmarks.md'), 'utf8');
+
+  it('adds each run before the older ones, with where and when, and brings the page up to date', async () => {
+    writeFileSync(page, published);
+    for (const _ of [1, 2])
+      expect((await runKeymill(['bench', 'permute', '--into', record])).exitCode).to.equal(0);
+    const runs = readRecord(record).rows['permute'] ?? [];
+    expect(runs).to.have.length(2);
+    expect(Date.parse(runs[0]?.date ?? '')).to.be.above(Date.parse(runs[1]?.date ?? ''));
+    expect(runs[0]).to.deep.include({ name: 'permute', command: './scripts/keymill bench permute' });
+    expect(runs[0]?.machine).to.match(/\d+ × .+Node 26/);
+    expect(runs[0]?.commit).to.match(/^([0-9a-f]{10}\+?|unknown)$/);
+    const text = readFileSync(page, 'utf8');
+    expect(text).to.include(renderFigures(readRecord(record)));
+    expect(text.match(/\| `permute` \|/g)).to.have.length(3);
+  });
+
+  it('a file that is no record is refused before anything is measured', async () => {
+    const other = join(dir, 'other.json');
+    writeFileSync(other, '{"rows": 7}');
+    const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--into', other]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('is no record of benches');
+    expect(readFileSync(other, 'utf8')).to.equal('{"rows": 7}');
+  });
+
+  it('figures that are no figures are not recorded', async () => {
+    const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--quick', '--into', record]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('--quick');
+  });
+
+  it('the published page says what the published record says', () => {
+    const recorded = readRecord(join(REPOSITORY, 'docs/benchmarks.json'));
+    expect(updatePage(published, recorded)).to.equal(published);
+    expect(published).to.include(renderFigures(recorded));
   });
 });

@@ -1,0 +1,118 @@
+import type { BenchContext } from '../row.ts';
+import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
+import { couplesOf, orderOf, pairsOf, type Stretch } from './order.ts';
+import { bootstrapOf, medianOf } from './statistics.ts';
+
+/** One of the things compared: measures itself once, for so long. */
+export interface Arm<Sample> {
+  readonly name: string;
+  readonly run: (seconds: number, round: number) => Promise<Sample>;
+}
+
+/** What the comparison looks at, and how far the same thing against itself may differ in it. */
+export interface Watched<Sample> {
+  readonly quantity: Quantity;
+  readonly of: (sample: Sample) => number;
+}
+
+export interface Plan<Sample> {
+  readonly name: string;
+  readonly arms: readonly Arm<Sample>[];
+  /** The first one decides; all of them must have a control that holds. */
+  readonly watched: readonly [Watched<Sample>, ...Watched<Sample>[]];
+  /** Lets what the last stretch left behind come to rest. */
+  readonly settle?: () => Promise<void>;
+  readonly rounds?: number;
+  readonly seconds?: number;
+}
+
+export interface Measurement<Sample> {
+  readonly sequence: readonly Stretch<Sample>[];
+  readonly controls: readonly Control[];
+  /** The control of the first quantity watched, of each attempt. */
+  readonly attempts: readonly number[];
+  readonly controlHolds: boolean;
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+const STRETCH_SECONDS = 3;
+const QUICK = { rounds: 2, seconds: 1 };
+
+/**
+ * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one stretch of each
+ * that does not count. Again, up to three times in all, when the control does not hold.
+ */
+export async function measure<Sample>(
+  context: BenchContext,
+  plan: Plan<Sample>,
+): Promise<Measurement<Sample>> {
+  const [first] = plan.watched;
+  const rounds = context.quick ? QUICK.rounds : (plan.rounds ?? LEAST_ROUNDS[first.quantity]);
+  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? STRETCH_SECONDS);
+  for (const arm of plan.arms) await arm.run(seconds, -1);
+  const attempts: number[] = [];
+  for (;;) {
+    const sequence = await runRounds(context, plan, rounds, seconds);
+    const couples = couplesOf(sequence);
+    const controls = plan.watched.map(({ quantity, of }) =>
+      judgeControl(
+        quantity,
+        couples.map(([a, b]) => [of(a), of(b)] as const),
+      ),
+    );
+    attempts.push(controls[0]?.ratio ?? Number.NaN);
+    const controlHolds = controls.every(({ holds }) => holds);
+    if (controlHolds || context.quick || attempts.length === MAX_ATTEMPTS) {
+      return { sequence, controls, attempts, controlHolds, rounds, seconds };
+    }
+    const failed = controls.filter(({ holds }) => !holds).map((c) => `${c.quantity} ${c.ratio.toFixed(3)}`);
+    context.say(`${plan.name}: the control does not hold (${failed.join(', ')}): measuring again`);
+  }
+}
+
+async function runRounds<Sample>(
+  context: BenchContext,
+  plan: Plan<Sample>,
+  rounds: number,
+  seconds: number,
+): Promise<Stretch<Sample>[]> {
+  const sequence: Stretch<Sample>[] = [];
+  const progress = context.progress(plan.name, rounds, 'rounds');
+  for (let round = 0; round < rounds; round++) {
+    for (const arm of orderOf(plan.arms, round)) {
+      context.signal.throwIfAborted();
+      await plan.settle?.();
+      sequence.push({ arm: arm.name, round, sample: await arm.run(seconds, round) });
+    }
+    progress.update(round + 1);
+  }
+  progress.stop();
+  return sequence;
+}
+
+/** A figure of one arm ÷ that of another, round by round. */
+export interface Ratio {
+  readonly ratio: number;
+  readonly interval: readonly [number, number];
+}
+
+/** Median and 95 % bootstrap interval of the rounds' ratios. Pure. */
+export function ratioOf<Sample>(
+  sequence: readonly Stretch<Sample>[],
+  a: string,
+  b: string,
+  of: (sample: Sample) => number,
+): Ratio {
+  const ratios = pairsOf(sequence, a, b).map(([x, y]) => of(x) / of(y));
+  return { ratio: medianOf(ratios), interval: bootstrapOf(ratios) };
+}
+
+/** The median of one arm's figure. Pure. */
+export function typicalOf<Sample>(
+  sequence: readonly Stretch<Sample>[],
+  arm: string,
+  of: (sample: Sample) => number,
+): number {
+  return medianOf(sequence.filter((stretch) => stretch.arm === arm).map(({ sample }) => of(sample)));
+}

@@ -1,0 +1,49 @@
+/**
+ * The order of one round: forward, backward, forward, … With two arms that is A B B A A B B A: a machine that grows slower or
+ * faster all the while favours neither. Pure.
+ *
+ * @param round counted from 0
+ */
+export function orderOf<T>(arms: readonly T[], round: number): T[] {
+  return round % 2 === 0 ? [...arms] : arms.toReversed();
+}
+
+/** One measured stretch of one arm. */
+export interface Stretch<Sample> {
+  readonly arm: string;
+  readonly round: number;
+  readonly sample: Sample;
+}
+
+/**
+ * Stretches of the same arm that follow each other, which the order brings about by itself (the B B and A A of A B B A A B B A): what
+ * the same thing measured twice differs by, in the very minutes of the comparison. Every other couple is turned round, as every
+ * other pair is. Pure.
+ */
+export function couplesOf<Sample>(sequence: readonly Stretch<Sample>[]): [Sample, Sample][] {
+  const couples: [Sample, Sample][] = [];
+  for (let i = 1; i < sequence.length; i++) {
+    const [first, second] = [sequence[i - 1], sequence[i]];
+    if (first === undefined || second === undefined) continue;
+    if (first.arm !== second.arm || first.round === second.round) continue;
+    couples.push(couples.length % 2 === 0 ? [first.sample, second.sample] : [second.sample, first.sample]);
+  }
+  return couples;
+}
+
+/** The samples of two arms, round by round. Pure. @throws RangeError when an arm lacks a round */
+export function pairsOf<Sample>(
+  sequence: readonly Stretch<Sample>[],
+  a: string,
+  b: string,
+): [Sample, Sample][] {
+  const rounds = new Set(sequence.map(({ round }) => round));
+  return [...rounds].map((round) => {
+    const of = (arm: string): Sample => {
+      const found = sequence.find((stretch) => stretch.round === round && stretch.arm === arm);
+      if (found === undefined) throw new RangeError(`round ${round} has no ${arm}`);
+      return found.sample;
+    };
+    return [of(a), of(b)];
+  });
+}

@@ -1,0 +1,60 @@
+import { ratioOf, typicalOf, type Measurement, type Ratio } from './method/measure.ts';
+import { isReached, round, type BenchRow } from './row.ts';
+
+/** A comparison of two arms, round by round. */
+export interface Paired<Sample> {
+  readonly name: string;
+  readonly unit: string;
+  readonly measurement: Measurement<Sample>;
+  /** Which arm is ours, and which it stands beside. */
+  readonly ours: string;
+  readonly beside: string;
+  /** The figure compared. */
+  readonly of: (sample: Sample) => number;
+  readonly baseline: string;
+  readonly better?: 'higher' | 'lower';
+  readonly goal?: number;
+  /** Where one comparison is not all: this instead of the median of the rounds' ratios. */
+  readonly ratio?: Ratio;
+  /** What else must hold, and the reason to give when it does not. */
+  readonly fault?: string | undefined;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Judges the ratio. Not passed without its control. */
+export function toPairedRow<Sample>(paired: Paired<Sample>): BenchRow {
+  const { measurement, of, better = 'higher', goal } = paired;
+  const { sequence, controls, attempts } = measurement;
+  const { ratio, interval } = paired.ratio ?? ratioOf(sequence, paired.ours, paired.beside, of);
+  const fault = paired.fault ?? controlFault(measurement);
+  return {
+    name: paired.name,
+    value: round(typicalOf(sequence, paired.ours, of)),
+    unit: paired.unit,
+    baseline: paired.baseline,
+    baselineValue: round(typicalOf(sequence, paired.beside, of)),
+    ratio: round(ratio),
+    interval: [round(interval[0]), round(interval[1])],
+    control: round(controls[0]?.ratio ?? Number.NaN),
+    better,
+    goal: goal ?? null,
+    passed: fault === undefined && isReached(ratio, goal, better),
+    judged: 'ratio',
+    details: {
+      ...paired.details,
+      rounds: measurement.rounds,
+      seconds: measurement.seconds,
+      controls: controls.map((control) => `${control.quantity} ${control.ratio.toFixed(3)}`),
+      attempts: attempts.map(round),
+      ...(fault === undefined ? {} : { reason: fault }),
+    },
+  };
+}
+
+/** Why a measurement says nothing; undefined when it does. */
+export function controlFault({ controlHolds, controls, attempts }: Measurement<unknown>): string | undefined {
+  if (controlHolds) return undefined;
+  const failed = controls.filter(({ holds }) => !holds);
+  const which = failed.map(({ quantity, ratio }) => `${quantity} ${ratio.toFixed(3)}`).join(', ');
+  return `the control did not hold, ${attempts.length} time(s): ${which}`;
+}

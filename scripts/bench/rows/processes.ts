@@ -1,0 +1,68 @@
+import { measure, ratioOf, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
+import { controlFault, toPairedRow } from '../paired-row.ts';
+import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { processesOf } from '../world/cpu.ts';
+import { startMapper } from '../world/mapper.ts';
+import { cpuPerAnswer, httpArm, type HttpSample } from './http-arm.ts';
+import { shortenArm } from './shorten.ts';
+
+const LINKS = 1_000;
+
+/** One mapper on two cores must not spend more on each request than on one. */
+export const processes: Bench = {
+  name: 'processes',
+  does: 'server CPU per redirect and per shorten with two processes, beside one',
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const cluster = await context.privateCluster();
+  await cluster.links.fill(LINKS, context);
+  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  const start = async (count: number) =>
+    startMapper(cluster, context.signal, { KEYMILL_PROCESSES: String(count) });
+  await using two = await start(2);
+  await using one = await start(1);
+  const grown = processesOf(two.pid) - processesOf(one.pid);
+  const requests = () => ({ kind: 'keys', file, offset: 0, count: LINKS }) as const;
+  const compare = async (what: string, arms: readonly Arm<HttpSample>[]): Promise<Measurement<HttpSample>> =>
+    measure(context, {
+      name: `processes: ${what}`,
+      arms,
+      watched: [cpuPerAnswer],
+      settle: async () => cluster.settle(context.signal),
+    });
+  const redirects = await compare('redirects', [
+    httpArm({ context, name: 'two', server: two, requests }),
+    httpArm({ context, name: 'one', server: one, requests }),
+  ]);
+  const shortens = await compare('shortens', [
+    shortenArm(context, cluster, two, 'two'),
+    shortenArm(context, cluster, one, 'one'),
+  ]);
+  const [ofRedirects, ofShortens] = [redirects, shortens].map(({ sequence }) => {
+    const cpu = (arm: string): number => round(typicalOf(sequence, arm, cpuPerAnswer.of));
+    return { two: cpu('two'), one: cpu('one'), ...ratioOf(sequence, 'two', 'one', cpuPerAnswer.of) };
+  });
+  if (ofRedirects === undefined || ofShortens === undefined) throw new RangeError('nothing was measured');
+  const isRedirectWorse = ofRedirects.ratio >= ofShortens.ratio;
+  const worse = isRedirectWorse ? redirects : shortens;
+  const other = isRedirectWorse ? shortens : redirects;
+  return toPairedRow({
+    name: 'processes',
+    unit: 'µs CPU/request',
+    measurement: worse,
+    ours: 'two',
+    beside: 'one',
+    of: cpuPerAnswer.of,
+    baseline: `one process; judged by the worse of redirects and shortens, here ${isRedirectWorse ? 'redirects' : 'shortens'}`,
+    better: 'lower',
+    goal: 1.1,
+    fault:
+      grown > 0
+        ? (controlFault(other) ?? controlFault(worse))
+        : 'this mapper stays one process: there is nothing to compare',
+    details: { cpuUsPerRedirect: ofRedirects, cpuUsPerShorten: ofShortens },
+  });
+}

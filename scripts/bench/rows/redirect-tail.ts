@@ -1,0 +1,66 @@
+import { LatencyClient } from '../load/latency.ts';
+import { runWrk } from '../load/wrk.ts';
+import { measure, type Arm } from '../method/measure.ts';
+import { medianOf } from '../method/statistics.ts';
+import { toPairedRow } from '../paired-row.ts';
+import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { startBareHttp } from '../world/bare-http.ts';
+import { startMapper } from '../world/mapper.ts';
+import { CONNECTIONS } from './http-arm.ts';
+
+const LINKS = 1_000;
+const LOAD = 0.5;
+
+/** The slow end of cached redirects at half of what the mapper can do, with every request due at its own time. */
+export const redirectTail: Bench = {
+  name: 'redirect-tail',
+  does: 'p99 at half of the maximum rate, open loop, beside bare node:http at the same rate',
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const cluster = await context.privateCluster();
+  await cluster.links.fill(LINKS, context);
+  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  const paths = cluster.links.keys(0, LINKS).map((key) => `/${key}`);
+  await using mapper = await startMapper(cluster, context.signal);
+  await using bare = await startBareHttp(mapper.url, paths[0] ?? '/', context.signal);
+  await using client = new LatencyClient(context.signal);
+  const rates: number[] = [];
+  for (let i = 0; i < (context.quick ? 1 : 4); i++) {
+    const requests = { kind: 'keys', file, offset: 0, count: LINKS } as const;
+    const { signal } = context;
+    rates.push(
+      (await runWrk({ url: mapper.url, connections: CONNECTIONS, seconds: 2, requests, signal })).perSecond,
+    );
+  }
+  // The first one was for the compiler.
+  const maximum = medianOf(rates.length > 1 ? rates.slice(1) : rates);
+  const perSecond = maximum * LOAD;
+  const open = (name: string, url: string): Arm<number> => ({
+    name,
+    run: async (seconds) => {
+      const durationMs = seconds * 1_000;
+      return (await client.run({ url, paths, connections: CONNECTIONS, durationMs, perSecond })).p99Ms;
+    },
+  });
+  const measurement = await measure(context, {
+    name: 'redirect-tail',
+    arms: [open('mapper', mapper.url), open('bare', bare.url)],
+    watched: [{ quantity: 'tail', of: (p99Ms) => p99Ms }],
+    rounds: 20,
+  });
+  return toPairedRow({
+    name: 'redirect-tail',
+    unit: 'ms',
+    measurement,
+    ours: 'mapper',
+    beside: 'bare',
+    of: (p99Ms) => p99Ms,
+    baseline: 'p99 of bare node:http at the same rate, same bytes',
+    better: 'lower',
+    goal: 1.5,
+    details: { maximumPerSecond: round(maximum), perSecond: round(perSecond), connections: CONNECTIONS },
+  });
+}

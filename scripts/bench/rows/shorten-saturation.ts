@@ -1,0 +1,74 @@
+import { measure, typicalOf } from '../method/measure.ts';
+import { pairsOf, type Stretch } from '../method/order.ts';
+import { bootstrapOf, medianOf } from '../method/statistics.ts';
+import { toPairedRow } from '../paired-row.ts';
+import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { startMapper } from '../world/mapper.ts';
+import { httpArm, throughput, type HttpSample } from './http-arm.ts';
+
+const STEPS = [64, 256, 1_024] as const;
+
+/** With 4 and 16 times the connections that saturate it, the mapper must not do less. */
+export const shortenSaturation: Bench = {
+  name: 'shorten-saturation',
+  does: `acknowledged links/s at ${STEPS.join(', ')} connections, beside the best of them`,
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const cluster = await context.privateCluster();
+  await using mapper = await startMapper(cluster, context.signal);
+  const arms = STEPS.map((connections) =>
+    httpArm({
+      context,
+      name: String(connections),
+      server: mapper,
+      connections,
+      requests: () => ({ kind: 'shorten' }) as const,
+      allowErrors: true,
+    }),
+  );
+  const measurement = await measure(context, {
+    name: 'shorten-saturation',
+    arms,
+    watched: [throughput],
+    settle: async () => cluster.settle(context.signal),
+  });
+  const { sequence } = measurement;
+  const rates = STEPS.map((step) => typicalOf(sequence, String(step), throughput.of));
+  const [best, worst] = [STEPS[rates.indexOf(Math.max(...rates))], STEPS[rates.indexOf(Math.min(...rates))]];
+  return toPairedRow({
+    name: 'shorten-saturation',
+    unit: 'links/s',
+    measurement,
+    ours: String(worst),
+    beside: String(best),
+    of: throughput.of,
+    baseline: 'acknowledged links/s at the best of these numbers of connections',
+    goal: 0.9,
+    ratio: worstOf(sequence),
+    details: {
+      perSecond: Object.fromEntries(STEPS.map((step, i) => [step, round(rates[i] ?? 0)])),
+      refusedShare: Object.fromEntries(
+        STEPS.map((step) => [step, round(typicalOf(sequence, String(step), ({ errorShare }) => errorShare))]),
+      ),
+    },
+  });
+}
+
+/**
+ * The worst step ÷ the best, from each step's median ratio to the first one. Not the worst of each round: that would be the noise's
+ * worst. The interval draws whole rounds anew.
+ */
+function worstOf(sequence: readonly Stretch<HttpSample>[]): { ratio: number; interval: [number, number] } {
+  const steps = STEPS.map((step) =>
+    pairsOf(sequence, String(step), String(STEPS[0])).map(([a, b]) => a.perSecond / b.perSecond),
+  );
+  const rounds = steps[0]?.map((_, round) => round) ?? [];
+  const of = (some: readonly number[]): number => {
+    const medians = steps.map((ratios) => medianOf(some.map((round) => ratios[round] ?? Number.NaN)));
+    return Math.min(...medians) / Math.max(...medians);
+  };
+  return { ratio: of(rounds), interval: bootstrapOf(rounds, of) };
+}

@@ -1,0 +1,105 @@
+import { LatencyClient } from '../load/latency.ts';
+import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
+import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
+import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { residentBytesOf } from '../world/cpu.ts';
+import { startMapper } from '../world/mapper.ts';
+import { keySequence } from '../world/key-sequence.ts';
+import { CONNECTIONS } from './http-arm.ts';
+
+const MIB = 2 ** 20;
+const WINDOW_S = 10;
+const FULL = { links: 100_000, warmUp: 30, windows: 90, windowS: WINDOW_S };
+const QUICK = { links: 10_000, warmUp: 1, windows: 4, windowS: 1 };
+const READS_PER_WRITE = 5;
+const PATHS = 12_000;
+/** Small, so that it is full long before the warm-up is over: a cache that fills is no leak. */
+const CACHE_BYTES = 4 * MIB;
+const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
+/** A rise that the noise cannot explain is still none if it is less than this share in an hour (memory), in the whole time (p99). */
+const MEMORY_PER_HOUR = 0.02;
+const P99_DRIFT = 0.1;
+
+/** Twenty minutes of reads and writes at half of what the mapper can do: what grows, shows. */
+export const soak: Bench = {
+  name: 'soak',
+  does: `20 minutes of mixed load, ${READS_PER_WRITE} redirects to 1 shorten: memory slope and p99 drift`,
+  long: true,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const { links, warmUp, windows, windowS } = context.quick ? QUICK : FULL;
+  const cluster = await context.privateCluster();
+  await cluster.links.fill(links, context);
+  const settings = { KEYMILL_CACHE_MAX_BYTES: String(CACHE_BYTES) };
+  await using mapper = await startMapper(cluster, context.signal, settings);
+  await using client = new LatencyClient(context.signal);
+  let seed = 0;
+  const keys = cluster.links.keys(0, links);
+  const load = async (perSecond?: number): Promise<LatencyResult> => {
+    const sequence = keySequence({ links, alpha: 1, unknownShare: 0, count: PATHS, seed: ++seed });
+    const task: LatencyTask = {
+      url: mapper.url,
+      paths: Array.from(sequence, (index) => `/${keys[index]}`),
+      body: BODY,
+      readsPerWrite: READS_PER_WRITE,
+      connections: CONNECTIONS,
+      durationMs: windowS * 1_000,
+    };
+    return client.run(perSecond === undefined ? task : { ...task, perSecond });
+  };
+  await load();
+  const perSecond = (await load()).perSecond / 2;
+  const progress = context.progress('soak', warmUp + windows, 'windows');
+  const seen: { p99Ms: number; resident: number; perSecond: number }[] = [];
+  for (let i = 0; i < warmUp + windows; i++) {
+    context.signal.throwIfAborted();
+    const { p99Ms, perSecond: reached } = await load(perSecond);
+    if (i >= warmUp) seen.push({ p99Ms, resident: residentBytesOf(mapper.pid), perSecond: reached });
+    progress.update(i + 1);
+  }
+  progress.stop();
+  const resident = medianOf(seen.map((window) => window.resident));
+  const p99Ms = medianOf(seen.map((window) => window.p99Ms));
+  const perHour = scaled(trendOf(seen.map((window) => window.resident)), 3_600 / windowS);
+  const drift = scaled(trendOf(seen.map((window) => window.p99Ms)), windows);
+  const isFlat = !rises(perHour, MEMORY_PER_HOUR * resident);
+  const isSteady = !rises(drift, P99_DRIFT * p99Ms);
+  const half = Math.floor(seen.length / 2);
+  const rateOf = (some: typeof seen): number => medianOf(some.map((window) => window.perSecond));
+  return {
+    ...toRow({
+      name: 'soak',
+      unit: 'MiB/hour',
+      value: perHour.slope / MIB,
+      samples: [],
+      interval: [perHour.interval[0] / MIB, perHour.interval[1] / MIB],
+      baseline: 'resident memory after the warm-up, in MiB',
+      baselineValue: resident / MIB,
+      control: rateOf(seen.slice(0, half)) / rateOf(seen.slice(half)),
+      better: 'lower',
+      holds: isFlat && isSteady,
+      details: {
+        perSecond: round(perSecond),
+        seconds: windows * windowS,
+        warmUpSeconds: warmUp * windowS,
+        p99Ms: round(p99Ms),
+        p99DriftMs: round(drift.slope),
+        p99DriftInterval: drift.interval.map(round),
+        memory: isFlat ? 'flat' : 'rises',
+        p99: isSteady ? 'no drift' : 'drifts',
+        test: `Theil–Sen slope over windows of ${windowS} s, 95 % interval by Kendall’s S: rises only if the interval lies above 0 and the slope above ${MEMORY_PER_HOUR * 100} % of the memory in an hour, ${P99_DRIFT * 100} % of p99 in the whole time`,
+      },
+    }),
+  };
+}
+
+function scaled({ slope, interval: [low, high] }: Trend, factor: number): Trend {
+  return { slope: slope * factor, interval: [low * factor, high * factor] };
+}
+
+/** Not by noise, and by more than anybody would mind. Pure. */
+export function rises({ slope, interval: [low] }: Trend, minded: number): boolean {
+  return low > 0 && slope > minded;
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+interface Stat {
+  readonly parent: number;
+  readonly ticks: number;
+}
+
+/** The kernel's unit of `utime` and `stime`: 100 a second on every Linux of today (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time in ms that these processes and all their descendants have used, in user and kernel mode. One that is gone counts nothing. */
+export function cpuMsOf(pids: readonly number[]): number {
+  const stats = readStats();
+  const wanted = new Set(pids);
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const [pid, { parent }] of stats) {
+      if (!wanted.has(parent) || wanted.has(pid)) continue;
+      wanted.add(pid);
+      grown = true;
+    }
+  }
+  const ticks = [...wanted].reduce((sum, pid) => sum + (stats.get(pid)?.ticks ?? 0), 0);
+  return (ticks * 1_000) / TICKS_PER_SECOND;
+}
+
+/** How many processes there are below and including `pid`. */
+export function processesOf(pid: number): number {
+  const stats = readStats();
+  const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
+  return (stats.has(pid) ? 1 : 0) + below.reduce((sum, child) => sum + processesOf(child), 0);
+}
+
+function readStats(): Map<number, Stat> {
+  const stats = new Map<number, Stat>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      stats.set(Number(name), parseStat(readFileSync(`/proc/${name}/stat`, 'latin1')));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return stats;
+}
+
+/** Pure. Names may hold spaces and brackets: the fields are counted from the last bracket on. */
+export function parseStat(text: string): Stat {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
+}
+
+/** Resident memory in bytes of a process and all its descendants. */
+export function residentBytesOf(pid: number): number {
+  const stats = readStats();
+  const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
+  return residentOf(pid) + below.reduce((sum, child) => sum + residentBytesOf(child), 0);
+}
+
+function residentOf(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Binds all threads of a process, present and to come, to one CPU. */
+export function pin(pid: number, cpu: number): void {
+  execFileSync('taskset', ['-a', '-c', '-p', String(cpu), String(pid)], { stdio: 'ignore' });
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { openMysql } from '../../db/mysql.ts';
+import { readRecord, type BenchRecord } from '../bench/record/record-file.ts';
+import { REPOSITORY } from '../cluster/run-dir.ts';
+import type { Measured } from './capacity-plan.ts';
+import { UsageError } from './errors.ts';
+import { Inquiry } from './sources/ask.ts';
+import { findCluster } from './sources/find-cluster.ts';
+
+/** A figure, and where it is from. */
+export interface Sourced {
+  readonly value: number | null;
+  readonly source: string;
+}
+
+export type SourcedFigures = Readonly<
+  Record<Exclude<keyof Measured, 'pools' | 'shardsPerProducer'>, Sourced>
+>;
+
+/** A table with fewer links says little: half of its pages may be empty. */
+const LEAST_ROWS = 100_000;
+
+/**
+ * A million links with targets of 48 characters, inserted in batches of 100,000: what the server says that the table takes.
+ * Measured on MariaDB 10.11 by the bench `redirect-zipf`; longer targets add their length.
+ */
+const DEFAULT_ROW_BYTES = 170;
+/** By the mapper's own account, for the same links (`keymill_link_cache_bytes` ÷ `keymill_link_cache_entries`). */
+const DEFAULT_CACHE_BYTES = 400;
+
+const RECORD = join(REPOSITORY, 'docs/benchmarks.json');
+
+/** Figures from the recorded benches, and the size of a row from the running cluster, if there is one with enough links. */
+export async function readMeasured(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<SourcedFigures> {
+  const record = readRecord(RECORD);
+  const ofRow = await rowBytesOfCluster(env);
+  return {
+    rowBytes: ofRow ?? detailOf(record, 'redirect-zipf', 'rowBytes', DEFAULT_ROW_BYTES),
+    cacheBytesPerLink: detailOf(record, 'redirect-zipf', 'cacheBytesPerLink', DEFAULT_CACHE_BYTES),
+    shortensPerSecond: valueOf(record, 'shorten'),
+    redirectsPerSecond: valueOf(record, 'redirect-zipf'),
+    deliveredPerSecond: valueOf(record, 'deliver'),
+    generatedPerSecond: valueOf(record, 'generate'),
+  };
+}
+
+function valueOf({ rows }: BenchRecord, name: string): Sourced {
+  const run = rows[name]?.[0];
+  if (run === undefined) return { value: null, source: `not measured yet: ./scripts/keymill bench ${name}` };
+  return { value: run.value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
+}
+
+function detailOf({ rows }: BenchRecord, name: string, detail: string, fallback: number): Sourced {
+  const run = rows[name]?.[0];
+  const value = run?.details[detail];
+  if (run === undefined || typeof value !== 'number')
+    return { value: fallback, source: 'default: 48-character targets' };
+  return { value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
+}
+
+/** Of the largest urls server that answers; undefined without a cluster, or with few links in it. */
+async function rowBytesOfCluster(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Sourced | undefined> {
+  const servers = urlsServers(env);
+  const inquiry = new Inquiry();
+  const sizes = await Promise.all(
+    servers.map(async ({ name, url }) => inquiry.ask(name, async () => tableSize(name, url))),
+  );
+  const [rows, bytes] = sizes.reduce<[number, number]>(
+    ([rows, bytes], size) => [rows + (size?.rows ?? 0), bytes + (size?.bytes ?? 0)],
+    [0, 0],
+  );
+  if (rows < LEAST_ROWS) return undefined;
+  return {
+    value: bytes / rows,
+    source: `this cluster's information_schema, ${rows.toLocaleString('en-US')} links`,
+  };
+}
+
+function urlsServers(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly { name: string; url: string }[] {
+  try {
+    return findCluster(env).config.stores.urlsDbs;
+  } catch (error) {
+    // No cluster here: there is nothing to measure, and nothing wrong with that.
+    if (error instanceof UsageError) return [];
+    throw error;
+  }
+}
+
+async function tableSize(name: string, url: string): Promise<{ rows: number; bytes: number } | undefined> {
+  const db = openMysql(url, { name, connections: 1 });
+  try {
+    const sql =
+      "SELECT table_rows AS n, data_length + index_length AS bytes FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'urls'";
+    const found = await db.query<{ n: number; bytes: number }>(sql);
+    const size = found[0];
+    return size === undefined ? undefined : { rows: size.n, bytes: size.bytes };
+  } finally {
+    await db.close();
+  }
+}

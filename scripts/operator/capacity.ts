@@ -1,0 +1,174 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
+import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
+import { formatTable } from './terminal/table.ts';
+import { note, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { formatFigure } from './terminal/units.ts';
+
+const TB = 1e12;
+const TIB = 2 ** 40;
+const GIB = 2 ** 30;
+
+/** The defaults of producers: docs/configuration.md. */
+const POOLS = { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 };
+const SHARDS_PER_PRODUCER = 2;
+
+interface Options extends Omit<Demand, 'shardBytes' | 'regionBits'> {
+  readonly shardTb: number;
+  readonly rowBytes?: number;
+  readonly json?: true;
+}
+
+export function addCapacityCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('capacity')
+    .description(
+      'Computes how large a cluster must be, from what is asked for and from what was measured: the size of a row in the running ' +
+        'cluster (if it has enough links), and the rates and sizes in docs/benchmarks.json. docs/capacity.md explains each line.',
+    )
+    .option('--links-per-year <n>', 'links made in a year', positive, 2e9)
+    .option('--years <n>', 'how long they are kept', positive, 10)
+    .option('--reads-per-write <n>', 'redirects for each shorten', positive, 5)
+    .option('--peak-factor <n>', 'the busiest moment ÷ the average', atLeastOne, 3)
+    .option('--row-bytes <n>', 'of a stored link (default: measured)', positive)
+    .option('--cache-share <share>', 'of all stored links, so many in memory: 0 to 1', share, 0.2)
+    .option('--shards <n>', 'machines that the slots are spread over', atLeastOne, 32)
+    .option('--shard-tb <n>', 'what each of them may hold, in TB (10^12 bytes)', positive, 2)
+    .option('--redis-shards <n>', 'key pools', atLeastOne, 4)
+    .option('--keys-dbs <n>', 'keys-db shards', atLeastOne, 4)
+    .option('--key-length <n>', 'characters of a key, 6 to 10', keyLength, 8)
+    .option('--utilisation <share>', 'how much of a measured rate to plan with', share, 0.5)
+    .option('--json', 'one JSON document on stdout: {"demand","measured","plan"}')
+    .action(async (options: Options) => {
+      const figures = await readMeasured(terminal.env);
+      const demand = demandOf(options);
+      const sources =
+        options.rowBytes === undefined
+          ? figures
+          : { ...figures, rowBytes: { value: options.rowBytes, source: 'as given' } };
+      const measured = measuredOf(sources);
+      const plan = planCapacity(demand, measured);
+      if (options.json) {
+        printJson(terminal, { demand, measured, sources: sourcesOf(sources), plan });
+        return;
+      }
+      printLines(terminal, lines(demand, measured, plan));
+      note(terminal, '\nReckoned with:');
+      for (const [name, { value, source }] of Object.entries(sources))
+        note(terminal, `  ${name}: ${value === null ? 'unknown' : formatFigure(value)} (${source})`);
+    });
+}
+
+function demandOf(options: Options): Demand {
+  return {
+    linksPerYear: options.linksPerYear,
+    years: options.years,
+    readsPerWrite: options.readsPerWrite,
+    peakFactor: options.peakFactor,
+    cacheShare: options.cacheShare,
+    shards: options.shards,
+    shardBytes: options.shardTb * TB,
+    redisShards: options.redisShards,
+    keyLength: options.keyLength,
+    keysDbs: options.keysDbs,
+    regionBits: options.keyLength >= 8 ? 10 : 4,
+    utilisation: options.utilisation,
+  };
+}
+
+function measuredOf(figures: SourcedFigures): Measured {
+  return {
+    rowBytes: figures.rowBytes.value ?? Number.NaN,
+    cacheBytesPerLink: figures.cacheBytesPerLink.value ?? Number.NaN,
+    shortensPerSecond: figures.shortensPerSecond.value,
+    redirectsPerSecond: figures.redirectsPerSecond.value,
+    deliveredPerSecond: figures.deliveredPerSecond.value,
+    generatedPerSecond: figures.generatedPerSecond.value,
+    pools: POOLS,
+    shardsPerProducer: SHARDS_PER_PRODUCER,
+  };
+}
+
+function sourcesOf(figures: SourcedFigures): Record<string, string> {
+  return Object.fromEntries(Object.entries(figures).map(([name, { source }]) => [name, source]));
+}
+
+function lines(demand: Demand, measured: Measured, plan: CapacityPlan): string[] {
+  const { writesPerSecond, readsPerSecond, storage, cache, keySpace, pools } = plan;
+  const years = keySpace.yearsUntilExhausted;
+  const unknown = 'unknown: a rate was not measured yet';
+  const rows: [string, string][] = [
+    ['shortens', `${rate(writesPerSecond.average)} on average, ${rate(writesPerSecond.peak)} at the peak`],
+    ['redirects', `${rate(readsPerSecond.average)} on average, ${rate(readsPerSecond.peak)} at the peak`],
+    ['links', `${formatFigure(plan.links)} after ${formatFigure(demand.years)} years`],
+    [
+      'storage',
+      `${bytes(storage.totalBytes)} in all, ${bytes(storage.perShardBytes)} on each of ${demand.shards} shards`,
+    ],
+    [
+      'shards',
+      `${storage.shardsNeeded} of ${bytes(demand.shardBytes)} would do; ${demand.shards} are full after ${formatFigure(storage.yearsUntilFull)} years`,
+    ],
+    [
+      'cache',
+      `${bytes(cache.totalBytes)} in all mappers for ${formatFigure(cache.links)} links (${percent(demand.cacheShare)})`,
+    ],
+    [
+      'key space',
+      `${percent(keySpace.usedShare)} of ${formatFigure(keySpace.keys)} keys of ${demand.keyLength} characters`,
+    ],
+    [
+      'keys last',
+      `${formatFigure(years.configured)} years with ${demand.keysDbs} keys-dbs, ${formatFigure(years.all)} years with all there can be`,
+    ],
+    [
+      'pools',
+      `${formatFigure(pools.low)} to ${formatFigure(pools.high)} keys in each of ${demand.redisShards}: the peak for ${formatFigure(pools.secondsHeld)} s without a producer`,
+    ],
+    ['mappers', plan.mapperProcesses === null ? unknown : `${plan.mapperProcesses} processes at the peak`],
+    [
+      'producers',
+      plan.producers === null
+        ? unknown
+        : `${plan.producers}, ${measured.shardsPerProducer} shards each, one of them spare`,
+    ],
+  ];
+  return formatTable([{ title: 'what' }, { title: 'how much' }], rows);
+}
+
+function rate(perSecond: number): string {
+  return `${formatFigure(perSecond)}/s`;
+}
+
+function bytes(count: number): string {
+  if (count >= TIB) return `${formatFigure(count / TB)} TB`;
+  return count >= GIB ? `${formatFigure(count / 1e9)} GB` : `${formatFigure(count / 1e6)} MB`;
+}
+
+function percent(part: number): string {
+  return `${Number((part * 100).toPrecision(3))} %`;
+}
+
+function numberFrom(text: string, min: number, max: number, expected: string): number {
+  const number = /^\d+(\.\d+)?(e\d{1,2})?$/i.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new InvalidArgumentError(`Expected ${expected}.`);
+}
+
+function positive(text: string): number {
+  return numberFrom(text, Number.MIN_VALUE, 1e15, 'a number above 0, such as 2e9');
+}
+
+function atLeastOne(text: string): number {
+  return numberFrom(text, 1, 1e6, 'a number of 1 or more');
+}
+
+function share(text: string): number {
+  return numberFrom(text, 0.001, 1, 'a share above 0 and up to 1, such as 0.2');
+}
+
+function keyLength(text: string): number {
+  const length = numberFrom(text, 6, 10, 'a whole number from 6 to 10');
+  if (!Number.isInteger(length)) throw new InvalidArgumentError('Expected a whole number from 6 to 10.');
+  return length;
+}

@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import { planCapacity, type Demand, type Measured } from '../../scripts/operator/capacity-plan.ts';
+import { runKeymill } from './run-keymill.ts';
+
+const DEMAND: Demand = {
+  linksPerYear: 31_536_000 * 100,
+  years: 10,
+  readsPerWrite: 5,
+  peakFactor: 4,
+  cacheShare: 0.2,
+  shards: 32,
+  shardBytes: 2e12,
+  redisShards: 4,
+  keyLength: 8,
+  keysDbs: 4,
+  regionBits: 10,
+  utilisation: 0.5,
+};
+const MEASURED: Measured = {
+  rowBytes: 200,
+  cacheBytesPerLink: 500,
+  shortensPerSecond: 1_000,
+  redirectsPerSecond: 10_000,
+  deliveredPerSecond: 400,
+  generatedPerSecond: 800,
+  pools: { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 },
+  shardsPerProducer: 2,
+};
+
+/** [what, computed, by hand] for 100 shortens a second on average. */
+const BY_HAND: readonly (readonly [string, (plan: ReturnType<typeof planCapacity>) => unknown, unknown])[] = [
+  ['writes', (plan) => plan.writesPerSecond, { average: 100, peak: 400 }],
+  ['reads', (plan) => plan.readsPerSecond, { average: 500, peak: 2_000 }],
+  ['links', (plan) => plan.links, 31_536_000_000],
+  // 31,536,000,000 × 200
+  ['storage', (plan) => plan.storage.totalBytes, 6_307_200_000_000],
+  ['storage of a shard', (plan) => plan.storage.perShardBytes, 197_100_000_000],
+  // 6.3072 TB in shards of 2 TB
+  ['shards needed', (plan) => plan.storage.shardsNeeded, 4],
+  // 64 TB ÷ 0.63072 TB a year
+  ['years until full', (plan) => plan.storage.yearsUntilFull.toFixed(2), '101.47'],
+  // a fifth of the links × 500
+  ['cache', (plan) => plan.cache, { links: 6_307_200_000, totalBytes: 3_153_600_000_000 }],
+  ['keys', (plan) => plan.keySpace.keys, 281_474_976_710_656],
+  ['used share', (plan) => plan.keySpace.usedShare.toFixed(8), '0.00011204'],
+  // 4 × 2^38 ÷ 3,153,600,000, and 2^48 ÷ the same
+  ['keys-dbs last', (plan) => plan.keySpace.yearsUntilExhausted.configured.toFixed(2), '348.65'],
+  ['keys last', (plan) => plan.keySpace.yearsUntilExhausted.all.toFixed(0), '89255'],
+  // 100 keys/s leave each of 4 pools: 5 minutes are 30,000; low at 0.4 of that; 120,000 ÷ 400
+  ['pools', (plan) => plan.pools, { low: 12_000, high: 30_000, secondsHeld: 300 }],
+  // 400 ÷ 500 + 2,000 ÷ 5,000 = 1.2
+  ['mappers', (plan) => plan.mapperProcesses, 2],
+  // 400 ÷ 200 + 400 ÷ 400 = 3; 4 keys-dbs at 2 each and a spare one are 3
+  ['producers', (plan) => plan.producers, 3],
+];
+
+describe('capacity: the arithmetic', () => {
+  for (const [what, of, expected] of BY_HAND) {
+    it(`${what} as by hand`, () => {
+      expect(of(planCapacity(DEMAND, MEASURED))).to.deep.equal(expected);
+    });
+  }
+
+  it('what was never measured stays open', () => {
+    const plan = planCapacity(DEMAND, { ...MEASURED, redirectsPerSecond: null, deliveredPerSecond: null });
+    expect(plan).to.deep.include({ mapperProcesses: null, producers: null });
+  });
+
+  it('more work needs more processes, and a producer may be lost', () => {
+    const busy = planCapacity({ ...DEMAND, readsPerWrite: 500 }, MEASURED);
+    // 0.8 + 200,000 ÷ 5,000
+    expect(busy.mapperProcesses).to.equal(41);
+    expect(planCapacity({ ...DEMAND, keysDbs: 16 }, MEASURED).producers).to.equal(9);
+  });
+});
+
+describe('keymill capacity', () => {
+  const nowhere = { KEYMILL_RUN_DIR: '/nonexistent/keymill' };
+
+  it('--json gives demand, figures with their sources, and the plan', async () => {
+    const { exitCode, stdout } = await runKeymill(
+      ['capacity', '--links-per-year', '3153600000', '--row-bytes', '200', '--json'],
+      nowhere,
+    );
+    expect(exitCode).to.equal(0);
+    const { demand, measured, sources, plan } = JSON.parse(stdout) as {
+      demand: Demand;
+      measured: Measured;
+      sources: Record<string, string>;
+      plan: ReturnType<typeof planCapacity>;
+    };
+    expect(demand.shards).to.equal(32);
+    expect(measured.rowBytes).to.equal(200);
+    expect(sources['rowBytes']).to.equal('as given');
+    expect(plan.storage.totalBytes).to.equal(6_307_200_000_000);
+  });
+
+  it('says in words what it computed, and where its figures are from', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['capacity'], nowhere);
+    expect(exitCode).to.equal(0);
+    expect(stdout).to.include('63.4/s on average, 190/s at the peak').and.include('on each of 32 shards');
+    expect(stderr).to.match(/rowBytes: \d+ \(.+\)/);
+  });
+
+  for (const [option, value] of [
+    ['--cache-share', '3'],
+    ['--key-length', '7.5'],
+    ['--links-per-year', 'many'],
+    ['--shards', '0'],
+  ] as const) {
+    it(`refuses ${option} ${value}`, async () => {
+      const { exitCode, stdout, stderr } = await runKeymill(['capacity', option, value], nowhere);
+      expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+      expect(stderr).to.include(option);
+    });
+  }
+});
