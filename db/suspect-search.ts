@@ -44,7 +44,10 @@ export class SuspectSearch {
     this.#options = options;
   }
 
-  /** One pass. @throws StoreUnavailableError when the keys-db does not answer; the signal's reason */
+  /**
+   * One pass. @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
+   * Modelled in test/model/hand-off.pml.
+   */
   async run(signal?: AbortSignal): Promise<SearchResult> {
     const { keysDb, log } = this.#options;
     const { claimedTo } = await keysDb.ownership();

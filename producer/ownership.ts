@@ -39,7 +39,10 @@ export async function raiseOwnEpoch(
   return repeatUntilDone({ what, gate, log, timeoutMs: RAISE_TIMEOUT_MS }, signal, () => raiseOnce(options));
 }
 
-/** Repeating it is safe: the keys-db raises once for each czxid, and a row with our czxid holds our epoch. */
+/**
+ * Repeating it is safe: the keys-db raises once for each czxid, and a row with our czxid holds our epoch.
+ * Modelled in test/model/hand-off.pml.
+ */
 async function raiseOnce(options: OwnershipOptions): Promise<number | undefined> {
   const { keysDb, lock, ensemble, owner } = options;
   const [epoch, floor] = await Promise.all([

@@ -61,6 +61,7 @@ export class Recycler {
   /**
    * Searches, and claims again what has been missing longer than the quarantine. One search at a time. When the reign ends
    * meanwhile its shard counts as unreachable: the next holder searches anew.
+   * Modelled in test/model/hand-off.pml.
    */
   async recycle(): Promise<RecycleResult> {
     const { shard, signal } = this.#options;

@@ -18,7 +18,7 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [containers] [load]: what the caller needs.
+# bootstrap modules [servers] [containers] [load] [model]: what the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # Two launchers at the same moment: the second waits, and then finds nothing missing.
@@ -41,6 +41,7 @@ needs_install() {
       servers) find_missing_packages ;;
       containers) find_missing_container_tools ;;
       load) has wrk || missing_packages="$missing_packages wrk" ;;
+      model) find_missing_model_checker ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"
@@ -101,6 +102,13 @@ find_missing_container_tools() {
   { has dockerd || [ -S /var/run/docker.sock ] || [ -n "${DOCKER_HOST:-}" ]; } || missing_packages="$missing_packages docker.io"
   { has docker-compose || docker compose version >/dev/null 2>&1; } || missing_packages="$missing_packages docker-compose"
   has debootstrap || missing_packages="$missing_packages debootstrap"
+}
+
+# spin turns the model of the hand-off into C, which gcc compiles and, for that, libc6-dev's headers are needed.
+find_missing_model_checker() {
+  has spin || missing_packages="$missing_packages spin"
+  has gcc || missing_packages="$missing_packages gcc"
+  [ -f /usr/include/stdio.h ] || missing_packages="$missing_packages libc6-dev"
 }
 
 # The Node from the npm package needs libatomic.so.1, which a bare Debian lacks.

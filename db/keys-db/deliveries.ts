@@ -8,7 +8,10 @@ const READ_TIMEOUT_MS = 10_000;
 /** Marking is one statement over the whole batch: 50,000 rows took 0.2 s on a quiet server. */
 const MARK_TIMEOUT_MS = 30_000;
 
-/** Batches not yet completed, in order of their claim. One whose parts are all delivered still wants `markDelivered(batch, [])`. */
+/**
+ * Batches not yet completed, in order of their claim. One whose parts are all delivered still wants `markDelivered(batch, [])`.
+ * Modelled in test/model/hand-off.pml.
+ */
 export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   const rows = await db.query<BatchRow>(
     `SELECT ${BATCH_COLUMNS} FROM batches WHERE completed_at IS NULL ORDER BY id`,
@@ -48,6 +51,7 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 /**
  * Records that these parts have been delivered, and sets `delivered` on them. When none is left it completes the batch:
  * its keys become `used`, and its ids are suspects no more. Idempotent; true whatever reign says it, so not bound to an epoch.
+ * Modelled in test/model/hand-off.pml.
  */
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
   const left = batch.parts.filter((part, index) => !part.delivered && !partIndexes.includes(index));
@@ -103,7 +107,10 @@ export interface Loss {
   readonly incarnation: string;
 }
 
-/** Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError */
+/**
+ * Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError
+ * Modelled in test/model/hand-off.pml.
+ */
 export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<void> {
   const { affectedRows } = await settle(() =>
     db.execute(
