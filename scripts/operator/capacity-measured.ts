@@ -21,12 +21,12 @@ export type SourcedFigures = Readonly<
 const LEAST_ROWS = 100_000;
 
 /**
- * A million links with targets of 48 characters, inserted in batches of 100,000: what the server says that the table takes.
- * Measured on MariaDB 10.11 by the bench `redirect-zipf`; longer targets add their length.
+ * 100,000 links with targets of 48 characters, bulk-inserted: what MariaDB 10.11's `information_schema` says that the table takes
+ * (6,832,128 + 5,783,552 bytes for 100,255 rows). Longer targets add their length; pages half empty cost up to twice as much.
  */
-const DEFAULT_ROW_BYTES = 170;
-/** By the mapper's own account, for the same links (`keymill_link_cache_bytes` ÷ `keymill_link_cache_entries`). */
-const DEFAULT_CACHE_BYTES = 400;
+const DEFAULT_ROW_BYTES = 126;
+/** What the bench `cache-memory` accounted for each of 115,078 cached links. */
+const DEFAULT_CACHE_BYTES = 188;
 
 const RECORD = join(REPOSITORY, 'docs/benchmarks.json');
 
@@ -56,7 +56,7 @@ function detailOf({ rows }: BenchRecord, name: string, detail: string, fallback:
   const run = rows[name]?.[0];
   const value = run?.details[detail];
   if (run === undefined || typeof value !== 'number')
-    return { value: fallback, source: 'default: 48-character targets' };
+    return { value: fallback, source: 'default: measured with short targets, docs/capacity.md' };
   return { value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
 }
 
