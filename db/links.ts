@@ -31,6 +31,14 @@ export interface StoredLink {
   readonly deletedAt: Date | null;
 }
 
+/** What a redirect needs to know of a stored link. */
+export interface LinkTarget {
+  readonly key: string;
+  /** null: deleted. */
+  readonly originalUrl: string | null;
+  readonly expiresAt: Date | null;
+}
+
 /** A place in the order of the primary key. */
 export interface LinkPosition {
   readonly slot: number;
@@ -66,6 +74,8 @@ export interface UrlsDb {
   insert(rows: readonly LinkRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** The rows that exist, tombstones included, in no particular order. */
   find(keys: readonly string[], options?: { timeoutMs?: number }): Promise<StoredLink[]>;
+  /** Like {@link find}, but only what a redirect needs: half the work for driver and server. */
+  findTargets(keys: readonly string[], options?: { timeoutMs?: number }): Promise<LinkTarget[]>;
   /** Which of `keys` are bound (tombstones are). */
   existing(keys: readonly string[]): Promise<Set<string>>;
   /** Keys in the order of the primary key, from after `position` on: for a walk over all links in bounded memory. */
@@ -166,6 +176,22 @@ class MysqlUrlsDb implements UrlsDb {
       for (const row of rows) links.push(toLink(row));
     }
     return links;
+  }
+
+  async findTargets(
+    keys: readonly string[],
+    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
+  ): Promise<LinkTarget[]> {
+    const columns = 'unique_id, IF(deleted_at IS NULL, original_url, NULL), expires_at';
+    const targets: LinkTarget[] = [];
+    const sql = `SELECT ${columns} FROM urls WHERE ${PRIMARY_KEY_IN}`;
+    for (const chunk of chunksOf(keys)) {
+      const rows = await this.#db.queryArrays<[string, string | null, Date | null]>(sql, [idsOf(chunk)], {
+        timeoutMs,
+      });
+      for (const [key, originalUrl, expiresAt] of rows) targets.push({ key, originalUrl, expiresAt });
+    }
+    return targets;
   }
 
   async existing(keys: readonly string[]): Promise<Set<string>> {

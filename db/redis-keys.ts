@@ -13,3 +13,11 @@ export function producerKey(keysDb: string): string {
 
 /** Pub/sub channel on which a changed link's key is announced to every mapper. */
 export const INVALIDATION_CHANNEL = 'keymill:invalidate';
+
+/** On cache shards: a cached link. */
+export function cacheKey(key: string): string {
+  return `cache:${key}`;
+}
+
+/** On cache shards: hash of versions by stripe of keys. */
+export const CACHE_VERSIONS_KEY = 'cache-versions';

@@ -16,6 +16,9 @@ export const SCRIPTS = {
   skipTo: readScript('skip-to'),
   take: readScript('take'),
   putBack: readScript('put-back'),
+  cacheRead: readScript('cache-read'),
+  cacheFill: readScript('cache-fill'),
+  cacheForget: readScript('cache-forget'),
 } as const;
 
 function readScript(name: string): Script {

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { LinkTable } from './link-table.ts';
 import { PopularLinks } from './popular-links.ts';
-import { UnknownKeys } from './unknown-keys.ts';
+import { RecentKeys } from './recent-keys.ts';
 
 /** What a redirect needs to know of a link. */
 export interface CachedLink {
@@ -29,8 +29,13 @@ export interface LinkCacheOptions {
 export interface Fill {
   /** Whether an invalidation has overtaken it. */
   readonly isStale: boolean;
-  /** Stores what was read, unless the key was invalidated (or everything flushed) since the read began. */
-  store(entry: CacheEntry): void;
+  /** The key has changed a moment ago: only the primary is certain to know. */
+  readonly needsPrimary: boolean;
+  /**
+   * Stores what was read, unless the key was invalidated (or everything flushed) since the read began.
+   * @param ageMs how long ago it was true for certain; counts against its time to live
+   */
+  store(entry: CacheEntry, ageMs?: number): void;
   /** The read is over, whatever came of it. */
   end(): void;
 }
@@ -38,6 +43,8 @@ export interface Fill {
 /** Unknown keys must not crowd out links: they have their own small space. */
 const NEGATIVE_SHARE = 1 / 16;
 const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
+/** For the keys that changed lately: beyond it the oldest are left to the time to live of what is behind. */
+const CHANGED_MAX_BYTES = 2 ** 20;
 
 /** V8 makes a part of a string this long a view of the whole, which stays alive with it: here the request line. */
 const SHORTEST_VIEW = 13;
@@ -50,15 +57,17 @@ const SHORTEST_VIEW = 13;
  */
 export class LinkCache {
   readonly #links: PopularLinks;
-  readonly #unknown: UnknownKeys;
+  readonly #unknown: RecentKeys;
   readonly #fills = new Map<string, Set<{ isStale: boolean }>>();
+  readonly #changed: RecentKeys;
   readonly #ttlMs: number;
   readonly #now: () => number;
 
   constructor({ maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) }: LinkCacheOptions) {
     const negativeBytes = Math.min(maxBytes * NEGATIVE_SHARE, NEGATIVE_MAX_BYTES);
     this.#links = new PopularLinks(maxBytes - negativeBytes, seed);
-    this.#unknown = new UnknownKeys(negativeBytes, negativeTtlMs, now);
+    this.#unknown = new RecentKeys(negativeBytes, negativeTtlMs, now);
+    this.#changed = new RecentKeys(CHANGED_MAX_BYTES, ttlMs, now);
     this.#ttlMs = ttlMs;
     this.#now = now;
   }
@@ -108,14 +117,18 @@ export class LinkCache {
   /** Call before reading the database; the answer goes through the returned fill. */
   beginFill(key: string): Fill {
     const version = { isStale: false };
+    const needsPrimary = this.#changed.has(key);
     const fills = this.#fills.get(key) ?? new Set();
     this.#fills.set(key, fills.add(version));
     return {
       get isStale() {
         return version.isStale;
       },
-      store: (entry) => {
-        if (!version.isStale) this.#store(key, entry);
+      needsPrimary,
+      store: (entry, ageMs = 0) => {
+        if (version.isStale) return;
+        if (needsPrimary) this.#changed.delete(key);
+        this.#store(key, entry, ageMs);
       },
       end: () => {
         fills.delete(version);
@@ -128,6 +141,7 @@ export class LinkCache {
   invalidate(key: string): void {
     this.#links.delete(key);
     this.#unknown.delete(key);
+    this.#changed.add(flat(key));
     for (const version of this.#fills.get(key) ?? []) version.isStale = true;
   }
 
@@ -138,14 +152,14 @@ export class LinkCache {
     for (const fills of this.#fills.values()) for (const version of fills) version.isStale = true;
   }
 
-  #store(key: string, entry: CacheEntry): void {
+  #store(key: string, entry: CacheEntry, ageMs: number): void {
     if (entry === 'unknown') {
       this.#links.delete(key);
       this.#unknown.add(flat(key));
     } else {
       const { originalUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
       this.#unknown.delete(key);
-      this.#links.set(flat(key), originalUrl && flat(originalUrl), expiresAtMs, this.#now());
+      this.#links.set(flat(key), originalUrl && flat(originalUrl), expiresAtMs, this.#now() - ageMs);
     }
   }
 }

@@ -1,11 +1,12 @@
-import type { StoredLink } from '../db/links.ts';
+import type { LinkTarget } from '../db/links.ts';
 import { StoreUnavailableError } from '../db/store-errors.ts';
 import type { CacheEntry, Fill, LinkCache } from './link-cache.ts';
+import type { SharedCache } from './shared-cache.ts';
 import type { UrlsServers } from './urls-servers.ts';
 
 export interface FoundLink {
   readonly entry: CacheEntry;
-  readonly source: 'memory' | 'db';
+  readonly source: 'memory' | 'cache' | 'db';
 }
 
 interface Flight {
@@ -14,18 +15,20 @@ interface Flight {
 }
 
 /**
- * Links by key: memory first, then the primary, with one read per key under way however many ask.
+ * Links by key: memory first, then the shared cache if there is one, then the primary, with one read per key under way however many ask.
  *
  * A read that an invalidation has overtaken is not joined by later requests: they must see what changed.
  */
 export class LinkFinder {
   readonly #cache: LinkCache;
   readonly #servers: UrlsServers;
+  readonly #shared: SharedCache | undefined;
   readonly #flights = new Map<string, Flight>();
 
-  constructor(cache: LinkCache, servers: UrlsServers) {
+  constructor(cache: LinkCache, servers: UrlsServers, shared?: SharedCache) {
     this.#cache = cache;
     this.#servers = servers;
+    this.#shared = shared;
   }
 
   /** @throws StoreUnavailableError when only a server that is down could tell */
@@ -46,10 +49,20 @@ export class LinkFinder {
   }
 
   async #read(key: string, fill: Fill): Promise<FoundLink> {
+    if (this.#shared !== undefined && fill.needsPrimary) {
+      // Whoever changed it may not have reached the shard.
+      void this.#shared.forget(key);
+    }
+    const shared = fill.needsPrimary ? undefined : await this.#shared?.find(key);
+    if (shared?.link !== undefined) {
+      fill.store(shared.link, shared.ageMs);
+      return { entry: shared.link, source: 'cache' };
+    }
     try {
       const stored = await this.#servers.for(key).find(key);
       const entry = stored === undefined ? 'unknown' : toEntry(stored);
       fill.store(entry);
+      if (entry !== 'unknown' && !fill.isStale) shared?.store(entry);
       return { entry, source: 'db' };
     } catch (error) {
       // A link past its time but never invalidated beats no redirect while its server is down.
@@ -60,7 +73,6 @@ export class LinkFinder {
   }
 }
 
-function toEntry({ originalUrl, expiresAt, deletedAt }: StoredLink): CacheEntry {
-  const isTombstone = originalUrl === null || deletedAt !== null;
-  return { originalUrl: isTombstone ? undefined : originalUrl, expiresAtMs: expiresAt?.getTime() };
+function toEntry({ originalUrl, expiresAt }: LinkTarget): CacheEntry {
+  return { originalUrl: originalUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
 }

@@ -17,6 +17,7 @@ import { KeySupply } from './key-supply.ts';
 import { LinkCache } from './link-cache.ts';
 import { LinkFinder } from './link-finder.ts';
 import { createMapperMetrics, watchGauges } from './mapper-metrics.ts';
+import { openSharedCache } from './open-shared-cache.ts';
 import { pollEvery } from './polling.ts';
 import { RedirectTally } from './redirect-tally.ts';
 import { RequestIds } from './request-id.ts';
@@ -101,7 +102,11 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       onSubscribed: () => cache.flush(),
     }),
   );
-  const announce = async (key: string): Promise<void> => announceChange(stores, key);
+  const shared = await openSharedCache(config, log, stack);
+  const announce = async (key: string): Promise<void> => {
+    await shared?.forget(key);
+    await announceChange(stores, key);
+  };
   watchGauges(registry, { stores, supply, cache });
   const shortener = new Shortener({
     supply,
@@ -116,7 +121,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   let known: TargetRules | undefined;
   const rules = (): TargetRules => (known ??= { ownUrl: new URL(publicUrl()), allowPrivateTargets });
   const parse = createShortenRequestParser(rules, Date.now);
-  const finder = new LinkFinder(cache, servers);
+  const finder = new LinkFinder(cache, servers, shared);
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);

@@ -25,7 +25,7 @@ export class RedirectTally {
       expired: of('expired', source),
       deleted: of('deleted', source),
     });
-    this.#answered = { memory: from('memory'), db: from('db') };
+    this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
     this.#failed = { unavailable: of('unavailable', 'db'), error: of('error', 'db') };
   }
 

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS, type LogLevel } from '../log.ts';
 import { Env } from './env.ts';
-import { readStores, type StoresConfig } from './stores.ts';
+import { readCacheRedis, readStores, type RedisShardConfig, type StoresConfig } from './stores.ts';
 
 export interface ZooKeeperConfig {
   /** `host:port,host:port/chroot` */
@@ -38,6 +38,13 @@ export interface ProducerConfig extends ProcessConfig {
   readonly generation: { readonly low: number; readonly count: number };
 }
 
+export interface CacheConfig {
+  readonly maxBytes: number;
+  readonly ttlMs: number;
+  /** Redis shards that cache behind the memory of all mappers; none by default. */
+  readonly shards?: readonly RedisShardConfig[];
+}
+
 export interface MapperConfig extends ProcessConfig {
   readonly http: ListenConfig;
   /** Origin of short links without a slash at the end; undefined: the mapper's own address. */
@@ -45,7 +52,7 @@ export interface MapperConfig extends ProcessConfig {
   readonly allowPrivateTargets: boolean;
   readonly reserve: number;
   readonly queueLimit: number;
-  readonly cache: { readonly maxBytes: number; readonly ttlMs: number };
+  readonly cache: CacheConfig;
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
 }
 
@@ -78,8 +85,10 @@ export function readProducerConfig(source?: Source): ProducerConfig {
 /** @throws ConfigError listing every fault */
 export function readMapperConfig(source?: Source): MapperConfig {
   const env = new Env(source);
+  const general = readProcess(env);
+  const { stores } = general;
   const config: MapperConfig = {
-    ...readProcess(env),
+    ...general,
     http: { host: env.find('HTTP_HOST') ?? '127.0.0.1', port: env.integer('HTTP_PORT', 8080, 0, 65_535) },
     publicUrl: readPublicUrl(env),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
@@ -88,6 +97,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     cache: {
       maxBytes: env.integer('CACHE_MAX_BYTES', 64 * 2 ** 20, 0, 2 ** 40),
       ttlMs: env.integer('CACHE_TTL_MS', 60_000, 0, 86_400_000),
+      shards: readCacheRedis(env, stores),
     },
     clicks: {
       counted: env.boolean('COUNT_CLICKS', true),

@@ -117,6 +117,12 @@ export const VARIABLES = {
     unit: 'requests',
   },
   CACHE_MAX_BYTES: { meaning: 'memory for cached links in a mapper', default: '67108864', unit: 'bytes' },
+  CACHE_REDIS: {
+    meaning:
+      'Redis servers that cache links behind the memory of all mappers, none of the pools: name=redis://host:port,…',
+    default: 'none',
+    secret: true,
+  },
   CACHE_TTL_MS: {
     meaning: 'longest a cached link may outlive a lost invalidation',
     default: '60000',

@@ -63,17 +63,32 @@ function readKeySpace(env: Env): KeySpaceConfig {
   return { length, secret, regionBits: env.integer('REGION_BITS', length >= 8 ? 10 : 4, 1, 16) };
 }
 
+const REDIS_LIST = 'redis-1=redis://host:port,redis-2=redis://host:port,…';
+
 function readRedis(env: Env): RedisShardConfig[] {
-  const expected = 'redis-1=redis://host:port,redis-2=redis://host:port,…';
-  const shards = splitList(env.string('REDIS', expected)).flatMap((entry) => {
+  return parseRedis(env, 'REDIS', env.string('REDIS', REDIS_LIST));
+}
+
+/** Optional. What may be evicted must not stand beside what must never be lost: no server of the pools. */
+export function readCacheRedis(env: Env, { redis }: Pick<StoresConfig, 'redis'>): RedisShardConfig[] {
+  const shards = parseRedis(env, 'CACHE_REDIS', env.find('CACHE_REDIS') ?? '');
+  const hostOf = (url: string): string | undefined => URL.parse(url)?.host;
+  const pools = new Set(redis.map(({ url }) => hostOf(url)));
+  if (shards.some(({ url }) => url !== '' && pools.has(hostOf(url))))
+    env.fault('CACHE_REDIS', 'servers of its own, none of KEYMILL_REDIS');
+  return shards;
+}
+
+function parseRedis(env: Env, variable: 'REDIS' | 'CACHE_REDIS', value: string): RedisShardConfig[] {
+  const shards = splitList(value).flatMap((entry) => {
     const [name, url] = splitOnce(entry, '=');
     if (!NAME.test(name) || url === undefined) {
-      env.fault('REDIS', expected);
+      env.fault(variable, REDIS_LIST);
       return [];
     }
-    return [{ name, url: readUrl(env, 'REDIS', url, REDIS) }];
+    return [{ name, url: readUrl(env, variable, url, REDIS) }];
   });
-  requireDistinct(env, 'REDIS', shards);
+  requireDistinct(env, variable, shards);
   return shards;
 }
 
@@ -153,7 +168,7 @@ const REDIS = { protocol: 'redis:', needsPath: false, example: 'redis://host:por
 
 function readUrl(
   env: Env,
-  name: 'REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'USERS_DB',
+  name: 'REDIS' | 'CACHE_REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'USERS_DB',
   url: string,
   form: typeof MYSQL,
 ): string {
@@ -170,7 +185,7 @@ function readUrl(
 
 function requireDistinct(
   env: Env,
-  name: 'REDIS' | 'KEYS_DBS' | 'URLS_DBS',
+  name: 'REDIS' | 'CACHE_REDIS' | 'KEYS_DBS' | 'URLS_DBS',
   entries: readonly { name: string; url: string }[],
 ): void {
   for (const field of ['name', 'url'] as const) {

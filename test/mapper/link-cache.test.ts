@@ -160,6 +160,7 @@ describe('the link cache', () => {
         }
         for (const [key, target] of model) expect(roomy.get(key)).to.deep.equal(link(target));
       }),
+      { numRuns: 30 },
     );
   });
 

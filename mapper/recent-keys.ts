@@ -2,12 +2,12 @@
 const ENTRY_BYTES = 96;
 
 /**
- * Keys that do not exist, as the primary said moments ago: bounded in bytes, oldest forgotten first.
+ * Keys of which something is known for a short time: bounded in bytes, oldest forgotten first.
  *
  * Two generations: when the young one is half of the space, it becomes the old one and the old one is dropped whole. Nothing is evicted
- * one by one, however many unknown keys a client tries.
+ * one by one, however many keys a client tries.
  */
-export class UnknownKeys {
+export class RecentKeys {
   readonly #maxBytes: number;
   readonly #ttlMs: number;
   readonly #now: () => number;

@@ -1,0 +1,138 @@
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import { openCacheDb, type CacheDb } from '../../db/cache.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testRedis } from '../servers.ts';
+import { until } from '../until.ts';
+import { send, shorten } from './client.ts';
+import { viaProxy } from './faulty.ts';
+import { createWorld, type TestMapper, type World } from './world.ts';
+
+const log = createLog('test', 'cache', 'silent');
+
+describe('the cache shards behind the memory', () => {
+  let world: World;
+  let shards: Awaited<ReturnType<typeof viaProxy>>[];
+  let one: TestMapper;
+  let two: TestMapper;
+
+  before(async function () {
+    this.timeout(60_000);
+    world = await createWorld();
+    await world.fill(0, 200);
+    shards = await Promise.all((await testRedis(2)).map(viaProxy));
+    const cache = { maxBytes: 2 ** 22, ttlMs: 60_000, shards };
+    one = await world.start({ cache });
+    two = await world.start({ cache });
+  });
+
+  afterEach(() => {
+    for (const { proxy } of shards) proxy.heal();
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await world[Symbol.asyncDispose]();
+    for (const { proxy } of shards) await proxy.stop();
+  });
+
+  async function location(mapper: TestMapper, key: string): Promise<string | number | undefined> {
+    const { status, headers } = await send('GET', `${mapper.url}/${key}`);
+    return status === 302 ? headers.location : status;
+  }
+
+  async function edit(key: string, target: string): Promise<void> {
+    for (const { sql } of world.urls)
+      await sql.query('UPDATE urls SET original_url = ? WHERE unique_id = ?', [target, key]);
+  }
+
+  async function countOf(mapper: TestMapper, source: string): Promise<number> {
+    const { text } = await send('GET', `${mapper.adminUrl}/metrics`);
+    const found = new RegExp(`keymill_redirects_total\\{result="found",source="${source}"\\} (\\d+)`).exec(
+      text,
+    );
+    return Number(found?.[1] ?? 0);
+  }
+
+  /** On how many shards there is an entry. */
+  async function held(key: string): Promise<number> {
+    const clients = shards.map(({ url }) => new Redis(url));
+    const found = await Promise.all(clients.map(async (client) => client.exists(`cache:${key}`)));
+    for (const client of clients) client.disconnect();
+    return found.reduce((sum, count) => sum + count, 0);
+  }
+
+  async function create(alias: string): Promise<void> {
+    const { status } = await shorten(one.url, { long_url: 'https://example.com/old', custom_alias: alias });
+    expect(status).to.equal(201);
+  }
+
+  it('serve to one mapper what another one has read', async () => {
+    await create('read-by-one');
+    expect(await location(one, 'read-by-one')).to.equal('https://example.com/old');
+    // That one stored nothing there: it heard of the new alias, so the primary was asked. The next mapper knows of no change.
+    for (let reader = 1; reader <= 2; reader += 1) {
+      const source = reader === 1 ? 'db' : 'cache';
+      const mapper = await world.start({ cache: { maxBytes: 2 ** 22, ttlMs: 60_000, shards } });
+      expect(await location(mapper, 'read-by-one')).to.equal('https://example.com/old');
+      expect(await countOf(mapper, source), source).to.equal(1);
+      await until('the entry', async () => (await held('read-by-one')) === 1);
+    }
+  });
+
+  it('are not believed about a key that has just changed', async () => {
+    await create('edited');
+    await location(one, 'edited');
+    await edit('edited', 'https://example.com/new');
+    for (const { client } of world.redis) await client.publish('keymill:invalidate', 'edited');
+    for (const mapper of [one, two]) {
+      await until(
+        'the new target',
+        async () => (await location(mapper, 'edited')) === 'https://example.com/new',
+      );
+    }
+  });
+
+  it('are gone without when they hang or refuse', async function () {
+    this.timeout(10_000);
+    await create('without-cache');
+    for (const { proxy } of shards) proxy.silence();
+    expect(await location(two, 'without-cache')).to.equal('https://example.com/old');
+    expect(await location(two, 'no-such-key')).to.equal(404);
+    for (const { proxy } of shards) proxy.cut();
+    await create('without-cache-2');
+    expect(await location(two, 'without-cache-2')).to.equal('https://example.com/old');
+  });
+});
+
+describe('a cache shard', () => {
+  let db: CacheDb;
+
+  beforeEach(async () => {
+    const [server] = await testRedis();
+    db = openCacheDb({ name: 'cache-1', url: server?.url ?? '', log, timeoutMs: 1_000 });
+    await until('the connection', async () => db.read('key').then(Boolean, () => false));
+  });
+
+  afterEach(async () => db[Symbol.asyncDispose]());
+
+  it('returns what was stored, and for how long it may be used', async () => {
+    const { value, version } = await db.read('key');
+    expect(value).to.equal(undefined);
+    expect(await db.fill('key', version, 'text', 60_000)).to.equal(true);
+    const answer = await db.read('key');
+    expect(answer.value).to.equal('text');
+    expect(answer.remainingMs).to.be.within(50_000, 60_000);
+  });
+
+  it('never stores a fill that began before an invalidation', async () => {
+    const before = await db.read('key');
+    await db.forget('key');
+    expect(await db.fill('key', before.version, 'old', 60_000)).to.equal(false);
+    const after = await db.read('key');
+    expect(after.value).to.equal(undefined);
+    expect(await db.fill('key', after.version, 'new', 60_000)).to.equal(true);
+    await db.forget('key');
+    expect((await db.read('key')).value).to.equal(undefined);
+  });
+});
