@@ -1,6 +1,6 @@
 import { codeOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { SLOT_COUNT, slotOf } from './keyspace/placement.ts';
+import { slotOf } from './keyspace/placement.ts';
 import { openMysql, toSqlText, type Mysql } from './mysql.ts';
 import { checkSchema } from './schema-version.ts';
 import { formatSlots, holdsLinks, verifySlots } from './slots.ts';
@@ -248,28 +248,6 @@ class MysqlUrlsDb implements UrlsDb {
         `have links on another server. Point ${this.name} at that one or, if they never had a link, record them in its table \`slots\``,
     );
   }
-}
-
-/** The urls databases of the map, by the slot of a key. */
-export interface Links {
-  readonly dbs: readonly UrlsDb[];
-  dbFor(key: string): UrlsDb;
-}
-
-/** @throws RangeError when the map leaves a slot out or gives it twice (configuration refuses that before) */
-export function openLinks(dbs: readonly UrlsDb[]): Links {
-  const bySlot: (UrlsDb | undefined)[] = Array.from({ length: SLOT_COUNT });
-  for (const db of dbs) {
-    for (const slot of db.slots) {
-      if (bySlot[slot] !== undefined) throw new RangeError(`slot ${slot} is given to two urls databases`);
-      bySlot[slot] = db;
-    }
-  }
-  const complete = bySlot.filter((db) => db !== undefined);
-  if (complete.length !== SLOT_COUNT || bySlot.length !== SLOT_COUNT) {
-    throw new RangeError(`the urls databases do not cover the slots 0-${SLOT_COUNT - 1} exactly`);
-  }
-  return { dbs, dbFor: (key) => complete[slotOf(key)] as UrlsDb };
 }
 
 /** MariaDB and MySQL both turn this into one look-up of the primary key for each pair (500 pairs: 2.3 ms, measured). */

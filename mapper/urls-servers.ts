@@ -1,4 +1,5 @@
-import { openLinks, type UrlsDb } from '../db/links.ts';
+import { openLinks } from '../db/links-by-slot.ts';
+import type { UrlsDb } from '../db/links.ts';
 import type { UrlsServer } from './urls-server.ts';
 
 /** The urls servers of the map, by the slot of a key. */

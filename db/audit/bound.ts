@@ -1,4 +1,5 @@
-import { openLinks, type UrlsDb } from '../links.ts';
+import { openLinks } from '../links-by-slot.ts';
+import type { UrlsDb } from '../links.ts';
 
 /** Which keys are bound, asked from the servers that own their slots. */
 export async function findBound(

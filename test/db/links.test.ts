@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks, PRIMARY_KEY_IN, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { openLinks } from '../../db/links-by-slot.ts';
+import { PRIMARY_KEY_IN, type LinkRow, type UrlsDb } from '../../db/links.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';
 import {
