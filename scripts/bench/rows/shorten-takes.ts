@@ -1,5 +1,6 @@
 import { openRedis, type RedisClient } from '../../../db/redis-client.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
+import { KeymillError } from '../../../runtime/errors.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { pause } from '../../../runtime/retry.ts';
 import { runWrk } from '../load/wrk.ts';
@@ -51,6 +52,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       requests,
       signal,
     });
+    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole stretch');
     // What the stretch used up is refilled after it: that belongs to it.
     await cluster.settle(context.signal);
     const tookS = (monotonicMs() - startedMs) / 1_000;
