@@ -20,7 +20,7 @@ RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
  && printf 'keymill:x:10001:10001::/keymill:/sbin/nologin\n' >/root-fs/etc/passwd \
  && printf 'keymill:x:10001:\n' >/root-fs/etc/group \
  && chmod 1777 /root-fs/tmp \
- && rm -rf node_modules/node-* node_modules/.package-lock.json \
+ && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/node-bin-* node_modules/.package-lock.json \
  && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
  && mv node_modules /root-fs/keymill/
 

@@ -5,6 +5,7 @@ import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
 import { stopCluster } from './cluster/stop.ts';
+import { downContainers, findContainerMark } from './containers/up.ts';
 import { signalProcess } from './servers/identity.ts';
 
 function parseOptions(argv: readonly string[]): { wipe: boolean } {
@@ -37,6 +38,12 @@ async function main(): Promise<void> {
   const progress = new Progress();
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
+    if (findContainerMark(runDir) !== undefined) {
+      await downContainers(runDir, wipe, progress);
+      if (wipe) runDir.wipe();
+      progress.line(`everything is stopped; ${wipe ? 'the data is deleted' : 'the data is kept'}`);
+      return;
+    }
     const state = State.find(runDir);
     const isRunning = state !== undefined && state.processes().length > 0;
     if (state !== undefined) await stopCluster(runDir, state, progress);

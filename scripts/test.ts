@@ -1,14 +1,22 @@
 import { globSync } from 'node:fs';
 import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
-import { tolerateClosedOutput } from './cluster/progress.ts';
+import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
+import { cleanEngine, removeEngineDir } from './containers/clean.ts';
+import { openEngine } from './containers/engine.ts';
+import { ensureImages } from './containers/stand-ins.ts';
 
 const USAGE = `Usage: ./scripts/test [pattern…]
+       ./scripts/test containers [--clean]
 
 Without a pattern: format, lint, unused, types, then every test. With patterns: the checks of these names and the test files whose path
-holds one of them, such as "lint", "producer", "e2e" or "db/pool". The last line counts: N passed, N failed, N skipped.
+holds one of them, such as "lint", "producer", "e2e" or "db/pool". "containers" alone runs the suite on a Docker engine, which
+it installs and starts where there is none; --clean removes everything that it made there afterwards. The last line counts: N passed, N failed, N skipped.
 `;
+
+/** They need a Docker engine. */
+const CONTAINER_TESTS = 'test/containers/';
 
 interface Check {
   readonly name: string;
@@ -49,20 +57,38 @@ async function runMocha(files: readonly string[]): Promise<Tally> {
   return tallyOfMocha(output, exitCode);
 }
 
+/** On the engine that answers, else on one of our own, which is stopped at the end. */
+async function testContainers(args: readonly string[]): Promise<number> {
+  const unknown = args.filter((arg) => arg !== '--clean');
+  if (unknown.length > 0) {
+    process.stderr.write(`keymill: containers ${unknown.join(' ')}: only --clean may follow\n\n${USAGE}`);
+    return 2;
+  }
+  const progress = new Progress();
+  const engine = await openEngine((what) => progress.line(what));
+  try {
+    await ensureImages(engine.docker, (what) => progress.line(what));
+    const tally = await runMocha(globSync(`${CONTAINER_TESTS}**/*.test.ts`, { cwd: REPOSITORY }));
+    if (args.includes('--clean')) await cleanEngine(engine);
+    process.stdout.write(`${formatTally(tally)}\n`);
+    return tally.failed === 0 ? 0 : 1;
+  } finally {
+    await engine.release();
+    if (args.includes('--clean')) removeEngineDir(engine);
+  }
+}
+
 async function main(patterns: readonly string[]): Promise<number> {
   if (patterns.includes('--help') || patterns.includes('-h')) {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (patterns.includes('containers')) {
-    process.stderr.write('keymill: containers: not available yet\n');
-    return 2;
-  }
+  if (patterns[0] === 'containers') return testContainers(patterns.slice(1));
   const isWanted = (name: string): boolean =>
     patterns.length === 0 || patterns.some((pattern) => name.includes(pattern.replace(/^\.\//, '')));
   const checks = CHECKS.filter(({ name }) => patterns.length === 0 || patterns.includes(name));
   const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY })
-    .filter(isWanted)
+    .filter((file) => isWanted(file) && !file.startsWith(CONTAINER_TESTS))
     .toSorted((a, b) => (a < b ? -1 : 1));
   if (checks.length + files.length === 0) {
     process.stderr.write(`keymill: no test file's path holds ${patterns.join(' or ')}\n\n${USAGE}`);

@@ -4,11 +4,13 @@ import { bringUp } from './cluster/bring-up.ts';
 import { UsageError } from './cluster/errors.ts';
 import { Foreground } from './cluster/foreground.ts';
 import { takeLock } from './cluster/lock.ts';
-import { parseUpOptions, refuseUnavailable } from './cluster/options.ts';
+import { parseUpOptions, refuseUnavailable, type UpOptions } from './cluster/options.ts';
 import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { printSummary } from './cluster/report.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
+import { upInContainers } from './containers/foreground.ts';
+import { findContainerMark } from './containers/up.ts';
 import { identityOf } from './servers/identity.ts';
 
 async function main(): Promise<void> {
@@ -16,6 +18,8 @@ async function main(): Promise<void> {
   refuseUnavailable(options);
   const runDir = new RunDir();
   const progress = new Progress();
+  refuseOtherKind(options, runDir);
+  if (options.containers) return upInContainers(options, runDir, progress);
   const foreground = new Foreground(runDir, progress);
   const lock = await takeLock(
     runDir,
@@ -32,6 +36,18 @@ async function main(): Promise<void> {
     lock.release();
   }
   if (!options.detach) await foreground.untilStopped();
+}
+
+/** One run folder is one cluster: of processes, or of containers. */
+function refuseOtherKind({ containers }: UpOptions, runDir: RunDir): void {
+  if (!containers && findContainerMark(runDir) !== undefined)
+    throw new UsageError(
+      'the cluster here is one of containers: ./scripts/up --containers, or ./scripts/down --wipe',
+    );
+  if (containers && State.find(runDir) !== undefined)
+    throw new UsageError(
+      'the cluster here is one of processes: ./scripts/up, or ./scripts/down --wipe before --containers',
+    );
 }
 
 tolerateClosedOutput();

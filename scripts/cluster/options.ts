@@ -40,7 +40,7 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
     )
     .option('--detach', 'return when ready, and leave it running', false)
     .option('--faultable', 'put a proxy before every server, for drills with faults on the wire', false)
-    .option('--containers', 'run the servers in containers', false)
+    .option('--containers', 'run everything in containers, by docker-compose.yml', false)
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
     .helpOption('-h, --help', 'show this')
     .allowExcessArguments(false)
@@ -70,7 +70,6 @@ function count(name: string, description: string, min: number, max: number, only
 /** @throws UsageError for options that are announced but not there yet */
 export function refuseUnavailable(options: UpOptions): void {
   const asked = [
-    options.containers ? '--containers' : undefined,
     (options.processesPerMapper ?? 1) > 1 ? '--processes-per-mapper above 1' : undefined,
   ].filter((name) => name !== undefined);
   if (asked.length > 0) throw new UsageError(`${asked.join(', ')}: not available yet; leave it away`);

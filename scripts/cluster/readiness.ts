@@ -8,6 +8,7 @@ import { numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { parseMetrics, tryGet, type Sample } from './http.ts';
 import { portName } from './members.ts';
+import type { Progress } from './progress.ts';
 import type { Launch } from './servers.ts';
 import type { Counts } from './state.ts';
 
@@ -29,31 +30,73 @@ export async function waitUntilReady(
   addresses: Addresses,
   launch: Launch,
 ): Promise<WorkerPids> {
+  const at = (id: string): Place => ({ id, admin: adminUrl(id, launch) });
+  const places: Places = {
+    producers: numbered('producer', counts.producers).map(at),
+    mappers: numbered('mapper', counts.mappers).map(at),
+    addresses,
+  };
+  return untilNothingIsMissing(
+    async () => {
+      throwIfEnded(counts, launch);
+      return places;
+    },
+    { ...launch, hint: `The logs are in ${launch.runDir.logs}; then ./scripts/up again.` },
+  );
+}
+
+/** A producer or mapper, and its admin port. */
+export interface Place {
+  readonly id: string;
+  readonly admin: string;
+}
+
+/** What must be ready, and where it is. */
+export interface Places {
+  readonly producers: readonly Place[];
+  readonly mappers: readonly Place[];
+  readonly addresses: Addresses;
+}
+
+interface Waiting {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** What to do when it takes too long. */
+  readonly hint: string;
+}
+
+/**
+ * The rule itself, wherever processes or containers run; `look` says before each look where they are now.
+ * @throws ClusterError naming what is missing when it takes too long, and what `look` throws
+ */
+export async function untilNothingIsMissing(
+  look: () => Promise<Places>,
+  { progress, signal, hint }: Waiting,
+): Promise<WorkerPids> {
   const log = createLog('up', 'up', 'silent');
   const session = await Session.open({
-    connect: addresses.zookeeper,
+    connect: (await look()).addresses.zookeeper,
     timeoutMs: 4_000,
     log,
-    signal: launch.signal,
+    signal,
   });
   try {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     let shown = '';
     for (;;) {
-      launch.signal.throwIfAborted();
-      throwIfEnded(counts, launch);
-      const { missing, workers } = await lookAround(session, counts, addresses, launch);
+      signal.throwIfAborted();
+      const { missing, workers } = await lookAround(session, await look());
       if (missing.length === 0) return workers;
       if (performance.now() > deadline) {
         const seconds = READY_TIMEOUT_MS / 1000;
         throw new ClusterError(
-          `not ready after ${seconds} s; still waiting for ${missing.map(({ name }) => name).join(', ')}.\nThe logs are in ${launch.runDir.logs}; then ./scripts/up again.`,
+          `not ready after ${seconds} s; still waiting for ${missing.map(({ name }) => name).join(', ')}.\n${hint}`,
         );
       }
       const summary = summarise(missing);
-      if (summary !== shown) launch.progress.line(`waiting for ${summary}`);
+      if (summary !== shown) progress.line(`waiting for ${summary}`);
       shown = summary;
-      await delay(100, undefined, { signal: launch.signal }).catch(() => undefined);
+      await delay(100, undefined, { signal }).catch(() => undefined);
     }
   } finally {
     await session.close();
@@ -85,18 +128,14 @@ function throwIfEnded(counts: Counts, { state, runDir }: Launch): void {
 
 async function lookAround(
   session: Session,
-  counts: Counts,
-  addresses: Addresses,
-  launch: Launch,
+  { producers: producersAt, mappers: mappersAt, addresses }: Places,
 ): Promise<{ missing: Missing[]; workers: Map<string, number> }> {
   const producers = await Promise.all(
-    numbered('producer', counts.producers).map(async (id) =>
-      lookAtProducer(session, id, adminUrl(id, launch)),
-    ),
+    producersAt.map(async ({ id, admin }) => lookAtProducer(session, id, admin)),
   );
   const mappers = await Promise.all(
-    numbered('mapper', counts.mappers).map(async (id) => {
-      const answer = await tryGet(`${adminUrl(id, launch)}/readyz`);
+    mappersAt.map(async ({ id, admin }) => {
+      const answer = await tryGet(`${admin}/readyz`);
       return answer?.status === 200 ? [] : [{ what: 'mappers', name: id }];
     }),
   );

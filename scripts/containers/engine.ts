@@ -18,7 +18,7 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 
 /** Where an engine of our own keeps everything; images stay there from run to run. */
-function engineDir(): string {
+export function engineDir(): string {
   return process.env['KEYMILL_ENGINE_DIR'] || '/var/lib/keymill/engine';
 }
 

@@ -21,11 +21,13 @@ initialise() {
   # Under another name first: a directory that is there is whole, also after a kill in the middle.
   rm -rf /var/lib/mysql/.new && mkdir /var/lib/mysql/.new
   mariadb-install-db --no-defaults --datadir=/var/lib/mysql/.new --skip-test-db --skip-name-resolve --force \
-    --auth-root-authentication-method=socket --auth-root-socket-user=mysql >/dev/null
+    --auth-root-authentication-method=normal >/dev/null
   mariadbd --no-defaults --datadir=/var/lib/mysql/.new --skip-networking --socket=/run/mysqld/init.sock --pid-file=/run/mysqld/init.pid &
   pid=$!
   for _ in $(seq 300); do docker_process_sql -e 'SELECT 1' >/dev/null 2>&1 && break; sleep 0.1; done
   docker_process_sql <<SQL
+DELETE FROM mysql.global_priv WHERE User = '';
+FLUSH PRIVILEGES;
 CREATE USER 'root'@'%' IDENTIFIED BY '$root';
 GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION;
 ${database:+CREATE DATABASE \`$database\`;}
@@ -39,6 +41,7 @@ SQL
       *.sql) docker_process_sql ${database:+--database="$database"} <"$script" ;;
     esac
   done
+  docker_process_sql -e "ALTER USER 'root'@'localhost' IDENTIFIED BY '$root'"
   kill "$pid" && wait "$pid"
   mv /var/lib/mysql/.new/* /var/lib/mysql/ && rmdir /var/lib/mysql/.new
 }

@@ -1,12 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { ClusterFile } from '../../cluster/cluster-file.ts';
 import { parseMetrics, tryGet } from '../../cluster/http.ts';
 
 const ProducerReady = z.object({
   ok: z.boolean(),
   shards: z.array(z.object({ shard: z.string(), epoch: z.number().nullable(), ready: z.boolean() })),
 });
+/** The part of `cluster.json` that is looked at here: processes and containers alike. */
+interface Described {
+  readonly producers: readonly { readonly id: string; readonly admin: string }[];
+  readonly mappers: readonly { readonly id: string; readonly admin: string }[];
+  readonly keysDbs: readonly { readonly name: string }[];
+  readonly redis: readonly { readonly name: string }[];
+}
+
 const MapperReady = z.object({ ok: z.boolean(), degraded: z.array(z.unknown()).catch([]) });
 
 /** How long a cluster may take to come to rest after healing. */
@@ -20,7 +27,7 @@ export interface ReadyReign {
 }
 
 /** Which reigns are ready now, by what the producers' admin ports say. */
-export async function readyReigns({ producers }: ClusterFile, timeoutMs = 1_000): Promise<ReadyReign[]> {
+export async function readyReigns({ producers }: Described, timeoutMs = 1_000): Promise<ReadyReign[]> {
   const answers = await Promise.all(
     producers.map(async ({ id, admin }) => {
       const answer = await tryGet(`${admin}/readyz`, timeoutMs);
@@ -35,7 +42,7 @@ export async function readyReigns({ producers }: ClusterFile, timeoutMs = 1_000)
 }
 
 /** What is not as it should be in a cluster at rest, in words; nothing when it is quiet. */
-export async function whatIsUnquiet(file: ClusterFile): Promise<string[]> {
+export async function whatIsUnquiet(file: Described): Promise<string[]> {
   const [reigns, producers, mappers] = await Promise.all([
     readyReigns(file),
     Promise.all(
@@ -56,7 +63,7 @@ export async function whatIsUnquiet(file: ClusterFile): Promise<string[]> {
 }
 
 /** Waits until nothing is unquiet twice in a row; what still is when time runs out, in words. */
-export async function untilQuiet(describe: () => ClusterFile, timeoutMs: number): Promise<string[]> {
+export async function untilQuiet(describe: () => Described, timeoutMs: number): Promise<string[]> {
   const deadline = performance.now() + timeoutMs;
   let inARow = 0;
   for (;;) {
@@ -82,7 +89,7 @@ async function mapperTrouble(id: string, admin: string): Promise<string[]> {
 }
 
 /** Pools that no producer sees answer, or that stand empty. */
-async function lowPools({ producers, redis }: ClusterFile): Promise<string[]> {
+async function lowPools({ producers, redis }: Described): Promise<string[]> {
   const pages = await Promise.all(producers.map(async ({ admin }) => tryGet(`${admin}/metrics`)));
   const samples = pages.flatMap((page) => (page?.status === 200 ? parseMetrics(page.body) : []));
   return redis.flatMap(({ name }) => {

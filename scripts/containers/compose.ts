@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { REPOSITORY, type RunDir } from '../cluster/run-dir.ts';
+import { command, tryCommand, type Docker } from './docker.ts';
+
+/** One container of the cluster as it is now. */
+export interface Container {
+  readonly name: string;
+  readonly id: string;
+  readonly service: string;
+  /** 1, 2, … among those of its service. */
+  readonly number: number;
+  readonly hostname: string;
+  /** In the cluster's network; empty while it does not run. */
+  readonly address: string;
+  /** Of its main process, as the engine's machine sees it; 0 while it does not run. */
+  readonly pid: number;
+  readonly state: string;
+}
+
+export interface Scale {
+  readonly producers: number;
+  readonly mappers: number;
+}
+
+const UP_TIMEOUT_MS = 600_000;
+const DOWN_TIMEOUT_MS = 180_000;
+
+/** docker-compose 1.29 (Debian's) or the newer plugin, whichever is here, on our file and one project. */
+export class Compose {
+  readonly project: string;
+  readonly envFile: string;
+  readonly #docker: Docker;
+
+  constructor(docker: Docker, runDir: RunDir) {
+    this.#docker = docker;
+    this.project = projectOf(runDir);
+    this.envFile = envFileOf(runDir);
+  }
+
+  /** Starts what is missing and scales; returns when every container was started (which waits for what it depends on). */
+  async up(
+    { producers, mappers }: Scale,
+    onLine: (line: string) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.run(
+      ['up', '--detach', '--no-build', '--scale', `producer=${producers}`, '--scale', `mapper=${mappers}`],
+      { onLine, timeoutMs: UP_TIMEOUT_MS, ...(signal && { signal }) },
+    );
+  }
+
+  /** Stops in the order in which nothing is lost, and removes the containers; with `wipe` their data too. */
+  async down(wipe: boolean): Promise<void> {
+    await this.run(['stop', 'haproxy', 'mapper'], { timeoutMs: DOWN_TIMEOUT_MS });
+    await this.run(['stop', 'producer'], { timeoutMs: DOWN_TIMEOUT_MS });
+    await this.run(['down', '--remove-orphans', ...(wipe ? ['--volumes'] : [])], {
+      timeoutMs: DOWN_TIMEOUT_MS,
+    });
+  }
+
+  async run(args: readonly string[], options: Parameters<typeof command>[2] = {}): Promise<string> {
+    const [program, ...first] = await composeCommand();
+    const file = join(REPOSITORY, 'docker-compose.yml');
+    return command(
+      program ?? '',
+      [...first, '--project-name', this.project, '--file', file, '--env-file', this.envFile, ...args],
+      { env: this.#docker.environment, cwd: REPOSITORY, ...options },
+    );
+  }
+
+  /** Every container of the project that there is, running or not; one-shot ones included. */
+  async containers(): Promise<Container[]> {
+    const ids = await this.#docker.lines([
+      'ps',
+      '--all',
+      '--quiet',
+      '--filter',
+      `label=com.docker.compose.project=${this.project}`,
+    ]);
+    if (ids.length === 0) return [];
+    // One may vanish meanwhile: then the others are described all the same.
+    const { stdout } = await this.#docker.try(['inspect', '--format', INSPECT, ...ids]);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => parseContainer(line));
+  }
+}
+
+const INSPECT =
+  '{{.Name}}\t{{.Id}}\t{{index .Config.Labels "com.docker.compose.service"}}\t{{index .Config.Labels "com.docker.compose.container-number"}}' +
+  '\t{{.Config.Hostname}}\t{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}\t{{.State.Pid}}\t{{.State.Status}}';
+
+function parseContainer(line: string): Container {
+  const [name = '', id = '', service = '', number = '', hostname = '', addresses = '', pid = '', state = ''] =
+    line.split('\t');
+  return {
+    name: name.replace(/^\//, ''),
+    id,
+    service,
+    number: Number(number),
+    hostname,
+    address: addresses.trim().split(' ', 1)[0] ?? '',
+    pid: Number(pid),
+    state,
+  };
+}
+
+/** `keymill` for the cluster in `.run`; others by their folder. */
+function projectOf(runDir: RunDir): string {
+  if (runDir.path === join(REPOSITORY, '.run')) return 'keymill';
+  return `keymill-${createHash('sha256').update(runDir.path).digest('hex').slice(0, 8)}`;
+}
+
+/** Where compose itself looks for it, for the cluster in `.run`; for others in their folder. */
+function envFileOf(runDir: RunDir): string {
+  return runDir.path === join(REPOSITORY, '.run') ? join(REPOSITORY, '.env') : join(runDir.path, '.env');
+}
+
+async function composeCommand(): Promise<string[]> {
+  const debian = '/usr/bin/docker-compose';
+  if (existsSync(debian)) return [debian];
+  const plugin = await tryCommand('docker', ['compose', 'version']).catch(() => undefined);
+  return plugin?.exitCode === 0 ? ['docker', 'compose'] : ['docker-compose'];
+}

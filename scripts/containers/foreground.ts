@@ -1,0 +1,71 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClusterError } from '../cluster/errors.ts';
+import { takeLock } from '../cluster/lock.ts';
+import type { UpOptions } from '../cluster/options.ts';
+import type { Progress } from '../cluster/progress.ts';
+import type { RunDir } from '../cluster/run-dir.ts';
+import type { ContainerClusterFile } from './cluster-file.ts';
+import { downContainers, findContainerMark, upContainers } from './up.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** `./scripts/up --containers` as a person watches it: Ctrl-C gives the start up, or stops the cluster; the data is kept. */
+export async function upInContainers(options: UpOptions, runDir: RunDir, progress: Progress): Promise<void> {
+  const stopping = new AbortController();
+  for (const name of SIGNALS) process.on(name, () => stopping.abort(new ClusterError(`stopped by ${name}`)));
+  const { signal } = stopping;
+  const wait = (): void => progress.line('waiting for another up or down to finish …');
+  const lock = await takeLock(runDir, wait, signal);
+  try {
+    const { file } = await upContainers(options, runDir, progress, signal);
+    printSummary(file, runDir, progress, options.detach);
+  } catch (error) {
+    if (signal.aborted && findContainerMark(runDir) !== undefined)
+      await downContainers(runDir, false, progress);
+    throw error;
+  } finally {
+    lock.release();
+  }
+  if (options.detach) return;
+  while (!signal.aborted && findContainerMark(runDir) !== undefined)
+    await delay(500, undefined, { signal }).catch(() => undefined);
+  const again = await takeLock(runDir, wait);
+  try {
+    if (findContainerMark(runDir) !== undefined) await downContainers(runDir, false, progress);
+    progress.line('stopped; the data is kept');
+  } finally {
+    again.release();
+  }
+}
+
+function printSummary(
+  file: ContainerClusterFile,
+  runDir: RunDir,
+  progress: Progress,
+  isDetached: boolean,
+): void {
+  const members = [
+    ...file.mappers,
+    ...file.producers,
+    ...file.zookeeper.servers,
+    ...file.redis,
+    ...file.mysql,
+  ];
+  const lines = [
+    '',
+    `Ready after ${progress.seconds.toFixed(1)} s: ${file.publicUrl}`,
+    '',
+    ...members.map(({ container }) => `  ${container}`),
+    '',
+    `Addresses with passwords: ${runDir.clusterFile}`,
+    '',
+    `  curl -s ${file.publicUrl}/urls -H 'content-type: application/json' -d '{"long_url":"https://example.com/hello"}'`,
+    '  ./scripts/keymill status',
+    '  ./scripts/up --containers --mappers 4 --detach',
+    isDetached
+      ? '  ./scripts/down                 (the data is kept; --wipe deletes it)'
+      : 'Ctrl-C stops all of it; the data is kept.',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

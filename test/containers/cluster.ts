@@ -1,0 +1,128 @@
+import { request } from 'node:http';
+import { readdirSync, readFileSync } from 'node:fs';
+import { Compose, type Container } from '../../scripts/containers/compose.ts';
+import type { ContainerClusterFile } from '../../scripts/containers/cluster-file.ts';
+import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
+import { describeAnew } from '../../scripts/containers/up.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { untilQuiet } from '../../scripts/drills/stage/quiet.ts';
+import { TestCluster } from '../e2e/cluster.ts';
+import { until } from '../until.ts';
+
+const QUIET_MS = 120_000;
+
+/** A whole cluster in containers for a test file, brought up and taken down by the commands that a person types. */
+export class ContainerTestCluster {
+  readonly commands: TestCluster;
+  readonly runDir: RunDir;
+  #engine: Engine | undefined;
+  #compose: Compose | undefined;
+  #file: ContainerClusterFile | undefined;
+
+  constructor(name: string) {
+    this.commands = new TestCluster(name);
+    this.runDir = new RunDir(this.commands.runDir);
+  }
+
+  async up(): Promise<void> {
+    this.#engine = await openEngine(() => undefined);
+    this.#compose = new Compose(this.engine.docker, this.runDir);
+    await this.commands.must('up', '--containers', '--detach');
+    await this.describe();
+  }
+
+  async destroy(): Promise<void> {
+    await this.commands.must('down', '--wipe');
+    await this.#engine?.release();
+  }
+
+  get engine(): Engine {
+    if (this.#engine === undefined) throw new Error('the cluster is not up');
+    return this.#engine;
+  }
+
+  get compose(): Compose {
+    if (this.#compose === undefined) throw new Error('the cluster is not up');
+    return this.#compose;
+  }
+
+  /** As last described. */
+  get file(): ContainerClusterFile {
+    if (this.#file === undefined) throw new Error('the cluster is not up');
+    return this.#file;
+  }
+
+  /** Looks where everything is now. */
+  async describe(): Promise<ContainerClusterFile> {
+    this.#file = await describeAnew(this.runDir, this.compose);
+    return this.#file;
+  }
+
+  async container(name: string): Promise<Container> {
+    const found = (await this.compose.containers()).find((container) => container.name === name);
+    if (found === undefined) throw new Error(`there is no container ${name}`);
+    return found;
+  }
+
+  /** Every container that is meant to run, in the order of their names. */
+  async running(): Promise<Container[]> {
+    return (await this.compose.containers())
+      .filter(({ service }) => service !== 'prepare')
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** SIGKILL to its main process from the host: for the engine it has crashed, and its restart policy is at work. */
+  async kill(name: string): Promise<void> {
+    const { pid } = await this.container(name);
+    process.kill(pid, 'SIGKILL');
+  }
+
+  /** Waits until it runs again under another process. */
+  async restarted(name: string, before: Container): Promise<void> {
+    await until(
+      `${name} to come back by itself`,
+      async () => {
+        const now = await this.container(name);
+        return now.state === 'running' && now.pid !== 0 && now.pid !== before.pid;
+      },
+      { timeoutMs: 60_000, everyMs: 100 },
+    );
+  }
+
+  /** Waits until everybody is ready, every shard is delivered from and every pool is filled. */
+  async quiet(): Promise<void> {
+    await this.describe();
+    const trouble = await untilQuiet(() => this.file, QUIET_MS);
+    if (trouble.length > 0) throw new Error(`not quiet after ${QUIET_MS / 1000} s: ${trouble.join('; ')}`);
+  }
+
+  /** Asks the engine itself: starting its client takes longer than what is measured. Resolves when it has answered. */
+  async ask(method: 'POST', path: string): Promise<void> {
+    const socketPath = this.engine.docker.host.replace(/^unix:\/\//, '');
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const sent = request({ socketPath, method, path }, (answer) => {
+      answer.resume();
+      answer.once('end', () => {
+        if ((answer.statusCode ?? 500) < 400) resolve();
+        else reject(new Error(`the engine answers ${answer.statusCode} to ${method} ${path}`));
+      });
+    });
+    sent.once('error', reject);
+    sent.end();
+    return promise;
+  }
+}
+
+/** Host process ids of a process's children, with the ids that they have in their own namespace. */
+export function childrenOf(pid: number): { pid: number; innerPid: number }[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter((child) => child !== '')
+      .map((child) => {
+        const ids = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${child}/status`, 'utf8'))?.[1] ?? '';
+        return { pid: Number(child), innerPid: Number(ids.split(/\s+/).at(-1)) };
+      }),
+  );
+}

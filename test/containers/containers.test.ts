@@ -1,0 +1,245 @@
+import { expect } from 'chai';
+import { setTimeout as delay } from 'node:timers/promises';
+import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
+import { tryGet } from '../../scripts/cluster/http.ts';
+import { until } from '../until.ts';
+import { Client } from '../e2e/client.ts';
+import { childrenOf, ContainerTestCluster } from './cluster.ts';
+import { trial } from './trial.ts';
+
+/** As docker-compose.yml sets them. */
+const SESSION_TIMEOUT_MS = 2_000;
+const TICK_MS = 500;
+const MIB = 2 ** 20;
+
+describe('a cluster in containers', function () {
+  this.timeout(600_000);
+  const cluster = new ContainerTestCluster('containers');
+  const client = new Client(8);
+
+  before(async () => cluster.up());
+
+  after(async () => {
+    client.close();
+    const { docker } = cluster.engine;
+    const { project } = cluster.compose;
+    await cluster.destroy();
+    for (const kind of ['ps --all', 'volume ls', 'network ls']) {
+      const args = [...kind.split(' '), '--quiet', '--filter', `label=com.docker.compose.project=${project}`];
+      if (await docker.answers()) expect(await docker.lines(args), kind).to.deep.equal([]);
+    }
+  });
+
+  it('runs from a small image as an ordinary user on a read-only root', async () => {
+    const { docker } = cluster.engine;
+    const [size, user, label] = (
+      await docker.run([
+        'image',
+        'inspect',
+        '--format',
+        `{{.Size}} {{.Config.User}} {{index .Config.Labels "${IMAGE_LABEL}"}}`,
+        ownImage(),
+      ])
+    )
+      .trim()
+      .split(' ');
+    expect(Number(size)).to.be.below(250 * MIB);
+    expect([user, label]).to.deep.equal(['10001:10001', '1']);
+    for (const { container } of [...cluster.file.mappers, ...cluster.file.producers]) {
+      const format = '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.Memory}}';
+      const [readOnly, dropped, memory] = (await docker.run(['inspect', '--format', format, container]))
+        .trim()
+        .split(' ');
+      expect([readOnly, dropped]).to.deep.equal(['true', '[ALL]']);
+      expect(Number(memory)).to.be.greaterThan(0);
+      const script =
+        "try { require('fs').writeFileSync('/keymill/x', ''); } catch (error) { process.stdout.write(error.code); }";
+      const answer = await docker.run(['exec', container, '/bin/node', '-e', script]);
+      expect(answer).to.be.oneOf(['EROFS', 'EACCES']);
+    }
+  });
+
+  it('is seen by the operator: locks, producers, mappers, no secret in a list of processes', async () => {
+    const status = await cluster.commands.keymill<{
+      locks: { owner: string | null }[];
+      producers: unknown[];
+      mappers: unknown[];
+      unreachable: unknown[];
+    }>('status');
+    expect(status.locks.map(({ owner }) => owner)).not.to.include(null);
+    expect([status.producers.length, status.mappers.length, status.unreachable]).to.deep.equal([3, 2, []]);
+    const zk = await cluster.commands.must('keymill', 'zk', 'ls', '/shard-locks');
+    expect(zk.stdout).to.contain('keys-db-1');
+  });
+
+  it('shortens through the one published port, and redirects there and at every mapper', async () => {
+    const { publicUrl, mappers } = cluster.file;
+    const urls = Array.from({ length: 200 }, (_, n) => `https://example.com/containers/${n}`);
+    const keys = await client.forEach(urls, async (url) => {
+      const { status, body } = await client.shorten(publicUrl, url);
+      expect(status, body).to.equal(201);
+      const answer = JSON.parse(body) as { unique_id: string; short_url: string };
+      expect(answer.short_url).to.equal(`${publicUrl}/${answer.unique_id}`);
+      return answer.unique_id;
+    });
+    expect(new Set(keys).size).to.equal(urls.length);
+    for (const base of [publicUrl, ...mappers.map(({ url }) => url)]) {
+      const answers = await client.forEach(keys, async (key) => client.follow(base, key));
+      expect(answers.map(({ status }) => status)).to.deep.equal(urls.map(() => 302));
+      expect(answers.map(({ location }) => location)).to.deep.equal(urls);
+    }
+    const audit = await cluster.commands.keymill<{ balanced: boolean; duplicates: number }>('audit');
+    expect(audit).to.include({ balanced: true, duplicates: 0 });
+  });
+
+  it('producer-kill: a killed worker is replaced; no request fails', async () => {
+    const tally = await trial(cluster, 'producer-kill', async ({ locks }) => {
+      for (let round = 0; round < 3; round++) {
+        const [shard, holder] = [...locks.holders()][round] ?? [];
+        if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+        const producer = cluster.file.producers.find(({ id }) => id === holder.owner);
+        const { pid } = await cluster.container(producer?.container ?? '');
+        const worker = childrenOf(pid).find(({ innerPid }) => innerPid === holder.pid);
+        process.kill(worker?.pid ?? 0, 'SIGKILL');
+        await until(`another lock on ${shard}`, () => {
+          const now = locks.holderOf(shard);
+          return now !== undefined && now.czxid !== holder.czxid;
+        });
+        await cluster.quiet();
+      }
+    });
+    expect([tally.failed, tally.refused, tally.redirectsFailed]).to.deep.equal([0, 0, 0]);
+  });
+
+  it('docker stop of a producer releases its locks within 300 ms', async () => {
+    const times: number[] = [];
+    await trial(cluster, 'producer-stop', async ({ locks, nowMs }) => {
+      // One of several rounds may be slowed down by what else the machine does.
+      for (let round = 0; round < 3 && !times.some((ms) => ms <= 300); round++) {
+        const [[shard, holder] = []] = [...locks.holders()];
+        if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+        const producer = cluster.file.producers.find(({ id }) => id === holder.owner);
+        const beganMs = nowMs();
+        const stopping = cluster.ask('POST', `/containers/${producer?.container}/stop`);
+        await until(`${shard} to be given back`, () => locks.holderOf(shard)?.czxid !== holder.czxid, {
+          everyMs: 2,
+        });
+        times.push(Math.round(nowMs() - beganMs));
+        await stopping;
+        await cluster.ask('POST', `/containers/${producer?.container}/start`);
+        await cluster.quiet();
+      }
+    });
+    expect(Math.min(...times), `ms: ${times.join(', ')}`).to.be.at.most(300);
+  });
+
+  it('docker pause beyond the session timeout, and unpause: fenced', async () => {
+    await trial(cluster, 'producer-pause', async ({ locks }) => {
+      const [[shard, holder] = []] = [...locks.holders()];
+      if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+      const name = cluster.file.producers.find(({ id }) => id === holder.owner)?.container ?? '';
+      await cluster.ask('POST', `/containers/${name}/pause`);
+      try {
+        await until(
+          `${shard} to be taken over`,
+          () => {
+            const now = locks.holderOf(shard);
+            return now !== undefined && now.owner !== holder.owner && (now.epoch ?? 0) > (holder.epoch ?? 0);
+          },
+          { timeoutMs: SESSION_TIMEOUT_MS + TICK_MS + 20_000 },
+        );
+      } finally {
+        await cluster.ask('POST', `/containers/${name}/unpause`);
+      }
+      const { docker } = cluster.engine;
+      await until(
+        'the one that was paused to notice that its session is over',
+        async () =>
+          /session[^\n]*(expired|lost|ended)|reign[^\n]*ended|"end":/.test(
+            (await docker.try(['logs', '--since', '60s', name])).stdout,
+          ),
+        { timeoutMs: 20_000, everyMs: 200 },
+      );
+    });
+  });
+
+  it('zookeeper-leader-kill: sessions survive, no request fails', async () => {
+    const tally = await trial(cluster, 'leader-kill', async () => {
+      const leader = await findLeader(cluster);
+      const before = await cluster.container(leader);
+      await cluster.kill(leader);
+      await cluster.restarted(leader, before);
+      await cluster.quiet();
+    });
+    expect([tally.failed, tally.redirectsFailed]).to.deep.equal([0, 0]);
+  });
+
+  it('SIGKILL of any main process under load: it comes back by itself, nothing acknowledged is lost', async () => {
+    const names = (await cluster.running()).map(({ name }) => name);
+    expect(names).to.have.length(16);
+    await trial(cluster, 'kill-each', async () => {
+      for (const name of names) {
+        const before = await cluster.container(name);
+        await cluster.kill(name);
+        await cluster.restarted(name, before);
+        await cluster.quiet();
+      }
+    });
+  });
+
+  it('starts within 2 s', async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 3 && !times.some((ms) => ms <= 2_000); round++) {
+      const [mapper] = cluster.file.mappers;
+      const name = mapper?.container ?? '';
+      await cluster.ask('POST', `/containers/${name}/stop`);
+      const began = performance.now();
+      await cluster.ask('POST', `/containers/${name}/start`);
+      await cluster.describe();
+      const { admin } = cluster.file.mappers.find(({ container }) => container === name) ?? { admin: '' };
+      await until('it to be alive', async () => (await tryGet(`${admin}/livez`))?.status === 200, {
+        everyMs: 20,
+      });
+      times.push(Math.round(performance.now() - began));
+    }
+    expect(Math.min(...times), `ms: ${times.join(', ')}`).to.be.at.most(2_000);
+    await cluster.quiet();
+  });
+
+  it('scaling producers 3 → 5 → 2 and mappers 2 → 4 → 1 under load fails no request', async () => {
+    const front = (): { id: string; url: string; admin: string }[] => [
+      { id: 'haproxy', url: cluster.file.publicUrl, admin: cluster.file.publicUrl },
+    ];
+    const tally = await trial(
+      cluster,
+      'scaling',
+      async () => {
+        for (const [producers, mappers] of [
+          [5, 4],
+          [2, 1],
+        ] as const) {
+          await cluster.compose.up({ producers, mappers }, () => undefined);
+          await cluster.quiet();
+          expect([cluster.file.producers.length, cluster.file.mappers.length]).to.deep.equal([
+            producers,
+            mappers,
+          ]);
+          // The load goes on for a moment before the next change.
+          await delay(1_000);
+        }
+      },
+      { backends: front },
+    );
+    expect([tally.failed, tally.refused, tally.unknown, tally.redirectsFailed]).to.deep.equal([0, 0, 0, 0]);
+  });
+});
+
+async function findLeader(cluster: ContainerTestCluster): Promise<string> {
+  const { docker } = cluster.engine;
+  for (const { container } of cluster.file.zookeeper.servers) {
+    const script = 'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && cat <&3';
+    const { stdout } = await docker.try(['exec', container, 'bash', '-c', script]);
+    if (stdout.includes('Mode: leader')) return container;
+  }
+  throw new Error('the ensemble has no leader');
+}

@@ -1,0 +1,95 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { auditUntilClean } from '../../scripts/drills/check/audit.ts';
+import { checkLinks } from '../../scripts/drills/check/links.ts';
+import { TallyKeeper, type Tally } from '../../scripts/drills/check/tally.ts';
+import { Balancer, type Backend } from '../../scripts/drills/load/balancer.ts';
+import { History, readHistory } from '../../scripts/drills/load/history.ts';
+import { Load } from '../../scripts/drills/load/load.ts';
+import { seededRandom } from '../../scripts/drills/random.ts';
+import { LastingSession } from '../../scripts/drills/stage/lasting-session.ts';
+import { LockWatch } from '../../scripts/drills/watch/locks.ts';
+import { until } from '../until.ts';
+import type { ContainerTestCluster } from './cluster.ts';
+
+/** Shortens a second: few enough for a machine that runs all of it. */
+const RATE = 20;
+const AUDIT_MS = 90_000;
+
+export interface TrialOptions {
+  /** Where the load goes; the mappers themselves unless given. */
+  readonly backends?: () => readonly Backend[];
+  readonly isAudited?: boolean;
+}
+
+/** What a fault is played with. */
+export interface Playing {
+  readonly locks: LockWatch;
+  readonly nowMs: () => number;
+}
+
+/**
+ * Plays faults under load, heals, and checks: nothing acknowledged is lost, doubled or led elsewhere, through any mapper, and the audit
+ * balances. Returns what clients saw.
+ */
+export async function trial(
+  cluster: ContainerTestCluster,
+  name: string,
+  play: (playing: Playing) => Promise<void>,
+  { backends = () => cluster.file.mappers, isAudited = true }: TrialOptions = {},
+): Promise<Tally> {
+  const runId = `${name}-${Date.now().toString(36)}`;
+  const folder = join(cluster.runDir.path, 'drills');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const history = new History(join(folder, `${runId}.jsonl`));
+  const session = await LastingSession.open(cluster.file.zookeeper.connect);
+  const shards = cluster.file.keysDbs.map((keysDb) => keysDb.name);
+  const locks = new LockWatch(
+    session,
+    shards,
+    () => history.nowMs,
+    () => undefined,
+  );
+  const load = new Load({ runId, rate: RATE, mappers: backends, history, random: seededRandom(1) });
+  try {
+    await until('every shard to be seen held', () => locks.holders().size === shards.length);
+    await until('the load to run', () => load.acked >= RATE, { timeoutMs: 30_000 });
+    await play({ locks, nowMs: () => history.nowMs });
+    const acked = load.acked;
+    await until('the load to go on', () => load.acked >= acked + RATE, { timeoutMs: 60_000 });
+  } finally {
+    await load.stop();
+    locks[Symbol.dispose]();
+    await session.close();
+    await history.close();
+    await load.balancer.stop();
+  }
+  await cluster.quiet();
+  const tallies = new TallyKeeper();
+  for await (const entry of readHistory(history.path)) tallies.add(entry);
+  const tally = tallies.result();
+  await expectNothingLost(cluster, history.path, runId, tally, isAudited);
+  return tally;
+}
+
+async function expectNothingLost(
+  cluster: ContainerTestCluster,
+  historyPath: string,
+  runId: string,
+  tally: Tally,
+  isAudited: boolean,
+): Promise<void> {
+  const everyMapper = new Balancer(() => cluster.file.mappers);
+  try {
+    const links = await checkLinks(historyPath, runId, everyMapper);
+    expect([...tally.violations, ...links.violations]).to.deep.equal([]);
+    expect({ lost: links.lost, duplicates: tally.duplicates }).to.deep.equal({ lost: 0, duplicates: 0 });
+    expect(links.checked).to.be.greaterThan(0);
+  } finally {
+    await everyMapper.stop();
+  }
+  if (!isAudited) return;
+  const audit = await auditUntilClean(cluster.runDir, AUDIT_MS);
+  expect(audit).to.include({ balanced: true, duplicates: 0 });
+}
