@@ -69,8 +69,8 @@ function count(name: string, description: string, min: number, max: number, only
 
 /** @throws UsageError for options that are announced but not there yet */
 export function refuseUnavailable(options: UpOptions): void {
-  const asked = [
-    (options.processesPerMapper ?? 1) > 1 ? '--processes-per-mapper above 1' : undefined,
-  ].filter((name) => name !== undefined);
+  const asked = [(options.processesPerMapper ?? 1) > 1 ? '--processes-per-mapper above 1' : undefined].filter(
+    (name) => name !== undefined,
+  );
   if (asked.length > 0) throw new UsageError(`${asked.join(', ')}: not available yet; leave it away`);
 }
