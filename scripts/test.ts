@@ -11,8 +11,9 @@ const USAGE = `Usage: ./scripts/test [pattern…]
        ./scripts/test containers [--clean]
 
 Without a pattern: format, lint, unused, types, then every test. With patterns: the checks of these names and the test files whose path
-holds one of them, such as "lint", "producer", "e2e" or "db/pool". "containers" alone runs the suite on a Docker engine, which
-it installs and starts where there is none; --clean removes everything that it made there afterwards. The last line counts: N passed, N failed, N skipped.
+holds one of them, such as "lint", "producer", "e2e" or "db/pool"; "integration" stands for all that need servers and no cluster, which run
+as containers with SERVICES=containers in the environment. "containers" alone runs the suite on a Docker engine, which it installs and
+starts where there is none; --clean removes everything that it made there afterwards. The last line counts: N passed, N failed, N skipped.
 `;
 
 /** They need a Docker engine. */
@@ -41,6 +42,11 @@ const CHECKS: readonly Check[] = [
   { name: 'unused', script: 'knip/bin/knip.js', args: [], mend: 'npx knip' },
   { name: 'types', script: 'typescript/bin/tsc', args: ['--noEmit'], mend: 'npx tsc --noEmit' },
 ];
+
+/** Patterns that stand for others. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  integration: ['servers', 'db', 'coordinator', 'producer', 'mapper'].map((folder) => `test/${folder}/`),
+};
 
 async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
   const { output, exitCode, seconds } = await runTool(script, args, false);
@@ -84,8 +90,8 @@ async function main(patterns: readonly string[]): Promise<number> {
     return 0;
   }
   if (patterns[0] === 'containers') return testContainers(patterns.slice(1));
-  const isWanted = (name: string): boolean =>
-    patterns.length === 0 || patterns.some((pattern) => name.includes(pattern.replace(/^\.\//, '')));
+  const parts = patterns.flatMap((pattern) => GROUPS[pattern] ?? [pattern.replace(/^\.\//, '')]);
+  const isWanted = (name: string): boolean => parts.length === 0 || parts.some((part) => name.includes(part));
   const checks = CHECKS.filter(({ name }) => patterns.length === 0 || patterns.includes(name));
   const files = globSync('test/**/*.test.ts', { cwd: REPOSITORY })
     .filter((file) => isWanted(file) && !file.startsWith(CONTAINER_TESTS))

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { Redis } from 'ioredis';
 import zookeeper from 'node-zookeeper-client';
 import { findStartTime } from '../scripts/servers/identity.ts';
-import { MARIADB_USER, startMariaDb } from '../scripts/servers/mariadb.ts';
-import { startRedis } from '../scripts/servers/redis.ts';
-import { startZooKeeper } from '../scripts/servers/zookeeper.ts';
+import { LocalServices } from './servers/local.ts';
+import type { Ensemble, MysqlServer, RedisServer, Services } from './servers/services.ts';
 
 /*
- * Real servers for tests: one private set for each mocha process, started when first asked for, on free ports, with their data in a
- * folder of their own. They are stopped after the last test, and die with the mocha process however it ends.
+ * Real servers for tests: one private set for each mocha process, started when first asked for, with their data in a folder of their own.
+ * They are stopped after the last test, and go when the mocha process ends, however that happens.
+ *
+ * They are local processes, or with SERVICES=containers containers. A test that is about a local child process as such (its files, its port
+ * before it starts) starts one by scripts/servers itself, and has `stopAtEnd` stop it: it is local under both.
  */
 
 const PREFIX = 'keymill-test-';
@@ -26,14 +28,28 @@ interface Stoppable {
 
 let folder: string | undefined;
 const started: Promise<Stoppable>[] = [];
-const redisServers: Promise<{ port: number; password: string }>[] = [];
-let mysqlServer: Promise<TestMysql> | undefined;
-let ensemble: Promise<{ connect: string }> | undefined;
+const redisServers: Promise<RedisServer>[] = [];
+let chosen: Promise<Services> | undefined;
+let mysqlServer: Promise<MysqlServer> | undefined;
+let ensemble: Promise<Ensemble> | undefined;
 let redisDatabases = 0;
 
 export interface TestMysql {
   /** The URL of a database on the test server; it need not exist. */
   url(database: string): string;
+}
+
+/** Who runs the servers of this run: local processes, or containers when SERVICES says so. */
+export async function testServices(): Promise<Services> {
+  chosen ??= (async () => {
+    const { SERVICES: kind = 'local' } = process.env;
+    if (kind === 'local') return new LocalServices(testFolder);
+    if (kind !== 'containers') throw new Error(`SERVICES=${kind}: it is local or containers`);
+    // Loaded only when wanted: the library and its client take half a second.
+    const { ContainerServices } = await import('./servers/containers.ts');
+    return ContainerServices.open();
+  })();
+  return chosen;
 }
 
 /** The folder of this test run; removed at its end. */
@@ -53,15 +69,7 @@ export async function stopAtEnd<T extends Stoppable>(server: Promise<T>): Promis
 
 /** The one MariaDB server of this run. */
 export async function testMysql(): Promise<TestMysql> {
-  mysqlServer ??= (async () => {
-    const password = randomBytes(12).toString('hex');
-    const dir = join(testFolder(), 'mysql');
-    const logFile = join(testFolder(), 'mysql.log');
-    const server = await stopAtEnd(
-      startMariaDb({ id: 'mysql', dir, logFile, password, flushLogAtCommit: 0 }),
-    );
-    return { url: (database) => `mysql://${MARIADB_USER}:${password}@127.0.0.1:${server.port}/${database}` };
-  })();
+  mysqlServer ??= (async () => (await testServices()).startMysql({ id: 'mysql' }))();
   return mysqlServer;
 }
 
@@ -89,7 +97,7 @@ export async function testRedis(count = 1): Promise<{ name: string; url: string 
       const round = Math.floor(index / REDIS_SERVERS);
       const server = await redisServer(index % REDIS_SERVERS);
       const number = (database + round * 97) % REDIS_DATABASES;
-      const url = `redis://:${server.password}@127.0.0.1:${server.port}/${number}`;
+      const url = server.url(number);
       const client = new Redis(url, { lazyConnect: true });
       await client.connect();
       await client.flushdb();
@@ -99,27 +107,15 @@ export async function testRedis(count = 1): Promise<{ name: string; url: string 
   );
 }
 
-async function redisServer(index: number): Promise<{ port: number; password: string }> {
-  redisServers[index] ??= (async () => {
-    const password = randomBytes(12).toString('hex');
-    const id = `redis-${index + 1}`;
-    const dir = join(testFolder(), id);
-    const logFile = join(testFolder(), `${id}.log`);
-    const server = await stopAtEnd(startRedis({ id, dir, logFile, password, databases: REDIS_DATABASES }));
-    return { port: server.port, password };
-  })();
+async function redisServer(index: number): Promise<RedisServer> {
+  redisServers[index] ??= (async () =>
+    (await testServices()).startRedis({ id: `redis-${index + 1}`, databases: REDIS_DATABASES }))();
   return redisServers[index];
 }
 
 /** The ensemble of this run, with a fresh empty chroot. */
 export async function testZooKeeper(): Promise<{ connect: string }> {
-  ensemble ??= (async () => {
-    const dir = join(testFolder(), 'zookeeper');
-    await mkdir(dir, { recursive: true });
-    return stopAtEnd(
-      startZooKeeper({ dir, logFile: (id) => join(testFolder(), `${id}.log`), forceSync: false }),
-    );
-  })();
+  ensemble ??= (async () => (await testServices()).startZooKeeper({ id: 'zookeeper' }))();
   const { connect } = await ensemble;
   const chroot = `/test-${randomBytes(4).toString('hex')}`;
   await createNode(connect, chroot);
@@ -151,12 +147,18 @@ function removeFoldersOfDeadRuns(): void {
 }
 
 export const mochaHooks = {
+  async beforeAll(this: Mocha.Context): Promise<void> {
+    // An engine may have to be started, and images made.
+    this.timeout(900_000);
+    await testServices();
+  },
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
     const servers = await Promise.allSettled(started);
     await Promise.all(
       servers.map(async (server) => (server.status === 'fulfilled' ? server.value.stop() : undefined)),
     );
+    await (await chosen)?.close();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   },
 };

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 /**
- * Connects to a loopback port, sends `request` and resolves with what came back once `enough` is content with it;
+ * Connects to a port, sends `request` and resolves with what came back once `enough` is content with it;
  * undefined when the port refuses, closes early, or `timeoutMs` pass.
  */
 export async function ask(
@@ -9,9 +9,10 @@ export async function ask(
   request: string,
   enough: (answer: string) => boolean,
   timeoutMs = 500,
+  host = '127.0.0.1',
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const socket = connect({ port, host: '127.0.0.1' });
+  const socket = connect({ port, host });
   let answer = '';
   const finish = (result: string | undefined): void => {
     clearTimeout(timer);

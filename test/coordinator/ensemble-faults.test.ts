@@ -1,5 +1,3 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { closeSession } from '../../coordinator/close-session.ts';
 import { createEnsembleId, readEnsembleId } from '../../coordinator/ensemble.ts';
@@ -7,13 +5,8 @@ import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { ask } from '../../scripts/servers/probe.ts';
-import type { RunningServer } from '../../scripts/servers/process.ts';
-import {
-  startZooKeeper,
-  startZooKeeperServer,
-  type RunningEnsemble,
-} from '../../scripts/servers/zookeeper.ts';
-import { testFolder } from '../servers.ts';
+import { stopAtEnd, testServices } from '../servers.ts';
+import type { Ensemble, Server } from '../servers/services.ts';
 import { until } from '../until.ts';
 import { log } from './harness.ts';
 
@@ -22,20 +15,17 @@ const T = 2000;
 
 describe('session: faults of the ensemble itself', function () {
   this.timeout(60_000);
-  const dir = join(testFolder(), 'zookeeper-faults');
-  const logFile = (id: string): string => join(testFolder(), `${id}-faults.log`);
-  let ensemble: RunningEnsemble;
-  let servers: RunningServer[];
+  let ensemble: Ensemble;
+  let servers: readonly Server[];
   let session: Session;
   let lock: HeldLock;
 
   before(async () => {
-    ensemble = await startZooKeeper({ dir, logFile, forceSync: false });
-    servers = [...ensemble.servers];
+    ensemble = await stopAtEnd((await testServices()).startZooKeeper({ id: 'zookeeper-faults' }));
+    ({ servers } = ensemble);
   });
   after(async () => {
-    for (const server of servers) server.signal('SIGCONT');
-    await Promise.all(servers.map(async (server) => server.stop()));
+    await ensemble.stop();
   });
   beforeEach(async () => {
     session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
@@ -49,8 +39,8 @@ describe('session: faults of the ensemble itself', function () {
     await session.close();
   });
 
-  async function modeOf(server: RunningServer): Promise<string | undefined> {
-    const answer = await ask(server.port, 'srvr', (text) => /Mode: \w+\n/.test(text));
+  async function modeOf({ host, port }: Server): Promise<string | undefined> {
+    const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text), 500, host);
     return /Mode: (\w+)/.exec(answer ?? '')?.[1];
   }
 
@@ -62,16 +52,19 @@ describe('session: faults of the ensemble itself', function () {
   }
 
   async function kill(index: number): Promise<void> {
-    servers[index]?.signal('SIGKILL');
-    await servers[index]?.stop();
+    await servers[index]?.kill();
   }
 
   async function restart(index: number): Promise<void> {
-    servers[index] = await startZooKeeperServer(ensemble.layout, index + 1);
+    await servers[index]?.restart();
+  }
+
+  function isServerOf(session: Session): (server: Server) => boolean {
+    return ({ host, port }) => port === session.server.port && host === session.server.host;
   }
 
   it('the server it is connected to is killed: the same session and lock, over another one', async () => {
-    const index = servers.findIndex(({ port }) => port === session.server.port);
+    const index = servers.findIndex(isServerOf(session));
     const { attachments } = session;
     await kill(index);
     await until('the lock again', () => session.attachments > attachments && lock.mayWrite(), {
@@ -98,7 +91,7 @@ describe('session: faults of the ensemble itself', function () {
   it('the leader is stopped: the session and the lock survive, the stopped server holds nobody up', async () => {
     const { id } = session;
     const index = await leader();
-    servers[index]?.signal('SIGSTOP');
+    await servers[index]?.pause();
     try {
       await until('the lock again, on a new leader', async () => {
         await session.ensurePath('/after-the-stop');
@@ -115,23 +108,23 @@ describe('session: faults of the ensemble itself', function () {
       });
       expect(performance.now() - began).to.be.lessThan(800);
     } finally {
-      servers[index]?.signal('SIGCONT');
+      await servers[index]?.resume();
     }
     await until('three servers', async () => (await Promise.all(servers.map(modeOf))).every((mode) => mode));
   });
 
   it('the quorum is lost: no write is believed though reads are answered; when it is back the reign resumes, or ends', async () => {
     const { id } = session;
-    const others = servers.filter(({ port }) => port !== session.server.port);
+    const others = servers.filter((server) => !isServerOf(session)(server));
     const began = performance.now();
-    for (const server of others) server.signal('SIGSTOP');
+    for (const server of others) await server.pause();
     try {
       expect(await session.exists('/')).to.not.equal(undefined);
       await until('suspended', () => !session.mayWrite());
       expect(performance.now() - began).to.be.lessThan(T);
       await until('lost', () => session.state === 'lost');
     } finally {
-      for (const server of others) server.signal('SIGCONT');
+      for (const server of others) await server.resume();
     }
     // A leader that was stopped may count the time it did not run against the sessions: then its word is final.
     await until('the lock again, or the end', () => lock.mayWrite() || session.state === 'expired', {
@@ -142,21 +135,15 @@ describe('session: faults of the ensemble itself', function () {
   });
 
   it('heartbeats leave no trace in the server logs', async () => {
-    const text = [1, 2, 3].map((number) => readFileSync(logFile(`zookeeper-${number}`), 'utf8')).join('');
+    const text = (await Promise.all(servers.map(async (server) => server.log()))).join('');
+    expect(text).to.not.equal('');
     expect(text).to.not.include('keymill/heartbeat');
   });
 
   it('a wiped ensemble: the session is over, the id is gone, a new session begins afresh', async () => {
     await createEnsembleId(session);
     await Promise.all(servers.map(async (_, index) => kill(index)));
-    for (const number of [1, 2, 3]) {
-      const data = join(dir, `zookeeper-${number}`, 'data');
-      expect(existsSync(data)).to.equal(true);
-      rmSync(data, { recursive: true });
-    }
-    servers = await Promise.all(
-      servers.map(async (_, index) => startZooKeeperServer(ensemble.layout, index + 1)),
-    );
+    await Promise.all(servers.map(async (server) => server.restart({ wiped: true })));
     await until('expired', () => session.state === 'expired');
     expect(lock.signal.aborted).to.equal(true);
     session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });

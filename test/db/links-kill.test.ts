@@ -1,46 +1,28 @@
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { migrate } from '../../db/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
-import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
-import type { RunningServer } from '../../scripts/servers/process.ts';
-import { stopAtEnd, testFolder } from '../servers.ts';
+import { stopAtEnd, testServices } from '../servers.ts';
+import type { MysqlServer } from '../servers/services.ts';
 import { until } from '../until.ts';
 import { errorOf } from './outcome.ts';
 import { linkRow, OpenUrlsDbs, randomKey } from './urls-fixture.ts';
 
 const log = createLog('test', 'links-kill', 'silent');
-const PASSWORD = 'abcdef';
 
 describe('a urls server that is killed', () => {
   const dbs = new OpenUrlsDbs();
-  let server: RunningServer | undefined;
+  let server: MysqlServer | undefined;
 
   afterEach(async () => {
     await dbs.closeAll();
     await server?.stop();
   });
 
-  async function start(port?: number): Promise<RunningServer> {
-    server = await stopAtEnd(
-      startMariaDb({
-        id: 'mysql-killed',
-        dir: join(testFolder(), 'mysql-killed'),
-        logFile: join(testFolder(), 'mysql-killed.log'),
-        password: PASSWORD,
-        bufferPool: '64M',
-        redoLog: '64M',
-        flushLogAtCommit: 1,
-        ...(port !== undefined && { port }),
-      }),
-    );
-    return server;
-  }
-
   it('has every acknowledged link when it is back, and takes the unknown ones again', async function () {
     this.timeout(90_000);
-    const { port } = await start();
-    const url = `mysql://${MARIADB_USER}:${PASSWORD}@127.0.0.1:${port}/urls_killed`;
+    const services = await testServices();
+    server = await stopAtEnd(services.startMysql({ id: 'mysql-killed', durable: true }));
+    const url = server.url('urls_killed');
     await migrate(url, 'urls', log);
     const db = dbs.open(url);
     await db.verifySlots();
@@ -60,11 +42,11 @@ describe('a urls server that is killed', () => {
     };
     const binders = Array.from({ length: 6 }, bindUntilItFails);
     await until('some links', () => acknowledged.length > 1_000);
-    server?.signal('SIGKILL');
+    const { port } = server;
+    await server.kill();
     await Promise.all(binders);
-    await server?.stop();
-
-    expect((await start(port)).port).to.equal(port);
+    await server.restart();
+    expect(server.port).to.equal(port);
     await until('the server', async () => (await db.find(['any'])).length === 0);
     await db.verifySlots();
     expect((await db.existing(acknowledged)).size).to.equal(acknowledged.length);

@@ -213,11 +213,8 @@ describe('a urls database', () => {
       plain.username = `plain_${randomBytes(3).toString('hex')}`;
       const row = linkRow(randomKey());
       await withSql(url, async (admin) => {
-        await admin.execute('CREATE USER ?@? IDENTIFIED BY ?', [plain.username, '127.0.0.1', plain.password]);
-        await admin.execute(`GRANT ALL ON \`${plain.pathname.slice(1)}\`.* TO ?@?`, [
-          plain.username,
-          '127.0.0.1',
-        ]);
+        await admin.execute('CREATE USER ?@? IDENTIFIED BY ?', [plain.username, '%', plain.password]);
+        await admin.execute(`GRANT ALL ON \`${plain.pathname.slice(1)}\`.* TO ?@?`, [plain.username, '%']);
         await admin.execute('SET GLOBAL read_only = 1');
         try {
           const error = await errorOf(dbs.open(plain.href).insert([row]));

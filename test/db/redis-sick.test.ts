@@ -8,7 +8,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-error
 import { monotonicMs } from '../../runtime/clock.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
-import { stopAtEnd, testFolder } from '../servers.ts';
+import { stopAtEnd, testFolder, testServices } from '../servers.ts';
 import { until } from '../until.ts';
 import { errorOf } from './outcome.ts';
 import { RedisBed } from './redis-fixture.ts';
@@ -94,26 +94,20 @@ describe('a connection to a Redis', () => {
     });
 
     it('answers a stopped server late, once it goes on', async () => {
-      const server = await stopAtEnd(
-        startRedis({
-          id: 'redis-stopped',
-          dir: join(testFolder(), 'stopped'),
-          logFile: join(testFolder(), 'stopped.log'),
-        }),
-      );
+      const server = await stopAtEnd((await testServices()).startRedis({ id: 'redis-stopped' }));
       const late: string[][] = [];
-      const pool = bed.open(`redis://127.0.0.1:${server.port}`, {
+      const pool = bed.open(server.url(), {
         commandTimeoutMs: 100,
         onLateKeys: (keys) => late.push(keys),
       });
       await pool.whenConnected(5_000);
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
-      server.signal('SIGSTOP');
+      await server.pause();
       try {
         expect(await errorOf(pool.take(3))).to.be.instanceOf(OutcomeUnknownError);
         expect(pool.connected).to.equal(false);
       } finally {
-        server.signal('SIGCONT');
+        await server.resume();
       }
       await until('the late keys', () => late.length > 0);
       expect(late).to.deep.equal([KEYS]);
@@ -168,6 +162,7 @@ describe('a connection to a Redis', () => {
       }
     });
 
+    // About a port that nobody listens on yet: a local process, also where the other servers are containers.
     it('connects by itself when the server comes up later', async () => {
       const reserved = await reserveAnyPort();
       reserved.release();
@@ -187,6 +182,7 @@ describe('a connection to a Redis', () => {
   });
 
   describe('to a Redis that refuses', () => {
+    // It puts a folder in the way of a file: a local process, also where the other servers are containers.
     it('is unavailable and names the reason: out of memory, read-only, disk', async () => {
       const server = await stopAtEnd(
         startRedis({

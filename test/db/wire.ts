@@ -3,13 +3,14 @@ import { FaultyProxy } from '../../scripts/faults/proxy.ts';
 
 /** A faulty proxy in front of the server that `url` names; on `port` if one is given. */
 export async function startWire(url: string, port = 0): Promise<FaultyProxy> {
-  return FaultyProxy.start({ host: '127.0.0.1', port: Number(new URL(url).port) }, port);
+  const { hostname, port: target } = new URL(url);
+  return FaultyProxy.start({ host: hostname, port: Number(target) }, port);
 }
 
 /** `url` by way of the proxy. */
 export function through(wire: FaultyProxy, url: string): string {
   const parsed = new URL(url);
-  parsed.port = String(wire.port);
+  parsed.host = `127.0.0.1:${wire.port}`;
   return parsed.href;
 }
 

@@ -11,7 +11,7 @@ export interface Proxied {
 export async function viaProxy<T extends { name: string; url: string }>(store: T): Promise<T & Proxied> {
   const direct = new URL(store.url);
   const proxy = await FaultyProxy.start({ host: direct.hostname, port: Number(direct.port) });
-  const url = store.url.replace(`:${direct.port}/`, `:${proxy.port}/`);
+  const url = store.url.replace(`@${direct.host}/`, `@127.0.0.1:${proxy.port}/`);
   return { ...store, url, proxy };
 }
 

@@ -33,12 +33,14 @@ describe('a producer among faults', function () {
   /** The same connect string through proxies. */
   async function throughProxies(connect: string): Promise<string> {
     const [, servers = '', chroot = ''] = /^([^/]*)(.*)$/.exec(connect) ?? [];
-    const own = await Promise.all(servers.split(',').map((server) => proxyTo(Number(server.split(':')[1]))));
+    const own = await Promise.all(
+      servers.split(',').map((server) => proxyTo(new URL(`zookeeper://${server}`))),
+    );
     return own.map(({ port }) => `127.0.0.1:${port}`).join(',') + chroot;
   }
 
-  async function proxyTo(port: number): Promise<FaultyProxy> {
-    const proxy = await FaultyProxy.start({ host: '127.0.0.1', port });
+  async function proxyTo({ hostname, port }: URL): Promise<FaultyProxy> {
+    const proxy = await FaultyProxy.start({ host: hostname, port: Number(port) });
     proxies.push(proxy);
     return proxy;
   }
@@ -89,8 +91,8 @@ describe('a producer among faults', function () {
 
   it('gives a shard back whose keys-db it cannot reach, when another can', async () => {
     const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
-    const proxy = await proxyTo(Number(url.port));
-    url.port = String(proxy.port);
+    const proxy = await proxyTo(url);
+    url.host = `127.0.0.1:${proxy.port}`;
     cluster.start('producer-1', { KEYMILL_KEYS_DBS: `${SHARD}=${url.href}` });
     await untilFilled(cluster);
     const { epoch } = await untilHeld(cluster, SHARD);
@@ -104,8 +106,8 @@ describe('a producer among faults', function () {
 
   it('keeps the lock of a keys-db that nobody reaches, and goes on when it is back', async () => {
     const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
-    const proxy = await proxyTo(Number(url.port));
-    url.port = String(proxy.port);
+    const proxy = await proxyTo(url);
+    url.host = `127.0.0.1:${proxy.port}`;
     cluster.start('producer-1', { KEYMILL_KEYS_DBS: `${SHARD}=${url.href}` });
     await untilFilled(cluster);
     const before = await untilHeld(cluster, SHARD);

@@ -198,8 +198,8 @@ describe('a reign', function () {
   it('fills the others while one Redis hangs, and delivers to it what it is owed when it is back', async () => {
     const { keysDb, poolA, poolB } = stores();
     const url = new URL(cluster.redis[0]?.url ?? '');
-    await using proxy = await FaultyProxy.start({ host: '127.0.0.1', port: Number(url.port) });
-    url.port = String(proxy.port);
+    await using proxy = await FaultyProxy.start({ host: url.hostname, port: Number(url.port) });
+    url.host = `127.0.0.1:${proxy.port}`;
     await using hanging = openPool({ name: poolA.name, url: url.href, log });
     await using _ = await reignOver(cluster, { pools: [hanging, poolB] });
     await untilFilled(cluster);
@@ -221,8 +221,8 @@ describe('a reign', function () {
   it('neither loses nor repeats a claim whose answer was lost', async () => {
     const { keysDb } = stores();
     const url = new URL(keysDbUrl());
-    await using proxy = await FaultyProxy.start({ host: '127.0.0.1', port: Number(url.port) });
-    url.port = String(proxy.port);
+    await using proxy = await FaultyProxy.start({ host: url.hostname, port: Number(url.port) });
+    url.host = `127.0.0.1:${proxy.port}`;
     const { keyspace } = cluster;
     const cut = openKeysDb({ name: SHARD, url: url.href, region: 0, keyspace, log });
     const taken: string[] = [];
