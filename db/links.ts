@@ -1,7 +1,8 @@
 import { codeOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { slotOf } from './keyspace/placement.ts';
-import { openMysql, toSqlText, type Mysql } from './mysql.ts';
+import { toInsert } from './link-insert.ts';
+import { openMysql, type Mysql } from './mysql.ts';
 import { checkSchema } from './schema-version.ts';
 import { formatSlots, holdsLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from './store-errors.ts';
@@ -81,6 +82,8 @@ export interface UrlsDb {
   /** Keys in the order of the primary key, from after `position` on: for a walk over all links in bounded memory. */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkMet[]>;
   holdsLinks(): Promise<boolean>;
+  /** Opens every connection beforehand. @throws StoreUnavailableError */
+  warmUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -153,7 +156,7 @@ class MysqlUrlsDb implements UrlsDb {
     { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
   ): Promise<void> {
     if (rows.length === 0) return;
-    const sql = this.#insertOf(rows);
+    const sql = toInsert(rows.map((row) => ({ slot: this.#ownSlotOf(row.key), row })));
     for (let deadlocks = 0; ; deadlocks++) {
       try {
         await this.#db.execute(sql, [], { timeoutMs });
@@ -218,15 +221,12 @@ class MysqlUrlsDb implements UrlsDb {
     return holdsLinks(this.#db);
   }
 
-  async close(): Promise<void> {
-    await this.#db.close();
+  async warmUp(): Promise<void> {
+    await this.#db.warmUp();
   }
 
-  #insertOf(rows: readonly LinkRow[]): string {
-    const placed = rows.map((row) => ({ slot: this.#ownSlotOf(row.key), row }));
-    // In the order of the primary key: unsorted, concurrent INSERTs deadlock (126 of 600, measured).
-    placed.sort((a, b) => a.slot - b.slot || compareAscii(a.row.key, b.row.key));
-    return INSERT + placed.map(({ slot, row }) => toValues(slot, row)).join(',');
+  async close(): Promise<void> {
+    await this.#db.close();
   }
 
   /** A row in a slot of another server would be guarded by no primary key: never, whatever the caller's fault. */
@@ -261,22 +261,6 @@ function* chunksOf(keys: readonly string[]): Generator<readonly string[]> {
   for (let at = 0; at < keys.length; at += FIND_CHUNK) yield keys.slice(at, at + FIND_CHUNK);
 }
 
-const COLUMNS = 'slot, unique_id, user_id, original_url, created_at, expires_at, request_id, alias';
-const INSERT = `INSERT INTO urls (${COLUMNS}) VALUES `;
-
-function toValues(slot: number, row: LinkRow): string {
-  const created = toDateTime(row.createdAt);
-  const expires = row.expiresAt === null ? 'NULL' : toDateTime(row.expiresAt);
-  const alias = row.alias === true ? 1 : 0;
-  const texts = `${toSqlText(row.key)},${row.userId ?? 'NULL'},${toSqlText(row.originalUrl)},${created},${expires}`;
-  return `(${slot},${texts},x'${row.requestId}',${alias})`;
-}
-
-/** UTC, to the millisecond. */
-function toDateTime(date: Date): string {
-  return `'${date.toISOString().replace('T', ' ').slice(0, -1)}'`;
-}
-
 function toLink(row: Row): StoredLink {
   return {
     key: row.unique_id,
@@ -290,10 +274,4 @@ function toLink(row: Row): StoredLink {
 
 function isDeadlock(error: unknown): boolean {
   return error instanceof StoreUnavailableError && codeOf(error.cause) === 'ER_LOCK_DEADLOCK';
-}
-
-/** As `ascii_bin` orders. */
-function compareAscii(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -90,9 +90,10 @@ class Exchange implements ShortenObserver {
       const headers = CREATED;
       headers[REQUEST_ID] = this.#requestId;
       headers[LOCATION] = shortUrl;
-      headers[CONTENT_LENGTH] = String(Buffer.byteLength(body));
+      const length = Buffer.byteLength(body);
+      headers[CONTENT_LENGTH] = String(length);
       this.#response.writeHead(201, headers);
-      this.#response.end(body);
+      this.#response.end(body, length === body.length ? 'latin1' : 'utf8');
       shortens.created(this.#startedMs);
     } catch (error) {
       this.refused(error);

@@ -45,7 +45,10 @@ export async function openStores(options: OpenStoresOptions): Promise<Stores> {
     ...pools.map(async (view) => {
       if (await view.pool.whenConnected(FIRST_ANSWER_MS)) await view.poll(POOL_POLL_TIMEOUT_MS);
     }),
-    ...servers.all.map(async (server) => server.poll()),
+    ...servers.all.map(async (server) => {
+      await server.poll();
+      await server.warmUp();
+    }),
   ]);
   const polls = [
     ...pools.map(async (view) =>

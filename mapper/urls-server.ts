@@ -107,6 +107,11 @@ export class UrlsServer {
     }
   }
 
+  /** Opens all connections beforehand, if it is up: the first requests of a new mapper would pay for them. */
+  async warmUp(): Promise<void> {
+    if (this.isUp) await this.#options.db.warmUp().catch(() => undefined);
+  }
+
   /**
    * {@link poll} for the background. A server that contradicts our map, or has lost its tables, is not used until it
    * agrees again; the others go on, so it is no reason to end the process.

@@ -126,6 +126,17 @@ describe('the life of a mapper', () => {
     expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
   }).timeout(20_000);
 
+  it('has opened its connections before it is ready', async () => {
+    const count = async (): Promise<number> => {
+      const query = 'SELECT COUNT(*) AS open FROM information_schema.processlist WHERE db = DATABASE()';
+      const [rows] = (await world.urls[0]?.sql.query(query)) ?? [];
+      return Number((rows as { open: number }[])[0]?.open);
+    };
+    const before = await count();
+    await world.start();
+    expect((await count()) - before).to.be.at.least(8);
+  }).timeout(20_000);
+
   it('names the faults of its configuration on stderr and exits with 2', async () => {
     const child = spawn(process.execPath, ['mapper/main.ts'], {
       env: {},
