@@ -59,7 +59,7 @@ describe('a cluster in containers', function () {
     }
   });
 
-  it('is seen by the operator: locks, producers, mappers, no secret in a list of processes', async () => {
+  it('is seen by the operator: locks, producers and mappers', async () => {
     const status = await cluster.commands.keymill<{
       locks: { owner: string | null }[];
       producers: unknown[];
