@@ -42,7 +42,7 @@ const HEADERS = [
   'X-Request-Id: one\r\nX-Request-Id: two',
   `X-Request-Id: ${'a'.repeat(129)}`,
   'hOST: x',
-  'Accept: */*\r\nUser-Agent: any',
+  'Accept: */*\r\nUser-Agent: some',
   'Cookie: a=b\r\nCookie: c=d',
   'If-None-Match: *',
   'Range: bytes=0-1',
