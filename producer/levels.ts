@@ -124,7 +124,10 @@ export class PoolLevels {
     } catch {
       // The pool's own connection logs why; here it only counts that it does not answer.
       const seen = this.#seen.get(pool.name);
-      if (seen) seen.level = { ...seen.level, answers: false, filling: false };
+      if (!seen) return;
+      seen.level = { ...seen.level, answers: false, filling: false };
+      // It may come back with less than it had.
+      seen.drain.skipInterval();
     }
   }
 }

@@ -34,4 +34,22 @@ describe('DrainRate', () => {
     rate.observe(0, 100);
     expect(rate.keysPerSecond).to.equal(0);
   });
+
+  it('is hardly moved by a loss that nobody told it of', () => {
+    const rate = new DrainRate();
+    let atMs = 0;
+    for (let loss = 0; loss < 10; loss += 1) {
+      for (let i = 0; i < 100; i += 1) rate.observe(10_000, (atMs += 100));
+      rate.observe(0, (atMs += 100));
+    }
+    // Held for five minutes, it would not fill a pool of 10,000.
+    expect(rate.keysPerSecond * 300).to.be.lessThan(10_000);
+  });
+
+  it('follows takes that really grow, however fast', () => {
+    const rate = new DrainRate();
+    let level = 1e9;
+    for (let i = 0; i < 900; i += 1) rate.observe((level -= 2_000), i * 100);
+    expect(rate.keysPerSecond).to.be.greaterThan(10_000);
+  });
 });
