@@ -100,6 +100,7 @@ export const clockStep: Drill = {
     };
     await cluster.startMissing({ environment });
     await stage.quiet();
+    await stage.balanced();
     const before = stage.reignsOf(cluster.shards);
     const end = stage.beginFault('their clock is an hour ahead');
     await writeFile(clock, '+3600\n');

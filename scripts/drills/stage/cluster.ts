@@ -149,13 +149,15 @@ export class DrillCluster {
       const { shape, counts } = state;
       if (shape === undefined || counts === undefined) throw new UsageError('the cluster is down');
       this.#noteDeaths();
+      const gone = [...this.#ended].filter((id) => state.findRunning(id) === undefined);
       const launch = this.#launch(state);
       for (const port of this.#held.splice(0)) port.release();
       await startServers(shape, launch);
       if (isFaultable(state)) await startWire(shape, launch);
       const reserved = await startMembers(counts, { ...memberAddresses(shape, state), ...changed }, launch);
       for (const port of reserved) port.release();
-      this.#ended.clear();
+      // Not all: another fault may have ended something meanwhile.
+      for (const id of gone) if (state.findRunning(id) !== undefined) this.#ended.delete(id);
       const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
       const workers = new Map(this.file.producers.map(({ id, workerPid }) => [id, workerPid]));
       writeClusterFile(this.runDir, describeCluster(shape, counts, addresses, state, workers));

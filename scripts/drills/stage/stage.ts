@@ -233,6 +233,14 @@ export class Stage {
       this.violation(`not quiet ${timeoutMs / 1000} s after healing: ${trouble.join('; ')}`);
   }
 
+  /** Waits until every producer holds a shard: the last hand-over after a restart is past. */
+  async balanced(): Promise<void> {
+    const { producers } = this.cluster.file;
+    const wanted = Math.min(producers.length, this.cluster.shards.length);
+    if (!(await this.#until(() => this.holdings().size >= wanted, TAKEOVER_POLL_MS)))
+      this.violation(`only ${this.holdings().size} of ${producers.length} producers hold a shard`);
+  }
+
   async #until(condition: () => Promise<boolean> | boolean, everyMs: number): Promise<boolean> {
     const deadline = performance.now() + TAKEOVER_TIMEOUT_MS;
     while (!(await condition())) {
