@@ -152,7 +152,8 @@ describe('clicks', () => {
     first.proxy.silence();
     const startedMs = performance.now();
     await mapper.stop();
-    expect(performance.now() - startedMs).to.be.below(6_000);
+    // Well within the 15 s after which a mapper is ended without further ado.
+    expect(performance.now() - startedMs).to.be.below(10_000);
     for (const key of keys) expect(await stored(key)).to.equal(slotOf(key) < 16 ? 0 : 2);
   }).timeout(60_000);
 
