@@ -185,16 +185,7 @@ class MysqlUrlsDb implements UrlsDb {
     keys: readonly string[],
     { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
   ): Promise<LinkTarget[]> {
-    const columns = 'unique_id, IF(deleted_at IS NULL, original_url, NULL), expires_at';
-    const targets: LinkTarget[] = [];
-    const sql = `SELECT ${columns} FROM urls WHERE ${PRIMARY_KEY_IN}`;
-    for (const chunk of chunksOf(keys)) {
-      const rows = await this.#db.queryArrays<[string, string | null, Date | null]>(sql, [idsOf(chunk)], {
-        timeoutMs,
-      });
-      for (const [key, originalUrl, expiresAt] of rows) targets.push({ key, originalUrl, expiresAt });
-    }
-    return targets;
+    return findTargets(this.#db, keys, timeoutMs);
   }
 
   async existing(keys: readonly string[]): Promise<Set<string>> {
@@ -252,6 +243,24 @@ class MysqlUrlsDb implements UrlsDb {
 
 /** MariaDB and MySQL both turn this into one look-up of the primary key for each pair (500 pairs: 2.3 ms, measured). */
 export const PRIMARY_KEY_IN = '(slot, unique_id) IN (?)';
+
+/** Of the rows that exist what a redirect needs, from a urls database or its replica. */
+export async function findTargets(
+  db: Mysql,
+  keys: readonly string[],
+  timeoutMs: number,
+): Promise<LinkTarget[]> {
+  const columns = 'unique_id, IF(deleted_at IS NULL, original_url, NULL), expires_at';
+  const targets: LinkTarget[] = [];
+  const sql = `SELECT ${columns} FROM urls WHERE ${PRIMARY_KEY_IN}`;
+  for (const chunk of chunksOf(keys)) {
+    const rows = await db.queryArrays<[string, string | null, Date | null]>(sql, [idsOf(chunk)], {
+      timeoutMs,
+    });
+    for (const [key, originalUrl, expiresAt] of rows) targets.push({ key, originalUrl, expiresAt });
+  }
+  return targets;
+}
 
 function idsOf(keys: readonly string[]): [number, string][] {
   return keys.map((key) => [slotOf(key), key]);

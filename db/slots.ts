@@ -1,6 +1,6 @@
 import { SLOT_COUNT } from './keyspace/placement.ts';
 import type { Mysql } from './mysql.ts';
-import { DuplicateRowError, MismatchError } from './store-errors.ts';
+import { DuplicateRowError, MismatchError, StoreUnavailableError } from './store-errors.ts';
 
 interface SlotRow {
   slot: number;
@@ -29,19 +29,38 @@ export async function verifySlots(
     await recordSlots(db, slots);
     recorded = await readSlots(db);
   }
+  const owned = ownedOf(db.name, recorded);
+  if (formatSlots(owned) === formatSlots(slots)) return;
+  const [theirs, ours] = [formatSlots(owned), formatSlots(slots)];
+  throw new MismatchError(
+    db.name,
+    `it records that it owns slots ${theirs}, KEYMILL_URLS_DBS gives it ${ours}`,
+  );
+}
+
+/**
+ * Compares the record that a replica has copied with the slots of the server whose replica it should be. Never writes.
+ *
+ * @throws MismatchError when it is another server's copy; StoreUnavailableError when there is no record yet
+ */
+export async function verifyReplicaSlots(db: Mysql, slots: readonly number[], server: string): Promise<void> {
+  const recorded = await readSlots(db);
+  if (recorded.length === 0) throw new StoreUnavailableError(db.name, 'it records no slots yet');
+  const owned = ownedOf(db.name, recorded);
+  if (formatSlots(owned) === formatSlots(slots)) return;
+  throw new MismatchError(
+    db.name,
+    `it records slots ${formatSlots(owned)}, KEYMILL_URLS_REPLICAS calls it a replica of ${server}, which has ${formatSlots(slots)}`,
+  );
+}
+
+function ownedOf(store: string, recorded: readonly SlotRow[]): number[] {
   const counts = new Set(recorded.map((row) => row.slot_count));
   if (recorded.length !== SLOT_COUNT || counts.size !== 1 || !counts.has(SLOT_COUNT)) {
     const found = `${recorded.length} slots of ${[...counts].join(' and ')}`;
-    throw new MismatchError(db.name, `it records ${found}; this program knows ${SLOT_COUNT}`);
+    throw new MismatchError(store, `it records ${found}; this program knows ${SLOT_COUNT}`);
   }
-  const owned = recorded.filter((row) => row.owned === 1).map((row) => row.slot);
-  if (formatSlots(owned) !== formatSlots(slots)) {
-    const [theirs, ours] = [formatSlots(owned), formatSlots(slots)];
-    throw new MismatchError(
-      db.name,
-      `it records that it owns slots ${theirs}, KEYMILL_URLS_DBS gives it ${ours}`,
-    );
-  }
+  return recorded.filter((row) => row.owned === 1).map((row) => row.slot);
 }
 
 /** Whether any link is stored there. */

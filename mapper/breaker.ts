@@ -73,6 +73,18 @@ export class Breaker {
     }
   }
 
+  /** Does `work` and tells the breaker how it ended: any answer is a sign of life, only silence and refusal count against the store. */
+  async watch<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      this.succeeded();
+      return result;
+    } catch (error) {
+      this.failed();
+      throw error;
+    }
+  }
+
   #enter(state: BreakerState): void {
     this.#state = state;
     this.#since = this.#options.now();

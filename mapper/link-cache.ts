@@ -19,6 +19,11 @@ export interface LinkCacheOptions {
   /** How long a link may be served without asking again, in case its invalidation got lost. */
   readonly ttlMs: number;
   readonly negativeTtlMs?: number;
+  /**
+   * What is behind memory may be older than the last invalidation, as read replicas are: a key that has changed is read from the primary
+   * for the whole time to live, and not only once.
+   */
+  readonly readsMayLag?: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Of the choices left to chance. */
@@ -29,7 +34,7 @@ export interface LinkCacheOptions {
 export interface Fill {
   /** Whether an invalidation has overtaken it. */
   readonly isStale: boolean;
-  /** The key has changed a moment ago: only the primary is certain to know. */
+  /** The key has changed a moment ago: of all that is behind memory only the primary is certain to know. */
   readonly needsPrimary: boolean;
   /**
    * Stores what was read, unless the key was invalidated (or everything flushed) since the read began.
@@ -60,14 +65,17 @@ export class LinkCache {
   readonly #unknown: RecentKeys;
   readonly #fills = new Map<string, Set<{ isStale: boolean }>>();
   readonly #changed: RecentKeys;
+  readonly #readsMayLag: boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
 
-  constructor({ maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) }: LinkCacheOptions) {
+  constructor(options: LinkCacheOptions) {
+    const { maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) } = options;
     const negativeBytes = Math.min(maxBytes * NEGATIVE_SHARE, NEGATIVE_MAX_BYTES);
     this.#links = new PopularLinks(maxBytes - negativeBytes, seed);
     this.#unknown = new RecentKeys(negativeBytes, negativeTtlMs, now);
     this.#changed = new RecentKeys(CHANGED_MAX_BYTES, ttlMs, now);
+    this.#readsMayLag = options.readsMayLag ?? false;
     this.#ttlMs = ttlMs;
     this.#now = now;
   }
@@ -127,7 +135,7 @@ export class LinkCache {
       needsPrimary,
       store: (entry, ageMs = 0) => {
         if (version.isStale) return;
-        if (needsPrimary) this.#changed.delete(key);
+        if (needsPrimary && !this.#readsMayLag) this.#changed.delete(key);
         this.#store(key, entry, ageMs);
       },
       end: () => {

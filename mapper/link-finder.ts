@@ -15,7 +15,8 @@ interface Flight {
 }
 
 /**
- * Links by key: memory first, then the shared cache if there is one, then the primary, with one read per key under way however many ask.
+ * Links by key: memory first, then the shared cache if there is one, then its urls server (one of its replicas if there are any, then the
+ * primary), with one read per key under way however many ask.
  *
  * A read that an invalidation has overtaken is not joined by later requests: they must see what changed.
  */
@@ -59,7 +60,8 @@ export class LinkFinder {
       return { entry: shared.link, source: 'cache' };
     }
     try {
-      const stored = await this.#servers.for(key).find(key);
+      const server = this.#servers.for(key);
+      const stored = fill.needsPrimary ? await server.findOnPrimary(key) : await server.find(key);
       const entry = stored === undefined ? 'unknown' : toEntry(stored);
       fill.store(entry);
       if (entry !== 'unknown' && !fill.isStale) shared?.store(entry);

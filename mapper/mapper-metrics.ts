@@ -58,6 +58,14 @@ export function watchGauges(
       for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
     },
   );
+  metrics.gauge(
+    'urls_replica_up',
+    'Whether a read replica of a urls server is asked: it answers, copies that server, and is not too far behind',
+    ['replica'],
+    (gauge) => {
+      for (const { name, isUp } of servers.replicas) gauge.set({ replica: name }, Number(isUp));
+    },
+  );
   metrics.gauge('keys_held', 'Keys taken and not yet bound: the reserve and those in flight', [], (gauge) => {
     gauge.set(supply.heldKeys().length);
   });

@@ -59,12 +59,15 @@ const ANNOUNCE_TIMEOUT_MS = 500;
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
   const { config, log, signal, lameDuckMs = LAME_DUCK_MS, hasFastPaths = true } = options;
+  const { urlsReplicas = [] } = config;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
   const stores = stack.use(
     await openStores({
       config: config.stores,
+      replicas: urlsReplicas,
+      maxLagMs: config.cache.ttlMs,
       queueLimit: config.queueLimit,
       onLateKeys: (from, keys) => supply.receiveLate(from, keys),
       onBatch: (rows) => metrics.bindBatchSize.observe(rows),
@@ -93,7 +96,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
     returning.abort();
     await returns;
   });
-  const cache = new LinkCache({ ...config.cache, now: monotonicMs });
+  const readsMayLag = urlsReplicas.length > 0;
+  const cache = new LinkCache({ ...config.cache, readsMayLag, now: monotonicMs });
   stack.use(
     subscribeInvalidations({
       servers: config.stores.redis,
@@ -104,8 +108,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   );
   const shared = await openSharedCache(config, log, stack);
   const announce = async (key: string): Promise<void> => {
-    await shared?.forget(key);
-    await announceChange(stores, key);
+    // At the same time, for a shard may hang: whoever hears of the change tells the shard too, before it believes it again.
+    await Promise.all([shared?.forget(key), announceChange(stores, key)]);
   };
   watchGauges(registry, { stores, supply, cache });
   const shortener = new Shortener({
@@ -181,10 +185,10 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
 function readiness({ pools, servers }: Stores, signal: AbortSignal): Readiness {
   const degraded = [
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
-    ...servers.all.filter(({ isUp }) => !isUp).map(({ name }) => name),
+    ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
-  return { ok: !signal.aborted && servers.isAnyUp, stopping: signal.aborted, degraded, keys };
+  return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };
 }
 
 /** On every pool's shard, since each mapper listens to all of them: one that arrives is enough. */

@@ -12,7 +12,7 @@ export interface CacheShard {
 export interface SharedAnswer {
   readonly link: CachedLink | undefined;
   readonly ageMs: number;
-  /** Stores a link read from the primary after this answer; in the background, and not if the key changed meanwhile. */
+  /** Stores a link read from its urls server after this answer; in the background, and not if the key changed meanwhile. */
   store(link: CachedLink): void;
 }
 
@@ -47,7 +47,7 @@ export class SharedCache {
     };
   }
 
-  /** Before a change is announced. A shard that cannot be told forgets by itself, when its time to live is over. Never rejects. */
+  /** It has changed: to be said by whoever changes it and by all who hear of it. A shard that cannot be told forgets by itself, when its time to live is over. Never rejects. */
   async forget(key: string): Promise<void> {
     const shard = this.#shardOf(key);
     // Whatever the breaker says: trying costs little, and the other mappers may well reach the shard.

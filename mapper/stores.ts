@@ -1,16 +1,21 @@
-import { openUrlsDb } from '../db/links.ts';
+import { openUrlsDb, type UrlsDb } from '../db/links.ts';
+import { openUrlsReplica } from '../db/urls-replica.ts';
 import { openPool } from '../db/pool.ts';
 import { monotonicMs } from '../runtime/clock.ts';
-import type { StoresConfig } from '../runtime/config/stores.ts';
+import type { StoresConfig, UrlsReplicaConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { Breaker } from './breaker.ts';
 import { pollEvery } from './polling.ts';
 import { PoolView } from './pool-view.ts';
+import { Replica } from './replica.ts';
 import { UrlsServer } from './urls-server.ts';
 import { UrlsServers } from './urls-servers.ts';
 
 export interface OpenStoresOptions {
   readonly config: StoresConfig;
+  readonly replicas: readonly UrlsReplicaConfig[];
+  /** How far behind a replica may be. */
+  readonly maxLagMs: number;
   /** Most rows that may wait for one urls server. */
   readonly queueLimit: number;
   /** Keys of a take that answered after its deadline. */
@@ -34,7 +39,7 @@ const FIRST_ANSWER_MS = 3_000;
 
 /**
  * Opens everything and waits, shortly, until all stores have answered once.
- * @throws MismatchError when a urls server records other slots than the configuration gives it
+ * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration gives it
  */
 export async function openStores(options: OpenStoresOptions): Promise<Stores> {
   await using stack = new AsyncDisposableStack();
@@ -45,7 +50,7 @@ export async function openStores(options: OpenStoresOptions): Promise<Stores> {
     ...pools.map(async (view) => {
       if (await view.pool.whenConnected(FIRST_ANSWER_MS)) await view.poll(POOL_POLL_TIMEOUT_MS);
     }),
-    ...servers.all.map(async (server) => {
+    ...[...servers.all, ...servers.replicas].map(async (server) => {
       await server.poll();
       await server.warmUp();
     }),
@@ -54,7 +59,7 @@ export async function openStores(options: OpenStoresOptions): Promise<Stores> {
     ...pools.map(async (view) =>
       pollEvery(POOL_POLL_MS, stopping.signal, async () => view.poll(POOL_POLL_TIMEOUT_MS)),
     ),
-    ...servers.all.map(async (server) =>
+    ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
   ];
@@ -88,9 +93,33 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
   const dbs = config.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
   for (const db of dbs) stack.defer(async () => db.close());
   const servers = dbs.map(
-    (db) => new UrlsServer({ db, siblings: dbs, queueLimit, onBatch, now: monotonicMs, log }),
+    (db) =>
+      new UrlsServer({
+        db,
+        siblings: dbs,
+        openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
+        queueLimit,
+        onBatch,
+        now: monotonicMs,
+        log,
+      }),
   );
   return new UrlsServers(dbs, servers);
+}
+
+function openReplicas(
+  server: UrlsDb,
+  isPrimaryUp: () => boolean,
+  { replicas, maxLagMs, queueLimit, log }: OpenStoresOptions,
+  stack: AsyncDisposableStack,
+): Replica[] {
+  return replicas
+    .filter((replica) => replica.server === server.name)
+    .map(({ url }, index) => {
+      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server });
+      stack.defer(async () => db.close());
+      return new Replica({ db, isPrimaryUp, maxLagMs, queueLimit, now: monotonicMs, log });
+    });
 }
 
 /** Waits for all, or until time is up; a rejection counts at once. */

@@ -2,13 +2,16 @@ import type { LinkTarget, UrlsDb } from '../db/links.ts';
 import { MismatchError, StoreUnavailableError } from '../db/store-errors.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { Batcher } from './batcher.ts';
 import { Binder } from './binder.ts';
 import { Breaker } from './breaker.ts';
+import { LinkReads } from './link-reads.ts';
+import type { Replica } from './replica.ts';
 
 export interface UrlsServerOptions {
   readonly db: UrlsDb;
   readonly siblings: readonly UrlsDb[];
+  /** Its replicas; they ask whether it is up. */
+  readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Monotonic milliseconds. */
@@ -16,18 +19,8 @@ export interface UrlsServerOptions {
   readonly log: Log;
 }
 
-interface Read {
-  readonly key: string;
-  readonly askedAtMs: number;
-  readonly resolve: (link: LinkTarget | undefined) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** From the question to its answer, waiting for others' reads included: a redirect that cannot be told is refused within a second. */
 const READ_TIMEOUT_MS = 750;
-/** Few: while they are busy misses gather, and a look-up among many in one statement costs a fraction of one alone. */
-const READ_LANES = 2;
-const MAX_BATCH_KEYS = 256;
 const PROBE_TIMEOUT_MS = 750;
 const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 /** No alias is this short: the look-up costs one index dive and finds nothing. */
@@ -41,9 +34,11 @@ const PROBE_KEY = '-';
  */
 export class UrlsServer {
   readonly binder: Binder;
+  readonly replicas: readonly Replica[];
   readonly #options: UrlsServerOptions;
   readonly #breaker: Breaker;
-  readonly #reads: Batcher<Read>;
+  readonly #reads: LinkReads;
+  #turn = 0;
   #isVerified = false;
   #complaint = '';
 
@@ -59,12 +54,14 @@ export class UrlsServer {
       },
     });
     this.binder = new Binder({ urlsDb: db, breaker: this.#breaker, queueLimit, onBatch, now });
-    this.#reads = new Batcher({
-      maxBatch: MAX_BATCH_KEYS,
-      maxInFlight: READ_LANES,
+    this.#reads = new LinkReads({
+      db,
+      breaker: this.#breaker,
+      timeoutMs: READ_TIMEOUT_MS,
       maxQueued: queueLimit,
-      run: async (reads) => this.#readAll(reads),
+      now,
     });
+    this.replicas = options.openReplicas(() => this.isUp);
   }
 
   get name(): string {
@@ -75,19 +72,24 @@ export class UrlsServer {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
-  /** The link as the primary has it now. @throws StoreUnavailableError */
+  /** The link, as a replica has it or else the primary: that there is none, the primary alone can say. @throws StoreUnavailableError */
   async find(key: string): Promise<LinkTarget | undefined> {
+    const replica = this.#nextReplica();
+    if (replica === undefined) return this.findOnPrimary(key);
+    const askedAtMs = this.#options.now();
+    return (await replica.find(key, askedAtMs)) ?? this.findOnPrimary(key, askedAtMs);
+  }
+
+  /** The link as the primary has it now. @throws StoreUnavailableError */
+  async findOnPrimary(key: string, askedAtMs?: number): Promise<LinkTarget | undefined> {
     if (!this.isUp) throw new StoreUnavailableError(this.name, 'it is down');
-    return new Promise((resolve, reject) => {
-      if (this.#reads.tryAdd({ key, askedAtMs: this.#options.now(), resolve, reject })) return;
-      reject(new StoreUnavailableError(this.name, 'too many reads wait for it'));
-    });
+    return this.#reads.find(key, askedAtMs);
   }
 
   /** Which of `keys` are bound. A server that is down knows of none. */
   async existing(keys: readonly string[]): Promise<ReadonlySet<string>> {
     if (!this.isUp) return new Set();
-    return this.#reported(async () => this.#options.db.existing(keys));
+    return this.#breaker.watch(async () => this.#options.db.existing(keys));
   }
 
   /**
@@ -98,8 +100,9 @@ export class UrlsServer {
     const { db, siblings } = this.#options;
     if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
     try {
-      if (this.isUp) await this.#reported(async () => db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS }));
-      else await this.#reported(async () => db.verifySlots(siblings));
+      if (this.isUp)
+        await this.#breaker.watch(async () => db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS }));
+      else await this.#breaker.watch(async () => db.verifySlots(siblings));
       this.#isVerified = true;
     } catch (error) {
       if (error instanceof MismatchError) throw error;
@@ -128,37 +131,20 @@ export class UrlsServer {
     }
   }
 
-  async #readAll(reads: Read[]): Promise<void> {
-    try {
-      const keys = reads.map(({ key }) => key);
-      // The queue is in order: what the first has left is all that this read may take.
-      const waitedMs = this.#options.now() - (reads[0]?.askedAtMs ?? 0);
-      const timeoutMs = Math.max(1, READ_TIMEOUT_MS - waitedMs);
-      const links = await this.#reported(async () => this.#options.db.findTargets(keys, { timeoutMs }));
-      const byKey = new Map(links.map((link) => [link.key, link]));
-      for (const { key, resolve } of reads) resolve(byKey.get(key));
-    } catch (error) {
-      const reason =
-        error instanceof MismatchError ? new StoreUnavailableError(this.name, error.message, error) : error;
-      for (const { reject } of reads) reject(reason as Error);
+  /** In turn, of those that are up. */
+  #nextReplica(): Replica | undefined {
+    const { replicas } = this;
+    for (let tried = 0; tried < replicas.length; tried += 1) {
+      this.#turn = (this.#turn + 1) % replicas.length;
+      const replica = replicas[this.#turn];
+      if (replica?.isUp) return replica;
     }
-  }
-
-  /** Any answer is a sign of life; only silence and refusal count against the server. */
-  async #reported<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      const result = await work();
-      this.#breaker.succeeded();
-      return result;
-    } catch (error) {
-      this.#breaker.failed();
-      throw error;
-    }
+    return undefined;
   }
 
   #failQueued(): void {
     const error = new StoreUnavailableError(this.name, 'it went down');
-    for (const { reject } of this.#reads.removeQueued()) reject(error);
+    this.#reads.failQueued(error);
     this.binder.failQueued();
   }
 }

@@ -1,5 +1,6 @@
 import { openLinks } from '../db/links-by-slot.ts';
 import type { UrlsDb } from '../db/links.ts';
+import type { Replica } from './replica.ts';
 import type { UrlsServer } from './urls-server.ts';
 
 /** The urls servers of the map, by the slot of a key. */
@@ -16,9 +17,18 @@ export class UrlsServers {
     this.#serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
   }
 
+  get replicas(): readonly Replica[] {
+    return this.all.flatMap(({ replicas }) => replicas);
+  }
+
   get isAnyUp(): boolean {
     for (const server of this.all) if (server.isUp) return true;
     return false;
+  }
+
+  /** Whether any redirect can be served: for that, a replica will do. */
+  get isAnyReadable(): boolean {
+    return this.isAnyUp || this.replicas.some(({ isUp }) => isUp);
   }
 
   for(key: string): UrlsServer {

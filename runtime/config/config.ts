@@ -1,7 +1,14 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS, type LogLevel } from '../log.ts';
 import { Env } from './env.ts';
-import { readCacheRedis, readStores, type RedisShardConfig, type StoresConfig } from './stores.ts';
+import {
+  readCacheRedis,
+  readStores,
+  readUrlsReplicas,
+  type RedisShardConfig,
+  type StoresConfig,
+  type UrlsReplicaConfig,
+} from './stores.ts';
 
 export interface ZooKeeperConfig {
   /** `host:port,host:port/chroot` */
@@ -53,6 +60,8 @@ export interface MapperConfig extends ProcessConfig {
   readonly reserve: number;
   readonly queueLimit: number;
   readonly cache: CacheConfig;
+  /** Copies of the urls servers that redirects may be read from; none by default. */
+  readonly urlsReplicas?: readonly UrlsReplicaConfig[];
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
 }
 
@@ -99,6 +108,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
       ttlMs: env.integer('CACHE_TTL_MS', 60_000, 0, 86_400_000),
       shards: readCacheRedis(env, stores),
     },
+    urlsReplicas: readUrlsReplicas(env, stores),
     clicks: {
       counted: env.boolean('COUNT_CLICKS', true),
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),

@@ -55,6 +55,14 @@ export const VARIABLES = {
       'urls servers with their slots: urls-1:0-15=mysql://…,urls-2:16-31=mysql://… (several ranges: 0-7+16-23)',
     secret: true,
   },
+  URLS_REPLICAS: {
+    meaning:
+      'read replicas of urls servers, each under the name of its server: urls-1=mysql://…,urls-1=mysql://…,urls-2=mysql://…',
+    tradeOff:
+      'takes reads off the servers; a change that a mapper was not told of shows later by as much as the replica lags',
+    default: 'none',
+    secret: true,
+  },
   USERS_DB: { meaning: 'users database: mysql://user:password@host:port/database', secret: true },
   KEY_LENGTH: {
     meaning: 'characters of a generated key, 6 to 10',

@@ -21,6 +21,13 @@ export interface UrlsDbConfig {
   readonly slots: readonly number[];
 }
 
+/** A copy of a urls server that MySQL's replication keeps up to date. */
+export interface UrlsReplicaConfig {
+  /** The urls server that it copies. */
+  readonly server: string;
+  readonly url: string;
+}
+
 export interface KeySpaceConfig {
   readonly length: number;
   readonly secret: string;
@@ -126,6 +133,37 @@ function readUrlsDbs(env: Env): UrlsDbConfig[] {
   return servers;
 }
 
+/** Optional. Several replicas of one server repeat its name. */
+export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urlsDbs'>): UrlsReplicaConfig[] {
+  const expected = 'urls-1=mysql://user:password@host:port/database,urls-1=…,urls-2=…';
+  const names = new Set(urlsDbs.map(({ name }) => name));
+  const primaries = new Set(urlsDbs.map(({ url }) => addressOf(url)));
+  const replicas = splitList(env.find('URLS_REPLICAS') ?? '').flatMap((entry) => {
+    const [server, url] = splitOnce(entry, '=');
+    if (!NAME.test(server) || url === undefined) {
+      env.fault('URLS_REPLICAS', expected);
+      return [];
+    }
+    if (names.size > 0 && !names.has(server))
+      env.fault('URLS_REPLICAS', `servers of KEYMILL_URLS_DBS; ${server} is none`);
+    return [{ server, url: readUrl(env, 'URLS_REPLICAS', url, MYSQL) }];
+  });
+  const addresses = replicas.map(({ url }) => addressOf(url));
+  if (new Set(addresses).size < addresses.length) env.fault('URLS_REPLICAS', 'every address once');
+  const primary = addresses.find((address) => primaries.has(address));
+  if (primary !== undefined)
+    env.fault('URLS_REPLICAS', `addresses of their own; ${primary} is a server of KEYMILL_URLS_DBS`);
+  return replicas;
+}
+
+/** Host, port and database: who uses it does not matter. */
+function addressOf(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null
+    ? url
+    : `${parsed.hostname.toLowerCase()}:${parsed.port || MYSQL_PORT}${parsed.pathname}`;
+}
+
 /** `"0-7+16-23"` → the slots it names; undefined when it is not of that form. */
 export function parseSlots(ranges: string): number[] | undefined {
   const slots: number[] = [];
@@ -163,12 +201,13 @@ function requireEverySlotOnce(env: Env, servers: readonly UrlsDbConfig[]): void 
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const MYSQL_PORT = 3306;
 const MYSQL = { protocol: 'mysql:', needsPath: true, example: 'mysql://user:password@host:port/database' };
 const REDIS = { protocol: 'redis:', needsPath: false, example: 'redis://host:port' };
 
 function readUrl(
   env: Env,
-  name: 'REDIS' | 'CACHE_REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'USERS_DB',
+  name: 'REDIS' | 'CACHE_REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'URLS_REPLICAS' | 'USERS_DB',
   url: string,
   form: typeof MYSQL,
 ): string {

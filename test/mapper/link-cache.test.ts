@@ -69,6 +69,25 @@ describe('the link cache', () => {
     expect(cache.get('known')).to.equal(undefined);
   });
 
+  it('wants a key that has changed read from the primary: once, or for its time to live where replicas may lag', () => {
+    for (const readsMayLag of [false, true]) {
+      nowMs = 0;
+      const some = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, readsMayLag, now: () => nowMs });
+      const needsPrimary = (): boolean => {
+        const fill = some.beginFill('key');
+        fill.store(link('https://example.com/'));
+        fill.end();
+        return fill.needsPrimary;
+      };
+      expect(needsPrimary()).to.equal(false);
+      some.invalidate('key');
+      nowMs = 60_000;
+      expect([needsPrimary(), needsPrimary()]).to.deep.equal([true, readsMayLag]);
+      nowMs = 60_001;
+      expect(needsPrimary()).to.equal(false);
+    }
+  });
+
   it('lets no fill of one key touch another', () => {
     const one = cache.beginFill('one');
     cache.invalidate('two');

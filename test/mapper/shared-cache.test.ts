@@ -93,6 +93,24 @@ describe('the cache shards behind the memory', () => {
     }
   });
 
+  it('hold up no announcement when they hang', async () => {
+    const [redis] = world.redis;
+    if (redis === undefined) throw new Error('no Redis');
+    const listener = redis.client.duplicate();
+    await listener.subscribe('keymill:invalidate');
+    let announcedMs = 0;
+    listener.on('message', (_channel, key) => {
+      if (key === 'announced') announcedMs ||= performance.now();
+    });
+    for (const { proxy } of shards) proxy.silence();
+    await create('announced');
+    const acknowledgedMs = performance.now();
+    listener.disconnect();
+    expect(announcedMs).to.be.greaterThan(0);
+    // The acknowledgement waits for the shard, a quarter of a second; those who must hear of the change do not.
+    expect(acknowledgedMs - announcedMs).to.be.greaterThan(100);
+  });
+
   it('are gone without when they hang or refuse', async function () {
     this.timeout(10_000);
     await create('without-cache');

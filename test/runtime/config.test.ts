@@ -101,6 +101,31 @@ describe('configuration', () => {
     });
   }
 
+  it('reads read replicas, several of one server under its name', () => {
+    expect(readMapperConfig(RIGHT).urlsReplicas).to.deep.equal([]);
+    const urls = ['mysql://k:p@replica-1/urls_1', 'mysql://k:p@replica-2:3307/urls_1'];
+    const value = urls.map((url) => `urls-1=${url}`).join(', ');
+    expect(readMapperConfig({ ...RIGHT, KEYMILL_URLS_REPLICAS: value }).urlsReplicas).to.deep.equal(
+      urls.map((url) => ({ server: 'urls-1', url })),
+    );
+  });
+
+  for (const [what, value, named] of [
+    ['without a name', 'mysql://k:p@h/u', 'urls-1=mysql://'],
+    ['of an unknown server', 'urls-3=mysql://k:p@h/u', 'urls-3'],
+    ['that is a primary', 'urls-1=mysql://other:secret@127.0.0.1:3306/urls_2', '127.0.0.1:3306/urls_2'],
+    ['given twice', 'urls-1=mysql://k:p@h/u,urls-2=mysql://other:p@H:3306/u', 'every address once'],
+    ['that is no MySQL', 'urls-1=redis://h/u', 'mysql://user'],
+  ] as const) {
+    it(`refuses a read replica ${what}`, () => {
+      expect(() => readMapperConfig({ ...RIGHT, KEYMILL_URLS_REPLICAS: value }))
+        .to.throw(ConfigError, 'KEYMILL_URLS_REPLICAS')
+        .with.property('message')
+        .that.contains(named)
+        .and.does.not.contain('secret@');
+    });
+  }
+
   it('refuses a public URL with a path', () => {
     expect(faultsOf({ KEYMILL_PUBLIC_URL: 'https://go.example/x' }, readMapperConfig)).to.deep.equal([
       'KEYMILL_PUBLIC_URL',
