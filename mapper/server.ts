@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { PROBLEM_TYPE, Problem, type ProblemStatus } from './problem.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -73,7 +74,7 @@ export async function startServer(
       .end(JSON.stringify(problem));
   });
   server.on('clientError', answerBrokenRequest);
-  server.listen({ port, host, backlog: 1_024 });
+  server.listen({ port, host, backlog: BACKLOG });
   await once(server, 'listening');
   const { port: boundPort } = server.address() as AddressInfo;
   return {
@@ -95,7 +96,28 @@ function reachableHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** How many wait to be accepted at most. */
+const BACKLOG = 1_024;
+
+/**
+ * Accepts those who wait to be accepted: the kernel resets them when the port is closed. The event loop takes one in each turn, so a
+ * turn without one means that none waits; a second one, because the first may have begun before we asked.
+ */
+async function acceptWaiting(server: Server): Promise<void> {
+  let isQuiet = true;
+  const onConnection = (): void => void (isQuiet = false);
+  server.on('connection', onConnection);
+  let quietTurns = 0;
+  for (let turns = 0; quietTurns < 2 && turns < BACKLOG; turns += 1) {
+    isQuiet = true;
+    await turn();
+    quietTurns = isQuiet ? quietTurns + 1 : 0;
+  }
+  server.off('connection', onConnection);
+}
+
 async function drain(server: Server, timeoutMs: number): Promise<void> {
+  if (server.listening) await acceptWaiting(server);
   // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());

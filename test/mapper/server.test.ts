@@ -34,6 +34,28 @@ const PATIENT_CLIENT = `
   ask();
 `;
 
+/** Many clients in a thread of their own: connect and ask all at once, tell when all are connected, and what came back. */
+const CROWD = `
+  const { workerData: { size, port }, parentPort } = require('node:worker_threads');
+  parentPort.once('message', async (connected) => {
+    let count = 0;
+    const outcomes = Array.from({ length: size }, () => new Promise((resolve) => {
+      const socket = require('node:net').connect(port, '127.0.0.1', () => {
+        socket.write('GET / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n', () => {
+          count += 1;
+          if (count < size) return;
+          Atomics.store(connected, 0, 1);
+          Atomics.notify(connected, 0);
+        });
+      });
+      socket.on('error', (error) => resolve(error.code));
+      socket.on('data', (chunk) => resolve(String(chunk).split('\\r\\n')[0]));
+      socket.on('close', () => resolve('closed'));
+    }));
+    parentPort.postMessage(await Promise.all(outcomes));
+  });
+`;
+
 describe('the public server', () => {
   let server: PublicServer;
 
@@ -87,6 +109,23 @@ describe('the public server', () => {
     Atomics.wait(go, 0, 1, 600);
     const [answer] = (await once(client, 'message')) as [string];
     expect(answer).to.match(/^HTTP\/1\.1 200 /);
+    await drained;
+  });
+
+  it('answers those who wait to be accepted when it drains', async () => {
+    await start((_request, response) => response.end('done'));
+    const crowd = new Worker(CROWD, {
+      eval: true,
+      workerData: { size: 50, port: Number(new URL(server.url).port) },
+    });
+    const connected = new Int32Array(new SharedArrayBuffer(4));
+    await once(crowd, 'online');
+    crowd.postMessage(connected);
+    // Nobody is accepted meanwhile: the kernel makes the connections, and they wait.
+    expect(Atomics.wait(connected, 0, 0, 10_000)).not.to.equal('timed-out');
+    const drained = server.drain(2_000);
+    const [outcomes] = (await once(crowd, 'message')) as [string[]];
+    expect(new Set(outcomes)).to.deep.equal(new Set(['HTTP/1.1 200 OK']));
     await drained;
   });
 
