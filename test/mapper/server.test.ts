@@ -36,8 +36,9 @@ const PATIENT_CLIENT = `
 
 /** Many clients in a thread of their own: connect and ask all at once, tell when all are connected, and what came back. */
 const CROWD = `
-  const { workerData: { size, port }, parentPort } = require('node:worker_threads');
-  parentPort.once('message', async (connected) => {
+  const { workerData: { size, port, go, connected }, parentPort } = require('node:worker_threads');
+  setImmediate(async () => {
+    Atomics.wait(go, 0, 0);
     let count = 0;
     const outcomes = Array.from({ length: size }, () => new Promise((resolve) => {
       const socket = require('node:net').connect(port, '127.0.0.1', () => {
@@ -114,13 +115,15 @@ describe('the public server', () => {
 
   it('answers those who wait to be accepted when it drains', async () => {
     await start((_request, response) => response.end('done'));
+    const go = new Int32Array(new SharedArrayBuffer(4));
+    const connected = new Int32Array(new SharedArrayBuffer(4));
     const crowd = new Worker(CROWD, {
       eval: true,
-      workerData: { size: 50, port: Number(new URL(server.url).port) },
+      workerData: { size: 50, port: Number(new URL(server.url).port), go, connected },
     });
-    const connected = new Int32Array(new SharedArrayBuffer(4));
     await once(crowd, 'online');
-    crowd.postMessage(connected);
+    Atomics.store(go, 0, 1);
+    Atomics.notify(go, 0);
     // Nobody is accepted meanwhile: the kernel makes the connections, and they wait.
     expect(Atomics.wait(connected, 0, 0, 10_000)).not.to.equal('timed-out');
     const drained = server.drain(2_000);
