@@ -99,8 +99,8 @@ export const clockStep: Drill = {
       DONT_FAKE_MONOTONIC: '1',
     };
     await cluster.startMissing({ environment });
-    await stage.quiet();
     await stage.balanced();
+    await stage.quiet();
     const before = stage.reignsOf(cluster.shards);
     const end = stage.beginFault('their clock is an hour ahead');
     await writeFile(clock, '+3600\n');
