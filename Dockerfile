@@ -3,15 +3,17 @@
 ARG NODE_IMAGE=node:26.10.0-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
-ARG TARGET=linux-x64
+LABEL keymill.image=build
 RUN { [ -e /etc/ssl/certs/ca-certificates.crt ] && ls /usr/lib/*/libatomic.so.1; } >/dev/null 2>&1 \
  || { apt-get update && apt-get install -y --no-install-recommends ca-certificates libatomic1; }
 WORKDIR /keymill
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund
+# Our scripts put the modules of the lock file beside it, so that building takes seconds and no network; alone, `docker build` fetches them.
+COPY package.json package-lock.json .npmrc .run/modules.ta[r] ./
+RUN if [ -f modules.tar ]; then tar --extract --file=modules.tar && rm modules.tar; \
+    else npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund; fi
 # What Node is linked with, found by asking the loader; libc loads the resolver by name, so ldd does not tell of it.
 RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
- && mv node_modules/node-${TARGET}/bin/node /root-fs/bin/node \
+ && mv node_modules/node-linux-*/bin/node /root-fs/bin/node \
  && ldd /root-fs/bin/node | grep -oE '/[^ ]+' | while read -r library; do \
       mkdir -p "/root-fs$(dirname "$library")" && cp -L "$library" "/root-fs$library"; done \
  && cp -L /lib/*/libnss_dns.so.2 /lib/*/libnss_files.so.2 /lib/*/libresolv.so.2 "/root-fs$(dirname "$(ls /lib/*/libc.so.6)")/" \

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import { swarmFile } from '../../scripts/containers/swarm.ts';
+
+const DEPLOY = join(import.meta.dirname, '../../deploy');
+
+interface Stack {
+  readonly services: Record<string, { volumes?: string[]; deploy: { placement?: unknown } }>;
+  readonly configs: Record<string, { file: string }>;
+}
+
+describe('deploy/swarm.yml', () => {
+  const written = readFileSync(join(DEPLOY, 'swarm.yml'), 'utf8');
+
+  it('is what docker-compose.yml makes of it, byte for byte', () => {
+    expect(written, 'make it anew: node scripts/swarm.ts').to.equal(swarmFile());
+  });
+
+  it('holds no secret, pins what has data to its node, and carries only files that are here', () => {
+    const { services, configs } = parse(written) as Stack;
+    expect(written).not.to.match(/PASSWORD[^$\n]*: [A-Za-z0-9]/);
+    for (const [name, { volumes, deploy }] of Object.entries(services)) {
+      if (volumes === undefined) continue;
+      expect(deploy.placement, name).to.deep.equal({ constraints: [`node.labels.keymill.${name} == true`] });
+    }
+    for (const { file } of Object.values(configs)) {
+      expect(readFileSync(join(DEPLOY, file), 'utf8')).not.to.equal('');
+    }
+  });
+});
