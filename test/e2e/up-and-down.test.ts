@@ -41,7 +41,7 @@ describe('up and down', function () {
       [['--zookeepers', '2'], /--zookeepers.*odd number/],
       [['--mappers', 'two'], /--mappers.*whole number/],
       [['--nodes', '3'], /unknown option '--nodes'/],
-      [['--containers'], /--containers: not available yet/],
+      [['--containers', '--redis', '4'], /--redis: with --containers docker-compose.yml says/],
     ] as const) {
       const outcome = await cluster.run('up', ...args);
       expect(outcome.stderr).to.match(message);
