@@ -148,8 +148,16 @@ export class LinkCache {
   /** Forgets `key`: it has changed. */
   invalidate(key: string): void {
     this.#links.delete(key);
-    this.#unknown.delete(key);
     this.#changed.add(flat(key));
+    this.appeared(key);
+  }
+
+  /**
+   * Forgets that there was no `key`: it is a link now, for the first time. That is all there was to know of it, and nobody but the
+   * primary is believed about what there is not: so unlike a change it needs no place among the few that are remembered.
+   */
+  appeared(key: string): void {
+    this.#unknown.delete(key);
     for (const version of this.#fills.get(key) ?? []) version.isStale = true;
   }
 

@@ -176,7 +176,7 @@ class PoolKeyShorten implements Binding {
       return;
     }
     supply.bound(taken);
-    cache.invalidate(taken.key);
+    cache.appeared(taken.key);
     this.#pending.count -= 1;
     this.#observer.made(toNewLink(this.row));
   }

@@ -88,6 +88,21 @@ describe('the link cache', () => {
     }
   });
 
+  it('remembers what changed however many links are made meanwhile', () => {
+    cache.invalidate('changed');
+    for (let i = 0; i < 50_000; i += 1) cache.appeared(`made-${i}`);
+    const fills = ['changed', 'made-49999'].map((key) => cache.beginFill(key));
+    expect(fills.map(({ needsPrimary }) => needsPrimary)).to.deep.equal([true, false]);
+  });
+
+  it('does not believe in the absence of a link that was made while it was read', () => {
+    store('known-absent', 'unknown');
+    const fill = cache.beginFill('being-read');
+    for (const key of ['known-absent', 'being-read']) cache.appeared(key);
+    fill.store('unknown');
+    expect([cache.get('known-absent'), cache.get('being-read')]).to.deep.equal([undefined, undefined]);
+  });
+
   it('lets no fill of one key touch another', () => {
     const one = cache.beginFill('one');
     cache.invalidate('two');
