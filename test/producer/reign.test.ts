@@ -142,8 +142,10 @@ describe('a reign', function () {
     await untilNothingPends();
     const { epoch } = reigning.reign;
     if (epoch === undefined) throw new Error('no epoch');
-    const { seq } = await poolA.producerState(SHARD);
-    await keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
+    await until('a claim that none of the reign’s own came before', async () => {
+      const { seq } = await poolA.producerState(SHARD);
+      return keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
+    });
     // The next claim has no part for poolA, so that the number taken there does not give the late one away.
     await poolB.take(10_000);
     await until('poolB to be filled', async () => (await poolB.level()) >= 1_000);
