@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { simulateHitRate } from './hit-rate.ts';
 import { meanOf } from './interval.ts';
-import { measureMemoryPerLink } from './memory-per-link.ts';
+import { Child } from './load/child.ts';
+import type { MemoryPerLink } from './memory-per-link.ts';
 import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
 
 const LINKS = 1_000_000;
@@ -11,6 +13,8 @@ const WARM_UP = 4_000_000;
 const ALPHAS = [0.7, 0.9, 1] as const;
 const SEED = 7;
 const MEMORY_BYTES = 22 * 2 ** 20;
+const MEMORY_PROCESS = join(import.meta.dirname, 'memory-per-link-main.ts');
+const MEMORY_TIMEOUT_MS = 120_000;
 
 /** The worst of the three skews; the others are told beside it. */
 export const cacheHitRate: Bench = {
@@ -54,7 +58,8 @@ export const cacheMemory: Bench = {
   long: false,
   run: async (context) => {
     context.say('cache-memory: filling a cache twice over, then a Map');
-    const { cache, map, accounted, links } = measureMemoryPerLink(MEMORY_BYTES);
+    await using child = new Child('cache-memory', MEMORY_PROCESS, context.signal);
+    const { cache, map, accounted, links } = await child.ask<MemoryPerLink>(MEMORY_BYTES, MEMORY_TIMEOUT_MS);
     return toRow({
       name: 'cache-memory',
       unit: 'of a Map',

@@ -19,7 +19,7 @@ export class Child implements AsyncDisposable {
   }
 
   /** Sends a message and waits for the answer to it. @throws KeymillError when the child says `{error}`, ends, or is too slow */
-  async ask<Answer>(message: object, timeoutMs: number): Promise<Answer> {
+  async ask<Answer>(message: object | number, timeoutMs: number): Promise<Answer> {
     const late = AbortSignal.timeout(timeoutMs);
     const ended = new AbortController();
     const onExit = (): void => ended.abort();

@@ -2,10 +2,9 @@ import { VARIABLES } from '../../../runtime/config/env.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../paired-row.ts';
 import type { Bench, BenchContext, BenchRow } from '../row.ts';
+import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
-
-const LINKS = 1_000;
 
 /** What counting costs those who only want to be redirected. */
 export const clicks: Bench = {
@@ -17,13 +16,11 @@ export const clicks: Bench = {
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  await cluster.links.fill(LINKS, context);
-  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  const { requests } = await hotLinks(cluster, context);
   const start = async (counted: boolean) =>
     startMapper(cluster, context.signal, { KEYMILL_COUNT_CLICKS: String(counted) });
   await using counting = await start(true);
   await using silent = await start(false);
-  const requests = () => ({ kind: 'keys', file, offset: 0, count: LINKS }) as const;
   const measurement = await measure(context, {
     name: 'clicks',
     arms: [

@@ -2,11 +2,10 @@ import { measure, ratioOf, typicalOf, type Arm, type Measurement } from '../meth
 import { controlFault, toPairedRow } from '../paired-row.ts';
 import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
 import { processesOf } from '../world/cpu.ts';
+import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { cpuPerAnswer, httpArm, type HttpSample } from './http-arm.ts';
 import { shortenArm } from './shorten.ts';
-
-const LINKS = 1_000;
 
 /** One mapper on two cores must not spend more on each request than on one. */
 export const processes: Bench = {
@@ -18,14 +17,12 @@ export const processes: Bench = {
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  await cluster.links.fill(LINKS, context);
-  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  const { requests } = await hotLinks(cluster, context);
   const start = async (count: number) =>
     startMapper(cluster, context.signal, { KEYMILL_PROCESSES: String(count) });
   await using two = await start(2);
   await using one = await start(1);
   const grown = processesOf(two.pid) - processesOf(one.pid);
-  const requests = () => ({ kind: 'keys', file, offset: 0, count: LINKS }) as const;
   const compare = async (what: string, arms: readonly Arm<HttpSample>[]): Promise<Measurement<HttpSample>> =>
     measure(context, {
       name: `processes: ${what}`,

@@ -2,26 +2,23 @@ import { measure, ratioOf, typicalOf } from '../method/measure.ts';
 import { toPairedRow } from '../paired-row.ts';
 import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
+import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput } from './http-arm.ts';
-
-const LINKS = 1_000;
 
 /** Links that are in the mapper's memory, from one process, beside a bare server that answers the same bytes. */
 export const redirectHot: Bench = {
   name: 'redirect-hot',
-  does: `GET of ${LINKS.toLocaleString('en-US')} cached links over ${CONNECTIONS} connections, beside bare node:http`,
+  does: `GET of cached links over ${CONNECTIONS} connections, beside bare node:http`,
   long: false,
   run,
 };
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  await cluster.links.fill(LINKS, context);
-  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  const { paths, requests } = await hotLinks(cluster, context);
   await using mapper = await startMapper(cluster, context.signal);
-  await using bare = await startBareHttp(mapper.url, `/${cluster.links.keys(0, 1)[0]}`, context.signal);
-  const requests = () => ({ kind: 'keys', file, offset: 0, count: LINKS }) as const;
+  await using bare = await startBareHttp(mapper.url, paths[0] ?? '/', context.signal);
   const measurement = await measure(context, {
     name: 'redirect-hot',
     arms: [

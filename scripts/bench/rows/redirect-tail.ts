@@ -5,10 +5,10 @@ import { medianOf } from '../method/statistics.ts';
 import { toPairedRow } from '../paired-row.ts';
 import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
+import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
-const LINKS = 1_000;
 const LOAD = 0.5;
 
 /** The slow end of cached redirects at half of what the mapper can do, with every request due at its own time. */
@@ -21,19 +21,14 @@ export const redirectTail: Bench = {
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  await cluster.links.fill(LINKS, context);
-  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
-  const paths = cluster.links.keys(0, LINKS).map((key) => `/${key}`);
+  const { paths, requests } = await hotLinks(cluster, context);
   await using mapper = await startMapper(cluster, context.signal);
   await using bare = await startBareHttp(mapper.url, paths[0] ?? '/', context.signal);
   await using client = new LatencyClient(context.signal);
   const rates: number[] = [];
   for (let i = 0; i < (context.quick ? 1 : 4); i++) {
-    const requests = { kind: 'keys', file, offset: 0, count: LINKS } as const;
-    const { signal } = context;
-    rates.push(
-      (await runWrk({ url: mapper.url, connections: CONNECTIONS, seconds: 2, requests, signal })).perSecond,
-    );
+    const load = { url: mapper.url, connections: CONNECTIONS, seconds: 2, requests: requests() };
+    rates.push((await runWrk({ ...load, signal: context.signal })).perSecond);
   }
   // The first one was for the compiler.
   const maximum = medianOf(rates.length > 1 ? rates.slice(1) : rates);

@@ -5,6 +5,7 @@ import { toPairedRow } from '../paired-row.ts';
 import type { PrivateCluster } from '../private-cluster.ts';
 import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
+import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { keySequence } from '../world/key-sequence.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
@@ -105,27 +106,14 @@ function answersPerSecond({ perSecond, errorShare }: { perSecond: number; errorS
   return perSecond / (1 - errorShare);
 }
 
-/** A cache of this size is full with far fewer links than are asked for. */
-const TRIAL_BYTES = 2 ** 20;
-const TRIAL_LINKS = 16_000;
-const TRIAL_ROUNDS = 20;
-
-/** What a link costs in the mapper's memory, by its own account: the size of a full cache ÷ the links in it. */
+/** What a link costs in the mapper's memory, by its own account. */
 export async function measureCacheBytes(cluster: PrivateCluster, context: BenchContext): Promise<number> {
-  const settings = { KEYMILL_CACHE_MAX_BYTES: String(TRIAL_BYTES) };
-  await using mapper = await startMapper(cluster, context.signal, settings);
+  const { paths } = await hotLinks(cluster, context);
+  await using mapper = await startMapper(cluster, context.signal);
   await using client = new LatencyClient(context.signal);
-  await cluster.links.fill(TRIAL_LINKS, context);
-  const paths = cluster.links.keys(0, TRIAL_LINKS).map((key) => `/${key}`);
-  let entries = 0;
-  for (let round = 0; round < TRIAL_ROUNDS; round++) {
-    // Each round asks on where the one before has ended, more or less: the slowest mapper gets through.
-    const some = paths.slice((round % 8) * (TRIAL_LINKS / 8));
-    await client.run({ url: mapper.url, paths: some, connections: 16, durationMs: 1_000 });
-    const now = (await mapper.metric('keymill_link_cache_entries')) ?? 0;
-    if (now > 0 && now === entries) return TRIAL_BYTES / entries;
-    entries = now;
-  }
-  if (entries > 0) return TRIAL_BYTES / entries;
+  await client.run({ url: mapper.url, paths, connections: 16, durationMs: 1_000 });
+  const bytes = await mapper.metric('keymill_link_cache_bytes');
+  const entries = await mapper.metric('keymill_link_cache_entries');
+  if (bytes && entries) return bytes / entries;
   throw new KeymillError('BENCH_FAILED', 'the mapper does not tell the size of its cache');
 }

@@ -1,0 +1,23 @@
+import type { Requests } from '../load/wrk.ts';
+import type { PrivateCluster } from '../private-cluster.ts';
+import type { BenchContext } from '../row.ts';
+
+const LINKS = 1_000;
+
+/** So few links that every mapper has them all in memory after the first stretch. */
+export interface HotLinks {
+  readonly count: number;
+  readonly paths: readonly string[];
+  /** All of them, over and over. */
+  readonly requests: () => Requests;
+}
+
+export async function hotLinks(cluster: PrivateCluster, context: BenchContext): Promise<HotLinks> {
+  await cluster.links.fill(LINKS, context);
+  const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
+  return {
+    count: LINKS,
+    paths: cluster.links.keys(0, LINKS).map((key) => `/${key}`),
+    requests: () => ({ kind: 'keys', file, offset: 0, count: LINKS }),
+  };
+}
