@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { monotonicMs } from '../../../runtime/clock.ts';
 import { KeymillError } from '../../../runtime/errors.ts';
+import { pause } from '../../../runtime/retry.ts';
 import { Child } from '../load/child.ts';
 import { Connection, formatRequest, type Answer } from '../load/connection.ts';
 import type { BareAnswers } from './bare-http-main.ts';
@@ -11,6 +13,7 @@ export interface BareHttp extends AsyncDisposable {
 }
 
 const START_TIMEOUT_MS = 60_000;
+const SERVED_TIMEOUT_MS = 15_000;
 /** Node sets these by itself, the same for everybody. */
 const SET_BY_NODE = new Set(['date', 'connection', 'keep-alive', 'content-length']);
 const SAMPLE_BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
@@ -23,8 +26,8 @@ const SAMPLE_BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?f
  * @throws KeymillError when the answers are not the same bytes after all (but for date and request id)
  */
 export async function startBareHttp(mapperUrl: string, path: string, signal: AbortSignal): Promise<BareHttp> {
-  const redirect = await askOnce(mapperUrl, path);
-  const shorten = await askOnce(mapperUrl, '/urls', SAMPLE_BODY);
+  const redirect = await askUntilServed(mapperUrl, path, signal);
+  const shorten = await askUntilServed(mapperUrl, '/urls', signal, SAMPLE_BODY);
   const child = new Child('bare node:http', join(import.meta.dirname, 'bare-http-main.ts'), signal);
   try {
     const answers: BareAnswers = {
@@ -51,6 +54,23 @@ export async function askOnce(url: string, path: string, body?: string): Promise
     return await connection.ask(formatRequest(url, path, body));
   } finally {
     connection.close();
+  }
+}
+
+/** A store that has just been filled or resized may refuse a while. @throws KeymillError when it still does after 15 s */
+async function askUntilServed(
+  url: string,
+  path: string,
+  signal: AbortSignal,
+  body?: string,
+): Promise<Answer> {
+  const deadlineMs = monotonicMs() + SERVED_TIMEOUT_MS;
+  for (;;) {
+    const answer = await askOnce(url, path, body);
+    if (answer.status < 400) return answer;
+    if (monotonicMs() > deadlineMs)
+      throw new KeymillError('BENCH_FAILED', `the mapper does not serve ${path}:\n${answer.raw}`);
+    await pause(100, signal);
   }
 }
 
