@@ -259,6 +259,8 @@ export function databaseOf(url: string): string {
 const LOCKED = new Set([1205, 1213, 3572]);
 /** Definitely not done: too many connections, read-only, disk or table full, interrupted before commit. */
 const BUSY = new Set([1040, 1203, 1290, 1792, 1836, 1021, 1114, 1317, 3024, 1969, 4031]);
+/** An error while writing or committing: the server itself does not say how it ended. */
+const UNTOLD = new Set([1026, 1030, 1180]);
 const MISSING = new Set([1049, 1146, 1054]);
 
 function translate(store: string, kind: Kind, error: QueryError): Error {
@@ -266,7 +268,7 @@ function translate(store: string, kind: Kind, error: QueryError): Error {
   if (errno === 1062) return new DuplicateRowError(store, error.message, error);
   if (MISSING.has(errno)) return missing(store, error);
   if (LOCKED.has(errno) || BUSY.has(errno)) return new StoreUnavailableError(store, error.message, error);
-  if (isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
+  if (UNTOLD.has(errno) || isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
   return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
 }
 

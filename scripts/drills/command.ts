@@ -7,7 +7,7 @@ import { printJson, printLines, type Terminal } from '../operator/terminal/termi
 import { formatTable } from '../operator/terminal/table.ts';
 import { DRILLS } from './catalogue.ts';
 import type { Drill, DrillReport } from './drill.ts';
-import { writeFigures } from './figures.ts';
+import { recordReport, writeFigures } from './figures.ts';
 import { playAll } from './play-all.ts';
 import { describeReport } from './report.ts';
 
@@ -15,6 +15,7 @@ interface Given {
   readonly list?: true;
   readonly all?: true;
   readonly figures?: true;
+  readonly record?: true;
   readonly rounds?: number;
   readonly seed?: number;
   readonly rate: number;
@@ -33,9 +34,13 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
         '.run-drill/ and takes it down again, and so for faults of the network when the running one was not started with --faultable. ' +
         'Exit code 0: passed.',
     )
-    .argument('[name]', 'which drill; keymill drill --list shows them')
+    .argument('[names...]', 'which drills; keymill drill --list shows them')
     .option('--list', 'show the drills there are')
     .option('--all', 'all of them, one after another')
+    .option(
+      '--record',
+      'put each report into docs/drills.json and docs/reliability.md as soon as it is there, in place of the drill’s last',
+    )
     .option('--figures', 'put the reports in docs/drills.json into docs/reliability.md as a table')
     .addOption(
       whole('--rounds', 'how often each part of a drill is repeated; every drill has its own number', 1),
@@ -44,26 +49,26 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     .addOption(whole('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
     .addOption(whole('--seconds', 'how long chaos goes on', 1).default(180))
     .addOption(whole('--faults', 'how many faults chaos injects', 1).default(20))
-    .option('--json', 'one JSON document on stdout: the report, or with --all a list of them')
-    .action(async (name: string | undefined, given: Given) => {
+    .option('--json', 'one JSON document on stdout: the report, or a list of them if there are several')
+    .action(async (names: string[], given: Given) => {
       if (given.list) return listDrills(terminal, given.json === true);
       if (given.figures) return writeFigures();
-      const drills = chosen(name, given.all === true);
+      const drills = chosen(names, given.all === true);
       const reports = await play(drills, given, terminal);
-      if (given.json) printJson(terminal, given.all ? reports : reports[0]);
+      if (given.json) printJson(terminal, given.all || reports.length > 1 ? reports : reports[0]);
       else printLines(terminal, reports.flatMap(describeReport));
       if (reports.some(({ passed }) => !passed)) terminal.exitCode = 1;
     });
 }
 
-function chosen(name: string | undefined, all: boolean): readonly Drill[] {
+function chosen(names: readonly string[], all: boolean): readonly Drill[] {
   if (all) return DRILLS;
-  const drill = DRILLS.find((candidate) => candidate.name === name);
-  if (drill !== undefined) return [drill];
-  const names = DRILLS.map((candidate) => candidate.name).join(' ');
-  throw new UsageError(
-    name === undefined ? `which drill? ${names}` : `there is no drill "${name}"; there are: ${names}`,
-  );
+  const known = DRILLS.map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(`there is no drill "${unknown}"; there are: ${known.join(' ')}`);
+  if (names.length === 0) throw new UsageError(`which drill? ${known.join(' ')}`);
+  return DRILLS.filter(({ name }) => names.includes(name));
 }
 
 async function play(drills: readonly Drill[], given: Given, terminal: Terminal): Promise<DrillReport[]> {
@@ -72,7 +77,11 @@ async function play(drills: readonly Drill[], given: Given, terminal: Terminal):
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   const { rounds, seed = randomInt(2 ** 31), rate, seconds, faults } = given;
   const runDir = new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? '');
-  return playAll(drills, { rounds, seed, rate, seconds, faults }, runDir, new Progress(), stopping.signal);
+  const options = { rounds, seed, rate, seconds, faults };
+  const onReport = (report: DrillReport): void => {
+    if (given.record) recordReport(report);
+  };
+  return playAll(drills, options, runDir, new Progress(), stopping.signal, onReport);
 }
 
 function listDrills(terminal: Terminal, json: boolean): void {

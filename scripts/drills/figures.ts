@@ -1,9 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { REPOSITORY } from '../cluster/run-dir.ts';
+import { DRILLS } from './catalogue.ts';
 import type { Distribution, DrillReport } from './drill.ts';
 
-/** The table of figures in docs/reliability.md, made of the last whole run of all drills. */
+/** The table of figures in docs/reliability.md, made of the last run of each drill. */
 
 const REPORTS = join(REPOSITORY, 'docs', 'drills.json');
 const PAGE = join(REPOSITORY, 'docs', 'reliability.md');
@@ -25,14 +26,30 @@ export function readReports(): DrillReport[] {
   return JSON.parse(readFileSync(REPORTS, 'utf8')) as DrillReport[];
 }
 
+/** Puts a report in place of the drill's last, in the order in which drills are listed, and makes the table anew. */
+export function recordReport(report: DrillReport): void {
+  const others = readReports().filter(({ name }) => name !== report.name);
+  const places = new Map(DRILLS.map(({ name }, place) => [name, place]));
+  const placeOf = ({ name }: DrillReport): number => places.get(name) ?? DRILLS.length;
+  writeReports([...others, report].sort((a, b) => placeOf(a) - placeOf(b)));
+  writeFigures();
+}
+
 /** Puts the table of docs/drills.json into the page, and takes this machine's paths out of that file. */
 export function writeFigures(): void {
   const reports = readReports().map((report) => ({ ...report, historyFile: basename(report.historyFile) }));
-  writeFileSync(REPORTS, `${JSON.stringify(reports, null, 2)}\n`);
+  writeReports(reports);
   const page = readFileSync(PAGE, 'utf8');
   const before = page.slice(0, page.indexOf(BEGIN) + BEGIN.length);
   const after = page.slice(page.indexOf(END, before.length));
   writeFileSync(PAGE, `${before}\n\n${figuresTable(reports)}\n\n${after}`);
+}
+
+/** In one step: a run that is cut short leaves the old ones whole. */
+function writeReports(reports: readonly DrillReport[]): void {
+  const fresh = `${REPORTS}.new`;
+  writeFileSync(fresh, `${JSON.stringify(reports, null, 2)}\n`);
+  renameSync(fresh, REPORTS);
 }
 
 /** The table as the page has it now. @throws Error when the page has no place for it */

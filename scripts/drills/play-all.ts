@@ -7,7 +7,7 @@ import { runDrill, unplayedReport, type DrillOptions } from './run-drill.ts';
 import { Venue } from './stage/venue.ts';
 
 /**
- * Plays drills one after another. One that cannot be played is a failure with its reason, and the next goes on.
+ * Plays drills one after another, and tells of each report at once. One that cannot be played is a failure with its reason, and the next goes on.
  * @throws the reason of `signal`, once everything is healed and what was started is down
  */
 export async function playAll(
@@ -16,6 +16,7 @@ export async function playAll(
   runDir: RunDir,
   progress: Progress,
   signal: AbortSignal,
+  onReport: (report: DrillReport) => void,
 ): Promise<DrillReport[]> {
   await using venue = new Venue(runDir, progress, signal);
   const reports: DrillReport[] = [];
@@ -26,6 +27,7 @@ export async function playAll(
     if (drills.length > 1)
       progress.line(`${drill.name}: ${report.passed ? 'passed' : `FAILED: ${report.violations.join('; ')}`}`);
     reports.push(report);
+    onReport(report);
   }
   return reports;
 }

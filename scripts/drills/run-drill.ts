@@ -63,7 +63,7 @@ export async function runDrill(
       history.append({ op: 'event', at: history.nowMs, event });
     },
   );
-  const load = new Load({
+  await using load = new Load({
     runId,
     rate: options.rate,
     mappers: () => cluster.file.mappers,
@@ -94,7 +94,6 @@ export async function runDrill(
     await history.close();
   }
   const verdict = await judge(drill, stage, { runId, rounds, claimedBefore });
-  await load.balancer.stop();
   return {
     name: drill.name,
     seed: options.seed,

@@ -87,6 +87,15 @@ describe('a connection to MySQL', () => {
     expect(await rejection(empty.query('SELECT * FROM nothing'))).to.have.property('code', 'MISMATCH');
   });
 
+  it('that cannot write or commit leaves a write unknown, and a read unavailable', async () => {
+    await using db = openMysql(await testDatabase('untold'), { name: 'db' });
+    for (const errno of [1026, 1030, 1180]) {
+      const signal = `SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = ${errno}, MESSAGE_TEXT = 'Got error 28'`;
+      expect(await rejection(db.execute(signal))).to.have.property('code', 'OUTCOME_UNKNOWN');
+      expect(await rejection(db.query(signal))).to.have.property('code', 'STORE_UNAVAILABLE');
+    }
+  });
+
   it('never shows its password in an error', async () => {
     const password = 'a-password-nobody-may-see';
     const url = new URL(await testDatabase('denied'));

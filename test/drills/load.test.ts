@@ -4,7 +4,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Balancer } from '../../scripts/drills/load/balancer.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Balancer, type Backend } from '../../scripts/drills/load/balancer.ts';
 import { History, readHistory, type HistoryEntry } from '../../scripts/drills/load/history.ts';
 import { LinkSample, targetOf } from '../../scripts/drills/load/links.ts';
 import { judgeRedirect, judgeShorten, Load } from '../../scripts/drills/load/load.ts';
@@ -115,6 +116,25 @@ describe('the load client', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('asks for nobody’s health any more once it is disposed of', async () => {
+    const mapper = await fakeMapper('mapper-1', (_, response) => response.writeHead(503).end());
+    let looks = 0;
+    const mappers = (): Backend[] => {
+      looks += 1;
+      return [mapper];
+    };
+    const history = new History(join(folder, 'history.jsonl'));
+    {
+      await using load = new Load({ runId: 'test', rate: 100, mappers, history, random: seededRandom(1) });
+      await load.stop();
+    }
+    const before = looks;
+    // Longer than the balancer pauses between two looks.
+    await pause(300);
+    expect(looks).to.equal(before);
+    await history.close();
+  });
+
   it('sends at a constant rate, follows what was acknowledged, and writes all of it down', async () => {
     const links = new Map<string, string>();
     const mapper = await fakeMapper('mapper-1', (request, response) => {
@@ -141,8 +161,7 @@ describe('the load client', () => {
     });
     await until('50 acknowledgements', () => load.acked >= 50);
     const seconds = history.nowMs / 1000;
-    await load.stop();
-    await load.balancer.stop();
+    await load[Symbol.asyncDispose]();
     await history.close();
     const entries: HistoryEntry[] = [];
     for await (const entry of readHistory(history.path)) entries.push(entry);

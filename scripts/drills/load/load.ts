@@ -28,7 +28,7 @@ const Shortened = z.object({ unique_id: z.string(), long_url: z.string() });
  * A constant open-loop load: requests leave when their time has come, whether or not earlier ones were answered, so a stall is
  * met by as many requests as it would be in life.
  */
-export class Load {
+export class Load implements AsyncDisposable {
   readonly balancer: Balancer;
   readonly #options: LoadOptions;
   readonly #links: LinkSample;
@@ -60,6 +60,12 @@ export class Load {
     this.#stopping.abort();
     await this.#running;
     await Promise.all(this.#inFlight);
+  }
+
+  /** Its balancer too, which looks after the mappers even while nothing is sent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.balancer.stop();
   }
 
   async #run(): Promise<void> {
