@@ -3,9 +3,7 @@ import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/ta
 import { runTool } from './checks/tool.ts';
 import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
-import { cleanEngine, removeEngineDir } from './containers/clean.ts';
-import { openEngine } from './containers/engine.ts';
-import { ensureImages } from './containers/stand-ins.ts';
+import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
 
 const USAGE = `Usage: ./scripts/test [pattern…]
        ./scripts/test containers [--clean]
@@ -15,9 +13,6 @@ holds one of them, such as "lint", "producer", "e2e" or "db/pool"; "integration"
 as containers with SERVICES=containers in the environment. "containers" alone runs the suite on a Docker engine, which it installs and
 starts where there is none; --clean removes everything that it made there afterwards. The last line counts: N passed, N failed, N skipped.
 `;
-
-/** They need a Docker engine. */
-const CONTAINER_TESTS = 'test/containers/';
 
 interface Check {
   readonly name: string;
@@ -56,32 +51,23 @@ async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
 }
 
-async function runMocha(files: readonly string[]): Promise<Tally> {
+async function runMocha(files: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tally> {
   if (files.length === 0) return NOTHING;
   const colour = process.stdout.isTTY ? ['--color'] : [];
-  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true);
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true, env);
   return tallyOfMocha(output, exitCode);
 }
 
-/** On the engine that answers, else on one of our own, which is stopped at the end. */
 async function testContainers(args: readonly string[]): Promise<number> {
   const unknown = args.filter((arg) => arg !== '--clean');
   if (unknown.length > 0) {
     process.stderr.write(`keymill: containers ${unknown.join(' ')}: only --clean may follow\n\n${USAGE}`);
     return 2;
   }
-  const progress = new Progress();
-  const engine = await openEngine((what) => progress.line(what));
-  try {
-    await ensureImages(engine.docker, (what) => progress.line(what));
-    const tally = await runMocha(globSync(`${CONTAINER_TESTS}**/*.test.ts`, { cwd: REPOSITORY }));
-    if (args.includes('--clean')) await cleanEngine(engine);
-    process.stdout.write(`${formatTally(tally)}\n`);
-    return tally.failed === 0 ? 0 : 1;
-  } finally {
-    await engine.release();
-    if (args.includes('--clean')) removeEngineDir(engine);
-  }
+  const isClean = args.includes('--clean');
+  const tally = await runContainerSuite({ isClean, progress: new Progress(), runMocha });
+  process.stdout.write(`${formatTally(tally)}\n`);
+  return tally.failed === 0 ? 0 : 1;
 }
 
 async function main(patterns: readonly string[]): Promise<number> {

@@ -15,13 +15,23 @@ const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
  * Runs a tool of node_modules with this Node. It is killed when we are, however that happens.
  * @param script path below node_modules
  * @param show writes its output as it comes; else it is only returned
+ * @param env added to ours
  */
-export async function runTool(script: string, args: readonly string[], show: boolean): Promise<ToolResult> {
+export async function runTool(
+  script: string,
+  args: readonly string[],
+  show: boolean,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ToolResult> {
   const began = performance.now();
   const command = [process.execPath, join(REPOSITORY, 'node_modules', script), ...args];
   const [file = '', ...rest] =
     SETPRIV === undefined ? command : [SETPRIV, '--pdeathsig', 'KILL', '--', ...command];
-  const child = spawn(file, rest, { cwd: REPOSITORY, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(file, rest, {
+    cwd: REPOSITORY,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let output = '';
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();

@@ -4,39 +4,88 @@ import { engineDir, type Engine } from './engine.ts';
 import { IMAGE_LABEL, ownImage } from './image.ts';
 import { STAND_IN_LABEL } from './stand-ins.ts';
 
-/** Removes what we made on this engine, and nothing else: our image, the stand-ins, and volumes and networks of our projects. */
-export async function cleanEngine(engine: Engine): Promise<void> {
+const KINDS = ['container', 'volume', 'network'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** A thing on an engine that holds a cluster's state or is part of it. */
+export interface Belonging {
+  readonly kind: Kind;
+  readonly name: string;
+}
+
+/** A container's volumes without a name go with it: nothing would ever find them again. */
+const REMOVING: Record<Kind, readonly string[]> = {
+  container: ['--force', '--volumes'],
+  volume: ['--force'],
+  network: [],
+};
+
+/** The engine's own, which cannot be removed. */
+const BUILT_IN_NETWORKS = new Set(['bridge', 'host', 'none']);
+
+/** What is there of clusters of ours; on an engine of our own everything, whoever has made it. */
+export async function belongingsOn({ docker, isPrivate }: Engine): Promise<Belonging[]> {
+  const found: Belonging[] = [];
+  for (const kind of KINDS)
+    for (const { name, project } of await list(docker, kind)) {
+      const isBuiltIn = kind === 'network' && BUILT_IN_NETWORKS.has(name);
+      if (!isBuiltIn && (isPrivate || OUR_PROJECT.test(project))) found.push({ kind, name });
+    }
+  return found;
+}
+
+/** Removes what has come since `before`; and our image and the stand-ins, unless what was there before may need them. */
+export async function cleanEngine(engine: Engine, before: readonly Belonging[]): Promise<void> {
   const { docker } = engine;
-  for (const kind of ['container', 'volume', 'network'] as const) {
-    const ours = await projectsOf(docker, kind);
-    const force = kind === 'network' ? [] : ['--force'];
-    if (ours.length > 0) await docker.run([kind, 'rm', ...force, ...ours]);
+  const now = added(await belongingsOn(engine), before);
+  for (const kind of KINDS) {
+    const names = now.filter((each) => each.kind === kind).map(({ name }) => name);
+    if (names.length > 0) await docker.run([kind, 'rm', ...REMOVING[kind], ...names]);
   }
-  for (const label of [IMAGE_LABEL, STAND_IN_LABEL]) {
-    const images = new Set(await docker.lines(['image', 'ls', '--quiet', '--filter', `label=${label}`]));
-    if (images.size > 0) await docker.try(['image', 'rm', '--force', ...images]);
-  }
+  if (before.length > 0) return;
+  const images = await imagesOf(docker);
+  if (images.length > 0) await docker.try(['image', 'rm', '--force', ...images]);
   await docker.try(['image', 'rm', '--force', ownImage()]);
 }
 
-/** An engine of our own leaves nothing behind: its folder goes, once it has stopped. */
-export function removeEngineDir(engine: Engine): void {
-  if (engine.isPrivate) rmSync(engineDir(), { recursive: true, force: true });
+/** What `cleanEngine` should not have left. */
+export async function whatIsLeft(engine: Engine, before: readonly Belonging[]): Promise<string[]> {
+  const left = added(await belongingsOn(engine), before).map(({ kind, name }) => `${kind} ${name}`);
+  if (before.length > 0) return left;
+  const images = engine.isPrivate
+    ? await engine.docker.lines(['image', 'ls', '--all', '--quiet'])
+    : await imagesOf(engine.docker);
+  return [...left, ...images.map((id) => `image ${id}`)];
 }
 
-/** Those that compose made for a project of ours: `keymill`, or `keymill-` and eight hex digits. */
-async function projectsOf(docker: Docker, kind: 'container' | 'volume' | 'network'): Promise<string[]> {
+/** An engine of our own leaves nothing behind: its folder goes, once it has stopped, unless there were clusters on it before. */
+export function removeEngineDir(engine: Engine, before: readonly Belonging[]): void {
+  if (engine.isPrivate && before.length === 0) rmSync(engineDir(), { recursive: true, force: true });
+}
+
+function added(now: readonly Belonging[], before: readonly Belonging[]): Belonging[] {
+  return now.filter(({ kind, name }) => !before.some((each) => each.kind === kind && each.name === name));
+}
+
+/** Our image, the stand-ins, and the stages that they were built in. */
+async function imagesOf(docker: Docker): Promise<string[]> {
+  const found = new Set<string>();
+  for (const label of [IMAGE_LABEL, STAND_IN_LABEL])
+    for (const id of await docker.lines(['image', 'ls', '--quiet', '--filter', `label=${label}`]))
+      found.add(id);
+  return [...found];
+}
+
+/** `keymill`, or `keymill-` and eight hex digits, is what our clusters are called. */
+const OUR_PROJECT = /^keymill(-[0-9a-f]{8})?$/;
+
+async function list(docker: Docker, kind: Kind): Promise<{ name: string; project: string }[]> {
   const name = kind === 'container' ? '{{.Names}}' : '{{.Name}}';
-  const list = [kind, 'ls', ...(kind === 'container' ? ['--all'] : [])];
-  const lines = await docker.lines([
-    ...list,
-    '--filter',
-    'label=com.docker.compose.project',
-    '--format',
-    `${name}\t{{.Label "com.docker.compose.project"}}`,
-  ]);
-  return lines.flatMap((line) => {
-    const [id = '', project = ''] = line.split('\t');
-    return /^keymill(-[0-9a-f]{8})?$/.test(project) ? [id] : [];
+  const all = kind === 'container' ? ['--all'] : [];
+  const format = `${name}\t{{.Label "com.docker.compose.project"}}`;
+  const lines = await docker.lines([kind, 'ls', ...all, '--format', format]);
+  return lines.map((line) => {
+    const [found = '', project = ''] = line.split('\t');
+    return { name: found, project };
   });
 }

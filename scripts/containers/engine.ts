@@ -42,7 +42,7 @@ export async function openEngine(report: (what: string) => void): Promise<Engine
   const docker = new Docker(`unix://${socketOf(dir)}`);
   const release = async (): Promise<void> => {
     rmSync(ticket, { force: true });
-    if (!hasUsers(dir)) await stopEngine(dir);
+    if (!hasUsers(dir) && !(await hasContainers(docker))) await stopEngine(dir);
   };
   try {
     if (!(await docker.answers())) await startEngine(dir, docker, report);
@@ -66,6 +66,15 @@ function hasUsers(dir: string): boolean {
     rmSync(join(dir, 'users', name), { force: true });
     return false;
   });
+}
+
+/** A cluster that was left running uses the engine, though nobody holds a ticket for it. */
+async function hasContainers(docker: Docker): Promise<boolean> {
+  try {
+    return (await docker.lines(['ps', '--quiet'])).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -62,14 +62,20 @@ async function packModules(archive: string): Promise<void> {
   );
 }
 
+const NODE_PACKAGE = /^node_modules\/node-(linux|darwin|bin)-[^/]+$/;
+
 /** The folders of the packages that are not for development alone; those for other machines are not installed here. */
 function productionModules(): string[] {
   const lock = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: true }>;
   };
-  return Object.entries(lock.packages)
-    .filter(([path, { dev }]) => dev === undefined && path.lastIndexOf('node_modules/') === 0)
-    .map(([path]) => path)
-    .filter((path) => existsSync(join(REPOSITORY, path)))
-    .toSorted((a, b) => (a < b ? -1 : 1));
+  return (
+    Object.entries(lock.packages)
+      .filter(([path, { dev }]) => dev === undefined && path.lastIndexOf('node_modules/') === 0)
+      .map(([path]) => path)
+      // Of Node's own package the image takes the program; its headers and papers are half of it.
+      .map((path) => (NODE_PACKAGE.test(path) ? `${path}/bin/node` : path))
+      .filter((path) => existsSync(join(REPOSITORY, path)))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+  );
 }

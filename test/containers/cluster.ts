@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Compose, type Container } from '../../scripts/containers/compose.ts';
 import type { ContainerClusterFile } from '../../scripts/containers/cluster-file.ts';
+import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { describeAnew } from '../../scripts/containers/up.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
@@ -10,6 +11,8 @@ import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
 
 const QUIET_MS = 120_000;
+/** Shorter than a cluster's usual one: after a crash an audit has to wait for it. */
+const QUARANTINE_MS = 10_000;
 
 /** A whole cluster in containers for a test file, brought up and taken down by the commands that a person types. */
 export class ContainerTestCluster {
@@ -27,6 +30,7 @@ export class ContainerTestCluster {
   async up(): Promise<void> {
     this.#engine = await openEngine(() => undefined);
     this.#compose = new Compose(this.engine.docker, this.runDir);
+    ensureEnvFile(this.compose.envFile, this.runDir, { KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) });
     await this.commands.must('up', '--containers', '--detach');
     await this.describe();
   }

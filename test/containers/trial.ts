@@ -5,7 +5,7 @@ import { auditUntilClean } from '../../scripts/drills/check/audit.ts';
 import { checkLinks } from '../../scripts/drills/check/links.ts';
 import { TallyKeeper, type Tally } from '../../scripts/drills/check/tally.ts';
 import { Balancer, type Backend } from '../../scripts/drills/load/balancer.ts';
-import { History, readHistory } from '../../scripts/drills/load/history.ts';
+import { History, readHistory, type HistoryEntry } from '../../scripts/drills/load/history.ts';
 import { Load } from '../../scripts/drills/load/load.ts';
 import { seededRandom } from '../../scripts/drills/random.ts';
 import { LastingSession } from '../../scripts/drills/stage/lasting-session.ts';
@@ -16,6 +16,10 @@ import type { ContainerTestCluster } from './cluster.ts';
 /** Shortens a second: few enough for a machine that runs all of it. */
 const RATE = 20;
 const AUDIT_MS = 90_000;
+const MAX_COMPLAINTS = 20;
+
+/** What clients saw; `complaints` are the first requests that were not served, one a line. */
+type Verdict = Tally & { readonly complaints: string };
 
 export interface TrialOptions {
   /** Where the load goes; the mappers themselves unless given. */
@@ -38,7 +42,7 @@ export async function trial(
   name: string,
   play: (playing: Playing) => Promise<void>,
   { backends = () => cluster.file.mappers, isAudited = true }: TrialOptions = {},
-): Promise<Tally> {
+): Promise<Verdict> {
   const runId = `${name}-${Date.now().toString(36)}`;
   const folder = join(cluster.runDir.path, 'drills');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -67,10 +71,23 @@ export async function trial(
   }
   await cluster.quiet();
   const tallies = new TallyKeeper();
-  for await (const entry of readHistory(history.path)) tallies.add(entry);
+  const complaints: string[] = [];
+  for await (const entry of readHistory(history.path)) {
+    tallies.add(entry);
+    if (complaints.length < MAX_COMPLAINTS) complaints.push(...complaintsOf(entry));
+  }
   const tally = tallies.result();
   await expectNothingLost(cluster, history.path, runId, tally, isAudited);
-  return tally;
+  return { ...tally, complaints: complaints.join('\n') };
+}
+
+/** What a client that was not served would say of it. */
+function complaintsOf(entry: HistoryEntry): string[] {
+  if (entry.op !== 'shorten' && entry.op !== 'redirect') return [];
+  const { op, at, ms, outcome, via, status, reason } = entry;
+  if (outcome === 'acked' || outcome === 'right') return [];
+  const answer = reason ?? status ?? 'no answer';
+  return [`${op} at ${Math.round(at)} ms: ${outcome} after ${Math.round(ms)} ms (${answer}, via ${via})`];
 }
 
 async function expectNothingLost(

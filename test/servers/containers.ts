@@ -1,13 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { getContainerRuntimeClient, type ContainerRuntimeClient } from 'testcontainers';
 import { pinnedImage } from '../../scripts/containers/images.ts';
 import { ask } from '../../scripts/servers/probe.ts';
 import { ContainerServer, type ContainerOptions } from './container-server.ts';
+import { Keeper } from './keeping.ts';
 import { RUN_LABEL } from './run-label.ts';
 import type { Ensemble, MysqlServer, RedisServer, Services } from './services.ts';
 
@@ -18,7 +15,7 @@ import type { Ensemble, MysqlServer, RedisServer, Services } from './services.ts
  * A keeper process holds the engine and removes everything when this process ends, in whatever way.
  */
 export class ContainerServices implements Services {
-  readonly #keeper: ChildProcess;
+  readonly #keeper: Keeper;
   readonly #client: ContainerRuntimeClient;
   readonly #network: Network;
   readonly #run: string;
@@ -27,29 +24,17 @@ export class ContainerServices implements Services {
   /** Finds or starts an engine and sees to the images, which can take minutes where stand-ins have to be made. */
   static async open(): Promise<ContainerServices> {
     const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
-    const keeper = spawn(process.execPath, [join(import.meta.dirname, 'keeper.ts'), run], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      // Ctrl-C is for us; the keeper goes when we are gone.
-      detached: true,
-    });
-    const lines = createInterface({ input: keeper.stdout });
-    const failed = once(keeper, 'exit').then(() => {
-      throw new Error('no containers can be run here: what the keeper said is above');
-    });
-    const [host] = (await Promise.race([once(lines, 'line'), failed])) as [string];
+    const keeper = await Keeper.open(join(import.meta.dirname, 'keeper.ts'), run);
     // Not even the reaper's image is there where no registry answers; the keeper does its work.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
     // It would look for the host on a network that an engine need not have. Nothing is published there.
     process.env['TESTCONTAINERS_HOST_OVERRIDE'] = '127.0.0.1';
-    process.env['DOCKER_HOST'] = host;
-    // It goes when its stdin closes, so nothing need wait for it; `close` does.
-    keeper.unref();
-    for (const stream of [keeper.stdin, keeper.stdout]) (stream as unknown as Socket).unref();
+    process.env['DOCKER_HOST'] = keeper.firstLine;
     const client = await getContainerRuntimeClient();
     return new ContainerServices(keeper, client, await createNetwork(client, run), run);
   }
 
-  private constructor(keeper: ChildProcess, client: ContainerRuntimeClient, network: Network, run: string) {
+  private constructor(keeper: Keeper, client: ContainerRuntimeClient, network: Network, run: string) {
     this.#keeper = keeper;
     this.#client = client;
     this.#network = network;
@@ -155,10 +140,7 @@ export class ContainerServices implements Services {
 
   /** The keeper removes containers and network, and leaves the engine, or stops it if it started it. */
   async close(): Promise<void> {
-    this.#keeper.ref();
-    const gone = once(this.#keeper, 'exit');
-    this.#keeper.stdin?.end();
-    await gone;
+    await this.#keeper.close();
   }
 
   async #start(options: ContainerOptions): Promise<ContainerServer> {

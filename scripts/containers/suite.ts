@@ -1,0 +1,75 @@
+import { globSync } from 'node:fs';
+import { messageOf } from '../../runtime/errors.ts';
+import { add, NOTHING, type Tally } from '../checks/tally.ts';
+import type { Progress } from '../cluster/progress.ts';
+import { REPOSITORY } from '../cluster/run-dir.ts';
+import { belongingsOn, cleanEngine, removeEngineDir, whatIsLeft, type Belonging } from './clean.ts';
+import { openEngine, type Engine } from './engine.ts';
+import { buildImage, ownImage } from './image.ts';
+import { ensureImages } from './stand-ins.ts';
+
+/** They need a Docker engine. */
+export const CONTAINER_TESTS = 'test/containers/';
+
+/** Both implementations of the servers for tests keep it; here the one by testcontainers does. */
+const CONTRACT = 'test/servers/contract.test.ts';
+
+const ONE_FAILED: Tally = { ...NOTHING, failed: 1 };
+const ONE_PASSED: Tally = { ...NOTHING, passed: 1 };
+
+interface SuiteOptions {
+  /** Removes everything that was made on the engine, and looks whether anything is left; an engine of our own goes altogether. */
+  readonly isClean: boolean;
+  readonly progress: Progress;
+  readonly runMocha: (files: readonly string[], env: NodeJS.ProcessEnv) => Promise<Tally>;
+}
+
+/**
+ * The suite on a Docker engine: the one that answers, else one of our own, which is stopped at the end. A machine on which no container
+ * can be run has failed it.
+ */
+export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
+  const { isClean, progress } = options;
+  const report = (what: string): void => progress.line(what);
+  let tally = NOTHING;
+  try {
+    const engine = await openEngine(report);
+    let before: readonly Belonging[] | undefined;
+    try {
+      before = await belongingsOn(engine);
+      tally = add(tally, await runOn(engine, options));
+      if (isClean) tally = add(tally, await cleanUp(engine, before, report));
+    } finally {
+      await engine.release();
+      if (isClean && before !== undefined) removeEngineDir(engine, before);
+    }
+    report(isClean ? 'everything of ours is removed' : 'done');
+  } catch (error) {
+    report(`no container suite: ${messageOf(error)}`);
+    tally = add(tally, ONE_FAILED);
+  }
+  return tally;
+}
+
+async function runOn({ docker }: Engine, { progress, runMocha }: SuiteOptions): Promise<Tally> {
+  const report = (what: string): void => progress.line(what);
+  await ensureImages(docker, report);
+  report(`building ${ownImage()} …`);
+  await buildImage(docker);
+  report('every image is there');
+  const files = globSync(`${CONTAINER_TESTS}**/*.test.ts`, { cwd: REPOSITORY }).toSorted();
+  const clusters = await runMocha(files, {});
+  report('the servers for tests, by testcontainers');
+  return add(clusters, await runMocha([CONTRACT], { SERVICES: 'containers' }));
+}
+
+async function cleanUp(
+  engine: Engine,
+  before: readonly Belonging[],
+  report: (what: string) => void,
+): Promise<Tally> {
+  await cleanEngine(engine, before);
+  const left = await whatIsLeft(engine, before);
+  for (const what of left) report(`left behind: ${what}`);
+  return left.length === 0 ? ONE_PASSED : ONE_FAILED;
+}
