@@ -2,16 +2,22 @@ import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startMapper } from './mapper.ts';
+import { canSharePort, startProcesses } from './processes.ts';
 
 await runMain(() => {
   const config = readMapperConfig();
   const log = createLog('mapper', config.id, config.logLevel);
   return {
     log,
-    shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS,
+    // A parent waits for its processes, which give themselves as long.
+    shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS + (config.processes > 1 ? 2_500 : 0),
     start: async (scope) => {
+      if (config.processes > 1) {
+        if (await canSharePort()) return startProcesses(config, scope, log);
+        log.warn('processes cannot share a port on this system: this mapper runs as one');
+      }
       const { signal } = scope;
-      const mapper = await startMapper({ config, log, signal });
+      const mapper = await startMapper({ config: { ...config, processes: 1 }, log, signal });
       scope.onRelease('mapper', async () => mapper.stop());
     },
   };

@@ -44,12 +44,24 @@ export function watchGauges(
   { stores, supply, cache }: { stores: Stores; supply: KeySupply; cache: LinkCache },
 ): void {
   const { pools, servers } = stores;
-  metrics.gauge('pool_level', 'Ready keys in a pool, as last told', ['pool'], (gauge) => {
-    for (const { name, level } of pools) gauge.set({ pool: name }, level);
-  });
-  metrics.gauge('pool_healthy', 'Whether this mapper draws from a pool', ['pool'], (gauge) => {
-    for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
-  });
+  metrics.gauge(
+    'pool_level',
+    'Ready keys in a pool, as last told',
+    ['pool'],
+    (gauge) => {
+      for (const { name, level } of pools) gauge.set({ pool: name }, level);
+    },
+    'max',
+  );
+  metrics.gauge(
+    'pool_healthy',
+    'Whether this mapper draws from a pool',
+    ['pool'],
+    (gauge) => {
+      for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
+    },
+    'min',
+  );
   metrics.gauge(
     'urls_db_up',
     'Whether a urls server answers and owns the slots we think it does',
@@ -57,6 +69,7 @@ export function watchGauges(
     (gauge) => {
       for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
     },
+    'min',
   );
   metrics.gauge(
     'urls_replica_up',

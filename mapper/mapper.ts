@@ -1,13 +1,11 @@
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { publishInvalidation, subscribeInvalidations } from '../db/invalidation.ts';
-import { startAdmin, type Readiness } from '../runtime/admin.ts';
-import { isoNow, monotonicMs } from '../runtime/clock.ts';
+import type { Readiness } from '../runtime/admin.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { createMetrics } from '../runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { Announcement } from './announcement.ts';
 import { createApp } from './app.ts';
 import { openClickCounter } from './click-stores.ts';
 import { putInFront } from './fast-paths.ts';
@@ -28,12 +26,32 @@ import { createShortenRequestParser } from './shorten-request.ts';
 import { Shortener } from './shorten.ts';
 import type { TargetRules } from './target-url.ts';
 import { openStores, type Stores } from './stores.ts';
+import { openSurface } from './surface.ts';
 
 export interface RunningMapper {
   readonly url: string;
   readonly adminUrl: string;
   /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
   stop(): Promise<void>;
+}
+
+/** A mapper that serves its public port, and shows itself to nobody yet. */
+export interface ServingMapper {
+  readonly url: string;
+  readonly publicUrl: string;
+  readonly metrics: Metrics;
+  readiness(): Readiness;
+  /** Every key in its hands. */
+  heldKeys(): string[];
+  /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
+  stop(timing?: StopTiming): Promise<void>;
+}
+
+export interface StopTiming {
+  /** Time for load balancers to notice that we are no longer ready. */
+  readonly lameDuckMs?: number;
+  /** Time for requests under way. */
+  readonly drainMs?: number;
 }
 
 export interface StartMapperOptions {
@@ -54,11 +72,43 @@ const DRAIN_MS = 5_000;
 const ANNOUNCE_TIMEOUT_MS = 500;
 
 /**
- * Starts a mapper: stores, caches, the public port, the admin port, and its announcement.
+ * Starts a whole mapper in this process: stores, caches, the public port, the admin port, and its announcement.
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
-  const { config, log, signal, lameDuckMs = LAME_DUCK_MS, hasFastPaths = true } = options;
+  const { config, log } = options;
+  const serving = await startServing(options);
+  const { url, publicUrl, metrics } = serving;
+  try {
+    const surface = await openSurface({
+      config,
+      publicUrl,
+      metrics,
+      ready: () => serving.readiness(),
+      reserve: async () => serving.heldKeys(),
+      log,
+    });
+    log.info({ url, publicUrl, admin: surface.adminUrl }, 'mapper serves');
+    return {
+      url,
+      adminUrl: surface.adminUrl,
+      stop: async () => {
+        await serving.stop();
+        await surface[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await serving.stop({ lameDuckMs: 0, drainMs: 0 });
+    throw error;
+  }
+}
+
+/**
+ * Starts what serves: stores, caches and the public port.
+ * @throws MismatchError when a urls server contradicts the configuration; also when the port is taken
+ */
+export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
+  const { config, log, signal, hasFastPaths = true } = options;
   const { urlsReplicas = [] } = config;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
@@ -146,34 +196,24 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
     shorten: new FastShorten({ shortener, read, publicUrl, shortens, requestIds, log }),
   };
   const handler = hasFastPaths ? putInFront(fast, app) : app;
-  const server: PublicServer = await startServer(handler, config.http.host, config.http.port);
-  stack.defer(async () => server.drain(0));
-  const admin = stack.use(
-    await startAdmin({
-      ...config.admin,
-      metrics: registry,
-      ready: () => readiness(stores, signal),
-      routes: { 'GET /reserve': async () => ({ keys: supply.heldKeys() }) },
-      log,
-    }),
+  const server: PublicServer = await startServer(
+    handler,
+    config.http.host,
+    config.http.port,
+    undefined,
+    config.processes > 1,
   );
-  const member = {
-    id: config.id,
-    url: publicUrl(),
-    admin: admin.url,
-    pid: process.pid,
-    host: hostname(),
-    since: isoNow(),
-  };
-  stack.use(new Announcement(config.zookeeper, member, log));
-  log.info({ url: server.url, publicUrl: publicUrl(), admin: admin.url }, 'mapper serves');
+  stack.defer(async () => server.drain(0));
   const resources = stack.move();
   return {
     url: server.url,
-    adminUrl: admin.url,
-    stop: async () => {
+    publicUrl: publicUrl(),
+    metrics: registry,
+    readiness: () => readiness(stores, signal),
+    heldKeys: () => supply.heldKeys(),
+    stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
-      await server.drain(DRAIN_MS);
+      await server.drain(drainMs);
       await withDeadline('rows under way', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
       await Promise.all([supply.close(), clicks.close()]);
       await resources.disposeAsync();

@@ -39,6 +39,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
  * Binds the public port. Slow senders are cut off by the time-outs; what is no HTTP at all gets a problem document too.
+ * @param reusePort whether other processes may listen on it too: the kernel then deals connections out
  * @throws when the port is taken
  */
 export async function startServer(
@@ -46,6 +47,7 @@ export async function startServer(
   host: string,
   port: number,
   limits: ServerLimits = LIMITS,
+  reusePort = false,
 ): Promise<PublicServer> {
   let isLeaving = false;
   const server = createServer(
@@ -74,7 +76,7 @@ export async function startServer(
       .end(JSON.stringify(problem));
   });
   server.on('clientError', answerBrokenRequest);
-  server.listen({ port, host, backlog: BACKLOG });
+  server.listen({ port, host, backlog: BACKLOG, reusePort });
   await once(server, 'listening');
   const { port: boundPort } = server.address() as AddressInfo;
   return {

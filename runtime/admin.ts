@@ -19,8 +19,8 @@ export interface AdminOptions {
   readonly host: string;
   /** 0 picks a free one; see {@link Admin.url}. */
   readonly port: number;
-  readonly metrics: Metrics;
-  readonly ready: () => Readiness;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  readonly ready: () => Readiness | Promise<Readiness>;
   /** Keys are `"METHOD /path"`. */
   readonly routes?: Readonly<Record<string, AdminRoute>>;
   readonly log: Log;
@@ -78,7 +78,7 @@ async function answer(
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   if (method === 'GET' && path === '/livez') return sendJson(response, 200, { ok: true });
   if (method === 'GET' && path === '/readyz') {
-    const readiness = options.ready();
+    const readiness = await options.ready();
     return sendJson(response, readiness.ok ? 200 : 503, readiness);
   }
   if (method === 'GET' && path === '/metrics') {

@@ -14,6 +14,8 @@ export interface Scope {
   onRelease(what: string, release: () => unknown): void;
   /** Registers a disposable and returns it. */
   use<T extends AsyncDisposable>(what: string, resource: T): T;
+  /** Stops as the first signal does. A signal that follows changes nothing: a parent asked, and its group got the signal too. */
+  stop(why: string): void;
   /** Something the process cannot live without is gone: stop, and exit with code 1. */
   fail(error: unknown): void;
 }
@@ -47,13 +49,19 @@ export async function run(options: RunOptions, start: (scope: Scope) => Promise<
     exitCode = 1;
     stopping.abort(error);
   };
+  const stop = (why: string): void => {
+    if (stopping.signal.aborted) return;
+    log.info({ why }, 'stopping');
+    stopping.abort(new Error(why));
+  };
+  let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping.signal.aborted) {
+    signals += 1;
+    if (signals > 1) {
       log.warn({ signal }, 'second signal: leaving at once');
       process.exit(1);
     }
-    log.info({ signal }, 'stopping');
-    stopping.abort(new Error(`received ${signal}`));
+    stop(`received ${signal}`);
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   process.on('uncaughtException', fail).on('unhandledRejection', fail);
@@ -65,6 +73,7 @@ export async function run(options: RunOptions, start: (scope: Scope) => Promise<
       releases.push({ what, release: () => resource[Symbol.asyncDispose]() });
       return resource;
     },
+    stop,
     fail,
   };
 

@@ -1,4 +1,14 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  collectDefaultMetrics,
+  type Metric,
+  type MetricObjectWithValues,
+  type MetricValue,
+} from 'prom-client';
 import { Distribution, Tally } from './tallies.ts';
 
 /** Every metric's name begins with this; callers leave it out. */
@@ -9,15 +19,22 @@ export const LATENCY_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
+/** One process's metrics at one moment, as plain data. */
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
+
 /** One process's metrics. An object handed down, never a module-level registry: two of them can live in one test. */
 export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
-  /** @param collect called at every scrape, for values that are read off rather than kept */
+  /**
+   * @param collect called at every scrape, for values that are read off rather than kept
+   * @param merge what is shown of several processes that stand for one
+   */
   gauge<L extends string = never>(
     name: string,
     help: string,
     labels?: readonly L[],
     collect?: (gauge: Gauge<L>) => void,
+    merge?: 'sum' | 'max' | 'min',
   ): Gauge<L>;
   histogram<L extends string = never>(
     name: string,
@@ -31,6 +48,8 @@ export interface Metrics {
   distribution(name: string, help: string, bounds?: readonly number[]): Distribution;
   /** The Prometheus text exposition of everything. */
   text(): Promise<string>;
+  /** Everything as data, to be merged in another process. */
+  snapshot(): Promise<MetricsSnapshot>;
   readonly contentType: string;
 }
 
@@ -47,12 +66,14 @@ export function createMetrics(): Metrics {
       help: string,
       labels: readonly L[] = [],
       collect?: (gauge: Gauge<L>) => void,
+      merge: 'sum' | 'max' | 'min' = 'sum',
     ) => {
       const gauge: Gauge<L> = new Gauge<L>({
         name: METRIC_PREFIX + name,
         help,
         labelNames: labels,
         registers,
+        aggregator: merge,
         ...(collect ? { collect: () => collect(gauge) } : {}),
       });
       return gauge;
@@ -83,8 +104,26 @@ export function createMetrics(): Metrics {
       return distribution;
     },
     text: () => registry.metrics(),
+    snapshot: async () => registry.getMetricsAsJSON(),
     contentType: registry.contentType,
   };
+}
+
+/** Several processes' metrics as those of one: counters and histograms are added up, gauges as each was declared to be. */
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): { text(): Promise<string> } {
+  const merged = merge(snapshots);
+  return { text: async () => merged.metrics() };
+}
+
+/** What must not be forgotten of processes that have ended: their counters and histograms. */
+export async function lastingOf(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
+  const metrics = await merge(snapshots).getMetricsAsJSON();
+  // As the merged registry has it, a type is a word.
+  return metrics.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
+}
+
+function merge(snapshots: readonly MetricsSnapshot[]): Registry {
+  return AggregatorRegistry.aggregate([...snapshots]);
 }
 
 /** What the registry asks of a metric: prom-client's own histogram can only be filled one observation at a time. */

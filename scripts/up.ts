@@ -4,7 +4,7 @@ import { bringUp } from './cluster/bring-up.ts';
 import { UsageError } from './cluster/errors.ts';
 import { Foreground } from './cluster/foreground.ts';
 import { takeLock } from './cluster/lock.ts';
-import { parseUpOptions, refuseUnavailable, type UpOptions } from './cluster/options.ts';
+import { parseUpOptions, type UpOptions } from './cluster/options.ts';
 import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { printSummary } from './cluster/report.ts';
 import { RunDir } from './cluster/run-dir.ts';
@@ -15,7 +15,6 @@ import { identityOf } from './servers/identity.ts';
 
 async function main(): Promise<void> {
   const options = parseUpOptions(process.argv.slice(2));
-  refuseUnavailable(options);
   const runDir = new RunDir();
   const progress = new Progress();
   refuseOtherKind(options, runDir);

@@ -54,6 +54,8 @@ export interface CacheConfig {
 
 export interface MapperConfig extends ProcessConfig {
   readonly http: ListenConfig;
+  /** Above 1: so many processes behind one port, kept by a parent. */
+  readonly processes: number;
   /** Origin of short links without a slash at the end; undefined: the mapper's own address. */
   readonly publicUrl: string | undefined;
   readonly allowPrivateTargets: boolean;
@@ -99,6 +101,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
   const config: MapperConfig = {
     ...general,
     http: { host: env.find('HTTP_HOST') ?? '127.0.0.1', port: env.integer('HTTP_PORT', 8080, 0, 65_535) },
+    processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
     reserve: env.integer('RESERVE', 256, 0, 100_000),

@@ -105,6 +105,11 @@ export const VARIABLES = {
   GENERATE_COUNT: { meaning: 'how many keys a holder generates at a time', default: '100000', unit: 'keys' },
   HTTP_HOST: { meaning: 'address of the public port', default: '127.0.0.1' },
   HTTP_PORT: { meaning: 'public port; 0 picks a free one', default: '8080' },
+  PROCESSES: {
+    meaning: 'processes of a mapper that share its port; reserve, queue and cache are those of each',
+    tradeOff: 'one per core uses them all',
+    default: '1',
+  },
   PUBLIC_URL: {
     meaning: 'what short links begin with, e.g. https://go.example',
     default: "the mapper's own address",

@@ -15,8 +15,8 @@ import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
-/** How many producers and mappers run unless somebody says otherwise. */
-const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2 };
+/** How many producers, mappers and processes of each run unless somebody says otherwise. */
+const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
 
 /**
  * Brings the cluster to what the options ask for: starts what is missing, ends what is too many, waits until all is ready, and
@@ -72,6 +72,7 @@ async function startMembers(
   const counts: Counts = {
     producers: options.producers ?? before.producers,
     mappers: options.mappers ?? before.mappers,
+    processesPerMapper: options.processesPerMapper ?? before.processesPerMapper,
   };
   state.recordEstablished();
   await migrateAll(addresses);

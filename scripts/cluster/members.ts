@@ -63,7 +63,7 @@ export async function startMembers(
 
 function membersOf(counts: Counts): MemberOf[] {
   return (['producer', 'mapper'] as const).flatMap((kind) =>
-    numbered(kind, counts[`${kind}s`]).map((id, index) => ({ id, index, kind })),
+    numbered(kind, counts[`${kind}s`]).map((id, index) => ({ id, index, kind, own: ownOf(kind, counts) })),
   );
 }
 
@@ -71,6 +71,14 @@ interface MemberOf {
   readonly id: string;
   readonly kind: MemberKind;
   readonly index: number;
+  /** Variables that its kind has beside the addresses. */
+  readonly own: Readonly<Record<string, string>>;
+}
+
+/** With one process a mapper is started as ever: what ran before does not count as outdated. */
+function ownOf(kind: MemberKind, { processesPerMapper }: Counts): MemberOf['own'] {
+  if (kind !== 'mapper' || processesPerMapper === 1) return {};
+  return { KEYMILL_PROCESSES: String(processesPerMapper) };
 }
 
 /** One at a time, and on only when it is ready again: meanwhile the others serve. */
@@ -78,8 +86,8 @@ async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: L
   const { id, kind } = member;
   const { state, progress, signal } = launch;
   const running = state.findRunning(id);
-  if (running === undefined || state.configOf(id) === fingerprintOf(addresses)) return;
-  progress.line(`restarting ${id}, for which the stores have changed …`);
+  if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own)) return;
+  progress.line(`restarting ${id}, for which the stores or the number of processes have changed …`);
   await stopRecorded(state, id, kind, running, progress);
   const reserved = await startMember(member, addresses, launch);
   const deadline = performance.now() + RENEWAL_MS;
@@ -91,14 +99,14 @@ async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: L
 }
 
 async function startMember(
-  { id, kind, index }: MemberOf,
+  { id, kind, index, own: ofKind }: MemberOf,
   addresses: Addresses,
   launch: Launch,
 ): Promise<ReservedPort[]> {
   const { runDir, state, signal } = launch;
   signal.throwIfAborted();
   const reserved: ReservedPort[] = [];
-  const own: Record<string, string> = { KEYMILL_ID: id };
+  const own: Record<string, string> = { KEYMILL_ID: id, ...ofKind };
   for (const [use, usual] of Object.entries(USUAL_PORTS[kind])) {
     const port = await reservePort(state.port(portName(id, use)) ?? firstPort(usual + index));
     reserved.push(port);
@@ -115,13 +123,17 @@ async function startMember(
     dieWithParent: false,
   });
   launch.onSpawn(id, kind, identity);
-  state.recordConfig(id, fingerprintOf(addresses));
+  state.recordConfig(id, fingerprintOf(addresses, ofKind));
   return reserved;
 }
 
-/** Tells whether a process was started with these stores. */
-function fingerprintOf(addresses: Addresses): string {
-  return createHash('sha256').update(JSON.stringify(addresses)).digest('hex').slice(0, 16);
+/** Tells whether a process was started with these stores and variables. */
+function fingerprintOf(addresses: Addresses, own: MemberOf['own']): string {
+  const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
+  return createHash('sha256')
+    .update(JSON.stringify(addresses) + variables)
+    .digest('hex')
+    .slice(0, 16);
 }
 
 async function endSurplus(kind: MemberKind, count: number, { state, progress }: Launch): Promise<void> {

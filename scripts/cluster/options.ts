@@ -1,6 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SLOT_COUNT } from '../../runtime/config/stores.ts';
-import { UsageError } from './errors.ts';
 import type { WantedShape } from './shape.ts';
 
 export interface UpOptions extends WantedShape {
@@ -65,12 +64,4 @@ function count(name: string, description: string, min: number, max: number, only
     }
     return number;
   });
-}
-
-/** @throws UsageError for options that are announced but not there yet */
-export function refuseUnavailable(options: UpOptions): void {
-  const asked = [(options.processesPerMapper ?? 1) > 1 ? '--processes-per-mapper above 1' : undefined].filter(
-    (name) => name !== undefined,
-  );
-  if (asked.length > 0) throw new UsageError(`${asked.join(', ')}: not available yet; leave it away`);
 }

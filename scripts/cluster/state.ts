@@ -22,7 +22,9 @@ const StateFile = z.object({
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
   /** How many run (or shall run) now; absent when the cluster is down. */
-  counts: z.object({ producers: z.number(), mappers: z.number() }).optional(),
+  counts: z
+    .object({ producers: z.number(), mappers: z.number(), processesPerMapper: z.number().default(1) })
+    .optional(),
   ports: z.record(z.string(), z.number()),
   processes: z.record(
     z.string(),
@@ -30,7 +32,7 @@ const StateFile = z.object({
       kind: z.enum(KINDS),
       pid: z.number(),
       startTime: z.string(),
-      /** Fingerprint of the stores that a producer or mapper was started with. */
+      /** Fingerprint of what a producer or mapper was started with. */
       config: z.string().optional(),
     }),
   ),
@@ -42,6 +44,7 @@ type StateFile = z.infer<typeof StateFile>;
 export interface Counts {
   readonly producers: number;
   readonly mappers: number;
+  readonly processesPerMapper: number;
 }
 
 /** What this cluster must remember between two commands. Every change is written at once: whoever is killed leaves a true record. */
@@ -143,7 +146,7 @@ export class State {
     this.#change({ processes: { ...this.#data.processes, [id]: { kind, pid, startTime } } });
   }
 
-  /** Notes with which stores a running process was started. */
+  /** Notes with what a running process was started. */
   recordConfig(id: string, config: string): void {
     const entry = this.#data.processes[id];
     if (entry !== undefined)

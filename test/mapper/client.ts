@@ -10,6 +10,9 @@ export interface Answer {
   json(): Record<string, unknown>;
 }
 
+/** The patience of a person; mocha's is longer, and says less. */
+const ANSWER_MS = 20_000;
+
 /** One HTTP request whose redirects are not followed, and whose headers nobody improves. */
 export async function send(
   method: string,
@@ -31,8 +34,11 @@ export async function send(
     response.on('error', reject);
   });
   outgoing.on('error', reject);
+  const timer = setTimeout(() => {
+    outgoing.destroy(new Error(`no answer to ${method} ${url} within ${ANSWER_MS} ms`));
+  }, ANSWER_MS);
   outgoing.end(body);
-  return promise;
+  return promise.finally(() => clearTimeout(timer));
 }
 
 /** `POST /urls` with a JSON body. */

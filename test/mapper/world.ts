@@ -71,6 +71,7 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
         admin: { host: '127.0.0.1', port: 0 },
         http: { host: '127.0.0.1', port: 0 },
         zookeeper: NO_ZOOKEEPER,
+        processes: 1,
         publicUrl: undefined,
         allowPrivateTargets: false,
         reserve: 16,

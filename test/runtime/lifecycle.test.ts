@@ -17,6 +17,20 @@ describe('lifecycle of a process', () => {
     expect(order).to.deep.equal(['second', 'first']);
   });
 
+  it('goes on releasing when it was asked to stop and the signal of its group follows', async () => {
+    const released: string[] = [];
+    const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {
+      scope.onRelease('slow', async () => {
+        process.emit('SIGTERM');
+        await pause(1);
+        released.push('slow');
+      });
+      scope.stop('asked');
+    });
+    expect(code).to.equal(0);
+    expect(released).to.deep.equal(['slow']);
+  });
+
   it('releases what was taken when start fails half-way, and ends with 1', async () => {
     const released: string[] = [];
     const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {

@@ -175,7 +175,7 @@ const mapperKill: Drill = {
   round: async (stage) => {
     const { id } = stage.pick(stage.cluster.file.mappers);
     const before = await stage.audit();
-    const bound = stage.limits.reserve + stage.load.inFlight;
+    const bound = stage.limits.reserve * stage.cluster.processesPerMapper + stage.load.inFlight;
     await killFor(stage, [id], MAPPER_DOWN_MS);
     await stage.quiet();
     const after = await stage.audit();

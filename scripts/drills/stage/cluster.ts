@@ -66,6 +66,11 @@ export class DrillCluster {
     return this.file.keysDbs.map(({ name }) => name);
   }
 
+  /** Each of them has a reserve of its own. */
+  get processesPerMapper(): number {
+    return this.#state().counts?.processesPerMapper ?? 1;
+  }
+
   /** Sends a signal to a server, mapper or supervisor by its id. @throws UsageError when it is not one of this cluster's */
   signal(id: string, signal: NodeJS.Signals): ProcessIdentity {
     const identity = this.identityOf(id);

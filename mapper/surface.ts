@@ -1,0 +1,40 @@
+import { hostname } from 'node:os';
+import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
+import { isoNow } from '../runtime/clock.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Log } from '../runtime/log.ts';
+import { Announcement } from './announcement.ts';
+
+export interface SurfaceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
+  readonly config: MapperConfig;
+  readonly publicUrl: string;
+  /** Every key in this mapper's hands: complete, or a rejection. The audit concludes from it that a key is lost. */
+  readonly reserve: () => Promise<readonly string[]>;
+  readonly log: Log;
+}
+
+/** What operators and other processes see of a mapper, however many processes it has: one admin port and one znode. */
+export async function openSurface(options: SurfaceOptions): Promise<{ adminUrl: string } & AsyncDisposable> {
+  const { config, publicUrl, reserve, log } = options;
+  await using stack = new AsyncDisposableStack();
+  const admin = stack.use(
+    await startAdmin({
+      ...config.admin,
+      metrics: options.metrics,
+      ready: options.ready,
+      routes: { 'GET /reserve': async () => ({ keys: await reserve() }) },
+      log,
+    }),
+  );
+  const member = {
+    id: config.id,
+    url: publicUrl,
+    admin: admin.url,
+    pid: process.pid,
+    host: hostname(),
+    since: isoNow(),
+  };
+  stack.use(new Announcement(config.zookeeper, member, log));
+  const opened = stack.move();
+  return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+}
