@@ -13,6 +13,7 @@ export class Child {
   readonly #asked = new Map<number, (answer: unknown) => void>();
   #questions = 0;
   #isServing = false;
+  #hasBegun = false;
 
   constructor(child: ChildProcess) {
     this.#process = child;
@@ -37,6 +38,11 @@ export class Child {
 
   get isServing(): boolean {
     return this.#isServing && !this.#gone.signal.aborted;
+  }
+
+  /** Not before we have told it to begin: it takes seconds to load on a busy machine, and cannot answer meanwhile. */
+  get mayHoldKeys(): boolean {
+    return this.#hasBegun;
   }
 
   get wasServing(): boolean {
@@ -108,6 +114,10 @@ export class Child {
 
   #onMessage(message: ToParent): void {
     switch (message.kind) {
+      case 'loaded':
+        this.#hasBegun = true;
+        this.#send({ kind: 'begin' });
+        return;
       case 'serving':
         this.#isServing = true;
         this.#serving.resolve(message);

@@ -78,6 +78,7 @@ export function watchGauges(
     (gauge) => {
       for (const { name, isUp } of servers.replicas) gauge.set({ replica: name }, Number(isUp));
     },
+    'min',
   );
   metrics.gauge('keys_held', 'Keys taken and not yet bound: the reserve and those in flight', [], (gauge) => {
     gauge.set(supply.heldKeys().length);

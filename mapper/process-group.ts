@@ -26,7 +26,8 @@ export interface ProcessGroupOptions {
 
 /** For a process that died before it served. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
-const ASK_TIMEOUT_MS = 1_000;
+/** Well within the second that the audit and the balancers give us: they hear what is wrong, and not nothing. */
+const ASK_TIMEOUT_MS = 700;
 /** Longer than a process gives itself. */
 const STOP_MS = 16_000;
 /** One that says nothing for so long hangs, and would keep the connections dealt to it waiting for ever: it is killed. */
@@ -88,11 +89,16 @@ export class ProcessGroup {
     };
   }
 
-  /** The keys in the hands of all processes. @throws KeymillError when one does not answer: nobody may think a key lost then */
+  /**
+   * The keys in the hands of all processes. One that is still loading has none; what a dead one had is nobody's.
+   * @throws KeymillError when one does not answer: nobody may think a key lost then
+   */
   async heldKeys(): Promise<string[]> {
     try {
       const held = await Promise.all(
-        [...this.#children.values()].map(async (child) => child.ask('reserve', ASK_TIMEOUT_MS)),
+        [...this.#children.values()]
+          .filter(({ mayHoldKeys }) => mayHoldKeys)
+          .map(async (child) => child.ask('reserve', ASK_TIMEOUT_MS)),
       );
       return held.flat();
     } catch (cause) {
@@ -122,13 +128,7 @@ export class ProcessGroup {
       );
       this.#children.set(index, child);
       void child.serving.then(() => this.#everServed.add(index)).catch(() => undefined);
-      void child
-        .untilSilent(SILENCE_MS, signal)
-        .then(() => {
-          log.error({ processPid: child.pid, silentMs: SILENCE_MS }, 'process hangs; killing it');
-          child.kill();
-        })
-        .catch(() => undefined);
+      void this.#killWhenSilent(child);
       const exitCode = await child.exited;
       this.#children.delete(index);
       await this.#retire(child);
@@ -141,6 +141,17 @@ export class ProcessGroup {
       failures = child.wasServing ? 0 : failures + 1;
       if (failures > 0) await pauseQuietly(delayFor(failures - 1, RESTART), signal);
     }
+  }
+
+  async #killWhenSilent(child: Child): Promise<void> {
+    const { signal, log } = this.#options;
+    try {
+      await child.untilSilent(SILENCE_MS, signal);
+    } catch {
+      return;
+    }
+    log.error({ processPid: child.pid, silentMs: SILENCE_MS }, 'process hangs; killing it');
+    child.kill();
   }
 
   async #metricsText(): Promise<string> {

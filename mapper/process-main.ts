@@ -19,9 +19,12 @@ await runMain(() => {
     shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS,
     start: async (scope) => {
       const orphaned = stopWithParent(scope);
+      const begin = untilToldToBegin(scope.signal);
       const serving = Promise.withResolvers<ServingMapper>();
-      // Asked before it serves, it answers as soon as it does: an answer before that could leave keys out.
       answerQuestions(serving.promise);
+      send({ kind: 'loaded' });
+      await begin;
+      if (scope.signal.aborted) return;
       const mapper = await startServing({ config, log, signal: scope.signal });
       serving.resolve(mapper);
       scope.onRelease('mapper', async () => mapper.stop(orphaned.aborted ? ORPHAN_TIMING : {}));
@@ -43,11 +46,25 @@ function stopWithParent(scope: Scope): AbortSignal {
   return orphaned.signal;
 }
 
+/** Resolves when the parent counts us among those it asks for their keys, or when stopping begins first. */
+async function untilToldToBegin(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    process.on('message', (message: ToChild) => {
+      if (message.kind === 'begin') resolve();
+    });
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Asked before it serves, it answers as soon as it does; only of its keys it can tell at once, for it takes none before. */
 function answerQuestions(serving: Promise<ServingMapper>): void {
+  let mapper: ServingMapper | undefined;
+  void serving.then((started) => (mapper = started));
   process.on('message', (message: ToChild) => {
     if (message.kind !== 'question') return;
     void (async () => {
-      const answer = await answerOf(await serving, message.question);
+      const isEmpty = message.question === 'reserve' && mapper === undefined;
+      const answer = isEmpty ? [] : await answerOf(await serving, message.question);
       send({ kind: 'answer', id: message.id, answer });
     })();
   });

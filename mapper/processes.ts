@@ -20,23 +20,24 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     log,
     onHopeless: (error) => failed.reject(error),
   });
-  let surface: (AsyncDisposable & { adminUrl: string }) | undefined;
   // Released last: until the last process is gone, its keys must be told.
-  scope.onRelease('surface', async () => surface?.[Symbol.asyncDispose]());
+  const surfaces = scope.use('surface', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
   const stopped = new Promise<undefined>((resolve) => {
     scope.signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
   const serving = await Promise.race([group.serving(), failed.promise, stopped]);
   if (serving === undefined) return;
-  surface = await openSurface({
-    config,
-    publicUrl: serving.publicUrl,
-    metrics: group.metrics,
-    ready: async () => group.readiness(),
-    reserve: async () => group.heldKeys(),
-    log,
-  });
+  const surface = surfaces.use(
+    await openSurface({
+      config,
+      publicUrl: serving.publicUrl,
+      metrics: group.metrics,
+      ready: async () => group.readiness(),
+      reserve: async () => group.heldKeys(),
+      log,
+    }),
+  );
   log.info(
     { url: serving.url, publicUrl: serving.publicUrl, admin: surface.adminUrl, processes },
     'mapper serves',

@@ -41,6 +41,10 @@ describe('a mapper of several processes', () => {
       .filter((pid) => parentOf(pid) === child.pid && identityOf(pid) !== undefined);
   }
 
+  function successorOf(mapper: MapperProcess, before: readonly number[]): number | undefined {
+    return processesOf(mapper).find((pid) => !before.includes(pid));
+  }
+
   async function pooled(): Promise<number> {
     const levels = await Promise.all(world.redis.map(async ({ client }) => client.llen('keys:available')));
     return levels.reduce((sum, level) => sum + level, 0);
@@ -121,6 +125,26 @@ describe('a mapper of several processes', () => {
     process.kill(first, 'SIGCONT');
     await until('an answer', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200);
   }).timeout(60_000);
+
+  it('says which keys it holds while the successor of a dead process is loading: that one has none', async () => {
+    const mapper = await start();
+    await link(mapper.url);
+    const isTold = async (): Promise<boolean> => {
+      const before = processesOf(mapper);
+      process.kill(before[0] ?? 0, 'SIGKILL');
+      const successor = await until('a successor', () => successorOf(mapper, before), {
+        ...PATIENT,
+        everyMs: 5,
+      });
+      // It loads for a tenth of a second and more.
+      process.kill(successor, 'SIGSTOP');
+      const { status } = await send('GET', `${mapper.admin}/reserve`);
+      process.kill(successor, 'SIGCONT');
+      return status === 200;
+    };
+    // Stopped too late, it may hold keys: once more.
+    await until('an answer without it', isTold, PATIENT);
+  }).timeout(90_000);
 
   it('kills and replaces one that hangs', async () => {
     const mapper = await start();
