@@ -18,7 +18,7 @@ interface ComposeFile {
 }
 
 const HEADER = `# The same cluster as a stack of a Docker swarm. Made from docker-compose.yml by scripts/containers/swarm.ts: change that, not this.
-# How to deploy it: docs/operations.md. Not yet run by our tests, on one host or on several.
+# How to deploy it: docs/operations.md. Our tests run it on a swarm of one node; on several hosts it has not been run.
 `;
 
 /** Ours, and without state: more of them, spread over the nodes, the new one healthy before the old one goes. */

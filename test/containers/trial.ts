@@ -3,24 +3,18 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { auditUntilClean } from '../../scripts/drills/check/audit.ts';
 import { checkLinks } from '../../scripts/drills/check/links.ts';
-import { TallyKeeper, type Tally } from '../../scripts/drills/check/tally.ts';
+import type { Tally } from '../../scripts/drills/check/tally.ts';
 import { Balancer, type Backend } from '../../scripts/drills/load/balancer.ts';
-import { History, readHistory, type HistoryEntry } from '../../scripts/drills/load/history.ts';
+import { History } from '../../scripts/drills/load/history.ts';
 import { Load } from '../../scripts/drills/load/load.ts';
 import { seededRandom } from '../../scripts/drills/random.ts';
 import { LastingSession } from '../../scripts/drills/stage/lasting-session.ts';
 import { LockWatch } from '../../scripts/drills/watch/locks.ts';
 import { until } from '../until.ts';
 import type { ContainerTestCluster } from './cluster.ts';
+import { CLIENTS, verdictOf, type Verdict } from './verdict.ts';
 
-/** Shortens a second: few enough for a machine that runs all of it. */
-const RATE = 20;
 const AUDIT_MS = 90_000;
-const MAX_COMPLAINTS = 20;
-
-/** What clients saw; `complaints` are the first requests that were not served, one a line. */
-type Verdict = Tally & { readonly complaints: string };
-
 export interface TrialOptions {
   /** Where the load goes; the mappers themselves unless given. */
   readonly backends?: () => readonly Backend[];
@@ -55,13 +49,13 @@ export async function trial(
     () => history.nowMs,
     () => undefined,
   );
-  const load = new Load({ runId, rate: RATE, mappers: backends, history, random: seededRandom(1) });
+  const load = new Load({ ...CLIENTS, runId, mappers: backends, history, random: seededRandom(1) });
   try {
     await until('every shard to be seen held', () => locks.holders().size === shards.length);
-    await until('the load to run', () => load.acked >= RATE, { timeoutMs: 30_000 });
+    await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });
     await play({ locks, nowMs: () => history.nowMs });
     const acked = load.acked;
-    await until('the load to go on', () => load.acked >= acked + RATE, { timeoutMs: 60_000 });
+    await until('the load to go on', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
   } finally {
     await load.stop();
     locks[Symbol.dispose]();
@@ -70,24 +64,9 @@ export async function trial(
     await load.balancer.stop();
   }
   await cluster.quiet();
-  const tallies = new TallyKeeper();
-  const complaints: string[] = [];
-  for await (const entry of readHistory(history.path)) {
-    tallies.add(entry);
-    if (complaints.length < MAX_COMPLAINTS) complaints.push(...complaintsOf(entry));
-  }
-  const tally = tallies.result();
-  await expectNothingLost(cluster, history.path, runId, tally, isAudited);
-  return { ...tally, complaints: complaints.join('\n') };
-}
-
-/** What a client that was not served would say of it. */
-function complaintsOf(entry: HistoryEntry): string[] {
-  if (entry.op !== 'shorten' && entry.op !== 'redirect') return [];
-  const { op, at, ms, outcome, via, status, reason } = entry;
-  if (outcome === 'acked' || outcome === 'right') return [];
-  const answer = reason ?? status ?? 'no answer';
-  return [`${op} at ${Math.round(at)} ms: ${outcome} after ${Math.round(ms)} ms (${answer}, via ${via})`];
+  const verdict = await verdictOf(history.path);
+  await expectNothingLost(cluster, history.path, runId, verdict, isAudited);
+  return verdict;
 }
 
 async function expectNothingLost(

@@ -18,6 +18,12 @@ describe('deploy/swarm.yml', () => {
     expect(written, 'make it anew: node scripts/swarm.ts').to.equal(swarmFile());
   });
 
+  it('has no dash in what it says of a variable that is missing: the client of a swarm takes what follows for its value', () => {
+    const said = [...written.matchAll(/\$\{\w+:\?([^}]*)\}/g)].map(([, message]) => message);
+    expect(said).not.to.deep.equal([]);
+    for (const message of said) expect(message).not.to.include('-');
+  });
+
   it('holds no secret, pins what has data to its node, and carries only files that are here', () => {
     const { services, configs } = parse(written) as Stack;
     expect(written).not.to.match(/PASSWORD[^$\n]*: [A-Za-z0-9]/);

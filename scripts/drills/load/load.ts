@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly mappers: () => readonly Backend[];
   readonly history: History;
   readonly random: () => number;
+  /** How long a client waits for an answer; 5 s unless given. */
+  readonly timeoutMs?: number;
 }
 
 const REDIRECTS_PER_SHORTEN = 5;
@@ -88,6 +90,10 @@ export class Load implements AsyncDisposable {
     void work.finally(() => this.#inFlight.delete(work));
   }
 
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? TIMEOUT_MS;
+  }
+
   async #shorten(n: number): Promise<void> {
     const { history, runId } = this.#options;
     const at = history.nowMs;
@@ -104,7 +110,7 @@ export class Load implements AsyncDisposable {
     }
     const target = targetOf(runId, n);
     const json = JSON.stringify({ long_url: target });
-    const result = await this.balancer.send({ path: '/urls', json, timeoutMs: TIMEOUT_MS });
+    const result = await this.balancer.send({ path: '/urls', json, timeoutMs: this.#timeoutMs });
     const { outcome, key } = judgeShorten(result, target);
     history.append({
       op: 'shorten',
@@ -125,7 +131,7 @@ export class Load implements AsyncDisposable {
     const { history, runId } = this.#options;
     if (this.#inFlight.size >= MAX_IN_FLIGHT) return;
     const at = history.nowMs;
-    const result = await this.balancer.send({ path: `/${key}`, timeoutMs: TIMEOUT_MS });
+    const result = await this.balancer.send({ path: `/${key}`, timeoutMs: this.#timeoutMs });
     const outcome = judgeRedirect(result, targetOf(runId, n));
     history.append({
       op: 'redirect',

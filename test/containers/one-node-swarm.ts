@@ -1,0 +1,67 @@
+import type { Docker } from '../../scripts/containers/docker.ts';
+import { until } from '../until.ts';
+
+/** Docker makes it for a swarm, and leaves it behind. */
+const GATEWAY_NETWORK = 'docker_gwbridge';
+const NAMESPACE = 'com.docker.stack.namespace';
+const REMOVAL_MS = 120_000;
+
+/** An engine as a swarm with itself as the only node, which carries the labels that the stack looks for. */
+export class OneNodeSwarm {
+  readonly #docker: Docker;
+  readonly #labels: readonly string[];
+  readonly #isOurs: boolean;
+  readonly #hadGateway: boolean;
+
+  /** An engine that is in a swarm already is used as it is. */
+  static async open(docker: Docker, labels: readonly string[]): Promise<OneNodeSwarm> {
+    const hadGateway = (await docker.try(['network', 'inspect', GATEWAY_NETWORK])).exitCode === 0;
+    const state = (await docker.run(['info', '--format', '{{.Swarm.LocalNodeState}}'])).trim();
+    const isOurs = state === 'inactive';
+    if (isOurs)
+      await docker.run(['swarm', 'init', '--advertise-addr=127.0.0.1', '--listen-addr=127.0.0.1:2377']);
+    const swarm = new OneNodeSwarm(docker, labels, isOurs, hadGateway);
+    try {
+      await swarm.#updateNode(labels.map((label) => `--label-add=${label}=true`));
+    } catch (error) {
+      await swarm.close();
+      throw error;
+    }
+    return swarm;
+  }
+
+  private constructor(docker: Docker, labels: readonly string[], isOurs: boolean, hadGateway: boolean) {
+    this.#docker = docker;
+    this.#labels = labels;
+    this.#isOurs = isOurs;
+    this.#hadGateway = hadGateway;
+  }
+
+  /** With its data. The command returns before anything is gone, so this waits for it. */
+  async removeStack(name: string): Promise<void> {
+    const filter = `--filter=label=${NAMESPACE}=${name}`;
+    await this.#docker.try(['stack', 'rm', name]);
+    for (const kind of [
+      ['ps', '--all'],
+      ['network', 'ls'],
+    ])
+      await until(
+        `the stack's part of docker ${kind.join(' ')} to be gone`,
+        async () => (await this.#docker.lines([...kind, '--quiet', filter])).length === 0,
+        { timeoutMs: REMOVAL_MS, everyMs: 500 },
+      );
+    const volumes = await this.#docker.lines(['volume', 'ls', '--quiet', filter]);
+    if (volumes.length > 0) await this.#docker.run(['volume', 'rm', ...volumes]);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOurs) return this.#updateNode(this.#labels.map((label) => `--label-rm=${label}`));
+    await this.#docker.run(['swarm', 'leave', '--force']);
+    if (!this.#hadGateway) await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
+  }
+
+  async #updateNode(changes: readonly string[]): Promise<void> {
+    const id = (await this.#docker.run(['info', '--format', '{{.Swarm.NodeID}}'])).trim();
+    await this.#docker.run(['node', 'update', ...changes, id]);
+  }
+}

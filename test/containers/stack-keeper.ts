@@ -1,0 +1,29 @@
+import { openEngine } from '../../scripts/containers/engine.ts';
+import { ensureImages } from '../../scripts/containers/stand-ins.ts';
+import { buildImage } from '../../scripts/containers/image.ts';
+import { OneNodeSwarm } from './one-node-swarm.ts';
+
+/*
+ * Holds an engine that is a swarm of one node for a test, and once its stdin closes (the test ends, or is killed) removes the stack that
+ * the test has deployed and dissolves the swarm, if it was made here. Its first line says where the engine listens.
+ */
+
+const report = (what: string): void => void process.stderr.write(`  ${what}\n`);
+const [stack = '', ...labels] = process.argv.slice(2);
+
+const engine = await openEngine(report);
+try {
+  await ensureImages(engine.docker, report);
+  await buildImage(engine.docker);
+  const swarm = await OneNodeSwarm.open(engine.docker, labels);
+  try {
+    process.stdout.write(`${engine.docker.host}\n`);
+    process.stdin.resume();
+    await new Promise((resolve) => process.stdin.once('close', resolve));
+  } finally {
+    await swarm.removeStack(stack);
+    await swarm.close();
+  }
+} finally {
+  await engine.release();
+}
