@@ -1,5 +1,5 @@
 import { messageOf } from './errors.ts';
-import type { Log } from './log.ts';
+import { untilWritten, type Log } from './log.ts';
 import { withDeadline } from './retry.ts';
 
 /**
@@ -27,6 +27,9 @@ export interface RunOptions {
   /** How long one release may take. */
   readonly releaseDeadlineMs?: number;
 }
+
+/** For the reader of the log to take the last lines. */
+const LAST_LINES_MS = 250;
 
 /**
  * Runs one process from start to exit code.
@@ -121,6 +124,7 @@ export async function runMain(
     return;
   }
   const exitCode = await run(prepared, prepared.start);
+  await untilWritten(prepared.log, LAST_LINES_MS);
   // A handle that somebody forgot must not keep a stopped process alive.
   process.exit(exitCode);
 }

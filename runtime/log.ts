@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { pino, type Logger } from 'pino';
 import { codeOf } from './errors.ts';
 
@@ -19,6 +20,17 @@ export function createLog(part: string, id: string, level: LogLevel = 'info'): L
     serializers: { error: describeError },
     redact: { paths: ['password', 'secret', '*.password', '*.secret'], censor: '[redacted]' },
   });
+}
+
+/**
+ * To be awaited right after a last line of level info, before the process exits: resolves when the lines are written, or the reader is
+ * found gone; after `timeoutMs` at the latest. What is not written yet when a process exits, sonic-boom writes until it succeeds:
+ * to a reader that is gone, for ever.
+ */
+export async function untilWritten(log: Log, timeoutMs: number): Promise<void> {
+  const output: unknown = Reflect.get(log, pino.symbols.streamSym);
+  if (!(output instanceof EventEmitter) || !log.isLevelEnabled('info')) return;
+  await once(output, 'drain', { signal: AbortSignal.timeout(timeoutMs) }).catch(() => undefined);
 }
 
 function describeError(error: unknown): unknown {

@@ -1,9 +1,26 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect } from 'chai';
 import { createLog } from '../../runtime/log.ts';
 import { run } from '../../runtime/lifecycle.ts';
 import { pause } from '../../runtime/retry.ts';
 
 const log = createLog('test', 'lifecycle', 'silent');
+
+/** A process that says something when it starts, and several lines at its end. */
+const TALKATIVE = `
+  const { runMain } = await import('../../runtime/lifecycle.ts');
+  const { createLog } = await import('../../runtime/log.ts');
+  const log = createLog('test', 'talkative');
+  await runMain(() => ({
+    log,
+    shutdownDeadlineMs: 1_000,
+    start: async (scope) => {
+      scope.onRelease('words', () => log.info('leaving'));
+      log.info('started');
+    },
+  }));
+`;
 
 describe('lifecycle of a process', () => {
   it('releases in reverse order after a signal and ends with 0', async () => {
@@ -50,5 +67,22 @@ describe('lifecycle of a process', () => {
     });
     expect(code).to.equal(1);
     expect(released).to.deep.equal(['last']);
+  });
+
+  it('ends when whoever reads its log is gone', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', TALKATIVE], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      cwd: import.meta.dirname,
+    });
+    try {
+      const exited = once(child, 'exit');
+      await once(child.stdout, 'data');
+      child.stdout.destroy();
+      child.kill('SIGTERM');
+      const late = pause(15_000).then(() => ['it hangs']);
+      expect((await Promise.race([exited, late]))[0]).to.equal(0);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
