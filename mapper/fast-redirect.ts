@@ -66,7 +66,7 @@ export class FastRedirect {
     const startedMs = monotonicMs();
     const target = cache.findTarget(key, Date.now);
     if (target !== undefined) {
-      this.#redirect(response, key, target, 'memory', requestIds.of(headers['x-request-id']));
+      this.#redirect(response, cache.foundKey, target, 'memory', requestIds.of(headers['x-request-id']));
       this.#options.redirects.took(startedMs);
       return true;
     }

@@ -68,6 +68,7 @@ export class LinkCache {
   readonly #readsMayLag: boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
+  #foundKey = '';
 
   constructor(options: LinkCacheOptions) {
     const { maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) } = options;
@@ -102,8 +103,19 @@ export class LinkCache {
     const expiry = table.expiryAt(place);
     if (expiry !== Number.POSITIVE_INFINITY && expiry <= nowMs()) return undefined;
     const target = table.targetAt(place);
-    if (target !== undefined) this.#links.countHit(table);
+    if (target !== undefined) {
+      this.#foundKey = table.keyAt(place);
+      this.#links.countHit(table);
+    }
     return target;
+  }
+
+  /**
+   * The key whose target {@link findTarget} has just given, as the very string that is stored: V8 knows its hash, and finds it in a
+   * Map by its address, where a fresh string of the same text must be hashed and compared.
+   */
+  get foundKey(): string {
+    return this.#foundKey;
   }
 
   /** The entry, if there is one that may still be used. */
