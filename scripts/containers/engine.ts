@@ -1,10 +1,18 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterError } from '../cluster/errors.ts';
 import { identityOf, isRunning, stopProcess } from '../servers/identity.ts';
 import { lastLinesOf, startProcess } from '../servers/process.ts';
-import { Docker } from './docker.ts';
+import { Docker, tryCommand } from './docker.ts';
 
 /** An engine to work with. `release` stops it again if it was started for us and nobody else uses it. */
 export interface Engine {
@@ -106,6 +114,8 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
       `--data-root=${join(dir, 'data')}`,
       `--exec-root=${join(dir, 'exec')}`,
       `--pidfile=${join(dir, 'dockerd.pid')}`,
+      // Compose makes networks of its own, and a bridge for everybody else would outlive the engine.
+      '--bridge=none',
       ...way,
     ],
     logFile: join(dir, 'dockerd.log'),
@@ -127,5 +137,16 @@ async function stopEngine(dir: string): Promise<void> {
   if (!existsSync(record)) return;
   const identity = JSON.parse(readFileSync(record, 'utf8')) as { pid: number; startTime: string };
   if (isRunning(identity)) await stopProcess(identity, STOP_TIMEOUT_MS);
+  await unmountBelow(dir);
   rmSync(record, { force: true });
+}
+
+/** Network namespaces that the engine has mounted in its folder outlive it, and nobody could delete the folder. */
+async function unmountBelow(dir: string): Promise<void> {
+  const below = `${realpathSync(dir)}/`;
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ', 2)[1] ?? '')
+    .filter((point) => point.startsWith(below));
+  for (const point of points.toReversed()) await tryCommand('umount', [point]);
 }

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
 import type { Container } from '../../scripts/containers/compose.ts';
+import type { Backend } from '../../scripts/drills/load/balancer.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';
@@ -13,6 +14,8 @@ const SESSION_TIMEOUT_MS = 2_000;
 const TICK_MS = 500;
 /** Longer than each of its steps may take by itself, so that the one that failed can say so. */
 const BRING_UP_MS = 1_800_000;
+/** haproxy checks every 250 ms and waits a second for the answer. */
+const STALL_MS = 3_000;
 const MIB = 2 ** 20;
 const DATABASES = new Set(['mysql-keys', 'urls-1', 'urls-2']);
 
@@ -222,10 +225,25 @@ describe('a cluster in containers', function () {
     await cluster.quiet();
   });
 
+  it('all mappers stalled for longer than a check waits: requests are answered late, none is refused', async () => {
+    const mappers = cluster.file.mappers.map(({ container }) => container);
+    const tally = await trial(
+      cluster,
+      'stall',
+      async () => {
+        for (const name of mappers) await cluster.ask('POST', `/containers/${name}/pause`);
+        try {
+          await delay(STALL_MS);
+        } finally {
+          for (const name of mappers) await cluster.ask('POST', `/containers/${name}/unpause`);
+        }
+      },
+      { backends: front(cluster) },
+    );
+    expect([tally.failed, tally.refused, tally.redirectsFailed], tally.complaints).to.deep.equal([0, 0, 0]);
+  });
+
   it('scaling producers 3 → 5 → 2 and mappers 2 → 4 → 1 under load fails no request', async () => {
-    const front = (): { id: string; url: string; admin: string }[] => [
-      { id: 'haproxy', url: cluster.file.publicUrl, admin: cluster.file.publicUrl },
-    ];
     const tally = await trial(
       cluster,
       'scaling',
@@ -244,7 +262,7 @@ describe('a cluster in containers', function () {
           await delay(1_000);
         }
       },
-      { backends: front },
+      { backends: front(cluster) },
     );
     expect(
       [tally.failed, tally.refused, tally.unknown, tally.redirectsFailed],
@@ -252,6 +270,11 @@ describe('a cluster in containers', function () {
     ).to.deep.equal([0, 0, 0, 0]);
   });
 });
+
+/** The one published port. */
+function front({ file: { publicUrl } }: ContainerTestCluster): () => Backend[] {
+  return () => [{ id: 'haproxy', url: publicUrl, admin: publicUrl }];
+}
 
 /** One after another: the next when the last is back and the cluster is as it was. */
 async function killEach(cluster: ContainerTestCluster, containers: readonly Container[]): Promise<void> {

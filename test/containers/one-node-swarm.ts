@@ -1,8 +1,10 @@
-import type { Docker } from '../../scripts/containers/docker.ts';
+import { existsSync } from 'node:fs';
+import { tryCommand, type Docker } from '../../scripts/containers/docker.ts';
 import { until } from '../until.ts';
 
 /** Docker makes it for a swarm, and leaves it behind. */
 const GATEWAY_NETWORK = 'docker_gwbridge';
+const GATEWAY_LINK = `/sys/class/net/${GATEWAY_NETWORK}`;
 const NAMESPACE = 'com.docker.stack.namespace';
 const REMOVAL_MS = 120_000;
 
@@ -15,7 +17,8 @@ export class OneNodeSwarm {
 
   /** An engine that is in a swarm already is used as it is. */
   static async open(docker: Docker, labels: readonly string[]): Promise<OneNodeSwarm> {
-    const hadGateway = (await docker.try(['network', 'inspect', GATEWAY_NETWORK])).exitCode === 0;
+    const hadGateway =
+      existsSync(GATEWAY_LINK) || (await docker.try(['network', 'inspect', GATEWAY_NETWORK])).exitCode === 0;
     const state = (await docker.run(['info', '--format', '{{.Swarm.LocalNodeState}}'])).trim();
     const isOurs = state === 'inactive';
     if (isOurs)
@@ -57,7 +60,10 @@ export class OneNodeSwarm {
   async close(): Promise<void> {
     if (!this.#isOurs) return this.#updateNode(this.#labels.map((label) => `--label-rm=${label}`));
     await this.#docker.run(['swarm', 'leave', '--force']);
-    if (!this.#hadGateway) await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
+    if (this.#hadGateway) return;
+    await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
+    // The engine forgets the network and may leave the bridge behind.
+    if (existsSync(GATEWAY_LINK)) await tryCommand('ip', ['link', 'delete', GATEWAY_NETWORK]);
   }
 
   async #updateNode(changes: readonly string[]): Promise<void> {

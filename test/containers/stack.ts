@@ -93,6 +93,11 @@ export class TestStack {
     return JSON.parse(stdout) as T;
   }
 
+  /** The end of what a service has printed. */
+  async log(service: string): Promise<string> {
+    return (await this.docker.try(['service', 'logs', '--tail=30', `${this.name}_${service}`])).stdout;
+  }
+
   /** Removes everything, and the swarm if there was none before. */
   async destroy(): Promise<void> {
     await this.#keeper?.close();

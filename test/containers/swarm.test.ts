@@ -92,10 +92,8 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
       },
       { timeoutMs: 60_000 },
     );
-    expect(
-      [tally.failed, tally.refused, tally.unknown, tally.redirectsFailed],
-      tally.complaints,
-    ).to.deep.equal([0, 0, 0, 0]);
+    const unserved = [tally.failed, tally.refused, tally.unknown, tally.redirectsFailed];
+    expect(unserved, `${tally.complaints}\n${await stack.log('haproxy')}`).to.deep.equal([0, 0, 0, 0]);
     expect([tally.lost, tally.duplicates, tally.wrongTarget]).to.deep.equal([0, 0, 0]);
   });
 });
