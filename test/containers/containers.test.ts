@@ -277,7 +277,7 @@ describe('a cluster in containers', function () {
 
 /** Nothing reaches the admin port in the network of this process any more, or does again. */
 async function dropChecks(pid: number, change: '--append' | '--delete'): Promise<void> {
-  const rule = [change, 'INPUT', '--protocol=tcp', '--dport=9101', '--jump=DROP'];
+  const rule = [change, 'INPUT', '--protocol', 'tcp', '--dport', '9101', '--jump', 'DROP'];
   await command('nsenter', [`--net=/proc/${pid}/ns/net`, 'iptables', ...rule]);
 }
 
