@@ -8,7 +8,7 @@ export type CallResult =
       readonly headers: IncomingMessage['headers'];
       readonly body: string;
     }
-  /** The connection was refused: nothing was sent. */
+  /** No connection came about: nothing was sent. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** The connection ended before a byte of the answer; `reused`: it had been kept alive. */
   | { readonly kind: 'closed'; readonly reused: boolean; readonly reason: string }
@@ -20,8 +20,6 @@ export interface CallOptions {
   readonly method?: 'GET' | 'POST';
   readonly json?: string;
 }
-
-const NEVER_SENT = new Set(['ECONNREFUSED', 'EADDRNOTAVAIL', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** One HTTP request. Never rejects: whatever goes wrong is a result. */
 export async function call(url: string, options: CallOptions): Promise<CallResult> {
@@ -52,7 +50,7 @@ export async function call(url: string, options: CallOptions): Promise<CallResul
   };
   sent.once('error', (error: NodeJS.ErrnoException) => {
     const reason = error.code ?? error.message;
-    if (NEVER_SENT.has(reason)) finish({ kind: 'refused', reason });
+    if (error.syscall === 'connect') finish({ kind: 'refused', reason });
     else finish({ kind: 'closed', reused: sent.reusedSocket, reason });
   });
   sent.end(json);
