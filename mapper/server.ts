@@ -81,10 +81,10 @@ export async function startServer(
   const { port: boundPort } = server.address() as AddressInfo;
   return {
     url: `http://${reachableHost(host)}:${boundPort}`,
-    drain: async (timeoutMs) => {
-      isLeaving = true;
-      await drain(server, timeoutMs);
-    },
+    drain: async (timeoutMs) =>
+      drain(server, timeoutMs, () => {
+        isLeaving = true;
+      }),
   };
 }
 
@@ -118,12 +118,14 @@ async function acceptWaiting(server: Server): Promise<void> {
   server.off('connection', onConnection);
 }
 
-async function drain(server: Server, timeoutMs: number): Promise<void> {
+/** @param leave called once nobody can connect any more: asked earlier to leave, clients would come back while the port closes */
+async function drain(server: Server, timeoutMs: number, leave: () => void): Promise<void> {
   if (server.listening) await acceptWaiting(server);
   // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
+  leave();
   // After a stall of the event loop timers run before the sockets are read: what came in meanwhile is read first.
   const closeIdle = (): void => void setImmediate(() => server.closeIdleConnections());
   const idle = setInterval(closeIdle, Math.min(IDLE_GRACE_MS, timeoutMs));

@@ -113,8 +113,12 @@ describe('the public server', () => {
     await drained;
   });
 
-  it('answers those who wait to be accepted when it drains', async () => {
-    await start((_request, response) => response.end('done'));
+  it('answers those who wait to be accepted when it drains, and tells none of them to leave before the port is closed', async () => {
+    const goodbyes: boolean[] = [];
+    await start((_request, response) => {
+      goodbyes.push(response.hasHeader('Connection'));
+      response.end('done');
+    });
     const go = new Int32Array(new SharedArrayBuffer(4));
     const connected = new Int32Array(new SharedArrayBuffer(4));
     const crowd = new Worker(CROWD, {
@@ -129,6 +133,7 @@ describe('the public server', () => {
     const drained = server.drain(2_000);
     const [outcomes] = (await once(crowd, 'message')) as [string[]];
     expect(new Set(outcomes)).to.deep.equal(new Set(['HTTP/1.1 200 OK']));
+    expect(goodbyes[0]).to.equal(false);
     await drained;
   });
 
@@ -161,6 +166,12 @@ describe('the public server', () => {
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await until('the first answer', () => received.includes('done'));
     const drained = server.drain(3_000);
+    const connectsNow = async (): Promise<unknown> =>
+      send('GET', `${server.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
+    await until('the port to be closed', async () => (await connectsNow()) === 'ECONNREFUSED', {
+      timeoutMs: 1_000,
+      everyMs: 1,
+    });
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await drained;
     await until('the end of the connection', () => socket.closed);
