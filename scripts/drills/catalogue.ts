@@ -6,6 +6,7 @@ import { MYSQL_DRILLS } from './faults/mysql.ts';
 import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
+import { slotMap } from './faults/slot-map.ts';
 import { WIRE_DRILLS } from './faults/wire.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
 
@@ -15,6 +16,7 @@ export const DRILLS: readonly Drill[] = [
   killBetween,
   ...REDIS_DRILLS,
   ...MYSQL_DRILLS,
+  slotMap,
   keysDbRestored,
   ...ZOOKEEPER_DRILLS,
   ...WIRE_DRILLS,

@@ -8,7 +8,7 @@ import { judge } from './check/verdict.ts';
 import { distributionOf } from './check/windows.ts';
 import type { Drill, DrillReport } from './drill.ts';
 import type { Limits } from './goals.ts';
-import { countFenced, sizesOf } from './watch/fenced.ts';
+import { countFencedFromNow } from './watch/fenced.ts';
 import { History } from './load/history.ts';
 import { Load } from './load/load.ts';
 import { seededRandom } from './random.ts';
@@ -49,7 +49,7 @@ export async function runDrill(
   const history = new History(join(folder, `${runId}.jsonl`));
   const random = seededRandom(options.seed);
   const { redis, keysDbs } = cluster.file;
-  const logSizes = sizesOf(cluster);
+  const countFenced = countFencedFromNow(cluster);
   const claimedBefore = new Map(
     await Promise.all(keysDbs.map(async (keysDb) => [keysDb.name, await countClaims(keysDb)] as const)),
   );
@@ -100,7 +100,7 @@ export async function runDrill(
     rounds,
     rate: options.rate,
     ...verdict,
-    fenced: countFenced(cluster, logSizes),
+    fenced: countFenced(),
     timeline: stage.timeline,
     historyFile: history.path,
   };

@@ -1,6 +1,8 @@
 import type { Drill } from '../drill.ts';
 import { parseMetrics, tryGet } from '../../cluster/http.ts';
 import type { Stage } from '../stage/stage.ts';
+import { isZooKeeperCreate, type FaultyProxy } from '../../faults/proxy.ts';
+import { signalProcess } from '../../servers/identity.ts';
 import { putOnWire } from '../stage/detour.ts';
 import { WIRE_FAULTS, wireHavoc } from '../stage/wire.ts';
 
@@ -10,6 +12,7 @@ const SHARE_TIMEOUT_MS = 30_000;
 const CUT_EVERY_MS = 500;
 const CUTS = 20;
 const WIRE_FAULT_MS = 4_000;
+const LOST_CREATES = 5;
 
 /** Waits until this producer has its share again. */
 async function untilItHolds(stage: Stage, producer: string): Promise<string[]> {
@@ -57,6 +60,60 @@ const zkSilent: Drill = {
     for (const proxy of proxies.values()) proxy.heal();
     end();
     await stage.pause(1_000);
+    await stage.undo('wire');
+  },
+};
+
+/** The next answer to the creation of a lock through any of these proxies is cut off. @returns the shards of the locks, as it happens */
+function loseNextCreate(proxies: Iterable<FaultyProxy>): readonly string[] {
+  const shards: string[] = [];
+  for (const proxy of proxies) {
+    proxy.cutBeforeReplyTo((sent) => {
+      const shard = isZooKeeperCreate(sent) ? LOCK_PATH.exec(sent.toString('latin1'))?.[1] : undefined;
+      if (shard !== undefined) shards.push(shard);
+      return shard !== undefined;
+    });
+  }
+  return shards;
+}
+
+const LOCK_PATH = /\/shard-locks\/([\w-]+)/;
+
+const createUnknown: Drill = {
+  name: 'create-unknown',
+  does: 'answers to the creation of locks are cut off, so that a producer cannot know whether it holds them: it looks, and at most one holds each at any time',
+  needs: [],
+  rounds: 1,
+  round: async (stage) => {
+    const { cluster } = stage;
+    const { id: producer } = stage.pick(cluster.file.producers);
+    const { proxies } = await putOnWire(stage, producer, 'zookeeper');
+    let kept = 0;
+    for (let i = 0; i < LOST_CREATES && stage.violations.length === 0; i++) {
+      const shards = await untilItHolds(stage, producer);
+      const worker = await cluster.workerOf(producer);
+      const before = stage.reignsOf(shards);
+      const lost = loseNextCreate(proxies.values());
+      const end = stage.beginFault(
+        `kill -9 of ${producer}'s worker, which holds ${shards.join(', ')}; the answer to its successor's first lock will be cut off`,
+      );
+      const sinceMs = stage.nowMs;
+      signalProcess(worker, 'SIGKILL');
+      await stage.takenOver(before, sinceMs);
+      const held = await untilItHolds(stage, producer);
+      for (const proxy of proxies.values()) proxy.heal();
+      end();
+      if (lost.length === 0)
+        stage.violation(`${producer} holds ${held.join(', ')}, and no creation was seen`);
+      const ours = lost.filter((shard) => held.includes(shard));
+      kept += ours.length;
+      stage.event(
+        `cut off: ${lost.join(', ')}; ${producer} found that it holds ${ours.join(', ') || 'none of them'}`,
+      );
+      await stage.quiet();
+    }
+    if (kept === 0 && stage.violations.length === 0)
+      stage.violation('no lock was held whose creation had not been answered');
     await stage.undo('wire');
   },
 };
@@ -111,4 +168,4 @@ const wire: Drill = {
   },
 };
 
-export const WIRE_DRILLS: readonly Drill[] = [zkSilent, insertUnknown, wire];
+export const WIRE_DRILLS: readonly Drill[] = [zkSilent, createUnknown, insertUnknown, wire];
