@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
@@ -12,7 +13,7 @@ const LIMITS = {
   headersTimeoutMs: 200,
   requestTimeoutMs: 400,
   keepAliveTimeoutMs: 300,
-  idleSocketTimeoutMs: 1_000,
+  stalledMs: 300,
 };
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
@@ -77,6 +78,7 @@ describe('the public server', () => {
   it('answers 408 to headers and bodies that never end', async () => {
     await start(echo);
     const answers = await Promise.all([
+      sendRaw(server.url, ''),
       sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '),
       sendRaw(server.url, `${HEAD}Content-Length: 100\r\n\r\n{"a":`),
     ]);
@@ -92,6 +94,35 @@ describe('the public server', () => {
     const startedAt = performance.now();
     await sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(performance.now() - startedAt).to.be.lessThan(5_000);
+  });
+
+  it('cuts a client that takes nothing of its answer, and none that takes it slowly', async () => {
+    const chunk = Buffer.alloc(64 * 2 ** 10);
+    const size = 512 * chunk.length;
+    let cut = 0;
+    await start((request, response) => {
+      request.socket.once('close', () => (cut += response.writableFinished ? 0 : 1));
+      Readable.from(Array.from({ length: 512 }, () => chunk)).pipe(response);
+    });
+    const ask = (): Socket => {
+      const { hostname, port } = new URL(server.url);
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => undefined).write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      return socket;
+    };
+    ask().pause();
+    const slow = ask();
+    let received = 0;
+    // An eighth of the answer at a time, each sooner than a stalled client is noticed.
+    slow.on('data', (piece) => {
+      const eighth = Math.floor(received / (size / 8));
+      received += piece.length;
+      if (Math.floor(received / (size / 8)) === eighth) return;
+      slow.pause();
+      setTimeout(() => slow.resume(), LIMITS.stalledMs / 2);
+    });
+    await until('the whole answer', () => received > size);
+    await until('the cut', () => cut === 1);
   });
 
   it('answers what arrived while it stalled, also when it drains', async () => {
