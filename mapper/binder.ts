@@ -104,13 +104,13 @@ export class Binder {
     });
   }
 
-  async #bindAll(bindings: Binding[]): Promise<void> {
-    const pending = withoutRepeats(bindings);
+  /** @param pending is emptied, or what is left of it has failed */
+  async #bindAll(pending: Binding[]): Promise<void> {
     try {
       await this.#insertUntilSettled(pending);
     } catch (error) {
       const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
-      if (isStoreError || pending.size <= 1) {
+      if (isStoreError || pending.length <= 1) {
         for (const binding of pending) binding.fail(error as Error);
       } else {
         // One row that the store refuses for good must fail alone.
@@ -120,22 +120,21 @@ export class Binder {
   }
 
   /** Settles and removes bindings from `pending` as they are decided; throws when the rest cannot be. */
-  async #insertUntilSettled(pending: Set<Binding>): Promise<void> {
+  async #insertUntilSettled(pending: Binding[]): Promise<void> {
     const { urlsDb, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
     let isUnknown = false;
     let contradictions = 0;
-    for (let attempt = 0; pending.size > 0; attempt += 1) {
+    for (let attempt = 0; pending.length > 0; attempt += 1) {
       if (!breaker.isClosed && !isUnknown) throw new StoreUnavailableError(urlsDb.name, 'it is down');
       try {
         await urlsDb.insert(
-          Array.from(pending, ({ row }) => row),
+          pending.map(({ row }) => row),
           { timeoutMs: INSERT_TIMEOUT_MS },
         );
         breaker.succeeded();
-        onBatch(pending.size);
-        for (const binding of pending) binding.settle('bound');
-        pending.clear();
+        onBatch(pending.length);
+        for (const binding of pending.splice(0)) binding.settle('bound');
       } catch (error) {
         if (error instanceof DuplicateRowError) {
           breaker.succeeded();
@@ -164,36 +163,29 @@ export class Binder {
   }
 
   /** Reads the rows that stand already, on the primary. @returns how many of `pending` that decided */
-  async #settleExisting(pending: Set<Binding>): Promise<number> {
+  async #settleExisting(pending: Binding[]): Promise<number> {
     const { urlsDb, onBatch } = this.#options;
-    const stored = await urlsDb.find(Array.from(pending, ({ row }) => row.key));
+    const stored = await urlsDb.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
+    const seen = new Set<string>();
     let mine = 0;
     let decided = 0;
-    for (const binding of Array.from(pending)) {
-      const owner = ownerOf.get(binding.row.key);
-      if (owner === undefined) continue;
-      pending.delete(binding);
-      decided += 1;
-      const isMine = owner === binding.row.requestId;
-      if (isMine) mine += 1;
-      binding.settle(isMine ? 'bound' : 'taken');
+    for (const binding of pending.splice(0)) {
+      const { key, requestId } = binding.row;
+      const owner = ownerOf.get(key);
+      const isMine = owner === requestId;
+      // The same key twice in one batch (drawn from two pools after a restore) collides with itself for ever: the first one has it.
+      if (owner === undefined && !seen.has(key)) pending.push(binding);
+      else {
+        decided += 1;
+        if (isMine) mine += 1;
+        binding.settle(isMine ? 'bound' : 'taken');
+      }
+      seen.add(key);
     }
     if (mine > 0) onBatch(mine);
     return decided;
   }
-}
-
-/** The same key twice in one batch (drawn from two pools after a restore) would collide with itself for ever: the first one has it. */
-function withoutRepeats(bindings: readonly Binding[]): Set<Binding> {
-  const seen = new Set<string>();
-  const kept = new Set<Binding>();
-  for (const binding of bindings) {
-    if (seen.has(binding.row.key)) binding.settle('taken');
-    else kept.add(binding);
-    seen.add(binding.row.key);
-  }
-  return kept;
 }
 
 function unresolved(name: string, cause: Error): OutcomeUnknownError {

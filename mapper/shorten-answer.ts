@@ -10,9 +10,21 @@ export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<str
     short_url: shortUrl,
     unique_id: link.key,
     long_url: link.longUrl,
-    created_at: link.createdAt.toISOString(),
+    created_at: isoOf(link.createdAt),
     expiration_date: link.expiresAt?.toISOString() ?? null,
   };
+}
+
+let lastDate = new Date(0);
+let lastIso = lastDate.toISOString();
+
+/** Links made in one millisecond share its Date: it is written once. */
+function isoOf(date: Date): string {
+  if (date !== lastDate) {
+    lastDate = date;
+    lastIso = date.toISOString();
+  }
+  return lastIso;
 }
 
 /** Counts what became of requests for new links, whichever way they were answered. */

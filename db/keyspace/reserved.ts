@@ -1,15 +1,15 @@
 /** First path segments that are, or will be, the service's own, on either port. */
-const RESERVED = new Set(
-  [
-    'urls users images health livez readyz metrics dashboard admin api docs openapi assets static login logout signup',
-    'settings stats qr bulk export import robots favicon reserve',
-  ].flatMap((line) => line.split(' ')),
-);
+const RESERVED = [
+  'urls users images health livez readyz metrics dashboard admin api docs openapi assets static login logout signup',
+  'settings stats qr bulk export import robots favicon reserve',
+].flatMap((line) => line.split(' '));
+
+/** Asked of every key that is taken from a pool: it copies nothing. */
+const RESERVED_ONE = new RegExp(`^(?:${RESERVED.join('|')})(?:\\.|$)`, 'i');
 
 /** Whether a path segment is the service's own, whatever its case and with or without an ending (`Robots.txt`). Neither key nor alias may be one. */
 export function isReserved(segment: string): boolean {
-  const [name = ''] = segment.toLowerCase().split('.', 1);
-  return RESERVED.has(name);
+  return RESERVED_ONE.test(segment);
 }
 
 /** What no generated key shall seem to say. People may still choose such an alias themselves. */
@@ -57,7 +57,7 @@ export function isBlocked(key: string): boolean {
 }
 
 /** A reserved word that is a whole key: a space, or nothing, on either side. */
-const RESERVED_PATTERN = `(?<![^ ])(?:${[...RESERVED].join('|')})(?![^ ])`;
+const RESERVED_PATTERN = `(?<![^ ])(?:${RESERVED.join('|')})(?![^ ])`;
 
 /**
  * Positions of the keys that must not be issued, in ascending order.
