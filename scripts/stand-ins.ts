@@ -1,15 +1,17 @@
 import { messageOf } from '../runtime/errors.ts';
 import { Progress } from './cluster/progress.ts';
 import { openEngine } from './containers/engine.ts';
+import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { ensureImages } from './containers/stand-ins.ts';
 
 /** Makes what is missing of the public images, on the engine that answers or on our own. */
 const progress = new Progress();
+const signal = abortedByStopSignals();
 const report = (what: string): void => progress.line(what);
 try {
   const engine = await openEngine(report);
   try {
-    await ensureImages(engine.docker, report);
+    await ensureImages(engine.docker, report, undefined, signal);
     progress.line(`every image is there, on ${engine.docker.host}`);
   } finally {
     await engine.release();

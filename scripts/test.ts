@@ -3,15 +3,17 @@ import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/ta
 import { runTool } from './checks/tool.ts';
 import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
+import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
 
 const USAGE = `Usage: ./scripts/test [pattern…]
-       ./scripts/test containers [--clean]
+       ./scripts/test containers [--clean] [--where-possible]
 
 Without a pattern: format, lint, unused, types, then every test. With patterns: the checks of these names and the test files whose path
 holds one of them, such as "lint", "producer", "e2e" or "db/pool"; "integration" stands for all that need servers and no cluster, which run
 as containers with SERVICES=containers in the environment. "containers" alone runs the suite on a Docker engine, which it installs and
-starts where there is none; --clean removes everything that it made there afterwards. The last line counts: N passed, N failed, N skipped.
+starts where there is none; --clean removes everything that it made there afterwards; with --where-possible a machine that lets no engine
+be started counts as one skipped instead of one failed. The last line counts: N passed, N failed, N skipped.
 `;
 
 interface Check {
@@ -51,21 +53,35 @@ async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
 }
 
-async function runMocha(files: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tally> {
+async function runMocha(
+  files: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  signal?: AbortSignal,
+): Promise<Tally> {
   if (files.length === 0) return NOTHING;
   const colour = process.stdout.isTTY ? ['--color'] : [];
-  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true, env);
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true, env, signal);
   return tallyOfMocha(output, exitCode);
 }
 
 async function testContainers(args: readonly string[]): Promise<number> {
-  const unknown = args.filter((arg) => arg !== '--clean');
+  const unknown = args.filter((arg) => arg !== '--clean' && arg !== '--where-possible');
   if (unknown.length > 0) {
-    process.stderr.write(`keymill: containers ${unknown.join(' ')}: only --clean may follow\n\n${USAGE}`);
+    process.stderr.write(
+      `keymill: containers ${unknown.join(' ')}: only --clean and --where-possible may follow\n\n${USAGE}`,
+    );
     return 2;
   }
-  const isClean = args.includes('--clean');
-  const tally = await runContainerSuite({ isClean, progress: new Progress(), runMocha });
+  const signal = abortedByStopSignals();
+  // Ctrl-C reaches mocha by itself, and twice would be once too often.
+  const terminated = abortedByStopSignals(['SIGTERM']);
+  const tally = await runContainerSuite({
+    isClean: args.includes('--clean'),
+    isWherePossible: args.includes('--where-possible'),
+    progress: new Progress(),
+    runMocha: async (files, env) => runMocha(files, env, terminated),
+    signal,
+  });
   process.stdout.write(`${formatTally(tally)}\n`);
   return tally.failed === 0 ? 0 : 1;
 }

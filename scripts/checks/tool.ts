@@ -16,12 +16,14 @@ const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
  * @param script path below node_modules
  * @param show writes its output as it comes; else it is only returned
  * @param env added to ours
+ * @param signal aborted when it is to end, as by Ctrl-C
  */
 export async function runTool(
   script: string,
   args: readonly string[],
   show: boolean,
   env: NodeJS.ProcessEnv = {},
+  signal?: AbortSignal,
 ): Promise<ToolResult> {
   const began = performance.now();
   const command = [process.execPath, join(REPOSITORY, 'node_modules', script), ...args];
@@ -32,6 +34,8 @@ export async function runTool(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  const interrupt = (): void => void child.kill('SIGINT');
+  signal?.addEventListener('abort', interrupt, { once: true });
   let output = '';
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();
@@ -46,5 +50,6 @@ export async function runTool(
   });
   child.once('close', (code) => resolve(code ?? 1));
   const exitCode = await promise;
+  signal?.removeEventListener('abort', interrupt);
   return { output, exitCode, seconds: (performance.now() - began) / 1000 };
 }

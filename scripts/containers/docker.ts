@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterError } from '../cluster/errors.ts';
 
 /** Debian's own client first: another one on the PATH may be newer than the engine it came without. */
@@ -24,20 +25,36 @@ export interface CommandResult {
 
 const TIMEOUT_MS = 120_000;
 
-/** Runs a program to its end; does not throw when it fails, only when it cannot be run at all. */
+/** Given to what a program has started itself, once it is told to end. */
+const KILL_AFTER_MS = 5_000;
+const BUILD_END_MS = 10_000;
+
+/**
+ * Runs a program to its end; does not throw when it fails, only when it cannot be run at all, or is ended before its time: then it and
+ * everything that it has started are gone when this rejects.
+ */
 export async function tryCommand(
   command: string,
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
-  const deadline = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const stopping = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
+  options.signal?.throwIfAborted();
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ['pipe', 'pipe', 'pipe'],
-    signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
+    detached: true,
   });
+  let killing: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    signalGroup(child.pid, 'SIGTERM');
+    killing = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+  };
+  stopping.addEventListener('abort', stop, { once: true });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -49,8 +66,25 @@ export async function tryCommand(
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
   child.once('error', reject);
-  child.once('close', (code) => resolve({ exitCode: code ?? 1, ...output }));
+  child.once('close', (code) => {
+    stopping.removeEventListener('abort', stop);
+    clearTimeout(killing);
+    if (options.signal?.aborted) reject(options.signal.reason);
+    else if (killing !== undefined)
+      reject(new ClusterError(`${command} ${args[0] ?? ''} took longer than ${timeoutMs / 1_000} s`));
+    else resolve({ exitCode: code ?? 1, ...output });
+  });
   return promise;
+}
+
+/** It and all of its children that have not left its group: a package manager has many. */
+function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, signal);
+  } catch {
+    // All of them are gone.
+  }
 }
 
 /** Runs a program and returns its stdout. @throws ClusterError with the end of its output when it fails */
@@ -93,6 +127,24 @@ export class Docker {
   /** Lines of a listing, such as `lines(['ps', '-q'])`. */
   async lines(args: readonly string[]): Promise<string[]> {
     return (await this.run(args)).split('\n').filter((line) => line !== '');
+  }
+
+  /**
+   * Builds an image. Broken off, it resolves only when nothing of the build runs on the engine any more, which ends it by itself once its
+   * client is gone.
+   */
+  async build(args: readonly string[], options: CommandOptions = {}): Promise<void> {
+    const before = await this.lines(['ps', '--quiet']);
+    const env = { ...this.environment, DOCKER_BUILDKIT: '0' };
+    try {
+      await this.run(['build', '--quiet', '--force-rm', ...args], { env, ...options });
+    } catch (error) {
+      const deadline = performance.now() + BUILD_END_MS;
+      const isOver = async (): Promise<boolean> =>
+        (await this.lines(['ps', '--quiet'])).every((id) => before.includes(id));
+      if (options.signal?.aborted) while (performance.now() < deadline && !(await isOver())) await delay(100);
+      throw error;
+    }
   }
 
   async answers(): Promise<boolean> {

@@ -13,6 +13,7 @@ import { ClusterError } from '../cluster/errors.ts';
 import { identityOf, isRunning, stopProcess } from '../servers/identity.ts';
 import { lastLinesOf, startProcess } from '../servers/process.ts';
 import { Docker, tryCommand } from './docker.ts';
+import { whyNothingRuns } from './probe.ts';
 
 /** An engine to work with. `release` stops it again if it was started for us and nobody else uses it. */
 export interface Engine {
@@ -21,6 +22,9 @@ export interface Engine {
   readonly isPrivate: boolean;
   release(): Promise<void>;
 }
+
+/** None answers, and this machine lets none be started. */
+export class NoEngineError extends ClusterError {}
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
@@ -33,14 +37,14 @@ export function engineDir(): string {
 /**
  * The engine that answers (`DOCKER_HOST`, or the usual socket), else one of our own: started with a private data folder and socket,
  * shared by everybody who asks for one at the same time, and stopped by the last to release it.
- * @throws ClusterError when none answers and none can be started
+ * @throws NoEngineError when none answers and none can be started
  */
 export async function openEngine(report: (what: string) => void): Promise<Engine> {
   const usual = new Docker(process.env['DOCKER_HOST'] || 'unix:///var/run/docker.sock');
   if (await usual.answers()) return { docker: usual, isPrivate: false, release: async () => undefined };
   const dir = engineDir();
   if (process.getuid?.() !== 0)
-    throw new ClusterError(
+    throw new NoEngineError(
       'no Docker engine answers, and only root can start one: start it, or run this as root',
     );
   mkdirSync(join(dir, 'users'), { recursive: true, mode: 0o700 });
@@ -99,13 +103,15 @@ async function startEngine(dir: string, docker: Docker, report: (what: string) =
   const failures: string[] = [];
   for (const way of WAYS) {
     report(`starting a Docker engine${way.length === 0 ? '' : ` with ${way.join(' ')}`} …`);
-    if (await tryStart(dir, docker, way)) return;
-    failures.push(...lastLinesOf(join(dir, 'dockerd.log'), 3));
+    const reasons = await tryStart(dir, docker, way);
+    if (reasons.length === 0) return;
+    failures.push(...reasons);
   }
-  throw new ClusterError(`no Docker engine can be started here:\n${failures.join('\n')}`);
+  throw new NoEngineError(`no Docker engine can be started here:\n${[...new Set(failures)].join('\n')}`);
 }
 
-async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<boolean> {
+/** @returns why it runs no container; nothing when it does */
+async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<readonly string[]> {
   const started = await startProcess({
     id: 'dockerd',
     command: 'dockerd',
@@ -125,11 +131,16 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
   writeFileSync(join(dir, 'engine.json'), JSON.stringify(started.identity));
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (performance.now() < deadline && !started.hasExited()) {
-    if (await docker.answers()) return true;
+    if (await docker.answers()) {
+      const reason = await whyNothingRuns(docker, dir);
+      if (reason === undefined) return [];
+      await stopEngine(dir);
+      return [reason];
+    }
     await delay(200);
   }
   await stopEngine(dir);
-  return false;
+  return lastLinesOf(join(dir, 'dockerd.log'), 3);
 }
 
 async function stopEngine(dir: string): Promise<void> {

@@ -1,19 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ClusterError } from '../cluster/errors.ts';
 import { takeLock } from '../cluster/lock.ts';
 import type { UpOptions } from '../cluster/options.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { RunDir } from '../cluster/run-dir.ts';
 import type { ContainerClusterFile } from './cluster-file.ts';
+import { abortedByStopSignals } from './stop-signals.ts';
 import { downContainers, findContainerMark, upContainers } from './up.ts';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** `./scripts/up --containers` as a person watches it: Ctrl-C gives the start up, or stops the cluster; the data is kept. */
 export async function upInContainers(options: UpOptions, runDir: RunDir, progress: Progress): Promise<void> {
-  const stopping = new AbortController();
-  for (const name of SIGNALS) process.on(name, () => stopping.abort(new ClusterError(`stopped by ${name}`)));
-  const { signal } = stopping;
+  const signal = abortedByStopSignals();
   const wait = (): void => progress.line('waiting for another up or down to finish …');
   const lock = await takeLock(runDir, wait, signal);
   try {

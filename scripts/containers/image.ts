@@ -17,14 +17,14 @@ export function ownImage(): string {
  * Builds our image from the sources that are here; quick when nothing has changed. The modules are those that are installed here, unless
  * the engine runs on another kind of machine: then npm's registry is asked, by the host's network.
  */
-export async function buildImage(docker: Docker): Promise<void> {
+export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<void> {
   const modules = join(REPOSITORY, '.run', 'modules.tar');
   try {
     if (await isOurKind(docker)) await packModules(modules);
-    await docker.run(
-      ['build', '--quiet', '--network=host', `--label=${IMAGE_LABEL}=1`, `--tag=${ownImage()}`, REPOSITORY],
-      { timeoutMs: BUILD_TIMEOUT_MS, env: { ...docker.environment, DOCKER_BUILDKIT: '0' } },
-    );
+    await docker.build(['--network=host', `--label=${IMAGE_LABEL}=1`, `--tag=${ownImage()}`, REPOSITORY], {
+      timeoutMs: BUILD_TIMEOUT_MS,
+      ...(signal && { signal }),
+    });
   } finally {
     // An old one beside a new lock file would be taken by `docker build`.
     rmSync(modules, { force: true });

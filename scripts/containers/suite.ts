@@ -4,7 +4,7 @@ import { add, NOTHING, type Tally } from '../checks/tally.ts';
 import type { Progress } from '../cluster/progress.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 import { belongingsOn, cleanEngine, removeEngineDir, whatIsLeft, type Belonging } from './clean.ts';
-import { openEngine, type Engine } from './engine.ts';
+import { NoEngineError, openEngine, type Engine } from './engine.ts';
 import { buildImage, ownImage } from './image.ts';
 import { ensureImages } from './stand-ins.ts';
 
@@ -15,21 +15,26 @@ export const CONTAINER_TESTS = 'test/containers/';
 const CONTRACT = 'test/servers/contract.test.ts';
 
 const ONE_FAILED: Tally = { ...NOTHING, failed: 1 };
+const ONE_SKIPPED: Tally = { ...NOTHING, skipped: 1 };
 const ONE_PASSED: Tally = { ...NOTHING, passed: 1 };
 
 interface SuiteOptions {
   /** Removes everything that was made on the engine, and looks whether anything is left; an engine of our own goes altogether. */
   readonly isClean: boolean;
+  /** On a machine that lets no engine be started the suite is skipped, and not failed. Whatever goes wrong on an engine is a failure. */
+  readonly isWherePossible: boolean;
+  /** Aborted when it is to stop: what was started is stopped, and the suite has failed. */
+  readonly signal: AbortSignal;
   readonly progress: Progress;
   readonly runMocha: (files: readonly string[], env: NodeJS.ProcessEnv) => Promise<Tally>;
 }
 
 /**
  * The suite on a Docker engine: the one that answers, else one of our own, which is stopped at the end. A machine on which no container
- * can be run has failed it.
+ * can be run has failed it, unless it may be skipped there.
  */
 export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
-  const { isClean, progress } = options;
+  const { isClean, isWherePossible, progress } = options;
   const report = (what: string): void => progress.line(what);
   let tally = NOTHING;
   try {
@@ -45,20 +50,22 @@ export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
     }
     report(isClean ? 'everything of ours is removed' : 'done');
   } catch (error) {
+    const isSkipped = isWherePossible && error instanceof NoEngineError;
     report(`no container suite: ${messageOf(error)}`);
-    tally = add(tally, ONE_FAILED);
+    tally = add(tally, isSkipped ? ONE_SKIPPED : ONE_FAILED);
   }
   return tally;
 }
 
-async function runOn({ docker }: Engine, { progress, runMocha }: SuiteOptions): Promise<Tally> {
+async function runOn({ docker }: Engine, { progress, runMocha, signal }: SuiteOptions): Promise<Tally> {
   const report = (what: string): void => progress.line(what);
-  await ensureImages(docker, report);
+  await ensureImages(docker, report, undefined, signal);
   report(`building ${ownImage()} …`);
-  await buildImage(docker);
+  await buildImage(docker, signal);
   report('every image is there');
   const files = globSync(`${CONTAINER_TESTS}**/*.test.ts`, { cwd: REPOSITORY }).toSorted();
   const clusters = await runMocha(files, {});
+  signal.throwIfAborted();
   report('the servers for tests, by testcontainers');
   return add(clusters, await runMocha([CONTRACT], { SERVICES: 'containers' }));
 }

@@ -53,8 +53,13 @@ export async function upContainers(
   runDir.make();
   const engine = await openEngine(report);
   const { docker } = engine;
-  await ensureImages(docker, report, ['zookeeper', 'redis', 'mariadb', 'haproxy']);
-  if (process.env['KEYMILL_IMAGE'] === undefined) await ensureOwnImage(docker, report);
+  try {
+    await ensureImages(docker, report, ['zookeeper', 'redis', 'mariadb', 'haproxy'], signal);
+    if (process.env['KEYMILL_IMAGE'] === undefined) await ensureOwnImage(docker, report, signal);
+  } catch (error) {
+    await engine.release();
+    throw error;
+  }
   const compose = new Compose(docker, runDir);
   const env = ensureEnvFile(compose.envFile, runDir, await publishDefaults(compose.envFile));
   const before = findContainerMark(runDir) === undefined ? [] : await compose.containers();
@@ -132,10 +137,14 @@ function refuseOtherShape(options: UpOptions): void {
   }
 }
 
-async function ensureOwnImage(docker: Docker, report: (what: string) => void): Promise<void> {
-  await ensureImages(docker, report, ['node']);
+async function ensureOwnImage(
+  docker: Docker,
+  report: (what: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await ensureImages(docker, report, ['node'], signal);
   report(`building ${ownImage()} …`);
-  await buildImage(docker);
+  await buildImage(docker, signal);
 }
 
 /** The usual port, or the next free one, is chosen once and kept: short links begin with it. */

@@ -9,7 +9,7 @@ import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';
 import { childrenOf, ContainerTestCluster } from './cluster.ts';
 import { trial, type Playing } from './trial.ts';
-import { bestOf, unserved, type Verdict } from './verdict.ts';
+import { unserved, type Verdict } from './verdict.ts';
 
 /** As docker-compose.yml sets them. */
 const SESSION_TIMEOUT_MS = 2_000;
@@ -134,7 +134,7 @@ describe('a cluster in containers', function () {
         await cluster.quiet();
       }
     };
-    const tally = await bestOf(async () => trial(cluster, 'producer-kill', play));
+    const tally = await trial(cluster, 'producer-kill', play);
     expect(unserved(tally), tally.complaints).to.deep.equal([0, 0, 0]);
   });
 
@@ -197,17 +197,14 @@ describe('a cluster in containers', function () {
       await cluster.quiet();
     };
     const count = ({ failed, redirectsFailed }: Verdict): number[] => [failed, redirectsFailed];
-    const tally = await bestOf(async () => trial(cluster, 'leader-kill', play), count);
+    const tally = await trial(cluster, 'leader-kill', play);
     expect(count(tally), tally.complaints).to.deep.equal([0, 0]);
   });
 
   it('SIGKILL of any main process but a database under load: it comes back by itself, every redirect goes on', async () => {
     const names = (await cluster.running()).filter(({ service }) => !DATABASES.has(service));
     expect(names).to.have.length(13);
-    const tally = await bestOf(
-      async () => trial(cluster, 'kill-each', async () => killEach(cluster, names)),
-      ({ redirectsFailed }) => [redirectsFailed],
-    );
+    const tally = await trial(cluster, 'kill-each', async () => killEach(cluster, names));
     expect(tally.redirectsFailed, tally.complaints).to.equal(0);
   });
 
@@ -248,7 +245,7 @@ describe('a cluster in containers', function () {
         for (const pid of pids) await dropChecks(pid, '--delete');
       }
     };
-    const tally = await bestOf(async () => trial(cluster, 'unchecked', play, { backends: front(cluster) }));
+    const tally = await trial(cluster, 'unchecked', play, { backends: front(cluster) });
     expect(unserved(tally), tally.complaints).to.deep.equal([0, 0, 0]);
   });
 
@@ -267,10 +264,7 @@ describe('a cluster in containers', function () {
       }
     };
     const count = (verdict: Verdict): number[] => [...unserved(verdict), verdict.unknown];
-    const tally = await bestOf(
-      async () => trial(cluster, 'scaling', play, { backends: front(cluster) }),
-      count,
-    );
+    const tally = await trial(cluster, 'scaling', play, { backends: front(cluster) });
     expect(count(tally), tally.complaints).to.deep.equal([0, 0, 0, 0]);
   });
 });

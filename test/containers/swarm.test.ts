@@ -8,7 +8,7 @@ import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';
 import { TestStack } from './stack.ts';
-import { bestOf, CLIENTS, unserved, verdictOf, type Verdict } from './verdict.ts';
+import { CLIENTS, unserved, verdictOf, type Verdict } from './verdict.ts';
 
 /** Longer than each of its steps may take by itself. */
 const BRING_UP_MS = 1_800_000;
@@ -77,25 +77,22 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
 
   it('a rolling update of mappers and producers fails no request', async () => {
     const count = (verdict: Verdict): number[] => [...unserved(verdict), verdict.unknown];
-    const tally = await bestOf(async () => {
-      const before = await ours();
-      const verdict = await underLoad(stack, async () => {
-        for (const service of ['mapper', 'producer'])
-          await stack.docker.run(
-            ['service', 'update', '--quiet', '--force', '--update-monitor=1s', `${stack.name}_${service}`],
-            { timeoutMs: 300_000 },
-          );
-      });
-      await until(
-        'the old containers to be gone',
-        async () => {
-          const now = await ours();
-          return now.length === before.length && !now.some((id) => before.includes(id));
-        },
-        { timeoutMs: 60_000 },
-      );
-      return verdict;
-    }, count);
+    const before = await ours();
+    const tally = await underLoad(stack, async () => {
+      for (const service of ['mapper', 'producer'])
+        await stack.docker.run(
+          ['service', 'update', '--quiet', '--force', '--update-monitor=1s', `${stack.name}_${service}`],
+          { timeoutMs: 300_000 },
+        );
+    });
+    await until(
+      'the old containers to be gone',
+      async () => {
+        const now = await ours();
+        return now.length === before.length && !now.some((id) => before.includes(id));
+      },
+      { timeoutMs: 60_000 },
+    );
     expect(count(tally), `${tally.complaints}\n${await stack.log('haproxy')}`).to.deep.equal([0, 0, 0, 0]);
     expect([tally.lost, tally.duplicates, tally.wrongTarget]).to.deep.equal([0, 0, 0]);
   });

@@ -17,22 +17,6 @@ export function unserved({ failed, refused, redirectsFailed }: Verdict): number[
   return [failed, refused, redirectsFailed];
 }
 
-const PLAYS = 3;
-
-/**
- * Plays again, up to three times in all, while clients were not served: on a machine that has more to do than it can, a database stalls for
- * longer than a mapper waits for it, whatever is played meanwhile. A fault of ours shows in every play.
- */
-export async function bestOf(
-  play: () => Promise<Verdict>,
-  count: (verdict: Verdict) => readonly number[] = unserved,
-): Promise<Verdict> {
-  for (let plays = 1; ; plays++) {
-    const verdict = await play();
-    if (plays === PLAYS || count(verdict).every((number) => number === 0)) return verdict;
-  }
-}
-
 /** Reads the history of a load that has ended. */
 export async function verdictOf(historyPath: string): Promise<Verdict> {
   const tallies = new TallyKeeper();

@@ -1,0 +1,64 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { testFolder } from '../servers.ts';
+
+/** What a suite says and how it ends: the plain one, and the one in containers. */
+interface Said {
+  readonly plain: string;
+  readonly containers: string;
+}
+
+describe('.ci/run', () => {
+  let rounds = 0;
+
+  /** Runs it over suites that only say what they are told to. */
+  function run({ plain, containers }: Said): { code: number | null; lines: string[] } {
+    const root = join(testFolder(), `ci-${++rounds}`);
+    for (const folder of ['.ci', 'scripts']) mkdirSync(join(root, folder), { recursive: true });
+    copyFileSync(join(REPOSITORY, '.ci/run'), join(root, '.ci/run'));
+    const script = join(root, 'scripts/test');
+    writeFileSync(script, `#!/bin/sh\nif [ "$1" = containers ]; then ${containers}; else ${plain}; fi\n`);
+    chmodSync(script, 0o755);
+    const { status, stdout } = spawnSync(join(root, '.ci/run'), { encoding: 'utf8' });
+    return { code: status, lines: stdout.trimEnd().split('\n') };
+  }
+
+  const GOOD = 'echo "5 passed, 0 failed, 0 skipped"';
+
+  it('is a program', () => {
+    execFileSync('bash', ['-n', join(REPOSITORY, '.ci/run')]);
+  });
+
+  it('runs both suites and counts over both in its last line', () => {
+    const { code, lines } = run({ plain: 'echo "7 passed, 0 failed, 1 skipped"', containers: GOOD });
+    expect(lines).to.deep.equal([
+      '7 passed, 0 failed, 1 skipped',
+      '5 passed, 0 failed, 0 skipped',
+      '12 passed, 0 failed, 1 skipped',
+    ]);
+    expect(code).to.equal(0);
+  });
+
+  it('runs the second after a failure of the first, and fails by either', () => {
+    const bad = 'echo "7 passed, 2 failed, 0 skipped"; exit 1';
+    for (const said of [
+      { plain: bad, containers: GOOD },
+      { plain: GOOD, containers: bad },
+    ]) {
+      const { code, lines } = run(said);
+      expect([code, lines.at(-1)]).to.deep.equal([1, '12 passed, 2 failed, 0 skipped']);
+    }
+  });
+
+  it('counts a suite that breaks off without a count, or ends badly after counting no failure, as one failure', () => {
+    for (const broken of ['echo "cannot begin"; exit 1', 'exit 0', 'kill -9 $$']) {
+      const { code, lines } = run({ plain: GOOD, containers: broken });
+      expect([code, lines.at(-1)], broken).to.deep.equal([1, '5 passed, 1 failed, 0 skipped']);
+    }
+    const { code, lines } = run({ plain: `${GOOD}; exit 3`, containers: GOOD });
+    expect([code, lines.at(-1)]).to.deep.equal([1, '10 passed, 1 failed, 0 skipped']);
+  });
+});
