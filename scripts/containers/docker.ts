@@ -52,7 +52,11 @@ export async function tryCommand(
   let killing: NodeJS.Timeout | undefined;
   const stop = (): void => {
     signalGroup(child.pid, 'SIGTERM');
-    killing = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+    killing = setTimeout(() => {
+      signalGroup(child.pid, 'SIGKILL');
+      // Whoever has left the group may hold these open for ever.
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
+    }, KILL_AFTER_MS);
   };
   stopping.addEventListener('abort', stop, { once: true });
   const output = { stdout: '', stderr: '' };

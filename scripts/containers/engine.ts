@@ -23,7 +23,7 @@ export interface Engine {
   release(): Promise<void>;
 }
 
-/** None answers, and this machine lets none be started. */
+/** None answers, and this machine lets none be started. The message is one line; what else there is to know was reported. */
 export class NoEngineError extends ClusterError {}
 
 const START_TIMEOUT_MS = 60_000;
@@ -100,18 +100,22 @@ const WAYS: readonly (readonly string[])[] = [
 ];
 
 async function startEngine(dir: string, docker: Docker, report: (what: string) => void): Promise<void> {
-  const failures: string[] = [];
+  if (!(await isInstalled('dockerd')))
+    throw new NoEngineError('no Docker engine answers, and dockerd is not installed (Debian: docker.io)');
+  let last = '';
   for (const way of WAYS) {
     report(`starting a Docker engine${way.length === 0 ? '' : ` with ${way.join(' ')}`} …`);
-    const reasons = await tryStart(dir, docker, way);
-    if (reasons.length === 0) return;
-    failures.push(...reasons);
+    const reason = await tryStart(dir, docker, way);
+    if (reason === undefined) return;
+    report(reason);
+    last = reason;
   }
-  throw new NoEngineError(`no Docker engine can be started here:\n${[...new Set(failures)].join('\n')}`);
+  throw new NoEngineError(`no Docker engine can be started here: ${last}`);
 }
 
-/** @returns why it runs no container; nothing when it does */
-async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<readonly string[]> {
+/** @returns why it runs no container, in one line; undefined when it does */
+async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<string | undefined> {
+  const logFile = join(dir, 'dockerd.log');
   const started = await startProcess({
     id: 'dockerd',
     command: 'dockerd',
@@ -124,7 +128,7 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
       '--bridge=none',
       ...way,
     ],
-    logFile: join(dir, 'dockerd.log'),
+    logFile,
     cwd: dir,
     dieWithParent: false,
   });
@@ -133,14 +137,17 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
   while (performance.now() < deadline && !started.hasExited()) {
     if (await docker.answers()) {
       const reason = await whyNothingRuns(docker, dir);
-      if (reason === undefined) return [];
-      await stopEngine(dir);
-      return [reason];
+      if (reason !== undefined) await stopEngine(dir);
+      return reason;
     }
     await delay(200);
   }
   await stopEngine(dir);
-  return lastLinesOf(join(dir, 'dockerd.log'), 3);
+  return lastLinesOf(logFile, 1)[0] ?? `it says nothing after ${START_TIMEOUT_MS / 1_000} s`;
+}
+
+async function isInstalled(program: string): Promise<boolean> {
+  return (await tryCommand('sh', ['-c', 'command -v "$0"', program])).exitCode === 0;
 }
 
 async function stopEngine(dir: string): Promise<void> {

@@ -15,11 +15,13 @@ const PROGRAM = '/bin/true';
 export async function whyNothingRuns(docker: Docker, dir: string): Promise<string | undefined> {
   try {
     await importProgram(docker, dir, PROGRAM, NAME);
+    // One that was killed in the middle has left it.
+    await docker.try(['network', 'rm', NAME]);
     await docker.run(['network', 'create', NAME]);
     await docker.run(['run', '--rm', `--network=${NAME}`, NAME, PROGRAM]);
     return undefined;
   } catch (error) {
-    return `it runs no container: ${messageOf(error).split('\n').slice(1).join(' ')}`;
+    return `it runs no container: ${messageOf(error).replaceAll(/\s*\n\s*/g, ' ')}`;
   } finally {
     await docker.try(['network', 'rm', NAME]);
     await docker.try(['image', 'rm', '--force', NAME]);

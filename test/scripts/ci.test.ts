@@ -42,6 +42,13 @@ describe('.ci/run', () => {
     expect(code).to.equal(0);
   });
 
+  it('counts the suite in containers as skipped where the machine lets no engine be started: it is asked for where possible', () => {
+    const containers = 'echo "$*"; echo "0 passed, 0 failed, 1 skipped"';
+    const { code, lines } = run({ plain: GOOD, containers });
+    expect([code, lines.at(-1)]).to.deep.equal([0, '5 passed, 0 failed, 1 skipped']);
+    expect(lines[1]).to.equal('containers --clean --where-possible');
+  });
+
   it('runs the second after a failure of the first, and fails by either', () => {
     const bad = 'echo "7 passed, 2 failed, 0 skipped"; exit 1';
     for (const said of [
