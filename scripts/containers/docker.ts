@@ -134,18 +134,18 @@ export class Docker {
   }
 
   /**
-   * Builds an image. Broken off, it resolves only when nothing of the build runs on the engine any more, which ends it by itself once its
+   * Builds an image. Broken off, it rejects only when nothing of the build is left on the engine, which ends it by itself once its
    * client is gone.
    */
   async build(args: readonly string[], options: CommandOptions = {}): Promise<void> {
-    const before = await this.lines(['ps', '--quiet']);
+    const before = await this.lines(['ps', '--all', '--quiet']);
     const env = { ...this.environment, DOCKER_BUILDKIT: '0' };
     try {
       await this.run(['build', '--quiet', '--force-rm', ...args], { env, ...options });
     } catch (error) {
       const deadline = performance.now() + BUILD_END_MS;
       const isOver = async (): Promise<boolean> =>
-        (await this.lines(['ps', '--quiet'])).every((id) => before.includes(id));
+        (await this.lines(['ps', '--all', '--quiet'])).every((id) => before.includes(id));
       if (options.signal?.aborted) while (performance.now() < deadline && !(await isOver())) await delay(100);
       throw error;
     }
