@@ -2,7 +2,7 @@ import { codeOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { slotOf } from './keyspace/placement.ts';
 import { toInsert } from './link-insert.ts';
-import { openMysql, type Mysql } from './mysql.ts';
+import { openMysql, toSqlText, type Mysql } from './mysql.ts';
 import { checkSchema } from './schema-version.ts';
 import { formatSlots, holdsLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from './store-errors.ts';
@@ -252,11 +252,18 @@ export async function findTargets(
 ): Promise<LinkTarget[]> {
   const columns = 'unique_id, IF(deleted_at IS NULL, original_url, NULL), expires_at';
   const targets: LinkTarget[] = [];
-  const sql = `SELECT ${columns} FROM urls WHERE ${PRIMARY_KEY_IN}`;
   for (const chunk of chunksOf(keys)) {
-    const rows = await db.queryArrays<[string, string | null, Date | null]>(sql, [idsOf(chunk)], {
-      timeoutMs,
-    });
+    const [only] = chunk;
+    // As text, and one key by itself as an equality: that is what a redirect on an idle mapper waits for.
+    const which =
+      chunk.length === 1 && only !== undefined
+        ? `slot = ${slotOf(only)} AND unique_id = ${toSqlText(only)}`
+        : `(slot, unique_id) IN (${chunk.map((key) => `(${slotOf(key)},${toSqlText(key)})`).join(',')})`;
+    const rows = await db.queryArrays<[string, string | null, Date | null]>(
+      `SELECT ${columns} FROM urls WHERE ${which}`,
+      [],
+      { timeoutMs },
+    );
     for (const [key, originalUrl, expiresAt] of rows) targets.push({ key, originalUrl, expiresAt });
   }
   return targets;

@@ -165,56 +165,53 @@ export class Mysql {
     await this.close();
   }
 
+  /** One deadline for both: to get a connection, and to get the answer. */
   async #run(
     sql: string,
     params: readonly SqlValue[],
     kind: Kind,
     rowsAsArray: boolean,
-    options: StatementOptions,
+    { timeoutMs = DEFAULT_TIMEOUT_MS }: StatementOptions,
   ): Promise<unknown> {
-    const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const startedAt = performance.now();
-    const connection = await this.#acquire(timeoutMs);
-    const remainingMs = Math.max(1, timeoutMs - (performance.now() - startedAt));
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const timer = setTimeout(() => {
-      this.#forget(connection);
-      reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
-    }, remainingMs);
-    connection.query(
-      { sql, rowsAsArray, ...(params.length > 0 && { values: [...params] }) },
-      (error, result) => {
-        clearTimeout(timer);
-        if (!error) {
-          connection.release();
-          resolve(result);
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      let connection: PoolConnection | undefined;
+      const timer = setTimeout(() => {
+        isLate = true;
+        if (connection === undefined) {
+          reject(new StoreUnavailableError(this.name, `no connection within ${timeoutMs} ms`));
           return;
         }
-        // Of a transaction that broke off, the server rolls back what is left when the connection goes.
-        if (isFatal(error) || kind === 'transaction') this.#forget(connection);
-        else connection.release();
-        reject(translate(this.name, kind, error));
-      },
-    );
-    return promise;
-  }
-
-  async #acquire(timeoutMs: number): Promise<PoolConnection> {
-    const { promise, resolve, reject } = Promise.withResolvers<PoolConnection>();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      reject(new StoreUnavailableError(this.name, `no connection within ${timeoutMs} ms`));
-    }, timeoutMs);
-    this.#pool.getConnection((error, connection) => {
-      clearTimeout(timer);
-      if (error) reject(translateConnect(this.name, error));
-      else if (late) connection.release();
-      else resolve(connection);
+        this.#forget(connection);
+        reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#pool.getConnection((unavailable, acquired) => {
+        if (unavailable) {
+          clearTimeout(timer);
+          reject(translateConnect(this.name, unavailable));
+          return;
+        }
+        if (isLate) {
+          acquired.release();
+          return;
+        }
+        connection = acquired;
+        if (!this.#open.has(acquired)) this.#prepare(acquired);
+        const statement = { sql, rowsAsArray, ...(params.length > 0 && { values: [...params] }) };
+        acquired.query(statement, (error, result) => {
+          clearTimeout(timer);
+          if (!error) {
+            acquired.release();
+            resolve(result);
+            return;
+          }
+          // Of a transaction that broke off, the server rolls back what is left when the connection goes.
+          if (isFatal(error) || kind === 'transaction') this.#forget(acquired);
+          else acquired.release();
+          reject(translate(this.name, kind, error));
+        });
+      });
     });
-    const connection = await promise;
-    if (!this.#open.has(connection)) this.#prepare(connection);
-    return connection;
   }
 
   /** Queued on the connection before its first statement; when it fails, so does that statement, and the connection goes. */

@@ -4,7 +4,7 @@ import type { DrillReport } from '../../scripts/drills/drill.ts';
 import { goalsOf } from '../../scripts/drills/goals.ts';
 import { checkClaims, ReignChecker, type ClaimRecord } from '../../scripts/drills/check/reigns.ts';
 import { TallyKeeper } from '../../scripts/drills/check/tally.ts';
-import { missedGoals } from '../../scripts/drills/check/goals.ts';
+import { missedGoals } from '../../scripts/drills/check/missed-goals.ts';
 import { SlotsKeeper } from '../../scripts/drills/check/slots.ts';
 import { FaultTallyKeeper, RecoveryKeeper } from '../../scripts/drills/check/windows.ts';
 import type {

@@ -4,7 +4,7 @@ import { readHistory } from '../load/history.ts';
 import type { Part, Stage } from '../stage/stage.ts';
 import { auditUntilClean } from './audit.ts';
 import { readClaims } from './claims.ts';
-import { missedGoals } from './goals.ts';
+import { missedGoals } from './missed-goals.ts';
 import { checkLinks } from './links.ts';
 import { checkClaims, ReignChecker } from './reigns.ts';
 import { SlotsKeeper } from './slots.ts';
