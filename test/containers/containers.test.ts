@@ -5,6 +5,7 @@ import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
 import type { Container } from '../../scripts/containers/compose.ts';
 import type { Backend } from '../../scripts/drills/load/balancer.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
+import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';
 import { childrenOf, ContainerTestCluster } from './cluster.ts';
@@ -139,10 +140,8 @@ describe('a cluster in containers', function () {
   });
 
   it('docker stop of a producer releases its locks within 300 ms', async () => {
-    const times: number[] = [];
     await trial(cluster, 'producer-stop', async ({ locks, nowMs }) => {
-      // One of several rounds may be slowed down by what else the machine does.
-      for (let round = 0; round < 6 && !times.some((ms) => ms <= 300); round++) {
+      const play = async (): Promise<number> => {
         const [[shard, holder] = []] = [...locks.holders()];
         if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
         const producer = cluster.file.producers.find(({ id }) => id === holder.owner);
@@ -151,13 +150,14 @@ describe('a cluster in containers', function () {
         await until(`${shard} to be given back`, () => locks.holderOf(shard)?.czxid !== holder.czxid, {
           everyMs: 2,
         });
-        times.push(Math.round(nowMs() - beganMs));
+        const tookMs = Math.round(nowMs() - beganMs);
         await stopping;
         await cluster.ask('POST', `/containers/${producer?.container}/start`);
         await cluster.quiet();
-      }
+        return tookMs;
+      };
+      await mostRounds(play, (tookMs) => tookMs <= 300);
     });
-    expect(Math.min(...times), `ms: ${times.join(', ')}`).to.be.at.most(300);
   });
 
   it('docker pause beyond the session timeout, and unpause: fenced', async () => {
@@ -215,8 +215,7 @@ describe('a cluster in containers', function () {
   });
 
   it('starts within 2 s', async () => {
-    const times: number[] = [];
-    for (let round = 0; round < 6 && !times.some((ms) => ms <= 2_000); round++) {
+    const play = async (): Promise<number> => {
       const [mapper] = cluster.file.mappers;
       const name = mapper?.container ?? '';
       await cluster.ask('POST', `/containers/${name}/stop`);
@@ -227,9 +226,9 @@ describe('a cluster in containers', function () {
       await until('it to be alive', async () => (await tryGet(`${admin}/livez`))?.status === 200, {
         everyMs: 20,
       });
-      times.push(Math.round(performance.now() - began));
-    }
-    expect(Math.min(...times), `ms: ${times.join(', ')}`).to.be.at.most(2_000);
+      return Math.round(performance.now() - began);
+    };
+    await mostRounds(play, (tookMs) => tookMs <= 2_000);
     await cluster.quiet();
   });
 

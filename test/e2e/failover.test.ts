@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
+import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { Observer, type Lock } from './observer.ts';
@@ -7,8 +8,6 @@ import { Observer, type Lock } from './observer.ts';
 /** `up` runs with a session timeout of 2 s and a tick of 500 ms. */
 const SESSION_TIMEOUT_MS = 2_000;
 const TICK_MS = 500;
-/** At most so many rounds to show a time bound: see `measured`. */
-const ROUNDS = 5;
 
 describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
   this.timeout(400_000);
@@ -129,25 +128,13 @@ interface Times {
   readonly readyMs: number;
 }
 
-/**
- * Repeats a round until most of at most {@link ROUNDS} have stayed within the bounds; fails as soon as that cannot happen any more. The
- * bounds are what the protocol takes; a machine that is busy with something else adds waits of its own to single rounds.
- */
 async function measured(bounds: Times, round: () => Promise<Times>): Promise<Times[]> {
-  const isWithin = ({ freeMs, readyMs }: Times): boolean =>
-    freeMs <= bounds.freeMs && readyMs <= bounds.readyMs;
-  const most = Math.ceil(ROUNDS / 2);
-  const rounds: Times[] = [];
-  for (;;) {
-    rounds.push(await round());
-    const within = rounds.filter(isWithin).length;
-    if (within === most) return rounds;
-    if (rounds.length - within === most) {
-      expect.fail(`most rounds did not stay within ${JSON.stringify(bounds)}: ${JSON.stringify(rounds)}`);
-    }
+  const play = async (): Promise<Times> => {
     // A worker that dies before it has been ready for a moment is restarted with back-off.
     await delay(200);
-  }
+    return round();
+  };
+  return mostRounds(play, ({ freeMs, readyMs }) => freeMs <= bounds.freeMs && readyMs <= bounds.readyMs);
 }
 
 async function shorten(mapper: string, longUrl: string): Promise<string> {
