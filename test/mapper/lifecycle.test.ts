@@ -82,9 +82,8 @@ describe('the life of a mapper', () => {
             statuses.push(response.statusCode ?? 0);
             response.resume().on('end', resolve);
           }).on('error', (error: NodeJS.ErrnoException) => {
-            // Nobody listens any more: the second of grace is over, the client goes elsewhere. Who connects in the very
-            // moment in which the port is closed is reset instead of refused; either way no request was sent.
-            if (error.syscall === 'connect') load.abort();
+            // Nobody listens any more: the second of grace is over, the client goes elsewhere.
+            if (error.code === 'ECONNREFUSED') load.abort();
             else failures.push(String(error));
             resolve();
           });
