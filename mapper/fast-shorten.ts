@@ -8,6 +8,7 @@ import type { RequestIds } from './request-id.ts';
 import { overloaded, type NewLink, type Shortener, type ShortenObserver } from './shorten.ts';
 import { toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
+import type { WholeAnswers } from './whole-answer.ts';
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;
@@ -17,6 +18,7 @@ export interface FastShortenOptions {
   readonly publicUrl: () => string;
   readonly shortens: ShortenTally;
   readonly requestIds: RequestIds;
+  readonly answers: WholeAnswers;
   readonly log: Log;
 }
 
@@ -47,6 +49,11 @@ export class FastShorten {
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
+}
+
+/** All of a 201 but what Node adds to every answer. */
+function toHead(shortUrl: string, length: number, requestId: string): string {
+  return `HTTP/1.1 201 Created\r\nX-Request-Id: ${requestId}\r\nLocation: ${shortUrl}\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${length}`;
 }
 
 /** Places in the array of headers of a 201 that differ from answer to answer. */
@@ -84,16 +91,14 @@ class Exchange implements ShortenObserver {
 
   made(link: NewLink): void {
     try {
-      const { publicUrl, shortens } = this.#options;
+      const { publicUrl, shortens, answers } = this.#options;
       const shortUrl = `${publicUrl()}/${link.key}`;
       const body = JSON.stringify(toLinkBody(link, shortUrl));
-      const headers = CREATED;
-      headers[REQUEST_ID] = this.#requestId;
-      headers[LOCATION] = shortUrl;
       const length = Buffer.byteLength(body);
-      headers[CONTENT_LENGTH] = String(length);
-      this.#response.writeHead(201, headers);
-      this.#response.end(body, length === body.length ? 'latin1' : 'utf8');
+      const isAscii = length === body.length;
+      const head = toHead(shortUrl, length, this.#requestId);
+      if (!isAscii || !answers.tryWrite(this.#response, head, body))
+        this.#writeCreated(shortUrl, body, length);
       shortens.created(this.#startedMs);
     } catch (error) {
       this.refused(error);
@@ -104,6 +109,14 @@ class Exchange implements ShortenObserver {
     const { shortens, log } = this.#options;
     shortens.refused(error, this.#startedMs);
     answerError(this.#response, error, this.#requestId, log);
+  }
+
+  #writeCreated(shortUrl: string, body: string, length: number): void {
+    const headers = CREATED;
+    headers[REQUEST_ID] = this.#requestId;
+    headers[LOCATION] = shortUrl;
+    headers[CONTENT_LENGTH] = String(length);
+    this.#response.writeHead(201, headers).end(body);
   }
 
   #received(): void {

@@ -1,3 +1,4 @@
+import './many-shapes.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';

@@ -19,7 +19,7 @@ import { openSharedCache } from './open-shared-cache.ts';
 import { pollEvery } from './polling.ts';
 import { RedirectTally } from './redirect-tally.ts';
 import { RequestIds } from './request-id.ts';
-import { startServer, type PublicServer } from './server.ts';
+import { LIMITS, startServer, type PublicServer } from './server.ts';
 import { ShortenTally } from './shorten-answer.ts';
 import { createBodyReader } from './shorten-body.ts';
 import { createShortenRequestParser } from './shorten-request.ts';
@@ -27,6 +27,7 @@ import { Shortener } from './shorten.ts';
 import type { TargetRules } from './target-url.ts';
 import { openStores, type Stores } from './stores.ts';
 import { openSurface } from './surface.ts';
+import { WholeAnswers } from './whole-answer.ts';
 
 export interface RunningMapper {
   readonly url: string;
@@ -191,16 +192,17 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     log,
   }).callback();
   const read = createBodyReader(parse, rules);
+  const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
   const fast = {
-    redirect: new FastRedirect({ cache, finder, redirects, requestIds, log }),
-    shorten: new FastShorten({ shortener, read, publicUrl, shortens, requestIds, log }),
+    redirect: new FastRedirect({ cache, finder, redirects, requestIds, answers, log }),
+    shorten: new FastShorten({ shortener, read, publicUrl, shortens, requestIds, answers, log }),
   };
   const handler = hasFastPaths ? putInFront(fast, app) : app;
   const server: PublicServer = await startServer(
     handler,
     config.http.host,
     config.http.port,
-    undefined,
+    LIMITS,
     config.processes > 1,
   );
   stack.defer(async () => server.drain(0));

@@ -18,7 +18,7 @@ export interface ServerLimits {
   readonly stalledMs: number;
 }
 
-const LIMITS: ServerLimits = {
+export const LIMITS: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
   // Longer than the usual idle time-outs of load balancers, so that they and not we close idle connections.
@@ -63,7 +63,7 @@ export async function startServer(
       optimizeEmptyRequests: true,
     },
     (request, response) => {
-      if (isLeaving) response.setHeader('Connection', 'close');
+      if (isLeaving) response.shouldKeepAlive = false;
       handler(request, response);
     },
   );
