@@ -25,15 +25,15 @@ function toValues(slot: number, row: LinkRow, dates: DateTimes): string {
   return `(${slot},${texts},x'${row.requestId}',${alias})`;
 }
 
-/** Dates as SQL: UTC, to the millisecond. The rows of one INSERT share a few of them. */
+/** Dates as SQL: UTC, to the millisecond. The rows of one INSERT share a few objects. */
 class DateTimes {
-  readonly #texts = new Map<number, string>();
+  readonly #texts = new Map<Date, string>();
 
   of(date: Date): string {
-    const known = this.#texts.get(date.getTime());
+    const known = this.#texts.get(date);
     if (known !== undefined) return known;
     const text = `'${date.toISOString().replace('T', ' ').slice(0, -1)}'`;
-    this.#texts.set(date.getTime(), text);
+    this.#texts.set(date, text);
     return text;
   }
 }

@@ -170,6 +170,7 @@ export class LinkCache {
    */
   appeared(key: string): void {
     this.#unknown.delete(key);
+    if (this.#fills.size === 0) return;
     for (const version of this.#fills.get(key) ?? []) version.isStale = true;
   }
 

@@ -47,6 +47,8 @@ export class RecentKeys {
   }
 
   delete(key: string): void {
+    // Mostly there is nothing: then the key need not even be hashed.
+    if (this.size === 0) return;
     if (this.#young.delete(key)) this.#youngBytes -= ENTRY_BYTES + key.length;
     if (this.#old.delete(key)) this.#oldBytes -= ENTRY_BYTES + key.length;
   }
