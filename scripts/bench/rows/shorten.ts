@@ -77,9 +77,17 @@ export function shortenArm(
   cluster: PrivateCluster,
   mapper: BenchMapper,
   name = 'mapper',
+  connections = CONNECTIONS,
 ): Arm<HttpSample> {
   const { mysql, redis, producers } = cluster.pids;
-  return httpArm({ context, name, server: mapper, requests, others: { mysql, redis, producers } });
+  return httpArm({
+    context,
+    name,
+    server: mapper,
+    connections,
+    requests,
+    others: { mysql, redis, producers },
+  });
 }
 
 async function besideRaw(
