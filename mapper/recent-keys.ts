@@ -32,6 +32,7 @@ export class RecentKeys {
   }
 
   has(key: string): boolean {
+    if (this.size === 0) return false;
     const storedAtMs = this.#young.get(key) ?? this.#old.get(key);
     return storedAtMs !== undefined && this.#now() - storedAtMs <= this.#ttlMs;
   }

@@ -10,7 +10,7 @@ import { parseTargetUrl, type TargetRules } from './target-url.ts';
 export function createBodyReader(parse: ParseShortenRequest, rules: () => TargetRules): ReadShortenRequest {
   return (body) => {
     const text = isAscii(body) ? body.toString('latin1') : undefined;
-    const input = text === undefined ? undefined : findOnlyUrl(text);
+    const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
     if (input !== undefined) {
       const target = parseTargetUrl(input, rules());
       if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: undefined };
@@ -18,6 +18,9 @@ export function createBodyReader(parse: ParseShortenRequest, rules: () => Target
     return parse(parseJsonObject(body));
   };
 }
+
+/** As most clients write it: without spaces, and nothing in the text that JSON would spell otherwise. */
+const ONLY_URL = /^\{"long_url":"([^"\\\p{Cc}]*)"\}$/u;
 
 /** The `long_url` of a JSON object that gives it once, as a string, and nothing else but nulls for the other known fields. */
 function findOnlyUrl(text: string): string | undefined {
