@@ -61,8 +61,8 @@ async function run(context: BenchContext): Promise<BenchRow> {
 }
 
 /**
- * The worst step beyond saturation ÷ the best of all, from each step's median ratio to the first one. Not the worst of each round: that would be the noise's
- * worst. The interval draws whole rounds anew.
+ * The worst step beyond saturation ÷ the best of all, from each step's median ratio to the first one. Not the worst of each round: that
+ * would be the noise's worst. The interval draws whole rounds anew.
  */
 function worstOf(sequence: readonly Stretch<HttpSample>[]): { ratio: number; interval: [number, number] } {
   const steps = STEPS.map((step) =>
