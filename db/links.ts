@@ -2,7 +2,9 @@ import { codeOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { slotOf } from './keyspace/placement.ts';
 import { toInsert } from './link-insert.ts';
-import { openMysql, toSqlText, type Mysql } from './mysql.ts';
+import { TargetReader, whereKeys } from './link-targets.ts';
+import { openMysql, type Mysql } from './mysql.ts';
+import type { MysqlLane } from './mysql-lane.ts';
 import { checkSchema } from './schema-version.ts';
 import { formatSlots, holdsLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from './store-errors.ts';
@@ -30,14 +32,6 @@ export interface StoredLink {
   readonly expiresAt: Date | null;
   readonly requestId: string;
   readonly deletedAt: Date | null;
-}
-
-/** What a redirect needs to know of a stored link. */
-export interface LinkTarget {
-  readonly key: string;
-  /** null: deleted. */
-  readonly originalUrl: string | null;
-  readonly expiresAt: Date | null;
 }
 
 /** A place in the order of the primary key. */
@@ -75,8 +69,8 @@ export interface UrlsDb {
   insert(rows: readonly LinkRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** The rows that exist, tombstones included, in no particular order. */
   find(keys: readonly string[], options?: { timeoutMs?: number }): Promise<StoredLink[]>;
-  /** Like {@link find}, but only what a redirect needs: half the work for driver and server. */
-  findTargets(keys: readonly string[], options?: { timeoutMs?: number }): Promise<LinkTarget[]>;
+  /** For redirects: only what they need, half the work for driver and server. It holds a connection of its own. */
+  openTargetReader(): TargetReader;
   /** Which of `keys` are bound (tombstones are). */
   existing(keys: readonly string[]): Promise<Set<string>>;
   /** Keys in the order of the primary key, from after `position` on: for a walk over all links in bounded memory. */
@@ -125,6 +119,8 @@ class MysqlUrlsDb implements UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #db: Mysql;
+  /** For INSERTs, as long as there is one at a time. */
+  readonly #lane: MysqlLane;
   readonly #log: Log;
   readonly #timeoutMs: number;
 
@@ -138,6 +134,7 @@ class MysqlUrlsDb implements UrlsDb {
       connections: options.connections ?? 8,
       connectTimeoutMs: this.#timeoutMs,
     });
+    this.#lane = this.#db.openLane();
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
@@ -159,7 +156,7 @@ class MysqlUrlsDb implements UrlsDb {
     const sql = toInsert(rows.map((row) => ({ slot: this.#ownSlotOf(row.key), row })));
     for (let deadlocks = 0; ; deadlocks++) {
       try {
-        await this.#db.execute(sql, [], { timeoutMs });
+        await this.#write(sql, timeoutMs);
         return;
       } catch (error) {
         if (!isDeadlock(error) || deadlocks === MAX_DEADLOCKS) throw error;
@@ -181,11 +178,8 @@ class MysqlUrlsDb implements UrlsDb {
     return links;
   }
 
-  async findTargets(
-    keys: readonly string[],
-    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
-  ): Promise<LinkTarget[]> {
-    return findTargets(this.#db, keys, timeoutMs);
+  openTargetReader(): TargetReader {
+    return new TargetReader(this.#db);
   }
 
   async existing(keys: readonly string[]): Promise<Set<string>> {
@@ -220,6 +214,16 @@ class MysqlUrlsDb implements UrlsDb {
     await this.#db.close();
   }
 
+  async #write(sql: string, timeoutMs: number): Promise<void> {
+    if (!this.#lane.isFree) {
+      await this.#db.execute(sql, [], { timeoutMs });
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.#lane.write(sql, timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+  }
+
   /** A row in a slot of another server would be guarded by no primary key: never, whatever the caller's fault. */
   #ownSlotOf(key: string): number {
     const slot = slotOf(key);
@@ -239,36 +243,6 @@ class MysqlUrlsDb implements UrlsDb {
         `have links on another server. Point ${this.name} at that one or, if they never had a link, record them in its table \`slots\``,
     );
   }
-}
-
-/**
- * Names these keys by the primary key, as text. MariaDB and MySQL both turn it into one look-up for each pair (500 pairs: 2.3 ms,
- * measured); one key by itself is an equality, for that is what a redirect on an idle mapper waits for.
- */
-export function whereKeys(keys: readonly string[]): string {
-  const [only] = keys;
-  if (keys.length === 1 && only !== undefined)
-    return `slot = ${slotOf(only)} AND unique_id = ${toSqlText(only)}`;
-  return `(slot, unique_id) IN (${keys.map((key) => `(${slotOf(key)},${toSqlText(key)})`).join(',')})`;
-}
-
-/** Of the rows that exist what a redirect needs, from a urls database or its replica. */
-export async function findTargets(
-  db: Mysql,
-  keys: readonly string[],
-  timeoutMs: number,
-): Promise<LinkTarget[]> {
-  const columns = 'unique_id, IF(deleted_at IS NULL, original_url, NULL), expires_at';
-  const targets: LinkTarget[] = [];
-  for (const chunk of chunksOf(keys)) {
-    const rows = await db.queryArrays<[string, string | null, Date | null]>(
-      `SELECT ${columns} FROM urls WHERE ${whereKeys(chunk)}`,
-      [],
-      { timeoutMs },
-    );
-    for (const [key, originalUrl, expiresAt] of rows) targets.push({ key, originalUrl, expiresAt });
-  }
-  return targets;
 }
 
 function* chunksOf(keys: readonly string[]): Generator<readonly string[]> {

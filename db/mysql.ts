@@ -1,21 +1,15 @@
 import { Duplex } from 'node:stream';
+import { createPool, escape, format, type Pool, type PoolConnection, type ResultSetHeader } from 'mysql2';
 import {
-  createPool,
-  escape,
-  format,
-  type Pool,
-  type PoolConnection,
-  type QueryError,
-  type ResultSetHeader,
-} from 'mysql2';
-import { codeOf, messageOf } from '../runtime/errors.ts';
-import {
-  DuplicateRowError,
-  MismatchError,
-  OutcomeUnknownError,
-  StoreRefusedError,
-  StoreUnavailableError,
-} from './store-errors.ts';
+  isFatal,
+  lostAnswer,
+  translate,
+  translateConnect,
+  type DriverError,
+  type StatementKind,
+} from './mysql-errors.ts';
+import { MysqlLane } from './mysql-lane.ts';
+import { StoreUnavailableError } from './store-errors.ts';
 
 /** What a statement may be given: escaped by the driver, in the text protocol. */
 export type SqlValue = string | number | bigint | boolean | null | Date | Buffer | readonly SqlValue[];
@@ -39,8 +33,6 @@ export interface StatementOptions {
   /** Waiting for a connection and for the answer together (default 5,000). */
   readonly timeoutMs?: number;
 }
-
-type Kind = 'read' | 'write' | 'transaction';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 const TIME_ZONE = 'Z';
@@ -144,6 +136,17 @@ export class Mysql {
     await this.#run(sql, params, 'transaction', false, options);
   }
 
+  /** A connection out of the pool, kept for statements that follow one another; it connects when first used. */
+  openLane(): MysqlLane {
+    return new MysqlLane<PoolConnection>({
+      name: this.name,
+      acquire: (done) => this.#acquire(done),
+      release: (connection) => connection.release(),
+      forget: (connection) => this.#forget(connection),
+      isOpen: (connection) => this.#open.has(connection),
+    });
+  }
+
   /** Opens every connection it may have, so that no later statement waits for one. @throws StoreUnavailableError */
   async warmUp(): Promise<void> {
     await Promise.all(Array.from({ length: this.#connections }, async () => this.query('SELECT 1')));
@@ -169,7 +172,7 @@ export class Mysql {
   async #run(
     sql: string,
     params: readonly SqlValue[],
-    kind: Kind,
+    kind: StatementKind,
     rowsAsArray: boolean,
     { timeoutMs = DEFAULT_TIMEOUT_MS }: StatementOptions,
   ): Promise<unknown> {
@@ -185,10 +188,10 @@ export class Mysql {
         this.#forget(connection);
         reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
       }, timeoutMs);
-      this.#pool.getConnection((unavailable, acquired) => {
-        if (unavailable) {
+      this.#acquire((unavailable, acquired) => {
+        if (acquired === undefined) {
           clearTimeout(timer);
-          reject(translateConnect(this.name, unavailable));
+          reject(unavailable);
           return;
         }
         if (isLate) {
@@ -196,9 +199,8 @@ export class Mysql {
           return;
         }
         connection = acquired;
-        if (!this.#open.has(acquired)) this.#prepare(acquired);
         const statement = { sql, rowsAsArray, ...(params.length > 0 && { values: [...params] }) };
-        acquired.query(statement, (error, result) => {
+        acquired.query(statement, (error: DriverError | null, result) => {
           clearTimeout(timer);
           if (!error) {
             acquired.release();
@@ -211,6 +213,17 @@ export class Mysql {
           reject(translate(this.name, kind, error));
         });
       });
+    });
+  }
+
+  #acquire(done: (error: Error | undefined, connection?: PoolConnection) => void): void {
+    this.#pool.getConnection((unavailable, connection) => {
+      if (unavailable) {
+        done(translateConnect(this.name, unavailable));
+        return;
+      }
+      if (!this.#open.has(connection)) this.#prepare(connection);
+      done(undefined, connection);
     });
   }
 
@@ -251,45 +264,4 @@ export function toSqlText(text: string): string {
 /** The database named in a connection URL. */
 export function databaseOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname.slice(1));
-}
-
-const LOCKED = new Set([1205, 1213, 3572]);
-/** Definitely not done: too many connections, read-only, disk or table full, interrupted before commit. */
-const BUSY = new Set([1040, 1203, 1290, 1792, 1836, 1021, 1114, 1317, 3024, 1969, 4031]);
-/** An error while writing or committing: the server itself does not say how it ended. */
-const UNTOLD = new Set([1026, 1030, 1180]);
-const MISSING = new Set([1049, 1146, 1054]);
-
-function translate(store: string, kind: Kind, error: QueryError): Error {
-  const errno = error.errno ?? 0;
-  if (errno === 1062) return new DuplicateRowError(store, error.message, error);
-  if (MISSING.has(errno)) return missing(store, error);
-  if (LOCKED.has(errno) || BUSY.has(errno)) return new StoreUnavailableError(store, error.message, error);
-  if (UNTOLD.has(errno) || isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
-  return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
-}
-
-function translateConnect(store: string, error: QueryError | Error): Error {
-  if ('errno' in error && error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
-  return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
-}
-
-function missing(store: string, error: Error): MismatchError {
-  return new MismatchError(store, `${error.message} (has its schema been migrated?)`, error);
-}
-
-function lostAnswer(store: string, kind: Kind, reason: string, cause?: unknown): Error {
-  if (kind === 'read') return new StoreUnavailableError(store, reason, cause);
-  return new OutcomeUnknownError(store, reason, cause);
-}
-
-/** The connection is gone or about to go (1053: the server is shutting down). */
-function isFatal(error: QueryError): boolean {
-  return (
-    error.fatal ||
-    error.errno === undefined ||
-    error.errno <= 0 ||
-    error.errno === 1053 ||
-    error.errno === 1927
-  );
 }

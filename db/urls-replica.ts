@@ -1,4 +1,4 @@
-import { findTargets, type LinkTarget } from './links.ts';
+import { TargetReader } from './link-targets.ts';
 import { openMysql, type Mysql } from './mysql.ts';
 import { toReplication, type Replication } from './replication.ts';
 import { checkSchema } from './schema-version.ts';
@@ -20,7 +20,8 @@ export interface UrlsReplica {
   verify(): Promise<void>;
   /** How it is fed; undefined: it does not say, or not to us. */
   replication(): Promise<Replication | undefined>;
-  findTargets(keys: readonly string[], options: { timeoutMs: number }): Promise<LinkTarget[]>;
+  /** It holds a connection of its own. */
+  openTargetReader(): TargetReader;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -74,8 +75,8 @@ class MysqlUrlsReplica implements UrlsReplica {
     }
   }
 
-  async findTargets(keys: readonly string[], { timeoutMs }: { timeoutMs: number }): Promise<LinkTarget[]> {
-    return findTargets(this.#db, keys, timeoutMs);
+  openTargetReader(): TargetReader {
+    return new TargetReader(this.#db);
   }
 
   async warmUp(): Promise<void> {

@@ -65,7 +65,8 @@ export class Binder {
 
   constructor(options: BinderOptions) {
     this.#options = options;
-    const run = async (bindings: Binding[]): Promise<void> => this.#bindAll(bindings);
+    const run = (bindings: Binding[], returned: () => void): void =>
+      void this.#bindAll(bindings).finally(returned);
     const maxQueued = options.queueLimit;
     this.#keys = new Batcher({ maxBatch: MAX_BATCH_ROWS, maxInFlight: KEY_LANES, maxQueued, run });
     this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });

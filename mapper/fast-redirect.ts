@@ -4,7 +4,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from './alias.ts';
 import type { CacheEntry, LinkCache } from './link-cache.ts';
-import type { FoundLink, LinkFinder } from './link-finder.ts';
+import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
 import { answer, answerError, prepareProblem } from './plain-answer.ts';
 import { isPlain } from './plain-request.ts';
 import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
@@ -85,32 +85,31 @@ export class FastRedirect {
       return true;
     }
     if (isReserved(key)) return false;
-    void this.#answerLater(response, key, startedMs, requestIds.of(headers['x-request-id']));
+    this.#options.finder.read(
+      key,
+      new Miss(this.#late, response, key, startedMs, requestIds.of(headers['x-request-id'])),
+    );
     return true;
   }
 
-  async #answerLater(
-    response: ServerResponse,
-    key: string,
-    startedMs: number,
-    requestId: string,
-  ): Promise<void> {
-    const { finder, redirects, log } = this.#options;
-    try {
-      const { entry, source } = await finder.find(key);
+  readonly #late: LateAnswers = {
+    found: ({ response, key, requestId, startedMs }, entry, source) => {
       this.#answer(response, key, entry, source, requestId);
-    } catch (error) {
+      this.#options.redirects.took(startedMs);
+    },
+    failed: ({ response, requestId, startedMs }, error) => {
+      const { redirects, log } = this.#options;
       redirects.failed(error);
       answerError(response, lookUpFailure(error), requestId, log);
-    }
-    redirects.took(startedMs);
-  }
+      redirects.took(startedMs);
+    },
+  };
 
   #answer(
     response: ServerResponse,
     key: string,
     entry: CacheEntry,
-    source: FoundLink['source'],
+    source: LinkSource,
     requestId: string,
   ): void {
     const result = judge(entry, Date.now);
@@ -126,11 +125,13 @@ export class FastRedirect {
     response: ServerResponse,
     key: string,
     target: string,
-    source: FoundLink['source'],
+    source: LinkSource,
     requestId: string,
   ): void {
-    this.#options.redirects.answered(key, response.req.method, 'found', source);
-    if (isHeaderValue(target) && this.#options.answers.tryWrite(response, toHead(target, requestId))) return;
+    const { redirects, answers } = this.#options;
+    const isWritten = isHeaderValue(target) && answers.tryWrite(response, toHead(target, requestId));
+    redirects.answered(key, response.req.method, 'found', source);
+    if (isWritten) return;
     const headers = this.#found;
     headers[REQUEST_ID] = requestId;
     headers[LOCATION] = target;
@@ -142,6 +143,42 @@ export class FastRedirect {
       return;
     }
     response.end();
+  }
+}
+
+interface LateAnswers {
+  found(miss: Miss, entry: CacheEntry, source: LinkSource): void;
+  failed(miss: Miss, error: Error): void;
+}
+
+/** A request whose link was not in memory, and what its answer needs. */
+class Miss implements LookUpObserver {
+  readonly response: ServerResponse;
+  readonly key: string;
+  readonly startedMs: number;
+  readonly requestId: string;
+  readonly #answers: LateAnswers;
+
+  constructor(
+    answers: LateAnswers,
+    response: ServerResponse,
+    key: string,
+    startedMs: number,
+    requestId: string,
+  ) {
+    this.#answers = answers;
+    this.response = response;
+    this.key = key;
+    this.startedMs = startedMs;
+    this.requestId = requestId;
+  }
+
+  found(entry: CacheEntry, source: LinkSource): void {
+    this.#answers.found(this, entry, source);
+  }
+
+  failed(error: Error): void {
+    this.#answers.failed(this, error);
   }
 }
 

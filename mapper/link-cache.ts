@@ -63,7 +63,12 @@ const SHORTEST_VIEW = 13;
 export class LinkCache {
   readonly #links: PopularLinks;
   readonly #unknown: RecentKeys;
-  readonly #fills = new Map<string, Set<{ isStale: boolean }>>();
+  /** The fill of a key that began last; it knows those before it. */
+  readonly #fills = new Map<string, OpenFill>();
+  readonly #keeper: FillKeeper = {
+    store: (fill, entry, ageMs) => this.#fill(fill, entry, ageMs),
+    end: (fill) => this.#endFill(fill),
+  };
   readonly #changed: RecentKeys;
   readonly #readsMayLag: boolean;
   readonly #ttlMs: number;
@@ -136,25 +141,9 @@ export class LinkCache {
 
   /** Call before reading the database; the answer goes through the returned fill. */
   beginFill(key: string): Fill {
-    const version = { isStale: false };
-    const needsPrimary = this.#changed.has(key);
-    const fills = this.#fills.get(key) ?? new Set();
-    this.#fills.set(key, fills.add(version));
-    return {
-      get isStale() {
-        return version.isStale;
-      },
-      needsPrimary,
-      store: (entry, ageMs = 0) => {
-        if (version.isStale) return;
-        if (needsPrimary && !this.#readsMayLag) this.#changed.delete(key);
-        this.#store(key, entry, ageMs);
-      },
-      end: () => {
-        fills.delete(version);
-        if (fills.size === 0 && this.#fills.get(key) === fills) this.#fills.delete(key);
-      },
-    };
+    const fill = new OpenFill(this.#keeper, key, this.#changed.has(key), this.#fills.get(key));
+    this.#fills.set(key, fill);
+    return fill;
   }
 
   /** Forgets `key`: it has changed. */
@@ -170,15 +159,26 @@ export class LinkCache {
    */
   appeared(key: string): void {
     this.#unknown.delete(key);
-    if (this.#fills.size === 0) return;
-    for (const version of this.#fills.get(key) ?? []) version.isStale = true;
+    if (this.#fills.size > 0) this.#fills.get(key)?.overtake();
   }
 
   /** Forgets everything: invalidations may have been missed. */
   flush(): void {
     this.#links.clear();
     this.#unknown.clear();
-    for (const fills of this.#fills.values()) for (const version of fills) version.isStale = true;
+    for (const fill of this.#fills.values()) fill.overtake();
+  }
+
+  #fill({ key, needsPrimary }: OpenFill, entry: CacheEntry, ageMs: number): void {
+    if (needsPrimary && !this.#readsMayLag) this.#changed.delete(key);
+    this.#store(key, entry, ageMs);
+  }
+
+  #endFill(fill: OpenFill): void {
+    const last = this.#fills.get(fill.key);
+    if (last !== fill) last?.forget(fill);
+    else if (fill.before === undefined) this.#fills.delete(fill.key);
+    else this.#fills.set(fill.key, fill.before);
   }
 
   #store(key: string, entry: CacheEntry, ageMs: number): void {
@@ -190,6 +190,55 @@ export class LinkCache {
       this.#unknown.delete(key);
       this.#links.set(flat(key), originalUrl && flat(originalUrl), expiresAtMs, this.#now() - ageMs);
     }
+  }
+}
+
+interface FillKeeper {
+  store(fill: OpenFill, entry: CacheEntry, ageMs: number): void;
+  end(fill: OpenFill): void;
+}
+
+/** One object for each miss, linked to the other fills of its key: nearly always there is none. */
+class OpenFill implements Fill {
+  readonly key: string;
+  readonly needsPrimary: boolean;
+  readonly #keeper: FillKeeper;
+  #before: OpenFill | undefined;
+  #isStale = false;
+
+  constructor(keeper: FillKeeper, key: string, needsPrimary: boolean, before: OpenFill | undefined) {
+    this.#keeper = keeper;
+    this.key = key;
+    this.needsPrimary = needsPrimary;
+    this.#before = before;
+  }
+
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  get before(): OpenFill | undefined {
+    return this.#before;
+  }
+
+  store(entry: CacheEntry, ageMs = 0): void {
+    if (!this.#isStale) this.#keeper.store(this, entry, ageMs);
+  }
+
+  end(): void {
+    this.#keeper.end(this);
+  }
+
+  /** The key has changed: this fill and those before it are stale. */
+  overtake(): void {
+    this.#isStale = true;
+    this.#before?.overtake();
+  }
+
+  /** Takes one that has ended out of those before. */
+  forget(ended: OpenFill): void {
+    if (this.#before === ended) this.#before = ended.#before;
+    else this.#before?.forget(ended);
   }
 }
 

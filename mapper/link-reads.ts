@@ -1,13 +1,10 @@
-import type { LinkTarget } from '../db/links.ts';
+import type { LinkTarget, TargetReader } from '../db/link-targets.ts';
 import { MismatchError, StoreUnavailableError } from '../db/store-errors.ts';
 import { Batcher } from './batcher.ts';
 import type { Breaker } from './breaker.ts';
 
 export interface LinkReadsOptions {
-  readonly db: {
-    readonly name: string;
-    findTargets(keys: readonly string[], options: { timeoutMs: number }): Promise<LinkTarget[]>;
-  };
+  readonly db: { readonly name: string; openTargetReader(): TargetReader };
   readonly breaker: Breaker;
   /** From the question to its answer, waiting for others' reads included. */
   readonly timeoutMs: number;
@@ -16,11 +13,15 @@ export interface LinkReadsOptions {
   readonly now: () => number;
 }
 
-interface Read {
+/** A link that is looked for, and who is told, exactly once: one of the two. Neither may throw, for others wait behind them. */
+export interface Read {
   readonly key: string;
+  /** Since when the answer is waited for, monotonic. */
   readonly askedAtMs: number;
-  readonly resolve: (link: LinkTarget | undefined) => void;
-  readonly reject: (error: Error) => void;
+  /** @param link undefined: the database that was asked does not have it */
+  found(link: LinkTarget | undefined): void;
+  /** @param error StoreUnavailableError, or a fault of ours */
+  failed(error: Error): void;
 }
 
 /** Few: while they are busy misses gather, and a look-up among many in one statement costs a fraction of one alone. */
@@ -31,48 +32,65 @@ const MAX_BATCH_KEYS = 256;
 export class LinkReads {
   readonly #options: LinkReadsOptions;
   readonly #batcher: Batcher<Read>;
+  /** Those without a statement under way. */
+  readonly #readers: TargetReader[];
 
   constructor(options: LinkReadsOptions) {
     this.#options = options;
+    this.#readers = Array.from({ length: LANES }, () => options.db.openTargetReader());
     this.#batcher = new Batcher({
       maxBatch: MAX_BATCH_KEYS,
       maxInFlight: LANES,
       maxQueued: options.maxQueued,
-      run: async (reads) => this.#readAll(reads),
+      run: (reads, returned) => this.#readAll(reads, returned),
+      // A whole look-up would wait for the turn to end; its companions find the other lane.
+      isEager: true,
     });
   }
 
-  /**
-   * @param askedAtMs since when the answer is waited for: now, unless another database was asked before
-   * @throws StoreUnavailableError
-   */
-  async find(key: string, askedAtMs = this.#options.now()): Promise<LinkTarget | undefined> {
-    return new Promise((resolve, reject) => {
-      if (this.#batcher.tryAdd({ key, askedAtMs, resolve, reject })) return;
-      reject(new StoreUnavailableError(this.#options.db.name, 'too many reads wait for it'));
-    });
+  begin(read: Read): void {
+    if (this.#batcher.tryAdd(read)) return;
+    read.failed(new StoreUnavailableError(this.#options.db.name, 'too many reads wait for it'));
   }
 
   /** Who still waits in front of the database must not wait on. */
   failQueued(error: Error): void {
-    for (const { reject } of this.#batcher.removeQueued()) reject(error);
+    for (const read of this.#batcher.removeQueued()) read.failed(error);
   }
 
-  async #readAll(reads: Read[]): Promise<void> {
+  #readAll(reads: readonly Read[], returned: () => void): void {
     const { db, breaker, timeoutMs, now } = this.#options;
-    try {
-      const keys = reads.map(({ key }) => key);
-      // What the one who has waited longest has left is all that this read may take.
-      let askedAtMs = Number.POSITIVE_INFINITY;
-      for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
-      const remainingMs = Math.max(1, timeoutMs - (now() - askedAtMs));
-      const links = await breaker.watch(async () => db.findTargets(keys, { timeoutMs: remainingMs }));
-      const byKey = new Map(links.map((link) => [link.key, link]));
-      for (const { key, resolve } of reads) resolve(byKey.get(key));
-    } catch (error) {
-      const reason =
-        error instanceof MismatchError ? new StoreUnavailableError(db.name, error.message, error) : error;
-      for (const { reject } of reads) reject(reason as Error);
-    }
+    const reader = this.#readers.pop() as TargetReader;
+    // What the one who has waited longest has left is all that this read may take.
+    let askedAtMs = Number.POSITIVE_INFINITY;
+    for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
+    const remainingMs = Math.max(1, timeoutMs - (now() - askedAtMs));
+    const keys = reads.map(({ key }) => key);
+    reader.read(keys, remainingMs, (error, targets) => {
+      this.#readers.push(reader);
+      if (error === undefined) {
+        breaker.succeeded();
+        tell(reads, targets);
+      } else {
+        breaker.failed();
+        for (const read of reads) read.failed(toUnavailable(db.name, error));
+      }
+      returned();
+    });
   }
+}
+
+function tell(reads: readonly Read[], targets: readonly LinkTarget[]): void {
+  const [only] = reads;
+  if (reads.length === 1 && only !== undefined) {
+    only.found(targets[0]);
+    return;
+  }
+  const byKey = new Map(targets.map((target) => [target.key, target]));
+  for (const read of reads) read.found(byKey.get(read.key));
+}
+
+/** A database that has lost its tables is not there, for who reads links. */
+function toUnavailable(name: string, error: Error): Error {
+  return error instanceof MismatchError ? new StoreUnavailableError(name, error.message, error) : error;
 }

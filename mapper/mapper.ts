@@ -176,7 +176,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   let known: TargetRules | undefined;
   const rules = (): TargetRules => (known ??= { ownUrl: new URL(publicUrl()), allowPrivateTargets });
   const parse = createShortenRequestParser(rules, Date.now);
-  const finder = new LinkFinder(cache, servers, shared);
+  const finder = new LinkFinder({ cache, servers, shared, now: monotonicMs });
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);

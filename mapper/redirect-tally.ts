@@ -2,7 +2,7 @@ import { StoreUnavailableError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Series } from '../runtime/tallies.ts';
 import type { Clicks } from './clicks.ts';
-import type { FoundLink } from './link-finder.ts';
+import type { LinkSource } from './link-finder.ts';
 import type { MapperMetrics } from './mapper-metrics.ts';
 import type { RedirectResult } from './redirect-answer.ts';
 
@@ -10,7 +10,7 @@ type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
 
 /** Counts what became of requests for links, whichever way they were answered. */
 export class RedirectTally {
-  readonly #answered: Readonly<Record<FoundLink['source'], SeriesOf<RedirectResult>>>;
+  readonly #answered: Readonly<Record<LinkSource, SeriesOf<RedirectResult>>>;
   readonly #failed: SeriesOf<'unavailable' | 'error'>;
   readonly #metrics: MapperMetrics;
   readonly #clicks: Clicks | undefined;
@@ -30,12 +30,7 @@ export class RedirectTally {
   }
 
   /** A link was looked up. A HEAD asks about a link and follows it no further, so it is no click. */
-  answered(
-    key: string,
-    method: string | undefined,
-    result: RedirectResult,
-    source: FoundLink['source'],
-  ): void {
+  answered(key: string, method: string | undefined, result: RedirectResult, source: LinkSource): void {
     this.#answered[source][result].count += 1;
     if (result === 'found' && method === 'GET') this.#clicks?.count(key);
   }

@@ -1,4 +1,3 @@
-import type { LinkTarget } from '../db/links.ts';
 import type { Replication } from '../db/replication.ts';
 import { MismatchError } from '../db/store-errors.ts';
 import type { UrlsReplica } from '../db/urls-replica.ts';
@@ -6,7 +5,7 @@ import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { Breaker } from './breaker.ts';
-import { LinkReads } from './link-reads.ts';
+import { LinkReads, type Read } from './link-reads.ts';
 
 export interface ReplicaOptions {
   readonly db: UrlsReplica;
@@ -64,9 +63,8 @@ export class Replica {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
-  /** The link, if it is there and it is told in time. Never rejects. */
-  async find(key: string, askedAtMs: number): Promise<LinkTarget | undefined> {
-    return this.#reads.find(key, askedAtMs).catch(() => undefined);
+  read(read: Read): void {
+    this.#reads.begin(read);
   }
 
   /** Opens all connections beforehand, if it is up. */

@@ -1,10 +1,10 @@
-import type { LinkTarget, UrlsDb } from '../db/links.ts';
+import type { UrlsDb } from '../db/links.ts';
 import { MismatchError, StoreUnavailableError } from '../db/store-errors.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Binder } from './binder.ts';
 import { Breaker } from './breaker.ts';
-import { LinkReads } from './link-reads.ts';
+import { LinkReads, type Read } from './link-reads.ts';
 import type { Replica } from './replica.ts';
 
 export interface UrlsServerOptions {
@@ -72,18 +72,25 @@ export class UrlsServer {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
-  /** The link, as a replica has it or else the primary: that there is none, the primary alone can say. @throws StoreUnavailableError */
-  async find(key: string): Promise<LinkTarget | undefined> {
+  /** Looks a link up on a replica or else the primary: that there is none, the primary alone can say. */
+  read(read: Read): void {
     const replica = this.#nextReplica();
-    if (replica === undefined) return this.findOnPrimary(key);
-    const askedAtMs = this.#options.now();
-    return (await replica.find(key, askedAtMs)) ?? this.findOnPrimary(key, askedAtMs);
+    if (replica === undefined) {
+      this.readPrimary(read);
+      return;
+    }
+    replica.read({
+      key: read.key,
+      askedAtMs: read.askedAtMs,
+      found: (link) => (link === undefined ? this.readPrimary(read) : read.found(link)),
+      failed: () => this.readPrimary(read),
+    });
   }
 
-  /** The link as the primary has it now. @throws StoreUnavailableError */
-  async findOnPrimary(key: string, askedAtMs?: number): Promise<LinkTarget | undefined> {
-    if (!this.isUp) throw new StoreUnavailableError(this.name, 'it is down');
-    return this.#reads.find(key, askedAtMs);
+  /** Looks a link up as the primary has it now. */
+  readPrimary(read: Read): void {
+    if (this.isUp) this.#reads.begin(read);
+    else read.failed(new StoreUnavailableError(this.name, 'it is down'));
   }
 
   /** Which of `keys` are bound. A server that is down knows of none. */

@@ -3,7 +3,9 @@ import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openLinks } from '../../db/links-by-slot.ts';
-import { whereKeys, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { SELECT_TARGET, whereKeys } from '../../db/link-targets.ts';
+import type { LinkRow, UrlsDb } from '../../db/links.ts';
+import type { SqlValue } from '../../db/mysql.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';
 import {
@@ -91,15 +93,17 @@ describe('a urls database', () => {
         await large.insert(Array.from({ length: 1_000 }, () => linkRow(randomKey())));
       const present = randomKey();
       await large.insert([linkRow(present)]);
-      const plan = async (keys: readonly string[]): Promise<{ type: string; key: string; rows: number }[]> =>
-        withSql(target, async (sql) =>
-          sql.query(`EXPLAIN SELECT original_url FROM urls WHERE ${whereKeys(keys)}`),
-        );
-      const many = await plan(Array.from({ length: 200 }, () => randomKey()));
+      const plan = async (
+        select: string,
+        params: SqlValue[] = [],
+      ): Promise<{ type: string; key: string; rows: number }[]> =>
+        withSql(target, async (sql) => sql.query(`EXPLAIN ${select}`, params));
+      const keys = Array.from({ length: 200 }, () => randomKey());
+      const many = await plan(`SELECT original_url FROM urls WHERE ${whereKeys(keys)}`);
       expect(many).to.have.length(1);
       expect(many[0]).to.include({ type: 'range', key: 'PRIMARY' });
       expect(Number(many[0]?.rows)).to.be.at.most(200);
-      const one = await plan([present]);
+      const one = await plan(SELECT_TARGET, [slotOf(present), present]);
       expect(one).to.have.length(1);
       expect(one[0]).to.include({ type: 'const', key: 'PRIMARY' });
     });

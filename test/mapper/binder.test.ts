@@ -7,6 +7,7 @@ import { Breaker } from '../../mapper/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
+import { until } from '../until.ts';
 import { isInsert, viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
 
@@ -82,7 +83,7 @@ describe('the binder', () => {
     const keys = randomKeys(300);
     const [first = '', ...others] = keys;
     const leading = binder.bindKey(row(first));
-    await new Promise((resolve) => setImmediate(resolve));
+    await until('the first INSERT', () => inserts.length === 1);
     await Promise.all([leading, bindKeys(others)]);
     expect(inserts).to.deep.equal([1, 256, 43]);
     expect((await direct.existing(keys)).size).to.equal(300);

@@ -1,0 +1,134 @@
+import { expect } from 'chai';
+import { openMysql, type Mysql } from '../../db/mysql.ts';
+import type { MysqlLane } from '../../db/mysql-lane.ts';
+import { testDatabase } from '../servers.ts';
+import { until } from '../until.ts';
+import { rejection } from './rejection.ts';
+import { startWire, through } from './wire.ts';
+
+const WHO = 'SELECT CONNECTION_ID()';
+
+describe('a lane to MySQL', () => {
+  let url: string;
+  let db: Mysql;
+  let lane: MysqlLane;
+
+  before(async () => {
+    url = await testDatabase('lane');
+    await using admin = openMysql(url, { name: 'admin' });
+    await admin.execute('CREATE TABLE t (id INT PRIMARY KEY, word VARCHAR(9), at DATETIME(3))');
+    await admin.execute("INSERT INTO t VALUES (1, 'one', '2026-11-26 10:00:00.123'), (2, NULL, NULL)");
+  });
+
+  beforeEach(() => {
+    db = openMysql(url, { name: 'db', connections: 2 });
+    lane = db.openLane();
+  });
+
+  afterEach(async () => {
+    await db.close();
+  });
+
+  async function query(sql: string, timeoutMs = 5_000, on = lane): Promise<unknown[][]> {
+    return new Promise((resolve, reject) => {
+      on.query(sql, timeoutMs, (error, rows) => (error ? reject(error) : resolve(rows as unknown[][])));
+    });
+  }
+
+  async function prepared(sql: string, values: (string | number)[], on = lane): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      on.queryPrepared(sql, values, 5_000, (error, rows) => (error ? reject(error) : resolve(rows)));
+    });
+  }
+
+  async function write(sql: string, timeoutMs = 5_000, on = lane): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      on.write(sql, timeoutMs, (error, result) => (error ? reject(error) : resolve(result)));
+    });
+  }
+
+  it('sends all its statements on one connection, whatever their kind, set up like those of the pool', async () => {
+    const [[first] = []] = await query(WHO);
+    expect(await query("SELECT @@time_zone, @@sql_mode LIKE '%STRICT_ALL%'")).to.deep.equal([['+00:00', 1]]);
+    expect(await prepared('SELECT word, at FROM t WHERE id = ?', [1])).to.deep.equal([
+      { word: 'one', at: new Date('2026-11-26T10:00:00.123Z') },
+    ]);
+    expect(await prepared('SELECT word, at FROM t WHERE id = ?', [2])).to.deep.equal([
+      { word: null, at: null },
+    ]);
+    expect(await prepared('SELECT word FROM t WHERE id = ?', [3])).to.deep.equal([]);
+    await write('UPDATE t SET word = NULL WHERE id = 2');
+    expect(await query(WHO)).to.deep.equal([[first]]);
+  });
+
+  it('takes one statement at a time', async () => {
+    expect(lane.isFree).to.equal(true);
+    const running = query('SELECT SLEEP(0.05)');
+    expect(lane.isFree).to.equal(false);
+    expect(() => lane.write('DO 1', 1_000, () => undefined)).to.throw(RangeError);
+    await running;
+    expect(lane.isFree).to.equal(true);
+  });
+
+  it('keeps each statement’s own deadline, and goes on at once on another connection', async () => {
+    const startedAt = performance.now();
+    // Leaves the timer of a deadline that is far away behind.
+    const [[first] = []] = await query(WHO, 20_000);
+    expect(await rejection(query('SELECT SLEEP(20)', 150))).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(await rejection(write('DO SLEEP(20)', 150)), 'a write may still happen').to.have.property(
+      'code',
+      'OUTCOME_UNKNOWN',
+    );
+    const [[second] = []] = await query(WHO);
+    expect(second).to.not.equal(first);
+    expect(performance.now() - startedAt).to.be.below(3_000);
+  });
+
+  it('waits for a connection no longer than the deadline, and gives back one that comes too late', async () => {
+    await using busy = openMysql(url, { name: 'busy', connections: 1 });
+    const waiting = busy.openLane();
+    const holder = busy.query('SELECT SLEEP(0.6)');
+    const late = await rejection(write('DO 1', 150, waiting));
+    expect(late, 'it was never sent').to.have.property('code', 'STORE_UNAVAILABLE');
+    await holder;
+    expect(await busy.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+  });
+
+  it('that is cut makes a read unavailable and a write unknown, and prepares its statements anew', async () => {
+    await using wire = await startWire(url);
+    await using remote = openMysql(through(wire, url), { name: 'db' });
+    const cut = remote.openLane();
+    const read = async (): Promise<unknown> => prepared('SELECT word FROM t WHERE id = ?', [1], cut);
+    expect(await read()).to.deep.equal([{ word: 'one' }]);
+    wire.cutBeforeReplyTo(() => true);
+    expect(await rejection(read())).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(await read()).to.deep.equal([{ word: 'one' }]);
+    wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE'));
+    const lost = await rejection(write('UPDATE t SET word = NULL WHERE id = 2', 5_000, cut));
+    expect(lost).to.have.property('code', 'OUTCOME_UNKNOWN');
+    expect(await read()).to.deep.equal([{ word: 'one' }]);
+  });
+
+  it('whose connection the server ends while nothing is under way finds another', async () => {
+    const [[first] = []] = await query(WHO);
+    await using admin = openMysql(url, { name: 'admin' });
+    await admin.execute(`KILL CONNECTION ${String(first)}`);
+    await until('another connection', async () => {
+      const [[now] = []] = await query(WHO).catch(() => [[first]]);
+      return now !== first;
+    });
+  });
+
+  it('tells what the server refuses, and goes on', async () => {
+    expect(await rejection(query('SELECT * FROM nothing'))).to.have.property('code', 'MISMATCH');
+    expect(await rejection(prepared('SELECT * FROM nothing WHERE id = ?', [1]))).to.have.property(
+      'code',
+      'MISMATCH',
+    );
+    expect(await rejection(write("INSERT INTO t VALUES (1, 'again', NULL)"))).to.have.property(
+      'code',
+      'DUPLICATE_ROW',
+    );
+    expect(await prepared('SELECT word FROM t WHERE id = ?', [1])).to.deep.equal([{ word: 'one' }]);
+  });
+});

@@ -1,0 +1,91 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { Batcher, type BatcherOptions } from '../../mapper/batcher.ts';
+
+describe('a batcher', () => {
+  let left: string[];
+  let returns: (() => void)[];
+
+  beforeEach(() => {
+    left = [];
+    returns = [];
+  });
+
+  function create(options: Partial<BatcherOptions<string>> = {}): Batcher<string> {
+    return new Batcher<string>({
+      maxBatch: 4,
+      maxInFlight: 1,
+      maxQueued: 10,
+      run: (items, returned) => {
+        left.push(items.join(''));
+        returns.push(returned);
+      },
+      ...options,
+    });
+  }
+
+  function add(batcher: Batcher<string>, items: string): boolean[] {
+    return Array.from(items, (item) => batcher.tryAdd(item));
+  }
+
+  async function turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) await turn();
+  }
+
+  it('lets those who come within two turns of the event loop leave together', async () => {
+    const batcher = create();
+    add(batcher, 'a');
+    await turn();
+    add(batcher, 'b');
+    expect(left).to.deep.equal([]);
+    await turns(2);
+    expect(left).to.deep.equal(['ab']);
+  });
+
+  it('gathers while all lanes are busy, and for two turns more: who was answered just now asks again', async () => {
+    const batcher = create();
+    add(batcher, 'a');
+    await turns(3);
+    add(batcher, 'bc');
+    await turns(5);
+    expect(left).to.deep.equal(['a']);
+    returns[0]?.();
+    await turn();
+    add(batcher, 'd');
+    await turns(2);
+    expect(left).to.deep.equal(['a', 'bcd']);
+  });
+
+  it('that is eager lets an item that finds nothing under way leave at once, and the others gather', async () => {
+    const batcher = create({ isEager: true, maxInFlight: 2 });
+    add(batcher, 'abc');
+    expect(left).to.deep.equal(['a']);
+    await turns(3);
+    expect(left).to.deep.equal(['a', 'bc']);
+  });
+
+  it('takes no more than it may hold, and sends no more at once than one statement may', async () => {
+    const batcher = create({ maxQueued: 6 });
+    expect(add(batcher, 'abcdefg')).to.deep.equal([true, true, true, true, true, true, false]);
+    await turns(3);
+    expect(left).to.deep.equal(['abcd']);
+    returns[0]?.();
+    await turns(3);
+    expect(left).to.deep.equal(['abcd', 'ef']);
+  });
+
+  it('gives back those who have not left, and is idle when the last has returned', async () => {
+    const batcher = create();
+    add(batcher, 'a');
+    await turns(3);
+    add(batcher, 'bc');
+    let isIdle = false;
+    const idle = batcher.idle().then(() => (isIdle = true));
+    expect(batcher.removeQueued()).to.deep.equal(['b', 'c']);
+    await turn();
+    expect(isIdle).to.equal(false);
+    returns[0]?.();
+    await idle;
+    expect(left).to.deep.equal(['a']);
+  });
+});
