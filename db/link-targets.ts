@@ -1,6 +1,8 @@
+import { monotonicMs } from '../runtime/clock.ts';
 import { slotOf } from './keyspace/placement.ts';
 import { toSqlText, type Mysql } from './mysql.ts';
 import type { MysqlLane } from './mysql-lane.ts';
+import { StoreRefusedError } from './store-errors.ts';
 
 /** What a redirect needs to know of a stored link. */
 export interface LinkTarget {
@@ -23,9 +25,13 @@ interface TargetRow {
   readonly expiry: Date | null;
 }
 
-/** Looks up the targets of links in a urls database or a replica of it, one statement at a time, on a connection of its own. */
+/**
+ * Looks up the targets of links in a urls database or a replica of it, one statement at a time, on a connection of its own. Where nothing
+ * can be prepared (too many statements are, or a proxy in between loses them) it asks in text from then on.
+ */
 export class TargetReader {
   readonly #lane: MysqlLane;
+  #mayPrepare = true;
 
   constructor(db: Mysql) {
     this.#lane = db.openLane();
@@ -37,12 +43,18 @@ export class TargetReader {
    */
   read(keys: readonly string[], timeoutMs: number, done: TargetsDone): void {
     const [key] = keys;
-    if (keys.length === 1 && key !== undefined) this.#readOne(key, timeoutMs, done);
+    if (this.#mayPrepare && keys.length === 1 && key !== undefined) this.#readOne(key, timeoutMs, done);
     else this.#readMany(keys, timeoutMs, done);
   }
 
   #readOne(key: string, timeoutMs: number, done: TargetsDone): void {
+    const startedMs = monotonicMs();
     this.#lane.queryPrepared(SELECT_TARGET, [slotOf(key), key], timeoutMs, (error, rows) => {
+      if (error instanceof StoreRefusedError) {
+        this.#mayPrepare = false;
+        this.#readMany([key], Math.max(1, timeoutMs - (monotonicMs() - startedMs)), done);
+        return;
+      }
       const row = error === undefined ? (rows as TargetRow[])[0] : undefined;
       done(error, row === undefined ? [] : [{ key, originalUrl: row.target, expiresAt: row.expiry }]);
     });

@@ -74,6 +74,7 @@ export class Mysql {
   readonly #connections: number;
   /** Connections whose set-up was begun, until they go. */
   readonly #open = new Set<PoolConnection>();
+  #isClosing = false;
 
   constructor(url: string, options: MysqlOptions) {
     this.name = options.name;
@@ -143,7 +144,7 @@ export class Mysql {
       acquire: (done) => this.#acquire(done),
       release: (connection) => connection.release(),
       forget: (connection) => this.#forget(connection),
-      isOpen: (connection) => this.#open.has(connection),
+      isOpen: (connection) => !this.#isClosing && this.#open.has(connection),
     });
   }
 
@@ -154,6 +155,7 @@ export class Mysql {
 
   /** Waits shortly for statements in flight, then cuts. Never rejects. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
     this.#pool.end(() => resolve());

@@ -48,7 +48,9 @@ export class Batcher<T> {
 
   /** Takes back every item that has not left yet. */
   removeQueued(): T[] {
-    return this.#queue.splice(0);
+    const removed = this.#queue.splice(0);
+    this.#tellIdle();
+    return removed;
   }
 
   /** Resolves when nothing is queued nor in flight. */
@@ -90,7 +92,11 @@ export class Batcher<T> {
   readonly #returned = (): void => {
     this.#inFlight -= 1;
     if (this.#queue.length > 0) this.#schedule();
+    this.#tellIdle();
+  };
+
+  #tellIdle(): void {
     if (this.#inFlight > 0 || this.#queue.length > 0) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
-  };
+  }
 }

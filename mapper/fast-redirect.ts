@@ -93,9 +93,15 @@ export class FastRedirect {
   }
 
   readonly #late: LateAnswers = {
-    found: ({ response, key, requestId, startedMs }, entry, source) => {
-      this.#answer(response, key, entry, source, requestId);
-      this.#options.redirects.took(startedMs);
+    found: (miss, entry, source) => {
+      const { response, key, requestId, startedMs } = miss;
+      try {
+        this.#answer(response, key, entry, source, requestId);
+        this.#options.redirects.took(startedMs);
+      } catch (error) {
+        // Others wait for the same link.
+        this.#late.failed(miss, error);
+      }
     },
     failed: ({ response, requestId, startedMs }, error) => {
       const { redirects, log } = this.#options;
@@ -148,7 +154,7 @@ export class FastRedirect {
 
 interface LateAnswers {
   found(miss: Miss, entry: CacheEntry, source: LinkSource): void;
-  failed(miss: Miss, error: Error): void;
+  failed(miss: Miss, error: unknown): void;
 }
 
 /** A request whose link was not in memory, and what its answer needs. */

@@ -176,9 +176,10 @@ export class LinkCache {
 
   #endFill(fill: OpenFill): void {
     const last = this.#fills.get(fill.key);
-    if (last !== fill) last?.forget(fill);
-    else if (fill.before === undefined) this.#fills.delete(fill.key);
-    else this.#fills.set(fill.key, fill.before);
+    if (last === fill && fill.before === undefined) this.#fills.delete(fill.key);
+    else if (last === fill) this.#fills.set(fill.key, fill.before as OpenFill);
+    else
+      for (let at = last; at !== undefined; at = at.before) if (at.before === fill) at.before = fill.before;
   }
 
   #store(key: string, entry: CacheEntry, ageMs: number): void {
@@ -202,23 +203,19 @@ interface FillKeeper {
 class OpenFill implements Fill {
   readonly key: string;
   readonly needsPrimary: boolean;
+  before: OpenFill | undefined;
   readonly #keeper: FillKeeper;
-  #before: OpenFill | undefined;
   #isStale = false;
 
   constructor(keeper: FillKeeper, key: string, needsPrimary: boolean, before: OpenFill | undefined) {
     this.#keeper = keeper;
     this.key = key;
     this.needsPrimary = needsPrimary;
-    this.#before = before;
+    this.before = before;
   }
 
   get isStale(): boolean {
     return this.#isStale;
-  }
-
-  get before(): OpenFill | undefined {
-    return this.#before;
   }
 
   store(entry: CacheEntry, ageMs = 0): void {
@@ -229,16 +226,11 @@ class OpenFill implements Fill {
     this.#keeper.end(this);
   }
 
-  /** The key has changed: this fill and those before it are stale. */
+  /** The key has changed: this fill is stale, and those before it; before one that is stale already, all are. */
   overtake(): void {
+    if (this.#isStale) return;
     this.#isStale = true;
-    this.#before?.overtake();
-  }
-
-  /** Takes one that has ended out of those before. */
-  forget(ended: OpenFill): void {
-    if (this.#before === ended) this.#before = ended.#before;
-    else this.#before?.forget(ended);
+    this.before?.overtake();
   }
 }
 

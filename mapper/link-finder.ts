@@ -77,24 +77,28 @@ export class LinkFinder {
     }
     const answer = await shared.find(key);
     if (answer?.link !== undefined) flight.foundBefore(answer.link, answer.ageMs);
-    else server.read(flight.storingIn(answer));
+    else server.read(flight.notInShared(answer, this.#options.now()));
   }
 
   /** Told first, stored then: the client need not wait for that. */
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
     const { key, fill } = flight;
-    if ('error' in landing) {
-      // A link past its time but never invalidated beats no redirect while its server is down.
-      const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
-      if (stale === undefined) flight.tellFailed(landing.error);
-      else flight.tellFound(stale, 'memory');
-    } else {
-      flight.tellFound(landing.entry, landing.source);
-      fill.store(landing.entry, landing.ageMs);
+    try {
+      if ('error' in landing) {
+        // A link past its time but never invalidated beats no redirect while its server is down.
+        const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
+        if (stale === undefined) flight.tellFailed(landing.error);
+        else flight.tellFound(stale, 'memory');
+      } else {
+        flight.tellFound(landing.entry, landing.source);
+        fill.store(landing.entry, landing.ageMs);
+      }
+    } finally {
+      // Whatever an observer does: later requests would join a flight that has landed.
+      fill.end();
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
     }
-    fill.end();
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
   };
 }
 
@@ -105,7 +109,7 @@ type Landing =
 /** A read under way, and who waits for it. */
 class Flight implements Read {
   readonly key: string;
-  readonly askedAtMs: number;
+  askedAtMs: number;
   readonly fill: Fill;
   readonly #land: (flight: Flight, landing: Landing) => void;
   readonly #first: LookUpObserver;
@@ -130,9 +134,10 @@ class Flight implements Read {
     (this.#others ??= []).push(observer);
   }
 
-  /** What its server says is to be stored there too. */
-  storingIn(shared: SharedAnswer | undefined): this {
+  /** The server is asked only now, and what it says is to be stored there too. */
+  notInShared(shared: SharedAnswer | undefined, nowMs: number): this {
     this.#shared = shared;
+    this.askedAtMs = nowMs;
     return this;
   }
 

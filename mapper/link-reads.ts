@@ -68,14 +68,18 @@ export class LinkReads {
     const keys = reads.map(({ key }) => key);
     reader.read(keys, remainingMs, (error, targets) => {
       this.#readers.push(reader);
-      if (error === undefined) {
-        breaker.succeeded();
-        tell(reads, targets);
-      } else {
-        breaker.failed();
-        for (const read of reads) read.failed(toUnavailable(db.name, error));
+      try {
+        if (error === undefined) {
+          breaker.succeeded();
+          tell(reads, targets);
+        } else {
+          breaker.failed();
+          for (const read of reads) read.failed(toUnavailable(db.name, error));
+        }
+      } finally {
+        // Whatever an observer does: a lane that is lost would be missing for ever.
+        returned();
       }
-      returned();
     });
   }
 }

@@ -88,4 +88,17 @@ describe('a batcher', () => {
     await idle;
     expect(left).to.deep.equal(['a']);
   });
+
+  it('is idle also when those who were about to leave are taken back', async () => {
+    const batcher = create();
+    add(batcher, 'a');
+    await turns(3);
+    add(batcher, 'b');
+    const idle = batcher.idle();
+    returns[0]?.();
+    expect(batcher.removeQueued()).to.deep.equal(['b']);
+    await idle;
+    await turns(3);
+    expect(left).to.deep.equal(['a']);
+  });
 });

@@ -9,10 +9,12 @@ import { CONNECTIONS } from './http-arm.ts';
 
 const MIB = 2 ** 20;
 const WINDOW_S = 10;
-const FULL = { links: 100_000, warmUp: 30, windows: 90, windowS: WINDOW_S };
+const FULL = { links: 100_000, warmUp: 18, windows: 102, windowS: WINDOW_S };
 const QUICK = { links: 10_000, warmUp: 1, windows: 4, windowS: 1 };
 const READS_PER_WRITE = 5;
 const PATHS = 12_000;
+/** Of what the mapper reaches at the start: the neighbours of a virtual machine may halve it for minutes, and a server that is overrun shows only that. */
+const LOAD_SHARE = 1 / 4;
 /** Small, so that it is full long before the warm-up is over: a cache that fills is no leak. */
 const CACHE_BYTES = 4 * MIB;
 const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
@@ -20,7 +22,7 @@ const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=ben
 const MEMORY_PER_HOUR = 0.02;
 const P99_DRIFT = 0.1;
 
-/** Twenty minutes of reads and writes at half of what the mapper can do: what grows, shows. */
+/** Twenty minutes of reads and writes at a part of what the mapper can do: what grows, shows. */
 export const soak: Bench = {
   name: 'soak',
   does: `20 minutes of mixed load, ${READS_PER_WRITE} redirects to 1 shorten: memory slope and p99 drift`,
@@ -50,7 +52,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     return client.run(perSecond === undefined ? task : { ...task, perSecond });
   };
   await load();
-  const perSecond = (await load()).perSecond / 2;
+  const perSecond = (await load()).perSecond * LOAD_SHARE;
   const progress = context.progress('soak', warmUp + windows, 'windows');
   const seen: { p99Ms: number; resident: number; perSecond: number }[] = [];
   for (let i = 0; i < warmUp + windows; i++) {

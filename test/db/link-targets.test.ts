@@ -1,0 +1,102 @@
+import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/link-targets.ts';
+import type { UrlsDb } from '../../db/links.ts';
+import type { SqlValue } from '../../db/mysql.ts';
+import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
+
+async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {
+  return new Promise((resolve, reject) => {
+    reader.read(keys, 1_000, (error, targets) => (error ? reject(error) : resolve(targets)));
+  });
+}
+
+describe('a reader of targets', () => {
+  const dbs = new OpenUrlsDbs();
+  let url: string;
+  let db: UrlsDb;
+
+  before(async () => {
+    url = await emptyUrlsDatabase();
+  });
+
+  beforeEach(() => {
+    db = dbs.open(url);
+  });
+
+  afterEach(async () => {
+    await dbs.closeAll();
+  });
+
+  it('tells the same of a link whether it is looked up by itself or among others', async () => {
+    const lasting = linkRow(randomKey(), { originalUrl: `https://example.com/?q='"\\;--%00` });
+    const expiring = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') });
+    const buried = linkRow(randomKey());
+    await db.insert([lasting, expiring, buried]);
+    await withSql(url, async (sql) =>
+      sql.execute('UPDATE urls SET deleted_at = NOW(3) WHERE unique_id = ?', [buried.key]),
+    );
+    const reader = db.openTargetReader();
+    const read = async (...keys: string[]): Promise<readonly LinkTarget[]> => readWith(reader, ...keys);
+    const expected: LinkTarget[] = [
+      { key: lasting.key, originalUrl: lasting.originalUrl, expiresAt: null },
+      { key: expiring.key, originalUrl: expiring.originalUrl, expiresAt: expiring.expiresAt },
+      { key: buried.key, originalUrl: null, expiresAt: null },
+    ];
+    for (const target of expected) expect(await read(target.key)).to.deep.equal([target]);
+    expect(await read(randomKey())).to.deep.equal([]);
+    const all = await read(randomKey(), ...expected.map(({ key }) => key));
+    expect(all).to.have.deep.members(expected);
+  });
+
+  it('looks up every key by the primary key, never by a scan', async () => {
+    const target = await emptyUrlsDatabase();
+    const large = dbs.open(target);
+    // In a small table a scan would be the right plan.
+    for (let at = 0; at < 20; at++)
+      await large.insert(Array.from({ length: 1_000 }, () => linkRow(randomKey())));
+    const present = randomKey();
+    await large.insert([linkRow(present)]);
+    const plan = async (
+      select: string,
+      params: SqlValue[] = [],
+    ): Promise<{ type: string; key: string; rows: number }[]> =>
+      withSql(target, async (sql) => sql.query(`EXPLAIN ${select}`, params));
+    const keys = Array.from({ length: 200 }, () => randomKey());
+    const many = await plan(`SELECT original_url FROM urls WHERE ${whereKeys(keys)}`);
+    expect(many).to.have.length(1);
+    expect(many[0]).to.include({ type: 'range', key: 'PRIMARY' });
+    expect(Number(many[0]?.rows)).to.be.at.most(200);
+    const one = await plan(SELECT_TARGET, [slotOf(present), present]);
+    expect(one).to.have.length(1);
+    expect(one[0]).to.include({ type: 'const', key: 'PRIMARY' });
+    // And as it is sent: prepared, with parameters of the driver's types.
+    const reader = large.openTargetReader();
+    const rowsPassed = async (): Promise<number> =>
+      withSql(target, async (sql) => {
+        const rows = await sql.query<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Handler_read_%next'");
+        return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
+      });
+    const before = await rowsPassed();
+    for (let i = 0; i < 20; i += 1) expect(await readWith(reader, present)).to.have.length(1);
+    expect((await rowsPassed()) - before).to.be.below(20_000);
+  });
+
+  it('reads also where nothing can be prepared', async () => {
+    const row = linkRow(randomKey());
+    await db.insert([row]);
+    const reader = db.openTargetReader();
+    await withSql(url, async (admin) => {
+      const [limit] = await admin.query<{ n: number }>('SELECT @@max_prepared_stmt_count AS n');
+      await admin.execute('SET GLOBAL max_prepared_stmt_count = 0');
+      try {
+        for (const key of [row.key, row.key])
+          expect(await readWith(reader, key)).to.deep.equal([
+            { key, originalUrl: row.originalUrl, expiresAt: null },
+          ]);
+      } finally {
+        await admin.execute('SET GLOBAL max_prepared_stmt_count = ?', [limit?.n ?? 16_382]);
+      }
+    });
+  });
+});
