@@ -18,13 +18,10 @@ describe('a reader of targets', () => {
 
   before(async () => {
     url = await emptyUrlsDatabase();
-  });
-
-  beforeEach(() => {
     db = dbs.open(url);
   });
 
-  afterEach(async () => {
+  after(async () => {
     await dbs.closeAll();
   });
 
