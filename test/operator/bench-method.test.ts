@@ -14,7 +14,7 @@ import { toPairedRow } from '../../scripts/bench/paired-row.ts';
 import type { BenchContext } from '../../scripts/bench/row.ts';
 import { parseWrk } from '../../scripts/bench/load/wrk.ts';
 import { countCalls } from '../../scripts/bench/rows/shorten-takes.ts';
-import { rises } from '../../scripts/bench/rows/soak.ts';
+import { judgeMemory, rises } from '../../scripts/bench/rows/soak.ts';
 import { parseStat } from '../../scripts/bench/world/cpu.ts';
 import { keySequence } from '../../scripts/bench/world/key-sequence.ts';
 
@@ -118,6 +118,15 @@ describe('bench: statistics', () => {
     expect(rises({ slope: 3, interval: [1, 5] }, 2)).to.equal(true);
     expect(rises({ slope: 3, interval: [-1, 5] }, 2)).to.equal(false);
     expect(rises({ slope: 1, interval: [0.5, 2] }, 2)).to.equal(false);
+  });
+
+  it('a leak of 3 % an hour shows among collections a minute apart whose noise is as large as twelve minutes of it', () => {
+    const random = createRandom(1);
+    const noise = Array.from({ length: 21 }, () => 100 + random() * 0.6);
+    expect(judgeMemory(noise, 60).isFlat).to.equal(true);
+    const leaking = noise.map((value, minute) => value + (3 * minute) / 60);
+    expect(judgeMemory(leaking, 60).isFlat).to.equal(false);
+    expect(judgeMemory(leaking, 60).perHour.slope).to.be.closeTo(3, 1);
   });
 });
 
