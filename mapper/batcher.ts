@@ -33,6 +33,16 @@ export class Batcher<T> {
     return this.#queue.length;
   }
 
+  /** Whether a batch is about to leave: whoever comes now goes with it. */
+  get isGathering(): boolean {
+    return this.#isScheduled;
+  }
+
+  /** Whether a batch could leave at once. */
+  get isFree(): boolean {
+    return this.#inFlight < this.#options.maxInFlight;
+  }
+
   get isFull(): boolean {
     return this.#queue.length >= this.#options.maxQueued;
   }

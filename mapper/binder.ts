@@ -72,6 +72,16 @@ export class Binder {
     this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });
   }
 
+  /** Whether an INSERT is about to leave. */
+  get isGathering(): boolean {
+    return this.#keys.isGathering;
+  }
+
+  /** Whether no INSERT of pool keys is under way. */
+  get isFree(): boolean {
+    return this.#keys.isFree;
+  }
+
   /** Takes the row of a pool key, or says false when too many wait already. */
   tryBind(binding: Binding): boolean {
     return this.#keys.tryAdd(binding);

@@ -3,12 +3,16 @@ import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { hasKeyShape } from './alias.ts';
 import { inDrawOrder, type PoolView } from './pool-view.ts';
+import { Reserve } from './reserve.ts';
+import type { UrlsServer } from './urls-server.ts';
 
 /** A key in this mapper's hands: in the reserve, or drawn for a request and not yet settled. */
 export interface TakenKey {
   readonly key: string;
   readonly from: PoolView;
   readonly takenAtMs: number;
+  /** That its link would lie on. */
+  readonly server: UrlsServer;
 }
 
 /** Thrown when no healthy pool had a key. Nothing to wait for: answer 503. */
@@ -24,6 +28,8 @@ export interface KeySupplyOptions {
   readonly reserve: number;
   /** Characters of a key. */
   readonly keyLength: number;
+  /** Where the link of a key lies. */
+  readonly serverFor: (key: string) => UrlsServer;
   /** Which of these keys are bound already, read in one go; keys whose urls server is down count as free. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Told how many keys were given up, and why. */
@@ -62,7 +68,7 @@ const DEMAND_WINDOW_MS = 1_000;
 export class KeySupply {
   readonly #options: KeySupplyOptions;
   readonly #held = new Set<TakenKey>();
-  #reserve: TakenKey[] = [];
+  readonly #reserve = new Reserve();
   #waiters: Waiter[] = [];
   #refilling: Promise<void> | undefined;
   #isClosed = false;
@@ -80,15 +86,18 @@ export class KeySupply {
   }
 
   get reserveSize(): number {
-    return this.#reserve.length;
+    return this.#reserve.size;
   }
 
-  /** A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}. */
-  tryDraw(): TakenKey | undefined {
-    const taken = this.#waiters.length === 0 ? this.#reserve.shift() : undefined;
+  /**
+   * A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}.
+   * @param wanted the server on which the link had best lie; a key of another one is given when there is none of its
+   */
+  tryDraw(wanted?: UrlsServer): TakenKey | undefined {
+    const taken = this.#waiters.length === 0 ? this.#reserve.take(wanted) : undefined;
     if (taken === undefined) return undefined;
     this.#countDraw();
-    if (this.#reserve.length <= this.#target() / 2) this.#refill();
+    if (this.#reserve.size <= this.#target() / 2) this.#refill();
     return taken;
   }
 
@@ -128,9 +137,8 @@ export class KeySupply {
     }
     from.suspect();
     this.#drop([taken], 'duplicate');
-    const suspects = this.#reserve.filter((other) => other.from === from);
+    const suspects = this.#reserve.remove((other) => other.from === from);
     if (suspects.length === 0) return;
-    this.#reserve = this.#reserve.filter((other) => other.from !== from);
     void this.#withoutBound(suspects).then((free) => this.#accept(free));
   }
 
@@ -150,9 +158,8 @@ export class KeySupply {
       (ageMs: number) =>
       ({ takenAtMs }: TakenKey): boolean =>
         now - takenAtMs > ageMs;
-    const old = this.#reserve.filter(isOlder(maxAgeMs));
+    const old = this.#reserve.remove(isOlder(maxAgeMs));
     if (old.length === 0) return;
-    this.#reserve = this.#reserve.filter((taken) => !old.includes(taken));
     const outdated = old.filter(isOlder(2 * maxAgeMs));
     this.#drop(outdated, 'outdated');
     await this.#return(old.filter((taken) => !outdated.includes(taken)));
@@ -163,7 +170,7 @@ export class KeySupply {
     this.#isClosed = true;
     this.#rejectWaiters();
     await this.#refilling;
-    await this.#return(this.#reserve.splice(0));
+    await this.#return(this.#reserve.removeAll());
   }
 
   #refill(): void {
@@ -194,7 +201,7 @@ export class KeySupply {
 
   /** @returns whether the pool has nothing more to give just now */
   async #takeFrom(view: PoolView): Promise<boolean> {
-    const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.length);
+    const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.size);
     const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
     try {
       const { keys, level } = await view.pool.take(count, { timeoutMs: TAKE_TIMEOUT_MS });
@@ -214,8 +221,11 @@ export class KeySupply {
   }
 
   #hold(from: PoolView, keys: readonly string[]): TakenKey[] {
-    const takenAtMs = this.#options.now();
-    const taken = keys.filter((key) => this.#isKey(key)).map((key) => ({ key, from, takenAtMs }));
+    const { now, serverFor } = this.#options;
+    const takenAtMs = now();
+    const taken = keys
+      .filter((key) => this.#isKey(key))
+      .map((key) => ({ key, from, takenAtMs, server: serverFor(key) }));
     for (const one of taken) this.#held.add(one);
     const malformed = keys.length - taken.length;
     if (malformed > 0) {
@@ -234,10 +244,10 @@ export class KeySupply {
   #accept(taken: readonly TakenKey[]): void {
     for (const one of taken) {
       const waiter = this.#waiters.shift();
-      if (waiter === undefined) this.#reserve.push(one);
+      if (waiter === undefined) this.#reserve.add(one);
       else waiter.resolve(one);
     }
-    if (this.#isClosed) void this.#return(this.#reserve.splice(0));
+    if (this.#isClosed) void this.#return(this.#reserve.removeAll());
   }
 
   async #withoutBound(taken: readonly TakenKey[]): Promise<TakenKey[]> {

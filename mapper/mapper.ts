@@ -130,6 +130,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     pools,
     reserve: config.reserve,
     keyLength: config.stores.keys.length,
+    serverFor: (key) => servers.for(key),
     findBound: async (keys) => servers.findBound(keys),
     onDropped: (count, reason) => {
       metrics.dropped.inc({ reason }, count);

@@ -158,7 +158,7 @@ class PoolKeyShorten implements Binding {
         this.#refuse(unavailable('no-key', 'No free key could be bound in time.'));
         return;
       }
-      taken = supply.tryDraw();
+      taken = supply.tryDraw(servers.nextToBind);
       if (taken === undefined) {
         void this.#awaitKey();
         return;
@@ -203,8 +203,8 @@ class PoolKeyShorten implements Binding {
 
   /** @returns false: this key is of no use just now, take another */
   #bind(taken: TakenKey): boolean {
-    const { supply, servers } = this.#options;
-    const server = servers.for(taken.key);
+    const { supply } = this.#options;
+    const { server } = taken;
     if (!server.isUp) {
       // Never pushed back: the keys of the slots that are down would come to fill the pools.
       supply.dropped(taken, 'slot_down');

@@ -31,6 +31,20 @@ export class UrlsServers {
     return this.isAnyUp || this.replicas.some(({ isUp }) => isUp);
   }
 
+  /**
+   * Where a new row would be bound soonest and in the best company: by the INSERT that is about to leave, or else by a server that has
+   * none under way. Undefined when all are busy: then one is as good as another.
+   */
+  get nextToBind(): UrlsServer | undefined {
+    let free: UrlsServer | undefined;
+    for (const server of this.all) {
+      if (!server.isUp) continue;
+      if (server.binder.isGathering) return server;
+      if (free === undefined && server.binder.isFree) free = server;
+    }
+    return free;
+  }
+
   for(key: string): UrlsServer {
     return this.#serverOf.get(this.#dbFor(key)) as UrlsServer;
   }

@@ -56,6 +56,19 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bcd']);
   });
 
+  it('says when a batch is about to leave, and when one could', async () => {
+    const batcher = create();
+    const state = () => ({ isGathering: batcher.isGathering, isFree: batcher.isFree });
+    expect(state()).to.deep.equal({ isGathering: false, isFree: true });
+    add(batcher, 'a');
+    expect(state()).to.deep.equal({ isGathering: true, isFree: true });
+    await turns(3);
+    add(batcher, 'b');
+    expect(state()).to.deep.equal({ isGathering: false, isFree: false });
+    returns[0]?.();
+    expect(state()).to.deep.equal({ isGathering: true, isFree: true });
+  });
+
   it('that is eager lets an item that finds nothing under way leave at once, and the others gather', async () => {
     const batcher = create({ isEager: true, maxInFlight: 2 });
     add(batcher, 'abc');

@@ -4,12 +4,16 @@ import { openPool, type Pool } from '../../db/pool.ts';
 import { Breaker } from '../../mapper/breaker.ts';
 import { KeySupply, NoKeysError, type DropReason, type TakenKey } from '../../mapper/key-supply.ts';
 import { PoolView } from '../../mapper/pool-view.ts';
+import type { UrlsServer } from '../../mapper/urls-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
+
+/** Told apart by identity alone; keys that begin with a digit lie on the second. */
+const [lettersServer, digitsServer] = [{}, {}] as [UrlsServer, UrlsServer];
 
 const log = createLog('test', 'key-supply', 'silent');
 
@@ -74,6 +78,7 @@ describe('the key supply', () => {
       pools: views,
       reserve,
       keyLength: 8,
+      serverFor: (key) => (/^\d/.test(key) ? digitsServer : lettersServer),
       findBound: async (keys) => {
         checks.push([...keys]);
         return new Set(keys.filter((key) => bound.has(key)));
@@ -131,6 +136,17 @@ describe('the key supply', () => {
     await until('the reserve', async () => (await content(0)).length === 500 - 100 - supply.reserveSize);
     expect(supply.reserveSize).to.be.within(1, 8);
     expect(takes.length).to.be.lessThan(40);
+  });
+
+  it('gives a key of the server that is wanted, in the order they came, and any key when there is none', async () => {
+    await fill(0, ['aaaaaaaa', 'bbbbbbbb', '1ccccccc', 'dddddddd', '2eeeeeee', 'ffffffff']);
+    expect((await supply.draw()).key).to.equal('aaaaaaaa');
+    await until('the reserve', () => supply.reserveSize === 5);
+    const drawn = [digitsServer, digitsServer, digitsServer].map((wanted) => supply.tryDraw(wanted)?.key);
+    expect(drawn.slice(0, 2)).to.deep.equal(['1ccccccc', '2eeeeeee']);
+    const rest = [supply.tryDraw(lettersServer)?.key, supply.tryDraw()?.key];
+    expect([drawn[2], ...rest]).to.have.members(['bbbbbbbb', 'dddddddd', 'ffffffff']);
+    expect(supply.tryDraw(lettersServer)).to.equal(undefined);
   });
 
   it('says at once that there are no keys', async () => {
