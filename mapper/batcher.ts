@@ -33,14 +33,14 @@ export class Batcher<T> {
     return this.#queue.length;
   }
 
-  /** Whether a batch is about to leave: whoever comes now goes with it. */
+  /** Whether whoever comes now goes with a batch that is about to leave. */
   get isGathering(): boolean {
-    return this.#isScheduled;
+    return this.#isScheduled && this.#queue.length < this.#options.maxBatch;
   }
 
-  /** Whether a batch could leave at once. */
-  get isFree(): boolean {
-    return this.#inFlight < this.#options.maxInFlight;
+  /** Whether nothing is queued nor in flight. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && this.#queue.length === 0;
   }
 
   get isFull(): boolean {
@@ -65,7 +65,7 @@ export class Batcher<T> {
 
   /** Resolves when nothing is queued nor in flight. */
   async idle(): Promise<void> {
-    if (this.#inFlight === 0 && this.#queue.length === 0) return;
+    if (this.isIdle) return;
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
@@ -106,7 +106,7 @@ export class Batcher<T> {
   };
 
   #tellIdle(): void {
-    if (this.#inFlight > 0 || this.#queue.length > 0) return;
+    if (!this.isIdle) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }

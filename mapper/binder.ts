@@ -72,14 +72,14 @@ export class Binder {
     this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });
   }
 
-  /** Whether an INSERT is about to leave. */
+  /** Whether the row of a pool key would go with an INSERT that is about to leave. */
   get isGathering(): boolean {
     return this.#keys.isGathering;
   }
 
-  /** Whether no INSERT of pool keys is under way. */
-  get isFree(): boolean {
-    return this.#keys.isFree;
+  /** Whether no INSERT of pool keys is under way or about to leave. */
+  get isIdle(): boolean {
+    return this.#keys.isIdle;
   }
 
   /** Takes the row of a pool key, or says false when too many wait already. */

@@ -19,15 +19,10 @@ export class Reserve {
     if (wanted === undefined) return keys.shift();
     let at = 0;
     for (const { server } of keys) {
-      if (server === wanted) break;
+      if (server === wanted) return at === 0 ? keys.shift() : keys.splice(at, 1)[0];
       at += 1;
     }
-    if (at === 0 || at === keys.length) return keys.shift();
-    const taken = keys[at];
-    // The first one takes its place, so that nothing else moves.
-    keys[at] = keys[0] as TakenKey;
-    keys.shift();
-    return taken;
+    return keys.shift();
   }
 
   /** Removes those of which `isOut` is true. */

@@ -33,16 +33,18 @@ export class UrlsServers {
 
   /**
    * Where a new row would be bound soonest and in the best company: by the INSERT that is about to leave, or else by a server that has
-   * none under way. Undefined when all are busy: then one is as good as another.
+   * none under way. Undefined when all are busy. And when one is down: keys are drawn as they come then, or those of its slots would
+   * be left over and become the whole reserve.
    */
   get nextToBind(): UrlsServer | undefined {
-    let free: UrlsServer | undefined;
+    let gathering: UrlsServer | undefined;
+    let idle: UrlsServer | undefined;
     for (const server of this.all) {
-      if (!server.isUp) continue;
-      if (server.binder.isGathering) return server;
-      if (free === undefined && server.binder.isFree) free = server;
+      if (!server.isUp) return undefined;
+      if (server.binder.isGathering) gathering ??= server;
+      else if (server.binder.isIdle) idle ??= server;
     }
-    return free;
+    return gathering ?? idle;
   }
 
   for(key: string): UrlsServer {

@@ -56,17 +56,19 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bcd']);
   });
 
-  it('says when a batch is about to leave, and when one could', async () => {
+  it('says whether one more would leave with a batch, and whether there is none at all', async () => {
     const batcher = create();
-    const state = () => ({ isGathering: batcher.isGathering, isFree: batcher.isFree });
-    expect(state()).to.deep.equal({ isGathering: false, isFree: true });
+    const state = () => ({ isGathering: batcher.isGathering, isIdle: batcher.isIdle });
+    expect(state()).to.deep.equal({ isGathering: false, isIdle: true });
     add(batcher, 'a');
-    expect(state()).to.deep.equal({ isGathering: true, isFree: true });
+    expect(state()).to.deep.equal({ isGathering: true, isIdle: false });
     await turns(3);
-    add(batcher, 'b');
-    expect(state()).to.deep.equal({ isGathering: false, isFree: false });
+    add(batcher, 'bcd');
+    expect(state()).to.deep.equal({ isGathering: false, isIdle: false });
     returns[0]?.();
-    expect(state()).to.deep.equal({ isGathering: true, isFree: true });
+    expect(state()).to.deep.equal({ isGathering: true, isIdle: false });
+    add(batcher, 'e');
+    expect(state()).to.deep.equal({ isGathering: false, isIdle: false });
   });
 
   it('that is eager lets an item that finds nothing under way leave at once, and the others gather', async () => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
@@ -44,11 +45,35 @@ describe('a request for a new link', () => {
     return shorten(mapper.url, { long_url: 'https://example.com/' });
   }
 
+  /** So many requests in one piece, on one connection: they are read in the same turn of the event loop. @returns the keys */
+  async function shortenAtOnce(count: number): Promise<string[]> {
+    const body = '{"long_url":"https://example.com/"}';
+    const request = `POST /urls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const socket = connect(Number(new URL(mapper.url).port), '127.0.0.1');
+    let answers = '';
+    const keys = (): string[] =>
+      Array.from(answers.matchAll(/"unique_id":"([^"]+)"/g), ([, key]) => String(key));
+    socket.setEncoding('utf8').on('data', (piece: string) => (answers += piece));
+    socket.write(request.repeat(count));
+    try {
+      await until('the answers', () => keys().length === count);
+      return keys();
+    } finally {
+      socket.destroy();
+    }
+  }
+
   function serverThatBound(answer: Answer): number {
     return serverOf(String(answer.json()['unique_id']));
   }
 
-  it('is given a key of the same server as the last one, when none has an INSERT under way', async () => {
+  it('is given a key of the server whose INSERT is about to leave: those of one moment share it', async () => {
+    await startWithReserve([2, 1, 2, 1, 2, 1, 2, 1]);
+    const keys = await shortenAtOnce(4);
+    expect(keys.map(serverOf)).to.deep.equal([1, 1, 1, 1]);
+  });
+
+  it('is given a key of one server and not of all in turn, when none has an INSERT under way', async () => {
     await startWithReserve([2, 1, 2, 1, 2, 1, 2, 1]);
     const servers = [];
     for (let request = 0; request < 3; request += 1) servers.push(serverThatBound(await shortenOne()));
