@@ -91,7 +91,7 @@ export class KeySupply {
 
   /**
    * A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}.
-   * @param wanted the server on which the link had best lie; a key of another one is given when there is none of its
+   * @param wanted the server on which the link had best lie; when there is no key of its, one is given of which there are most
    */
   tryDraw(wanted?: UrlsServer): TakenKey | undefined {
     const taken = this.#waiters.length === 0 ? this.#reserve.take(wanted) : undefined;

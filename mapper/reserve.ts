@@ -1,40 +1,49 @@
 import type { TakenKey } from './key-supply.ts';
 import type { UrlsServer } from './urls-server.ts';
 
-/** Keys held ready, in the order in which they came. */
+/** Keys held ready, by the urls server that their links would lie on; those of one server in the order in which they came. */
 export class Reserve {
-  #keys: TakenKey[] = [];
+  readonly #byServer = new Map<UrlsServer, TakenKey[]>();
+  #size = 0;
 
   get size(): number {
-    return this.#keys.length;
+    return this.#size;
   }
 
   add(taken: TakenKey): void {
-    this.#keys.push(taken);
+    const keys = this.#byServer.get(taken.server);
+    if (keys === undefined) this.#byServer.set(taken.server, [taken]);
+    else keys.push(taken);
+    this.#size += 1;
   }
 
-  /** Removes the first key whose link would lie on `wanted`, or else the first of all. */
+  /** Removes a key of `wanted`, or else of the server of which there are most. */
   take(wanted: UrlsServer | undefined): TakenKey | undefined {
-    const keys = this.#keys;
-    if (wanted === undefined) return keys.shift();
-    let at = 0;
-    for (const { server } of keys) {
-      if (server === wanted) return at === 0 ? keys.shift() : keys.splice(at, 1)[0];
-      at += 1;
-    }
-    return keys.shift();
+    const keys = wanted === undefined ? undefined : this.#byServer.get(wanted);
+    const taken = keys?.shift() ?? this.#most()?.shift();
+    if (taken !== undefined) this.#size -= 1;
+    return taken;
   }
 
   /** Removes those of which `isOut` is true. */
   remove(isOut: (taken: TakenKey) => boolean): TakenKey[] {
-    const kept: TakenKey[] = [];
     const removed: TakenKey[] = [];
-    for (const taken of this.#keys) (isOut(taken) ? removed : kept).push(taken);
-    this.#keys = kept;
+    for (const [server, keys] of this.#byServer) {
+      const kept: TakenKey[] = [];
+      for (const taken of keys) (isOut(taken) ? removed : kept).push(taken);
+      this.#byServer.set(server, kept);
+    }
+    this.#size -= removed.length;
     return removed;
   }
 
   removeAll(): TakenKey[] {
-    return this.#keys.splice(0);
+    return this.remove(() => true);
+  }
+
+  #most(): TakenKey[] | undefined {
+    let most: TakenKey[] | undefined;
+    for (const keys of this.#byServer.values()) if (keys.length > (most?.length ?? 0)) most = keys;
+    return most;
   }
 }

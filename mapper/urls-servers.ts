@@ -33,8 +33,8 @@ export class UrlsServers {
 
   /**
    * Where a new row would be bound soonest and in the best company: by the INSERT that is about to leave, or else by a server that has
-   * none under way. Undefined when all are busy. And when one is down: keys are drawn as they come then, or those of its slots would
-   * be left over and become the whole reserve.
+   * none under way. Undefined when all are busy. And when one is down: or the keys of its slots would be left over, and become the
+   * whole reserve.
    */
   get nextToBind(): UrlsServer | undefined {
     let gathering: UrlsServer | undefined;
