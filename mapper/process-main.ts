@@ -1,4 +1,4 @@
-import './many-shapes.ts';
+import './v8-flags.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';

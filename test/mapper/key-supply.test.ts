@@ -212,17 +212,24 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.have.length(supply.reserveSize);
   });
 
-  it('returns the reserve to the head, those of one server in order, when closed', async () => {
-    const keys = keysOfLetters(100);
+  it('returns the reserve to the head, those of each server in order, when closed', async () => {
+    const letters = keysOfLetters(50);
+    const digits = letters.map((key) => `7${key.slice(1)}`);
+    const keys = letters.flatMap((key, index) => [key, digits[index] ?? '']);
     await fill(0, keys);
     const taken = await supply.draw();
-    await until('the reserve', () => supply.reserveSize > 0);
+    await until('the reserve', () => supply.reserveSize === 8);
+    const held = new Set(supply.heldKeys());
     supply.giveBack(taken);
     await supply.close();
     const left = await content(0);
-    expect(left).to.have.length(100);
     expect(left.toSorted()).to.deep.equal(keys.toSorted());
-    expect(left.slice(0, 7)).to.deep.equal(keys.slice(1, 8));
+    for (const ofServer of [letters, digits]) {
+      const inOrder = ofServer.filter((key) => held.has(key) && key !== taken.key);
+      const returned = left.slice(0, 9).filter((key) => ofServer.includes(key) && key !== taken.key);
+      expect(returned).to.deep.equal(inOrder);
+      expect(returned).to.have.length(4);
+    }
     expect(supply.heldKeys()).to.deep.equal([]);
     expect(await supply.draw().catch((error: unknown) => error)).to.be.instanceOf(NoKeysError);
   });

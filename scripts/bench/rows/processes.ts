@@ -3,14 +3,17 @@ import { controlFault, toPairedRow } from '../paired-row.ts';
 import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
 import { processesOf } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
-import { startMapper } from '../world/mapper.ts';
-import { CONNECTIONS, cpuPerAnswer, httpArm, type HttpSample } from './http-arm.ts';
+import { startMapper, type BenchMapper } from '../world/mapper.ts';
+import { CONNECTIONS, cpuPerAnswer, httpArm, throughput, type HttpSample } from './http-arm.ts';
 import { shortenArm } from './shorten.ts';
 
+/** As many as keep two processes busy; 64 are what one is busy with. */
+const BUSY = 4 * CONNECTIONS;
+
 /**
- * One mapper on two cores must not spend more on each request than on one, under the same load. Beside it is told what two processes spend
- * that have as many connections each as the one: under the same load they share less, half as many rows to an INSERT, half as many requests
- * to a turn of the event loop.
+ * One mapper on two cores must not spend more on each request than on one, under the same load: one that gives both processes enough to do.
+ * Beside it is told what 64 connections cost, with which two processes share less: half as many rows to an INSERT, half as many requests to a
+ * turn of the event loop.
  */
 export const processes: Bench = {
   name: 'processes',
@@ -34,29 +37,30 @@ async function run(context: BenchContext): Promise<BenchRow> {
       watched: [cpuPerAnswer],
       settle: async () => cluster.settle(context.signal),
     });
-  const redirects = await compare('redirects', [
-    httpArm({ context, name: 'two', server: two, requests }),
-    httpArm({ context, name: 'one', server: one, requests }),
-    httpArm({ context, name: 'twice', server: two, requests, connections: 2 * CONNECTIONS }),
-  ]);
-  const shortens = await compare('shortens', [
-    shortenArm(context, cluster, two, 'two'),
-    shortenArm(context, cluster, one, 'one'),
-    shortenArm(context, cluster, two, 'twice', 2 * CONNECTIONS),
-  ]);
+  const loads = (arm: (name: string, server: BenchMapper, connections: number) => Arm<HttpSample>) => [
+    arm('two', two, BUSY),
+    arm('one', one, BUSY),
+    arm('two, few', two, CONNECTIONS),
+    arm('one, few', one, CONNECTIONS),
+  ];
+  const redirects = await compare(
+    'redirects',
+    loads((name, server, connections) => httpArm({ context, name, server, requests, connections })),
+  );
+  const shortens = await compare(
+    'shortens',
+    loads((name, server, connections) => shortenArm(context, cluster, server, name, connections)),
+  );
   const [ofRedirects, ofShortens] = [redirects, shortens].map(({ sequence }) => {
-    const cpu = (arm: string): number => round(typicalOf(sequence, arm, cpuPerAnswer.of));
-    const twice = ratioOf(sequence, 'twice', 'one', cpuPerAnswer.of);
-    return {
-      two: cpu('two'),
-      one: cpu('one'),
-      ...ratioOf(sequence, 'two', 'one', cpuPerAnswer.of),
-      twiceTheConnections: {
-        cpu: cpu('twice'),
-        ratio: round(twice.ratio),
-        interval: twice.interval.map(round),
-      },
+    const beside = (ours: string, other: string) => {
+      const { ratio, interval } = ratioOf(sequence, ours, other, cpuPerAnswer.of);
+      const [two, one] = [ours, other].map((arm) => round(typicalOf(sequence, arm, cpuPerAnswer.of)));
+      const [perSecond, perSecondOfOne] = [ours, other].map((arm) =>
+        round(typicalOf(sequence, arm, throughput.of)),
+      );
+      return { two, one, ratio: round(ratio), interval: interval.map(round), perSecond, perSecondOfOne };
     };
+    return { ...beside('two', 'one'), [`with${CONNECTIONS}Connections`]: beside('two, few', 'one, few') };
   });
   if (ofRedirects === undefined || ofShortens === undefined) throw new RangeError('nothing was measured');
   const isRedirectWorse = ofRedirects.ratio >= ofShortens.ratio;
@@ -69,7 +73,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     ours: 'two',
     beside: 'one',
     of: cpuPerAnswer.of,
-    baseline: `one process, the same ${CONNECTIONS} connections; judged by the worse of redirects and shortens, here ${isRedirectWorse ? 'redirects' : 'shortens'}`,
+    baseline: `one process, the same ${BUSY} connections; judged by the worse of redirects and shortens, here ${isRedirectWorse ? 'redirects' : 'shortens'}`,
     better: 'lower',
     goal: 1.1,
     fault:

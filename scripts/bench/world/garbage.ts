@@ -34,11 +34,12 @@ export async function readLiveMemory(pid: number, port: number): Promise<LiveMem
     // What the first one finalises, only the second one collects.
     await inspector.ask('HeapProfiler.collectGarbage');
     await inspector.ask('HeapProfiler.collectGarbage');
-    await pause(GIVE_BACK_MS);
+    // Before the pause, in which a mapper makes a few MiB of new garbage.
     const { usedSize, backingStorageSize } = await inspector.ask<{
       usedSize: number;
       backingStorageSize: number;
     }>('Runtime.getHeapUsage');
+    await pause(GIVE_BACK_MS);
     return { heap: usedSize + backingStorageSize, resident: residentBytesOf(pid) };
   } finally {
     inspector.close();
