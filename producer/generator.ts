@@ -1,17 +1,23 @@
 import type { KeysDb } from '../db/keys-db.ts';
 import { FencedError } from '../db/store-errors.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import type { Bell } from './bell.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
-export interface GeneratorOptions {
+/** How many unused keys a holder keeps. */
+export interface Stock {
+  /** Below it, it generates at full speed. */
+  readonly low: number;
+  /** So many at a time then; and so many beyond `low` are made little by little. */
+  readonly count: number;
+}
+
+export interface GeneratorOptions extends Stock {
   readonly keysDb: KeysDb;
   readonly epoch: number;
   readonly gate: WriteGate;
-  /** Generate below this many unused keys, `count` at a time. */
-  readonly low: number;
-  readonly count: number;
   readonly log: Log;
   /** Rung by the refill when it found nothing unused. */
   readonly bell: Bell;
@@ -20,6 +26,21 @@ export interface GeneratorOptions {
 
 const LOOK_MS = 1_000;
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
+/** Made at a time while there is no hurry: one INSERT of some milliseconds. */
+const LITTLE = 2_000;
+/** The share of its time in which it generates then: the cores and disks of the servers belong to those who shorten and follow. */
+const LITTLE_SHARE = 1 / 5;
+
+/**
+ * How many keys to generate next, and whether there is a hurry. Pure.
+ *
+ * What is used up is made up for at once but slowly: a hundred thousand keys at full speed take a second of every core, in which shortens wait.
+ */
+export function nextKeys(unused: number, { low, count }: Stock): { count: number; isUrgent: boolean } {
+  if (unused < low) return { count, isUrgent: true };
+  const missing = low + count - unused;
+  return { count: missing < LITTLE ? 0 : LITTLE, isUrgent: false };
+}
 
 /**
  * Keeps unused keys above the low mark while the shard is held, until aborted.
@@ -27,7 +48,7 @@ const BACKOFF = { baseMs: 100, maxMs: 5_000 };
  * @throws FencedError when another reign has begun
  */
 export async function keepGenerated(options: GeneratorOptions, signal: AbortSignal): Promise<void> {
-  const { keysDb, epoch, gate, low, count, log, bell, onUnused } = options;
+  const { keysDb, epoch, gate, log, bell, onUnused } = options;
   let failures = 0;
   while (!signal.aborted) {
     await whenWritable(gate, signal);
@@ -35,12 +56,13 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
     try {
       const { claimedTo, generatedTo } = await keysDb.ownership();
       onUnused(generatedTo - claimedTo);
-      if (generatedTo - claimedTo >= low) {
-        await bell.wait(LOOK_MS, signal);
-      } else {
-        await keysDb.generate({ count, epoch, signal });
-      }
+      const { count, isUrgent } = nextKeys(generatedTo - claimedTo, options);
+      const startedMs = monotonicMs();
+      if (count > 0) await keysDb.generate({ count, epoch, signal });
       failures = 0;
+      if (isUrgent) continue;
+      const tookMs = monotonicMs() - startedMs;
+      await bell.wait(count > 0 ? Math.min(LOOK_MS, tookMs * (1 / LITTLE_SHARE - 1)) : LOOK_MS, signal);
     } catch (error) {
       if (error instanceof FencedError) throw error;
       if (signal.aborted) return;

@@ -53,7 +53,9 @@ export async function generate(
 ): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
   // Used again for every INSERT: thousands of such buffers fragment the process's memory.
-  const scratch = Buffer.allocUnsafeSlow(KEYS_PER_INSERT * (keyspace.length + MAX_ROW_OVERHEAD));
+  const scratch = Buffer.allocUnsafeSlow(
+    Math.min(KEYS_PER_INSERT, request.count) * (keyspace.length + MAX_ROW_OVERHEAD),
+  );
   let added = 0;
   while (added < request.count) {
     request.signal?.throwIfAborted();

@@ -101,8 +101,17 @@ export const VARIABLES = {
     unit: 'minutes',
   },
   BATCH_SIZE: { meaning: 'most key ids claimed at once', default: '20000', unit: 'keys' },
-  UNUSED_LOW: { meaning: 'a holder generates when fewer unused keys remain', default: '50000', unit: 'keys' },
-  GENERATE_COUNT: { meaning: 'how many keys a holder generates at a time', default: '100000', unit: 'keys' },
+  UNUSED_LOW: {
+    meaning: 'a holder generates at full speed when fewer unused keys remain',
+    default: '50000',
+    unit: 'keys',
+  },
+  GENERATE_COUNT: {
+    meaning:
+      'how many keys a holder generates at a time then, and how many beyond that mark it makes little by little',
+    default: '100000',
+    unit: 'keys',
+  },
   HTTP_HOST: { meaning: 'address of the public port', default: '127.0.0.1' },
   HTTP_PORT: { meaning: 'public port; 0 picks a free one', default: '8080' },
   PROCESSES: {

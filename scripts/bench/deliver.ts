@@ -118,6 +118,7 @@ async function watchProducer(
       KEYMILL_POOL_HIGH: String(KEYS_PER_POOL),
       KEYMILL_POOL_HIGH_MAX: String(KEYS_PER_POOL),
       KEYMILL_UNUSED_LOW: '1',
+      KEYMILL_GENERATE_COUNT: '1',
     },
   });
   servers.defer(() => stopProcess(identity, 5_000));

@@ -1,0 +1,84 @@
+import { expect } from 'chai';
+import { Bell } from '../../producer/bell.ts';
+import { keepGenerated, nextKeys } from '../../producer/generator.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { log, reigning, type TestKeysDb } from '../db/keys-db-fixture.ts';
+import { until } from '../until.ts';
+
+describe('the generator', () => {
+  const stock = { low: 50_000, count: 100_000 };
+  for (const { unused, count, isUrgent } of [
+    { unused: 0, count: 100_000, isUrgent: true },
+    { unused: 49_999, count: 100_000, isUrgent: true },
+    { unused: 50_000, count: 2_000, isUrgent: false },
+    { unused: 148_000, count: 2_000, isUrgent: false },
+    { unused: 148_001, count: 0, isUrgent: false },
+    { unused: 9_000_000, count: 0, isUrgent: false },
+  ])
+    it(`with ${unused} unused keys: ${count} more, ${isUrgent ? 'at once' : 'without hurry'}`, () => {
+      expect(nextKeys(unused, stock)).to.deep.equal({ count, isUrgent });
+    });
+
+  interface Call {
+    readonly count: number;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }
+
+  async function watch(
+    test: TestKeysDb,
+    check: (calls: readonly Call[], unused: () => number) => Promise<void>,
+  ): Promise<void> {
+    const calls: Call[] = [];
+    const generate = test.db.generate.bind(test.db);
+    test.db.generate = async (request) => {
+      const fromMs = monotonicMs();
+      const generatedTo = await generate(request);
+      calls.push({ count: request.count, fromMs, toMs: monotonicMs() });
+      return generatedTo;
+    };
+    const stopping = new AbortController();
+    let unused = 0;
+    const running = keepGenerated(
+      {
+        keysDb: test.db,
+        epoch: 1,
+        gate: { mayWrite: () => true },
+        low: 5_000,
+        count: 10_000,
+        log,
+        bell: new Bell(),
+        onUnused: (now) => (unused = now),
+      },
+      stopping.signal,
+    );
+    try {
+      await check(calls, () => unused);
+    } finally {
+      stopping.abort();
+      await running;
+    }
+  }
+
+  it('makes up for what is used little by little, in a fifth of its time', async () => {
+    await using test = await reigning(6_900);
+    await watch(test, async (calls, unused) => {
+      await until('the stock', () => unused() > 14_000);
+      expect(calls.map(({ count }) => count)).to.deep.equal([2_000, 2_000, 2_000, 2_000]);
+      calls.slice(1).forEach(({ fromMs }, index) => {
+        const before = calls[index] as Call;
+        const tookMs = before.toMs - before.fromMs;
+        // A timer may be a millisecond early.
+        expect(fromMs - before.toMs).to.be.at.least(Math.min(1_000, 4 * tookMs) - 2);
+      });
+    });
+  });
+
+  it('hurries when few are left', async () => {
+    await using test = await reigning(0);
+    await watch(test, async (calls, unused) => {
+      await until('the stock', () => unused() > 13_000);
+      expect(calls.map(({ count }) => count)).to.deep.equal([10_000, 2_000, 2_000]);
+    });
+  });
+});
