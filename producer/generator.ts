@@ -4,20 +4,14 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import type { Bell } from './bell.ts';
+import type { Stock, StockLimits } from './stock.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
-/** How many unused keys a holder keeps. */
-export interface Stock {
-  /** Below it, it generates at full speed. */
-  readonly low: number;
-  /** So many at a time then; and so many beyond `low` are made little by little. */
-  readonly count: number;
-}
-
-export interface GeneratorOptions extends Stock {
+export interface GeneratorOptions {
   readonly keysDb: KeysDb;
   readonly epoch: number;
   readonly gate: WriteGate;
+  readonly stock: Stock;
   readonly log: Log;
   /** Rung by the refill when it found nothing unused. */
   readonly bell: Bell;
@@ -30,16 +24,18 @@ const BACKOFF = { baseMs: 100, maxMs: 5_000 };
 const LITTLE = 2_000;
 /** The share of its time in which it generates then: the cores and disks of the servers belong to those who shorten and follow. */
 const LITTLE_SHARE = 1 / 5;
+/** However slow the server is: what is used up meanwhile must be noticed. */
+const MAX_REST_MS = 5_000;
 
 /**
  * How many keys to generate next, and whether there is a hurry. Pure.
  *
  * What is used up is made up for at once but slowly: a hundred thousand keys at full speed take a second of every core, in which shortens wait.
  */
-export function nextKeys(unused: number, { low, count }: Stock): { count: number; isUrgent: boolean } {
+export function nextKeys(unused: number, { low, count }: StockLimits): { count: number; isUrgent: boolean } {
   if (unused < low) return { count, isUrgent: true };
-  const missing = low + count - unused;
-  return { count: missing < LITTLE ? 0 : LITTLE, isUrgent: false };
+  const step = Math.min(LITTLE, count);
+  return { count: low + count - unused < step ? 0 : step, isUrgent: false };
 }
 
 /**
@@ -48,21 +44,22 @@ export function nextKeys(unused: number, { low, count }: Stock): { count: number
  * @throws FencedError when another reign has begun
  */
 export async function keepGenerated(options: GeneratorOptions, signal: AbortSignal): Promise<void> {
-  const { keysDb, epoch, gate, log, bell, onUnused } = options;
+  const { keysDb, epoch, gate, stock, log, bell, onUnused } = options;
   let failures = 0;
   while (!signal.aborted) {
     await whenWritable(gate, signal);
     if (signal.aborted) return;
     try {
       const { claimedTo, generatedTo } = await keysDb.ownership();
-      onUnused(generatedTo - claimedTo);
-      const { count, isUrgent } = nextKeys(generatedTo - claimedTo, options);
+      stock.read(generatedTo - claimedTo);
+      onUnused(stock.unused);
+      const { count, isUrgent } = nextKeys(stock.unused, stock.limits);
       const startedMs = monotonicMs();
       if (count > 0) await keysDb.generate({ count, epoch, signal });
       failures = 0;
       if (isUrgent) continue;
       const tookMs = monotonicMs() - startedMs;
-      await bell.wait(count > 0 ? Math.min(LOOK_MS, tookMs * (1 / LITTLE_SHARE - 1)) : LOOK_MS, signal);
+      await bell.wait(count > 0 ? Math.min(MAX_REST_MS, tookMs * (1 / LITTLE_SHARE - 1)) : LOOK_MS, signal);
     } catch (error) {
       if (error instanceof FencedError) throw error;
       if (signal.aborted) return;

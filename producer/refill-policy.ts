@@ -58,22 +58,35 @@ export function isFilling(
   return wasFilling && pool.high - pool.level >= SMALLEST_SHARE * Math.max(1, heldShards);
 }
 
+export interface RefillMeans {
+  /** Shards held in the whole cluster: their holders share every deficit. */
+  readonly heldShards: number;
+  /** Most keys of a batch. */
+  readonly batchSize: number;
+  /** Unused keys that can be claimed without any hurry to generate more. */
+  readonly spare: number;
+}
+
 /**
  * The next batch, or undefined when no pool needs one.
  *
  * Placement spreads a batch evenly over its targets, so it may hold, per target, what the fullest of them lacks: the
- * fullest drops out after it, and each round ends with one target less. `heldShards` holders share every deficit.
+ * fullest drops out after it, and each round ends with one target less. While no target is at its low watermark there is no hurry:
+ * then only what is spare is claimed, and the pools become full as fast as keys are made little by little.
  */
 export function planRefill(
   pools: readonly PoolView[],
-  heldShards: number,
-  batchSize: number,
+  { heldShards, batchSize, spare }: RefillMeans,
 ): RefillPlan | undefined {
   const needy = pools.filter((pool) => pool.healthy && pool.filling && shareOf(pool, heldShards) > 0);
   if (needy.length === 0) return undefined;
   const perTarget = Math.max(SMALLEST_SHARE, Math.min(...needy.map((pool) => shareOf(pool, heldShards))));
-  const count = Math.min(batchSize, perTarget * needy.length);
-  return { targets: needy.map((pool) => pool.name), count };
+  const wanted = Math.min(batchSize, perTarget * needy.length);
+  const isUrgent = needy.some(({ level, low }) => level <= low);
+  const least = SMALLEST_SHARE * needy.length;
+  // Neither a batch nor what it leaves to be claimed later may be too small.
+  if (!isUrgent && spare < wanted && (spare < least || wanted - spare < least)) return undefined;
+  return { targets: needy.map((pool) => pool.name), count: isUrgent ? wanted : Math.min(wanted, spare) };
 }
 
 function shareOf(pool: Pick<PoolView, 'level' | 'queued' | 'high'>, heldShards: number): number {

@@ -10,6 +10,7 @@ import type { PoolLevels } from './levels.ts';
 import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 import { repeatUntilDone } from './repeat.ts';
+import type { Stock } from './stock.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
 export interface RefillOptions {
@@ -19,6 +20,7 @@ export interface RefillOptions {
   readonly delivery: Delivery;
   readonly levels: PoolLevels;
   readonly gate: WriteGate;
+  readonly stock: Stock;
   readonly batchSize: number;
   readonly log: Log;
   /** Rung when nothing unused was left. */
@@ -60,7 +62,11 @@ export async function refill(
       await delivery.progress(IDLE_MS, stopping);
       continue;
     }
-    const plan = planRefill(viewPools(options), levels.heldShards, options.batchSize);
+    const plan = planRefill(viewPools(options), {
+      heldShards: levels.heldShards,
+      batchSize: options.batchSize,
+      spare: options.stock.spare,
+    });
     if (delivery.waiting >= MAX_WAITING) recycling.refuse();
     const recycles = !recycling.isEmpty && healthyPools(options).length > 0;
     if (!(plan || recycles) || stopping.aborted) {
@@ -95,10 +101,14 @@ export async function refill(
 }
 
 async function claim(options: RefillOptions, plan: RefillPlan, reader: Reader): Promise<boolean> {
-  const { keysDb, epoch } = options;
+  const { keysDb, epoch, stock } = options;
   const parts = partsFor(options, plan.targets);
   const batch = await keysDb.claim({ epoch, after: newestKnown(options, reader), count: plan.count, parts });
-  if (batch) carry(options, batch, batch.lastId - batch.firstId + 1, reader);
+  if (batch) {
+    const size = batch.lastId - batch.firstId + 1;
+    stock.claimed(size);
+    carry(options, batch, size, reader);
+  }
   return batch !== undefined;
 }
 

@@ -17,6 +17,7 @@ import { Recycler, type RecycleResult } from './recycle.ts';
 import { RecycleQueue } from './recycle-queue.ts';
 import { refill } from './refill.ts';
 import { repeatUntilDone } from './repeat.ts';
+import { Stock, type StockLimits } from './stock.ts';
 
 export interface ReignOptions {
   readonly shard: string;
@@ -27,7 +28,7 @@ export interface ReignOptions {
   readonly pools: readonly Pool[];
   readonly levels: PoolLevels;
   readonly batchSize: number;
-  readonly generation: { readonly low: number; readonly count: number };
+  readonly generation: StockLimits;
   /** Where else a key can be, for the search for leaked ones. */
   readonly surroundings: Omit<SuspectSearchOptions, 'keysDb' | 'pools' | 'log'>;
   readonly metrics: ProducerMetrics;
@@ -195,15 +196,13 @@ export class Reign {
     const stopping = AbortSignal.any([over, this.#stopping.signal]);
     const exhausted = new Bell();
     const recycling = new RecycleQueue();
+    const stock = new Stock(generation);
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
-    const generator = keepGenerated(
-      { keysDb, epoch, gate, ...generation, log, bell: exhausted, onUnused },
-      stopping,
-    );
+    const generator = keepGenerated({ keysDb, epoch, gate, stock, log, bell: exhausted, onUnused }, stopping);
     generator.catch((error: unknown) => this.#fail(error));
     void this.#beginRecycling(recycling, stopping).run();
     await refill(
-      { keysDb, epoch, lanes, delivery, levels, gate, batchSize, log, exhausted, recycling },
+      { keysDb, epoch, lanes, delivery, levels, gate, stock, batchSize, log, exhausted, recycling },
       stopping,
       over,
     );

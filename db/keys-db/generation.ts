@@ -1,5 +1,5 @@
 import { codeOf } from '../../runtime/errors.ts';
-import type { Keyspace } from '../keyspace/key.ts';
+import { MAX_LENGTH, type Keyspace } from '../keyspace/key.ts';
 import { findUnissuable } from '../keyspace/reserved.ts';
 import type { Mysql } from '../mysql.ts';
 import {
@@ -52,27 +52,27 @@ export async function generate(
   request: GenerateRequest,
 ): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
-  // Used again for every INSERT: thousands of such buffers fragment the process's memory.
-  const scratch = Buffer.allocUnsafeSlow(
-    Math.min(KEYS_PER_INSERT, request.count) * (keyspace.length + MAX_ROW_OVERHEAD),
-  );
   let added = 0;
+  let inserts = INSERTS_PER_PUBLICATION;
   while (added < request.count) {
     request.signal?.throwIfAborted();
     if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
     const wanted = {
       firstId: generatedTo + 1,
       count: request.count - added,
+      inserts,
       signal: request.signal,
-      scratch,
     };
     const stretch = await insertStretch(db, keyspace, region, wanted);
     if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
       generatedTo = stretch.lastId;
       added += stretch.size;
+      inserts = Math.min(INSERTS_PER_PUBLICATION, 2 * inserts);
       request.onProgress?.(added);
     } else {
-      // Another generator was here, or another reign began: read again and go on from there.
+      // Another generator was here, or another reign began: read again and go on from there. A little at a time: beside one that
+      // publishes more often, a long stretch would never come to its end unovertaken.
+      inserts = 1;
       ({ epoch, generatedTo } = await readOwnership(db));
     }
   }
@@ -80,8 +80,8 @@ export async function generate(
 }
 
 /**
- * Inserts some chunks, two at a time: one statement keeps only one of the server's cores busy. All of them have succeeded
- * when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
+ * Makes at most so many INSERTs, two at a time: one statement keeps only one of the server's cores busy. All of them have
+ * succeeded when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
  */
 async function insertStretch(
   db: Mysql,
@@ -90,9 +90,9 @@ async function insertStretch(
   {
     firstId,
     count,
+    inserts,
     signal,
-    scratch,
-  }: { firstId: number; count: number; signal: AbortSignal | undefined; scratch: Buffer },
+  }: { firstId: number; count: number; inserts: number; signal: AbortSignal | undefined },
 ): Promise<{ lastId: number; size: number }> {
   if (firstId > keyspace.maxId) {
     throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
@@ -101,9 +101,9 @@ async function insertStretch(
   let lastId = firstId - 1;
   const gaps: number[] = [];
   const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
-  for (let i = 0; i < INSERTS_PER_PUBLICATION && size < count && lastId < keyspace.maxId; i += 1) {
+  for (let i = 0; i < inserts && size < count && lastId < keyspace.maxId; i += 1) {
     if (signal?.aborted) break;
-    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size), scratch);
+    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
     await lanes[i % LANES];
     const inserting = insertChunk(db, lastId + 1, chunk);
     // Awaited some turns later; until then a failure must not count as unhandled.
@@ -118,22 +118,18 @@ async function insertStretch(
   return { lastId, size };
 }
 
-function makeChunk(
-  keyspace: Keyspace,
-  region: number,
-  firstId: number,
-  count: number,
-  scratch: Buffer,
-): Chunk {
+function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
   const ids = Math.min(count, keyspace.maxId - firstId + 1);
   const keys = keyspace.bytesOf(region, firstId, ids);
   const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);
-  const values = writeRows(scratch, keys, keyspace.length, firstId, new Set(gaps));
+  const values = writeRows(keys, keyspace.length, firstId, new Set(gaps));
   return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
 }
 
 /** Of `(1125899906842623,'0123456789'),` what is not the key. */
 const MAX_ROW_OVERHEAD = 22;
+/** Used again for every INSERT, whose text is made of it at once: thousands of such buffers fragment the process's memory. */
+const scratch = Buffer.allocUnsafeSlow(KEYS_PER_INSERT * (MAX_LENGTH + MAX_ROW_OVERHEAD));
 const OPEN = 0x28;
 const CLOSE = 0x29;
 const QUOTE = 0x27;
@@ -141,28 +137,22 @@ const COMMA = 0x2c;
 const ZERO = 0x30;
 
 /** `(id,'key'),…` byte by byte: a string for each key would double the memory that the process needs. */
-function writeRows(
-  rows: Buffer,
-  keys: Buffer,
-  length: number,
-  firstId: number,
-  gaps: ReadonlySet<number>,
-): string {
+function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
   const count = keys.length / (length + 1);
   let at = 0;
   for (let i = 0; i < count; i += 1) {
     if (gaps.has(firstId + i)) continue;
-    if (at > 0) rows[at++] = COMMA;
-    rows[at++] = OPEN;
-    at = writeNumber(rows, at, firstId + i);
-    rows[at++] = COMMA;
-    rows[at++] = QUOTE;
+    if (at > 0) scratch[at++] = COMMA;
+    scratch[at++] = OPEN;
+    at = writeNumber(scratch, at, firstId + i);
+    scratch[at++] = COMMA;
+    scratch[at++] = QUOTE;
     const key = i * (length + 1);
-    for (let c = 0; c < length; c += 1) rows[at++] = keys[key + c] ?? 0;
-    rows[at++] = QUOTE;
-    rows[at++] = CLOSE;
+    for (let c = 0; c < length; c += 1) scratch[at++] = keys[key + c] ?? 0;
+    scratch[at++] = QUOTE;
+    scratch[at++] = CLOSE;
   }
-  return rows.toString('latin1', 0, at);
+  return scratch.toString('latin1', 0, at);
 }
 
 function writeNumber(bytes: Buffer, at: number, number: number): number {

@@ -39,7 +39,7 @@ export interface Place {
 }
 
 const MIN_LENGTH = 6;
-const MAX_LENGTH = 10;
+export const MAX_LENGTH = 10;
 
 export function createKeyspace({ length, secret, regionBits }: KeyspaceOptions): Keyspace {
   if (!Number.isInteger(length) || length < MIN_LENGTH || length > MAX_LENGTH) {

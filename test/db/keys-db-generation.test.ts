@@ -3,6 +3,8 @@ import { openKeysDb } from '../../db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable } from '../../db/keyspace/reserved.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { pause } from '../../runtime/retry.ts';
 import { keyspace, log, partsFor, reigning, testKeysDb, type TestKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { startWire, through } from './wire.ts';
@@ -48,6 +50,24 @@ describe('keys-db: generation', () => {
     expect(await stored(test)).to.have.length(21_000);
     expect(await test.db.counts()).to.deep.equal({ unused: 21_000, used: 0 });
   });
+
+  it('comes to its end beside one that publishes little and often, as a holder does', async () => {
+    await using test = await reigning(0);
+    await using holder = openKeysDb({ name: 'keys-db-1', url: test.url, region: 0, keyspace, log });
+    const done = new AbortController();
+    let trickled = 0;
+    const trickle = async (): Promise<void> => {
+      while (!done.signal.aborted) {
+        const startedMs = monotonicMs();
+        await holder.generate({ count: 2_000, epoch: 1 });
+        trickled += 2_000;
+        await pause(4 * (monotonicMs() - startedMs));
+      }
+    };
+    await Promise.all([trickle(), test.db.generate({ count: 200_000 }).finally(() => done.abort())]);
+    expect(await stored(test)).to.have.length.at.least(200_000 + trickled);
+    expect(trickled).to.be.above(2_000);
+  }).timeout(30_000);
 
   it('by two at the same time gives each its share, with no key twice', async () => {
     await using test = await reigning(0);

@@ -1,22 +1,26 @@
 import { expect } from 'chai';
 import { Bell } from '../../producer/bell.ts';
 import { keepGenerated, nextKeys } from '../../producer/generator.ts';
+import { Stock } from '../../producer/stock.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { log, reigning, type TestKeysDb } from '../db/keys-db-fixture.ts';
 import { until } from '../until.ts';
 
 describe('the generator', () => {
-  const stock = { low: 50_000, count: 100_000 };
-  for (const { unused, count, isUrgent } of [
+  const usual = { low: 50_000, count: 100_000 };
+  for (const { limits = usual, unused, count, isUrgent } of [
     { unused: 0, count: 100_000, isUrgent: true },
     { unused: 49_999, count: 100_000, isUrgent: true },
     { unused: 50_000, count: 2_000, isUrgent: false },
     { unused: 148_000, count: 2_000, isUrgent: false },
     { unused: 148_001, count: 0, isUrgent: false },
     { unused: 9_000_000, count: 0, isUrgent: false },
+    { limits: { low: 1, count: 1 }, unused: 0, count: 1, isUrgent: true },
+    { limits: { low: 1, count: 1 }, unused: 1, count: 1, isUrgent: false },
+    { limits: { low: 1, count: 1 }, unused: 2, count: 0, isUrgent: false },
   ])
-    it(`with ${unused} unused keys: ${count} more, ${isUrgent ? 'at once' : 'without hurry'}`, () => {
-      expect(nextKeys(unused, stock)).to.deep.equal({ count, isUrgent });
+    it(`with ${unused} unused keys of ${limits.low} + ${limits.count}: ${count} more, ${isUrgent ? 'at once' : 'without hurry'}`, () => {
+      expect(nextKeys(unused, limits)).to.deep.equal({ count, isUrgent });
     });
 
   interface Call {
@@ -44,8 +48,7 @@ describe('the generator', () => {
         keysDb: test.db,
         epoch: 1,
         gate: { mayWrite: () => true },
-        low: 5_000,
-        count: 10_000,
+        stock: new Stock({ low: 5_000, count: 10_000 }),
         log,
         bell: new Bell(),
         onUnused: (now) => (unused = now),

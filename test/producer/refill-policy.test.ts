@@ -83,7 +83,25 @@ describe('planRefill', () => {
     ['the smallest worthwhile part', [pool('a', { level: 4_990 })], 1, 9_999, { targets: ['a'], count: 50 }],
   ];
   for (const [what, pools, held, batchSize, plan] of cases) {
-    it(what, () => expect(planRefill(pools, held, batchSize)).to.deep.equal(plan));
+    it(what, () =>
+      expect(planRefill(pools, { heldShards: held, batchSize, spare: 1_000 })).to.deep.equal(plan),
+    );
+  }
+
+  const above = { level: 2_001 };
+  const hurries: [what: string, pools: PoolView[], spare: number, count: number | undefined][] = [
+    ['at the low watermark: whatever is wanted', [pool('a', { level: 2_000 })], 0, 3_000],
+    ['one of two at it', [pool('a', { level: 2_000 }), pool('b', above)], 0, 5_998],
+    ['above it: what is spare', [pool('a', above)], 700, 700],
+    ['above it: no more than is wanted', [pool('a', above)], 7_000, 2_999],
+    ['above it: nothing for what is not worth a batch', [pool('a', above), pool('b', above)], 99, undefined],
+    ['above it: nothing that leaves less than a batch', [pool('a', above)], 2_950, undefined],
+    ['above it: that little when no more is wanted', [pool('a', { level: 4_990 })], 50, 50],
+  ];
+  for (const [what, pools, spare, count] of hurries) {
+    it(what, () => {
+      expect(planRefill(pools, { heldShards: 1, batchSize: 9_999, spare })?.count).to.equal(count);
+    });
   }
 
   it('fills any set of pools in bounded rounds, overshooting by no more than a small part', () => {
@@ -98,7 +116,7 @@ describe('planRefill', () => {
             filling[i] = isFilling({ level, low: 2_000, high: 5_000 }, filling[i] ?? false, held);
           });
           const views = now.map((level, i) => pool(String(i), { level, filling: filling[i] ?? false }));
-          const plan = planRefill(views, held, 20_000);
+          const plan = planRefill(views, { heldShards: held, batchSize: 20_000, spare: 20_000 });
           if (!plan) break;
           rounds += 1;
           expect(rounds).to.be.at.most(60 * start.length);
