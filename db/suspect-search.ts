@@ -1,4 +1,5 @@
 import type { Log } from '../runtime/log.ts';
+import { AT_ONCE, type Pace } from '../runtime/pace.ts';
 import { findBound } from './audit/bound.ts';
 import { lookAround, type Sightings } from './audit/sightings.ts';
 import type { AuditSources } from './audit/sources.ts';
@@ -28,6 +29,8 @@ export const MAX_DUE = 10_000;
 /** A search that finds more than this missing goes no further: the rest is found after these were recycled. */
 const MAX_MISSING = 200_000;
 const RANGES_PER_RECORD = 20;
+/** Ids looked for at a time: a piece of some milliseconds. */
+const IDS_PER_PIECE = 2_000;
 
 /**
  * The holder's regular search for keys that a crash has stranded: it records what is missing as suspects, clears those that
@@ -45,17 +48,18 @@ export class SuspectSearch {
   }
 
   /**
-   * One pass. @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
+   * One pass. However long it takes nothing is overlooked: places are looked at in the direction in which keys flow.
+   * @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
    * Modelled in test/model/hand-off.pml.
    */
-  async run(signal?: AbortSignal): Promise<SearchResult> {
+  async run(signal?: AbortSignal, pace: Pace = AT_ONCE): Promise<SearchResult> {
     const { keysDb, log } = this.#options;
     const { claimedTo } = await keysDb.ownership();
-    const sightings = await this.#lookAround(signal);
+    const sightings = await this.#lookAround(pace, signal);
     if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable);
-    const pass = await this.#searchRanges(claimedTo, sightings, signal);
+    const pass = await this.#searchRanges(claimedTo, sightings, pace, signal);
     if (pass.unreachable.length > 0) return incomplete(pass.unreachable);
-    const again = await this.#seekAgain(pass.missing, signal);
+    const again = await this.#seekAgain(pass.missing, pace, signal);
     if (again.unreachable.length > 0) return incomplete(again.unreachable);
     const { missing } = again;
     await this.#record(missing, pass.searchedTo);
@@ -65,16 +69,17 @@ export class SuspectSearch {
     return { complete: true, unreachable: [], missing: missing.size, due };
   }
 
-  async #lookAround(signal: AbortSignal | undefined): Promise<Sightings> {
-    return lookAround({ ...this.#options, keysDbs: [this.#options.keysDb] }, signal);
+  async #lookAround(pace: Pace, signal: AbortSignal | undefined): Promise<Sightings> {
+    return lookAround({ ...this.#options, keysDbs: [this.#options.keysDb] }, signal, pace);
   }
 
   async #searchRanges(
     claimedTo: number,
     sightings: Sightings,
+    pace: Pace,
     signal: AbortSignal | undefined,
   ): Promise<{ missing: IssuedKey[]; searchedTo: number; unreachable: string[] }> {
-    const { keysDb, urlsDbs } = this.#options;
+    const { keysDb } = this.#options;
     this.#settled ??= new Set(await keysDb.settledRanges());
     const missing: IssuedKey[] = [];
     const settled: number[] = [];
@@ -82,19 +87,35 @@ export class SuspectSearch {
     for (let range = 0; searchedTo < claimedTo && missing.length < MAX_MISSING; range += 1) {
       const last = Math.min((range + 1) * SETTLED_RANGE, claimedTo);
       if (!this.#settled.has(range)) {
-        signal?.throwIfAborted();
-        const keys = await keysDb.keysBetween(range * SETTLED_RANGE + 1, last);
-        const unseen = keys.filter(({ id }) => !sightings.find(keysDb.region, id));
-        const { bound, unreachable } = await findBound(urlsDbs, unseen.map(keyOf));
-        if (unreachable.length > 0) return { missing: [], searchedTo, unreachable };
-        missing.push(...unseen.filter(({ key }) => !bound.has(key)));
-        if (bound.size === keys.length && last === (range + 1) * SETTLED_RANGE) settled.push(range);
+        let isBound = last === (range + 1) * SETTLED_RANGE;
+        for (let first = range * SETTLED_RANGE + 1; first <= last; first += IDS_PER_PIECE) {
+          signal?.throwIfAborted();
+          const ids = { first, last: Math.min(first + IDS_PER_PIECE - 1, last) };
+          const found = await pace.piece(async () => this.#searchIds(ids, sightings));
+          if (found.unreachable.length > 0)
+            return { missing: [], searchedTo, unreachable: found.unreachable };
+          missing.push(...found.missing);
+          isBound &&= found.isBound;
+        }
+        if (isBound) settled.push(range);
         if (settled.length === RANGES_PER_RECORD) await this.#settle(settled.splice(0));
       }
       searchedTo = last;
     }
     await this.#settle(settled);
     return { missing, searchedTo, unreachable: [] };
+  }
+
+  async #searchIds(
+    { first, last }: { first: number; last: number },
+    sightings: Sightings,
+  ): Promise<{ missing: IssuedKey[]; isBound: boolean; unreachable: string[] }> {
+    const { keysDb, urlsDbs } = this.#options;
+    const keys = await keysDb.keysBetween(first, last);
+    const unseen = keys.filter(({ id }) => !sightings.find(keysDb.region, id));
+    const { bound, unreachable } = await findBound(urlsDbs, unseen.map(keyOf));
+    const missing = unseen.filter(({ key }) => !bound.has(key));
+    return { missing, isBound: bound.size === keys.length, unreachable };
   }
 
   async #settle(ranges: readonly number[]): Promise<void> {
@@ -106,17 +127,22 @@ export class SuspectSearch {
   /** A key put back against the stream, or on the wire, is somewhere by now. */
   async #seekAgain(
     missing: readonly IssuedKey[],
+    pace: Pace,
     signal: AbortSignal | undefined,
   ): Promise<{ missing: Set<number>; unreachable: readonly string[] }> {
     if (missing.length === 0) return { missing: new Set(), unreachable: [] };
     const { keysDb, urlsDbs } = this.#options;
-    const sightings = await this.#lookAround(signal);
-    const { bound, unreachable } = await findBound(urlsDbs, missing.map(keyOf));
-    const still = missing.filter(({ id, key }) => !bound.has(key) && !sightings.find(keysDb.region, id));
-    return {
-      missing: new Set(still.map(({ id }) => id)),
-      unreachable: [...sightings.unreachable, ...unreachable],
-    };
+    const sightings = await this.#lookAround(pace, signal);
+    const still = new Set<number>();
+    for (let at = 0; at < missing.length; at += IDS_PER_PIECE) {
+      signal?.throwIfAborted();
+      const some = missing.slice(at, at + IDS_PER_PIECE);
+      const { bound, unreachable } = await pace.piece(async () => findBound(urlsDbs, some.map(keyOf)));
+      if (unreachable.length > 0) return { missing: still, unreachable };
+      for (const { id, key } of some)
+        if (!bound.has(key) && !sightings.find(keysDb.region, id)) still.add(id);
+    }
+    return { missing: still, unreachable: sightings.unreachable };
   }
 
   async #record(missing: ReadonlySet<number>, searchedTo: number): Promise<void> {

@@ -1,6 +1,9 @@
 import type { ClickFlush, ClickRow, ClicksDb } from '../db/clicks.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../db/store-errors.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { restAfter } from '../runtime/pace.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
@@ -15,8 +18,8 @@ export interface ClickLedgerOptions {
   readonly log: Log;
 }
 
-/** One INSERT: large enough that many clicks cost little, small enough to hold its locks for milliseconds. */
-const MAX_ROWS = 1_000;
+/** One INSERT: large enough that many clicks cost little, small enough that it takes the server a few milliseconds. */
+const MAX_ROWS = 500;
 
 /**
  * What one urls server has not been told yet. One numbered flush is under way at a time; it is repeated, as it is, until the server
@@ -26,6 +29,7 @@ export class ClickLedger {
   readonly #options: ClickLedgerOptions;
   /** Clicks by day and key. More than one day only around midnight, or while the server is away. */
   readonly #waiting = new Map<string, Map<string, number>>();
+  readonly #hurry = new AbortController();
   #waitingKeys = 0;
   #sending: ClickFlush | undefined;
   #seq = 0;
@@ -53,17 +57,28 @@ export class ClickLedger {
     if (before === undefined) this.#waitingKeys += 1;
   }
 
-  /** Sends what waits, until nothing does or the server does not confirm: then the rest waits for the next call. Never rejects. */
+  /**
+   * Sends what waits, until nothing does or the server does not confirm: then the rest waits for the next call. Never rejects.
+   *
+   * Between two INSERTs it rests, unless half of what may wait does: nobody waits for clicks, and many INSERTs in a row hold up those
+   * whom somebody waits for.
+   */
   async flush(): Promise<void> {
     this.#flushing ??= this.#sendAll().finally(() => (this.#flushing = undefined));
     return this.#flushing;
   }
 
+  /** From now on without rests: the process ends. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
   async #sendAll(): Promise<void> {
-    const { db, isUp, onStored, log } = this.#options;
+    const { db, isUp, maxKeys, onStored, log } = this.#options;
     while (isUp()) {
       this.#sending ??= this.#takeNext();
       if (this.#sending === undefined) return;
+      const startedMs = monotonicMs();
       try {
         await db.add(this.#sending);
       } catch (error) {
@@ -76,6 +91,8 @@ export class ClickLedger {
       }
       onStored(clicksIn(this.#sending.rows));
       this.#sending = undefined;
+      if (this.#waitingKeys > 0 && this.#waitingKeys < maxKeys / 2)
+        await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#hurry.signal);
     }
   }
 

@@ -60,6 +60,7 @@ export class ClickCounter implements Clicks {
   /** Stores what is counted, for a bounded time. @returns how many keys' clicks are lost */
   async close(): Promise<number> {
     this.#stopping.abort();
+    for (const ledger of this.#options.ledgers) ledger.hurry();
     await this.#running;
     await this.#handOver();
     await withDeadline('storing clicks', CLOSE_TIMEOUT_MS, async (signal) => {

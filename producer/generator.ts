@@ -2,6 +2,7 @@ import type { KeysDb } from '../db/keys-db.ts';
 import { FencedError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { restAfter } from '../runtime/pace.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import type { Bell } from './bell.ts';
 import type { Stock, StockLimits } from './stock.ts';
@@ -22,10 +23,6 @@ const LOOK_MS = 1_000;
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
 /** Made at a time while there is no hurry: one INSERT of some milliseconds. */
 const LITTLE = 2_000;
-/** The share of its time in which it generates then: the cores and disks of the servers belong to those who shorten and follow. */
-const LITTLE_SHARE = 1 / 5;
-/** However slow the server is: what is used up meanwhile must be noticed. */
-const MAX_REST_MS = 5_000;
 
 /**
  * How many keys to generate next, and whether there is a hurry. Pure.
@@ -59,7 +56,7 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
       failures = 0;
       if (isUrgent) continue;
       const tookMs = monotonicMs() - startedMs;
-      await bell.wait(count > 0 ? Math.min(MAX_REST_MS, tookMs * (1 / LITTLE_SHARE - 1)) : LOOK_MS, signal);
+      await bell.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
     } catch (error) {
       if (error instanceof FencedError) throw error;
       if (signal.aborted) return;

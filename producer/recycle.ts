@@ -1,6 +1,7 @@
 import type { SuspectSearch } from '../db/suspect-search.ts';
 import { MAX_DUE } from '../db/suspect-search.ts';
 import type { Log } from '../runtime/log.ts';
+import { AT_ONCE, Unhurried, type Pace } from '../runtime/pace.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 
@@ -10,6 +11,8 @@ export interface RecyclerOptions {
   readonly queue: Pick<RecycleQueue, 'offer'>;
   readonly log: Log;
   readonly onRecycled: (keys: number) => void;
+  /** From the end of one search of its own accord to the next, in ms. Default a minute. */
+  readonly everyMs?: number;
   /** Aborted when the reign ends. */
   readonly signal: AbortSignal;
 }
@@ -32,40 +35,52 @@ export function sumOf(results: readonly RecycleResult[]): RecycleResult {
   };
 }
 
-const EVERY_MS = 60_000;
+const USUAL_EVERY_MS = 60_000;
 /** One pass finds as much as one batch may hold; after a great loss many follow each other. */
 const MAX_PASSES = 50;
 
-/** The holder's audit of its own shard: once a minute, and when an operator asks. */
+/** The holder's audit of its own shard: a minute after the last one, without hurry, and at once when an operator asks. */
 export class Recycler {
   readonly #options: RecyclerOptions;
   #last: Promise<unknown> = Promise.resolve();
+  #asked = 0;
 
   constructor(options: RecyclerOptions) {
     this.#options = options;
   }
 
   async run(): Promise<void> {
-    const { signal, log } = this.#options;
+    const { everyMs = USUAL_EVERY_MS, signal, log } = this.#options;
     // Not all shards in the same second.
-    await pauseQuietly(EVERY_MS * (0.5 + Math.random() / 2), signal);
+    await pauseQuietly(everyMs * (0.5 + Math.random() / 2), signal);
     while (!signal.aborted) {
-      await this.recycle().catch((error: unknown) => {
+      const unhurried = new Unhurried(() => this.#asked > 0, signal);
+      await this.#search(unhurried).catch((error: unknown) => {
         if (!signal.aborted)
-          log.info({ error }, 'search for leaked keys not finished; the next one is in a minute');
+          log.info({ error }, 'search for leaked keys not finished; it will be repeated');
       });
-      await pauseQuietly(EVERY_MS, signal);
+      await pauseQuietly(everyMs, signal);
     }
   }
 
   /**
-   * Searches, and claims again what has been missing longer than the quarantine. One search at a time. When the reign ends
+   * Searches, and claims again what has been missing longer than the quarantine. One search at a time; the one under way
+   * hurries up. When the reign ends
    * meanwhile its shard counts as unreachable: the next holder searches anew.
    * Modelled in test/model/hand-off.pml.
    */
   async recycle(): Promise<RecycleResult> {
+    this.#asked += 1;
+    try {
+      return await this.#search(AT_ONCE);
+    } finally {
+      this.#asked -= 1;
+    }
+  }
+
+  async #search(pace: Pace): Promise<RecycleResult> {
     const { shard, signal } = this.#options;
-    const mine = this.#last.then(() => this.#passes());
+    const mine = this.#last.then(() => this.#passes(pace));
     this.#last = mine.catch(() => undefined);
     return mine.catch((error: unknown) => {
       if (signal.aborted) return { recycled: 0, missing: 0, unreachable: [shard] };
@@ -73,11 +88,11 @@ export class Recycler {
     });
   }
 
-  async #passes(): Promise<RecycleResult> {
+  async #passes(pace: Pace): Promise<RecycleResult> {
     const { search, queue, onRecycled, signal, log } = this.#options;
     let recycled = 0;
     for (let pass = 1; ; pass += 1) {
-      const { due, missing, unreachable } = await search.run(signal);
+      const { due, missing, unreachable } = await search.run(signal, pace);
       if (due.length > 0 && (await queue.offer(due, signal))) {
         recycled += due.length;
         onRecycled(due.length);

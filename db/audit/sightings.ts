@@ -2,6 +2,7 @@ import type { KeysDb } from '../keys-db.ts';
 import { placementOf } from '../keyspace/placement.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { Pool } from '../pool.ts';
+import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { AuditSources } from './sources.ts';
 
 /** Places before the urls databases, in the direction in which keys flow. */
@@ -17,7 +18,8 @@ export interface Sighting {
   repeated: boolean;
 }
 
-const KEYS_PER_PAGE = 10_000;
+/** A piece of some milliseconds, for the store and for whoever reads it. */
+const KEYS_PER_PAGE = 2_000;
 
 /** The keys seen on their way, by region and id: as many as pools and mappers hold, however many were ever issued. */
 export class Sightings {
@@ -58,6 +60,7 @@ export class Sightings {
 export async function lookAround(
   sources: Pick<AuditSources, 'keyspace' | 'keysDbs' | 'pools' | 'reserves'>,
   signal?: AbortSignal,
+  pace: Pace = AT_ONCE,
 ): Promise<Sightings> {
   const { keyspace, keysDbs, pools } = sources;
   const sightings = new Sightings(
@@ -72,8 +75,8 @@ export async function lookAround(
       sightings.unreachable.push(name);
     }
   };
-  await Promise.all(keysDbs.map((db) => attempt(db.name, () => lookAtPending(db, sightings))));
-  await Promise.all(pools.map((pool) => attempt(pool.name, () => lookAtPool(pool, sightings, signal))));
+  await Promise.all(keysDbs.map((db) => attempt(db.name, () => lookAtPending(db, sightings, pace))));
+  await Promise.all(pools.map((pool) => attempt(pool.name, () => lookAtPool(pool, sightings, pace, signal))));
   await attempt('mappers', async () => {
     for (const { mapper, keys } of await sources.reserves()) {
       if (keys) sightings.see('reserved', mapper, keys);
@@ -84,9 +87,9 @@ export async function lookAround(
   return sightings;
 }
 
-async function lookAtPending(db: KeysDb, sightings: Sightings): Promise<void> {
+async function lookAtPending(db: KeysDb, sightings: Sightings, pace: Pace): Promise<void> {
   for (const batch of await db.pendingBatches()) {
-    const keys = await db.keysOf(batch);
+    const keys = await pace.piece(async () => db.keysOf(batch));
     const waiting = keys.filter(
       ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.delivered !== true,
     );
@@ -99,11 +102,14 @@ async function lookAtPending(db: KeysDb, sightings: Sightings): Promise<void> {
 }
 
 /** Paged from the tail: takes shift the positions counted from the head (a page from there missed 180 keys of 19,780). */
-async function lookAtPool(pool: Pool, sightings: Sightings, signal?: AbortSignal): Promise<void> {
+async function lookAtPool(pool: Pool, sightings: Sightings, pace: Pace, signal?: AbortSignal): Promise<void> {
   for (let fromTail = 0; ; fromTail += KEYS_PER_PAGE) {
     signal?.throwIfAborted();
-    const keys = await pool.page(fromTail, KEYS_PER_PAGE);
-    sightings.see('pooled', pool.name, keys);
-    if (keys.length < KEYS_PER_PAGE) return;
+    const seen = await pace.piece(async () => {
+      const keys = await pool.page(fromTail, KEYS_PER_PAGE);
+      sightings.see('pooled', pool.name, keys);
+      return keys.length;
+    });
+    if (seen < KEYS_PER_PAGE) return;
   }
 }

@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
 import { ClickLedger } from '../../mapper/click-ledger.ts';
 import { ClickCounter } from '../../mapper/clicks.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
+import { pause } from '../../runtime/retry.ts';
 import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
 import { until } from '../until.ts';
 
@@ -73,6 +75,52 @@ describe('a click counter', () => {
     for (const key of [0, 1_234, 2_499]) expect((await db.of(`key-${key}`)).total).to.equal(1);
     expect(dropped).to.equal(0);
     await counter.close();
+  });
+
+  interface Add {
+    readonly fromMs: number;
+    readonly toMs: number;
+  }
+
+  /** Has each INSERT take so long more. */
+  function slowDown(ms: number): Add[] {
+    const adds: Add[] = [];
+    const add = db.add.bind(db);
+    db.add = async (flush) => {
+      const fromMs = monotonicMs();
+      await pause(ms);
+      const outcome = await add(flush);
+      adds.push({ fromMs, toMs: monotonicMs() });
+      return outcome;
+    };
+    return adds;
+  }
+
+  function restsOf(adds: readonly Add[]): number[] {
+    return adds.slice(1).map(({ fromMs }, i) => fromMs - (adds[i]?.toMs ?? 0));
+  }
+
+  it('rests between INSERTs, for nobody waits for them', async () => {
+    const adds = slowDown(20);
+    const counter = openCounter(50_000, 5);
+    for (let key = 0; key < 2_000; key += 1) counter.count(`key-${key}`);
+    await until('everything to be stored', () => counter.size === 0);
+    expect(adds).to.have.length(4);
+    for (const rest of restsOf(adds)) expect(rest).to.be.at.least(70);
+    await counter.close();
+  });
+
+  it('does not rest while half of what may wait does, nor when it is closed', async () => {
+    const adds = slowDown(100);
+    const counter = openCounter(3_000, 5);
+    for (let key = 0; key < 3_000; key += 1) counter.count(`key-${key}`);
+    await until('less than half to wait', () => adds.length === 4);
+    await until('a rest', () => ledger.size === 1_000);
+    const closedMs = monotonicMs();
+    expect(await counter.close()).to.equal(0);
+    expect(monotonicMs() - closedMs).to.be.lessThan(700);
+    for (const rest of restsOf(adds).slice(0, 3)) expect(rest).to.be.lessThan(200);
+    expect((await db.of('key-2999')).total).to.equal(1);
   });
 
   it('counts for the UTC day in which an interval begins', async () => {

@@ -4,6 +4,9 @@ import { mapperPath } from '../../coordinator/paths.ts';
 import { Recycler } from '../../producer/recycle.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
 import { migrate } from '../../db/migrate.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { AT_ONCE } from '../../runtime/pace.ts';
+import { pause } from '../../runtime/retry.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
@@ -31,6 +34,41 @@ describe('a search for leaked keys', () => {
     setImmediate(() => reign.abort());
     expect(await result).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['keys-db-1'] });
   });
+
+  it('rests between its pieces, until an operator asks for one', async () => {
+    const reign = new AbortController();
+    const searches: { ms: number }[] = [];
+    const recycler = new Recycler({
+      shard: 'keys-db-1',
+      search: {
+        run: async (_, pace = AT_ONCE) => {
+          const startedMs = monotonicMs();
+          const search = { ms: Number.NaN };
+          searches.push(search);
+          for (let piece = 0; piece < 20; piece += 1) await pace.piece(async () => pause(20));
+          search.ms = monotonicMs() - startedMs;
+          return { complete: true, unreachable: [], missing: 0, due: [] };
+        },
+      },
+      queue: { offer: async () => true },
+      log,
+      onRecycled: () => undefined,
+      everyMs: 10,
+      signal: reign.signal,
+    });
+    const running = recycler.run();
+    try {
+      await until('a search of its own accord', () => (searches[0]?.ms ?? 0) > 0);
+      expect(searches[0]?.ms).to.be.at.least(19 * (20 + 80) * 0.9);
+      await until('the next one', () => searches.length === 2);
+      await recycler.recycle();
+      expect(searches[1]?.ms, 'the one under way').to.be.lessThan(1_400);
+      expect(searches[2]?.ms, 'the one asked for').to.be.lessThan(1_400);
+    } finally {
+      reign.abort();
+      await running;
+    }
+  }).timeout(20_000);
 });
 
 describe('recycling of leaked keys', function () {

@@ -18,9 +18,17 @@ export interface LatencyTask {
    * that a stalled server is charged for those it kept waiting. Without it a closed loop: each connection sends when it was answered.
    */
   readonly perSecond?: number;
+  /**
+   * In an open loop: sleeps so long before it looks again at what is due. By default it never sleeps, for a millisecond would be most of
+   * what is measured; but then it keeps a core busy, and whoever is in need of that core waits.
+   */
+  readonly restMs?: number;
+  /** In an open loop: what is due in the first so many ms is sent, and not measured. Connections and code are cold then. */
+  readonly leadInMs?: number;
 }
 
 export interface LatencyResult {
+  /** Those that were measured. */
   readonly answers: number;
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -50,10 +58,12 @@ async function run(task: LatencyTask): Promise<LatencyResult> {
   );
   try {
     const startedMs = monotonicMs();
+    const { perSecond, leadInMs = 0 } = task;
     const latencies = await new Promise<number[]>((resolve, reject) => {
-      (task.perSecond === undefined ? closedLoop : openLoop)({ task, connections, resolve, reject });
+      (perSecond === undefined ? closedLoop : openLoop)({ task, connections, resolve, reject });
     });
-    const seconds = (monotonicMs() - startedMs) / 1_000;
+    const measuredFromMs = startedMs + (perSecond === undefined ? 0 : leadInMs);
+    const seconds = (monotonicMs() - measuredFromMs) / 1_000;
     return {
       answers: latencies.length,
       perSecond: latencies.length / seconds,
@@ -102,13 +112,16 @@ function closedLoop({ task, connections, resolve, reject }: Loop): void {
 }
 
 function openLoop({ task, connections, resolve, reject }: Loop): void {
+  const { perSecond = 1, restMs, leadInMs = 0 } = task;
   const requests = requestsOf(task);
-  const everyMs = 1_000 / (task.perSecond ?? 1);
+  const everyMs = 1_000 / perSecond;
   const total = Math.floor(task.durationMs / everyMs);
   const latencies: number[] = [];
   const free = [...connections];
   const startMs = monotonicMs() + 10;
+  const measuredFromMs = startMs + leadInMs;
   let sent = 0;
+  let answered = 0;
   let isOver = false;
   const fail = (error: Error): void => {
     isOver = true;
@@ -122,26 +135,26 @@ function openLoop({ task, connections, resolve, reject }: Loop): void {
       request.text,
       ({ status, body }) => {
         if (status !== request.expect) return fail(unexpected(status, body));
-        latencies.push(monotonicMs() - dueMs);
+        if (dueMs >= measuredFromMs) latencies.push(monotonicMs() - dueMs);
         free.push(connection);
-        if (latencies.length === total) resolve(latencies);
+        if (++answered === total) resolve(latencies);
       },
       fail,
     );
   };
-  // It never sleeps: a timer's millisecond would be most of what is measured.
   const turn = (): void => {
     if (isOver || sent >= total) return;
     const due = Math.min(total, Math.floor((monotonicMs() - startMs) / everyMs) + 1);
-    if (due - sent > (task.perSecond ?? 1) * MAX_BEHIND_S) {
-      return fail(new Error(`the server is ${MAX_BEHIND_S} s behind at ${task.perSecond?.toFixed(0)}/s`));
+    if (due - sent > perSecond * MAX_BEHIND_S) {
+      return fail(new Error(`the server is ${MAX_BEHIND_S} s behind at ${perSecond.toFixed(0)}/s`));
     }
     for (let waiting = due - sent; waiting > 0; waiting--) {
       const connection = free.shift();
       if (connection === undefined) break;
       send(connection);
     }
-    setImmediate(turn);
+    if (restMs === undefined) setImmediate(turn);
+    else setTimeout(turn, restMs);
   };
   turn();
 }
