@@ -56,8 +56,7 @@ export class Recycler {
     while (!signal.aborted) {
       const unhurried = new Unhurried(() => this.#asked > 0, signal);
       await this.#search(unhurried).catch((error: unknown) => {
-        if (!signal.aborted)
-          log.info({ error }, 'search for leaked keys not finished; it will be repeated');
+        if (!signal.aborted) log.info({ error }, 'search for leaked keys not finished; it will be repeated');
       });
       await pauseQuietly(everyMs, signal);
     }

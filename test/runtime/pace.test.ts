@@ -24,8 +24,7 @@ describe('work that nobody waits for', () => {
     for (const [i, { fromMs }] of spans.entries()) {
       const before = spans[i - 1];
       // A timer of the rest may be early by a millisecond.
-      if (before)
-        expect(fromMs - before.toMs).to.be.at.least(restAfter(before.toMs - before.fromMs) - 2);
+      if (before) expect(fromMs - before.toMs).to.be.at.least(restAfter(before.toMs - before.fromMs) - 2);
     }
   });
 
