@@ -8,7 +8,7 @@ const MAX_REST_MS = 5_000;
 
 /**
  * How long to rest after a piece of work that nobody waits for, in ms: four times as long as it took, 5 s at most. Done in one go, even
- * a little of such work takes all cores for as long as it lasts, and requests wait behind it (docs/decisions/0016). Pure.
+ * a little of such work takes all cores for as long as it lasts, and requests wait behind it (docs/decisions/0017). Pure.
  */
 export function restAfter(tookMs: number): number {
   return Math.min(MAX_REST_MS, tookMs * (1 / SHARE - 1));
