@@ -1,5 +1,5 @@
-import { openMysql } from './mysql.ts';
-import { checkSchema } from './schema-version.ts';
+import { openMysql } from './mysql/mysql.ts';
+import { checkSchema } from './mysql/schema-version.ts';
 
 /** The users database. Links made without an account have no user; accounts themselves come with the product API. */
 export interface UsersDb {

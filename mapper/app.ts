@@ -1,10 +1,10 @@
 import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../runtime/log.ts';
-import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
-import type { RequestIds } from './request-id.ts';
-import { addRedirectRoute, type RedirectRouteOptions } from './routes/redirect.ts';
-import { addUrlsRoute, type UrlsRouteOptions } from './routes/urls.ts';
+import { Problem, problemOf, PROBLEM_TYPE } from './http/problem.ts';
+import type { RequestIds } from './http/request-id.ts';
+import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
+import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 
 export type AppOptions = UrlsRouteOptions &
   RedirectRouteOptions & { readonly requestIds: RequestIds; readonly log: Log };

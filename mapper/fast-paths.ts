@@ -1,6 +1,6 @@
-import type { FastRedirect } from './fast-redirect.ts';
-import type { FastShorten } from './fast-shorten.ts';
-import type { Handler } from './server.ts';
+import type { FastRedirect } from './redirect/fast-redirect.ts';
+import type { FastShorten } from './shorten/fast-shorten.ts';
+import type { Handler } from './http/server.ts';
 
 export interface FastPaths {
   readonly redirect: FastRedirect;

@@ -3,7 +3,7 @@ import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startMapper } from './mapper.ts';
-import { canSharePort, startProcesses } from './processes.ts';
+import { canSharePort, startProcesses } from './parent.ts';
 
 await runMain(() => {
   const config = readMapperConfig();

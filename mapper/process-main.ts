@@ -3,7 +3,7 @@ import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startServing, type ServingMapper } from './mapper.ts';
-import type { Question, ToChild, ToParent } from './process-messages.ts';
+import type { Question, ToChild, ToParent } from './processes/process-messages.ts';
 
 /** When the parent has vanished nobody listens for us any more: what is under way is finished, and no time lost. */
 const ORPHAN_TIMING = { lameDuckMs: 0, drainMs: 1_000 };

@@ -1,5 +1,5 @@
 import { placementOf } from '../db/keyspace/placement.ts';
-import type { KeysDb } from '../db/keys-db.ts';
+import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import type { Batch } from '../db/keys-db/batch.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';

@@ -1,4 +1,4 @@
-import type { Pool, DeliveryReply } from '../db/pool.ts';
+import type { Pool, DeliveryReply } from '../db/redis/pool.ts';
 import { FencedError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';

@@ -1,4 +1,4 @@
-import type { Pool } from '../db/pool.ts';
+import type { Pool } from '../db/redis/pool.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';

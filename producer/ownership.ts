@@ -1,6 +1,6 @@
 import type { HeldLock } from '../coordinator/lock.ts';
-import type { KeysDb } from '../db/keys-db.ts';
-import type { Pool } from '../db/pool.ts';
+import type { KeysDb } from '../db/keys-db/keys-db.ts';
+import type { Pool } from '../db/redis/pool.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { withDeadline } from '../runtime/retry.ts';

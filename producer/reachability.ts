@@ -1,4 +1,4 @@
-import type { KeysDb } from '../db/keys-db.ts';
+import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import { MismatchError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';

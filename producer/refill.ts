@@ -1,4 +1,4 @@
-import type { KeysDb } from '../db/keys-db.ts';
+import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import { MAX_PARTS, type Batch } from '../db/keys-db/batch.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';

@@ -1,8 +1,8 @@
 import type { HeldLock } from '../coordinator/lock.ts';
-import type { KeysDb } from '../db/keys-db.ts';
-import type { Pool } from '../db/pool.ts';
+import type { KeysDb } from '../db/keys-db/keys-db.ts';
+import type { Pool } from '../db/redis/pool.ts';
 import { FencedError, MismatchError } from '../db/store-errors.ts';
-import { SuspectSearch, type SuspectSearchOptions } from '../db/suspect-search.ts';
+import { SuspectSearch, type SuspectSearchOptions } from '../db/audit/suspect-search.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { withDeadline } from '../runtime/retry.ts';

@@ -12,6 +12,11 @@ export class KeymillError extends Error {
     this.name = new.target.name;
     this.code = code;
   }
+
+  /** Lines that a terminal prints below the message, such as the end of a log. */
+  get details(): readonly string[] {
+    return [];
+  }
 }
 
 /** A bounded wait ran out. What was being waited for may still happen: the outcome is unknown. */

@@ -22,6 +22,9 @@ export function createLog(part: string, id: string, level: LogLevel = 'info'): L
   });
 }
 
+/** For code that runs inside a command: the command itself reports what went wrong, on stderr. */
+export const QUIET_LOG = createLog('keymill', 'keymill', 'silent');
+
 /**
  * To be awaited right after a last line of level info, before the process exits: resolves when the lines are written, or the reader is
  * found gone; after `timeoutMs` at the latest. What is not written yet when a process exits, sonic-boom writes until it succeeds:

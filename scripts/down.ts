@@ -1,7 +1,8 @@
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
 import { takeLock } from './cluster/lock.ts';
-import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
+import { Progress } from './cluster/progress.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
 import { stopCluster } from './cluster/stop.ts';

@@ -1,15 +1,4 @@
-import { tolerateClosedOutput } from './cluster/progress.ts';
+import { runOnTerminal } from '../runtime/terminal/process-terminal.ts';
 import { runProgram } from './operator/program.ts';
 
-tolerateClosedOutput();
-
-const exitCode = await runProgram(process.argv.slice(2), {
-  env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  isInteractive: process.stderr.isTTY,
-  exitCode: 0,
-});
-// A driver's forgotten handle must not keep a finished command alive; what was written leaves first.
-await new Promise((resolve) => process.stdout.write('', resolve));
-process.exit(exitCode);
+await runOnTerminal(process.env, async (terminal) => runProgram(process.argv.slice(2), terminal));

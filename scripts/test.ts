@@ -1,7 +1,8 @@
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { globSync } from 'node:fs';
 import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
-import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
+import { Progress } from './cluster/progress.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
 import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';

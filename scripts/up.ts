@@ -1,11 +1,12 @@
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
 import { bringUp } from './cluster/bring-up.ts';
-import { UsageError } from './cluster/errors.ts';
+import { UsageError } from '../runtime/terminal/errors.ts';
 import { Foreground } from './cluster/foreground.ts';
 import { takeLock } from './cluster/lock.ts';
 import { parseUpOptions, type UpOptions } from './cluster/options.ts';
-import { Progress, tolerateClosedOutput } from './cluster/progress.ts';
+import { Progress } from './cluster/progress.ts';
 import { printSummary } from './cluster/report.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';

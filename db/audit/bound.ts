@@ -1,5 +1,5 @@
-import { openLinks } from '../links-by-slot.ts';
-import type { UrlsDb } from '../links.ts';
+import { openLinks } from '../urls/links-by-slot.ts';
+import type { UrlsDb } from '../urls/links.ts';
 
 /** Which keys are bound, asked from the servers that own their slots. */
 export async function findBound(

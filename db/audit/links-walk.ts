@@ -1,4 +1,4 @@
-import type { LinkMet, UrlsDb } from '../links.ts';
+import type { LinkMet, UrlsDb } from '../urls/links.ts';
 
 const ROWS_PER_PAGE = 10_000;
 

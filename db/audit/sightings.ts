@@ -1,7 +1,7 @@
-import type { KeysDb } from '../keys-db.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
 import { placementOf } from '../keyspace/placement.ts';
 import type { Keyspace } from '../keyspace/key.ts';
-import type { Pool } from '../pool.ts';
+import type { Pool } from '../redis/pool.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { AuditSources } from './sources.ts';
 

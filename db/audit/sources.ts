@@ -1,7 +1,7 @@
-import type { KeysDb } from '../keys-db.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
-import type { UrlsDb } from '../links.ts';
-import type { Pool } from '../pool.ts';
+import type { UrlsDb } from '../urls/links.ts';
+import type { Pool } from '../redis/pool.ts';
 
 /** Every place where a key can be. */
 export interface AuditSources {

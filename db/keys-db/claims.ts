@@ -1,4 +1,4 @@
-import type { Mysql, SqlValue } from '../mysql.ts';
+import type { Mysql, SqlValue } from '../mysql/mysql.ts';
 import { DuplicateRowError, FencedError, OutcomeUnknownError, StoreRefusedError } from '../store-errors.ts';
 import { BATCH_COLUMNS, MAX_PARTS, batchOf, type Batch, type BatchRow } from './batch.ts';
 

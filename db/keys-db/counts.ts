@@ -1,4 +1,4 @@
-import type { Mysql } from '../mysql.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import { readOwnership } from './ownership.ts';
 
 /** Keys above and up to a claim mark: ids less the recorded gaps, without a scan of the keys. */

@@ -1,4 +1,4 @@
-import type { Mysql } from '../mysql.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import { FencedError } from '../store-errors.ts';
 import { BATCH_COLUMNS, batchOf, bitsOf, type Batch, type BatchRow, type IssuedKey } from './batch.ts';
 import { settle } from './settle.ts';

@@ -1,7 +1,7 @@
 import { codeOf } from '../../runtime/errors.ts';
 import { MAX_LENGTH, type Keyspace } from '../keyspace/key.ts';
 import { findUnissuable } from '../keyspace/reserved.ts';
-import type { Mysql } from '../mysql.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import {
   DuplicateRowError,
   FencedError,

@@ -1,6 +1,6 @@
 import type { Keyspace } from '../keyspace/key.ts';
-import type { Mysql } from '../mysql.ts';
-import { checkSchema } from '../schema-version.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+import { checkSchema } from '../mysql/schema-version.ts';
 import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
 import { settle } from './settle.ts';
 

@@ -1,4 +1,4 @@
-import type { Mysql } from '../mysql.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import { settle } from './settle.ts';
 
 const IDS_PER_STATEMENT = 5_000;

@@ -12,8 +12,3 @@ export class Progress {
     return (performance.now() - this.#began) / 1000;
   }
 }
-
-/** The reader of our output may go away (`up | head`): then the lines are lost, and nothing else. */
-export function tolerateClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-}

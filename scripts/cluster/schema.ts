@@ -1,4 +1,4 @@
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 
 interface Where {

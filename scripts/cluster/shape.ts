@@ -1,5 +1,5 @@
 import { formatSlots, SLOT_COUNT } from '../../runtime/config/stores.ts';
-import { UsageError } from './errors.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 
 /** How many of what keeps data. The data depends on it, so it stays as the first run made it. */
 export interface Shape {

@@ -19,7 +19,7 @@ const READY_TIMEOUT_MS = 10_000;
 
 /** What `cluster.json` says of the wire. */
 export interface WireEntry {
-  /** `POST <control>/redis-1` makes a fault (scripts/faults/wire-control.ts). */
+  /** `POST <control>/redis-1` makes a fault (drills/proxy/wire-control.ts). */
   readonly control: string;
   readonly pid: number;
   readonly proxies: { readonly name: string; readonly port: number }[];
@@ -55,7 +55,7 @@ export async function startWire(
     await startServer({
       id: WIRE,
       command: process.execPath,
-      args: [join(REPOSITORY, 'scripts/faults/wire.ts'), '--control', String(control), ...proxies],
+      args: [join(REPOSITORY, 'drills/proxy/wire-main.ts'), '--control', String(control), ...proxies],
       logFile: runDir.logOf(WIRE),
       env: { ...process.env, [TOKEN_VARIABLE]: state.token },
       dieWithParent: false,

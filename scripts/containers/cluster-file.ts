@@ -1,5 +1,4 @@
-import type { RunDir } from '../cluster/run-dir.ts';
-import { writePrivateFile } from '../cluster/run-dir.ts';
+import { type RunDir, writePrivateFile } from '../cluster/run-dir.ts';
 import type { Addresses } from '../cluster/environment.ts';
 import { mysqlServersOf, DEFAULT_SHAPE } from '../cluster/shape.ts';
 import type { Container } from './compose.ts';

@@ -1,21 +1,21 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { audit, type AuditReport } from '../../db/audit.ts';
+import { audit, type AuditReport } from '../../db/audit/audit.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
-import { openKeysDb } from '../../db/keys-db.ts';
-import { openUrlsDb } from '../../db/links.ts';
-import { openPool } from '../../db/pool.ts';
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
+import { openUrlsDb } from '../../db/urls/links.ts';
+import { openPool } from '../../db/redis/pool.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { RefusedError, UnreachableError } from './errors.ts';
+import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
 import { callAdmin } from './sources/admin.ts';
 import { askOnly, ASK_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster, type Cluster } from './sources/find-cluster.ts';
-import { QUIET_LOG } from './sources/quiet-log.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
 import { readReserves } from './sources/reserves.ts';
-import { note, printJson, printLines, type Terminal } from './terminal/terminal.ts';
-import { formatTable } from './terminal/table.ts';
-import { formatCount } from './terminal/units.ts';
+import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { formatTable } from '../../runtime/terminal/table.ts';
+import { formatCount } from '../../runtime/terminal/units.ts';
 
 /** A holder looks everywhere before it recycles; with millions of keys that takes a while. */
 const RECYCLE_DEADLINE_MS = 120_000;

@@ -2,8 +2,8 @@ import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
 import type { MapperMember } from './sources/coordination.ts';
-import { section } from './terminal/terminal.ts';
-import { formatAge, formatCount } from './terminal/units.ts';
+import { section } from '../../runtime/terminal/terminal.ts';
+import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 
 /*
  * How each part of a cluster looks on a screen; `status` stacks what `locks`, `pools` and `producers` show alone.

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
 import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
-import { formatTable } from './terminal/table.ts';
-import { note, printJson, printLines, type Terminal } from './terminal/terminal.ts';
-import { formatFigure } from './terminal/units.ts';
+import { formatTable } from '../../runtime/terminal/table.ts';
+import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { formatFigure } from '../../runtime/terminal/units.ts';
 
 const TB = 1e12;
 const TIB = 2 ** 40;

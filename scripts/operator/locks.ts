@@ -4,13 +4,13 @@ import { releaseLock } from '../../coordinator/lock-view.ts';
 import { isCoordinationError } from '../../coordinator/errors.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { locksBlock } from './blocks.ts';
-import { RefusedError, UsageError } from './errors.ts';
+import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
 import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { lockEntries, lockEntry } from './sources/lock-entries.ts';
 import { noteStrangers } from './sources/strangers.ts';
-import { bare, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { bare, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 export function addLocksCommand(program: Command, terminal: Terminal): void {
   const locks = program

@@ -4,7 +4,7 @@ import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { readPools } from './sources/pool-levels.ts';
-import { bare, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { bare, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program

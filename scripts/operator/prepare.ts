@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** Others may be at the same schema: as long as a migration waits for its turn, and then some. */
 const PREPARE_DEADLINE_MS = 120_000;

@@ -4,13 +4,13 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { pause } from '../../runtime/retry.ts';
 import type { OperatorConfig } from '../../runtime/config/config.ts';
 import { producersBlock, type ProducerEntry } from './blocks.ts';
-import { RefusedError, UnreachableError, UsageError } from './errors.ts';
+import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { callAdmin } from './sources/admin.ts';
 import { askOnly } from './sources/ask.ts';
 import { readCoordination, type Coordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { producerEntries } from './sources/members.ts';
-import { bare, note, printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { bare, note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** A drained producer finishes its deliveries first; longer than this and somebody should look why. */
 const DRAIN_TIMEOUT_MS = 30_000;

@@ -1,10 +1,8 @@
-import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../../runtime/config/env.ts';
-import { KeymillError } from '../../runtime/errors.ts';
+import type { Command } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { StartError } from '../servers/process.ts';
-import { RefusedError } from './errors.ts';
-import type { Terminal } from './terminal/terminal.ts';
+import { createProgram, runCommandLine } from '../../runtime/terminal/command-line.ts';
+import { runElsewhere } from './run-elsewhere.ts';
+import type { Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** Puts one command, with its subcommands and options, into the program. */
 type AddCommand = (program: Command, terminal: Terminal) => void;
@@ -56,43 +54,37 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,
   },
-  drill: {
-    summary: 'break something on purpose, under load, and check that nothing was lost',
-    load: async () => (await import('../drills/command.ts')).addDrillCommand,
-  },
-  bench: {
-    summary: 'measure, beside what the bare stores and machine reach',
-    load: async () => (await import('./bench.ts')).addBenchCommand,
-  },
   capacity: {
     summary: 'how large a cluster must be, from what was measured',
     load: async () => (await import('./capacity.ts')).addCapacityCommand,
   },
 };
 
-/** The operator's command; of its subcommands the one named by the arguments is complete, the others are there by name. */
-async function createProgram(args: readonly string[], terminal: Terminal): Promise<Command> {
-  const program = new Command('keymill')
-    .description('Looks at a Keymill cluster, and does to it what only a person should decide.')
+/** Commands that are programs of their own: a room that the production image leaves out. */
+const PROGRAMS: Readonly<Record<string, { readonly summary: string; readonly main: string }>> = {
+  drill: {
+    summary: 'break something on purpose, under load, and check that nothing was lost',
+    main: 'drills/main.ts',
+  },
+  bench: { summary: 'measure, beside what the bare stores and machine reach', main: 'bench/main.ts' },
+};
+
+/** The operator's command. Only the subcommand that the arguments name is loaded; the others appear by name. */
+async function createOperatorProgram(args: readonly string[], terminal: Terminal): Promise<Command> {
+  const program = createProgram(terminal)
+    .description('Looks at a Keymill cluster, and makes the changes that only a person should decide.')
     .version(manifest.version, '--version', 'print the version')
-    .helpOption('-h, --help', 'show help')
     .addHelpText(
       'after',
       '\nThe cluster is the one that ./scripts/up runs, or the one that the KEYMILL_ variables describe.\n' +
         'Exit code: 0 done, 1 done with a bad result or refused, 2 wrong usage or nobody answered.',
-    )
-    .showHelpAfterError('(keymill --help shows what there is)')
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => void terminal.stdout.write(text),
-      writeErr: (text) => void terminal.stderr.write(text),
-    });
+    );
   const wanted = args[0] === 'help' ? args[1] : args[0];
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (name === wanted) (await load())(program, terminal);
     else program.command(name).summary(summary);
   }
+  for (const [name, { summary }] of Object.entries(PROGRAMS)) program.command(name).summary(summary);
   return program;
 }
 
@@ -101,21 +93,8 @@ async function createProgram(args: readonly string[], terminal: Terminal): Promi
  * @returns the exit code
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
-  try {
-    const program = await createProgram(args, terminal);
-    await program.parseAsync([...args], { from: 'user' });
-    return terminal.exitCode;
-  } catch (error) {
-    // Commander has printed help, version or its complaint already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.stderr.write(`keymill: ${describe(error)}\n`);
-    return error instanceof RefusedError ? 1 : 2;
-  }
-}
-
-/** What an operator needs to know; the stack only of what nobody foresaw. */
-function describe(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof KeymillError) return error.message;
-  if (error instanceof StartError) return [error.message, ...error.lastLines].join('\n  ');
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const [name = '', ...rest] = args[0] === 'help' && args.length > 1 ? [...args.slice(1), '--help'] : args;
+  const elsewhere = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
+  if (elsewhere !== undefined) return runElsewhere(name, elsewhere.main, rest, terminal);
+  return runCommandLine(await createOperatorProgram(args, terminal), args, terminal);
 }

@@ -9,7 +9,7 @@ import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 import { readPools } from './sources/pool-levels.ts';
-import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program

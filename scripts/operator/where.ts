@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { UsageError } from './errors.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type Link,
   type Origin,
 } from './sources/key-traces.ts';
-import { printJson, printLines, type Terminal } from './terminal/terminal.ts';
+import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** The furthest place a key has come to; a later place wins. */
 type Life = 'bound' | 'reserved' | 'pooled' | 'pending' | 'unused' | 'missing' | 'unknown' | 'never issued';

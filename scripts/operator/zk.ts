@@ -4,10 +4,10 @@ import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { parseConnectString } from '../../coordinator/connect-string.ts';
-import { UnreachableError, UsageError } from './errors.ts';
+import { UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { ASK_DEADLINE_MS } from './sources/ask.ts';
 import { findConnectString } from './sources/find-cluster.ts';
-import { note, printJson, type Terminal } from './terminal/terminal.ts';
+import { note, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { isNoise, ZkOutputFilter } from './zk-output.ts';
 
 /** With zkCli's own 30 s a server that hangs would be given up after 20 s. */

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { KeymillError } from '../../runtime/errors.ts';
 import { findStartTime, signalProcess, stopProcess, type ProcessIdentity } from './identity.ts';
 
 /** A server that listens. `stop` sends SIGTERM, waits, and kills what does not end; it may be called twice. */
@@ -37,15 +38,18 @@ export interface StartOptions {
 }
 
 /** A server or process did not become ready. The message says which, why, and where its log is; `lastLines` are from that log. */
-export class StartError extends Error {
+export class StartError extends KeymillError {
   readonly id: string;
   readonly lastLines: readonly string[];
 
   constructor(id: string, reason: string, logFile: string) {
-    super(`${id} did not start: ${reason} (log: ${logFile})`);
-    this.name = 'StartError';
+    super('NOT_STARTED', `${id} did not start: ${reason} (log: ${logFile})`);
     this.id = id;
     this.lastLines = lastLinesOf(logFile, 15);
+  }
+
+  override get details(): readonly string[] {
+    return this.lastLines;
   }
 }
 

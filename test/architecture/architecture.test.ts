@@ -14,15 +14,22 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   producer: ['coordinator', 'db', 'runtime'],
   mapper: ['coordinator', 'db', 'runtime'],
   scripts: ['producer', 'mapper', 'coordinator', 'db', 'runtime'],
+  drills: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
+  bench: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
 };
 
 /** The one file that may import each driver; beside it only the bench that measures what the bare driver does. */
 const DRIVERS: Record<string, readonly string[]> = {
   'node-zookeeper-client': ['coordinator/transport.ts'],
-  ioredis: ['db/redis.ts'],
-  mysql2: ['db/mysql.ts', 'scripts/bench/load/raw-mysql-main.ts'],
-  knex: ['db/migrate.ts'],
+  ioredis: ['db/redis/redis.ts'],
+  mysql2: ['db/mysql/mysql.ts', 'bench/load/raw-mysql-main.ts'],
+  knex: ['db/mysql/migrate.ts'],
 };
+
+/** Whether a file runs in a producer or a mapper; the others are what a person runs. */
+function isServed(path: string): boolean {
+  return !['scripts', 'drills', 'bench'].includes(folderOf(path));
+}
 
 function offences(check: (source: (typeof product)[number]) => readonly string[]): string[] {
   return product.flatMap((source) => check(source).map((offence) => `${source.path}: ${offence}`));
@@ -70,21 +77,19 @@ describe('architecture', () => {
   });
 
   it('process.env is read in one place', () => {
-    const readers = product.filter(
-      ({ path, text }) => folderOf(path) !== 'scripts' && text.includes('process.env'),
-    );
+    const readers = product.filter(({ path, text }) => isServed(path) && text.includes('process.env'));
     expect(readers.map(({ path }) => path)).to.deep.equal(['runtime/config/env.ts']);
   });
 
   it('znode paths stand in one file, Redis key names in one file', () => {
-    const served = product.filter(({ path }) => folderOf(path) !== 'scripts');
+    const served = product.filter(({ path }) => isServed(path));
     const holding = (pattern: RegExp): string[] =>
       served.filter(({ text }) => pattern.test(withoutComments(text))).map(({ path }) => path);
     expect(holding(/['"`]\/(shard-locks|producers|mappers|keymill)\b/)).to.deep.equal([
       'coordinator/paths.ts',
     ]);
     expect(holding(/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/)).to.deep.equal([
-      'db/redis-keys.ts',
+      'db/redis/redis-keys.ts',
     ]);
   });
 

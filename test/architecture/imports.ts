@@ -14,7 +14,7 @@ export interface SourceFile {
   readonly packages: readonly string[];
 }
 
-const FOLDERS = ['runtime', 'coordinator', 'db', 'producer', 'mapper', 'scripts', 'test'];
+const FOLDERS = ['runtime', 'coordinator', 'db', 'producer', 'mapper', 'scripts', 'drills', 'bench', 'test'];
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
 
 /** Reads every TypeScript file of the product and what it imports. The compiler offers no API for this, so the text is scanned. */

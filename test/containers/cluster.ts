@@ -6,7 +6,7 @@ import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { describeAnew } from '../../scripts/containers/up.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
-import { untilQuiet } from '../../scripts/drills/stage/quiet.ts';
+import { untilQuiet } from '../../drills/stage/quiet.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { command } from '../../scripts/containers/docker.ts';
 import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
 import type { Container } from '../../scripts/containers/compose.ts';
-import type { Backend } from '../../scripts/drills/load/balancer.ts';
+import type { Backend } from '../../drills/load/balancer.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';

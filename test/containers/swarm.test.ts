@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Load } from '../../scripts/drills/load/load.ts';
-import { History } from '../../scripts/drills/load/history.ts';
-import { seededRandom } from '../../scripts/drills/random.ts';
+import { Load } from '../../drills/load/load.ts';
+import { History } from '../../drills/load/history.ts';
+import { seededRandom } from '../../drills/random.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';

@@ -5,7 +5,7 @@ import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { readLocks, releaseLock, sweepOwnNodes, watchLocks } from '../../coordinator/lock-view.ts';
 import { lockPath, PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
-import { isZooKeeperCreate } from '../../scripts/faults/proxy.ts';
+import { isZooKeeperCreate } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { Harness, reattached, T } from './harness.ts';
 

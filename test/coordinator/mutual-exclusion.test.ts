@@ -5,7 +5,7 @@ import { sweepOwnNodes } from '../../coordinator/lock-view.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { isZooKeeperCreate, type FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { isZooKeeperCreate, type FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { Harness, log, T } from './harness.ts';
 

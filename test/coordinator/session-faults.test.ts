@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { isCoordinationError } from '../../coordinator/errors.ts';
 import { Session, type SessionState } from '../../coordinator/session.ts';
-import { isZooKeeperCreate } from '../../scripts/faults/proxy.ts';
+import { isZooKeeperCreate } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { Harness, log, reattached, T } from './harness.ts';
 

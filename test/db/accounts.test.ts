@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { openUsersDb } from '../../db/accounts.ts';
-import { migrate } from '../../db/migrate.ts';
-import { openMysql } from '../../db/mysql.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openMysql } from '../../db/mysql/mysql.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditSources, MapperReserve } from '../../db/audit/sources.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
-import { openUrlsDb, type LinkRow, type UrlsDb } from '../../db/links.ts';
-import { migrate } from '../../db/migrate.ts';
-import { openPool, type Pool } from '../../db/pool.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { type LinkRow } from '../../db/urls/link-row.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { keyspace, log, reigning, type TestKeysDb } from './keys-db-fixture.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { audit } from '../../db/audit.ts';
-import { openUrlsDb } from '../../db/links.ts';
-import { openMysql } from '../../db/mysql.ts';
-import { openPool } from '../../db/pool.ts';
+import { audit } from '../../db/audit/audit.ts';
+import { openUrlsDb } from '../../db/urls/links.ts';
+import { openMysql } from '../../db/mysql/mysql.ts';
+import { openPool } from '../../db/redis/pool.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { partsFor, keyspace, log } from './keys-db-fixture.ts';
 import { testSystem, type TestSystem } from './audit-fixture.ts';

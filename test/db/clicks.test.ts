@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { publishInvalidation, subscribeInvalidations } from '../../db/invalidation.ts';
-import { openPool, type Pool } from '../../db/pool.ts';
+import { publishInvalidation, subscribeInvalidations } from '../../db/redis/invalidation.ts';
+import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { createLog } from '../../runtime/log.ts';
-import type { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { startWire, through } from './wire.ts';

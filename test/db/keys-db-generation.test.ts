@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openKeysDb } from '../../db/keys-db.ts';
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable } from '../../db/keyspace/reserved.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openKeysDb } from '../../db/keys-db.ts';
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { keyspace, log, testKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/link-targets.ts';
-import type { UrlsDb } from '../../db/links.ts';
-import type { SqlValue } from '../../db/mysql.ts';
+import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/urls/link-targets.ts';
+import type { UrlsDb } from '../../db/urls/links.ts';
+import type { SqlValue } from '../../db/mysql/mysql.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
 async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {

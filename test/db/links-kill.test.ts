@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { stopAtEnd, testServices } from '../servers.ts';
 import type { MysqlServer } from '../servers/services.ts';

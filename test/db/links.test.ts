@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks } from '../../db/links-by-slot.ts';
-import type { LinkRow, UrlsDb } from '../../db/links.ts';
+import { openLinks } from '../../db/urls/links-by-slot.ts';
+import type { UrlsDb } from '../../db/urls/links.ts';
+import type { LinkRow } from '../../db/urls/link-row.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';
 import {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { openMysql, type Mysql } from '../../db/mysql.ts';
-import type { MysqlLane } from '../../db/mysql-lane.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import type { MysqlLane } from '../../db/mysql/mysql-lane.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';

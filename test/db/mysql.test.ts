@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openMysql } from '../../db/mysql.ts';
+import { openMysql } from '../../db/mysql/mysql.ts';
 import { testDatabase, testMysql } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';

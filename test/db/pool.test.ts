@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { openPool, type Pool } from '../../db/pool.ts';
+import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { openRedis } from '../../db/redis-client.ts';
+import { openRedis } from '../../db/redis/redis-client.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { until } from '../until.ts';

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
-import { openUrlsDb, type LinkRow, type UrlsDb } from '../../db/links.ts';
-import { migrate } from '../../db/migrate.ts';
-import { openMysql, type Mysql } from '../../db/mysql.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { type LinkRow } from '../../db/urls/link-row.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 
 /** A faulty proxy in front of the server that `url` names; on `port` if one is given. */
 export async function startWire(url: string, port = 0): Promise<FaultyProxy> {

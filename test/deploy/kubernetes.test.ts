@@ -100,7 +100,7 @@ describe('deploy/kubernetes', () => {
       .flatMap(({ spec }) => spec?.metrics ?? [])
       .flatMap(({ pods }) => (pods === undefined ? [] : [pods.metric.name]));
     expect(rules.map(({ as }) => as)).to.have.members(wanted);
-    const sources = ['mapper/mapper-metrics.ts', 'producer/metrics.ts']
+    const sources = ['mapper/metrics.ts', 'producer/metrics.ts']
       .map((file) => readFileSync(join(REPOSITORY, file), 'utf8'))
       .join('');
     for (const { series } of rules)

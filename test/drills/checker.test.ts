@@ -1,18 +1,13 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { DrillReport } from '../../scripts/drills/drill.ts';
-import { goalsOf } from '../../scripts/drills/goals.ts';
-import { checkClaims, ReignChecker, type ClaimRecord } from '../../scripts/drills/check/reigns.ts';
-import { TallyKeeper } from '../../scripts/drills/check/tally.ts';
-import { missedGoals } from '../../scripts/drills/check/missed-goals.ts';
-import { SlotsKeeper } from '../../scripts/drills/check/slots.ts';
-import { FaultTallyKeeper, RecoveryKeeper } from '../../scripts/drills/check/windows.ts';
-import type {
-  HistoryEntry,
-  RedirectEntry,
-  ReignEntry,
-  ShortenEntry,
-} from '../../scripts/drills/load/history.ts';
+import type { DrillReport } from '../../drills/drill.ts';
+import { goalsOf } from '../../drills/goals.ts';
+import { checkClaims, ReignChecker, type ClaimRecord } from '../../drills/check/reigns.ts';
+import { TallyKeeper } from '../../drills/check/tally.ts';
+import { missedGoals } from '../../drills/check/missed-goals.ts';
+import { SlotsKeeper } from '../../drills/check/slots.ts';
+import { FaultTallyKeeper, RecoveryKeeper } from '../../drills/check/windows.ts';
+import type { HistoryEntry, RedirectEntry, ReignEntry, ShortenEntry } from '../../drills/load/history.ts';
 
 /** A key in a slot below 16, and one above. */
 const [LOW, HIGH] = ['aaaaaaaa', 'aaaaaaab'].toSorted((a, b) => slotOf(a) - slotOf(b)) as [string, string];

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { DRILLS } from '../../scripts/drills/catalogue.ts';
-import { figuresTable, readReports, readTable } from '../../scripts/drills/figures.ts';
+import { DRILLS } from '../../drills/catalogue.ts';
+import { figuresTable, readReports, readTable } from '../../drills/figures.ts';
 
 describe('the figures in docs/reliability.md', () => {
   it('are those of docs/drills.json (mended by ./scripts/keymill drill --figures)', () => {

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Balancer, type Backend } from '../../scripts/drills/load/balancer.ts';
-import { History, readHistory, type HistoryEntry } from '../../scripts/drills/load/history.ts';
-import { LinkSample, targetOf } from '../../scripts/drills/load/links.ts';
-import { judgeRedirect, judgeShorten, Load } from '../../scripts/drills/load/load.ts';
-import { seededRandom } from '../../scripts/drills/random.ts';
+import { Balancer, type Backend } from '../../drills/load/balancer.ts';
+import { History, readHistory, type HistoryEntry } from '../../drills/load/history.ts';
+import { LinkSample, targetOf } from '../../drills/load/links.ts';
+import { judgeRedirect, judgeShorten, Load } from '../../drills/load/load.ts';
+import { seededRandom } from '../../drills/random.ts';
 import { until } from '../until.ts';
 
 const started: Server[] = [];

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { TestCluster } from '../e2e/cluster.ts';
-import type { DrillReport } from '../../scripts/drills/drill.ts';
+import type { DrillReport } from '../../drills/drill.ts';
 
 /**
  * The short set: faults of every kind on one cluster, a few rounds each, under a modest load. What must never happen is asserted

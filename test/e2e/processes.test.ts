@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { Balancer, type BalancedResult } from '../../scripts/drills/load/balancer.ts';
+import { Balancer, type BalancedResult } from '../../drills/load/balancer.ts';
 import { until } from '../until.ts';
 import { Client } from './client.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';

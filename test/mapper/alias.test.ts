@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { hasKeyShape, whyAliasRefused } from '../../mapper/alias.ts';
+import { hasKeyShape, whyAliasRefused } from '../../db/keyspace/alias.ts';
 
 describe('aliases', () => {
   for (const alias of [

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { Batcher, type BatcherOptions } from '../../mapper/batcher.ts';
+import { Batcher, type BatcherOptions } from '../../mapper/urls/batcher.ts';
 
 describe('a batcher', () => {
   let left: string[];

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
-import { migrate } from '../../db/migrate.ts';
-import { openUrlsDb, type LinkRow, type UrlsDb } from '../../db/links.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { type LinkRow } from '../../db/urls/link-row.ts';
 import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { Binder, OverloadedError, type BindOutcome } from '../../mapper/binder.ts';
-import { Breaker } from '../../mapper/breaker.ts';
+import { Binder, OverloadedError, type BindOutcome } from '../../mapper/urls/binder.ts';
+import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Breaker, type BreakerState } from '../../mapper/breaker.ts';
+import { Breaker, type BreakerState } from '../../runtime/breaker.ts';
 
 describe('a circuit breaker', () => {
   let nowMs: number;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { isInsert, viaProxy } from './faulty.ts';

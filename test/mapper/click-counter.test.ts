@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
-import { ClickLedger } from '../../mapper/click-ledger.ts';
-import { ClickCounter } from '../../mapper/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { ClickLedger } from '../../mapper/clicks/click-ledger.ts';
+import { ClickCounter } from '../../mapper/clicks/clicks.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
-import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { parseExpiration } from '../../mapper/expiration.ts';
+import { parseExpiration } from '../../mapper/shorten/expiration.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 

@@ -1,4 +1,4 @@
-import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 
 /** A store's URL that leads through a proxy of its own. */
 export interface Proxied {

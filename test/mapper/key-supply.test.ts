@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { openPool, type Pool } from '../../db/pool.ts';
-import { Breaker } from '../../mapper/breaker.ts';
-import { KeySupply, NoKeysError, type DropReason, type TakenKey } from '../../mapper/key-supply.ts';
-import { PoolView } from '../../mapper/pool-view.ts';
-import type { UrlsServer } from '../../mapper/urls-server.ts';
+import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { KeySupply, NoKeysError, type DropReason } from '../../mapper/keys/key-supply.ts';
+import { type TakenKey } from '../../mapper/keys/taken-key.ts';
+import { PoolView } from '../../mapper/keys/pool-view.ts';
+import type { UrlsServer } from '../../mapper/urls/urls-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { readJsonObject } from '../../mapper/read-json.ts';
-import { startServer, type Handler, type PublicServer } from '../../mapper/server.ts';
+import { readJsonObject } from '../../mapper/http/read-json.ts';
+import { startServer, type Handler, type PublicServer } from '../../mapper/http/server.ts';
 import { until } from '../until.ts';
 import { send, sendRaw } from './client.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { openCacheDb, type CacheDb } from '../../db/cache.ts';
+import { openCacheDb, type CacheDb } from '../../db/redis/cache.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';

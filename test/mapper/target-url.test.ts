@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { parseTargetUrl, type TargetRules } from '../../mapper/target-url.ts';
+import { parseTargetUrl, type TargetRules } from '../../mapper/shorten/target-url.ts';
 
 const RULES: TargetRules = { ownUrl: new URL('https://go.example'), allowPrivateTargets: false };
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
 import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import { createLog } from '../../runtime/log.ts';

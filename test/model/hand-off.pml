@@ -383,7 +383,7 @@ end:
       od;
       cut(MARK, 0, b, 0, 0, false) }
 
-  /* db/suspect-search.ts:run, seen as one step, as the quarantine allows; producer/recycle.ts:recycle */
+  /* db/audit/suspect-search.ts:run, seen as one step, as the quarantine allows; producer/recycle.ts:recycle */
   :: d_step { phase == REIGNING && missing == 0 && claim == IDLE && batches < BATCHES && (IS_MISSING(1) || IS_MISSING(2)) ->
       missing = (IS_MISSING(1) -> 1 : 2) }
 

@@ -166,7 +166,7 @@ inline markInKeysDb(id_) {
   completed = completed | BIT(id_)
 }
 
-/* db/lua/raise-epoch.lua */
+/* db/redis/lua/raise-epoch.lua */
 inline raiseInPool(epoch_) {
   if
   :: epoch_ < redisEpoch -> answer = FENCED
@@ -174,7 +174,7 @@ inline raiseInPool(epoch_) {
   fi
 }
 
-/* db/lua/deliver.lua */
+/* db/redis/lua/deliver.lua */
 inline deliverToPool(epoch_, id_) {
   if
 #ifndef NO_EPOCH_IN_DELIVER
@@ -200,7 +200,7 @@ inline deliverToPool(epoch_, id_) {
   fi
 }
 
-/* db/lua/skip-to.lua */
+/* db/redis/lua/skip-to.lua */
 inline skipInPool(epoch_, from_, to_) {
   if
   :: epoch_ < redisEpoch -> answer = FENCED

@@ -1,10 +1,10 @@
 import { Session } from '../../coordinator/session.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
-import { openKeysDb, type KeysDb } from '../../db/keys-db.ts';
-import { openClicksDb, type ClicksDb } from '../../db/clicks.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/links.ts';
-import { migrate } from '../../db/migrate.ts';
-import { openPool, type Pool } from '../../db/pool.ts';
+import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 

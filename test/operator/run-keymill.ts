@@ -7,14 +7,21 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs one `keymill` command line in this process, with nothing in its environment but `env`. */
+/** Runs one `keymill` command line in this process, with nothing in its environment but `env` and our PATH. */
 export async function runKeymill(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<Outcome> {
   const stdout = new Sink();
   const stderr = new Sink();
-  const exitCode = await runProgram(args, { env, stdout, stderr, isInteractive: false, exitCode: 0 });
+  const { PATH } = process.env;
+  const exitCode = await runProgram(args, {
+    env: { PATH, ...env },
+    stdout,
+    stderr,
+    isInteractive: false,
+    exitCode: 0,
+  });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
 }
 

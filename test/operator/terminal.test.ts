@@ -1,11 +1,6 @@
 import { expect } from 'chai';
-import { formatTable } from '../../scripts/operator/terminal/table.ts';
-import {
-  formatAge,
-  formatCount,
-  formatDuration,
-  formatFigure,
-} from '../../scripts/operator/terminal/units.ts';
+import { formatTable } from '../../runtime/terminal/table.ts';
+import { formatAge, formatCount, formatDuration, formatFigure } from '../../runtime/terminal/units.ts';
 
 describe('operator: tables', () => {
   it('align text to the left, numbers to the right, and leave no blanks at the end', () => {

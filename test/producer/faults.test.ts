@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { PATHS } from '../../coordinator/paths.ts';
-import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import {
   testCluster,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Pool } from '../../db/pool.ts';
+import type { Pool } from '../../db/redis/pool.ts';
 import { PoolLevels } from '../../producer/levels.ts';
 import { until } from '../until.ts';
 

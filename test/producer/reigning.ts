@@ -1,8 +1,8 @@
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { lockPath } from '../../coordinator/paths.ts';
-import type { KeysDb } from '../../db/keys-db.ts';
-import type { Pool } from '../../db/pool.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import type { Pool } from '../../db/redis/pool.ts';
 import { PoolLevels } from '../../producer/levels.ts';
 import { createProducerMetrics } from '../../producer/metrics.ts';
 import type { WatermarkLimits } from '../../producer/refill-policy.ts';

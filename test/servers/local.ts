@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FaultyProxy } from '../../scripts/faults/proxy.ts';
+import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { isPortFree } from '../../scripts/servers/ports.ts';
 import type { RunningServer } from '../../scripts/servers/process.ts';

@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * The pre-generated keys. `id` is the counter within the shard's region and decides the order of claims; ids have gaps.

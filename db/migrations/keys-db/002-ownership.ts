@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /** One row each: `keyspace` says which keys this database may hold, `ownership` who may write to it now. */
 export async function up(db: MigrationDb): Promise<void> {

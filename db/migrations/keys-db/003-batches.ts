@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * The log of claims. `id` counts without gaps: a claim inserts the id after the last one it saw, so that a claim which

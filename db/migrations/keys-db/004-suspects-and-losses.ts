@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * What the audit and the deliveries found amiss: `suspects` are keys seen nowhere (first seen by the database's clock),

@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /** Ranges of ids whose every key is bound, which is for ever: the holder's search for missing keys passes over them. */
 export async function up(db: MigrationDb): Promise<void> {

@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * The links of all slots this database owns. A slot is one contiguous range of the primary key, so that it can be moved.

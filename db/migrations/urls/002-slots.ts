@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * This database's own record of the slots it owns: without it the primary key of `urls` guards nothing across servers.

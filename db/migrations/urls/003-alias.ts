@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /** Tells a key that its user chose from one that came out of a pool: only so can the audit say how many of each there are. */
 export async function up(db: MigrationDb): Promise<void> {

@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
  * How often links were followed, in tables of their own: no click ever waits for a link being bound, nor the other way round.
@@ -25,7 +25,7 @@ export async function up(db: MigrationDb): Promise<void> {
       .notNullable()
       .primary()
       .comment('one process of a mapper, from its start to its end');
-    // NOT NULL is what refuses a flush that is not newer than the last: see db/clicks.ts.
+    // NOT NULL is what refuses a flush that is not newer than the last: see db/urls/clicks.ts.
     table.bigInteger('seq').unsigned().notNullable().comment('of its last flush');
     table.datetime('flushed_at', { precision: 3 }).notNullable();
   });

@@ -1,4 +1,4 @@
-import type { MigrationDb } from '../../migrate.ts';
+import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /** Accounts; a link without one has `user_id` NULL. */
 export async function up(db: MigrationDb): Promise<void> {

@@ -1,7 +1,7 @@
 import { messageOf } from '../../../runtime/errors.ts';
 import { withDeadline } from '../../../runtime/retry.ts';
-import { UnreachableError } from '../errors.ts';
-import { note, type Terminal } from '../terminal/terminal.ts';
+import { UnreachableError } from '../../../runtime/terminal/errors.ts';
+import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 
 /** How long a change may take: given up, nobody would know whether it was made. */
 export const CHANGE_DEADLINE_MS = 10_000;

@@ -6,7 +6,7 @@ import { readMembers } from '../../../coordinator/membership.ts';
 import { PATHS } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
-import { QUIET_LOG } from './quiet-log.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
 
 const Levels = z.record(z.string(), z.number()).catch({});

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readOperatorConfig, type OperatorConfig } from '../../../runtime/config/config.ts';
 import { messageOf } from '../../../runtime/errors.ts';
 import { RunDir } from '../../cluster/run-dir.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../../../runtime/terminal/errors.ts';
 
 type Source = Readonly<Record<string, string | undefined>>;
 

@@ -1,8 +1,8 @@
 import type { Keyspace } from '../../../db/keyspace/key.ts';
-import { openKeysDb, type KeysDb } from '../../../db/keys-db.ts';
+import { openKeysDb, type KeysDb } from '../../../db/keys-db/keys-db.ts';
 import type { KeysDbConfig, StoresConfig } from '../../../runtime/config/stores.ts';
 import type { Inquiry } from './ask.ts';
-import { QUIET_LOG } from './quiet-log.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 
 /** How full a keys-db is, as `status` shows it; null when it did not answer. */
 export interface KeysDbEntry {

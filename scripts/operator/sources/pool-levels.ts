@@ -1,7 +1,7 @@
-import { openPool, type Pool } from '../../../db/pool.ts';
+import { openPool, type Pool } from '../../../db/redis/pool.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
 import type { RedisShardConfig } from '../../../runtime/config/stores.ts';
-import { QUIET_LOG } from './quiet-log.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS, type Inquiry } from './ask.ts';
 import type { Coordination } from './coordination.ts';
 

@@ -1,5 +1,5 @@
 import { PATHS } from '../../../coordinator/paths.ts';
-import { note, type Terminal } from '../terminal/terminal.ts';
+import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 import type { Coordination } from './coordination.ts';
 import { strayLocks } from './lock-entries.ts';
 

@@ -1,0 +1,71 @@
+import { createKeyspace } from '../db/keyspace/key.ts';
+import { openKeysDb, type KeysDb } from '../db/keys-db/keys-db.ts';
+import { openMysql, type Mysql } from '../db/mysql/mysql.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { KeymillError } from '../runtime/errors.ts';
+import { createLog } from '../runtime/log.ts';
+import { PrivateServers } from './private-servers.ts';
+import { BENCH_SECRET } from './environment.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+
+const CLAIMS = 1_000;
+const STRETCHES = 10;
+const KEYS_PER_CLAIM = 100;
+const POOLS = ['redis-1', 'redis-2', 'redis-3', 'redis-4'];
+
+/** One claim after the other, as a holder makes them: each a durable autocommit statement that checks epoch and claim mark. */
+export const claim: Bench = {
+  name: 'claim',
+  does: `${CLAIMS.toLocaleString('en-US')} claims in a row on one keys-db, beside raw single-row INSERT`,
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  context.say('claim: starting a private MariaDB');
+  await using servers = await PrivateServers.create(context);
+  const { url } = await servers.mariaDb({ bufferPoolGib: 1, redoLog: '256M' });
+  const keyspace = createKeyspace({ length: 8, secret: BENCH_SECRET, regionBits: 10 });
+  const options = { name: 'keys-db-1', url: await servers.keysDb(url('keys_db_1')), region: 0 };
+  const keysDb = openKeysDb({ ...options, keyspace, log: createLog('bench', 'bench', 'silent') });
+  const db = openMysql(options.url, { name: 'raw', connections: 1 });
+  servers.defer(() => keysDb.close());
+  servers.defer(() => db.close());
+  await keysDb.verify();
+  await keysDb.generate({ count: CLAIMS * KEYS_PER_CLAIM, signal: context.signal });
+  const epoch = await keysDb.raiseEpoch({ czxid: 1n, ensemble: 'bench', owner: 'bench' });
+  if (epoch === undefined) throw new KeymillError('BENCH_FAILED', 'the epoch could not be raised');
+  await db.execute('CREATE TABLE raw (id INT AUTO_INCREMENT PRIMARY KEY, payload VARCHAR(300) NOT NULL)');
+  const before = await insertOneByOne(db, CLAIMS);
+  const samples: number[] = [];
+  for (let stretch = 0; stretch < STRETCHES; stretch++) {
+    context.signal.throwIfAborted();
+    samples.push(await claimMany(keysDb, epoch, (stretch * CLAIMS) / STRETCHES, CLAIMS / STRETCHES));
+  }
+  const after = await insertOneByOne(db, CLAIMS);
+  return toRow({
+    name: 'claim',
+    unit: 'claims/s',
+    samples,
+    baseline: 'raw durable INSERT of one row of the same size, one after the other',
+    baselineValue: (before + after) / 2,
+    control: after / before,
+  });
+}
+
+async function claimMany(keysDb: KeysDb, epoch: number, done: number, count: number): Promise<number> {
+  const startedMs = monotonicMs();
+  for (let i = 1; i <= count; i++) {
+    const parts = POOLS.map((pool) => ({ pool, seq: done + i }));
+    const batch = await keysDb.claim({ epoch, count: KEYS_PER_CLAIM, parts });
+    if (batch === undefined) throw new KeymillError('BENCH_FAILED', 'the keys ran out');
+  }
+  return (count * 1_000) / (monotonicMs() - startedMs);
+}
+
+async function insertOneByOne(db: Mysql, count: number): Promise<number> {
+  const payload = 'x'.repeat(300);
+  const startedMs = monotonicMs();
+  for (let i = 0; i < count; i++) await db.execute('INSERT INTO raw (payload) VALUES (?)', [payload]);
+  return (count * 1_000) / (monotonicMs() - startedMs);
+}

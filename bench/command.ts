@@ -1,0 +1,147 @@
+import type { Command } from 'commander';
+import { BENCHES } from './catalogue.ts';
+import { describeCommit, describeMachine } from './record/machine.ts';
+import { rewritePage } from './record/page.ts';
+import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
+import type { Bench, BenchRow } from './row.ts';
+import { runBenches } from './run-benches.ts';
+import { RefusedError, UsageError } from '../runtime/terminal/errors.ts';
+import { startProgress } from '../runtime/terminal/progress.ts';
+import { formatTable } from '../runtime/terminal/table.ts';
+import { note, printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
+import { formatFigure } from '../runtime/terminal/units.ts';
+
+interface Options {
+  readonly list?: true;
+  readonly long?: true;
+  readonly quick?: true;
+  readonly pin?: true;
+  readonly into?: string;
+  readonly json?: true;
+}
+
+export function addBenchCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('bench')
+    .description(
+      'Measures on private servers, started for it and removed after it; no cluster is needed, and none is touched. Each figure ' +
+        'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
+    )
+    .argument('[names...]', 'which; without a name, every one that is not long')
+    .option('--list', 'show what there is, and run nothing')
+    .option('--long', 'the long ones too')
+    .option('--quick', 'two rounds of one second: only to see that a bench works. Never passed')
+    .option('--pin', 'server on CPU 0 and load on CPU 1, where no store is asked')
+    .option(
+      '--into <file>',
+      'add each row to this record as soon as it is measured, with date, commit and machine',
+    )
+    .option('--json', 'one JSON document on stdout')
+    .action(async (names: string[], options: Options) => {
+      if (options.list) return list(terminal, options.json === true);
+      if (options.quick && options.into !== undefined)
+        throw new UsageError('--quick gives no figures that are worth recording; leave out --into');
+      const benches = choose(names, options.long === true);
+      const rows = await runAll(terminal, benches, options);
+      if (options.json) printJson(terminal, rows);
+      else printLines(terminal, table(rows));
+      if (options.quick !== true && rows.some(({ passed }) => !passed)) terminal.exitCode = 1;
+      if (rows.length < benches.length) terminal.exitCode = 1;
+    });
+}
+
+function list(terminal: Terminal, json: boolean): void {
+  if (json)
+    printJson(
+      terminal,
+      BENCHES.map(({ name, long }) => ({ name, long })),
+    );
+  else {
+    const rows = BENCHES.map(({ name, long, does }) => [name, long ? 'long' : '', does]);
+    printLines(terminal, formatTable([{ title: 'bench' }, { title: '' }, { title: 'measures' }], rows));
+  }
+}
+
+function choose(names: readonly string[], long: boolean): readonly Bench[] {
+  if (names.length === 0) return BENCHES.filter((bench) => long || !bench.long);
+  const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
+  if (unknown.length > 0) {
+    const known = BENCHES.map(({ name }) => name).join(', ');
+    throw new UsageError(`no bench ${unknown.join(', ')}; there are: ${known}`);
+  }
+  return BENCHES.filter(({ name }) => names.includes(name));
+}
+
+async function runAll(terminal: Terminal, benches: readonly Bench[], options: Options): Promise<BenchRow[]> {
+  const record = recorder(options);
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  try {
+    return await runBenches(benches, {
+      say: (text) => note(terminal, text),
+      progress: (what, total, unit) => startProgress(terminal, what, total, unit),
+      quick: options.quick === true,
+      pin: options.pin === true,
+      signal: interrupt.signal,
+      onRow: (row) => {
+        note(terminal, `${row.name}: ${formatFigure(row.value)} ${row.unit}, ratio ${row.ratio}`);
+        record(row);
+      },
+      onFailed: (name, error) => note(terminal, `${name} failed: ${error.message}`),
+    });
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
+}
+
+/** Each row at once: a run that is cut short has recorded what it measured. */
+function recorder({ into, pin }: Options): (row: BenchRow) => void {
+  if (into === undefined) return () => undefined;
+  readRecord(into);
+  const [commit, machine] = [describeCommit(), describeMachine()];
+  return (row) => {
+    const command = `./scripts/keymill bench ${row.name}${pin ? ' --pin' : ''}`;
+    const run = { date: new Date().toISOString(), commit, command, machine, ...row };
+    const updated = addRun(readRecord(into), { ...run, interval: [...row.interval] });
+    writeRecord(into, updated);
+    rewritePage(into, updated);
+  };
+}
+
+function table(rows: readonly BenchRow[]): string[] {
+  return formatTable(
+    [
+      { title: 'bench' },
+      { title: 'value', align: 'right' },
+      { title: 'unit' },
+      { title: 'ratio', align: 'right' },
+      { title: '95 % interval', align: 'right' },
+      { title: 'of' },
+      { title: 'goal', align: 'right' },
+      { title: '' },
+      { title: 'control', align: 'right' },
+      { title: 'baseline', align: 'right' },
+      { title: 'what the baseline is' },
+    ],
+    rows.map((row) => [
+      row.name,
+      formatFigure(row.value),
+      row.unit,
+      row.ratio.toFixed(2),
+      `${formatFigure(row.interval[0])} – ${formatFigure(row.interval[1])}`,
+      row.judged,
+      row.goal === null ? undefined : formatFigure(row.goal),
+      row.quick === true ? 'quick: no verdict' : verdictOf(row),
+      row.control.toFixed(2),
+      formatFigure(row.baselineValue),
+      row.baseline,
+    ]),
+  );
+}
+
+function verdictOf({ goal, passed, details }: BenchRow): string {
+  if (passed) return goal === null ? '' : 'reached';
+  const { reason } = details;
+  return typeof reason === 'string' ? `FAILED: ${reason}` : 'MISSED';
+}

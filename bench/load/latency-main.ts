@@ -1,0 +1,166 @@
+import { monotonicMs } from '../../runtime/clock.ts';
+import { serveParent } from './child.ts';
+import { Connection, formatRequest } from './connection.ts';
+import { quantileOf } from '../method/statistics.ts';
+
+/** What to send: these one after the other, round and round. */
+export interface LatencyTask {
+  readonly url: string;
+  /** Followed: each must answer 302. */
+  readonly paths?: readonly string[];
+  /** Sent as `POST /urls`: each must answer 201. With paths too, after every `readsPerWrite` of them. */
+  readonly body?: string;
+  readonly readsPerWrite?: number;
+  readonly connections: number;
+  readonly durationMs: number;
+  /**
+   * Open loop: so many a second, at even intervals, whatever the server does; a latency counts from when the request was due, so
+   * that a stalled server is charged for those it kept waiting. Without it a closed loop: each connection sends when it was answered.
+   */
+  readonly perSecond?: number;
+  /**
+   * In an open loop: sleeps so long before it looks again at what is due. By default it never sleeps, for a millisecond would be most of
+   * what is measured; but then it keeps a core busy, and whoever is in need of that core waits.
+   */
+  readonly restMs?: number;
+  /** In an open loop: what is due in the first so many ms is sent, and not measured. Connections and code are cold then. */
+  readonly leadInMs?: number;
+}
+
+export interface LatencyResult {
+  /** Those that were measured. */
+  readonly answers: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** An open loop gives up when so many seconds of requests wait. */
+const MAX_BEHIND_S = 2;
+
+interface Request {
+  readonly text: string;
+  readonly expect: number;
+}
+
+function requestsOf({ url, paths = [], body, readsPerWrite = 0 }: LatencyTask): Request[] {
+  const reads = paths.map((path) => ({ text: formatRequest(url, path), expect: 302 }));
+  if (body === undefined) return reads;
+  const write = { text: formatRequest(url, '/urls', body), expect: 201 };
+  if (reads.length === 0) return [write];
+  return reads.flatMap((read, i) => ((i + 1) % readsPerWrite === 0 ? [read, write] : [read]));
+}
+
+async function run(task: LatencyTask): Promise<LatencyResult> {
+  const connections = await Promise.all(
+    Array.from({ length: task.connections }, async () => Connection.open(task.url)),
+  );
+  try {
+    const startedMs = monotonicMs();
+    const { perSecond, leadInMs = 0 } = task;
+    const latencies = await new Promise<number[]>((resolve, reject) => {
+      (perSecond === undefined ? closedLoop : openLoop)({ task, connections, resolve, reject });
+    });
+    const measuredFromMs = startedMs + (perSecond === undefined ? 0 : leadInMs);
+    const seconds = (monotonicMs() - measuredFromMs) / 1_000;
+    return {
+      answers: latencies.length,
+      perSecond: latencies.length / seconds,
+      p50Ms: quantileOf(latencies, 0.5),
+      p99Ms: quantileOf(latencies, 0.99),
+      maxMs: quantileOf(latencies, 1),
+    };
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+}
+
+interface Loop {
+  readonly task: LatencyTask;
+  readonly connections: readonly Connection[];
+  readonly resolve: (latencies: number[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function closedLoop({ task, connections, resolve, reject }: Loop): void {
+  const requests = requestsOf(task);
+  const latencies: number[] = [];
+  const endMs = monotonicMs() + task.durationMs;
+  let sent = 0;
+  let busy = connections.length;
+  const sendNext = (connection: Connection): void => {
+    const sentMs = monotonicMs();
+    if (sentMs >= endMs) {
+      busy -= 1;
+      if (busy === 0) resolve(latencies);
+      return;
+    }
+    const request = requests[sent++ % requests.length];
+    if (request === undefined) return reject(new Error('there is nothing to send'));
+    connection.send(
+      request.text,
+      ({ status, body }) => {
+        if (status !== request.expect) return reject(unexpected(status, body));
+        latencies.push(monotonicMs() - sentMs);
+        sendNext(connection);
+      },
+      reject,
+    );
+  };
+  for (const connection of connections) sendNext(connection);
+}
+
+function openLoop({ task, connections, resolve, reject }: Loop): void {
+  const { perSecond = 1, restMs, leadInMs = 0 } = task;
+  const requests = requestsOf(task);
+  const everyMs = 1_000 / perSecond;
+  const total = Math.floor(task.durationMs / everyMs);
+  const latencies: number[] = [];
+  const free = [...connections];
+  const startMs = monotonicMs() + 10;
+  const measuredFromMs = startMs + leadInMs;
+  let sent = 0;
+  let answered = 0;
+  let isOver = false;
+  const fail = (error: Error): void => {
+    isOver = true;
+    reject(error);
+  };
+  const send = (connection: Connection): void => {
+    const dueMs = startMs + sent * everyMs;
+    const request = requests[sent++ % requests.length];
+    if (request === undefined) return fail(new Error('there is nothing to send'));
+    connection.send(
+      request.text,
+      ({ status, body }) => {
+        if (status !== request.expect) return fail(unexpected(status, body));
+        if (dueMs >= measuredFromMs) latencies.push(monotonicMs() - dueMs);
+        free.push(connection);
+        if (++answered === total) resolve(latencies);
+      },
+      fail,
+    );
+  };
+  const turn = (): void => {
+    if (isOver || sent >= total) return;
+    const due = Math.min(total, Math.floor((monotonicMs() - startMs) / everyMs) + 1);
+    if (due - sent > perSecond * MAX_BEHIND_S) {
+      return fail(new Error(`the server is ${MAX_BEHIND_S} s behind at ${perSecond.toFixed(0)}/s`));
+    }
+    for (let waiting = due - sent; waiting > 0; waiting--) {
+      const connection = free.shift();
+      if (connection === undefined) break;
+      send(connection);
+    }
+    if (restMs === undefined) setImmediate(turn);
+    else setTimeout(turn, restMs);
+  };
+  turn();
+}
+
+function unexpected(status: number, body: string): Error {
+  return new Error(`an answer has status ${status}: ${body.slice(0, 200)}`);
+}
+
+serveParent(async (task) => run(task as LatencyTask));

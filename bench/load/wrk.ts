@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { KeymillError, messageOf } from '../../runtime/errors.ts';
+
+const SCRIPT = join(import.meta.dirname, 'wrk.lua');
+/** How long wrk may take beyond what it was told. */
+const GRACE_MS = 20_000;
+
+/** Keys in a file, without separators. */
+export interface KeyFile {
+  readonly path: string;
+  readonly keyLength: number;
+  readonly count: number;
+}
+
+/** Which requests: a stretch of a file of keys, or links to make. */
+export type Requests =
+  | {
+      readonly kind: 'keys';
+      readonly file: KeyFile;
+      /** The first key, counted from 0; it wraps round. */
+      readonly offset: number;
+      /** How many are read; they are repeated when they run out. */
+      readonly count: number;
+    }
+  | { readonly kind: 'shorten' };
+
+export interface WrkOptions {
+  readonly url: string;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly requests: Requests;
+  /** May some answers be 4xx or 5xx? They are counted apart. */
+  readonly allowErrors?: boolean;
+  /** Only this CPU. */
+  readonly cpu?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface WrkResult {
+  /** Answers below 400, per second. */
+  readonly perSecond: number;
+  readonly answers: number;
+  readonly errorAnswers: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/**
+ * Closed-loop load by wrk: one thread, keep-alive, no pipelining.
+ * @throws KeymillError on lost connections, on time-outs, and on error answers unless they are allowed
+ */
+export async function runWrk(options: WrkOptions): Promise<WrkResult> {
+  const { url, connections, seconds, signal } = options;
+  const wrk = [
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    SCRIPT,
+    url,
+    '--',
+  ];
+  const command = [...wrk, ...argumentsOf(options.requests)];
+  if (options.cpu !== undefined) command.unshift('taskset', '-c', String(options.cpu));
+  const [file = '', ...args] = command;
+  let stdout: string;
+  try {
+    ({ stdout } = await promisify(execFile)(file, args, { signal, timeout: seconds * 1_000 + GRACE_MS }));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new KeymillError('BENCH_FAILED', `wrk failed: ${messageOf(error)}`, { cause: error });
+  }
+  const result = parseWrk(stdout);
+  if (result.otherErrors > 0)
+    throw new KeymillError('BENCH_FAILED', `${result.otherErrors} connections failed:\n${stdout}`);
+  if (result.errorAnswers > 0 && options.allowErrors !== true) {
+    throw new KeymillError('BENCH_FAILED', `${result.errorAnswers} answers were errors:\n${stdout}`);
+  }
+  return result;
+}
+
+function argumentsOf(requests: Requests): string[] {
+  if (requests.kind === 'shorten') return ['shorten', Math.random().toString(36).slice(2, 8).padEnd(6, '0')];
+  const { file, count } = requests;
+  const offset = requests.offset % Math.max(1, file.count - count + 1);
+  return ['keys', file.path, String(file.keyLength), String(offset), String(count)];
+}
+
+/** The line our script prints. @throws KeymillError when there is none */
+export function parseWrk(stdout: string): WrkResult & { readonly otherErrors: number } {
+  const match = /^KEYMILL (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(stdout);
+  if (match === null) throw new KeymillError('BENCH_FAILED', `wrk said nothing usable:\n${stdout}`);
+  const [requests = 0, micros = 0, errorAnswers = 0, otherErrors = 0, p50 = 0, p99 = 0] = match
+    .slice(1)
+    .map(Number);
+  const seconds = micros / 1e6;
+  return {
+    perSecond: (requests - errorAnswers) / seconds,
+    answers: requests,
+    errorAnswers,
+    otherErrors,
+    seconds,
+    p50Ms: p50 / 1_000,
+    p99Ms: p99 / 1_000,
+  };
+}

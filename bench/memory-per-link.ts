@@ -1,0 +1,66 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { LinkCache } from '../mapper/cache/link-cache.ts';
+
+export interface MemoryPerLink {
+  /** Bytes, heap and external, for each link in the mapper's cache, which is full and has evicted as many as it holds. */
+  readonly cache: number;
+  /** The same for a Map of the same strings that was only filled. */
+  readonly map: number;
+  /** What the cache itself believes it takes, per link. */
+  readonly accounted: number;
+  readonly links: number;
+}
+
+/** Fills a cache of `maxBytes` twice over and a plain Map with what it then holds; collects garbage and looks at the memory. */
+export function measureMemoryPerLink(maxBytes: number): MemoryPerLink {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = (): number => {
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = used();
+  const cache = new LinkCache({ maxBytes, ttlMs: 60_000, now: () => 0, seed: 1 });
+  const stored = fill(cache);
+  const links = cache.size;
+  const cacheBytes = used() - before;
+  const accounted = cache.bytes;
+  const held: number[] = [];
+  for (let number = 0; number < stored; number += 1) {
+    if (cache.getStale(keyOf(number)) !== undefined) held.push(number);
+  }
+  cache.flush();
+  const beforeMap = used();
+  const map = new Map(held.map((number) => [keyOf(number), targetOf(number)]));
+  const mapBytes = used() - beforeMap;
+  if (map.size !== links || held.length !== links)
+    throw new Error('the cache does not hold what it says it holds');
+  return { cache: cacheBytes / links, map: mapBytes / links, accounted: accounted / links, links };
+}
+
+/** Stores until the cache is full, then as many again, asking for each so often that it is let in. @returns how many were stored */
+function fill(cache: LinkCache): number {
+  let number = 0;
+  let full = Number.POSITIVE_INFINITY;
+  for (let size = 0; number < full * 2; number += 1) {
+    for (let ask = 0; ask < 4; ask += 1) {
+      const fresh = cache.beginFill(keyOf(number));
+      fresh.store({ originalUrl: targetOf(number), expiresAtMs: undefined });
+      fresh.end();
+    }
+    if (cache.size === size) full = Math.min(full, number);
+    size = cache.size;
+  }
+  return number;
+}
+
+/** Flat strings, as they come from the network: not built of parts. */
+function keyOf(number: number): string {
+  return Buffer.from(number.toString(36).padStart(8, '-')).toString('latin1');
+}
+
+function targetOf(number: number): string {
+  return Buffer.from(`https://example.com/some/path?number=${number}`).toString('latin1');
+}

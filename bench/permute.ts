@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import { BENCH_SECRET } from './environment.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+
+const BATCH = 10_000;
+const STRETCH_MS = 300;
+const STRETCHES = 10;
+const KEY_LENGTH = 8;
+
+/** Ids into keys, batch by batch, without any store. */
+export const permute: Bench = {
+  name: 'permute',
+  does: 'keys computed from ids on one core, beside random keys, which may collide',
+  long: false,
+  run: async (context) => measure(context),
+};
+
+function measure(context: BenchContext): BenchRow {
+  context.say('permute: computing keys');
+  const keyspace = createKeyspace({ length: KEY_LENGTH, secret: BENCH_SECRET, regionBits: 10 });
+  // Until the compiler has settled.
+  stretch(() => permuteBatch(keyspace, 0));
+  stretch(randomBatch);
+  const before = stretch(randomBatch);
+  const samples = Array.from({ length: STRETCHES }, () => {
+    context.signal.throwIfAborted();
+    return stretch((batch) => permuteBatch(keyspace, batch));
+  });
+  const after = stretch(randomBatch);
+  return toRow({
+    name: 'permute',
+    unit: 'keys/s',
+    samples,
+    baseline: 'random bytes spelled as keys of the same length',
+    baselineValue: (before + after) / 2,
+    control: after / before,
+  });
+}
+
+/** Keys per second of `makeBatch`, over {@link STRETCH_MS}. */
+function stretch(makeBatch: (batch: number) => unknown): number {
+  const startedMs = monotonicMs();
+  let batches = 0;
+  while (monotonicMs() - startedMs < STRETCH_MS) makeBatch(batches++);
+  return (batches * BATCH * 1_000) / (monotonicMs() - startedMs);
+}
+
+function permuteBatch(keyspace: Keyspace, batch: number): string[] {
+  return keyspace.keysOf(0, 1 + batch * BATCH, BATCH);
+}
+
+function randomBatch(): string[] {
+  const text = randomBytes((BATCH * KEY_LENGTH * 6) / 8).toString('base64url');
+  return Array.from({ length: BATCH }, (_, i) => text.slice(i * KEY_LENGTH, (i + 1) * KEY_LENGTH));
+}

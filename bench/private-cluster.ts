@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import { monotonicMs } from '../runtime/clock.ts';
+import { KeymillError, messageOf } from '../runtime/errors.ts';
+import { pause } from '../runtime/retry.ts';
+import { REPOSITORY, RunDir } from '../scripts/cluster/run-dir.ts';
+import { makeBenchDir, takeDown } from './bench-dir.ts';
+import { bareEnvironment } from './environment.ts';
+import { LinkStock } from './world/link-stock.ts';
+import { cpuMsOf } from './world/cpu.ts';
+
+const UP_TIMEOUT_MS = 240_000;
+/** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */
+const NEEDED_GIB = 6;
+const SCRIPTS = join(REPOSITORY, 'scripts');
+
+const ClusterFile = z.object({
+  mappers: z.array(z.object({ url: z.string(), pid: z.number() })).min(1),
+  producers: z.array(z.object({ supervisorPid: z.number() })),
+  zookeeper: z.object({ connect: z.string(), servers: z.array(z.object({ pid: z.number() })) }),
+  redis: z.array(z.object({ name: z.string(), url: z.string(), pid: z.number() })),
+  mysql: z.array(z.object({ name: z.string(), pid: z.number() })),
+  keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
+  urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
+  usersDb: z.object({ url: z.string() }),
+});
+export type PrivateClusterFile = z.infer<typeof ClusterFile>;
+
+/** How long the cluster may take to come to rest between two stretches. */
+const SETTLE_TIMEOUT_MS = 6_000;
+const LOOK_MS = 150;
+/** At rest, all its processes together use less than this share of a core: heartbeats, polls, the servers' own timers. */
+const REST_SHARE = 0.15;
+
+/** A cluster as `up` makes it, in a folder of its own: benches write links, and those belong to nobody. */
+export class PrivateCluster implements AsyncDisposable {
+  readonly dir: string;
+  readonly file: PrivateClusterFile;
+  readonly links: LinkStock;
+
+  private constructor(dir: string, file: PrivateClusterFile, keySecret: string) {
+    this.dir = dir;
+    this.file = file;
+    this.links = new LinkStock({ dir, urlsDbs: file.urlsDbs, keySecret });
+  }
+
+  /** Starts it with this repository's own `up`; `down --wipe` when disposed. */
+  static async start(signal: AbortSignal): Promise<PrivateCluster> {
+    const dir = await makeBenchDir(NEEDED_GIB);
+    const env = { ...bareEnvironment(), KEYMILL_RUN_DIR: dir };
+    try {
+      const args = ['--detach', '--producers', '1', '--mappers', '1', '--zookeepers', '1', '--keys-dbs', '2'];
+      await promisify(execFile)(join(SCRIPTS, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
+      const runDir = new RunDir(dir);
+      const file = ClusterFile.parse(JSON.parse(await readFile(runDir.clusterFile, 'utf8')));
+      return new PrivateCluster(dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
+    } catch (error) {
+      await wipe(dir);
+      throw signal.aborted
+        ? error
+        : new KeymillError('BENCH_FAILED', `the private cluster did not start: ${messageOf(error)}`, {
+            cause: error,
+          });
+    }
+  }
+
+  /** Process ids by part, for the account of CPU time. */
+  get pids(): Readonly<Record<'mysql' | 'redis' | 'producers' | 'zookeeper', readonly number[]>> {
+    const { mysql, redis, producers, zookeeper } = this.file;
+    return {
+      mysql: mysql.map(({ pid }) => pid),
+      redis: redis.map(({ pid }) => pid),
+      producers: producers.map(({ supervisorPid }) => supervisorPid),
+      zookeeper: zookeeper.servers.map(({ pid }) => pid),
+    };
+  }
+
+  /** The variables that point a process at this cluster. */
+  get variables(): Record<string, string> {
+    const { zookeeper, redis, keysDbs, urlsDbs, usersDb } = this.file;
+    const list = (entries: readonly { name: string; url: string }[]): string =>
+      entries.map(({ name, url }) => `${name}=${url}`).join(',');
+    return {
+      KEYMILL_ZOOKEEPER: zookeeper.connect,
+      KEYMILL_REDIS: list(redis),
+      KEYMILL_KEYS_DBS: list(keysDbs),
+      KEYMILL_URLS_DBS: list(
+        urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
+      ),
+      KEYMILL_USERS_DB: usersDb.url,
+      KEYMILL_KEY_SECRET_FILE: new RunDir(this.dir).keySecretFile,
+      KEYMILL_QUARANTINE_MS: '30000',
+      KEYMILL_SESSION_TIMEOUT_MS: '2000',
+    };
+  }
+
+  /**
+   * Waits until refilling, generating and flushing that the last stretch left behind have come to rest, so that the next one does not
+   * pay for them; for 6 s at most.
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    const pids = Object.values(this.pids).flat();
+    const deadlineMs = monotonicMs() + SETTLE_TIMEOUT_MS;
+    for (let calm = 0; calm < 2 && monotonicMs() < deadlineMs;) {
+      const [beforeMs, startedMs] = [cpuMsOf(pids), monotonicMs()];
+      await pause(LOOK_MS, signal);
+      const share = (cpuMsOf(pids) - beforeMs) / (monotonicMs() - startedMs);
+      calm = share < REST_SHARE ? calm + 1 : 0;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.links.close();
+    await wipe(this.dir);
+  }
+}
+
+async function wipe(dir: string): Promise<void> {
+  if (existsSync(join(dir, 'state.json'))) await takeDown(dir);
+  await rm(dir, { recursive: true, force: true });
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { freemem } from 'node:os';
+import { join } from 'node:path';
+import { migrate } from '../db/mysql/migrate.ts';
+import { createLog } from '../runtime/log.ts';
+import { MARIADB_USER, startMariaDb } from '../scripts/servers/mariadb.ts';
+import { startRedis } from '../scripts/servers/redis.ts';
+import { startZooKeeper } from '../scripts/servers/zookeeper.ts';
+import { makeBenchDir } from './bench-dir.ts';
+import type { BenchRun } from './bench-run.ts';
+
+const GIB = 2 ** 30;
+
+export interface MariaDbShape {
+  readonly bufferPoolGib: number;
+  readonly redoLog: string;
+}
+
+/** Servers for one bench, with their data in a folder of their own; all gone when disposed, or when this process dies. */
+export class PrivateServers implements AsyncDisposable {
+  readonly dir: string;
+  readonly #context: BenchRun;
+  readonly #stack = new AsyncDisposableStack();
+
+  private constructor(dir: string, context: BenchRun) {
+    this.dir = dir;
+    this.#context = context;
+    this.#stack.defer(() => rm(dir, { recursive: true, force: true }));
+  }
+
+  static async create(context: BenchRun, neededGib = 2): Promise<PrivateServers> {
+    return new PrivateServers(await makeBenchDir(neededGib), context);
+  }
+
+  /** Something else to undo, before the servers stop. */
+  defer(release: () => Promise<unknown> | undefined): void {
+    this.#stack.defer(async () => void (await release()));
+  }
+
+  /** A durable MariaDB (every commit flushed); a smaller buffer pool when the machine has not enough memory, and then it says so. */
+  async mariaDb({ bufferPoolGib, redoLog }: MariaDbShape): Promise<{ url: (database: string) => string }> {
+    const wanted = bufferPoolGib * GIB;
+    const affordable = Math.min(wanted, Math.floor(freemem() * 0.6));
+    if (affordable < wanted) {
+      this.#context.say(
+        `only ${(freemem() / GIB).toFixed(1)} GiB of memory are free: a smaller buffer pool than ${bufferPoolGib} GiB`,
+      );
+    }
+    const password = randomBytes(12).toString('hex');
+    const server = await startMariaDb({
+      id: 'mysql',
+      dir: join(this.dir, 'mysql'),
+      logFile: join(this.dir, 'mysql.log'),
+      password,
+      bufferPool: `${Math.floor(affordable / 2 ** 20)}M`,
+      redoLog,
+      signal: this.#context.signal,
+    });
+    this.#stack.defer(() => server.stop());
+    return { url: (database) => `mysql://${MARIADB_USER}:${password}@127.0.0.1:${server.port}/${database}` };
+  }
+
+  async redis(count: number): Promise<{ name: string; url: string }[]> {
+    return Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const id = `redis-${index + 1}`;
+        const files = { dir: join(this.dir, id), logFile: join(this.dir, `${id}.log`) };
+        const server = await startRedis({ id, ...files, signal: this.#context.signal });
+        this.#stack.defer(() => server.stop());
+        return { name: id, url: `redis://127.0.0.1:${server.port}` };
+      }),
+    );
+  }
+
+  /** One server: what is measured here does not depend on a quorum. */
+  async zooKeeper(): Promise<{ connect: string }> {
+    const ensemble = await startZooKeeper({
+      dir: this.dir,
+      servers: 1,
+      logFile: (id) => join(this.dir, `${id}.log`),
+      signal: this.#context.signal,
+    });
+    this.#stack.defer(() => ensemble.stop());
+    return ensemble;
+  }
+
+  /** A fresh keys-db on a server; returns its URL. */
+  async keysDb(url: string): Promise<string> {
+    await migrate(url, 'keys-db', createLog('bench', 'bench', 'silent'));
+    return url;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { openRedis } from '../../db/redis/redis-client.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { createLog } from '../../runtime/log.ts';
+import { Connection, formatRequest } from '../load/connection.ts';
+import { bootstrapOf, medianOf, quantileOf } from '../method/statistics.ts';
+import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { startMapper, type BenchMapper } from '../world/mapper.ts';
+
+const ROUNDS = 1_000;
+const QUICK_ROUNDS = 20;
+/** An answer older than this is no matter of tails any more. */
+const STALE_LIMIT_MS = 10_000;
+/** Asked on until so many fresh answers in a row. */
+const FRESH_ENOUGH = 3;
+/** Published here nobody listens; the round trip is the same. */
+const CHANNEL = 'bench';
+
+/** An alias that was just now unknown, and is remembered as such: how long after its acknowledgement does anybody still say 404? */
+export const invalidation: Bench = {
+  name: 'invalidation',
+  does: '404 seen, alias created: acknowledgement → last stale answer on any of two mappers, beside a Redis PUBLISH',
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const rounds = context.quick ? QUICK_ROUNDS : ROUNDS;
+  const cluster = await context.privateCluster();
+  await using stack = new AsyncDisposableStack();
+  const mappers = [
+    stack.use(await startMapper(cluster, context.signal)),
+    stack.use(await startMapper(cluster, context.signal)),
+  ];
+  const { name, url } = cluster.file.redis[0] ?? { name: '', url: '' };
+  const redis = stack.use(openRedis(url, { name, log: createLog('bench', 'bench', 'silent') }));
+  await redis.whenConnected(5_000);
+  const publishOnce = async (): Promise<number> => {
+    const startedMs = monotonicMs();
+    await redis.command('PUBLISH', [CHANNEL, 'x']);
+    return monotonicMs() - startedMs;
+  };
+  const clients = await Promise.all(mappers.map(async (mapper) => openClient(mapper)));
+  for (const { connections } of clients) for (const c of connections) stack.defer(() => c.close());
+  const staleMs: number[] = [];
+  const publishMs: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    context.signal.throwIfAborted();
+    staleMs.push(await lastStale(clients, i % clients.length));
+    publishMs.push(await publishOnce());
+  }
+  const p99 = (samples: readonly number[]): number => quantileOf(samples, 0.99);
+  const roundTrip = medianOf(publishMs);
+  const halves = [publishMs.slice(0, publishMs.length / 2), publishMs.slice(publishMs.length / 2)].map(
+    medianOf,
+  );
+  const value = p99(staleMs);
+  const [low, high] = bootstrapOf(staleMs, p99);
+  const row = toRow({
+    name: 'invalidation',
+    unit: 'ms',
+    value,
+    samples: staleMs,
+    interval: [low / roundTrip, high / roundTrip],
+    baseline: 'median round trip of a Redis PUBLISH in the same run',
+    baselineValue: roundTrip,
+    control: (halves[0] ?? 0) / (halves[1] ?? 1),
+    better: 'lower',
+    details: {
+      rounds,
+      staleShare: staleMs.filter((ms) => ms > 0).length / rounds,
+      publishP99Ms: round(p99(publishMs)),
+    },
+  });
+  const goal = 10;
+  return {
+    ...row,
+    judged: 'ratio',
+    goal,
+    passed: value / roundTrip <= goal,
+  };
+}
+
+interface MapperClient {
+  readonly mapper: BenchMapper;
+  /** One to make links, one to ask. */
+  readonly connections: readonly [Connection, Connection];
+}
+
+async function openClient(mapper: BenchMapper): Promise<MapperClient> {
+  return { mapper, connections: [await Connection.open(mapper.url), await Connection.open(mapper.url)] };
+}
+
+/**
+ * Asks all mappers without a pause for an alias while one of them makes it.
+ * @returns ms from the acknowledgement to the arrival of the last 404 after it, on any mapper; 0 when there was none
+ */
+async function lastStale(clients: readonly MapperClient[], maker: number): Promise<number> {
+  const alias = `b${randomBytes(6).toString('hex')}`;
+  let acknowledgedMs = Number.POSITIVE_INFINITY;
+  let lastMs = 0;
+  const all404 = Promise.withResolvers<void>();
+  let asked = 0;
+  const watch = async ({ mapper, connections }: MapperClient): Promise<void> => {
+    const request = formatRequest(mapper.url, `/${alias}`);
+    const startedMs = monotonicMs();
+    for (let fresh = 0, answers = 0; fresh < FRESH_ENOUGH; answers++) {
+      const { status } = await connections[1].ask(request);
+      if (answers === 1 && ++asked === clients.length) all404.resolve();
+      const nowMs = monotonicMs();
+      if (status === 302) fresh += 1;
+      else {
+        fresh = 0;
+        if (nowMs > acknowledgedMs) lastMs = Math.max(lastMs, nowMs);
+      }
+      if (nowMs - startedMs > STALE_LIMIT_MS)
+        throw new KeymillError('BENCH_FAILED', `${alias} stays unknown`);
+    }
+  };
+  const make = async (): Promise<void> => {
+    await all404.promise;
+    const client = clients[maker];
+    if (client === undefined) throw new RangeError(`no mapper ${maker}`);
+    const body = JSON.stringify({ long_url: `https://example.com/${alias}`, custom_alias: alias });
+    const answer = await client.connections[0].ask(formatRequest(client.mapper.url, '/urls', body));
+    if (answer.status !== 201)
+      throw new KeymillError('BENCH_FAILED', `no alias: ${answer.raw.slice(0, 300)}`);
+    acknowledgedMs = monotonicMs();
+  };
+  await Promise.all([make(), ...clients.map(watch)]);
+  return lastMs === 0 ? 0 : lastMs - acknowledgedMs;
+}

@@ -1,0 +1,94 @@
+import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { createLog } from '../../runtime/log.ts';
+import { pause } from '../../runtime/retry.ts';
+import { runWrk } from '../load/wrk.ts';
+import { bootstrapOf, medianOf } from '../method/statistics.ts';
+import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { startMapper } from '../world/mapper.ts';
+import { CONNECTIONS } from './http-arm.ts';
+
+const FULL = { rounds: 10, seconds: 3 };
+const QUICK = { rounds: 2, seconds: 1 };
+const LOG = createLog('bench', 'bench', 'silent');
+
+/**
+ * What shortens cost the pools. Counted by the servers themselves, commands inside scripts included, so the producers' deliveries count
+ * too. Subtracted is what goes on anyway: the polls and heartbeats of mappers and producers, counted per second while nobody shortens,
+ * before and after each stretch.
+ */
+export const shortenTakes: Bench = {
+  name: 'shorten-takes',
+  does: `Redis commands per shorten at ${CONNECTIONS} connections`,
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const { rounds, seconds } = context.quick ? QUICK : FULL;
+  const cluster = await context.privateCluster();
+  await using stack = new AsyncDisposableStack();
+  const mapper = stack.use(await startMapper(cluster, context.signal));
+  const clients = cluster.file.redis.map(({ name, url }) => stack.use(openRedis(url, { name, log: LOG })));
+  for (const client of clients) await client.whenConnected(5_000);
+  const idleRate = async (): Promise<number> => {
+    const [before, startedMs] = [await commandsOf(clients), monotonicMs()];
+    await pause(seconds * 1_000, context.signal);
+    return ((await commandsOf(clients)) - before) / ((monotonicMs() - startedMs) / 1_000);
+  };
+  const perShorten: number[] = [];
+  const idleRates: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    await cluster.settle(context.signal);
+    const before = await idleRate();
+    const [counted, startedMs] = [await commandsOf(clients), monotonicMs()];
+    const requests = { kind: 'shorten' } as const;
+    const { signal } = context;
+    const { answers } = await runWrk({
+      url: mapper.url,
+      connections: CONNECTIONS,
+      seconds,
+      requests,
+      signal,
+    });
+    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole stretch');
+    // What the stretch used up is refilled after it: that belongs to it.
+    await cluster.settle(context.signal);
+    const tookS = (monotonicMs() - startedMs) / 1_000;
+    const sent = (await commandsOf(clients)) - counted;
+    const after = await idleRate();
+    idleRates.push(before, after);
+    perShorten.push((sent - ((before + after) / 2) * tookS) / answers);
+  }
+  const value = medianOf(perShorten);
+  const halves = [perShorten.slice(0, rounds / 2), perShorten.slice(rounds / 2)].map(medianOf);
+  return {
+    ...toRow({
+      name: 'shorten-takes',
+      unit: 'commands/shorten',
+      value,
+      samples: perShorten,
+      interval: bootstrapOf(perShorten),
+      baseline: 'one LPOP for each shorten',
+      baselineValue: 1,
+      control: (halves[0] ?? 0) / (halves[1] ?? 1),
+      better: 'lower',
+      goal: 0.1,
+      details: { rounds, idleCommandsPerSecond: round(medianOf(idleRates)), connections: CONNECTIONS },
+    }),
+  };
+}
+
+/** All calls that the servers have executed, but for our own asking. */
+async function commandsOf(clients: readonly RedisClient[]): Promise<number> {
+  const pages = await Promise.all(clients.map(async (client) => client.command('INFO', ['commandstats'])));
+  return pages.reduce<number>((sum, page) => sum + countCalls(String(page)), 0);
+}
+
+/** Pure: the sum of `calls` of `INFO commandstats`, without INFO's own. */
+export function countCalls(page: string): number {
+  return [...page.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
+    .filter(([, name]) => name !== 'info')
+    .reduce((sum, [, , calls]) => sum + Number(calls), 0);
+}

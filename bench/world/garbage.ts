@@ -1,0 +1,93 @@
+import { KeymillError } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
+import { tryGet } from '../../scripts/cluster/http.ts';
+import { residentBytesOf } from './cpu.ts';
+
+const ANSWER_TIMEOUT_MS = 20_000;
+/** V8 gives pages back to the system a little after a collection. */
+const GIVE_BACK_MS = 500;
+
+/** What is left of a process's memory when all its garbage has been collected, in bytes. */
+export interface LiveMemory {
+  /** Objects, and the buffers that they hold. */
+  readonly heap: number;
+  readonly resident: number;
+}
+
+/** Environment of a Node process whose memory {@link readLiveMemory} is to read: it may be inspected, from this machine alone. */
+export function inspectableAt(port: number): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--inspect=127.0.0.1:${port}` };
+}
+
+/**
+ * Has a process collect all its garbage, and reads what is left. Between two collections memory is a saw, whose phase says more than any leak.
+ * @param port see {@link inspectableAt}
+ * @throws KeymillError when it does not answer in time
+ */
+export async function readLiveMemory(pid: number, port: number): Promise<LiveMemory> {
+  const page = await tryGet(`http://127.0.0.1:${port}/json/list`, ANSWER_TIMEOUT_MS);
+  const [target] = JSON.parse(page?.body ?? '[]') as { webSocketDebuggerUrl: string }[];
+  if (target === undefined)
+    throw new KeymillError('BENCH_FAILED', `process ${pid} cannot be inspected on port ${port}`);
+  const inspector = new Inspector(target.webSocketDebuggerUrl);
+  try {
+    // What the first one finalises, only the second one collects.
+    await inspector.ask('HeapProfiler.collectGarbage');
+    await inspector.ask('HeapProfiler.collectGarbage');
+    // Before the pause, in which a mapper makes a few MiB of new garbage.
+    const { usedSize, backingStorageSize } = await inspector.ask<{
+      usedSize: number;
+      backingStorageSize: number;
+    }>('Runtime.getHeapUsage');
+    await pause(GIVE_BACK_MS);
+    return { heap: usedSize + backingStorageSize, resident: residentBytesOf(pid) };
+  } finally {
+    inspector.close();
+  }
+}
+
+/** As much as is needed of a client of the Chrome DevTools Protocol: one question at a time. */
+class Inspector {
+  readonly #socket: WebSocket;
+  readonly #open: Promise<void>;
+  #asked = 0;
+
+  constructor(url: string) {
+    this.#socket = new WebSocket(url);
+    this.#open = this.#next('open').then(() => undefined);
+    this.#open.catch(() => undefined);
+  }
+
+  async ask<Result>(method: string): Promise<Result> {
+    await this.#open;
+    const id = ++this.#asked;
+    this.#socket.send(JSON.stringify({ id, method }));
+    for (;;) {
+      const { data } = (await this.#next('message')) as Event & { data: string };
+      const answer = JSON.parse(data) as { id?: number; result: Result; error?: { message: string } };
+      if (answer.id !== id) continue;
+      if (answer.error !== undefined)
+        throw new KeymillError('BENCH_FAILED', `${method}: ${answer.error.message}`);
+      return answer.result;
+    }
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  async #next(event: 'open' | 'message'): Promise<Event> {
+    const { promise, resolve, reject } = Promise.withResolvers<Event>();
+    const gone = (): void => reject(new KeymillError('BENCH_FAILED', 'an inspected process does not answer'));
+    const timer = setTimeout(gone, ANSWER_TIMEOUT_MS);
+    this.#socket.addEventListener(event, resolve, { once: true });
+    this.#socket.addEventListener('close', gone, { once: true });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#socket.removeEventListener(event, resolve);
+      this.#socket.removeEventListener('close', gone);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
+import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { stopProcess } from '../../scripts/servers/identity.ts';
+import { reserveAnyPort } from '../../scripts/servers/ports.ts';
+import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
+import type { PrivateCluster } from '../private-cluster.ts';
+import { bareEnvironment } from '../environment.ts';
+
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
+
+/** A mapper of a bench's own on the private cluster: fresh caches, its own settings, a process id to account for. */
+export interface BenchMapper extends AsyncDisposable {
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly pid: number;
+  /** The sum of a metric's samples; undefined when there is none of this name. */
+  metric(name: string): Promise<number | undefined>;
+}
+
+let started = 0;
+
+/** @throws KeymillError when it is not ready in time */
+export async function startMapper(
+  cluster: PrivateCluster,
+  signal: AbortSignal,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<BenchMapper> {
+  const id = `bench-mapper-${++started}`;
+  const [http, admin] = [await reserveAnyPort(), await reserveAnyPort()];
+  const logFile = join(cluster.dir, `${id}.log`);
+  const url = `http://127.0.0.1:${http.port}`;
+  const adminUrl = `http://127.0.0.1:${admin.port}`;
+  const { identity, hasExited } = await startProcess({
+    id,
+    command: process.execPath,
+    args: [join(REPOSITORY, 'mapper/main.ts')],
+    cwd: REPOSITORY,
+    logFile,
+    dieWithParent: true,
+    env: {
+      ...bareEnvironment(),
+      ...cluster.variables,
+      KEYMILL_ID: id,
+      KEYMILL_HTTP_PORT: String(http.port),
+      KEYMILL_ADMIN_PORT: String(admin.port),
+      ...settings,
+    },
+  });
+  const stop = async (): Promise<void> => {
+    await stopProcess(identity, STOP_TIMEOUT_MS);
+    http.release();
+    admin.release();
+  };
+  try {
+    const deadlineMs = monotonicMs() + READY_TIMEOUT_MS;
+    while (!(await isReady(adminUrl))) {
+      signal.throwIfAborted();
+      if (hasExited() || monotonicMs() > deadlineMs) {
+        throw new KeymillError(
+          'BENCH_FAILED',
+          `a mapper did not start:\n${lastLinesOf(logFile, 5).join('\n')}`,
+        );
+      }
+      await pause(50, signal);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const metric = async (name: string): Promise<number | undefined> => {
+    const page = await tryGet(`${adminUrl}/metrics`, 5_000);
+    const samples = parseMetrics(page?.body ?? '').filter((sample) => sample.name === name);
+    return samples.length === 0 ? undefined : samples.reduce((sum, { value }) => sum + value, 0);
+  };
+  return { url, adminUrl, pid: identity.pid, metric, [Symbol.asyncDispose]: stop };
+}
+
+/** Ready, and nothing degraded: every store is connected. */
+async function isReady(adminUrl: string): Promise<boolean> {
+  const answer = await tryGet(`${adminUrl}/readyz`);
+  if (answer?.status !== 200) return false;
+  const { degraded } = JSON.parse(answer.body) as { degraded?: unknown[] };
+  return (degraded ?? []).length === 0;
+}

@@ -1,0 +1,222 @@
+import { findBound } from './bound.ts';
+import { IdWindow } from './id-window.ts';
+import { walkLinks } from './links-walk.ts';
+import { lookAround, type Sightings } from './sightings.ts';
+import type { AuditSources } from './sources.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
+import type { Keyspace } from '../keyspace/key.ts';
+import type { LinkMet } from '../urls/links.ts';
+
+/** Where all keys are. Every issued key counts in exactly one of pending … unknown: the furthest place wins. */
+export interface AuditReport {
+  /** Keys with an id up to the claim mark. */
+  issued: number;
+  unused: number;
+  pending: number;
+  pooled: number;
+  /** In a mapper's hands. */
+  reserved: number;
+  bound: number;
+  /** Found nowhere, while every store and mapper answered. */
+  leaked: number;
+  /** Found nowhere, while some store or mapper did not answer. */
+  unknown: number;
+  /** Keys given out again so far. */
+  recycled: number;
+  /** Links whose user chose the key. */
+  aliases: number;
+  /** Keys with more than one urls row over all servers. */
+  duplicates: number;
+  /** Keys seen in two places; harmless. */
+  repeated: number;
+  balanced: boolean;
+  /** Stores and mappers that did not answer. */
+  unreachable: string[];
+}
+
+/** Ids per keys-db and walk over the links: 16 MB of bits for each keys-db at a time. */
+const WINDOW = 2 ** 27;
+const IDS_PER_PAGE = 20_000;
+/** Missing keys that are looked for once more; beyond these, so much is lost that a few in motion do not matter. */
+const MAX_SOUGHT_AGAIN = 200_000;
+
+interface Shard {
+  readonly db: KeysDb;
+  /** The claim mark, fixed before anything else is read. */
+  readonly mark: number;
+  readonly unused: number;
+  readonly used: number;
+  readonly recycled: number;
+}
+
+/** Above the mark that was fixed: either claimed since, or never issued at all. */
+interface BoundAbove {
+  readonly region: number;
+  readonly id: number;
+}
+
+/**
+ * Accounts for every key: fixes the claim marks, then reads pending, pools, mappers and urls, in the direction keys flow,
+ * then streams the keys by id. Only reads; memory is bounded by what is on its way, not by what was ever issued.
+ *
+ * @throws StoreUnavailableError when a keys-db does not answer: without the issued keys there is nothing to account for
+ */
+export async function audit(sources: AuditSources, signal?: AbortSignal): Promise<AuditReport> {
+  const { keyspace, urlsDbs } = sources;
+  const shards = await Promise.all(sources.keysDbs.map(fixMark));
+  const sightings = await lookAround(sources, signal);
+  const report = emptyReport(shards, sightings.unreachable);
+  const missing: Missing[] = [];
+  const above: BoundAbove[] = [];
+  const marks = new Map(shards.map(({ db, mark }) => [db.region, mark]));
+  const highest = Math.max(0, ...marks.values());
+  for (let first = 1; first <= Math.max(1, highest); first += WINDOW) {
+    const last = first + WINDOW - 1;
+    const bound = new Map(
+      [...marks].map(([region, mark]) => [region, new IdWindow(first, Math.min(last, mark))]),
+    );
+    const isFirstWalk = first === 1;
+    const visit = (links: readonly LinkMet[]): void => {
+      if (isFirstWalk) report.aliases += links.filter(({ alias }) => alias).length;
+      markBound(keyspace, links, marks, bound, isFirstWalk ? above : undefined);
+    };
+    const walk = await walkLinks(urlsDbs, visit, signal);
+    addUnreachable(report, walk.unreachable);
+    if (isFirstWalk) report.duplicates = walk.duplicates;
+    for (const { db, mark } of shards) {
+      const range = { first, last: Math.min(last, mark) };
+      await countKeys({ db, range, bound: bound.get(db.region), sightings, report, missing }, signal);
+    }
+  }
+  await seekAgain(sources, missing, report, signal);
+  const boundAbove = await countAbove(shards, above);
+  report.balanced = isBalanced(report, shards) && boundAbove === 0;
+  return report;
+}
+
+async function fixMark(db: KeysDb): Promise<Shard> {
+  const { claimedTo } = await db.ownership();
+  return { db, mark: claimedTo, ...(await db.countsAt(claimedTo)), recycled: await db.recycledCount() };
+}
+
+function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): AuditReport {
+  const sum = (value: (shard: Shard) => number): number =>
+    shards.reduce((total, shard) => total + value(shard), 0);
+  return {
+    issued: 0,
+    unused: sum((shard) => shard.unused),
+    pending: 0,
+    pooled: 0,
+    reserved: 0,
+    bound: 0,
+    leaked: 0,
+    unknown: 0,
+    recycled: sum((shard) => shard.recycled),
+    aliases: 0,
+    duplicates: 0,
+    repeated: 0,
+    balanced: false,
+    unreachable: [...unreachable],
+  };
+}
+
+/** Notes the links whose keys come from our regions, aliases that spell such a key included. */
+function markBound(
+  keyspace: Keyspace,
+  links: readonly LinkMet[],
+  marks: ReadonlyMap<number, number>,
+  bound: ReadonlyMap<number, IdWindow>,
+  above: BoundAbove[] | undefined,
+): void {
+  keyspace.locateAll(links.map(({ key }) => key)).forEach((place, i) => {
+    const mark = place && marks.get(place.region);
+    if (!place || mark === undefined) return;
+    if (place.id <= mark) bound.get(place.region)?.add(place.id);
+    // An alias may spell a key that has not been issued yet; a pool key cannot be bound before it was.
+    else if (links[i]?.alias !== true) above?.push(place);
+  });
+}
+
+interface Missing {
+  readonly region: number;
+  readonly id: number;
+  readonly key: string;
+}
+
+interface Count {
+  readonly db: KeysDb;
+  readonly range: { first: number; last: number };
+  readonly bound: IdWindow | undefined;
+  readonly sightings: Sightings;
+  readonly report: AuditReport;
+  readonly missing: Missing[];
+}
+
+/** Reads the rows of a range of ids and puts each key where it was seen furthest. */
+async function countKeys(
+  { db, range, bound, sightings, report, missing }: Count,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let first = range.first; first <= range.last; first += IDS_PER_PAGE) {
+    signal?.throwIfAborted();
+    const rows = await db.keysBetween(first, Math.min(first + IDS_PER_PAGE - 1, range.last));
+    report.issued += rows.length;
+    for (const { id, key } of rows) {
+      const seen = sightings.find(db.region, id);
+      const isBound = bound?.has(id) ?? false;
+      if (seen && (isBound || seen.repeated)) report.repeated += 1;
+      if (isBound) report.bound += 1;
+      else if (seen) report[seen.place] += 1;
+      else if (missing.length < MAX_SOUGHT_AGAIN) missing.push({ region: db.region, id, key });
+      else countLost(report);
+    }
+  }
+}
+
+/** What moved against the stream (a mapper that stopped puts its keys back), or was on the wire, is somewhere by now. */
+async function seekAgain(
+  sources: AuditSources,
+  missing: readonly Missing[],
+  report: AuditReport,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (missing.length === 0) return;
+  const sightings = await lookAround(sources, signal);
+  addUnreachable(report, sightings.unreachable);
+  const { bound, unreachable } = await findBound(
+    sources.urlsDbs,
+    missing.map(({ key }) => key),
+  );
+  addUnreachable(report, unreachable);
+  for (const { region, id, key } of missing) {
+    const seen = sightings.find(region, id);
+    if (bound.has(key)) report.bound += 1;
+    else if (seen) report[seen.place] += 1;
+    else countLost(report);
+  }
+}
+
+function countLost(report: AuditReport): void {
+  if (report.unreachable.length > 0) report.unknown += 1;
+  else report.leaked += 1;
+}
+
+function addUnreachable(report: AuditReport, names: readonly string[]): void {
+  report.unreachable = [...new Set([...report.unreachable, ...names])];
+}
+
+/** Pool keys bound without having been issued; those claimed since the marks were fixed are none. */
+async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]): Promise<number> {
+  if (above.length === 0) return 0;
+  const now = new Map(
+    await Promise.all(shards.map(async ({ db }) => [db.region, (await db.ownership()).claimedTo] as const)),
+  );
+  return above.filter(({ region, id }) => id > (now.get(region) ?? 0)).length;
+}
+
+/** The parts must make up the whole, and the whole must be what the claim marks say, by a count of its own. */
+function isBalanced(report: AuditReport, shards: readonly Shard[]): boolean {
+  const { pending, pooled, reserved, bound, leaked, unknown } = report;
+  const parts = pending + pooled + reserved + bound + leaked + unknown;
+  return parts === report.issued && report.issued === shards.reduce((total, { used }) => total + used, 0);
+}

@@ -1,0 +1,24 @@
+import { isReserved } from './reserved.ts';
+
+export const MIN_ALIAS_CHARACTERS = 3;
+export const MAX_ALIAS_CHARACTERS = 64;
+
+const SHAPE = new RegExp(`^[A-Za-z0-9_-]{${MIN_ALIAS_CHARACTERS},${MAX_ALIAS_CHARACTERS}}$`);
+
+/** Why `alias` cannot be given to a link, or undefined when it can (if it is still free). */
+export function whyAliasRefused(alias: string): string | undefined {
+  if (alias.length < MIN_ALIAS_CHARACTERS || alias.length > MAX_ALIAS_CHARACTERS) {
+    return `must have ${MIN_ALIAS_CHARACTERS} to ${MAX_ALIAS_CHARACTERS} characters`;
+  }
+  if (!SHAPE.test(alias)) return 'may only contain A-Z a-z 0-9 _ -';
+  if (isReserved(alias)) return 'is reserved';
+  return undefined;
+}
+
+/**
+ * Whether a path segment could be a key or an alias at all: anything else is answered 404 without asking a store.
+ * Keys (6 to 10 characters of the same alphabet) are within the shape of aliases.
+ */
+export function hasKeyShape(segment: string): boolean {
+  return SHAPE.test(segment) && !isReserved(segment);
+}

@@ -1,0 +1,125 @@
+import knex, { type Knex } from 'knex';
+import type { Log } from '../../runtime/log.ts';
+import { databaseOf, openMysql } from './mysql.ts';
+import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
+import { StoreUnavailableError } from '../store-errors.ts';
+
+/** What a migration writes its tables with. */
+export type MigrationDb = Knex;
+
+/** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
+export interface Migration {
+  up: (db: MigrationDb) => Promise<void>;
+}
+
+const LOCK_WAIT_S = 60;
+
+/**
+ * Creates the database if missing and runs the migrations it has not seen. Safe when several processes start at once.
+ * @throws MismatchError when the database is newer than this program
+ */
+export async function migrate(url: string, kind: DatabaseKind, log: Log): Promise<void> {
+  await createDatabase(url);
+  const database = databaseOf(url);
+  // knex's own lock row outlives a crash and then blocks for ever; a named server lock goes with its connection.
+  const guard = connect(url);
+  try {
+    await lock(guard, database);
+    await refuseNewerSchema(guard, kind, database);
+    const runner = connect(url);
+    try {
+      const config = migrationConfig(kind);
+      await runner.migrate.forceFreeMigrationsLock(config);
+      const [, applied] = (await runner.migrate.latest(config)) as [number, string[]];
+      if (applied.length > 0) log.info({ database, kind, applied }, 'schema migrated');
+    } finally {
+      await runner.destroy();
+    }
+  } finally {
+    await guard.destroy();
+  }
+}
+
+/** The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test. */
+export async function dumpSchema(url: string): Promise<string> {
+  const db = openMysql(url, { name: databaseOf(url), connections: 1 });
+  try {
+    const tables = await db.queryArrays<[string]>('SHOW TABLES');
+    const parts: string[] = [];
+    for (const [table] of tables.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      if (table.startsWith(MIGRATIONS_TABLE)) continue;
+      const [row] = await db.queryArrays<[string, string]>(`SHOW CREATE TABLE \`${table}\``);
+      if (row) parts.push(`${row[1].replace(/ AUTO_INCREMENT=\d+/, '')};\n`);
+    }
+    return parts.join('\n');
+  } finally {
+    await db.close();
+  }
+}
+
+function connect(url: string): Knex {
+  return knex({
+    client: 'mysql2',
+    connection: { uri: url, connectTimeout: 5_000 },
+    pool: { min: 0, max: 1 },
+    acquireConnectionTimeout: 10_000,
+  });
+}
+
+function migrationConfig(kind: DatabaseKind): Knex.MigratorConfig {
+  return { tableName: MIGRATIONS_TABLE, disableTransactions: true, migrationSource: new NumberedFiles(kind) };
+}
+
+class NumberedFiles implements Knex.MigrationSource<string> {
+  readonly #kind: DatabaseKind;
+
+  constructor(kind: DatabaseKind) {
+    this.#kind = kind;
+  }
+
+  async getMigrations(): Promise<string[]> {
+    return migrationNames(this.#kind);
+  }
+
+  getMigrationName(name: string): string {
+    return name;
+  }
+
+  async getMigration(name: string): Promise<Knex.Migration> {
+    const module = (await import(
+      new URL(`../migrations/${this.#kind}/${name}.ts`, import.meta.url).href
+    )) as Migration;
+    // There is no way down: a rollback of a schema that holds links is a restore from a backup.
+    return { up: module.up, down: async () => undefined };
+  }
+}
+
+async function createDatabase(url: string): Promise<void> {
+  const server = new URL(url);
+  server.pathname = '/';
+  const database = databaseOf(url);
+  const db = openMysql(server.href, { name: database, connections: 1 });
+  try {
+    await db.execute(
+      `CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,
+    );
+  } finally {
+    await db.close();
+  }
+}
+
+async function lock(db: Knex, database: string): Promise<void> {
+  const [rows] = (await db.raw('SELECT GET_LOCK(?, ?) AS held', [
+    `keymill-${database}`.slice(0, 64),
+    LOCK_WAIT_S,
+  ])) as [{ held: number | null }[]];
+  if (rows[0]?.held !== 1)
+    throw new StoreUnavailableError(database, `another migration has run for over ${LOCK_WAIT_S} s`);
+}
+
+async function refuseNewerSchema(db: Knex, kind: DatabaseKind, database: string): Promise<void> {
+  if (!(await db.schema.hasTable(MIGRATIONS_TABLE))) return;
+  const rows = await db<{ name: string }>(MIGRATIONS_TABLE).select('name');
+  const recorded = rows.map((row) => row.name);
+  refuseNewer(database, recorded, await migrationNames(kind));
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { Log } from '../../runtime/log.ts';
+import { openRedis, type RedisClient } from './redis-client.ts';
+import { cacheKey, CACHE_VERSIONS_KEY } from './redis-keys.ts';
+import { SCRIPTS } from './redis-scripts.ts';
+
+/** What one cache shard says of a key. */
+export interface CacheAnswer {
+  readonly value: string | undefined;
+  /** How long the value may still be used, in ms. */
+  readonly remainingMs: number;
+  /** Hand it to {@link CacheDb.fill}; empty when there is a value. */
+  readonly version: string;
+}
+
+/**
+ * One Redis that caches links, apart from the pools: it may evict and lose whatever it likes. Run it with `maxmemory-policy
+ * volatile-lru`: entries expire, the versions that fence late fills do not and must stay.
+ *
+ * Every method throws StoreUnavailableError or OutcomeUnknownError within the deadline.
+ */
+export interface CacheDb extends AsyncDisposable {
+  readonly name: string;
+  /** Resolves to whether the shard was connected within `timeoutMs`. */
+  whenConnected(timeoutMs: number): Promise<boolean>;
+  read(key: string): Promise<CacheAnswer>;
+  /** Stores, unless the key was invalidated since `version` was read. */
+  fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean>;
+  forget(key: string): Promise<void>;
+}
+
+export interface CacheDbOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly log: Log;
+  /** Deadline of a command: beyond it the database is the faster way. */
+  readonly timeoutMs?: number;
+}
+
+/** Keys that share a version: an invalidation costs the fills under way for the others of its stripe, nothing else. */
+const STRIPES = 4_096;
+const TIMEOUT_MS = 20;
+const FORGET_TIMEOUT_MS = 250;
+
+/** Connects in the background. */
+export function openCacheDb(options: CacheDbOptions): CacheDb {
+  const { name, url, log, timeoutMs = TIMEOUT_MS } = options;
+  return new RedisCache(openRedis(url, { name, log, commandTimeoutMs: timeoutMs }));
+}
+
+class RedisCache implements CacheDb {
+  readonly name: string;
+  readonly #redis: RedisClient;
+
+  constructor(redis: RedisClient) {
+    this.name = redis.name;
+    this.#redis = redis;
+  }
+
+  async whenConnected(timeoutMs: number): Promise<boolean> {
+    return this.#redis.whenConnected(timeoutMs);
+  }
+
+  async read(key: string): Promise<CacheAnswer> {
+    const args = [stripeOf(key), randomVersion()];
+    const reply = await this.#redis.run(SCRIPTS.cacheRead, keysOf(key), args);
+    const [value, remainingMs, version] = reply as [string | null, number, string];
+    return { value: value ?? undefined, remainingMs, version };
+  }
+
+  async fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean> {
+    const args = [stripeOf(key), version, value, ttlMs];
+    return (await this.#redis.run(SCRIPTS.cacheFill, keysOf(key), args)) === 1;
+  }
+
+  async forget(key: string): Promise<void> {
+    const args = [stripeOf(key), randomVersion()];
+    await this.#redis.run(SCRIPTS.cacheForget, keysOf(key), args, { timeoutMs: FORGET_TIMEOUT_MS });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#redis[Symbol.asyncDispose]();
+  }
+}
+
+function keysOf(key: string): [string, string] {
+  return [cacheKey(key), CACHE_VERSIONS_KEY];
+}
+
+function stripeOf(key: string): number {
+  return crc32(key) % STRIPES;
+}
+
+function randomVersion(): string {
+  return randomBytes(8).toString('base64url');
+}

@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto';
+import type { Log } from '../../runtime/log.ts';
+import { openRedis, type RedisClient } from './redis-client.ts';
+import { INCARNATION_KEY, POOL_KEY, producerKey } from './redis-keys.ts';
+import { SCRIPTS } from './redis-scripts.ts';
+
+/**
+ * The pool of one Redis shard: the list of ready keys between producers and mappers, and what fences the producers.
+ *
+ * Every method has a deadline and throws StoreUnavailableError (not executed) or OutcomeUnknownError (sent, no answer).
+ * Everything but {@link Pool.take} and {@link Pool.putBack} may simply be repeated then.
+ */
+export interface Pool extends AsyncDisposable {
+  readonly name: string;
+  /** Connected and answering in time; what it says can be outdated by a second on an idle connection. */
+  readonly connected: boolean;
+  /** Resolves to whether the shard was connected within `timeoutMs`. */
+  whenConnected(timeoutMs: number): Promise<boolean>;
+  /** Appends one part of a batch, at most once and in order; see lua/deliver.lua. `keys` may be empty: seq advances. */
+  deliver(delivery: Delivery): Promise<DeliveryReply>;
+  /** Announces a reign: older ones are refused from then on. Never lowers; gives the Redis an incarnation if it has none. */
+  raiseEpoch(keysDb: string, epoch: number): Promise<RaiseReply>;
+  /** Reads what this shard knows of a keys-db's producer, without changing it. No incarnation: nobody raised an epoch since its data began. */
+  producerState(keysDb: string): Promise<ProducerState>;
+  /** Moves seq from the value just read over parts recorded as lost. False: a later reign or another seq is stored. */
+  skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean>;
+  /** Takes up to `count` keys from the head. Keys that arrive after the deadline go to `onLateKeys`. */
+  take(count: number, options?: { timeoutMs?: number }): Promise<{ keys: string[]; level: number }>;
+  /** Returns unused keys to the head, first key first; the level after it. After an unknown outcome do not repeat: they may be there. */
+  putBack(keys: readonly string[]): Promise<number>;
+  level(options?: { timeoutMs?: number }): Promise<number>;
+  /**
+   * Up to `count` keys, `fromTail` keys away from the tail, in list order; fewer or none at the head's end. Takes remove at
+   * the head, so pages counted from the tail miss nothing that stays; a delivery between pages only shows keys again.
+   */
+  page(fromTail: number, count: number): Promise<string[]>;
+  /** Announces `message` on a pub/sub channel of this shard. */
+  publish(channel: string, message: string): Promise<void>;
+}
+
+export interface Delivery {
+  readonly keysDb: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly keys: readonly string[];
+}
+
+export interface DeliveryReply {
+  readonly result: 'ok' | 'duplicate' | 'fenced' | 'gap';
+  /** As stored after the call. */
+  readonly epoch: number;
+  readonly seq: number;
+  readonly level: number;
+}
+
+export interface ProducerState {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly incarnation: string | undefined;
+}
+
+export interface RaiseReply extends ProducerState {
+  readonly result: 'ok' | 'fenced';
+  readonly incarnation: string;
+  readonly level: number;
+}
+
+export interface PoolOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly log: Log;
+  /** Deadline of a command, in ms. Default 1,000. */
+  readonly commandTimeoutMs?: number;
+  /** How long after its deadline a command may stay unanswered before the connection is cut. Default 3,000. */
+  readonly hangMs?: number;
+  /** Receives the keys of takes that answered after their deadline. Without it they go back to the head. */
+  readonly onLateKeys?: (keys: string[]) => void;
+  /** Called after every new connection, the first included. */
+  readonly onConnected?: () => void;
+}
+
+/** Deadline of a delivery, whatever its size: a part of 50,000 keys takes Redis some 20 ms. */
+const DELIVER_TIMEOUT_MS = 5_000;
+
+/** Starts connecting in the background and returns at once. */
+export function openPool(options: PoolOptions): Pool {
+  return new RedisPool(options, openRedis(options.url, options));
+}
+
+class RedisPool implements Pool {
+  readonly name: string;
+  readonly #redis: RedisClient;
+  readonly #onLateKeys: (keys: string[]) => void;
+
+  constructor(options: PoolOptions, redis: RedisClient) {
+    this.name = options.name;
+    this.#redis = redis;
+    this.#onLateKeys =
+      options.onLateKeys ??
+      ((keys) => {
+        // Best effort: what fails here is found by the audit, like the reserve of a killed mapper.
+        this.putBack(keys).catch((error: unknown) => {
+          options.log.warn({ error, pool: this.name, keys: keys.length }, 'late keys could not be put back');
+        });
+      });
+  }
+
+  get connected(): boolean {
+    return this.#redis.connected;
+  }
+
+  async whenConnected(timeoutMs: number): Promise<boolean> {
+    return this.#redis.whenConnected(timeoutMs);
+  }
+
+  async deliver({ keysDb, epoch, seq, keys }: Delivery): Promise<DeliveryReply> {
+    const args = [epoch, seq, ...pack(keys)];
+    const timeoutMs = DELIVER_TIMEOUT_MS;
+    const reply = await this.#redis.run(SCRIPTS.deliver, [POOL_KEY, producerKey(keysDb)], args, {
+      timeoutMs,
+    });
+    const [result, storedEpoch, storedSeq, level] = reply as [
+      DeliveryReply['result'],
+      number,
+      number,
+      number,
+    ];
+    return { result, epoch: storedEpoch, seq: storedSeq, level };
+  }
+
+  async raiseEpoch(keysDb: string, epoch: number): Promise<RaiseReply> {
+    const keys = [POOL_KEY, producerKey(keysDb), INCARNATION_KEY];
+    const reply = await this.#redis.run(SCRIPTS.raiseEpoch, keys, [epoch, randomIncarnation()]);
+    const [result, storedEpoch, seq, incarnation, level] = reply as [
+      'ok' | 'fenced',
+      number,
+      number,
+      string,
+      number,
+    ];
+    return { result, epoch: storedEpoch, seq, incarnation, level };
+  }
+
+  async producerState(keysDb: string): Promise<ProducerState> {
+    const [state, incarnation] = (await Promise.all([
+      this.#redis.command('HMGET', [producerKey(keysDb), 'epoch', 'seq']),
+      this.#redis.command('GET', [INCARNATION_KEY]),
+    ])) as [[string | null, string | null], string | null];
+    return {
+      epoch: Number(state[0] ?? 0),
+      seq: Number(state[1] ?? 0),
+      incarnation: incarnation ?? undefined,
+    };
+  }
+
+  async skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean> {
+    const keys = [producerKey(skip.keysDb), INCARNATION_KEY];
+    const reply = await this.#redis.run(SCRIPTS.skipTo, keys, [
+      skip.epoch,
+      skip.fromSeq,
+      skip.toSeq,
+      randomIncarnation(),
+    ]);
+    return (reply as [string])[0] === 'ok';
+  }
+
+  async take(
+    count: number,
+    { timeoutMs }: { timeoutMs?: number } = {},
+  ): Promise<{ keys: string[]; level: number }> {
+    const reply = await this.#redis.run(SCRIPTS.take, [POOL_KEY], [count], {
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      onLate: (late) => {
+        const { keys } = parseTake(late);
+        if (keys.length > 0) this.#onLateKeys(keys);
+      },
+    });
+    return parseTake(reply);
+  }
+
+  async putBack(keys: readonly string[]): Promise<number> {
+    return (await this.#redis.run(SCRIPTS.putBack, [POOL_KEY], pack(keys))) as number;
+  }
+
+  async level(options?: { timeoutMs?: number }): Promise<number> {
+    return (await this.#redis.command('LLEN', [POOL_KEY], options)) as number;
+  }
+
+  async page(fromTail: number, count: number): Promise<string[]> {
+    return (await this.#redis.command('LRANGE', [POOL_KEY, -fromTail - count, -fromTail - 1])) as string[];
+  }
+
+  async publish(channel: string, message: string): Promise<void> {
+    await this.#redis.command('PUBLISH', [channel, message]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#redis[Symbol.asyncDispose]();
+  }
+}
+
+function parseTake(reply: unknown): { keys: string[]; level: number } {
+  const [level, ...keys] = reply as [number, ...string[]];
+  return { keys, level };
+}
+
+/** Length of one key, and all keys end to end, as the scripts take them. */
+function pack(keys: readonly string[]): [number, string] {
+  const length = keys[0]?.length ?? 1;
+  if (keys.some((key) => key.length !== length))
+    throw new RangeError('the keys of one call must have one length');
+  return [length, keys.join('')];
+}
+
+function randomIncarnation(): string {
+  return randomBytes(8).toString('hex');
+}

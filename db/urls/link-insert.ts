@@ -1,0 +1,53 @@
+import type { LinkRow } from './link-row.ts';
+import { toSqlText } from '../mysql/mysql.ts';
+
+/** A row and the slot its key lies in. */
+export interface PlacedRow {
+  readonly slot: number;
+  readonly row: LinkRow;
+}
+
+const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
+/** Of few links; where no row of an INSERT has them, they are left out, for every value costs the server its parsing. */
+const RARE_COLUMNS = 'user_id, expires_at, alias';
+
+/** One INSERT of all rows, in the order of the primary key: unsorted, concurrent INSERTs deadlock (126 of 600, measured). */
+export function toInsert(rows: readonly PlacedRow[]): string {
+  const dates = new DateTimes();
+  const sorted = rows.toSorted((a, b) => a.slot - b.slot || compareAscii(a.row.key, b.row.key));
+  const hasRare = rows.some(({ row }) => row.userId !== null || row.expiresAt !== null || row.alias === true);
+  const values = sorted.map(({ slot, row }) => {
+    const usual = toValues(slot, row, dates);
+    return hasRare ? `(${usual},${toRareValues(row, dates)})` : `(${usual})`;
+  });
+  const columns = hasRare ? `${COLUMNS}, ${RARE_COLUMNS}` : COLUMNS;
+  return `INSERT INTO urls (${columns}) VALUES ${values.join(',')}`;
+}
+
+function toValues(slot: number, row: LinkRow, dates: DateTimes): string {
+  const texts = `${toSqlText(row.key)},${toSqlText(row.originalUrl)},${dates.of(row.createdAt)}`;
+  return `${slot},${texts},x'${row.requestId}'`;
+}
+
+function toRareValues({ userId, expiresAt, alias }: LinkRow, dates: DateTimes): string {
+  return `${userId ?? 'NULL'},${expiresAt === null ? 'NULL' : dates.of(expiresAt)},${alias === true ? 1 : 0}`;
+}
+
+/** Dates as SQL: UTC, to the millisecond. The rows of one INSERT share a few objects. */
+class DateTimes {
+  readonly #texts = new Map<Date, string>();
+
+  of(date: Date): string {
+    const known = this.#texts.get(date);
+    if (known !== undefined) return known;
+    const text = `'${date.toISOString().replace('T', ' ').slice(0, -1)}'`;
+    this.#texts.set(date, text);
+    return text;
+  }
+}
+
+/** As `ascii_bin` orders. */
+function compareAscii(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

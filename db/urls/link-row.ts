@@ -1,0 +1,13 @@
+/** A link as it is bound. */
+export interface LinkRow {
+  readonly key: string;
+  /** A WHATWG href: ASCII. */
+  readonly originalUrl: string;
+  readonly userId: number | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  /** 16 bytes as 32 hex digits, new for every request: a repeated INSERT tells "mine" from "taken" by it. */
+  readonly requestId: string;
+  /** The user chose the key. */
+  readonly alias?: boolean;
+}

@@ -1,0 +1,78 @@
+import { monotonicMs } from '../../runtime/clock.ts';
+import { slotOf } from '../keyspace/placement.ts';
+import { toSqlText, type Mysql } from '../mysql/mysql.ts';
+import type { MysqlLane } from '../mysql/mysql-lane.ts';
+import { StoreRefusedError } from '../store-errors.ts';
+
+/** What a redirect needs to know of a stored link. */
+export interface LinkTarget {
+  readonly key: string;
+  /** null: deleted. */
+  readonly originalUrl: string | null;
+  readonly expiresAt: Date | null;
+}
+
+/** Told, exactly once, which of the links exist, in no particular order. @param error StoreUnavailableError: the read may be repeated */
+export type TargetsDone = (error: Error | undefined, targets: readonly LinkTarget[]) => void;
+
+const TARGET = 'IF(deleted_at IS NULL, original_url, NULL)';
+
+/** One key by itself is what a redirect on an idle mapper waits for: prepared, it takes the server a tenth less time. */
+export const SELECT_TARGET = `SELECT ${TARGET} AS target, expires_at AS expiry FROM urls WHERE slot = ? AND unique_id = ?`;
+
+interface TargetRow {
+  readonly target: string | null;
+  readonly expiry: Date | null;
+}
+
+/**
+ * Looks up the targets of links in a urls database or a replica of it, one statement at a time, on a connection of its own. Where nothing
+ * can be prepared (too many statements are, or a proxy in between loses them) it asks in text from then on.
+ */
+export class TargetReader {
+  readonly #lane: MysqlLane;
+  #mayPrepare = true;
+
+  constructor(db: Mysql) {
+    this.#lane = db.openLane();
+  }
+
+  /**
+   * @param keys at least one, and few: above 1,000 MariaDB would turn the list into a join
+   * @throws RangeError while another read is under way
+   */
+  read(keys: readonly string[], timeoutMs: number, done: TargetsDone): void {
+    const [key] = keys;
+    if (this.#mayPrepare && keys.length === 1 && key !== undefined) this.#readOne(key, timeoutMs, done);
+    else this.#readMany(keys, timeoutMs, done);
+  }
+
+  #readOne(key: string, timeoutMs: number, done: TargetsDone): void {
+    const startedMs = monotonicMs();
+    this.#lane.queryPrepared(SELECT_TARGET, [slotOf(key), key], timeoutMs, (error, rows) => {
+      if (error instanceof StoreRefusedError) {
+        this.#mayPrepare = false;
+        this.#readMany([key], Math.max(1, timeoutMs - (monotonicMs() - startedMs)), done);
+        return;
+      }
+      const row = error === undefined ? (rows as TargetRow[])[0] : undefined;
+      done(error, row === undefined ? [] : [{ key, originalUrl: row.target, expiresAt: row.expiry }]);
+    });
+  }
+
+  #readMany(keys: readonly string[], timeoutMs: number, done: TargetsDone): void {
+    const sql = `SELECT unique_id, ${TARGET}, expires_at FROM urls WHERE ${whereKeys(keys)}`;
+    this.#lane.query(sql, timeoutMs, (error, rows) => {
+      const found = error === undefined ? (rows as [string, string | null, Date | null][]) : [];
+      done(
+        error,
+        found.map(([key, originalUrl, expiresAt]) => ({ key, originalUrl, expiresAt })),
+      );
+    });
+  }
+}
+
+/** Names these keys by the primary key, as text: MariaDB and MySQL both turn it into one look-up for each pair (500 pairs: 2.3 ms, measured). */
+export function whereKeys(keys: readonly string[]): string {
+  return `(slot, unique_id) IN (${keys.map((key) => `(${slotOf(key)},${toSqlText(key)})`).join(',')})`;
+}

@@ -1,0 +1,24 @@
+import { SLOT_COUNT, slotOf } from '../keyspace/placement.ts';
+import type { UrlsDb } from './links.ts';
+
+/** The urls databases of the map, by the slot of a key. */
+export interface Links {
+  readonly dbs: readonly UrlsDb[];
+  dbFor(key: string): UrlsDb;
+}
+
+/** @throws RangeError when the map leaves a slot out or gives it twice (configuration refuses that before) */
+export function openLinks(dbs: readonly UrlsDb[]): Links {
+  const bySlot: (UrlsDb | undefined)[] = Array.from({ length: SLOT_COUNT });
+  for (const db of dbs) {
+    for (const slot of db.slots) {
+      if (bySlot[slot] !== undefined) throw new RangeError(`slot ${slot} is given to two urls databases`);
+      bySlot[slot] = db;
+    }
+  }
+  const complete = bySlot.filter((db) => db !== undefined);
+  if (complete.length !== SLOT_COUNT || bySlot.length !== SLOT_COUNT) {
+    throw new RangeError(`the urls databases do not cover the slots 0-${SLOT_COUNT - 1} exactly`);
+  }
+  return { dbs, dbFor: (key) => complete[slotOf(key)] as UrlsDb };
+}

@@ -1,0 +1,115 @@
+import { Agent } from 'node:http';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import { tryGet } from '../../scripts/cluster/http.ts';
+import { call, type CallResult } from './call.ts';
+
+export interface Backend {
+  readonly id: string;
+  readonly url: string;
+  readonly admin: string;
+}
+
+export interface BalancedRequest {
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly json?: string;
+}
+
+/** The last result, and which backend gave it. */
+export type BalancedResult = CallResult & { readonly via: string };
+
+const HEALTH_EVERY_MS = 100;
+const HEALTH_TIMEOUT_MS = 1_000;
+const MAX_SOCKETS = 512;
+
+interface Member {
+  readonly id: string;
+  url: string;
+  admin: string;
+  readonly agent: Agent;
+  healthy: boolean;
+}
+
+/**
+ * Sends requests as a load balancer before the mappers would: in turn, leaving out one whose readyz is not 200; to another when a
+ * connection is refused; a GET also when a kept-alive connection closes before the answer begins. A POST that was sent is never
+ * sent again: it may have happened.
+ */
+export class Balancer {
+  readonly #members: readonly Member[];
+  readonly #locate: () => readonly Backend[];
+  readonly #stopping = new AbortController();
+  readonly #checks: Promise<void>;
+  #turn = 0;
+
+  /** @param locate where the backends are now: one that was restarted may have moved */
+  constructor(locate: () => readonly Backend[]) {
+    this.#locate = locate;
+    this.#members = locate().map((backend) => ({
+      ...backend,
+      agent: new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
+      healthy: true,
+    }));
+    this.#checks = Promise.all(this.#members.map(async (member) => this.#watchHealth(member))).then(
+      () => undefined,
+    );
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#members;
+  }
+
+  async send(request: BalancedRequest): Promise<BalancedResult> {
+    const tried = new Set<Member>();
+    for (;;) {
+      const member = this.#choose(tried);
+      tried.add(member);
+      const result = await this.#ask(member, request);
+      const isLast = tried.size === this.#members.length;
+      if (isLast || !mayRetry(result, request)) return { ...result, via: member.id };
+    }
+  }
+
+  /** One request to one backend, whatever its health. */
+  async sendTo(id: string, request: BalancedRequest): Promise<BalancedResult> {
+    const member = this.#members.find((candidate) => candidate.id === id);
+    if (member === undefined) throw new RangeError(`no mapper is called ${id}`);
+    return { ...(await this.#ask(member, request)), via: id };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#checks;
+    for (const { agent } of this.#members) agent.destroy();
+  }
+
+  async #ask({ url, agent }: Member, { path, timeoutMs, json }: BalancedRequest): Promise<CallResult> {
+    return call(`${url}${path}`, { agent, timeoutMs, ...(json !== undefined && { method: 'POST', json }) });
+  }
+
+  /** The next one in turn that is healthy and untried; when there is none, the next untried: somebody must answer. */
+  #choose(tried: ReadonlySet<Member>): Member {
+    const untried = this.#members.filter((member) => !tried.has(member));
+    const healthy = untried.filter((member) => member.healthy);
+    const candidates = healthy.length > 0 ? healthy : untried;
+    this.#turn += 1;
+    const chosen = candidates[this.#turn % candidates.length];
+    if (chosen === undefined) throw new RangeError('a balancer needs a mapper');
+    return chosen;
+  }
+
+  async #watchHealth(member: Member): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const place = this.#locate().find(({ id }) => id === member.id);
+      if (place !== undefined) Object.assign(member, { url: place.url, admin: place.admin });
+      const answer = await tryGet(`${member.admin}/readyz`, HEALTH_TIMEOUT_MS);
+      member.healthy = answer?.status === 200;
+      await pauseQuietly(HEALTH_EVERY_MS, this.#stopping.signal);
+    }
+  }
+}
+
+function mayRetry(result: CallResult, { json }: BalancedRequest): boolean {
+  if (result.kind === 'refused') return true;
+  return result.kind === 'closed' && json === undefined;
+}

@@ -1,0 +1,41 @@
+import { bringUp } from '../../scripts/cluster/bring-up.ts';
+import { takeLock } from '../../scripts/cluster/lock.ts';
+import { parseUpOptions } from '../../scripts/cluster/options.ts';
+import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { State } from '../../scripts/cluster/state.ts';
+import { stopCluster } from '../../scripts/cluster/stop.ts';
+
+/** Starts a cluster for drills in `runDir`; whatever an earlier one left there goes first. */
+export async function startOwnCluster(
+  runDir: RunDir,
+  isFaultable: boolean,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  await endOwnCluster(runDir, progress);
+  const lock = await takeLock(runDir, () => waiting(progress), signal);
+  try {
+    const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
+    await bringUp(options, runDir, State.open(runDir), progress, signal);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Takes it down with all its data. */
+export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise<void> {
+  const state = State.find(runDir);
+  if (state === undefined) return;
+  const lock = await takeLock(runDir, () => waiting(progress));
+  try {
+    await stopCluster(runDir, state, progress);
+  } finally {
+    lock.release();
+    runDir.wipe();
+  }
+}
+
+function waiting(progress: Progress): void {
+  progress.line('waiting for another up or down to finish …');
+}

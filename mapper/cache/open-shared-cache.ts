@@ -1,0 +1,32 @@
+import { openCacheDb } from '../../db/redis/cache.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { MapperConfig } from '../../runtime/config/config.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { SharedCache } from './shared-cache.ts';
+
+/** Quick to give up and quick to try again: asking in vain costs a redirect 20 ms, going without costs a read of the database. */
+const BREAKER = { failures: 2, coolDownMs: 100, maxCoolDownMs: 2_000 };
+
+/** How long starting waits for shards that do not answer. */
+const FIRST_ANSWER_MS = 500;
+
+/** The cache shards of the configuration, connected if they can be; closed with `stack`; undefined when there are none. */
+export async function openSharedCache(
+  { cache: { shards = [], ttlMs } }: Pick<MapperConfig, 'cache'>,
+  log: Log,
+  stack: AsyncDisposableStack,
+): Promise<SharedCache | undefined> {
+  if (shards.length === 0 || ttlMs === 0) return undefined;
+  const opened = shards.map(({ name, url }) => {
+    const onChanged = (state: string): void => {
+      if (state !== 'half-open') log.warn({ cache: name, state }, 'cache shard: breaker changed');
+    };
+    return {
+      db: stack.use(openCacheDb({ name, url, log })),
+      breaker: new Breaker({ ...BREAKER, now: monotonicMs, onChanged }),
+    };
+  });
+  await Promise.all(opened.map(async ({ db }) => db.whenConnected(FIRST_ANSWER_MS)));
+  return new SharedCache(opened, ttlMs);
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import type { MapperConfig } from '../../runtime/config/config.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import { ClickLedger } from './click-ledger.ts';
+import { ClickCounter, type Clicks } from './clicks.ts';
+import type { MapperMetrics } from '../metrics.ts';
+import { pollEvery } from '../../runtime/polling.ts';
+import type { UrlsServer } from '../urls/urls-server.ts';
+import type { UrlsServers } from '../urls/urls-servers.ts';
+
+export interface OpenClickCounterOptions {
+  readonly config: MapperConfig;
+  readonly servers: UrlsServers;
+  readonly registry: Metrics;
+  readonly metrics: MapperMetrics;
+  readonly log: Log;
+}
+
+/** A counter and the connections it stores its clicks through. */
+export interface OpenClicks extends Clicks, AsyncDisposable {
+  /** Stores what is counted, for a bounded time; closes everything. */
+  close(): Promise<void>;
+}
+
+/** Some 10 MB in the counter, and as much for each urls server that is away. */
+const MAX_KEYS = 50_000;
+const PRUNE_EVERY_MS = 3_600_000;
+
+/** Opens the counter that the configuration asks for. A urls server that does not answer is taken up when it comes. */
+export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
+  const { config, servers, registry, metrics, log } = options;
+  if (!config.clicks.counted) return UNCOUNTED;
+  const source = `${config.id}/${randomBytes(8).toString('hex')}`;
+  const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
+  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb(urlsDb));
+  const ledgers = dbs.map(
+    (db, index) =>
+      new ClickLedger({
+        db,
+        isUp: () => servers.all[index]?.isUp === true,
+        source,
+        maxKeys: MAX_KEYS,
+        onStored: (clicks) => metrics.clicksStored.inc(clicks),
+        onDropped,
+        log,
+      }),
+  );
+  const ledgerOf = new Map<UrlsServer, ClickLedger>();
+  for (const [index, server] of servers.all.entries()) ledgerOf.set(server, ledgers[index] as ClickLedger);
+  const counter = new ClickCounter({
+    ledgers,
+    ledgerFor: (key) => ledgerOf.get(servers.for(key)) as ClickLedger,
+    flushMs: config.clicks.flushMs,
+    maxKeys: MAX_KEYS,
+    onDropped,
+    now: Date.now,
+  });
+  registry.gauge('clicks_waiting_keys', 'Keys whose clicks are not stored yet', [], (gauge) =>
+    gauge.set(counter.size),
+  );
+  const pruning = new AbortController();
+  const pruned = pollEvery(PRUNE_EVERY_MS, pruning.signal, async () => pruneAll(dbs, log));
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    pruning.abort();
+    const lost = await counter.close();
+    if (lost > 0) log.warn({ keys: lost }, 'clicks of so many keys could not be stored');
+    await Promise.all(dbs.map(async (db) => db.close()));
+    await pruned;
+  };
+  return {
+    count: (key) => counter.count(key),
+    close: async () => (closed ??= close()),
+    [Symbol.asyncDispose]: async () => (closed ??= close()),
+  };
+}
+
+const UNCOUNTED: OpenClicks = {
+  count: () => undefined,
+  close: async () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
+};
+
+async function pruneAll(dbs: readonly ClicksDb[], log: Log): Promise<void> {
+  for (const db of dbs) {
+    try {
+      await db.prune();
+    } catch (error) {
+      log.debug({ error, urlsDb: db.name }, 'old marks of flushes stay for another hour');
+    }
+  }
+}

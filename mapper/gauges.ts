@@ -1,0 +1,55 @@
+import type { Metrics } from '../runtime/metrics.ts';
+import type { LinkCache } from './cache/link-cache.ts';
+import type { KeySupply } from './keys/key-supply.ts';
+import type { Stores } from './open-stores.ts';
+
+/** Values that are read off at every scrape. */
+export function watchGauges(
+  metrics: Metrics,
+  { stores, supply, cache }: { stores: Stores; supply: KeySupply; cache: LinkCache },
+): void {
+  const { pools, servers } = stores;
+  metrics.gauge(
+    'pool_level',
+    'Ready keys in a pool, as last told',
+    ['pool'],
+    (gauge) => {
+      for (const { name, level } of pools) gauge.set({ pool: name }, level);
+    },
+    'max',
+  );
+  metrics.gauge(
+    'pool_healthy',
+    'Whether this mapper draws from a pool',
+    ['pool'],
+    (gauge) => {
+      for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'urls_db_up',
+    'Whether a urls server answers and owns the slots we think it does',
+    ['urls_db'],
+    (gauge) => {
+      for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'urls_replica_up',
+    'Whether a read replica of a urls server is asked: it answers, copies that server, and is not too far behind',
+    ['replica'],
+    (gauge) => {
+      for (const { name, isUp } of servers.replicas) gauge.set({ replica: name }, Number(isUp));
+    },
+    'min',
+  );
+  metrics.gauge('keys_held', 'Keys taken and not yet bound: the reserve and those in flight', [], (gauge) => {
+    gauge.set(supply.heldKeys().length);
+  });
+  metrics.gauge('link_cache_bytes', 'Memory of the link cache, as accounted', [], (gauge) =>
+    gauge.set(cache.bytes),
+  );
+  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(cache.size));
+}

@@ -1,0 +1,14 @@
+import { randomUUID } from 'node:crypto';
+import { IdRun } from '../../runtime/id-run.ts';
+
+const SHAPE = /^[\w.~+/=:@-]{1,128}$/;
+
+/** The name every answer carries as `X-Request-Id`: the caller's, if it is one that can be logged and echoed safely, else a new one in the form of a UUID. */
+export class RequestIds {
+  readonly #run = new IdRun(randomUUID);
+
+  /** @param given the request's own `X-Request-Id` */
+  of(given: string | string[] | undefined): string {
+    return typeof given === 'string' && SHAPE.test(given) ? given : this.#run.next();
+  }
+}

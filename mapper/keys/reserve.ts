@@ -1,0 +1,49 @@
+import type { TakenKey } from './taken-key.ts';
+import type { UrlsServer } from '../urls/urls-server.ts';
+
+/** Keys held ready, by the urls server that their links would lie on; those of one server in the order in which they came. */
+export class Reserve {
+  readonly #byServer = new Map<UrlsServer, TakenKey[]>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(taken: TakenKey): void {
+    const keys = this.#byServer.get(taken.server);
+    if (keys === undefined) this.#byServer.set(taken.server, [taken]);
+    else keys.push(taken);
+    this.#size += 1;
+  }
+
+  /** Removes a key of `wanted`, or else of the server of which there are most. */
+  take(wanted: UrlsServer | undefined): TakenKey | undefined {
+    const keys = wanted === undefined ? undefined : this.#byServer.get(wanted);
+    const taken = keys?.shift() ?? this.#most()?.shift();
+    if (taken !== undefined) this.#size -= 1;
+    return taken;
+  }
+
+  /** Removes those of which `isOut` is true. */
+  remove(isOut: (taken: TakenKey) => boolean): TakenKey[] {
+    const removed: TakenKey[] = [];
+    for (const [server, keys] of this.#byServer) {
+      const kept: TakenKey[] = [];
+      for (const taken of keys) (isOut(taken) ? removed : kept).push(taken);
+      this.#byServer.set(server, kept);
+    }
+    this.#size -= removed.length;
+    return removed;
+  }
+
+  removeAll(): TakenKey[] {
+    return this.remove(() => true);
+  }
+
+  #most(): TakenKey[] | undefined {
+    let most: TakenKey[] | undefined;
+    for (const keys of this.#byServer.values()) if (keys.length > (most?.length ?? 0)) most = keys;
+    return most;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Metrics } from '../runtime/metrics.ts';
+
+export type MapperMetrics = ReturnType<typeof createMapperMetrics>;
+
+/** Everything a mapper counts, by the names of the contract. */
+export function createMapperMetrics(metrics: Metrics) {
+  return {
+    shortens: metrics.tally('shortens_total', 'Shorten requests by result', ['result']),
+    shortenSeconds: metrics.distribution('shorten_seconds', 'Time from request to answer of POST /urls'),
+    redirects: metrics.tally(
+      'redirects_total',
+      'Redirect requests by result and where the answer came from',
+      ['result', 'source'],
+    ),
+    redirectSeconds: metrics.distribution(
+      'redirect_seconds',
+      'Time from request to answer of GET /{unique_id}',
+    ),
+    bindBatchSize: metrics.distribution(
+      'bind_batch_size',
+      'Rows per INSERT',
+      [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    ),
+    duplicates: metrics.counter('key_duplicates_total', 'Pool keys that turned out to be bound already'),
+    dropped: metrics.counter(
+      'keys_dropped_total',
+      'Keys given up by this mapper, to be recycled by the audit',
+      ['reason'],
+    ),
+    clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
+    clicksDropped: metrics.counter(
+      'clicks_dropped_total',
+      'Followed links that were not counted, for too many keys waited',
+    ),
+  } as const;
+}

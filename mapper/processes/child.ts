@@ -1,0 +1,137 @@
+import type { ChildProcess } from 'node:child_process';
+import { pause, withDeadline } from '../../runtime/retry.ts';
+import type { Answers, Question, ToChild, ToParent } from './process-messages.ts';
+
+const LOOK_EVERY_MS = 1_000;
+
+/** One process of a mapper, as its parent sees it. */
+export class Child {
+  readonly #process: ChildProcess;
+  readonly #serving = Promise.withResolvers<{ url: string; publicUrl: string }>();
+  readonly #gone = new AbortController();
+  readonly #exited: Promise<number | null>;
+  readonly #asked = new Map<number, (answer: unknown) => void>();
+  #questions = 0;
+  #isServing = false;
+  #hasBegun = false;
+
+  constructor(child: ChildProcess) {
+    this.#process = child;
+    this.#serving.promise.catch(() => undefined);
+    child.on('message', (message: ToParent) => this.#onMessage(message));
+    this.#exited = new Promise((resolve) => {
+      const onGone = (code: number | null): void => {
+        this.#gone.abort();
+        this.#serving.reject(new Error('the process ended before it served'));
+        resolve(code);
+      };
+      child.once('exit', onGone);
+      child.on('error', () => {
+        if (child.pid === undefined) onGone(null);
+      });
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get isServing(): boolean {
+    return this.#isServing && !this.#gone.signal.aborted;
+  }
+
+  /** Not before we have told it to begin: it takes seconds to load on a busy machine, and cannot answer meanwhile. */
+  get mayHoldKeys(): boolean {
+    return this.#hasBegun;
+  }
+
+  get wasServing(): boolean {
+    return this.#isServing;
+  }
+
+  /** Rejects when it ends first. */
+  get serving(): Promise<{ url: string; publicUrl: string }> {
+    return this.#serving.promise;
+  }
+
+  /** Its exit code, when it is gone. */
+  get exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  /** @throws DeadlineError when it does not answer; at once when it is gone */
+  async ask<Q extends Question>(question: Q, timeoutMs: number): Promise<Answers[Q]> {
+    this.#questions += 1;
+    const id = this.#questions;
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.#asked.set(id, resolve);
+    try {
+      this.#send({ kind: 'question', id, question });
+      return (await withDeadline(
+        `process ${this.pid}`,
+        timeoutMs,
+        async () => promise,
+        this.#gone.signal,
+      )) as Answers[Q];
+    } finally {
+      this.#asked.delete(id);
+    }
+  }
+
+  /** Asks it to stop; kills it when it has not after `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#send({ kind: 'stop' });
+    const kill = setTimeout(() => this.kill(), timeoutMs);
+    await this.#exited;
+    clearTimeout(kill);
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  /** Resolves when it has served and then said nothing for `silenceMs`; rejects when it is gone, or `signal` is aborted, first. */
+  async untilSilent(silenceMs: number, signal: AbortSignal): Promise<void> {
+    await this.serving;
+    const over = AbortSignal.any([signal, this.#gone.signal]);
+    for (;;) {
+      await pause(LOOK_EVERY_MS, over);
+      const isAnswering = await this.#answersWithin(silenceMs);
+      // Asked once more: when both of us were stopped, our time was over before it could answer.
+      if (!isAnswering && !(await this.#answersWithin(LOOK_EVERY_MS))) {
+        over.throwIfAborted();
+        return;
+      }
+    }
+  }
+
+  async #answersWithin(timeoutMs: number): Promise<boolean> {
+    return this.ask('readiness', timeoutMs).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  #onMessage(message: ToParent): void {
+    switch (message.kind) {
+      case 'loaded':
+        this.#hasBegun = true;
+        this.#send({ kind: 'begin' });
+        return;
+      case 'serving':
+        this.#isServing = true;
+        this.#serving.resolve(message);
+        return;
+      case 'answer':
+        this.#asked.get(message.id)?.(message.answer);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #send(message: ToChild): void {
+    // A channel that has just closed is followed by `exit`.
+    if (this.#process.connected) this.#process.send(message, () => undefined);
+  }
+}

@@ -1,0 +1,174 @@
+import { fork } from 'node:child_process';
+import type { Readiness } from '../../runtime/admin.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import {
+  createMetrics,
+  lastingOf,
+  mergeMetrics,
+  type Metrics,
+  type MetricsSnapshot,
+} from '../../runtime/metrics.ts';
+import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
+import { Child } from './child.ts';
+
+export interface ProcessGroupOptions {
+  readonly id: string;
+  /** That all of them listen on. */
+  readonly port: number;
+  readonly processes: number;
+  /** Aborted when stopping begins. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** One of them cannot start, and none ever served: starting it again would not help. */
+  readonly onHopeless: (error: Error) => void;
+}
+
+/** For a process that died before it served. */
+const RESTART = { baseMs: 500, maxMs: 30_000 };
+/** Well within the second that the audit and the balancers give us: they hear what is wrong, and not nothing. */
+const ASK_TIMEOUT_MS = 700;
+/** Longer than a process gives itself. */
+const STOP_MS = 16_000;
+/** One that says nothing for so long hangs, and would keep the connections dealt to it waiting for ever: it is killed. */
+const SILENCE_MS = 10_000;
+const SILENT: Readiness = { ok: false };
+
+const MODULE = new URL('../process-main.ts', import.meta.url);
+
+/**
+ * The processes of one mapper behind one port, on which each listens itself; the kernel deals connections out. Each process has
+ * stores, cache and reserve of its own. One that dies is replaced at once, or after a back-off if it had never served.
+ */
+export class ProcessGroup {
+  readonly #options: ProcessGroupOptions;
+  readonly #children = new Map<number, Child>();
+  readonly #keepers: Promise<void>[];
+  readonly #own: Metrics = createMetrics();
+  /** What dead processes had counted when last asked: without it the sums would fall. */
+  #retired: MetricsSnapshot = [];
+  readonly #lastSeen = new Map<Child, MetricsSnapshot>();
+  readonly #everServed = new Set<number>();
+
+  constructor(options: ProcessGroupOptions) {
+    this.#options = options;
+    this.#keepers = Array.from({ length: options.processes }, async (_, index) => this.#keep(index));
+  }
+
+  /** Where they serve: resolves when all do for the first time. @throws when one ends before */
+  async serving(): Promise<{ url: string; publicUrl: string }> {
+    const [first] = await Promise.all([...this.#children.values()].map(async ({ serving }) => serving));
+    if (first === undefined) throw new RangeError('a mapper has at least one process');
+    return first;
+  }
+
+  /**
+   * Ready while every process that listens can serve redirects: the kernel deals connections to the sick as well. One that is being
+   * replaced gets none.
+   */
+  async readiness(): Promise<Readiness> {
+    const { processes, signal } = this.#options;
+    const answers = await Promise.all(
+      Array.from({ length: processes }, async (_, index) => {
+        const child = this.#children.get(index);
+        if (child?.isServing !== true) return undefined;
+        const answer = await child.ask('readiness', ASK_TIMEOUT_MS).catch(() => SILENT);
+        return child.isServing ? answer : undefined;
+      }),
+    );
+    const listening = answers.filter((answer) => answer !== undefined);
+    const sick = answers.flatMap((answer, index) => (answer?.ok === true ? [] : [`process-${index + 1}`]));
+    const degraded = new Set(
+      listening.flatMap((answer) => (answer['degraded'] as string[] | undefined) ?? []),
+    );
+    return {
+      ok: !signal.aborted && listening.length > 0 && listening.every(({ ok }) => ok),
+      stopping: signal.aborted,
+      degraded: [...degraded, ...(signal.aborted ? [] : sick)],
+      keys: Math.max(0, ...listening.map(({ keys }) => Number(keys ?? 0))),
+    };
+  }
+
+  /**
+   * The keys in the hands of all processes. One that is still loading has none; what a dead one had is nobody's.
+   * @throws KeymillError when one does not answer: nobody may think a key lost then
+   */
+  async heldKeys(): Promise<string[]> {
+    try {
+      const held = await Promise.all(
+        [...this.#children.values()]
+          .filter(({ mayHoldKeys }) => mayHoldKeys)
+          .map(async (child) => child.ask('reserve', ASK_TIMEOUT_MS)),
+      );
+      return held.flat();
+    } catch (cause) {
+      throw new KeymillError('PROCESS_SILENT', 'not every process of this mapper says which keys it holds', {
+        cause,
+      });
+    }
+  }
+
+  /** All processes' metrics as one: see {@link mergeMetrics}. */
+  get metrics(): Pick<Metrics, 'text' | 'contentType'> {
+    return { contentType: this.#own.contentType, text: async () => this.#metricsText() };
+  }
+
+  /** Resolves when all are gone; to be called when the signal is aborted. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#children.values()].map(async (child) => child.stop(STOP_MS)));
+    await Promise.all(this.#keepers);
+  }
+
+  async #keep(index: number): Promise<void> {
+    const { id, port, signal, log, onHopeless } = this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      const child = new Child(
+        fork(MODULE, [id, String(port)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+      );
+      this.#children.set(index, child);
+      void child.serving.then(() => this.#everServed.add(index)).catch(() => undefined);
+      void this.#killWhenSilent(child);
+      const exitCode = await child.exited;
+      this.#children.delete(index);
+      await this.#retire(child);
+      if (signal.aborted) return;
+      if (this.#everServed.size === 0) {
+        onHopeless(new KeymillError('PROCESS_FAILED', 'a process of this mapper cannot start; see its log'));
+        return;
+      }
+      log.warn({ exitCode, processPid: child.pid, served: child.wasServing }, 'process died; restarting');
+      failures = child.wasServing ? 0 : failures + 1;
+      if (failures > 0) await pauseQuietly(delayFor(failures - 1, RESTART), signal);
+    }
+  }
+
+  async #killWhenSilent(child: Child): Promise<void> {
+    const { signal, log } = this.#options;
+    try {
+      await child.untilSilent(SILENCE_MS, signal);
+    } catch {
+      return;
+    }
+    log.error({ processPid: child.pid, silentMs: SILENCE_MS }, 'process hangs; killing it');
+    child.kill();
+  }
+
+  async #metricsText(): Promise<string> {
+    const children = [...this.#children.values()].filter(({ isServing }) => isServing);
+    await Promise.all(
+      children.map(async (child) => {
+        // Of one that does not answer, what it said last.
+        const snapshot = await child.ask('metrics', ASK_TIMEOUT_MS).catch(() => undefined);
+        if (snapshot !== undefined && child.isServing) this.#lastSeen.set(child, snapshot);
+      }),
+    );
+    return mergeMetrics([await this.#own.snapshot(), ...this.#lastSeen.values(), this.#retired]).text();
+  }
+
+  async #retire(child: Child): Promise<void> {
+    const last = this.#lastSeen.get(child);
+    this.#lastSeen.delete(child);
+    if (last !== undefined) this.#retired = await lastingOf([this.#retired, last]);
+  }
+}

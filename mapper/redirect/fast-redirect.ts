@@ -1,0 +1,206 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isReserved } from '../../db/keyspace/reserved.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
+import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
+import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
+import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
+import { isPlain } from '../http/plain-request.ts';
+import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
+import type { RedirectTally } from './redirect-tally.ts';
+import type { RequestIds } from '../http/request-id.ts';
+import { isHeaderValue, type WholeAnswers } from '../http/whole-answer.ts';
+
+export interface FastRedirectOptions {
+  readonly cache: LinkCache;
+  readonly finder: LinkFinder;
+  readonly redirects: RedirectTally;
+  readonly requestIds: RequestIds;
+  readonly answers: WholeAnswers;
+  readonly log: Log;
+}
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+
+/** By character code: 1 for what a key may hold. */
+const IS_KEY_CHARACTER = new Uint8Array(128);
+for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
+  IS_KEY_CHARACTER[character.charCodeAt(0)] = 1;
+}
+
+/** All of a 302 but what Node adds to every answer. */
+function toHead(target: string, requestId: string): string {
+  return `HTTP/1.1 302 Found\r\nX-Request-Id: ${requestId}\r\nContent-Length: 0\r\nLocation: ${target}\r\nCache-Control: ${REDIRECT_CACHE_CONTROL}`;
+}
+
+/** Places in the array of headers of a 302 that differ from answer to answer. */
+const REQUEST_ID = 1;
+const LOCATION = 5;
+
+const REFUSALS = {
+  unknown: prepareProblem(refusalOf('unknown')),
+  expired: prepareProblem(refusalOf('expired')),
+  deleted: prepareProblem(refusalOf('deleted')),
+};
+
+/**
+ * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link in memory is answered
+ * at once, without a promise, as one text; others wait for the finder. Where the connection does not stay, the same headers go through
+ * Node, out of one array whose slots are overwritten.
+ *
+ * What is in any way unusual is left to the app; a differential test holds both to the same answers.
+ */
+export class FastRedirect {
+  readonly #options: FastRedirectOptions;
+  /** Names and values in turn; not one object for each answer. */
+  readonly #found = ['X-Request-Id', '', 'Content-Length', '0', 'Location', ''].concat(
+    'Cache-Control',
+    REDIRECT_CACHE_CONTROL,
+  );
+
+  constructor(options: FastRedirectOptions) {
+    this.#options = options;
+  }
+
+  /** Answers, now or later, or says false: this is for the app. */
+  tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+    const { headers } = request;
+    const key = findKey(request.url);
+    if (key === undefined || headers['content-length'] !== undefined || !isPlain(request, headers))
+      return false;
+    const { cache, requestIds } = this.#options;
+    const startedMs = monotonicMs();
+    const target = cache.findTarget(key, Date.now);
+    if (target !== undefined) {
+      this.#redirect(response, cache.foundKey, target, 'memory', requestIds.of(headers['x-request-id']));
+      this.#options.redirects.took(startedMs);
+      return true;
+    }
+    const entry = cache.get(key);
+    if (entry !== undefined) {
+      this.#answer(response, key, entry, 'memory', requestIds.of(headers['x-request-id']));
+      this.#options.redirects.took(startedMs);
+      return true;
+    }
+    if (isReserved(key)) return false;
+    this.#options.finder.read(
+      key,
+      new Miss(this.#late, response, key, startedMs, requestIds.of(headers['x-request-id'])),
+    );
+    return true;
+  }
+
+  readonly #late: LateAnswers = {
+    found: (miss, entry, source) => {
+      const { response, key, requestId, startedMs } = miss;
+      try {
+        this.#answer(response, key, entry, source, requestId);
+        this.#options.redirects.took(startedMs);
+      } catch (error) {
+        // Others wait for the same link.
+        this.#late.failed(miss, error);
+      }
+    },
+    failed: ({ response, requestId, startedMs }, error) => {
+      const { redirects, log } = this.#options;
+      redirects.failed(error);
+      answerError(response, lookUpFailure(error), requestId, log);
+      redirects.took(startedMs);
+    },
+  };
+
+  #answer(
+    response: ServerResponse,
+    key: string,
+    entry: CacheEntry,
+    source: LinkSource,
+    requestId: string,
+  ): void {
+    const result = judge(entry, Date.now);
+    if (result === 'found') {
+      this.#redirect(response, key, locationOf(entry), source, requestId);
+      return;
+    }
+    this.#options.redirects.answered(key, response.req.method, result, source);
+    answer(response, REFUSALS[result], requestId);
+  }
+
+  #redirect(
+    response: ServerResponse,
+    key: string,
+    target: string,
+    source: LinkSource,
+    requestId: string,
+  ): void {
+    const { redirects, answers } = this.#options;
+    const isWritten = isHeaderValue(target) && answers.tryWrite(response, toHead(target, requestId));
+    redirects.answered(key, response.req.method, 'found', source);
+    if (isWritten) return;
+    const headers = this.#found;
+    headers[REQUEST_ID] = requestId;
+    headers[LOCATION] = target;
+    try {
+      response.writeHead(302, headers);
+    } catch (error) {
+      // A target that somebody wrote into the table by hand, with what no header may hold.
+      answerError(response, error, requestId, this.#options.log);
+      return;
+    }
+    response.end();
+  }
+}
+
+interface LateAnswers {
+  found(miss: Miss, entry: CacheEntry, source: LinkSource): void;
+  failed(miss: Miss, error: unknown): void;
+}
+
+/** A request whose link was not in memory, and what its answer needs. */
+class Miss implements LookUpObserver {
+  readonly response: ServerResponse;
+  readonly key: string;
+  readonly startedMs: number;
+  readonly requestId: string;
+  readonly #answers: LateAnswers;
+
+  constructor(
+    answers: LateAnswers,
+    response: ServerResponse,
+    key: string,
+    startedMs: number,
+    requestId: string,
+  ) {
+    this.#answers = answers;
+    this.response = response;
+    this.key = key;
+    this.startedMs = startedMs;
+    this.requestId = requestId;
+  }
+
+  found(entry: CacheEntry, source: LinkSource): void {
+    this.#answers.found(this, entry, source);
+  }
+
+  failed(error: Error): void {
+    this.#answers.failed(this, error);
+  }
+}
+
+/** The key that a path of the form `/{unique_id}` or `/{unique_id}?…` names; undefined for anything else. */
+function findKey(url = ''): string | undefined {
+  if (url.charCodeAt(0) !== SLASH) return undefined;
+  const { length } = url;
+  let end = 1;
+  while (end < length && end <= MAX_ALIAS_CHARACTERS + 1) {
+    const code = url.charCodeAt(end);
+    if (IS_KEY_CHARACTER[code] !== 1) {
+      if (code !== QUESTION_MARK) return undefined;
+      break;
+    }
+    end += 1;
+  }
+  if (end <= MIN_ALIAS_CHARACTERS || end > MAX_ALIAS_CHARACTERS + 1) return undefined;
+  return url.slice(1, end);
+}

@@ -1,0 +1,50 @@
+import type { Router } from '@koa/router';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import type { FoundLink, LinkFinder } from './link-finder.ts';
+import { Problem } from '../http/problem.ts';
+import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
+import type { RedirectTally } from './redirect-tally.ts';
+
+export interface RedirectRouteOptions {
+  readonly finder: LinkFinder;
+  readonly redirects: RedirectTally;
+}
+
+/** `GET` and `HEAD /{unique_id}`: follows a link. Requests of the usual form are answered by `FastRedirect` before they come here. */
+export function addRedirectRoute(router: Router, { finder, redirects }: RedirectRouteOptions): void {
+  router.get('/:key', async (ctx) => {
+    const key = ctx.params['key'] ?? '';
+    // What cannot be a key is nobody's business further down.
+    if (!hasKeyShape(key)) throw refusalOf('unknown');
+    const startedMs = monotonicMs();
+    try {
+      const { entry, source } = await find(finder, key, redirects);
+      const result = judge(entry, Date.now);
+      redirects.answered(key, ctx.method, result, source);
+      if (result !== 'found') throw refusalOf(result);
+      ctx.body = null;
+      ctx.status = 302;
+      ctx.length = 0;
+      ctx.set('Location', locationOf(entry));
+      ctx.set('Cache-Control', REDIRECT_CACHE_CONTROL);
+    } finally {
+      redirects.took(startedMs);
+    }
+  });
+  router.all('/:key', (ctx) => {
+    if (!hasKeyShape(ctx.params['key'] ?? '')) throw refusalOf('unknown');
+    throw new Problem(405, 'method-not-allowed', 'A link can only be followed.', {
+      headers: { Allow: 'GET, HEAD' },
+    });
+  });
+}
+
+async function find(finder: LinkFinder, key: string, redirects: RedirectTally): Promise<FoundLink> {
+  try {
+    return await finder.find(key);
+  } catch (error) {
+    redirects.failed(error);
+    throw lookUpFailure(error);
+  }
+}

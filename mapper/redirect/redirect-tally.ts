@@ -1,0 +1,46 @@
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Series } from '../../runtime/tallies.ts';
+import type { Clicks } from '../clicks/clicks.ts';
+import type { LinkSource } from './link-finder.ts';
+import type { MapperMetrics } from '../metrics.ts';
+import type { RedirectResult } from './redirect-answer.ts';
+
+type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
+
+/** Counts what became of requests for links, whichever way they were answered. */
+export class RedirectTally {
+  readonly #answered: Readonly<Record<LinkSource, SeriesOf<RedirectResult>>>;
+  readonly #failed: SeriesOf<'unavailable' | 'error'>;
+  readonly #metrics: MapperMetrics;
+  readonly #clicks: Clicks | undefined;
+
+  constructor(metrics: MapperMetrics, clicks?: Clicks) {
+    this.#metrics = metrics;
+    this.#clicks = clicks;
+    const of = (result: string, source: string): Series => metrics.redirects.series({ result, source });
+    const from = (source: string): SeriesOf<RedirectResult> => ({
+      found: of('found', source),
+      unknown: of('unknown', source),
+      expired: of('expired', source),
+      deleted: of('deleted', source),
+    });
+    this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
+    this.#failed = { unavailable: of('unavailable', 'db'), error: of('error', 'db') };
+  }
+
+  /** A link was looked up. A HEAD asks about a link and follows it no further, so it is no click. */
+  answered(key: string, method: string | undefined, result: RedirectResult, source: LinkSource): void {
+    this.#answered[source][result].count += 1;
+    if (result === 'found' && method === 'GET') this.#clicks?.count(key);
+  }
+
+  failed(error: unknown): void {
+    this.#failed[error instanceof StoreUnavailableError ? 'unavailable' : 'error'].count += 1;
+  }
+
+  /** @param startedMs monotonic, when the request came in */
+  took(startedMs: number): void {
+    this.#metrics.redirectSeconds.observe((monotonicMs() - startedMs) / 1_000);
+  }
+}

@@ -1,0 +1,133 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { answerError } from '../http/plain-answer.ts';
+import { isPlain } from '../http/plain-request.ts';
+import { MAX_BODY_BYTES } from '../http/read-json.ts';
+import type { RequestIds } from '../http/request-id.ts';
+import { overloaded, type NewLink, type Shortener, type ShortenObserver } from './shortener.ts';
+import { toLinkBody, type ShortenTally } from './shorten-answer.ts';
+import type { ReadShortenRequest } from './shorten-request.ts';
+import type { WholeAnswers } from '../http/whole-answer.ts';
+
+export interface FastShortenOptions {
+  readonly shortener: Shortener;
+  /** Reads a whole body. @throws Problem as the app's way of reading does */
+  readonly read: ReadShortenRequest;
+  /** Where short links begin, without a slash at the end. */
+  readonly publicUrl: () => string;
+  readonly shortens: ShortenTally;
+  readonly requestIds: RequestIds;
+  readonly answers: WholeAnswers;
+  readonly log: Log;
+}
+
+/**
+ * `POST /urls` in front of Koa: the body is read straight from the request, and one object accompanies it to its answer.
+ *
+ * What is in any way unusual is left to the app; a differential test holds both to the same answers.
+ */
+export class FastShorten {
+  readonly #options: FastShortenOptions;
+
+  constructor(options: FastShortenOptions) {
+    this.#options = options;
+  }
+
+  /** Answers, later, or says false: this is for the app. */
+  tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+    const { headers } = request;
+    if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
+    const exchange = new Exchange(this.#options, response, headers['x-request-id']);
+    if (this.#options.shortener.isFull) exchange.refused(overloaded());
+    else exchange.receive(request);
+    return true;
+  }
+}
+
+/** JSON and nothing said about it, of a length that is told and allowed. */
+function hasPlainBody(headers: IncomingHttpHeaders): boolean {
+  const length = Number(headers['content-length']);
+  return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
+}
+
+/** All of a 201 but what Node adds to every answer. */
+function toHead(shortUrl: string, length: number, requestId: string): string {
+  return `HTTP/1.1 201 Created\r\nX-Request-Id: ${requestId}\r\nLocation: ${shortUrl}\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${length}`;
+}
+
+/** Places in the array of headers of a 201 that differ from answer to answer. */
+const REQUEST_ID = 1;
+const LOCATION = 3;
+const CONTENT_LENGTH = 9;
+
+/** All answers in turn are written from it; nothing of it is kept by a response. */
+const CREATED: string[] = ['X-Request-Id', '', 'Location', '', 'Cache-Control', 'no-store'].concat(
+  ['Content-Type', 'application/json; charset=utf-8'],
+  ['Content-Length', ''],
+);
+
+/** One request on its way to its answer. */
+class Exchange implements ShortenObserver {
+  readonly #options: FastShortenOptions;
+  readonly #response: ServerResponse;
+  readonly #requestId: string;
+  readonly #startedMs = monotonicMs();
+  #body: Buffer | undefined;
+
+  constructor(options: FastShortenOptions, response: ServerResponse, givenId: string | string[] | undefined) {
+    this.#options = options;
+    this.#response = response;
+    this.#requestId = options.requestIds.of(givenId);
+  }
+
+  /** A body that breaks off ends nothing here: there is nobody left to answer. */
+  receive(request: IncomingMessage): void {
+    request.on('data', (chunk: Buffer) => {
+      this.#body = this.#body === undefined ? chunk : Buffer.concat([this.#body, chunk]);
+    });
+    request.on('end', () => this.#received());
+  }
+
+  made(link: NewLink): void {
+    try {
+      const { publicUrl, shortens, answers } = this.#options;
+      const shortUrl = `${publicUrl()}/${link.key}`;
+      const body = JSON.stringify(toLinkBody(link, shortUrl));
+      const length = Buffer.byteLength(body);
+      const isAscii = length === body.length;
+      const head = toHead(shortUrl, length, this.#requestId);
+      if (!isAscii || !answers.tryWrite(this.#response, head, body))
+        this.#writeCreated(shortUrl, body, length);
+      shortens.created(this.#startedMs);
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  refused(error: unknown): void {
+    const { shortens, log } = this.#options;
+    shortens.refused(error, this.#startedMs);
+    answerError(this.#response, error, this.#requestId, log);
+  }
+
+  #writeCreated(shortUrl: string, body: string, length: number): void {
+    const headers = CREATED;
+    headers[REQUEST_ID] = this.#requestId;
+    headers[LOCATION] = shortUrl;
+    headers[CONTENT_LENGTH] = String(length);
+    this.#response.writeHead(201, headers).end(body);
+  }
+
+  #received(): void {
+    const { read, shortener } = this.#options;
+    let request;
+    try {
+      request = read(this.#body ?? Buffer.alloc(0));
+    } catch (error) {
+      this.refused(error);
+      return;
+    }
+    shortener.begin(request, this);
+  }
+}

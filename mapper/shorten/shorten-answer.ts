@@ -1,0 +1,61 @@
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Series } from '../../runtime/tallies.ts';
+import type { MapperMetrics } from '../metrics.ts';
+import { Problem } from '../http/problem.ts';
+import type { NewLink } from './shortener.ts';
+
+/** The body that tells of a new link. */
+export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<string, string | null>> {
+  return {
+    short_url: shortUrl,
+    unique_id: link.key,
+    long_url: link.longUrl,
+    created_at: isoOf(link.createdAt),
+    expiration_date: link.expiresAt?.toISOString() ?? null,
+  };
+}
+
+let lastDate = new Date(0);
+let lastIso = lastDate.toISOString();
+
+/** Links made in one millisecond share its Date: it is written once. */
+function isoOf(date: Date): string {
+  if (date !== lastDate) {
+    lastDate = date;
+    lastIso = date.toISOString();
+  }
+  return lastIso;
+}
+
+/** Counts what became of requests for new links, whichever way they were answered. */
+export class ShortenTally {
+  readonly #metrics: MapperMetrics;
+  readonly #created: Series;
+
+  constructor(metrics: MapperMetrics) {
+    this.#metrics = metrics;
+    this.#created = metrics.shortens.series({ result: 'created' });
+  }
+
+  /** @param startedMs monotonic, when the request came in */
+  created(startedMs: number): void {
+    this.#created.count += 1;
+    this.#took(startedMs);
+  }
+
+  refused(error: unknown, startedMs: number): void {
+    this.#metrics.shortens.series({ result: resultOf(error) }).count += 1;
+    this.#took(startedMs);
+  }
+
+  #took(startedMs: number): void {
+    this.#metrics.shortenSeconds.observe((monotonicMs() - startedMs) / 1_000);
+  }
+}
+
+function resultOf(error: unknown): string {
+  if (!(error instanceof Problem)) return 'error';
+  if (error.status === 503)
+    return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';
+  return error.status === 409 ? 'taken' : 'invalid';
+}

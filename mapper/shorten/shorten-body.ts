@@ -1,0 +1,50 @@
+import { isAscii } from 'node:buffer';
+import { parseJsonObject } from '../http/read-json.ts';
+import type { ParseShortenRequest, ReadShortenRequest } from './shorten-request.ts';
+import { parseTargetUrl, type TargetRules } from './target-url.ts';
+
+/**
+ * Reads bodies of `POST /urls`. The usual one, ASCII with a `long_url` that may be linked and at most nulls besides, is judged
+ * by hand; whatever else it is goes through the general reading, which alone knows how to refuse.
+ */
+export function createBodyReader(parse: ParseShortenRequest, rules: () => TargetRules): ReadShortenRequest {
+  return (body) => {
+    const text = isAscii(body) ? body.toString('latin1') : undefined;
+    const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
+    if (input !== undefined) {
+      const target = parseTargetUrl(input, rules());
+      if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: undefined };
+    }
+    return parse(parseJsonObject(body));
+  };
+}
+
+/** As most clients write it: without spaces, and nothing in the text that JSON would spell otherwise. */
+const ONLY_URL = /^\{"long_url":"([^"\\\p{Cc}]*)"\}$/u;
+
+/** The `long_url` of a JSON object that gives it once, as a string, and nothing else but nulls for the other known fields. */
+function findOnlyUrl(text: string): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const fields = value as Readonly<Record<string, unknown>>;
+  let names = 0;
+  for (const name in fields) {
+    names += 1;
+    const isEmpty = fields[name] === null && (name === 'custom_alias' || name === 'expiration_date');
+    if (name !== 'long_url' && !isEmpty) return undefined;
+  }
+  const url = fields['long_url'];
+  // Each name and the one text stand between two quotes: with more quotes something was escaped, or given twice.
+  return typeof url === 'string' && hasQuotes(text, 2 * names + 2) ? url : undefined;
+}
+
+function hasQuotes(text: string, count: number): boolean {
+  let found = 0;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) found += 1;
+  return found === count;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { whyAliasRefused } from '../../db/keyspace/alias.ts';
+import { parseExpiration } from './expiration.ts';
+import { invalidFields, type FieldError } from '../http/problem.ts';
+import { parseTargetUrl, type TargetRules } from './target-url.ts';
+
+/** A shorten as it was asked for, every field checked. */
+export interface ShortenRequest {
+  /** WHATWG href. */
+  readonly longUrl: string;
+  readonly alias: string | undefined;
+  readonly expiresAt: Date | undefined;
+}
+
+export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
+
+/** From the bytes of a body. @throws Problem */
+export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
+
+/** A body may name thousands of unknown fields; the answer need not. */
+const MAX_FIELD_ERRORS = 20;
+
+/** @returns a function that reads the body of `POST /urls`, and throws the 422 that names every field at fault */
+export function createShortenRequestParser(
+  rules: () => TargetRules,
+  nowMs: () => number,
+): ParseShortenRequest {
+  const schema = createSchema(rules, nowMs);
+  return (body) => {
+    const parsed = schema.safeParse(body);
+    if (!parsed.success)
+      throw invalidFields(parsed.error.issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS));
+    const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
+    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? undefined };
+  };
+}
+
+function createSchema(rules: () => TargetRules, nowMs: () => number) {
+  const text = z.string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') });
+  return z.strictObject({
+    long_url: text.transform((value, context) => {
+      const target = parseTargetUrl(value, rules());
+      if (target.ok) return target.href;
+      context.addIssue(target.reason);
+      return z.NEVER;
+    }),
+    custom_alias: text
+      .superRefine((value, context) => {
+        const reason = whyAliasRefused(value);
+        if (reason !== undefined) context.addIssue(reason);
+      })
+      .nullish(),
+    expiration_date: text
+      .transform((value, context) => {
+        const expiration = parseExpiration(value, nowMs());
+        if (expiration.ok) return expiration.at;
+        context.addIssue(expiration.reason);
+        return z.NEVER;
+      })
+      .nullish(),
+  });
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((field) => ({ field, reason: 'unknown field' }));
+  return [{ field: issue.path.join('.'), reason: issue.message }];
+}

@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto';
+import type { LinkRow } from '../../db/urls/link-row.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { OverloadedError, type BindOutcome, type Binding } from '../urls/binder.ts';
+import { IdRun } from '../../runtime/id-run.ts';
+import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
+import { type TakenKey } from '../keys/taken-key.ts';
+import type { LinkCache } from '../cache/link-cache.ts';
+import { Problem, unavailable } from '../http/problem.ts';
+import type { ShortenRequest } from './shorten-request.ts';
+import type { UrlsServers } from '../urls/urls-servers.ts';
+
+/** A link that is durable: acknowledged, it always redirects. */
+export interface NewLink {
+  readonly key: string;
+  readonly longUrl: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | undefined;
+}
+
+/** Told, exactly once, what became of a shorten. Must not throw: others wait behind it. */
+export interface ShortenObserver {
+  /** The link is durable. */
+  made(link: NewLink): void;
+  /** @param error Problem 409 alias taken, 503 no keys, store down, or overloaded; anything else is a fault of ours */
+  refused(error: unknown): void;
+}
+
+export interface ShortenerOptions {
+  readonly supply: KeySupply;
+  readonly servers: UrlsServers;
+  readonly cache: LinkCache;
+  /** Tells all mappers that what they know of `key` is outdated; bounded, never rejects. */
+  readonly announce: (key: string) => Promise<void>;
+  /** Most shortens under way at once; beyond it 503 at once, so that no queue behind grows without bound. */
+  readonly maxPending: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** After this no further key is tried for a request. */
+const GIVE_UP_MS = 4_000;
+
+/**
+ * Makes links: draws a key (or takes the alias), binds it durably, and only then tells.
+ *
+ * Thousands a second wait here at once, so a shorten is one object that the queues hand on, not a chain of promises.
+ */
+export class Shortener {
+  readonly #options: ShortenerOptions;
+  readonly #rows = new RowMaker();
+  readonly #pending = { count: 0 };
+
+  constructor(options: ShortenerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a further shorten would be refused: then its body need not be read. */
+  get isFull(): boolean {
+    return this.#pending.count >= this.#options.maxPending;
+  }
+
+  /** Begins, and tells `observer` when it is over. */
+  begin(request: ShortenRequest, observer: ShortenObserver): void {
+    if (this.isFull) {
+      observer.refused(overloaded());
+      return;
+    }
+    this.#pending.count += 1;
+    const { alias } = request;
+    if (alias !== undefined) void this.#shortenWithAlias(alias, request, observer);
+    else new PoolKeyShorten(this.#options, this.#rows, this.#pending, request, observer).tryNextKey();
+  }
+
+  /** {@link begin} as a promise. @throws what the observer would be told as refusal */
+  async shorten(request: ShortenRequest): Promise<NewLink> {
+    return new Promise((made, refused) => this.begin(request, { made, refused }));
+  }
+
+  async #shortenWithAlias(alias: string, request: ShortenRequest, observer: ShortenObserver): Promise<void> {
+    const { servers, cache, announce } = this.#options;
+    const row: LinkRow = { ...this.#rows.create(alias, request), alias: true };
+    try {
+      const server = servers.for(alias);
+      if (!server.isUp) throw shardDown();
+      if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
+      // Somebody may have asked for it before it existed, here or on another mapper, and remembers the 404.
+      cache.invalidate(alias);
+      await announce(alias);
+    } catch (error) {
+      this.#pending.count -= 1;
+      observer.refused(toProblem(error));
+      return;
+    }
+    this.#pending.count -= 1;
+    observer.made(toNewLink(row));
+  }
+}
+
+/** Makes rows; those of one millisecond share its Date. */
+class RowMaker {
+  readonly #ids = new IdRun(() => randomBytes(16).toString('hex'));
+  #now = new Date();
+
+  create(key: string, { longUrl, expiresAt }: ShortenRequest): LinkRow {
+    const nowMs = Date.now();
+    if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
+    return {
+      key,
+      originalUrl: longUrl,
+      userId: null,
+      createdAt: this.#now,
+      expiresAt: expiresAt ?? null,
+      requestId: this.#ids.next(),
+    };
+  }
+}
+
+/** One shorten on its way: draws keys until one is bound, or until there is no point in going on. */
+class PoolKeyShorten implements Binding {
+  readonly #options: ShortenerOptions;
+  readonly #rows: RowMaker;
+  readonly #pending: { count: number };
+  readonly #request: ShortenRequest;
+  readonly #observer: ShortenObserver;
+  readonly #startedMs: number;
+  #taken: TakenKey | undefined;
+  #row: LinkRow | undefined;
+
+  constructor(
+    options: ShortenerOptions,
+    rows: RowMaker,
+    pending: { count: number },
+    request: ShortenRequest,
+    observer: ShortenObserver,
+  ) {
+    this.#options = options;
+    this.#rows = rows;
+    this.#pending = pending;
+    this.#request = request;
+    this.#observer = observer;
+    this.#startedMs = options.now();
+  }
+
+  /** Set before the binder sees it. */
+  get row(): LinkRow {
+    return this.#row as LinkRow;
+  }
+
+  tryNextKey(): void {
+    const { supply, servers, now } = this.#options;
+    let taken: TakenKey | undefined;
+    do {
+      if (!servers.isAnyUp) {
+        this.#refuse(shardDown());
+        return;
+      }
+      if (now() - this.#startedMs > GIVE_UP_MS) {
+        this.#refuse(unavailable('no-key', 'No free key could be bound in time.'));
+        return;
+      }
+      taken = supply.tryDraw(servers.nextToBind);
+      if (taken === undefined) {
+        void this.#awaitKey();
+        return;
+      }
+    } while (!this.#bind(taken));
+  }
+
+  /** The binder tells what became of the row. */
+  settle(outcome: BindOutcome): void {
+    const { supply, cache } = this.#options;
+    const taken = this.#taken as TakenKey;
+    if (outcome === 'taken') {
+      supply.duplicate(taken);
+      this.tryNextKey();
+      return;
+    }
+    supply.bound(taken);
+    cache.appeared(taken.key);
+    this.#pending.count -= 1;
+    this.#observer.made(toNewLink(this.row));
+  }
+
+  /** The binder could not bind the row, or does not know whether it did. */
+  fail(error: Error): void {
+    const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
+    const reason = error instanceof StoreUnavailableError ? 'slot_down' : 'unresolved';
+    this.#options.supply.dropped(this.#taken as TakenKey, reason);
+    if (isStoreError) this.tryNextKey();
+    else this.#refuse(error);
+  }
+
+  async #awaitKey(): Promise<void> {
+    let taken: TakenKey;
+    try {
+      taken = await this.#options.supply.draw();
+    } catch (error) {
+      this.#refuse(toProblem(error));
+      return;
+    }
+    if (!this.#bind(taken)) this.tryNextKey();
+  }
+
+  /** @returns false: this key is of no use just now, take another */
+  #bind(taken: TakenKey): boolean {
+    const { supply } = this.#options;
+    const { server } = taken;
+    if (!server.isUp) {
+      // Never pushed back: the keys of the slots that are down would come to fill the pools.
+      supply.dropped(taken, 'slot_down');
+      return false;
+    }
+    this.#taken = taken;
+    this.#row = this.#rows.create(taken.key, this.#request);
+    if (!server.binder.tryBind(this)) {
+      supply.giveBack(taken);
+      this.#refuse(overloaded());
+    }
+    return true;
+  }
+
+  #refuse(error: unknown): void {
+    this.#pending.count -= 1;
+    this.#observer.refused(error);
+  }
+}
+
+function toNewLink({ key, originalUrl, createdAt, expiresAt }: LinkRow): NewLink {
+  return { key, longUrl: originalUrl, createdAt, expiresAt: expiresAt ?? undefined };
+}
+
+function aliasTaken(alias: string): Problem {
+  return new Problem(409, 'alias-taken', `The alias ${alias} is taken.`, {
+    errors: [{ field: 'custom_alias', reason: 'is taken' }],
+  });
+}
+
+function shardDown(cause?: unknown): Problem {
+  return unavailable(
+    'store-down',
+    'The store that would hold this link cannot be reached just now.',
+    1,
+    cause,
+  );
+}
+
+/** For requests that are refused before anything was done for them. */
+export function overloaded(cause?: unknown): Problem {
+  return unavailable('overloaded', 'Too many requests wait already.', 1, cause);
+}
+
+function toProblem(error: unknown): unknown {
+  if (error instanceof OverloadedError) return overloaded(error);
+  if (error instanceof NoKeysError)
+    return unavailable('no-keys', 'There are no keys to give out just now.', 1, error);
+  if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
+  return error;
+}

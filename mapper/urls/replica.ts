@@ -1,0 +1,136 @@
+import type { Replication } from '../../db/urls/replication.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import type { UrlsReplica } from '../../db/urls/urls-replica.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { LinkReads, type Read } from './link-reads.ts';
+
+export interface ReplicaOptions {
+  readonly db: UrlsReplica;
+  readonly isPrimaryUp: () => boolean;
+  /** A replica that is further behind is not asked. */
+  readonly maxLagMs: number;
+  readonly queueLimit: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** A third of what a redirect may take: the primary must be able to answer after it. */
+const READ_TIMEOUT_MS = 250;
+const POLL_TIMEOUT_MS = 2_000;
+const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
+
+/**
+ * One read replica of a urls server as the mapper sees it. It is never needed: while it is down, slow, too far behind, or not what it
+ * should be, it is not asked, and its server is.
+ */
+export class Replica {
+  readonly #options: ReplicaOptions;
+  readonly #breaker: Breaker;
+  readonly #reads: LinkReads;
+  #isVerified = false;
+  #lastFedAtMs = Number.NEGATIVE_INFINITY;
+  #complaint = '';
+
+  constructor(options: ReplicaOptions) {
+    const { db, queueLimit, now, log } = options;
+    this.#options = options;
+    this.#breaker = new Breaker({
+      ...BREAKER,
+      now,
+      onChanged: (state) => {
+        if (state !== 'half-open') log.warn({ replica: db.name, state }, 'urls replica: breaker changed');
+        if (state === 'open') this.#reads.failQueued(new Error(`${db.name} went down`));
+      },
+    });
+    this.#reads = new LinkReads({
+      db,
+      breaker: this.#breaker,
+      timeoutMs: READ_TIMEOUT_MS,
+      maxQueued: queueLimit,
+      now,
+    });
+  }
+
+  get name(): string {
+    return this.#options.db.name;
+  }
+
+  get isUp(): boolean {
+    return this.#isVerified && this.#breaker.isClosed;
+  }
+
+  read(read: Read): void {
+    this.#reads.begin(read);
+  }
+
+  /** Opens all connections beforehand, if it is up. */
+  async warmUp(): Promise<void> {
+    if (this.isUp) await this.#options.db.warmUp().catch(() => undefined);
+  }
+
+  /**
+   * Compares slots, before first use and after every absence, and looks how far it is behind.
+   * @throws MismatchError when it is a copy of another server
+   */
+  async poll(): Promise<void> {
+    const wasUp = this.isUp;
+    const { name } = this;
+    if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
+    try {
+      this.#judge(
+        await this.#breaker.watch(async () =>
+          withDeadline(name, POLL_TIMEOUT_MS, async () => {
+            if (!wasUp) await this.#options.db.verify();
+            return this.#options.db.replication();
+          }),
+        ),
+      );
+    } catch (error) {
+      // Of one that was up, the breaker decides: a single poll may be lost.
+      if (!wasUp || error instanceof MismatchError) this.#complain(messageOf(error));
+      if (error instanceof MismatchError) throw error;
+    }
+  }
+
+  /** {@link poll} for the background. */
+  async pollQuietly(): Promise<void> {
+    await this.poll().catch(() => undefined);
+  }
+
+  #judge(replication: Replication | undefined): void {
+    const { maxLagMs, isPrimaryUp, now } = this.#options;
+    if (replication === undefined || replication.state === 'running') this.#lastFedAtMs = now();
+    const unfedMs = isPrimaryUp() ? now() - this.#lastFedAtMs : 0;
+    this.#complain(complaintAbout(replication, unfedMs, maxLagMs));
+  }
+
+  #complain(complaint: string): void {
+    this.#isVerified = complaint === '';
+    if (complaint === this.#complaint) return;
+    this.#complaint = complaint;
+    const { log, db } = this.#options;
+    if (complaint === '') log.info({ replica: db.name }, 'urls replica: used');
+    else log.warn({ replica: db.name, reason: complaint }, 'urls replica: not used');
+  }
+}
+
+/**
+ * Why a replica should not be asked; empty: it may be.
+ * @param unfedMs for how long it has been cut off from its primary while we reach that one
+ */
+export function complaintAbout(
+  replication: Replication | undefined,
+  unfedMs: number,
+  maxLagMs: number,
+): string {
+  if (replication?.state === 'stopped') return 'its replication has stopped';
+  if (replication?.state === 'cut-off' && unfedMs > maxLagMs)
+    return 'it cannot reach its primary, which is up';
+  if (replication?.state === 'running' && replication.lagMs > maxLagMs)
+    return `it is more than ${Math.floor(maxLagMs / 1_000)} s behind its primary`;
+  return '';
+}

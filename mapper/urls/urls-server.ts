@@ -1,0 +1,157 @@
+import type { UrlsDb } from '../../db/urls/links.ts';
+import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Binder } from './binder.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { LinkReads, type Read } from './link-reads.ts';
+import type { Replica } from './replica.ts';
+
+export interface UrlsServerOptions {
+  readonly db: UrlsDb;
+  readonly siblings: readonly UrlsDb[];
+  /** Its replicas; they ask whether it is up. */
+  readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
+  readonly queueLimit: number;
+  readonly onBatch: (rows: number) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+/** From the question to its answer, waiting for others' reads included: a redirect that cannot be told is refused within a second. */
+const READ_TIMEOUT_MS = 750;
+const PROBE_TIMEOUT_MS = 750;
+const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
+/** No alias is this short: the look-up costs one index dive and finds nothing. */
+const PROBE_KEY = '-';
+
+/**
+ * One urls server as the mapper sees it: up or down, rows bound in shared INSERTs, links read in shared SELECTs.
+ *
+ * It is up once its record of slots has been compared with our map, and while its breaker is closed. When it goes down,
+ * everything that still waits for it fails at once. A poll finds out about both; requests never pay for a trial.
+ */
+export class UrlsServer {
+  readonly binder: Binder;
+  readonly replicas: readonly Replica[];
+  readonly #options: UrlsServerOptions;
+  readonly #breaker: Breaker;
+  readonly #reads: LinkReads;
+  #turn = 0;
+  #isVerified = false;
+  #complaint = '';
+
+  constructor(options: UrlsServerOptions) {
+    const { db, queueLimit, onBatch, now, log } = options;
+    this.#options = options;
+    this.#breaker = new Breaker({
+      ...BREAKER,
+      now,
+      onChanged: (state) => {
+        if (state !== 'half-open') log.warn({ urlsDb: db.name, state }, 'urls server: breaker changed');
+        if (state === 'open') this.#failQueued();
+      },
+    });
+    this.binder = new Binder({ urlsDb: db, breaker: this.#breaker, queueLimit, onBatch, now });
+    this.#reads = new LinkReads({
+      db,
+      breaker: this.#breaker,
+      timeoutMs: READ_TIMEOUT_MS,
+      maxQueued: queueLimit,
+      now,
+    });
+    this.replicas = options.openReplicas(() => this.isUp);
+  }
+
+  get name(): string {
+    return this.#options.db.name;
+  }
+
+  get isUp(): boolean {
+    return this.#isVerified && this.#breaker.isClosed;
+  }
+
+  /** Looks a link up on a replica or else the primary: that there is none, the primary alone can say. */
+  read(read: Read): void {
+    const replica = this.#nextReplica();
+    if (replica === undefined) {
+      this.readPrimary(read);
+      return;
+    }
+    replica.read({
+      key: read.key,
+      askedAtMs: read.askedAtMs,
+      found: (link) => (link === undefined ? this.readPrimary(read) : read.found(link)),
+      failed: () => this.readPrimary(read),
+    });
+  }
+
+  /** Looks a link up as the primary has it now. */
+  readPrimary(read: Read): void {
+    if (this.isUp) this.#reads.begin(read);
+    else read.failed(new StoreUnavailableError(this.name, 'it is down'));
+  }
+
+  /** Which of `keys` are bound. A server that is down knows of none. */
+  async existing(keys: readonly string[]): Promise<ReadonlySet<string>> {
+    if (!this.isUp) return new Set();
+    return this.#breaker.watch(async () => this.#options.db.existing(keys));
+  }
+
+  /**
+   * Compares slots, before first use and after every absence; pings otherwise.
+   * @throws MismatchError when the server records other slots than our map gives it
+   */
+  async poll(): Promise<void> {
+    const { db, siblings } = this.#options;
+    if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
+    try {
+      if (this.isUp)
+        await this.#breaker.watch(async () => db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS }));
+      else await this.#breaker.watch(async () => db.verifySlots(siblings));
+      this.#isVerified = true;
+    } catch (error) {
+      if (error instanceof MismatchError) throw error;
+      this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');
+    }
+  }
+
+  /** Opens all connections beforehand, if it is up: the first requests of a new mapper would pay for them. */
+  async warmUp(): Promise<void> {
+    if (this.isUp) await this.#options.db.warmUp().catch(() => undefined);
+  }
+
+  /**
+   * {@link poll} for the background. A server that contradicts our map, or has lost its tables, is not used until it
+   * agrees again; the others go on, so it is no reason to end the process.
+   */
+  async pollQuietly(): Promise<void> {
+    try {
+      await this.poll();
+    } catch (error) {
+      this.#isVerified = false;
+      if (messageOf(error) !== this.#complaint) {
+        this.#options.log.error({ error, urlsDb: this.name }, 'urls server contradicts us: not used');
+      }
+      this.#complaint = messageOf(error);
+    }
+  }
+
+  /** In turn, of those that are up. */
+  #nextReplica(): Replica | undefined {
+    const { replicas } = this;
+    for (let tried = 0; tried < replicas.length; tried += 1) {
+      this.#turn = (this.#turn + 1) % replicas.length;
+      const replica = replicas[this.#turn];
+      if (replica?.isUp) return replica;
+    }
+    return undefined;
+  }
+
+  #failQueued(): void {
+    const error = new StoreUnavailableError(this.name, 'it went down');
+    this.#reads.failQueued(error);
+    this.binder.failQueued();
+  }
+}

@@ -1,0 +1,43 @@
+import { Command, CommanderError } from 'commander';
+import { KeymillError } from '../errors.ts';
+import { RefusedError } from './errors.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The program `keymill` without any command. It writes to `terminal` and never ends the process. */
+export function createProgram(terminal: Terminal): Command {
+  return new Command('keymill')
+    .helpOption('-h, --help', 'show help')
+    .showHelpAfterError('(keymill --help lists the commands)')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    });
+}
+
+/**
+ * Runs one command line. Never throws: an error becomes a plain message on stderr.
+ * @returns the exit code: 0 done, 1 done with a bad result or refused, 2 wrong usage or unreachable
+ */
+export async function runCommandLine(
+  program: Command,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return terminal.exitCode;
+  } catch (error) {
+    // Commander has already printed the help, the version or its complaint.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.stderr.write(`keymill: ${describe(error)}\n`);
+    return error instanceof RefusedError ? 1 : 2;
+  }
+}
+
+/** The message of an error that we throw on purpose; the stack of any other. */
+function describe(error: unknown): string {
+  if (error instanceof KeymillError) return [error.message, ...error.details].join('\n  ');
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,58 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { KeymillError } from '../../runtime/errors.ts';
+
+/** Runs of one row that are kept; older ones fall out. */
+const MAX_RUNS = 30;
+
+const Run = z.object({
+  date: z.string(),
+  commit: z.string(),
+  command: z.string(),
+  machine: z.string(),
+  name: z.string(),
+  value: z.number(),
+  unit: z.string(),
+  baseline: z.string(),
+  baselineValue: z.number(),
+  ratio: z.number(),
+  interval: z.tuple([z.number(), z.number()]).readonly(),
+  control: z.number(),
+  better: z.enum(['higher', 'lower']),
+  goal: z.number().nullable(),
+  passed: z.boolean(),
+  judged: z.enum(['value', 'ratio']),
+  details: z.record(z.string(), z.unknown()),
+});
+
+/** A row of a bench with when, where and how it was measured. */
+export type RecordedRun = z.infer<typeof Run>;
+
+const RecordFile = z.object({ rows: z.record(z.string(), z.array(Run)) });
+
+/** All figures ever recorded, by row, the newest first: what the page of benchmarks is made from. */
+export type BenchRecord = z.infer<typeof RecordFile>;
+
+/** Empty when there is no such file. @throws KeymillError when it is something else */
+export function readRecord(path: string): BenchRecord {
+  if (!existsSync(path)) return { rows: {} };
+  try {
+    return RecordFile.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON';
+    throw new KeymillError('BAD_RECORD', `${path} is no record of benches: ${why}`, { cause: error });
+  }
+}
+
+/** In one step: a reader sees the old or the new one, whole. */
+export function writeRecord(path: string, record: BenchRecord): void {
+  const fresh = `${path}.${process.pid}.new`;
+  writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`);
+  renameSync(fresh, path);
+}
+
+/** The record with one run more, before the older ones of its row. Pure. */
+export function addRun(record: BenchRecord, run: RecordedRun): BenchRecord {
+  const runs = [run, ...(record.rows[run.name] ?? [])].slice(0, MAX_RUNS);
+  return { rows: { ...record.rows, [run.name]: runs } };
+}

@@ -1,0 +1,184 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { array, assert, double, property } from 'fast-check';
+import { intervalOf, meanOf, ratesOf } from '../../bench/interval.ts';
+import { readRecord } from '../../scripts/figures/bench-record.ts';
+import { renderFigures, updatePage } from '../../bench/record/page.ts';
+import { toRow } from '../../bench/row.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { runKeymill } from '../operator/run-keymill.ts';
+
+const MEASURED = {
+  name: 'x',
+  unit: 'keys/s',
+  samples: [90, 100, 110],
+  baseline: 'raw',
+  baselineValue: 200,
+  control: 1,
+};
+
+describe('bench: figures', () => {
+  it('the interval is that of Student: a textbook case', () => {
+    const [low, high] = intervalOf([4.9, 5.1, 5.0, 5.2, 4.8]);
+    expect(low).to.be.closeTo(4.8037, 0.001);
+    expect(high).to.be.closeTo(5.1963, 0.001);
+    expect(intervalOf([7])).to.deep.equal([7, 7]);
+  });
+
+  it('the interval holds the mean, and shrinks to it when all samples agree', () => {
+    assert(
+      property(
+        array(double({ min: 1, max: 1e9, noNaN: true }), { minLength: 2, maxLength: 40 }),
+        (samples) => {
+          const [low, high] = intervalOf(samples);
+          expect(low).to.be.at.most(meanOf(samples) * (1 + 1e-9));
+          expect(high).to.be.at.least(meanOf(samples) * (1 - 1e-9));
+        },
+      ),
+    );
+    expect(intervalOf([3, 3, 3])).to.deep.equal([3, 3]);
+  });
+
+  it('rates of equal stretches are read from a count that was looked at now and then', () => {
+    const steady = [0, 100, 250, 400, 1_000].map((ms) => [ms, ms * 5] as const);
+    for (const rate of ratesOf(steady, 10)) expect(rate).to.be.closeTo(5_000, 0.01);
+    const slowing = [
+      [0, 0],
+      [1_000, 1_000],
+      [3_000, 2_000],
+    ] as const;
+    expect(ratesOf(slowing, 2).map(Math.round)).to.deep.equal([1_000, 500]);
+    expect(ratesOf([], 3)).to.deep.equal([]);
+    expect(ratesOf([[5, 5]], 3)).to.deep.equal([]);
+  });
+
+  it('a row is judged by its goal, in its direction, and by what else must hold', () => {
+    expect(toRow(MEASURED)).to.deep.include({
+      value: 100,
+      ratio: 0.5,
+      goal: null,
+      passed: true,
+      better: 'higher',
+    });
+    expect(toRow({ ...MEASURED, goal: 100 }).passed).to.equal(true);
+    expect(toRow({ ...MEASURED, goal: 101 }).passed).to.equal(false);
+    expect(toRow({ ...MEASURED, goal: 101, better: 'lower' }).passed).to.equal(true);
+    expect(toRow({ ...MEASURED, goal: 1, holds: false }).passed).to.equal(false);
+  });
+});
+
+describe('keymill bench', () => {
+  it('--list names every bench and whether it is long', async () => {
+    const { exitCode, stdout } = await runKeymill(['bench', '--list', '--json']);
+    const list = JSON.parse(stdout) as { name: string; long: boolean }[];
+    expect(exitCode).to.equal(0);
+    expect(list)
+      .to.deep.include({ name: 'generate', long: true })
+      .and.deep.include({ name: 'deliver', long: false });
+  });
+
+  it('an unknown name is refused before anything starts', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'permute', 'nothing']);
+    expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+    expect(stderr).to.include('no bench nothing');
+  });
+
+  it('permute gives one whole row', async () => {
+    const { exitCode, stdout } = await runKeymill(['bench', 'permute', '--json']);
+    expect(exitCode).to.equal(0);
+    const rows = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(rows).to.have.length(1);
+    expect(rows[0]).to.include.all.keys(
+      'name',
+      'value',
+      'unit',
+      'baseline',
+      'baselineValue',
+      'ratio',
+      'interval',
+      'control',
+      'better',
+      'goal',
+      'passed',
+    );
+    expect(rows[0]).to.include({ name: 'permute', goal: null, passed: true });
+  });
+
+  it('a bench on private servers leaves nothing behind', async function () {
+    this.timeout(180_000);
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'claim', '--json']);
+    expect(exitCode, stderr).to.equal(0);
+    const [row] = JSON.parse(stdout) as {
+      name: string;
+      unit: string;
+      value: number;
+      baselineValue: number;
+    }[];
+    expect(row).to.include({ name: 'claim', unit: 'claims/s' });
+    expect(row?.value).to.be.above(0);
+    expect(row?.baselineValue).to.be.above(0);
+    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
+      name.startsWith(`${process.pid}-`),
+    );
+    expect(left).to.deep.equal([]);
+  });
+
+  it('a quick row on a private cluster: a real mapper beside the same bytes of a bare server, and no verdict', async function () {
+    this.timeout(300_000);
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'redirect-hot', '--quick', '--json']);
+    expect(exitCode, stderr).to.equal(0);
+    const [row] = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(row).to.include({ name: 'redirect-hot', goal: 0.95, passed: false, quick: true, judged: 'ratio' });
+    expect(row?.['ratio']).to.be.above(0);
+    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
+      name.startsWith(`${process.pid}-`),
+    );
+    expect(left).to.deep.equal([]);
+  });
+});
+
+describe('keymill bench --into', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'keymill-bench-'));
+  after(() => rmSync(dir, { recursive: true }));
+  const record = join(dir, 'figures.json');
+  const page = join(dir, 'figures.md');
+  const published = readFileSync(join(REPOSITORY, 'docs/benchmarks.md'), 'utf8');
+
+  it('adds each run before the older ones, with where and when, and brings the page up to date', async () => {
+    writeFileSync(page, published);
+    for (const _ of [1, 2])
+      expect((await runKeymill(['bench', 'permute', '--into', record])).exitCode).to.equal(0);
+    const runs = readRecord(record).rows['permute'] ?? [];
+    expect(runs).to.have.length(2);
+    expect(Date.parse(runs[0]?.date ?? '')).to.be.above(Date.parse(runs[1]?.date ?? ''));
+    expect(runs[0]).to.deep.include({ name: 'permute', command: './scripts/keymill bench permute' });
+    expect(runs[0]?.machine).to.match(/\d+ × .+Node 26/);
+    expect(runs[0]?.commit).to.match(/^([0-9a-f]{10}\+?|unknown)$/);
+    const text = readFileSync(page, 'utf8');
+    expect(text).to.include(renderFigures(readRecord(record)));
+    expect(text.match(/\| `permute` \|/g)).to.have.length(3);
+  });
+
+  it('a file that is no record is refused before anything is measured', async () => {
+    const other = join(dir, 'other.json');
+    writeFileSync(other, '{"rows": 7}');
+    const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--into', other]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('is no record of benches');
+    expect(readFileSync(other, 'utf8')).to.equal('{"rows": 7}');
+  });
+
+  it('figures that are no figures are not recorded', async () => {
+    const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--quick', '--into', record]);
+    expect(exitCode).to.equal(2);
+    expect(stderr).to.include('--quick');
+  });
+
+  it('the published page says what the published record says', () => {
+    const recorded = readRecord(join(REPOSITORY, 'docs/benchmarks.json'));
+    expect(updatePage(published, recorded)).to.equal(published);
+    expect(published).to.include(renderFigures(recorded));
+  });
+});

@@ -1,0 +1,227 @@
+import { expect } from 'chai';
+import { array, assert, double, integer, property } from 'fast-check';
+import { judgeControl } from '../../bench/method/control.ts';
+import { measure, ratioOf } from '../../bench/method/measure.ts';
+import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
+import { bootstrapOf, createRandom, medianOf, quantileOf, trendOf } from '../../bench/method/statistics.ts';
+import { toPairedRow } from '../../bench/paired-row.ts';
+import type { BenchContext } from '../../bench/row.ts';
+import { parseWrk } from '../../bench/load/wrk.ts';
+import { countCalls } from '../../bench/rows/shorten-takes.ts';
+import { judgeMemory, rises } from '../../bench/rows/soak.ts';
+import { parseStat } from '../../bench/world/cpu.ts';
+import { keySequence } from '../../bench/world/key-sequence.ts';
+
+const sequenceOf = (letters: string, values: readonly number[]) =>
+  Array.from(letters, (arm, i) => ({ arm, round: Math.floor(i / 2), sample: values[i] ?? 0 }));
+
+describe('bench: order', () => {
+  it('two arms come in the order A B B A A B B A', () => {
+    const order = [0, 1, 2, 3].flatMap((round) => orderOf(['A', 'B'], round));
+    expect(order.join('')).to.equal('ABBAABBA');
+  });
+
+  it('pairs are those of a round, in the order asked for', () => {
+    const sequence = sequenceOf('ABBA', [10, 20, 22, 11]);
+    expect(pairsOf(sequence, 'A', 'B')).to.deep.equal([
+      [10, 20],
+      [11, 22],
+    ]);
+    expect(() => pairsOf(sequence.slice(0, 3), 'A', 'B')).to.throw('round 1 has no A');
+  });
+
+  it('couples are the same arm after itself, every other one turned round', () => {
+    const sequence = sequenceOf('ABBAABBA', [1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(couplesOf(sequence)).to.deep.equal([
+      [2, 3],
+      [5, 4],
+      [6, 7],
+    ]);
+  });
+
+  it('a machine that grows slower all the while moves neither ratio nor control', () => {
+    const rounds = 20;
+    let speed = 1_000;
+    const sequence = Array.from({ length: rounds }, (_, round) =>
+      orderOf(['A', 'B'], round).map((arm) => ({
+        arm,
+        round,
+        sample: (speed *= 0.99) * (arm === 'A' ? 0.5 : 1),
+      })),
+    ).flat();
+    expect(ratioOf(sequence, 'A', 'B', (sample) => sample).ratio).to.be.closeTo(0.5, 0.001);
+    const control = judgeControl('throughput', couplesOf(sequence));
+    expect(control.ratio).to.be.closeTo(1, 0.011);
+    expect(control.holds).to.equal(true);
+  });
+});
+
+describe('bench: statistics', () => {
+  for (const [samples, q, expected] of [
+    [[3], 0.5, 3],
+    [[1, 2], 0.5, 1.5],
+    [[5, 1, 3], 0.5, 3],
+    [[1, 2, 3, 4, 5], 0.25, 2],
+    [[0, 10], 0.99, 9.9],
+  ] as const) {
+    it(`quantile ${q} of ${samples.join(', ')} is ${expected}`, () => {
+      expect(quantileOf(samples, q)).to.be.closeTo(expected, 1e-9);
+    });
+  }
+
+  it('the bootstrap interval lies within the samples, holds their median, and is the same every time', () => {
+    assert(
+      property(
+        array(double({ min: 0.1, max: 10, noNaN: true }), { minLength: 1, maxLength: 12 }),
+        (samples) => {
+          const [low, high] = bootstrapOf(samples);
+          expect(low).to.be.within(Math.min(...samples), medianOf(samples));
+          expect(high).to.be.within(medianOf(samples), Math.max(...samples));
+          expect(bootstrapOf(samples)).to.deep.equal([low, high]);
+        },
+      ),
+      { numRuns: 10 },
+    );
+  });
+
+  it('the bootstrap interval covers the true median about 95 times in 100', () => {
+    const random = createRandom(7);
+    const covered = Array.from({ length: 100 }, () => {
+      const [low, high] = bootstrapOf(Array.from({ length: 20 }, () => random() + random()));
+      return low <= 1 && 1 <= high;
+    }).filter(Boolean).length;
+    expect(covered).to.be.within(88, 100);
+  }).timeout(60_000);
+
+  it('a trend is the median slope: a straight line, one wild value, and noise', () => {
+    const line = Array.from({ length: 30 }, (_, i) => 5 + 2 * i);
+    expect(trendOf(line)).to.deep.equal({ slope: 2, interval: [2, 2] });
+    expect(trendOf(line.with(10, 1e6)).slope).to.be.closeTo(2, 0.01);
+  });
+
+  it('the interval of a trend holds zero about 95 times in 100 when there is only noise', () => {
+    const random = createRandom(3);
+    const covered = Array.from({ length: 100 }, () => {
+      const [low, high] = trendOf(Array.from({ length: 40 }, () => random())).interval;
+      return low <= 0 && 0 <= high;
+    }).filter(Boolean).length;
+    expect(covered).to.be.within(88, 100);
+  });
+
+  it('a rise counts when noise cannot explain it and it is worth minding', () => {
+    expect(rises({ slope: 3, interval: [1, 5] }, 2)).to.equal(true);
+    expect(rises({ slope: 3, interval: [-1, 5] }, 2)).to.equal(false);
+    expect(rises({ slope: 1, interval: [0.5, 2] }, 2)).to.equal(false);
+  });
+
+  it('a leak of 3 % an hour shows among collections a minute apart whose noise is as large as twelve minutes of it', () => {
+    const random = createRandom(1);
+    const noise = Array.from({ length: 21 }, () => 100 + random() * 0.6);
+    expect(judgeMemory(noise, 60).isFlat).to.equal(true);
+    const leaking = noise.map((value, minute) => value + (3 * minute) / 60);
+    expect(judgeMemory(leaking, 60).isFlat).to.equal(false);
+    expect(judgeMemory(leaking, 60).perHour.slope).to.be.closeTo(3, 1);
+  });
+});
+
+describe('bench: control', () => {
+  for (const [quantity, first, holds] of [
+    ['throughput', 1.05, true],
+    ['throughput', 1.06, false],
+    ['throughput', 0.94, false],
+    ['cpu', 1.051, false],
+    ['tail', 1.25, true],
+    ['tail', 0.74, false],
+  ] as const) {
+    it(`${quantity} ${first}: ${holds ? 'holds' : 'does not hold'}`, () => {
+      expect(judgeControl(quantity, [[first, 1]]).holds).to.equal(holds);
+    });
+  }
+
+  it('none at all does not hold', () => {
+    expect(judgeControl('throughput', []).holds).to.equal(false);
+  });
+
+  it('a control that holds is measured once: a stretch of each for nothing, then 20 rounds of 3 s', async () => {
+    const lengths: number[] = [];
+    const run = async (seconds: number): Promise<number> => lengths.push(seconds) && 1;
+    const measurement = await measure<number>(silent(), {
+      name: 'x',
+      arms: ['A', 'B'].map((name) => ({ name, run })),
+      watched: [{ quantity: 'throughput', of: (sample) => sample }],
+    });
+    expect(lengths).to.deep.equal(Array.from({ length: 42 }, () => 3));
+    expect(measurement).to.deep.include({ rounds: 20, seconds: 3, controlHolds: true, attempts: [1] });
+  });
+
+  it('a row whose control never holds has not passed, and says so', async () => {
+    const broken = await measure<number>(silent(), {
+      name: 'x',
+      arms: ['A', 'B'].map((name) => ({ name, run: async () => Number.NaN })),
+      watched: [{ quantity: 'throughput', of: (sample) => sample }],
+    });
+    expect(broken.attempts).to.have.length(3);
+    const row = toPairedRow({
+      name: 'x',
+      unit: 'requests/s',
+      measurement: { ...broken, controls: [{ quantity: 'throughput', ratio: 1.2, holds: false }] },
+      ours: 'A',
+      beside: 'B',
+      of: () => 1,
+      baseline: 'bare',
+      goal: 0.5,
+    });
+    expect(row).to.include({ ratio: 1, passed: false });
+    expect(row.details['reason']).to.equal('the control did not hold, 3 time(s): throughput 1.200');
+  });
+});
+
+describe('bench: what is read from others', () => {
+  it("wrk's last line", () => {
+    const { perSecond, p99Ms, errorAnswers } = parseWrk('Running…\nKEYMILL 3000 2000000 1000 0 500 1500\n');
+    expect({ perSecond, p99Ms, errorAnswers }).to.deep.equal({
+      perSecond: 1_000,
+      p99Ms: 1.5,
+      errorAnswers: 1_000,
+    });
+    expect(() => parseWrk('unable to connect')).to.throw('wrk said nothing usable');
+  });
+
+  it('calls of all Redis commands but INFO', () => {
+    const page =
+      'cmdstat_lpop:calls=7,usec=1\r\ncmdstat_config|get:calls=3,usec=1\r\ncmdstat_info:calls=99,usec=1\r\n';
+    expect(countCalls(page)).to.equal(10);
+  });
+
+  it('CPU ticks and parent of a process with an awkward name', () => {
+    const text = '42 (a) b (c) S 7 42 42 0 -1 4194560 1 0 0 0 150 25 0 0 20 0 1 0 100 0 0';
+    expect(parseStat(text)).to.deep.equal({ parent: 7, ticks: 175 });
+  });
+
+  it('a Zipf sequence has the shares it should', () => {
+    const options = { links: 1_000, alpha: 1, unknownShare: 0.05, count: 100_000, seed: 1 };
+    const sequence = keySequence(options);
+    const share = (of: (index: number) => boolean): number => sequence.filter(of).length / options.count;
+    expect(share((index) => index < 0)).to.be.closeTo(0.05, 0.005);
+    // The first of a thousand has 1 ÷ H(1000) = 0.1336 of what is known.
+    expect(share((index) => index === 0)).to.be.closeTo(0.95 * 0.1336, 0.005);
+    assert(
+      property(integer({ min: 1, max: 50 }), (links) => {
+        const some = keySequence({ links, alpha: 0.7, unknownShare: 0.1, count: 200, seed: links });
+        expect(some.every((index) => index >= -links && index < links)).to.equal(true);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+function silent(): BenchContext {
+  return {
+    say: () => undefined,
+    progress: () => ({ update: () => undefined, stop: () => undefined }),
+    privateCluster: async () => Promise.reject(new Error('no cluster here')),
+    quick: false,
+    pin: false,
+    signal: new AbortController().signal,
+  };
+}
