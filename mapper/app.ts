@@ -2,7 +2,7 @@ import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../runtime/log.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './http/problem.ts';
-import type { RequestIds } from './http/request-id.ts';
+import { requestIdOf, type RequestIds } from './http/request-id.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 
@@ -22,9 +22,7 @@ export function createApp(options: AppOptions): Koa {
   app.use(checkHost);
   app.use(router.routes());
   app.use(() => {
-    throw new Problem(404, 'not-found', 'There is nothing here.', {
-      headers: { 'Cache-Control': 'no-store' },
-    });
+    throw new Problem('not-found');
   });
   return app;
 }
@@ -42,7 +40,7 @@ function createRequestNamer(requestIds: RequestIds): (ctx: Context, next: Next) 
 async function checkHost(ctx: Context, next: Next): Promise<void> {
   const hosts = ctx.req.headersDistinct['host']?.length ?? 0;
   if (hosts > 1 || (hosts === 0 && ctx.req.httpVersion === '1.1')) {
-    throw new Problem(400, 'bad-host', 'Exactly one Host header is needed.');
+    throw new Problem('bad-host');
   }
   await next();
 }
@@ -55,7 +53,7 @@ function createProblemTeller(log: Log): (ctx: Context, next: Next) => Promise<vo
       const problem = problemOf(error);
       if (problem.status === 500) {
         log.error(
-          { error, requestId: ctx.state['requestId'] as string, method: ctx.method, path: ctx.path },
+          { error, requestId: requestIdOf(ctx), method: ctx.method, path: ctx.path },
           'request failed',
         );
       }

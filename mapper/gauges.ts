@@ -1,12 +1,12 @@
 import type { Metrics } from '../runtime/metrics.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { KeySupply } from './keys/key-supply.ts';
-import type { Stores } from './open-stores.ts';
+import type { MapperStores } from './stores.ts';
 
 /** Values that are read off at every scrape. */
 export function watchGauges(
   metrics: Metrics,
-  { stores, supply, cache }: { stores: Stores; supply: KeySupply; cache: LinkCache },
+  { stores, supply, cache }: { stores: MapperStores; supply: KeySupply; cache: LinkCache },
 ): void {
   const { pools, servers } = stores;
   metrics.gauge(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Context } from 'koa';
 import { IdRun } from '../../runtime/id-run.ts';
 
 const SHAPE = /^[\w.~+/=:@-]{1,128}$/;
@@ -11,4 +12,9 @@ export class RequestIds {
   of(given: string | string[] | undefined): string {
     return typeof given === 'string' && SHAPE.test(given) ? given : this.#run.next();
   }
+}
+
+/** The id that a request was given before its route ran. */
+export function requestIdOf(ctx: Context): string {
+  return ctx.state['requestId'] as string;
 }

@@ -7,7 +7,7 @@ import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
 import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
-import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
+import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import { isHeaderValue, type WholeAnswers } from '../http/whole-answer.ts';
@@ -30,15 +30,6 @@ for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
   IS_KEY_CHARACTER[character.charCodeAt(0)] = 1;
 }
 
-/** All of a 302 but what Node adds to every answer. */
-function toHead(target: string, requestId: string): string {
-  return `HTTP/1.1 302 Found\r\nX-Request-Id: ${requestId}\r\nContent-Length: 0\r\nLocation: ${target}\r\nCache-Control: ${REDIRECT_CACHE_CONTROL}`;
-}
-
-/** Places in the array of headers of a 302 that differ from answer to answer. */
-const REQUEST_ID = 1;
-const LOCATION = 5;
-
 const REFUSALS = {
   unknown: prepareProblem(refusalOf('unknown')),
   expired: prepareProblem(refusalOf('expired')),
@@ -47,18 +38,13 @@ const REFUSALS = {
 
 /**
  * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link in memory is answered
- * at once, without a promise, as one text; others wait for the finder. Where the connection does not stay, the same headers go through
- * Node, out of one array whose slots are overwritten.
+ * at once, without a promise, as one text; others wait for the finder. Where the connection ends with the answer, the same headers go
+ * through Node.
  *
  * What is in any way unusual is left to the app; a differential test holds both to the same answers.
  */
 export class FastRedirect {
   readonly #options: FastRedirectOptions;
-  /** Names and values in turn; not one object for each answer. */
-  readonly #found = ['X-Request-Id', '', 'Content-Length', '0', 'Location', ''].concat(
-    'Cache-Control',
-    REDIRECT_CACHE_CONTROL,
-  );
 
   constructor(options: FastRedirectOptions) {
     this.#options = options;
@@ -135,14 +121,11 @@ export class FastRedirect {
     requestId: string,
   ): void {
     const { redirects, answers } = this.#options;
-    const isWritten = isHeaderValue(target) && answers.tryWrite(response, toHead(target, requestId));
+    const isWritten = isHeaderValue(target) && answers.tryWrite(response, FOUND.toText(requestId, target));
     redirects.answered(key, response.req.method, 'found', source);
     if (isWritten) return;
-    const headers = this.#found;
-    headers[REQUEST_ID] = requestId;
-    headers[LOCATION] = target;
     try {
-      response.writeHead(302, headers);
+      FOUND.write(response, requestId, target);
     } catch (error) {
       // A target that somebody wrote into the table by hand, with what no header may hold.
       answerError(response, error, requestId, this.#options.log);

@@ -1,8 +1,18 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import type { MapperMetrics } from '../metrics.ts';
+import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem } from '../http/problem.ts';
 import type { NewLink } from './shortener.ts';
+
+/** The 201. What varies: request id, short URL, length of the body. */
+export const CREATED = new AnswerHead(201, 'Created', [
+  ['X-Request-Id', VARIES],
+  ['Location', VARIES],
+  ['Cache-Control', 'no-store'],
+  ['Content-Type', 'application/json; charset=utf-8'],
+  ['Content-Length', VARIES],
+]);
 
 /** The body that tells of a new link. */
 export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<string, string | null>> {

@@ -7,12 +7,12 @@ import { parseTargetUrl, type TargetRules } from './target-url.ts';
  * Reads bodies of `POST /urls`. The usual one, ASCII with a `long_url` that may be linked and at most nulls besides, is judged
  * by hand; whatever else it is goes through the general reading, which alone knows how to refuse.
  */
-export function createBodyReader(parse: ParseShortenRequest, rules: () => TargetRules): ReadShortenRequest {
+export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadShortenRequest {
   return (body) => {
     const text = isAscii(body) ? body.toString('latin1') : undefined;
     const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
     if (input !== undefined) {
-      const target = parseTargetUrl(input, rules());
+      const target = parseTargetUrl(input, rules);
       if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: undefined };
     }
     return parse(parseJsonObject(body));

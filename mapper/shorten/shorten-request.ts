@@ -21,10 +21,7 @@ export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
 const MAX_FIELD_ERRORS = 20;
 
 /** @returns a function that reads the body of `POST /urls`, and throws the 422 that names every field at fault */
-export function createShortenRequestParser(
-  rules: () => TargetRules,
-  nowMs: () => number,
-): ParseShortenRequest {
+export function createShortenRequestParser(rules: TargetRules, nowMs: () => number): ParseShortenRequest {
   const schema = createSchema(rules, nowMs);
   return (body) => {
     const parsed = schema.safeParse(body);
@@ -35,11 +32,11 @@ export function createShortenRequestParser(
   };
 }
 
-function createSchema(rules: () => TargetRules, nowMs: () => number) {
+function createSchema(rules: TargetRules, nowMs: () => number) {
   const text = z.string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') });
   return z.strictObject({
     long_url: text.transform((value, context) => {
-      const target = parseTargetUrl(value, rules());
+      const target = parseTargetUrl(value, rules);
       if (target.ok) return target.href;
       context.addIssue(target.reason);
       return z.NEVER;

@@ -6,7 +6,7 @@ import { IdRun } from '../../runtime/id-run.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
-import { Problem, unavailable } from '../http/problem.ts';
+import { Problem } from '../http/problem.ts';
 import type { ShortenRequest } from './shorten-request.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
@@ -156,7 +156,7 @@ class PoolKeyShorten implements Binding {
         return;
       }
       if (now() - this.#startedMs > GIVE_UP_MS) {
-        this.#refuse(unavailable('no-key', 'No free key could be bound in time.'));
+        this.#refuse(new Problem('no-key'));
         return;
       }
       taken = supply.tryDraw(servers.nextToBind);
@@ -231,29 +231,27 @@ function toNewLink({ key, originalUrl, createdAt, expiresAt }: LinkRow): NewLink
 }
 
 function aliasTaken(alias: string): Problem {
-  return new Problem(409, 'alias-taken', `The alias ${alias} is taken.`, {
+  return new Problem('alias-taken', {
+    detail: `The alias ${alias} is taken.`,
     errors: [{ field: 'custom_alias', reason: 'is taken' }],
   });
 }
 
 function shardDown(cause?: unknown): Problem {
-  return unavailable(
-    'store-down',
-    'The store that would hold this link cannot be reached just now.',
-    1,
+  return new Problem('store-down', {
+    detail: 'The store that would hold this link cannot be reached just now.',
     cause,
-  );
+  });
 }
 
 /** For requests that are refused before anything was done for them. */
 export function overloaded(cause?: unknown): Problem {
-  return unavailable('overloaded', 'Too many requests wait already.', 1, cause);
+  return new Problem('overloaded', { cause });
 }
 
 function toProblem(error: unknown): unknown {
   if (error instanceof OverloadedError) return overloaded(error);
-  if (error instanceof NoKeysError)
-    return unavailable('no-keys', 'There are no keys to give out just now.', 1, error);
+  if (error instanceof NoKeysError) return new Problem('no-keys', { cause: error });
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
   return error;
 }

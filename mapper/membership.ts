@@ -23,7 +23,7 @@ const RETRY = { baseMs: 250, maxMs: 5_000 };
  * Keeps `/mappers/<id>` standing, in the background: a mapper serves with or without ZooKeeper, so nothing waits for it
  * and no failure of it is one of ours.
  */
-export class Announcement {
+export class MapperMembership {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
 
