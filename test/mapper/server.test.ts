@@ -187,7 +187,9 @@ describe('the public server', () => {
     for (const answer of await Promise.all(answers))
       expect([answer.status, answer.text]).to.deep.equal([200, 'done']);
     await drained;
-    const refused = await send('GET', `${publicPort.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
+    const refused = await send('GET', `${publicPort.url}/`).catch(
+      (error: NodeJS.ErrnoException) => error.code,
+    );
     expect(refused).to.equal('ECONNREFUSED');
   });
 
