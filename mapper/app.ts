@@ -9,16 +9,16 @@ import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts'
 export type AppOptions = UrlsRouteOptions &
   RedirectRouteOptions & { readonly requestIds: RequestIds; readonly log: Log };
 
-/** Builds the public HTTP surface; binds no port. */
+/** Builds the Koa app that answers every request the fast paths leave. Binds no port. */
 export function createApp(options: AppOptions): Koa {
   const app = new Koa();
   const router = new Router({ strict: true, sensitive: true });
   addUrlsRoute(router, options);
   addRedirectRoute(router, options);
-  // Everything a route throws is answered in tellProblems; what arrives here is a connection that broke off.
+  // The problem writer catches every error of a route. This event reports connections that broke off.
   app.on('error', (error: unknown) => options.log.debug({ error }, 'connection failed'));
-  app.use(createRequestNamer(options.requestIds));
-  app.use(createProblemTeller(options.log));
+  app.use(identifyRequests(options.requestIds));
+  app.use(answerProblems(options.log));
   app.use(checkHost);
   app.use(router.routes());
   app.use(() => {
@@ -27,7 +27,7 @@ export function createApp(options: AppOptions): Koa {
   return app;
 }
 
-function createRequestNamer(requestIds: RequestIds): (ctx: Context, next: Next) => Promise<void> {
+function identifyRequests(requestIds: RequestIds): (ctx: Context, next: Next) => Promise<void> {
   return async (ctx, next) => {
     const requestId = requestIds.of(ctx.req.headers['x-request-id']);
     ctx.state['requestId'] = requestId;
@@ -36,7 +36,10 @@ function createRequestNamer(requestIds: RequestIds): (ctx: Context, next: Next) 
   };
 }
 
-/** RFC 9112: exactly one Host in HTTP/1.1. It decides nothing here; short links begin with the configured URL. */
+/**
+ * RFC 9112: exactly one Host in HTTP/1.1. We do not use it otherwise: short URLs begin with the configured
+ * origin.
+ */
 async function checkHost(ctx: Context, next: Next): Promise<void> {
   const hosts = ctx.req.headersDistinct['host']?.length ?? 0;
   if (hosts > 1 || (hosts === 0 && ctx.req.httpVersion === '1.1')) {
@@ -45,7 +48,7 @@ async function checkHost(ctx: Context, next: Next): Promise<void> {
   await next();
 }
 
-function createProblemTeller(log: Log): (ctx: Context, next: Next) => Promise<void> {
+function answerProblems(log: Log): (ctx: Context, next: Next) => Promise<void> {
   return async (ctx, next) => {
     try {
       await next();
@@ -57,15 +60,16 @@ function createProblemTeller(log: Log): (ctx: Context, next: Next) => Promise<vo
           'request failed',
         );
       }
-      tell(ctx, problem);
+      writeProblem(ctx, problem);
     }
-    // The client may or may not send the body it announced: only a new connection is unambiguous.
+    // The client may or may not send the body that it announced, so this connection can carry no further
+    // request.
     const isUnasked = ctx.req.headers.expect !== undefined && !ctx.req.complete;
     if (isUnasked) ctx.set('Connection', 'close');
   };
 }
 
-function tell(ctx: Context, problem: Problem): void {
+function writeProblem(ctx: Context, problem: Problem): void {
   ctx.status = problem.status;
   ctx.set({ ...problem.headers });
   ctx.body = JSON.stringify(problem);

@@ -53,7 +53,8 @@ export interface StartMapperOptions {
 }
 
 /**
- * A mapper that is asked to stop has ended after this, even when something hangs. A process that kills it by force must wait longer.
+ * A mapper that is asked to stop has ended after this, even when something hangs. A process that kills it by
+ * force must wait longer.
  */
 export const SHUTDOWN_DEADLINE_MS = 15_000;
 const LAME_DUCK_MS = 1_000;
@@ -92,7 +93,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
 }
 
 /**
- * Starts what serves, from the ground up: stores, caches, service, handler, public port. Stops it in the reverse order.
+ * Starts what serves, from the ground up: stores, caches, service, handler, public port. Stops it in the
+ * reverse order.
  * @throws MismatchError when a urls server contradicts the configuration; also when the port is taken
  */
 export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {

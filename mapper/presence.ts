@@ -8,12 +8,18 @@ import { MapperMembership } from './membership.ts';
 export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
   readonly config: MapperConfig;
   readonly publicUrl: string;
-  /** Every key in this mapper's hands: complete, or a rejection. The audit concludes from it that a key is lost. */
+  /**
+   * All keys that this mapper holds. Rejects when the list would be incomplete: the audit treats a missing
+   * key as lost.
+   */
   readonly reserve: () => Promise<readonly string[]>;
   readonly log: Log;
 }
 
-/** What operators and other processes see of a mapper, however many processes it has: one admin port and one znode. */
+/**
+ * Opens what operators and other processes see of a mapper: one admin port and one znode, for any number of
+ * processes.
+ */
 export async function openPresence(
   options: PresenceOptions,
 ): Promise<{ adminUrl: string } & AsyncDisposable> {

@@ -30,7 +30,10 @@ export interface ServiceOptions {
   readonly log: Log;
 }
 
-/** Starts what works in the background, too: the return of keys that are not needed, and the storing of clicks. */
+/**
+ * Starts what works in the background, too: the return of keys that are not needed, and the storing of
+ * clicks.
+ */
 export function openService(options: ServiceOptions): Service {
   const { config, stores, caches, registry, metrics, log } = options;
   const { servers } = stores;

@@ -19,7 +19,7 @@ export interface OpenStoresOptions {
   readonly log: Log;
 }
 
-/** The stores a mapper uses, watched: levels and health are kept fresh in the background. */
+/** The stores of a mapper. Polls in the background keep their levels and health up to date. */
 export interface MapperStores extends AsyncDisposable {
   readonly pools: readonly PoolView[];
   readonly servers: UrlsServers;
@@ -29,12 +29,13 @@ const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
 const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 const URLS_POLL_MS = 250;
-/** How long starting waits for stores that do not answer: they are taken up when they come. */
+/** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
 
 /**
- * Opens everything and waits, shortly, until all stores have answered once.
- * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration gives it
+ * Opens all stores and waits until each has answered once, for at most {@link FIRST_ANSWER_MS}.
+ * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration
+ *   gives it
  */
 export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
@@ -114,12 +115,12 @@ function openReplicas(
     .map(({ url }, index) => {
       const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server });
       stack.defer(async () => db.close());
-      // A cached link may be as old; a replica that is no further behind makes nothing worse.
+      // A cached link may be as old as its time to live, so a replica may be as far behind.
       return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });
     });
 }
 
-/** Waits for all, or until time is up; a rejection counts at once. */
+/** Waits for all answers, or until the time is up. A rejection ends the wait immediately. */
 async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<void> {
   const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, FIRST_ANSWER_MS);

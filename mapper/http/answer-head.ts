@@ -7,20 +7,21 @@ export const VARIES = null;
 type Header = readonly [name: string, value: string | typeof VARIES];
 
 /**
- * Status line and headers of one kind of answer, described once and written in three ways: as text for an answer in one write,
- * through Node, and through Koa. All three send the same headers in the same order.
+ * Status line and headers of one kind of answer, described once and written in three ways: as text, through
+ * Node and through Koa. All three send the same headers in the same order.
  *
- * The values that vary are given in the order of their headers. Two or three: the hot paths pass no array.
+ * Two or three values vary. They are passed in the order of their headers, and `toText` takes no array: it is
+ * on the hot path.
  */
 export class AnswerHead {
   readonly #status: number;
   readonly #headers: readonly Header[];
-  /** The constant text before, between and after the values that vary. */
+  /** The constant text around the values that vary. */
   readonly #before: string;
   readonly #between: string;
   readonly #after: string;
   readonly #end: string;
-  /** Names and values in turn. `writeHead` copies them, so one array serves all answers. */
+  /** Names and values in turn. `writeHead` keeps no reference to it, so one array serves all answers. */
   readonly #flat: string[];
   readonly #places: readonly number[];
 
@@ -50,9 +51,9 @@ export class AnswerHead {
     response.writeHead(this.#status, this.#flat);
   }
 
-  /** Through Koa. @param body undefined: none */
+  /** Through Koa. @param body undefined: the answer has none */
   setOn(ctx: Context, body: string | undefined, ...values: readonly string[]): void {
-    // Koa takes the headers of a body away with it, and adds those that are not there.
+    // Setting a null body removes the headers of a body; setting a text adds only those that are missing.
     if (body === undefined) ctx.body = null;
     ctx.status = this.#status;
     let varying = 0;

@@ -30,18 +30,21 @@ type Headers = Readonly<Record<string, string>>;
 
 interface CatalogueEntry {
   readonly status: ProblemStatus;
-  /** What the client is told when the place that throws has nothing more exact to say. */
+  /** Used when the code that throws gives no detail of its own. */
   readonly detail: string;
   readonly headers?: Headers;
 }
 
-/** A cache on the way must not keep an answer that may be different a moment later. */
+/** The next request may be answered differently, so no cache on the way may keep the answer. */
 const NO_STORE: Headers = { 'Cache-Control': 'no-store' };
-/** Seconds. Every cause of a 503 may be over after one. */
+/** Seconds. */
 const RETRY: Headers = { 'Retry-After': '1' };
 const ACCEPT_JSON: Headers = { Accept: 'application/json' };
 
-/** Every problem that a client can be told. The key is the last part of `type`: programs compare it, so it never changes. */
+/**
+ * Every problem that we answer with. The key is the last part of `type`: programs compare it, so it never
+ * changes.
+ */
 const CATALOGUE = {
   'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
@@ -83,7 +86,10 @@ export interface ProblemOptions {
   readonly cause?: unknown;
 }
 
-/** An answer that is not a success, in the form of RFC 9457. Thrown anywhere below a route; written in one place. */
+/**
+ * An answer that is not a success, in the form of RFC 9457. Any code below a route may throw it; one place
+ * writes it.
+ */
 export class Problem extends KeymillError {
   readonly status: ProblemStatus;
   readonly errors: readonly FieldError[] | undefined;
@@ -118,7 +124,10 @@ export function invalidFields(errors: readonly FieldError[]): Problem {
   return new Problem('invalid-request', { errors });
 }
 
-/** Any error as an answer. An error that is not a {@link Problem} becomes 500 and reveals nothing about itself. */
+/**
+ * Any error as an answer. An error that is not a {@link Problem} becomes 500 and reveals nothing about
+ * itself.
+ */
 export function problemOf(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem('internal', { cause: error });
 }

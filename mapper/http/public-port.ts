@@ -7,7 +7,10 @@ import type { ListenConfig } from '../../runtime/config/config.ts';
 /** How many connections may wait to be accepted. */
 export const BACKLOG = 1_024;
 
-/** The port that a mapper is reached at. Its number is known before anything can be served, so links can be formed. */
+/**
+ * The port that clients use. Its number is known before the mapper can serve, so that short URLs can be
+ * formed.
+ */
 export interface PublicPort extends AsyncDisposable {
   /** How a client on this machine reaches it. */
   readonly url: string;
@@ -16,10 +19,12 @@ export interface PublicPort extends AsyncDisposable {
 }
 
 /**
- * Finds the port. A port of the configuration is not bound before {@link PublicPort.listen}: a load balancer that finds it open would
- * send requests that nobody can answer yet. Port 0 is bound immediately, for its number; until it listens nobody knows of it.
+ * Finds the port. A port from the configuration is bound by {@link PublicPort.listen} and not earlier: a load
+ * balancer that finds it open would send requests that cannot be answered yet. Port 0 is bound immediately,
+ * because only the system knows its number; no client can know it before we announce it.
  *
- * @param isShared whether other processes listen on the same port: the kernel then distributes the connections
+ * @param isShared whether other processes listen on the same port: the kernel then distributes the
+ *   connections
  * @throws when the host cannot be bound
  */
 export async function openPublicPort({ host, port }: ListenConfig, isShared: boolean): Promise<PublicPort> {
@@ -39,7 +44,8 @@ export async function openPublicPort({ host, port }: ListenConfig, isShared: boo
   return {
     url: urlOf(host, (placeholder.address() as AddressInfo).port),
     listen: async (server) => {
-      // Node lets one server listen on the handle of another, which gives its connections to the new one.
+      // Node lets a server listen on the handle of another server: the new one receives all connections from
+      // now on.
       server.listen(placeholder, BACKLOG);
       await once(server, 'listening');
       isHandedOver = true;

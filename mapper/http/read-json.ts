@@ -2,12 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Problem, invalidFields } from './problem.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 
-/** How much of a body that is too large is still read and thrown away, so that the client gets to read the answer. */
+/**
+ * A body that is too large is read and thrown away up to this size. Otherwise the client may never read the
+ * answer.
+ */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 /**
  * Reads a request's body as one JSON object.
- * @throws Problem 415 not JSON (or not UTF-8 by its own word, or compressed), 413 too large, 400 not well-formed, 422 not an object or a field given twice
+ * @throws Problem 415 not JSON, not declared as UTF-8, or compressed; 413 too large; 400 not well-formed; 422
+ *   not an object, or a field given twice
  */
 export async function readJsonObject(
   request: IncomingMessage,
@@ -54,9 +58,9 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
     discard(request);
     throw new Problem('too-large');
   }
-  // Without the headers of a body there is none, and the server delivers not even its end.
+  // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
-  // The server leaves it to us, so that a client that asks first is not told to send what would be refused.
+  // The server leaves 100 Continue to us, so that a client does not send a body that we would refuse.
   if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -105,8 +109,8 @@ function parse(text: string): unknown {
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
 
 /**
- * A key that the outermost object of a JSON text holds twice. `JSON.parse` keeps the last one silently; another program
- * on the way may have judged the first.
+ * A key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last value;
+ * another program on the way may have checked the first.
  * @param text well-formed, and an object
  */
 function findRepeatedKey(text: string): string | undefined {

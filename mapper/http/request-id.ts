@@ -4,7 +4,10 @@ import { IdRun } from '../../runtime/id-run.ts';
 
 const SHAPE = /^[\w.~+/=:@-]{1,128}$/;
 
-/** The name every answer carries as `X-Request-Id`: the caller's, if it is one that can be logged and echoed safely, else a new one in the form of a UUID. */
+/**
+ * The `X-Request-Id` of every answer: the caller's id if it is safe to log and echo, otherwise a new one in
+ * the form of a UUID.
+ */
 export class RequestIds {
   readonly #run = new IdRun(randomUUID);
 

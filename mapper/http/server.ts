@@ -10,14 +10,14 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => un
 
 export interface PublicServer {
   /**
-   * Stops listening, waits for requests under way and asks every client to leave with its next answer; closes connections
-   * that stay idle; cuts what is left after `timeoutMs`.
+   * Stops listening and waits for the requests in flight. Every answer from now on closes its connection;
+   * idle connections are closed. After `timeoutMs` all remaining connections are cut.
    */
   drain(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Serves `handler` on the public port. Slow senders are cut off by the time-outs; bytes that are not HTTP are answered with a problem
+ * Serves `handler` on the public port. Time-outs cut off slow senders. Bytes that are not HTTP get a problem
  * document too.
  * @throws when the port is taken
  */
@@ -34,9 +34,9 @@ export async function startServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: MAX_HEADER_BYTES,
-      requireHostHeader: false, // the app answers, with a problem document
+      requireHostHeader: false, // Koa answers with a problem document.
       noDelay: true,
-      // Most requests have no body, and the machinery of a stream that would deliver it costs as much as finding a link.
+      // Most requests have no body, and the stream that would deliver one costs as much as finding a link.
       optimizeEmptyRequests: true,
     },
     (request, response) => {
@@ -68,12 +68,16 @@ export async function startServer(
   };
 }
 
-/** A client that has just connected has its request on the way: give it this long before its connection counts as idle. */
+/**
+ * A client that has just connected is about to send its request, so its connection counts as idle only after
+ * this.
+ */
 const IDLE_GRACE_MS = 250;
 
 /**
- * Cuts clients that take nothing of their answers, in looks at all of them: `server.timeout` would do it too, with a timer that every
- * request sets anew, which costs a redirect from memory a tenth of its time. (Those that send nothing have time-outs of their own.)
+ * Cuts clients that read nothing of their answers, by one sweep over all sockets. `server.timeout` would set
+ * a timer for every request, which costs a redirect from memory a tenth of its time. Clients that send
+ * nothing have time-outs of their own.
  */
 function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
   const sockets = new Set<Socket>();
@@ -93,8 +97,9 @@ function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
 }
 
 /**
- * Accepts those who wait to be accepted: the kernel resets them when the port is closed. The event loop takes one in each turn, so a
- * turn without one means that none waits; a second one, because the first may have begun before we asked.
+ * Accepts the connections that wait to be accepted, because the kernel resets them when the port is closed.
+ * The event loop accepts one in each turn, so a turn without one means that none waits. We look at two turns:
+ * the first may have begun before the call.
  */
 async function acceptWaiting(server: Server): Promise<void> {
   let isQuiet = true;
@@ -109,15 +114,20 @@ async function acceptWaiting(server: Server): Promise<void> {
   server.off('connection', onConnection);
 }
 
-/** @param leave called once nobody can connect any more: asked earlier to leave, clients would come back while the port closes */
+/**
+ * @param leave makes every later answer close its connection. Called when the port is closed: a client that
+ *   had to leave earlier would connect again while the port closes.
+ */
 async function drain(server: Server, timeoutMs: number, leave: () => void): Promise<void> {
   if (server.listening) await acceptWaiting(server);
-  // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
+  // Not the close() of http: it cuts every idle connection immediately, even one whose request is on the
+  // wire.
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
   leave();
-  // After a stall of the event loop timers run before the sockets are read: what came in meanwhile is read first.
+  // After a stall, the event loop runs timers before it reads sockets. setImmediate lets it read the requests
+  // first.
   const closeIdle = (): void => void setImmediate(() => server.closeIdleConnections());
   const idle = setInterval(closeIdle, Math.min(IDLE_GRACE_MS, timeoutMs));
   const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
@@ -126,13 +136,13 @@ async function drain(server: Server, timeoutMs: number, leave: () => void): Prom
   clearTimeout(cut);
 }
 
-/** By Node's code for what is wrong. */
+/** By the code of Node's error. */
 const BROKEN: Readonly<Record<string, ProblemKind>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   ERR_HTTP_REQUEST_TIMEOUT: 'too-slow',
 };
 
-/** Node hands over the bare socket of what it could not parse, or would not wait for any longer. */
+/** Node hands over the bare socket of a request that it could not parse, or that took too long. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();

@@ -5,7 +5,7 @@ import { Problem, type ProblemKind } from '../http/problem.ts';
 
 export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted';
 
-/** The 302. What varies: request id, target. */
+/** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
   ['X-Request-Id', VARIES],
   ['Content-Length', '0'],
@@ -14,7 +14,10 @@ export const FOUND = new AnswerHead(302, 'Found', [
   ['Cache-Control', 'private, max-age=0'],
 ]);
 
-/** What becomes of a request for a link, at this moment. Expiry is judged here, at every redirect, never when a link is cached. */
+/**
+ * The result of a request for a link at this moment. Expiry is checked here, at every redirect, not when a
+ * link is cached.
+ */
 export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   if (entry === 'unknown') return 'unknown';
   if (entry.originalUrl === undefined) return 'deleted';
@@ -22,7 +25,7 @@ export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   return 'found';
 }
 
-/** Where a link that was judged `found` leads. */
+/** The target of a link that {@link judge} has found. */
 export function locationOf(entry: CacheEntry): string {
   return (entry === 'unknown' ? undefined : entry.originalUrl) ?? '';
 }
@@ -35,12 +38,12 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   deleted: 'link-deleted',
 };
 
-/** The answer to a link that leads nowhere. */
+/** The answer for a link that cannot be followed. */
 export function refusalOf(result: Refusal): Problem {
   return new Problem(REFUSALS[result]);
 }
 
-/** What is told of a look-up that failed. */
+/** The answer for a look-up that failed. */
 export function lookUpFailure(error: unknown): unknown {
   if (!(error instanceof StoreUnavailableError)) return error;
   return new Problem('store-down', {

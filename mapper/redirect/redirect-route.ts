@@ -12,11 +12,14 @@ export interface RedirectRouteOptions {
   readonly redirects: RedirectTally;
 }
 
-/** `GET` and `HEAD /{unique_id}`: follows a link. Requests of the usual form are answered by `FastRedirect` before they come here. */
+/**
+ * `GET` and `HEAD /{unique_id}`: follows a link. `FastRedirect` answers usual requests before they reach this
+ * route.
+ */
 export function addRedirectRoute(router: Router, { finder, redirects }: RedirectRouteOptions): void {
   router.get('/:key', async (ctx) => {
     const key = ctx.params['key'] ?? '';
-    // What cannot be a key is nobody's business further down.
+    // No store is asked for a text that cannot be a key.
     if (!hasKeyShape(key)) throw refusalOf('unknown');
     const startedMs = monotonicMs();
     try {

@@ -12,9 +12,9 @@ import type { WholeAnswers } from '../http/whole-answer.ts';
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;
-  /** Reads a whole body. @throws Problem as the app's way of reading does */
+  /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
-  /** Where short links begin, without a slash at the end. */
+  /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
   readonly requestIds: RequestIds;
@@ -23,9 +23,11 @@ export interface FastShortenOptions {
 }
 
 /**
- * `POST /urls` in front of Koa: the body is read straight from the request, and one object accompanies it to its answer.
+ * `POST /urls` in front of Koa: reads the body directly from the request. One object carries the request to
+ * its answer.
  *
- * What is in any way unusual is left to the app; a differential test holds both to the same answers.
+ * Koa answers every request that is unusual in any way. A differential test compares the answers of both,
+ * byte for byte.
  */
 export class FastShorten {
   readonly #options: FastShortenOptions;
@@ -34,7 +36,7 @@ export class FastShorten {
     this.#options = options;
   }
 
-  /** Answers, later, or says false: this is for the app. */
+  /** @returns false when Koa must answer; otherwise this answers, later */
   tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
     const { headers } = request;
     if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
@@ -45,13 +47,13 @@ export class FastShorten {
   }
 }
 
-/** JSON and nothing said about it, of a length that is told and allowed. */
+/** Whether the body is JSON without parameters, and its length is stated and allowed. */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
 }
 
-/** One request on its way to its answer. */
+/** One request until its answer. */
 class Exchange implements ShortenObserver {
   readonly #options: FastShortenOptions;
   readonly #response: ServerResponse;
@@ -65,7 +67,7 @@ class Exchange implements ShortenObserver {
     this.#requestId = options.requestIds.of(givenId);
   }
 
-  /** A body that breaks off ends nothing here: there is nobody left to answer. */
+  /** When the body breaks off, the client is gone and nobody needs an answer. */
   receive(request: IncomingMessage): void {
     request.on('data', (chunk: Buffer) => {
       this.#body = this.#body === undefined ? chunk : Buffer.concat([this.#body, chunk]);

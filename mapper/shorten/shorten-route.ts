@@ -10,18 +10,18 @@ import type { ParseShortenRequest } from './shorten-request.ts';
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
-  /** Where short links begin, without a slash at the end. */
+  /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
 }
 
-/** `POST /urls`: makes a link. Requests of the usual form are answered by `FastShorten` before they come here. */
+/** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
   const { shortener, parse, publicUrl, shortens } = options;
   router.post('/urls', async (ctx) => {
     const startedMs = monotonicMs();
     try {
-      // Before anything is done for it: what must be refused anyway has to be cheap.
+      // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
       const request = parse(await readJsonObject(ctx.req, ctx.res));
       const link = await shortener.shorten(request);
