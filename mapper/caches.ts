@@ -2,11 +2,10 @@ import { subscribeInvalidations } from '../db/redis/invalidation.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { createAnnounceChange, type AnnounceChange } from './cache/announce-change.ts';
+import { createAnnounceChange, type AnnounceChange, type AnnouncingPool } from './cache/announce-change.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
-import type { MapperStores } from './stores.ts';
 
 /** The caches of a mapper, and the way in which a change reaches them and those of all other mappers. */
 export interface MapperCaches extends AsyncDisposable {
@@ -19,7 +18,7 @@ export interface MapperCaches extends AsyncDisposable {
 /** Opens the caches and subscribes to the changes that other mappers announce. */
 export async function openCaches(
   config: MapperConfig,
-  { pools }: Pick<MapperStores, 'pools'>,
+  pools: readonly AnnouncingPool[],
   log: Log,
 ): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();

@@ -107,12 +107,15 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(
     await openStores({ config, onBatch: (rows) => metrics.bindBatchSize.observe(rows), log }),
   );
-  const caches = stack.use(await openCaches(config, stores, log));
+  const caches = stack.use(await openCaches(config, stores.pools, log));
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
+  const { shortener, finder, clicks } = service;
   const { allowPrivateTargets } = config;
   const handler = createHandler({
-    service,
+    shortener,
+    finder,
+    clicks,
     cache: caches.links,
     publicUrl,
     allowPrivateTargets,

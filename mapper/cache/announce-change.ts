@@ -6,6 +6,12 @@ import type { SharedCache } from './shared-cache.ts';
 /** Tells all mappers that what they hold about `key` is outdated. Bounded; never rejects. */
 export type AnnounceChange = (key: string) => Promise<void>;
 
+/** A pool whose Redis shard carries announcements. */
+export interface AnnouncingPool {
+  readonly pool: Pool;
+  readonly isHealthy: boolean;
+}
+
 const TIMEOUT_MS = 500;
 
 /**
@@ -15,7 +21,7 @@ const TIMEOUT_MS = 500;
  * also removes the key from the shared cache before it reads it from there again.
  */
 export function createAnnounceChange(options: {
-  readonly pools: readonly { readonly pool: Pool; readonly isHealthy: boolean }[];
+  readonly pools: readonly AnnouncingPool[];
   readonly shared: SharedCache | undefined;
 }): AnnounceChange {
   const { pools, shared } = options;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '../..');
+export const ROOT = join(import.meta.dirname, '../..');
 export const MODEL_FILES = ['test/model/hand-off.pml', 'test/model/stores.pml'] as const;
 const CITATION = /\b(?:coordinator|db|producer)\/[\w/-]+\.(?:ts(?::#?\w+)?|lua)/g;
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { readSources } from '../architecture/imports.ts';
-import { citationsOf, faultOf, MODEL_FILES, readSource } from './citations.ts';
+import { readSources } from '../../scripts/checks/sources.ts';
+import { citationsOf, faultOf, MODEL_FILES, readSource, ROOT } from './citations.ts';
 import { checkModel, parseResult } from './model-check.ts';
 
 /** Every check visits all states within its bounds; together they cover what may happen, two or three at a time. */
@@ -93,7 +93,7 @@ describe('the hand-off, model-checked', function () {
     expect(citations).to.have.length.above(20);
     expect(citations.flatMap((citation) => faultOf(citation) ?? [])).to.deep.equal([]);
     const cited = new Set(citations.map((citation) => citation.split(':')[0]));
-    const naming = readSources().filter(
+    const naming = readSources(ROOT).filter(
       ({ path, text }) => !path.startsWith('test/') && text.includes('test/model/hand-off.pml'),
     );
     expect(naming.map(({ path }) => path).filter((path) => !cited.has(path))).to.deep.equal([]);

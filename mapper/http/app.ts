@@ -1,24 +1,24 @@
 import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
-import type { Log } from '../runtime/log.ts';
-import { Problem, problemOf, PROBLEM_TYPE } from './http/problem.ts';
-import { requestIdOf, type RequestIds } from './http/request-id.ts';
-import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
-import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
+import { requestIdOf, type RequestIds } from './request-id.ts';
 
-export type AppOptions = UrlsRouteOptions &
-  RedirectRouteOptions & { readonly requestIds: RequestIds; readonly log: Log };
+export interface AppOptions {
+  readonly addRoutes: (router: Router) => void;
+  readonly requestIds: RequestIds;
+  readonly log: Log;
+}
 
-/** Builds the Koa app that answers every request the fast paths leave. Binds no port. */
-export function createApp(options: AppOptions): Koa {
+/** Builds the Koa app around some routes: request ids, problem documents, the check of Host. Binds no port. */
+export function createApp({ addRoutes, requestIds, log }: AppOptions): Koa {
   const app = new Koa();
   const router = new Router({ strict: true, sensitive: true });
-  addUrlsRoute(router, options);
-  addRedirectRoute(router, options);
+  addRoutes(router);
   // The problem writer catches every error of a route. This event reports connections that broke off.
-  app.on('error', (error: unknown) => options.log.debug({ error }, 'connection failed'));
-  app.use(identifyRequests(options.requestIds));
-  app.use(answerProblems(options.log));
+  app.on('error', (error: unknown) => log.debug({ error }, 'connection failed'));
+  app.use(identifyRequests(requestIds));
+  app.use(answerProblems(log));
   app.use(checkHost);
   app.use(router.routes());
   app.use(() => {
