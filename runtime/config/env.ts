@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { KeymillError, messageOf } from '../errors.ts';
 
-/** One wrong setting: which variable, what it holds, what would be right. */
+/** One invalid setting: the variable, its value, and what would be valid. */
 export interface Fault {
   readonly variable: string;
   readonly value: string;
   readonly expected: string;
 }
 
-/** Thrown when a process is configured wrongly; lists every fault at once. Mend the variables it names and start again. */
+/**
+ * Thrown when a process has invalid settings. Lists all of them. Correct the named variables and start again.
+ */
 export class ConfigError extends KeymillError {
   readonly faults: readonly Fault[];
 
@@ -21,18 +23,18 @@ export class ConfigError extends KeymillError {
   }
 }
 
-/** How a variable is described to people; `docs/configuration.md` is checked against this table. */
+/** The description of a variable. A test compares `docs/configuration.md` with this table. */
 export interface Variable {
   readonly meaning: string;
-  /** What a larger or other value buys and costs. */
+  /** What another value gains and costs. */
   readonly tradeOff?: string;
   readonly default?: string;
   readonly unit?: string;
-  /** Also read from the file that `NAME_FILE` names; its value is never printed. */
+  /** Can also be read from the file that `NAME_FILE` names. Its value is never printed. */
   readonly secret?: true;
 }
 
-/** Every variable there is. Names are given without the prefix `KEYMILL_`. */
+/** All variables, without the prefix `KEYMILL_`. */
 export const VARIABLES = {
   ID: {
     meaning:
@@ -161,7 +163,7 @@ export const VARIABLES = {
 
 export type VariableName = keyof typeof VARIABLES;
 
-/** Reads variables one by one and collects every fault, so that a person mends them all at once. */
+/** Reads variables one by one and collects all faults, so that a person can correct them together. */
 export class Env {
   readonly faults: Fault[] = [];
   readonly #source: Readonly<Record<string, string | undefined>>;
@@ -170,7 +172,7 @@ export class Env {
     this.#source = source;
   }
 
-  /** The raw value: the variable's, else the content of the file that `…_FILE` names, else undefined. Empty counts as absent. */
+  /** The raw value: of the variable, or else of the file that `…_FILE` names. Empty counts as undefined. */
   find(name: VariableName): string | undefined {
     const variable = `KEYMILL_${name}`;
     const direct = this.#source[variable];
@@ -222,7 +224,7 @@ export class Env {
     return found ?? fallback;
   }
 
-  /** Records a fault of a variable; a secret's value is not repeated. */
+  /** Records a fault of a variable. The value of a secret is left out. */
   fault(name: VariableName, expected: string): void {
     const raw = this.#source[`KEYMILL_${name}`];
     const shown =
