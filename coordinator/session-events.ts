@@ -1,23 +1,26 @@
 import type { Log } from '../runtime/log.ts';
 
-/** See session.ts for what each means. */
+/** session.ts explains each state. */
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
 
 export type StateListener = (state: SessionState, previous: SessionState) => void;
 
-/** Who wants to hear of a session. A listener that throws is logged, and harms neither the session nor other listeners. */
+/**
+ * The listeners of a session. A listener that throws is logged; the session and the other listeners are not
+ * affected.
+ */
 export class SessionEvents {
   readonly #log: Log;
   readonly #stateListeners = new Set<StateListener>();
   readonly #attachedListeners = new Set<() => void>();
-  /** Changes being told. */
+  /** Changes that the listeners have not all received yet. */
   readonly #changes: [SessionState, SessionState][] = [];
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Returns how to stop listening, as does {@link onAttached}. */
+  /** @returns stops listening, as in {@link onAttached} */
   onStateChanged(listener: StateListener): () => void {
     this.#stateListeners.add(listener);
     return () => void this.#stateListeners.delete(listener);
@@ -28,7 +31,10 @@ export class SessionEvents {
     return () => void this.#attachedListeners.delete(listener);
   }
 
-  /** A listener that asks for the state may bring about the next change: everybody hears of this one first. */
+  /**
+   * A listener that reads the state may cause the next change. All listeners receive the current change
+   * first.
+   */
   stateChanged(state: SessionState, previous: SessionState): void {
     this.#changes.push([state, previous]);
     if (this.#changes.length > 1) return;
