@@ -116,6 +116,43 @@ interface Outcome {
   readonly failed: (error: unknown) => void;
 }
 
+export interface OpenFirstOptions {
+  readonly order: ServerOrder;
+  /** For the message of the error. */
+  readonly connect: string;
+  readonly timeoutMs: number;
+  readonly log: Log;
+  readonly openTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Opens a new session: rounds of {@link attach} until a server is connected to a quorum and the chroot exists.
+ * @throws CoordinationError UNAVAILABLE when no server answers in time, or the reason of the signal
+ */
+export async function openFirst(options: OpenFirstOptions): Promise<Connection> {
+  const { order, connect, timeoutMs, log, openTimeoutMs } = options;
+  const deadline = AbortSignal.timeout(openTimeoutMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+  const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
+    await fresh.heartbeat(deadlineMs);
+    await fresh.ensureChroot(deadlineMs);
+  };
+  const handshakeMs = handshakeFor(timeoutMs);
+  let last: unknown;
+  try {
+    return await attachPatiently({ order, timeoutMs, handshakeMs, log, signal, prove }, (_round, error) => {
+      last = error;
+    });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const why = messageOf(last ?? error);
+    throw new CoordinationError('UNAVAILABLE', `no session with ZooKeeper at "${connect}": ${why}`, {
+      cause: last,
+    });
+  }
+}
+
 async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed }: Outcome): Promise<void> {
   const failures: unknown[] = [];
   const attempts: Promise<void>[] = [];

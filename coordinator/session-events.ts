@@ -1,6 +1,25 @@
 import type { Log } from '../runtime/log.ts';
 
-/** session.ts explains each state. */
+/**
+ * The state of a session.
+ *
+ * T is the negotiated session timeout. The local monotonic clock (liveness.ts) decides the state:
+ *
+ * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. New work starts in this
+ *   state only. It changes to `suspended` when the connection ends, when 2/3 T pass without an
+ *   acknowledgement, or when this process did not run for T/3.
+ * - `suspended`: no connection. As far as we can know, our ephemeral nodes still exist. Nothing new starts
+ *   and nothing is given up. New connections are tried until one is attached to the *same* session (→
+ *   `connected`).
+ * - `lost`: T has passed. Another process may hold our locks. Attaching goes on: if the ensemble still has
+ *   the session, the session and its locks are still ours (→ `connected`; every holder reads its node again
+ *   first).
+ * - `expired`: the ensemble has ended the session. Final. Open a new session and contend again.
+ * - `closed`: we have ended the session. Final.
+ *
+ * A connection is never repaired. It is destroyed and a new one is attached. `attached` then makes everybody
+ * read again, because watches die with their connection.
+ */
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
 
 export type StateListener = (state: SessionState, previous: SessionState) => void;

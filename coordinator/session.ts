@@ -1,28 +1,8 @@
-/**
- * A session with the ensemble: the root of everything that this process owns.
- *
- * T is the negotiated session timeout. The local monotonic clock (liveness.ts) decides the state:
- *
- * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. New work starts in this
- *   state only. It changes to `suspended` when the connection ends, when 2/3 T pass without an
- *   acknowledgement, or when this process did not run for T/3.
- * - `suspended`: no connection. As far as we can know, our ephemeral nodes still exist. Nothing new starts
- *   and nothing is given up. New connections are tried until one is attached to the *same* session (→
- *   `connected`).
- * - `lost`: T has passed. Another process may hold our locks. Attaching goes on: if the ensemble still has
- *   the session, the session and its locks are still ours (→ `connected`; every holder reads its node again
- *   first).
- * - `expired`: the ensemble has ended the session. Final. Open a new session and contend again.
- * - `closed`: we have ended the session. Final.
- *
- * A connection is never repaired. It is destroyed and a new one is attached. `attached` then makes everybody
- * read again, because watches die with their connection.
- */
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
-import { attachPatiently, handshakeFor, ServerOrder } from './attach.ts';
+import { attachPatiently, handshakeFor, openFirst, ServerOrder } from './attach.ts';
 import { closeOver, closeSession } from './close-session.ts';
 import { parseConnectString, type Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
@@ -51,6 +31,10 @@ const OPEN_TIMEOUT_MS = 10_000;
 /** Time limit of close() when the connected server does not answer. */
 const CLOSE_MS = 1000;
 
+/**
+ * A session with the ensemble: the root of everything that this process owns. {@link SessionState} explains
+ * its states.
+ */
 export class Session extends SessionNodes {
   readonly #connect: string;
   readonly #order: ServerOrder;
@@ -70,30 +54,15 @@ export class Session extends SessionNodes {
   static async open(options: SessionOptions): Promise<Session> {
     const { connect, timeoutMs, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
     const order = new ServerOrder(parseConnectString(connect));
-    const deadline = AbortSignal.timeout(openTimeoutMs);
-    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
-    const handshakeMs = handshakeFor(timeoutMs);
-    let last: unknown;
-    try {
-      const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
-        await fresh.heartbeat(deadlineMs);
-        await fresh.ensureChroot(deadlineMs);
-      };
-      const remember = (_round: number, error: unknown): void => {
-        last = error;
-      };
-      const connection = await attachPatiently(
-        { order, timeoutMs, handshakeMs, log, signal, prove },
-        remember,
-      );
-      return new Session(options, order, connection);
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      const why = messageOf(last ?? error);
-      throw new CoordinationError('UNAVAILABLE', `no session with ZooKeeper at "${connect}": ${why}`, {
-        cause: last,
-      });
-    }
+    const connection = await openFirst({
+      order,
+      connect,
+      timeoutMs,
+      log,
+      openTimeoutMs,
+      signal: options.signal,
+    });
+    return new Session(options, order, connection);
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
