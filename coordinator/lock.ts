@@ -35,7 +35,6 @@ const MAX_ATTEMPTS = 10;
  * is owned by our session. A node of our own that an earlier, unanswered attempt left behind is adopted.
  *
  * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; a node that lands afterwards is found by sweepOwnNodes
- * Modelled in test/model/hand-off.pml.
  */
 export async function tryAcquire(
   session: Session,
