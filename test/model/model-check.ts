@@ -22,7 +22,7 @@ export interface ModelResult {
 export interface ModelCheck {
   /** Bounds and switches of the model, as C preprocessor definitions: `REIGNS=2`, `NO_RECONCILE`. */
   readonly defines: readonly string[];
-  /** The search will end early, at a broken property. Then fast compilation matters more than a fast search. */
+  /** The search will end early, at a broken property. Then a fast compilation matters more. */
   readonly isMutant?: boolean;
   /** Checks, instead of the assertions, that a takeover always ends, under weak fairness. */
   readonly isLiveness?: boolean;
