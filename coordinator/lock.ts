@@ -40,7 +40,7 @@ const MAX_ATTEMPTS = 10;
  * adopted.
  *
  * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; sweepOwnNodes finds a node that is created
- *   afterwards Modelled in test/model/hand-off.pml.
+ *   afterwards
  */
 export async function tryAcquire(
   session: Session,

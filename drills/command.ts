@@ -39,9 +39,9 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     .option('--all', 'all of them, one after another')
     .option(
       '--record',
-      'put each report into docs/drills.json and docs/reliability.md as soon as it is there, in place of the drill’s last',
+      'after each drill, replace its last report in docs/figures/drills.json and write docs/drills.md again',
     )
-    .option('--figures', 'put the reports in docs/drills.json into docs/reliability.md as a table')
+    .option('--figures', 'write docs/drills.md again from the catalogue and docs/figures/drills.json')
     .addOption(
       whole('--rounds', 'how often each part of a drill is repeated; every drill has its own number', 1),
     )

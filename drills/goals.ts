@@ -8,6 +8,9 @@ export interface Limits {
   readonly reserve: number;
 }
 
+/** The limits of a cluster that `up` starts. */
+export const USUAL_LIMITS: Limits = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+
 /** What a drill must show besides what every drill must: nothing lost, doubled, misled, claimed or delivered out of turn. */
 export interface Goals {
   /** Shortens without an acceptable answer, at most (refused ones included). */

@@ -7,7 +7,7 @@ import { countClaims } from './check/claims.ts';
 import { judge } from './check/verdict.ts';
 import { distributionOf } from './check/windows.ts';
 import type { Drill, DrillReport } from './drill.ts';
-import type { Limits } from './goals.ts';
+import { USUAL_LIMITS, type Limits } from './goals.ts';
 import { countFencedFromNow } from './watch/fenced.ts';
 import { History } from './load/history.ts';
 import { Load } from './load/load.ts';
@@ -140,9 +140,9 @@ async function playRound(drill: Drill, stage: Stage, round: number, part: string
 
 /** As `up` sets them. */
 const LIMITS: Limits = {
-  sessionTimeoutMs: Number(process.env['KEYMILL_SESSION_TIMEOUT_MS'] ?? 2_000),
-  tickMs: 500,
-  reserve: Number(process.env['KEYMILL_RESERVE'] ?? 256),
+  sessionTimeoutMs: Number(process.env['KEYMILL_SESSION_TIMEOUT_MS'] ?? USUAL_LIMITS.sessionTimeoutMs),
+  tickMs: USUAL_LIMITS.tickMs,
+  reserve: Number(process.env['KEYMILL_RESERVE'] ?? USUAL_LIMITS.reserve),
 };
 
 /** The report of a drill that could not be played: a failure, with its reason. */

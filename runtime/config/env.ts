@@ -26,7 +26,7 @@ export class ConfigError extends KeymillError {
 /** The description of a variable. A test compares `docs/configuration.md` with this table. */
 export interface Variable {
   readonly meaning: string;
-  /** What another value gains and costs. */
+  /** The benefit and the cost of another value. */
   readonly tradeOff?: string;
   readonly default?: string;
   readonly unit?: string;
@@ -38,14 +38,14 @@ export interface Variable {
 export const VARIABLES = {
   ID: {
     meaning:
-      'name of this process among its kind; also its znode: letters, digits, . _ -; {hostname} in it is replaced',
+      'name of this process, unique among producers or among mappers, and name of its znode: letters, digits, . _ -; {hostname} is replaced by the host name',
     default: 'host name and process id',
   },
   ZOOKEEPER: {
     meaning: 'ZooKeeper connect string: host:port,host:port, with an optional /chroot at the end',
   },
   SESSION_TIMEOUT_MS: {
-    meaning: 'ZooKeeper session timeout asked for; the servers may grant another',
+    meaning: 'requested ZooKeeper session timeout; the servers may grant another',
     tradeOff: 'longer survives longer stalls and elections; shorter replaces a lost host sooner',
     default: '6000',
     unit: 'ms',
@@ -61,7 +61,7 @@ export const VARIABLES = {
     meaning:
       'read replicas of urls servers, each under the name of its server: urls-1=mysql://…,urls-1=mysql://…,urls-2=mysql://…',
     tradeOff:
-      'takes reads off the servers; a change that a mapper was not told of shows later by as much as the replica lags',
+      'fewer reads on the servers; if a mapper misses the announcement of a change, the change shows later by the lag of the replica',
     default: 'none',
     secret: true,
   },
@@ -104,25 +104,25 @@ export const VARIABLES = {
   },
   BATCH_SIZE: { meaning: 'most key ids claimed at once', default: '20000', unit: 'keys' },
   UNUSED_LOW: {
-    meaning: 'a holder generates at full speed when fewer unused keys remain',
+    meaning: 'when fewer unused keys remain, a holder generates at full speed',
     default: '50000',
     unit: 'keys',
   },
   GENERATE_COUNT: {
     meaning:
-      'how many keys a holder generates at a time then, and how many beyond that mark it makes little by little',
+      'how many keys a holder then generates at a time, and how many it makes slowly beyond KEYMILL_UNUSED_LOW',
     default: '100000',
     unit: 'keys',
   },
   HTTP_HOST: { meaning: 'address of the public port', default: '127.0.0.1' },
   HTTP_PORT: { meaning: 'public port; 0 picks a free one', default: '8080' },
   PROCESSES: {
-    meaning: 'processes of a mapper that share its port; reserve, queue and cache are those of each',
-    tradeOff: 'one per core uses them all',
+    meaning: 'processes of a mapper that share its port; each has its own reserve, queue and cache',
+    tradeOff: 'one per core uses all cores',
     default: '1',
   },
   PUBLIC_URL: {
-    meaning: 'what short links begin with, e.g. https://go.example',
+    meaning: 'beginning of every short link, e.g. https://go.example',
     default: "the mapper's own address",
   },
   ALLOW_PRIVATE_TARGETS: {
@@ -131,31 +131,32 @@ export const VARIABLES = {
   },
   RESERVE: {
     meaning: 'most keys a mapper holds ready',
-    tradeOff: 'covers a Redis hiccup; stranded for the quarantine when the mapper is killed',
+    tradeOff:
+      'bridges a short outage of Redis; if the mapper is killed, these keys are unusable for the quarantine',
     default: '256',
     unit: 'keys',
   },
   QUEUE_LIMIT: {
-    meaning: 'most shortens waiting in a mapper; beyond it 503',
+    meaning: 'most shortens waiting in a mapper; further ones get 503',
     default: '4096',
     unit: 'requests',
   },
   CACHE_MAX_BYTES: { meaning: 'memory for cached links in a mapper', default: '67108864', unit: 'bytes' },
   CACHE_REDIS: {
     meaning:
-      'Redis servers that cache links behind the memory of all mappers, none of the pools: name=redis://host:port,…',
+      'Redis servers that cache links for all mappers; none of the key pools: name=redis://host:port,…',
     default: 'none',
     secret: true,
   },
   CACHE_TTL_MS: {
-    meaning: 'longest a cached link may outlive a lost invalidation',
+    meaning: 'how long a cached link may stay after a lost invalidation',
     default: '60000',
     unit: 'ms',
   },
-  COUNT_CLICKS: { meaning: 'false: how often links are followed is not counted', default: 'true' },
+  COUNT_CLICKS: { meaning: 'whether clicks are counted', default: 'true' },
   CLICK_FLUSH_MS: {
-    meaning: 'how long clicks are gathered in memory before they are stored',
-    tradeOff: 'longer costs the urls servers less; what is gathered is lost with a killed process',
+    meaning: 'how long clicks are collected in memory before they are stored',
+    tradeOff: 'longer costs the urls servers less; a killed process loses the collected clicks',
     default: '2000',
     unit: 'ms',
   },

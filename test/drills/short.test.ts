@@ -4,7 +4,7 @@ import type { DrillReport } from '../../drills/drill.ts';
 
 /**
  * The short set: faults of every kind on one cluster, a few rounds each, under a modest load. What must never happen is asserted
- * here; how fast things are is measured by the whole set on a machine that does nothing else (docs/reliability.md).
+ * here; how fast things are is measured by the whole set on a machine that does nothing else (docs/drills.md).
  */
 describe('short drills', function () {
   this.timeout(180_000);
