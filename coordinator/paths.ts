@@ -1,4 +1,4 @@
-/** Every znode path of the system, below the chroot of the connect string. docs: "ZooKeeper" in the contract. */
+/** Every znode path of the system, below the chroot of the connect string: docs/contract.md, "ZooKeeper". */
 export const PATHS = {
   /** Ephemeral locks, one per keys-db, and nothing else. */
   locks: '/shard-locks',
