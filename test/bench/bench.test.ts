@@ -147,7 +147,7 @@ describe('keymill bench --into', () => {
   mkdirSync(join(dir, 'figures'));
   const published = readFileSync(join(REPOSITORY, 'docs/benchmarks.md'), 'utf8');
 
-  it('adds each run before the older ones, with where and when, and brings the page up to date', async () => {
+  it('adds each run in front of the older ones, with its place and time, and updates the page', async () => {
     writeFileSync(page, published);
     for (const _ of [1, 2])
       expect((await runKeymill(['bench', 'permute', '--into', record])).exitCode).to.equal(0);
@@ -162,7 +162,7 @@ describe('keymill bench --into', () => {
     expect(text.match(/\| `permute` \|/g), 'the newest run alone').to.have.length(1);
   });
 
-  it('a file that is no record is refused before anything is measured', async () => {
+  it('refuses a file that is not a record before it measures anything', async () => {
     const other = join(dir, 'other.json');
     writeFileSync(other, '{"rows": 7}');
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--into', other]);
@@ -171,13 +171,13 @@ describe('keymill bench --into', () => {
     expect(readFileSync(other, 'utf8')).to.equal('{"rows": 7}');
   });
 
-  it('figures that are no figures are not recorded', async () => {
+  it('refuses --into together with --quick', async () => {
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--quick', '--into', record]);
     expect(exitCode).to.equal(2);
     expect(stderr).to.include('--quick');
   });
 
-  it('the published page says what the published record says', () => {
+  it('the published page agrees with the published record', () => {
     const recorded = readRecord(join(REPOSITORY, 'docs/figures/benchmarks.json'));
     expect(updatePage(published, recorded)).to.equal(published);
     expect(published).to.include(renderFigures(recorded));
