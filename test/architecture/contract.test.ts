@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { PATHS } from '../../coordinator/paths.ts';
+import { isReserved } from '../../db/keyspace/reserved.ts';
 import { INCARNATION_KEY, INVALIDATION_CHANNEL, POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
@@ -12,6 +13,16 @@ function readSources(pattern: string): string[] {
 }
 
 describe('docs/contract.md', () => {
+  it('lists exactly the reserved words', () => {
+    const [words = ''] = /(?<=```\n)urls users [^`]+(?=```)/.exec(contract) ?? [];
+    const listed = words.trim().split(/\s+/);
+    expect(listed).to.have.length.above(20);
+    expect(listed.filter((word) => !isReserved(word))).to.deep.equal([]);
+    const source = readFileSync(join(REPOSITORY, 'db/keyspace/reserved.ts'), 'utf8');
+    const declared = /const RESERVED = \[([^\]]+)\]/.exec(source)?.[1]?.match(/[a-z]+/g) ?? [];
+    expect(listed).to.have.members(declared);
+  });
+
   it('names every metric of mapper and producer', () => {
     const declaration = /\.(?:counter|gauge|histogram|tally|distribution)\(\s*'([a-z_]+)'/g;
     const declared = readSources('{mapper,producer}/**/*.ts').flatMap((source) =>
