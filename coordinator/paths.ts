@@ -1,7 +1,4 @@
-/**
- * Every znode path of the system, below the chroot of the connect string. See "ZooKeeper" in
- * docs/contract.md.
- */
+/** Every znode path of the system, below the chroot of the connect string: docs/contract.md, "ZooKeeper". */
 export const PATHS = {
   /** Ephemeral locks, one for each keys-db, and nothing else. */
   locks: '/shard-locks',

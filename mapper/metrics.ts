@@ -2,7 +2,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 
 export type MapperMetrics = ReturnType<typeof createMapperMetrics>;
 
-/** Everything that a mapper counts. docs/contract.md lists the names. */
+/** Every metric of a mapper. The names are fixed: docs/contract.md. */
 export function createMapperMetrics(metrics: Metrics) {
   return {
     shortens: metrics.tally('shortens_total', 'Shorten requests by result', ['result']),
