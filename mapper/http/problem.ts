@@ -45,7 +45,7 @@ const ACCEPT_JSON: Headers = { Accept: 'application/json' };
  * Every problem that we answer with. The key is the last part of `type`: programs compare it, so it never
  * changes.
  */
-const CATALOGUE = {
+export const PROBLEMS = {
   'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
   incomplete: { status: 400, detail: 'The body ended early.' },
@@ -75,7 +75,7 @@ const CATALOGUE = {
   'no-key': { status: 503, detail: 'No free key could be bound in time.', headers: RETRY },
 } as const satisfies Record<string, CatalogueEntry>;
 
-export type ProblemKind = keyof typeof CATALOGUE;
+export type ProblemKind = keyof typeof PROBLEMS;
 
 export interface ProblemOptions {
   /** Instead of the catalogue's. */
@@ -96,7 +96,7 @@ export class Problem extends KeymillError {
   readonly headers: Headers;
 
   constructor(kind: ProblemKind, options: ProblemOptions = {}) {
-    const { status, detail, headers }: CatalogueEntry = CATALOGUE[kind];
+    const { status, detail, headers }: CatalogueEntry = PROBLEMS[kind];
     super(kind, options.detail ?? detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.errors = options.errors;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { PATHS } from '../../coordinator/paths.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
+import { PROBLEMS } from '../../mapper/http/problem.ts';
 import { INCARNATION_KEY, INVALIDATION_CHANNEL, POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
@@ -21,6 +22,17 @@ describe('docs/contract.md', () => {
     const source = readFileSync(join(REPOSITORY, 'db/keyspace/reserved.ts'), 'utf8');
     const declared = /const RESERVED = \[([^\]]+)\]/.exec(source)?.[1]?.match(/[a-z]+/g) ?? [];
     expect(listed).to.have.members(declared);
+  });
+
+  it('lists every problem under its status', () => {
+    const section = /### Problems\n([^]+?)\nLimits of a connection/.exec(contract)?.[1] ?? '';
+    const items = section.split(/^- (?=\d{3} )/m).slice(1);
+    const listed = items.flatMap((item) =>
+      [...item.matchAll(/`([a-z0-9-]+)`/g)].map(([, kind]) => `${item.slice(0, 3)} ${kind}`),
+    );
+    const kinds = Object.entries(PROBLEMS).map(([kind, { status }]) => `${status} ${kind}`);
+    expect(kinds).to.have.length.above(20);
+    expect(listed).to.include.members(kinds);
   });
 
   it('names every metric of mapper and producer', () => {
