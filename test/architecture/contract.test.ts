@@ -26,7 +26,7 @@ describe('docs/contract.md', () => {
 
   it('lists every problem under its status', () => {
     const section = /### Problems\n([^]+?)\nLimits of a connection/.exec(contract)?.[1] ?? '';
-    const items = section.split(/^- (?=\d{3} )/m).slice(1);
+    const items = section.split(/^- (?=\d{3}\b)/m).slice(1);
     const listed = items.flatMap((item) =>
       [...item.matchAll(/`([a-z0-9-]+)`/g)].map(([, kind]) => `${item.slice(0, 3)} ${kind}`),
     );
