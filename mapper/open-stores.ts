@@ -6,7 +6,7 @@ import type { StoresConfig, UrlsReplicaConfig } from '../runtime/config/stores.t
 import type { Log } from '../runtime/log.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
-import { PoolView } from './keys/pool-view.ts';
+import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
@@ -19,14 +19,14 @@ export interface OpenStoresOptions {
   /** Most rows that may wait for one urls server. */
   readonly queueLimit: number;
   /** Keys of a take that answered after its deadline. */
-  readonly onLateKeys: (from: PoolView, keys: readonly string[]) => void;
+  readonly onLateKeys: (from: WatchedPool, keys: readonly string[]) => void;
   readonly onBatch: (rows: number) => void;
   readonly log: Log;
 }
 
 /** The stores a mapper uses, watched: levels and health are kept fresh in the background. */
 export interface Stores extends AsyncDisposable {
-  readonly pools: readonly PoolView[];
+  readonly pools: readonly WatchedPool[];
   readonly servers: UrlsServers;
 }
 
@@ -43,7 +43,7 @@ const FIRST_ANSWER_MS = 3_000;
  */
 export async function openStores(options: OpenStoresOptions): Promise<Stores> {
   await using stack = new AsyncDisposableStack();
-  const pools = options.config.redis.map((shard) => openPoolView(shard, options, stack));
+  const pools = options.config.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
   const stopping = new AbortController();
   await withinFirstAnswer([
@@ -71,11 +71,11 @@ export async function openStores(options: OpenStoresOptions): Promise<Stores> {
   return { pools, servers, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
-function openPoolView(
+function openWatchedPool(
   { name, url }: { name: string; url: string },
   { onLateKeys, log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
-): PoolView {
+): WatchedPool {
   const pool = stack.use(openPool({ name, url, log, onLateKeys: (keys) => onLateKeys(view, keys) }));
   const breaker = new Breaker({
     ...POOL_BREAKER,
@@ -84,7 +84,7 @@ function openPoolView(
       if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
     },
   });
-  const view: PoolView = new PoolView(pool, breaker, monotonicMs);
+  const view: WatchedPool = new WatchedPool(pool, breaker, monotonicMs);
   return view;
 }
 

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import { inDrawOrder, type PoolView } from './pool-view.ts';
+import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import { Reserve } from './reserve.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
@@ -15,7 +15,7 @@ export class NoKeysError extends KeymillError {
 }
 
 export interface KeySupplyOptions {
-  readonly pools: readonly PoolView[];
+  readonly pools: readonly WatchedPool[];
   /** Most keys held ready. How many really are follows the demand. */
   readonly reserve: number;
   /** Characters of a key. */
@@ -135,7 +135,7 @@ export class KeySupply {
   }
 
   /** Keys of a take that answered after its deadline. */
-  receiveLate(from: PoolView, keys: readonly string[]): void {
+  receiveLate(from: WatchedPool, keys: readonly string[]): void {
     this.#accept(this.#hold(from, keys));
   }
 
@@ -180,7 +180,7 @@ export class KeySupply {
     // Whoever asks in this turn of the event loop is served by the same take.
     await setImmediate();
     const deadlineMs = this.#options.now() + ROUND_TIMEOUT_MS;
-    const tried = new Set<PoolView>();
+    const tried = new Set<WatchedPool>();
     for (;;) {
       const view = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
       if (view === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
@@ -192,7 +192,7 @@ export class KeySupply {
   }
 
   /** @returns whether the pool has nothing more to give just now */
-  async #takeFrom(view: PoolView): Promise<boolean> {
+  async #takeFrom(view: WatchedPool): Promise<boolean> {
     const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.size);
     const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
     try {
@@ -212,7 +212,7 @@ export class KeySupply {
     }
   }
 
-  #hold(from: PoolView, keys: readonly string[]): TakenKey[] {
+  #hold(from: WatchedPool, keys: readonly string[]): TakenKey[] {
     const { now, serverFor } = this.#options;
     const takenAtMs = now();
     const taken = keys

@@ -1,10 +1,10 @@
 import type { UrlsServer } from '../urls/urls-server.ts';
-import type { PoolView } from './pool-view.ts';
+import type { WatchedPool } from './watched-pool.ts';
 
 /** A key in this mapper's hands: in the reserve, or drawn for a request and not yet settled. */
 export interface TakenKey {
   readonly key: string;
-  readonly from: PoolView;
+  readonly from: WatchedPool;
   readonly takenAtMs: number;
   /** That its link would lie on. */
   readonly server: UrlsServer;

@@ -4,7 +4,7 @@ import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { KeySupply, NoKeysError, type DropReason } from '../../mapper/keys/key-supply.ts';
 import { type TakenKey } from '../../mapper/keys/taken-key.ts';
-import { PoolView } from '../../mapper/keys/pool-view.ts';
+import { WatchedPool } from '../../mapper/keys/watched-pool.ts';
 import type { UrlsServer } from '../../mapper/urls/urls-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
@@ -27,7 +27,7 @@ function keysOfLetters(count: number): string[] {
 describe('the key supply', () => {
   let servers: (Proxied & { client: Redis })[];
   let pools: Pool[];
-  let views: PoolView[];
+  let views: WatchedPool[];
   let supply: KeySupply;
   let takes: string[];
   let bound: Set<string>;
@@ -64,7 +64,7 @@ describe('the key supply', () => {
     });
     views = pools.map((pool) => {
       const breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
-      return new PoolView(pool, breaker, monotonicMs);
+      return new WatchedPool(pool, breaker, monotonicMs);
     });
     supply = createSupply(8);
     for (const pool of pools) expect(await pool.whenConnected(5_000)).to.equal(true);
@@ -98,7 +98,7 @@ describe('the key supply', () => {
     });
   }
 
-  function viewAt(index: number): PoolView {
+  function viewAt(index: number): WatchedPool {
     const view = views[index];
     if (view === undefined) throw new Error(`no pool ${index}`);
     return view;

@@ -5,7 +5,7 @@ import type { Breaker } from '../../runtime/breaker.ts';
 const SUSPICION_MS = 30_000;
 
 /** One pool as the mapper sees it: the connection, its health, and the level it last told. */
-export class PoolView {
+export class WatchedPool {
   readonly pool: Pool;
   readonly #breaker: Breaker;
   readonly #now: () => number;
@@ -68,7 +68,7 @@ export class PoolView {
  * In which order to draw: healthy pools only; clean before suspect; then the fullest by last known level.
  * Pools last seen empty stay in the list, at its end: they may have been refilled a moment ago.
  */
-export function inDrawOrder(pools: readonly PoolView[]): PoolView[] {
+export function inDrawOrder(pools: readonly WatchedPool[]): WatchedPool[] {
   return pools
     .filter((view) => view.isHealthy)
     .sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect) || b.level - a.level);
