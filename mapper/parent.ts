@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { aborted } from '../runtime/aborted.ts';
 import type { ListenConfig, MapperConfig } from '../runtime/config/config.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
@@ -23,10 +24,7 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
   // Released last: until the last process is gone, its keys must be told.
   const surfaces = scope.use('surface', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
-  const stopped = new Promise<undefined>((resolve) => {
-    scope.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const serving = await Promise.race([group.serving(), failed.promise, stopped]);
+  const serving = await Promise.race([group.serving(), failed.promise, aborted(scope.signal)]);
   if (serving === undefined) return;
   const surface = surfaces.use(
     await openSurface({

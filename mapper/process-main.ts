@@ -1,4 +1,5 @@
 import './v8-flags.ts';
+import { aborted } from '../runtime/aborted.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
@@ -49,12 +50,12 @@ function stopWithParent(scope: Scope): AbortSignal {
 
 /** Resolves when the parent counts us among those it asks for their keys, or when stopping begins first. */
 async function untilToldToBegin(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
+  const begun = new Promise<void>((resolve) => {
     process.on('message', (message: ToChild) => {
       if (message.kind === 'begin') resolve();
     });
-    signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  await Promise.race([begun, aborted(signal)]);
 }
 
 /** Asked before it serves, it answers as soon as it does; only of its keys it can tell at once, for it takes none before. */
