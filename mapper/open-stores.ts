@@ -6,6 +6,7 @@ import type { StoresConfig, UrlsReplicaConfig } from '../runtime/config/stores.t
 import type { Log } from '../runtime/log.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { POOL_BREAKER } from './breakers.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
@@ -32,7 +33,6 @@ export interface Stores extends AsyncDisposable {
 
 const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
-const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 const URLS_POLL_MS = 250;
 /** How long starting waits for stores that do not answer: they are taken up when they come. */
 const FIRST_ANSWER_MS = 3_000;

@@ -3,10 +3,8 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Breaker } from '../../runtime/breaker.ts';
+import { CACHE_SHARD_BREAKER } from '../breakers.ts';
 import { SharedCache } from './shared-cache.ts';
-
-/** Quick to give up and quick to try again: asking in vain costs a redirect 20 ms, going without costs a read of the database. */
-const BREAKER = { failures: 2, coolDownMs: 100, maxCoolDownMs: 2_000 };
 
 /** How long starting waits for shards that do not answer. */
 const FIRST_ANSWER_MS = 500;
@@ -24,7 +22,7 @@ export async function openSharedCache(
     };
     return {
       db: stack.use(openCacheDb({ name, url, log })),
-      breaker: new Breaker({ ...BREAKER, now: monotonicMs, onChanged }),
+      breaker: new Breaker({ ...CACHE_SHARD_BREAKER, now: monotonicMs, onChanged }),
     };
   });
   await Promise.all(opened.map(async ({ db }) => db.whenConnected(FIRST_ANSWER_MS)));

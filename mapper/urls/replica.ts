@@ -5,6 +5,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { Breaker } from '../../runtime/breaker.ts';
+import { REPLICA_BREAKER } from '../breakers.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 
 export interface ReplicaOptions {
@@ -21,7 +22,6 @@ export interface ReplicaOptions {
 /** A third of what a redirect may take: the primary must be able to answer after it. */
 const READ_TIMEOUT_MS = 250;
 const POLL_TIMEOUT_MS = 2_000;
-const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 
 /**
  * One read replica of a urls server as the mapper sees it. It is never needed: while it is down, slow, too far behind, or not what it
@@ -39,7 +39,7 @@ export class Replica {
     const { db, queueLimit, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
-      ...BREAKER,
+      ...REPLICA_BREAKER,
       now,
       onChanged: (state) => {
         if (state !== 'half-open') log.warn({ replica: db.name, state }, 'urls replica: breaker changed');

@@ -2,6 +2,7 @@ import type { UrlsDb } from '../../db/urls/links.ts';
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { URLS_SERVER_BREAKER } from '../breakers.ts';
 import { Binder } from './binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { LinkReads, type Read } from './link-reads.ts';
@@ -22,7 +23,6 @@ export interface UrlsServerOptions {
 /** From the question to its answer, waiting for others' reads included: a redirect that cannot be told is refused within a second. */
 const READ_TIMEOUT_MS = 750;
 const PROBE_TIMEOUT_MS = 750;
-const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 /** No alias is this short: the look-up costs one index dive and finds nothing. */
 const PROBE_KEY = '-';
 
@@ -46,7 +46,7 @@ export class UrlsServer {
     const { db, queueLimit, onBatch, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
-      ...BREAKER,
+      ...URLS_SERVER_BREAKER,
       now,
       onChanged: (state) => {
         if (state !== 'half-open') log.warn({ urlsDb: db.name, state }, 'urls server: breaker changed');
