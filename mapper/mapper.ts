@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { publishInvalidation, subscribeInvalidations } from '../db/redis/invalidation.ts';
+import { subscribeInvalidations } from '../db/redis/invalidation.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -12,6 +12,7 @@ import { putInFront } from './fast-paths.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import { FastShorten } from './shorten/fast-shorten.ts';
 import { KeySupply } from './keys/key-supply.ts';
+import { createAnnounceChange } from './cache/announce-change.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { createMapperMetrics } from './metrics.ts';
@@ -71,7 +72,6 @@ export interface StartMapperOptions {
 export const SHUTDOWN_DEADLINE_MS = 15_000;
 const LAME_DUCK_MS = 1_000;
 const DRAIN_MS = 5_000;
-const ANNOUNCE_TIMEOUT_MS = 500;
 
 /**
  * Starts a whole mapper in this process: stores, caches, the public port, the admin port, and its announcement.
@@ -160,16 +160,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const shared = await openSharedCache(config, log, stack);
-  const announce = async (key: string): Promise<void> => {
-    // At the same time, for a shard may hang: whoever hears of the change tells the shard too, before it believes it again.
-    await Promise.all([shared?.forget(key), announceChange(stores, key)]);
-  };
   watchGauges(registry, { stores, supply, cache });
   const shortener = new Shortener({
     supply,
     servers,
     cache,
-    announce,
+    announce: createAnnounceChange({ pools, shared }),
     maxPending: config.queueLimit,
     now: monotonicMs,
   });
@@ -233,12 +229,4 @@ function readiness({ pools, servers }: Stores, signal: AbortSignal): Readiness {
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };
-}
-
-/** On every pool's shard, since each mapper listens to all of them: one that arrives is enough. */
-async function announceChange({ pools }: Stores, key: string): Promise<void> {
-  const healthy = pools.filter(({ isHealthy }) => isHealthy).map(({ pool }) => pool);
-  await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => publishInvalidation(healthy, key)).catch(
-    () => undefined,
-  );
 }
