@@ -1,8 +1,8 @@
 import type { TakenKey } from './taken-key.ts';
 import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
-import type { Log } from '../../runtime/log.ts';
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { Demand } from './demand.ts';
+import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
 import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import { Reserve } from './reserve.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
@@ -14,27 +14,13 @@ export class NoKeysError extends KeymillError {
   }
 }
 
-export interface KeySupplyOptions {
+export interface KeySupplyOptions extends HeldKeysOptions {
   readonly pools: readonly WatchedPool[];
   /** Most keys held ready. How many really are follows the demand. */
   readonly reserve: number;
-  /** Characters of a key. */
-  readonly keyLength: number;
-  /** Where the link of a key lies. */
-  readonly serverFor: (key: string) => UrlsServer;
   /** Which of these keys are bound already, read in one go; keys whose urls server is down count as free. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** Told how many keys were given up, and why. */
-  readonly onDropped: (count: number, reason: DropReason) => void;
-  readonly now: () => number;
-  readonly log: Log;
 }
-
-/**
- * `malformed`: no key at all; `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened;
- * `outdated`: held longer than any mapper may; `not_returned`: Redis did not take it back.
- */
-export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 
 interface Waiter {
   readonly resolve: (taken: TakenKey) => void;
@@ -45,11 +31,8 @@ interface Waiter {
 const TAKE_TIMEOUT_MS = 500;
 /** All takes on behalf of the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
-/** Held ready even when nothing was asked for lately. */
-const IDLE_RESERVE = 8;
 /** Taken at once from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
-const DEMAND_WINDOW_MS = 1_000;
 
 /**
  * Keys for requests, with as little of Redis as can be: concurrent requests share one take, and a reserve as large as the demand
@@ -59,22 +42,22 @@ const DEMAND_WINDOW_MS = 1_000;
  */
 export class KeySupply {
   readonly #options: KeySupplyOptions;
-  readonly #held = new Set<TakenKey>();
+  readonly #held: HeldKeys;
   readonly #reserve = new Reserve();
+  readonly #demand: Demand;
   #waiters: Waiter[] = [];
   #refilling: Promise<void> | undefined;
   #isClosed = false;
-  #windowStartedMs = 0;
-  #drawnInWindow = 0;
-  #drawnBefore = 0;
 
   constructor(options: KeySupplyOptions) {
     this.#options = options;
+    this.#held = new HeldKeys(options);
+    this.#demand = new Demand(options.reserve);
   }
 
   /** Every key taken and not yet settled. */
   heldKeys(): string[] {
-    return Array.from(this.#held, ({ key }) => key);
+    return this.#held.keys();
   }
 
   get reserveSize(): number {
@@ -88,8 +71,8 @@ export class KeySupply {
   tryDraw(wanted?: UrlsServer): TakenKey | undefined {
     const taken = this.#waiters.length === 0 ? this.#reserve.take(wanted) : undefined;
     if (taken === undefined) return undefined;
-    this.#countDraw();
-    if (this.#reserve.size <= this.#target() / 2) this.#refill();
+    this.#demand.countDraw(this.#options.now());
+    if (this.#reserve.size <= this.#demand.target / 2) this.#refill();
     return taken;
   }
 
@@ -97,7 +80,7 @@ export class KeySupply {
   async draw(): Promise<TakenKey> {
     const taken = this.tryDraw();
     if (taken !== undefined) return taken;
-    this.#countDraw();
+    this.#demand.countDraw(this.#options.now());
     if (this.#isClosed) throw new NoKeysError();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
@@ -106,11 +89,11 @@ export class KeySupply {
   }
 
   bound(taken: TakenKey): void {
-    this.#held.delete(taken);
+    this.#held.release(taken);
   }
 
   dropped(taken: TakenKey, reason: DropReason): void {
-    this.#drop([taken], reason);
+    this.#held.drop([taken], reason);
   }
 
   /** The key was never tried: the next request may have it. */
@@ -128,7 +111,7 @@ export class KeySupply {
       );
     }
     from.suspect();
-    this.#drop([taken], 'duplicate');
+    this.#held.drop([taken], 'duplicate');
     const suspects = this.#reserve.remove((other) => other.from === from);
     if (suspects.length === 0) return;
     void this.#withoutBound(suspects).then((free) => this.#accept(free));
@@ -136,7 +119,7 @@ export class KeySupply {
 
   /** Keys of a take that answered after its deadline. */
   receiveLate(from: WatchedPool, keys: readonly string[]): void {
-    this.#accept(this.#hold(from, keys));
+    this.#accept(this.#held.hold(from, keys));
   }
 
   /**
@@ -153,8 +136,8 @@ export class KeySupply {
     const old = this.#reserve.remove(isOlder(maxAgeMs));
     if (old.length === 0) return;
     const outdated = old.filter(isOlder(2 * maxAgeMs));
-    this.#drop(outdated, 'outdated');
-    await this.#return(old.filter((taken) => !outdated.includes(taken)));
+    this.#held.drop(outdated, 'outdated');
+    await this.#held.putBack(old.filter((taken) => !outdated.includes(taken)));
   }
 
   /** Returns the reserve to the heads of its pools. Call when no request is under way any more; later arrivals go back at once. */
@@ -162,7 +145,7 @@ export class KeySupply {
     this.#isClosed = true;
     this.#rejectWaiters();
     await this.#refilling;
-    await this.#return(this.#reserve.removeAll());
+    await this.#held.putBack(this.#reserve.removeAll());
   }
 
   #refill(): void {
@@ -193,12 +176,12 @@ export class KeySupply {
 
   /** @returns whether the pool has nothing more to give just now */
   async #takeFrom(view: WatchedPool): Promise<boolean> {
-    const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.size);
+    const wanted = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
     const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
     try {
       const { keys, level } = await view.pool.take(count, { timeoutMs: TAKE_TIMEOUT_MS });
       view.answered(level);
-      let taken = this.#hold(view, keys);
+      let taken = this.#held.hold(view, keys);
       if (view.isSuspect) {
         taken = await this.#withoutBound(taken);
         if (keys.length > 0 && taken.length === keys.length) view.clear();
@@ -212,26 +195,6 @@ export class KeySupply {
     }
   }
 
-  #hold(from: WatchedPool, keys: readonly string[]): TakenKey[] {
-    const { now, serverFor } = this.#options;
-    const takenAtMs = now();
-    const taken = keys
-      .filter((key) => this.#isKey(key))
-      .map((key) => ({ key, from, takenAtMs, server: serverFor(key) }));
-    for (const one of taken) this.#held.add(one);
-    const malformed = keys.length - taken.length;
-    if (malformed > 0) {
-      this.#options.log.error({ pool: from.name, malformed }, 'a pool holds what is no key: dropped');
-      this.#options.onDropped(malformed, 'malformed');
-    }
-    return taken;
-  }
-
-  /** A link under anything else could never be followed. */
-  #isKey(text: string): boolean {
-    return text.length === this.#options.keyLength && hasKeyShape(text);
-  }
-
   /** To those who wait, the rest to the reserve. */
   #accept(taken: readonly TakenKey[]): void {
     for (const one of taken) {
@@ -239,13 +202,13 @@ export class KeySupply {
       if (waiter === undefined) this.#reserve.add(one);
       else waiter.resolve(one);
     }
-    if (this.#isClosed) void this.#return(this.#reserve.removeAll());
+    if (this.#isClosed) void this.#held.putBack(this.#reserve.removeAll());
   }
 
   async #withoutBound(taken: readonly TakenKey[]): Promise<TakenKey[]> {
     try {
       const bound = await this.#options.findBound(taken.map(({ key }) => key));
-      this.#drop(
+      this.#held.drop(
         taken.filter(({ key }) => bound.has(key)),
         'duplicate',
       );
@@ -257,45 +220,7 @@ export class KeySupply {
     }
   }
 
-  #drop(taken: readonly TakenKey[], reason: DropReason): void {
-    for (const one of taken) this.#held.delete(one);
-    if (taken.length > 0) this.#options.onDropped(taken.length, reason);
-  }
-
-  async #return(unused: readonly TakenKey[]): Promise<void> {
-    const byPool = Map.groupBy(unused, ({ from }) => from);
-    await Promise.all(
-      Array.from(byPool, async ([view, taken]) => {
-        try {
-          await view.pool.putBack(taken.map(({ key }) => key));
-          for (const one of taken) this.#held.delete(one);
-        } catch (error) {
-          this.#options.log.warn(
-            { error, pool: view.name, keys: taken.length },
-            'keys could not be returned',
-          );
-          this.#drop(taken, 'not_returned');
-        }
-      }),
-    );
-  }
-
   #rejectWaiters(): void {
     for (const { reject } of this.#waiters.splice(0)) reject(new NoKeysError());
-  }
-
-  #countDraw(): void {
-    const now = this.#options.now();
-    if (now - this.#windowStartedMs >= DEMAND_WINDOW_MS) {
-      this.#drawnBefore = now - this.#windowStartedMs < 2 * DEMAND_WINDOW_MS ? this.#drawnInWindow : 0;
-      this.#drawnInWindow = 0;
-      this.#windowStartedMs = now;
-    }
-    this.#drawnInWindow += 1;
-  }
-
-  #target(): number {
-    const demand = Math.max(this.#drawnBefore, this.#drawnInWindow);
-    return Math.min(this.#options.reserve, Math.max(IDLE_RESERVE, demand));
   }
 }
