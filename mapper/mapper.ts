@@ -131,7 +131,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     pools,
     reserve: config.reserve,
     keyLength: config.stores.keys.length,
-    serverFor: (key) => servers.for(key),
+    serverAt: (slot) => servers.at(slot),
     findBound: async (keys) => servers.findBound(keys),
     onDropped: (count, reason) => {
       metrics.dropped.inc({ reason }, count);

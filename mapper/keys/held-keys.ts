@@ -1,4 +1,5 @@
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import type { TakenKey } from './taken-key.ts';
@@ -14,8 +15,8 @@ export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' 
 export interface HeldKeysOptions {
   /** Characters of a key. */
   readonly keyLength: number;
-  /** The urls server on which the link of a key lies. */
-  readonly serverFor: (key: string) => UrlsServer;
+  /** The urls server that owns a slot. */
+  readonly serverAt: (slot: number) => UrlsServer;
   readonly onDropped: (count: number, reason: DropReason) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -41,11 +42,9 @@ export class HeldKeys {
 
   /** Holds what a take returned, except for texts that are no key: a link under such a text could never be followed. */
   hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
-    const { now, serverFor, onDropped, log } = this.#options;
+    const { now, onDropped, log } = this.#options;
     const takenAtMs = now();
-    const taken = texts
-      .filter((text) => this.#isKey(text))
-      .map((key) => ({ key, from, takenAtMs, server: serverFor(key) }));
+    const taken = texts.filter((text) => this.#isKey(text)).map((key) => this.#place(key, from, takenAtMs));
     for (const one of taken) this.#held.add(one);
     const malformed = texts.length - taken.length;
     if (malformed > 0) {
@@ -79,6 +78,12 @@ export class HeldKeys {
         }
       }),
     );
+  }
+
+  /** The only time that the slot of the key is computed: INSERTs get it with the row. */
+  #place(key: string, from: WatchedPool, takenAtMs: number): TakenKey {
+    const slot = slotOf(key);
+    return { key, slot, from, takenAtMs, server: this.#options.serverAt(slot) };
   }
 
   #isKey(text: string): boolean {

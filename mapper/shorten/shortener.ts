@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import type { LinkRow } from '../../db/urls/link-row.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { OverloadedError, type BindOutcome, type Binding } from '../urls/binder.ts';
@@ -79,9 +80,10 @@ export class Shortener {
 
   async #shortenWithAlias(alias: string, request: ShortenRequest, observer: ShortenObserver): Promise<void> {
     const { servers, cache, announce } = this.#options;
-    const row: LinkRow = { ...this.#rows.create(alias, request), alias: true };
+    const slot = slotOf(alias);
+    const row: LinkRow = { ...this.#rows.create(alias, slot, request), alias: true };
     try {
-      const server = servers.for(alias);
+      const server = servers.at(slot);
       if (!server.isUp) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // Somebody may have asked for it before it existed, here or on another mapper, and remembers the 404.
@@ -102,11 +104,12 @@ class RowMaker {
   readonly #ids = new IdRun(() => randomBytes(16).toString('hex'));
   #now = new Date();
 
-  create(key: string, { longUrl, expiresAt }: ShortenRequest): LinkRow {
+  create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {
     const nowMs = Date.now();
     if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
     return {
       key,
+      slot,
       originalUrl: longUrl,
       userId: null,
       createdAt: this.#now,
@@ -212,7 +215,7 @@ class PoolKeyShorten implements Binding {
       return false;
     }
     this.#taken = taken;
-    this.#row = this.#rows.create(taken.key, this.#request);
+    this.#row = this.#rows.create(taken.key, taken.slot, this.#request);
     if (!server.binder.tryBind(this)) {
       supply.giveBack(taken);
       this.#refuse(overloaded());

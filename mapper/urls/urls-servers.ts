@@ -1,3 +1,4 @@
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
@@ -6,15 +7,13 @@ import type { UrlsServer } from './urls-server.ts';
 /** The urls servers of the map, by the slot of a key. */
 export class UrlsServers {
   readonly all: readonly UrlsServer[];
-  readonly #dbFor: (key: string) => UrlsDb;
-  readonly #serverOf: ReadonlyMap<UrlsDb, UrlsServer>;
+  readonly #bySlot: readonly UrlsServer[];
 
   /** @param servers one for each of `dbs`, in their order */
   constructor(dbs: readonly UrlsDb[], servers: readonly UrlsServer[]) {
-    const links = openLinks(dbs);
+    const serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
     this.all = servers;
-    this.#dbFor = (key) => links.dbFor(key);
-    this.#serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
+    this.#bySlot = openLinks(dbs).bySlot.map((db) => serverOf.get(db) as UrlsServer);
   }
 
   get replicas(): readonly Replica[] {
@@ -48,7 +47,12 @@ export class UrlsServers {
   }
 
   for(key: string): UrlsServer {
-    return this.#serverOf.get(this.#dbFor(key)) as UrlsServer;
+    return this.at(slotOf(key));
+  }
+
+  /** The server that owns `slot`. */
+  at(slot: number): UrlsServer {
+    return this.#bySlot[slot] as UrlsServer;
   }
 
   /** Which of `keys` are bound: one read per server, all at once. */

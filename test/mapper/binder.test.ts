@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { type LinkRow } from '../../db/urls/link-row.ts';
@@ -65,6 +66,7 @@ describe('the binder', () => {
   function row(key: string, overrides: Partial<LinkRow> = {}): LinkRow {
     return {
       key,
+      slot: slotOf(key),
       originalUrl: `https://example.com/${key}`,
       userId: null,
       createdAt: new Date(),

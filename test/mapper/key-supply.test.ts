@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import type { DropReason } from '../../mapper/keys/held-keys.ts';
@@ -14,14 +15,18 @@ import { until } from '../until.ts';
 import { viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
 
-/** Told apart by identity alone; keys that begin with a digit lie on the second. */
-const [lettersServer, digitsServer] = [{}, {}] as [UrlsServer, UrlsServer];
+/** The supply compares servers and does nothing else with them. */
+const [lower, upper] = [{}, {}] as [UrlsServer, UrlsServer];
 
 const log = createLog('test', 'key-supply', 'silent');
 
-function keysOfLetters(count: number): string[] {
-  return randomKeys(2 * count)
-    .filter((key) => !/^\d/.test(key))
+function serverAt(slot: number): UrlsServer {
+  return slot < 16 ? lower : upper;
+}
+
+function keysOn(server: UrlsServer, count: number): string[] {
+  return randomKeys(10 * count + 100)
+    .filter((key) => serverAt(slotOf(key)) === server)
     .slice(0, count);
 }
 
@@ -86,7 +91,7 @@ describe('the key supply', () => {
       pools: views,
       reserve,
       keyLength: 8,
-      serverFor: (key) => (/^\d/.test(key) ? digitsServer : lettersServer),
+      serverAt,
       findBound: async (keys) => {
         checks.push([...keys]);
         return new Set(keys.filter((key) => bound.has(key)));
@@ -105,19 +110,19 @@ describe('the key supply', () => {
     return view;
   }
 
-  function serverAt(index: number): Proxied & { client: Redis } {
+  function redisAt(index: number): Proxied & { client: Redis } {
     const server = servers[index];
-    if (server === undefined) throw new Error(`no server ${index}`);
+    if (server === undefined) throw new Error(`no Redis ${index}`);
     return server;
   }
 
   async function fill(index: number, keys: readonly string[]): Promise<void> {
-    await serverAt(index).client.rpush('keys:available', ...keys);
+    await redisAt(index).client.rpush('keys:available', ...keys);
     await viewAt(index).poll(500);
   }
 
   async function content(index: number): Promise<string[]> {
-    return serverAt(index).client.lrange('keys:available', 0, -1);
+    return redisAt(index).client.lrange('keys:available', 0, -1);
   }
 
   async function drawAll(count: number): Promise<TakenKey[]> {
@@ -147,13 +152,20 @@ describe('the key supply', () => {
   });
 
   it('gives a key of the server that is wanted, in the order they came, and of the one with most when there is none', async () => {
-    await fill(0, ['aaaaaaaa', 'bbbbbbbb', '1ccccccc', 'dddddddd', '2eeeeeee', 'ffffffff']);
-    expect((await supply.draw()).key).to.equal('aaaaaaaa');
+    const [low1 = '', low2 = '', low3 = '', low4 = ''] = keysOn(lower, 4);
+    const [high1 = '', high2 = ''] = keysOn(upper, 2);
+    await fill(0, [low1, low2, high1, low3, high2, low4]);
+    expect((await supply.draw()).key).to.equal(low1);
     await until('the reserve', () => supply.reserveSize === 5);
-    const drawn = [digitsServer, digitsServer, digitsServer].map((wanted) => supply.tryDraw(wanted)?.key);
-    const rest = [supply.tryDraw(lettersServer)?.key, supply.tryDraw()?.key];
-    expect([...drawn, ...rest]).to.deep.equal(['1ccccccc', '2eeeeeee', 'bbbbbbbb', 'dddddddd', 'ffffffff']);
-    expect(supply.tryDraw(lettersServer)).to.equal(undefined);
+    const drawn = [upper, upper, upper].map((wanted) => supply.tryDraw(wanted));
+    const rest = [supply.tryDraw(lower), supply.tryDraw()];
+    const all = [...drawn, ...rest].filter((taken) => taken !== undefined);
+    expect(all.map(({ key }) => key)).to.deep.equal([high1, high2, low2, low3, low4]);
+    for (const { key, slot, server } of all) {
+      expect(slot).to.equal(slotOf(key));
+      expect(server).to.equal(serverAt(slot));
+    }
+    expect(supply.tryDraw(lower)).to.equal(undefined);
   });
 
   it('says at once that there are no keys', async () => {
@@ -165,7 +177,7 @@ describe('the key supply', () => {
 
   it('finds keys in a pool that was empty when last seen', async () => {
     await viewAt(0).poll(500);
-    await serverAt(0).client.rpush('keys:available', 'abcdefgh');
+    await redisAt(0).client.rpush('keys:available', 'abcdefgh');
     expect((await supply.draw()).key).to.equal('abcdefgh');
   });
 
@@ -180,11 +192,11 @@ describe('the key supply', () => {
     const late = randomKeys(50);
     await fill(0, late);
     await fill(1, randomKeys(20));
-    serverAt(0).proxy.silence();
+    redisAt(0).proxy.silence();
     const startedAt = monotonicMs();
     expect((await supply.draw()).from.name).to.equal('redis-2');
     expect(monotonicMs() - startedAt).to.be.within(400, 1_500);
-    serverAt(0).proxy.heal();
+    redisAt(0).proxy.heal();
     await until('late keys in the reserve', () =>
       late.slice(0, 8).every((key) => supply.heldKeys().includes(key)),
     );
@@ -193,11 +205,11 @@ describe('the key supply', () => {
   it('stops asking a Redis that hangs, until a poll finds it well', async () => {
     await fill(0, randomKeys(50));
     await fill(1, randomKeys(50));
-    serverAt(0).proxy.silence();
+    redisAt(0).proxy.silence();
     for (let draw = 0; draw < 30; draw += 1) supply.bound(await supply.draw());
     expect(takes.filter((name) => name === 'redis-1')).to.have.length(1);
     expect(viewAt(0).isHealthy).to.equal(false);
-    serverAt(0).proxy.heal();
+    redisAt(0).proxy.heal();
     await until('recovery', async () => {
       await viewAt(0).poll(200);
       return viewAt(0).isHealthy;
@@ -215,9 +227,9 @@ describe('the key supply', () => {
   });
 
   it('returns the reserve to the head, those of each server in order, when closed', async () => {
-    const letters = keysOfLetters(50);
-    const digits = letters.map((key) => `7${key.slice(1)}`);
-    const keys = letters.flatMap((key, index) => [key, digits[index] ?? '']);
+    const onLower = keysOn(lower, 50);
+    const onUpper = keysOn(upper, 50);
+    const keys = onLower.flatMap((key, index) => [key, onUpper[index] ?? '']);
     await fill(0, keys);
     const taken = await supply.draw();
     await until('the reserve', () => supply.reserveSize === 8);
@@ -226,7 +238,7 @@ describe('the key supply', () => {
     await supply.close();
     const left = await content(0);
     expect(left.toSorted()).to.deep.equal(keys.toSorted());
-    for (const ofServer of [letters, digits]) {
+    for (const ofServer of [onLower, onUpper]) {
       const inOrder = ofServer.filter((key) => held.has(key) && key !== taken.key);
       const returned = left.slice(0, 9).filter((key) => ofServer.includes(key) && key !== taken.key);
       expect(returned).to.deep.equal(inOrder);
@@ -237,7 +249,7 @@ describe('the key supply', () => {
   });
 
   it('returns what was not needed for long, and goes on serving', async () => {
-    const keys = keysOfLetters(100);
+    const keys = keysOn(lower, 100);
     await fill(0, keys);
     const taken = await supply.draw();
     await until('the reserve', () => supply.reserveSize > 0);
@@ -269,7 +281,7 @@ describe('the key supply', () => {
     supply.bound(taken);
     await until('the reserve', () => supply.reserveSize > 0);
     const { reserveSize } = supply;
-    await serverAt(0).proxy.stop();
+    await redisAt(0).proxy.stop();
     await until('the loss of the connection', () => !viewAt(0).isHealthy);
     await supply.close();
     expect(dropped).to.deep.equal({ not_returned: reserveSize });
