@@ -65,7 +65,7 @@ export class KeySupply {
   }
 
   /**
-   * A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}.
+   * A key for one request, if there is one in reserve; release it with {@link bound}, {@link dropped} or {@link duplicate}.
    * @param wanted the server on which the link had best lie; when there is no key of its, one is given of which there are most
    */
   tryDraw(wanted?: UrlsServer): TakenKey | undefined {
@@ -94,11 +94,6 @@ export class KeySupply {
 
   dropped(taken: TakenKey, reason: DropReason): void {
     this.#held.drop([taken], reason);
-  }
-
-  /** The key was never tried: the next request may have it. */
-  giveBack(taken: TakenKey): void {
-    this.#accept([taken]);
   }
 
   /** The key turned out to be bound: whatever else came from that pool is checked before use, and the pool is drawn from last. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import type { LinkRow } from '../../db/urls/link-row.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { OverloadedError, type BindOutcome, type Binding } from '../urls/binder.ts';
+import type { BindOutcome, Binding } from '../urls/binder.ts';
 import { IdRun } from '../../runtime/id-run.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
@@ -171,7 +171,7 @@ class PoolKeyShorten implements Binding {
   }
 
   /** The binder tells what became of the row. */
-  settle(outcome: BindOutcome): void {
+  finished(outcome: BindOutcome): void {
     const { supply, cache } = this.#options;
     const taken = this.#taken as TakenKey;
     if (outcome === 'taken') {
@@ -186,7 +186,7 @@ class PoolKeyShorten implements Binding {
   }
 
   /** The binder could not bind the row, or does not know whether it did. */
-  fail(error: Error): void {
+  failed(error: Error): void {
     const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
     const reason = error instanceof StoreUnavailableError ? 'slot_down' : 'unresolved';
     this.#options.supply.dropped(this.#taken as TakenKey, reason);
@@ -216,10 +216,7 @@ class PoolKeyShorten implements Binding {
     }
     this.#taken = taken;
     this.#row = this.#rows.create(taken.key, taken.slot, this.#request);
-    if (!server.binder.tryBind(this)) {
-      supply.giveBack(taken);
-      this.#refuse(overloaded());
-    }
+    server.binder.bind(this);
     return true;
   }
 
@@ -249,12 +246,11 @@ function shardDown(cause?: unknown): Problem {
 }
 
 /** For requests that are refused before anything was done for them. */
-export function overloaded(cause?: unknown): Problem {
-  return unavailable('overloaded', 'Too many requests wait already.', 1, cause);
+export function overloaded(): Problem {
+  return unavailable('overloaded', 'Too many requests wait already.', 1);
 }
 
 function toProblem(error: unknown): unknown {
-  if (error instanceof OverloadedError) return overloaded(error);
   if (error instanceof NoKeysError)
     return unavailable('no-keys', 'There are no keys to give out just now.', 1, error);
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);

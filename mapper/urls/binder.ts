@@ -6,7 +6,6 @@ import {
   OutcomeUnknownError,
   StoreUnavailableError,
 } from '../../db/store-errors.ts';
-import { KeymillError } from '../../runtime/errors.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
 import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
@@ -14,29 +13,28 @@ import type { Breaker } from '../../runtime/breaker.ts';
 /** `taken`: the key belongs to another link already. */
 export type BindOutcome = 'bound' | 'taken';
 
-/** Thrown when too many rows wait already: nothing was tried; answer 503. */
-export class OverloadedError extends KeymillError {
-  constructor(name: string) {
-    super('OVERLOADED', `too many links wait for ${name}`);
-  }
-}
-
 export interface BinderOptions {
   readonly urlsDb: UrlsDb;
   readonly breaker: Breaker;
-  /** Most rows waiting. */
+  /** Most rows waiting: as many as the callers let be under way at once. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** A row to be bound, and who is told what became of it: one of the two, exactly once. Neither may throw, for others wait behind them. */
+/**
+ * A row to be bound. One of the two methods is called, exactly once. Neither may throw, because other rows of the same INSERT
+ * wait behind this one.
+ */
 export interface Binding {
   readonly row: LinkRow;
-  settle(outcome: BindOutcome): void;
-  /** @param error StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again), or a fault of ours */
-  fail(error: Error): void;
+  finished(outcome: BindOutcome): void;
+  /**
+   * @param error StoreUnavailableError: not bound; OutcomeUnknownError: perhaps bound, so the key must never be handed out
+   * again; anything else is a fault of ours
+   */
+  failed(error: Error): void;
 }
 
 const MAX_BATCH_ROWS = 256;
@@ -83,26 +81,21 @@ export class Binder {
     return this.#keys.isIdle;
   }
 
-  /** Takes the row of a pool key, or says false when too many wait already. */
-  tryBind(binding: Binding): boolean {
-    return this.#keys.tryAdd(binding);
+  /** Binds the row of a pool key. @throws Error when more than `queueLimit` rows wait: the caller broke its promise */
+  bind(binding: Binding): void {
+    this.#add(this.#keys, binding);
   }
 
-  /** {@link tryBind} as a promise. @throws OverloadedError (not tried), StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again) */
-  async bindKey(row: LinkRow): Promise<BindOutcome> {
-    return this.#enqueue(this.#keys, row);
-  }
-
-  /** Like {@link bindKey}, for a name the user chose. */
+  /** Binds a row whose key the user chose. @throws what {@link Binding.failed} and {@link bind} name */
   async bindAlias(row: LinkRow): Promise<BindOutcome> {
-    return this.#enqueue(this.#aliases, row);
+    return new Promise((finished, failed) => this.#add(this.#aliases, { row, finished, failed }));
   }
 
   /** The server went down: whoever still waits in front of it must not wait on. */
   failQueued(): void {
     const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
     for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
-      binding.fail(error);
+      binding.failed(error);
   }
 
   /** Resolves when nothing is waiting nor under way. */
@@ -110,20 +103,23 @@ export class Binder {
     await Promise.all([this.#keys.idle(), this.#aliases.idle()]);
   }
 
-  async #enqueue(batcher: Batcher<Binding>, row: LinkRow): Promise<BindOutcome> {
-    return new Promise((settle, fail) => {
-      if (!batcher.tryAdd({ row, settle, fail })) fail(new OverloadedError(this.#options.urlsDb.name));
-    });
+  /** The queue cannot be full: the shortener admits `queueLimit` links at a time, and one of them is this row's. */
+  #add(batcher: Batcher<Binding>, binding: Binding): void {
+    if (batcher.tryAdd(binding)) return;
+    const { urlsDb, queueLimit } = this.#options;
+    throw new Error(
+      `more than ${queueLimit} rows wait for ${urlsDb.name}: no more than that may be under way`,
+    );
   }
 
   /** @param pending is emptied, or what is left of it has failed */
   async #bindAll(pending: Binding[]): Promise<void> {
     try {
-      await this.#insertUntilSettled(pending);
+      await this.#insertUntilDecided(pending);
     } catch (error) {
       const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
       if (isStoreError || pending.length <= 1) {
-        for (const binding of pending) binding.fail(error as Error);
+        for (const binding of pending) binding.failed(error as Error);
       } else {
         // One row that the store refuses for good must fail alone.
         for (const binding of pending) await this.#bindAll([binding]);
@@ -132,7 +128,7 @@ export class Binder {
   }
 
   /** Settles and removes bindings from `pending` as they are decided; throws when the rest cannot be. */
-  async #insertUntilSettled(pending: Binding[]): Promise<void> {
+  async #insertUntilDecided(pending: Binding[]): Promise<void> {
     const { urlsDb, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
     let isUnknown = false;
@@ -146,11 +142,11 @@ export class Binder {
         );
         breaker.succeeded();
         onBatch(pending.length);
-        for (const binding of pending.splice(0)) binding.settle('bound');
+        for (const binding of pending.splice(0)) binding.finished('bound');
       } catch (error) {
         if (error instanceof DuplicateRowError) {
           breaker.succeeded();
-          const decided = await this.#settleExisting(pending);
+          const decided = await this.#decideExisting(pending);
           if (decided === 0 && ++contradictions >= MAX_CONTRADICTIONS) {
             throw new StoreUnavailableError(urlsDb.name, 'it contradicts itself about a key', error);
           }
@@ -175,7 +171,7 @@ export class Binder {
   }
 
   /** Reads the rows that stand already, on the primary. @returns how many of `pending` that decided */
-  async #settleExisting(pending: Binding[]): Promise<number> {
+  async #decideExisting(pending: Binding[]): Promise<number> {
     const { urlsDb, onBatch } = this.#options;
     const stored = await urlsDb.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
@@ -191,7 +187,7 @@ export class Binder {
       else {
         decided += 1;
         if (isMine) mine += 1;
-        binding.settle(isMine ? 'bound' : 'taken');
+        binding.finished(isMine ? 'bound' : 'taken');
       }
       seen.add(key);
     }
