@@ -154,7 +154,8 @@ class PoolKeyShorten implements Binding {
     const { supply, servers, now } = this.#options;
     let taken: TakenKey | undefined;
     do {
-      if (!servers.isAnyUp) {
+      const next = servers.nextToBind;
+      if (next === 'none') {
         this.#refuse(shardDown());
         return;
       }
@@ -162,7 +163,7 @@ class PoolKeyShorten implements Binding {
         this.#refuse(unavailable('no-key', 'No free key could be bound in time.'));
         return;
       }
-      taken = supply.tryDraw(servers.nextToBind);
+      taken = supply.tryDraw(next === 'any' ? undefined : next);
       if (taken === undefined) {
         void this.#awaitKey();
         return;
@@ -209,6 +210,8 @@ class PoolKeyShorten implements Binding {
   #bind(taken: TakenKey): boolean {
     const { supply } = this.#options;
     const { server } = taken;
+    // The breaker is asked once for a row that has its key: nothing is awaited from here to the queue, a breaker that
+    // opens later fails what is queued, and the binder asks again for each INSERT.
     if (!server.isUp) {
       // Never pushed back: the keys of the slots that are down would come to fill the pools.
       supply.dropped(taken, 'slot_down');

@@ -134,6 +134,7 @@ export class Binder {
     let isUnknown = false;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
+      // Asked for each INSERT, not for each row: since the last attempt the server may have gone down.
       if (!breaker.isClosed && !isUnknown) throw new StoreUnavailableError(urlsDb.name, 'it is down');
       try {
         await urlsDb.insert(

@@ -20,30 +20,32 @@ export class UrlsServers {
     return this.all.flatMap(({ replicas }) => replicas);
   }
 
-  get isAnyUp(): boolean {
-    for (const server of this.all) if (server.isUp) return true;
-    return false;
-  }
-
   /** Whether any redirect can be served: for that, a replica will do. */
   get isAnyReadable(): boolean {
-    return this.isAnyUp || this.replicas.some(({ isUp }) => isUp);
+    return [...this.all, ...this.replicas].some(({ isUp }) => isUp);
   }
 
   /**
-   * Where a new row would be bound soonest and in the best company: by the INSERT that is about to leave, or else by a server that has
-   * none under way. Undefined when all are busy. And when one is down: or the keys of its slots would be left over, and become the
-   * whole reserve.
+   * The server that would bind a new row soonest: the one whose INSERT is about to leave, or else one that has none under way.
+   *
+   * `'any'`: all are busy, or one of them is down. If a server that is down were passed over, its keys would be left in the
+   * reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
+   *
+   * One pass answers all of this, so that a row on its way asks no breaker twice before it has a key.
    */
-  get nextToBind(): UrlsServer | undefined {
+  get nextToBind(): UrlsServer | 'any' | 'none' {
     let gathering: UrlsServer | undefined;
     let idle: UrlsServer | undefined;
+    let up = 0;
     for (const server of this.all) {
-      if (!server.isUp) return undefined;
+      if (!server.isUp) continue;
+      up += 1;
       if (server.binder.isGathering) gathering ??= server;
       else if (server.binder.isIdle) idle ??= server;
     }
-    return gathering ?? idle;
+    if (up === 0) return 'none';
+    if (up < this.all.length) return 'any';
+    return gathering ?? idle ?? 'any';
   }
 
   for(key: string): UrlsServer {
