@@ -7,7 +7,10 @@ import type { Log } from '../runtime/log.ts';
 import { ProcessGroup } from './processes/process-group.ts';
 import { openSurface } from './surface.ts';
 
-/** The whole of a mapper's parent process, when it has several: it keeps them running and speaks for them. */
+/**
+ * The parent process of a mapper with several processes: keeps them running and answers on the admin port for
+ * all.
+ */
 export async function startProcesses(config: MapperConfig, scope: Scope, log: Log): Promise<void> {
   const { id, processes } = config;
   const port = await findPort(config.http);
@@ -21,12 +24,12 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     log,
     onHopeless: (error) => failed.reject(error),
   });
-  // Released last: until the last process is gone, its keys must be told.
-  const surfaces = scope.use('surface', new AsyncDisposableStack());
+  // Released last: its keys can be asked for until the last process has ended.
+  const presences = scope.use('presence', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
   const serving = await Promise.race([group.serving(), failed.promise, aborted(scope.signal)]);
   if (serving === undefined) return;
-  const surface = surfaces.use(
+  const presence = presences.use(
     await openSurface({
       config,
       publicUrl: serving.publicUrl,
@@ -37,12 +40,15 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     }),
   );
   log.info(
-    { url: serving.url, publicUrl: serving.publicUrl, admin: surface.adminUrl, processes },
+    { url: serving.url, publicUrl: serving.publicUrl, admin: presence.adminUrl, processes },
     'mapper serves',
   );
 }
 
-/** Whether the system lets several processes listen on one port and deals connections out; macOS and Windows do not. */
+/**
+ * Whether the system lets several processes listen on one port and distributes connections; macOS and Windows
+ * do not.
+ */
 export async function canSharePort(): Promise<boolean> {
   const probe = createServer();
   try {
@@ -57,8 +63,8 @@ export async function canSharePort(): Promise<boolean> {
 }
 
 /**
- * The port to share, free until now. Sharing it is a thing among these processes only: without this look, a second mapper on the
- * same port would be no error, and would get half of the first one's requests.
+ * The port to share, checked to be free. Only the processes of one mapper may share it: without this check a
+ * second mapper could start on the same port, and would get half of the first one's requests.
  * @throws when it is taken
  */
 async function findPort({ host, port }: ListenConfig): Promise<number> {

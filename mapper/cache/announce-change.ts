@@ -3,7 +3,7 @@ import type { Pool } from '../../db/redis/pool.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import type { SharedCache } from './shared-cache.ts';
 
-/** Makes it known that the link of `key` has changed. Takes 500 ms at most; never rejects. */
+/** Announces that the link of `key` has changed. Takes 500 ms at most; never rejects. */
 export type AnnounceChange = (key: string) => Promise<void>;
 
 export interface AnnounceChangeOptions {
@@ -14,10 +14,12 @@ export interface AnnounceChangeOptions {
 const PUBLISH_TIMEOUT_MS = 500;
 
 /**
- * How a change reaches the caches of all mappers: the shared cache forgets the key, and every healthy pool's shard publishes it.
+ * How a change reaches the caches of all mappers: the shared cache forgets the key, and every healthy pool's
+ * shard publishes it.
  *
- * Each mapper listens to all shards, so one that publishes is enough. Both steps run at the same time, because a cache shard may
- * hang: a mapper that receives the key makes the shard forget it too, before it reads the key from that shard again.
+ * Each mapper listens to all shards, so one that publishes is enough. Both steps run at the same time,
+ * because a cache shard may hang: a mapper that receives the key makes the shard forget it too, before it
+ * reads the key from that shard again.
  */
 export function createAnnounceChange({ pools, shared }: AnnounceChangeOptions): AnnounceChange {
   const publish = async (key: string): Promise<void> => {

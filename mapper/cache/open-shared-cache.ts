@@ -6,10 +6,13 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { CACHE_SHARD_BREAKER } from '../breakers.ts';
 import { SharedCache } from './shared-cache.ts';
 
-/** How long starting waits for shards that do not answer. */
+/** How long the start waits for shards that do not answer. */
 const FIRST_ANSWER_MS = 500;
 
-/** The cache shards of the configuration, connected if they can be; closed with `stack`; undefined when there are none. */
+/**
+ * Opens the cache shards of the configuration and waits shortly for their connections; `stack` closes them.
+ * @returns undefined when none are configured
+ */
 export async function openSharedCache(
   { cache: { shards = [], ttlMs } }: Pick<MapperConfig, 'cache'>,
   log: Log,

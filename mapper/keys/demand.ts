@@ -3,10 +3,11 @@ const IDLE_RESERVE = 8;
 const WINDOW_MS = 1_000;
 
 /**
- * How many keys to hold ready: as many as were drawn in the present second or in the one before it, whichever is more.
+ * How many keys to hold ready: as many as were drawn in the present second or in the one before it, whichever
+ * is more.
  *
- * Policy only: it takes no key and reads no clock. A window begins with the first draw after the last one is over, so there
- * is no timer, and the target falls only when keys are drawn again.
+ * Policy only: it takes no key and reads no clock. A window begins with the first draw after the one before
+ * is over. So there is no timer, and the target falls only when keys are drawn again.
  */
 export class Demand {
   readonly #maxReserve: number;

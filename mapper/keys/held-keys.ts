@@ -6,9 +6,9 @@ import type { TakenKey } from './taken-key.ts';
 import type { WatchedPool } from './watched-pool.ts';
 
 /**
- * Why a key was given up. `malformed`: it has not the shape of a key; `duplicate`: it is bound already; `slot_down`: its urls
- * server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held for longer than a mapper may hold a key;
- * `not_returned`: Redis did not take it back.
+ * Why a key was dropped. `malformed`: the text is not a key; `duplicate`: it is bound already; `slot_down`:
+ * its urls server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held for longer
+ * than a mapper may hold a key; `not_returned`: Redis did not take it back.
  */
 export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 
@@ -40,7 +40,10 @@ export class HeldKeys {
     return Array.from(this.#held, ({ key }) => key);
   }
 
-  /** Holds what a take returned, except for texts that are no key: a link under such a text could never be followed. */
+  /**
+   * Holds what a take returned, except for texts that are no key: a link under such a text could never be
+   * followed.
+   */
   hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
     const { now, onDropped, log } = this.#options;
     const takenAtMs = now();
@@ -64,7 +67,9 @@ export class HeldKeys {
     if (taken.length > 0) this.#options.onDropped(taken.length, reason);
   }
 
-  /** Returns keys to the heads of their pools, or drops them where Redis does not take them. Never rejects. */
+  /**
+   * Returns keys to the heads of their pools, or drops them where Redis does not take them. Never rejects.
+   */
   async putBack(unused: readonly TakenKey[]): Promise<void> {
     const byPool = Map.groupBy(unused, ({ from }) => from);
     await Promise.all(

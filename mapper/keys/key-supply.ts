@@ -1,13 +1,13 @@
-import type { TakenKey } from './taken-key.ts';
 import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
 import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
-import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import { Reserve } from './reserve.ts';
+import type { TakenKey } from './taken-key.ts';
+import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
-/** Thrown when no healthy pool had a key. Nothing to wait for: answer 503. */
+/** Thrown when no healthy pool had a key. Waiting would not help: answer 503. */
 export class NoKeysError extends KeymillError {
   constructor() {
     super('NO_KEYS', 'no key pool has a key to give');
@@ -16,9 +16,9 @@ export class NoKeysError extends KeymillError {
 
 export interface KeySupplyOptions extends HeldKeysOptions {
   readonly pools: readonly WatchedPool[];
-  /** Most keys held ready. How many really are follows the demand. */
+  /** Most keys held ready; {@link Demand} decides how many are. */
   readonly reserve: number;
-  /** Which of these keys are bound already, read in one go; keys whose urls server is down count as free. */
+  /** Reads which of these keys are bound already. Keys whose urls server is down count as free. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
@@ -27,18 +27,19 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** Long enough for a busy machine; while a Redis hangs only one take pays it, for then the pool counts as away. */
+/**
+ * Long enough for a busy machine. While a Redis hangs only one take waits so long: after it the pool counts
+ * as down.
+ */
 const TAKE_TIMEOUT_MS = 500;
-/** All takes on behalf of the requests that wait now. */
+/** All takes for the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
-/** Taken at once from a suspect pool, to get past its bound keys. */
+/** Taken in one go from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
 
 /**
- * Keys for requests, with as little of Redis as can be: concurrent requests share one take, and a reserve as large as the demand
- * of the last second (bounded) is topped up in the background, so that a Redis hiccup is not felt.
- *
- * Every key taken stays in `held` until it is bound, dropped or back in its pool: what the audit is told is complete.
+ * Keys for requests, with few calls to Redis: concurrent requests share one take, and a reserve that follows
+ * the demand is refilled in the background, so that requests do not notice a short pause of Redis.
  */
 export class KeySupply {
   readonly #options: KeySupplyOptions;
@@ -55,7 +56,7 @@ export class KeySupply {
     this.#demand = new Demand(options.reserve);
   }
 
-  /** Every key taken and not yet settled. */
+  /** Every key in this mapper's hands. */
   heldKeys(): string[] {
     return this.#held.keys();
   }
@@ -65,18 +66,21 @@ export class KeySupply {
   }
 
   /**
-   * A key for one request, if there is one in reserve; release it with {@link bound}, {@link dropped} or {@link duplicate}.
-   * @param wanted the server on which the link had best lie; when there is no key of its, one is given of which there are most
+   * A key from the reserve for one request. The caller releases it by {@link bound}, {@link dropped} or
+   * {@link duplicate}.
+   * @param preferred server of the link. If the reserve has no key for it, takes one for the server with the
+   * most keys
+   * @returns undefined when the reserve is empty, or others wait already
    */
-  tryDraw(wanted?: UrlsServer): TakenKey | undefined {
-    const taken = this.#waiters.length === 0 ? this.#reserve.take(wanted) : undefined;
+  tryDraw(preferred?: UrlsServer): TakenKey | undefined {
+    const taken = this.#waiters.length === 0 ? this.#reserve.take(preferred) : undefined;
     if (taken === undefined) return undefined;
     this.#demand.countDraw(this.#options.now());
     if (this.#reserve.size <= this.#demand.target / 2) this.#refill();
     return taken;
   }
 
-  /** {@link tryDraw}, or waits for the next take. @throws NoKeysError */
+  /** A key from the reserve, or else from the next take. @throws NoKeysError */
   async draw(): Promise<TakenKey> {
     const taken = this.tryDraw();
     if (taken !== undefined) return taken;
@@ -96,7 +100,10 @@ export class KeySupply {
     this.#held.drop([taken], reason);
   }
 
-  /** The key turned out to be bound: whatever else came from that pool is checked before use, and the pool is drawn from last. */
+  /**
+   * The key is bound already. All other keys of that pool are checked before use, and the pool is drawn from
+   * last.
+   */
   duplicate(taken: TakenKey): void {
     const { from } = taken;
     if (!from.isSuspect) {
@@ -118,9 +125,11 @@ export class KeySupply {
   }
 
   /**
-   * Returns keys that were not needed for `maxAgeMs`. A mapper that the audit cannot see (cut off, stopped) then holds none
-   * for as long as the quarantine, after which they would be recycled. Keys twice as old are given up instead: this process
-   * has been stopped, and they may have been recycled.
+   * Returns keys that were not needed for `maxAgeMs`, which is less than the quarantine: a key that no store
+   * has is recycled after the quarantine, and the audit cannot ask a mapper that is cut off or stopped.
+   *
+   * Keys twice as old are dropped instead. This process must have been stopped, and they may have been
+   * recycled meanwhile.
    */
   async returnOlderThan(maxAgeMs: number): Promise<void> {
     const now = this.#options.now();
@@ -135,7 +144,10 @@ export class KeySupply {
     await this.#held.putBack(old.filter((taken) => !outdated.includes(taken)));
   }
 
-  /** Returns the reserve to the heads of its pools. Call when no request is under way any more; later arrivals go back at once. */
+  /**
+   * Returns the reserve to its pools. Call when no request is under way; keys that arrive later are returned
+   * immediately.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#rejectWaiters();
@@ -153,44 +165,44 @@ export class KeySupply {
       });
   }
 
-  /** Takes from one pool after another until nobody waits; then, or when every pool has been tried, it is over. */
+  /** Takes from one pool after another until no request waits or every pool has been tried. */
   async #takeRound(): Promise<void> {
-    // Whoever asks in this turn of the event loop is served by the same take.
+    // All requests of this turn of the event loop share the take.
     await setImmediate();
     const deadlineMs = this.#options.now() + ROUND_TIMEOUT_MS;
     const tried = new Set<WatchedPool>();
     for (;;) {
-      const view = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
-      if (view === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
-      const wasExhausted = await this.#takeFrom(view);
-      if (wasExhausted) tried.add(view);
+      const next = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
+      if (next === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
+      const wasExhausted = await this.#takeFrom(next);
+      if (wasExhausted) tried.add(next);
       if (this.#waiters.length === 0) return;
     }
     this.#rejectWaiters();
   }
 
-  /** @returns whether the pool has nothing more to give just now */
-  async #takeFrom(view: WatchedPool): Promise<boolean> {
-    const wanted = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
-    const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
+  /** @returns whether the pool has nothing more to give now */
+  async #takeFrom(from: WatchedPool): Promise<boolean> {
+    const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
+    const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
     try {
-      const { keys, level } = await view.pool.take(count, { timeoutMs: TAKE_TIMEOUT_MS });
-      view.answered(level);
-      let taken = this.#held.hold(view, keys);
-      if (view.isSuspect) {
+      const { keys, level } = await from.pool.take(count, { timeoutMs: TAKE_TIMEOUT_MS });
+      from.answered(level);
+      let taken = this.#held.hold(from, keys);
+      if (from.isSuspect) {
         taken = await this.#withoutBound(taken);
-        if (keys.length > 0 && taken.length === keys.length) view.clear();
+        if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
       this.#accept(taken);
       return keys.length < count;
     } catch (error) {
-      view.failed();
-      this.#options.log.debug({ error, pool: view.name }, 'take failed');
+      from.failed();
+      this.#options.log.debug({ error, pool: from.name }, 'take failed');
       return true;
     }
   }
 
-  /** To those who wait, the rest to the reserve. */
+  /** Gives keys to the requests that wait; the rest goes to the reserve. */
   #accept(taken: readonly TakenKey[]): void {
     for (const one of taken) {
       const waiter = this.#waiters.shift();
@@ -209,7 +221,7 @@ export class KeySupply {
       );
       return taken.filter(({ key }) => !bound.has(key));
     } catch (error) {
-      // Unchecked keys are still safe to try: the primary key refuses the bound ones.
+      // Trying unchecked keys is safe: the primary key of `urls` refuses the bound ones.
       this.#options.log.warn({ error }, 'suspect keys could not be checked');
       return [...taken];
     }

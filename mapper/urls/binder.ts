@@ -16,7 +16,7 @@ export type BindOutcome = 'bound' | 'taken';
 export interface BinderOptions {
   readonly urlsDb: UrlsDb;
   readonly breaker: Breaker;
-  /** Most rows waiting: as many as the callers let be under way at once. */
+  /** Most rows waiting: as many links as the callers let be under way at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Monotonic milliseconds. */
@@ -24,38 +24,43 @@ export interface BinderOptions {
 }
 
 /**
- * A row to be bound. One of the two methods is called, exactly once. Neither may throw, because other rows of the same INSERT
- * wait behind this one.
+ * A row to be bound. One of the two methods is called, exactly once. Neither may throw, because other rows of
+ * the same INSERT wait behind this one.
  */
 export interface Binding {
   readonly row: LinkRow;
   finished(outcome: BindOutcome): void;
   /**
-   * @param error StoreUnavailableError: not bound; OutcomeUnknownError: perhaps bound, so the key must never be handed out
-   * again; anything else is a fault of ours
+   * @param error StoreUnavailableError: not bound; OutcomeUnknownError: perhaps bound, so the key must never
+   * be handed out again; anything else is a fault of ours
    */
   failed(error: Error): void;
 }
 
 const MAX_BATCH_ROWS = 256;
-/** More than one multi-row INSERT at a time makes the batches smaller and the locks meet. */
-const KEY_LANES = 1;
-const ALIAS_LANES = 3;
+/** More than one multi-row INSERT at a time makes the batches smaller, and their locks collide. */
+const KEY_INSERTS_IN_FLIGHT = 1;
+const ALIAS_INSERTS_IN_FLIGHT = 3;
 /** Deadline of one INSERT: a healthy server commits in milliseconds. */
 const INSERT_TIMEOUT_MS = 1_500;
-/** How long an unknown outcome is pursued before the request is told that it failed. */
+/** How long an unknown outcome is pursued before the request fails. */
 const RESOLVE_MS = 2_500;
 const REPEAT = { baseMs: 20, maxMs: 250 };
-/** A key that is a duplicate to INSERT and absent to SELECT this often belongs to a transaction that does not end. */
+/**
+ * A key that is so often a duplicate for INSERT and absent for SELECT belongs to a transaction that hangs.
+ */
 const MAX_CONTRADICTIONS = 5;
 
 /**
- * Binds keys to links on one urls server: concurrent requests share one multi-row INSERT, the next leaves when the last one returns.
- * Resolves only after commit, and only for a row that is in the table with this row's request id.
+ * Binds keys to links on one urls server. Concurrent requests share one multi-row INSERT; the next leaves
+ * when the last one returns. A row is `'bound'` only after the commit, and only when the table has it with
+ * this row's request id.
  *
- * - Duplicate: nothing of the INSERT was written. The rows are read: ours by request id are bound, others' are taken, the rest are inserted again.
- * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or proves a duplicate, then as above.
- * - Aliases collide by nature, so each goes in a statement of its own and never sends a batch of keys back.
+ * - Duplicate: nothing of the INSERT was written. The rows are read. A key with our request id is bound, a
+ *   key with another one is taken, and the rest are inserted again.
+ * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or turns out to
+ *   be a duplicate.
+ * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
  */
 export class Binder {
   readonly #options: BinderOptions;
@@ -67,21 +72,29 @@ export class Binder {
     const run = (bindings: Binding[], returned: () => void): void =>
       void this.#bindAll(bindings).finally(returned);
     const maxQueued = options.queueLimit;
-    this.#keys = new Batcher({ maxBatch: MAX_BATCH_ROWS, maxInFlight: KEY_LANES, maxQueued, run });
-    this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });
+    this.#keys = new Batcher({
+      maxBatch: MAX_BATCH_ROWS,
+      maxInFlight: KEY_INSERTS_IN_FLIGHT,
+      maxQueued,
+      run,
+    });
+    this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_INSERTS_IN_FLIGHT, maxQueued, run });
   }
 
-  /** Whether the row of a pool key would go with an INSERT that is about to leave. */
+  /** Whether the row of a pool key would leave with an INSERT that is being gathered. */
   get isGathering(): boolean {
     return this.#keys.isGathering;
   }
 
-  /** Whether no INSERT of pool keys is under way or about to leave. */
+  /** Whether no INSERT of pool keys is under way or being gathered. */
   get isIdle(): boolean {
     return this.#keys.isIdle;
   }
 
-  /** Binds the row of a pool key. @throws Error when more than `queueLimit` rows wait: the caller broke its promise */
+  /**
+   * Binds the row of a pool key.
+   * @throws Error when more than `queueLimit` rows wait: the caller broke its promise
+   */
   bind(binding: Binding): void {
     this.#add(this.#keys, binding);
   }
@@ -91,19 +104,19 @@ export class Binder {
     return new Promise((finished, failed) => this.#add(this.#aliases, { row, finished, failed }));
   }
 
-  /** The server went down: whoever still waits in front of it must not wait on. */
+  /** The server went down: fails every row that has not been sent. */
   failQueued(): void {
     const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
     for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
       binding.failed(error);
   }
 
-  /** Resolves when nothing is waiting nor under way. */
+  /** Resolves when no row waits or is under way. */
   async idle(): Promise<void> {
     await Promise.all([this.#keys.idle(), this.#aliases.idle()]);
   }
 
-  /** The queue cannot be full: the shortener admits `queueLimit` links at a time, and one of them is this row's. */
+  /** The queue cannot be full: the shortener admits `queueLimit` links at a time, this row's included. */
   #add(batcher: Batcher<Binding>, binding: Binding): void {
     if (batcher.tryAdd(binding)) return;
     const { urlsDb, queueLimit } = this.#options;
@@ -112,7 +125,7 @@ export class Binder {
     );
   }
 
-  /** @param pending is emptied, or what is left of it has failed */
+  /** @param pending emptied, or the rows left in it have failed */
   async #bindAll(pending: Binding[]): Promise<void> {
     try {
       await this.#insertUntilDecided(pending);
@@ -121,13 +134,16 @@ export class Binder {
       if (isStoreError || pending.length <= 1) {
         for (const binding of pending) binding.failed(error as Error);
       } else {
-        // One row that the store refuses for good must fail alone.
+        // A row that the store refuses for good must fail alone.
         for (const binding of pending) await this.#bindAll([binding]);
       }
     }
   }
 
-  /** Settles and removes bindings from `pending` as they are decided; throws when the rest cannot be. */
+  /**
+   * Finishes and removes bindings from `pending` as they are decided.
+   * @throws when the rest cannot be decided
+   */
   async #insertUntilDecided(pending: Binding[]): Promise<void> {
     const { urlsDb, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
@@ -162,7 +178,7 @@ export class Binder {
           await pause(delayFor(attempt, REPEAT));
         } else {
           if (error instanceof StoreUnavailableError) breaker.failed();
-          // Its tables are gone: as good as down, until the poll finds it whole again.
+          // Its tables are gone: it counts as down until the poll finds them again.
           if (error instanceof MismatchError)
             throw new StoreUnavailableError(urlsDb.name, error.message, error);
           throw error;
@@ -171,7 +187,7 @@ export class Binder {
     }
   }
 
-  /** Reads the rows that stand already, on the primary. @returns how many of `pending` that decided */
+  /** Reads the rows that exist, on the primary. @returns how many of `pending` this decided */
   async #decideExisting(pending: Binding[]): Promise<number> {
     const { urlsDb, onBatch } = this.#options;
     const stored = await urlsDb.find(pending.map(({ row }) => row.key));
@@ -183,7 +199,8 @@ export class Binder {
       const { key, requestId } = binding.row;
       const owner = ownerOf.get(key);
       const isMine = owner === requestId;
-      // The same key twice in one batch (drawn from two pools after a restore) collides with itself for ever: the first one has it.
+      // The same key twice in one batch (from two pools, after a restore) would collide with itself for ever:
+      // the first gets it.
       if (owner === undefined && !seen.has(key)) pending.push(binding);
       else {
         decided += 1;

@@ -20,16 +20,17 @@ export class UrlsServers {
     return this.all.flatMap(({ replicas }) => replicas);
   }
 
-  /** Whether any redirect can be served: for that, a replica will do. */
+  /** Whether any redirect can be served; a replica is enough for that. */
   get isAnyReadable(): boolean {
     return [...this.all, ...this.replicas].some(({ isUp }) => isUp);
   }
 
   /**
-   * The server that would bind a new row soonest: the one whose INSERT is about to leave, or else one that has none under way.
+   * The server that would bind a new row soonest: the one whose INSERT is about to leave, or else one that
+   * has none under way.
    *
-   * `'any'`: all are busy, or one of them is down. If a server that is down were passed over, its keys would be left in the
-   * reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
+   * `'any'`: all are busy, or one of them is down. If a server that is down were passed over, its keys would
+   * be left in the reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
    *
    * One pass answers all of this, so that a row on its way asks no breaker twice before it has a key.
    */
@@ -57,7 +58,7 @@ export class UrlsServers {
     return this.#bySlot[slot] as UrlsServer;
   }
 
-  /** Which of `keys` are bound: one read per server, all at once. */
+  /** Which of `keys` are bound: one read per server, all at the same time. */
   async findBound(keys: readonly string[]): Promise<ReadonlySet<string>> {
     const byServer = Map.groupBy(keys, (key) => this.for(key));
     const found = await Promise.all(Array.from(byServer, async ([server, group]) => server.existing(group)));

@@ -136,14 +136,14 @@ describe('the key supply', () => {
     expect((await supply.draw()).from.name).to.equal('redis-2');
   });
 
-  it('shares one take between all who ask at once', async () => {
+  it('shares one take between all requests of one moment', async () => {
     await fill(0, randomKeys(500));
     const taken = await drawAll(200);
     expect(new Set(taken.map(({ key }) => key)).size).to.equal(200);
     expect(takes).to.have.length(1);
   });
 
-  it('tops the reserve up in the background, no further than its bound', async () => {
+  it('refills the reserve in the background, no further than its bound', async () => {
     await fill(0, randomKeys(500));
     for (let draw = 0; draw < 100; draw += 1) supply.bound(await supply.draw());
     await until('the reserve', async () => (await content(0)).length === 500 - 100 - supply.reserveSize);
@@ -151,7 +151,7 @@ describe('the key supply', () => {
     expect(takes.length).to.be.lessThan(40);
   });
 
-  it('gives a key of the server that is wanted, in the order they came, and of the one with most when there is none', async () => {
+  it('gives a key for the preferred server, in the order they came, or else for the server with the most keys', async () => {
     const [low1 = '', low2 = '', low3 = '', low4 = ''] = keysOn(lower, 4);
     const [high1 = '', high2 = ''] = keysOn(upper, 2);
     await fill(0, [low1, low2, high1, low3, high2, low4]);
@@ -168,7 +168,7 @@ describe('the key supply', () => {
     expect(supply.tryDraw(lower)).to.equal(undefined);
   });
 
-  it('says at once that there are no keys', async () => {
+  it('reports immediately that there are no keys', async () => {
     const startedAt = monotonicMs();
     const outcome = await supply.draw().catch((error: unknown) => error);
     expect(outcome).to.be.instanceOf(NoKeysError);
@@ -181,7 +181,7 @@ describe('the key supply', () => {
     expect((await supply.draw()).key).to.equal('abcdefgh');
   });
 
-  it('goes on to the next pool when one runs out', async () => {
+  it('continues with the next pool when one runs out', async () => {
     await fill(0, randomKeys(5));
     await fill(1, randomKeys(4));
     const taken = await drawAll(9);
@@ -202,7 +202,7 @@ describe('the key supply', () => {
     );
   });
 
-  it('stops asking a Redis that hangs, until a poll finds it well', async () => {
+  it('stops asking a Redis that hangs, until a poll succeeds', async () => {
     await fill(0, randomKeys(50));
     await fill(1, randomKeys(50));
     redisAt(0).proxy.silence();
@@ -216,7 +216,7 @@ describe('the key supply', () => {
     });
   });
 
-  it('names every key it holds: in reserve, drawn, and being checked', async () => {
+  it('lists every key it holds: in the reserve, drawn, and being checked', async () => {
     await fill(0, randomKeys(100));
     const taken = await drawAll(10);
     await until('the reserve', () => supply.reserveSize > 0);
@@ -226,7 +226,7 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.have.length(supply.reserveSize);
   });
 
-  it('returns the reserve to the head, those of each server in order, when closed', async () => {
+  it('returns the reserve to the head of the pool when closed, the keys of each server in order', async () => {
     const onLower = keysOn(lower, 50);
     const onUpper = keysOn(upper, 50);
     const keys = onLower.flatMap((key, index) => [key, onUpper[index] ?? '']);
@@ -248,7 +248,7 @@ describe('the key supply', () => {
     expect(await supply.draw().catch((error: unknown) => error)).to.be.instanceOf(NoKeysError);
   });
 
-  it('returns what was not needed for long, and goes on serving', async () => {
+  it('returns keys that were not needed for long, and goes on serving', async () => {
     const keys = keysOn(lower, 100);
     await fill(0, keys);
     const taken = await supply.draw();
@@ -264,7 +264,7 @@ describe('the key supply', () => {
     expect((await supply.draw()).key).to.equal(keys[1]);
   });
 
-  it('gives up what it has held for longer than any mapper may', async () => {
+  it('drops keys that it has held for longer than a mapper may', async () => {
     await fill(0, randomKeys(100));
     supply.bound(await supply.draw());
     await until('the reserve', () => supply.reserveSize > 0);
@@ -275,7 +275,7 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.deep.equal([]);
   });
 
-  it('counts as dropped what a Redis that is down cannot take back', async () => {
+  it('counts keys as dropped that a Redis that is down cannot take back', async () => {
     await fill(0, randomKeys(100));
     const taken = await supply.draw();
     supply.bound(taken);
@@ -302,7 +302,7 @@ describe('the key supply', () => {
     expect((await supply.draw()).from.name).to.equal('redis-2');
   });
 
-  it('reads its way through a pool full of bound keys before any request sees one', async () => {
+  it('gets past a pool full of bound keys before any request sees one', async () => {
     const stale = randomKeys(2_000);
     await fill(0, stale);
     for (const key of stale.slice(0, 1_900)) bound.add(key);
@@ -312,7 +312,7 @@ describe('the key supply', () => {
     expect(dropped['duplicate']).to.equal(1_900);
   });
 
-  it('drops what is no key, and goes on', async () => {
+  it('drops texts that are no keys, and goes on', async () => {
     await fill(0, ['short', 'much-too-long', 'sp ace!!', 'SETTINGS', 'abcdefgh', 'ijklmnop']);
     const taken = [await supply.draw(), await supply.draw()];
     expect(taken.map(({ key }) => key)).to.deep.equal(['abcdefgh', 'ijklmnop']);
