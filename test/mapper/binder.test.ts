@@ -120,7 +120,7 @@ describe('the binder', () => {
     expect((await direct.find([key]))[0]?.originalUrl).to.equal('https://example.com/first');
   });
 
-  it('gives a key that an alias spells to whoever is first, as an alias or as a key', async () => {
+  it('gives a key that is also asked for as an alias to the first of the two', async () => {
     for (const key of randomKeys(10)) {
       const outcomes = await Promise.all([binder.bindAlias(row(key)), bindKey(row(key))]);
       expect(outcomes.toSorted()).to.deep.equal(['bound', 'taken']);
@@ -165,7 +165,7 @@ describe('the binder', () => {
     expect((await direct.existing(keys)).size).to.equal(30);
   });
 
-  it('gives up in bounded time when the server hangs, and fails what waits behind at once when it is told so', async () => {
+  it('gives up in bounded time when the server hangs; failQueued fails all waiting rows immediately', async () => {
     server.proxy.silence();
     const startedAt = monotonicMs();
     const leading = bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
