@@ -1,18 +1,13 @@
 import { expect } from 'chai';
-import { Redis } from 'ioredis';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { Breaker } from '../../runtime/breaker.ts';
 import type { DropReason } from '../../mapper/keys/held-keys.ts';
 import { KeySupply, NoKeysError } from '../../mapper/keys/key-supply.ts';
 import { type TakenKey } from '../../mapper/keys/taken-key.ts';
-import { WatchedPool } from '../../mapper/keys/watched-pool.ts';
 import type { UrlsServer } from '../../mapper/urls/urls-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
-import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
-import { viaProxy, type Proxied } from './faulty.ts';
+import { openTestPools, type TestPool } from './test-pools.ts';
 import { randomKeys } from './world.ts';
 
 /** The supply compares servers and does nothing else with them. */
@@ -31,9 +26,7 @@ function keysOn(server: UrlsServer, count: number): string[] {
 }
 
 describe('the key supply', () => {
-  let servers: (Proxied & { client: Redis })[];
-  let pools: Pool[];
-  let views: WatchedPool[];
+  let pools: TestPool[];
   let supply: KeySupply;
   let takes: string[];
   let bound: Set<string>;
@@ -43,53 +36,18 @@ describe('the key supply', () => {
   let aheadMs: number;
 
   beforeEach(async () => {
-    servers = await Promise.all(
-      (await testRedis(3)).map(async (server) => ({
-        ...(await viaProxy(server)),
-        client: new Redis(server.url),
-      })),
-    );
     takes = [];
     bound = new Set();
     checks = [];
     dropped = {};
     aheadMs = 0;
-    pools = servers.map(({ name, url }, index) => {
-      const pool = openPool({
-        name,
-        url,
-        log,
-        onLateKeys: (keys) => supply.receiveLate(viewAt(index), keys),
-      });
-      const take = pool.take.bind(pool);
-      pool.take = async (...args) => {
-        takes.push(name);
-        return take(...args);
-      };
-      return pool;
+    pools = await openTestPools(3, {
+      onTake: (name) => takes.push(name),
+      onLateKeys: (from, keys) => supply.receiveLate(from, keys),
     });
-    views = pools.map((pool) => {
-      const breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
-      return new WatchedPool(pool, breaker, monotonicMs);
-    });
-    supply = createSupply(8);
-    for (const pool of pools) expect(await pool.whenConnected(5_000)).to.equal(true);
-  });
-
-  afterEach(async () => {
-    for (const { proxy } of servers) proxy.heal();
-    await supply.close();
-    for (const pool of pools) await pool[Symbol.asyncDispose]();
-    for (const { client, proxy } of servers) {
-      client.disconnect();
-      await proxy.stop();
-    }
-  });
-
-  function createSupply(reserve: number): KeySupply {
-    return new KeySupply({
-      pools: views,
-      reserve,
+    supply = new KeySupply({
+      pools: pools.map(({ watched }) => watched),
+      reserve: 8,
       keyLength: 8,
       serverAt,
       findBound: async (keys) => {
@@ -102,27 +60,27 @@ describe('the key supply', () => {
       now: () => monotonicMs() + aheadMs,
       log,
     });
-  }
+  });
 
-  function viewAt(index: number): WatchedPool {
-    const view = views[index];
-    if (view === undefined) throw new Error(`no pool ${index}`);
-    return view;
-  }
+  afterEach(async () => {
+    for (const { proxy } of pools) proxy.heal();
+    await supply.close();
+    for (const pool of pools) await pool[Symbol.asyncDispose]();
+  });
 
-  function redisAt(index: number): Proxied & { client: Redis } {
-    const server = servers[index];
-    if (server === undefined) throw new Error(`no Redis ${index}`);
-    return server;
+  function poolAt(index: number): TestPool {
+    const pool = pools[index];
+    if (pool === undefined) throw new Error(`no pool ${index}`);
+    return pool;
   }
 
   async function fill(index: number, keys: readonly string[]): Promise<void> {
-    await redisAt(index).client.rpush('keys:available', ...keys);
-    await viewAt(index).poll(500);
+    await poolAt(index).client.rpush('keys:available', ...keys);
+    await poolAt(index).watched.poll(500);
   }
 
   async function content(index: number): Promise<string[]> {
-    return redisAt(index).client.lrange('keys:available', 0, -1);
+    return poolAt(index).client.lrange('keys:available', 0, -1);
   }
 
   async function drawAll(count: number): Promise<TakenKey[]> {
@@ -151,21 +109,15 @@ describe('the key supply', () => {
     expect(takes.length).to.be.lessThan(40);
   });
 
-  it('gives a key for the preferred server, in the order they came, or else for the server with the most keys', async () => {
-    const [low1 = '', low2 = '', low3 = '', low4 = ''] = keysOn(lower, 4);
-    const [high1 = '', high2 = ''] = keysOn(upper, 2);
-    await fill(0, [low1, low2, high1, low3, high2, low4]);
-    expect((await supply.draw()).key).to.equal(low1);
-    await until('the reserve', () => supply.reserveSize === 5);
-    const drawn = [upper, upper, upper].map((wanted) => supply.tryDraw(wanted));
-    const rest = [supply.tryDraw(lower), supply.tryDraw()];
-    const all = [...drawn, ...rest].filter((taken) => taken !== undefined);
-    expect(all.map(({ key }) => key)).to.deep.equal([high1, high2, low2, low3, low4]);
-    for (const { key, slot, server } of all) {
-      expect(slot).to.equal(slotOf(key));
-      expect(server).to.equal(serverAt(slot));
-    }
-    expect(supply.tryDraw(lower)).to.equal(undefined);
+  it('gives a key with its slot and server, of the preferred server if it can', async () => {
+    await fill(0, [...keysOn(lower, 3), ...keysOn(upper, 1)]);
+    await supply.draw();
+    await until('the reserve', () => supply.reserveSize === 3);
+    const [first, second] = [supply.tryDraw(upper), supply.tryDraw(upper)];
+    expect([first?.server, second?.server]).to.deep.equal([upper, lower]);
+    expect([first?.slot, second?.slot]).to.deep.equal(
+      [first, second].map((taken) => slotOf(taken?.key ?? '')),
+    );
   });
 
   it('reports immediately that there are no keys', async () => {
@@ -176,8 +128,8 @@ describe('the key supply', () => {
   });
 
   it('finds keys in a pool that was empty when last seen', async () => {
-    await viewAt(0).poll(500);
-    await redisAt(0).client.rpush('keys:available', 'abcdefgh');
+    await poolAt(0).watched.poll(500);
+    await poolAt(0).client.rpush('keys:available', 'abcdefgh');
     expect((await supply.draw()).key).to.equal('abcdefgh');
   });
 
@@ -192,11 +144,11 @@ describe('the key supply', () => {
     const late = randomKeys(50);
     await fill(0, late);
     await fill(1, randomKeys(20));
-    redisAt(0).proxy.silence();
+    poolAt(0).proxy.silence();
     const startedAt = monotonicMs();
     expect((await supply.draw()).from.name).to.equal('redis-2');
     expect(monotonicMs() - startedAt).to.be.within(400, 1_500);
-    redisAt(0).proxy.heal();
+    poolAt(0).proxy.heal();
     await until('late keys in the reserve', () =>
       late.slice(0, 8).every((key) => supply.heldKeys().includes(key)),
     );
@@ -205,14 +157,14 @@ describe('the key supply', () => {
   it('stops asking a Redis that hangs, until a poll succeeds', async () => {
     await fill(0, randomKeys(50));
     await fill(1, randomKeys(50));
-    redisAt(0).proxy.silence();
+    poolAt(0).proxy.silence();
     for (let draw = 0; draw < 30; draw += 1) supply.bound(await supply.draw());
     expect(takes.filter((name) => name === 'redis-1')).to.have.length(1);
-    expect(viewAt(0).isHealthy).to.equal(false);
-    redisAt(0).proxy.heal();
+    expect(poolAt(0).watched.isHealthy).to.equal(false);
+    poolAt(0).proxy.heal();
     await until('recovery', async () => {
-      await viewAt(0).poll(200);
-      return viewAt(0).isHealthy;
+      await poolAt(0).watched.poll(200);
+      return poolAt(0).watched.isHealthy;
     });
   });
 
@@ -281,8 +233,8 @@ describe('the key supply', () => {
     supply.bound(taken);
     await until('the reserve', () => supply.reserveSize > 0);
     const { reserveSize } = supply;
-    await redisAt(0).proxy.stop();
-    await until('the loss of the connection', () => !viewAt(0).isHealthy);
+    await poolAt(0).proxy.stop();
+    await until('the loss of the connection', () => !poolAt(0).watched.isHealthy);
     await supply.close();
     expect(dropped).to.deep.equal({ not_returned: reserveSize });
   });
@@ -306,7 +258,7 @@ describe('the key supply', () => {
     const stale = randomKeys(2_000);
     await fill(0, stale);
     for (const key of stale.slice(0, 1_900)) bound.add(key);
-    viewAt(0).suspect();
+    poolAt(0).watched.suspect();
     const taken = await supply.draw();
     expect(bound.has(taken.key)).to.equal(false);
     expect(dropped['duplicate']).to.equal(1_900);
@@ -321,8 +273,8 @@ describe('the key supply', () => {
 
   it('trusts a pool again after a take without any bound key', async () => {
     await fill(0, randomKeys(600));
-    viewAt(0).suspect();
+    poolAt(0).watched.suspect();
     await supply.draw();
-    expect(viewAt(0).isSuspect).to.equal(false);
+    expect(poolAt(0).watched.isSuspect).to.equal(false);
   });
 });
