@@ -10,7 +10,7 @@ await runMain(() => {
   const log = createLog('mapper', config.id, config.logLevel);
   return {
     log,
-    // A parent waits for its processes, which give themselves as long.
+    // A parent waits for its processes, which have the same deadline.
     shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS + (config.processes > 1 ? 2_500 : 0),
     start: async (scope) => {
       if (config.processes > 1) {

@@ -1,6 +1,7 @@
 import { join } from '../coordinator/membership.ts';
 import { mapperPath } from '../coordinator/paths.ts';
 import { Session } from '../coordinator/session.ts';
+import { aborted } from '../runtime/aborted.ts';
 import type { ZooKeeperConfig } from '../runtime/config/config.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -61,11 +62,4 @@ export class MapperMembership {
       await session.close();
     }
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,12 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { aborted } from '../runtime/aborted.ts';
 import type { ListenConfig, MapperConfig } from '../runtime/config/config.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { ProcessGroup } from './processes/process-group.ts';
 import { openPresence } from './presence.ts';
 
-/** The whole of a mapper's parent process, when it has several: it keeps them running and speaks for them. */
+/**
+ * The parent process of a mapper with several processes: keeps them running and answers on the admin port for
+ * all.
+ */
 export async function startProcesses(config: MapperConfig, scope: Scope, log: Log): Promise<void> {
   const { id, processes } = config;
   const port = await findPort(config.http);
@@ -20,13 +24,10 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     log,
     onHopeless: (error) => failed.reject(error),
   });
-  // Released last: until the last process is gone, its keys must be told.
+  // Released last: its keys can be asked for until the last process has ended.
   const presences = scope.use('presence', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
-  const stopped = new Promise<undefined>((resolve) => {
-    scope.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const serving = await Promise.race([group.serving(), failed.promise, stopped]);
+  const serving = await Promise.race([group.serving(), failed.promise, aborted(scope.signal)]);
   if (serving === undefined) return;
   const presence = presences.use(
     await openPresence({
@@ -44,7 +45,10 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
   );
 }
 
-/** Whether the system lets several processes listen on one port and deals connections out; macOS and Windows do not. */
+/**
+ * Whether the system lets several processes listen on one port and distributes connections; macOS and Windows
+ * do not.
+ */
 export async function canSharePort(): Promise<boolean> {
   const probe = createServer();
   try {
@@ -59,8 +63,8 @@ export async function canSharePort(): Promise<boolean> {
 }
 
 /**
- * The port to share, free until now. Sharing it is a thing among these processes only: without this look, a second mapper on the
- * same port would be no error, and would get half of the first one's requests.
+ * The port to share, checked to be free. Only the processes of one mapper may share it: without this check a
+ * second mapper could start on the same port, and would get half of the first one's requests.
  * @throws when it is taken
  */
 async function findPort({ host, port }: ListenConfig): Promise<number> {

@@ -1,16 +1,20 @@
 import './v8-flags.ts';
+import { aborted } from '../runtime/aborted.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startServing, type ServingMapper } from './mapper.ts';
 import type { Question, ToChild, ToParent } from './processes/process-messages.ts';
 
-/** When the parent has vanished nobody listens for us any more: what is under way is finished, and no time lost. */
+/** When the parent has vanished no new client can come: only requests under way are finished. */
 const ORPHAN_TIMING = { lameDuckMs: 0, drainMs: 1_000 };
 
-/** One of several processes of a mapper: serves the port that all of them share, and shows itself only to the parent. */
+/**
+ * One of several processes of a mapper. It serves the port that all of them share, and only the parent talks
+ * to it.
+ */
 await runMain(() => {
-  // By name and port as the parent resolved them: both may be left to the process to choose.
+  // Name and port as the parent resolved them, because the configuration may leave both open.
   const [id = '', port = ''] = process.argv.slice(2);
   const read = readMapperConfig();
   const config = { ...read, id, http: { ...read.http, port: Number(port) } };
@@ -20,7 +24,7 @@ await runMain(() => {
     shutdownDeadlineMs: SHUTDOWN_DEADLINE_MS,
     start: async (scope) => {
       const orphaned = stopWithParent(scope);
-      const begin = untilToldToBegin(scope.signal);
+      const begin = untilBegun(scope.signal);
       const serving = Promise.withResolvers<ServingMapper>();
       answerQuestions(serving.promise);
       send({ kind: 'loaded' });
@@ -47,17 +51,20 @@ function stopWithParent(scope: Scope): AbortSignal {
   return orphaned.signal;
 }
 
-/** Resolves when the parent counts us among those it asks for their keys, or when stopping begins first. */
-async function untilToldToBegin(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
+/** Resolves when the parent begins to ask this process for its keys, or when stopping begins first. */
+async function untilBegun(signal: AbortSignal): Promise<void> {
+  const begun = new Promise<void>((resolve) => {
     process.on('message', (message: ToChild) => {
       if (message.kind === 'begin') resolve();
     });
-    signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  await Promise.race([begun, aborted(signal)]);
 }
 
-/** Asked before it serves, it answers as soon as it does; only of its keys it can tell at once, for it takes none before. */
+/**
+ * Answers the parent's questions: as soon as the mapper serves. Only a question for its keys is answered
+ * before, because a mapper takes none until it serves.
+ */
 function answerQuestions(serving: Promise<ServingMapper>): void {
   let mapper: ServingMapper | undefined;
   void serving.then((started) => (mapper = started));
@@ -85,6 +92,6 @@ async function answerOf(mapper: ServingMapper, question: Question): Promise<unkn
 }
 
 function send(message: ToParent): void {
-  // A channel that has just closed is reported by `disconnect`.
+  // A channel that has just closed is not an error here: `disconnect` reports it.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

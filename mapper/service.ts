@@ -66,7 +66,7 @@ function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupp
     pools,
     reserve: config.reserve,
     keyLength: config.stores.keys.length,
-    serverFor: (key) => servers.for(key),
+    serverAt: (slot) => servers.at(slot),
     findBound: async (keys) => servers.findBound(keys),
     onDropped: (count, reason) => {
       metrics.dropped.inc({ reason }, count);

@@ -7,7 +7,8 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
-import { PoolView } from './keys/pool-view.ts';
+import { POOL_BREAKER } from '../runtime/config/breakers.ts';
+import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
@@ -21,13 +22,12 @@ export interface OpenStoresOptions {
 
 /** The stores of a mapper. Polls in the background keep their levels and health up to date. */
 export interface MapperStores extends AsyncDisposable {
-  readonly pools: readonly PoolView[];
+  readonly pools: readonly WatchedPool[];
   readonly servers: UrlsServers;
 }
 
 const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
-const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 const URLS_POLL_MS = 250;
 /** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
@@ -39,7 +39,7 @@ const FIRST_ANSWER_MS = 3_000;
  */
 export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
-  const pools = options.config.stores.redis.map((shard) => openPoolView(shard, options, stack));
+  const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
   const stopping = new AbortController();
   await withinFirstAnswer([
@@ -67,11 +67,11 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   return { pools, servers, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
-function openPoolView(
+function openWatchedPool(
   { name, url }: { name: string; url: string },
   { log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
-): PoolView {
+): WatchedPool {
   const pool = stack.use(openPool({ name, url, log }));
   const breaker = new Breaker({
     ...POOL_BREAKER,
@@ -80,7 +80,7 @@ function openPoolView(
       if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
     },
   });
-  return new PoolView(pool, breaker, monotonicMs);
+  return new WatchedPool(pool, breaker, monotonicMs);
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {

@@ -1,5 +1,6 @@
 import { createEnsembleId, readEnsembleId } from '../coordinator/ensemble.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
+import { aborted } from '../runtime/aborted.ts';
 import { startAdmin } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { KeymillError } from '../runtime/errors.ts';
@@ -227,9 +228,4 @@ class Worker {
       this.#metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
     }
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -2,11 +2,13 @@
  * A circuit breaker for one store.
  *
  * - **closed**: the store answers, use it. → open after `failures` failures in a row.
- * - **open**: do not use it, it would only cost time. → half-open when the cool-down is over and somebody asks for a trial.
- * - **half-open**: exactly one trial is under way. → closed on its success; → open on its failure, with twice the cool-down, up to `maxCoolDownMs`.
- *   A trial that is never reported counts as over after another cool-down.
+ * - **open**: do not use it, it would only cost time. → half-open when the cool-down is over and a caller
+ *   asks for a trial.
+ * - **half-open**: exactly one trial is under way. → closed on its success; → open on its failure, with twice
+ *   the cool-down, up to `maxCoolDownMs`. A trial that is never reported counts as over after another
+ *   cool-down.
  *
- * Pure but for the injected clock: it starts no timer and touches no store.
+ * It starts no timer and touches no store; the clock is injected.
  */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
@@ -41,20 +43,20 @@ export class Breaker {
     return this.#state === 'closed';
   }
 
-  /** Milliseconds until a trial may be made; 0 when closed or due. */
+  /** Milliseconds until the next trial is allowed; 0 when closed or when it is allowed now. */
   get msUntilTrial(): number {
     if (this.#state === 'closed') return 0;
     return Math.max(0, this.#since + this.#coolDownMs - this.#options.now());
   }
 
-  /** Asks for the one trial of an open breaker: true obliges the caller to report {@link succeeded} or {@link failed}. */
+  /** Asks for the one trial of an open breaker. After true the caller must report how the trial ended. */
   tryTrial(): boolean {
     if (this.#state === 'closed' || this.msUntilTrial > 0) return false;
     this.#enter('half-open');
     return true;
   }
 
-  /** The store answered in time. While open this changes nothing: it is an answer from before. */
+  /** The store answered in time. While open this changes nothing, because the request was sent before. */
   succeeded(): void {
     this.#failuresInRow = 0;
     if (this.#state !== 'half-open') return;
@@ -62,7 +64,7 @@ export class Breaker {
     this.#enter('closed');
   }
 
-  /** The store refused, broke off, or did not answer in time. */
+  /** The store refused, closed the connection, or did not answer in time. */
   failed(): void {
     this.#failuresInRow += 1;
     if (this.#state === 'half-open') {
@@ -73,7 +75,7 @@ export class Breaker {
     }
   }
 
-  /** Does `work` and tells the breaker how it ended: any answer is a sign of life, only silence and refusal count against the store. */
+  /** Does `work` and reports its outcome: success when it returns, failure when it throws. */
   async watch<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await work();

@@ -1,10 +1,10 @@
-/** Three hexadecimal digits: how many ids share their random beginning. */
+/** How many ids share their random beginning: all that three hexadecimal digits can count. */
 const RUN_LENGTH = 16 ** 3;
 const ENDINGS = Array.from({ length: RUN_LENGTH }, (_, n) => n.toString(16).padStart(3, '0'));
 
 /**
- * Ids that are as unique as random ones and cost one addition of two strings: 4,096 at a time share a random beginning and
- * end in a number of three hexadecimal digits.
+ * Ids that are as unique as random ones and cost one concatenation: 4,096 of them share a random beginning
+ * and end in a number of three hexadecimal digits.
  */
 export class IdRun {
   readonly #random: () => string;

@@ -1,3 +1,4 @@
+import { aborted } from './aborted.ts';
 import { messageOf } from './errors.ts';
 import { untilWritten, type Log } from './log.ts';
 import { withDeadline } from './retry.ts';
@@ -86,7 +87,7 @@ export async function run(options: RunOptions, start: (scope: Scope) => Promise<
 
   try {
     await start(scope);
-    if (!stopping.signal.aborted) await aborted(stopping.signal);
+    if (!stopping.signal.aborted) await untilAborted(stopping.signal);
   } catch (error) {
     if (!stopping.signal.aborted) fail(error);
   }
@@ -133,17 +134,9 @@ export async function runMain(
   process.exit(exitCode);
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    // A process without any active handle must still wait for its signal.
-    const keepAlive = setInterval(() => undefined, 0x7fffffff);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearInterval(keepAlive);
-        resolve();
-      },
-      { once: true },
-    );
-  });
+/** {@link aborted}, and keeps a process alive meanwhile that has no other handle. */
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const keepAlive = setInterval(() => undefined, 0x7fffffff);
+  await aborted(signal);
+  clearInterval(keepAlive);
 }

@@ -1,32 +1,28 @@
 import type { LinkRow } from './link-row.ts';
 import { toSqlText } from '../mysql/mysql.ts';
 
-/** A row and the slot its key lies in. */
-export interface PlacedRow {
-  readonly slot: number;
-  readonly row: LinkRow;
-}
-
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
 /** Of few links; where no row of an INSERT has them, they are left out, for every value costs the server its parsing. */
 const RARE_COLUMNS = 'user_id, expires_at, alias';
 
 /** One INSERT of all rows, in the order of the primary key: unsorted, concurrent INSERTs deadlock (126 of 600, measured). */
-export function toInsert(rows: readonly PlacedRow[]): string {
+export function toInsert(rows: readonly LinkRow[]): string {
   const dates = new DateTimes();
-  const sorted = rows.toSorted((a, b) => a.slot - b.slot || compareAscii(a.row.key, b.row.key));
-  const hasRare = rows.some(({ row }) => row.userId !== null || row.expiresAt !== null || row.alias === true);
-  const values = sorted.map(({ slot, row }) => {
-    const usual = toValues(slot, row, dates);
+  const sorted = rows.toSorted((a, b) => a.slot - b.slot || compareAscii(a.key, b.key));
+  const hasRare = rows.some(
+    ({ userId, expiresAt, alias }) => userId !== null || expiresAt !== null || alias === true,
+  );
+  const values = sorted.map((row) => {
+    const usual = toValues(row, dates);
     return hasRare ? `(${usual},${toRareValues(row, dates)})` : `(${usual})`;
   });
   const columns = hasRare ? `${COLUMNS}, ${RARE_COLUMNS}` : COLUMNS;
   return `INSERT INTO urls (${columns}) VALUES ${values.join(',')}`;
 }
 
-function toValues(slot: number, row: LinkRow, dates: DateTimes): string {
+function toValues(row: LinkRow, dates: DateTimes): string {
   const texts = `${toSqlText(row.key)},${toSqlText(row.originalUrl)},${dates.of(row.createdAt)}`;
-  return `${slot},${texts},x'${row.requestId}'`;
+  return `${row.slot},${texts},x'${row.requestId}'`;
 }
 
 function toRareValues({ userId, expiresAt, alias }: LinkRow, dates: DateTimes): string {

@@ -1,6 +1,8 @@
 /** A link as it is bound. */
 export interface LinkRow {
   readonly key: string;
+  /** `slotOf(key)`, computed once, when the key is taken or the alias is given. */
+  readonly slot: number;
   /** A WHATWG href: ASCII. */
   readonly originalUrl: string;
   readonly userId: number | null;

@@ -4,6 +4,8 @@ import type { UrlsDb } from './links.ts';
 /** The urls databases of the map, by the slot of a key. */
 export interface Links {
   readonly dbs: readonly UrlsDb[];
+  /** One for each slot. */
+  readonly bySlot: readonly UrlsDb[];
   dbFor(key: string): UrlsDb;
 }
 
@@ -20,5 +22,5 @@ export function openLinks(dbs: readonly UrlsDb[]): Links {
   if (complete.length !== SLOT_COUNT || bySlot.length !== SLOT_COUNT) {
     throw new RangeError(`the urls databases do not cover the slots 0-${SLOT_COUNT - 1} exactly`);
   }
-  return { dbs, dbFor: (key) => complete[slotOf(key)] as UrlsDb };
+  return { dbs, bySlot: complete, dbFor: (key) => complete[slotOf(key)] as UrlsDb };
 }

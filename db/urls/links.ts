@@ -1,7 +1,6 @@
 import type { LinkRow } from './link-row.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { slotOf } from '../keyspace/placement.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader, whereKeys } from './link-targets.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
@@ -140,7 +139,8 @@ class MysqlUrlsDb implements UrlsDb {
     { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
   ): Promise<void> {
     if (rows.length === 0) return;
-    const sql = toInsert(rows.map((row) => ({ slot: this.#ownSlotOf(row.key), row })));
+    for (const row of rows) this.#refuseForeign(row);
+    const sql = toInsert(rows);
     for (let deadlocks = 0; ; deadlocks++) {
       try {
         await this.#write(sql, timeoutMs);
@@ -212,11 +212,9 @@ class MysqlUrlsDb implements UrlsDb {
   }
 
   /** A row in a slot of another server would be guarded by no primary key: never, whatever the caller's fault. */
-  #ownSlotOf(key: string): number {
-    const slot = slotOf(key);
+  #refuseForeign({ key, slot }: LinkRow): void {
     if (!this.slots.includes(slot))
       throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
-    return slot;
   }
 
   async #refuseBesideLinks(siblings: readonly UrlsDb[]): Promise<void> {

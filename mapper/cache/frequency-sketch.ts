@@ -1,16 +1,25 @@
 const ROWS = 4;
-/** Counters for each entry of the cache. With 20 the many keys asked for once drown some that matter: 0.974 instead of 0.983 of the best hits at α = 0.7, simulated. */
+/**
+ * Counters for each entry of the cache. With 20 the many keys that are asked for once hide some popular ones:
+ * 0.974 instead of 0.983 of the best possible hits at α = 0.7, simulated.
+ */
 const COUNTERS_PER_ENTRY = 32;
 
-/** Highest count kept. Higher ones tell more apart in quiet times and take longer to forget when the popular set shifts. */
+/**
+ * Highest count. A higher one would distinguish more links in quiet times, and adapt later when other links
+ * become popular.
+ */
 export const MAX_COUNT = 31;
 
 const TWO_TO_MINUS_32 = 2 ** -32;
 
 /**
- * How often keys were asked for lately, for keys that are not in the cache: a count-min sketch with conservative update and aging by
- * halving, as TinyLFU keeps it (Einziger, Friedman, Manes: "TinyLFU: A Highly Efficient Cache Admission Policy", 2017).
- * Never too low but for the halving; too high when all four counters of a key are shared.
+ * How often keys that are not in the cache were asked for lately: a count-min sketch with conservative update
+ * and aging by halving, as in TinyLFU (Einziger, Friedman, Manes: "TinyLFU: A Highly Efficient Cache
+ * Admission Policy", 2017).
+ *
+ * An estimate is too low only by the halving, and too high only when other keys share all four counters of a
+ * key.
  */
 export class FrequencySketch {
   readonly entries: number;
@@ -39,7 +48,7 @@ export class FrequencySketch {
     return least;
   }
 
-  /** Remembers that the key with this hash was asked for at least `count` times. */
+  /** Records that the key with this hash was asked for at least `count` times. */
   raise(hash: number, count: number): void {
     let mixed = hash;
     for (let row = 0; row < ROWS; row += 1) {
@@ -49,7 +58,7 @@ export class FrequencySketch {
     }
   }
 
-  /** Halves all counts: what was popular long ago gives way. Four counters at a time. */
+  /** Halves all counts, four counters at a time, so that links which were popular long ago give way. */
   age(): void {
     const words = this.#words;
     for (let at = 0; at < words.length; at += 1) words[at] = ((words[at] as number) >>> 1) & 0x7f7f7f7f;
@@ -60,7 +69,7 @@ export class FrequencySketch {
   }
 }
 
-/** Another 32 bits out of 32 (a step of MurmurHash3's finaliser). */
+/** Derives 32 other bits from 32 (a step of MurmurHash3's finaliser). */
 function remix(hash: number): number {
   const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return (mixed ^ (mixed >>> 13)) >>> 0;

@@ -3,7 +3,7 @@ import type { LinkTable } from './link-table.ts';
 import { PopularLinks } from './popular-links.ts';
 import { RecentKeys } from './recent-keys.ts';
 
-/** What a redirect needs to know of a link. */
+/** What a redirect needs of a link. */
 export interface CachedLink {
   /** undefined: a tombstone, the link was deleted. */
   readonly originalUrl: string | undefined;
@@ -11,59 +11,67 @@ export interface CachedLink {
   readonly expiresAtMs: number | undefined;
 }
 
-/** `'unknown'`: the primary said, moments ago, that there is no such link. */
+/** `'unknown'`: the primary reported recently that there is no such link. */
 export type CacheEntry = CachedLink | 'unknown';
 
 export interface LinkCacheOptions {
   readonly maxBytes: number;
-  /** How long a link may be served without asking again, in case its invalidation got lost. */
+  /** How long a link may be served without reading it again, in case its invalidation was lost. */
   readonly ttlMs: number;
   readonly negativeTtlMs?: number;
   /**
-   * What is behind memory may be older than the last invalidation, as read replicas are: a key that has changed is read from the primary
-   * for the whole time to live, and not only once.
+   * Whether reads may return an older state than the last invalidation, as reads of replicas do. Then a key
+   * that has changed is read from the primary for the whole time to live, and not only once.
    */
   readonly readsMayLag?: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Of the choices left to chance. */
+  /** Seed of the random choices. */
   readonly seed?: number;
 }
 
-/** A place in the cache that was empty when a read of the database began; see {@link LinkCache.beginFill}. */
+/** A read of the database under way for one key; see {@link LinkCache.beginFill}. */
 export interface Fill {
-  /** Whether an invalidation has overtaken it. */
+  /** Whether the key was invalidated since the read began. */
   readonly isStale: boolean;
-  /** The key has changed a moment ago: of all that is behind memory only the primary is certain to know. */
+  /** The key has changed recently: only the primary is certain to have the new state. */
   readonly needsPrimary: boolean;
   /**
-   * Stores what was read, unless the key was invalidated (or everything flushed) since the read began.
-   * @param ageMs how long ago it was true for certain; counts against its time to live
+   * Stores the result, unless the key was invalidated (or everything flushed) since the read began.
+   * @param ageMs how long ago the result was certainly true; counts against its time to live
    */
   store(entry: CacheEntry, ageMs?: number): void;
-  /** The read is over, whatever came of it. */
+  /** The read is over, whether it succeeded or not. */
   end(): void;
 }
 
-/** Unknown keys must not crowd out links: they have their own small space. */
+/**
+ * Share of the memory for unknown keys. They have a space of their own, so that they never displace links.
+ */
 const NEGATIVE_SHARE = 1 / 16;
 const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
-/** For the keys that changed lately: beyond it the oldest are left to the time to live of what is behind. */
+/**
+ * Memory for keys that changed recently. When it is full the oldest are forgotten; shared cache and replicas
+ * may then serve their old state until its time to live is over.
+ */
 const CHANGED_MAX_BYTES = 2 ** 20;
 
-/** V8 makes a part of a string this long a view of the whole, which stays alive with it: here the request line. */
+/**
+ * From this length on V8 makes a substring a view of the whole string, and so keeps the whole alive: here the
+ * request line.
+ */
 const SHORTEST_VIEW = 13;
 
 /**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that do not exist.
  *
- * Never older than the last invalidation it heard: a fill that began before an invalidation or flush is not stored.
- * Fills under way are the only keys with a version, so the versions need no bound of their own.
+ * An entry is never older than the last invalidation received: a fill that began before an invalidation or a
+ * flush is not stored. Only fills under way have a version, so the versions need no bound of their own.
  */
 export class LinkCache {
   readonly #links: PopularLinks;
   readonly #unknown: RecentKeys;
-  /** The fill of a key that began last; it knows those before it. */
+  /** The last fill begun for each key; it links to the earlier ones. */
   readonly #fills = new Map<string, OpenFill>();
   readonly #keeper: FillKeeper = {
     store: (fill, entry, ageMs) => this.#fill(fill, entry, ageMs),
@@ -95,10 +103,10 @@ export class LinkCache {
   }
 
   /**
-   * Where a link leads, if memory has it and it leads somewhere now: not deleted, not expired. undefined says nothing, ask {@link get}.
-   * Allocates nothing: this is all that most redirects need.
+   * The target of a link that is in memory and neither deleted nor expired. `undefined` may mean anything
+   * else: call {@link get}. Allocates nothing, because most redirects need only this.
    *
-   * @param nowMs milliseconds since 1970, asked only for a link that expires
+   * @param nowMs milliseconds since 1970; called only for a link that expires
    */
   findTarget(key: string, nowMs: () => number): string | undefined {
     const table = this.#links.find(key);
@@ -116,14 +124,15 @@ export class LinkCache {
   }
 
   /**
-   * The key whose target {@link findTarget} has just given, as the very string that is stored: V8 knows its hash, and finds it in a
-   * Map by its address, where a fresh string of the same text must be hashed and compared.
+   * The key whose target {@link findTarget} has just returned, as the stored string. V8 knows the hash of
+   * that string and finds it in a Map by its address; a fresh string of the same text must be hashed and
+   * compared.
    */
   get foundKey(): string {
     return this.#foundKey;
   }
 
-  /** The entry, if there is one that may still be used. */
+  /** The entry, unless it is past its time to live. */
   get(key: string): CacheEntry | undefined {
     const table = this.#links.find(key);
     if (table === undefined) return this.#unknown.has(key) ? 'unknown' : undefined;
@@ -133,20 +142,23 @@ export class LinkCache {
     return toLink(table, place);
   }
 
-  /** A link past its time: better than nothing while the database that should confirm it is down. Never a negative entry. */
+  /**
+   * A link, even past its time to live: it is better than nothing while its database is down. Never
+   * `'unknown'`.
+   */
   getStale(key: string): CachedLink | undefined {
     const table = this.#links.find(key);
     return table === undefined ? undefined : toLink(table, this.#links.foundAt);
   }
 
-  /** Call before reading the database; the answer goes through the returned fill. */
+  /** Call before reading the database. The result is stored through the returned fill. */
   beginFill(key: string): Fill {
     const fill = new OpenFill(this.#keeper, key, this.#changed.has(key), this.#fills.get(key));
     this.#fills.set(key, fill);
     return fill;
   }
 
-  /** Forgets `key`: it has changed. */
+  /** Forgets `key`, because it has changed. */
   invalidate(key: string): void {
     this.#links.delete(key);
     this.#changed.add(flat(key));
@@ -154,15 +166,16 @@ export class LinkCache {
   }
 
   /**
-   * Forgets that there was no `key`: it is a link now, for the first time. That is all there was to know of it, and nobody but the
-   * primary is believed about what there is not: so unlike a change it needs no place among the few that are remembered.
+   * Forgets that `key` was unknown, because it has just become a link. Unlike a change it needs no place
+   * among the keys that changed recently: before it there was no state that a cache or replica could still
+   * serve, and only the primary can report that a link does not exist.
    */
   appeared(key: string): void {
     this.#unknown.delete(key);
     if (this.#fills.size > 0) this.#fills.get(key)?.overtake();
   }
 
-  /** Forgets everything: invalidations may have been missed. */
+  /** Forgets everything, because invalidations may have been missed. */
   flush(): void {
     this.#links.clear();
     this.#unknown.clear();
@@ -199,7 +212,7 @@ interface FillKeeper {
   end(fill: OpenFill): void;
 }
 
-/** One object for each miss, linked to the other fills of its key: nearly always there is none. */
+/** One object for each miss. It links to the other fills of its key; nearly always there are none. */
 class OpenFill implements Fill {
   readonly key: string;
   readonly needsPrimary: boolean;
@@ -226,7 +239,9 @@ class OpenFill implements Fill {
     this.#keeper.end(this);
   }
 
-  /** The key has changed: this fill is stale, and those before it; before one that is stale already, all are. */
+  /**
+   * The key has changed: this fill and all earlier ones are stale. Before a stale one all are stale already.
+   */
   overtake(): void {
     if (this.#isStale) return;
     this.#isStale = true;
@@ -242,7 +257,7 @@ function toLink(table: LinkTable, place: number): CachedLink {
   };
 }
 
-/** The same text as a string that keeps nothing else alive. */
+/** The same text as a string that keeps no other string alive. */
 function flat(text: string): string {
   return text.length < SHORTEST_VIEW ? text : Buffer.from(text).toString();
 }

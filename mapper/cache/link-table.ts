@@ -5,15 +5,18 @@ export const NOWHERE = -1;
 
 const INITIAL_CAPACITY = 64;
 const GROWTH = 1.5;
-/** The index is made anew, twice as long, when more than this share of it is taken: probing stays short. */
+/** The index is rebuilt, twice as long, when more than this share of it is used. So probing stays short. */
 const MAX_LOAD = 0.6;
 
-/** What one entry takes beside its two strings: arrays with their slack, its share of the index and of the sketch. Measured; see the test. */
+/**
+ * Memory of one entry beside its two strings: its share of the arrays (with their slack), the index and the
+ * sketch. Measured; see the test.
+ */
 const ENTRY_OVERHEAD_BYTES = 100;
-/** A string's header. */
+/** The header of a string. */
 const STRING_BYTES = 16;
 
-/** The memory that a link takes in a cache, key and overhead included. */
+/** The memory of a link in the cache, key and overhead included. */
 export function linkBytes(key: string, target: string | undefined): number {
   return ENTRY_OVERHEAD_BYTES + stringBytes(key) + (target === undefined ? 0 : stringBytes(target));
 }
@@ -23,12 +26,13 @@ function stringBytes(text: string): number {
 }
 
 /**
- * Links by key in flat arrays instead of objects: half the memory of a Map of objects, and nothing for the garbage collector to walk but
- * the strings. Entries stand at the places 0 to size − 1 without holes, so that a random one can be drawn; removing one moves the last
- * into its place, so a place is only valid until the next change.
+ * Links by key in flat arrays instead of objects. It takes half the memory of a Map of objects, and the
+ * garbage collector has only the strings to walk. Entries occupy the places 0 to size − 1 without holes, so
+ * that a random one can be drawn. Removing an entry moves the last one into its place, so a place is valid
+ * only until the next change.
  *
- * The index is open addressing with linear probing. (A Map that lives by insertion and removal needs up to four times the slots of one
- * that is only filled, as V8 reclaims removed ones by rehashing.)
+ * The index is open addressing with linear probing. (A Map with steady insertion and removal needs up to four
+ * times the slots of one that is only filled, because V8 reclaims removed ones by rehashing.)
  */
 export class LinkTable {
   readonly #seed: number;
@@ -89,7 +93,7 @@ export class LinkTable {
     return this.#expiries[place] as number;
   }
 
-  /** When it was stored. */
+  /** When the entry was stored; monotonic milliseconds. */
   timeAt(place: number): number {
     return this.#times[place] as number;
   }
@@ -98,7 +102,7 @@ export class LinkTable {
     return this.#hashes[place] as number;
   }
 
-  /** How often it was asked for lately. */
+  /** How often the entry was asked for lately. */
   countAt(place: number): number {
     return this.#counts[place] as number;
   }
@@ -112,7 +116,7 @@ export class LinkTable {
     if (count < MAX_COUNT) this.#counts[place] = count + 1;
   }
 
-  /** Adds an entry that is not there yet. */
+  /** Adds an entry. Its key must not be in the table. */
   add(
     key: string,
     hash: number,
@@ -196,7 +200,10 @@ export class LinkTable {
     return at;
   }
 
-  /** Frees a position of the index and closes the gap: whoever was pushed past it by probing moves back (Knuth, 6.4, algorithm R). */
+  /**
+   * Frees a position of the index and closes the gap: entries that probing had pushed past it move back
+   * (Knuth, 6.4, algorithm R).
+   */
   #leave(from: number): void {
     const index = this.#index;
     const mask = index.length - 1;

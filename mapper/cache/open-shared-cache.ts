@@ -3,15 +3,16 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Breaker } from '../../runtime/breaker.ts';
+import { CACHE_SHARD_BREAKER } from '../../runtime/config/breakers.ts';
 import { SharedCache } from './shared-cache.ts';
 
-/** Quick to give up and quick to try again: asking in vain costs a redirect 20 ms, going without costs a read of the database. */
-const BREAKER = { failures: 2, coolDownMs: 100, maxCoolDownMs: 2_000 };
-
-/** How long starting waits for shards that do not answer. */
+/** How long the start waits for shards that do not answer. */
 const FIRST_ANSWER_MS = 500;
 
-/** The cache shards of the configuration, connected if they can be; closed with `stack`; undefined when there are none. */
+/**
+ * Opens the cache shards of the configuration and waits shortly for their connections; `stack` closes them.
+ * @returns undefined when none are configured
+ */
 export async function openSharedCache(
   { cache: { shards = [], ttlMs } }: Pick<MapperConfig, 'cache'>,
   log: Log,
@@ -24,7 +25,7 @@ export async function openSharedCache(
     };
     return {
       db: stack.use(openCacheDb({ name, url, log })),
-      breaker: new Breaker({ ...BREAKER, now: monotonicMs, onChanged }),
+      breaker: new Breaker({ ...CACHE_SHARD_BREAKER, now: monotonicMs, onChanged }),
     };
   });
   await Promise.all(opened.map(async ({ db }) => db.whenConnected(FIRST_ANSWER_MS)));

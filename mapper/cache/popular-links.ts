@@ -1,27 +1,40 @@
 import { FrequencySketch, MAX_COUNT } from './frequency-sketch.ts';
 import { linkBytes, LinkTable, NOWHERE } from './link-table.ts';
 
-/** What came in last stays at least for a while, however unpopular: a link that has just become known is asked for again soon. */
+/**
+ * Share of the memory for the newest links. They stay for a while even when they are unpopular, because a
+ * link that was just read is often asked for again soon.
+ */
 const RECENT_SHARE = 0.01;
-/** Entries of which the least popular one is evicted. */
+/** How many random entries are compared; the least popular of them is evicted. */
 const SAMPLE = 8;
-/** Counts are halved after so many requests per entry: fewer cannot tell the 10,000th of a million links from its neighbours. */
-const AGE_AFTER_STRETCHES = 20;
-const STRETCH_PER_ENTRY = 5;
-const MIN_STRETCH = 1_000;
-/** A stretch with so much fewer hits than usual means that other links have become popular: forget faster. */
+/**
+ * Counts are halved after this many runs. After fewer, the counts could not tell the 10,000th of a million
+ * links from its neighbours.
+ */
+const AGE_AFTER_RUNS = 20;
+/** A run is this many requests per entry, and at least `MIN_RUN`: hits are compared from run to run. */
+const RUN_PER_ENTRY = 5;
+const MIN_RUN = 1_000;
+/**
+ * A run whose hit rate is below this share of the usual one means that other links have become popular:
+ * forget faster.
+ */
 const SHIFTED = 0.85;
 const USUAL_DECAY = 0.9;
 
 /**
- * The links most worth keeping within a bound in bytes: admission by frequency, after W-TinyLFU (Einziger, Friedman, Manes, 2017).
+ * The most popular links within a bound in bytes: admission by frequency, after W-TinyLFU (Einziger,
+ * Friedman, Manes, 2017).
  *
- * - A newcomer goes to the small `recent` space. Pushed out of there, by chance, it competes with the least popular of some random
- *   entries of `main`: the more often asked for stays.
- * - Entries carry exact counts; a sketch remembers those of keys that are not here. Both are halved from time to time, and at once
- *   when hits become rare, as they do when the popular set has shifted.
+ * - A new link goes to the small `recent` space. When it is pushed out of there, which happens at random, it
+ *   competes with the least popular of some random entries of `main`. The more popular one stays.
+ * - Entries have exact counts. A sketch estimates the counts of keys that are not in the cache. Both are
+ *   halved from time to time, and immediately when hits become rare, as they do when other links have become
+ *   popular.
  *
- * As simple as what meets 0.98 of the best possible hits at Zipf α = 0.7, where SIEVE (Zhang et al., NSDI 2024) reached 0.88; see decision 8.
+ * This is the simplest design that reaches 0.98 of the best possible hits at Zipf α = 0.7; SIEVE (Zhang et
+ * al., NSDI 2024) reached 0.88. See decision 8.
  */
 export class PopularLinks {
   readonly #maxBytes: number;
@@ -33,8 +46,8 @@ export class PopularLinks {
   #foundAt = NOWHERE;
   #asked = 0;
   #hits = 0;
-  #stretch = MIN_STRETCH;
-  #stretches = 0;
+  #runLength = MIN_RUN;
+  #runs = 0;
   #usualHitRate = 0;
 
   /** @param seed 32 random bits */
@@ -54,7 +67,7 @@ export class PopularLinks {
     return this.#main.size + this.#recent.size;
   }
 
-  /** The table that holds `key`, at the place {@link foundAt}; nothing is allocated, nothing counted. */
+  /** The table that holds `key`, at the place {@link foundAt}. Allocates nothing and counts nothing. */
   find(key: string): LinkTable | undefined {
     const hash = this.#main.hashOf(key);
     this.#foundAt = this.#main.find(key, hash);
@@ -63,7 +76,7 @@ export class PopularLinks {
     return this.#foundAt === NOWHERE ? undefined : this.#recent;
   }
 
-  /** Where in the table that {@link find} has just returned. */
+  /** The place in the table that {@link find} has just returned. */
   get foundAt(): number {
     return this.#foundAt;
   }
@@ -72,12 +85,14 @@ export class PopularLinks {
   countHit(table: LinkTable): void {
     table.count(this.#foundAt);
     this.#hits += 1;
-    if (++this.#asked >= this.#stretch) this.#endStretch();
+    if (++this.#asked >= this.#runLength) this.#endRun();
   }
 
-  /** Keeps a link that was asked for and not found, or not fresh; or does not, if it is not popular enough. */
+  /**
+   * Stores a link that was asked for and not found, or not fresh; or drops it if it is not popular enough.
+   */
   set(key: string, target: string | undefined, expiry: number, time: number): void {
-    if (++this.#asked >= this.#stretch) this.#endStretch();
+    if (++this.#asked >= this.#runLength) this.#endRun();
     const hash = this.#main.hashOf(key);
     const table = this.find(key);
     const counted = table?.countAt(this.#foundAt) ?? this.#sketch?.estimate(hash) ?? 0;
@@ -95,7 +110,7 @@ export class PopularLinks {
   delete(key: string): void {
     const table = this.find(key);
     if (table === undefined) return;
-    // It has changed, but is as popular as before.
+    // Its target has changed, but it is as popular as before.
     this.#forget(table, this.#foundAt);
   }
 
@@ -104,7 +119,7 @@ export class PopularLinks {
     this.#usualHitRate = 0;
   }
 
-  /** Out of `recent`, into the competition. */
+  /** Moves an entry out of `recent` into the competition. */
   #promote(place: number): void {
     const from = this.#recent;
     const key = from.keyAt(place);
@@ -139,7 +154,7 @@ export class PopularLinks {
     this.#main.add(key, hash, target, expiry, time, count);
   }
 
-  /** The entry goes, its count is remembered. */
+  /** Removes the entry and keeps its count in the sketch. */
   #forget(table: LinkTable, place: number): void {
     this.#sketch?.raise(table.hashAt(place), table.countAt(place));
     table.remove(place);
@@ -166,22 +181,25 @@ export class PopularLinks {
     return (random >>> 0) % table.size;
   }
 
-  /** Nothing has to be remembered about others before the space is full; then it is known how many entries fit. */
+  /**
+   * The sketch is made when the space is full for the first time, because then it is known how many entries
+   * fit; and again when twice as many fit.
+   */
   #ensureSketch(): void {
     if (this.#sketch !== undefined && this.#sketch.entries * 2 > this.size) return;
     this.#sketch = new FrequencySketch(this.size);
   }
 
-  #endStretch(): void {
+  #endRun(): void {
     const hitRate = this.#hits / this.#asked;
     const hasShifted = hitRate < this.#usualHitRate * SHIFTED;
     this.#usualHitRate = Math.max(hitRate, this.#usualHitRate * USUAL_DECAY);
     this.#asked = 0;
     this.#hits = 0;
-    this.#stretch = Math.max(MIN_STRETCH, this.size * STRETCH_PER_ENTRY);
-    this.#stretches += 1;
-    if (!hasShifted && this.#stretches < AGE_AFTER_STRETCHES) return;
-    this.#stretches = 0;
+    this.#runLength = Math.max(MIN_RUN, this.size * RUN_PER_ENTRY);
+    this.#runs += 1;
+    if (!hasShifted && this.#runs < AGE_AFTER_RUNS) return;
+    this.#runs = 0;
     this.#age();
     if (hasShifted) this.#age();
   }

@@ -1,11 +1,11 @@
-/** One slot of a Map and one key of ordinary length. */
+/** Memory of one Map slot and one key of ordinary length. */
 const ENTRY_BYTES = 96;
 
 /**
- * Keys of which something is known for a short time: bounded in bytes, oldest forgotten first.
+ * Keys remembered for a short time: bounded in bytes, oldest forgotten first.
  *
- * Two generations: when the young one is half of the space, it becomes the old one and the old one is dropped whole. Nothing is evicted
- * one by one, however many keys a client tries.
+ * Two generations: when the young one takes half of the space it becomes the old one, and the old one is
+ * dropped as a whole. Nothing is evicted one by one, however many keys a client tries.
  */
 export class RecentKeys {
   readonly #maxBytes: number;
@@ -42,13 +42,13 @@ export class RecentKeys {
     const bytes = ENTRY_BYTES + key.length;
     if (this.#youngBytes + bytes > this.#maxBytes / 2) this.#turn();
     if (bytes > this.#maxBytes / 2) return;
-    // A whole number needs no object of its own.
+    // V8 stores a small integer in place, and any other number as an object.
     this.#young.set(key, Math.floor(this.#now()));
     this.#youngBytes += bytes;
   }
 
   delete(key: string): void {
-    // Mostly there is nothing: then the key need not even be hashed.
+    // Usually there are none: then the key need not be hashed.
     if (this.size === 0) return;
     if (this.#young.delete(key)) this.#youngBytes -= ENTRY_BYTES + key.length;
     if (this.#old.delete(key)) this.#oldBytes -= ENTRY_BYTES + key.length;

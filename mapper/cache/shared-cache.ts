@@ -8,17 +8,24 @@ export interface CacheShard {
   readonly breaker: Breaker;
 }
 
-/** What the shared cache knows of a key: a link and how old it may be taken to be, or leave to store one. */
+/**
+ * The shared cache's answer for a key: a link and its greatest possible age, or no link and the right to
+ * store one.
+ */
 export interface SharedAnswer {
   readonly link: CachedLink | undefined;
   readonly ageMs: number;
-  /** Stores a link read from its urls server after this answer; in the background, and not if the key changed meanwhile. */
+  /**
+   * Stores a link that was read from its urls server after this answer. Works in the background, and stores
+   * nothing if the key has changed meanwhile.
+   */
   store(link: CachedLink): void;
 }
 
 /**
- * The cache Redis shards behind the memory of all mappers. Optional, and never needed: a shard that is away, slow or behind its breaker
- * counts as empty. Links only: that a key does not exist is known by the primary alone.
+ * The Redis shards that cache links for all mappers. They are optional: a shard that is down, slow or behind
+ * an open breaker counts as empty. They hold links only, because only the primary can report that a key does
+ * not exist.
  */
 export class SharedCache {
   readonly #shards: readonly CacheShard[];
@@ -29,7 +36,7 @@ export class SharedCache {
     this.#ttlMs = ttlMs;
   }
 
-  /** undefined: the shard cannot be asked. Never rejects. */
+  /** Looks a link up. Never rejects. @returns undefined when the shard does not answer */
   async find(key: string): Promise<SharedAnswer | undefined> {
     const shard = this.#shardOf(key);
     if (shard === undefined) return undefined;
@@ -47,14 +54,20 @@ export class SharedCache {
     };
   }
 
-  /** It has changed: to be said by whoever changes it and by all who hear of it. A shard that cannot be told forgets by itself, when its time to live is over. Never rejects. */
+  /**
+   * Forgets `key`, because it has changed. The mapper that changes it calls this, and so does every mapper
+   * that receives the change. A shard that cannot be reached forgets the key when its time to live is over.
+   * Never rejects.
+   */
   async forget(key: string): Promise<void> {
     const shard = this.#shardOf(key);
-    // Whatever the breaker says: trying costs little, and the other mappers may well reach the shard.
+    // Also while the breaker is open: trying costs little, and other mappers may still read from the shard.
     await shard?.db.forget(key).catch(() => undefined);
   }
 
-  /** Rendezvous hashing (Thaler, Ravishankar, 1998): a shard more or less moves only its own keys. */
+  /**
+   * Rendezvous hashing (Thaler, Ravishankar, 1998): adding or removing a shard moves only that shard's keys.
+   */
   #shardOf(key: string): CacheShard | undefined {
     if (this.#shards.length < 2) return this.#shards[0];
     let best: CacheShard | undefined;
@@ -69,7 +82,7 @@ export class SharedCache {
   }
 }
 
-/** Asks a shard whose breaker lets it; undefined when there is no answer. */
+/** Asks a shard if its breaker allows it; undefined when there is no answer. */
 async function ask<T>({ breaker }: CacheShard, work: () => Promise<T>): Promise<T | undefined> {
   if (!breaker.isClosed && !breaker.tryTrial()) return undefined;
   try {

@@ -7,27 +7,31 @@ import { pauseQuietly } from '../../runtime/retry.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
-  /** Whether its urls server answers and owns its slots: until then everything waits. */
+  /** Whether its urls server is up. Until then all clicks wait. */
   readonly isUp: () => boolean;
-  /** Names this process from start to end. */
+  /** Names this process, and no process before or after it. */
   readonly source: string;
-  /** Most keys that may wait; clicks of further ones are given up. */
+  /** Most keys that may wait. Clicks of further keys are dropped. */
   readonly maxKeys: number;
   readonly onStored: (clicks: number) => void;
   readonly onDropped: (clicks: number) => void;
   readonly log: Log;
 }
 
-/** One INSERT: large enough that many clicks cost little, small enough that it takes the server a few milliseconds. */
+/**
+ * Rows of one INSERT: enough that a click costs little, few enough that the server needs only a few
+ * milliseconds.
+ */
 const MAX_ROWS = 500;
 
 /**
- * What one urls server has not been told yet. One numbered flush is under way at a time; it is repeated, as it is, until the server
- * has confirmed it, and only then comes the next: so each click is stored once, whatever becomes of an answer.
+ * The clicks that one urls server has not stored yet. One numbered flush is under way at a time. It is
+ * repeated unchanged until the server has confirmed it, and only then the next one is sent. So each click is
+ * stored once, even when an answer is lost.
  */
 export class ClickLedger {
   readonly #options: ClickLedgerOptions;
-  /** Clicks by day and key. More than one day only around midnight, or while the server is away. */
+  /** Clicks by day and key. There is more than one day only around midnight, or while the server is down. */
   readonly #waiting = new Map<string, Map<string, number>>();
   readonly #hurry = new AbortController();
   #waitingKeys = 0;
@@ -39,7 +43,7 @@ export class ClickLedger {
     this.#options = options;
   }
 
-  /** Keys that wait, counted per day, those under way included. */
+  /** Keys that wait or are under way, counted per day. */
   get size(): number {
     return this.#waitingKeys + (this.#sending?.rows.length ?? 0);
   }
@@ -58,17 +62,18 @@ export class ClickLedger {
   }
 
   /**
-   * Sends what waits, until nothing does or the server does not confirm: then the rest waits for the next call. Never rejects.
+   * Sends all clicks that wait. When the server does not confirm, the rest waits for the next call. Never
+   * rejects.
    *
-   * Between two INSERTs it rests, unless half of what may wait does: nobody waits for clicks, and many INSERTs in a row hold up those
-   * whom somebody waits for.
+   * It rests between two INSERTs, unless half of `maxKeys` waits: no client waits for clicks, and many
+   * INSERTs in a row would delay those that clients do wait for.
    */
   async flush(): Promise<void> {
     this.#flushing ??= this.#sendAll().finally(() => (this.#flushing = undefined));
     return this.#flushing;
   }
 
-  /** From now on without rests: the process ends. */
+  /** No rests from now on, because the process ends. */
   hurry(): void {
     this.#hurry.abort();
   }
@@ -85,7 +90,7 @@ export class ClickLedger {
         const isExpected = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
         log[isExpected ? 'debug' : 'error'](
           { error, urlsDb: db.name },
-          'clicks not confirmed; to be repeated',
+          'clicks not confirmed; the flush will be repeated',
         );
         return;
       }

@@ -18,17 +18,20 @@ export interface OpenClickCounterOptions {
   readonly log: Log;
 }
 
-/** A counter and the connections it stores its clicks through. */
+/** A counter with the connections through which it stores its clicks. */
 export interface OpenClicks extends Clicks, AsyncDisposable {
-  /** Stores what is counted, for a bounded time; closes everything. */
+  /** Stores the counted clicks, for a bounded time; closes the connections. */
   close(): Promise<void>;
 }
 
-/** Some 10 MB in the counter, and as much for each urls server that is away. */
+/** Some 10 MB in the counter, and as much for each urls server that is down. */
 const MAX_KEYS = 50_000;
 const PRUNE_EVERY_MS = 3_600_000;
 
-/** Opens the counter that the configuration asks for. A urls server that does not answer is taken up when it comes. */
+/**
+ * Opens the counter, or one that does nothing where the configuration counts no clicks. Servers need not
+ * answer yet.
+ */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   const { config, servers, registry, metrics, log } = options;
   if (!config.clicks.counted) return UNCOUNTED;
@@ -66,7 +69,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   const close = async (): Promise<void> => {
     pruning.abort();
     const lost = await counter.close();
-    if (lost > 0) log.warn({ keys: lost }, 'clicks of so many keys could not be stored');
+    if (lost > 0) log.warn({ keys: lost }, 'clicks of some keys could not be stored');
     await Promise.all(dbs.map(async (db) => db.close()));
     await pruned;
   };
@@ -88,7 +91,7 @@ async function pruneAll(dbs: readonly ClicksDb[], log: Log): Promise<void> {
     try {
       await db.prune();
     } catch (error) {
-      log.debug({ error, urlsDb: db.name }, 'old marks of flushes stay for another hour');
+      log.debug({ error, urlsDb: db.name }, 'old numbers of flushes stay for another hour');
     }
   }
 }

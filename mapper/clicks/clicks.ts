@@ -3,40 +3,41 @@ import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 
-/** Told of every link that was followed; must cost next to nothing. */
+/** Counts every link that is followed. It is on the path of a redirect, so it must cost next to nothing. */
 export interface Clicks {
-  /** One GET that was answered with a redirect. Synchronous, and never in the way of the answer. */
+  /** Counts one GET that was answered with a redirect. Never throws. */
   count(key: string): void;
 }
 
 export interface ClickCounterOptions {
-  /** One for each urls server. */
+  /** One per urls server. */
   readonly ledgers: readonly ClickLedger[];
   readonly ledgerFor: (key: string) => ClickLedger;
-  /** How long clicks stay in memory only: what kill -9 can lose, together with the time one flush takes. */
+  /** How long clicks stay in memory. `kill -9` can lose the clicks of this time and of one flush. */
   readonly flushMs: number;
-  /** Most distinct keys counted between two flushes; at half of it a flush begins early. */
+  /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
   readonly maxKeys: number;
   readonly onDropped: (clicks: number) => void;
-  /** Wall clock in ms: it names the day, UTC, to within one flush interval. */
+  /** Wall clock in ms. It gives the UTC day, exact to one flush interval. */
   readonly now: () => number;
 }
 
-/** Sorted in one turn of the event loop, which serves requests in between. */
+/** Keys sorted in one turn of the event loop. Requests are served in between. */
 const KEYS_PER_TURN = 1_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_RETRY_MS = 50;
 
 /**
- * Counts clicks off the path of redirects: one Map entry per key, handed over to the ledgers of the urls servers every
- * `flushMs`. Its memory is bounded; beyond the bound clicks are given up and counted as dropped, and redirects go on.
+ * Counts clicks in memory, one Map entry per key, and hands them to the ledgers of the urls servers every
+ * `flushMs`. Its memory is bounded. Clicks beyond the bound are dropped and counted as dropped; redirects go
+ * on.
  */
 export class ClickCounter implements Clicks {
   readonly #options: ClickCounterOptions;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #handingOver = Promise.resolve();
-  /** Objects, so that a further click is one look-up and not two. */
+  /** The values are objects, so that a further click is one look-up and not two. */
   #counts = new Map<string, { clicks: number }>();
   #day: string;
 
@@ -57,7 +58,7 @@ export class ClickCounter implements Clicks {
     else before.clicks += 1;
   }
 
-  /** Stores what is counted, for a bounded time. @returns how many keys' clicks are lost */
+  /** Stores the counted clicks, for a bounded time. @returns of how many keys clicks are lost */
   async close(): Promise<number> {
     this.#stopping.abort();
     for (const ledger of this.#options.ledgers) ledger.hurry();
@@ -82,7 +83,9 @@ export class ClickCounter implements Clicks {
     if (this.#counts.size === Math.ceil(maxKeys / 2)) void this.#beginFlush();
   }
 
-  /** The flushes are not waited for: a server that hangs delays neither the others nor the next round. */
+  /**
+   * Does not wait for the flushes, so that a server that hangs delays neither the others nor the next round.
+   */
   async #beginFlush(): Promise<void> {
     await this.#handOver();
     for (const ledger of this.#options.ledgers) void ledger.flush();
@@ -93,15 +96,15 @@ export class ClickCounter implements Clicks {
     return this.#handingOver;
   }
 
-  /** A piece at a time: sorting 50,000 keys in one go would hold every request up. */
+  /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
   async #sortByServer(): Promise<void> {
     const [counts, day] = [this.#counts, this.#day];
     this.#counts = new Map();
     this.#day = this.#today();
-    let looked = 0;
+    let sorted = 0;
     for (const [key, { clicks }] of counts) {
       this.#options.ledgerFor(key).add(day, key, clicks);
-      if (++looked % KEYS_PER_TURN === 0) await nextTurn();
+      if (++sorted % KEYS_PER_TURN === 0) await nextTurn();
     }
   }
 

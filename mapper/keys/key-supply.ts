@@ -1,80 +1,64 @@
-import type { TakenKey } from './taken-key.ts';
 import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
-import type { Log } from '../../runtime/log.ts';
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import { inDrawOrder, type PoolView } from './pool-view.ts';
+import { Demand } from './demand.ts';
+import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
 import { Reserve } from './reserve.ts';
+import type { TakenKey } from './taken-key.ts';
+import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
-/** Thrown when no healthy pool had a key. Nothing to wait for: answer 503. */
+/** Thrown when no healthy pool had a key. Waiting would not help: answer 503. */
 export class NoKeysError extends KeymillError {
   constructor() {
     super('NO_KEYS', 'no key pool has a key to give');
   }
 }
 
-export interface KeySupplyOptions {
-  readonly pools: readonly PoolView[];
-  /** Most keys held ready. How many really are follows the demand. */
+export interface KeySupplyOptions extends HeldKeysOptions {
+  readonly pools: readonly WatchedPool[];
+  /** Most keys held ready; {@link Demand} decides how many are. */
   readonly reserve: number;
-  /** Characters of a key. */
-  readonly keyLength: number;
-  /** Where the link of a key lies. */
-  readonly serverFor: (key: string) => UrlsServer;
-  /** Which of these keys are bound already, read in one go; keys whose urls server is down count as free. */
+  /** Reads which of these keys are bound already. Keys whose urls server is down count as free. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** Told how many keys were given up, and why. */
-  readonly onDropped: (count: number, reason: DropReason) => void;
-  readonly now: () => number;
-  readonly log: Log;
 }
-
-/**
- * `malformed`: no key at all; `duplicate`: bound already; `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened;
- * `outdated`: held longer than any mapper may; `not_returned`: Redis did not take it back.
- */
-export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 
 interface Waiter {
   readonly resolve: (taken: TakenKey) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Long enough for a busy machine; while a Redis hangs only one take pays it, for then the pool counts as away. */
+/**
+ * Long enough for a busy machine. While a Redis hangs only one take waits so long: after it the pool counts
+ * as down.
+ */
 const TAKE_TIMEOUT_MS = 500;
-/** All takes on behalf of the requests that wait now. */
+/** All takes for the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
-/** Held ready even when nothing was asked for lately. */
-const IDLE_RESERVE = 8;
-/** Taken at once from a suspect pool, to get past its bound keys. */
+/** Taken in one go from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
-const DEMAND_WINDOW_MS = 1_000;
 
 /**
- * Keys for requests, with as little of Redis as can be: concurrent requests share one take, and a reserve as large as the demand
- * of the last second (bounded) is topped up in the background, so that a Redis hiccup is not felt.
- *
- * Every key taken stays in `held` until it is bound, dropped or back in its pool: what the audit is told is complete.
+ * Keys for requests, with few calls to Redis: concurrent requests share one take, and a reserve that follows
+ * the demand is refilled in the background, so that requests do not notice a short pause of Redis.
  */
 export class KeySupply {
   readonly #options: KeySupplyOptions;
-  readonly #held = new Set<TakenKey>();
+  readonly #held: HeldKeys;
   readonly #reserve = new Reserve();
+  readonly #demand: Demand;
   #waiters: Waiter[] = [];
   #refilling: Promise<void> | undefined;
   #isClosed = false;
-  #windowStartedMs = 0;
-  #drawnInWindow = 0;
-  #drawnBefore = 0;
 
   constructor(options: KeySupplyOptions) {
     this.#options = options;
+    this.#held = new HeldKeys(options);
+    this.#demand = new Demand(options.reserve);
   }
 
-  /** Every key taken and not yet settled. */
+  /** Every key in this mapper's hands. */
   heldKeys(): string[] {
-    return Array.from(this.#held, ({ key }) => key);
+    return this.#held.keys();
   }
 
   get reserveSize(): number {
@@ -82,22 +66,25 @@ export class KeySupply {
   }
 
   /**
-   * A key for one request, if there is one in reserve; settle it with {@link bound}, {@link dropped}, {@link duplicate} or {@link giveBack}.
-   * @param wanted the server on which the link had best lie; when there is no key of its, one is given of which there are most
+   * A key from the reserve for one request. The caller releases it by {@link bound}, {@link dropped} or
+   * {@link duplicate}.
+   * @param preferred server of the link. If the reserve has no key for it, takes one for the server with the
+   * most keys
+   * @returns undefined when the reserve is empty, or others wait already
    */
-  tryDraw(wanted?: UrlsServer): TakenKey | undefined {
-    const taken = this.#waiters.length === 0 ? this.#reserve.take(wanted) : undefined;
+  tryDraw(preferred?: UrlsServer): TakenKey | undefined {
+    const taken = this.#waiters.length === 0 ? this.#reserve.take(preferred) : undefined;
     if (taken === undefined) return undefined;
-    this.#countDraw();
-    if (this.#reserve.size <= this.#target() / 2) this.#refill();
+    this.#demand.countDraw(this.#options.now());
+    if (this.#reserve.size <= this.#demand.target / 2) this.#refill();
     return taken;
   }
 
-  /** {@link tryDraw}, or waits for the next take. @throws NoKeysError */
+  /** A key from the reserve, or else from the next take. @throws NoKeysError */
   async draw(): Promise<TakenKey> {
     const taken = this.tryDraw();
     if (taken !== undefined) return taken;
-    this.#countDraw();
+    this.#demand.countDraw(this.#options.now());
     if (this.#isClosed) throw new NoKeysError();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
@@ -106,19 +93,17 @@ export class KeySupply {
   }
 
   bound(taken: TakenKey): void {
-    this.#held.delete(taken);
+    this.#held.release(taken);
   }
 
   dropped(taken: TakenKey, reason: DropReason): void {
-    this.#drop([taken], reason);
+    this.#held.drop([taken], reason);
   }
 
-  /** The key was never tried: the next request may have it. */
-  giveBack(taken: TakenKey): void {
-    this.#accept([taken]);
-  }
-
-  /** The key turned out to be bound: whatever else came from that pool is checked before use, and the pool is drawn from last. */
+  /**
+   * The key is bound already. All other keys of that pool are checked before use, and the pool is drawn from
+   * last.
+   */
   duplicate(taken: TakenKey): void {
     const { from } = taken;
     if (!from.isSuspect) {
@@ -128,16 +113,18 @@ export class KeySupply {
       );
     }
     from.suspect();
-    this.#drop([taken], 'duplicate');
+    this.#held.drop([taken], 'duplicate');
     const suspects = this.#reserve.remove((other) => other.from === from);
     if (suspects.length === 0) return;
     void this.#withoutBound(suspects).then((free) => this.#accept(free));
   }
 
   /**
-   * Returns keys that were not needed for `maxAgeMs`. A mapper that the audit cannot see (cut off, stopped) then holds none
-   * for as long as the quarantine, after which they would be recycled. Keys twice as old are given up instead: this process
-   * has been stopped, and they may have been recycled.
+   * Returns keys that were not needed for `maxAgeMs`, which is less than the quarantine: a key that no store
+   * has is recycled after the quarantine, and the audit cannot ask a mapper that is cut off or stopped.
+   *
+   * Keys twice as old are dropped instead. This process must have been stopped, and they may have been
+   * recycled meanwhile.
    */
   async returnOlderThan(maxAgeMs: number): Promise<void> {
     const now = this.#options.now();
@@ -148,16 +135,19 @@ export class KeySupply {
     const old = this.#reserve.remove(isOlder(maxAgeMs));
     if (old.length === 0) return;
     const outdated = old.filter(isOlder(2 * maxAgeMs));
-    this.#drop(outdated, 'outdated');
-    await this.#return(old.filter((taken) => !outdated.includes(taken)));
+    this.#held.drop(outdated, 'outdated');
+    await this.#held.putBack(old.filter((taken) => !outdated.includes(taken)));
   }
 
-  /** Returns the reserve to the heads of its pools. Call when no request is under way any more; later arrivals go back at once. */
+  /**
+   * Returns the reserve to its pools. Call when no request is under way; keys that arrive later are returned
+   * immediately.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#rejectWaiters();
     await this.#refilling;
-    await this.#return(this.#reserve.removeAll());
+    await this.#held.putBack(this.#reserve.removeAll());
   }
 
   #refill(): void {
@@ -170,130 +160,72 @@ export class KeySupply {
       });
   }
 
-  /** Takes from one pool after another until nobody waits; then, or when every pool has been tried, it is over. */
+  /** Takes from one pool after another until no request waits or every pool has been tried. */
   async #takeRound(): Promise<void> {
-    // Whoever asks in this turn of the event loop is served by the same take.
+    // All requests of this turn of the event loop share the take.
     await setImmediate();
     const deadlineMs = this.#options.now() + ROUND_TIMEOUT_MS;
-    const tried = new Set<PoolView>();
+    const tried = new Set<WatchedPool>();
     for (;;) {
-      const view = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
-      if (view === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
-      const wasExhausted = await this.#takeFrom(view);
-      if (wasExhausted) tried.add(view);
+      const next = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
+      if (next === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
+      const wasExhausted = await this.#takeFrom(next);
+      if (wasExhausted) tried.add(next);
       if (this.#waiters.length === 0) return;
     }
     this.#rejectWaiters();
   }
 
-  /** @returns whether the pool has nothing more to give just now */
-  async #takeFrom(view: PoolView): Promise<boolean> {
-    const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.size);
-    const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
+  /** @returns whether the pool has nothing more to give now */
+  async #takeFrom(from: WatchedPool): Promise<boolean> {
+    const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
+    const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
     try {
-      const { keys, level } = await view.pool.take(count, {
+      const { keys, level } = await from.pool.take(count, {
         timeoutMs: TAKE_TIMEOUT_MS,
-        onLateKeys: (late) => this.#accept(this.#hold(view, late)),
+        onLateKeys: (late) => this.#accept(this.#held.hold(from, late)),
       });
-      view.answered(level);
-      let taken = this.#hold(view, keys);
-      if (view.isSuspect) {
+      from.answered(level);
+      let taken = this.#held.hold(from, keys);
+      if (from.isSuspect) {
         taken = await this.#withoutBound(taken);
-        if (keys.length > 0 && taken.length === keys.length) view.clear();
+        if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
       this.#accept(taken);
       return keys.length < count;
     } catch (error) {
-      view.failed();
-      this.#options.log.debug({ error, pool: view.name }, 'take failed');
+      from.failed();
+      this.#options.log.debug({ error, pool: from.name }, 'take failed');
       return true;
     }
   }
 
-  #hold(from: PoolView, keys: readonly string[]): TakenKey[] {
-    const { now, serverFor } = this.#options;
-    const takenAtMs = now();
-    const taken = keys
-      .filter((key) => this.#isKey(key))
-      .map((key) => ({ key, from, takenAtMs, server: serverFor(key) }));
-    for (const one of taken) this.#held.add(one);
-    const malformed = keys.length - taken.length;
-    if (malformed > 0) {
-      this.#options.log.error({ pool: from.name, malformed }, 'a pool holds what is no key: dropped');
-      this.#options.onDropped(malformed, 'malformed');
-    }
-    return taken;
-  }
-
-  /** A link under anything else could never be followed. */
-  #isKey(text: string): boolean {
-    return text.length === this.#options.keyLength && hasKeyShape(text);
-  }
-
-  /** To those who wait, the rest to the reserve. */
+  /** Gives keys to the requests that wait; the rest goes to the reserve. */
   #accept(taken: readonly TakenKey[]): void {
     for (const one of taken) {
       const waiter = this.#waiters.shift();
       if (waiter === undefined) this.#reserve.add(one);
       else waiter.resolve(one);
     }
-    if (this.#isClosed) void this.#return(this.#reserve.removeAll());
+    if (this.#isClosed) void this.#held.putBack(this.#reserve.removeAll());
   }
 
   async #withoutBound(taken: readonly TakenKey[]): Promise<TakenKey[]> {
     try {
       const bound = await this.#options.findBound(taken.map(({ key }) => key));
-      this.#drop(
+      this.#held.drop(
         taken.filter(({ key }) => bound.has(key)),
         'duplicate',
       );
       return taken.filter(({ key }) => !bound.has(key));
     } catch (error) {
-      // Unchecked keys are still safe to try: the primary key refuses the bound ones.
+      // Trying unchecked keys is safe: the primary key of `urls` refuses the bound ones.
       this.#options.log.warn({ error }, 'suspect keys could not be checked');
       return [...taken];
     }
   }
 
-  #drop(taken: readonly TakenKey[], reason: DropReason): void {
-    for (const one of taken) this.#held.delete(one);
-    if (taken.length > 0) this.#options.onDropped(taken.length, reason);
-  }
-
-  async #return(unused: readonly TakenKey[]): Promise<void> {
-    const byPool = Map.groupBy(unused, ({ from }) => from);
-    await Promise.all(
-      Array.from(byPool, async ([view, taken]) => {
-        try {
-          await view.pool.putBack(taken.map(({ key }) => key));
-          for (const one of taken) this.#held.delete(one);
-        } catch (error) {
-          this.#options.log.warn(
-            { error, pool: view.name, keys: taken.length },
-            'keys could not be returned',
-          );
-          this.#drop(taken, 'not_returned');
-        }
-      }),
-    );
-  }
-
   #rejectWaiters(): void {
     for (const { reject } of this.#waiters.splice(0)) reject(new NoKeysError());
-  }
-
-  #countDraw(): void {
-    const now = this.#options.now();
-    if (now - this.#windowStartedMs >= DEMAND_WINDOW_MS) {
-      this.#drawnBefore = now - this.#windowStartedMs < 2 * DEMAND_WINDOW_MS ? this.#drawnInWindow : 0;
-      this.#drawnInWindow = 0;
-      this.#windowStartedMs = now;
-    }
-    this.#drawnInWindow += 1;
-  }
-
-  #target(): number {
-    const demand = Math.max(this.#drawnBefore, this.#drawnInWindow);
-    return Math.min(this.#options.reserve, Math.max(IDLE_RESERVE, demand));
   }
 }

@@ -1,7 +1,9 @@
 import type { TakenKey } from './taken-key.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
-/** Keys held ready, by the urls server that their links would lie on; those of one server in the order in which they came. */
+/**
+ * Keys held ready, by the urls server of their slot; the keys of one server in the order in which they came.
+ */
 export class Reserve {
   readonly #byServer = new Map<UrlsServer, TakenKey[]>();
   #size = 0;
@@ -17,15 +19,15 @@ export class Reserve {
     this.#size += 1;
   }
 
-  /** Removes a key of `wanted`, or else of the server of which there are most. */
-  take(wanted: UrlsServer | undefined): TakenKey | undefined {
-    const keys = wanted === undefined ? undefined : this.#byServer.get(wanted);
+  /** Removes a key for the server `preferred`, or else one for the server with the most keys. */
+  take(preferred: UrlsServer | undefined): TakenKey | undefined {
+    const keys = preferred === undefined ? undefined : this.#byServer.get(preferred);
     const taken = keys?.shift() ?? this.#most()?.shift();
     if (taken !== undefined) this.#size -= 1;
     return taken;
   }
 
-  /** Removes those of which `isOut` is true. */
+  /** Removes and returns the keys for which `isOut` is true. */
   remove(isOut: (taken: TakenKey) => boolean): TakenKey[] {
     const removed: TakenKey[] = [];
     for (const [server, keys] of this.#byServer) {

@@ -1,11 +1,14 @@
 import type { UrlsServer } from '../urls/urls-server.ts';
-import type { PoolView } from './pool-view.ts';
+import type { WatchedPool } from './watched-pool.ts';
 
-/** A key in this mapper's hands: in the reserve, or drawn for a request and not yet settled. */
+/** A key in this mapper's hands: in the reserve, or drawn for a request and not yet bound or dropped. */
 export interface TakenKey {
   readonly key: string;
-  readonly from: PoolView;
+  /** `slotOf(key)`: the row that binds the key carries it on. */
+  readonly slot: number;
+  readonly from: WatchedPool;
+  /** Monotonic milliseconds. */
   readonly takenAtMs: number;
-  /** That its link would lie on. */
+  /** The owner of the slot. */
   readonly server: UrlsServer;
 }

@@ -2,9 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { pause, withDeadline } from '../../runtime/retry.ts';
 import type { Answers, Question, ToChild, ToParent } from './process-messages.ts';
 
-const LOOK_EVERY_MS = 1_000;
+const ASK_EVERY_MS = 1_000;
 
-/** One process of a mapper, as its parent sees it. */
+/** One process of a mapper, seen from its parent. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #serving = Promise.withResolvers<{ url: string; publicUrl: string }>();
@@ -40,7 +40,10 @@ export class Child {
     return this.#isServing && !this.#gone.signal.aborted;
   }
 
-  /** Not before we have told it to begin: it takes seconds to load on a busy machine, and cannot answer meanwhile. */
+  /**
+   * False until it was told to begin. It needs seconds to load on a busy machine, and cannot answer
+   * meanwhile.
+   */
   get mayHoldKeys(): boolean {
     return this.#hasBegun;
   }
@@ -49,17 +52,17 @@ export class Child {
     return this.#isServing;
   }
 
-  /** Rejects when it ends first. */
+  /** Where it serves. Rejects when the process ends first. */
   get serving(): Promise<{ url: string; publicUrl: string }> {
     return this.#serving.promise;
   }
 
-  /** Its exit code, when it is gone. */
+  /** Resolves to its exit code when the process has ended. */
   get exited(): Promise<number | null> {
     return this.#exited;
   }
 
-  /** @throws DeadlineError when it does not answer; at once when it is gone */
+  /** @throws DeadlineError when it does not answer; an AbortError, immediately, when it has ended */
   async ask<Q extends Question>(question: Q, timeoutMs: number): Promise<Answers[Q]> {
     this.#questions += 1;
     const id = this.#questions;
@@ -78,7 +81,7 @@ export class Child {
     }
   }
 
-  /** Asks it to stop; kills it when it has not after `timeoutMs`. */
+  /** Asks it to stop; kills it if it has not ended after `timeoutMs`. */
   async stop(timeoutMs: number): Promise<void> {
     this.#send({ kind: 'stop' });
     const kill = setTimeout(() => this.kill(), timeoutMs);
@@ -90,15 +93,18 @@ export class Child {
     this.#process.kill('SIGKILL');
   }
 
-  /** Resolves when it has served and then said nothing for `silenceMs`; rejects when it is gone, or `signal` is aborted, first. */
+  /**
+   * Resolves when it has served and then not answered for `silenceMs`. Rejects when it ends, or `signal` is
+   * aborted, first.
+   */
   async untilSilent(silenceMs: number, signal: AbortSignal): Promise<void> {
     await this.serving;
     const over = AbortSignal.any([signal, this.#gone.signal]);
     for (;;) {
-      await pause(LOOK_EVERY_MS, over);
+      await pause(ASK_EVERY_MS, over);
       const isAnswering = await this.#answersWithin(silenceMs);
-      // Asked once more: when both of us were stopped, our time was over before it could answer.
-      if (!isAnswering && !(await this.#answersWithin(LOOK_EVERY_MS))) {
+      // It is asked once more: if both processes were stopped, the time was over before it could answer.
+      if (!isAnswering && !(await this.#answersWithin(ASK_EVERY_MS))) {
         over.throwIfAborted();
         return;
       }
@@ -131,7 +137,7 @@ export class Child {
   }
 
   #send(message: ToChild): void {
-    // A channel that has just closed is followed by `exit`.
+    // A channel that has just closed is not an error: `exit` follows.
     if (this.#process.connected) this.#process.send(message, () => undefined);
   }
 }

@@ -14,38 +14,41 @@ import { Child } from './child.ts';
 
 export interface ProcessGroupOptions {
   readonly id: string;
-  /** That all of them listen on. */
+  /** All of them listen on it. */
   readonly port: number;
   readonly processes: number;
   /** Aborted when stopping begins. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** One of them cannot start, and none ever served: starting it again would not help. */
+  /** Called when one cannot start and none has ever served: starting it again would not help. */
   readonly onHopeless: (error: Error) => void;
 }
 
-/** For a process that died before it served. */
+/** Back-off for a process that died before it served. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
-/** Well within the second that the audit and the balancers give us: they hear what is wrong, and not nothing. */
+/**
+ * Well within the second that audit and balancers wait, so that they get an answer which says what is wrong.
+ */
 const ASK_TIMEOUT_MS = 700;
-/** Longer than a process gives itself. */
+/** Longer than a process's own deadline. */
 const STOP_MS = 16_000;
-/** One that says nothing for so long hangs, and would keep the connections dealt to it waiting for ever: it is killed. */
+/** A process that does not answer for this long is killed: its connections would wait for ever. */
 const SILENCE_MS = 10_000;
 const SILENT: Readiness = { ok: false };
 
 const MODULE = new URL('../process-main.ts', import.meta.url);
 
 /**
- * The processes of one mapper behind one port, on which each listens itself; the kernel deals connections out. Each process has
- * stores, cache and reserve of its own. One that dies is replaced at once, or after a back-off if it had never served.
+ * The processes of one mapper behind one port. Each listens on it, and the kernel distributes the
+ * connections. Each process has its own stores, cache and reserve. One that dies is replaced immediately, or
+ * after a back-off if it had never served.
  */
 export class ProcessGroup {
   readonly #options: ProcessGroupOptions;
   readonly #children = new Map<number, Child>();
   readonly #keepers: Promise<void>[];
   readonly #own: Metrics = createMetrics();
-  /** What dead processes had counted when last asked: without it the sums would fall. */
+  /** What dead processes had counted when last asked. Without it the sums would fall. */
   #retired: MetricsSnapshot = [];
   readonly #lastSeen = new Map<Child, MetricsSnapshot>();
   readonly #everServed = new Set<number>();
@@ -55,7 +58,7 @@ export class ProcessGroup {
     this.#keepers = Array.from({ length: options.processes }, async (_, index) => this.#keep(index));
   }
 
-  /** Where they serve: resolves when all do for the first time. @throws when one ends before */
+  /** Where they serve; resolves when all of them serve for the first time. @throws when one ends before */
   async serving(): Promise<{ url: string; publicUrl: string }> {
     const [first] = await Promise.all([...this.#children.values()].map(async ({ serving }) => serving));
     if (first === undefined) throw new RangeError('a mapper has at least one process');
@@ -63,8 +66,8 @@ export class ProcessGroup {
   }
 
   /**
-   * Ready while every process that listens can serve redirects: the kernel deals connections to the sick as well. One that is being
-   * replaced gets none.
+   * Ready while every process that listens can serve redirects, because the kernel gives connections to
+   * unready ones as well. A process that is being replaced gets none.
    */
   async readiness(): Promise<Readiness> {
     const { processes, signal } = this.#options;
@@ -77,21 +80,21 @@ export class ProcessGroup {
       }),
     );
     const listening = answers.filter((answer) => answer !== undefined);
-    const sick = answers.flatMap((answer, index) => (answer?.ok === true ? [] : [`process-${index + 1}`]));
+    const unready = answers.flatMap((answer, index) => (answer?.ok === true ? [] : [`process-${index + 1}`]));
     const degraded = new Set(
       listening.flatMap((answer) => (answer['degraded'] as string[] | undefined) ?? []),
     );
     return {
       ok: !signal.aborted && listening.length > 0 && listening.every(({ ok }) => ok),
       stopping: signal.aborted,
-      degraded: [...degraded, ...(signal.aborted ? [] : sick)],
+      degraded: [...degraded, ...(signal.aborted ? [] : unready)],
       keys: Math.max(0, ...listening.map(({ keys }) => Number(keys ?? 0))),
     };
   }
 
   /**
-   * The keys in the hands of all processes. One that is still loading has none; what a dead one had is nobody's.
-   * @throws KeymillError when one does not answer: nobody may think a key lost then
+   * The keys that all processes hold. One that is still loading holds none, and neither does a dead one.
+   * @throws KeymillError when one does not answer: without the whole list no key may be declared lost
    */
   async heldKeys(): Promise<string[]> {
     try {
@@ -102,18 +105,22 @@ export class ProcessGroup {
       );
       return held.flat();
     } catch (cause) {
-      throw new KeymillError('PROCESS_SILENT', 'not every process of this mapper says which keys it holds', {
-        cause,
-      });
+      throw new KeymillError(
+        'PROCESS_SILENT',
+        'not every process of this mapper answers which keys it holds',
+        {
+          cause,
+        },
+      );
     }
   }
 
-  /** All processes' metrics as one: see {@link mergeMetrics}. */
+  /** The metrics of all processes in one: see {@link mergeMetrics}. */
   get metrics(): Pick<Metrics, 'text' | 'contentType'> {
     return { contentType: this.#own.contentType, text: async () => this.#metricsText() };
   }
 
-  /** Resolves when all are gone; to be called when the signal is aborted. */
+  /** Resolves when all have ended. To be called when the signal is aborted. */
   async stop(): Promise<void> {
     await Promise.all([...this.#children.values()].map(async (child) => child.stop(STOP_MS)));
     await Promise.all(this.#keepers);
@@ -158,7 +165,7 @@ export class ProcessGroup {
     const children = [...this.#children.values()].filter(({ isServing }) => isServing);
     await Promise.all(
       children.map(async (child) => {
-        // Of one that does not answer, what it said last.
+        // For one that does not answer, its last answer counts.
         const snapshot = await child.ask('metrics', ASK_TIMEOUT_MS).catch(() => undefined);
         if (snapshot !== undefined && child.isServing) this.#lastSeen.set(child, snapshot);
       }),

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import type { LinkRow } from '../../db/urls/link-row.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { OverloadedError, type BindOutcome, type Binding } from '../urls/binder.ts';
+import type { BindOutcome, Binding } from '../urls/binder.ts';
 import { IdRun } from '../../runtime/id-run.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
@@ -81,9 +82,10 @@ export class Shortener {
 
   async #shortenWithAlias(alias: string, request: ShortenRequest, observer: ShortenObserver): Promise<void> {
     const { servers, cache, announce } = this.#options;
-    const row: LinkRow = { ...this.#rows.create(alias, request), alias: true };
+    const slot = slotOf(alias);
+    const row: LinkRow = { ...this.#rows.create(alias, slot, request), alias: true };
     try {
-      const server = servers.for(alias);
+      const server = servers.at(slot);
       if (!server.isUp) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still remember a 404 from before the alias existed.
@@ -104,11 +106,12 @@ class RowMaker {
   readonly #ids = new IdRun(() => randomBytes(16).toString('hex'));
   #now = new Date();
 
-  create(key: string, { longUrl, expiresAt }: ShortenRequest): LinkRow {
+  create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {
     const nowMs = Date.now();
     if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
     return {
       key,
+      slot,
       originalUrl: longUrl,
       userId: null,
       createdAt: this.#now,
@@ -153,7 +156,8 @@ class PoolKeyShorten implements Binding {
     const { supply, servers, now } = this.#options;
     let taken: TakenKey | undefined;
     do {
-      if (!servers.isAnyUp) {
+      const next = servers.nextToBind;
+      if (next === 'none') {
         this.#refuse(shardDown());
         return;
       }
@@ -161,7 +165,7 @@ class PoolKeyShorten implements Binding {
         this.#refuse(new Problem('no-key'));
         return;
       }
-      taken = supply.tryDraw(servers.nextToBind);
+      taken = supply.tryDraw(next === 'any' ? undefined : next);
       if (taken === undefined) {
         void this.#awaitKey();
         return;
@@ -170,7 +174,7 @@ class PoolKeyShorten implements Binding {
   }
 
   /** The binder has bound the row, or found its key taken. */
-  settle(outcome: BindOutcome): void {
+  finished(outcome: BindOutcome): void {
     const { supply, cache } = this.#options;
     const taken = this.#taken as TakenKey;
     if (outcome === 'taken') {
@@ -185,7 +189,7 @@ class PoolKeyShorten implements Binding {
   }
 
   /** The binder could not bind the row, or cannot find out whether it did. */
-  fail(error: Error): void {
+  failed(error: Error): void {
     const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
     const reason = error instanceof StoreUnavailableError ? 'slot_down' : 'unresolved';
     this.#options.supply.dropped(this.#taken as TakenKey, reason);
@@ -208,17 +212,16 @@ class PoolKeyShorten implements Binding {
   #bind(taken: TakenKey): boolean {
     const { supply } = this.#options;
     const { server } = taken;
+    // The breaker is asked once for a row that has its key: nothing is awaited from here to the queue, a breaker that
+    // opens later fails what is queued, and the binder asks again for each INSERT.
     if (!server.isUp) {
       // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');
       return false;
     }
     this.#taken = taken;
-    this.#row = this.#rows.create(taken.key, this.#request);
-    if (!server.binder.tryBind(this)) {
-      supply.giveBack(taken);
-      this.#refuse(overloaded());
-    }
+    this.#row = this.#rows.create(taken.key, taken.slot, this.#request);
+    server.binder.bind(this);
     return true;
   }
 
@@ -247,12 +250,11 @@ function shardDown(cause?: unknown): Problem {
 }
 
 /** For requests that are refused before any work. */
-export function overloaded(cause?: unknown): Problem {
-  return new Problem('overloaded', { cause });
+export function overloaded(): Problem {
+  return new Problem('overloaded');
 }
 
 function toProblem(error: unknown): unknown {
-  if (error instanceof OverloadedError) return overloaded(error);
   if (error instanceof NoKeysError) return new Problem('no-keys', { cause: error });
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
   return error;

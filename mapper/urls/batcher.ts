@@ -2,21 +2,29 @@ export interface BatcherOptions<T> {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** Does the work of a batch and tells each item's owner; must not throw. Calls `returned` once, as soon as the lane is free for the next. */
+  /**
+   * Does the work of a batch and reports to each item's owner; must not throw. Calls `returned` once, when it
+   * is over.
+   */
   readonly run: (items: T[], returned: () => void) => void;
-  /** An item that finds nothing under way leaves at once, by itself, and gathers no company (default false). */
+  /**
+   * An item that finds nothing under way leaves immediately and alone, instead of gathering others (default
+   * false).
+   */
   readonly isEager?: boolean;
 }
 
 /**
- * How many turns of the event loop pass before a batch leaves. Who was answered just now asks again, and is read in the turn after the
- * next: with two, batches are half as large again as without, and cost the store and us that much less. A turn takes no time when idle.
+ * How many turns of the event loop pass before a batch leaves. A client that has just been answered sends its
+ * next request, which we read two turns later. So two turns make the batches half as large again, which costs
+ * the store and this process that much less. A turn takes no time when the process is idle.
  */
 const GATHERING_TURNS = 2;
 
 /**
- * Natural batching: an item that finds a free lane leaves at once; while all lanes are busy items gather, and leave together when one returns.
- * No delay when idle, and under load the batches grow exactly as large as the store is slow.
+ * Natural batching: an item leaves immediately unless `maxInFlight` batches are under way. Then items gather,
+ * and leave together when one of these batches returns. So there is no delay when idle, and under load
+ * batches grow as the store gets slower.
  */
 export class Batcher<T> {
   readonly #options: BatcherOptions<T>;
@@ -29,16 +37,12 @@ export class Batcher<T> {
     this.#options = options;
   }
 
-  get queued(): number {
-    return this.#queue.length;
-  }
-
-  /** Whether whoever comes now goes with a batch that is about to leave. */
+  /** Whether an item added now would leave with a batch that is being gathered. */
   get isGathering(): boolean {
     return this.#isScheduled && this.#queue.length < this.#options.maxBatch;
   }
 
-  /** Whether nothing is queued nor in flight. */
+  /** Whether nothing is queued or in flight. */
   get isIdle(): boolean {
     return this.#inFlight === 0 && this.#queue.length === 0;
   }
@@ -47,7 +51,7 @@ export class Batcher<T> {
     return this.#queue.length >= this.#options.maxQueued;
   }
 
-  /** Takes the item, or says false when the queue is full. */
+  /** @returns false when the queue is full; the item is not added then */
   tryAdd(item: T): boolean {
     if (this.isFull) return false;
     this.#queue.push(item);
@@ -56,14 +60,14 @@ export class Batcher<T> {
     return true;
   }
 
-  /** Takes back every item that has not left yet. */
+  /** Removes and returns every item that has not left. */
   removeQueued(): T[] {
     const removed = this.#queue.splice(0);
-    this.#tellIdle();
+    this.#resolveIdle();
     return removed;
   }
 
-  /** Resolves when nothing is queued nor in flight. */
+  /** Resolves when nothing is queued or in flight. */
   async idle(): Promise<void> {
     if (this.isIdle) return;
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
@@ -102,10 +106,10 @@ export class Batcher<T> {
   readonly #returned = (): void => {
     this.#inFlight -= 1;
     if (this.#queue.length > 0) this.#schedule();
-    this.#tellIdle();
+    this.#resolveIdle();
   };
 
-  #tellIdle(): void {
+  #resolveIdle(): void {
     if (!this.isIdle) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }

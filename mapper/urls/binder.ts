@@ -6,7 +6,6 @@ import {
   OutcomeUnknownError,
   StoreUnavailableError,
 } from '../../db/store-errors.ts';
-import { KeymillError } from '../../runtime/errors.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
 import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
@@ -14,50 +13,54 @@ import type { Breaker } from '../../runtime/breaker.ts';
 /** `taken`: the key belongs to another link already. */
 export type BindOutcome = 'bound' | 'taken';
 
-/** Thrown when too many rows wait already: nothing was tried; answer 503. */
-export class OverloadedError extends KeymillError {
-  constructor(name: string) {
-    super('OVERLOADED', `too many links wait for ${name}`);
-  }
-}
-
 export interface BinderOptions {
   readonly urlsDb: UrlsDb;
   readonly breaker: Breaker;
-  /** Most rows waiting. */
+  /** Most rows waiting: as many links as the callers let be under way at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** A row to be bound, and who is told what became of it: one of the two, exactly once. Neither may throw, for others wait behind them. */
+/**
+ * A row to be bound. One of the two methods is called, exactly once. Neither may throw, because other rows of
+ * the same INSERT wait behind this one.
+ */
 export interface Binding {
   readonly row: LinkRow;
-  settle(outcome: BindOutcome): void;
-  /** @param error StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again), or a fault of ours */
-  fail(error: Error): void;
+  finished(outcome: BindOutcome): void;
+  /**
+   * @param error StoreUnavailableError: not bound; OutcomeUnknownError: perhaps bound, so the key must never
+   * be handed out again; anything else is a fault of ours
+   */
+  failed(error: Error): void;
 }
 
 const MAX_BATCH_ROWS = 256;
-/** More than one multi-row INSERT at a time makes the batches smaller and the locks meet. */
-const KEY_LANES = 1;
-const ALIAS_LANES = 3;
+/** More than one multi-row INSERT at a time makes the batches smaller, and their locks collide. */
+const KEY_INSERTS_IN_FLIGHT = 1;
+const ALIAS_INSERTS_IN_FLIGHT = 3;
 /** Deadline of one INSERT: a healthy server commits in milliseconds. */
 const INSERT_TIMEOUT_MS = 1_500;
-/** How long an unknown outcome is pursued before the request is told that it failed. */
+/** How long an unknown outcome is pursued before the request fails. */
 const RESOLVE_MS = 2_500;
 const REPEAT = { baseMs: 20, maxMs: 250 };
-/** A key that is a duplicate to INSERT and absent to SELECT this often belongs to a transaction that does not end. */
+/**
+ * A key that is so often a duplicate for INSERT and absent for SELECT belongs to a transaction that hangs.
+ */
 const MAX_CONTRADICTIONS = 5;
 
 /**
- * Binds keys to links on one urls server: concurrent requests share one multi-row INSERT, the next leaves when the last one returns.
- * Resolves only after commit, and only for a row that is in the table with this row's request id.
+ * Binds keys to links on one urls server. Concurrent requests share one multi-row INSERT; the next leaves
+ * when the last one returns. A row is `'bound'` only after the commit, and only when the table has it with
+ * this row's request id.
  *
- * - Duplicate: nothing of the INSERT was written. The rows are read: ours by request id are bound, others' are taken, the rest are inserted again.
- * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or proves a duplicate, then as above.
- * - Aliases collide by nature, so each goes in a statement of its own and never sends a batch of keys back.
+ * - Duplicate: nothing of the INSERT was written. The rows are read. A key with our request id is bound, a
+ *   key with another one is taken, and the rest are inserted again.
+ * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or turns out to
+ *   be a duplicate.
+ * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
  */
 export class Binder {
   readonly #options: BinderOptions;
@@ -69,75 +72,85 @@ export class Binder {
     const run = (bindings: Binding[], returned: () => void): void =>
       void this.#bindAll(bindings).finally(returned);
     const maxQueued = options.queueLimit;
-    this.#keys = new Batcher({ maxBatch: MAX_BATCH_ROWS, maxInFlight: KEY_LANES, maxQueued, run });
-    this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_LANES, maxQueued, run });
+    this.#keys = new Batcher({
+      maxBatch: MAX_BATCH_ROWS,
+      maxInFlight: KEY_INSERTS_IN_FLIGHT,
+      maxQueued,
+      run,
+    });
+    this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_INSERTS_IN_FLIGHT, maxQueued, run });
   }
 
-  /** Whether the row of a pool key would go with an INSERT that is about to leave. */
+  /** Whether the row of a pool key would leave with an INSERT that is being gathered. */
   get isGathering(): boolean {
     return this.#keys.isGathering;
   }
 
-  /** Whether no INSERT of pool keys is under way or about to leave. */
+  /** Whether no INSERT of pool keys is under way or being gathered. */
   get isIdle(): boolean {
     return this.#keys.isIdle;
   }
 
-  /** Takes the row of a pool key, or says false when too many wait already. */
-  tryBind(binding: Binding): boolean {
-    return this.#keys.tryAdd(binding);
+  /**
+   * Binds the row of a pool key.
+   * @throws Error when more than `queueLimit` rows wait: the caller broke its promise
+   */
+  bind(binding: Binding): void {
+    this.#add(this.#keys, binding);
   }
 
-  /** {@link tryBind} as a promise. @throws OverloadedError (not tried), StoreUnavailableError (not bound), OutcomeUnknownError (perhaps bound: never hand out the key again) */
-  async bindKey(row: LinkRow): Promise<BindOutcome> {
-    return this.#enqueue(this.#keys, row);
-  }
-
-  /** Like {@link bindKey}, for a name the user chose. */
+  /** Binds a row whose key the user chose. @throws what {@link Binding.failed} and {@link bind} name */
   async bindAlias(row: LinkRow): Promise<BindOutcome> {
-    return this.#enqueue(this.#aliases, row);
+    return new Promise((finished, failed) => this.#add(this.#aliases, { row, finished, failed }));
   }
 
-  /** The server went down: whoever still waits in front of it must not wait on. */
+  /** The server went down: fails every row that has not been sent. */
   failQueued(): void {
     const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
     for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
-      binding.fail(error);
+      binding.failed(error);
   }
 
-  /** Resolves when nothing is waiting nor under way. */
+  /** Resolves when no row waits or is under way. */
   async idle(): Promise<void> {
     await Promise.all([this.#keys.idle(), this.#aliases.idle()]);
   }
 
-  async #enqueue(batcher: Batcher<Binding>, row: LinkRow): Promise<BindOutcome> {
-    return new Promise((settle, fail) => {
-      if (!batcher.tryAdd({ row, settle, fail })) fail(new OverloadedError(this.#options.urlsDb.name));
-    });
+  /** The queue cannot be full: the shortener admits `queueLimit` links at a time, this row's included. */
+  #add(batcher: Batcher<Binding>, binding: Binding): void {
+    if (batcher.tryAdd(binding)) return;
+    const { urlsDb, queueLimit } = this.#options;
+    throw new Error(
+      `more than ${queueLimit} rows wait for ${urlsDb.name}: no more than that may be under way`,
+    );
   }
 
-  /** @param pending is emptied, or what is left of it has failed */
+  /** @param pending emptied, or the rows left in it have failed */
   async #bindAll(pending: Binding[]): Promise<void> {
     try {
-      await this.#insertUntilSettled(pending);
+      await this.#insertUntilDecided(pending);
     } catch (error) {
       const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
       if (isStoreError || pending.length <= 1) {
-        for (const binding of pending) binding.fail(error as Error);
+        for (const binding of pending) binding.failed(error as Error);
       } else {
-        // One row that the store refuses for good must fail alone.
+        // A row that the store refuses for good must fail alone.
         for (const binding of pending) await this.#bindAll([binding]);
       }
     }
   }
 
-  /** Settles and removes bindings from `pending` as they are decided; throws when the rest cannot be. */
-  async #insertUntilSettled(pending: Binding[]): Promise<void> {
+  /**
+   * Finishes and removes bindings from `pending` as they are decided.
+   * @throws when the rest cannot be decided
+   */
+  async #insertUntilDecided(pending: Binding[]): Promise<void> {
     const { urlsDb, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
     let isUnknown = false;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
+      // Asked for each INSERT, not for each row: since the last attempt the server may have gone down.
       if (!breaker.isClosed && !isUnknown) throw new StoreUnavailableError(urlsDb.name, 'it is down');
       try {
         await urlsDb.insert(
@@ -146,11 +159,11 @@ export class Binder {
         );
         breaker.succeeded();
         onBatch(pending.length);
-        for (const binding of pending.splice(0)) binding.settle('bound');
+        for (const binding of pending.splice(0)) binding.finished('bound');
       } catch (error) {
         if (error instanceof DuplicateRowError) {
           breaker.succeeded();
-          const decided = await this.#settleExisting(pending);
+          const decided = await this.#decideExisting(pending);
           if (decided === 0 && ++contradictions >= MAX_CONTRADICTIONS) {
             throw new StoreUnavailableError(urlsDb.name, 'it contradicts itself about a key', error);
           }
@@ -165,7 +178,7 @@ export class Binder {
           await pause(delayFor(attempt, REPEAT));
         } else {
           if (error instanceof StoreUnavailableError) breaker.failed();
-          // Its tables are gone: as good as down, until the poll finds it whole again.
+          // Its tables are gone: it counts as down until the poll finds them again.
           if (error instanceof MismatchError)
             throw new StoreUnavailableError(urlsDb.name, error.message, error);
           throw error;
@@ -174,8 +187,8 @@ export class Binder {
     }
   }
 
-  /** Reads the rows that stand already, on the primary. @returns how many of `pending` that decided */
-  async #settleExisting(pending: Binding[]): Promise<number> {
+  /** Reads the rows that exist, on the primary. @returns how many of `pending` this decided */
+  async #decideExisting(pending: Binding[]): Promise<number> {
     const { urlsDb, onBatch } = this.#options;
     const stored = await urlsDb.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
@@ -186,12 +199,13 @@ export class Binder {
       const { key, requestId } = binding.row;
       const owner = ownerOf.get(key);
       const isMine = owner === requestId;
-      // The same key twice in one batch (drawn from two pools after a restore) collides with itself for ever: the first one has it.
+      // The same key twice in one batch (from two pools, after a restore) would collide with itself for ever:
+      // the first gets it.
       if (owner === undefined && !seen.has(key)) pending.push(binding);
       else {
         decided += 1;
         if (isMine) mine += 1;
-        binding.settle(isMine ? 'bound' : 'taken');
+        binding.finished(isMine ? 'bound' : 'taken');
       }
       seen.add(key);
     }

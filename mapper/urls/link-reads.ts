@@ -6,44 +6,54 @@ import type { Breaker } from '../../runtime/breaker.ts';
 export interface LinkReadsOptions {
   readonly db: { readonly name: string; openTargetReader(): TargetReader };
   readonly breaker: Breaker;
-  /** From the question to its answer, waiting for others' reads included. */
+  /** From the request for a read to its answer, time in the queue included. */
   readonly timeoutMs: number;
   readonly maxQueued: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** A link that is looked for, and who is told, exactly once: one of the two. Neither may throw, for others wait behind them. */
+/**
+ * A look-up of one link. One of the two methods is called, exactly once. Neither may throw, because other
+ * reads of the same SELECT wait behind this one.
+ */
 export interface Read {
   readonly key: string;
-  /** Since when the answer is waited for, monotonic. */
+  /** When the look-up began; monotonic. */
   readonly askedAtMs: number;
-  /** @param link undefined: the database that was asked does not have it */
+  /** @param link undefined: this database does not have it */
   found(link: LinkTarget | undefined): void;
   /** @param error StoreUnavailableError, or a fault of ours */
   failed(error: Error): void;
 }
 
-/** Few: while they are busy misses gather, and a look-up among many in one statement costs a fraction of one alone. */
-const LANES = 2;
+/**
+ * Few: while they are busy misses gather, and a look-up among many in one SELECT costs a fraction of one
+ * alone.
+ */
+const SELECTS_IN_FLIGHT = 2;
 const MAX_BATCH_KEYS = 256;
 
-/** Links read by key from one database, in SELECTs that those share who ask at the same time; its breaker is told of every outcome. */
+/**
+ * Links read by key from one database. Concurrent reads share a SELECT. Every outcome is reported to the
+ * database's breaker.
+ */
 export class LinkReads {
   readonly #options: LinkReadsOptions;
   readonly #batcher: Batcher<Read>;
-  /** Those without a statement under way. */
+  /** The readers without a SELECT under way. */
   readonly #readers: TargetReader[];
 
   constructor(options: LinkReadsOptions) {
     this.#options = options;
-    this.#readers = Array.from({ length: LANES }, () => options.db.openTargetReader());
+    this.#readers = Array.from({ length: SELECTS_IN_FLIGHT }, () => options.db.openTargetReader());
     this.#batcher = new Batcher({
       maxBatch: MAX_BATCH_KEYS,
-      maxInFlight: LANES,
+      maxInFlight: SELECTS_IN_FLIGHT,
       maxQueued: options.maxQueued,
       run: (reads, returned) => this.#readAll(reads, returned),
-      // A whole look-up would wait for the turn to end; its companions find the other lane.
+      // The first look-up does not wait for the turn of the event loop to end; those that follow share the
+      // second SELECT.
       isEager: true,
     });
   }
@@ -53,7 +63,7 @@ export class LinkReads {
     read.failed(new StoreUnavailableError(this.#options.db.name, 'too many reads wait for it'));
   }
 
-  /** Who still waits in front of the database must not wait on. */
+  /** Fails every read that has not been sent. */
   failQueued(error: Error): void {
     for (const read of this.#batcher.removeQueued()) read.failed(error);
   }
@@ -61,7 +71,7 @@ export class LinkReads {
   #readAll(reads: readonly Read[], returned: () => void): void {
     const { db, breaker, timeoutMs, now } = this.#options;
     const reader = this.#readers.pop() as TargetReader;
-    // What the one who has waited longest has left is all that this read may take.
+    // The SELECT may take as long as the read that has waited longest has left.
     let askedAtMs = Number.POSITIVE_INFINITY;
     for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
     const remainingMs = Math.max(1, timeoutMs - (now() - askedAtMs));
@@ -71,20 +81,20 @@ export class LinkReads {
       try {
         if (error === undefined) {
           breaker.succeeded();
-          tell(reads, targets);
+          report(reads, targets);
         } else {
           breaker.failed();
           for (const read of reads) read.failed(toUnavailable(db.name, error));
         }
       } finally {
-        // Whatever an observer does: a lane that is lost would be missing for ever.
+        // Also when an observer throws: this place in flight would be missing for ever.
         returned();
       }
     });
   }
 }
 
-function tell(reads: readonly Read[], targets: readonly LinkTarget[]): void {
+function report(reads: readonly Read[], targets: readonly LinkTarget[]): void {
   const [only] = reads;
   if (reads.length === 1 && only !== undefined) {
     only.found(targets[0]);
@@ -94,7 +104,7 @@ function tell(reads: readonly Read[], targets: readonly LinkTarget[]): void {
   for (const read of reads) read.found(byKey.get(read.key));
 }
 
-/** A database that has lost its tables is not there, for who reads links. */
+/** For reads, a database that has lost its tables is down. */
 function toUnavailable(name: string, error: Error): Error {
   return error instanceof MismatchError ? new StoreUnavailableError(name, error.message, error) : error;
 }

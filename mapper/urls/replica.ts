@@ -5,12 +5,13 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { Breaker } from '../../runtime/breaker.ts';
+import { REPLICA_BREAKER } from '../../runtime/config/breakers.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 
 export interface ReplicaOptions {
   readonly db: UrlsReplica;
   readonly isPrimaryUp: () => boolean;
-  /** A replica that is further behind is not asked. */
+  /** A replica that is further behind is not used. */
   readonly maxLagMs: number;
   readonly queueLimit: number;
   /** Monotonic milliseconds. */
@@ -18,14 +19,13 @@ export interface ReplicaOptions {
   readonly log: Log;
 }
 
-/** A third of what a redirect may take: the primary must be able to answer after it. */
+/** A third of the time a look-up may take: the primary must have time to answer afterwards. */
 const READ_TIMEOUT_MS = 250;
 const POLL_TIMEOUT_MS = 2_000;
-const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 
 /**
- * One read replica of a urls server as the mapper sees it. It is never needed: while it is down, slow, too far behind, or not what it
- * should be, it is not asked, and its server is.
+ * A read replica of a urls server. It is optional: while it is down, slow, too far behind, or a copy of
+ * another server, its primary is read instead.
  */
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -39,7 +39,7 @@ export class Replica {
     const { db, queueLimit, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
-      ...BREAKER,
+      ...REPLICA_BREAKER,
       now,
       onChanged: (state) => {
         if (state !== 'half-open') log.warn({ replica: db.name, state }, 'urls replica: breaker changed');
@@ -67,13 +67,13 @@ export class Replica {
     this.#reads.begin(read);
   }
 
-  /** Opens all connections beforehand, if it is up. */
+  /** Opens all connections if it is up. */
   async warmUp(): Promise<void> {
     if (this.isUp) await this.#options.db.warmUp().catch(() => undefined);
   }
 
   /**
-   * Compares slots, before first use and after every absence, and looks how far it is behind.
+   * Compares the slots, before first use and after every outage, and reads how far it is behind.
    * @throws MismatchError when it is a copy of another server
    */
   async poll(): Promise<void> {
@@ -90,7 +90,7 @@ export class Replica {
         ),
       );
     } catch (error) {
-      // Of one that was up, the breaker decides: a single poll may be lost.
+      // While it was up the breaker decides, because a single poll may be lost.
       if (!wasUp || error instanceof MismatchError) this.#complain(messageOf(error));
       if (error instanceof MismatchError) throw error;
     }
@@ -119,8 +119,8 @@ export class Replica {
 }
 
 /**
- * Why a replica should not be asked; empty: it may be.
- * @param unfedMs for how long it has been cut off from its primary while we reach that one
+ * Why a replica should not be used; empty when it may be.
+ * @param unfedMs how long it has been cut off from its primary while this mapper reaches that primary
  */
 export function complaintAbout(
   replication: Replication | undefined,

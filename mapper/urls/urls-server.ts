@@ -2,6 +2,7 @@ import type { UrlsDb } from '../../db/urls/links.ts';
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { Binder } from './binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { LinkReads, type Read } from './link-reads.ts';
@@ -10,7 +11,7 @@ import type { Replica } from './replica.ts';
 export interface UrlsServerOptions {
   readonly db: UrlsDb;
   readonly siblings: readonly UrlsDb[];
-  /** Its replicas; they ask whether it is up. */
+  /** Opens its replicas, which depend on whether it is up. */
   readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
@@ -19,18 +20,21 @@ export interface UrlsServerOptions {
   readonly log: Log;
 }
 
-/** From the question to its answer, waiting for others' reads included: a redirect that cannot be told is refused within a second. */
+/**
+ * From the request for a read to its answer, time in the queue included: a redirect is answered or refused
+ * within a second.
+ */
 const READ_TIMEOUT_MS = 750;
 const PROBE_TIMEOUT_MS = 750;
-const BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
-/** No alias is this short: the look-up costs one index dive and finds nothing. */
+/** No alias is this short, so the look-up costs one index dive and finds nothing. */
 const PROBE_KEY = '-';
 
 /**
- * One urls server as the mapper sees it: up or down, rows bound in shared INSERTs, links read in shared SELECTs.
+ * A urls server: up or down. Rows are bound in shared INSERTs, links are read in shared SELECTs.
  *
- * It is up once its record of slots has been compared with our map, and while its breaker is closed. When it goes down,
- * everything that still waits for it fails at once. A poll finds out about both; requests never pay for a trial.
+ * It is up once its record of slots has been compared with the configured map, and while its breaker is
+ * closed. When it goes down, everything that waits for it fails immediately. The poll makes the trials; no
+ * request is spent on one.
  */
 export class UrlsServer {
   readonly binder: Binder;
@@ -46,7 +50,7 @@ export class UrlsServer {
     const { db, queueLimit, onBatch, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
-      ...BREAKER,
+      ...URLS_SERVER_BREAKER,
       now,
       onChanged: (state) => {
         if (state !== 'half-open') log.warn({ urlsDb: db.name, state }, 'urls server: breaker changed');
@@ -72,7 +76,10 @@ export class UrlsServer {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
-  /** Looks a link up on a replica or else the primary: that there is none, the primary alone can say. */
+  /**
+   * Looks a link up on a replica, or else on the primary. A link that the replica does not have is looked up
+   * on the primary.
+   */
   read(read: Read): void {
     const replica = this.#nextReplica();
     if (replica === undefined) {
@@ -87,21 +94,21 @@ export class UrlsServer {
     });
   }
 
-  /** Looks a link up as the primary has it now. */
+  /** Looks a link up on the primary. */
   readPrimary(read: Read): void {
     if (this.isUp) this.#reads.begin(read);
     else read.failed(new StoreUnavailableError(this.name, 'it is down'));
   }
 
-  /** Which of `keys` are bound. A server that is down knows of none. */
+  /** Which of `keys` are bound; none while the server is down. */
   async existing(keys: readonly string[]): Promise<ReadonlySet<string>> {
     if (!this.isUp) return new Set();
     return this.#breaker.watch(async () => this.#options.db.existing(keys));
   }
 
   /**
-   * Compares slots, before first use and after every absence; pings otherwise.
-   * @throws MismatchError when the server records other slots than our map gives it
+   * Compares the slots, before first use and after every outage; reads one key otherwise.
+   * @throws MismatchError when the server records other slots than the configured map gives it
    */
   async poll(): Promise<void> {
     const { db, siblings } = this.#options;
@@ -117,14 +124,14 @@ export class UrlsServer {
     }
   }
 
-  /** Opens all connections beforehand, if it is up: the first requests of a new mapper would pay for them. */
+  /** Opens all connections if it is up, so that the first requests of a new mapper need not wait for them. */
   async warmUp(): Promise<void> {
     if (this.isUp) await this.#options.db.warmUp().catch(() => undefined);
   }
 
   /**
-   * {@link poll} for the background. A server that contradicts our map, or has lost its tables, is not used until it
-   * agrees again; the others go on, so it is no reason to end the process.
+   * {@link poll} for the background. A server that contradicts the map, or has lost its tables, is not used
+   * until it agrees again. The process goes on, because the other servers do.
    */
   async pollQuietly(): Promise<void> {
     try {
@@ -132,13 +139,16 @@ export class UrlsServer {
     } catch (error) {
       this.#isVerified = false;
       if (messageOf(error) !== this.#complaint) {
-        this.#options.log.error({ error, urlsDb: this.name }, 'urls server contradicts us: not used');
+        this.#options.log.error(
+          { error, urlsDb: this.name },
+          'urls server contradicts the configuration: not used',
+        );
       }
       this.#complaint = messageOf(error);
     }
   }
 
-  /** In turn, of those that are up. */
+  /** The replicas that are up take turns. */
   #nextReplica(): Replica | undefined {
     const { replicas } = this;
     for (let tried = 0; tried < replicas.length; tried += 1) {

@@ -1,3 +1,4 @@
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
@@ -6,52 +7,58 @@ import type { UrlsServer } from './urls-server.ts';
 /** The urls servers of the map, by the slot of a key. */
 export class UrlsServers {
   readonly all: readonly UrlsServer[];
-  readonly #dbFor: (key: string) => UrlsDb;
-  readonly #serverOf: ReadonlyMap<UrlsDb, UrlsServer>;
+  readonly #bySlot: readonly UrlsServer[];
 
   /** @param servers one for each of `dbs`, in their order */
   constructor(dbs: readonly UrlsDb[], servers: readonly UrlsServer[]) {
-    const links = openLinks(dbs);
+    const serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
     this.all = servers;
-    this.#dbFor = (key) => links.dbFor(key);
-    this.#serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
+    this.#bySlot = openLinks(dbs).bySlot.map((db) => serverOf.get(db) as UrlsServer);
   }
 
   get replicas(): readonly Replica[] {
     return this.all.flatMap(({ replicas }) => replicas);
   }
 
-  get isAnyUp(): boolean {
-    for (const server of this.all) if (server.isUp) return true;
-    return false;
-  }
-
-  /** Whether any redirect can be served: for that, a replica will do. */
+  /** Whether any redirect can be served; a replica is enough for that. */
   get isAnyReadable(): boolean {
-    return this.isAnyUp || this.replicas.some(({ isUp }) => isUp);
+    return [...this.all, ...this.replicas].some(({ isUp }) => isUp);
   }
 
   /**
-   * Where a new row would be bound soonest and in the best company: by the INSERT that is about to leave, or else by a server that has
-   * none under way. Undefined when all are busy. And when one is down: or the keys of its slots would be left over, and become the
-   * whole reserve.
+   * The server that would bind a new row soonest: the one whose INSERT is about to leave, or else one that
+   * has none under way.
+   *
+   * `'any'`: all are busy, or one of them is down. If a server that is down were passed over, its keys would
+   * be left in the reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
+   *
+   * One pass answers all of this, so that a row on its way asks no breaker twice before it has a key.
    */
-  get nextToBind(): UrlsServer | undefined {
+  get nextToBind(): UrlsServer | 'any' | 'none' {
     let gathering: UrlsServer | undefined;
     let idle: UrlsServer | undefined;
+    let up = 0;
     for (const server of this.all) {
-      if (!server.isUp) return undefined;
+      if (!server.isUp) continue;
+      up += 1;
       if (server.binder.isGathering) gathering ??= server;
       else if (server.binder.isIdle) idle ??= server;
     }
-    return gathering ?? idle;
+    if (up === 0) return 'none';
+    if (up < this.all.length) return 'any';
+    return gathering ?? idle ?? 'any';
   }
 
   for(key: string): UrlsServer {
-    return this.#serverOf.get(this.#dbFor(key)) as UrlsServer;
+    return this.at(slotOf(key));
   }
 
-  /** Which of `keys` are bound: one read per server, all at once. */
+  /** The server that owns `slot`. */
+  at(slot: number): UrlsServer {
+    return this.#bySlot[slot] as UrlsServer;
+  }
+
+  /** Which of `keys` are bound: one read per server, all at the same time. */
   async findBound(keys: readonly string[]): Promise<ReadonlySet<string>> {
     const byServer = Map.groupBy(keys, (key) => this.for(key));
     const found = await Promise.all(Array.from(byServer, async ([server, group]) => server.existing(group)));

@@ -6,6 +6,7 @@ import { readLocks, releaseLock, sweepOwnNodes, watchLocks } from '../../coordin
 import { lockPath, PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { isZooKeeperCreate } from '../../drills/proxy/proxy.ts';
+import { aborted } from '../../runtime/aborted.ts';
 import { until } from '../until.ts';
 import { Harness, reattached, T } from './harness.ts';
 
@@ -102,11 +103,10 @@ describe('lock', () => {
 
   it('a node deleted by an operator ends the holding within milliseconds', async () => {
     const lock = await acquire(first);
-    const gone = Promise.withResolvers<void>();
-    lock.signal.addEventListener('abort', () => gone.resolve());
+    const gone = aborted(lock.signal);
     const released = await releaseLock(second, SHARD, lock.czxid);
     expect(released.owner).to.equal('producer-1');
-    await gone.promise;
+    await gone;
     expect(lock.mayWrite()).to.equal(false);
   });
 

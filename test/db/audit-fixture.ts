@@ -86,6 +86,7 @@ export function linkRow(key: string, alias = false): LinkRow {
   const requestId = randomBytes(16).toString('hex');
   return {
     key,
+    slot: slotOf(key),
     originalUrl: `https://example.org/${key}`,
     userId: null,
     createdAt: new Date(),

@@ -28,6 +28,7 @@ export function keyIn(slots: readonly number[]): string {
 export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
   return {
     key,
+    slot: slotOf(key),
     originalUrl: `https://example.com/${key}`,
     userId: null,
     createdAt: new Date('2026-11-22T23:59:59.987Z'),

@@ -32,7 +32,7 @@ describe('a batcher', () => {
     for (let i = 0; i < count; i += 1) await turn();
   }
 
-  it('lets those who come within two turns of the event loop leave together', async () => {
+  it('lets items of two turns of the event loop leave together', async () => {
     const batcher = create();
     add(batcher, 'a');
     await turn();
@@ -42,7 +42,7 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['ab']);
   });
 
-  it('gathers while all lanes are busy, and for two turns more: who was answered just now asks again', async () => {
+  it('gathers items while it may send no batch, and for two turns more: answered clients send their next requests', async () => {
     const batcher = create();
     add(batcher, 'a');
     await turns(3);
@@ -56,7 +56,7 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bcd']);
   });
 
-  it('says whether one more would leave with a batch, and whether there is none at all', async () => {
+  it('reports whether a further item would leave with a batch, and whether it is idle', async () => {
     const batcher = create();
     const state = () => ({ isGathering: batcher.isGathering, isIdle: batcher.isIdle });
     expect(state()).to.deep.equal({ isGathering: false, isIdle: true });
@@ -71,7 +71,7 @@ describe('a batcher', () => {
     expect(state()).to.deep.equal({ isGathering: false, isIdle: false });
   });
 
-  it('that is eager lets an item that finds nothing under way leave at once, and the others gather', async () => {
+  it('that is eager lets an item leave immediately when nothing is under way, and gathers the others', async () => {
     const batcher = create({ isEager: true, maxInFlight: 2 });
     add(batcher, 'abc');
     expect(left).to.deep.equal(['a']);
@@ -79,7 +79,7 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bc']);
   });
 
-  it('takes no more than it may hold, and sends no more at once than one statement may', async () => {
+  it('takes no more items than it may hold, and sends no more than one batch may have', async () => {
     const batcher = create({ maxQueued: 6 });
     expect(add(batcher, 'abcdefg')).to.deep.equal([true, true, true, true, true, true, false]);
     await turns(3);
@@ -89,7 +89,7 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['abcd', 'ef']);
   });
 
-  it('gives back those who have not left, and is idle when the last has returned', async () => {
+  it('returns the items that have not left, and is idle when the last batch has returned', async () => {
     const batcher = create();
     add(batcher, 'a');
     await turns(3);
@@ -104,7 +104,7 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a']);
   });
 
-  it('is idle also when those who were about to leave are taken back', async () => {
+  it('is idle also when the items that were about to leave are removed', async () => {
     const batcher = create();
     add(batcher, 'a');
     await turns(3);

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { type LinkRow } from '../../db/urls/link-row.ts';
 import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { Binder, OverloadedError, type BindOutcome } from '../../mapper/urls/binder.ts';
+import { Binder, type BindOutcome } from '../../mapper/urls/binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
@@ -65,6 +66,7 @@ describe('the binder', () => {
   function row(key: string, overrides: Partial<LinkRow> = {}): LinkRow {
     return {
       key,
+      slot: slotOf(key),
       originalUrl: `https://example.com/${key}`,
       userId: null,
       createdAt: new Date(),
@@ -76,14 +78,18 @@ describe('the binder', () => {
     };
   }
 
+  async function bindKey(keyRow: LinkRow): Promise<BindOutcome> {
+    return new Promise((finished, failed) => binder.bind({ row: keyRow, finished, failed }));
+  }
+
   async function bindKeys(keys: readonly string[]): Promise<BindOutcome[]> {
-    return Promise.all(keys.map(async (key) => binder.bindKey(row(key))));
+    return Promise.all(keys.map(async (key) => bindKey(row(key))));
   }
 
   it('shares INSERTs between concurrent requests, as large as the server is slow', async () => {
     const keys = randomKeys(300);
     const [first = '', ...others] = keys;
-    const leading = binder.bindKey(row(first));
+    const leading = bindKey(row(first));
     await until('the first INSERT', () => inserts.length === 1);
     await Promise.all([leading, bindKeys(others)]);
     expect(inserts).to.deep.equal([1, 256, 43]);
@@ -107,16 +113,16 @@ describe('the binder', () => {
   it('gives a key that comes twice in one batch to the first', async () => {
     const [key = ''] = randomKeys(1);
     const outcomes = await Promise.all([
-      binder.bindKey(row(key, { originalUrl: 'https://example.com/first' })),
-      binder.bindKey(row(key, { originalUrl: 'https://example.com/second' })),
+      bindKey(row(key, { originalUrl: 'https://example.com/first' })),
+      bindKey(row(key, { originalUrl: 'https://example.com/second' })),
     ]);
     expect(outcomes).to.deep.equal(['bound', 'taken']);
     expect((await direct.find([key]))[0]?.originalUrl).to.equal('https://example.com/first');
   });
 
-  it('gives a key that an alias spells to whoever is first, as an alias or as a key', async () => {
+  it('gives a key that is also asked for as an alias to the first of the two', async () => {
     for (const key of randomKeys(10)) {
-      const outcomes = await Promise.all([binder.bindAlias(row(key)), binder.bindKey(row(key))]);
+      const outcomes = await Promise.all([binder.bindAlias(row(key)), bindKey(row(key))]);
       expect(outcomes.toSorted()).to.deep.equal(['bound', 'taken']);
     }
   });
@@ -125,7 +131,7 @@ describe('the binder', () => {
     const keys = randomKeys(20);
     const outcomes = await Promise.allSettled(
       keys.map(async (key, index) =>
-        binder.bindKey(row(key, index === 7 ? { originalUrl: 'https://ä.example/' } : {})),
+        bindKey(row(key, index === 7 ? { originalUrl: 'https://ä.example/' } : {})),
       ),
     );
     const failed = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [index] : []));
@@ -159,13 +165,13 @@ describe('the binder', () => {
     expect((await direct.existing(keys)).size).to.equal(30);
   });
 
-  it('gives up in bounded time when the server hangs, and fails what waits behind at once when it is told so', async () => {
+  it('gives up in bounded time when the server hangs; failQueued fails all waiting rows immediately', async () => {
     server.proxy.silence();
     const startedAt = monotonicMs();
-    const leading = binder.bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
+    const leading = bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
-    const waiting = binder.bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
+    const waiting = bindKey(row(randomKeys(1)[0] ?? '')).catch((error: unknown) => error);
     binder.failQueued();
     expect(await waiting).to.be.instanceOf(StoreUnavailableError);
     expect(monotonicMs() - startedAt).to.be.lessThan(500);
@@ -173,19 +179,17 @@ describe('the binder', () => {
     expect(monotonicMs() - startedAt).to.be.lessThan(5_000);
   });
 
-  it('takes no more than its queue holds', async () => {
-    const small = new Binder({
-      urlsDb: db,
-      breaker,
-      queueLimit: 5,
-      onBatch: () => undefined,
-      now: monotonicMs,
-    });
-    const outcomes = await Promise.allSettled(randomKeys(20).map(async (key) => small.bindKey(row(key))));
-    const refused = outcomes.filter(
-      (outcome) => outcome.status === 'rejected' && outcome.reason instanceof OverloadedError,
-    );
-    expect(refused).to.have.length(15);
-    expect(outcomes.filter(({ status }) => status === 'fulfilled')).to.have.length(5);
+  it('throws when a caller lets more rows be under way than its queue holds', async () => {
+    binder = new Binder({ urlsDb: db, breaker, queueLimit: 5, onBatch: () => undefined, now: monotonicMs });
+    for (const bind of [bindKey, async (one: LinkRow) => binder.bindAlias(one)]) {
+      const outcomes = await Promise.allSettled(randomKeys(9).map(async (key) => bind(row(key))));
+      const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+      expect(reasons.map(String)).to.deep.equal(
+        Array.from(
+          { length: 4 },
+          () => 'Error: more than 5 rows wait for urls-1: no more than that may be under way',
+        ),
+      );
+    }
   });
 });

@@ -22,7 +22,7 @@ describe('a circuit breaker', () => {
     for (let failure = 0; failure < 3; failure += 1) breaker.failed();
   }
 
-  it('opens after so many failures in a row, and no sooner', () => {
+  it('opens after n failures in a row, and no sooner', () => {
     breaker.failed();
     breaker.failed();
     breaker.succeeded();
@@ -76,7 +76,7 @@ describe('a circuit breaker', () => {
     expect(breaker.msUntilTrial).to.equal(100);
   });
 
-  it('does not believe an answer from before it opened', () => {
+  it('ignores an answer to a request from before it opened', () => {
     open();
     breaker.succeeded();
     expect(breaker.state).to.equal('open');

@@ -51,7 +51,7 @@ describe('a click counter', () => {
     });
   }
 
-  it('keeps a bounded number of keys while the store is away, gives up others, and stores what it kept', async () => {
+  it('keeps a bounded number of keys while the store is down, drops others, and stores those it kept', async () => {
     const counter = openCounter(100, 5);
     isUp = false;
     for (let round = 0; round < 3; round += 1) {
@@ -68,7 +68,7 @@ describe('a click counter', () => {
     expect(await counter.close()).to.equal(0);
   }).timeout(60_000);
 
-  it('stores early when many keys were counted, and more than one INSERT holds', async () => {
+  it('stores early when many keys were counted, and more keys than one INSERT holds', async () => {
     const counter = openCounter(5_000, 60_000);
     for (let key = 0; key < 2_500; key += 1) counter.count(`key-${key}`);
     await until('an early flush', () => counter.size === 0);
@@ -82,7 +82,7 @@ describe('a click counter', () => {
     readonly toMs: number;
   }
 
-  /** Has each INSERT take so long more. */
+  /** Makes each INSERT take `ms` longer. */
   function slowDown(ms: number): Add[] {
     const adds: Add[] = [];
     const add = db.add.bind(db);
@@ -100,7 +100,7 @@ describe('a click counter', () => {
     return adds.slice(1).map(({ fromMs }, i) => fromMs - (adds[i]?.toMs ?? 0));
   }
 
-  it('rests between INSERTs, for nobody waits for them', async () => {
+  it('rests between INSERTs, because no client waits for them', async () => {
     const adds = slowDown(20);
     const counter = openCounter(50_000, 5);
     for (let key = 0; key < 2_000; key += 1) counter.count(`key-${key}`);
@@ -110,7 +110,7 @@ describe('a click counter', () => {
     await counter.close();
   });
 
-  it('does not rest while half of what may wait does, nor when it is closed', async () => {
+  it('does not rest while half of the keys it may hold wait, nor when it is closed', async () => {
     const adds = slowDown(100);
     const counter = openCounter(3_000, 5);
     for (let key = 0; key < 3_000; key += 1) counter.count(`key-${key}`);
@@ -137,7 +137,7 @@ describe('a click counter', () => {
     expect((await db.of('midnight')).days.map(({ day }) => day)).to.deep.equal(['2026-11-23', '2026-11-24']);
   });
 
-  it('says how many keys it could not store at its end', async () => {
+  it('reports how many keys it could not store at its end', async () => {
     const counter = openCounter(100, 60_000);
     isUp = false;
     counter.count('lost');

@@ -122,7 +122,7 @@ describe('clicks', () => {
     for (const key of keys) expect(await stored(key)).to.equal(110);
   }).timeout(60_000);
 
-  it('wait for a urls server that is away, while the other’s are stored, and none is lost', async () => {
+  it('wait for a urls server that is down, while the other’s are stored, and none is lost', async () => {
     const [first, second] = await proxyAll();
     if (!first || !second) throw new Error('two urls databases are needed');
     const mapper = await world.start({ stores: { urlsDbs: [first, second] } });
@@ -139,7 +139,7 @@ describe('clicks', () => {
     await mapper.stop();
   }).timeout(60_000);
 
-  it('are stored on SIGTERM, and stopping does not wait long for a server that is away', async () => {
+  it('are stored on SIGTERM, and stopping does not wait long for a server that is down', async () => {
     const [first, second] = await proxyAll();
     if (!first || !second) throw new Error('two urls databases are needed');
     const mapper = await world.start({
@@ -152,7 +152,7 @@ describe('clicks', () => {
     first.proxy.silence();
     const startedMs = performance.now();
     await mapper.stop();
-    // Well within the 15 s after which a mapper is ended without further ado.
+    // Well within the 15 s after which a mapper is killed.
     expect(performance.now() - startedMs).to.be.below(10_000);
     for (const key of keys) expect(await stored(key)).to.equal(slotOf(key) < 16 ? 0 : 2);
   }).timeout(60_000);

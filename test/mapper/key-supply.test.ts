@@ -1,33 +1,32 @@
 import { expect } from 'chai';
-import { Redis } from 'ioredis';
-import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { Breaker } from '../../runtime/breaker.ts';
-import { KeySupply, NoKeysError, type DropReason } from '../../mapper/keys/key-supply.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import type { DropReason } from '../../mapper/keys/held-keys.ts';
+import { KeySupply, NoKeysError } from '../../mapper/keys/key-supply.ts';
 import { type TakenKey } from '../../mapper/keys/taken-key.ts';
-import { PoolView } from '../../mapper/keys/pool-view.ts';
 import type { UrlsServer } from '../../mapper/urls/urls-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
-import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
-import { viaProxy, type Proxied } from './faulty.ts';
+import { openTestPools, type TestPool } from './test-pools.ts';
 import { randomKeys } from './world.ts';
 
-/** Told apart by identity alone; keys that begin with a digit lie on the second. */
-const [lettersServer, digitsServer] = [{}, {}] as [UrlsServer, UrlsServer];
+/** The supply compares servers and does nothing else with them. */
+const [lower, upper] = [{}, {}] as [UrlsServer, UrlsServer];
 
 const log = createLog('test', 'key-supply', 'silent');
 
-function keysOfLetters(count: number): string[] {
-  return randomKeys(2 * count)
-    .filter((key) => !/^\d/.test(key))
+function serverAt(slot: number): UrlsServer {
+  return slot < 16 ? lower : upper;
+}
+
+function keysOn(server: UrlsServer, count: number): string[] {
+  return randomKeys(10 * count + 100)
+    .filter((key) => serverAt(slotOf(key)) === server)
     .slice(0, count);
 }
 
 describe('the key supply', () => {
-  let servers: (Proxied & { client: Redis })[];
-  let pools: Pool[];
-  let views: PoolView[];
+  let pools: TestPool[];
   let supply: KeySupply;
   let takes: string[];
   let bound: Set<string>;
@@ -37,50 +36,19 @@ describe('the key supply', () => {
   let aheadMs: number;
 
   beforeEach(async () => {
-    servers = await Promise.all(
-      (await testRedis(3)).map(async (server) => ({
-        ...(await viaProxy(server)),
-        client: new Redis(server.url),
-      })),
-    );
     takes = [];
     bound = new Set();
     checks = [];
     dropped = {};
     aheadMs = 0;
-    pools = servers.map(({ name, url }) => {
-      const pool = openPool({ name, url, log });
-      const take = pool.take.bind(pool);
-      pool.take = async (...args) => {
-        takes.push(name);
-        return take(...args);
-      };
-      return pool;
+    pools = await openTestPools(3, {
+      onTake: (name) => takes.push(name),
     });
-    views = pools.map((pool) => {
-      const breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
-      return new PoolView(pool, breaker, monotonicMs);
-    });
-    supply = createSupply(8);
-    for (const pool of pools) expect(await pool.whenConnected(5_000)).to.equal(true);
-  });
-
-  afterEach(async () => {
-    for (const { proxy } of servers) proxy.heal();
-    await supply.close();
-    for (const pool of pools) await pool[Symbol.asyncDispose]();
-    for (const { client, proxy } of servers) {
-      client.disconnect();
-      await proxy.stop();
-    }
-  });
-
-  function createSupply(reserve: number): KeySupply {
-    return new KeySupply({
-      pools: views,
-      reserve,
+    supply = new KeySupply({
+      pools: pools.map(({ watched }) => watched),
+      reserve: 8,
       keyLength: 8,
-      serverFor: (key) => (/^\d/.test(key) ? digitsServer : lettersServer),
+      serverAt,
       findBound: async (keys) => {
         checks.push([...keys]);
         return new Set(keys.filter((key) => bound.has(key)));
@@ -91,27 +59,27 @@ describe('the key supply', () => {
       now: () => monotonicMs() + aheadMs,
       log,
     });
-  }
+  });
 
-  function viewAt(index: number): PoolView {
-    const view = views[index];
-    if (view === undefined) throw new Error(`no pool ${index}`);
-    return view;
-  }
+  afterEach(async () => {
+    for (const { proxy } of pools) proxy.heal();
+    await supply.close();
+    for (const pool of pools) await pool[Symbol.asyncDispose]();
+  });
 
-  function serverAt(index: number): Proxied & { client: Redis } {
-    const server = servers[index];
-    if (server === undefined) throw new Error(`no server ${index}`);
-    return server;
+  function poolAt(index: number): TestPool {
+    const pool = pools[index];
+    if (pool === undefined) throw new Error(`no pool ${index}`);
+    return pool;
   }
 
   async function fill(index: number, keys: readonly string[]): Promise<void> {
-    await serverAt(index).client.rpush('keys:available', ...keys);
-    await viewAt(index).poll(500);
+    await poolAt(index).client.rpush('keys:available', ...keys);
+    await poolAt(index).watched.poll(500);
   }
 
   async function content(index: number): Promise<string[]> {
-    return serverAt(index).client.lrange('keys:available', 0, -1);
+    return poolAt(index).client.lrange('keys:available', 0, -1);
   }
 
   async function drawAll(count: number): Promise<TakenKey[]> {
@@ -125,14 +93,14 @@ describe('the key supply', () => {
     expect((await supply.draw()).from.name).to.equal('redis-2');
   });
 
-  it('shares one take between all who ask at once', async () => {
+  it('shares one take between all requests of one moment', async () => {
     await fill(0, randomKeys(500));
     const taken = await drawAll(200);
     expect(new Set(taken.map(({ key }) => key)).size).to.equal(200);
     expect(takes).to.have.length(1);
   });
 
-  it('tops the reserve up in the background, no further than its bound', async () => {
+  it('refills the reserve in the background, no further than its bound', async () => {
     await fill(0, randomKeys(500));
     for (let draw = 0; draw < 100; draw += 1) supply.bound(await supply.draw());
     await until('the reserve', async () => (await content(0)).length === 500 - 100 - supply.reserveSize);
@@ -140,17 +108,18 @@ describe('the key supply', () => {
     expect(takes.length).to.be.lessThan(40);
   });
 
-  it('gives a key of the server that is wanted, in the order they came, and of the one with most when there is none', async () => {
-    await fill(0, ['aaaaaaaa', 'bbbbbbbb', '1ccccccc', 'dddddddd', '2eeeeeee', 'ffffffff']);
-    expect((await supply.draw()).key).to.equal('aaaaaaaa');
-    await until('the reserve', () => supply.reserveSize === 5);
-    const drawn = [digitsServer, digitsServer, digitsServer].map((wanted) => supply.tryDraw(wanted)?.key);
-    const rest = [supply.tryDraw(lettersServer)?.key, supply.tryDraw()?.key];
-    expect([...drawn, ...rest]).to.deep.equal(['1ccccccc', '2eeeeeee', 'bbbbbbbb', 'dddddddd', 'ffffffff']);
-    expect(supply.tryDraw(lettersServer)).to.equal(undefined);
+  it('gives a key with its slot and server, of the preferred server if it can', async () => {
+    await fill(0, [...keysOn(lower, 3), ...keysOn(upper, 1)]);
+    await supply.draw();
+    await until('the reserve', () => supply.reserveSize === 3);
+    const [first, second] = [supply.tryDraw(upper), supply.tryDraw(upper)];
+    expect([first?.server, second?.server]).to.deep.equal([upper, lower]);
+    expect([first?.slot, second?.slot]).to.deep.equal(
+      [first, second].map((taken) => slotOf(taken?.key ?? '')),
+    );
   });
 
-  it('says at once that there are no keys', async () => {
+  it('reports immediately that there are no keys', async () => {
     const startedAt = monotonicMs();
     const outcome = await supply.draw().catch((error: unknown) => error);
     expect(outcome).to.be.instanceOf(NoKeysError);
@@ -158,12 +127,12 @@ describe('the key supply', () => {
   });
 
   it('finds keys in a pool that was empty when last seen', async () => {
-    await viewAt(0).poll(500);
-    await serverAt(0).client.rpush('keys:available', 'abcdefgh');
+    await poolAt(0).watched.poll(500);
+    await poolAt(0).client.rpush('keys:available', 'abcdefgh');
     expect((await supply.draw()).key).to.equal('abcdefgh');
   });
 
-  it('goes on to the next pool when one runs out', async () => {
+  it('continues with the next pool when one runs out', async () => {
     await fill(0, randomKeys(5));
     await fill(1, randomKeys(4));
     const taken = await drawAll(9);
@@ -174,31 +143,31 @@ describe('the key supply', () => {
     const late = randomKeys(50);
     await fill(0, late);
     await fill(1, randomKeys(20));
-    serverAt(0).proxy.silence();
+    poolAt(0).proxy.silence();
     const startedAt = monotonicMs();
     expect((await supply.draw()).from.name).to.equal('redis-2');
     expect(monotonicMs() - startedAt).to.be.within(400, 1_500);
-    serverAt(0).proxy.heal();
+    poolAt(0).proxy.heal();
     await until('late keys in the reserve', () =>
       late.slice(0, 8).every((key) => supply.heldKeys().includes(key)),
     );
   });
 
-  it('stops asking a Redis that hangs, until a poll finds it well', async () => {
+  it('stops asking a Redis that hangs, until a poll succeeds', async () => {
     await fill(0, randomKeys(50));
     await fill(1, randomKeys(50));
-    serverAt(0).proxy.silence();
+    poolAt(0).proxy.silence();
     for (let draw = 0; draw < 30; draw += 1) supply.bound(await supply.draw());
     expect(takes.filter((name) => name === 'redis-1')).to.have.length(1);
-    expect(viewAt(0).isHealthy).to.equal(false);
-    serverAt(0).proxy.heal();
+    expect(poolAt(0).watched.isHealthy).to.equal(false);
+    poolAt(0).proxy.heal();
     await until('recovery', async () => {
-      await viewAt(0).poll(200);
-      return viewAt(0).isHealthy;
+      await poolAt(0).watched.poll(200);
+      return poolAt(0).watched.isHealthy;
     });
   });
 
-  it('names every key it holds: in reserve, drawn, and being checked', async () => {
+  it('lists every key it holds: in the reserve, drawn, and being checked', async () => {
     await fill(0, randomKeys(100));
     const taken = await drawAll(10);
     await until('the reserve', () => supply.reserveSize > 0);
@@ -208,21 +177,21 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.have.length(supply.reserveSize);
   });
 
-  it('returns the reserve to the head, those of each server in order, when closed', async () => {
-    const letters = keysOfLetters(50);
-    const digits = letters.map((key) => `7${key.slice(1)}`);
-    const keys = letters.flatMap((key, index) => [key, digits[index] ?? '']);
+  it('returns the reserve to the head of the pool when closed, the keys of each server in order', async () => {
+    const onLower = keysOn(lower, 50);
+    const onUpper = keysOn(upper, 50);
+    const keys = onLower.flatMap((key, index) => [key, onUpper[index] ?? '']);
     await fill(0, keys);
     const taken = await supply.draw();
     await until('the reserve', () => supply.reserveSize === 8);
+    supply.bound(taken);
     const held = new Set(supply.heldKeys());
-    supply.giveBack(taken);
     await supply.close();
     const left = await content(0);
-    expect(left.toSorted()).to.deep.equal(keys.toSorted());
-    for (const ofServer of [letters, digits]) {
-      const inOrder = ofServer.filter((key) => held.has(key) && key !== taken.key);
-      const returned = left.slice(0, 9).filter((key) => ofServer.includes(key) && key !== taken.key);
+    expect(left.toSorted()).to.deep.equal(keys.filter((key) => key !== taken.key).toSorted());
+    for (const ofServer of [onLower, onUpper]) {
+      const inOrder = ofServer.filter((key) => held.has(key));
+      const returned = left.slice(0, 8).filter((key) => ofServer.includes(key));
       expect(returned).to.deep.equal(inOrder);
       expect(returned).to.have.length(4);
     }
@@ -230,8 +199,8 @@ describe('the key supply', () => {
     expect(await supply.draw().catch((error: unknown) => error)).to.be.instanceOf(NoKeysError);
   });
 
-  it('returns what was not needed for long, and goes on serving', async () => {
-    const keys = keysOfLetters(100);
+  it('returns keys that were not needed for long, and goes on serving', async () => {
+    const keys = keysOn(lower, 100);
     await fill(0, keys);
     const taken = await supply.draw();
     await until('the reserve', () => supply.reserveSize > 0);
@@ -246,7 +215,7 @@ describe('the key supply', () => {
     expect((await supply.draw()).key).to.equal(keys[1]);
   });
 
-  it('gives up what it has held for longer than any mapper may', async () => {
+  it('drops keys that it has held for longer than a mapper may', async () => {
     await fill(0, randomKeys(100));
     supply.bound(await supply.draw());
     await until('the reserve', () => supply.reserveSize > 0);
@@ -257,14 +226,14 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.deep.equal([]);
   });
 
-  it('counts as dropped what a Redis that is down cannot take back', async () => {
+  it('counts keys as dropped that a Redis that is down cannot take back', async () => {
     await fill(0, randomKeys(100));
     const taken = await supply.draw();
     supply.bound(taken);
     await until('the reserve', () => supply.reserveSize > 0);
     const { reserveSize } = supply;
-    await serverAt(0).proxy.stop();
-    await until('the loss of the connection', () => !viewAt(0).isHealthy);
+    await poolAt(0).proxy.stop();
+    await until('the loss of the connection', () => !poolAt(0).watched.isHealthy);
     await supply.close();
     expect(dropped).to.deep.equal({ not_returned: reserveSize });
   });
@@ -284,17 +253,17 @@ describe('the key supply', () => {
     expect((await supply.draw()).from.name).to.equal('redis-2');
   });
 
-  it('reads its way through a pool full of bound keys before any request sees one', async () => {
+  it('gets past a pool full of bound keys before any request sees one', async () => {
     const stale = randomKeys(2_000);
     await fill(0, stale);
     for (const key of stale.slice(0, 1_900)) bound.add(key);
-    viewAt(0).suspect();
+    poolAt(0).watched.suspect();
     const taken = await supply.draw();
     expect(bound.has(taken.key)).to.equal(false);
     expect(dropped['duplicate']).to.equal(1_900);
   });
 
-  it('drops what is no key, and goes on', async () => {
+  it('drops texts that are no keys, and goes on', async () => {
     await fill(0, ['short', 'much-too-long', 'sp ace!!', 'SETTINGS', 'abcdefgh', 'ijklmnop']);
     const taken = [await supply.draw(), await supply.draw()];
     expect(taken.map(({ key }) => key)).to.deep.equal(['abcdefgh', 'ijklmnop']);
@@ -303,8 +272,8 @@ describe('the key supply', () => {
 
   it('trusts a pool again after a take without any bound key', async () => {
     await fill(0, randomKeys(600));
-    viewAt(0).suspect();
+    poolAt(0).watched.suspect();
     await supply.draw();
-    expect(viewAt(0).isSuspect).to.equal(false);
+    expect(poolAt(0).watched.isSuspect).to.equal(false);
   });
 });

@@ -69,7 +69,7 @@ describe('the link cache', () => {
     expect(cache.get('known')).to.equal(undefined);
   });
 
-  it('wants a key that has changed read from the primary: once, or for its time to live where replicas may lag', () => {
+  it('has a key that has changed read from the primary: once, or for its time to live where replicas may lag', () => {
     for (const readsMayLag of [false, true]) {
       nowMs = 0;
       const some = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, readsMayLag, now: () => nowMs });
@@ -88,14 +88,14 @@ describe('the link cache', () => {
     }
   });
 
-  it('remembers what changed however many links are made meanwhile', () => {
+  it('remembers which keys changed however many links are made meanwhile', () => {
     cache.invalidate('changed');
     for (let i = 0; i < 50_000; i += 1) cache.appeared(`made-${i}`);
     const fills = ['changed', 'made-49999'].map((key) => cache.beginFill(key));
     expect(fills.map(({ needsPrimary }) => needsPrimary)).to.deep.equal([true, false]);
   });
 
-  it('does not believe in the absence of a link that was made while it was read', () => {
+  it('does not store a link as unknown that was made while it was read', () => {
     store('known-absent', 'unknown');
     const fill = cache.beginFill('being-read');
     for (const key of ['known-absent', 'being-read']) cache.appeared(key);
@@ -110,7 +110,7 @@ describe('the link cache', () => {
     expect(cache.get('one')).to.not.equal(undefined);
   });
 
-  it('replaces an unknown key by its link, and the other way round', () => {
+  it('replaces an unknown key by its link, and a link by an unknown key', () => {
     store('key', 'unknown');
     store('key', link('https://example.com/'));
     expect(cache.get('key')).to.deep.equal(link('https://example.com/'));
@@ -124,14 +124,14 @@ describe('the link cache', () => {
     expect(cache.get('buried')).to.deep.equal({ originalUrl: undefined, expiresAtMs: undefined });
   });
 
-  it('lets no flood of unknown keys crowd out the links', () => {
+  it('keeps its links however many unknown keys are asked for', () => {
     for (let index = 0; index < 1_000; index += 1) store(`link-${index}`, link('https://example.com/'));
     for (let index = 0; index < 100_000; index += 1) store(`none-${index}`, 'unknown');
     for (let index = 0; index < 1_000; index += 1) expect(cache.get(`link-${index}`)).to.not.equal(undefined);
     expect(cache.bytes).to.be.at.most(2 ** 20);
   });
 
-  it('tells the target of a link that leads somewhere now, and nothing of any other', () => {
+  it('finds the target of a link that is neither deleted nor expired, and of no other', () => {
     store('known', link('https://example.com/'));
     store('expiring', { originalUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
     store('buried', { originalUrl: undefined, expiresAtMs: undefined });
@@ -152,7 +152,7 @@ describe('the link cache', () => {
     expect(cache.findTarget('known', () => 1_000)).to.equal(undefined);
   });
 
-  it('keeps a newcomer for a while, also when it is full of popular links', () => {
+  it('keeps a new link for a while, also when it is full of popular links', () => {
     const small = new LinkCache({ maxBytes: 2 ** 18, ttlMs: 60_000, now: () => nowMs, seed: 1 });
     const put = (key: string): void => {
       const fill = small.beginFill(key);
@@ -168,7 +168,7 @@ describe('the link cache', () => {
     expect(small.bytes).to.be.at.most(2 ** 18);
   });
 
-  it('does what a plain map does as long as everything fits, whatever is stored, asked and forgotten', () => {
+  it('behaves like a plain map as long as everything fits, whatever is stored, found and forgotten', () => {
     const step = fc.record({
       action: fc.constantFrom('store', 'store', 'store', 'ask', 'invalidate'),
       number: fc.integer({ min: 0, max: 150 }),
@@ -198,7 +198,7 @@ describe('the link cache', () => {
     );
   });
 
-  it('hits nearly as often as the best possible content, and again soon after other links have become popular', function () {
+  it('hits nearly as often as the best possible content, and soon again after other links have become popular', function () {
     this.timeout(120_000);
     const alpha = 0.9;
     const links = 50_000;
@@ -211,7 +211,7 @@ describe('the link cache', () => {
     expect((shifted.stretches[1] ?? 0) / shifted.best).to.be.at.least(0.95);
   });
 
-  it('takes the memory it accounts for, at most half as much again as a plain map', function () {
+  it('takes the memory that it accounts for, at most 1.5 times that of a plain map', function () {
     this.timeout(120_000);
     const { cache: measured, map, accounted, links } = measureMemoryPerLink(22 * 2 ** 20);
     expect(links).to.be.at.least(100_000);

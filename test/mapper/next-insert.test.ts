@@ -45,7 +45,11 @@ describe('a request for a new link', () => {
     return shorten(mapper.url, { long_url: 'https://example.com/' });
   }
 
-  /** So many requests in one piece, on one connection: they are read in the same turn of the event loop. @returns the keys */
+  /**
+   * Sends n requests in one piece on one connection, so that they are read in the same turn of the event
+   * loop.
+   * @returns the keys
+   */
   async function shortenAtOnce(count: number): Promise<string[]> {
     const body = '{"long_url":"https://example.com/"}';
     const request = `POST /urls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -67,20 +71,20 @@ describe('a request for a new link', () => {
     return serverOf(String(answer.json()['unique_id']));
   }
 
-  it('is given a key of the server whose INSERT is about to leave: those of one moment share it', async () => {
+  it('gets a key of the server whose INSERT is about to leave, so that requests of one moment share it', async () => {
     await startWithReserve([2, 1, 2, 1, 2, 1, 2, 1]);
     const keys = await shortenAtOnce(4);
     expect(keys.map(serverOf)).to.deep.equal([1, 1, 1, 1]);
   });
 
-  it('is given a key of one server and not of all in turn, when none has an INSERT under way', async () => {
+  it('gets a key of one server, and not of each in turn, when none has an INSERT under way', async () => {
     await startWithReserve([2, 1, 2, 1, 2, 1, 2, 1]);
     const servers = [];
     for (let request = 0; request < 3; request += 1) servers.push(serverThatBound(await shortenOne()));
     expect(servers).to.deep.equal([1, 1, 1]);
   });
 
-  it('is given a key of another server than the one whose INSERT is under way', async () => {
+  it('gets a key of another server than the one whose INSERT is under way', async () => {
     await startWithReserve([1, 1, 1, 1, 2, 2, 2, 2]);
     let isUnderWay = false;
     urls[0]?.proxy.delay(200);

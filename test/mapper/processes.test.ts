@@ -10,7 +10,7 @@ import { send, shorten, type Answer } from './client.ts';
 import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
 import { createWorld, type World } from './world.ts';
 
-/** On a machine that does much else a process takes seconds to start. */
+/** On a busy machine a process needs seconds to start. */
 const PATIENT = { timeoutMs: 30_000 };
 
 describe('a mapper of several processes', () => {
@@ -62,7 +62,7 @@ describe('a mapper of several processes', () => {
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
 
-  it('serves one port with all, tells of all as one, and ends on SIGTERM with every key back', async () => {
+  it('serves one port with all, reports for all as one, and ends on SIGTERM with every key back', async () => {
     const mapper = await start();
     const { url, admin, child, exited } = mapper;
     expect(processesOf(mapper)).to.have.length(2);
@@ -110,7 +110,7 @@ describe('a mapper of several processes', () => {
     expect(await metric(admin, 'redirects_total')).to.be.at.least(10);
   }).timeout(60_000);
 
-  it('does not say which keys it holds when one process does not answer', async () => {
+  it('does not report which keys it holds when one process does not answer', async () => {
     const mapper = await start();
     const [first] = processesOf(mapper);
     if (first === undefined) throw new Error('a process is needed');
@@ -118,7 +118,7 @@ describe('a mapper of several processes', () => {
     expect((await send('GET', `${mapper.admin}/reserve`)).status).to.equal(200);
     process.kill(first, 'SIGSTOP');
     expect((await send('GET', `${mapper.admin}/reserve`)).status).to.be.at.least(400);
-    // Connections are still dealt to it.
+    // The kernel still gives it connections.
     const readiness = await send('GET', `${mapper.admin}/readyz`);
     expect(readiness.status).to.equal(503);
     expect(readiness.json()['degraded']).to.have.length(1);
@@ -126,7 +126,7 @@ describe('a mapper of several processes', () => {
     await until('an answer', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200);
   }).timeout(60_000);
 
-  it('says which keys it holds while the successor of a dead process is loading: that one has none', async () => {
+  it('reports which keys it holds while the successor of a dead process is loading, which holds none', async () => {
     const mapper = await start();
     await link(mapper.url);
     const isTold = async (): Promise<boolean> => {
@@ -136,13 +136,13 @@ describe('a mapper of several processes', () => {
         ...PATIENT,
         everyMs: 5,
       });
-      // It loads for a tenth of a second and more.
+      // Loading takes a tenth of a second or more.
       process.kill(successor, 'SIGSTOP');
       const { status } = await send('GET', `${mapper.admin}/reserve`);
       process.kill(successor, 'SIGCONT');
       return status === 200;
     };
-    // Stopped too late, it may hold keys: once more.
+    // A successor that was stopped too late may hold keys: then again.
     await until('an answer without it', isTold, PATIENT);
   }).timeout(90_000);
 
@@ -156,7 +156,7 @@ describe('a mapper of several processes', () => {
     await until('both', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200, PATIENT);
   }).timeout(90_000);
 
-  it('takes its processes along when it is killed, and they give their keys back', async () => {
+  it('ends its processes when it is killed, and they return their keys', async () => {
     const mapper = await start();
     const identities = processesOf(mapper).map((pid) => identityOf(pid));
     for (let request = 0; request < 10; request += 1) await link(mapper.url);
@@ -169,7 +169,7 @@ describe('a mapper of several processes', () => {
   }).timeout(60_000);
 
   it('fails no request on SIGTERM under load through a balancer', async () => {
-    // More than two clients can use up while both mappers start and one of them stops.
+    // More than two clients can use while both mappers start and one of them stops.
     for (const shard of [0, 1]) await world.fill(shard, 30_000);
     const leaving = await start();
     const staying = await start({ KEYMILL_ID: 'mapper-2', KEYMILL_PROCESSES: '1' });
@@ -220,7 +220,7 @@ describe('a mapper of several processes', () => {
     expect(await pooled()).to.equal(390);
   }).timeout(60_000);
 
-  it('ends like a single one when it cannot start', async () => {
+  it('ends like a mapper of one process when it cannot start', async () => {
     const first = await start();
     const port = new URL(first.url).port;
     const outcome = await start({ KEYMILL_HTTP_PORT: port }).catch((error: unknown) => error);
@@ -230,7 +230,10 @@ describe('a mapper of several processes', () => {
   }).timeout(60_000);
 });
 
-/** As a balancer does: what was in the queue of a process that died is reset by the kernel, and asked again. */
+/**
+ * As a balancer does: repeats a request that the kernel reset, because it was in the queue of a process that
+ * died.
+ */
 async function follow(url: string): Promise<Answer> {
   return until('an answer', async () => send('GET', url));
 }

@@ -12,7 +12,7 @@ import { createWorld, randomKeys, type MapperOverrides, type TestMapper, type Wo
 
 const log = createLog('test', 'replicas', 'silent');
 
-/** A memory that keeps nothing: every redirect must ask. */
+/** A cache that keeps nothing, so that every redirect reads a database. */
 const FORGETFUL = { maxBytes: 1, ttlMs: 60_000 };
 
 interface Copy extends Proxied {
@@ -20,7 +20,7 @@ interface Copy extends Proxied {
   readonly sql: Connection;
 }
 
-/** Copies are made by hand, row by row: they lag exactly as much as a test wants. */
+/** The tests copy rows themselves, so a replica lags exactly as far as a test needs. */
 describe('read replicas', () => {
   let world: World;
   let primary: Proxied;
@@ -48,7 +48,9 @@ describe('read replicas', () => {
     for (const { proxy } of [primary, ...copies]) await proxy.stop();
   });
 
-  /** An empty copy of the first urls server, and of its record of slots unless `from` says whose. */
+  /**
+   * A copy without links, with the record of slots of the first urls server, or of the one numbered `from`.
+   */
   async function copy({ from = 0, hasRecord = true } = {}): Promise<Copy> {
     const url = await testDatabase('replica');
     await migrate(url, 'urls', log);
@@ -84,7 +86,7 @@ describe('read replicas', () => {
       .slice(0, count);
     for (const custom_alias of keys) {
       const long_url = `https://example.com/${custom_alias}`;
-      // On a busy machine an answer may be lost: then it is there already.
+      // On a busy machine an answer may be lost, and the link exists then.
       await until('the link', async () =>
         [201, 409].includes((await shorten(mapper.url, { long_url, custom_alias })).status),
       );
@@ -92,12 +94,15 @@ describe('read replicas', () => {
     return keys;
   }
 
-  /** Marks what is on the copy, so that an answer tells where it came from. */
+  /** Marks the links of a copy, so that an answer shows where it came from. */
   async function mark(to: Copy, by: string): Promise<void> {
     await to.sql.query(`UPDATE urls SET original_url = CONCAT(original_url, '?${by}')`);
   }
 
-  /** Links that all of `copies` have, each with a mark of its own; nobody has heard lately that they are new. */
+  /**
+   * Links that all of `copies` have, each copy with its own mark. Mappers started later received no
+   * announcement of them.
+   */
   async function createCopied(count = 1): Promise<string[]> {
     const keys = await create(await world.start(), count);
     for (const [index, to] of copies.entries()) {
@@ -116,7 +121,7 @@ describe('read replicas', () => {
     return status === 302 ? headers.location?.replace('https://example.com/', '') : status;
   }
 
-  /** A mapper that has just started may not listen yet: repeat it. */
+  /** To be repeated, because a mapper that has just started may not listen yet. */
   async function announce(key: string | undefined): Promise<void> {
     for (const { client } of world.redis) await client.publish('keymill:invalidate', String(key));
   }
@@ -131,7 +136,7 @@ describe('read replicas', () => {
     return { result, ms: performance.now() - startedAt };
   }
 
-  it('answer for what they have, in turn', async () => {
+  it('answer for the links they have, in turn', async () => {
     await copy();
     await copy();
     const [key] = await createCopied();
@@ -148,19 +153,19 @@ describe('read replicas', () => {
     expect(text).to.include('keymill_urls_replica_up{replica="urls-1-replica-2"} 1');
   });
 
-  it('never say that there is no such link: the primary is asked, and its 404 alone is remembered', async () => {
+  it('never decide that there is no such link: the primary is asked, and only its 404 is remembered', async () => {
     const [replica] = [await copy()];
     const [bound] = await create(await world.start());
-    // It has not heard that the link is new: nothing but the replica's silence sends it to the primary.
+    // It received no announcement of the link: it asks the primary only because the replica does not have it.
     const mapper = await start({ cache: { maxBytes: 2 ** 20, ttlMs: 60_000 } });
-    // On a busy machine a look-up may outlast its deadline: that is 503, and says nothing.
+    // On a busy machine a look-up may miss its deadline, which is 503 and proves nothing.
     await until('its servers', async () => (await degraded(mapper)) === '[]');
     const told = async (key: string | undefined): Promise<string | number | undefined> =>
       until('an answer', async () => [await target(mapper, key)].find((answer) => answer !== 503));
     expect(await told(bound)).to.equal(bound);
     const [unknown] = randomKeys(1_000).filter((key) => slotOf(key) < 16);
     expect(await told(unknown)).to.equal(404);
-    // Remembered: not even the replica is asked.
+    // It is remembered: not even the replica is asked.
     await replica.proxy.stop();
     primary.proxy.silence();
     expect(await target(mapper, unknown)).to.equal(404);
@@ -198,7 +203,7 @@ describe('read replicas', () => {
     expect(await degraded(mapper)).to.equal('[]');
   });
 
-  it('serve what they have while the primary is down; what only it could tell is 503, never 404', async () => {
+  it('serve the links they have while the primary is down; any other key is 503, never 404', async () => {
     await copy();
     const [key, changed] = await createCopied(2);
     const [unseen] = await create(await world.start());
@@ -218,7 +223,7 @@ describe('read replicas', () => {
         randomKeys(1_000).find((any) => slotOf(any) < 16),
       ),
     ).to.equal(503);
-    // The other primary is lost as well: redirects go on, so the mapper must go on being sent some.
+    // The other primary is lost as well. Redirects go on, so the mapper must stay ready.
     const lonely = await start({
       stores: { urlsDbs: urlsDbs.map((db) => ({ ...db, url: db.url.replace(/:\d+\//, ':1/') })) },
     });
@@ -227,7 +232,7 @@ describe('read replicas', () => {
     expect((await shorten(lonely.url, { long_url: 'https://example.com/' })).status).to.equal(503);
   });
 
-  it('leave a redirect its second when they hang and the primary hangs as well', async () => {
+  it('let a redirect be answered within a second when they hang and the primary hangs as well', async () => {
     const [replica] = [await copy()];
     const keys = await createCopied(20);
     const mapper = await start();
@@ -250,7 +255,7 @@ describe('read replicas', () => {
 
   it('are refused when they copy another server', async () => {
     await copy({ from: 1 });
-    // A mapper that could not see it in time starts, and does not use it.
+    // A mapper that could not check it in time starts, and does not use it.
     const error = await until('the refusal', async () =>
       start().then(
         async (mapper) => mapper.stop(),

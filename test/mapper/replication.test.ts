@@ -15,7 +15,7 @@ import { createWorld, type TestMapper, type World } from './world.ts';
 
 const log = createLog('test', 'replication', 'silent');
 
-/** A server with a log that others may follow. */
+/** A server with a binary log, so that it can be replicated. */
 async function startServer(number: number, password: string): Promise<RunningServer> {
   const id = `replicating-${number}`;
   const dir = join(testFolder(), id);
@@ -25,7 +25,7 @@ async function startServer(number: number, password: string): Promise<RunningSer
   );
 }
 
-describe('a replica that MariaDB itself keeps', () => {
+describe('a replica kept by the replication of MariaDB', () => {
   const password = randomBytes(12).toString('hex');
   let world: World;
   let primary: RunningServer;
@@ -84,7 +84,7 @@ describe('a replica that MariaDB itself keeps', () => {
     return rows.length === 1;
   }
 
-  it('is not asked once its replication has stopped, and again when it goes on', async () => {
+  it('is not asked while its replication is stopped, and is asked again afterwards', async () => {
     await create('before-the-stop');
     await until('the copy', async () => isCopied('before-the-stop'));
     await follower.query('STOP SLAVE SQL_THREAD');
@@ -101,7 +101,8 @@ describe('a replica that MariaDB itself keeps', () => {
     await until('the copy', async () => isCopied('before-the-end'));
     await primary.stop();
     await until('the verdict', async () => (await degraded()) === '["urls-1"]');
-    // The reader has heard that it is new, and believes the primary alone for as long as a replica may be behind.
+    // The reader received the announcement of the link. It reads the primary for as long as a replica may
+    // lag.
     expect(await follow('before-the-end')).to.equal(503);
     await until('the end of that time', async () => (await follow('before-the-end')) === 302);
     for (let read = 0; read < 20; read += 1) expect(await follow('before-the-end')).to.equal(302);

@@ -10,7 +10,7 @@ import { createWorld, type TestMapper, type World } from './world.ts';
 
 const log = createLog('test', 'cache', 'silent');
 
-describe('the cache shards behind the memory', () => {
+describe('the shared cache', () => {
   let world: World;
   let shards: Awaited<ReturnType<typeof viaProxy>>[];
   let one: TestMapper;
@@ -67,10 +67,11 @@ describe('the cache shards behind the memory', () => {
     expect(status).to.equal(201);
   }
 
-  it('serve to one mapper what another one has read', async () => {
+  it('serves to one mapper what another one has read', async () => {
     await create('read-by-one');
     expect(await location(one, 'read-by-one')).to.equal('https://example.com/old');
-    // That one stored nothing there: it heard of the new alias, so the primary was asked. The next mapper knows of no change.
+    // The first mapper stored nothing: it made the alias, so it read the primary. The next one has seen no
+    // change.
     for (let reader = 1; reader <= 2; reader += 1) {
       const source = reader === 1 ? 'db' : 'cache';
       const mapper = await world.start({ cache: { maxBytes: 2 ** 22, ttlMs: 60_000, shards } });
@@ -80,7 +81,7 @@ describe('the cache shards behind the memory', () => {
     }
   });
 
-  it('are not believed about a key that has just changed', async () => {
+  it('is not used for a key that has just changed', async () => {
     await create('edited');
     await location(one, 'edited');
     await edit('edited', 'https://example.com/new');
@@ -93,7 +94,7 @@ describe('the cache shards behind the memory', () => {
     }
   });
 
-  it('hold up no announcement when they hang', async () => {
+  it('delays no announcement when its shards hang', async () => {
     const [redis] = world.redis;
     if (redis === undefined) throw new Error('no Redis');
     const listener = redis.client.duplicate();
@@ -107,11 +108,12 @@ describe('the cache shards behind the memory', () => {
     const acknowledgedMs = performance.now();
     listener.disconnect();
     expect(announcedMs).to.be.greaterThan(0);
-    // The acknowledgement waits for the shard, a quarter of a second; those who must hear of the change do not.
+    // The acknowledgement waits for the shard, a quarter of a second; the announcement to other mappers does
+    // not.
     expect(acknowledgedMs - announcedMs).to.be.greaterThan(100);
   });
 
-  it('are gone without when they hang or refuse', async function () {
+  it('is not needed when its shards hang or refuse', async function () {
     this.timeout(10_000);
     await create('without-cache');
     for (const { proxy } of shards) proxy.silence();

@@ -3,7 +3,7 @@ import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
 import { createWorld, type TestMapper, type World } from './world.ts';
 
-describe('mappers beside each other', () => {
+describe('mappers that share their stores', () => {
   let world: World;
   let one: TestMapper;
   let two: TestMapper;
@@ -57,7 +57,7 @@ describe('mappers beside each other', () => {
     }
   });
 
-  it('see a new alias everywhere at once, although both remember that there was none', async () => {
+  it('see a new alias immediately, although both remember that there was none', async () => {
     for (let round = 0; round < 20; round += 1) {
       const alias = `fresh-${round}`;
       expect([await statusFrom(one, alias), await statusFrom(two, alias)]).to.deep.equal([404, 404]);
@@ -72,7 +72,7 @@ describe('mappers beside each other', () => {
     }
   });
 
-  it('hear of a new alias while one Redis is gone', async () => {
+  it('receive a new alias while one Redis is gone', async () => {
     const alias = 'with-one-redis';
     expect(await statusFrom(two, alias)).to.equal(404);
     await world.redis[0]?.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -83,7 +83,7 @@ describe('mappers beside each other', () => {
     });
   });
 
-  it('forget what they remember when an invalidation may have been missed', async () => {
+  it('forget all links when an invalidation may have been missed', async () => {
     const alias = 'edited-link';
     await shorten(one.url, { long_url: 'https://example.com/old', custom_alias: alias });
     expect(await statusFrom(two, alias)).to.equal(302);
@@ -99,7 +99,7 @@ describe('mappers beside each other', () => {
     );
   });
 
-  it('read a key once however many ask for it at the same moment, whether it exists or not', async () => {
+  it('read a key once for all requests of one moment, whether it exists or not', async () => {
     const known = 'stampede-known';
     await shorten(one.url, { long_url: 'https://example.com/', custom_alias: known });
     for (const [key, status] of [
@@ -116,7 +116,7 @@ describe('mappers beside each other', () => {
     }
   });
 
-  it('do not ask a store about what cannot be a key', async () => {
+  it('ask no store about a text that cannot be a key', async () => {
     const queries = await queriesFor(async () => {
       for (let request = 0; request < 100; request += 1) await statusFrom(one, `no.key.${request}`);
     });

@@ -14,7 +14,7 @@ const FILL = `
   console.log(JSON.stringify(sizes));
 `;
 
-/** V8's own on machines with enough memory. */
+/** The default of V8 on machines with enough memory. */
 const MAXIMUM = '--max-semi-space-size=16';
 const MODULE = new URL('../../mapper/v8-flags.ts', import.meta.url).href;
 
@@ -30,13 +30,13 @@ function fill(before: string): { sizes: number[]; stderr: string } {
 }
 
 describe('mapper/v8-flags', () => {
-  it('lets the young generation reach its full size in one step, and says nothing on stderr', () => {
+  it('lets the young generation reach its full size in one step, and writes nothing to stderr', () => {
     const { sizes, stderr } = fill(`await import('${MODULE}');`);
     expect(stderr).to.equal('');
     expect(sizes.at(-1)).to.equal(32);
   });
 
-  it('is needed for that: V8 by itself doubles it, each time that enough has survived', () => {
+  it('is needed for that: V8 by default doubles it each time that enough has survived', () => {
     expect(fill('').sizes.at(-1)).to.be.lessThan(32);
   });
 });

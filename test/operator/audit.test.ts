@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
-import { placementOf } from '../../db/keyspace/placement.ts';
+import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { startAdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
@@ -60,10 +60,17 @@ describe('keymill audit', () => {
     const { taken, pooled, pending } = await issueKeys(cluster);
     const [bound = '', held = ''] = taken;
     await cluster.urlsDb.insert([
-      { ...LINK, key: bound, originalUrl: 'https://example.com/', requestId: '01'.repeat(16) },
+      {
+        ...LINK,
+        key: bound,
+        slot: slotOf(bound),
+        originalUrl: 'https://example.com/',
+        requestId: '01'.repeat(16),
+      },
       {
         ...LINK,
         key: 'an-alias',
+        slot: slotOf('an-alias'),
         originalUrl: 'https://example.com/',
         requestId: '02'.repeat(16),
         alias: true,

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
@@ -119,7 +120,7 @@ describe('keymill where', () => {
       unreachable: ['keys-db-1'],
     });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
-    await urlsDb.insert([{ ...link, key, originalUrl: 'https://example.com/' }]);
+    await urlsDb.insert([{ ...link, key, slot: slotOf(key), originalUrl: 'https://example.com/' }]);
     const bound = await where(`http://127.0.0.1:8080/${key}`);
     expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5, clicks: 0 });
     expect(bound.link?.originalUrl).to.equal('https://example.com/');
@@ -140,8 +141,12 @@ describe('keymill where', () => {
   it('an alias has no origin, a stranger is never issued, nonsense is refused', async () => {
     await using cluster = await openTestCluster();
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
-    await cluster.urlsDb.insert([{ ...link, key: 'my-alias', originalUrl: 'https://example.com/a' }]);
-    await cluster.urlsDb.insert([{ ...link, key: '-ab', originalUrl: 'https://example.com/b' }]);
+    await cluster.urlsDb.insert([
+      { ...link, key: 'my-alias', slot: slotOf('my-alias'), originalUrl: 'https://example.com/a' },
+    ]);
+    await cluster.urlsDb.insert([
+      { ...link, key: '-ab', slot: slotOf('-ab'), originalUrl: 'https://example.com/b' },
+    ]);
     const json = async (...args: string[]): Promise<Where> =>
       JSON.parse((await runKeymill(['where', ...args], cluster.env)).stdout) as Where;
     expect(await json('my-alias', '--json')).to.include({ life: 'bound', keysDb: null, id: null });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { mapperPath } from '../../coordinator/paths.ts';
 import { Recycler } from '../../producer/recycle.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
@@ -106,7 +107,8 @@ describe('recycling of leaked keys', function () {
 
   async function bind(keys: readonly string[]): Promise<void> {
     const row = { originalUrl: 'https://a.example/', userId: null, createdAt: new Date(), expiresAt: null };
-    await urlsDb.insert(keys.map((key) => ({ ...row, key, requestId: randomBytes(16).toString('hex') })));
+    const requestId = (): string => randomBytes(16).toString('hex');
+    await urlsDb.insert(keys.map((key) => ({ ...row, key, slot: slotOf(key), requestId: requestId() })));
   }
 
   it('gives out again what is found nowhere for longer than the quarantine, and never what is bound', async () => {

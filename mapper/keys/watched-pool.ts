@@ -1,11 +1,16 @@
 import type { Pool } from '../../db/redis/pool.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 
-/** How long a pool that handed out a bound key is drawn from last, unless a checked take shows it clean before. */
+/**
+ * How long a pool that handed out a bound key is drawn from last. A take without any bound key ends it
+ * sooner.
+ */
 const SUSPICION_MS = 30_000;
 
-/** One pool as the mapper sees it: the connection, its health, and the level it last told. */
-export class PoolView {
+/**
+ * A pool of keys with what the mapper has observed of it: health, level, and whether its keys are suspect.
+ */
+export class WatchedPool {
   readonly pool: Pool;
   readonly #breaker: Breaker;
   readonly #now: () => number;
@@ -22,7 +27,7 @@ export class PoolView {
     return this.pool.name;
   }
 
-  /** Last known LLEN: it comes back with every take and with the poll. */
+  /** Last known number of keys: every take and every poll returns it. */
   get level(): number {
     return this.#level;
   }
@@ -31,7 +36,9 @@ export class PoolView {
     return this.#breaker.isClosed && this.pool.connected;
   }
 
-  /** Handed out a key that was bound already: perhaps a Redis restored from an old snapshot, and then full of such keys. */
+  /**
+   * It handed out a key that was bound already. A Redis restored from an old snapshot is full of such keys.
+   */
   get isSuspect(): boolean {
     return this.#now() < this.#suspectUntilMs;
   }
@@ -53,7 +60,10 @@ export class PoolView {
     this.#suspectUntilMs = 0;
   }
 
-  /** Asks for the level: keeps it fresh while the pool is healthy, and is the trial that closes its breaker again. */
+  /**
+   * Reads the level: keeps it fresh while the pool is healthy, and is the trial that closes the breaker of
+   * one that was not.
+   */
   async poll(timeoutMs: number): Promise<void> {
     if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
     try {
@@ -65,11 +75,11 @@ export class PoolView {
 }
 
 /**
- * In which order to draw: healthy pools only; clean before suspect; then the fullest by last known level.
- * Pools last seen empty stay in the list, at its end: they may have been refilled a moment ago.
+ * The healthy pools in the order in which to draw: clean before suspect, then the fullest by last known
+ * level. A pool last seen empty stays at the end of the list, because it may have been refilled since.
  */
-export function inDrawOrder(pools: readonly PoolView[]): PoolView[] {
+export function inDrawOrder(pools: readonly WatchedPool[]): WatchedPool[] {
   return pools
-    .filter((view) => view.isHealthy)
+    .filter(({ isHealthy }) => isHealthy)
     .sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect) || b.level - a.level);
 }
