@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { parseJson } from '../../runtime/json.ts';
 import { REPOSITORY, type RunDir } from '../../scripts/cluster/run-dir.ts';
 
 const Audit = z.object({
@@ -51,9 +52,5 @@ export async function runAudit(runDir: RunDir, options: readonly string[] = []):
 }
 
 function parseAudit(text: string): Audit | undefined {
-  try {
-    return Audit.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+  return Audit.safeParse(parseJson(text)).data;
 }

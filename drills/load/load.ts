@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../runtime/json.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { Balancer, type Backend, type BalancedResult } from './balancer.ts';
 import type { History, RedirectOutcome, ShortenOutcome } from './history.ts';
@@ -178,12 +179,4 @@ function traceOf(result: BalancedResult): { via: string; status?: number; reason
 
 function hasRetryAfter(result: BalancedResult): boolean {
   return result.kind === 'answer' && result.headers['retry-after'] !== undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
-import { describeCluster, writeClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { readClusterFile, writeClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { describeCluster } from '../../scripts/cluster/describe.ts';
 import { addressesOf, TOKEN_VARIABLE, type Addresses } from '../../scripts/cluster/environment.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
 import { startMembers } from '../../scripts/cluster/members.ts';
@@ -18,6 +19,7 @@ import {
   type ProcessIdentity,
 } from '../../scripts/servers/identity.ts';
 import { reservePort, type ReservedPort } from '../../scripts/servers/ports.ts';
+import { parseJson } from '../../runtime/json.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { LastingSession } from './lasting-session.ts';
 
@@ -52,7 +54,7 @@ export class DrillCluster {
   /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
   static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster is described in ${runDir.path}`);
-    const { connect } = readClusterFile(runDir).zookeeper;
+    const { connect } = readClusterFile(runDir.clusterFile).zookeeper;
     return new DrillCluster(runDir, await LastingSession.open(connect), progress);
   }
 
@@ -64,7 +66,7 @@ export class DrillCluster {
 
   /** As `up`, or the last restart, described it. */
   get file(): ClusterFile {
-    return readClusterFile(this.runDir);
+    return readClusterFile(this.runDir.clusterFile);
   }
 
   get shards(): string[] {
@@ -222,11 +224,6 @@ export class DrillCluster {
   }
 }
 
-/** What `up`, or the last restart, wrote about the cluster. */
-export function readClusterFile(runDir: RunDir): ClusterFile {
-  return JSON.parse(readFileSync(runDir.clusterFile, 'utf8')) as ClusterFile;
-}
-
 function describedPids(file: ClusterFile): Map<string, number> {
   return new Map([
     ...file.mappers.map(({ id, pid }) => [id, pid] as const),
@@ -240,12 +237,4 @@ function describedPids(file: ClusterFile): Map<string, number> {
 function restore(name: string, value: string | undefined): void {
   if (value === undefined) delete process.env[name];
   else process.env[name] = value;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,18 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { parseJson } from '../../runtime/json.ts';
+import type { AnyClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 
 const ProducerReady = z.object({
   ok: z.boolean(),
   shards: z.array(z.object({ shard: z.string(), epoch: z.number().nullable(), ready: z.boolean() })),
 });
-/** The part of `cluster.json` that is looked at here: processes and containers alike. */
-interface Described {
-  readonly producers: readonly { readonly id: string; readonly admin: string }[];
-  readonly mappers: readonly { readonly id: string; readonly admin: string }[];
-  readonly keysDbs: readonly { readonly name: string }[];
-  readonly redis: readonly { readonly name: string }[];
-}
 
 const MapperReady = z.object({ ok: z.boolean(), degraded: z.array(z.unknown()).catch([]) });
 
@@ -27,7 +22,7 @@ export interface ReadyReign {
 }
 
 /** Which reigns are ready now, by what the producers' admin ports say. */
-export async function readyReigns({ producers }: Described, timeoutMs = 1_000): Promise<ReadyReign[]> {
+export async function readyReigns({ producers }: AnyClusterFile, timeoutMs = 1_000): Promise<ReadyReign[]> {
   const answers = await Promise.all(
     producers.map(async ({ id, admin }) => {
       const answer = await tryGet(`${admin}/readyz`, timeoutMs);
@@ -42,7 +37,7 @@ export async function readyReigns({ producers }: Described, timeoutMs = 1_000): 
 }
 
 /** What is not as it should be in a cluster at rest, in words; nothing when it is quiet. */
-export async function whatIsUnquiet(file: Described): Promise<string[]> {
+export async function whatIsUnquiet(file: AnyClusterFile): Promise<string[]> {
   const [reigns, producers, mappers] = await Promise.all([
     readyReigns(file),
     Promise.all(
@@ -63,7 +58,7 @@ export async function whatIsUnquiet(file: Described): Promise<string[]> {
 }
 
 /** Waits until nothing is unquiet twice in a row; what still is when time runs out, in words. */
-export async function untilQuiet(describe: () => Described, timeoutMs: number): Promise<string[]> {
+export async function untilQuiet(describe: () => AnyClusterFile, timeoutMs: number): Promise<string[]> {
   const deadline = performance.now() + timeoutMs;
   let inARow = 0;
   for (;;) {
@@ -89,7 +84,7 @@ async function mapperTrouble(id: string, admin: string): Promise<string[]> {
 }
 
 /** Pools that no producer sees answer, or that stand empty. */
-async function lowPools({ producers, redis }: Described): Promise<string[]> {
+async function lowPools({ producers, redis }: AnyClusterFile): Promise<string[]> {
   const pages = await Promise.all(producers.map(async ({ admin }) => tryGet(`${admin}/metrics`)));
   const samples = pages.flatMap((page) => (page?.status === 200 ? parseMetrics(page.body) : []));
   return redis.flatMap(({ name }) => {
@@ -100,12 +95,4 @@ async function lowPools({ producers, redis }: Described): Promise<string[]> {
     if (!of('keymill_pool_healthy').includes(1)) return [`${name} answers no producer`];
     return Math.max(0, ...of('keymill_pool_level')) > 0 ? [] : [`the pool on ${name} is empty`];
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

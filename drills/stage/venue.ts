@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { takeLock, type RunLock } from '../../scripts/cluster/lock.ts';
 import type { Progress } from '../../scripts/cluster/progress.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import type { Drill } from '../drill.ts';
-import { DrillCluster, readClusterFile } from './cluster.ts';
+import { DrillCluster } from './cluster.ts';
 import { endOwnCluster, startOwnCluster } from './own-cluster.ts';
 
 interface Open {
@@ -57,7 +58,7 @@ export class Venue implements AsyncDisposable {
 
   #isRunning(mustBeFaultable: boolean): boolean {
     if (!existsSync(this.#running.clusterFile)) return false;
-    return !mustBeFaultable || readClusterFile(this.#running).wire !== undefined;
+    return !mustBeFaultable || readClusterFile(this.#running.clusterFile).wire !== undefined;
   }
 
   async #startOwn(isFaultable: boolean): Promise<void> {

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
-import { describeCluster, writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { describeCluster } from './describe.ts';
 import { explain } from './advice.ts';
 import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
+import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
 import { numbered, type Addresses } from './environment.ts';
@@ -179,11 +180,7 @@ async function lookAtProducer(session: Session, id: string, admin: string): Prom
 }
 
 function parseMember(data: string | undefined): z.infer<typeof Member> | undefined {
-  try {
-    return Member.parse(JSON.parse(data ?? ''));
-  } catch {
-    return undefined;
-  }
+  return Member.safeParse(parseJson(data ?? '')).data;
 }
 
 function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missing[] {

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
 import { takeLock } from '../cluster/lock.ts';
 import type { UpOptions } from '../cluster/options.ts';
 import type { Progress } from '../cluster/progress.ts';
 import type { RunDir } from '../cluster/run-dir.ts';
-import type { ContainerClusterFile } from './cluster-file.ts';
 import { abortedByStopSignals } from './stop-signals.ts';
 import { downContainers, findContainerMark, upContainers } from './up.ts';
 

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Compose, type Container } from '../../scripts/containers/compose.ts';
-import type { ContainerClusterFile } from '../../scripts/containers/cluster-file.ts';
+import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { describeAnew } from '../../scripts/containers/up.ts';

@@ -1,27 +1,9 @@
-import { type RunDir, writePrivateFile } from '../cluster/run-dir.ts';
+import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
 import type { Addresses } from '../cluster/environment.ts';
 import { mysqlServersOf, DEFAULT_SHAPE } from '../cluster/shape.ts';
 import type { Container } from './compose.ts';
 
-interface Member {
-  readonly id: string;
-  readonly admin: string;
-  readonly container: string;
-}
-
-/** `cluster.json` of a cluster in containers: as the other one, with the names of containers where that one has process ids. */
-export interface ContainerClusterFile {
-  readonly mappers: (Member & { readonly url: string })[];
-  readonly producers: Member[];
-  readonly zookeeper: { connect: string; servers: { id: number; port: number; container: string }[] };
-  readonly redis: { name: string; url: string; container: string }[];
-  readonly mysql: { name: string; port: number; container: string }[];
-  readonly keysDbs: { name: string; url: string }[];
-  readonly urlsDbs: { name: string; url: string; slots: string }[];
-  readonly usersDb: { url: string };
-  /** The one published port. */
-  readonly publicUrl: string;
-}
+type Member = ContainerClusterFile['producers'][number];
 
 const PORTS = { http: 8080, admin: 9101, zookeeper: 2181, redis: 6379, mysql: 3306 };
 
@@ -89,8 +71,4 @@ export function describeContainers(
 /** The same as addresses, for whoever waits until it is ready. */
 export function addressesOfContainers(file: ContainerClusterFile): Addresses {
   return { ...file, zookeeper: file.zookeeper.connect };
-}
-
-export function writeContainerClusterFile(runDir: RunDir, file: ContainerClusterFile): void {
-  writePrivateFile(runDir.clusterFile, `${JSON.stringify(file, null, 2)}\n`);
 }
