@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../runtime/errors.ts';
+import { createRandom } from '../runtime/random.ts';
 import type { Progress } from '../scripts/cluster/progress.ts';
 import type { DrillCluster } from './stage/cluster.ts';
 import { countClaims } from './check/claims.ts';
@@ -11,7 +12,6 @@ import type { Limits } from './goals.ts';
 import { countFencedFromNow } from './watch/fenced.ts';
 import { History } from './load/history.ts';
 import { Load } from './load/load.ts';
-import { seededRandom } from './random.ts';
 import { UsageError } from '../runtime/terminal/errors.ts';
 import { QUIET_TIMEOUT_MS, untilQuiet } from './stage/quiet.ts';
 import { Stage } from './stage/stage.ts';
@@ -47,7 +47,7 @@ export async function runDrill(
   const folder = join(cluster.runDir.path, 'drills');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const history = new History(join(folder, `${runId}.jsonl`));
-  const random = seededRandom(options.seed);
+  const random = createRandom(options.seed);
   const { redis, keysDbs } = cluster.file;
   const countFenced = countFencedFromNow(cluster);
   const claimedBefore = new Map(
@@ -68,7 +68,7 @@ export async function runDrill(
     rate: options.rate,
     mappers: () => cluster.file.mappers,
     history,
-    random: seededRandom(options.seed + 1),
+    random: createRandom(options.seed + 1),
   });
   const stage = new Stage({
     cluster,

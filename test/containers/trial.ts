@@ -7,7 +7,7 @@ import type { Tally } from '../../drills/check/tally.ts';
 import { Balancer, type Backend } from '../../drills/load/balancer.ts';
 import { History } from '../../drills/load/history.ts';
 import { Load } from '../../drills/load/load.ts';
-import { seededRandom } from '../../drills/random.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { LastingSession } from '../../drills/stage/lasting-session.ts';
 import { LockWatch } from '../../drills/watch/locks.ts';
 import { until } from '../until.ts';
@@ -49,7 +49,7 @@ export async function trial(
     () => history.nowMs,
     () => undefined,
   );
-  const load = new Load({ ...CLIENTS, runId, mappers: backends, history, random: seededRandom(1) });
+  const load = new Load({ ...CLIENTS, runId, mappers: backends, history, random: createRandom(1) });
   try {
     await until('every shard to be seen held', () => locks.holders().size === shards.length);
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });

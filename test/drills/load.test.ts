@@ -9,7 +9,7 @@ import { Balancer, type Backend } from '../../drills/load/balancer.ts';
 import { History, readHistory, type HistoryEntry } from '../../drills/load/history.ts';
 import { LinkSample, targetOf } from '../../drills/load/links.ts';
 import { judgeRedirect, judgeShorten, Load } from '../../drills/load/load.ts';
-import { seededRandom } from '../../drills/random.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { until } from '../until.ts';
 
 const started: Server[] = [];
@@ -125,7 +125,7 @@ describe('the load client', () => {
     };
     const history = new History(join(folder, 'history.jsonl'));
     {
-      await using load = new Load({ runId: 'test', rate: 100, mappers, history, random: seededRandom(1) });
+      await using load = new Load({ runId: 'test', rate: 100, mappers, history, random: createRandom(1) });
       await load.stop();
     }
     const before = looks;
@@ -157,7 +157,7 @@ describe('the load client', () => {
       rate: 100,
       mappers: () => [mapper],
       history,
-      random: seededRandom(1),
+      random: createRandom(1),
     });
     await until('50 acknowledgements', () => load.acked >= 50);
     const seconds = history.nowMs / 1000;
@@ -199,7 +199,7 @@ describe('the load client', () => {
   });
 
   it('remembers a bounded sample of all links', () => {
-    const sample = new LinkSample(10, seededRandom(3));
+    const sample = new LinkSample(10, createRandom(3));
     expect(sample.pick()).to.equal(undefined);
     for (let n = 0; n < 1_000; n++) sample.add({ n, key: `k${n}` });
     const picked = new Set(Array.from({ length: 500 }, () => sample.pick()?.n));
