@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { REPOSITORY } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
-import type { Distribution, DrillReport } from './drill.ts';
+import type { Distribution, DrillReport } from './report.ts';
 
 /** The table of figures in docs/reliability.md, made of the last run of each drill. */
 

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Load } from '../../drills/load/load.ts';
-import { History } from '../../drills/load/history.ts';
+import { History } from '../../drills/history/history.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';

@@ -1,19 +1,19 @@
 import { Session } from '../../coordinator/session.ts';
-import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
+import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 
 const TIMEOUT_MS = 4_000;
 const RETRY = { baseMs: 50, maxMs: 500 };
 
-/** A session that is replaced when it ends: a drill may wipe the ensemble under it. */
-export class LastingSession {
+/** A ZooKeeper session that opens again after its end. A drill may delete the data of the ensemble. */
+export class ReopeningSession {
   readonly #connect: string;
   readonly #closing = new AbortController();
   readonly #users = new Set<{ use: (session: Session) => Disposable; using: Disposable }>();
   #session: Session;
 
-  static async open(connect: string): Promise<LastingSession> {
-    return new LastingSession(
+  static async open(connect: string): Promise<ReopeningSession> {
+    return new ReopeningSession(
       connect,
       await Session.open({ connect, timeoutMs: TIMEOUT_MS, log: QUIET_LOG }),
     );
@@ -25,12 +25,14 @@ export class LastingSession {
     this.#follow(session);
   }
 
-  /** The one of now. */
   get current(): Session {
     return this.#session;
   }
 
-  /** Calls `use` with the session of now, and again with every later one, until disposed; what it returned is disposed before. */
+  /**
+   * Calls `use` with the current session, and with each later one after its predecessor has ended. Disposes
+   * what `use` returned before the next call, and when the caller disposes the result.
+   */
   use(use: (session: Session) => Disposable): Disposable {
     const user = { use, using: use(this.#session) };
     this.#users.add(user);
@@ -48,10 +50,10 @@ export class LastingSession {
   }
 
   #follow(session: Session): void {
-    session.ended.addEventListener('abort', () => void this.#replace(), { once: true });
+    session.ended.addEventListener('abort', () => void this.#reopen(), { once: true });
   }
 
-  async #replace(): Promise<void> {
+  async #reopen(): Promise<void> {
     const { signal } = this.#closing;
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {

@@ -1,11 +1,10 @@
 import { ask } from '../../scripts/servers/probe.ts';
-import type { Stage } from './stage.ts';
+import type { DrillCluster } from './drill-cluster.ts';
 
-/** Which server leads now, and which follow. */
-export async function roles(stage: Stage): Promise<{ leader: string; followers: string[] }> {
-  const { servers } = stage.cluster.file.zookeeper;
+/** Which ZooKeeper server leads now, and which follow. @throws Error when the ensemble has no leader */
+export async function getRoles({ file }: DrillCluster): Promise<{ leader: string; followers: string[] }> {
   const modes = await Promise.all(
-    servers.map(async ({ id, port }) => {
+    file.zookeeper.servers.map(async ({ id, port }) => {
       const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text));
       return { name: `zookeeper-${id}`, mode: /Mode: (\w+)/.exec(answer ?? '')?.[1] };
     }),

@@ -1,56 +1,51 @@
-/** What this cluster was configured with, as far as a drill's bounds depend on it. */
-export interface Limits {
-  /** T: after this a silent holder's lock is free. */
-  readonly sessionTimeoutMs: number;
-  /** ZooKeeper looks for expired sessions this often. */
-  readonly tickMs: number;
-  /** Keys that a mapper holds ready, at most. */
-  readonly reserve: number;
-}
+import type { Limits } from '../cluster/limits.ts';
 
-/** What a drill must show besides what every drill must: nothing lost, doubled, misled, claimed or delivered out of turn. */
+/**
+ * Goals of one drill. Every drill has these besides: no link is lost, no key is bound twice, no redirect
+ * leads elsewhere, and no claim or delivery is accepted out of order.
+ */
 export interface Goals {
-  /** Shortens without an acceptable answer, at most (refused ones included). */
+  /** The most shortens without an acceptable answer, refused ones included. */
   readonly failedShortens?: number;
   readonly failedRedirects?: number;
-  /** Of every part of the drill by itself, as are the next two. */
+  /** This goal and the next two hold for every part of the drill. */
   readonly unownedP50Ms?: number;
   readonly unownedMaxMs?: number;
-  /** From the fault to the next holder's lock. */
+  /** The longest time from a fault to the next holder's lock. */
   readonly deadMaxMs?: number;
   /** The longest time without an acknowledgement. */
   readonly unavailableMs?: number;
-  /** Share of shortens acknowledged during the fault, from `graceMs` (1,000) after its beginning. */
+  /** The lowest share of shortens acknowledged in a fault, from `graceMs` (default 1,000) on. */
   readonly ackedShare?: number;
-  /** So much less may be acknowledged in the last 15 s of a fault than in the first 15 s after the grace. */
+  /** The largest loss of this share from the first 15 s after the grace to the last 15 s of a fault. */
   readonly decay?: number;
   readonly redirectShare?: number;
   readonly graceMs?: number;
-  /** Shortens must be refused during the fault, with Retry-After, or it was none; 99 of 100 refusals in less than this. */
+  /** The highest 99th percentile of the times of refusals. Without refusals there was no fault. */
   readonly refusedP99Ms?: number;
-  /** After healing every shorten is acknowledged again from this time on. */
+  /** Every shorten is acknowledged from this time after healing on. */
   readonly backWithinMs?: number;
   /**
-   * Redirects of slots that are down are refused in less than this, and never fail otherwise; those of other slots, and those that
-   * the mapper has answered before, all succeed.
+   * Redirects of slots that are down are refused in less than this, and do not fail in another way. Redirects
+   * of other slots, and of keys that the mapper has answered before, all succeed.
    */
   readonly redirectRefusedMs?: number;
-  /** Keys that a killed mapper takes with it are no more than it held ready and had in flight. */
+  /** A killed mapper takes no more keys with it than it held ready and had in flight. */
   readonly strandedBounded?: true;
 }
 
-/** Until a silent holder's locks are free: the timeout, one look of ZooKeeper, and some time to take them. */
-function silentBound({ sessionTimeoutMs, tickMs }: Limits): number {
+/** The longest time until a silent holder's locks are taken: timeout, one tick, and 500 ms to take them. */
+function takeoverAfterSilence({ sessionTimeoutMs, tickMs }: Limits): number {
   return sessionTimeoutMs + tickMs + 500;
 }
 
 const NOTHING_FAILS: Goals = { failedShortens: 0, failedRedirects: 0 };
-const MOVES_AT_ONCE: Goals = { ...NOTHING_FAILS, unownedP50Ms: 50, unownedMaxMs: 300 };
+const HANDS_OVER: Goals = { ...NOTHING_FAILS, unownedP50Ms: 50, unownedMaxMs: 300 };
 const ONE_POOL_AWAY: Goals = { failedRedirects: 0, ackedShare: 0.999 };
 
-/** The goals of every drill, by name; a drill that is not here has none but those of every drill. */
+/** The goals of a drill. A drill that is not in this table has only the goals of every drill. */
 export function goalsOf(drill: string, limits: Limits): Goals {
-  const ends = silentBound(limits);
+  const ends = takeoverAfterSilence(limits);
   const hostLost: Goals = { ...NOTHING_FAILS, unownedMaxMs: ends, deadMaxMs: ends };
   const goals: Readonly<Record<string, Goals>> = {
     'worker-kill': { ...NOTHING_FAILS, unownedP50Ms: 50, unownedMaxMs: 500 },
@@ -58,15 +53,15 @@ export function goalsOf(drill: string, limits: Limits): Goals {
     'supervisor-kill': { ...NOTHING_FAILS, unownedMaxMs: 500, deadMaxMs: 1_000 },
     zombie: hostLost,
     'loop-stall': { ...NOTHING_FAILS, unownedMaxMs: 0 },
-    graceful: MOVES_AT_ONCE,
-    rolling: MOVES_AT_ONCE,
+    graceful: HANDS_OVER,
+    rolling: HANDS_OVER,
     'mapper-kill': { failedRedirects: 0, unavailableMs: 1_000, ackedShare: 0.999, strandedBounded: true },
     'kill-between': { failedRedirects: 0 },
     'redis-down': ONE_POOL_AWAY,
     'redis-hung': ONE_POOL_AWAY,
     'redis-flushed': ONE_POOL_AWAY,
     'redis-rollback': ONE_POOL_AWAY,
-    // The reserve answers for the first second or so; what is refused is measured from then on.
+    // The reserve serves the first second or so. Refusals are measured after that.
     'pools-empty': {
       failedRedirects: 0,
       redirectShare: 1,

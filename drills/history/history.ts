@@ -3,25 +3,28 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 /**
- * How a shorten ended, as its client knows it.
+ * How a shorten ended for its client.
  *
- * - `acked`: 201. From now on the link must redirect, for ever.
- * - `refused`: 503; nothing was promised.
- * - `failed`: no acceptable answer from any mapper: a wrong status, or a connection that ended after the request was sent.
- * - `unknown`: no answer in time. It may have happened, or happen later; it is neither success nor failure.
+ * - `acked`: 201. The link must redirect from now on.
+ * - `refused`: 503. Nothing was promised.
+ * - `failed`: no acceptable answer from any mapper: a wrong status, or a connection that ended after the
+ *   request was sent.
+ * - `unknown`: no answer in time. The link may exist now or later, so this is neither success nor failure.
  */
 export type ShortenOutcome = 'acked' | 'refused' | 'failed' | 'unknown';
 
-/** How a redirect of an acknowledged link ended. `lost`: a mapper says there is no such link; `wrong`: it leads elsewhere. */
+/**
+ * How a redirect of an acknowledged link ended. `lost`: 404 or 410; `wrong`: the answer has another target.
+ */
 export type RedirectOutcome = 'right' | 'wrong' | 'lost' | 'refused' | 'failed' | 'unknown';
 
 export interface ShortenEntry {
   readonly op: 'shorten';
-  /** When it was sent, in ms since the load began. */
+  /** When the request was sent, in ms since the drill began. */
   readonly at: number;
   /** How long the answer took. */
   readonly ms: number;
-  /** Number of the link: its target is made of it. */
+  /** The number of the link, from which its target is made. */
   readonly n: number;
   readonly outcome: ShortenOutcome;
   readonly key?: string;
@@ -44,21 +47,23 @@ export interface RedirectEntry {
   readonly reason?: string;
 }
 
-/** Something that was done to the cluster, or seen in it. */
+/** An action on the cluster, or an observation of it. */
 export interface EventEntry {
   readonly op: 'event';
   readonly at: number;
   readonly event: string;
 }
 
-/** What a store said at one moment: the newest reign that it knows of a shard. */
+/** The newest reign over a shard that a store has accepted, at one moment. */
 export interface ReignEntry {
   readonly op: 'reign';
   readonly at: number;
   readonly store: string;
   readonly shard: string;
   readonly epoch: number;
-  /** Redis: its last part accepted, and the id of its data; keys-db: who raised the epoch. */
+  /**
+   * From Redis: the last part that it accepted, and the id of its data. From a keys-db: who raised the epoch.
+   */
   readonly seq?: number;
   readonly incarnation?: string;
   readonly owner?: string;
@@ -67,7 +72,7 @@ export interface ReignEntry {
 
 export type HistoryEntry = ShortenEntry | RedirectEntry | EventEntry | ReignEntry;
 
-/** Everything that happened during a drill, one JSON object a line, written as it happens: memory stays bounded. */
+/** Everything that happens during a drill, one JSON object a line. Memory stays bounded. */
 export class History {
   readonly path: string;
   readonly #stream: WriteStream;
@@ -99,11 +104,11 @@ function roundTimes(_name: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Math.round(value * 10) / 10 : value;
 }
 
-/** Reads a history back, entry by entry. */
+/** Reads a history, entry by entry. */
 export async function* readHistory(path: string): AsyncGenerator<HistoryEntry> {
   const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
   for await (const line of lines) {
-    // It is our own file, written by append() above.
+    // Only append() above writes this file.
     if (line !== '') yield JSON.parse(line) as HistoryEntry;
   }
 }

@@ -11,17 +11,18 @@ const ProducerReady = z.object({
 
 const MapperReady = z.object({ ok: z.boolean(), degraded: z.array(z.unknown()).catch([]) });
 
-/** How long a cluster may take to come to rest after healing. */
-export const QUIET_TIMEOUT_MS = 60_000;
+/** How long a cluster may take to quiesce after healing. */
+export const QUIESCE_TIMEOUT_MS = 60_000;
+const POLL_MS = 100;
 
-/** A reign that is reconciled and delivers, by its producer's own word. */
+/** A reign that is reconciled and delivers, as its producer reports it. */
 export interface ReadyReign {
   readonly producer: string;
   readonly shard: string;
   readonly epoch: number | null;
 }
 
-/** Which reigns are ready now, by what the producers' admin ports say. */
+/** The reigns that are ready now, from the admin ports of the producers. */
 export async function readyReigns({ producers }: AnyClusterFile, timeoutMs = 1_000): Promise<ReadyReign[]> {
   const answers = await Promise.all(
     producers.map(async ({ id, admin }) => {
@@ -36,45 +37,37 @@ export async function readyReigns({ producers }: AnyClusterFile, timeoutMs = 1_0
   return answers.flat();
 }
 
-/** What is not as it should be in a cluster at rest, in words; nothing when it is quiet. */
-export async function whatIsUnquiet(file: AnyClusterFile): Promise<string[]> {
-  const [reigns, producers, mappers] = await Promise.all([
-    readyReigns(file),
-    Promise.all(
-      file.producers.map(async ({ id, admin }) => ((await isReady(admin)) ? [] : [`${id} is not ready`])),
-    ),
-    Promise.all(file.mappers.map(async ({ id, admin }) => mapperTrouble(id, admin))),
-  ]);
-  const shards = file.keysDbs.flatMap(({ name }) => {
-    const holders = reigns.filter(({ shard }) => shard === name);
-    if (holders.length === 1) return [];
-    return [
-      holders.length === 0
-        ? `nobody delivers from ${name}`
-        : `${holders.length} producers deliver from ${name}`,
-    ];
-  });
-  return [...producers.flat(), ...mappers.flat(), ...shards, ...(await lowPools(file))];
+/**
+ * Waits until two checks in a row find no problem: every process is ready, one producer delivers from each
+ * shard, and no pool is empty. Returns the problems that remain after `timeoutMs`, one sentence each.
+ */
+export async function untilQuiesced(describe: () => AnyClusterFile, timeoutMs: number): Promise<string[]> {
+  const deadline = performance.now() + timeoutMs;
+  let cleanChecks = 0;
+  for (;;) {
+    const problems = await findProblems(describe());
+    cleanChecks = problems.length === 0 ? cleanChecks + 1 : 0;
+    if (cleanChecks === 2) return [];
+    if (performance.now() > deadline) return problems;
+    await delay(POLL_MS);
+  }
 }
 
-/** Waits until nothing is unquiet twice in a row; what still is when time runs out, in words. */
-export async function untilQuiet(describe: () => AnyClusterFile, timeoutMs: number): Promise<string[]> {
-  const deadline = performance.now() + timeoutMs;
-  let inARow = 0;
-  for (;;) {
-    const trouble = await whatIsUnquiet(describe());
-    inARow = trouble.length === 0 ? inARow + 1 : 0;
-    if (inARow === 2) return [];
-    if (performance.now() > deadline) return trouble;
-    await delay(100);
-  }
+async function findProblems(file: AnyClusterFile): Promise<string[]> {
+  const problems = await Promise.all([
+    ...file.producers.map(async ({ id, admin }) => ((await isReady(admin)) ? [] : [`${id} is not ready`])),
+    ...file.mappers.map(async ({ id, admin }) => mapperProblems(id, admin)),
+    shardProblems(file),
+    poolProblems(file),
+  ]);
+  return problems.flat();
 }
 
 async function isReady(admin: string): Promise<boolean> {
   return (await tryGet(`${admin}/readyz`))?.status === 200;
 }
 
-async function mapperTrouble(id: string, admin: string): Promise<string[]> {
+async function mapperProblems(id: string, admin: string): Promise<string[]> {
   const answer = await tryGet(`${admin}/readyz`);
   if (answer?.status !== 200) return [`${id} is not ready`];
   const { data } = MapperReady.safeParse(parseJson(answer.body));
@@ -83,16 +76,26 @@ async function mapperTrouble(id: string, admin: string): Promise<string[]> {
     : [];
 }
 
-/** Pools that no producer sees answer, or that stand empty. */
-async function lowPools({ producers, redis }: AnyClusterFile): Promise<string[]> {
+async function shardProblems(file: AnyClusterFile): Promise<string[]> {
+  const reigns = await readyReigns(file);
+  return file.keysDbs.flatMap(({ name }) => {
+    const holders = reigns.filter(({ shard }) => shard === name).length;
+    if (holders === 1) return [];
+    return [
+      holders === 0 ? `no producer delivers from ${name}` : `${holders} producers deliver from ${name}`,
+    ];
+  });
+}
+
+async function poolProblems({ producers, redis }: AnyClusterFile): Promise<string[]> {
   const pages = await Promise.all(producers.map(async ({ admin }) => tryGet(`${admin}/metrics`)));
   const samples = pages.flatMap((page) => (page?.status === 200 ? parseMetrics(page.body) : []));
   return redis.flatMap(({ name }) => {
-    const of = (metric: string): number[] =>
+    const valuesOf = (metric: string): number[] =>
       samples
         .filter((sample) => sample.name === metric && sample.labels['pool'] === name)
         .map(({ value }) => value);
-    if (!of('keymill_pool_healthy').includes(1)) return [`${name} answers no producer`];
-    return Math.max(0, ...of('keymill_pool_level')) > 0 ? [] : [`the pool on ${name} is empty`];
+    if (!valuesOf('keymill_pool_healthy').includes(1)) return [`no producer reaches ${name}`];
+    return Math.max(0, ...valuesOf('keymill_pool_level')) > 0 ? [] : [`the pool on ${name} is empty`];
   });
 }

@@ -6,14 +6,14 @@ import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import { stopCluster } from '../../scripts/cluster/stop.ts';
 
-/** Starts a cluster for drills in `runDir`; whatever an earlier one left there goes first. */
-export async function startOwnCluster(
+/** Starts a cluster for drills in `runDir`, after removing what an earlier one left there. */
+export async function startPrivateCluster(
   runDir: RunDir,
   isFaultable: boolean,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  await endOwnCluster(runDir, progress);
+  await endPrivateCluster(runDir, progress);
   const lock = await takeLock(runDir, () => waiting(progress), signal);
   try {
     const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
@@ -23,8 +23,8 @@ export async function startOwnCluster(
   }
 }
 
-/** Takes it down with all its data. */
-export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise<void> {
+/** Takes the cluster down and deletes its data. */
+export async function endPrivateCluster(runDir: RunDir, progress: Progress): Promise<void> {
   const state = State.find(runDir);
   if (state === undefined) return;
   const lock = await takeLock(runDir, () => waiting(progress));
@@ -37,5 +37,5 @@ export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise
 }
 
 function waiting(progress: Progress): void {
-  progress.line('waiting for another up or down to finish …');
+  progress.line('waiting until another up or down ends …');
 }
