@@ -36,8 +36,8 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
         'It heals the fault, waits until the cluster is quiet, and checks every acknowledged link and ' +
         'everything that the stores accepted.\n\n' +
         'Drills use the running cluster. If there is none, or if a drill needs faults of the network and the ' +
-        'running cluster was not started with --faultable, they start a private cluster in .run-drill/ and ' +
-        'take it down afterwards. Exit code 0: every drill passed.',
+        'cluster was not started with --faultable, keymill starts a private cluster in .run-drill/ and takes ' +
+        'it down afterwards. Exit code 0: every drill passed.',
     )
     .argument('[names...]', 'the drills to run; --list describes them')
     .option('--list', 'describe every drill')

@@ -127,15 +127,17 @@ export function describeReport(report: DrillReport): string[] {
     ],
     ['unowned', describeTimes(report.unownedMs)],
     ...report.parts.map(
-      (part) => ['', `${describeTimes(part.unownedMs)}: ${part.name}`] satisfies [string, string],
+      (part) => ['', `${part.name}: ${describeTimes(part.unownedMs)}`] satisfies [string, string],
     ),
   ];
   if (report.deadMs.all.length > 0)
-    rows.push(['next lock', `at most ${report.deadMs.max} ms after the fault`]);
+    rows.push(
+      ['next lock', `at most ${report.deadMs.max} ms after the fault`],
+      ['takeover', `at most ${report.takeoverMs} ms until the next holder delivered`],
+    );
   rows.push(
-    ['takeover', `at most ${report.takeoverMs} ms until the next holder delivers`],
     ['fenced', `${report.fenced} reigns`],
-    ['silence', `at most ${report.unavailableMs} ms between two acknowledgements`],
+    ['ack gap', `at most ${report.unavailableMs} ms between two acknowledgements`],
   );
   if (stranded !== null)
     rows.push([
@@ -152,5 +154,6 @@ export function describeReport(report: DrillReport): string[] {
 }
 
 function describeTimes({ p50, max, all }: Distribution): string {
+  if (all.length === 0) return 'never';
   return `${all.length} times, median ${p50} ms, at most ${max} ms`;
 }

@@ -13,9 +13,7 @@ import { createInterface } from 'node:readline';
  */
 export type ShortenOutcome = 'acked' | 'refused' | 'failed' | 'unknown';
 
-/**
- * How a redirect of an acknowledged link ended. `lost`: 404 or 410; `wrong`: the answer has another target.
- */
+/** How a redirect of an acknowledged link ended. `lost`: 404 or 410; `wrong`: it leads to another target. */
 export type RedirectOutcome = 'right' | 'wrong' | 'lost' | 'refused' | 'failed' | 'unknown';
 
 export interface ShortenEntry {
@@ -61,11 +59,10 @@ export interface ReignEntry {
   readonly store: string;
   readonly shard: string;
   readonly epoch: number;
-  /**
-   * From Redis: the last part that it accepted, and the id of its data. From a keys-db: who raised the epoch.
-   */
+  /** From Redis: the last part that it accepted, and the id of its data. */
   readonly seq?: number;
   readonly incarnation?: string;
+  /** From a keys-db: the producer that raised the epoch, and its lock. */
   readonly owner?: string;
   readonly czxid?: string;
 }
