@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A contender as it announces itself: how many shards it can hold, and which it holds now. */
+/** A contender as it registers itself: how many shards it can hold, and which ones it holds now. */
 export interface AssignmentMember {
   readonly id: string;
   readonly capacity: number;
@@ -14,12 +14,14 @@ interface Seat {
 }
 
 /**
- * Who should hold which shard. Pure and the same on every member, in whatever order they see each other; nobody leads.
+ * Who should hold which shard. Pure, and the same on every member in whatever order it lists the members:
+ * there is no leader.
  *
- * - Nobody gets more than its capacity; shards beyond the total capacity stay unassigned.
- * - The numbers of any two members differ by at most 1, except where a capacity binds.
- * - As few shards as possible change hands: a holder keeps what it has up to its fair number.
- * - Rendezvous rank (highest hash of member and shard) only breaks ties; alone it left a spread above 1 in 39 % of cases.
+ * - No member gets more than its capacity; shards beyond the total capacity stay unassigned.
+ * - The numbers of shards of any two members differ by at most 1, except where a capacity limits one.
+ * - As few shards as possible move: a holder keeps its shards up to its fair number.
+ * - Rendezvous rank (highest hash of member and shard) only breaks ties. Alone it left a spread above 1 in 39
+ *   % of cases.
  */
 export function assign(members: readonly AssignmentMember[], shards: readonly string[]): Map<string, string> {
   const all = [...new Set(shards)].sort();
@@ -48,7 +50,10 @@ export function assign(members: readonly AssignmentMember[], shards: readonly st
   return result;
 }
 
-/** One seat per id, in the order of ids; a shard that two members claim belongs to neither for this purpose but one, by rank. */
+/**
+ * One seat for each id, in the order of ids. A shard that two members claim counts for the one with the
+ * higher rank.
+ */
 function seatsOf(members: readonly AssignmentMember[], shards: readonly string[]): Seat[] {
   const seats = new Map<string, Seat>();
   for (const { id, capacity } of [...members].sort(byId)) {
@@ -66,8 +71,9 @@ function seatsOf(members: readonly AssignmentMember[], shards: readonly string[]
 }
 
 /**
- * How many shards each seat should have: as level as capacities allow. Filling up one by one, always the seat with the
- * fewest; among equals the one that would otherwise lose a shard, then by rank of its id alone.
+ * How many shards each seat should have: as equal as the capacities allow. Shards are added one by one,
+ * always to the seat with the fewest; among equals to the one that would otherwise lose a shard, then by the
+ * rank of its id.
  */
 function fairNumbers(seats: readonly Seat[], shardCount: number): Map<string, number> {
   const numbers = new Map(seats.map(({ id }) => [id, 0]));

@@ -6,20 +6,23 @@ import { CoordinationError, isCoordinationError } from './errors.ts';
 import { Connection } from './connection.ts';
 import type { SessionCredentials } from './transport.ts';
 
-/** One hung server must not hold up the others: the next one is tried after this time, the first one is not given up. */
+/**
+ * A hung server must not delay the others: the next one is tried after this time, while the first attempt
+ * goes on.
+ */
 const STAGGER_MS = 100;
-/** Between rounds in which every server failed: a storm of reconnects helps nobody. */
+/** Pause between rounds in which every server failed, to avoid a storm of reconnects. */
 const RETRY = { baseMs: 20, maxMs: 500 };
-/** Later rounds wait up to so many times as long as the first. */
+/** Later rounds wait at most this many times as long as the first. */
 const MAX_PATIENCE = 4;
 const GIVEN_UP = 'the attempt was given up';
 
-/** How long one server may take for connect and handshake when a session of this timeout depends on it. */
+/** How long one server may take for connect and handshake, for a session of this timeout. */
 export function handshakeFor(timeoutMs: number): number {
   return Math.min(Math.max(timeoutMs / 3, 300), 5000);
 }
 
-/** The servers of an ensemble, the ones that failed last at the end. */
+/** The servers of an ensemble. Those that failed most recently stand at the end. */
 export class ServerOrder {
   readonly chroot: string;
   #servers: Server[];
@@ -43,18 +46,18 @@ export interface AttachOptions {
   readonly timeoutMs: number;
   /** The session to attach to; without it each attempt opens a new one. */
   readonly credentials?: SessionCredentials | undefined;
-  /** For one server: connect and handshake; and again for `prove`. */
+  /** Limit for connect and handshake with one server, and the same again for `prove`. */
   readonly handshakeMs: number;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** What makes an attempt a success; it runs on the new connection, which is destroyed if it rejects. */
+  /** Decides whether an attempt succeeds. Runs on the new connection, which is destroyed when it rejects. */
   readonly prove: (connection: Connection, deadlineMs: number) => Promise<void>;
 }
 
 /**
- * One round over all servers, staggered; the first success wins and the other attempts are destroyed.
+ * One round over all servers, staggered. The first success wins; the other attempts are destroyed.
  *
- * @throws CoordinationError SESSION_EXPIRED as soon as one server says so: the ensemble's final word
+ * @throws CoordinationError SESSION_EXPIRED as soon as one server answers so: this answer is final
  * @throws CoordinationError UNAVAILABLE when every attempt has failed
  */
 export async function attach(options: AttachOptions): Promise<Connection> {
@@ -84,9 +87,10 @@ export async function attach(options: AttachOptions): Promise<Connection> {
 }
 
 /**
- * Rounds of {@link attach} with pauses between them, until one succeeds. Later rounds wait longer for an answer: to an
- * ensemble that is slow, not dead, ever the same short deadline would only mean more work that comes to nothing.
- * @throws CoordinationError SESSION_EXPIRED, or the signal's reason: nothing else ends it
+ * Rounds of {@link attach} with pauses between them, until one succeeds. Later rounds wait longer for an
+ * answer: for an ensemble that is slow and not dead, the same short deadline would only cause more work
+ * without result.
+ * @throws CoordinationError SESSION_EXPIRED, or the reason of the signal; nothing else ends it
  */
 export async function attachPatiently(
   options: AttachOptions,
@@ -112,6 +116,43 @@ interface Outcome {
   readonly failed: (error: unknown) => void;
 }
 
+export interface OpenFirstOptions {
+  readonly order: ServerOrder;
+  /** For the message of the error. */
+  readonly connect: string;
+  readonly timeoutMs: number;
+  readonly log: Log;
+  readonly openTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Opens a new session: rounds of {@link attach} until a server is connected to a quorum and the chroot exists.
+ * @throws CoordinationError UNAVAILABLE when no server answers in time, or the reason of the signal
+ */
+export async function openFirst(options: OpenFirstOptions): Promise<Connection> {
+  const { order, connect, timeoutMs, log, openTimeoutMs } = options;
+  const deadline = AbortSignal.timeout(openTimeoutMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+  const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
+    await fresh.heartbeat(deadlineMs);
+    await fresh.ensureChroot(deadlineMs);
+  };
+  const handshakeMs = handshakeFor(timeoutMs);
+  let last: unknown;
+  try {
+    return await attachPatiently({ order, timeoutMs, handshakeMs, log, signal, prove }, (_round, error) => {
+      last = error;
+    });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const why = messageOf(last ?? error);
+    throw new CoordinationError('UNAVAILABLE', `no session with ZooKeeper at "${connect}": ${why}`, {
+      cause: last,
+    });
+  }
+}
+
 async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed }: Outcome): Promise<void> {
   const failures: unknown[] = [];
   const attempts: Promise<void>[] = [];
@@ -122,7 +163,7 @@ async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed
       else if (!signal.aborted) options.order.demote(server);
     });
     attempts.push(attempt);
-    // The next server at once if this one has refused, else after the stagger.
+    // The next server is tried immediately when this one has refused, otherwise after the stagger.
     await Promise.race([attempt, pauseQuietly(STAGGER_MS, signal)]);
     if (signal.aborted) return;
   }

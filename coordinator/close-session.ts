@@ -10,20 +10,24 @@ export interface CloseSessionOptions {
   readonly connect: string;
   readonly credentials: SessionCredentials;
   readonly log: Log;
-  /** The only end besides the ensemble's answer: a session left alone lives on while its ensemble has no quorum. */
+  /**
+   * Ends the attempts; only the ensemble's answer also does. A session lives on while its ensemble has no
+   * quorum.
+   */
   readonly signal: AbortSignal;
 }
 
 const HANDSHAKE_MS = 1000;
 const CLOSE_MS = 1000;
-/** How long the server of the session's own connection is waited for before the others are tried as well. */
+/** How long we wait for the server of the session's own connection before we also try the others. */
 const PATIENCE_MS = 150;
 
 /**
- * Ends a session from outside, by its id and password: its ephemeral nodes (locks, membership) vanish at once instead
- * of after the session timeout. Tries the servers staggered and repeats until the ensemble has given its final word.
+ * Ends a session from outside, by its id and password: its ephemeral nodes (locks, membership) vanish
+ * immediately and not after the session timeout. Tries the servers staggered, and repeats until the ensemble
+ * has answered.
  *
- * @returns `closed`, or `expired` when the ensemble no longer knew the session
+ * @returns `closed`, or `expired` when the ensemble no longer had the session
  */
 export async function closeSession(options: CloseSessionOptions): Promise<'closed' | 'expired'> {
   const { connect, credentials, log, signal } = options;
@@ -48,12 +52,15 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
     return 'closed';
   } catch (error) {
     if (!isCoordinationError(error, 'SESSION_EXPIRED')) throw error;
-    // A close whose answer was lost did its work all the same.
+    // A close whose answer was lost has still closed the session.
     return sent ? 'closed' : 'expired';
   }
 }
 
-/** Closes the session over its own connection; false if that one does not answer soon, though it may have done it. */
+/**
+ * Closes the session over its own connection. False when it does not answer soon; it may have closed the
+ * session anyway.
+ */
 export async function closeOver(connection: Connection): Promise<boolean> {
   const answered = new AbortController();
   const closing = connection.closeSession(CLOSE_MS).then(

@@ -14,7 +14,8 @@ export interface ConnectString {
 const DEFAULT_PORT = 2181;
 
 /**
- * Parses `host:port,[::1]:port,…/chroot`. The client library's own parser knows no IPv6 and is not used.
+ * Parses `host:port,[::1]:port,…/chroot`. The parser of the client library does not support IPv6 and is not
+ * used.
  * @throws CoordinationError REFUSED naming what is wrong
  */
 export function parseConnectString(connect: string): ConnectString {

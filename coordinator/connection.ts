@@ -1,8 +1,10 @@
 /**
- * One connection of a session: operations as promises, each under a deadline, and watches that do not pile up.
+ * One connection of a session: operations as promises, each with a deadline, and watches that do not
+ * accumulate.
  *
- * It is used once. Answers come in order, so one that is late means that the connection is dead: a missed deadline ends
- * it, and every operation pending on it is rejected with OUTCOME_UNKNOWN. Nothing that was started on it runs later.
+ * It is used once. Answers come in order, so a late answer means that the connection is dead: a missed
+ * deadline ends it, and every operation in flight on it is rejected with OUTCOME_UNKNOWN. No operation that
+ * was started on it runs later.
  */
 import { monotonicMs } from '../runtime/clock.ts';
 import { DeadlineError, messageOf } from '../runtime/errors.ts';
@@ -15,19 +17,19 @@ import { Watches } from './watches.ts';
 
 export interface ConnectionOptions {
   readonly server: Server;
-  /** '' or the path below which everything stands. */
+  /** '' or the path below which all nodes stand. */
   readonly chroot: string;
-  /** Session timeout to ask for; the answer stands in `credentials.timeoutMs`. */
+  /** Requested session timeout; `credentials.timeoutMs` has the negotiated one. */
   readonly timeoutMs: number;
   /** The session to attach to; without it a new one is opened. */
   readonly credentials?: SessionCredentials | undefined;
-  /** For the TCP connect and the handshake together. */
+  /** Limit for the TCP connect and the handshake together. */
   readonly handshakeMs: number;
   readonly log: Log;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** No node reaches this version: deleting it conditionally never deletes anything. */
+/** No node reaches this version, so a conditional delete with it never deletes a node. */
 const NEVER_A_VERSION = 0x7fff_ffff;
 
 export class Connection {
@@ -41,7 +43,10 @@ export class Connection {
   #credentials: SessionCredentials;
   #provenAtMs = -Infinity;
 
-  /** Opens a session on one server, or attaches to one. @throws CoordinationError SESSION_EXPIRED only on the ensemble's own word */
+  /**
+   * Opens a session on one server, or attaches to one.
+   * @throws CoordinationError SESSION_EXPIRED only when the ensemble says so
+   */
   static async open(options: ConnectionOptions): Promise<Connection> {
     options.signal?.throwIfAborted();
     const connection = new Connection(options);
@@ -68,7 +73,7 @@ export class Connection {
     return this.#credentials;
   }
 
-  /** Aborted, with the reason, once the connection is over, by whichever side. It never comes back. */
+  /** Aborted, with the reason, when either side has ended the connection. It never comes back. */
   get signal(): AbortSignal {
     return this.#over.signal;
   }
@@ -77,19 +82,22 @@ export class Connection {
     return !this.signal.aborted;
   }
 
-  /** Local monotonic time when the last acknowledged heartbeat was sent: the session lives at least its timeout from then. */
+  /**
+   * Local monotonic time at which the last acknowledged heartbeat was sent. The session lives at least its
+   * timeout longer.
+   */
   get provenAtMs(): number {
     return this.#provenAtMs;
   }
 
-  /** Watch callbacks waiting on this connection, for the leak tests. */
+  /** Watch callbacks that wait on this connection, for the leak tests. */
   get watchCount(): number {
     return this.#watches.size;
   }
 
   /**
-   * A write through the quorum that changes nothing: proof that this server is connected to a majority and that the
-   * session is alive. A read or a ping would be answered by a server that is cut off.
+   * A write through the quorum that changes nothing. It proves that this server is connected to a majority
+   * and that the session is alive. A server that is cut off would still answer a read or a ping.
    */
   async heartbeat(deadlineMs: number): Promise<void> {
     const sentAtMs = monotonicMs();
@@ -129,7 +137,7 @@ export class Connection {
     );
   }
 
-  /** The node, or undefined if there is none; `onChange` also tells of its creation. */
+  /** The node, or undefined if there is none. `onChange` is also called when it is created. */
   async get(path: string, deadlineMs: number, onChange?: () => void): Promise<Node | undefined> {
     for (;;) {
       try {
@@ -139,7 +147,7 @@ export class Connection {
       } catch (error) {
         if (!isCoordinationError(error, 'NO_NODE')) throw error;
         if (onChange === undefined) return undefined;
-        // A read of a missing node sets no watch; if it appeared in between, read it after all.
+        // Reading a missing node sets no watch. If the node has appeared in between, read it now.
         if ((await this.exists(path, deadlineMs, onChange)) === undefined) return undefined;
       }
     }
@@ -158,7 +166,8 @@ export class Connection {
   }
 
   /**
-   * Ends the session on the ensemble: when this resolves its ephemeral nodes are gone. The connection is over either way.
+   * Ends the session on the ensemble: when this resolves, its ephemeral nodes are gone. The connection ends
+   * in any case.
    * @throws CoordinationError OUTCOME_UNKNOWN if no answer came in time
    */
   async closeSession(deadlineMs: number): Promise<void> {
@@ -171,7 +180,7 @@ export class Connection {
     }
   }
 
-  /** Ends the connection for good, at once. Idempotent. */
+  /** Ends the connection for good, immediately. Idempotent. */
   destroy(why: string, cause?: unknown): void {
     this.#transport.destroy(new CoordinationError('OUTCOME_UNKNOWN', why, { cause }));
   }
@@ -200,7 +209,7 @@ export class Connection {
   #onEnded(reason: CoordinationError): void {
     this.#watches.clear();
     this.#connected.reject(reason);
-    // Nobody waits for it once the handshake is over.
+    // After the handshake nobody waits for it.
     this.#connected.promise.catch(() => undefined);
     for (const fail of this.#pending) fail(reason);
     this.#pending.clear();
@@ -235,7 +244,7 @@ export class Connection {
       try {
         start((error, value) => (error ? reject(named(what, error)) : resolve(value)));
       } catch (error) {
-        // What the client library itself does not accept: a path that is none, too much data.
+        // The client library itself refuses some arguments: an invalid path, too much data.
         throw new CoordinationError('REFUSED', `${what}: ${messageOf(error)}`, { cause: error });
       }
       return await promise;
@@ -250,7 +259,7 @@ export class Connection {
   }
 }
 
-/** `done` that takes these errors for success. */
+/** A `done` that treats these errors as success. */
 function accepting(codes: CoordinationErrorCode[], done: Done<undefined>): Done<undefined> {
   return (error) => done(isCoordinationError(error, ...codes) ? undefined : error, undefined);
 }

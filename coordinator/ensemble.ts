@@ -4,15 +4,16 @@ import { PATHS } from './paths.ts';
 import type { Session } from './session.ts';
 
 /**
- * The random id of this ensemble, or undefined if it has none: never set up, or wiped. Every keys-db stores it too; where
- * they differ nobody may contend, since epochs and czxids of another ensemble cannot be compared.
+ * The random id of this ensemble, or undefined if it has none: it was never set up, or it was wiped. Every
+ * keys-db stores it too. Where they differ nobody may contend, because epochs and czxids of different
+ * ensembles cannot be compared.
  */
 export async function readEnsembleId(session: Session): Promise<string | undefined> {
   const id = (await session.get(PATHS.ensemble))?.data;
   return id === '' ? undefined : id;
 }
 
-/** Gives the ensemble an id, or returns the one that another process gave it first. */
+/** Gives the ensemble an id, or returns the one that another process has given it first. */
 export async function createEnsembleId(session: Session): Promise<string> {
   const known = await readEnsembleId(session);
   if (known !== undefined) return known;

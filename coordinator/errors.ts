@@ -1,14 +1,15 @@
 import { KeymillError } from '../runtime/errors.ts';
 
 /**
- * What can go wrong between this process and the ensemble, as one word.
+ * What can go wrong between this process and the ensemble.
  *
- * - `NOT_CONNECTED`: nothing was sent, or the ensemble refused to hear it; try again after the session is attached.
- * - `OUTCOME_UNKNOWN`: it was sent and no answer came; read before concluding anything.
- * - `SESSION_EXPIRED`: the ensemble's final word; open a new session.
+ * - `NOT_CONNECTED`: nothing was sent, or the ensemble did not accept it; try again after the session is
+ *   attached.
+ * - `OUTCOME_UNKNOWN`: it was sent and no answer came; read the node before any conclusion.
+ * - `SESSION_EXPIRED`: final; open a new session.
  * - `NO_NODE`, `NODE_EXISTS`, `BAD_VERSION`, `NOT_EMPTY`: the ensemble's answer about a node.
  * - `UNAVAILABLE`: no server answered in time.
- * - `REFUSED`: the ensemble answered with some other error, or the connect string is wrong; see the message.
+ * - `REFUSED`: the ensemble answered with another error, or the connect string is invalid; see the message.
  */
 export type CoordinationErrorCode =
   | 'NOT_CONNECTED'
@@ -21,7 +22,7 @@ export type CoordinationErrorCode =
   | 'UNAVAILABLE'
   | 'REFUSED';
 
-/** Every error of coordinator/ on purpose: look at `code`. */
+/** Every error that coordinator/ throws on purpose. Compare its `code`. */
 export class CoordinationError extends KeymillError {
   override readonly code: CoordinationErrorCode;
 

@@ -1,8 +1,8 @@
 /**
  * Cuts the byte stream from a ZooKeeper server into whole packets (4 bytes of length, then the packet).
  *
- * The client library has a reader of its own, which keeps half a packet over a reconnect, recurses once per packet
- * and believes any length. It is fed exactly one whole packet at a time from here, so none of that can happen.
+ * The reader of the client library keeps half a packet over a reconnect, recurses once for each packet and
+ * accepts any length. We feed it exactly one whole packet at a time, which avoids all three faults.
  */
 export class FrameReader {
   readonly #maxBytes: number;
@@ -15,8 +15,9 @@ export class FrameReader {
   }
 
   /**
-   * Adds what has arrived and returns the packets that are whole now, each with its 4 bytes of length.
-   * @throws RangeError on an impossible length; the connection is of no use any more then
+   * Adds the bytes that have arrived and returns the packets that are now complete, each with its 4 bytes of
+   * length.
+   * @throws RangeError on an impossible length; the connection cannot be used any more then
    */
   push(chunk: Buffer): Buffer[] {
     this.#chunks.push(chunk);
@@ -31,7 +32,7 @@ export class FrameReader {
     return frames;
   }
 
-  /** Size of the packet at the front, its length field included, once those 4 bytes are here. */
+  /** Size of the first packet, including its length field; undefined until those 4 bytes have arrived. */
   #nextSize(): number | undefined {
     if (this.#bytes < 4) return undefined;
     const first = this.#chunks[0];

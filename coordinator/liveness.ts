@@ -1,11 +1,11 @@
 /**
- * The clock of a session, pure: what the local monotonic clock alone allows to be believed.
+ * The clock of a session, pure: the state of the session as far as the local monotonic clock can tell.
  *
- * The ensemble keeps a session for at least T after it received something, so for at least T after the moment an
- * acknowledged write was *sent*. Up to 2/3 T after that moment the session is `alive`; from there on it is `silent`
- * (start nothing new), and from T on `lost` (another process may hold our locks).
- * A process that has not run for T/3 (a stopped process, a stalled event loop) is `stalled`, whatever its last answer was:
- * what it believes is old, and what it queued before may run late.
+ * The ensemble keeps a session for at least T after it has received a message, so for at least T after an
+ * acknowledged write was *sent*. Up to 2/3 T after that moment the session is `alive`; then it is `silent`
+ * (start nothing new), and from T on it is `lost` (another process may hold our locks). A process that has
+ * not run for T/3 (it was stopped, or its event loop stalled) is `stalled`, whatever the last answer was: its
+ * state is out of date, and operations that it queued earlier may run late.
  */
 export type Liveness = 'alive' | 'stalled' | 'silent' | 'lost';
 

@@ -1,6 +1,6 @@
 import type { Node } from './session.ts';
 
-/** What a process says of itself in the lock it holds. */
+/** What a process writes about itself into its lock. */
 export interface LockInfo {
   /** producer id */
   readonly owner: string;
@@ -8,24 +8,27 @@ export interface LockInfo {
   readonly pid: number;
 }
 
-/** Who holds a lock, as far as its node can be read. A node that is not ours or not JSON is `foreign`: shown, respected, never fatal. */
+/**
+ * The holder of a lock, as far as its node can be read. A node that is not JSON of ours is `foreign`: shown
+ * and respected, and never an error.
+ */
 export interface LockHolder {
   readonly kind: 'ours' | 'foreign';
   readonly owner: string | null;
   readonly host: string | null;
   readonly pid: number | null;
-  /** The session written in the node; the one that counts is `ephemeralOwner`. */
+  /** The session as written in the node. Decisions use `ephemeralOwner`. */
   readonly session: string | null;
   readonly since: string | null;
   readonly epoch: number | null;
   readonly nonce: string | null;
-  /** 16 hex digits, zeros for a persistent node, which only a person can have made. */
+  /** 16 hex digits. Zeros for a persistent node, which only a person can have created. */
   readonly ephemeralOwner: string;
   readonly czxid: bigint;
   readonly raw: string;
 }
 
-/** The data of a lock node: readable JSON, since operators read it with zkCli. */
+/** The data of a lock node: readable JSON, because operators read it with zkCli. */
 export function formatLock(
   info: LockInfo,
   session: string,

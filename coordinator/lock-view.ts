@@ -5,7 +5,7 @@ import { observe } from './observe.ts';
 import { lockPath, PATHS } from './paths.ts';
 import type { Session } from './session.ts';
 
-/** Who holds which shard; a shard without an entry is free. Without `shards`: all there are. */
+/** Who holds which shard. A shard without an entry is free. Without `shards`: all shards. */
 export async function readLocks(
   session: Session,
   shards?: readonly string[],
@@ -22,7 +22,7 @@ export async function readLocks(
   return new Map(locks.flat());
 }
 
-/** Calls `onChange` with all locks now and whenever one is taken, freed or changed. */
+/** Calls `onChange` with all locks: now, and whenever one is taken, freed or changed. */
 export function watchLocks(session: Session, onChange: (locks: Map<string, LockHolder>) => void): Disposable {
   return observe(session, async (changed) => {
     const locks = await readLocks(session, undefined, changed);
@@ -31,8 +31,9 @@ export function watchLocks(session: Session, onChange: (locks: Map<string, LockH
 }
 
 /**
- * An operator's release: deletes the node that was shown, and no other that has taken its place since.
- * @throws CoordinationError NO_NODE if it has gone meanwhile or was replaced
+ * An operator's release: deletes the node that the operator was shown, and not a node that has replaced it
+ * since.
+ * @throws CoordinationError NO_NODE if the node has vanished or was replaced
  */
 export async function releaseLock(session: Session, shard: string, czxid?: bigint): Promise<LockHolder> {
   const path = lockPath(shard);
@@ -45,8 +46,8 @@ export async function releaseLock(session: Session, shard: string, czxid?: bigin
 }
 
 /**
- * Deletes the locks of our own session that nobody here holds: a create that landed after its deadline.
- * To be called on every attach and every T, never while a tryAcquire is under way.
+ * Deletes the locks of our own session that this process does not use: left by a create that ran after its
+ * deadline. Call it on every attach and every T, never while a tryAcquire is in flight.
  * @param held paths of the locks in use
  * @returns the shards it freed
  */

@@ -7,17 +7,21 @@ import { readNode } from './reading.ts';
 import type { Node, Session } from './session.ts';
 
 /**
- * A lock this session holds. Holding is a fact on the ensemble, not of this object: `signal` tells when it is known to be
- * over, and until then `mayWrite()` tells whether it may be acted on right now.
+ * A lock that this session holds. The ensemble decides whether it is held, not this object: `signal` is
+ * aborted when it is known to be lost, and until then `mayWrite()` says whether the process may act on it
+ * now.
  */
 export interface HeldLock {
   readonly path: string;
-  /** The transaction that created the node: the stores order reigns by it. */
+  /** The transaction that created the node. The stores order reigns by it. */
   readonly czxid: bigint;
   readonly nonce: string;
-  /** Aborted when the lock is gone for good: session expired or closed, node vanished or replaced, released. */
+  /**
+   * Aborted when the lock is lost for good: session expired or closed, node vanished or replaced, lock
+   * released.
+   */
   readonly signal: AbortSignal;
-  /** The session may write, and the node was seen to be ours since it was last attached. */
+  /** Whether the session may write, and the node was found to be ours since the session was last attached. */
   mayWrite(): boolean;
   /** Adds the epoch to the node's data, for operators. */
   publishEpoch(epoch: number): Promise<void>;
@@ -25,17 +29,18 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-/** A node that is gone again when it is read is tried for anew, but not for ever. */
+/** A node that has vanished when we read it is created again, at most this often. */
 const MAX_ATTEMPTS = 10;
 
 /**
  * Takes the lock at `path` if it is free; does not wait.
  *
- * The answer to create() proves nothing (its reply may be lost, it may run late), so the node is read: it is ours if it
- * is owned by our session. A node of our own that an earlier, unanswered attempt left behind is adopted.
+ * The answer of create() proves nothing: its reply may be lost, or it may run late. So the node is read, and
+ * it is ours if our session owns it. A node of our own that an earlier attempt without answer has left is
+ * adopted.
  *
- * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; a node that lands afterwards is found by sweepOwnNodes
- * Modelled in test/model/hand-off.pml.
+ * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; sweepOwnNodes finds a node that is created
+ *   afterwards
  */
 export async function tryAcquire(
   session: Session,
@@ -67,7 +72,7 @@ export async function tryAcquire(
   throw new CoordinationError('NO_NODE', `${path}: it vanishes as soon as it is created`);
 }
 
-/** True for the lock, false for the other answer of {@link tryAcquire}. */
+/** Distinguishes the two answers of {@link tryAcquire}: true for the lock. */
 export function isHeld(result: HeldLock | { readonly takenBy: LockHolder }): result is HeldLock {
   return !('takenBy' in result);
 }
@@ -80,7 +85,7 @@ class Held implements HeldLock {
   readonly #info: LockInfo & { readonly since: string };
   readonly #over = new AbortController();
   readonly #observer: Disposable;
-  /** The attachment of the session at which the node was last seen to be ours. */
+  /** The attachment of the session at which the node was last found to be ours. */
   #verifiedAt: number;
   #releasing = false;
 
@@ -122,7 +127,7 @@ class Held implements HeldLock {
   }
 
   async release(): Promise<void> {
-    // The next holder may have it before we hear that our node is gone.
+    // The next holder may have the lock before we are notified that our node is gone.
     this.#releasing = true;
     try {
       if (this.signal.aborted) return;
@@ -143,7 +148,7 @@ class Held implements HeldLock {
     else this.#verifiedAt = attachments;
   }
 
-  /** The node's stat, if the node is still ours. @throws NO_NODE otherwise */
+  /** The stat of the node, if it is still ours. @throws NO_NODE otherwise */
   async #own(): Promise<{ version: number }> {
     const stat = await this.#session.exists(this.path);
     if (stat?.czxid === this.czxid && stat.ephemeralOwner === this.#session.id) return stat;

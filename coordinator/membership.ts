@@ -3,36 +3,42 @@ import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
 import type { Session } from './session.ts';
 
-/** An ephemeral node that says who is here, with data that may change. */
+/** An ephemeral node of a member, with data that may change. */
 export interface Membership {
   readonly path: string;
-  /** Resolves once the node stands for the first time: a dead predecessor's of the same id may have to vanish first. Rejects if the session ends or leave() comes before. */
+  /**
+   * Resolves when the node exists for the first time: the node of a dead predecessor with the same id may
+   * have to vanish first. Rejects if the session ends or leave() is called before.
+   */
   readonly joined: Promise<void>;
-  /** The data from now on; written in the background, the latest wins. */
+  /** Sets the data. It is written in the background; the latest data wins. */
   update(data: object): void;
-  /** Stops announcing and deletes the node if it is ours. At shutdown close the session instead. */
+  /** Gives up the membership and deletes the node if it is ours. At shutdown close the session instead. */
   leave(): Promise<void>;
 }
 
-/** Announces a member in the background, for as long as the session lives: serving need not wait for it. */
+/** Keeps a member registered in the background, as long as the session lives. Nothing need wait for it. */
 export function join(session: Session, path: string, data: object): Membership {
   let wanted = JSON.stringify(data);
   let left = false;
   const { promise: joined, resolve, reject } = Promise.withResolvers<void>();
-  // Whoever does not wait for it need not handle its rejection.
+  // A caller that does not wait for it need not handle its rejection.
   joined.catch(() => undefined);
   const onEnded = (): void => reject(session.ended.reason);
   session.ended.addEventListener('abort', onEnded, { once: true });
 
   let waitingFor: string | undefined;
-  /** A dead predecessor's node goes by itself; one that stays is another process of the same name, or a person's. */
+  /**
+   * The node of a dead predecessor vanishes by itself. One that stays belongs to another process of the same
+   * name, or to a person.
+   */
   const waitFor = (owner: string): void => {
     if (owner === waitingFor) return;
     waitingFor = owner;
-    session.log.warn({ path, owner }, 'not announced yet: a node of another session stands in its place');
+    session.log.warn({ path, owner }, 'not registered yet: a node of another session stands in its place');
   };
 
-  /** One step towards "our node stands and says what is wanted"; the watch on what it did brings the next. */
+  /** One step towards "our node exists with the right data". The watch that it sets starts the next step. */
   const observer = observe(session, async (onChange) => {
     const node = await readNode(session, path, onChange);
     if (left) return;
@@ -62,10 +68,11 @@ export function join(session: Session, path: string, data: object): Membership {
 }
 
 /**
- * Calls `onChange` with all members below `parentPath` now and whenever one comes, goes or changes its data.
+ * Calls `onChange` with all members below `parentPath`: now, and whenever one comes, leaves or changes its
+ * data.
  *
- * @param parse from JSON to a member, undefined for what is none
- * @param onChange members by name, and the names of nodes that are none: respected and shown, never fatal
+ * @param parse from JSON to a member; undefined when the data is not a member's
+ * @param onChange members by name, and the names of foreign nodes: shown and respected, and never an error
  */
 export function watchMembers<T>(
   session: Session,
@@ -79,7 +86,7 @@ export function watchMembers<T>(
   });
 }
 
-/** The members below `parentPath`, once. A parent that does not exist has none. */
+/** Reads the members below `parentPath` once. A parent that does not exist has none. */
 export async function readMembers<T>(
   session: Session,
   parentPath: string,

@@ -1,17 +1,18 @@
 import type { Session } from './session.ts';
 import { isCoordinationError } from './errors.ts';
 
-/** A running observation; `refresh()` reads once more now. */
+/** A running observation. `refresh()` reads again now. */
 export interface Observer extends Disposable {
   refresh(): void;
 }
 
 /**
- * Keeps something read from the ensemble fresh: reads at once, at every change it watches for, whenever the session is
- * attached again (watches die with a connection), and at least every T. Reads never overlap; changes during a read are
- * answered by one more.
+ * Keeps data from the ensemble up to date: reads immediately, at every change that it watches, whenever the
+ * session is attached again (watches die with a connection), and at least every T. Reads never overlap; a
+ * change during a read causes one more.
  *
- * @param read reads everything anew and sets its watches with `onChange`; may reject, it is called again
+ * @param read reads everything again and sets its watches with `onChange`; when it rejects, it is called
+ *   again
  */
 export function observe(session: Session, read: (onChange: () => void) => Promise<void>): Observer {
   let stopped = false;
@@ -26,14 +27,17 @@ export function observe(session: Session, read: (onChange: () => void) => Promis
       again = false;
       if (stopped || session.state !== 'connected') break;
       await read(onChange).catch((error: unknown) => {
-        // Not connected: `attached` comes. Anything else is read again within T.
+        // When not connected, `attached` starts the next read. After any other error it starts within T.
         if (!isCoordinationError(error, 'NOT_CONNECTED', 'OUTCOME_UNKNOWN'))
-          session.log.error({ error }, 'reading from ZooKeeper failed; it is read again');
+          session.log.error(
+            { error },
+            'reading from ZooKeeper failed; reading again within the session timeout',
+          );
       });
     }
     reading = false;
   };
-  // One function for all reads, so that a watch set twice is one watch.
+  // One function for all reads, so that a watch that is set twice counts once.
   const onChange = (): void => void refresh();
 
   const offAttached = session.on('attached', onChange);

@@ -1,12 +1,12 @@
-/** Every znode path of the system, below the chroot of the connect string. docs: "ZooKeeper" in the contract. */
+/** Every znode path of the system, below the chroot of the connect string: docs/contract.md, "ZooKeeper". */
 export const PATHS = {
-  /** Ephemeral locks, one per keys-db, and nothing else. */
+  /** Ephemeral locks, one for each keys-db, and nothing else. */
   locks: '/shard-locks',
   producers: '/producers',
   mappers: '/mappers',
-  /** Random id of this ensemble, also stored in every keys-db: a wiped ZooKeeper is noticed by it. */
+  /** Random id of this ensemble, also stored in every keys-db. It reveals a ZooKeeper that was wiped. */
   ensemble: '/keymill/ensemble',
-  /** Never exists: deleting it is the heartbeat, a write that goes through the quorum and changes nothing. */
+  /** Never exists. Deleting it is the heartbeat: a write through the quorum that changes nothing. */
   heartbeat: '/keymill/heartbeat',
 } as const;
 

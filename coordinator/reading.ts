@@ -1,7 +1,10 @@
 import { isCoordinationError } from './errors.ts';
 import type { Node, Session } from './session.ts';
 
-/** Names below `path`, none if it does not exist; `onChange` is called once at the next change, its creation included. */
+/**
+ * Names below `path`, none if it does not exist. `onChange` is called once, at the next change, its creation
+ * included.
+ */
 export async function childrenOrNone(
   session: Session,
   path: string,
@@ -11,15 +14,15 @@ export async function childrenOrNone(
     return await session.children(path, onChange);
   } catch (error) {
     if (!isCoordinationError(error, 'NO_NODE')) throw error;
-    // Watch for its creation; it may have been created since.
+    // Watch for its creation. It may have been created in the meantime.
     if (onChange === undefined || (await session.exists(path, onChange)) === undefined) return [];
     return session.children(path, onChange);
   }
 }
 
 /**
- * Like `session.get`, for nodes that anybody may have made: one that an ACL hides from us stands there all the same, and
- * is read as empty.
+ * Like `session.get`, for nodes that anybody may have created. A node that an ACL hides from us still exists,
+ * and is read as empty.
  */
 export async function readNode(
   session: Session,

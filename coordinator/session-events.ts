@@ -1,23 +1,45 @@
 import type { Log } from '../runtime/log.ts';
 
-/** See session.ts for what each means. */
+/**
+ * The state of a session.
+ *
+ * T is the negotiated session timeout. The local monotonic clock (liveness.ts) decides the state:
+ *
+ * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. New work starts in this
+ *   state only. It changes to `suspended` when the connection ends, when 2/3 T pass without an
+ *   acknowledgement, or when this process did not run for T/3.
+ * - `suspended`: no connection. As far as we can know, our ephemeral nodes still exist. Nothing new starts
+ *   and nothing is given up. New connections are tried until one is attached to the *same* session (→
+ *   `connected`).
+ * - `lost`: T has passed. Another process may hold our locks. Attaching goes on: if the ensemble still has
+ *   the session, the session and its locks are still ours (→ `connected`; every holder reads its node again
+ *   first).
+ * - `expired`: the ensemble has ended the session. Final. Open a new session and contend again.
+ * - `closed`: we have ended the session. Final.
+ *
+ * A connection is never repaired. It is destroyed and a new one is attached. `attached` then makes everybody
+ * read again, because watches die with their connection.
+ */
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
 
 export type StateListener = (state: SessionState, previous: SessionState) => void;
 
-/** Who wants to hear of a session. A listener that throws is logged, and harms neither the session nor other listeners. */
+/**
+ * The listeners of a session. A listener that throws is logged; the session and the other listeners are not
+ * affected.
+ */
 export class SessionEvents {
   readonly #log: Log;
   readonly #stateListeners = new Set<StateListener>();
   readonly #attachedListeners = new Set<() => void>();
-  /** Changes being told. */
+  /** Changes that the listeners have not all received yet. */
   readonly #changes: [SessionState, SessionState][] = [];
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Returns how to stop listening, as does {@link onAttached}. */
+  /** @returns stops listening, as in {@link onAttached} */
   onStateChanged(listener: StateListener): () => void {
     this.#stateListeners.add(listener);
     return () => void this.#stateListeners.delete(listener);
@@ -28,7 +50,10 @@ export class SessionEvents {
     return () => void this.#attachedListeners.delete(listener);
   }
 
-  /** A listener that asks for the state may bring about the next change: everybody hears of this one first. */
+  /**
+   * A listener that reads the state may cause the next change. All listeners receive the current change
+   * first.
+   */
   stateChanged(state: SessionState, previous: SessionState): void {
     this.#changes.push([state, previous]);
     if (this.#changes.length > 1) return;

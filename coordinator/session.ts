@@ -1,26 +1,8 @@
-/**
- * A session with the ensemble: the root of everything this process may claim to own.
- *
- * T is the negotiated session timeout. The state is what may be *believed*, by the local monotonic clock (liveness.ts):
- *
- * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. The only state in which anything new
- *   may start. Leaves to `suspended` when the connection ends, when 2/3 T pass without an acknowledgement, or when this
- *   process did not run for T/3.
- * - `suspended`: no connection. Our ephemeral nodes still stand as far as we can know. Nothing new starts, nothing is given
- *   up; new connections are tried until one is attached to the *same* session (→ `connected`).
- * - `lost`: T has passed. Somebody else may hold our locks. Attaching goes on all the same: if the ensemble still has the
- *   session, it and its locks are ours after all (→ `connected`; every holder re-reads its node first).
- * - `expired`: the ensemble's own word, final. Open a new session, contend afresh.
- * - `closed`: we ended it, final.
- *
- * A connection is never repaired: it is destroyed, a new one attached, and `attached` tells everybody to re-read, since
- * watches die with their connection.
- */
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
-import { attachPatiently, handshakeFor, ServerOrder } from './attach.ts';
+import { attachPatiently, handshakeFor, openFirst, ServerOrder } from './attach.ts';
 import { closeOver, closeSession } from './close-session.ts';
 import { parseConnectString, type Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
@@ -35,20 +17,24 @@ export type { Node, SessionCredentials } from './transport.ts';
 export type { SessionState } from './session-events.ts';
 
 export interface SessionOptions {
-  /** `host:port,host:port/chroot`; a missing chroot is created */
+  /** `host:port,host:port/chroot`. A missing chroot is created. */
   readonly connect: string;
-  /** asked for; the ensemble bounds it */
+  /** Requested. The ensemble limits it. */
   readonly timeoutMs: number;
   readonly log: Log;
   readonly signal?: AbortSignal;
-  /** how long to try before giving up; default 10 s */
+  /** How long to try before giving up. Default: 10 s. */
   readonly openTimeoutMs?: number;
 }
 
 const OPEN_TIMEOUT_MS = 10_000;
-/** close(), when the server it is connected to does not answer. */
+/** Time limit of close() when the connected server does not answer. */
 const CLOSE_MS = 1000;
 
+/**
+ * A session with the ensemble: the root of everything that this process owns. {@link SessionState} explains
+ * its states.
+ */
 export class Session extends SessionNodes {
   readonly #connect: string;
   readonly #order: ServerOrder;
@@ -68,30 +54,15 @@ export class Session extends SessionNodes {
   static async open(options: SessionOptions): Promise<Session> {
     const { connect, timeoutMs, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
     const order = new ServerOrder(parseConnectString(connect));
-    const deadline = AbortSignal.timeout(openTimeoutMs);
-    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
-    const handshakeMs = handshakeFor(timeoutMs);
-    let last: unknown;
-    try {
-      const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
-        await fresh.heartbeat(deadlineMs);
-        await fresh.ensureChroot(deadlineMs);
-      };
-      const remember = (_round: number, error: unknown): void => {
-        last = error;
-      };
-      const connection = await attachPatiently(
-        { order, timeoutMs, handshakeMs, log, signal, prove },
-        remember,
-      );
-      return new Session(options, order, connection);
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      const why = messageOf(last ?? error);
-      throw new CoordinationError('UNAVAILABLE', `no session with ZooKeeper at "${connect}": ${why}`, {
-        cause: last,
-      });
-    }
+    const connection = await openFirst({
+      order,
+      connect,
+      timeoutMs,
+      log,
+      openTimeoutMs,
+      signal: options.signal,
+    });
+    return new Session(options, order, connection);
   }
 
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
@@ -138,32 +109,40 @@ export class Session extends SessionNodes {
     return this.#connection.server;
   }
 
-  /** The ensemble itself has confirmed the end: nobody needs to close this session any more. */
+  /** The ensemble has confirmed the end. Nobody needs to close this session any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** How often a connection has been attached: a conclusion drawn at an earlier number must be verified again. */
+  /**
+   * How often a connection was attached. A fact that was read at an earlier number must be verified again.
+   */
   get attachments(): number {
     return this.#attachments;
   }
 
-  /** Aborted when the session is over for good: expired or closed. */
+  /** Aborted when the session has ended for good: expired or closed. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
 
-  /** Watch callbacks waiting on the current connection, for the leak tests. */
+  /** Watch callbacks that wait on the current connection, for the leak tests. */
   get watchCount(): number {
     return this.#connection.watchCount;
   }
 
-  /** May something be written now on the strength of this session? Asks the clock itself: a stopped process gets no events. */
+  /**
+   * Whether the process may write now because it has this session. Reads the clock, because a stopped process
+   * gets no events.
+   */
   mayWrite(): boolean {
     return this.state === 'connected';
   }
 
-  /** `stateChanged`: also on the way to the final states. `attached`: re-read everything. Returns how to stop listening. */
+  /**
+   * `stateChanged` also reports the final states. `attached` means: read everything again.
+   * @returns stops listening
+   */
   on(event: 'stateChanged', listener: StateListener): () => void;
   on(event: 'attached', listener: () => void): () => void;
   on(event: 'stateChanged' | 'attached', listener: StateListener & (() => void)): () => void {
@@ -171,8 +150,8 @@ export class Session extends SessionNodes {
   }
 
   /**
-   * Ends the session on the ensemble: locks and memberships vanish before this returns. Bounded: if no server answers,
-   * they vanish when the session times out.
+   * Ends the session on the ensemble: locks and memberships are gone when this returns. It has a time limit:
+   * if no server answers, they vanish when the session times out.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -195,7 +174,7 @@ export class Session extends SessionNodes {
     connection.destroy('the session was closed');
   }
 
-  /** Drives the session over one connection after another until it has ended. */
+  /** Runs the session over one connection after another until it has ended. */
   async #live(first: Connection): Promise<void> {
     for (let connection: Connection | undefined = first; connection !== undefined;) {
       this.#begin(connection);
@@ -216,13 +195,13 @@ export class Session extends SessionNodes {
     connection.signal.addEventListener('abort', () => this.#onDisconnected(connection));
     this.#change('connected');
     this.#events.attached();
-    // It may have ended before anybody listened.
+    // It may have ended before the listener was added.
     if (!connection.usable) this.#onDisconnected(connection);
   }
 
   async #beat(connection: Connection): Promise<void> {
     for (let sentAtMs = connection.provenAtMs; connection.usable;) {
-      // From send to send, so that a slow answer does not stretch the rhythm.
+      // Measured from send to send, so that a slow answer does not delay the next heartbeat.
       const dueMs = sentAtMs + this.timeoutMs / 3 - monotonicMs();
       await pauseQuietly(Math.max(dueMs, 0), connection.signal);
       if (!connection.usable) return;
@@ -252,7 +231,7 @@ export class Session extends SessionNodes {
         },
         (round, error) => {
           if (round === 5)
-            this.log.warn({ error, session: this.id }, 'ZooKeeper does not take us back; trying on');
+            this.log.warn({ error, session: this.id }, 'ZooKeeper does not accept us yet; trying again');
         },
       );
     } catch (error) {
@@ -268,7 +247,7 @@ export class Session extends SessionNodes {
     this.#change('suspended');
   }
 
-  /** Draws from the clock what it says now; called by the watchdog, and by everybody who asks for the state. */
+  /** Updates the state from the clock. Called by the watchdog and by every read of the state. */
   #check(): void {
     if (this.#ended.signal.aborted) return;
     const liveness = this.#clock.read(monotonicMs());

@@ -1,14 +1,17 @@
 /**
- * The only file that touches node-zookeeper-client: one client for one connection to one server, used once.
+ * The only file that uses node-zookeeper-client: one client for one connection to one server, used once.
  *
- * The library is an untrusted transport. Faults of version 1.1.3 contained here and in connection.ts, each with a test:
- * - it reconnects by itself, with what was queued, and runs it late: here a connection that ends never comes back;
- * - half a packet survives a cut and spoils the next handshake, and many packets at once recurse: it is fed whole packets;
- * - unknown error codes, unknown events and malformed packets throw inside the socket handler: caught per connection;
- * - close() says nothing when it is done, waits for ever, and throws before connect;
- * - its parser of connect strings knows no IPv6, and its chroot reaches into packets: it sees neither;
- * - `version 0` in a transaction is sent as -1: transactions are not offered.
- * Deadlines, which the library has nowhere, and watches, which it piles up, are the business of connection.ts.
+ * The library is an untrusted transport. These faults of version 1.1.3 are contained here and in
+ * connection.ts, each with a test:
+ * - it reconnects by itself and runs queued operations late: here a connection that ends never comes back;
+ * - half a packet survives a cut and breaks the next handshake, and many packets at once recurse: we feed it
+ *   whole packets;
+ * - unknown error codes, unknown events and malformed packets throw inside the socket handler: caught for
+ *   each connection;
+ * - close() does not report its end, waits forever, and throws before connect;
+ * - its parser of connect strings does not support IPv6, and its chroot changes packets: we use neither;
+ * - `version 0` in a transaction is sent as -1: we offer no transactions. The library has no deadlines, and
+ *   it accumulates watches: connection.ts deals with both.
  */
 import type { Socket } from 'node:net';
 import { createClient, CreateMode, Exception, type Client, type Stat } from 'node-zookeeper-client';
@@ -18,7 +21,10 @@ import type { Server } from './connect-string.ts';
 import { CoordinationError, type CoordinationErrorCode } from './errors.ts';
 import { FrameReader } from './framing.ts';
 
-/** What another process needs to attach to a session: the supervisor closes its dead worker's session with it. */
+/**
+ * What another process needs to attach to a session. With it, a supervisor closes the session of its dead
+ * worker.
+ */
 export interface SessionCredentials {
   /** 16 hex digits */
   readonly id: string;
@@ -28,7 +34,7 @@ export interface SessionCredentials {
 }
 
 export interface NodeStat {
-  /** Transaction that created the node: tells it from a successor at the same path. */
+  /** The transaction that created the node. It distinguishes the node from a successor at the same path. */
   readonly czxid: bigint;
   /** 16 hex digits of the owning session; zeros for a persistent node. */
   readonly ephemeralOwner: string;
@@ -42,20 +48,23 @@ export interface Node {
 
 export interface TransportOptions {
   readonly server: Server;
-  /** Session timeout to ask for. */
+  /** Requested session timeout. */
   readonly timeoutMs: number;
   /** The session to attach to; without it a new one is opened. */
   readonly credentials?: SessionCredentials | undefined;
   readonly log: Log;
   readonly onConnected: () => void;
-  /** Once, when the connection is over, by whichever side. */
+  /** Called once, when either side has ended the connection. */
   readonly onEnded: (reason: CoordinationError) => void;
 }
 
-/** Answer to one operation. Never called after the connection has ended: the caller keeps its own list of what is pending. */
+/**
+ * Receives the answer of one operation. Never called after the connection has ended: the caller keeps the
+ * list of pending operations.
+ */
 export type Done<T> = (error: CoordinationError | undefined, value: T) => void;
 
-/** The parts of the library's connection manager (1.1.3) that are replaced or driven from here. */
+/** The parts of the library's connection manager (1.1.3) that we replace or call. */
 interface Manager {
   state: number;
   readonly socket?: Socket;
@@ -71,7 +80,7 @@ const STATE_CONNECTING = 1;
 const STATE_CLOSED = -2;
 const CLOSE_SESSION = -11;
 const SESSION_MOVED = -118;
-/** A server may send more than the 1 MB it takes from clients: a long list of children. */
+/** A server accepts at most 1 MB from a client but may send more: a long list of children. */
 const MAX_PACKET_BYTES = 16 * 1024 * 1024;
 
 const KNOWN_CODES = new Set<unknown>(Object.values(Exception));
@@ -118,7 +127,7 @@ export class Transport {
     };
   }
 
-  /** Ends the connection for good, at once, in whatever state it is. Idempotent. */
+  /** Ends the connection for good, immediately, in any state. Idempotent. */
   destroy(reason: CoordinationError): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -168,7 +177,7 @@ export class Transport {
     else this.#client.getChildren(path, watch, answer);
   }
 
-  /** Ends the session on the ensemble: at `done` its ephemeral nodes are gone. */
+  /** Ends the session on the ensemble. When `done` is called, its ephemeral nodes are gone. */
   closeSession(done: Done<undefined>): void {
     const queue = this.#manager.queue.bind(this.#manager);
     this.#manager.queue = (request, callback) => {
@@ -193,7 +202,10 @@ export class Transport {
     }
   }
 
-  /** Puts SYSTEM_ERROR in place of an error code that would make the library throw and forget its caller; ends a connection of no use. */
+  /**
+   * Replaces an error code that would make the library throw and lose its caller by SYSTEM_ERROR. Ends an
+   * unusable connection.
+   */
   #disarm(packet: Buffer): void {
     const xid = packet.readInt32BE(4);
     const code = packet.readInt32BE(16);

@@ -6,14 +6,14 @@ interface Watch {
 /**
  * The one-shot watches of one connection.
  *
- * The client library adds a listener for every read with a watch and never takes one away, so a node re-read every few
- * seconds would collect listeners for ever. Here each watched thing has one function for the library, which recognises
- * it and adds it once; our callbacks hang below it and are a set.
+ * The client library adds a listener for every read with a watch and never removes one, so a node that is
+ * read every few seconds would collect listeners forever. Here each watched path has one function for the
+ * library, which recognises it and adds it once. Our callbacks are a set below that function.
  */
 export class Watches {
   readonly #watches = new Map<string, Watch>();
 
-  /** The function to hand to the library for `key`, with `onChange` below it: called once, at the next change. */
+  /** The function to pass to the library for `key`. It calls `onChange` once, at the next change. */
   add(key: string, onChange: () => void): () => void {
     const known = this.#watches.get(key);
     if (known !== undefined) {
@@ -21,7 +21,7 @@ export class Watches {
       return known.fire;
     }
     const callbacks = new Set([onChange]);
-    // The library may know it twice (a node that was missing, then there), and call it again later.
+    // The library may have it twice (for a node that was missing and then existed) and call it again later.
     const fire = (): void => {
       if (this.#watches.get(key)?.callbacks === callbacks) this.#watches.delete(key);
       const waiting = [...callbacks];
@@ -32,7 +32,7 @@ export class Watches {
     return fire;
   }
 
-  /** Takes `onChange` away again, when the read that should have set the watch failed. */
+  /** Removes `onChange`, after the read that should have set the watch has failed. */
   withdraw(key: string, onChange: () => void): void {
     this.#watches.get(key)?.callbacks.delete(onChange);
   }
@@ -42,7 +42,7 @@ export class Watches {
     this.#watches.clear();
   }
 
-  /** Number of callbacks waiting, for the leak tests. */
+  /** Number of waiting callbacks, for the leak tests. */
   get size(): number {
     return this.#watches.values().reduce((sum, { callbacks }) => sum + callbacks.size, 0);
   }

@@ -44,9 +44,9 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     .option('--all', 'run every drill, one after another')
     .option(
       '--record',
-      "write each report into docs/drills.json and the page, in place of the drill's last report",
+      'after each drill, replace its last report in docs/figures/drills.json and write docs/drills.md again',
     )
-    .option('--figures', 'make the table of the page from docs/drills.json again')
+    .option('--figures', 'write docs/drills.md again from the catalogue and docs/figures/drills.json')
     .addOption(
       wholeNumber('--rounds', 'repeat each part of a drill n times (default: depends on the drill)', 1),
     )

@@ -1,17 +1,17 @@
 import type { Metrics } from '../runtime/metrics.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { KeySupply } from './keys/key-supply.ts';
-import type { Stores } from './open-stores.ts';
+import type { MapperStores } from './stores.ts';
 
-/** Values that are read off at every scrape. */
+/** Registers the values that are read at every scrape. */
 export function watchGauges(
   metrics: Metrics,
-  { stores, supply, cache }: { stores: Stores; supply: KeySupply; cache: LinkCache },
+  { stores, supply, cache }: { stores: MapperStores; supply: KeySupply; cache: LinkCache },
 ): void {
   const { pools, servers } = stores;
   metrics.gauge(
     'pool_level',
-    'Ready keys in a pool, as last told',
+    'Ready keys in a pool, by its last answer',
     ['pool'],
     (gauge) => {
       for (const { name, level } of pools) gauge.set({ pool: name }, level);
@@ -29,7 +29,7 @@ export function watchGauges(
   );
   metrics.gauge(
     'urls_db_up',
-    'Whether a urls server answers and owns the slots we think it does',
+    'Whether a urls server answers and owns the slots of the map',
     ['urls_db'],
     (gauge) => {
       for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
@@ -38,7 +38,7 @@ export function watchGauges(
   );
   metrics.gauge(
     'urls_replica_up',
-    'Whether a read replica of a urls server is asked: it answers, copies that server, and is not too far behind',
+    'Whether a replica of a urls server is read: it answers, copies that server and does not lag too far',
     ['replica'],
     (gauge) => {
       for (const { name, isUp } of servers.replicas) gauge.set({ replica: name }, Number(isUp));

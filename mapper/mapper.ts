@@ -1,34 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { publishInvalidation, subscribeInvalidations } from '../db/redis/invalidation.ts';
 import type { Readiness } from '../runtime/admin.ts';
-import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { createApp } from './app.ts';
-import { openClickCounter } from './clicks/click-stores.ts';
-import { putInFront } from './fast-paths.ts';
-import { FastRedirect } from './redirect/fast-redirect.ts';
-import { FastShorten } from './shorten/fast-shorten.ts';
-import { KeySupply } from './keys/key-supply.ts';
-import { LinkCache } from './cache/link-cache.ts';
-import { LinkFinder } from './redirect/link-finder.ts';
-import { createMapperMetrics } from './metrics.ts';
+import { openCaches } from './caches.ts';
 import { watchGauges } from './gauges.ts';
-import { openSharedCache } from './cache/open-shared-cache.ts';
-import { pollEvery } from '../runtime/polling.ts';
-import { RedirectTally } from './redirect/redirect-tally.ts';
-import { RequestIds } from './http/request-id.ts';
-import { LIMITS, startServer, type PublicServer } from './http/server.ts';
-import { ShortenTally } from './shorten/shorten-answer.ts';
-import { createBodyReader } from './shorten/shorten-body.ts';
-import { createShortenRequestParser } from './shorten/shorten-request.ts';
-import { Shortener } from './shorten/shortener.ts';
-import type { TargetRules } from './shorten/target-url.ts';
-import { openStores, type Stores } from './open-stores.ts';
-import { openSurface } from './surface.ts';
-import { WholeAnswers } from './http/whole-answer.ts';
+import { createHandler } from './handler.ts';
+import { LIMITS } from './http/limits.ts';
+import { openPublicPort } from './http/public-port.ts';
+import { startServer } from './http/server.ts';
+import { createMapperMetrics } from './metrics.ts';
+import { openPresence } from './presence.ts';
+import { openService } from './service.ts';
+import { openStores, readinessOf } from './stores.ts';
 
 export interface RunningMapper {
   readonly url: string;
@@ -37,13 +22,13 @@ export interface RunningMapper {
   stop(): Promise<void>;
 }
 
-/** A mapper that serves its public port, and shows itself to nobody yet. */
+/** A mapper that serves its public port. Neither its admin port nor its znode is open yet. */
 export interface ServingMapper {
   readonly url: string;
   readonly publicUrl: string;
   readonly metrics: Metrics;
   readiness(): Readiness;
-  /** Every key in its hands. */
+  /** Every key that it has taken and not yet bound. */
   heldKeys(): string[];
   /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
   stop(timing?: StopTiming): Promise<void>;
@@ -63,18 +48,20 @@ export interface StartMapperOptions {
   readonly signal: AbortSignal;
   /** Time for load balancers to notice that we are no longer ready. */
   readonly lameDuckMs?: number;
-  /** Without them Koa answers everything, the same but slower: tests compare the two. */
+  /** False: Koa answers everything. Tests compare the two ways. Default: true. */
   readonly hasFastPaths?: boolean;
 }
 
-/** A mapper asked to stop is gone after this, whatever hangs: who ends it by force must wait longer. */
+/**
+ * A mapper that is asked to stop has ended after this, even when something hangs. A process that kills it by
+ * force must wait longer.
+ */
 export const SHUTDOWN_DEADLINE_MS = 15_000;
 const LAME_DUCK_MS = 1_000;
 const DRAIN_MS = 5_000;
-const ANNOUNCE_TIMEOUT_MS = 500;
 
 /**
- * Starts a whole mapper in this process: stores, caches, the public port, the admin port, and its announcement.
+ * Starts a whole mapper in this process: what serves, then the admin port and its entry in ZooKeeper.
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
@@ -82,7 +69,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   const serving = await startServing(options);
   const { url, publicUrl, metrics } = serving;
   try {
-    const surface = await openSurface({
+    const presence = await openPresence({
       config,
       publicUrl,
       metrics,
@@ -90,13 +77,13 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       reserve: async () => serving.heldKeys(),
       log,
     });
-    log.info({ url, publicUrl, admin: surface.adminUrl }, 'mapper serves');
+    log.info({ url, publicUrl, admin: presence.adminUrl }, 'mapper serves');
     return {
       url,
-      adminUrl: surface.adminUrl,
+      adminUrl: presence.adminUrl,
       stop: async () => {
         await serving.stop();
-        await surface[Symbol.asyncDispose]();
+        await presence[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
@@ -106,139 +93,52 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
 }
 
 /**
- * Starts what serves: stores, caches and the public port.
+ * Starts what serves, from the ground up: stores, caches, service, handler, public port. Stops it in the
+ * reverse order.
  * @throws MismatchError when a urls server contradicts the configuration; also when the port is taken
  */
 export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
   const { config, log, signal, hasFastPaths = true } = options;
-  const { urlsReplicas = [] } = config;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
+  const port = stack.use(await openPublicPort(config.http, config.processes > 1));
+  const publicUrl = config.publicUrl ?? port.url;
   const stores = stack.use(
-    await openStores({
-      config: config.stores,
-      replicas: urlsReplicas,
-      maxLagMs: config.cache.ttlMs,
-      queueLimit: config.queueLimit,
-      onLateKeys: (from, keys) => supply.receiveLate(from, keys),
-      onBatch: (rows) => metrics.bindBatchSize.observe(rows),
-      log,
-    }),
+    await openStores({ config, onBatch: (rows) => metrics.bindBatchSize.observe(rows), log }),
   );
-  const { pools, servers } = stores;
-  const supply: KeySupply = new KeySupply({
-    pools,
-    reserve: config.reserve,
-    keyLength: config.stores.keys.length,
-    serverFor: (key) => servers.for(key),
-    findBound: async (keys) => servers.findBound(keys),
-    onDropped: (count, reason) => {
-      metrics.dropped.inc({ reason }, count);
-      if (reason === 'duplicate') metrics.duplicates.inc(count);
-    },
-    now: monotonicMs,
-    log,
-  });
-  const { quarantineMs } = config.stores;
-  const returning = new AbortController();
-  const returns = pollEvery(quarantineMs / 4, returning.signal, async () =>
-    supply.returnOlderThan(quarantineMs / 2),
-  );
-  stack.defer(async () => {
-    returning.abort();
-    await returns;
-  });
-  const readsMayLag = urlsReplicas.length > 0;
-  const cache = new LinkCache({ ...config.cache, readsMayLag, now: monotonicMs });
-  stack.use(
-    subscribeInvalidations({
-      servers: config.stores.redis,
-      log,
-      onInvalidated: (key) => cache.invalidate(key),
-      onSubscribed: () => cache.flush(),
-    }),
-  );
-  const shared = await openSharedCache(config, log, stack);
-  const announce = async (key: string): Promise<void> => {
-    // At the same time, for a shard may hang: whoever hears of the change tells the shard too, before it believes it again.
-    await Promise.all([shared?.forget(key), announceChange(stores, key)]);
-  };
-  watchGauges(registry, { stores, supply, cache });
-  const shortener = new Shortener({
-    supply,
-    servers,
-    cache,
-    announce,
-    maxPending: config.queueLimit,
-    now: monotonicMs,
-  });
-  const publicUrl = (): string => config.publicUrl ?? server.url;
+  const caches = stack.use(await openCaches(config, stores.pools, log));
+  const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
+  watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
+  const { shortener, finder, clicks } = service;
   const { allowPrivateTargets } = config;
-  let known: TargetRules | undefined;
-  const rules = (): TargetRules => (known ??= { ownUrl: new URL(publicUrl()), allowPrivateTargets });
-  const parse = createShortenRequestParser(rules, Date.now);
-  const finder = new LinkFinder({ cache, servers, shared, now: monotonicMs });
-  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
-  const redirects = new RedirectTally(metrics, clicks);
-  const shortens = new ShortenTally(metrics);
-  const requestIds = new RequestIds();
-  const app = createApp({
+  const handler = createHandler({
     shortener,
-    parse,
-    publicUrl,
     finder,
-    redirects,
-    shortens,
-    requestIds,
+    clicks,
+    cache: caches.links,
+    publicUrl,
+    allowPrivateTargets,
+    hasFastPaths,
+    metrics,
     log,
-  }).callback();
-  const read = createBodyReader(parse, rules);
-  const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
-  const fast = {
-    redirect: new FastRedirect({ cache, finder, redirects, requestIds, answers, log }),
-    shorten: new FastShorten({ shortener, read, publicUrl, shortens, requestIds, answers, log }),
-  };
-  const handler = hasFastPaths ? putInFront(fast, app) : app;
-  const server: PublicServer = await startServer(
-    handler,
-    config.http.host,
-    config.http.port,
-    LIMITS,
-    config.processes > 1,
-  );
+  });
+  const server = await startServer(handler, port, LIMITS);
   stack.defer(async () => server.drain(0));
   const resources = stack.move();
   return {
-    url: server.url,
-    publicUrl: publicUrl(),
+    url: port.url,
+    publicUrl,
     metrics: registry,
-    readiness: () => readiness(stores, signal),
-    heldKeys: () => supply.heldKeys(),
+    readiness: () => readinessOf(stores, signal),
+    heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
       await server.drain(drainMs);
-      await withDeadline('rows under way', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
-      await Promise.all([supply.close(), clicks.close()]);
+      const { servers } = stores;
+      await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
+      await service.finish();
       await resources.disposeAsync();
     },
   };
-}
-
-/** Ready as long as redirects can be served at all; what is degraded is named. */
-function readiness({ pools, servers }: Stores, signal: AbortSignal): Readiness {
-  const degraded = [
-    ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
-    ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
-  ];
-  const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
-  return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };
-}
-
-/** On every pool's shard, since each mapper listens to all of them: one that arrives is enough. */
-async function announceChange({ pools }: Stores, key: string): Promise<void> {
-  const healthy = pools.filter(({ isHealthy }) => isHealthy).map(({ pool }) => pool);
-  await withDeadline('announcing', ANNOUNCE_TIMEOUT_MS, async () => publishInvalidation(healthy, key)).catch(
-    () => undefined,
-  );
 }

@@ -2,7 +2,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 
 export type MapperMetrics = ReturnType<typeof createMapperMetrics>;
 
-/** Everything a mapper counts, by the names of the contract. */
+/** Every metric of a mapper. The names are fixed: docs/contract.md. */
 export function createMapperMetrics(metrics: Metrics) {
   return {
     shortens: metrics.tally('shortens_total', 'Shorten requests by result', ['result']),
@@ -24,13 +24,13 @@ export function createMapperMetrics(metrics: Metrics) {
     duplicates: metrics.counter('key_duplicates_total', 'Pool keys that turned out to be bound already'),
     dropped: metrics.counter(
       'keys_dropped_total',
-      'Keys given up by this mapper, to be recycled by the audit',
+      'Keys that this mapper gave up; they are recycled after the quarantine',
       ['reason'],
     ),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',
-      'Followed links that were not counted, for too many keys waited',
+      'Followed links that were not counted because too many keys waited',
     ),
   } as const;
 }

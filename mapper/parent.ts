@@ -4,7 +4,7 @@ import type { ListenConfig, MapperConfig } from '../runtime/config/config.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { ProcessGroup } from './processes/process-group.ts';
-import { openSurface } from './surface.ts';
+import { openPresence } from './presence.ts';
 
 /** The whole of a mapper's parent process, when it has several: it keeps them running and speaks for them. */
 export async function startProcesses(config: MapperConfig, scope: Scope, log: Log): Promise<void> {
@@ -21,15 +21,15 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     onHopeless: (error) => failed.reject(error),
   });
   // Released last: until the last process is gone, its keys must be told.
-  const surfaces = scope.use('surface', new AsyncDisposableStack());
+  const presences = scope.use('presence', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
   const stopped = new Promise<undefined>((resolve) => {
     scope.signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
   const serving = await Promise.race([group.serving(), failed.promise, stopped]);
   if (serving === undefined) return;
-  const surface = surfaces.use(
-    await openSurface({
+  const presence = presences.use(
+    await openPresence({
       config,
       publicUrl: serving.publicUrl,
       metrics: group.metrics,
@@ -39,7 +39,7 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     }),
   );
   log.info(
-    { url: serving.url, publicUrl: serving.publicUrl, admin: surface.adminUrl, processes },
+    { url: serving.url, publicUrl: serving.publicUrl, admin: presence.adminUrl, processes },
     'mapper serves',
   );
 }

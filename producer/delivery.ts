@@ -83,7 +83,6 @@ export class Delivery {
   /**
    * Reads the rows of a claimed batch and hands its parts to the lanes. Batches must come in the order of their claims, and
    * after a failure the same one again: a batch left out would look like lost data.
-   * Modelled in test/model/hand-off.pml.
    */
   async accept(batch: Batch): Promise<void> {
     if (batch.id <= this.#seenUpTo) return;
@@ -110,7 +109,6 @@ export class Delivery {
 
   /**
    * Takes over every batch that the keys-db shows as claimed and undelivered, and that is not in hand: replay, after a takeover or a lost answer.
-   * Modelled in test/model/hand-off.pml.
    */
   async adoptPending(): Promise<void> {
     this.#adopting ??= (async () => {
@@ -164,7 +162,7 @@ export class Delivery {
     this.#progress.ring();
   }
 
-  /** Marks the oldest batch that is ready for it; false if none is. Modelled in test/model/hand-off.pml. */
+  /** Marks the oldest batch that is ready for it; false if none is. */
   async #markNext(): Promise<boolean> {
     const now = monotonicMs();
     // With nothing owed a batch is marked whatever its parts say: its last mark may have been cut short.

@@ -118,7 +118,6 @@ export class Lane {
    *
    * @throws FencedError if the pool knows a later reign, or this very epoch number from an earlier one (a keys-db
    * restored from a backup counts again): the reign must end, and the next one begins above it
-   * Modelled in test/model/hand-off.pml.
    */
   async attach(): Promise<void> {
     const { pool, shard, epoch } = this.#options;
@@ -160,7 +159,6 @@ export class Lane {
     return head?.waitsForRoom === true && !this.#options.hasRoom(head.keys.length);
   }
 
-  /** Modelled in test/model/hand-off.pml. */
   async #deliver(part: Part): Promise<void> {
     const { pool, shard, epoch, onReply } = this.#options;
     this.#sentAtMs = monotonicMs();
@@ -186,7 +184,6 @@ export class Lane {
   /**
    * The pool stores an earlier seq than the part before this one. Either that part is claimed and not in hand: then it
    * goes first. Or the pool once had it: its data is lost, which is recorded before seq moves over the hole.
-   * Modelled in test/model/hand-off.pml.
    */
   async #closeGap(part: Part): Promise<void> {
     const { pool, shard, epoch, log } = this.#options;

@@ -2,7 +2,7 @@ import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { PoolLevels } from './levels.ts';
 
-/** What a producer counts; names as in the contract. */
+/** Every metric of a producer. The names are fixed: docs/contract.md. */
 export interface ProducerMetrics {
   readonly keysDelivered: Counter<'keys_db' | 'pool'>;
   readonly deliveries: Counter<'result'>;

@@ -41,7 +41,6 @@ export async function raiseOwnEpoch(
 
 /**
  * Repeating it is safe: the keys-db raises once for each czxid, and a row with our czxid holds our epoch.
- * Modelled in test/model/hand-off.pml.
  */
 async function raiseOnce(options: OwnershipOptions): Promise<number | undefined> {
   const { keysDb, lock, ensemble, owner } = options;

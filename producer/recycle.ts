@@ -65,7 +65,6 @@ export class Recycler {
    * Searches, and claims again what has been missing longer than the quarantine. One search at a time; the one under way
    * hurries up. When the reign ends
    * meanwhile its shard counts as unreachable: the next holder searches anew.
-   * Modelled in test/model/hand-off.pml.
    */
   async recycle(): Promise<RecycleResult> {
     this.#asked += 1;

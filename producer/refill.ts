@@ -41,7 +41,6 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
  * batches are read (or `ended` is aborted).
  *
  * @throws FencedError when another reign has begun
- * Modelled in test/model/hand-off.pml.
  */
 export async function refill(
   options: RefillOptions,
@@ -134,7 +133,6 @@ function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: s
   return parts.slice(0, MAX_PARTS);
 }
 
-/** Modelled in test/model/hand-off.pml. */
 function carry({ lanes, delivery }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
   // A lane that looked at what is pending took it in hand while its claim was being repeated.
   if (batch.id <= delivery.seenUpTo) return;
@@ -191,7 +189,6 @@ class Reader {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Modelled in test/model/hand-off.pml. */
   async #readUntilDone(batch: Batch): Promise<void> {
     const { keysDb, gate, log, delivery } = this.#options;
     const what = `reading batch ${batch.id} of ${keysDb.name}`;

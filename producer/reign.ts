@@ -141,7 +141,7 @@ export class Reign {
     await repeatUntilDone({ what, gate: lock, log }, this.#over.signal, () => lock.publishEpoch(epoch));
   }
 
-  /** Steps 4 and 5: per store in parallel, with deadlines. Modelled in test/model/hand-off.pml. */
+  /** Steps 4 and 5: per store in parallel, with deadlines. */
   async #reconcile(epoch: number): Promise<{ lanes: Map<string, Lane>; delivery: Delivery }> {
     const { shard, keysDb, pools, levels, lock: gate, log, metrics } = this.#options;
     const patient = { what: `reconciling ${shard}`, gate, log };
@@ -232,7 +232,6 @@ export class Reign {
     }
   }
 
-  /** Modelled in test/model/hand-off.pml. */
   #finish(end: ReignEnd): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();

@@ -6,13 +6,16 @@ import { codeOf, KeymillError, messageOf } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
-/** What `/readyz` says: `ok` decides 200 or 503; everything else is for a person. */
+/** The body of `/readyz`. `ok` decides between 200 and 503; the other fields are for a person. */
 export interface Readiness {
   readonly ok: boolean;
   readonly [detail: string]: unknown;
 }
 
-/** Answers one JSON request; what it returns is the body, what it throws is a 4xx (a {@link KeymillError}) or a 500. */
+/**
+ * Answers one JSON request with the returned body. A thrown {@link KeymillError} becomes a 4xx, any other
+ * error a 500.
+ */
 export type AdminRoute = (body: unknown) => Promise<unknown>;
 
 export interface AdminOptions {
@@ -33,8 +36,8 @@ export interface Admin extends AsyncDisposable {
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * Starts a process's admin surface: `GET /livez`, `/readyz`, `/metrics` and the routes given. Operators only: it is bound to
- * loopback unless configured otherwise, and never shares a port with the public.
+ * Starts the admin port of a process: `GET /livez`, `/readyz`, `/metrics` and the given routes. It is for
+ * operators only: bound to loopback unless configured otherwise, and never the public port.
  *
  * @throws when the port is taken
  */
@@ -62,7 +65,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   };
 }
 
-/** How others reach us: bound to every address, it is the first that is not loopback (in a container: its own in the network). */
+/** The address at which others reach us. When bound to all addresses: the first one that is not loopback. */
 function reachableHost(host: string): string {
   if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host;
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);

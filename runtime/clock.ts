@@ -1,4 +1,7 @@
-/** Milliseconds on the local monotonic clock: for every duration and deadline; a step of the wall clock cannot move it. */
+/**
+ * Milliseconds on the local monotonic clock, for durations and deadlines. A step of the wall clock does not
+ * change it.
+ */
 export function monotonicMs(): number {
   return performance.now();
 }

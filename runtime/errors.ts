@@ -1,8 +1,9 @@
 /**
- * The one base of every error this system throws on purpose.
+ * The base of every error that this system throws on purpose.
  *
- * `code` is stable and machine-readable; `message` is for a person and names the knob or the part at fault;
- * `cause` keeps what lay beneath. Drivers' own errors are translated once, at the boundary that imports the driver.
+ * `code` is stable and machine-readable. `message` is for a person and names the setting or the part at
+ * fault. `cause` is the underlying error. Errors of a driver are translated once, in the room that imports
+ * the driver.
  */
 export class KeymillError extends Error {
   readonly code: string;
@@ -19,7 +20,7 @@ export class KeymillError extends Error {
   }
 }
 
-/** A bounded wait ran out. What was being waited for may still happen: the outcome is unknown. */
+/** A wait has reached its deadline. The awaited event may still happen: the outcome is unknown. */
 export class DeadlineError extends KeymillError {
   readonly timeoutMs: number;
 
@@ -29,12 +30,12 @@ export class DeadlineError extends KeymillError {
   }
 }
 
-/** The message of anything that was thrown, for a log line or a terminal. */
+/** The message of any thrown value, for a log line or a terminal. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The stable code of anything that was thrown: ours, Node's (`ECONNREFUSED`), or `UNKNOWN`. */
+/** The stable code of any thrown value: ours, Node's (`ECONNREFUSED`), or `UNKNOWN`. */
 export function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return 'UNKNOWN';

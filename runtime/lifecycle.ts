@@ -3,9 +3,10 @@ import { untilWritten, type Log } from './log.ts';
 import { withDeadline } from './retry.ts';
 
 /**
- * What a process's main function receives: when to stop, and where to leave what must be undone.
+ * What the main function of a process receives: a signal to stop, and a place to register releases.
  *
- * Stopping runs the releases in reverse order of registration, each bounded; also when start failed half-way.
+ * Stopping runs the releases in reverse order of registration, each with a time limit, also after a start
+ * that failed half-way.
  */
 export interface Scope {
   /** Aborted by the first SIGTERM or SIGINT, or by {@link Scope.fail}. */
@@ -14,9 +15,12 @@ export interface Scope {
   onRelease(what: string, release: () => unknown): void;
   /** Registers a disposable and returns it. */
   use<T extends AsyncDisposable>(what: string, resource: T): T;
-  /** Stops as the first signal does. A signal that follows changes nothing: a parent asked, and its group got the signal too. */
+  /**
+   * Stops like the first signal. A signal that follows is ignored: a parent asked, and its process group got
+   * the signal too.
+   */
   stop(why: string): void;
-  /** Something the process cannot live without is gone: stop, and exit with code 1. */
+  /** The process has lost something that it cannot work without: stop, and exit with code 1. */
   fail(error: unknown): void;
 }
 
@@ -28,17 +32,17 @@ export interface RunOptions {
   readonly releaseDeadlineMs?: number;
 }
 
-/** For the reader of the log to take the last lines. */
+/** For the reader of the log to receive the last lines. */
 const LAST_LINES_MS = 250;
 
 /**
  * Runs one process from start to exit code.
  *
- * `start` begins the work and returns; the process then lives until a signal or a failure, releases everything in reverse
- * order and ends. A second signal, or the shutdown deadline, ends it at once. After Matteo Collina's close-with-grace and
- * graphile-worker's `withReleasers`, which do the same for theirs.
+ * `start` begins the work and returns. The process then runs until a signal or a failure, releases everything
+ * in reverse order and ends. A second signal, or the shutdown deadline, ends it immediately. After the ideas
+ * of Matteo Collina's close-with-grace and of `withReleasers` in graphile-worker.
  *
- * @returns the exit code: 0 after a signal, 1 after a failure. Callers set `process.exitCode`; {@link runMain} does it all.
+ * @returns the exit code: 0 after a signal, 1 after a failure. {@link runMain} also exits with it.
  */
 export async function run(options: RunOptions, start: (scope: Scope) => Promise<void>): Promise<number> {
   const { log, shutdownDeadlineMs, releaseDeadlineMs = shutdownDeadlineMs } = options;
@@ -61,7 +65,7 @@ export async function run(options: RunOptions, start: (scope: Scope) => Promise<
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
     if (signals > 1) {
-      log.warn({ signal }, 'second signal: leaving at once');
+      log.warn({ signal }, 'second signal: exiting immediately');
       process.exit(1);
     }
     stop(`received ${signal}`);
@@ -109,8 +113,8 @@ export async function run(options: RunOptions, start: (scope: Scope) => Promise<
 }
 
 /**
- * The whole of a `main.ts`: reads its configuration, runs, exits with the code of {@link run}.
- * A fault in `prepare` (bad configuration) is printed in plain words on stderr and exits with code 2.
+ * Everything that a `main.ts` does: reads the configuration, runs, exits with the code of {@link run}.
+ * An error in `prepare` (an invalid configuration) is printed on stderr and exits with code 2.
  */
 export async function runMain(
   prepare: () => RunOptions & { start: (scope: Scope) => Promise<void> },
@@ -125,13 +129,13 @@ export async function runMain(
   }
   const exitCode = await run(prepared, prepared.start);
   await untilWritten(prepared.log, LAST_LINES_MS);
-  // A handle that somebody forgot must not keep a stopped process alive.
+  // A handle that was not closed must not keep a stopped process alive.
   process.exit(exitCode);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    // A process whose every handle is idle must still wait for its signal.
+    // A process without any active handle must still wait for its signal.
     const keepAlive = setInterval(() => undefined, 0x7fffffff);
     signal.addEventListener(
       'abort',

@@ -2,14 +2,18 @@ import { EventEmitter, once } from 'node:events';
 import { pino, type Logger } from 'pino';
 import { codeOf } from './errors.ts';
 
-/** Structured log: one JSON line per event on stdout. `log.info({ shard, epoch }, 'reign began')`. Never pass a store's URL: it holds a password. Name the store. */
+/**
+ * Structured log: one JSON line for each event, on stdout. `log.info({ shard, epoch }, 'reign began')`. Log
+ * the name of a store and never its URL, which contains a password.
+ */
 export type Log = Logger;
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * @param part the kind of process ("producer", "mapper") and `id` which one; both stand on every line
+ * @param part the kind of process ("producer", "mapper"); stands on every line, as `id` does
+ * @param id which one of its kind
  */
 export function createLog(part: string, id: string, level: LogLevel = 'info'): Log {
   return pino({
@@ -26,9 +30,9 @@ export function createLog(part: string, id: string, level: LogLevel = 'info'): L
 export const QUIET_LOG = createLog('keymill', 'keymill', 'silent');
 
 /**
- * To be awaited right after a last line of level info, before the process exits: resolves when the lines are written, or the reader is
- * found gone; after `timeoutMs` at the latest. What is not written yet when a process exits, sonic-boom writes until it succeeds:
- * to a reader that is gone, for ever.
+ * Waits until all lines are written, until the reader is found to be gone, or for `timeoutMs`. Call it right
+ * after a last line of level info, before the process exits: sonic-boom keeps trying to write the rest at
+ * exit, forever if the reader is gone.
  */
 export async function untilWritten(log: Log, timeoutMs: number): Promise<void> {
   const output: unknown = Reflect.get(log, pino.symbols.streamSym);

@@ -11,7 +11,7 @@ import {
 } from 'prom-client';
 import { Distribution, Tally } from './tallies.ts';
 
-/** Every metric's name begins with this; callers leave it out. */
+/** The prefix of every metric. Callers leave it out. */
 export const METRIC_PREFIX = 'keymill_';
 
 /** Seconds; from half a millisecond (a cached redirect) to ten seconds (a takeover after host loss). */
@@ -19,15 +19,18 @@ export const LATENCY_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
-/** One process's metrics at one moment, as plain data. */
+/** The metrics of a process at one moment, as plain data. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
-/** One process's metrics. An object handed down, never a module-level registry: two of them can live in one test. */
+/**
+ * The metrics of a process. An object that is handed down, not a registry of the module: one test may have
+ * several.
+ */
 export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /**
-   * @param collect called at every scrape, for values that are read off rather than kept
-   * @param merge what is shown of several processes that stand for one
+   * @param collect called at every scrape, for values that are read and not kept
+   * @param merge how the values of several processes of one mapper are combined
    */
   gauge<L extends string = never>(
     name: string,
@@ -42,18 +45,18 @@ export interface Metrics {
     labels?: readonly L[],
     buckets?: number[],
   ): Histogram<L>;
-  /** A counter for what happens at every request: counting is one addition. */
+  /** A counter for events of every request: counting is one addition. */
   tally<L extends string>(name: string, help: string, labels: readonly L[]): Tally<L>;
-  /** A histogram for what happens at every request. */
+  /** A histogram for events of every request. */
   distribution(name: string, help: string, bounds?: readonly number[]): Distribution;
-  /** The Prometheus text exposition of everything. */
+  /** All metrics in the Prometheus text format. */
   text(): Promise<string>;
-  /** Everything as data, to be merged in another process. */
+  /** All metrics as data, to be merged in another process. */
   snapshot(): Promise<MetricsSnapshot>;
   readonly contentType: string;
 }
 
-/** A fresh registry with the process's own figures (memory, event loop lag, open files) already in it. */
+/** A new registry that already contains the figures of the process: memory, event loop lag, open files. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: METRIC_PREFIX });
@@ -109,16 +112,18 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** Several processes' metrics as those of one: counters and histograms are added up, gauges as each was declared to be. */
+/**
+ * The metrics of several processes as one: counters and histograms are added, gauges combined as declared.
+ */
 export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): { text(): Promise<string> } {
   const merged = merge(snapshots);
   return { text: async () => merged.metrics() };
 }
 
-/** What must not be forgotten of processes that have ended: their counters and histograms. */
+/** What is kept of processes that have ended: counters and histograms. */
 export async function lastingOf(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
   const metrics = await merge(snapshots).getMetricsAsJSON();
-  // As the merged registry has it, a type is a word.
+  // In a merged registry, the type is a word.
   return metrics.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
 }
 
@@ -126,7 +131,10 @@ function merge(snapshots: readonly MetricsSnapshot[]): Registry {
   return AggregatorRegistry.aggregate([...snapshots]);
 }
 
-/** What the registry asks of a metric: prom-client's own histogram can only be filled one observation at a time. */
+/**
+ * The interface that the registry needs. The histogram of prom-client can only be filled one observation at a
+ * time.
+ */
 function exposeDistribution(name: string, help: string, distribution: Distribution): Metric {
   const get = () => {
     const cumulated = distribution.cumulated();

@@ -1,35 +1,39 @@
 import { monotonicMs } from './clock.ts';
 import { pauseQuietly } from './retry.ts';
 
-/** The share of its time in which work that nobody waits for runs: cores and disks belong to those who shorten and follow. */
+/**
+ * The share of time in which background work runs. The rest of cores and disks belongs to shortens and
+ * redirects.
+ */
 const SHARE = 1 / 5;
-/** However slow a store is: what changes meanwhile must be noticed. */
+/** The longest rest, for a slow store too: the worker must notice changes. */
 const MAX_REST_MS = 5_000;
 
 /**
- * How long to rest after a piece of work that nobody waits for, in ms: four times as long as it took, 5 s at most. Done in one go, even
- * a little of such work takes all cores for as long as it lasts, and requests wait behind it (docs/decisions/0017). Pure.
+ * How long to rest after a piece of background work, in ms: four times as long as the piece took, at most 5
+ * s. Without rests even little background work occupies all cores while it lasts, and requests wait behind it
+ * (docs/decisions/0017). Pure.
  */
 export function restAfter(tookMs: number): number {
   return Math.min(MAX_REST_MS, tookMs * (1 / SHARE - 1));
 }
 
-/** When the pieces of a long work are done. */
+/** Decides when each piece of a long work runs. */
 export interface Pace {
-  /** Does a piece of some milliseconds when its turn has come. @throws what it throws */
+  /** Runs a piece of some milliseconds when it is due. @throws the error of the piece */
   piece<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** For work that somebody waits for. */
+/** For work that a caller waits for: no rests. */
 export const AT_ONCE: Pace = { piece: async (work) => work() };
 
-/** One piece at a time, and a rest after each. */
+/** For background work: one piece at a time, and a rest after each. */
 export class Unhurried implements Pace {
   readonly #isHurried: () => boolean;
   readonly #signal: AbortSignal;
   #free: Promise<void> = Promise.resolve();
 
-  /** @param isHurried asked before each rest: true when somebody has come to wait, so there is none */
+  /** @param isHurried checked before each rest. True means that a caller waits now, so there is no rest. */
   constructor(isHurried: () => boolean, signal: AbortSignal) {
     this.#isHurried = isHurried;
     this.#signal = signal;

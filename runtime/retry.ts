@@ -4,10 +4,10 @@ import { DeadlineError } from './errors.ts';
 /**
  * Runs `work` and rejects with {@link DeadlineError} once `timeoutMs` have passed, whatever `work` does.
  *
- * The signal handed to `work` is aborted at the deadline (and with `parent`), so that work which can stop does.
- * A late result is dropped here: where it matters (a take, an insert) the caller must watch the promise itself.
+ * The signal passed to `work` is aborted at the deadline, and with `parent`, so that the work can stop.
+ * A late result is dropped. Where it matters (a take, an insert), the caller must watch the promise itself.
  *
- * @param what names the awaited thing in the error: "redis-1", "claim on keys-db-2"
+ * @param what names the work in the error: "redis-1", "claim on keys-db-2"
  */
 export async function withDeadline<T>(
   what: string,
@@ -43,7 +43,9 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** Like {@link pause}, for loops that look at the signal themselves: an abort ends the wait quietly. */
+/**
+ * Like {@link pause}, for loops that check the signal themselves: an abort ends the wait without an error.
+ */
 export async function pauseQuietly(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => undefined);
 }
@@ -54,8 +56,8 @@ export interface Backoff {
 }
 
 /**
- * Pause before attempt `attempt` (0 = the first retry): doubling from `baseMs` to `maxMs`, with full jitter in the upper half.
- * Pure, given `random` in [0, 1).
+ * Pause before attempt `attempt` (0 = the first retry): doubling from `baseMs` to `maxMs`, with full jitter
+ * in the upper half. Pure, given `random` in [0, 1).
  */
 export function delayFor(
   attempt: number,

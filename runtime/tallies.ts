@@ -1,11 +1,11 @@
-/** One time series of a {@link Tally}: a plain number, read when somebody scrapes. */
+/** One time series of a {@link Tally}: a plain number, read at a scrape. */
 export interface Series {
   count: number;
 }
 
 /**
- * A counter for what happens at every request. Its series are found once, beforehand; then counting is one addition
- * (a labelled `inc` of prom-client costs about as much as finding a link in memory).
+ * A counter for events of every request. The caller looks up its series once; then counting is one addition.
+ * (A labelled `inc` of prom-client costs about as much as finding a link in memory.)
  */
 export class Tally<L extends string> {
   readonly #series = new Map<string, { readonly labels: Record<L, string>; readonly series: Series }>();
@@ -20,17 +20,20 @@ export class Tally<L extends string> {
     return series;
   }
 
-  /** Calls `report` for every series that has counted anything. */
+  /** Calls `report` for every series above 0. */
   forEach(report: (labels: Record<L, string>, count: number) => void): void {
     for (const { labels, series } of this.#series.values())
       if (series.count > 0) report(labels, series.count);
   }
 }
 
-/** A histogram without labels whose observations are a comparison or two and two additions. */
+/** A histogram without labels. An observation is one or two comparisons and two additions. */
 export class Distribution {
   readonly bounds: readonly number[];
-  /** Observations at or below each bound and above the one before; the last is for those above all bounds. */
+  /**
+   * Observations at or below each bound and above the previous one. The last entry counts those above all
+   * bounds.
+   */
   readonly #counts: Float64Array;
   #sum = 0;
 
@@ -52,7 +55,7 @@ export class Distribution {
     return this.#sum;
   }
 
-  /** How many were at or below each bound, and at last how many there were. */
+  /** The number of observations at or below each bound; the last entry is the total. */
   cumulated(): number[] {
     let total = 0;
     return Array.from(this.#counts, (count) => (total += count));

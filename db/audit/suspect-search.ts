@@ -50,7 +50,6 @@ export class SuspectSearch {
   /**
    * One pass. However long it takes nothing is overlooked: places are looked at in the direction in which keys flow.
    * @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
-   * Modelled in test/model/hand-off.pml.
    */
   async run(signal?: AbortSignal, pace: Pace = AT_ONCE): Promise<SearchResult> {
     const { keysDb, log } = this.#options;

@@ -140,7 +140,6 @@ async function readLog(db: Mysql): Promise<LogState> {
  * A batch that the claimant does not know is a claim of its own that it gave up and that landed later. It must be in hand
  * before the next is claimed: batches are taken in hand in order, so it would be passed over for the rest of the reign.
  * One that lands between this look and the claim has taken the claim's number, which then fails as a duplicate.
- * Modelled in test/model/hand-off.pml.
  */
 function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBatch }: LogState): void {
   if (now !== epoch) throw fenced(db, epoch);
@@ -187,7 +186,6 @@ const CLAIM = `INSERT INTO batches
   SELECT ?, ?, ?, ?, ?, ?, epoch, ?, ?, ?, UTC_TIMESTAMP(3)
     FROM ownership WHERE id = 1 AND epoch = ? AND generated_to >= ? FOR UPDATE`;
 
-/** Modelled in test/model/hand-off.pml. */
 async function commit(db: Mysql, claim: Claim): Promise<Batch> {
   const size = claim.ids?.length ?? (claim.lastId ?? 0) - (claim.firstId ?? 0) + 1;
   const ids = claim.ids && JSON.stringify(claim.ids);
@@ -220,7 +218,7 @@ function rowOf(claim: Claim): BatchRow {
   };
 }
 
-/** What stands in the log under the claim's id: ours, or the reason why not. Modelled in test/model/hand-off.pml. */
+/** What stands in the log under the claim's id: ours, or the reason why not. */
 async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   const [row] = await db.query<BatchRow>(`SELECT ${BATCH_COLUMNS} FROM batches WHERE id = ?`, [claim.id]);
   if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);

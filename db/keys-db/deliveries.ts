@@ -10,7 +10,6 @@ const MARK_TIMEOUT_MS = 30_000;
 
 /**
  * Batches not yet completed, in order of their claim. One whose parts are all delivered still wants `markDelivered(batch, [])`.
- * Modelled in test/model/hand-off.pml.
  */
 export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   const rows = await db.query<BatchRow>(
@@ -51,7 +50,6 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 /**
  * Records that these parts have been delivered, and sets `delivered` on them. When none is left it completes the batch:
  * its keys become `used`, and its ids are suspects no more. Idempotent; true whatever reign says it, so not bound to an epoch.
- * Modelled in test/model/hand-off.pml.
  */
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
   const left = batch.parts.filter((part, index) => !part.delivered && !partIndexes.includes(index));
@@ -109,7 +107,6 @@ export interface Loss {
 
 /**
  * Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError
- * Modelled in test/model/hand-off.pml.
  */
 export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<void> {
   const { affectedRows } = await settle(() =>

@@ -113,7 +113,6 @@ export interface LockProof {
  * Begins a reign: raises the epoch in the name of a lock. A contender whose lock was followed by a later one loses here.
  * @returns our epoch, the same again when called again; undefined when a later lock has been seen: give the lock back
  * @throws MismatchError when the keys-db belongs to another ensemble
- * Modelled in test/model/hand-off.pml.
  */
 export async function raiseEpoch(
   db: Mysql,
@@ -142,7 +141,6 @@ export async function raiseEpoch(
 /**
  * Lifts our epoch strictly above `floor` (the highest epoch stored in any Redis: a keys-db restored from a backup is behind).
  * @throws FencedError when the reign of this lock is over
- * Modelled in test/model/hand-off.pml.
  */
 export async function raiseEpochAbove(db: Mysql, czxid: bigint, floor: number): Promise<number> {
   await settle(() =>

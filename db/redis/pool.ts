@@ -24,8 +24,8 @@ export interface Pool extends AsyncDisposable {
   producerState(keysDb: string): Promise<ProducerState>;
   /** Moves seq from the value just read over parts recorded as lost. False: a later reign or another seq is stored. */
   skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean>;
-  /** Takes up to `count` keys from the head. Keys that arrive after the deadline go to `onLateKeys`. */
-  take(count: number, options?: { timeoutMs?: number }): Promise<{ keys: string[]; level: number }>;
+  /** Takes up to `count` keys from the head. */
+  take(count: number, options?: TakeOptions): Promise<{ keys: string[]; level: number }>;
   /** Returns unused keys to the head, first key first; the level after it. After an unknown outcome do not repeat: they may be there. */
   putBack(keys: readonly string[]): Promise<number>;
   level(options?: { timeoutMs?: number }): Promise<number>;
@@ -36,6 +36,12 @@ export interface Pool extends AsyncDisposable {
   page(fromTail: number, count: number): Promise<string[]>;
   /** Announces `message` on a pub/sub channel of this shard. */
   publish(channel: string, message: string): Promise<void>;
+}
+
+export interface TakeOptions {
+  readonly timeoutMs?: number;
+  /** Receives the keys of an answer that came after the deadline. Without it they go back to the head. */
+  readonly onLateKeys?: (keys: string[]) => void;
 }
 
 export interface Delivery {
@@ -73,8 +79,6 @@ export interface PoolOptions {
   readonly commandTimeoutMs?: number;
   /** How long after its deadline a command may stay unanswered before the connection is cut. Default 3,000. */
   readonly hangMs?: number;
-  /** Receives the keys of takes that answered after their deadline. Without it they go back to the head. */
-  readonly onLateKeys?: (keys: string[]) => void;
   /** Called after every new connection, the first included. */
   readonly onConnected?: () => void;
 }
@@ -90,19 +94,12 @@ export function openPool(options: PoolOptions): Pool {
 class RedisPool implements Pool {
   readonly name: string;
   readonly #redis: RedisClient;
-  readonly #onLateKeys: (keys: string[]) => void;
+  readonly #log: Log;
 
   constructor(options: PoolOptions, redis: RedisClient) {
     this.name = options.name;
     this.#redis = redis;
-    this.#onLateKeys =
-      options.onLateKeys ??
-      ((keys) => {
-        // Best effort: what fails here is found by the audit, like the reserve of a killed mapper.
-        this.putBack(keys).catch((error: unknown) => {
-          options.log.warn({ error, pool: this.name, keys: keys.length }, 'late keys could not be put back');
-        });
-      });
+    this.#log = options.log;
   }
 
   get connected(): boolean {
@@ -166,13 +163,13 @@ class RedisPool implements Pool {
 
   async take(
     count: number,
-    { timeoutMs }: { timeoutMs?: number } = {},
+    { timeoutMs, onLateKeys = this.#putBackLate }: TakeOptions = {},
   ): Promise<{ keys: string[]; level: number }> {
     const reply = await this.#redis.run(SCRIPTS.take, [POOL_KEY], [count], {
       ...(timeoutMs !== undefined && { timeoutMs }),
       onLate: (late) => {
         const { keys } = parseTake(late);
-        if (keys.length > 0) this.#onLateKeys(keys);
+        if (keys.length > 0) onLateKeys(keys);
       },
     });
     return parseTake(reply);
@@ -193,6 +190,13 @@ class RedisPool implements Pool {
   async publish(channel: string, message: string): Promise<void> {
     await this.#redis.command('PUBLISH', [channel, message]);
   }
+
+  /** Best effort: the audit finds the keys that are not put back, like the reserve of a killed mapper. */
+  readonly #putBackLate = (keys: string[]): void => {
+    this.putBack(keys).catch((error: unknown) => {
+      this.#log.warn({ error, pool: this.name, keys: keys.length }, 'late keys could not be put back');
+    });
+  };
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis[Symbol.asyncDispose]();

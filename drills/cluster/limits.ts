@@ -8,11 +8,14 @@ export interface Limits {
   readonly reserve: number;
 }
 
-/** The limits of a cluster that `up` started with these variables; the defaults are those of `up`. */
+/** The limits of a cluster that `up` starts with its defaults. */
+export const USUAL_LIMITS: Limits = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+
+/** The limits of a cluster that `up` starts with these variables. */
 export function readLimits(env: NodeJS.ProcessEnv): Limits {
   return {
-    sessionTimeoutMs: Number(env['KEYMILL_SESSION_TIMEOUT_MS'] ?? 2_000),
-    tickMs: 500,
-    reserve: Number(env['KEYMILL_RESERVE'] ?? 256),
+    sessionTimeoutMs: Number(env['KEYMILL_SESSION_TIMEOUT_MS'] ?? USUAL_LIMITS.sessionTimeoutMs),
+    tickMs: USUAL_LIMITS.tickMs,
+    reserve: Number(env['KEYMILL_RESERVE'] ?? USUAL_LIMITS.reserve),
   };
 }

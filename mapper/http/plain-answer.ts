@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Log } from '../../runtime/log.ts';
 import { PROBLEM_TYPE, problemOf, type Problem } from './problem.ts';
 
-/** An answer made beforehand, but for the request's id. */
+/** An answer built in advance. Only the request id varies. */
 export interface PreparedAnswer {
   readonly status: number;
   /** Names and values in turn, `X-Request-Id` first. */
@@ -10,7 +10,7 @@ export interface PreparedAnswer {
   readonly body: string;
 }
 
-/** A problem as the app answers it, header for header. */
+/** A problem with the same headers, in the same order, as Koa sends them. */
 export function prepareProblem(problem: Problem): PreparedAnswer {
   const body = JSON.stringify(problem);
   const length = String(Buffer.byteLength(body));
@@ -19,7 +19,7 @@ export function prepareProblem(problem: Problem): PreparedAnswer {
   return { status: problem.status, headers, body };
 }
 
-/** Nothing of `prepared` is kept by the response, so it serves all requests in turn. */
+/** The response keeps no reference to `prepared`, so one object serves all requests. */
 export function answer(response: ServerResponse, prepared: PreparedAnswer, requestId: string): void {
   prepared.headers[1] = requestId;
   response.writeHead(prepared.status, prepared.headers);
@@ -27,7 +27,7 @@ export function answer(response: ServerResponse, prepared: PreparedAnswer, reque
   else response.end(prepared.body);
 }
 
-/** Answers with what `error` stands for. */
+/** Answers with the problem that `error` stands for. Logs an error that is our fault. */
 export function answerError(response: ServerResponse, error: unknown, requestId: string, log: Log): void {
   const problem = problemOf(error);
   if (problem.status === 500) {

@@ -1,11 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
-/** More header lines than any client of ours sends are not gone through twice. */
+/**
+ * A request with more entries than this (two for each header) is left to Koa: we do not scan it a second
+ * time.
+ */
 const MAX_RAW_HEADERS = 128;
 
 /**
- * Whether a request asks for nothing unusual of HTTP itself: HTTP/1.1, exactly one Host, nothing expected, no chunks, no compression.
- * All others are left to the app. (Node has made `headers` of every HTTP/1.1 request before we see it: to look there costs nothing.)
+ * Whether a request uses nothing unusual of HTTP: HTTP/1.1, exactly one Host, no Expect, no chunks, no
+ * compression. Koa answers all others. (Node has already built `headers` when we see a request, so reading it
+ * costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
@@ -18,7 +22,7 @@ export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders):
   );
 }
 
-/** `headers` keeps only the first of several. */
+/** Counted in the raw headers, because `headers` keeps only the first of several. */
 function hasOneHost(raw: readonly string[]): boolean {
   if (raw.length > MAX_RAW_HEADERS) return false;
   let hosts = 0;

@@ -1,4 +1,5 @@
 import { KeymillError } from '../../runtime/errors.ts';
+import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './limits.ts';
 
 /** What is wrong with one field of a request, in the request's own spelling. */
 export interface FieldError {
@@ -24,33 +25,93 @@ const TITLES = {
   503: 'Service Unavailable',
 } as const;
 
-export type ProblemStatus = keyof typeof TITLES;
+type ProblemStatus = keyof typeof TITLES;
+type Headers = Readonly<Record<string, string>>;
 
-interface ProblemOptions {
+interface CatalogueEntry {
+  readonly status: ProblemStatus;
+  /** Used when the code that throws gives no detail of its own. */
+  readonly detail: string;
+  readonly headers?: Headers;
+}
+
+/** The next request may be answered differently, so no cache on the way may keep the answer. */
+const NO_STORE: Headers = { 'Cache-Control': 'no-store' };
+/** Seconds. */
+const RETRY: Headers = { 'Retry-After': '1' };
+const ACCEPT_JSON: Headers = { Accept: 'application/json' };
+
+/**
+ * Every problem that we answer with. The key is the last part of `type`: programs compare it, so it never
+ * changes.
+ */
+export const PROBLEMS = {
+  'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
+  'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
+  incomplete: { status: 400, detail: 'The body ended early.' },
+  'bad-host': { status: 400, detail: 'Exactly one Host header is needed.' },
+  'not-found': { status: 404, detail: 'There is nothing here.', headers: NO_STORE },
+  'unknown-key': { status: 404, detail: 'There is no such link.', headers: NO_STORE },
+  'method-not-allowed': { status: 405, detail: 'This method is not allowed here.' },
+  'too-slow': { status: 408, detail: 'The request took too long to arrive.' },
+  'alias-taken': { status: 409, detail: 'The alias is taken.' },
+  'link-expired': { status: 410, detail: 'This link has expired.', headers: NO_STORE },
+  'link-deleted': { status: 410, detail: 'This link was deleted.', headers: NO_STORE },
+  'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
+  'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
+  'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
+  compressed: {
+    status: 415,
+    detail: 'Compressed bodies are not understood.',
+    headers: { 'Accept-Encoding': 'identity' },
+  },
+  'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
+  'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
+  'headers-too-large': { status: 431, detail: `The headers must not exceed ${MAX_HEADER_BYTES} bytes.` },
+  internal: { status: 500, detail: 'Something went wrong on our side.' },
+  'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
+  overloaded: { status: 503, detail: 'Too many requests wait already.', headers: RETRY },
+  'no-keys': { status: 503, detail: 'There are no keys to give out just now.', headers: RETRY },
+  'no-key': { status: 503, detail: 'No free key could be bound in time.', headers: RETRY },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ProblemKind = keyof typeof PROBLEMS;
+
+export interface ProblemOptions {
+  /** Instead of the catalogue's. */
+  readonly detail?: string;
   readonly errors?: readonly FieldError[];
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Beside the catalogue's. */
+  readonly headers?: Headers;
   readonly cause?: unknown;
 }
 
-/** An answer that is not a success, as RFC 9457 wants it told. Thrown anywhere below a route, written in one place. */
+/**
+ * An answer that is not a success, in the form of RFC 9457. Any code below a route may throw it; one place
+ * writes it.
+ */
 export class Problem extends KeymillError {
   readonly status: ProblemStatus;
   readonly errors: readonly FieldError[] | undefined;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
 
-  /** @param kind stable last part of `type`: what a program compares */
-  constructor(status: ProblemStatus, kind: string, detail: string, options: ProblemOptions = {}) {
-    super(kind, detail, options.cause === undefined ? undefined : { cause: options.cause });
+  constructor(kind: ProblemKind, options: ProblemOptions = {}) {
+    const { status, detail, headers }: CatalogueEntry = PROBLEMS[kind];
+    super(kind, options.detail ?? detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.errors = options.errors;
-    this.headers = options.headers ?? {};
+    this.headers = { ...headers, ...options.headers };
+  }
+
+  get title(): string {
+    return TITLES[this.status];
   }
 
   /** The body of the answer. */
   toJSON(): Record<string, unknown> {
     return {
       type: `urn:keymill:problem:${this.code}`,
-      title: TITLES[this.status],
+      title: this.title,
       status: this.status,
       detail: this.message,
       ...(this.errors === undefined ? {} : { errors: this.errors }),
@@ -58,18 +119,15 @@ export class Problem extends KeymillError {
   }
 }
 
-/** 422 with one entry per field at fault. */
+/** 422 with one entry for each invalid field. */
 export function invalidFields(errors: readonly FieldError[]): Problem {
-  return new Problem(422, 'invalid-request', 'The request has invalid fields.', { errors });
+  return new Problem('invalid-request', { errors });
 }
 
-/** 503: it will be worth trying again after `retryAfterS` seconds. */
-export function unavailable(kind: string, detail: string, retryAfterS = 1, cause?: unknown): Problem {
-  return new Problem(503, kind, detail, { headers: { 'Retry-After': String(retryAfterS) }, cause });
-}
-
-/** Any error as an answer. What is not a {@link Problem} is 500 and tells nothing of its insides. */
+/**
+ * Any error as an answer. An error that is not a {@link Problem} becomes 500 and reveals nothing about
+ * itself.
+ */
 export function problemOf(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  return new Problem(500, 'internal', 'Something went wrong on our side.', { cause: error });
+  return error instanceof Problem ? error : new Problem('internal', { cause: error });
 }

@@ -1,13 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Problem, invalidFields } from './problem.ts';
+import { MAX_BODY_BYTES } from './limits.ts';
 
-export const MAX_BODY_BYTES = 64 * 1024;
-/** How much of a body that is too large is still read and thrown away, so that the client gets to read the answer. */
+/**
+ * A body that is too large is read and thrown away up to this size. Otherwise the client may never read the
+ * answer.
+ */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 /**
  * Reads a request's body as one JSON object.
- * @throws Problem 415 not JSON (or not UTF-8 by its own word, or compressed), 413 too large, 400 not well-formed, 422 not an object or a field given twice
+ * @throws Problem 415 not JSON, not declared as UTF-8, or compressed; 413 too large; 400 not well-formed; 422
+ *   not an object, or a field given twice
  */
 export async function readJsonObject(
   request: IncomingMessage,
@@ -22,7 +26,8 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
   const text = decode(body);
   const value = parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Problem(422, 'invalid-request', 'The body must be a JSON object.', {
+    throw new Problem('invalid-request', {
+      detail: 'The body must be a JSON object.',
       errors: [{ field: '', reason: 'must be a JSON object' }],
     });
   }
@@ -36,32 +41,26 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
     .split(';')
     .map((part) => part.trim().toLowerCase());
   if (!/^application\/(?:json|[\w.!#$&^-]+\+json)$/.test(type)) {
-    throw new Problem(415, 'not-json', 'The body must be sent as application/json.', {
-      headers: { Accept: 'application/json' },
-    });
+    throw new Problem('not-json');
   }
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   if (charset !== undefined && !/^"?utf-?8"?$/.test(charset)) {
-    throw new Problem(415, 'not-utf8', 'JSON must be sent in UTF-8.', {
-      headers: { Accept: 'application/json' },
-    });
+    throw new Problem('not-utf8');
   }
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
   if (encoding !== 'identity') {
-    throw new Problem(415, 'compressed', 'Compressed bodies are not understood.', {
-      headers: { 'Accept-Encoding': 'identity' },
-    });
+    throw new Problem('compressed');
   }
 }
 
 async function readBody(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
     discard(request);
-    throw tooLarge();
+    throw new Problem('too-large');
   }
-  // Without the headers of a body there is none, and the server delivers not even its end.
+  // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
-  // The server leaves it to us, so that a client that asks first is not told to send what would be refused.
+  // The server leaves 100 Continue to us, so that a client does not send a body that we would refuse.
   if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -74,12 +73,12 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
     }
     request.off('data', onData);
     discard(request);
-    reject(tooLarge());
+    reject(new Problem('too-large'));
   };
   request.on('data', onData);
   request.once('end', () => resolve(Buffer.concat(chunks)));
   request.once('error', reject);
-  request.once('close', () => reject(new Problem(400, 'incomplete', 'The body ended early.')));
+  request.once('close', () => reject(new Problem('incomplete')));
   return promise;
 }
 
@@ -91,15 +90,11 @@ function discard(request: IncomingMessage): void {
   });
 }
 
-function tooLarge(): Problem {
-  return new Problem(413, 'too-large', `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
-}
-
 function decode(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch (cause) {
-    throw new Problem(400, 'malformed-json', 'The body is not valid UTF-8.', { cause });
+    throw new Problem('malformed-json', { detail: 'The body is not valid UTF-8.', cause });
   }
 }
 
@@ -107,15 +102,15 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Problem(400, 'malformed-json', 'The body is not well-formed JSON.', { cause });
+    throw new Problem('malformed-json', { cause });
   }
 }
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
 
 /**
- * A key that the outermost object of a JSON text holds twice. `JSON.parse` keeps the last one silently; another program
- * on the way may have judged the first.
+ * A key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last value;
+ * another program on the way may have checked the first.
  * @param text well-formed, and an object
  */
 function findRepeatedKey(text: string): string | undefined {

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import type { Context } from 'koa';
 import { IdRun } from '../../runtime/id-run.ts';
 
 const SHAPE = /^[\w.~+/=:@-]{1,128}$/;
 
-/** The name every answer carries as `X-Request-Id`: the caller's, if it is one that can be logged and echoed safely, else a new one in the form of a UUID. */
+/**
+ * The `X-Request-Id` of every answer: the caller's id if it is safe to log and echo, otherwise a new one in
+ * the form of a UUID.
+ */
 export class RequestIds {
   readonly #run = new IdRun(randomUUID);
 
@@ -11,4 +15,9 @@ export class RequestIds {
   of(given: string | string[] | undefined): string {
     return typeof given === 'string' && SHAPE.test(given) ? given : this.#run.next();
   }
+}
+
+/** The id that a request was given before its route ran. */
+export function requestIdOf(ctx: Context): string {
+  return ctx.state['requestId'] as string;
 }

@@ -1,53 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer, type AddressInfo, type Socket } from 'node:net';
-import { once } from 'node:events';
+import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { PROBLEM_TYPE, Problem, type ProblemStatus } from './problem.ts';
+import { LIMITS, MAX_HEADER_BYTES, type ServerLimits } from './limits.ts';
+import { PROBLEM_TYPE, Problem, type ProblemKind } from './problem.ts';
+import { BACKLOG, type PublicPort } from './public-port.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
-/** What a client may cost us before it is cut off. */
-export interface ServerLimits {
-  /** For the headers to arrive. */
-  readonly headersTimeoutMs: number;
-  /** For a whole request to arrive, body included. */
-  readonly requestTimeoutMs: number;
-  readonly keepAliveTimeoutMs: number;
-  /** Without taking a byte of what is written to it: it is cut after one to two times this. */
-  readonly stalledMs: number;
-}
-
-export const LIMITS: ServerLimits = {
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 15_000,
-  // Longer than the usual idle time-outs of load balancers, so that they and not we close idle connections.
-  keepAliveTimeoutMs: 65_000,
-  stalledMs: 30_000,
-};
-
 export interface PublicServer {
-  readonly url: string;
   /**
-   * Stops listening, waits for requests under way and asks every client to leave with its next answer; closes connections
-   * that stay idle; cuts what is left after `timeoutMs`.
+   * Stops listening and waits for the requests in flight. Every answer from now on closes its connection;
+   * idle connections are closed. After `timeoutMs` all remaining connections are cut.
    */
   drain(timeoutMs: number): Promise<void>;
 }
 
-const MAX_HEADER_BYTES = 16 * 1024;
-
 /**
- * Binds the public port. Slow senders are cut off by the time-outs; what is no HTTP at all gets a problem document too.
- * @param reusePort whether other processes may listen on it too: the kernel then deals connections out
+ * Serves `handler` on the public port. Time-outs cut off slow senders. Bytes that are not HTTP get a problem
+ * document too.
  * @throws when the port is taken
  */
 export async function startServer(
   handler: Handler,
-  host: string,
-  port: number,
+  port: PublicPort,
   limits: ServerLimits = LIMITS,
-  reusePort = false,
 ): Promise<PublicServer> {
   let isLeaving = false;
   const server = createServer(
@@ -57,9 +34,9 @@ export async function startServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: MAX_HEADER_BYTES,
-      requireHostHeader: false, // the app answers, with a problem document
+      requireHostHeader: false, // Koa answers with a problem document.
       noDelay: true,
-      // Most requests have no body, and the machinery of a stream that would deliver it costs as much as finding a link.
+      // Most requests have no body, and the stream that would deliver one costs as much as finding a link.
       optimizeEmptyRequests: true,
     },
     (request, response) => {
@@ -70,17 +47,18 @@ export async function startServer(
   const stalled = cutStalled(server, limits.stalledMs);
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('checkExpectation', (_request, response) => {
-    const problem = new Problem(417, 'expectation-failed', 'Only 100-continue can be expected.');
+    const problem = new Problem('expectation-failed');
     response
-      .writeHead(417, { 'Content-Type': PROBLEM_TYPE, 'X-Request-Id': randomUUID(), Connection: 'close' })
+      .writeHead(problem.status, {
+        'Content-Type': PROBLEM_TYPE,
+        'X-Request-Id': randomUUID(),
+        Connection: 'close',
+      })
       .end(JSON.stringify(problem));
   });
   server.on('clientError', answerBrokenRequest);
-  server.listen({ port, host, backlog: BACKLOG, reusePort });
-  await once(server, 'listening');
-  const { port: boundPort } = server.address() as AddressInfo;
+  await port.listen(server);
   return {
-    url: `http://${reachableHost(host)}:${boundPort}`,
     drain: async (timeoutMs) => {
       await drain(server, timeoutMs, () => {
         isLeaving = true;
@@ -90,12 +68,16 @@ export async function startServer(
   };
 }
 
-/** A client that has just connected has its request on the way: give it this long before its connection counts as idle. */
+/**
+ * A client that has just connected is about to send its request, so its connection counts as idle only after
+ * this.
+ */
 const IDLE_GRACE_MS = 250;
 
 /**
- * Cuts clients that take nothing of their answers, in looks at all of them: `server.timeout` would do it too, with a timer that every
- * request sets anew, which costs a redirect from memory a tenth of its time. (Those that send nothing have time-outs of their own.)
+ * Cuts clients that read nothing of their answers, by one sweep over all sockets. `server.timeout` would set
+ * a timer for every request, which costs a redirect from memory a tenth of its time. Clients that send
+ * nothing have time-outs of their own.
  */
 function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
   const sockets = new Set<Socket>();
@@ -114,19 +96,10 @@ function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
   return setInterval(look, everyMs).unref();
 }
 
-/** How a client on this machine spells the address we are bound to. */
-function reachableHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-/** How many wait to be accepted at most. */
-const BACKLOG = 1_024;
-
 /**
- * Accepts those who wait to be accepted: the kernel resets them when the port is closed. The event loop takes one in each turn, so a
- * turn without one means that none waits; a second one, because the first may have begun before we asked.
+ * Accepts the connections that wait to be accepted, because the kernel resets them when the port is closed.
+ * The event loop accepts one in each turn, so a turn without one means that none waits. We look at two turns:
+ * the first may have begun before the call.
  */
 async function acceptWaiting(server: Server): Promise<void> {
   let isQuiet = true;
@@ -141,15 +114,20 @@ async function acceptWaiting(server: Server): Promise<void> {
   server.off('connection', onConnection);
 }
 
-/** @param leave called once nobody can connect any more: asked earlier to leave, clients would come back while the port closes */
+/**
+ * @param leave makes every later answer close its connection. Called when the port is closed: a client that
+ *   had to leave earlier would connect again while the port closes.
+ */
 async function drain(server: Server, timeoutMs: number, leave: () => void): Promise<void> {
   if (server.listening) await acceptWaiting(server);
-  // Not http's own close(): that cuts idle connections at once, those with a request on the wire included.
+  // Not the close() of http: it cuts every idle connection immediately, even one whose request is on the
+  // wire.
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());
   });
   leave();
-  // After a stall of the event loop timers run before the sockets are read: what came in meanwhile is read first.
+  // After a stall, the event loop runs timers before it reads sockets. setImmediate lets it read the requests
+  // first.
   const closeIdle = (): void => void setImmediate(() => server.closeIdleConnections());
   const idle = setInterval(closeIdle, Math.min(IDLE_GRACE_MS, timeoutMs));
   const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
@@ -158,26 +136,22 @@ async function drain(server: Server, timeoutMs: number, leave: () => void): Prom
   clearTimeout(cut);
 }
 
-const BROKEN: Readonly<Record<string, readonly [ProblemStatus, string, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'headers-too-large', `The headers must not exceed ${MAX_HEADER_BYTES} bytes.`],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'too-slow', 'The request took too long to arrive.'],
+/** By the code of Node's error. */
+const BROKEN: Readonly<Record<string, ProblemKind>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'too-slow',
 };
 
-/** Node hands over the bare socket of what it could not parse, or would not wait for any longer. */
+/** Node hands over the bare socket of a request that it could not parse, or that took too long. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
-  const [status, kind, detail] = BROKEN[error.code ?? ''] ?? [
-    400,
-    'malformed-request',
-    'This is not well-formed HTTP.',
-  ];
-  const problem = new Problem(status, kind, detail).toJSON();
+  const problem = new Problem(BROKEN[error.code ?? ''] ?? 'malformed-request');
   const body = JSON.stringify(problem);
   socket.end(
-    `HTTP/1.1 ${status} ${String(problem['title'])}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${randomUUID()}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -1,16 +1,17 @@
 import type { ServerResponse } from 'node:http';
 
-/** What no header may hold, by Node's own measure. */
+/** The characters that Node refuses in a header. */
 const UNSAFE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Whether Node would take `value` for a header's. */
+/** Whether Node accepts `value` as the value of a header. */
 export function isHeaderValue(value: string): boolean {
   return !UNSAFE.test(value);
 }
 
 /**
- * Writes an answer as one text straight to its connection: `writeHead` and `end` take longer than all else a redirect from memory needs.
- * The bytes are those Node would have written; the differential test holds both ways to the same.
+ * Writes a whole answer to its connection in one write. `writeHead` and `end` take longer than everything
+ * else that a redirect from memory needs. The bytes are the ones that Node would have written; the
+ * differential test compares both.
  */
 export class WholeAnswers {
   readonly #keepAlive: string;
@@ -22,20 +23,22 @@ export class WholeAnswers {
   }
 
   /**
-   * Answers, or says false and has written nothing: the connection ends with this answer, or an earlier one is still under way.
-   * @param head status line and headers without the last line break, nothing unchecked in it; Date and those of the connection are added
-   * @param body ASCII; the head tells its length
+   * @returns false, with nothing written, when the connection ends with this answer or an earlier answer is
+   *   not finished
+   * @param head status line and headers without the last line break, all checked; Date and the connection's
+   *   headers are added
+   * @param body ASCII; the head states its length
    */
   tryWrite(response: ServerResponse, head: string, body = ''): boolean {
     const { socket } = response;
     if (socket === null || !response.shouldKeepAlive || response.destroyed || !socket.writable) return false;
     socket.write(head + this.#endOfHead() + body, 'latin1');
-    // As Node says it of an answer of its own making: the connection is free for the next request.
+    // Node emits this for its own answers. It frees the connection for the next request.
     response.emit('finish');
     return true;
   }
 
-  /** Made once a second. */
+  /** Built once a second, because of the Date. */
   #endOfHead(): string {
     const nowMs = Date.now();
     if (nowMs >= this.#endingUntilMs || nowMs < this.#endingUntilMs - 1_000) {

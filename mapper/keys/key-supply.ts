@@ -134,11 +134,6 @@ export class KeySupply {
     void this.#withoutBound(suspects).then((free) => this.#accept(free));
   }
 
-  /** Keys of a take that answered after its deadline. */
-  receiveLate(from: PoolView, keys: readonly string[]): void {
-    this.#accept(this.#hold(from, keys));
-  }
-
   /**
    * Returns keys that were not needed for `maxAgeMs`. A mapper that the audit cannot see (cut off, stopped) then holds none
    * for as long as the quarantine, after which they would be recycled. Keys twice as old are given up instead: this process
@@ -196,7 +191,10 @@ export class KeySupply {
     const wanted = this.#waiters.length + Math.max(0, this.#target() - this.#reserve.size);
     const count = Math.max(1, view.isSuspect ? Math.max(wanted, SUSPECT_TAKE) : wanted);
     try {
-      const { keys, level } = await view.pool.take(count, { timeoutMs: TAKE_TIMEOUT_MS });
+      const { keys, level } = await view.pool.take(count, {
+        timeoutMs: TAKE_TIMEOUT_MS,
+        onLateKeys: (late) => this.#accept(this.#hold(view, late)),
+      });
       view.answered(level);
       let taken = this.#hold(view, keys);
       if (view.isSuspect) {

@@ -7,7 +7,7 @@ import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
 import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
-import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
+import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import { isHeaderValue, type WholeAnswers } from '../http/whole-answer.ts';
@@ -24,20 +24,11 @@ export interface FastRedirectOptions {
 const SLASH = 47;
 const QUESTION_MARK = 63;
 
-/** By character code: 1 for what a key may hold. */
+/** Indexed by character code: 1 for the characters of a key. */
 const IS_KEY_CHARACTER = new Uint8Array(128);
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
   IS_KEY_CHARACTER[character.charCodeAt(0)] = 1;
 }
-
-/** All of a 302 but what Node adds to every answer. */
-function toHead(target: string, requestId: string): string {
-  return `HTTP/1.1 302 Found\r\nX-Request-Id: ${requestId}\r\nContent-Length: 0\r\nLocation: ${target}\r\nCache-Control: ${REDIRECT_CACHE_CONTROL}`;
-}
-
-/** Places in the array of headers of a 302 that differ from answer to answer. */
-const REQUEST_ID = 1;
-const LOCATION = 5;
 
 const REFUSALS = {
   unknown: prepareProblem(refusalOf('unknown')),
@@ -46,25 +37,21 @@ const REFUSALS = {
 };
 
 /**
- * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link in memory is answered
- * at once, without a promise, as one text; others wait for the finder. Where the connection does not stay, the same headers go through
- * Node, out of one array whose slots are overwritten.
+ * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link
+ * in memory is answered synchronously, in one write; any other waits for the finder. When the connection ends
+ * with the answer, Node writes it.
  *
- * What is in any way unusual is left to the app; a differential test holds both to the same answers.
+ * Koa answers every request that is unusual in any way. A differential test compares the answers of both,
+ * byte for byte.
  */
 export class FastRedirect {
   readonly #options: FastRedirectOptions;
-  /** Names and values in turn; not one object for each answer. */
-  readonly #found = ['X-Request-Id', '', 'Content-Length', '0', 'Location', ''].concat(
-    'Cache-Control',
-    REDIRECT_CACHE_CONTROL,
-  );
 
   constructor(options: FastRedirectOptions) {
     this.#options = options;
   }
 
-  /** Answers, now or later, or says false: this is for the app. */
+  /** @returns false when Koa must answer; otherwise this answers, now or later */
   tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
     const { headers } = request;
     const key = findKey(request.url);
@@ -99,7 +86,7 @@ export class FastRedirect {
         this.#answer(response, key, entry, source, requestId);
         this.#options.redirects.took(startedMs);
       } catch (error) {
-        // Others wait for the same link.
+        // Must not throw: other requests wait for the same link.
         this.#late.failed(miss, error);
       }
     },
@@ -135,16 +122,13 @@ export class FastRedirect {
     requestId: string,
   ): void {
     const { redirects, answers } = this.#options;
-    const isWritten = isHeaderValue(target) && answers.tryWrite(response, toHead(target, requestId));
+    const isWritten = isHeaderValue(target) && answers.tryWrite(response, FOUND.toText(requestId, target));
     redirects.answered(key, response.req.method, 'found', source);
     if (isWritten) return;
-    const headers = this.#found;
-    headers[REQUEST_ID] = requestId;
-    headers[LOCATION] = target;
     try {
-      response.writeHead(302, headers);
+      FOUND.write(response, requestId, target);
     } catch (error) {
-      // A target that somebody wrote into the table by hand, with what no header may hold.
+      // Somebody wrote a target into the table by hand, with characters that no header may contain.
       answerError(response, error, requestId, this.#options.log);
       return;
     }
@@ -157,7 +141,7 @@ interface LateAnswers {
   failed(miss: Miss, error: unknown): void;
 }
 
-/** A request whose link was not in memory, and what its answer needs. */
+/** A request whose link was not in memory, with all that its answer needs. */
 class Miss implements LookUpObserver {
   readonly response: ServerResponse;
   readonly key: string;
@@ -188,7 +172,7 @@ class Miss implements LookUpObserver {
   }
 }
 
-/** The key that a path of the form `/{unique_id}` or `/{unique_id}?…` names; undefined for anything else. */
+/** The key in a path of the form `/{unique_id}` or `/{unique_id}?…`; undefined for any other path. */
 function findKey(url = ''): string | undefined {
   if (url.charCodeAt(0) !== SLASH) return undefined;
   const { length } = url;

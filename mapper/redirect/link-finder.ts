@@ -12,10 +12,12 @@ export interface FoundLink {
   readonly source: LinkSource;
 }
 
-/** Told, exactly once, what became of a look-up. Must not throw: others wait behind it. */
+/** Receives the result of a look-up, exactly once. Must not throw: other observers wait behind it. */
 export interface LookUpObserver {
   found(entry: CacheEntry, source: LinkSource): void;
-  /** @param error StoreUnavailableError when only a server that is down could tell; anything else is a fault of ours */
+  /**
+   * @param error StoreUnavailableError when the only server that could answer is down; any other is our fault
+   */
   failed(error: Error): void;
 }
 
@@ -28,11 +30,12 @@ export interface LinkFinderOptions {
 }
 
 /**
- * Links by key: memory first, then the shared cache if there is one, then its urls server (one of its replicas if there are any, then the
- * primary), with one read per key under way however many ask.
+ * Finds links by key: in memory, then in the shared cache (if configured), then on the urls server of the
+ * key: a replica first (if configured), then the primary. Any number of requests for one key share one read.
  *
- * A read that an invalidation has overtaken is not joined by later requests: they must see what changed.
- * A look-up is one object that the queues hand on, not a chain of promises: all that it passes stands between a client and its answer.
+ * A request that comes after an invalidation does not join a read that began before it: it must see the
+ * change. A look-up is one object that the queues pass on, not a chain of promises, because every step delays
+ * a client's answer.
  */
 export class LinkFinder {
   readonly #options: LinkFinderOptions;
@@ -42,7 +45,7 @@ export class LinkFinder {
     this.#options = options;
   }
 
-  /** @throws StoreUnavailableError when only a server that is down could tell */
+  /** @throws StoreUnavailableError when the only server that could answer is down */
   async find(key: string): Promise<FoundLink> {
     const entry = this.#options.cache.get(key);
     if (entry !== undefined) return { entry, source: 'memory' };
@@ -51,7 +54,7 @@ export class LinkFinder {
     });
   }
 
-  /** For who has looked in memory already. */
+  /** For callers that have already looked in memory. */
   read(key: string, observer: LookUpObserver): void {
     const running = this.#flights.get(key);
     if (running !== undefined && !running.fill.isStale) {
@@ -70,7 +73,7 @@ export class LinkFinder {
     const { key, fill } = flight;
     const server = this.#options.servers.for(key);
     if (fill.needsPrimary) {
-      // Whoever changed it may not have reached the shard.
+      // The mapper that changed the link may not have reached the shard.
       void shared.forget(key);
       server.readPrimary(flight);
       return;
@@ -80,13 +83,14 @@ export class LinkFinder {
     else server.read(flight.notInShared(answer, this.#options.now()));
   }
 
-  /** Told first, stored then: the client need not wait for that. */
+  /** Passes the result on before it stores it: the client need not wait for that. */
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
     const { key, fill } = flight;
     try {
       if ('error' in landing) {
-        // A link past its time but never invalidated beats no redirect while its server is down.
+        // While the server is down, a link past its time to live but never invalidated is better than no
+        // redirect.
         const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
         if (stale === undefined) flight.tellFailed(landing.error);
         else flight.tellFound(stale, 'memory');
@@ -95,7 +99,7 @@ export class LinkFinder {
         fill.store(landing.entry, landing.ageMs);
       }
     } finally {
-      // Whatever an observer does: later requests would join a flight that has landed.
+      // Even when an observer throws: otherwise later requests would join a flight that has landed.
       fill.end();
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     }
@@ -106,7 +110,7 @@ type Landing =
   | { readonly entry: CacheEntry; readonly source: LinkSource; readonly ageMs: number }
   | { readonly error: Error };
 
-/** A read under way, and who waits for it. */
+/** A read in flight, and the observers that wait for it. */
 class Flight implements Read {
   readonly key: string;
   askedAtMs: number;
@@ -134,14 +138,17 @@ class Flight implements Read {
     (this.#others ??= []).push(observer);
   }
 
-  /** The server is asked only now, and what it says is to be stored there too. */
+  /**
+   * The shared cache did not have it, so the server is asked from now on. Its answer is stored in the shared
+   * cache too.
+   */
   notInShared(shared: SharedAnswer | undefined, nowMs: number): this {
     this.#shared = shared;
     this.askedAtMs = nowMs;
     return this;
   }
 
-  /** The shared cache knew it. */
+  /** Found in the shared cache. */
   foundBefore(entry: CacheEntry, ageMs: number): void {
     this.#land(this, { entry, source: 'cache', ageMs });
   }

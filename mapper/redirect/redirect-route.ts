@@ -1,9 +1,10 @@
 import type { Router } from '@koa/router';
+import { requestIdOf } from '../http/request-id.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import type { FoundLink, LinkFinder } from './link-finder.ts';
 import { Problem } from '../http/problem.ts';
-import { judge, locationOf, lookUpFailure, REDIRECT_CACHE_CONTROL, refusalOf } from './redirect-answer.ts';
+import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 
 export interface RedirectRouteOptions {
@@ -11,11 +12,14 @@ export interface RedirectRouteOptions {
   readonly redirects: RedirectTally;
 }
 
-/** `GET` and `HEAD /{unique_id}`: follows a link. Requests of the usual form are answered by `FastRedirect` before they come here. */
+/**
+ * `GET` and `HEAD /{unique_id}`: follows a link. `FastRedirect` answers usual requests before they reach this
+ * route.
+ */
 export function addRedirectRoute(router: Router, { finder, redirects }: RedirectRouteOptions): void {
   router.get('/:key', async (ctx) => {
     const key = ctx.params['key'] ?? '';
-    // What cannot be a key is nobody's business further down.
+    // No store is asked for a text that cannot be a key.
     if (!hasKeyShape(key)) throw refusalOf('unknown');
     const startedMs = monotonicMs();
     try {
@@ -23,18 +27,15 @@ export function addRedirectRoute(router: Router, { finder, redirects }: Redirect
       const result = judge(entry, Date.now);
       redirects.answered(key, ctx.method, result, source);
       if (result !== 'found') throw refusalOf(result);
-      ctx.body = null;
-      ctx.status = 302;
-      ctx.length = 0;
-      ctx.set('Location', locationOf(entry));
-      ctx.set('Cache-Control', REDIRECT_CACHE_CONTROL);
+      FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
     } finally {
       redirects.took(startedMs);
     }
   });
   router.all('/:key', (ctx) => {
     if (!hasKeyShape(ctx.params['key'] ?? '')) throw refusalOf('unknown');
-    throw new Problem(405, 'method-not-allowed', 'A link can only be followed.', {
+    throw new Problem('method-not-allowed', {
+      detail: 'A link can only be followed.',
       headers: { Allow: 'GET, HEAD' },
     });
   });

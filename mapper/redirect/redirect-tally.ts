@@ -8,7 +8,7 @@ import type { RedirectResult } from './redirect-answer.ts';
 
 type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
 
-/** Counts what became of requests for links, whichever way they were answered. */
+/** Counts the results of requests for links, on both paths. */
 export class RedirectTally {
   readonly #answered: Readonly<Record<LinkSource, SeriesOf<RedirectResult>>>;
   readonly #failed: SeriesOf<'unavailable' | 'error'>;
@@ -29,7 +29,7 @@ export class RedirectTally {
     this.#failed = { unavailable: of('unavailable', 'db'), error: of('error', 'db') };
   }
 
-  /** A link was looked up. A HEAD asks about a link and follows it no further, so it is no click. */
+  /** A link was looked up. HEAD does not follow the link, so it is not a click. */
   answered(key: string, method: string | undefined, result: RedirectResult, source: LinkSource): void {
     this.#answered[source][result].count += 1;
     if (result === 'found' && method === 'GET') this.#clicks?.count(key);
@@ -39,7 +39,7 @@ export class RedirectTally {
     this.#failed[error instanceof StoreUnavailableError ? 'unavailable' : 'error'].count += 1;
   }
 
-  /** @param startedMs monotonic, when the request came in */
+  /** @param startedMs monotonic time at which the request came in */
   took(startedMs: number): void {
     this.#metrics.redirectSeconds.observe((monotonicMs() - startedMs) / 1_000);
   }

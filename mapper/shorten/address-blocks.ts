@@ -4,9 +4,10 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Block = [Address, number];
 
 /**
- * The IANA special-purpose registries (RFC 6890 and successors) as of 2026: every block that is not marked "globally reachable",
- * and the ones where the registry says N/A (Teredo, 6to4, the 6to4 relays), because what they reach depends on an embedded address.
- * ipaddr.js knows most of them, but not by reachability and not all; so the table is ours, and only parsing and matching are its.
+ * The IANA special-purpose registries (RFC 6890 and successors) as of 2026: every block that is not marked
+ * "globally reachable", and those marked N/A (Teredo, 6to4, the 6to4 relays), because an embedded address
+ * decides what they reach. ipaddr.js has most of them, but not all, and not by reachability. So the table is
+ * ours; ipaddr.js parses and matches.
  */
 const UNREACHABLE_V4 = blocks([
   '0.0.0.0/8', // this network
@@ -26,10 +27,13 @@ const UNREACHABLE_V4 = blocks([
   '240.0.0.0/4', // reserved, and limited broadcast
 ]);
 
-/** Globally reachable islands inside blocks that are not. */
+/** Globally reachable parts of blocks that are not. */
 const REACHABLE_V4 = blocks(['192.0.0.9/32', '192.0.0.10/32']);
 
-/** Unicast space that has been handed out at all. Everything else (loopback, v4-mapped, unique local, link-local, multicast, …) is refused by not being in it. */
+/**
+ * The unicast space that IANA has allocated. Every other address (loopback, v4-mapped, unique local,
+ * link-local, multicast, …) is refused because it lies outside.
+ */
 const GLOBAL_UNICAST_V6 = blocks(['2000::/3']);
 
 const UNREACHABLE_V6 = blocks([
@@ -49,12 +53,13 @@ const REACHABLE_V6 = blocks([
   '2001:30::/28', // drone remote id
 ]);
 
-/** NAT64: as reachable as the IPv4 address in its last four bytes (RFC 6052). */
+/** NAT64: reachable when the IPv4 address in its last four bytes is (RFC 6052). */
 const NAT64 = blocks(['64:ff9b::/96']);
 
 /**
- * Whether an IP literal may be the target of a link: no IANA special-purpose block that is not globally reachable.
- * @param host a host as WHATWG `URL.hostname` writes it: dotted IPv4 or bracketed IPv6
+ * Whether an IP literal may be the target of a link: it lies in no special-purpose block that is not globally
+ * reachable.
+ * @param host in the form of WHATWG `URL.hostname`: dotted IPv4 or bracketed IPv6
  * @returns undefined when `host` is a name, not an address
  */
 export function isPublicAddress(host: string): boolean | undefined {

@@ -7,8 +7,9 @@ export type Expiration =
   { readonly ok: true; readonly at: Date } | { readonly ok: false; readonly reason: string };
 
 /**
- * Reads an expiration date: RFC 3339 with an offset, in the future. Digits beyond the millisecond are cut off; a leap second counts as the second after it.
- * `Date.parse` is not asked: it takes dates without offset, and the 30th of February.
+ * Reads an expiration date: RFC 3339 with an offset, in the future. Digits beyond the millisecond are
+ * dropped; a leap second counts as the second after it. Not by `Date.parse`, which accepts dates without
+ * offset and the 30th of February.
  */
 export function parseExpiration(input: string, nowMs: number): Expiration {
   const atMs = parseRfc3339(input);

@@ -3,19 +3,19 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { answerError } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
-import { MAX_BODY_BYTES } from '../http/read-json.ts';
+import { MAX_BODY_BYTES } from '../http/limits.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import { overloaded, type NewLink, type Shortener, type ShortenObserver } from './shortener.ts';
-import { toLinkBody, type ShortenTally } from './shorten-answer.ts';
+import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
 import type { WholeAnswers } from '../http/whole-answer.ts';
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;
-  /** Reads a whole body. @throws Problem as the app's way of reading does */
+  /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
-  /** Where short links begin, without a slash at the end. */
-  readonly publicUrl: () => string;
+  /** Origin of short URLs, without a slash at the end. */
+  readonly publicUrl: string;
   readonly shortens: ShortenTally;
   readonly requestIds: RequestIds;
   readonly answers: WholeAnswers;
@@ -23,9 +23,11 @@ export interface FastShortenOptions {
 }
 
 /**
- * `POST /urls` in front of Koa: the body is read straight from the request, and one object accompanies it to its answer.
+ * `POST /urls` in front of Koa: reads the body directly from the request. One object carries the request to
+ * its answer.
  *
- * What is in any way unusual is left to the app; a differential test holds both to the same answers.
+ * Koa answers every request that is unusual in any way. A differential test compares the answers of both,
+ * byte for byte.
  */
 export class FastShorten {
   readonly #options: FastShortenOptions;
@@ -34,7 +36,7 @@ export class FastShorten {
     this.#options = options;
   }
 
-  /** Answers, later, or says false: this is for the app. */
+  /** @returns false when Koa must answer; otherwise this answers, later */
   tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
     const { headers } = request;
     if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
@@ -45,29 +47,13 @@ export class FastShorten {
   }
 }
 
-/** JSON and nothing said about it, of a length that is told and allowed. */
+/** Whether the body is JSON without parameters, and its length is stated and allowed. */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
 }
 
-/** All of a 201 but what Node adds to every answer. */
-function toHead(shortUrl: string, length: number, requestId: string): string {
-  return `HTTP/1.1 201 Created\r\nX-Request-Id: ${requestId}\r\nLocation: ${shortUrl}\r\nCache-Control: no-store\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${length}`;
-}
-
-/** Places in the array of headers of a 201 that differ from answer to answer. */
-const REQUEST_ID = 1;
-const LOCATION = 3;
-const CONTENT_LENGTH = 9;
-
-/** All answers in turn are written from it; nothing of it is kept by a response. */
-const CREATED: string[] = ['X-Request-Id', '', 'Location', '', 'Cache-Control', 'no-store'].concat(
-  ['Content-Type', 'application/json; charset=utf-8'],
-  ['Content-Length', ''],
-);
-
-/** One request on its way to its answer. */
+/** One request until its answer. */
 class Exchange implements ShortenObserver {
   readonly #options: FastShortenOptions;
   readonly #response: ServerResponse;
@@ -81,7 +67,7 @@ class Exchange implements ShortenObserver {
     this.#requestId = options.requestIds.of(givenId);
   }
 
-  /** A body that breaks off ends nothing here: there is nobody left to answer. */
+  /** When the body breaks off, the client is gone and nobody needs an answer. */
   receive(request: IncomingMessage): void {
     request.on('data', (chunk: Buffer) => {
       this.#body = this.#body === undefined ? chunk : Buffer.concat([this.#body, chunk]);
@@ -92,13 +78,16 @@ class Exchange implements ShortenObserver {
   made(link: NewLink): void {
     try {
       const { publicUrl, shortens, answers } = this.#options;
-      const shortUrl = `${publicUrl()}/${link.key}`;
+      const shortUrl = `${publicUrl}/${link.key}`;
       const body = JSON.stringify(toLinkBody(link, shortUrl));
-      const length = Buffer.byteLength(body);
-      const isAscii = length === body.length;
-      const head = toHead(shortUrl, length, this.#requestId);
-      if (!isAscii || !answers.tryWrite(this.#response, head, body))
-        this.#writeCreated(shortUrl, body, length);
+      const bytes = Buffer.byteLength(body);
+      const length = String(bytes);
+      const isAscii = bytes === body.length;
+      const head = CREATED.toText(this.#requestId, shortUrl, length);
+      if (!isAscii || !answers.tryWrite(this.#response, head, body)) {
+        CREATED.write(this.#response, this.#requestId, shortUrl, length);
+        this.#response.end(body);
+      }
       shortens.created(this.#startedMs);
     } catch (error) {
       this.refused(error);
@@ -109,14 +98,6 @@ class Exchange implements ShortenObserver {
     const { shortens, log } = this.#options;
     shortens.refused(error, this.#startedMs);
     answerError(this.#response, error, this.#requestId, log);
-  }
-
-  #writeCreated(shortUrl: string, body: string, length: number): void {
-    const headers = CREATED;
-    headers[REQUEST_ID] = this.#requestId;
-    headers[LOCATION] = shortUrl;
-    headers[CONTENT_LENGTH] = String(length);
-    this.#response.writeHead(201, headers).end(body);
   }
 
   #received(): void {

@@ -1,10 +1,20 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import type { MapperMetrics } from '../metrics.ts';
+import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem } from '../http/problem.ts';
 import type { NewLink } from './shortener.ts';
 
-/** The body that tells of a new link. */
+/** The 201. Varying: request id, short URL, length of the body. */
+export const CREATED = new AnswerHead(201, 'Created', [
+  ['X-Request-Id', VARIES],
+  ['Location', VARIES],
+  ['Cache-Control', 'no-store'],
+  ['Content-Type', 'application/json; charset=utf-8'],
+  ['Content-Length', VARIES],
+]);
+
+/** The body of a 201. */
 export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<string, string | null>> {
   return {
     short_url: shortUrl,
@@ -18,7 +28,7 @@ export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<str
 let lastDate = new Date(0);
 let lastIso = lastDate.toISOString();
 
-/** Links made in one millisecond share its Date: it is written once. */
+/** The links of one millisecond share a Date object, so its text is built once. */
 function isoOf(date: Date): string {
   if (date !== lastDate) {
     lastDate = date;
@@ -27,7 +37,7 @@ function isoOf(date: Date): string {
   return lastIso;
 }
 
-/** Counts what became of requests for new links, whichever way they were answered. */
+/** Counts the results of requests for new links, on both paths. */
 export class ShortenTally {
   readonly #metrics: MapperMetrics;
   readonly #created: Series;
@@ -37,7 +47,7 @@ export class ShortenTally {
     this.#created = metrics.shortens.series({ result: 'created' });
   }
 
-  /** @param startedMs monotonic, when the request came in */
+  /** @param startedMs monotonic time at which the request came in */
   created(startedMs: number): void {
     this.#created.count += 1;
     this.#took(startedMs);

@@ -4,25 +4,28 @@ import type { ParseShortenRequest, ReadShortenRequest } from './shorten-request.
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
 /**
- * Reads bodies of `POST /urls`. The usual one, ASCII with a `long_url` that may be linked and at most nulls besides, is judged
- * by hand; whatever else it is goes through the general reading, which alone knows how to refuse.
+ * Reads bodies of `POST /urls`. A usual body (ASCII, an accepted `long_url`, at most nulls in the other
+ * fields) is read by hand. All others go through the general parser, which is the only one that refuses.
  */
-export function createBodyReader(parse: ParseShortenRequest, rules: () => TargetRules): ReadShortenRequest {
+export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadShortenRequest {
   return (body) => {
     const text = isAscii(body) ? body.toString('latin1') : undefined;
     const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
     if (input !== undefined) {
-      const target = parseTargetUrl(input, rules());
+      const target = parseTargetUrl(input, rules);
       if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: undefined };
     }
     return parse(parseJsonObject(body));
   };
 }
 
-/** As most clients write it: without spaces, and nothing in the text that JSON would spell otherwise. */
+/** The form that most clients send: no spaces, and no character in the text that JSON must escape. */
 const ONLY_URL = /^\{"long_url":"([^"\\\p{Cc}]*)"\}$/u;
 
-/** The `long_url` of a JSON object that gives it once, as a string, and nothing else but nulls for the other known fields. */
+/**
+ * The `long_url` of a JSON object in which it stands once, as a string, and every other field is known and
+ * null.
+ */
 function findOnlyUrl(text: string): string | undefined {
   let value: unknown;
   try {
@@ -39,7 +42,7 @@ function findOnlyUrl(text: string): string | undefined {
     if (name !== 'long_url' && !isEmpty) return undefined;
   }
   const url = fields['long_url'];
-  // Each name and the one text stand between two quotes: with more quotes something was escaped, or given twice.
+  // Each name and the one text have two quotes. More quotes mean an escape, or a field given twice.
   return typeof url === 'string' && hasQuotes(text, 2 * names + 2) ? url : undefined;
 }
 

@@ -4,7 +4,7 @@ import { parseExpiration } from './expiration.ts';
 import { invalidFields, type FieldError } from '../http/problem.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
-/** A shorten as it was asked for, every field checked. */
+/** A request for a new link, every field checked. */
 export interface ShortenRequest {
   /** WHATWG href. */
   readonly longUrl: string;
@@ -14,17 +14,14 @@ export interface ShortenRequest {
 
 export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
 
-/** From the bytes of a body. @throws Problem */
+/** Parses the bytes of a body. @throws Problem */
 export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
 
-/** A body may name thousands of unknown fields; the answer need not. */
+/** A body may contain thousands of unknown fields. The answer lists only the first. */
 const MAX_FIELD_ERRORS = 20;
 
-/** @returns a function that reads the body of `POST /urls`, and throws the 422 that names every field at fault */
-export function createShortenRequestParser(
-  rules: () => TargetRules,
-  nowMs: () => number,
-): ParseShortenRequest {
+/** @returns a parser for the body of `POST /urls`, which throws a 422 that names every invalid field */
+export function createShortenRequestParser(rules: TargetRules, nowMs: () => number): ParseShortenRequest {
   const schema = createSchema(rules, nowMs);
   return (body) => {
     const parsed = schema.safeParse(body);
@@ -35,11 +32,11 @@ export function createShortenRequestParser(
   };
 }
 
-function createSchema(rules: () => TargetRules, nowMs: () => number) {
+function createSchema(rules: TargetRules, nowMs: () => number) {
   const text = z.string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') });
   return z.strictObject({
     long_url: text.transform((value, context) => {
-      const target = parseTargetUrl(value, rules());
+      const target = parseTargetUrl(value, rules);
       if (target.ok) return target.href;
       context.addIssue(target.reason);
       return z.NEVER;

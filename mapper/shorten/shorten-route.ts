@@ -1,34 +1,33 @@
 import type { Router } from '@koa/router';
+import { requestIdOf } from '../http/request-id.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { overloaded, type Shortener } from './shortener.ts';
-import { toLinkBody, type ShortenTally } from './shorten-answer.ts';
+import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ParseShortenRequest } from './shorten-request.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
-  /** Where short links begin, without a slash at the end. */
-  readonly publicUrl: () => string;
+  /** Origin of short URLs, without a slash at the end. */
+  readonly publicUrl: string;
   readonly shortens: ShortenTally;
 }
 
-/** `POST /urls`: makes a link. Requests of the usual form are answered by `FastShorten` before they come here. */
+/** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
   const { shortener, parse, publicUrl, shortens } = options;
   router.post('/urls', async (ctx) => {
     const startedMs = monotonicMs();
     try {
-      // Before anything is done for it: what must be refused anyway has to be cheap.
+      // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
       const request = parse(await readJsonObject(ctx.req, ctx.res));
       const link = await shortener.shorten(request);
-      const shortUrl = `${publicUrl()}/${link.key}`;
-      ctx.status = 201;
-      ctx.set('Location', shortUrl);
-      ctx.set('Cache-Control', 'no-store');
-      ctx.body = toLinkBody(link, shortUrl);
+      const shortUrl = `${publicUrl}/${link.key}`;
+      const body = JSON.stringify(toLinkBody(link, shortUrl));
+      CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(Buffer.byteLength(body)));
       shortens.created(startedMs);
     } catch (error) {
       shortens.refused(error, startedMs);
@@ -36,7 +35,8 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
     }
   });
   router.all('/urls', () => {
-    throw new Problem(405, 'method-not-allowed', 'Only POST makes sense here.', {
+    throw new Problem('method-not-allowed', {
+      detail: 'Only POST makes sense here.',
       headers: { Allow: 'POST' },
     });
   });

@@ -6,11 +6,11 @@ import { IdRun } from '../../runtime/id-run.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
-import { Problem, unavailable } from '../http/problem.ts';
+import { Problem } from '../http/problem.ts';
 import type { ShortenRequest } from './shorten-request.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
-/** A link that is durable: acknowledged, it always redirects. */
+/** A durable link. Once acknowledged, it always redirects. */
 export interface NewLink {
   readonly key: string;
   readonly longUrl: string;
@@ -18,11 +18,13 @@ export interface NewLink {
   readonly expiresAt: Date | undefined;
 }
 
-/** Told, exactly once, what became of a shorten. Must not throw: others wait behind it. */
+/** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
 export interface ShortenObserver {
   /** The link is durable. */
   made(link: NewLink): void;
-  /** @param error Problem 409 alias taken, 503 no keys, store down, or overloaded; anything else is a fault of ours */
+  /**
+   * @param error Problem 409 alias taken, 503 no keys, store down or overloaded; any other error is our fault
+   */
   refused(error: unknown): void;
 }
 
@@ -30,21 +32,21 @@ export interface ShortenerOptions {
   readonly supply: KeySupply;
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
-  /** Tells all mappers that what they know of `key` is outdated; bounded, never rejects. */
+  /** Tells all mappers that what they hold about `key` is outdated. Bounded; never rejects. */
   readonly announce: (key: string) => Promise<void>;
-  /** Most shortens under way at once; beyond it 503 at once, so that no queue behind grows without bound. */
+  /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** After this no further key is tried for a request. */
+/** A request that has waited this long tries no further key. */
 const GIVE_UP_MS = 4_000;
 
 /**
- * Makes links: draws a key (or takes the alias), binds it durably, and only then tells.
+ * Makes links: draws a key (or takes the alias), binds it durably, and only then reports it.
  *
- * Thousands a second wait here at once, so a shorten is one object that the queues hand on, not a chain of promises.
+ * Thousands of shortens wait here, so each is one object that the queues pass on, not a chain of promises.
  */
 export class Shortener {
   readonly #options: ShortenerOptions;
@@ -55,12 +57,12 @@ export class Shortener {
     this.#options = options;
   }
 
-  /** Whether a further shorten would be refused: then its body need not be read. */
+  /** Whether a further shorten would be refused. Its body need not be read then. */
   get isFull(): boolean {
     return this.#pending.count >= this.#options.maxPending;
   }
 
-  /** Begins, and tells `observer` when it is over. */
+  /** Starts a shorten; `observer` receives its result. */
   begin(request: ShortenRequest, observer: ShortenObserver): void {
     if (this.isFull) {
       observer.refused(overloaded());
@@ -72,7 +74,7 @@ export class Shortener {
     else new PoolKeyShorten(this.#options, this.#rows, this.#pending, request, observer).tryNextKey();
   }
 
-  /** {@link begin} as a promise. @throws what the observer would be told as refusal */
+  /** {@link begin} as a promise. @throws the error that an observer would receive */
   async shorten(request: ShortenRequest): Promise<NewLink> {
     return new Promise((made, refused) => this.begin(request, { made, refused }));
   }
@@ -84,7 +86,7 @@ export class Shortener {
       const server = servers.for(alias);
       if (!server.isUp) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
-      // Somebody may have asked for it before it existed, here or on another mapper, and remembers the 404.
+      // This mapper or another may still remember a 404 from before the alias existed.
       cache.invalidate(alias);
       await announce(alias);
     } catch (error) {
@@ -97,7 +99,7 @@ export class Shortener {
   }
 }
 
-/** Makes rows; those of one millisecond share its Date. */
+/** Makes rows. The rows of one millisecond share a Date object. */
 class RowMaker {
   readonly #ids = new IdRun(() => randomBytes(16).toString('hex'));
   #now = new Date();
@@ -116,7 +118,7 @@ class RowMaker {
   }
 }
 
-/** One shorten on its way: draws keys until one is bound, or until there is no point in going on. */
+/** One shorten with a pool key: draws keys until one is bound, or until no further key makes sense. */
 class PoolKeyShorten implements Binding {
   readonly #options: ShortenerOptions;
   readonly #rows: RowMaker;
@@ -142,7 +144,7 @@ class PoolKeyShorten implements Binding {
     this.#startedMs = options.now();
   }
 
-  /** Set before the binder sees it. */
+  /** Set before the binder reads it. */
   get row(): LinkRow {
     return this.#row as LinkRow;
   }
@@ -156,7 +158,7 @@ class PoolKeyShorten implements Binding {
         return;
       }
       if (now() - this.#startedMs > GIVE_UP_MS) {
-        this.#refuse(unavailable('no-key', 'No free key could be bound in time.'));
+        this.#refuse(new Problem('no-key'));
         return;
       }
       taken = supply.tryDraw(servers.nextToBind);
@@ -167,7 +169,7 @@ class PoolKeyShorten implements Binding {
     } while (!this.#bind(taken));
   }
 
-  /** The binder tells what became of the row. */
+  /** The binder has bound the row, or found its key taken. */
   settle(outcome: BindOutcome): void {
     const { supply, cache } = this.#options;
     const taken = this.#taken as TakenKey;
@@ -182,7 +184,7 @@ class PoolKeyShorten implements Binding {
     this.#observer.made(toNewLink(this.row));
   }
 
-  /** The binder could not bind the row, or does not know whether it did. */
+  /** The binder could not bind the row, or cannot find out whether it did. */
   fail(error: Error): void {
     const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
     const reason = error instanceof StoreUnavailableError ? 'slot_down' : 'unresolved';
@@ -202,12 +204,12 @@ class PoolKeyShorten implements Binding {
     if (!this.#bind(taken)) this.tryNextKey();
   }
 
-  /** @returns false: this key is of no use just now, take another */
+  /** @returns false when this key cannot be bound now and another must be drawn */
   #bind(taken: TakenKey): boolean {
     const { supply } = this.#options;
     const { server } = taken;
     if (!server.isUp) {
-      // Never pushed back: the keys of the slots that are down would come to fill the pools.
+      // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');
       return false;
     }
@@ -231,29 +233,27 @@ function toNewLink({ key, originalUrl, createdAt, expiresAt }: LinkRow): NewLink
 }
 
 function aliasTaken(alias: string): Problem {
-  return new Problem(409, 'alias-taken', `The alias ${alias} is taken.`, {
+  return new Problem('alias-taken', {
+    detail: `The alias ${alias} is taken.`,
     errors: [{ field: 'custom_alias', reason: 'is taken' }],
   });
 }
 
 function shardDown(cause?: unknown): Problem {
-  return unavailable(
-    'store-down',
-    'The store that would hold this link cannot be reached just now.',
-    1,
+  return new Problem('store-down', {
+    detail: 'The store that would hold this link cannot be reached just now.',
     cause,
-  );
+  });
 }
 
-/** For requests that are refused before anything was done for them. */
+/** For requests that are refused before any work. */
 export function overloaded(cause?: unknown): Problem {
-  return unavailable('overloaded', 'Too many requests wait already.', 1, cause);
+  return new Problem('overloaded', { cause });
 }
 
 function toProblem(error: unknown): unknown {
   if (error instanceof OverloadedError) return overloaded(error);
-  if (error instanceof NoKeysError)
-    return unavailable('no-keys', 'There are no keys to give out just now.', 1, error);
+  if (error instanceof NoKeysError) return new Problem('no-keys', { cause: error });
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
   return error;
 }

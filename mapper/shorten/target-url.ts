@@ -1,13 +1,15 @@
 import { isPublicAddress } from './address-blocks.ts';
 
 export const MAX_TARGET_CHARACTERS = 2048;
-/** Percent-encoding can make a URL nine times as long; a longer `Location` would not pass through common clients and proxies. */
+/**
+ * Percent-encoding can make a URL nine times as long. Common clients and proxies refuse a longer `Location`.
+ */
 const MAX_HREF_CHARACTERS = 8_000;
 
 export interface TargetRules {
-  /** Where this service itself is reached: a link back to it could loop. */
+  /** The origin of this service. A link to it could loop. */
   readonly ownUrl: URL;
-  /** Lets links point into private networks and at localhost: for intranets and tests. */
+  /** Accepts targets in private networks and on localhost: for intranets and tests. */
   readonly allowPrivateTargets: boolean;
 }
 
@@ -15,10 +17,10 @@ export type TargetUrl =
   { readonly ok: true; readonly href: string } | { readonly ok: false; readonly reason: string };
 
 /**
- * Decides whether a link may point at `input`, and in which spelling it is kept: the WHATWG `href`.
+ * Decides whether a link may point at `input`. It is stored as the WHATWG `href`.
  *
- * The parse comes first, so no notation (octal, hexadecimal, full-width digits, percent-encoded hosts) slips past a rule.
- * Names are never looked up: what a name resolves to can change after any check.
+ * Parsing comes first, so no notation (octal, hexadecimal, full-width digits, percent-encoded hosts) evades a
+ * rule. Names are not looked up, because a name may resolve to another address after any check.
  */
 export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
   if (isTooLong(input)) return refuse(`is longer than ${MAX_TARGET_CHARACTERS} characters`);
@@ -37,7 +39,10 @@ function isTooLong(input: string): boolean {
   return input.length > MAX_TARGET_CHARACTERS && Array.from(input).length > MAX_TARGET_CHARACTERS;
 }
 
-/** The short domain is ours on every port; an address or localhost only on our own port, for other services live beside us there. */
+/**
+ * A short domain is ours on every port. An address or localhost is ours only on our own port: other services
+ * run there too.
+ */
 function isOwn(target: URL, own: URL): boolean {
   const host = nameOf(target.hostname);
   if (host !== nameOf(own.hostname)) return false;
@@ -53,12 +58,15 @@ function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** By its end, as WHATWG writes hosts: dotted numbers, or brackets around IPv6. Spares most names the look at all notations. */
+/**
+ * By its last character: WHATWG writes dotted numbers, or brackets around IPv6. Most names then need no
+ * further check.
+ */
 function mayBeAddress(hostname: string): boolean {
   return /[\d\]]$/.test(hostname);
 }
 
-/** A name with and without its final dots is the same name. */
+/** A name is the same with and without final dots. */
 function nameOf(hostname: string): string {
   return hostname.endsWith('.') ? hostname.replace(/\.+$/, '') : hostname;
 }

@@ -21,7 +21,7 @@ export interface ListenConfig {
   readonly port: number;
 }
 
-/** What every long-lived process has. */
+/** The settings of every long-lived process. */
 export interface ProcessConfig {
   readonly id: string;
   readonly logLevel: LogLevel;
@@ -48,26 +48,26 @@ export interface ProducerConfig extends ProcessConfig {
 export interface CacheConfig {
   readonly maxBytes: number;
   readonly ttlMs: number;
-  /** Redis shards that cache behind the memory of all mappers; none by default. */
+  /** Redis shards that all mappers use as a second cache behind their memory. Default: none. */
   readonly shards?: readonly RedisShardConfig[];
 }
 
 export interface MapperConfig extends ProcessConfig {
   readonly http: ListenConfig;
-  /** Above 1: so many processes behind one port, kept by a parent. */
+  /** Processes that serve one port. Above 1 a parent process supervises them. */
   readonly processes: number;
-  /** Origin of short links without a slash at the end; undefined: the mapper's own address. */
+  /** Origin of short URLs, without a slash at the end. Undefined: the mapper's own address. */
   readonly publicUrl: string | undefined;
   readonly allowPrivateTargets: boolean;
   readonly reserve: number;
   readonly queueLimit: number;
   readonly cache: CacheConfig;
-  /** Copies of the urls servers that redirects may be read from; none by default. */
+  /** Replicas of the urls servers, which redirects may read. Default: none. */
   readonly urlsReplicas?: readonly UrlsReplicaConfig[];
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
 }
 
-/** What `keymill` needs to look at a cluster. */
+/** The settings that `keymill` needs. */
 export interface OperatorConfig {
   readonly zookeeper: ZooKeeperConfig;
   readonly stores: StoresConfig;
@@ -130,7 +130,7 @@ export function readOperatorConfig(source?: Source): OperatorConfig {
 }
 
 function readProcess(env: Env): ProcessConfig {
-  // In a container the host's name is the container's own.
+  // In a container, the host name is the name of the container.
   const id = env.find('ID')?.replace('{hostname}', hostname()) ?? `${hostname()}-${process.pid}`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(id))
     env.fault('ID', 'at most 63 letters, digits, . _ -, beginning with a letter or digit');

@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { KeymillError, messageOf } from '../errors.ts';
 
-/** One wrong setting: which variable, what it holds, what would be right. */
+/** One invalid setting: the variable, its value, and what would be valid. */
 export interface Fault {
   readonly variable: string;
   readonly value: string;
   readonly expected: string;
 }
 
-/** Thrown when a process is configured wrongly; lists every fault at once. Mend the variables it names and start again. */
+/**
+ * Thrown when a process has invalid settings. Lists all of them. Correct the named variables and start again.
+ */
 export class ConfigError extends KeymillError {
   readonly faults: readonly Fault[];
 
@@ -21,29 +23,29 @@ export class ConfigError extends KeymillError {
   }
 }
 
-/** How a variable is described to people; `docs/configuration.md` is checked against this table. */
+/** The description of a variable. A test compares `docs/configuration.md` with this table. */
 export interface Variable {
   readonly meaning: string;
-  /** What a larger or other value buys and costs. */
+  /** The benefit and the cost of another value. */
   readonly tradeOff?: string;
   readonly default?: string;
   readonly unit?: string;
-  /** Also read from the file that `NAME_FILE` names; its value is never printed. */
+  /** Can also be read from the file that `NAME_FILE` names. Its value is never printed. */
   readonly secret?: true;
 }
 
-/** Every variable there is. Names are given without the prefix `KEYMILL_`. */
+/** All variables, without the prefix `KEYMILL_`. */
 export const VARIABLES = {
   ID: {
     meaning:
-      'name of this process among its kind; also its znode: letters, digits, . _ -; {hostname} in it is replaced',
+      'name of this process, unique among producers or among mappers, and name of its znode: letters, digits, . _ -; {hostname} is replaced by the host name',
     default: 'host name and process id',
   },
   ZOOKEEPER: {
     meaning: 'ZooKeeper connect string: host:port,host:port, with an optional /chroot at the end',
   },
   SESSION_TIMEOUT_MS: {
-    meaning: 'ZooKeeper session timeout asked for; the servers may grant another',
+    meaning: 'requested ZooKeeper session timeout; the servers may grant another',
     tradeOff: 'longer survives longer stalls and elections; shorter replaces a lost host sooner',
     default: '6000',
     unit: 'ms',
@@ -59,7 +61,7 @@ export const VARIABLES = {
     meaning:
       'read replicas of urls servers, each under the name of its server: urls-1=mysql://…,urls-1=mysql://…,urls-2=mysql://…',
     tradeOff:
-      'takes reads off the servers; a change that a mapper was not told of shows later by as much as the replica lags',
+      'fewer reads on the servers; if a mapper misses the announcement of a change, the change shows later by the lag of the replica',
     default: 'none',
     secret: true,
   },
@@ -102,25 +104,25 @@ export const VARIABLES = {
   },
   BATCH_SIZE: { meaning: 'most key ids claimed at once', default: '20000', unit: 'keys' },
   UNUSED_LOW: {
-    meaning: 'a holder generates at full speed when fewer unused keys remain',
+    meaning: 'when fewer unused keys remain, a holder generates at full speed',
     default: '50000',
     unit: 'keys',
   },
   GENERATE_COUNT: {
     meaning:
-      'how many keys a holder generates at a time then, and how many beyond that mark it makes little by little',
+      'how many keys a holder then generates at a time, and how many it makes slowly beyond KEYMILL_UNUSED_LOW',
     default: '100000',
     unit: 'keys',
   },
   HTTP_HOST: { meaning: 'address of the public port', default: '127.0.0.1' },
   HTTP_PORT: { meaning: 'public port; 0 picks a free one', default: '8080' },
   PROCESSES: {
-    meaning: 'processes of a mapper that share its port; reserve, queue and cache are those of each',
-    tradeOff: 'one per core uses them all',
+    meaning: 'processes of a mapper that share its port; each has its own reserve, queue and cache',
+    tradeOff: 'one per core uses all cores',
     default: '1',
   },
   PUBLIC_URL: {
-    meaning: 'what short links begin with, e.g. https://go.example',
+    meaning: 'beginning of every short link, e.g. https://go.example',
     default: "the mapper's own address",
   },
   ALLOW_PRIVATE_TARGETS: {
@@ -129,31 +131,32 @@ export const VARIABLES = {
   },
   RESERVE: {
     meaning: 'most keys a mapper holds ready',
-    tradeOff: 'covers a Redis hiccup; stranded for the quarantine when the mapper is killed',
+    tradeOff:
+      'bridges a short outage of Redis; if the mapper is killed, these keys are unusable for the quarantine',
     default: '256',
     unit: 'keys',
   },
   QUEUE_LIMIT: {
-    meaning: 'most shortens waiting in a mapper; beyond it 503',
+    meaning: 'most shortens waiting in a mapper; further ones get 503',
     default: '4096',
     unit: 'requests',
   },
   CACHE_MAX_BYTES: { meaning: 'memory for cached links in a mapper', default: '67108864', unit: 'bytes' },
   CACHE_REDIS: {
     meaning:
-      'Redis servers that cache links behind the memory of all mappers, none of the pools: name=redis://host:port,…',
+      'Redis servers that cache links for all mappers; none of the key pools: name=redis://host:port,…',
     default: 'none',
     secret: true,
   },
   CACHE_TTL_MS: {
-    meaning: 'longest a cached link may outlive a lost invalidation',
+    meaning: 'how long a cached link may stay after a lost invalidation',
     default: '60000',
     unit: 'ms',
   },
-  COUNT_CLICKS: { meaning: 'false: how often links are followed is not counted', default: 'true' },
+  COUNT_CLICKS: { meaning: 'whether clicks are counted', default: 'true' },
   CLICK_FLUSH_MS: {
-    meaning: 'how long clicks are gathered in memory before they are stored',
-    tradeOff: 'longer costs the urls servers less; what is gathered is lost with a killed process',
+    meaning: 'how long clicks are collected in memory before they are stored',
+    tradeOff: 'longer costs the urls servers less; a killed process loses the collected clicks',
     default: '2000',
     unit: 'ms',
   },
@@ -161,7 +164,7 @@ export const VARIABLES = {
 
 export type VariableName = keyof typeof VARIABLES;
 
-/** Reads variables one by one and collects every fault, so that a person mends them all at once. */
+/** Reads variables one by one and collects all faults, so that a person can correct them together. */
 export class Env {
   readonly faults: Fault[] = [];
   readonly #source: Readonly<Record<string, string | undefined>>;
@@ -170,7 +173,7 @@ export class Env {
     this.#source = source;
   }
 
-  /** The raw value: the variable's, else the content of the file that `…_FILE` names, else undefined. Empty counts as absent. */
+  /** The raw value: of the variable, or else of the file that `…_FILE` names. Empty counts as undefined. */
   find(name: VariableName): string | undefined {
     const variable = `KEYMILL_${name}`;
     const direct = this.#source[variable];
@@ -222,7 +225,7 @@ export class Env {
     return found ?? fallback;
   }
 
-  /** Records a fault of a variable; a secret's value is not repeated. */
+  /** Records a fault of a variable. The value of a secret is left out. */
   fault(name: VariableName, expected: string): void {
     const raw = this.#source[`KEYMILL_${name}`];
     const shown =

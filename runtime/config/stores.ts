@@ -21,7 +21,7 @@ export interface UrlsDbConfig {
   readonly slots: readonly number[];
 }
 
-/** A copy of a urls server that MySQL's replication keeps up to date. */
+/** A replica of a urls server, kept up to date by MySQL replication. */
 export interface UrlsReplicaConfig {
   /** The urls server that it copies. */
   readonly server: string;
@@ -34,7 +34,7 @@ export interface KeySpaceConfig {
   readonly regionBits: number;
 }
 
-/** Where everything is kept; the same for producers, mappers and the operator's command. */
+/** All stores. The same for producers, mappers and the operator's command. */
 export interface StoresConfig {
   readonly redis: readonly RedisShardConfig[];
   readonly keysDbs: readonly KeysDbConfig[];
@@ -76,7 +76,7 @@ function readRedis(env: Env): RedisShardConfig[] {
   return parseRedis(env, 'REDIS', env.string('REDIS', REDIS_LIST));
 }
 
-/** Optional. What may be evicted must not stand beside what must never be lost: no server of the pools. */
+/** Optional. Not a server of the pools: cached entries may be evicted, keys must never be lost. */
 export function readCacheRedis(env: Env, { redis }: Pick<StoresConfig, 'redis'>): RedisShardConfig[] {
   const shards = parseRedis(env, 'CACHE_REDIS', env.find('CACHE_REDIS') ?? '');
   const hostOf = (url: string): string | undefined => URL.parse(url)?.host;
@@ -133,7 +133,7 @@ function readUrlsDbs(env: Env): UrlsDbConfig[] {
   return servers;
 }
 
-/** Optional. Several replicas of one server repeat its name. */
+/** Optional. For several replicas of one server, its name is repeated. */
 export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urlsDbs'>): UrlsReplicaConfig[] {
   const expected = 'urls-1=mysql://user:password@host:port/database,urls-1=…,urls-2=…';
   const names = new Set(urlsDbs.map(({ name }) => name));
@@ -156,7 +156,7 @@ export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urls
   return replicas;
 }
 
-/** Host, port and database: who uses it does not matter. */
+/** Host, port and database, without the user. */
 function addressOf(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null

@@ -28,7 +28,7 @@ const DEFAULT_ROW_BYTES = 126;
 /** What the bench `cache-memory` accounted for each of 115,078 cached links. */
 const DEFAULT_CACHE_BYTES = 188;
 
-const RECORD = join(REPOSITORY, 'docs/benchmarks.json');
+const RECORD = join(REPOSITORY, 'docs/figures/benchmarks.json');
 
 /** Figures from the recorded benches, and the size of a row from the running cluster, if there is one with enough links. */
 export async function readMeasured(

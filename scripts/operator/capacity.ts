@@ -23,8 +23,9 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
   program
     .command('capacity')
     .description(
-      'Computes how large a cluster must be, from what is asked for and from what was measured: the size of a row in the running ' +
-        'cluster (if it has enough links), and the rates and sizes in docs/benchmarks.json. docs/capacity.md explains each line.',
+      'Computes how large a cluster must be, from what is asked for and from what was measured: the size of a row ' +
+        'in the running cluster (if it has enough links), and the rates and sizes in docs/figures/benchmarks.json. ' +
+        'docs/capacity.md explains each line.',
     )
     .option('--links-per-year <n>', 'links made in a year', positive, 2e9)
     .option('--years <n>', 'how long they are kept', positive, 10)

@@ -1,71 +1,108 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { folderOf, readSources, ROOT } from './imports.ts';
+import { measureHouse } from '../../scripts/checks/house.ts';
+import { folderOf, parseSource, readSources, roomOf } from '../../scripts/checks/sources.ts';
+import { FOLDERS, ROOMS, RULES } from './rules.ts';
 
-const sources = readSources();
+const ROOT = join(import.meta.dirname, '../..');
+const sources = readSources(ROOT);
 const product = sources.filter(({ path }) => folderOf(path) !== 'test');
 
-/** Which folders a folder may import from, besides itself. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  runtime: [],
-  coordinator: ['runtime'],
-  db: ['runtime'],
-  producer: ['coordinator', 'db', 'runtime'],
-  mapper: ['coordinator', 'db', 'runtime'],
-  scripts: ['producer', 'mapper', 'coordinator', 'db', 'runtime'],
-  drills: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
-  bench: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
+/** Each rule with a file that breaks it and a file that does not. */
+const PLANTED: Readonly<Record<keyof typeof RULES, { violation: Planted[]; allowed: Planted[] }>> = {
+  foldersPointDown: {
+    violation: [['db/urls/a.ts', "import type { B } from '../../mapper/b.ts';"]],
+    allowed: [['mapper/a.ts', "import type { B } from '../db/b.ts';"]],
+  },
+  programsUseServersOnly: {
+    violation: [['drills/a.ts', "await import('../scripts/operator/b.ts');"]],
+    allowed: [['drills/a.ts', "import { b } from '../scripts/cluster/b.ts';"]],
+  },
+  roomsKnowTheirRooms: {
+    violation: [['mapper/http/a.ts', "import type { B } from '../shorten/b.ts';"]],
+    allowed: [['mapper/shorten/a.ts', "import type { B } from '../http/b.ts';"]],
+  },
+  filesHaveNoCircle: {
+    violation: [
+      ['db/a.ts', "import type { B } from './b.ts';"],
+      ['db/b.ts', "import { c } from './c.ts';"],
+      ['db/c.ts', "import { a } from './a.ts';"],
+    ],
+    allowed: [
+      ['db/a.ts', "import type { B } from './b.ts';"],
+      ['db/b.ts', "// import { a } from './a.ts';"],
+    ],
+  },
+  roomsHaveNoCircle: {
+    violation: [
+      ['mapper/keys/a.ts', "import type { B } from '../urls/b.ts';"],
+      ['mapper/urls/b.ts', ''],
+      ['mapper/urls/c.ts', "import type { D } from '../keys/d.ts';"],
+      ['mapper/keys/d.ts', ''],
+    ],
+    allowed: [
+      ['mapper/keys/a.ts', "import type { B } from '../urls/b.ts';"],
+      ['mapper/urls/b.ts', ''],
+    ],
+  },
+  driversHaveOneHome: {
+    violation: [['db/urls/a.ts', "import { Redis } from 'ioredis';"]],
+    allowed: [['db/redis/redis.ts', "import { Redis } from 'ioredis';"]],
+  },
+  factsHaveOneHome: {
+    violation: [['producer/a.ts', "const path = '/shard-locks/keys-db-1';"]],
+    allowed: [['scripts/a.ts', "const path = '/shard-locks/keys-db-1';"]],
+  },
+  typesHaveNoHoles: {
+    violation: [['db/a.ts', ['const b:', 'any = 1;'].join(' ')]],
+    allowed: [['db/a.ts', 'const b: unknown = 1;']],
+  },
+  filesAreShort: {
+    violation: [['db/a.ts', '\n'.repeat(400)]],
+    allowed: [['db/a.ts', '\n'.repeat(200)]],
+  },
 };
 
-/** The one file that may import each driver; beside it only the bench that measures what the bare driver does. */
-const DRIVERS: Record<string, readonly string[]> = {
-  'node-zookeeper-client': ['coordinator/transport.ts'],
-  ioredis: ['db/redis/redis.ts'],
-  mysql2: ['db/mysql/mysql.ts', 'bench/load/raw-mysql-main.ts'],
-  knex: ['db/mysql/migrate.ts'],
-};
-
-/** Whether a file runs in a producer or a mapper; the others are what a person runs. */
-function isServed(path: string): boolean {
-  return !['scripts', 'drills', 'bench'].includes(folderOf(path));
-}
-
-function offences(check: (source: (typeof product)[number]) => readonly string[]): string[] {
-  return product.flatMap((source) => check(source).map((offence) => `${source.path}: ${offence}`));
-}
+type Planted = readonly [path: string, text: string];
 
 describe('architecture', () => {
-  it('is read whole: every folder has files, and the scan sees their imports', () => {
-    for (const folder of Object.keys(MAY_IMPORT)) {
-      expect(
-        product.filter(({ path }) => folderOf(path) === folder),
-        folder,
-      ).to.have.length.above(2);
+  it('is read whole: every folder has files, every import leads to a file', () => {
+    for (const folder of Object.keys(FOLDERS)) {
+      const files = product.filter(({ path }) => folderOf(path) === folder);
+      expect(files.length, folder).to.be.at.least(15);
     }
-    expect(product.flatMap(({ imports }) => imports)).to.have.length.above(50);
+    expect(product.length).to.be.at.least(330);
+    expect(product.flatMap(({ imports }) => imports).length).to.be.at.least(1_000);
     const paths = new Set(sources.map(({ path }) => path));
-    const dangling = sources.flatMap(({ path, imports }) =>
-      imports.filter((file) => file.endsWith('.ts') && !paths.has(file)).map((file) => `${path} → ${file}`),
-    );
+    const dangling = sources
+      .filter(({ path }) => !path.startsWith('test/architecture/'))
+      .flatMap(({ path, imports }) =>
+        imports.filter((file) => file.endsWith('.ts') && !paths.has(file)).map((file) => `${path} → ${file}`),
+      );
     expect(dangling).to.deep.equal([]);
   });
 
-  it('imports only point down, and producer and mapper never meet', () => {
-    const upward = offences(({ path, imports }) => {
-      const folder = folderOf(path);
-      const allowed = new Set([folder, ...(MAY_IMPORT[folder] ?? [])]);
-      return imports.filter((file) => file.endsWith('.ts') && !allowed.has(folderOf(file)));
-    });
-    expect(upward).to.deep.equal([]);
-  });
-
-  it('each driver is imported in one place', () => {
-    for (const [driver, homes] of Object.entries(DRIVERS)) {
-      const importers = product.filter(({ packages }) => packages.includes(driver)).map(({ path }) => path);
-      expect(importers, driver).to.have.members([...homes]);
+  it('names only rooms that there are, and every room of a folder that has some', () => {
+    for (const [folder, rooms] of Object.entries(ROOMS)) {
+      const files = product.filter(({ path }) => folderOf(path) === folder);
+      const found = new Set(files.map(({ path }) => roomOf(path)));
+      expect([...found]).to.include.members(Object.keys(rooms));
+      const subFolders = files
+        .filter(({ path }) => path.split('/').length > 2)
+        .map(({ path }) => roomOf(path));
+      expect(Object.keys(rooms)).to.include.members(subFolders);
     }
   });
+
+  for (const [name, { violation, allowed }] of Object.entries(PLANTED)) {
+    const rule = RULES[name as keyof typeof PLANTED];
+    it(`${name}: holds, and finds what is planted`, () => {
+      expect(rule(product)).to.deep.equal([]);
+      expect(rule(violation.map(([path, text]) => parseSource(path, text)))).to.have.length(1);
+      expect(rule(allowed.map(([path, text]) => parseSource(path, text)))).to.deep.equal([]);
+    });
+  }
 
   it('every imported package is declared', () => {
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<
@@ -73,45 +110,17 @@ describe('architecture', () => {
       Record<string, string>
     >;
     const declared = new Set(Object.keys(manifest['dependencies'] ?? {}));
-    expect(offences(({ packages }) => packages.filter((name) => !declared.has(name)))).to.deep.equal([]);
-  });
-
-  it('process.env is read in one place', () => {
-    const readers = product.filter(({ path, text }) => isServed(path) && text.includes('process.env'));
-    expect(readers.map(({ path }) => path)).to.deep.equal(['runtime/config/env.ts']);
-  });
-
-  it('znode paths stand in one file, Redis key names in one file', () => {
-    const served = product.filter(({ path }) => isServed(path));
-    const holding = (pattern: RegExp): string[] =>
-      served.filter(({ text }) => pattern.test(withoutComments(text))).map(({ path }) => path);
-    expect(holding(/['"`]\/(shard-locks|producers|mappers|keymill)\b/)).to.deep.equal([
-      'coordinator/paths.ts',
-    ]);
-    expect(holding(/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/)).to.deep.equal([
-      'db/redis/redis-keys.ts',
-    ]);
-  });
-
-  it('has no holes in the types', () => {
-    const holes = sources.flatMap(({ path, text }) =>
-      path.startsWith('test/architecture')
-        ? []
-        : [
-            ...withoutComments(text).matchAll(
-              /: any\b|<any>|@ts-(?:ignore|nocheck|expect-error)|export default/g,
-            ),
-          ].map(([hole]) => `${path}: ${hole}`),
+    const undeclared = product.flatMap(({ path, packages }) =>
+      packages.filter((name) => !declared.has(name)).map((name) => `${path}: ${name}`),
     );
-    expect(holes).to.deep.equal([]);
+    expect(undeclared).to.deep.equal([]);
   });
 
-  it('every file can be read in one sitting', () => {
-    const long = sources.filter(({ text }) => text.split('\n').length > 320).map(({ path }) => path);
-    expect(long).to.deep.equal([]);
+  it('mapper and db are as few rooms on as few floors as they were drawn', () => {
+    const { mapper, db } = measureHouse(ROOT).folders;
+    expect(mapper?.rooms.floors).to.be.at.most(6);
+    expect(mapper?.rooms.arrows).to.be.at.most(50);
+    expect(db?.rooms.floors).to.be.at.most(4);
+    expect(db?.rooms.arrows).to.be.at.most(14);
   });
 });
-
-function withoutComments(text: string): string {
-  return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-}

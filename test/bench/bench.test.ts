@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -142,11 +142,12 @@ describe('keymill bench', () => {
 describe('keymill bench --into', () => {
   const dir = mkdtempSync(join(tmpdir(), 'keymill-bench-'));
   after(() => rmSync(dir, { recursive: true }));
-  const record = join(dir, 'figures.json');
-  const page = join(dir, 'figures.md');
+  const record = join(dir, 'figures/benchmarks.json');
+  const page = join(dir, 'benchmarks.md');
+  mkdirSync(join(dir, 'figures'));
   const published = readFileSync(join(REPOSITORY, 'docs/benchmarks.md'), 'utf8');
 
-  it('adds each run before the older ones, with where and when, and brings the page up to date', async () => {
+  it('adds each run in front of the older ones, with its place and time, and updates the page', async () => {
     writeFileSync(page, published);
     for (const _ of [1, 2])
       expect((await runKeymill(['bench', 'permute', '--into', record])).exitCode).to.equal(0);
@@ -158,10 +159,10 @@ describe('keymill bench --into', () => {
     expect(runs[0]?.commit).to.match(/^([0-9a-f]{10}\+?|unknown)$/);
     const text = readFileSync(page, 'utf8');
     expect(text).to.include(renderFigures(readRecord(record)));
-    expect(text.match(/\| `permute` \|/g)).to.have.length(3);
+    expect(text.match(/\| `permute` \|/g), 'the newest run alone').to.have.length(1);
   });
 
-  it('a file that is no record is refused before anything is measured', async () => {
+  it('refuses a file that is not a record before it measures anything', async () => {
     const other = join(dir, 'other.json');
     writeFileSync(other, '{"rows": 7}');
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--into', other]);
@@ -170,15 +171,19 @@ describe('keymill bench --into', () => {
     expect(readFileSync(other, 'utf8')).to.equal('{"rows": 7}');
   });
 
-  it('figures that are no figures are not recorded', async () => {
+  it('refuses --into together with --quick', async () => {
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--quick', '--into', record]);
     expect(exitCode).to.equal(2);
     expect(stderr).to.include('--quick');
   });
 
-  it('the published page says what the published record says', () => {
-    const recorded = readRecord(join(REPOSITORY, 'docs/benchmarks.json'));
+  it('the published page agrees with the published record', () => {
+    const recorded = readRecord(join(REPOSITORY, 'docs/figures/benchmarks.json'));
     expect(updatePage(published, recorded)).to.equal(published);
     expect(published).to.include(renderFigures(recorded));
+  });
+
+  it('no line of the published page is wider than 110 columns', () => {
+    expect(published.split('\n').filter((line) => line.length > 110)).to.deep.equal([]);
   });
 });

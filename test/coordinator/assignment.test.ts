@@ -141,7 +141,7 @@ describe('assignment', () => {
     expect([numbers.get('a'), numbers.get('d')]).to.deep.equal([2, 2]);
   });
 
-  it('the cluster of the contract: 4 shards, 3 producers of 2, a fourth comes and one goes', () => {
+  it('the default cluster: 4 shards, 3 producers of 2, a fourth comes and one goes', () => {
     const shards = ['keys-db-1', 'keys-db-2', 'keys-db-3', 'keys-db-4'];
     const three = ['producer-1', 'producer-2', 'producer-3'].map((id) => ({
       id,

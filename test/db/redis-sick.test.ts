@@ -47,9 +47,12 @@ describe('a connection to a Redis', () => {
     it('hands keys that arrive after the deadline to whoever asked for them', async () => {
       await bed.direct.rpush('keys:available', ...KEYS);
       const late: string[][] = [];
-      const pool = await bed.openThroughWire({ onLateKeys: (keys) => late.push(keys) });
+      const pool = await bed.openThroughWire();
+      const onLateKeys = (keys: string[]): void => void late.push(keys);
       bed.wire.silence();
-      expect(await errorOf(pool.take(2, { timeoutMs: 50 }))).to.be.instanceOf(OutcomeUnknownError);
+      expect(await errorOf(pool.take(2, { timeoutMs: 50, onLateKeys }))).to.be.instanceOf(
+        OutcomeUnknownError,
+      );
       bed.wire.heal();
       await until('the late keys', () => late.length > 0);
       expect(late).to.deep.equal([['aaaaaaaa', 'bbbbbbbb']]);
@@ -96,15 +99,13 @@ describe('a connection to a Redis', () => {
     it('answers a stopped server late, once it goes on', async () => {
       const server = await stopAtEnd((await testServices()).startRedis({ id: 'redis-stopped' }));
       const late: string[][] = [];
-      const pool = bed.open(server.url(), {
-        commandTimeoutMs: 100,
-        onLateKeys: (keys) => late.push(keys),
-      });
+      const pool = bed.open(server.url(), { commandTimeoutMs: 100 });
+      const onLateKeys = (keys: string[]): void => void late.push(keys);
       await pool.whenConnected(5_000);
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
       await server.pause();
       try {
-        expect(await errorOf(pool.take(3))).to.be.instanceOf(OutcomeUnknownError);
+        expect(await errorOf(pool.take(3, { onLateKeys }))).to.be.instanceOf(OutcomeUnknownError);
         expect(pool.connected).to.equal(false);
       } finally {
         await server.resume();

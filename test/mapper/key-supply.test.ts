@@ -48,13 +48,8 @@ describe('the key supply', () => {
     checks = [];
     dropped = {};
     aheadMs = 0;
-    pools = servers.map(({ name, url }, index) => {
-      const pool = openPool({
-        name,
-        url,
-        log,
-        onLateKeys: (keys) => supply.receiveLate(viewAt(index), keys),
-      });
+    pools = servers.map(({ name, url }) => {
+      const pool = openPool({ name, url, log });
       const take = pool.take.bind(pool);
       pool.take = async (...args) => {
         takes.push(name);

@@ -1,3 +1,4 @@
+import { openPublicPort, type PublicPort } from '../../mapper/http/public-port.ts';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
@@ -60,11 +61,13 @@ const CROWD = `
 
 describe('the public server', () => {
   let server: PublicServer;
+  let publicPort: PublicPort;
 
   afterEach(async () => server.drain(100));
 
   async function start(handler: Handler): Promise<void> {
-    server = await startServer(handler, '127.0.0.1', 0, LIMITS);
+    publicPort = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
+    server = await startServer(handler, publicPort, LIMITS);
   }
 
   const echo: Handler = async (request, response) => {
@@ -78,9 +81,9 @@ describe('the public server', () => {
   it('answers 408 to headers and bodies that never end', async () => {
     await start(echo);
     const answers = await Promise.all([
-      sendRaw(server.url, ''),
-      sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '),
-      sendRaw(server.url, `${HEAD}Content-Length: 100\r\n\r\n{"a":`),
+      sendRaw(publicPort.url, ''),
+      sendRaw(publicPort.url, 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '),
+      sendRaw(publicPort.url, `${HEAD}Content-Length: 100\r\n\r\n{"a":`),
     ]);
     for (const answer of answers) {
       expect(answer)
@@ -92,7 +95,7 @@ describe('the public server', () => {
   it('closes connections that stay idle after a request', async () => {
     await start((_request, response) => response.end('x'));
     const startedAt = performance.now();
-    await sendRaw(server.url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await sendRaw(publicPort.url, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(performance.now() - startedAt).to.be.lessThan(5_000);
   });
 
@@ -105,7 +108,7 @@ describe('the public server', () => {
       Readable.from(Array.from({ length: 512 }, () => chunk)).pipe(response);
     });
     const ask = (): Socket => {
-      const { hostname, port } = new URL(server.url);
+      const { hostname, port } = new URL(publicPort.url);
       const socket = connect(Number(port), hostname);
       socket.on('error', () => undefined).write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
       return socket;
@@ -130,7 +133,7 @@ describe('the public server', () => {
     const go = new Int32Array(new SharedArrayBuffer(4));
     const client = new Worker(PATIENT_CLIENT, {
       eval: true,
-      workerData: { go, port: Number(new URL(server.url).port) },
+      workerData: { go, port: Number(new URL(publicPort.url).port) },
     });
     const [idle] = (await once(client, 'message')) as [string];
     expect(idle).to.equal('idle');
@@ -154,7 +157,7 @@ describe('the public server', () => {
     const connected = new Int32Array(new SharedArrayBuffer(4));
     const crowd = new Worker(CROWD, {
       eval: true,
-      workerData: { size: 50, port: Number(new URL(server.url).port), go, connected },
+      workerData: { size: 50, port: Number(new URL(publicPort.url).port), go, connected },
     });
     await once(crowd, 'online');
     Atomics.store(go, 0, 1);
@@ -176,7 +179,7 @@ describe('the public server', () => {
       await released;
       response.end('done');
     });
-    const answers = Array.from({ length: 5 }, async () => send('GET', `${server.url}/`));
+    const answers = Array.from({ length: 5 }, async () => send('GET', `${publicPort.url}/`));
     await until('the requests', () => arrived === 5);
     const drained = server.drain(3_000);
     await delay(20);
@@ -184,13 +187,15 @@ describe('the public server', () => {
     for (const answer of await Promise.all(answers))
       expect([answer.status, answer.text]).to.deep.equal([200, 'done']);
     await drained;
-    const refused = await send('GET', `${server.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
+    const refused = await send('GET', `${publicPort.url}/`).catch(
+      (error: NodeJS.ErrnoException) => error.code,
+    );
     expect(refused).to.equal('ECONNREFUSED');
   });
 
   it('serves a request that arrives on a kept connection while draining, and closes it then', async () => {
     await start((_request, response) => response.end('done'));
-    const { hostname, port } = new URL(server.url);
+    const { hostname, port } = new URL(publicPort.url);
     const socket = connect(Number(port), hostname);
     let received = '';
     socket.on('data', (chunk) => (received += chunk.toString()));
@@ -198,7 +203,7 @@ describe('the public server', () => {
     await until('the first answer', () => received.includes('done'));
     const drained = server.drain(3_000);
     const connectsNow = async (): Promise<unknown> =>
-      send('GET', `${server.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
+      send('GET', `${publicPort.url}/`).catch((error: NodeJS.ErrnoException) => error.code);
     await until('the port to be closed', async () => (await connectsNow()) === 'ECONNREFUSED', {
       timeoutMs: 1_000,
       everyMs: 1,
@@ -212,7 +217,7 @@ describe('the public server', () => {
 
   it('cuts what does not end in time', async () => {
     await start(() => undefined);
-    const hanging = send('GET', `${server.url}/`).catch((error: unknown) => error);
+    const hanging = send('GET', `${publicPort.url}/`).catch((error: unknown) => error);
     await delay(50);
     const startedAt = performance.now();
     await server.drain(300);

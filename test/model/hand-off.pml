@@ -1,18 +1,16 @@
 /*
- * The hand-off of one keys-db between two workers: claim, deliver, takeover, and a Redis that comes back with old data.
+ * The hand-off of one keys-db between two workers: claim, deliver, takeover, and a Redis that returns with
+ * old data.
  *
- * The stores are in stores.pml. A worker does, in any order the code allows, what a reign does: each step is one operation
- * on one store, or what follows in memory until the next one. Nothing keeps a worker from going on after its lock is gone:
- * that is a paused worker, which wakes at any moment. What can happen besides is at the end (World), bounded in number.
+ * stores.pml models the stores. A worker takes the steps of a reign in any order that the code allows. A
+ * step is one operation on one store, or the work in memory up to the next operation. A worker may go on
+ * after its lock is gone. This models a paused worker, which may wake at any moment. World, at the end,
+ * holds the faults, bounded in number.
  *
- * A comment "file:function" names what is modelled, and that function's comment names this file; a test holds both to it.
- *
- * Left out: other keys-dbs, a keys-db put back, mappers that give keys back, batches of several keys or parts (a claim here
- * has one key; of other pools there is only that claims for them count in the same log), and time: a session that ends, a
- * deadline that passes and a quarantine that is over are things that may happen.
+ * README.md lists the function that each step models, and what the model leaves out.
  */
 
-/* Bounds; each check of the test sets its own. */
+/* Bounds. Each check of the test sets its own. */
 #ifndef REIGNS
 #define REIGNS 2 /* locks taken, over both workers */
 #endif
@@ -23,7 +21,7 @@
 #define BATCHES 2 /* claims, those of recycled keys included */
 #endif
 #ifndef CUTS
-#define CUTS 0 /* operations whose sender hears nothing, and which are carried out later or never */
+#define CUTS 0 /* operations without an answer, carried out later or never */
 #endif
 #ifndef ASIDE
 #define ASIDE 0 /* claims for another pool */
@@ -32,7 +30,7 @@
 #define COPIES 0 /* snapshots taken of Redis */
 #endif
 #ifndef RESTORES
-#define RESTORES 0 /* times Redis comes back with its snapshot, or empty without one */
+#define RESTORES 0 /* times Redis returns with its snapshot, or empty without one */
 #endif
 #ifndef DEATHS
 #define DEATHS 0 /* mappers that die with a key in hand */
@@ -40,7 +38,7 @@
 
 #include "stores.pml"
 
-/* What a worker is at. The steps below are those of its reign. */
+/* The phases of a worker. */
 #define OUT 0
 #define RAISING 1
 #define ASKING 2
@@ -49,7 +47,7 @@
 #define RECONCILING 5
 #define REIGNING 6
 
-/* What its lane is at. */
+/* The states of its delivery queue. */
 #define DETACHED 0
 #define ANNOUNCING 1
 #define ATTACHED 2
@@ -58,7 +56,7 @@
 #define LOOKED 5
 #define RECORDED 6
 
-/* What its claim, and its reading of pending batches, are at. */
+/* The states of its claim, and of its reading of pending batches. */
 #define IDLE 0
 #define COMMITTING 1
 #define CHECKED 2
@@ -66,7 +64,7 @@
 
 byte aside, copies, restores, deaths;
 bool oneIsGone;
-/* The newest reign that is reconciled. */
+/* Epoch of the newest reconciled reign. */
 byte readyEpoch;
 
 #define MAY_CLAIM (phase == REIGNING && claim == IDLE && !unresolved && batches < BATCHES)
@@ -77,15 +75,15 @@ byte readyEpoch;
 #define LOG_HOLDS_MORE (batches != known)
 #endif
 
-#define SETTLED \
+#define QUIESCED \
   (readyEpoch > 0 && readyEpoch == dbEpoch && PENDING == 0 && \
     (batches == BATCHES || (claimedTo == KEYS && !IS_MISSING(1) && !IS_MISSING(2))))
-/* Nothing moves any more, and the shard is not in good hands. */
+/* No step is possible, and the shard has not quiesced. */
 bool stuck;
 
 hidden byte b;
 
-/* producer/reign.ts:#finish: everything in memory is gone. A worker that still has the lock gives it back. */
+/* The worker loses everything in memory. If it still has the lock, it gives it back. */
 inline endReign() {
   if
   :: lockOwner == me -> lockOwner = NOBODY
@@ -96,7 +94,7 @@ inline endReign() {
   :: else -> skip
   fi;
   phase = OUT; epoch = 0; czxid = 0; raised = false;
-  lane = DETACHED; part = 0; from = 0;
+  delivery = DETACHED; part = 0; from = 0;
   assigned = 0; known = 0; seen = 0; queue = 0; unmarked = 0; reading = 0;
   claim = IDLE; claimId = 0; claimKey = 0; claimSeq = 0; claimAgain = false; unresolved = false;
   adopting = IDLE; pending = 0; refillWaits = false; missing = 0
@@ -110,7 +108,7 @@ inline becomeReady() {
   fi
 }
 
-/* producer/delivery.ts:accept: in order of claims, each batch once; a batch is in hand with its part, or not at all. */
+/* Batches are accepted in the order of their claims, each once, and each with its part. */
 inline accept(b_) {
   if
   :: b_ > seen ->
@@ -132,13 +130,12 @@ inline accept(b_) {
   fi
 }
 
-/* db/keys-db/deliveries.ts:pendingBatches */
 inline readPending() {
   pending = PENDING;
   adopting = READ
 }
 
-/* The head of the lane's queue. */
+/* The head of the delivery queue. */
 inline chooseHead() {
   part = 1;
   do
@@ -147,7 +144,7 @@ inline chooseHead() {
   od
 }
 
-/* db/keys-db/claims.ts:refuseOther: what the statement will be, or why there is none. */
+/* Prepares the statement of a claim, or finds the reason why there is none. */
 inline planClaim(key_, again_, aside_) {
   if
   :: dbEpoch != epoch -> endReign()
@@ -169,7 +166,7 @@ inline planClaim(key_, again_, aside_) {
   missing = 0
 }
 
-/* producer/refill.ts:carry, or what follows a failure. */
+/* What follows a claim: its batch is read, or the claim has failed. */
 inline claimed() {
   if
   :: answer == OK ->
@@ -193,8 +190,8 @@ inline giveUpClaim() {
   claim = IDLE; claimId = 0; claimKey = 0; claimSeq = 0; claimAgain = false
 }
 
-inline laneFails() {
-  lane = DETACHED;
+inline deliveryFails() {
+  delivery = DETACHED;
   part = 0;
   from = 0
 }
@@ -202,7 +199,7 @@ inline laneFails() {
 proctype Worker(byte me) {
   byte phase, epoch, czxid;
   bool raised;
-  byte lane, part, from;
+  byte delivery, part, from;
   byte assigned, known, seen, queue, unmarked, reading;
   byte claim, claimId, claimKey, claimSeq;
   bool claimAgain, unresolved;
@@ -211,11 +208,11 @@ proctype Worker(byte me) {
   byte missing;
 end:
   do
-  /* coordinator/lock.ts:tryAcquire, seen as one step: what counts is that czxids rise, and that two may believe they hold it */
+  /* Step acquire. It matters only that czxids rise, and that two workers may both act as holder. */
   :: d_step { phase == OUT && lockOwner == NOBODY && czxids < REIGNS && (me == 1 || czxids > 0) ->
       czxids++; lockOwner = me; czxid = czxids; phase = RAISING }
 
-  /* producer/ownership.ts:raiseOnce; a Redis that does not answer is not asked */
+  /* Step own. It skips a Redis that does not answer. */
   :: d_step { phase == RAISING -> raiseInKeysDb(czxid); phase = ASKING }
   :: d_step { phase == RAISING && MAY_CUT -> cut(RAISE_DB, 0, czxid, 0, 0, false) }
   :: d_step { phase == ASKING ->
@@ -231,7 +228,7 @@ end:
 
   :: d_step { phase == LIFTING && epoch <= redisEpoch -> phase = READING_LOG }
 
-  /* producer/reign.ts:#reconcile */
+  /* Step reconcile. */
   :: d_step { phase == READING_LOG ->
       assigned = lastSeq; known = batches;
 #ifdef NO_RECONCILE
@@ -241,7 +238,7 @@ end:
 #endif
     }
 
-  /* producer/delivery.ts:adoptPending; a second caller waits for the first one's reading */
+  /* Step adopt. A second caller waits for the reading of the first. */
   :: d_step { phase == RECONCILING && adopting == IDLE -> readPending() }
   :: d_step { adopting == READ ->
       for (b : 1 .. BATCHES) {
@@ -252,7 +249,7 @@ end:
       }
       pending = 0; adopting = IDLE;
       if
-      :: lane == AT_GAP -> lane = ADOPTED
+      :: delivery == AT_GAP -> delivery = ADOPTED
       :: else -> skip
       fi;
       if
@@ -264,13 +261,13 @@ end:
       :: else -> skip
       fi }
 
-  /* producer/lane.ts:attach */
-  :: d_step { phase >= RECONCILING && lane == DETACHED ->
+  /* Step attach. */
+  :: d_step { phase >= RECONCILING && delivery == DETACHED ->
       if
       :: redisEpoch > epoch || (redisEpoch == epoch && !raised) -> endReign()
-      :: else -> raised = true; lane = ANNOUNCING
+      :: else -> raised = true; delivery = ANNOUNCING
       fi }
-  :: d_step { lane == ANNOUNCING ->
+  :: d_step { delivery == ANNOUNCING ->
       raiseInPool(epoch);
       if
       :: answer == FENCED -> endReign()
@@ -279,69 +276,72 @@ end:
         :: redisSeq > assigned -> assigned = redisSeq
         :: else -> skip
         fi;
-        lane = ATTACHED
+        delivery = ATTACHED
       fi }
-  :: d_step { lane == ANNOUNCING && MAY_CUT -> cut(RAISE_POOL, epoch, 0, 0, 0, false); laneFails() }
+  :: d_step { delivery == ANNOUNCING && MAY_CUT -> cut(RAISE_POOL, epoch, 0, 0, 0, false); deliveryFails() }
 
-  /* producer/lane.ts:#deliver */
-  :: d_step { phase == REIGNING && lane == ATTACHED && queue != 0 ->
+  /* Step deliver. */
+  :: d_step { phase == REIGNING && delivery == ATTACHED && queue != 0 ->
       chooseHead();
       deliverToPool(epoch, part);
       if
       :: answer == FENCED -> endReign()
-      :: answer == GAP -> lane = AT_GAP
+      :: answer == GAP -> delivery = AT_GAP
       :: else -> queue = queue & ~BIT(part); unmarked = unmarked | BIT(part); part = 0
       fi }
-  :: d_step { phase == REIGNING && lane == ATTACHED && queue != 0 && MAY_CUT ->
+  :: d_step { phase == REIGNING && delivery == ATTACHED && queue != 0 && MAY_CUT ->
       chooseHead();
       cut(DELIVER, epoch, part, 0, 0, false);
-      laneFails() }
+      deliveryFails() }
 
-  /* producer/lane.ts:#closeGap */
-  :: d_step { lane == AT_GAP && adopting == IDLE -> readPending() }
-  :: d_step { lane == ADOPTED ->
+  /* Step closeGap. */
+  :: d_step { delivery == AT_GAP && adopting == IDLE -> readPending() }
+  :: d_step { delivery == ADOPTED ->
       b = part;
       chooseHead();
       if
-      :: b != part -> lane = ATTACHED; part = 0
+      :: b != part -> delivery = ATTACHED; part = 0
       :: else ->
         from = redisSeq;
         if
-        :: from >= batchSeq[part] - 1 -> lane = ATTACHED; part = 0; from = 0
-        :: else -> lane = LOOKED
+        :: from >= batchSeq[part] - 1 -> delivery = ATTACHED; part = 0; from = 0
+        :: else -> delivery = LOOKED
         fi
       fi }
 #ifdef NO_LOSS_RECORDED
-  :: d_step { lane == LOOKED -> lane = RECORDED }
+  :: d_step { delivery == LOOKED -> delivery = RECORDED }
 #else
-  :: d_step { lane == LOOKED ->
+  :: d_step { delivery == LOOKED ->
       recordInKeysDb(epoch, from, batchSeq[part] - 1);
       if
       :: answer == FENCED -> endReign()
-      :: else -> lane = RECORDED
+      :: else -> delivery = RECORDED
       fi }
-  :: d_step { lane == LOOKED && MAY_CUT -> cut(LOSS, epoch, from, batchSeq[part] - 1, 0, false); laneFails() }
+  :: d_step { delivery == LOOKED && MAY_CUT ->
+      cut(LOSS, epoch, from, batchSeq[part] - 1, 0, false); deliveryFails() }
 #endif
-  :: d_step { lane == RECORDED ->
+  :: d_step { delivery == RECORDED ->
       skipInPool(epoch, from, batchSeq[part] - 1);
       if
-      :: answer == OK -> lane = ATTACHED; part = 0; from = 0
-      :: else -> laneFails()
+      :: answer == OK -> delivery = ATTACHED; part = 0; from = 0
+      :: else -> deliveryFails()
       fi }
-  :: d_step { lane == RECORDED && MAY_CUT -> cut(SKIP, epoch, from, batchSeq[part] - 1, 0, false); laneFails() }
+  :: d_step { delivery == RECORDED && MAY_CUT ->
+      cut(SKIP, epoch, from, batchSeq[part] - 1, 0, false); deliveryFails() }
 
-  /* producer/refill.ts:refill */
+  /* Step refill. */
   :: d_step { phase == REIGNING && unresolved && reading == 0 && !refillWaits ->
       refillWaits = true;
       if
       :: adopting == IDLE -> readPending()
       :: else -> skip
       fi }
-  :: d_step { MAY_CLAIM && lane == ATTACHED && claimedTo < KEYS -> planClaim(claimedTo + 1, false, false) }
+  :: d_step { MAY_CLAIM && delivery == ATTACHED && claimedTo < KEYS ->
+      planClaim(claimedTo + 1, false, false) }
   :: d_step { MAY_CLAIM && claimedTo < KEYS && aside < ASIDE -> planClaim(claimedTo + 1, false, true) }
-  :: d_step { MAY_CLAIM && lane == ATTACHED && missing > 0 -> planClaim(missing, true, false) }
+  :: d_step { MAY_CLAIM && delivery == ATTACHED && missing > 0 -> planClaim(missing, true, false) }
   :: d_step { MAY_CLAIM && missing > 0 && aside < ASIDE -> planClaim(missing, true, true) }
-  /* The model runs out of keys, but pools always want some: the next claim's look at the log. */
+  /* The model runs out of keys, but real pools need more: the next claim would look at the log now. */
   :: d_step { phase == REIGNING && claim == IDLE && !unresolved && LOG_HOLDS_MORE -> unresolved = true }
 #ifdef NO_FOR_UPDATE
   :: d_step { claim == COMMITTING ->
@@ -351,12 +351,14 @@ end:
       fi }
   :: d_step { claim == CHECKED -> claimInKeysDb(epoch, claimId, claimKey, claimSeq, claimAgain); claimed() }
 #else
-  :: d_step { claim == COMMITTING -> claimInKeysDb(epoch, claimId, claimKey, claimSeq, claimAgain); claimed() }
+  :: d_step { claim == COMMITTING ->
+      claimInKeysDb(epoch, claimId, claimKey, claimSeq, claimAgain); claimed() }
 #endif
   :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain) }
-  :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain); giveUpClaim() }
+  :: d_step { claim == COMMITTING && MAY_CUT ->
+      cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain); giveUpClaim() }
 
-  /* producer/refill.ts:#readUntilDone */
+  /* Step readBatch. */
   :: d_step { reading != 0 ->
       b = 1;
       do
@@ -366,7 +368,7 @@ end:
       reading = reading & ~BIT(b);
       accept(b) }
 
-  /* producer/delivery.ts:#markNext */
+  /* Step mark. */
   :: d_step { unmarked != 0 ->
       b = 1;
       do
@@ -383,19 +385,21 @@ end:
       od;
       cut(MARK, 0, b, 0, 0, false) }
 
-  /* db/audit/suspect-search.ts:run, seen as one step, as the quarantine allows; producer/recycle.ts:recycle */
-  :: d_step { phase == REIGNING && missing == 0 && claim == IDLE && batches < BATCHES && (IS_MISSING(1) || IS_MISSING(2)) ->
+  /* Step findMissing. One step, because the quarantine excludes the keys that a longer search could miss. */
+  :: d_step { phase == REIGNING && missing == 0 && claim == IDLE && batches < BATCHES &&
+      (IS_MISSING(1) || IS_MISSING(2)) ->
       missing = (IS_MISSING(1) -> 1 : 2) }
 
-  /* It hears that its lock is gone; until then it goes on as if it were not. */
+  /* The worker learns that its lock is gone. Until then it goes on as holder. */
   :: d_step { phase != OUT && lockOwner != me -> endReign() }
-  /* kill -9, or a release: the lock is free at once, and the worker contends again, or never comes back. */
+  /* kill -9, or a release: the lock is free immediately. The worker contends again, or never returns. */
   :: d_step { phase != OUT && lockOwner == me && czxids < REIGNS -> endReign() }
-  :: d_step { phase != OUT && lockOwner == me && czxids < REIGNS && !oneIsGone -> oneIsGone = true; endReign() } -> break
+  :: d_step { phase != OUT && lockOwner == me && czxids < REIGNS && !oneIsGone ->
+      oneIsGone = true; endReign() } -> break
   od
 }
 
-/* A mapper binds: the primary key of urls decides. */
+/* A mapper binds a key. The primary key of urls decides. */
 inline bind() {
   if
 #ifndef NO_PRIMARY_KEY
@@ -408,18 +412,20 @@ inline bind() {
   hand = 0
 }
 
-/* Everything that happens to them. */
+/* The faults, and the mapper. */
 active proctype World() {
   do
-  /* The session ends though its worker runs, or is stopped: the lock is free. */
+  /* A session ends although its worker runs or is stopped: the lock is free. */
   :: d_step { lockOwner != NOBODY && czxids < REIGNS -> lockOwner = NOBODY }
   :: d_step { wire != 0 -> arrive() }
   :: d_step { wire != 0 -> forget() }
-  /* Redis saves itself; later it comes back with that, or empty. */
-  :: d_step { copies < COPIES && redisSeq > 0 -> copies++; copyEpoch = redisEpoch; copySeq = redisSeq; copyReceived = received; copyPool = pool }
+  /* Redis saves a snapshot; later it returns with the snapshot, or empty. */
+  :: d_step { copies < COPIES && redisSeq > 0 ->
+      copies++; copyEpoch = redisEpoch; copySeq = redisSeq;
+      copyReceived = received; copyPool = pool }
   :: d_step { restores < RESTORES && redisEpoch > 0 -> restores++; wasPutBack = true;
       redisEpoch = copyEpoch; redisSeq = copySeq; received = copyReceived; pool = copyPool }
-  /* A mapper takes and binds, or dies with what it took. */
+  /* A mapper takes a key and binds it, or dies with it. */
   :: d_step { pool != 0 && hand == 0 ->
       hand = 1;
       do
@@ -433,7 +439,7 @@ active proctype World() {
   od
 #ifndef LIVENESS
   ;
-  timeout -> must(stuck, SETTLED)
+  timeout -> must(stuck, QUIESCED)
 #endif
 }
 
@@ -442,6 +448,9 @@ init {
 }
 
 #ifdef LIVENESS
-/* Whatever happened: in the end a worker reigns under the newest epoch, all that was claimed is delivered, and nothing is missing. */
-ltl takeover { [] <> (SETTLED) }
+/*
+ * After any faults, a worker finally reigns under the newest epoch, every claim is delivered, and no key is
+ * missing.
+ */
+ltl takeover { [] <> (QUIESCED) }
 #endif

@@ -1,13 +1,14 @@
 import { expect } from 'chai';
-import { readSources } from '../architecture/imports.ts';
-import { citationsOf, faultOf, MODEL_FILES, readSource } from './citations.ts';
-import { checkModel, parseResult } from './model-check.ts';
+import { readSources } from '../../scripts/checks/sources.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { checkModel, parseResult, type ModelResult } from './model-check.ts';
+import { faultOf, linesOfSteps, readFile, readReadme, stepsOf } from './modelled.ts';
 
-/** Every check visits all states within its bounds; together they cover what may happen, two or three at a time. */
+/** Each check visits all states within its bounds. Together they cover the faults, two or three at a time. */
 const CHECKS: Record<string, readonly string[]> = {
   'three reigns over two workers': ['REIGNS=3'],
   'an operation that is carried out later or never, and claims for another pool': ['CUTS=1', 'ASIDE=1'],
-  'a Redis that comes back empty, and what it lost recycled': ['RESTORES=1', 'BATCHES=3'],
+  'a Redis that comes back empty, and its lost keys recycled': ['RESTORES=1', 'BATCHES=3'],
   'a Redis that comes back with an old copy': ['RESTORES=1', 'COPIES=1'],
   'a Redis that comes back with an old copy, and a late operation': [
     'REIGNS=1',
@@ -19,11 +20,11 @@ const CHECKS: Record<string, readonly string[]> = {
 };
 
 const LIVENESS: Record<string, readonly string[]> = {
-  'lost replies and claims for another pool': ['KEYS=1', 'CUTS=1', 'ASIDE=1'],
+  'lost answers and claims for another pool': ['KEYS=1', 'CUTS=1', 'ASIDE=1'],
   'a Redis that comes back empty': ['RESTORES=1'],
 };
 
-/** Each rule taken away, the property that must then be seen to break, and the least that must happen for it. */
+/** A removed rule, the property that must then break, and the smallest bounds that show it. */
 const MUTANTS: readonly (readonly [rule: string, property: string, ...bounds: string[]])[] = [
   ['NO_EPOCH_IN_CLAIM', 'staleClaim'],
   ['NO_FOR_UPDATE', 'staleClaim'],
@@ -40,13 +41,13 @@ const MUTANTS: readonly (readonly [rule: string, property: string, ...bounds: st
 
 describe('the hand-off, model-checked', function () {
   this.timeout(300_000);
+  const readme = readReadme();
 
   for (const [what, defines] of Object.entries(CHECKS)) {
     it(`is safe with ${what}`, async () => {
       const result = await checkModel({ defines });
       expect(result).to.include({ broken: undefined, isExhaustive: true });
-      expect(result.states).to.be.above(10_000);
-      process.stdout.write(`        ${result.states} states, depth ${result.depth}\n`);
+      expect(readme).to.include(lineOf(what, result));
     });
   }
 
@@ -54,27 +55,26 @@ describe('the hand-off, model-checked', function () {
     it(`always ends in a reign that has delivered everything, with ${what}`, async () => {
       const result = await checkModel({ defines, isLiveness: true });
       expect(result).to.include({ broken: undefined, isExhaustive: true });
-      expect(result.states).to.be.above(1_000);
-      process.stdout.write(`        ${result.states} states, depth ${result.depth}\n`);
+      expect(readme).to.include(lineOf(`\`takeover\` with ${what}`, result));
     });
   }
 
   for (const [rule, property, ...bounds] of MUTANTS) {
-    it(`is seen to break without a rule: ${rule} → ${property}`, async () => {
+    it(`breaks without a rule: ${rule} → ${property}`, async () => {
       expect(await checkModel({ defines: [rule, ...bounds], isMutant: true })).to.include({
         broken: property,
       });
     });
   }
 
-  it('is seen not to end without a rule: NO_LOOK_AT_LOG → takeover', async () => {
+  it('does not end without a rule: NO_LOOK_AT_LOG → takeover', async () => {
     const defines = ['NO_LOOK_AT_LOG', 'REIGNS=1', 'CUTS=1', 'ASIDE=1'];
     expect(await checkModel({ defines, isMutant: true, isLiveness: true })).to.include({
       broken: 'takeover',
     });
   });
 
-  it('is not taken for checked when the search was cut short', () => {
+  it('does not count as checked when the search was cut short', () => {
     const whole = 'State-vector 120 byte, depth reached 43, errors: 0\n   144763 states, stored\n';
     expect(parseResult(whole)).to.deep.equal({
       broken: undefined,
@@ -88,25 +88,40 @@ describe('the hand-off, model-checked', function () {
     expect(() => parseResult('pan: out of memory')).to.throw('no result');
   });
 
-  it('names functions that exist and name the model, and is named by no others', () => {
-    const citations = citationsOf(MODEL_FILES.map(readSource).join('\n'));
-    expect(citations).to.have.length.above(20);
-    expect(citations.flatMap((citation) => faultOf(citation) ?? [])).to.deep.equal([]);
-    const cited = new Set(citations.map((citation) => citation.split(':')[0]));
-    const naming = readSources().filter(
-      ({ path, text }) => !path.startsWith('test/') && text.includes('test/model/hand-off.pml'),
-    );
-    expect(naming.map(({ path }) => path).filter((path) => !cited.has(path))).to.deep.equal([]);
+  it('lists in README.md functions that exist, and the lines on which their steps begin', () => {
+    const steps = stepsOf(readme);
+    expect(steps).to.have.length.above(20);
+    expect(steps.flatMap(({ code }) => faultOf(code) ?? [])).to.deep.equal([]);
+    const lines = linesOfSteps();
+    for (const { step, line } of steps) expect(line, step).to.equal(lines.get(step)?.line);
+    const listed = new Set(steps.map(({ step }) => step));
+    const named = [...lines].flatMap(([step, { isInline }]) => (isInline ? [] : [step]));
+    expect(named.filter((step) => !listed.has(step))).to.deep.equal([]);
   });
 
-  it('sees a citation that rots', () => {
-    const source = (text: string) => () => text;
-    const good = '/** Modelled in test/model/hand-off.pml. */\nexport function claim(a: string): void {\n';
-    expect(faultOf('db/claims.ts:claim', source(good))).to.equal(undefined);
-    expect(faultOf('db/claims.ts:gone', source(good))).to.equal('db/claims.ts has no gone');
-    expect(faultOf('db/claims.ts:claim', source(good.replace('hand-off', 'other')))).to.include(
-      'does not name',
-    );
+  it('is named in README.md alone, not in the code that it models', () => {
+    const scripts = stepsOf(readme).flatMap(({ code }) => (code.endsWith('.lua') ? [code] : []));
+    const files = [
+      ...readSources(REPOSITORY).filter(({ path }) => !path.startsWith('test/')),
+      ...scripts.map((path) => ({ path, text: readFile(path) })),
+    ];
+    const naming = files.filter(({ text }) => text.includes('test/model'));
+    expect(naming.map(({ path }) => path)).to.deep.equal([]);
+  });
+
+  it('notices a function or a step that is gone', () => {
+    const source = (): string => 'export function claim(a: string): void {\n';
+    expect(faultOf('db/claims.ts:claim', source)).to.equal(undefined);
+    expect(faultOf('db/claims.ts:gone', source)).to.equal('db/claims.ts has no gone');
     expect(faultOf('db/nowhere.ts:claim')).to.equal('db/nowhere.ts does not exist');
+    expect(faultOf('db/claims.ts', source)).to.equal('db/claims.ts names no function');
+    const model = (): string => 'byte b;\ninline accept(b_) {\n  /* Step own. */\n';
+    expect(linesOfSteps(model).get('own')).to.deep.equal({ line: 'stores.pml:3', isInline: false });
+    expect(linesOfSteps(model).get('gone')).to.equal(undefined);
   });
 });
+
+/** As README.md lists the result. */
+function lineOf(what: string, { states, depth }: ModelResult): string {
+  return `- ${what}: ${states.toLocaleString('en-US')} states, depth ${depth}`;
+}

@@ -6,12 +6,12 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const MODEL = join(import.meta.dirname, 'hand-off.pml');
-/** In MB; the largest check takes some 250. */
+/** In MB. The largest check takes about 250. */
 const MEMORY_LIMIT = 1_500;
 const TIMEOUT_MS = 240_000;
 
 export interface ModelResult {
-  /** The property that does not hold: the name of an assertion, or `takeover`; undefined if all hold. */
+  /** The broken property: the name of an assertion, or `takeover`. Undefined if all hold. */
   readonly broken: string | undefined;
   /** Every reachable state was visited. */
   readonly isExhaustive: boolean;
@@ -20,17 +20,17 @@ export interface ModelResult {
 }
 
 export interface ModelCheck {
-  /** Bounds and switches of the model, as for the C preprocessor: `REIGNS=2`, `NO_RECONCILE`. */
+  /** Bounds and switches of the model, as C preprocessor definitions: `REIGNS=2`, `NO_RECONCILE`. */
   readonly defines: readonly string[];
-  /** The search is expected to end early, at a broken property: then compiling fast counts for more than searching fast. */
+  /** The search will end early, at a broken property. Then a fast compilation matters more. */
   readonly isMutant?: boolean;
-  /** Checks that a takeover always comes to its end, under weak fairness, instead of the assertions. */
+  /** Checks, instead of the assertions, that a takeover always ends, under weak fairness. */
   readonly isLiveness?: boolean;
 }
 
 /**
  * Visits all states of the model of the hand-off within these bounds.
- * @throws if spin, gcc or the search itself fails
+ * @throws if spin, gcc or the search fails
  */
 export async function checkModel({
   defines,
@@ -53,7 +53,7 @@ export async function checkModel({
   }
 }
 
-/** What pan says at its end. @throws if it says no result */
+/** Reads the summary that pan prints at its end. @throws if there is none */
 export function parseResult(output: string): ModelResult {
   const states = /^\s*(\d+) states, stored/m.exec(output)?.[1];
   const [, depth, errors] = /depth reached (\d+), errors: (\d+)/.exec(output) ?? [];

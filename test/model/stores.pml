@@ -1,14 +1,14 @@
 /*
  * The stores of the hand-off: one keys-db, one pool, the lock, and the wire to them.
  *
- * Every operation is one indivisible step, as the statement or script it stands for is (a statement in autocommit, a Lua
- * script in Redis). Each is written once and run either by the worker that sent it, or by the wire, later: then the worker
- * has heard nothing, and goes on as after OutcomeUnknownError.
+ * Every operation is one indivisible step, like the statement in autocommit or the Lua script that it
+ * models. It is written once and executed either by the worker that sent it, or later by the wire. In the
+ * second case the worker has no answer and goes on as after OutcomeUnknownError.
  */
 
 #define BIT(n) (1 << (n))
 
-/* Breaks the property by its name: pan reports "assertion violated !(name)". */
+/* Checks a property. If it is broken, pan reports "assertion violated !(name)". */
 #define must(name, condition) \
   if \
   :: (condition) -> skip \
@@ -21,30 +21,30 @@ bool staleClaim;
 bool claimedTwice;
 /* Delivery numbers with a hole, or used twice. */
 bool wrongNumber;
-/* A delivery or a skip accepted from a reign that is older than the one this Redis knows of. */
+/* A delivery or a skip accepted from a reign older than the epoch stored in this Redis. */
 bool staleDelivery;
-/* A part twice in the same data of a pool. */
+/* A part added twice to the same data of a pool. */
 bool deliveredTwice;
-/* Though no old data ever came back, a key was given out while it was in a pool, with a mapper, or bound. */
+/* Old data never returned, yet a key was delivered while it was in a pool, held by a mapper, or bound. */
 bool heldTwice;
-/* The pool's number passed over a part that is not in its data, and no loss is recorded. */
+/* The pool's number passed a part that is not in its data, and no loss is recorded. */
 bool silentLoss;
-/* A loss recorded of a part that no pool ever had. */
+/* A loss recorded for a part that no pool ever had. */
 bool lossOfUnsent;
 /* A part marked as delivered that no pool ever had. */
 bool markedUnsent;
 /* A key bound to two links. */
 bool boundTwice;
 
-/* --- ZooKeeper: who has the lock, and how many locks there have been (czxid) ---------------------------------------- */
+/* --- ZooKeeper: the owner of the lock, and the number of locks so far (czxid) --------------------------- */
 
 #define NOBODY 0
 byte lockOwner, czxids;
 
-/* --- keys-db --------------------------------------------------------------------------------------------------------- */
+/* --- keys-db -------------------------------------------------------------------------------------------- */
 
 byte dbEpoch, dbCzxid;
-/* Rows of the log of claims, 1 to `batches`; one key each, for this pool (seq > 0) or for another one (seq 0). */
+/* The log of claims: rows 1 to `batches`, one key each, for this pool (seq > 0) or another (seq 0). */
 byte batches, claimedTo, lastSeq;
 byte batchKey[5], batchSeq[5], batchEpoch[5];
 /* Sets of batches. */
@@ -53,18 +53,18 @@ byte completed, lost;
 #define CLAIMED (BIT(batches + 1) - 2)
 #define PENDING (CLAIMED & ~completed)
 
-/* --- Redis: the pool's data, and the copy that may be put back ------------------------------------------------------- */
+/* --- Redis: the pool's data, and the copy that may be put back ------------------------------------------ */
 
 byte redisEpoch, redisSeq;
-/* Sets of batches: what this data ever got, and what of it has not been taken. */
+/* Sets of batches: all that this data received, and those not yet taken. */
 byte received, pool;
 byte copyEpoch, copySeq, copyReceived, copyPool;
 bool wasPutBack;
 
-/* --- beyond: the other pools, the mapper's hand (a batch), and the urls servers (a set of keys) ---------------------- */
+/* --- elsewhere: the other pools, the mapper's hand (a batch), the urls servers (a set of keys) ---------- */
 
 byte otherPools, hand, bound;
-/* Parts that some data of a pool ever had: what "delivered" means, whatever becomes of the pool. */
+/* Parts that any data of a pool ever had. They count as delivered even if the pool loses its data. */
 byte sent;
 
 #define HOLDS(b, key) \
@@ -78,7 +78,7 @@ byte sent;
 #define HOLE(b) \
   (batchSeq[b] > 0 && batchSeq[b] <= redisSeq && ((received | lost) & BIT(b)) == 0)
 
-/* --- answers ---------------------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------------- */
 
 #define OK 1
 #define FENCED 2
@@ -88,7 +88,7 @@ byte sent;
 hidden byte answer;
 hidden byte i;
 
-/* db/keys-db/ownership.ts:raiseEpoch: UPDATE ownership … WHERE czxid < ? */
+/* UPDATE ownership … WHERE czxid < ? */
 inline raiseInKeysDb(czxid_) {
   if
 #ifdef NO_CZXID_IN_RAISE
@@ -100,7 +100,7 @@ inline raiseInKeysDb(czxid_) {
   fi
 }
 
-/* db/keys-db/ownership.ts:raiseEpochAbove: UPDATE ownership … WHERE czxid = ? AND epoch <= ? */
+/* UPDATE ownership … WHERE czxid = ? AND epoch <= ? */
 inline raiseAbove(czxid_, floor_) {
   if
   :: dbCzxid == czxid_ && dbEpoch <= floor_ -> dbEpoch = floor_ + 1
@@ -109,8 +109,8 @@ inline raiseAbove(czxid_, floor_) {
 }
 
 /*
- * db/keys-db/claims.ts:commit: INSERT INTO batches … SELECT … FROM ownership WHERE epoch = ? FOR UPDATE. When
- * the row's number is taken, the answer is that of db/keys-db/claims.ts:readOwn.
+ * INSERT INTO batches … SELECT … FROM ownership WHERE epoch = ? FOR UPDATE. When the row's number is taken,
+ * the answer follows from the row that has it.
  */
 inline claimInKeysDb(epoch_, id_, key_, seq_, again_) {
   if
@@ -125,7 +125,8 @@ inline claimInKeysDb(epoch_, id_, key_, seq_, again_) {
     fi
   :: else ->
     must(staleClaim, epoch_ == dbEpoch);
-    must(claimedTwice, (!again_ && key_ == claimedTo + 1) || (again_ && key_ <= claimedTo && !IS_PENDING(key_)));
+    must(claimedTwice,
+      (!again_ && key_ == claimedTo + 1) || (again_ && key_ <= claimedTo && !IS_PENDING(key_)));
     must(wrongNumber, id_ == batches + 1 && (seq_ == 0 || seq_ == lastSeq + 1));
     batches = id_;
     batchKey[id_] = key_;
@@ -143,7 +144,7 @@ inline claimInKeysDb(epoch_, id_, key_, seq_, again_) {
   fi
 }
 
-/* db/keys-db/deliveries.ts:recordLoss: INSERT INTO losses … FROM ownership WHERE epoch = ? FOR UPDATE */
+/* INSERT INTO losses … FROM ownership WHERE epoch = ? FOR UPDATE */
 inline recordInKeysDb(epoch_, from_, to_) {
   if
   :: epoch_ != dbEpoch -> answer = FENCED
@@ -160,13 +161,12 @@ inline recordInKeysDb(epoch_, from_, to_) {
   fi
 }
 
-/* db/keys-db/deliveries.ts:markDelivered: UPDATE batches SET … completed_at; not bound to an epoch */
+/* UPDATE batches SET … completed_at. Not bound to an epoch. */
 inline markInKeysDb(id_) {
   must(markedUnsent, ((sent | lost) & BIT(id_)) != 0);
   completed = completed | BIT(id_)
 }
 
-/* db/redis/lua/raise-epoch.lua */
 inline raiseInPool(epoch_) {
   if
   :: epoch_ < redisEpoch -> answer = FENCED
@@ -174,7 +174,6 @@ inline raiseInPool(epoch_) {
   fi
 }
 
-/* db/redis/lua/deliver.lua */
 inline deliverToPool(epoch_, id_) {
   if
 #ifndef NO_EPOCH_IN_DELIVER
@@ -200,7 +199,6 @@ inline deliverToPool(epoch_, id_) {
   fi
 }
 
-/* db/redis/lua/skip-to.lua */
 inline skipInPool(epoch_, from_, to_) {
   if
   :: epoch_ < redisEpoch -> answer = FENCED
@@ -216,7 +214,7 @@ inline skipInPool(epoch_, from_, to_) {
   fi
 }
 
-/* A part for another pool, which takes it at once and never forgets: only its place in the log of claims matters here. */
+/* A part for another pool. That pool loses no data; only the place of the part in the log matters here. */
 inline deliverElsewhere(id_) {
   must(heldTwice, wasPutBack || (sent & BIT(id_)) != 0 || !IN_CIRCULATION(batchKey[id_]));
   if
@@ -226,7 +224,7 @@ inline deliverElsewhere(id_) {
   sent = sent | BIT(id_)
 }
 
-/* --- the wire: one operation whose sender gave up, carried out at any later time, or never ---------------------------- */
+/* --- the wire: one operation whose sender gave up, carried out at any later time or never --------------- */
 
 #define RAISE_DB 1
 #define CLAIM 2

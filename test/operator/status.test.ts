@@ -74,7 +74,7 @@ describe('keymill status, locks, pools, producers', () => {
     await cluster[Symbol.asyncDispose]();
   });
 
-  it('status --json has the shape of the contract', async () => {
+  it('status --json has the shape of docs/contract.md', async () => {
     // A machine busy with other tests may be too slow for a source's deadline once.
     const { stderr, status } = await until('everybody to answer in time', async () => {
       const outcome = await runKeymill(['status', '--json'], cluster.env);

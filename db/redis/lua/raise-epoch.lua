@@ -1,6 +1,5 @@
 --[[
 Purpose: announce a new reign over a keys-db to this pool; from then on deliveries of older reigns are refused. Never lowers.
-Modelled in test/model/hand-off.pml.
 KEYS[1]  the pool: list of ready keys
 KEYS[2]  the producer state of one keys-db: hash {epoch, seq}
 KEYS[3]  the incarnation of this Redis: a string

@@ -1,6 +1,5 @@
 --[[
 Purpose: after data loss in this pool, move seq over the parts that are lost and recorded as lost, so that the next part is accepted.
-Modelled in test/model/hand-off.pml.
 KEYS[1]  the producer state of one keys-db: hash {epoch, seq}
 KEYS[2]  the incarnation of this Redis: a string
 ARGV[1]  epoch of the reign that recorded the loss

@@ -1,5 +1,6 @@
 #!/bin/sh
-# As the public haproxy image: the configuration is /usr/local/etc/haproxy/haproxy.cfg, master-worker mode in the foreground.
+# Like the public haproxy image: the configuration is /usr/local/etc/haproxy/haproxy.cfg, and haproxy runs in
+# the foreground in master-worker mode.
 set -eu
 case ${1:-} in
   -*) set -- haproxy "$@" ;;

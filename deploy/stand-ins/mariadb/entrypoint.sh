@@ -1,6 +1,7 @@
 #!/bin/bash
-# As the public mariadb image, as far as we use it: ROOT_PASSWORD, DATABASE, USER and PASSWORD, each beginning with MARIADB_ or
-# MYSQL_ and each also as …_FILE; /docker-entrypoint-initdb.d/*.{sh,sql} at the first start; arguments go to mariadbd.
+# The part of the public mariadb image that we use: ROOT_PASSWORD, DATABASE, USER and PASSWORD, each beginning
+# with MARIADB_ or MYSQL_ and each also as …_FILE; /docker-entrypoint-initdb.d/*.{sh,sql} at the first start.
+# Arguments go to mariadbd.
 set -euo pipefail
 
 setting() { # setting NAME: its value under either prefix, directly or from a file
@@ -18,7 +19,7 @@ initialise() {
   local root database user password script pid
   root=$(setting ROOT_PASSWORD) database=$(setting DATABASE) user=$(setting USER) password=$(setting PASSWORD)
   [ -n "$root" ] || { echo 'MARIADB_ROOT_PASSWORD is not set' >&2; exit 1; }
-  # Under another name first: a directory that is there is whole, also after a kill in the middle.
+  # Created under another name and then renamed, so that the final directory is complete even after a kill.
   rm -rf /var/lib/mysql/.new && mkdir /var/lib/mysql/.new
   mariadb-install-db --no-defaults --datadir=/var/lib/mysql/.new --skip-test-db --skip-name-resolve --force \
     --auth-root-authentication-method=normal >/dev/null

@@ -1,7 +1,8 @@
 #!/bin/sh
-# As the public zookeeper image, as far as we use it: ZOO_MY_ID, ZOO_SERVERS, ZOO_TICK_TIME, ZOO_INIT_LIMIT, ZOO_SYNC_LIMIT,
-# ZOO_MAX_CLIENT_CNXNS, ZOO_AUTOPURGE_PURGEINTERVAL, ZOO_ADMINSERVER_ENABLED, ZOO_4LW_COMMANDS_WHITELIST, ZOO_CFG_EXTRA,
-# SERVER_JVMFLAGS; data in /data, log in /datalog, configuration in /conf unless it is mounted there.
+# The part of the public zookeeper image that we use: ZOO_MY_ID, ZOO_SERVERS, ZOO_TICK_TIME, ZOO_INIT_LIMIT,
+# ZOO_SYNC_LIMIT, ZOO_MAX_CLIENT_CNXNS, ZOO_AUTOPURGE_PURGEINTERVAL, ZOO_ADMINSERVER_ENABLED,
+# ZOO_4LW_COMMANDS_WHITELIST, ZOO_CFG_EXTRA and SERVER_JVMFLAGS. Data is in /data, the log in /datalog, and
+# the configuration in /conf, where it is written unless a file is mounted there.
 set -eu
 [ "${1:-}" = zkServer.sh ] || exec "$@"
 if [ ! -f /conf/zoo.cfg ]; then

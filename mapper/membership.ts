@@ -6,7 +6,7 @@ import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 
-/** What other processes read about this mapper in `/mappers/<id>`. */
+/** The data of `/mappers/<id>`. */
 export interface MapperMember {
   readonly id: string;
   readonly url: string;
@@ -20,10 +20,10 @@ export interface MapperMember {
 const RETRY = { baseMs: 250, maxMs: 5_000 };
 
 /**
- * Keeps `/mappers/<id>` standing, in the background: a mapper serves with or without ZooKeeper, so nothing waits for it
- * and no failure of it is one of ours.
+ * Keeps `/mappers/<id>` in ZooKeeper, in the background. A mapper serves without ZooKeeper too, so nothing
+ * waits for this, and its failures are only logged.
  */
-export class Announcement {
+export class MapperMembership {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
 
@@ -31,7 +31,7 @@ export class Announcement {
     this.#running = this.#run(zookeeper, member, log);
   }
 
-  /** Closes the session: the node vanishes at once. */
+  /** Closes the session, which removes the node immediately. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -46,7 +46,7 @@ export class Announcement {
         await this.#standUntilOver(session, member);
       } catch (error) {
         if (!signal.aborted)
-          log.warn({ reason: messageOf(error) }, 'not announced in ZooKeeper; serving all the same');
+          log.warn({ reason: messageOf(error) }, 'not registered in ZooKeeper; serving without it');
       }
       await pauseQuietly(delayFor(attempt, RETRY), signal);
     }

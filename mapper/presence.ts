@@ -3,18 +3,26 @@ import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { Announcement } from './announcement.ts';
+import { MapperMembership } from './membership.ts';
 
-export interface SurfaceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
+export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
   readonly config: MapperConfig;
   readonly publicUrl: string;
-  /** Every key in this mapper's hands: complete, or a rejection. The audit concludes from it that a key is lost. */
+  /**
+   * All keys that this mapper holds. Rejects when the list would be incomplete: the audit treats a missing
+   * key as lost.
+   */
   readonly reserve: () => Promise<readonly string[]>;
   readonly log: Log;
 }
 
-/** What operators and other processes see of a mapper, however many processes it has: one admin port and one znode. */
-export async function openSurface(options: SurfaceOptions): Promise<{ adminUrl: string } & AsyncDisposable> {
+/**
+ * Opens what operators and other processes see of a mapper: one admin port and one znode, for any number of
+ * processes.
+ */
+export async function openPresence(
+  options: PresenceOptions,
+): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
   const admin = stack.use(
@@ -34,7 +42,7 @@ export async function openSurface(options: SurfaceOptions): Promise<{ adminUrl: 
     host: hostname(),
     since: isoNow(),
   };
-  stack.use(new Announcement(config.zookeeper, member, log));
+  stack.use(new MapperMembership(config.zookeeper, member, log));
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }

@@ -1,8 +1,9 @@
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
 import { openPool } from '../db/redis/pool.ts';
+import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
-import type { StoresConfig, UrlsReplicaConfig } from '../runtime/config/stores.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
@@ -12,20 +13,14 @@ import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
 
 export interface OpenStoresOptions {
-  readonly config: StoresConfig;
-  readonly replicas: readonly UrlsReplicaConfig[];
-  /** How far behind a replica may be. */
-  readonly maxLagMs: number;
-  /** Most rows that may wait for one urls server. */
-  readonly queueLimit: number;
-  /** Keys of a take that answered after its deadline. */
-  readonly onLateKeys: (from: PoolView, keys: readonly string[]) => void;
+  readonly config: MapperConfig;
+  /** Called with the number of rows of each INSERT. */
   readonly onBatch: (rows: number) => void;
   readonly log: Log;
 }
 
-/** The stores a mapper uses, watched: levels and health are kept fresh in the background. */
-export interface Stores extends AsyncDisposable {
+/** The stores of a mapper. Polls in the background keep their levels and health up to date. */
+export interface MapperStores extends AsyncDisposable {
   readonly pools: readonly PoolView[];
   readonly servers: UrlsServers;
 }
@@ -34,16 +29,17 @@ const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
 const POOL_BREAKER = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 const URLS_POLL_MS = 250;
-/** How long starting waits for stores that do not answer: they are taken up when they come. */
+/** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
 
 /**
- * Opens everything and waits, shortly, until all stores have answered once.
- * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration gives it
+ * Opens all stores and waits until each has answered once, for at most {@link FIRST_ANSWER_MS}.
+ * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration
+ *   gives it
  */
-export async function openStores(options: OpenStoresOptions): Promise<Stores> {
+export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
-  const pools = options.config.redis.map((shard) => openPoolView(shard, options, stack));
+  const pools = options.config.stores.redis.map((shard) => openPoolView(shard, options, stack));
   const servers = openUrlsServers(options, stack);
   const stopping = new AbortController();
   await withinFirstAnswer([
@@ -73,10 +69,10 @@ export async function openStores(options: OpenStoresOptions): Promise<Stores> {
 
 function openPoolView(
   { name, url }: { name: string; url: string },
-  { onLateKeys, log }: OpenStoresOptions,
+  { log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
 ): PoolView {
-  const pool = stack.use(openPool({ name, url, log, onLateKeys: (keys) => onLateKeys(view, keys) }));
+  const pool = stack.use(openPool({ name, url, log }));
   const breaker = new Breaker({
     ...POOL_BREAKER,
     now: monotonicMs,
@@ -84,13 +80,13 @@ function openPoolView(
       if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
     },
   });
-  const view: PoolView = new PoolView(pool, breaker, monotonicMs);
-  return view;
+  return new PoolView(pool, breaker, monotonicMs);
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
-  const { config, queueLimit, onBatch, log } = options;
-  const dbs = config.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
+  const { config, onBatch, log } = options;
+  const { queueLimit } = config;
+  const dbs = config.stores.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
   for (const db of dbs) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db) =>
@@ -110,19 +106,21 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
 function openReplicas(
   server: UrlsDb,
   isPrimaryUp: () => boolean,
-  { replicas, maxLagMs, queueLimit, log }: OpenStoresOptions,
+  { config, log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
 ): Replica[] {
-  return replicas
+  const { urlsReplicas = [], queueLimit, cache } = config;
+  return urlsReplicas
     .filter((replica) => replica.server === server.name)
     .map(({ url }, index) => {
       const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server });
       stack.defer(async () => db.close());
-      return new Replica({ db, isPrimaryUp, maxLagMs, queueLimit, now: monotonicMs, log });
+      // A cached link may be as old as its time to live, so a replica may be as far behind.
+      return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });
     });
 }
 
-/** Waits for all, or until time is up; a rejection counts at once. */
+/** Waits for all answers, or until the time is up. A rejection ends the wait immediately. */
 async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<void> {
   const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, FIRST_ANSWER_MS);
@@ -131,4 +129,14 @@ async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<voi
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Ready as long as redirects can be served at all. Names every store that is degraded. */
+export function readinessOf({ pools, servers }: MapperStores, signal: AbortSignal): Readiness {
+  const degraded = [
+    ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
+    ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
+  ];
+  const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
+  return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };
 }

@@ -1,0 +1,44 @@
+import { subscribeInvalidations } from '../db/redis/invalidation.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Log } from '../runtime/log.ts';
+import { createAnnounceChange, type AnnounceChange, type AnnouncingPool } from './cache/announce-change.ts';
+import { LinkCache } from './cache/link-cache.ts';
+import { openSharedCache } from './cache/open-shared-cache.ts';
+import type { SharedCache } from './cache/shared-cache.ts';
+
+/** The caches of a mapper, and the way in which a change reaches them and those of all other mappers. */
+export interface MapperCaches extends AsyncDisposable {
+  readonly links: LinkCache;
+  /** Redis shards behind the memory of all mappers; undefined when there are none. */
+  readonly shared: SharedCache | undefined;
+  readonly announceChange: AnnounceChange;
+}
+
+/** Opens the caches and subscribes to the changes that other mappers announce. */
+export async function openCaches(
+  config: MapperConfig,
+  pools: readonly AnnouncingPool[],
+  log: Log,
+): Promise<MapperCaches> {
+  await using stack = new AsyncDisposableStack();
+  const readsMayLag = (config.urlsReplicas ?? []).length > 0;
+  const links = new LinkCache({ ...config.cache, readsMayLag, now: monotonicMs });
+  stack.use(
+    subscribeInvalidations({
+      servers: config.stores.redis,
+      log,
+      onInvalidated: (key) => links.invalidate(key),
+      // Announcements may have been missed while the subscription was down.
+      onSubscribed: () => links.flush(),
+    }),
+  );
+  const shared = await openSharedCache(config, log, stack);
+  const opened = stack.move();
+  return {
+    links,
+    shared,
+    announceChange: createAnnounceChange({ pools, shared }),
+    [Symbol.asyncDispose]: async () => opened.disposeAsync(),
+  };
+}

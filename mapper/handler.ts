@@ -1,0 +1,63 @@
+import type { Log } from '../runtime/log.ts';
+import type { LinkCache } from './cache/link-cache.ts';
+import type { Clicks } from './clicks/clicks.ts';
+import { createApp } from './http/app.ts';
+import { LIMITS } from './http/limits.ts';
+import { RequestIds } from './http/request-id.ts';
+import type { Handler } from './http/server.ts';
+import { WholeAnswers } from './http/whole-answer.ts';
+import type { MapperMetrics } from './metrics.ts';
+import { FastRedirect } from './redirect/fast-redirect.ts';
+import type { LinkFinder } from './redirect/link-finder.ts';
+import { addRedirectRoute } from './redirect/redirect-route.ts';
+import { RedirectTally } from './redirect/redirect-tally.ts';
+import { FastShorten } from './shorten/fast-shorten.ts';
+import { ShortenTally } from './shorten/shorten-answer.ts';
+import { createBodyReader } from './shorten/shorten-body.ts';
+import { createShortenRequestParser } from './shorten/shorten-request.ts';
+import { addUrlsRoute } from './shorten/shorten-route.ts';
+import type { Shortener } from './shorten/shortener.ts';
+
+export interface HandlerOptions {
+  readonly shortener: Shortener;
+  readonly finder: LinkFinder;
+  readonly clicks: Clicks;
+  readonly cache: LinkCache;
+  /** Origin of short links, without a slash at the end. */
+  readonly publicUrl: string;
+  readonly allowPrivateTargets: boolean;
+  /** Without them Koa answers everything: the same bytes, but slower. Tests compare the two. */
+  readonly hasFastPaths: boolean;
+  readonly metrics: MapperMetrics;
+  readonly log: Log;
+}
+
+/** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
+export function createHandler(options: HandlerOptions): Handler {
+  const { shortener, finder, clicks, publicUrl, allowPrivateTargets, metrics, log } = options;
+  const rules = { ownUrl: new URL(publicUrl), allowPrivateTargets };
+  const parse = createShortenRequestParser(rules, Date.now);
+  const redirects = new RedirectTally(metrics, clicks);
+  const shortens = new ShortenTally(metrics);
+  const requestIds = new RequestIds();
+  const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
+  const app = createApp({
+    addRoutes: (router) => {
+      addUrlsRoute(router, { ...shared, parse });
+      addRedirectRoute(router, shared);
+    },
+    requestIds,
+    log,
+  }).callback();
+  if (!options.hasFastPaths) return app;
+  const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
+  const redirect = new FastRedirect({ ...shared, cache: options.cache, answers });
+  const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules), answers });
+  return (request, response) => {
+    const { method } = request;
+    if (method === 'GET' || method === 'HEAD') {
+      if (redirect.tryAnswer(request, response)) return undefined;
+    } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
+    return app(request, response);
+  };
+}

@@ -1,0 +1,63 @@
+import type { ServerResponse } from 'node:http';
+import type { Context } from 'koa';
+
+/** In place of a header's value: it differs from answer to answer. */
+export const VARIES = null;
+
+type Header = readonly [name: string, value: string | typeof VARIES];
+
+/**
+ * Status line and headers of one kind of answer, described once and written in three ways: as text, through
+ * Node and through Koa. All three send the same headers in the same order.
+ *
+ * Two or three values vary. They are passed in the order of their headers, and `toText` takes no array: it is
+ * on the hot path.
+ */
+export class AnswerHead {
+  readonly #status: number;
+  readonly #headers: readonly Header[];
+  /** The constant text around the values that vary. */
+  readonly #before: string;
+  readonly #between: string;
+  readonly #after: string;
+  readonly #end: string;
+  /** Names and values in turn. `writeHead` keeps no reference to it, so one array serves all answers. */
+  readonly #flat: string[];
+  readonly #places: readonly number[];
+
+  /** @param reason of the status line: "Found" */
+  constructor(status: number, reason: string, headers: readonly Header[]) {
+    this.#status = status;
+    this.#headers = headers;
+    const lines = headers.map(([name, value]) => `\r\n${name}: ${value ?? '\0'}`);
+    const [before = '', between = '', after = '', end = ''] =
+      `HTTP/1.1 ${status} ${reason}${lines.join('')}`.split('\0');
+    this.#before = before;
+    this.#between = between;
+    this.#after = after;
+    this.#end = end;
+    this.#flat = headers.flatMap(([name, value]) => [name, value ?? '']);
+    this.#places = headers.flatMap(([, value], index) => (value === VARIES ? [2 * index + 1] : []));
+  }
+
+  /** Without the line break at the end of the last header. The values are not checked. */
+  toText(first: string, second: string, third = ''): string {
+    return this.#before + first + this.#between + second + this.#after + third + this.#end;
+  }
+
+  /** Through Node, which adds the headers of the connection. @throws when Node refuses a value */
+  write(response: ServerResponse, ...values: readonly string[]): void {
+    for (const [index, place] of this.#places.entries()) this.#flat[place] = values[index] ?? '';
+    response.writeHead(this.#status, this.#flat);
+  }
+
+  /** Through Koa. @param body undefined: the answer has none */
+  setOn(ctx: Context, body: string | undefined, ...values: readonly string[]): void {
+    // Setting a null body removes the headers of a body; setting a text adds only those that are missing.
+    if (body === undefined) ctx.body = null;
+    ctx.status = this.#status;
+    let varying = 0;
+    for (const [name, value] of this.#headers) ctx.set(name, value ?? values[varying++] ?? '');
+    if (body !== undefined) ctx.body = body;
+  }
+}

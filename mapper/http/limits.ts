@@ -1,0 +1,21 @@
+/** What a client may cost before it is refused or cut off. Times in milliseconds. */
+export interface ServerLimits {
+  /** For the headers to arrive. */
+  readonly headersTimeoutMs: number;
+  /** For a whole request to arrive, body included. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** A client that reads nothing of its answer is cut off after one to two times this. */
+  readonly stalledMs: number;
+}
+
+export const LIMITS: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  // Longer than the usual idle time-outs of load balancers: they close idle connections, not we.
+  keepAliveTimeoutMs: 65_000,
+  stalledMs: 30_000,
+};
+
+export const MAX_HEADER_BYTES = 16 * 1024;
+export const MAX_BODY_BYTES = 64 * 1024;

@@ -1,0 +1,93 @@
+import { monotonicMs } from '../runtime/clock.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { pollEvery } from '../runtime/polling.ts';
+import type { MapperCaches } from './caches.ts';
+import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
+import { KeySupply } from './keys/key-supply.ts';
+import type { MapperMetrics } from './metrics.ts';
+import { LinkFinder } from './redirect/link-finder.ts';
+import { Shortener } from './shorten/shortener.ts';
+import type { MapperStores } from './stores.ts';
+
+/** What a mapper does, without HTTP: makes links, finds links, counts clicks. */
+export interface Service extends AsyncDisposable {
+  readonly supply: KeySupply;
+  readonly shortener: Shortener;
+  readonly finder: LinkFinder;
+  readonly clicks: OpenClicks;
+  /** Returns the keys and stores the clicks. To be called when no request is in flight any more. */
+  finish(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  readonly config: MapperConfig;
+  readonly stores: MapperStores;
+  readonly caches: MapperCaches;
+  readonly registry: Metrics;
+  readonly metrics: MapperMetrics;
+  readonly log: Log;
+}
+
+/**
+ * Starts what works in the background, too: the return of keys that are not needed, and the storing of
+ * clicks.
+ */
+export function openService(options: ServiceOptions): Service {
+  const { config, stores, caches, registry, metrics, log } = options;
+  const { servers } = stores;
+  const stack = new AsyncDisposableStack();
+  const supply = createSupply(options);
+  stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
+  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  return {
+    supply,
+    shortener: new Shortener({
+      supply,
+      servers,
+      cache: caches.links,
+      announce: caches.announceChange,
+      maxPending: config.queueLimit,
+      now: monotonicMs,
+    }),
+    finder: new LinkFinder({ cache: caches.links, servers, shared: caches.shared, now: monotonicMs }),
+    clicks,
+    finish: async () => {
+      await Promise.all([supply.close(), clicks.close()]);
+    },
+    [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+  };
+}
+
+function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupply {
+  const { pools, servers } = stores;
+  return new KeySupply({
+    pools,
+    reserve: config.reserve,
+    keyLength: config.stores.keys.length,
+    serverFor: (key) => servers.for(key),
+    findBound: async (keys) => servers.findBound(keys),
+    onDropped: (count, reason) => {
+      metrics.dropped.inc({ reason }, count);
+      if (reason === 'duplicate') metrics.duplicates.inc(count);
+    },
+    now: monotonicMs,
+    log,
+  });
+}
+
+/**
+ * Returns keys that were held for half of the quarantine: after all of it they would be recycled.
+ * @returns stops it, and resolves when the last return has ended
+ */
+function returnOldKeys(supply: KeySupply, quarantineMs: number): () => Promise<void> {
+  const stopping = new AbortController();
+  const polling = pollEvery(quarantineMs / 4, stopping.signal, async () =>
+    supply.returnOlderThan(quarantineMs / 2),
+  );
+  return async () => {
+    stopping.abort();
+    await polling;
+  };
+}

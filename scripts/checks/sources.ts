@@ -1,0 +1,60 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path/posix';
+
+/** A TypeScript file and what it imports. */
+export interface SourceFile {
+  /** From the root, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+  /** Files of this repository that it imports, types included, as paths from the root. */
+  readonly imports: readonly string[];
+  /** Packages that it imports; `node:` modules are left out. */
+  readonly packages: readonly string[];
+}
+
+const IGNORED = /^(?:node_modules|\.[^/]+)(?:\/|$)/;
+const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
+
+/**
+ * Reads every TypeScript file below `root`, tests included. The compiler offers no API for imports, so the text is
+ * scanned.
+ */
+export function readSources(root: string): SourceFile[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !IGNORED.test(path))
+    .toSorted()
+    .map((path) => parseSource(path, readFileSync(join(root, path), 'utf8')));
+}
+
+/** What the file `path` with this text imports. Pure. */
+export function parseSource(path: string, text: string): SourceFile {
+  const specifiers = [...withoutComments(text).matchAll(IMPORT)].map((match) => match[1] ?? '');
+  return {
+    path,
+    text,
+    imports: specifiers
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => normalize(join(dirname(path), specifier))),
+    packages: specifiers
+      .filter((specifier) => /^[@a-z]/i.test(specifier) && !specifier.startsWith('node:'))
+      .map((specifier) => /^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier)?.[1] ?? specifier),
+  };
+}
+
+/** The text without block comments and without lines that are only a comment. */
+export function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+}
+
+/** `producer/worker.ts` → `producer`. */
+export function folderOf(path: string): string {
+  return path.split('/', 1)[0] ?? path;
+}
+
+/**
+ * The room of a file inside a top-level folder: its sub-folder, or its own name where it lies directly in the folder.
+ * `mapper/keys/reserve.ts` → `keys`, `mapper/main.ts` → `main`.
+ */
+export function roomOf(path: string): string {
+  return (path.split('/', 2)[1] ?? '').replace(/\.ts$/, '');
+}

@@ -1,0 +1,152 @@
+import { findCircles, graphOf } from '../../scripts/checks/graph.ts';
+import { folderOf, roomOf, withoutComments, type SourceFile } from '../../scripts/checks/sources.ts';
+
+/** A rule of the architecture: the violations that it finds, each with the file that is at fault. Pure. */
+type Rule = (product: readonly SourceFile[]) => string[];
+
+/** Which top-level folders a folder may import from, besides itself. */
+export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  runtime: [],
+  coordinator: ['runtime'],
+  db: ['runtime'],
+  producer: ['coordinator', 'db', 'runtime'],
+  mapper: ['coordinator', 'db', 'runtime'],
+  scripts: ['producer', 'mapper', 'coordinator', 'db', 'runtime'],
+  drills: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
+  bench: ['scripts', 'producer', 'mapper', 'coordinator', 'db', 'runtime'],
+};
+
+/** Which rooms of `scripts/` the programs above it may import. */
+const OF_SCRIPTS = ['cluster', 'servers', 'figures'];
+
+/**
+ * Which rooms of its own folder a room may import. A room that is not listed (the files that wire a folder together)
+ * may import all of them.
+ */
+export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  mapper: {
+    http: [],
+    cache: [],
+    urls: [],
+    processes: [],
+    metrics: [],
+    keys: ['urls'],
+    clicks: ['urls', 'metrics'],
+    redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
+    shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
+  },
+  db: {
+    'store-errors': [],
+    keyspace: [],
+    mysql: ['store-errors'],
+    redis: ['store-errors'],
+    accounts: ['mysql'],
+    migrations: ['mysql'],
+    urls: ['keyspace', 'mysql', 'store-errors'],
+    'keys-db': ['keyspace', 'mysql', 'store-errors'],
+    audit: ['keyspace', 'keys-db', 'redis', 'urls'],
+  },
+};
+
+/** The one file that may import each driver. A bench measures the bare MySQL driver beside it. */
+const DRIVERS: Readonly<Record<string, readonly string[]>> = {
+  'node-zookeeper-client': ['coordinator/transport.ts'],
+  ioredis: ['db/redis/redis.ts'],
+  mysql2: ['db/mysql/mysql.ts', 'bench/load/raw-mysql-main.ts'],
+  knex: ['db/mysql/migrate.ts'],
+};
+
+/** Where texts that outsiders rely on stand: once each. */
+const HOMES: readonly (readonly [what: RegExp, home: string])[] = [
+  [/['"`]\/(shard-locks|producers|mappers|keymill)\b/, 'coordinator/paths.ts'],
+  [/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/, 'db/redis/redis-keys.ts'],
+  [/\bprocess\.env\b/, 'runtime/config/env.ts'],
+];
+
+/** Whether a file runs in a producer or a mapper. The other files are programs that a person runs. */
+function isServed({ path }: SourceFile): boolean {
+  return !['scripts', 'drills', 'bench'].includes(folderOf(path));
+}
+
+/** Imports between folders only point down; producer and mapper never import each other. */
+const foldersPointDown: Rule = (product) =>
+  importsOf(product).flatMap(({ path, file }) => {
+    const [from, to] = [folderOf(path), folderOf(file)];
+    return from === to || FOLDERS[from]?.includes(to) === true ? [] : [`${path} → ${file}`];
+  });
+
+/** Drills and benches use the servers and clusters of `scripts/`, not the commands of an operator. */
+const programsUseServersOnly: Rule = (product) =>
+  importsOf(product)
+    .filter(({ path, file }) => ['drills', 'bench'].includes(folderOf(path)) && folderOf(file) === 'scripts')
+    .filter(({ file }) => !OF_SCRIPTS.includes(roomOf(file)))
+    .map(({ path, file }) => `${path} → ${file}`);
+
+/** Inside a folder, each room imports only the rooms that it may know. */
+const roomsKnowTheirRooms: Rule = (product) =>
+  importsOf(product).flatMap(({ path, file }) => {
+    const folder = folderOf(path);
+    const allowed = ROOMS[folder]?.[roomOf(path)];
+    if (folder !== folderOf(file) || allowed === undefined) return [];
+    return roomOf(path) === roomOf(file) || allowed.includes(roomOf(file)) ? [] : [`${path} → ${file}`];
+  });
+
+/** No two files import each other, on whatever way round; imports of types count. */
+const filesHaveNoCircle: Rule = (product) =>
+  findCircles(graphOf(product)).map((circle) => circle.join(' → '));
+
+/** Nor do two rooms of a folder. */
+const roomsHaveNoCircle: Rule = (product) =>
+  [...Map.groupBy(product, ({ path }) => folderOf(path))]
+    .filter(([folder]) => !['drills', 'bench'].includes(folder))
+    .flatMap(([folder, files]) =>
+      findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
+    );
+
+/** Each driver is imported in one place. */
+const driversHaveOneHome: Rule = (product) =>
+  product.flatMap(({ path, packages }) =>
+    packages
+      .filter((name) => DRIVERS[name]?.includes(path) === false)
+      .map((name) => `${path} imports ${name}`),
+  );
+
+/** Znode paths, Redis key names and the environment are each read or written in one file. */
+const factsHaveOneHome: Rule = (product) =>
+  product
+    .filter(isServed)
+    .flatMap(({ path, text }) =>
+      HOMES.filter(([what, home]) => path !== home && what.test(withoutComments(text))).map(
+        ([what]) => `${path} contains ${what.source}`,
+      ),
+    );
+
+/** No `any`, no suppressed check of types, no default export. */
+const typesHaveNoHoles: Rule = (product) =>
+  product.flatMap(({ path, text }) =>
+    [
+      ...withoutComments(text).matchAll(/: any\b|<any>|@ts-(?:ignore|nocheck|expect-error)|export default/g),
+    ].map(([hole]) => `${path}: ${hole}`),
+  );
+
+/** A file can be read in one sitting. */
+const filesAreShort: Rule = (product) =>
+  product.filter(({ text }) => text.split('\n').length > 320).map(({ path }) => path);
+
+export const RULES = {
+  foldersPointDown,
+  programsUseServersOnly,
+  roomsKnowTheirRooms,
+  filesHaveNoCircle,
+  roomsHaveNoCircle,
+  driversHaveOneHome,
+  factsHaveOneHome,
+  typesHaveNoHoles,
+  filesAreShort,
+} as const satisfies Record<string, Rule>;
+
+function importsOf(product: readonly SourceFile[]): { path: string; file: string }[] {
+  return product.flatMap(({ path, imports }) =>
+    imports.filter((file) => file.endsWith('.ts')).map((file) => ({ path, file })),
+  );
+}
