@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { Option, type Command } from 'commander';
-import { Progress } from '../scripts/cluster/progress.ts';
+import { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import { RunDir } from '../scripts/cluster/run-dir.ts';
 import { UsageError } from '../runtime/terminal/errors.ts';
 import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
@@ -81,7 +81,7 @@ async function play(drills: readonly Drill[], given: Given, terminal: Terminal):
   const onReport = (report: DrillReport): void => {
     if (given.record) recordReport(report);
   };
-  return playAll(drills, options, runDir, new Progress(), stopping.signal, onReport);
+  return playAll(drills, options, runDir, new ProgressLog(), stopping.signal, onReport);
 }
 
 function listDrills(terminal: Terminal, json: boolean): void {

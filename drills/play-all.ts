@@ -1,5 +1,5 @@
 import { messageOf } from '../runtime/errors.ts';
-import type { Progress } from '../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../scripts/cluster/run-dir.ts';
 import type { Drill, DrillReport } from './drill.ts';
 import { hasFaketime } from './faults/machine.ts';
@@ -14,7 +14,7 @@ export async function playAll(
   drills: readonly Drill[],
   options: DrillOptions,
   runDir: RunDir,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
   onReport: (report: DrillReport) => void,
 ): Promise<DrillReport[]> {
@@ -36,7 +36,7 @@ async function playOne(
   drill: Drill,
   options: DrillOptions,
   venue: Venue,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<DrillReport> {
   const missing = whatIsMissing(drill);

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../runtime/errors.ts';
 import { createRandom } from '../runtime/random.ts';
-import type { Progress } from '../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import type { DrillCluster } from './stage/cluster.ts';
 import { countClaims } from './check/claims.ts';
 import { judge } from './check/verdict.ts';
@@ -37,7 +37,7 @@ export async function runDrill(
   drill: Drill,
   options: DrillOptions,
   cluster: DrillCluster,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<DrillReport> {
   const trouble = await untilQuiet(() => cluster.file, QUIET_TIMEOUT_MS);

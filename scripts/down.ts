@@ -2,7 +2,7 @@ import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
 import { takeLock } from './cluster/lock.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
 import { stopCluster } from './cluster/stop.ts';
@@ -25,7 +25,7 @@ function parseOptions(argv: readonly string[]): { wipe: boolean } {
 }
 
 /** An `up` that is still starting things would go on doing so: it is asked to give up, and undoes what it began. */
-function interruptUp(runDir: RunDir, progress: Progress): void {
+function interruptUp(runDir: RunDir, progress: ProgressLog): void {
   const up = State.find(runDir)?.up;
   const isInterrupted = up !== undefined && signalProcess(up, 'SIGTERM');
   progress.line(
@@ -36,7 +36,7 @@ function interruptUp(runDir: RunDir, progress: Progress): void {
 async function main(): Promise<void> {
   const { wipe } = parseOptions(process.argv.slice(2));
   const runDir = new RunDir();
-  const progress = new Progress();
+  const progress = new ProgressLog();
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
     if (findContainerMark(runDir) !== undefined) {

@@ -2,7 +2,7 @@ import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { globSync } from 'node:fs';
 import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
 import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
@@ -79,7 +79,7 @@ async function testContainers(args: readonly string[]): Promise<number> {
   const tally = await runContainerSuite({
     isClean: args.includes('--clean'),
     isWherePossible: args.includes('--where-possible'),
-    progress: new Progress(),
+    progress: new ProgressLog(),
     runMocha: async (files, env) => runMocha(files, env, terminated),
     signal,
   });

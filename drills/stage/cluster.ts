@@ -6,7 +6,7 @@ import { describeCluster } from '../../scripts/cluster/describe.ts';
 import { addressesOf, TOKEN_VARIABLE, type Addresses } from '../../scripts/cluster/environment.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
 import { startMembers } from '../../scripts/cluster/members.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { startServers, type Launch } from '../../scripts/cluster/servers.ts';
 import { isFaultable, memberAddresses, startWire } from '../../scripts/cluster/wire.ts';
@@ -45,20 +45,20 @@ export interface Differently {
 export class DrillCluster {
   readonly runDir: RunDir;
   readonly session: LastingSession;
-  readonly #progress: Progress;
+  readonly #progress: ProgressLog;
   readonly #held: ReservedPort[] = [];
   /** Whose end is the drill's doing. */
   readonly #ended = new Set<string>();
   readonly #diedAlone: string[] = [];
 
   /** @throws UsageError when no cluster is described in `runDir`, or it does not run */
-  static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
+  static async open(runDir: RunDir, progress: ProgressLog): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster is described in ${runDir.path}`);
     const { connect } = readClusterFile(runDir.clusterFile).zookeeper;
     return new DrillCluster(runDir, await LastingSession.open(connect), progress);
   }
 
-  private constructor(runDir: RunDir, session: LastingSession, progress: Progress) {
+  private constructor(runDir: RunDir, session: LastingSession, progress: ProgressLog) {
     this.runDir = runDir;
     this.session = session;
     this.#progress = progress;

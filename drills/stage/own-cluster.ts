@@ -1,7 +1,7 @@
 import { bringUp } from '../../scripts/cluster/bring-up.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
 import { parseUpOptions } from '../../scripts/cluster/options.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import { stopCluster } from '../../scripts/cluster/stop.ts';
@@ -10,7 +10,7 @@ import { stopCluster } from '../../scripts/cluster/stop.ts';
 export async function startOwnCluster(
   runDir: RunDir,
   isFaultable: boolean,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<void> {
   await endOwnCluster(runDir, progress);
@@ -24,7 +24,7 @@ export async function startOwnCluster(
 }
 
 /** Takes it down with all its data. */
-export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise<void> {
+export async function endOwnCluster(runDir: RunDir, progress: ProgressLog): Promise<void> {
   const state = State.find(runDir);
   if (state === undefined) return;
   const lock = await takeLock(runDir, () => waiting(progress));
@@ -36,6 +36,6 @@ export async function endOwnCluster(runDir: RunDir, progress: Progress): Promise
   }
 }
 
-function waiting(progress: Progress): void {
+function waiting(progress: ProgressLog): void {
   progress.line('waiting for another up or down to finish …');
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { takeLock, type RunLock } from '../../scripts/cluster/lock.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import type { Drill } from '../drill.ts';
 import { DrillCluster } from './cluster.ts';
@@ -20,13 +20,13 @@ interface Open {
 export class Venue implements AsyncDisposable {
   readonly #running: RunDir;
   readonly #own = new RunDir(join(REPOSITORY, '.run-drill'));
-  readonly #progress: Progress;
+  readonly #progress: ProgressLog;
   readonly #signal: AbortSignal;
   /** Held as long as `.run-drill/` is ours: another command would take our cluster down. */
   #ownership: RunLock | undefined;
   #open: Open | undefined;
 
-  constructor(running: RunDir, progress: Progress, signal: AbortSignal) {
+  constructor(running: RunDir, progress: ProgressLog, signal: AbortSignal) {
     this.#running = running;
     this.#progress = progress;
     this.#signal = signal;

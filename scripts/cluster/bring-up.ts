@@ -6,7 +6,7 @@ import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import type { UpOptions } from './options.ts';
 import { scaleMembers } from './members.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
 import type { RunDir } from './run-dir.ts';
 import { migrateAll } from './schema.ts';
@@ -29,7 +29,7 @@ export async function bringUp(
   options: UpOptions,
   runDir: RunDir,
   state: State,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<ClusterFile | undefined> {
   const shape = resolveShape(options, existingOf(state));
@@ -119,7 +119,7 @@ function portOf(state: State, id: string): number {
   return port;
 }
 
-async function stopStarted(state: State, ids: readonly string[], progress: Progress): Promise<void> {
+async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
   if (ids.length > 0) progress.line('stopping what was started …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
   for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {

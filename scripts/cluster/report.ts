@@ -1,12 +1,12 @@
 import type { ClusterFile } from './cluster-file.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 
 /** Prints what runs where and what to try next, on stdout. */
 export function printSummary(
   file: ClusterFile,
   runDir: RunDir,
-  progress: Progress,
+  progress: ProgressLog,
   isDetached: boolean,
 ): void {
   const [first] = file.mappers;

@@ -9,7 +9,7 @@ import {
   type ZooKeeperPorts,
 } from '../servers/zookeeper.ts';
 import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
@@ -18,7 +18,7 @@ import type { Kind, State } from './state.ts';
 export interface Launch {
   readonly runDir: RunDir;
   readonly state: State;
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   /** Aborted when the start is given up. */
   readonly signal: AbortSignal;
   /** Called for every process as soon as it exists. */

@@ -7,7 +7,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
-import { startProgress } from '../../runtime/terminal/progress.ts';
+import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
 import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount, formatDuration, formatFigure } from '../../runtime/terminal/units.ts';
 
@@ -87,7 +87,7 @@ async function generateOne(
   } catch (error) {
     throw new UnreachableError(messageOf(error), error);
   }
-  const progress = startProgress(terminal, keysDb.name, count, 'keys');
+  const progress = startProgressBar(terminal, keysDb.name, count, 'keys');
   const startedMs = monotonicMs();
   let added = 0;
   try {

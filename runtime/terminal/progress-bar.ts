@@ -4,7 +4,7 @@ import { note, type Terminal } from './terminal.ts';
 import { formatCount, formatDuration, formatFigure } from './units.ts';
 
 /** How far something countable has come: a bar where somebody looks, a line now and then where not. */
-export interface Progress {
+export interface ProgressBar {
   update(done: number): void;
   /** Ends the bar; what was done stays on the screen. */
   stop(): void;
@@ -13,13 +13,13 @@ export interface Progress {
 /** A log or a pipe gets a line this often. */
 const LINE_EVERY_MS = 5_000;
 
-export function startProgress(terminal: Terminal, what: string, total: number, unit: string): Progress {
+export function startProgressBar(terminal: Terminal, what: string, total: number, unit: string): ProgressBar {
   return terminal.isInteractive
     ? startBar(terminal, what, total, unit)
     : startLines(terminal, what, total, unit);
 }
 
-function startBar(terminal: Terminal, what: string, total: number, unit: string): Progress {
+function startBar(terminal: Terminal, what: string, total: number, unit: string): ProgressBar {
   const startedMs = monotonicMs();
   const bar = new SingleBar(
     {
@@ -46,7 +46,7 @@ function startBar(terminal: Terminal, what: string, total: number, unit: string)
   return { update: (done) => bar.update(done, describe(done)), stop: () => bar.stop() };
 }
 
-function startLines(terminal: Terminal, what: string, total: number, unit: string): Progress {
+function startLines(terminal: Terminal, what: string, total: number, unit: string): ProgressBar {
   const startedMs = monotonicMs();
   let saidMs = startedMs;
   let done = 0;
