@@ -80,7 +80,7 @@ async function runAll(terminal: Terminal, benches: readonly Bench[], options: Op
   try {
     return await runBenches(benches, {
       say: (text) => note(terminal, text),
-      progress: (what, total, unit) => startProgressBar(terminal, what, total, unit),
+      progress: (what, total, unit) => startProgressBar(terminal, { what, total, unit }),
       quick: options.quick === true,
       pin: options.pin === true,
       signal: interrupt.signal,

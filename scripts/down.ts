@@ -11,9 +11,13 @@ import { signalProcess } from './servers/identity.ts';
 
 function parseOptions(argv: readonly string[]): { wipe: boolean } {
   const command = new Command('./scripts/down')
-    .description('Stops all that ./scripts/up started, and nothing else. Data is kept for the next up.')
-    .option('--wipe', 'also delete the data, logs and secrets', false)
-    .helpOption('-h, --help', 'show this')
+    .description(
+      'Stops everything that ./scripts/up started, and nothing else. The data is kept for the next ./scripts/up.',
+    )
+    .option('--wipe', 'also delete the data, the logs and the secrets', false)
+    .helpOption('-h, --help', 'show this help')
+    // Without this, commander adds "(default: false)" to the flag.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`) })
     .exitOverride((error) => {

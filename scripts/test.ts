@@ -47,7 +47,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
-  const { output, exitCode, seconds } = await runTool(script, args, false);
+  const { output, exitCode, seconds } = await runTool(script, args);
   const isRight = exitCode === 0;
   const detail = isRight ? '' : `\n${output.trimEnd()}\n    again, or mended: ${mend}`;
   process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
@@ -61,7 +61,11 @@ async function runMocha(
 ): Promise<Tally> {
   if (files.length === 0) return NOTHING;
   const colour = process.stdout.isTTY ? ['--color'] : [];
-  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true, env, signal);
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], {
+    isShown: true,
+    env,
+    signal,
+  });
   return tallyOfMocha(output, exitCode);
 }
 

@@ -29,8 +29,8 @@ async function main(): Promise<void> {
   const state = State.open(runDir);
   state.up = identityOf(process.pid);
   try {
-    const cluster = await bringUp(options, runDir, state, progress, foreground.signal);
-    if (cluster !== undefined) printSummary(cluster, runDir, progress, options.detach);
+    const file = await bringUp(options, { runDir, state, progress, signal: foreground.signal });
+    if (file !== undefined) printSummary({ file, runDir, progress, isDetached: options.detach });
   } finally {
     state.up = undefined;
     lock.release();

@@ -172,7 +172,7 @@ export class DrillCluster {
       for (const id of gone) if (state.findRunning(id) !== undefined) this.#ended.delete(id);
       const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
       const workers = new Map(this.file.producers.map(({ id, workerPid }) => [id, workerPid]));
-      writeClusterFile(this.runDir, describeCluster(shape, counts, addresses, state, workers));
+      writeClusterFile(this.runDir, describeCluster({ shape, counts, addresses, state, workers }));
     } finally {
       for (const name of Object.keys(environment)) restore(name, before[name]);
       lock.release();

@@ -17,7 +17,7 @@ export async function startOwnCluster(
   const lock = await takeLock(runDir, () => waiting(progress), signal);
   try {
     const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
-    await bringUp(options, runDir, State.open(runDir), progress, signal);
+    await bringUp(options, { runDir, state: State.open(runDir), progress, signal });
   } finally {
     lock.release();
   }

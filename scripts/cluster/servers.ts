@@ -51,7 +51,7 @@ export async function allSettledOrThrow(starts: readonly Promise<void>[]): Promi
 
 async function startRedisOf(id: string, usualPort: number, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
-  await startUnlessRunning(id, 'redis', launch, async (common) =>
+  await startUnlessRunning({ id, kind: 'redis' }, launch, async (common) =>
     startRedis({
       ...common,
       id,
@@ -64,7 +64,7 @@ async function startRedisOf(id: string, usualPort: number, launch: Launch): Prom
 
 async function startMysqlOf(id: string, usualPort: number, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
-  await startUnlessRunning(id, 'mysql', launch, async (common) =>
+  await startUnlessRunning({ id, kind: 'mysql' }, launch, async (common) =>
     startMariaDb({
       ...common,
       id,
@@ -86,8 +86,7 @@ interface Common {
 }
 
 async function startUnlessRunning(
-  id: string,
-  kind: Kind,
+  { id, kind }: { id: string; kind: Kind },
   launch: Launch,
   start: (common: Common) => Promise<RunningServer>,
 ): Promise<void> {

@@ -4,7 +4,7 @@ import { identityOf, isRunning, stopProcess, type ProcessIdentity } from '../ser
 import { TOKEN_VARIABLE } from './environment.ts';
 import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
-import { KINDS, type Kind, type State } from './state.ts';
+import { KINDS, type Kind, type RecordedProcess, type State } from './state.ts';
 
 /** How long each kind may take to end in good order before it is killed. */
 export const GRACE_MS: Record<Kind, number> = {
@@ -44,20 +44,16 @@ async function stopKind(state: State, kind: Kind, progress: ProgressLog): Promis
   const running = all.filter(isRunning);
   if (running.length > 0)
     progress.line(`stopping ${NAMES[kind]} (${running.map(({ id }) => id).join(', ')}) …`);
-  await Promise.all(
-    all.map(async ({ id, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
-  );
+  await Promise.all(all.map(async (entry) => stopRecorded(entry, state, progress)));
 }
 
 /** Stops one process and takes it off the record. */
 export async function stopRecorded(
+  { id, kind, pid, startTime }: RecordedProcess,
   state: State,
-  id: string,
-  kind: Kind,
-  identity: ProcessIdentity,
   progress: ProgressLog,
 ): Promise<void> {
-  const how = await stopProcess(identity, GRACE_MS[kind]);
+  const how = await stopProcess({ pid, startTime }, GRACE_MS[kind]);
   if (how === 'killed') progress.line(`${id} did not end within ${GRACE_MS[kind] / 1000} s and was killed`);
   state.forgetProcess(id);
 }
