@@ -3,7 +3,7 @@ import { Help, Option, type Command } from 'commander';
 import { UsageError } from '../runtime/terminal/errors.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
-import { Progress } from '../scripts/cluster/progress.ts';
+import { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import { RunDir } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
 import { recordReport, writeFigures } from './figures.ts';
@@ -85,7 +85,15 @@ async function runChosen(
   const stop = (): void => stopping.abort(new UsageError('interrupted; all faults are healed'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   const runDir = new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? '');
-  const options = { rounds, seed, rate, seconds, faults, progress: new Progress(), signal: stopping.signal };
+  const options = {
+    rounds,
+    seed,
+    rate,
+    seconds,
+    faults,
+    progress: new ProgressLog(),
+    signal: stopping.signal,
+  };
   return runDrills(drills, runDir, options, (report) => {
     if (record) recordReport(report);
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../runtime/errors.ts';
 import { createRandom } from '../runtime/random.ts';
 import { UsageError } from '../runtime/terminal/errors.ts';
-import type { Progress } from '../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import { countClaims } from './check/claims.ts';
 import { judge } from './check/verdict.ts';
 import type { DrillCluster } from './cluster/drill-cluster.ts';
@@ -28,7 +28,7 @@ export interface DrillOptions {
   /** How long chaos lasts, and how many faults it injects. */
   readonly seconds: number;
   readonly faults: number;
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   /** Its abort interrupts the drill, which heals all faults. */
   readonly signal: AbortSignal;
 }

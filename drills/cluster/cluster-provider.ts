@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { takeLock, type RunLock } from '../../scripts/cluster/lock.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { DrillCluster } from './drill-cluster.ts';
 import { endPrivateCluster, startPrivateCluster } from './private-cluster.ts';
@@ -19,13 +19,13 @@ interface OpenCluster {
 export class ClusterProvider implements AsyncDisposable {
   readonly #running: RunDir;
   readonly #private = new RunDir(join(REPOSITORY, '.run-drill'));
-  readonly #progress: Progress;
+  readonly #progress: ProgressLog;
   readonly #signal: AbortSignal;
   /** Held while `.run-drill/` is ours. Without it another drill command would take our cluster down. */
   #ownership: RunLock | undefined;
   #open: OpenCluster | undefined;
 
-  constructor(running: RunDir, progress: Progress, signal: AbortSignal) {
+  constructor(running: RunDir, progress: ProgressLog, signal: AbortSignal) {
     this.#running = running;
     this.#progress = progress;
     this.#signal = signal;

@@ -4,7 +4,7 @@ import { producerPath } from '../../coordinator/paths.ts';
 import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { TOKEN_VARIABLE } from '../../scripts/cluster/environment.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import {
@@ -36,18 +36,18 @@ const DEATH_TIMEOUT_MS = 30_000;
 export class DrillCluster {
   readonly runDir: RunDir;
   readonly session: ReopeningSession;
-  readonly #progress: Progress;
+  readonly #progress: ProgressLog;
   readonly #heldPorts = new HeldPorts();
   readonly #deaths = new Deaths();
 
   /** @throws UsageError when no cluster runs in `runDir` */
-  static async open(runDir: RunDir, progress: Progress): Promise<DrillCluster> {
+  static async open(runDir: RunDir, progress: ProgressLog): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster runs in ${runDir.path}`);
     const { connect } = readClusterFile(runDir.clusterFile).zookeeper;
     return new DrillCluster(runDir, await ReopeningSession.open(connect), progress);
   }
 
-  private constructor(runDir: RunDir, session: ReopeningSession, progress: Progress) {
+  private constructor(runDir: RunDir, session: ReopeningSession, progress: ProgressLog) {
     this.runDir = runDir;
     this.session = session;
     this.#progress = progress;

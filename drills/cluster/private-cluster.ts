@@ -1,7 +1,7 @@
 import { bringUp } from '../../scripts/cluster/bring-up.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
 import { parseUpOptions } from '../../scripts/cluster/options.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import { stopCluster } from '../../scripts/cluster/stop.ts';
@@ -10,21 +10,21 @@ import { stopCluster } from '../../scripts/cluster/stop.ts';
 export async function startPrivateCluster(
   runDir: RunDir,
   isFaultable: boolean,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<void> {
   await endPrivateCluster(runDir, progress);
   const lock = await takeLock(runDir, () => waiting(progress), signal);
   try {
     const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
-    await bringUp(options, runDir, State.open(runDir), progress, signal);
+    await bringUp(options, { runDir, state: State.open(runDir), progress, signal });
   } finally {
     lock.release();
   }
 }
 
 /** Takes the cluster down and deletes its data. */
-export async function endPrivateCluster(runDir: RunDir, progress: Progress): Promise<void> {
+export async function endPrivateCluster(runDir: RunDir, progress: ProgressLog): Promise<void> {
   const state = State.find(runDir);
   if (state === undefined) return;
   const lock = await takeLock(runDir, () => waiting(progress));
@@ -36,6 +36,6 @@ export async function endPrivateCluster(runDir: RunDir, progress: Progress): Pro
   }
 }
 
-function waiting(progress: Progress): void {
+function waiting(progress: ProgressLog): void {
   progress.line('waiting until another up or down ends …');
 }

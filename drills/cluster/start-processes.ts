@@ -2,7 +2,7 @@ import { readClusterFile, writeClusterFile } from '../../scripts/cluster/cluster
 import { describeCluster } from '../../scripts/cluster/describe.ts';
 import { addressesOf, type Addresses } from '../../scripts/cluster/environment.ts';
 import { startMembers } from '../../scripts/cluster/members.ts';
-import type { Progress } from '../../scripts/cluster/progress.ts';
+import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { startServers, type Launch } from '../../scripts/cluster/servers.ts';
 import type { Shape } from '../../scripts/cluster/shape.ts';
@@ -22,7 +22,7 @@ interface Startable {
   readonly state: State;
   readonly shape: Shape;
   readonly counts: Counts;
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
 }
 
 /** Starts every process of a cluster that does not run, and writes its `cluster.json` again. */
@@ -47,7 +47,7 @@ export async function startProcesses(
   const workers = new Map(
     readClusterFile(runDir.clusterFile).producers.map(({ id, workerPid }) => [id, workerPid]),
   );
-  writeClusterFile(runDir, describeCluster(shape, counts, addresses, state, workers));
+  writeClusterFile(runDir, describeCluster({ shape, counts, addresses, state, workers }));
 }
 
 /** Started processes inherit our environment: sets these variables while `work` runs. */

@@ -6,14 +6,16 @@ import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
 import { describeWire } from './wire.ts';
 
-/** Everything that runs, by the record and by what the producers said of their workers. */
-export function describeCluster(
-  shape: Shape,
-  counts: Counts,
-  addresses: Addresses,
-  state: State,
-  workers: WorkerPids,
-): ClusterFile {
+interface Running {
+  readonly shape: Shape;
+  readonly counts: Counts;
+  readonly addresses: Addresses;
+  readonly state: State;
+  readonly workers: WorkerPids;
+}
+
+/** The content of `cluster.json`: process ids and ports from the record, workers as their producers published them. */
+export function describeCluster({ shape, counts, addresses, state, workers }: Running): ClusterFile {
   const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;
   const port = (id: string): number => state.port(id) ?? 0;
   const wire = describeWire(shape, state);

@@ -9,7 +9,7 @@ import { numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { parseMetrics, tryGet, type Sample } from './http.ts';
 import { portName } from './members.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { Launch } from './servers.ts';
 import type { Counts } from './state.ts';
 
@@ -60,7 +60,7 @@ export interface Places {
 }
 
 interface Waiting {
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   readonly signal: AbortSignal;
   /** What to do when it takes too long. */
   readonly hint: string;

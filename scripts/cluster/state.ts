@@ -43,6 +43,12 @@ const StateFile = z.object({
 });
 type StateFile = z.infer<typeof StateFile>;
 
+/** A process on record, whether or not it still runs. */
+export interface RecordedProcess extends ProcessIdentity {
+  readonly id: string;
+  readonly kind: Kind;
+}
+
 export interface Counts {
   readonly producers: number;
   readonly mappers: number;
@@ -164,7 +170,7 @@ export class State {
   }
 
   /** Everything on record, running or not. */
-  processes(): { id: string; kind: Kind; pid: number; startTime: string }[] {
+  processes(): RecordedProcess[] {
     return Object.entries(this.#data.processes).map(([id, entry]) => ({ id, ...entry }));
   }
 

@@ -8,7 +8,7 @@ import { writeClusterFile, type ContainerClusterFile } from '../cluster/cluster-
 import { ClusterError } from '../cluster/errors.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { UpOptions } from '../cluster/options.ts';
-import type { Progress } from '../cluster/progress.ts';
+import type { ProgressLog } from '../cluster/progress-log.ts';
 import { untilNothingIsMissing } from '../cluster/readiness.ts';
 import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
 import { firstPort } from '../cluster/environment.ts';
@@ -45,7 +45,7 @@ export function findContainerMark(runDir: RunDir): { host: string } | undefined 
 export async function upContainers(
   options: UpOptions,
   runDir: RunDir,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<ContainerCluster> {
   refuseOtherShape(options);
@@ -100,7 +100,7 @@ export async function upContainers(
 }
 
 /** Stops the containers of this run folder's cluster; the engine too, if it was started for it and nobody else uses it. */
-export async function downContainers(runDir: RunDir, wipe: boolean, progress: Progress): Promise<void> {
+export async function downContainers(runDir: RunDir, wipe: boolean, progress: ProgressLog): Promise<void> {
   rmSync(runDir.clusterFile, { force: true });
   const mark = findContainerMark(runDir);
   const found = await openEngine((what) => progress.line(what));

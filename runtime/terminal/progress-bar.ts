@@ -3,23 +3,28 @@ import { monotonicMs } from '../clock.ts';
 import { note, type Terminal } from './terminal.ts';
 import { formatCount, formatDuration, formatFigure } from './units.ts';
 
-/** How far something countable has come: a bar where somebody looks, a line now and then where not. */
-export interface Progress {
+/** Shows the progress of countable work: as a moving bar on a terminal, as lines in a log or a pipe. */
+export interface ProgressBar {
   update(done: number): void;
-  /** Ends the bar; what was done stays on the screen. */
+  /** Ends the bar and leaves its last state on the screen. */
   stop(): void;
 }
 
-/** A log or a pipe gets a line this often. */
-const LINE_EVERY_MS = 5_000;
-
-export function startProgress(terminal: Terminal, what: string, total: number, unit: string): Progress {
-  return terminal.isInteractive
-    ? startBar(terminal, what, total, unit)
-    : startLines(terminal, what, total, unit);
+interface CountableWork {
+  readonly what: string;
+  readonly total: number;
+  /** Plural, such as `keys`. */
+  readonly unit: string;
 }
 
-function startBar(terminal: Terminal, what: string, total: number, unit: string): Progress {
+/** How often a log or a pipe gets a line. */
+const LINE_EVERY_MS = 5_000;
+
+export function startProgressBar(terminal: Terminal, work: CountableWork): ProgressBar {
+  return terminal.isInteractive ? startBar(terminal, work) : startLines(terminal, work);
+}
+
+function startBar(terminal: Terminal, { what, total, unit }: CountableWork): ProgressBar {
   const startedMs = monotonicMs();
   const bar = new SingleBar(
     {
@@ -46,20 +51,20 @@ function startBar(terminal: Terminal, what: string, total: number, unit: string)
   return { update: (done) => bar.update(done, describe(done)), stop: () => bar.stop() };
 }
 
-function startLines(terminal: Terminal, what: string, total: number, unit: string): Progress {
+function startLines(terminal: Terminal, { what, total, unit }: CountableWork): ProgressBar {
   const startedMs = monotonicMs();
-  let saidMs = startedMs;
+  let writtenMs = startedMs;
   let done = 0;
-  const say = (): void => {
-    saidMs = monotonicMs();
-    const rate = (done / Math.max(1, saidMs - startedMs)) * 1_000;
+  const writeLine = (): void => {
+    writtenMs = monotonicMs();
+    const rate = (done / Math.max(1, writtenMs - startedMs)) * 1_000;
     note(terminal, `${what}: ${formatCount(done)} of ${formatCount(total)} ${unit}, ${formatFigure(rate)}/s`);
   };
   return {
     update: (now) => {
       done = now;
-      if (monotonicMs() - saidMs >= LINE_EVERY_MS) say();
+      if (monotonicMs() - writtenMs >= LINE_EVERY_MS) writeLine();
     },
-    stop: say,
+    stop: writeLine,
   };
 }

@@ -1,5 +1,5 @@
 /** Tells a person what happens, one line at a time with the seconds since the start, on stderr. */
-export class Progress {
+export class ProgressLog {
   readonly #began = performance.now();
 
   /** `[  3.2 s] what` */
