@@ -29,7 +29,7 @@ RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
  && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
  && mv node_modules /root-fs/keymill/
 
-FROM scratch
+FROM scratch AS programs
 COPY --from=build /root-fs /
 COPY package.json LICENSE /keymill/
 COPY runtime /keymill/runtime
@@ -42,6 +42,15 @@ WORKDIR /keymill
 # There is no writable HOME: the root file system is meant to be read-only.
 ENV NODE_ENV=production SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     KEYMILL_HTTP_HOST=0.0.0.0 KEYMILL_HTTP_PORT=8080 KEYMILL_ADMIN_HOST=0.0.0.0 KEYMILL_ADMIN_PORT=9101
+
+# Compiled modules: with them a process never loads Node's type stripper, which saves it 25 to 40 MB.
+FROM programs AS compile-cache
+LABEL keymill.image=build
+RUN ["/bin/node", "scripts/containers/warm-cache.mjs", "/keymill/compile-cache", "10001"]
+
+FROM programs
+COPY --from=compile-cache /keymill/compile-cache /keymill/compile-cache
+ENV NODE_COMPILE_CACHE=/keymill/compile-cache
 USER 10001:10001
 EXPOSE 8080 9101
 # Node is process 1. It waits for all its children (the worker of a producer, the processes of a mapper), so

@@ -6,7 +6,7 @@ import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record
 import type { Bench, BenchRow } from './row.ts';
 import { runBenches } from './run-benches.ts';
 import { RefusedError, UsageError } from '../runtime/terminal/errors.ts';
-import { startProgress } from '../runtime/terminal/progress.ts';
+import { startProgressBar } from '../runtime/terminal/progress-bar.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { note, printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
 import { formatFigure } from '../runtime/terminal/units.ts';
@@ -80,7 +80,7 @@ async function runAll(terminal: Terminal, benches: readonly Bench[], options: Op
   try {
     return await runBenches(benches, {
       say: (text) => note(terminal, text),
-      progress: (what, total, unit) => startProgress(terminal, what, total, unit),
+      progress: (what, total, unit) => startProgressBar(terminal, { what, total, unit }),
       quick: options.quick === true,
       pin: options.pin === true,
       signal: interrupt.signal,

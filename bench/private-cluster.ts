@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
 import { monotonicMs } from '../runtime/clock.ts';
 import { KeymillError, messageOf } from '../runtime/errors.ts';
 import { pause } from '../runtime/retry.ts';
+import { readClusterFile, type ClusterFile } from '../scripts/cluster/cluster-file.ts';
 import { REPOSITORY, RunDir } from '../scripts/cluster/run-dir.ts';
 import { makeBenchDir, takeDown } from './bench-dir.ts';
 import { bareEnvironment } from './environment.ts';
@@ -18,18 +18,6 @@ const UP_TIMEOUT_MS = 240_000;
 const NEEDED_GIB = 6;
 const SCRIPTS = join(REPOSITORY, 'scripts');
 
-const ClusterFile = z.object({
-  mappers: z.array(z.object({ url: z.string(), pid: z.number() })).min(1),
-  producers: z.array(z.object({ supervisorPid: z.number() })),
-  zookeeper: z.object({ connect: z.string(), servers: z.array(z.object({ pid: z.number() })) }),
-  redis: z.array(z.object({ name: z.string(), url: z.string(), pid: z.number() })),
-  mysql: z.array(z.object({ name: z.string(), pid: z.number() })),
-  keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
-  urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
-  usersDb: z.object({ url: z.string() }),
-});
-export type PrivateClusterFile = z.infer<typeof ClusterFile>;
-
 /** How long the cluster may take to come to rest between two stretches. */
 const SETTLE_TIMEOUT_MS = 6_000;
 const LOOK_MS = 150;
@@ -39,10 +27,10 @@ const REST_SHARE = 0.15;
 /** A cluster as `up` makes it, in a folder of its own: benches write links, and those belong to nobody. */
 export class PrivateCluster implements AsyncDisposable {
   readonly dir: string;
-  readonly file: PrivateClusterFile;
+  readonly file: ClusterFile;
   readonly links: LinkStock;
 
-  private constructor(dir: string, file: PrivateClusterFile, keySecret: string) {
+  private constructor(dir: string, file: ClusterFile, keySecret: string) {
     this.dir = dir;
     this.file = file;
     this.links = new LinkStock({ dir, urlsDbs: file.urlsDbs, keySecret });
@@ -56,7 +44,7 @@ export class PrivateCluster implements AsyncDisposable {
       const args = ['--detach', '--producers', '1', '--mappers', '1', '--zookeepers', '1', '--keys-dbs', '2'];
       await promisify(execFile)(join(SCRIPTS, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
       const runDir = new RunDir(dir);
-      const file = ClusterFile.parse(JSON.parse(await readFile(runDir.clusterFile, 'utf8')));
+      const file = readClusterFile(runDir.clusterFile);
       return new PrivateCluster(dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
     } catch (error) {
       await wipe(dir);

@@ -1,16 +1,18 @@
-import type { Drill } from './drill.ts';
 import { chaos } from './faults/chaos.ts';
+import { clockStep } from './faults/clock.ts';
+import { diskFull } from './faults/disk.ts';
 import { killBetween } from './faults/kill-between.ts';
-import { clockStep, diskFull, oom } from './faults/machine.ts';
+import { oom } from './faults/memory.ts';
 import { MYSQL_DRILLS } from './faults/mysql.ts';
+import { NETWORK_DRILLS } from './faults/network.ts';
 import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
 import { slotMap } from './faults/slot-map.ts';
-import { WIRE_DRILLS } from './faults/wire.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
+import type { Drill } from './run/drill.ts';
 
-/** Every drill there is, in the order in which `--all` runs them. */
+/** Every drill, in the order in which `--all` runs them. */
 export const DRILLS: readonly Drill[] = [
   ...PROCESS_DRILLS,
   killBetween,
@@ -19,7 +21,7 @@ export const DRILLS: readonly Drill[] = [
   slotMap,
   keysDbRestored,
   ...ZOOKEEPER_DRILLS,
-  ...WIRE_DRILLS,
+  ...NETWORK_DRILLS,
   oom,
   clockStep,
   diskFull,

@@ -1,17 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { Option, type Command } from 'commander';
-import { Progress } from '../scripts/cluster/progress.ts';
-import { RunDir } from '../scripts/cluster/run-dir.ts';
+import { Help, Option, type Command } from 'commander';
 import { UsageError } from '../runtime/terminal/errors.ts';
-import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
+import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
+import { ProgressLog } from '../scripts/cluster/progress-log.ts';
+import { RunDir } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
-import type { Drill, DrillReport } from './drill.ts';
 import { recordReport, writeFigures } from './figures.ts';
-import { playAll } from './play-all.ts';
-import { describeReport } from './report.ts';
+import { describeReport, type DrillReport } from './report.ts';
+import type { Drill } from './run/drill.ts';
+import { runDrills } from './run-drills.ts';
 
-interface Given {
+interface CommandOptions {
   readonly list?: true;
   readonly all?: true;
   readonly figures?: true;
@@ -24,84 +24,98 @@ interface Given {
   readonly json?: true;
 }
 
+/** Width of the descriptions in `--list`: with the names before them, a line has 100 columns. */
+const DESCRIPTION_COLUMNS = 72;
+
 export function addDrillCommand(program: Command, terminal: Terminal): void {
   program
     .command('drill')
     .summary('break something on purpose, under load, and check that nothing was lost')
     .description(
-      'Injects one kind of fault into a cluster under a constant load of shortens and redirects, heals it, waits until all is quiet, ' +
-        'and checks every acknowledged link and what the stores accepted. Without a running cluster it starts one of its own in ' +
-        '.run-drill/ and takes it down again, and so for faults of the network when the running one was not started with --faultable. ' +
-        'Exit code 0: passed.',
+      'A drill injects one kind of fault into a cluster under a constant load of shortens and redirects. ' +
+        'It heals the fault, waits until the cluster is quiet, and checks every acknowledged link and ' +
+        'everything that the stores accepted.\n\n' +
+        'Drills use the running cluster. If there is none, or if a drill needs faults of the network and the ' +
+        'cluster was not started with --faultable, keymill starts a private cluster in .run-drill/ and takes ' +
+        'it down afterwards. Exit code 0: every drill passed.',
     )
-    .argument('[names...]', 'which drills; keymill drill --list shows them')
-    .option('--list', 'show the drills there are')
-    .option('--all', 'all of them, one after another')
+    .argument('[names...]', 'the drills to run; --list describes them')
+    .option('--list', 'describe every drill')
+    .option('--all', 'run every drill, one after another')
     .option(
       '--record',
       'after each drill, replace its last report in docs/figures/drills.json and write docs/drills.md again',
     )
     .option('--figures', 'write docs/drills.md again from the catalogue and docs/figures/drills.json')
     .addOption(
-      whole('--rounds', 'how often each part of a drill is repeated; every drill has its own number', 1),
+      wholeNumber('--rounds', 'repeat each part of a drill n times (default: depends on the drill)', 1),
     )
-    .addOption(whole('--seed', 'chooses victims and times; a report names the one it used', 0))
-    .addOption(whole('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
-    .addOption(whole('--seconds', 'how long chaos goes on', 1).default(180))
-    .addOption(whole('--faults', 'how many faults chaos injects', 1).default(20))
-    .option('--json', 'one JSON document on stdout: the report, or a list of them if there are several')
-    .action(async (names: string[], given: Given) => {
-      if (given.list) return listDrills(terminal, given.json === true);
-      if (given.figures) return writeFigures();
-      const drills = chosen(names, given.all === true);
-      const reports = await play(drills, given, terminal);
-      if (given.json) printJson(terminal, given.all || reports.length > 1 ? reports : reports[0]);
+    .addOption(wholeNumber('--seed', 'choose the same victims and times as the report with this seed', 0))
+    .addOption(wholeNumber('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
+    .addOption(wholeNumber('--seconds', 'how long chaos lasts', 1).default(180))
+    .addOption(wholeNumber('--faults', 'how many faults chaos injects', 1).default(20))
+    .option('--json', 'print one JSON document: the report, or a list of several reports')
+    .action(async (names: string[], options: CommandOptions) => {
+      if (options.list) return listDrills(terminal, options.json === true);
+      if (options.figures) return writeFigures();
+      const drills = chooseDrills(names, options.all === true);
+      const reports = await runChosen(drills, options, terminal);
+      if (options.json) printJson(terminal, options.all || reports.length > 1 ? reports : reports[0]);
       else printLines(terminal, reports.flatMap(describeReport));
       if (reports.some(({ passed }) => !passed)) terminal.exitCode = 1;
     });
 }
 
-function chosen(names: readonly string[], all: boolean): readonly Drill[] {
+function chooseDrills(names: readonly string[], all: boolean): readonly Drill[] {
   if (all) return DRILLS;
   const known = DRILLS.map(({ name }) => name);
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new UsageError(`there is no drill "${unknown}"; there are: ${known.join(' ')}`);
-  if (names.length === 0) throw new UsageError(`which drill? ${known.join(' ')}`);
+    throw new UsageError(`there is no drill "${unknown}"; the drills are: ${known.join(' ')}`);
+  if (names.length === 0) throw new UsageError(`name at least one drill: ${known.join(' ')}`);
   return DRILLS.filter(({ name }) => names.includes(name));
 }
 
-async function play(drills: readonly Drill[], given: Given, terminal: Terminal): Promise<DrillReport[]> {
+async function runChosen(
+  drills: readonly Drill[],
+  { rounds, seed = randomInt(2 ** 31), rate, seconds, faults, record }: CommandOptions,
+  terminal: Terminal,
+): Promise<DrillReport[]> {
   const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new UsageError('interrupted; what was broken is healed'));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
-  const { rounds, seed = randomInt(2 ** 31), rate, seconds, faults } = given;
+  const stop = (): void => stopping.abort(new UsageError('interrupted; all faults are healed'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   const runDir = new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? '');
-  const options = { rounds, seed, rate, seconds, faults };
-  const onReport = (report: DrillReport): void => {
-    if (given.record) recordReport(report);
+  const options = {
+    rounds,
+    seed,
+    rate,
+    seconds,
+    faults,
+    progress: new ProgressLog(),
+    signal: stopping.signal,
   };
-  return playAll(drills, options, runDir, new Progress(), stopping.signal, onReport);
+  return runDrills(drills, runDir, options, (report) => {
+    if (record) recordReport(report);
+  });
 }
 
 function listDrills(terminal: Terminal, json: boolean): void {
   const list = DRILLS.map(({ name, does, needs }) => ({ name, does, needs }));
-  if (json) printJson(terminal, list);
-  else
-    printLines(
-      terminal,
-      formatTable(
-        [{ title: 'NAME' }, { title: 'NEEDS' }, { title: 'DOES' }],
-        list.map(({ name, does, needs }) => [name, needs.join(', ') || '-', does]),
-      ),
-    );
+  if (json) return printJson(terminal, list);
+  const help = new Help();
+  const rows = list.flatMap(({ name, does, needs }) => {
+    const [first = '', ...more] = help.boxWrap(does, DESCRIPTION_COLUMNS).split('\n');
+    return [[name, needs.join(', ') || '-', first], ...more.map((line) => ['', '', line])];
+  });
+  const columns = [{ title: 'NAME' }, { title: 'NEEDS' }, { title: 'WHAT HAPPENS' }];
+  printLines(terminal, formatTable(columns, rows));
 }
 
-function whole(name: string, description: string, min: number): Option {
+function wholeNumber(name: string, description: string, min: number): Option {
   return new Option(`${name} <n>`, description).argParser((value) => {
     const number = Number(value);
     if (!/^\d{1,10}$/.test(value) || number < min)
-      throw new UsageError(`${name} ${value}: expected a whole number from ${min}`);
+      throw new UsageError(`${name} ${value}: expected a whole number of at least ${min}`);
     return number;
   });
 }

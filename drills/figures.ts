@@ -2,8 +2,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { REPOSITORY } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
-import type { DrillReport } from './drill.ts';
 import { drillSections } from './page.ts';
+import type { DrillReport } from './report.ts';
 
 /** The last report of each drill, and the page that shows them. */
 

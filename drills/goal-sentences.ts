@@ -1,4 +1,4 @@
-import type { Goals } from './goals.ts';
+import type { Goals } from './check/goals.ts';
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
 const ms = (time: number): string => `${time.toLocaleString('en-US')} ms`;

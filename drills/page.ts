@@ -1,6 +1,8 @@
-import type { Distribution, Drill, DrillReport } from './drill.ts';
+import { goalsOf } from './check/goals.ts';
+import { USUAL_LIMITS } from './cluster/limits.ts';
 import { goalSentences } from './goal-sentences.ts';
-import { goalsOf, USUAL_LIMITS } from './goals.ts';
+import type { Distribution, DrillReport } from './report.ts';
+import type { Drill } from './run/drill.ts';
 
 /** The generated part of docs/drills.md: one section per drill, with its fault, its goals and its last recorded run. */
 export function drillSections(drills: readonly Drill[], reports: readonly DrillReport[]): string {

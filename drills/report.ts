@@ -1,27 +1,159 @@
-import type { DrillReport } from './drill.ts';
+export interface Distribution {
+  readonly p50: number;
+  readonly max: number;
+  readonly all: readonly number[];
+}
 
-/** A report for people: the verdict, the figures, and what was wrong. */
+/** The figures of one part of a drill. */
+export interface PartReport {
+  readonly name: string;
+  readonly rounds: number;
+  readonly unownedMs: Distribution;
+  readonly deadMs: Distribution;
+}
+
+/** What one drill showed; `keymill drill --json` prints it. */
+export interface DrillReport {
+  readonly name: string;
+  readonly seed: number;
+  readonly rounds: number;
+  /** Shortens a second. */
+  readonly rate: number;
+  readonly sent: number;
+  readonly acked: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly redirects: number;
+  readonly redirectsFailed: number;
+  readonly lost: number;
+  readonly duplicates: number;
+  readonly wrongTarget: number;
+  /** Reigns that ended because a store refused their epoch, from the logs of the producers. */
+  readonly fenced: number;
+  /** Null when every audit failed. */
+  readonly leaked: number | null;
+  /** Times in which no producer held a shard. */
+  readonly unownedMs: Distribution;
+  /** Times from a fault to the next holder's lock. */
+  readonly deadMs: Distribution;
+  /** Empty when the drill has no parts. */
+  readonly parts: readonly PartReport[];
+  /** The worst round: the keys that a killed mapper took with it, and how many it may have held. */
+  readonly stranded: { readonly keys: number; readonly bound: number } | null;
+  /** The longest time from a fault until the next holder delivers. */
+  readonly takeoverMs: number;
+  /** The longest time between two acknowledgements. */
+  readonly unavailableMs: number;
+  /**
+   * From healing to the last shorten that was not acknowledged. Null when the drill must not cause refusals.
+   */
+  readonly backMs: number | null;
+  /** The goal for `unownedMs.max`, and for `deadMs.max` when the whole host is lost. */
+  readonly boundMs: number | null;
+  /** What clients saw during the faults. */
+  readonly during: {
+    readonly ackedShare: number;
+    readonly redirectShare: number;
+    /** Shortens answered with 503. */
+    readonly refused: number;
+    readonly refusedP99Ms: number;
+    /** The share acknowledged in the first 15 s minus that in the last 15 s. Null in shorter faults. */
+    readonly decay: number | null;
+  };
+  readonly violations: readonly string[];
+  readonly timeline: readonly { readonly ms: number; readonly event: string }[];
+  readonly historyFile: string;
+  readonly passed: boolean;
+}
+
+/** The report of a drill that could not run: a failure with its reason. */
+export function notRunReport(
+  { name, seed, rounds, rate }: Pick<DrillReport, 'name' | 'seed' | 'rounds' | 'rate'>,
+  reason: string,
+): DrillReport {
+  const none: Distribution = { p50: 0, max: 0, all: [] };
+  return {
+    name,
+    seed,
+    rounds,
+    rate,
+    sent: 0,
+    acked: 0,
+    failed: 0,
+    refused: 0,
+    unknown: 0,
+    redirects: 0,
+    redirectsFailed: 0,
+    lost: 0,
+    duplicates: 0,
+    wrongTarget: 0,
+    fenced: 0,
+    leaked: null,
+    unownedMs: none,
+    deadMs: none,
+    parts: [],
+    stranded: null,
+    takeoverMs: 0,
+    unavailableMs: 0,
+    backMs: null,
+    boundMs: null,
+    during: { ackedShare: 0, redirectShare: 0, refused: 0, refusedP99Ms: 0, decay: null },
+    violations: [`not run: ${reason}`],
+    timeline: [],
+    historyFile: '',
+    passed: false,
+  };
+}
+
+/** A report for a terminal of 100 columns: the verdict, the figures, and every violation. */
 export function describeReport(report: DrillReport): string[] {
-  const { name, passed, seed, rounds, rate, unownedMs, deadMs, during, stranded } = report;
+  const { name, passed, seed, rounds, rate, failed, refused, unknown, during, stranded } = report;
   const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
+  const rows: [label: string, text: string][] = [
+    [
+      'shortens',
+      `${report.sent} sent, ${report.acked} acknowledged, ${failed} failed, ${refused} refused, ${unknown} unknown`,
+    ],
+    ['redirects', `${report.redirects} sent, ${report.redirectsFailed} failed`],
+    [
+      'in faults',
+      `${percent(during.ackedShare)} of shortens acknowledged, ${percent(during.redirectShare)} of redirects right`,
+    ],
+    [
+      'keys',
+      `${report.lost} lost, ${report.duplicates} duplicates, ${report.wrongTarget} wrong targets, ` +
+        `${report.leaked ?? 'unknown'} leaked`,
+    ],
+    ['unowned', describeTimes(report.unownedMs)],
+    ...report.parts.map(
+      (part) => ['', `${part.name}: ${describeTimes(part.unownedMs)}`] satisfies [string, string],
+    ),
+  ];
+  if (report.deadMs.all.length > 0)
+    rows.push(
+      ['next lock', `at most ${report.deadMs.max} ms after the fault`],
+      ['takeover', `at most ${report.takeoverMs} ms until the next holder delivered`],
+    );
+  rows.push(
+    ['fenced', `${report.fenced} reigns`],
+    ['ack gap', `at most ${report.unavailableMs} ms between two acknowledgements`],
+  );
+  if (stranded !== null)
+    rows.push([
+      'stranded',
+      `${stranded.keys} keys with a killed mapper, which may have held ${stranded.bound}`,
+    ]);
+  for (const violation of report.violations) rows.push(['VIOLATION', violation]);
+  rows.push(['history', report.historyFile]);
   return [
     `${name}: ${passed ? 'passed' : 'FAILED'}  (${rounds} rounds, seed ${seed}, ${rate} shortens/s)`,
-    `  shortens   ${report.sent} sent, ${report.acked} acknowledged, ${report.failed} failed, ${report.refused} refused, ${report.unknown} unknown`,
-    `  redirects  ${report.redirects}, ${report.redirectsFailed} without success`,
-    `  during     ${percent(during.ackedShare)} of shortens acknowledged, ${percent(during.redirectShare)} of redirects right`,
-    `  keys       ${report.lost} lost, ${report.duplicates} duplicates, ${report.wrongTarget} wrong targets, ${report.leaked ?? 'unknown'} leaked`,
-    `  shards     unowned ${unownedMs.p50} ms in the median, ${unownedMs.max} ms at most (${unownedMs.all.length} times)` +
-      (deadMs.all.length === 0 ? '' : `; fault to next holder ${deadMs.max} ms at most`),
-    ...report.parts.map(
-      (part) =>
-        `    ${part.name}: unowned ${part.unownedMs.p50} ms in the median, ${part.unownedMs.max} ms at most (${part.unownedMs.all.length} times)`,
-    ),
-    `  takeover   ${report.takeoverMs} ms at most; ${report.fenced} reigns fenced; longest pause between acknowledgements ${report.unavailableMs} ms`,
-    ...(stranded === null
-      ? []
-      : [`  stranded   ${stranded.keys} keys with a killed mapper, which may have held ${stranded.bound}`]),
-    ...report.violations.map((violation) => `  VIOLATION  ${violation}`),
-    `  history    ${report.historyFile}`,
+    ...rows.map(([label, text]) => `  ${label.padEnd(9)}  ${text}`),
     '',
   ];
+}
+
+function describeTimes({ p50, max, all }: Distribution): string {
+  if (all.length === 0) return 'never';
+  return `${all.length} times, median ${p50} ms, at most ${max} ms`;
 }

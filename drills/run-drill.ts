@@ -1,182 +1,158 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../runtime/errors.ts';
-import type { Progress } from '../scripts/cluster/progress.ts';
-import type { DrillCluster } from './stage/cluster.ts';
+import { createRandom } from '../runtime/random.ts';
+import { UsageError } from '../runtime/terminal/errors.ts';
+import type { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import { countClaims } from './check/claims.ts';
 import { judge } from './check/verdict.ts';
-import { distributionOf } from './check/windows.ts';
-import type { Drill, DrillReport } from './drill.ts';
-import { USUAL_LIMITS, type Limits } from './goals.ts';
-import { countFencedFromNow } from './watch/fenced.ts';
-import { History } from './load/history.ts';
+import type { DrillCluster } from './cluster/drill-cluster.ts';
+import { readLimits } from './cluster/limits.ts';
+import { QUIESCE_TIMEOUT_MS, untilQuiesced } from './cluster/quiesce.ts';
+import { History } from './history/history.ts';
+import { Measurements } from './history/measurements.ts';
 import { Load } from './load/load.ts';
-import { seededRandom } from './random.ts';
-import { UsageError } from '../runtime/terminal/errors.ts';
-import { QUIET_TIMEOUT_MS, untilQuiet } from './stage/quiet.ts';
-import { Stage } from './stage/stage.ts';
+import type { DrillReport } from './report.ts';
+import type { Drill } from './run/drill.ts';
+import { DrillRun } from './run/drill-run.ts';
+import { countFencedFromNow } from './watch/fenced.ts';
 import { LockWatch } from './watch/locks.ts';
 import { ReignWatch } from './watch/reigns.ts';
 
 export interface DrillOptions {
+  /** Undefined: each drill has its own number. */
   readonly rounds: number | undefined;
   readonly seed: number;
+  /** Shortens a second. */
   readonly rate: number;
+  /** How long chaos lasts, and how many faults it injects. */
   readonly seconds: number;
   readonly faults: number;
+  readonly progress: ProgressLog;
+  /** Its abort interrupts the drill, which heals all faults. */
+  readonly signal: AbortSignal;
 }
 
 /** The load runs this long before the first fault and after the last. */
 const CALM_MS = 1_000;
 
 /**
- * One drill from load to verdict: starts the load and the observers, plays the rounds, heals, waits until the cluster is quiet, and
- * checks the history and the stores.
+ * Runs one drill: starts the load and the observers, runs the rounds, heals, waits until the cluster
+ * quiesces, and checks the history and the stores.
+ * @throws UsageError when the cluster has problems before the drill; the reason of `signal` when it is
+ *   aborted
  */
 export async function runDrill(
   drill: Drill,
-  options: DrillOptions,
   cluster: DrillCluster,
-  progress: Progress,
-  signal: AbortSignal,
+  options: DrillOptions,
 ): Promise<DrillReport> {
-  const trouble = await untilQuiet(() => cluster.file, QUIET_TIMEOUT_MS);
-  if (trouble.length > 0)
-    throw new UsageError(`the cluster is not at rest before the drill: ${trouble.join('; ')}`);
+  const problems = await untilQuiesced(() => cluster.file, QUIESCE_TIMEOUT_MS);
+  if (problems.length > 0)
+    throw new UsageError(`the cluster has problems before the drill: ${problems.join('; ')}`);
+  const { seed, rate, progress } = options;
+  const rounds = options.rounds ?? drill.rounds;
   const runId = `${drill.name}-${Date.now().toString(36)}`;
-  const folder = join(cluster.runDir.path, 'drills');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const history = new History(join(folder, `${runId}.jsonl`));
-  const random = seededRandom(options.seed);
-  const { redis, keysDbs } = cluster.file;
+  const history = createHistory(cluster, runId);
+  const measurements = new Measurements(history, (event) => progress.line(`${drill.name}: ${event}`));
   const countFenced = countFencedFromNow(cluster);
-  const claimedBefore = new Map(
-    await Promise.all(keysDbs.map(async (keysDb) => [keysDb.name, await countClaims(keysDb)] as const)),
-  );
-  const reigns = new ReignWatch(redis, keysDbs, history);
-  const locks = new LockWatch(
-    cluster.session,
-    cluster.shards,
-    () => history.nowMs,
-    (shard, holder) => {
-      const event = holder === undefined ? `${shard} is free` : `${shard} is ${holder.owner ?? 'somebody'}'s`;
-      history.append({ op: 'event', at: history.nowMs, event });
-    },
-  );
+  const claimedBefore = await countAllClaims(cluster);
+  const reigns = new ReignWatch(cluster.file.redis, cluster.file.keysDbs, history);
+  const locks = watchLocks(cluster, history);
   await using load = new Load({
     runId,
-    rate: options.rate,
+    rate,
     mappers: () => cluster.file.mappers,
     history,
-    random: seededRandom(options.seed + 1),
+    random: createRandom(seed + 1),
   });
-  const stage = new Stage({
-    cluster,
-    history,
-    load,
-    locks,
-    random,
-    seconds: options.seconds,
-    faults: options.faults,
-    signal,
-    limits: LIMITS,
-    onEvent: ({ event }) => progress.line(`${drill.name}: ${event}`),
-  });
-  const rounds = options.rounds ?? drill.rounds;
+  const limits = readLimits(process.env);
+  const random = createRandom(seed);
+  const run = new DrillRun({ ...options, cluster, limits, load, locks, measurements, random });
   try {
-    await play(drill, stage, rounds);
+    await runRounds(drill, run, rounds);
     await load.stop();
   } finally {
-    await stage.undoAll();
+    await run.undoAll();
     await load.stop();
     locks[Symbol.dispose]();
     await reigns.stop();
     await history.close();
   }
-  const verdict = await judge(drill, stage, { runId, rounds, claimedBefore });
-  return {
+  const verdict = await judge({
     name: drill.name,
-    seed: options.seed,
+    runId,
     rounds,
-    rate: options.rate,
-    ...verdict,
-    fenced: countFenced(),
-    timeline: stage.timeline,
-    historyFile: history.path,
-  };
+    cluster,
+    limits,
+    measurements,
+    historyPath: history.path,
+    gaps: locks.gapsSince(0),
+    balancer: load.balancer,
+    claimedBefore,
+  });
+  const { timeline } = measurements;
+  const { path: historyFile } = history;
+  return { name: drill.name, seed, rounds, rate, ...verdict, fenced: countFenced(), timeline, historyFile };
 }
 
-async function play(drill: Drill, stage: Stage, rounds: number): Promise<void> {
-  stage.event('the load runs');
-  await stage.pause(CALM_MS);
+function createHistory({ runDir }: DrillCluster, runId: string): History {
+  const folder = join(runDir.path, 'drills');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return new History(join(folder, `${runId}.jsonl`));
+}
+
+async function countAllClaims({ file }: DrillCluster): Promise<Map<string, number>> {
+  return new Map(
+    await Promise.all(file.keysDbs.map(async (keysDb) => [keysDb.name, await countClaims(keysDb)] as const)),
+  );
+}
+
+/** Watches every lock, and writes each change of a holder into the history. */
+function watchLocks(cluster: DrillCluster, history: History): LockWatch {
+  return new LockWatch(
+    cluster.session,
+    cluster.shards,
+    () => history.nowMs,
+    (shard, holder) => {
+      const owner = holder?.owner ?? 'an unknown producer';
+      const event = holder === undefined ? `${shard} is free` : `${owner} holds ${shard}`;
+      history.append({ op: 'event', at: history.nowMs, event });
+    },
+  );
+}
+
+/** Ends early at the first violation. */
+async function runRounds(drill: Drill, run: DrillRun, rounds: number): Promise<void> {
+  const { measurements, cluster } = run;
+  run.event('the load runs');
+  await run.pause(CALM_MS);
   for (const part of drill.parts ?? ['']) {
-    if (part !== '') stage.beginPart(part);
-    for (let round = 1; round <= rounds && stage.violations.length === 0; round++) {
-      await playRound(drill, stage, round, part);
-      await stage.undoAll();
-      await stage.quiet();
-      for (const id of stage.cluster.takeDiedAlone()) stage.violation(`${id} ended by itself`);
+    if (part !== '') measurements.beginPart(part);
+    for (let round = 1; round <= rounds && measurements.violations.length === 0; round++) {
+      await runRound(drill, run, round, part);
+      await run.undoAll();
+      await run.untilQuiesced();
+      for (const id of cluster.takeUnexpectedDeaths())
+        run.violation(`${id} ended although no fault ended it`);
     }
   }
-  await stage.pause(CALM_MS);
-  stage.event('quiet again; checking');
+  await run.pause(CALM_MS);
+  run.event('the rounds are over; checking');
 }
 
-/** A round that breaks off is a violation like any other: the cluster is healed and checked all the same. */
-async function playRound(drill: Drill, stage: Stage, round: number, part: string): Promise<void> {
-  const { signal } = stage.options;
+/** A round that fails is a violation like any other: the cluster is healed and checked all the same. */
+async function runRound(drill: Drill, run: DrillRun, round: number, part: string): Promise<void> {
+  const { signal } = run;
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const interrupt = (): void => reject(signal.reason);
   signal.addEventListener('abort', interrupt, { once: true });
   try {
-    await Promise.race([drill.round(stage, part), interrupted]);
+    await Promise.race([drill.round(run, part), interrupted]);
   } catch (error) {
     signal.throwIfAborted();
-    stage.violation(`round ${round} broke off: ${messageOf(error)}`);
+    run.violation(`round ${round} failed: ${messageOf(error)}`);
   } finally {
     signal.removeEventListener('abort', interrupt);
   }
-}
-
-/** As `up` sets them. */
-const LIMITS: Limits = {
-  sessionTimeoutMs: Number(process.env['KEYMILL_SESSION_TIMEOUT_MS'] ?? USUAL_LIMITS.sessionTimeoutMs),
-  tickMs: USUAL_LIMITS.tickMs,
-  reserve: Number(process.env['KEYMILL_RESERVE'] ?? USUAL_LIMITS.reserve),
-};
-
-/** The report of a drill that could not be played: a failure, with its reason. */
-export function unplayedReport({ name, rounds }: Drill, options: DrillOptions, reason: string): DrillReport {
-  const none = distributionOf([]);
-  return {
-    name,
-    seed: options.seed,
-    rounds: options.rounds ?? rounds,
-    rate: options.rate,
-    sent: 0,
-    acked: 0,
-    failed: 0,
-    refused: 0,
-    unknown: 0,
-    redirects: 0,
-    redirectsFailed: 0,
-    lost: 0,
-    duplicates: 0,
-    wrongTarget: 0,
-    fenced: 0,
-    leaked: null,
-    unownedMs: none,
-    deadMs: none,
-    parts: [],
-    stranded: null,
-    takeoverMs: 0,
-    unavailableMs: 0,
-    backMs: null,
-    boundMs: null,
-    during: { ackedShare: 0, redirectShare: 0, refused: 0, refusedP99Ms: 0, decay: null },
-    violations: [`not played: ${reason}`],
-    timeline: [],
-    historyFile: '',
-    passed: false,
-  };
 }

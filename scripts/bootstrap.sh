@@ -180,6 +180,16 @@ allow_service_starts() {
   trap - INT TERM HUP
 }
 
+# Lets Node keep compiled code in .run/compile-cache, for this command and every process below it. A process that finds all its modules
+# there never loads the type stripper. The folder is private, because its content is executed. Where it cannot be made (a read-only
+# checkout, another user's), everything works as well without it.
+keep_compiled_code() {
+  [ -z "${NODE_COMPILE_CACHE:-}" ] || return 0
+  cache="$KEYMILL_ROOT/.run/compile-cache"
+  { mkdir -p "$cache" && chmod 700 "$cache"; } 2>/dev/null || return 0
+  export NODE_COMPILE_CACHE="$cache"
+}
+
 # launch FILE ARGS: runs a script of this folder; file descriptors that the caller happens to have open go no further.
 launch() {
   script=$1
@@ -188,6 +198,7 @@ launch() {
   case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' "/proc/$$/status" 2>/dev/null) in
     [13579bdf]) export KEYMILL_NOHUP=1 ;;
   esac
+  keep_compiled_code
   exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   exec "$KEYMILL_NODE" "$KEYMILL_ROOT/scripts/$script" "$@"
 }

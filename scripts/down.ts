@@ -2,7 +2,7 @@ import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
 import { takeLock } from './cluster/lock.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
 import { stopCluster } from './cluster/stop.ts';
@@ -11,9 +11,13 @@ import { signalProcess } from './servers/identity.ts';
 
 function parseOptions(argv: readonly string[]): { wipe: boolean } {
   const command = new Command('./scripts/down')
-    .description('Stops all that ./scripts/up started, and nothing else. Data is kept for the next up.')
-    .option('--wipe', 'also delete the data, logs and secrets', false)
-    .helpOption('-h, --help', 'show this')
+    .description(
+      'Stops everything that ./scripts/up started, and nothing else. The data is kept for the next ./scripts/up.',
+    )
+    .option('--wipe', 'also delete the data, the logs and the secrets', false)
+    .helpOption('-h, --help', 'show this help')
+    // Without this, commander adds "(default: false)" to the flag.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`) })
     .exitOverride((error) => {
@@ -25,7 +29,7 @@ function parseOptions(argv: readonly string[]): { wipe: boolean } {
 }
 
 /** An `up` that is still starting things would go on doing so: it is asked to give up, and undoes what it began. */
-function interruptUp(runDir: RunDir, progress: Progress): void {
+function interruptUp(runDir: RunDir, progress: ProgressLog): void {
   const up = State.find(runDir)?.up;
   const isInterrupted = up !== undefined && signalProcess(up, 'SIGTERM');
   progress.line(
@@ -36,7 +40,7 @@ function interruptUp(runDir: RunDir, progress: Progress): void {
 async function main(): Promise<void> {
   const { wipe } = parseOptions(process.argv.slice(2));
   const runDir = new RunDir();
-  const progress = new Progress();
+  const progress = new ProgressLog();
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
     if (findContainerMark(runDir) !== undefined) {

@@ -1,11 +1,11 @@
 import { messageOf } from '../runtime/errors.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { openEngine } from './containers/engine.ts';
 import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { ensureImages } from './containers/stand-ins.ts';
 
 /** Makes what is missing of the public images, on the engine that answers or on our own. */
-const progress = new Progress();
+const progress = new ProgressLog();
 const signal = abortedByStopSignals();
 const report = (what: string): void => progress.line(what);
 try {

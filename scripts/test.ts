@@ -2,7 +2,7 @@ import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { globSync } from 'node:fs';
 import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
 import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
@@ -47,7 +47,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
-  const { output, exitCode, seconds } = await runTool(script, args, false);
+  const { output, exitCode, seconds } = await runTool(script, args);
   const isRight = exitCode === 0;
   const detail = isRight ? '' : `\n${output.trimEnd()}\n    again, or mended: ${mend}`;
   process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
@@ -61,7 +61,11 @@ async function runMocha(
 ): Promise<Tally> {
   if (files.length === 0) return NOTHING;
   const colour = process.stdout.isTTY ? ['--color'] : [];
-  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], true, env, signal);
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', [...colour, ...files], {
+    isShown: true,
+    env,
+    signal,
+  });
   return tallyOfMocha(output, exitCode);
 }
 
@@ -79,7 +83,7 @@ async function testContainers(args: readonly string[]): Promise<number> {
   const tally = await runContainerSuite({
     isClean: args.includes('--clean'),
     isWherePossible: args.includes('--where-possible'),
-    progress: new Progress(),
+    progress: new ProgressLog(),
     runMocha: async (files, env) => runMocha(files, env, terminated),
     signal,
   });

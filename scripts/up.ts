@@ -6,7 +6,7 @@ import { UsageError } from '../runtime/terminal/errors.ts';
 import { Foreground } from './cluster/foreground.ts';
 import { takeLock } from './cluster/lock.ts';
 import { parseUpOptions, type UpOptions } from './cluster/options.ts';
-import { Progress } from './cluster/progress.ts';
+import { ProgressLog } from './cluster/progress-log.ts';
 import { printSummary } from './cluster/report.ts';
 import { RunDir } from './cluster/run-dir.ts';
 import { State } from './cluster/state.ts';
@@ -17,7 +17,7 @@ import { identityOf } from './servers/identity.ts';
 async function main(): Promise<void> {
   const options = parseUpOptions(process.argv.slice(2));
   const runDir = new RunDir();
-  const progress = new Progress();
+  const progress = new ProgressLog();
   refuseOtherKind(options, runDir);
   if (options.containers) return upInContainers(options, runDir, progress);
   const foreground = new Foreground(runDir, progress);
@@ -29,8 +29,8 @@ async function main(): Promise<void> {
   const state = State.open(runDir);
   state.up = identityOf(process.pid);
   try {
-    const cluster = await bringUp(options, runDir, state, progress, foreground.signal);
-    if (cluster !== undefined) printSummary(cluster, runDir, progress, options.detach);
+    const file = await bringUp(options, { runDir, state, progress, signal: foreground.signal });
+    if (file !== undefined) printSummary({ file, runDir, progress, isDetached: options.detach });
   } finally {
     state.up = undefined;
     lock.release();

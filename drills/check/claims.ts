@@ -14,7 +14,7 @@ interface BatchRow {
 
 const TIMEOUT_MS = 30_000;
 
-/** Reads a keys-db's whole log of claims, in the order in which they were accepted. */
+/** Reads the whole log of claims of a keys-db, in the order in which it accepted them. */
 export async function readClaims({ name, url }: { name: string; url: string }): Promise<ClaimRecord[]> {
   await using database = openMysql(url, { name, connections: 1 });
   const rows = await database.query<BatchRow>(
@@ -27,7 +27,7 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
     kind: row.kind,
     firstId: row.first_id,
     lastId: row.last_id,
-    // Written by db/keys-db/keys-db alone, in this shape.
+    // Only db/keys-db writes these columns, in this shape.
     ids: row.ids === null ? null : (JSON.parse(row.ids) as number[]),
     epoch: row.epoch,
     claimedTo: row.claimed_to,
@@ -35,7 +35,7 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
   }));
 }
 
-/** How many batches have been claimed so far. */
+/** The id of the last batch that was claimed. */
 export async function countClaims({ name, url }: { name: string; url: string }): Promise<number> {
   await using database = openMysql(url, { name, connections: 1 });
   const [row] = await database.query<{ last: number | null }>('SELECT MAX(id) AS last FROM batches');

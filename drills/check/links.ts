@@ -1,26 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { judgeRedirect } from '../load/load.ts';
 import type { Balancer } from '../load/balancer.ts';
-import { readHistory } from '../load/history.ts';
+import { readHistory } from '../history/history.ts';
 import { targetOf } from '../load/links.ts';
 
 export interface LinkVerdict {
-  /** Links acknowledged that some mapper does not redirect. */
+  /** Acknowledged links that some mapper does not redirect. */
   readonly lost: number;
-  /** Links that some mapper leads elsewhere. */
+  /** Links that some mapper redirects to another target. */
   readonly wrongTarget: number;
   readonly checked: number;
   readonly violations: readonly string[];
 }
 
-const AT_ONCE = 32;
+const MAX_IN_FLIGHT = 32;
 const TIMEOUT_MS = 5_000;
-/** A mapper that is still busy with what piled up says 503: it is asked again, for a while. Only a 404 or 410 is final. */
-const PATIENCE_MS = 20_000;
+/** A mapper with a backlog answers 503 and is asked again for this long. Only a 404 or 410 is final. */
+const RETRY_FOR_MS = 20_000;
 const PAUSE_MS = 250;
 const MAX_SENTENCES = 20;
 
-/** Follows every link that the history says was acknowledged, through every mapper. For a cluster that has been healed. */
+/** Follows every acknowledged link of the history through every mapper. The cluster must be healed. */
 export async function checkLinks(
   historyPath: string,
   runId: string,
@@ -36,7 +36,7 @@ export async function checkLinks(
   const follow = async (key: string, n: number, mapper: string): Promise<void> => {
     checked += 1;
     const target = targetOf(runId, n);
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + RETRY_FOR_MS;
     for (;;) {
       const result = await balancer.sendTo(mapper, { path: `/${key}`, timeoutMs: TIMEOUT_MS });
       const outcome = judgeRedirect(result, target);
@@ -44,26 +44,26 @@ export async function checkLinks(
       if (outcome === 'wrong') {
         wrongTarget += 1;
         const location = result.kind === 'answer' ? result.headers.location : '';
-        return report(`after healing ${mapper} leads ${key} (link ${n}) to ${location}`);
+        return report(`after healing, ${mapper} redirects ${key} (link ${n}) to ${location}`);
       }
       if (outcome === 'lost' || performance.now() > deadline) {
         lost.add(key);
         const answer = result.kind === 'answer' ? result.status : result.kind;
-        return report(`after healing ${mapper} does not redirect ${key} (link ${n}): ${answer}`);
+        return report(`after healing, ${mapper} does not redirect ${key} (link ${n}): ${answer}`);
       }
       await delay(PAUSE_MS);
     }
   };
-  const atWork = new Set<Promise<void>>();
+  const inFlight = new Set<Promise<void>>();
   for await (const entry of readHistory(historyPath)) {
     if (entry.op !== 'shorten' || entry.outcome !== 'acked' || entry.key === undefined) continue;
     for (const { id } of balancer.backends) {
       const work = follow(entry.key, entry.n, id);
-      atWork.add(work);
-      void work.finally(() => atWork.delete(work));
-      if (atWork.size >= AT_ONCE) await Promise.race(atWork);
+      inFlight.add(work);
+      void work.finally(() => inFlight.delete(work));
+      if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
     }
   }
-  await Promise.all(atWork);
+  await Promise.all(inFlight);
   return { lost: lost.size, wrongTarget, checked, violations };
 }

@@ -1,5 +1,5 @@
-import type { DrillReport } from '../drill.ts';
-import type { Goals } from '../goals.ts';
+import type { DrillReport } from '../report.ts';
+import type { Goals } from './goals.ts';
 import type { SlotsTally } from './slots.ts';
 import type { FaultTally } from './windows.ts';
 
@@ -18,7 +18,7 @@ type Figures = Pick<
   | 'during'
 >;
 
-/** The goals that these figures miss, each as a sentence with both numbers. */
+/** One sentence with both numbers for each goal that the figures miss. */
 export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, slots: SlotsTally): string[] {
   const missed: string[] = [];
   const atMost = (what: string, value: number, bound: number | undefined, unit = ''): void => {
@@ -30,8 +30,8 @@ export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, s
       missed.push(`${what}: ${(value * 100).toFixed(2)} %, at least ${bound * 100} % needed`);
   };
   const { failed, refused, unknown, during, stranded } = figures;
-  atMost('shortens without success', failed + refused + unknown, goals.failedShortens);
-  atMost('redirects without success', figures.redirectsFailed, goals.failedRedirects);
+  atMost('shortens that failed', failed + refused + unknown, goals.failedShortens);
+  atMost('redirects that failed', figures.redirectsFailed, goals.failedRedirects);
   const wholes = figures.parts.length > 0 ? figures.parts : [{ ...figures, name: '' }];
   for (const { name, unownedMs, deadMs } of wholes) {
     const where = name === '' ? '' : ` (${name})`;
@@ -42,22 +42,22 @@ export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, s
   atMost('longest time without an acknowledgement', figures.unavailableMs, goals.unavailableMs, ' ms');
   atMost('time until shortens were acknowledged again', figures.backMs ?? 0, goals.backWithinMs, ' ms');
   atLeast('shortens acknowledged during the fault', during.ackedShare, goals.ackedShare);
-  atLeast('redirects during the fault', during.redirectShare, goals.redirectShare);
-  atMost('share of shortens lost from beginning to end of the fault', during.decay ?? 0, goals.decay);
+  atLeast('redirects that succeeded during the fault', during.redirectShare, goals.redirectShare);
+  atMost('loss of the acknowledged share from beginning to end of the fault', during.decay ?? 0, goals.decay);
   if (goals.refusedP99Ms !== undefined) {
-    if (during.refused === 0) missed.push('nothing was refused: there was no fault');
+    if (during.refused === 0) missed.push('no shorten was refused, so there was no fault');
     atMost('refusals, 99th percentile', during.refusedP99Ms, goals.refusedP99Ms, ' ms');
   }
   if (goals.redirectRefusedMs !== undefined) {
     atMost('slowest refused redirect', Math.max(0, ...slots.refusedMs), goals.redirectRefusedMs, ' ms');
-    atMost('redirects of slots that were up without success', slots.elsewhere, 0);
-    atMost('redirects that a mapper had answered before and now refused', slots.forgotten, 0);
-    atMost('redirects of slots that were down neither answered nor refused', slots.brokenOff, 0);
+    atMost('failed redirects of slots that were up', slots.elsewhere, 0);
+    atMost('refused redirects that the mapper had answered before', slots.forgotten, 0);
+    atMost('redirects of slots that were down, neither answered nor refused', slots.brokenOff, 0);
   }
   if (goals.strandedBounded === true)
     atMost('keys that a killed mapper took with it', stranded?.keys ?? 0, stranded?.bound ?? 0);
   if (tally.refusedWithoutRetryAfter > 0)
-    missed.push(`${tally.refusedWithoutRetryAfter} answers 503 came without Retry-After`);
+    missed.push(`${tally.refusedWithoutRetryAfter} answers with 503 had no Retry-After`);
   return missed;
 }
 

@@ -1,6 +1,6 @@
-import type { ReignEntry } from '../load/history.ts';
+import type { ReignEntry } from '../history/history.ts';
 
-/** One row of `batches`, in the order of its id: the log of claims that the keys-db accepted. */
+/** One row of `batches`: ordered by id, they are the log of the claims that the keys-db accepted. */
 export interface ClaimRecord {
   readonly id: number;
   readonly kind: 'range' | 'recycled';
@@ -14,12 +14,13 @@ export interface ClaimRecord {
 }
 
 /**
- * What a keys-db's log of claims must be: epochs never fall, ranges follow each other without gap or overlap, every pool's parts
- * are numbered without repetition or hole.
+ * Checks the log of claims of a keys-db: epochs never fall, ranges do not overlap, and the parts of each pool
+ * are numbered without repetition or gap.
  *
- * @param after what came up to this batch is not judged: other drills have been here
- * @param renumbered is a jump of a pool's numbers allowed? After a keys-db was restored from a backup numbering goes on above Redis's
- * @returns one sentence for each breach; none when all is well
+ * @param after breaches up to this batch are ignored, because they belong to earlier drills
+ * @param renumbered allows the numbers of a pool to jump. After a keys-db is restored from a backup, they
+ *   continue above those that Redis has accepted.
+ * @returns one sentence for each breach
  */
 export function checkClaims(
   keysDb: string,
@@ -42,7 +43,9 @@ export function checkClaims(
       if (last !== undefined && seq <= last)
         breaches.push(`${name}: ${pool} gets part ${seq} again, after ${last}`);
       else if (last !== undefined && seq > last + 1 && !renumbered)
-        breaches.push(`${name}: ${pool} gets part ${seq} after ${last}; what is between was never claimed`);
+        breaches.push(
+          `${name}: ${pool} gets part ${seq} after ${last}; the parts between were never claimed`,
+        );
       seqs.set(pool, Math.max(last ?? 0, seq));
     }
     if (claim.id > after) all.push(...breaches);
@@ -68,18 +71,18 @@ function checkRange(
 }
 
 /**
- * Looks at what the stores said of reigns, in the order in which they said it: within one store no epoch falls, no pool's seq
- * falls as long as its data is the same (its incarnation), and one epoch belongs to one lock.
+ * Checks the reigns that the stores reported, in the order of the reports: within one store no epoch falls,
+ * no seq of a pool falls while its incarnation stays the same, and each epoch belongs to one lock.
  */
 export class ReignChecker {
   readonly #last = new Map<string, ReignEntry>();
   readonly #locks = new Map<string, string>();
-  /** Stores whose data a drill has put back: what they say may fall once, at that time. */
-  readonly #forgiven: ReadonlySet<string>;
+  /** Stores into which the drill put older data: their epochs and seqs may fall. */
+  readonly #restored: ReadonlySet<string>;
   readonly #breaches = new Set<string>();
 
-  constructor(forgiven: ReadonlySet<string> = new Set()) {
-    this.#forgiven = forgiven;
+  constructor(restored: ReadonlySet<string> = new Set()) {
+    this.#restored = restored;
   }
 
   add(entry: ReignEntry): void {
@@ -87,10 +90,11 @@ export class ReignChecker {
     const key = `${store}/${shard}`;
     const last = this.#last.get(key);
     this.#last.set(key, entry);
-    // A restored keys-db counts an epoch again before it learns from Redis that it is behind; nothing is claimed under it.
-    if (owner !== undefined && !this.#forgiven.has(store))
+    // A restored keys-db issues an epoch again before its holder finds in Redis that it is behind. Nothing is
+    // claimed in it.
+    if (owner !== undefined && !this.#restored.has(store))
       this.#checkLock(shard, epoch, `${owner} by lock ${czxid}`, czxid);
-    if (last === undefined || last.incarnation !== incarnation || this.#forgiven.has(store)) return;
+    if (last === undefined || last.incarnation !== incarnation || this.#restored.has(store)) return;
     const at = `${store} at ${Math.round(entry.at)} ms: ${shard}`;
     if (epoch < last.epoch) this.#breaches.add(`${at} fell from epoch ${last.epoch} to ${epoch}`);
     if (seq !== undefined && last.seq !== undefined && seq < last.seq)
@@ -101,14 +105,14 @@ export class ReignChecker {
     return [...this.#breaches];
   }
 
-  /** A raise above Redis's epoch keeps the lock and changes the epoch; never the other way round. */
+  /** A holder may raise its epoch above that of Redis under the same lock. One epoch never has two locks. */
   #checkLock(shard: string, epoch: number, holder: string, czxid: string | undefined): void {
-    // No lock: an ensemble was adopted, or nobody has held it yet.
+    // There is no lock yet, or an ensemble was adopted.
     if (czxid === undefined || czxid === '0') return;
     const key = `${shard}/${epoch}`;
     const before = this.#locks.get(key);
     if (before !== undefined && before !== holder)
-      this.#breaches.add(`${shard}: epoch ${epoch} was ${before}'s and is ${holder}'s`);
+      this.#breaches.add(`${shard}: epoch ${epoch} belonged to ${before} and then to ${holder}`);
     this.#locks.set(key, holder);
   }
 }

@@ -1,23 +1,25 @@
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { HistoryEntry, RedirectEntry } from '../load/history.ts';
-import type { FaultWindow } from '../stage/stage.ts';
+import type { HistoryEntry, RedirectEntry } from '../history/history.ts';
+import type { FaultWindow } from '../history/measurements.ts';
 
-/** What became of redirects while the urls server of some slots was down, from its first moment on. */
+/**
+ * What became of redirects while the urls server of some slots was down. There is no grace at the beginning.
+ */
 export interface SlotsTally {
-  /** Redirects of the other slots that did not succeed. */
+  /** Failed redirects of slots that were up. */
   elsewhere: number;
-  /** Redirects that a mapper had answered before, and now did not. */
+  /** Refused redirects of keys that the same mapper had answered before. */
   forgotten: number;
-  /** Redirects of slots that were down that ended otherwise than by 302 or 503. */
+  /** Redirects of slots that were down, with another result than 302 or 503. */
   brokenOff: number;
-  /** How fast the refusals came. */
+  /** How long each refusal took. */
   refusedMs: number[];
 }
 
-/** Tells redirects of slots that are down from all others; entries come in the order in which they ended. */
+/** Separates redirects of slots that are down from others. Expects entries in the order of their ends. */
 export class SlotsKeeper {
   readonly #windows: readonly FaultWindow[];
-  /** When a mapper first answered for a key of the slots in question: it remembers since. */
+  /** When a mapper first answered for a key; it remembers the link from then on. */
   readonly #remembered = new Map<string, number>();
   readonly tally: SlotsTally = { elsewhere: 0, forgotten: 0, brokenOff: 0, refusedMs: [] };
 

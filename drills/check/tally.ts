@@ -1,6 +1,6 @@
-import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../load/history.ts';
+import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../history/history.ts';
 
-/** What clients saw, counted. */
+/** Counts of what the clients saw. */
 export interface Tally {
   readonly sent: number;
   readonly acked: number;
@@ -9,20 +9,20 @@ export interface Tally {
   readonly unknown: number;
   readonly redirects: number;
   readonly redirectsFailed: number;
-  /** Acknowledged links of which a mapper said that there is no such link. */
+  /** Redirects of acknowledged links that a mapper answered with 404 or 410. */
   readonly lost: number;
   /** Keys that were acknowledged for two links. */
   readonly duplicates: number;
   readonly wrongTarget: number;
   /** The longest time between two acknowledgements while the load ran. */
   readonly unavailableMs: number;
-  /** At most 20 sentences on what must never happen. */
+  /** At most 20 sentences about breaches of what must never happen. */
   readonly violations: readonly string[];
 }
 
 const MAX_SENTENCES = 20;
 
-/** Adds up a history, entry by entry: what is kept in memory is the acknowledged keys alone. */
+/** Adds up a history, entry by entry. Keeps only the acknowledged keys and their times in memory. */
 export class TallyKeeper {
   readonly #links = new Map<string, number>();
   readonly #violations: string[] = [];
@@ -37,7 +37,7 @@ export class TallyKeeper {
     duplicates: 0,
     wrongTarget: 0,
   };
-  /** Acknowledgements arrive in no order: the times are sorted at the end. */
+  /** Not in order: `result()` sorts them. */
   readonly #ackedAt: number[] = [];
   #sent = 0;
 
@@ -72,7 +72,7 @@ export class TallyKeeper {
     this.#counts.redirects += 1;
     if (outcome === 'right') return;
     this.#counts.redirectsFailed += 1;
-    const where = `at ${Math.round(at)} ms, through ${via ?? 'nobody'}`;
+    const where = `at ${Math.round(at)} ms, through ${via ?? 'no mapper'}`;
     if (outcome === 'wrong') {
       this.#counts.wrongTarget += 1;
       this.#report(`${key} (link ${n}) led to ${location ?? 'nowhere'} ${where}`);
@@ -87,7 +87,7 @@ export class TallyKeeper {
   }
 }
 
-/** Among times in any order; 0 with fewer than two. */
+/** The longest time between two of these times, which may be in any order. 0 if there are fewer than two. */
 function longestGap(times: readonly number[]): number {
   const sorted = Float64Array.from(times).sort();
   let longest = 0;

@@ -1,110 +1,145 @@
-import type { Drill, DrillReport } from '../drill.ts';
-import { goalsOf } from '../goals.ts';
-import { readHistory } from '../load/history.ts';
-import type { Part, Stage } from '../stage/stage.ts';
-import { auditUntilClean } from './audit.ts';
+import { auditUntilClean, type Audit } from '../cluster/audit.ts';
+import type { DrillCluster } from '../cluster/drill-cluster.ts';
+import type { Limits } from '../cluster/limits.ts';
+import { readHistory } from '../history/history.ts';
+import type { Gap, Measurements, Part } from '../history/measurements.ts';
+import type { Balancer } from '../load/balancer.ts';
+import type { DrillReport } from '../report.ts';
 import { readClaims } from './claims.ts';
-import { missedGoals } from './missed-goals.ts';
+import { goalsOf } from './goals.ts';
 import { checkLinks } from './links.ts';
+import { missedGoals } from './missed-goals.ts';
 import { checkClaims, ReignChecker } from './reigns.ts';
 import { SlotsKeeper } from './slots.ts';
 import { TallyKeeper } from './tally.ts';
 import { distributionOf, FaultTallyKeeper, RecoveryKeeper } from './windows.ts';
 
 const AUDIT_TIMEOUT_MS = 90_000;
+const DEFAULT_GRACE_MS = 1_000;
 
-/** What the history and the stores say of a drill that is over. */
+/** The part of a report that the checks find. */
 export type Verdict = Omit<
   DrillReport,
   'name' | 'seed' | 'rounds' | 'rate' | 'fenced' | 'timeline' | 'historyFile'
 >;
 
-interface Played {
+export interface FinishedDrill {
+  readonly name: string;
   readonly runId: string;
   readonly rounds: number;
-  /** How many batches every keys-db had before. */
+  readonly cluster: DrillCluster;
+  readonly limits: Limits;
+  readonly measurements: Measurements;
+  readonly historyPath: string;
+  /** Every time in which a shard had no holder. */
+  readonly gaps: readonly Gap[];
+  /** Reaches the mappers, to follow every link. */
+  readonly balancer: Balancer;
+  /** The id of the last batch of each keys-db before the drill. */
   readonly claimedBefore: ReadonlyMap<string, number>;
 }
 
-/** Goes through the history once, follows every link, and reads what the stores accepted. */
-export async function judge(
-  drill: Drill,
-  stage: Stage,
-  { runId, rounds, claimedBefore }: Played,
-): Promise<Verdict> {
-  const { cluster, load, options } = stage;
-  const goals = goalsOf(drill.name, stage.limits);
-  const tallies = new TallyKeeper();
-  const during = new FaultTallyKeeper(stage.windows, goals.graceMs ?? 1_000);
-  const slots = new SlotsKeeper(stage.windows);
-  const { forgiven, healedMs } = stage;
-  const recovery = new RecoveryKeeper(healedMs ?? Infinity);
-  const reignChecker = new ReignChecker(forgiven);
-  for await (const entry of readHistory(options.history.path)) {
-    tallies.add(entry);
-    during.add(entry);
-    slots.add(entry);
-    recovery.add(entry);
-    if (entry.op === 'reign') reignChecker.add(entry);
-  }
-  const tally = tallies.result();
-  const links = await checkLinks(options.history.path, runId, load.balancer);
-  const claims = await Promise.all(
-    cluster.file.keysDbs.map(async (keysDb) =>
-      checkClaims(keysDb.name, await readClaims(keysDb), {
-        after: claimedBefore.get(keysDb.name) ?? 0,
-        renumbered: forgiven.has(keysDb.name),
-      }),
-    ),
-  );
+/** Reads the history once, follows every link, and checks what the stores accepted. */
+export async function judge(finished: FinishedDrill): Promise<Verdict> {
+  const { cluster, measurements, historyPath } = finished;
+  const goals = goalsOf(finished.name, finished.limits);
+  const checked = await checkHistory(historyPath, measurements, goals.graceMs ?? DEFAULT_GRACE_MS);
+  const { tally, during, slots, recovery } = checked;
+  const links = await checkLinks(historyPath, finished.runId, finished.balancer);
+  const claims = await checkAllClaims(finished);
   const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
+  const { healedMs } = measurements;
   const figures = {
     ...tally,
     lost: Math.max(tally.lost, links.lost),
     wrongTarget: tally.wrongTarget + links.wrongTarget,
     duplicates: tally.duplicates + (audit?.duplicates ?? 0),
     leaked: audit?.leaked ?? null,
-    ...timesOf(stage, { fromMs: 0, deadBefore: 0 }, undefined),
-    parts: stage.parts.map((part, index) => ({
-      name: part.name,
-      rounds,
-      ...timesOf(stage, part, stage.parts[index + 1]),
-    })),
-    stranded: stage.stranded.toSorted((a, b) => b.keys - b.bound - (a.keys - a.bound))[0] ?? null,
-    takeoverMs: Math.round(Math.max(0, ...stage.takeoversMs)),
+    ...timesOf(finished),
+    parts: partsOf(finished),
+    stranded: worstStranded(measurements),
+    takeoverMs: Math.round(Math.max(0, ...measurements.takeoversMs)),
     unavailableMs: Math.round(tally.unavailableMs),
     backMs: healedMs === undefined ? null : Math.round(recovery.backMs),
     boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
     during: during.summary(),
   };
   const violations = [
-    ...stage.violations,
+    ...measurements.violations,
     ...tally.violations,
     ...links.violations,
-    ...reignChecker.result(),
-    ...claims.flat(),
-    ...(audit === undefined ? ['no audit could be had'] : []),
-    ...(audit === undefined || audit.balanced ? [] : ['the audit does not balance']),
-    ...(audit !== undefined && audit.leaked > 0
-      ? [`${audit.leaked} keys are leaked and were not recycled`]
-      : []),
-    ...(audit !== undefined && audit.duplicates > 0
-      ? [`${audit.duplicates} keys have more than one link`]
-      : []),
+    ...checked.reigns.result(),
+    ...claims,
+    ...auditViolations(audit),
     ...missedGoals(goals, figures, during.tally, slots.tally),
   ];
   return { ...figures, violations, passed: violations.length === 0 };
 }
 
-/** Times without holder, and from fault to next holder, from the beginning of one part to that of the next. */
+/** Feeds the history to every checker that reads it. */
+async function checkHistory(path: string, { windows, restored, healedMs }: Measurements, graceMs: number) {
+  const tallies = new TallyKeeper();
+  const during = new FaultTallyKeeper(windows, graceMs);
+  const slots = new SlotsKeeper(windows);
+  const recovery = new RecoveryKeeper(healedMs ?? Infinity);
+  const reigns = new ReignChecker(restored);
+  for await (const entry of readHistory(path)) {
+    tallies.add(entry);
+    during.add(entry);
+    slots.add(entry);
+    recovery.add(entry);
+    if (entry.op === 'reign') reigns.add(entry);
+  }
+  return { tally: tallies.result(), during, slots, recovery, reigns };
+}
+
+async function checkAllClaims({ cluster, measurements, claimedBefore }: FinishedDrill): Promise<string[]> {
+  const breaches = await Promise.all(
+    cluster.file.keysDbs.map(async (keysDb) =>
+      checkClaims(keysDb.name, await readClaims(keysDb), {
+        after: claimedBefore.get(keysDb.name) ?? 0,
+        renumbered: measurements.restored.has(keysDb.name),
+      }),
+    ),
+  );
+  return breaches.flat();
+}
+
+function auditViolations(audit: Audit | undefined): string[] {
+  if (audit === undefined) return ['every audit failed'];
+  const { balanced, leaked, duplicates } = audit;
+  return [
+    ...(balanced ? [] : ['the audit does not balance']),
+    ...(leaked > 0 ? [`${leaked} keys are leaked and were not recycled`] : []),
+    ...(duplicates > 0 ? [`${duplicates} keys have more than one link`] : []),
+  ];
+}
+
+function partsOf(finished: FinishedDrill): DrillReport['parts'] {
+  const { rounds, measurements } = finished;
+  return measurements.parts.map((part, index) => ({
+    name: part.name,
+    rounds,
+    ...timesOf(finished, part, measurements.parts[index + 1]),
+  }));
+}
+
+const WHOLE_DRILL = { fromMs: 0, deadBefore: 0 };
+
+/** Times without a holder, and from a fault to the next holder, in one part or in the whole drill. */
 function timesOf(
-  stage: Stage,
-  from: Pick<Part, 'fromMs' | 'deadBefore'>,
-  next: Pick<Part, 'fromMs' | 'deadBefore'> | undefined,
+  { gaps, measurements }: FinishedDrill,
+  part: Pick<Part, 'fromMs' | 'deadBefore'> = WHOLE_DRILL,
+  next?: Pick<Part, 'fromMs' | 'deadBefore'>,
 ): Pick<DrillReport, 'unownedMs' | 'deadMs'> {
-  const gaps = stage.locks.gapsSince(from.fromMs).filter(({ fromMs }) => fromMs < (next?.fromMs ?? Infinity));
+  const ofPart = gaps.filter(({ fromMs }) => fromMs >= part.fromMs && fromMs < (next?.fromMs ?? Infinity));
   return {
-    unownedMs: distributionOf(gaps.map(({ fromMs, toMs }) => (toMs ?? stage.nowMs) - fromMs)),
-    deadMs: distributionOf(stage.deadMs.slice(from.deadBefore, next?.deadBefore)),
+    unownedMs: distributionOf(ofPart.map(({ fromMs, toMs }) => (toMs ?? measurements.nowMs) - fromMs)),
+    deadMs: distributionOf(measurements.deadMs.slice(part.deadBefore, next?.deadBefore)),
   };
+}
+
+/** The round in which the number of stranded keys exceeded its bound by most, or came closest to it. */
+function worstStranded({ stranded }: Measurements): DrillReport['stranded'] {
+  return stranded.toSorted((a, b) => b.keys - b.bound - (a.keys - a.bound))[0] ?? null;
 }

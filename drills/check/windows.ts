@@ -1,17 +1,19 @@
-import type { Distribution, DrillReport } from '../drill.ts';
-import type { HistoryEntry } from '../load/history.ts';
-import type { FaultWindow } from '../stage/stage.ts';
+import type { Distribution, DrillReport } from '../report.ts';
+import type { HistoryEntry } from '../history/history.ts';
+import type { FaultWindow } from '../history/measurements.ts';
 
-/** What clients saw during the faults, from `graceMs` after each began to its end. */
+/**
+ * Counts of what the clients saw during the faults, from `graceMs` after the beginning of each to its end.
+ */
 export interface FaultTally {
   shortens: number;
   acked: number;
   redirects: number;
   right: number;
-  /** Shortens answered 503, and how fast. */
+  /** How long each answer with 503 took. */
   refusedMs: number[];
   refusedWithoutRetryAfter: number;
-  /** The same shares at either end of faults that last long enough to tell them apart. */
+  /** The first and the last 15 s of faults that last at least 30 s after the grace. */
   early: Share;
   late: Share;
 }
@@ -23,7 +25,7 @@ interface Share {
 
 const END_MS = 15_000;
 
-/** Counts the part of a history that lies inside the faults' windows. */
+/** Counts the entries of a history that lie inside the windows of the faults. */
 export class FaultTallyKeeper {
   readonly #windows: readonly FaultWindow[];
   readonly #graceMs: number;
@@ -88,7 +90,9 @@ function shareOf({ shortens, acked }: Share): number {
   return shortens === 0 ? 1 : acked / shortens;
 }
 
-/** When the last shorten was sent that was not acknowledged, after `healedMs`, as a time since then; 0 when all were. */
+/**
+ * How long after `healedMs` the last shorten without an acknowledgement was sent. 0 if all were acknowledged.
+ */
 export class RecoveryKeeper {
   readonly #healedMs: number;
   backMs = 0;
@@ -103,7 +107,7 @@ export class RecoveryKeeper {
   }
 }
 
-/** The value below which the share `p` of the values lies; 0 of none. */
+/** The value below which the share `p` of the values lies. 0 if there are no values. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? 0;

@@ -1,139 +1,153 @@
-import { signalProcess } from '../../scripts/servers/identity.ts';
-import type { Drill } from '../drill.ts';
-import { withRedis } from '../stage/redis.ts';
-import type { Stage } from '../stage/stage.ts';
-import { WIRE_FAULTS, wireHavoc } from '../stage/wire.ts';
+import { signalProcess, type ProcessIdentity } from '../../scripts/servers/identity.ts';
+import { withRedis } from '../cluster/redis.ts';
+import type { Drill } from '../run/drill.ts';
+import type { DrillRun } from '../run/drill-run.ts';
+import { createNetworkFault, NETWORK_FAULTS, type Fault } from '../run/network-fault.ts';
 
-/** A fault that chaos may choose: what it hits, and how it begins and ends. */
-interface Havoc {
-  readonly what: string;
-  /** Faults of one kind never overlap: two ZooKeeper servers at once would be a lost quorum, a drill of its own. */
+interface ChaosFault extends Fault {
+  /** Faults of one kind never overlap. Two ZooKeeper servers down would be a lost quorum, another drill. */
   readonly kind: 'producer' | 'mapper' | 'redis' | 'mysql' | 'zookeeper';
-  begin(): Promise<void> | void;
-  heal(): Promise<void> | void;
 }
+type FaultKind = ChaosFault['kind'];
 
 const nothing = (): void => undefined;
 
-/** One fault out of all, on a victim chosen by the drill's random numbers. */
-async function invent(stage: Stage): Promise<Havoc> {
-  const { cluster } = stage;
-  const { file } = cluster;
-  const restart = async (): Promise<void> => cluster.startMissing();
-  const killed = (kind: Havoc['kind'], id: string, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Havoc => ({
-    what: `${signal} to ${id}`,
-    kind,
-    begin: async () => cluster.kill(id, signal),
-    heal: restart,
-  });
-  const stopped = (kind: Havoc['kind'], id: string): Havoc => ({
-    what: `SIGSTOP of ${id}`,
-    kind,
-    begin: () => void cluster.signal(id, 'SIGSTOP'),
-    heal: () => void cluster.signal(id, 'SIGCONT'),
-  });
-  const producer = stage.pick(file.producers).id;
-  const mapper = stage.pick(file.mappers).id;
-  const redis = stage.pick(file.redis);
-  const mysql = stage.pick(file.mysql).name;
-  const zookeeper = `zookeeper-${stage.pick(file.zookeeper.servers).id}`;
-  const worker = await cluster.workerOf(producer).catch(() => undefined);
-  const onWorker: Havoc[] =
-    worker === undefined
-      ? []
-      : [
-          {
-            what: `kill -9 of ${producer}'s worker`,
-            kind: 'producer',
-            begin: () => void signalProcess(worker, 'SIGKILL'),
-            heal: nothing,
-          },
-          {
-            what: `SIGSTOP of ${producer}'s worker`,
-            kind: 'producer',
-            begin: () => void signalProcess(worker, 'SIGSTOP'),
-            heal: () => void signalProcess(worker, 'SIGCONT'),
-          },
-          {
-            what: `kill -9 of ${producer}, supervisor and worker`,
-            kind: 'producer',
-            begin: async () => {
-              await cluster.kill(producer);
-              signalProcess(worker, 'SIGKILL');
-              await cluster.holdPorts(producer);
-            },
-            heal: restart,
-          },
-        ];
-  const servers = [
-    ['redis', redis.name],
-    ['mysql', mysql],
-    ['zookeeper', zookeeper],
-  ] as const;
-  const onWire: Havoc[] =
-    file.wire === undefined
-      ? []
-      : servers.flatMap(([kind, server]) =>
-          WIRE_FAULTS.map((fault) => ({ kind, ...wireHavoc(stage, server, fault) })),
-        );
-  return stage.pick<Havoc>([
-    ...onWorker,
-    killed('producer', producer),
-    killed('producer', producer, 'SIGTERM'),
-    killed('mapper', mapper),
-    killed('mapper', mapper, 'SIGTERM'),
-    stopped('mapper', mapper),
-    killed('redis', redis.name),
-    stopped('redis', redis.name),
+/** A fault of any kind, on a victim chosen by the drill's random numbers. */
+async function pickFault(run: DrillRun): Promise<ChaosFault> {
+  const { file } = run.cluster;
+  const producer = run.pick(file.producers).id;
+  const mapper = run.pick(file.mappers).id;
+  const redis = run.pick(file.redis);
+  const mysql = run.pick(file.mysql).name;
+  const zookeeper = `zookeeper-${run.pick(file.zookeeper.servers).id}`;
+  return run.pick([
+    ...(await workerFaults(run, producer)),
+    killed(run, 'producer', producer),
+    killed(run, 'producer', producer, 'SIGTERM'),
+    killed(run, 'mapper', mapper),
+    killed(run, 'mapper', mapper, 'SIGTERM'),
+    stopped(run, 'mapper', mapper),
+    killed(run, 'redis', redis.name),
+    stopped(run, 'redis', redis.name),
     {
       what: `FLUSHALL on ${redis.name}`,
       kind: 'redis',
       begin: async () => withRedis(redis, async (client) => void (await client.command('FLUSHALL', []))),
       heal: nothing,
     },
-    killed('mysql', mysql),
-    stopped('mysql', mysql),
-    killed('zookeeper', zookeeper),
-    stopped('zookeeper', zookeeper),
-    ...onWire,
+    killed(run, 'mysql', mysql),
+    stopped(run, 'mysql', mysql),
+    killed(run, 'zookeeper', zookeeper),
+    stopped(run, 'zookeeper', zookeeper),
+    ...networkFaults(run, { redis: redis.name, mysql, zookeeper }),
   ]);
 }
 
-/** Lets one fault happen for a while, beside whatever else happens. */
-async function wreak(stage: Stage, havoc: Havoc, number: number, ms: number): Promise<void> {
-  const name = `fault ${number}`;
-  const end = stage.beginFault(`${name}: ${havoc.what} for ${Math.round(ms)} ms`);
-  stage.undoLater(name, async () => havoc.heal());
+function killed(
+  { cluster }: DrillRun,
+  kind: FaultKind,
+  id: string,
+  signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL',
+): ChaosFault {
+  return {
+    what: `${signal} to ${id}`,
+    kind,
+    begin: async () => cluster.kill(id, signal),
+    heal: async () => cluster.startMissing(),
+  };
+}
+
+function stopped({ cluster }: DrillRun, kind: FaultKind, id: string): ChaosFault {
+  return {
+    what: `SIGSTOP of ${id}`,
+    kind,
+    begin: () => void cluster.signal(id, 'SIGSTOP'),
+    heal: () => void cluster.signal(id, 'SIGCONT'),
+  };
+}
+
+/** Faults of a producer's worker. None if it has no worker at the moment. */
+async function workerFaults({ cluster }: DrillRun, producer: string): Promise<ChaosFault[]> {
+  let worker: ProcessIdentity;
   try {
-    await havoc.begin();
-    await stage.pause(ms);
+    worker = await cluster.workerOf(producer);
+  } catch {
+    return [];
+  }
+  return [
+    {
+      what: `kill -9 of ${producer}'s worker`,
+      kind: 'producer',
+      begin: () => void signalProcess(worker, 'SIGKILL'),
+      heal: nothing,
+    },
+    {
+      what: `SIGSTOP of ${producer}'s worker`,
+      kind: 'producer',
+      begin: () => void signalProcess(worker, 'SIGSTOP'),
+      heal: () => void signalProcess(worker, 'SIGCONT'),
+    },
+    {
+      what: `kill -9 of ${producer}, supervisor and worker`,
+      kind: 'producer',
+      begin: async () => {
+        await cluster.kill(producer);
+        signalProcess(worker, 'SIGKILL');
+        await cluster.holdPorts(producer);
+      },
+      heal: async () => cluster.startMissing(),
+    },
+  ];
+}
+
+/** Faults of the network before these servers. None if the cluster has no wire. */
+function networkFaults(
+  run: DrillRun,
+  servers: Readonly<Record<'redis' | 'mysql' | 'zookeeper', string>>,
+): ChaosFault[] {
+  if (run.cluster.file.wire === undefined) return [];
+  return (['redis', 'mysql', 'zookeeper'] as const).flatMap((kind) =>
+    NETWORK_FAULTS.map((fault) => ({ kind, ...createNetworkFault(run, servers[kind], fault) })),
+  );
+}
+
+/** Makes one fault for `ms`, while other faults come and go. */
+async function inject(run: DrillRun, fault: ChaosFault, number: number, ms: number): Promise<void> {
+  const name = `fault ${number}`;
+  const end = run.beginFault(`${name}: ${fault.what} for ${Math.round(ms)} ms`);
+  run.undoLater(name, async () => fault.heal());
+  try {
+    await fault.begin();
+    await run.pause(ms);
   } finally {
-    await stage.undo(name);
+    await run.undo(name);
     end();
   }
 }
 
 export const chaos: Drill = {
   name: 'chaos',
-  does: 'faults of every kind, one upon the other, chosen by the seed: nothing lost, nothing twice, nothing leaked; of the network too where the cluster is faultable',
+  does:
+    'Faults of every kind, several at a time, chosen by the seed; also of the network if the cluster has a ' +
+    'wire. No link is lost, no key is bound twice, and no key leaks.',
   needs: [],
   rounds: 1,
-  round: async (stage) => {
-    const { seconds, faults } = stage.options;
+  round: async (run) => {
+    const { seconds, faults } = run;
     const meanPauseMs = (seconds * 1_000) / faults;
-    const busy = new Map<Havoc['kind'], Promise<void>>();
-    const until = stage.nowMs + seconds * 1_000;
+    const busy = new Map<FaultKind, Promise<void>>();
+    const until = run.nowMs + seconds * 1_000;
     for (let number = 1; number <= faults; number++) {
-      const havoc = await invent(stage);
-      await busy.get(havoc.kind);
-      const ms = 200 + stage.random() * Math.min(6_000, 2 * meanPauseMs);
-      const work = wreak(stage, havoc, number, ms);
+      const fault = await pickFault(run);
+      await busy.get(fault.kind);
+      const ms = 200 + run.random() * Math.min(6_000, 2 * meanPauseMs);
+      const work = inject(run, fault, number, ms);
       busy.set(
-        havoc.kind,
-        work.catch((error: unknown) => stage.event(`fault ${number} could not be done: ${String(error)}`)),
+        fault.kind,
+        work.catch((error: unknown) => run.event(`fault ${number} failed: ${String(error)}`)),
       );
-      const left = Math.max(0, until - stage.nowMs);
-      await stage.pause(Math.min(left, stage.random() * 2 * meanPauseMs));
+      const left = Math.max(0, until - run.nowMs);
+      await run.pause(Math.min(left, run.random() * 2 * meanPauseMs));
     }
     await Promise.all(busy.values());
   },

@@ -1,167 +1,166 @@
 import { signalProcess, waitUntilGone } from '../../scripts/servers/identity.ts';
-import type { Drill } from '../drill.ts';
-import { roles } from '../stage/ensemble.ts';
-import { killFor } from '../stage/outage.ts';
-import type { Stage } from '../stage/stage.ts';
+import { getAudit } from '../cluster/audit.ts';
+import { getRoles } from '../cluster/ensemble.ts';
+import type { Drill } from '../run/drill.ts';
+import type { DrillRun, Holder } from '../run/drill-run.ts';
+import { killFor } from '../run/outage.ts';
 
-/** Drills that end, stop or replace our own processes. */
+/** Drills that kill, stop or restart our own processes. */
 
 const GONE_TIMEOUT_MS = 20_000;
-/** The watch of the drill itself may be attached to it, by a session of 4 s. */
-const HUNG_SETTLES_MS = 5_000;
+/** The session of our own watch may be attached to the hung server, and its timeout is 4 s. */
+const DETACH_MS = 5_000;
 const MAPPER_DOWN_MS = 3_000;
 
-/** A producer that holds something, and what. */
-interface Holder {
-  readonly producer: string;
-  readonly shards: readonly string[];
-}
-
-export function chooseHolder(stage: Stage): Holder {
-  const [producer, shards] = stage.pick([...stage.holdings()]);
-  return { producer, shards };
-}
-
-/** Kills a producer's processes at once, and measures how long its shards stay without a ready holder. */
+/** Kills processes of a producer together, and measures how long its shards stay without a ready holder. */
 async function killHolder(
-  stage: Stage,
+  run: DrillRun,
   { producer, shards }: Holder,
   which: 'worker' | 'supervisor' | 'supervisor and worker',
 ): Promise<void> {
-  const { cluster } = stage;
+  const { cluster } = run;
   const worker = await cluster.workerOf(producer);
-  const before = stage.reignsOf(shards);
-  if (which !== 'worker') stage.undoLater('restart', async () => cluster.startMissing());
-  const end = stage.beginFault(`kill -9 of ${producer}'s ${which}, which holds ${shards.join(', ')}`);
-  const sinceMs = stage.nowMs;
+  const before = run.reigns.of(shards);
+  if (which !== 'worker') run.undoLater('restart', async () => cluster.startMissing());
+  const end = run.beginFault(`kill -9 of ${producer}'s ${which}, which holds ${shards.join(', ')}`);
+  const sinceMs = run.nowMs;
   if (which !== 'worker') cluster.signal(producer, 'SIGKILL');
   if (which !== 'supervisor') signalProcess(worker, 'SIGKILL');
-  await stage.takenOver(before, sinceMs);
+  await run.reigns.untilTakenOver(before, sinceMs);
   end();
   if (which !== 'worker') await cluster.holdPorts(producer);
   if (which === 'supervisor' && !(await waitUntilGone(worker, GONE_TIMEOUT_MS)))
-    stage.violation(`the worker of ${producer} runs on without its supervisor`);
+    run.violation(`the worker of ${producer} still runs without its supervisor`);
 }
 
-/** One ZooKeeper server, any, accepts connections and answers nothing; returns when nobody is attached to it any more. */
-async function hangOneZooKeeper(stage: Stage): Promise<void> {
-  const { leader, followers } = await roles(stage);
-  const hung = stage.pick([leader, ...followers]);
-  stage.undoLater('zookeeper', () => void stage.cluster.signal(hung, 'SIGCONT'));
-  stage.event(`SIGSTOP of ${hung}, ${hung === leader ? 'the leader' : 'a follower'}`);
-  stage.cluster.signal(hung, 'SIGSTOP');
-  await stage.pause(HUNG_SETTLES_MS);
-  await stage.quiet();
+/** Stops a ZooKeeper server: it does not answer any more. Waits until no session is attached to it. */
+async function hangOneZooKeeper(run: DrillRun): Promise<void> {
+  const { leader, followers } = await getRoles(run.cluster);
+  const hung = run.pick([leader, ...followers]);
+  run.undoLater('zookeeper', () => void run.cluster.signal(hung, 'SIGCONT'));
+  run.event(`SIGSTOP of ${hung}, ${hung === leader ? 'the leader' : 'a follower'}`);
+  run.cluster.signal(hung, 'SIGSTOP');
+  await run.pause(DETACH_MS);
+  await run.untilQuiesced();
 }
 
 const HUNG = 'one ZooKeeper server hung';
 
 const workerKill: Drill = {
   name: 'worker-kill',
-  does: 'kill -9 of a worker: its supervisor frees the lock at once, another producer holds it and refills; then the same with one ZooKeeper server hung',
+  does:
+    'kill -9 of a worker. Its supervisor frees the locks immediately, and another producer takes them and ' +
+    'refills. Then the same with one ZooKeeper server hung.',
   needs: [],
   rounds: 50,
   parts: ['all healthy', HUNG],
-  round: async (stage, part) => {
-    if (part === HUNG) await hangOneZooKeeper(stage);
-    await killHolder(stage, chooseHolder(stage), 'worker');
+  round: async (run, part) => {
+    if (part === HUNG) await hangOneZooKeeper(run);
+    await killHolder(run, run.pickHolder(), 'worker');
   },
 };
 
 const hostKill: Drill = {
   name: 'host-kill',
-  does: 'kill -9 of supervisor and worker: nobody closes the session, so its locks are free after the session timeout',
+  does:
+    'kill -9 of supervisor and worker. No process closes the session, so its locks are free after the ' +
+    'session timeout.',
   needs: [],
   rounds: 20,
-  round: async (stage) => killHolder(stage, chooseHolder(stage), 'supervisor and worker'),
+  round: async (run) => killHolder(run, run.pickHolder(), 'supervisor and worker'),
 };
 
 const supervisorKill: Drill = {
   name: 'supervisor-kill',
-  does: 'kill -9 of a supervisor alone: its worker notices, releases everything and exits',
+  does: 'kill -9 of a supervisor alone. Its worker notices, releases its locks and exits.',
   needs: [],
   rounds: 20,
-  round: async (stage) => killHolder(stage, chooseHolder(stage), 'supervisor'),
+  round: async (run) => killHolder(run, run.pickHolder(), 'supervisor'),
 };
 
 const zombie: Drill = {
   name: 'zombie',
-  does: 'SIGSTOP of a worker for longer than the session timeout, then SIGCONT: nothing of its epoch is accepted any more',
+  does:
+    'SIGSTOP of a worker for longer than the session timeout, then SIGCONT. No store accepts a write of ' +
+    'its old epoch any more.',
   needs: [],
   rounds: 20,
-  round: async (stage) => {
-    const { producer, shards } = chooseHolder(stage);
-    const worker = await stage.cluster.workerOf(producer);
-    const before = stage.reignsOf(shards);
-    stage.undoLater('continue', () => void signalProcess(worker, 'SIGCONT'));
-    const end = stage.beginFault(`SIGSTOP of ${producer}'s worker, which holds ${shards.join(', ')}`);
-    const sinceMs = stage.nowMs;
+  round: async (run) => {
+    const { producer, shards } = run.pickHolder();
+    const worker = await run.cluster.workerOf(producer);
+    const before = run.reigns.of(shards);
+    run.undoLater('continue', () => void signalProcess(worker, 'SIGCONT'));
+    const end = run.beginFault(`SIGSTOP of ${producer}'s worker, which holds ${shards.join(', ')}`);
+    const sinceMs = run.nowMs;
     signalProcess(worker, 'SIGSTOP');
-    await stage.takenOver(before, sinceMs);
-    // It must not be in the middle of anything that the new reign has not yet passed.
-    await stage.pause(500);
-    stage.event(`SIGCONT of ${producer}'s worker`);
-    await stage.undo('continue');
+    await run.reigns.untilTakenOver(before, sinceMs);
+    // The new reign must be past every write that the old worker was about to make.
+    await run.pause(500);
+    run.event(`SIGCONT of ${producer}'s worker`);
+    await run.undo('continue');
     end();
-    await stage.pause(1_000);
+    await run.pause(1_000);
   },
 };
 
 const loopStall: Drill = {
   name: 'loop-stall',
-  does: 'a worker does not run for half the session timeout: it suspends itself and goes on under the same epoch',
+  does:
+    'SIGSTOP of a worker for half the session timeout. It suspends itself and continues under the same ' +
+    'epoch.',
   needs: [],
   rounds: 5,
-  round: async (stage) => {
-    const { producer, shards } = chooseHolder(stage);
-    const worker = await stage.cluster.workerOf(producer);
-    const before = stage.reignsOf(shards);
-    stage.undoLater('continue', () => void signalProcess(worker, 'SIGCONT'));
-    const end = stage.beginFault(
-      `${producer}'s worker is stopped for ${stage.limits.sessionTimeoutMs / 2} ms`,
-    );
+  round: async (run) => {
+    const { producer, shards } = run.pickHolder();
+    const worker = await run.cluster.workerOf(producer);
+    const before = run.reigns.of(shards);
+    run.undoLater('continue', () => void signalProcess(worker, 'SIGCONT'));
+    const end = run.beginFault(`SIGSTOP of ${producer}'s worker for ${run.limits.sessionTimeoutMs / 2} ms`);
     signalProcess(worker, 'SIGSTOP');
-    await stage.pause(stage.limits.sessionTimeoutMs / 2);
-    await stage.undo('continue');
+    await run.pause(run.limits.sessionTimeoutMs / 2);
+    await run.undo('continue');
     end();
-    await stage.pause(1_000);
-    stage.expectSameReigns(before);
+    await run.pause(1_000);
+    run.reigns.expectSame(before);
   },
 };
 
 const graceful: Drill = {
   name: 'graceful',
-  does: 'SIGTERM to a producer: it finishes its deliveries and closes its session; its shards move in milliseconds',
+  does:
+    'SIGTERM to a producer. It finishes its deliveries and closes its session, and other producers hold ' +
+    'its shards within milliseconds.',
   needs: [],
   rounds: 20,
-  round: async (stage) => {
-    const { cluster } = stage;
-    const { producer, shards } = chooseHolder(stage);
-    const before = stage.reignsOf(shards);
-    stage.undoLater('restart', async () => cluster.startMissing());
-    const end = stage.beginFault(`SIGTERM to ${producer}, which holds ${shards.join(', ')}`);
-    const sinceMs = stage.nowMs;
+  round: async (run) => {
+    const { cluster } = run;
+    const { producer, shards } = run.pickHolder();
+    const before = run.reigns.of(shards);
+    run.undoLater('restart', async () => cluster.startMissing());
+    const end = run.beginFault(`SIGTERM to ${producer}, which holds ${shards.join(', ')}`);
+    const sinceMs = run.nowMs;
     const identity = cluster.signal(producer, 'SIGTERM');
-    await stage.takenOver(before, sinceMs);
+    await run.reigns.untilTakenOver(before, sinceMs);
     end();
-    if (!(await waitUntilGone(identity, GONE_TIMEOUT_MS))) stage.violation(`${producer} does not end`);
+    if (!(await waitUntilGone(identity, GONE_TIMEOUT_MS)))
+      run.violation(`${producer} still runs ${GONE_TIMEOUT_MS / 1_000} s after SIGTERM`);
   },
 };
 
 const rolling: Drill = {
   name: 'rolling',
-  does: 'every producer and every mapper is restarted, one after another: no request of any kind fails',
+  does: 'Restarts every producer and every mapper, one after another. No request fails.',
   needs: [],
   rounds: 1,
-  round: async (stage) => {
-    const { cluster } = stage;
+  round: async (run) => {
+    const { cluster } = run;
     const { producers, mappers } = cluster.file;
     for (const { id } of [...producers, ...mappers]) {
-      stage.undoLater('restart', async () => cluster.startMissing());
-      const end = stage.beginFault(`restart of ${id}`);
+      run.undoLater('restart', async () => cluster.startMissing());
+      const end = run.beginFault(`restart of ${id}`);
       await cluster.kill(id, 'SIGTERM');
-      await stage.undo('restart');
-      await stage.quiet();
+      await run.undo('restart');
+      await run.untilQuiesced();
       end();
     }
   },
@@ -169,18 +168,19 @@ const rolling: Drill = {
 
 const mapperKill: Drill = {
   name: 'mapper-kill',
-  does: 'kill -9 of a mapper: nothing acknowledged is lost, and what it held of keys is recycled',
+  does: 'kill -9 of a mapper. No acknowledged link is lost, and the keys that the mapper held are recycled.',
   needs: [],
   rounds: 5,
-  round: async (stage) => {
-    const { id } = stage.pick(stage.cluster.file.mappers);
-    const before = await stage.audit();
-    const bound = stage.limits.reserve * stage.cluster.processesPerMapper + stage.load.inFlight;
-    await killFor(stage, [id], MAPPER_DOWN_MS);
-    await stage.quiet();
-    const after = await stage.audit();
-    // Before the quarantine is over nobody has recycled what it held.
-    stage.stranded.push({ keys: Math.max(0, after.leaked - before.leaked), bound });
+  round: async (run) => {
+    const { cluster } = run;
+    const { id } = run.pick(cluster.file.mappers);
+    const before = await getAudit(cluster.runDir);
+    const bound = run.limits.reserve * cluster.processesPerMapper + run.load.inFlight;
+    await killFor(run, [id], MAPPER_DOWN_MS);
+    await run.untilQuiesced();
+    const after = await getAudit(cluster.runDir);
+    // The quarantine is not over, so none of its keys is recycled yet.
+    run.measurements.stranded.push({ keys: Math.max(0, after.leaked - before.leaked), bound });
   },
 };
 

@@ -2,23 +2,23 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
-import type { Drill } from '../drill.ts';
-import { killFor, stopFor } from '../stage/outage.ts';
-import { withRedis } from '../stage/redis.ts';
-import type { Stage } from '../stage/stage.ts';
+import { withRedis } from '../cluster/redis.ts';
+import type { Drill } from '../run/drill.ts';
+import type { DrillRun } from '../run/drill-run.ts';
+import { killFor, stopFor } from '../run/outage.ts';
 
-/** Drills on the Redis shards that hold the key pools. */
+/** Drills on the Redis shards that store the key pools. */
 
 const FAULT_MS = 5_000;
 const ALL_DOWN_MS = 30_000;
 
-function chooseRedis(stage: Stage): { name: string; url: string } {
-  return stage.pick(stage.cluster.file.redis);
+function pickRedis(run: DrillRun): { name: string; url: string } {
+  return run.pick(run.cluster.file.redis);
 }
 
-async function fullestRedis(stage: Stage): Promise<string> {
+async function fullestRedis(run: DrillRun): Promise<string> {
   const levels = await Promise.all(
-    stage.cluster.file.redis.map(async (server) => ({
+    run.cluster.file.redis.map(async (server) => ({
       name: server.name,
       level: await withRedis(server, async (redis) => Number(await redis.command('LLEN', [POOL_KEY]))),
     })),
@@ -26,10 +26,10 @@ async function fullestRedis(stage: Stage): Promise<string> {
   return levels.reduce((best, next) => (next.level > best.level ? next : best)).name;
 }
 
-/** Keys that mappers drew and found bound, since they were started. */
-async function duplicatesMet(stage: Stage): Promise<number> {
+/** How many keys mappers took and found bound since they were started. */
+async function countDuplicates(run: DrillRun): Promise<number> {
   const pages = await Promise.all(
-    stage.cluster.file.mappers.map(async ({ admin }) => tryGet(`${admin}/metrics`)),
+    run.cluster.file.mappers.map(async ({ admin }) => tryGet(`${admin}/metrics`)),
   );
   return pages
     .flatMap((page) => parseMetrics(page?.body ?? ''))
@@ -39,76 +39,81 @@ async function duplicatesMet(stage: Stage): Promise<number> {
 
 const redisDown: Drill = {
   name: 'redis-down',
-  does: 'one Redis is killed and started again: the others serve, and it is filled again',
+  does: 'Kills one Redis for 5 s. The others serve, and producers fill it again after its restart.',
   needs: [],
   rounds: 3,
-  round: async (stage) => killFor(stage, [chooseRedis(stage).name], FAULT_MS),
+  round: async (run) => killFor(run, [pickRedis(run).name], FAULT_MS),
 };
 
 const redisHung: Drill = {
   name: 'redis-hung',
-  does: 'one Redis is stopped by SIGSTOP, so that it accepts connections and answers nothing: the others serve',
+  does: 'Stops one Redis by SIGSTOP for 5 s: it accepts connections and does not answer. The others serve.',
   needs: [],
   rounds: 3,
-  round: async (stage) => stopFor(stage, chooseRedis(stage).name, FAULT_MS),
+  round: async (run) => stopFor(run, pickRedis(run).name, FAULT_MS),
 };
 
 const redisFlushed: Drill = {
   name: 'redis-flushed',
-  does: 'FLUSHALL on one Redis: the loss is noticed without a restart, the pool filled again, the lost keys recycled',
+  does:
+    'FLUSHALL on one Redis. Producers notice the loss without a restart and fill the pool again, and the ' +
+    'lost keys are recycled.',
   needs: [],
   rounds: 3,
-  round: async (stage) => {
-    const { name, url } = chooseRedis(stage);
-    const end = stage.beginFault(`FLUSHALL on ${name}`);
-    await withRedis({ name, url }, async (redis) => redis.command('FLUSHALL', []));
-    await stage.pause(FAULT_MS);
+  round: async (run) => {
+    const server = pickRedis(run);
+    const end = run.beginFault(`FLUSHALL on ${server.name}`);
+    await withRedis(server, async (redis) => redis.command('FLUSHALL', []));
+    await run.pause(FAULT_MS);
     end();
   },
 };
 
 const redisRollback: Drill = {
   name: 'redis-rollback',
-  does: 'one Redis comes back with the data of some seconds ago, full of keys that are bound by now: none is bound twice',
+  does:
+    'One Redis restarts with data of 5 s ago, which contains keys that are bound by now. No key is bound ' +
+    'twice.',
   needs: [],
   rounds: 2,
-  round: async (stage) => {
-    const { cluster } = stage;
-    // The one that keys are taken from now: the fullest.
-    const name = await fullestRedis(stage);
+  round: async (run) => {
+    const { cluster } = run;
+    // Mappers take keys from the fullest pool.
+    const name = await fullestRedis(run);
     const data = join(cluster.runDir.dataOf(name), 'appendonlydir');
     const copy = join(cluster.runDir.dataOf(name), 'drill-copy');
-    stage.event(`the data of ${name} is copied`);
+    run.event(`the data of ${name} is copied`);
     await cp(data, copy, { recursive: true });
-    await stage.pause(FAULT_MS);
-    stage.forgive(name);
-    stage.undoLater('restart', async () => cluster.startMissing());
-    const end = stage.beginFault(`${name} is killed, and its old data put back`);
+    await run.pause(FAULT_MS);
+    run.markRestored(name);
+    run.undoLater('restart', async () => cluster.startMissing());
+    const end = run.beginFault(`kill -9 of ${name}, and its old data is restored`);
     await cluster.kill(name);
     await rm(data, { recursive: true });
     await cp(copy, data, { recursive: true });
     await rm(copy, { recursive: true });
-    await stage.undo('restart');
-    const met = await duplicatesMet(stage);
-    stage.event(`${name} runs again, on its old data`);
-    await stage.pause(FAULT_MS);
-    stage.event(
-      `mappers met ${(await duplicatesMet(stage)) - met} keys that were bound already, and bound none of them`,
-    );
+    await run.undo('restart');
+    const before = await countDuplicates(run);
+    run.event(`${name} runs again on its old data`);
+    await run.pause(FAULT_MS);
+    const found = (await countDuplicates(run)) - before;
+    run.event(`mappers took ${found} keys that were bound already, and bound none of them again`);
     end();
   },
 };
 
 const poolsEmpty: Drill = {
   name: 'pools-empty',
-  does: 'every Redis is down for 30 s: redirects go on, shortens are refused at once, and all is back within 2 s of healing',
+  does:
+    'Kills every Redis for 30 s. Redirects continue, shortens are refused immediately, and all requests ' +
+    'succeed again within 2 s after healing.',
   needs: [],
   rounds: 1,
-  round: async (stage) => {
-    const names = stage.cluster.file.redis.map(({ name }) => name);
-    await killFor(stage, names, ALL_DOWN_MS);
-    stage.healed();
-    await stage.pause(3_000);
+  round: async (run) => {
+    const names = run.cluster.file.redis.map(({ name }) => name);
+    await killFor(run, names, ALL_DOWN_MS);
+    run.markHealed();
+    await run.pause(3_000);
   },
 };
 

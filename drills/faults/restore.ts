@@ -1,26 +1,29 @@
 import { databaseOf, openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
-import type { Drill } from '../drill.ts';
-import { hidePools } from '../stage/pools.ts';
-import type { Stage } from '../stage/stage.ts';
-
-/** A keys-db that comes back as it was some time ago, while pools and links know better. */
+import type { Drill } from '../run/drill.ts';
+import type { DrillRun } from '../run/drill-run.ts';
+import { hidePools } from '../run/pools.ts';
 
 const CLAIM_TIMEOUT_MS = 40_000;
 const SLOW_MS = 60_000;
+const OLDER = 'an older';
+const SAME = 'the same';
 
-/** `keys` last: rows above the mark up to which they are said to be there do no harm, missing ones below it would. */
+/**
+ * The tables of a database, `keys` last. The holder may add keys and raise `generated_to` while we copy: rows
+ * above that mark do no harm, missing rows below it would.
+ */
 async function tablesOf(keysDb: Mysql, database: string): Promise<string[]> {
   const rows = await keysDb.query<{ name: string }>(
-    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE' ORDER BY table_name = 'keys'",
+    'SELECT table_name AS name FROM information_schema.tables ' +
+      "WHERE table_schema = ? AND table_type = 'BASE TABLE' ORDER BY table_name = 'keys'",
     [database],
   );
   return rows.map(({ name }) => name);
 }
 
 async function backUp(keysDb: Mysql, database: string, backup: string): Promise<void> {
-  await keysDb.execute(`DROP DATABASE IF EXISTS \`${backup}\``);
-  await keysDb.execute(`CREATE DATABASE \`${backup}\``);
+  await createEmpty(keysDb, backup);
   for (const table of await tablesOf(keysDb, database)) {
     await keysDb.execute(`CREATE TABLE \`${backup}\`.\`${table}\` LIKE \`${database}\`.\`${table}\``);
     await keysDb.execute(
@@ -31,11 +34,10 @@ async function backUp(keysDb: Mysql, database: string, backup: string): Promise<
   }
 }
 
-/** All tables in one statement: nobody sees half a restore. */
-async function putBack(keysDb: Mysql, database: string, backup: string): Promise<void> {
+/** Replaces all tables in one statement, so that no client sees half a restore. */
+async function restoreBackup(keysDb: Mysql, database: string, backup: string): Promise<void> {
   const newer = `${backup}_newer`;
-  await keysDb.execute(`DROP DATABASE IF EXISTS \`${newer}\``);
-  await keysDb.execute(`CREATE DATABASE \`${newer}\``);
+  await createEmpty(keysDb, newer);
   const moves = (await tablesOf(keysDb, backup)).flatMap((table) => [
     `\`${database}\`.\`${table}\` TO \`${newer}\`.\`${table}\``,
     `\`${backup}\`.\`${table}\` TO \`${database}\`.\`${table}\``,
@@ -43,64 +45,74 @@ async function putBack(keysDb: Mysql, database: string, backup: string): Promise
   await keysDb.execute(`RENAME TABLE ${moves.join(', ')}`, [], { timeoutMs: SLOW_MS });
 }
 
+async function createEmpty(keysDb: Mysql, database: string): Promise<void> {
+  await keysDb.execute(`DROP DATABASE IF EXISTS \`${database}\``);
+  await keysDb.execute(`CREATE DATABASE \`${database}\``);
+}
+
 async function dropBackup(url: string, name: string, backup: string): Promise<void> {
   await using keysDb = openMysql(url, { name, connections: 1 });
   for (const old of [backup, `${backup}_newer`]) await keysDb.execute(`DROP DATABASE IF EXISTS \`${old}\``);
 }
 
+/** The id up to which keys have been claimed. */
 async function claimMark(keysDb: Mysql): Promise<number> {
   const [row] = await keysDb.query<{ mark: number | null }>('SELECT MAX(claimed_to) AS mark FROM batches');
   return row?.mark ?? 0;
 }
 
-/** Makes the holder issue keys, by hiding every pool until its claims have passed `mark`. */
-async function issueKeysBeyond(stage: Stage, keysDb: Mysql, mark: number): Promise<void> {
+/** Hides every pool again and again, so that the holder claims keys, until its claims have passed `mark`. */
+async function claimBeyond(run: DrillRun, keysDb: Mysql, mark: number): Promise<void> {
   const deadline = performance.now() + CLAIM_TIMEOUT_MS;
   while ((await claimMark(keysDb)) <= mark) {
-    if (performance.now() > deadline) throw new Error('nobody claimed although every pool is empty');
-    await hidePools(stage);
+    if (performance.now() > deadline)
+      throw new Error('no producer claimed enough keys although every pool is empty');
+    await hidePools(run);
     const before = await claimMark(keysDb);
-    const patience = performance.now() + CLAIM_TIMEOUT_MS / 4;
-    while ((await claimMark(keysDb)) === before && performance.now() < patience) await stage.pause(20);
-    await stage.undo('pools');
+    const nextAttempt = performance.now() + CLAIM_TIMEOUT_MS / 4;
+    while ((await claimMark(keysDb)) === before && performance.now() < nextAttempt) await run.pause(20);
+    await run.undo('pools');
   }
+}
+
+async function endReign(run: DrillRun, shard: string): Promise<void> {
+  const before = run.reigns.of([shard]);
+  const owner = run.locks.holderOf(shard)?.owner ?? '';
+  run.event(`kill -9 of ${owner}'s worker, so that a later reign follows`);
+  const sinceMs = run.nowMs;
+  signalProcess(await run.cluster.workerOf(owner), 'SIGKILL');
+  await run.reigns.untilTakenOver(before, sinceMs);
 }
 
 export const keysDbRestored: Drill = {
   name: 'keys-db-restored',
-  does: 'a keys-db is restored from a backup under live pools, once from an older reign and once from the same: filling goes on, nothing is bound twice',
+  does:
+    'Restores a keys-db from a backup while the pools hold later keys: a backup of an older reign, then ' +
+    'one of the same reign. Refilling continues, and no key is bound twice.',
   needs: [],
   rounds: 1,
-  parts: ['an older', 'the same'],
-  wears: true,
-  round: async (stage, part) => {
-    const { cluster } = stage;
-    const { name, url } = stage.pick(cluster.file.keysDbs);
+  parts: [OLDER, SAME],
+  isDestructive: true,
+  round: async (run, part) => {
+    const { name, url } = run.pick(run.cluster.file.keysDbs);
     const database = databaseOf(url);
     const backup = `${database}_drill`;
     await using keysDb = openMysql(url, { name, connections: 1 });
-    stage.event(`a backup of ${name} is made`);
-    stage.undoLater('backup', async () => dropBackup(url, name, backup));
+    run.event(`a backup of ${name} is made`);
+    run.undoLater('backup', async () => dropBackup(url, name, backup));
     await backUp(keysDb, database, backup);
-    const owner = stage.locks.holderOf(name)?.owner ?? '';
-    if (part === 'an older') {
-      const before = stage.reignsOf([name]);
-      stage.event(`kill -9 of ${owner}'s worker, so that a later reign follows`);
-      const sinceMs = stage.nowMs;
-      signalProcess(await cluster.workerOf(owner), 'SIGKILL');
-      await stage.takenOver(before, sinceMs);
-    }
-    await issueKeysBeyond(stage, keysDb, await claimMark(keysDb));
-    await stage.pause(1_000);
-    const issuedTo = await claimMark(keysDb);
-    stage.forgive(name);
-    const end = stage.beginFault(`${name} is restored from the backup of ${part} reign`);
-    await putBack(keysDb, database, backup);
-    await stage.pause(2_000);
-    // What was issued after the backup is issued once more: only then do the books agree again.
-    await issueKeysBeyond(stage, keysDb, issuedTo);
-    stage.event(`${name} has issued keys beyond where it was`);
-    await stage.pause(2_000);
+    if (part === OLDER) await endReign(run, name);
+    await claimBeyond(run, keysDb, await claimMark(keysDb));
+    await run.pause(1_000);
+    const claimedTo = await claimMark(keysDb);
+    run.markRestored(name);
+    const end = run.beginFault(`${name} is restored from the backup of ${part} reign`);
+    await restoreBackup(keysDb, database, backup);
+    await run.pause(2_000);
+    // The audit balances only after the keys that were claimed since the backup have been claimed again.
+    await claimBeyond(run, keysDb, claimedTo);
+    run.event(`the claims of ${name} have passed the point of the restore`);
+    await run.pause(2_000);
     end();
   },
 };

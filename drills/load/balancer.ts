@@ -15,7 +15,7 @@ export interface BalancedRequest {
   readonly json?: string;
 }
 
-/** The last result, and which backend gave it. */
+/** The result of the last attempt, and the id of its backend. */
 export type BalancedResult = CallResult & { readonly via: string };
 
 const HEALTH_EVERY_MS = 100;
@@ -31,9 +31,10 @@ interface Member {
 }
 
 /**
- * Sends requests as a load balancer before the mappers would: in turn, leaving out one whose readyz is not 200; to another when a
- * connection is refused; a GET also when a kept-alive connection closes before the answer begins. A POST that was sent is never
- * sent again: it may have happened.
+ * Sends requests as a load balancer before the mappers does: to each in turn, except those whose readyz is
+ * not 200. It tries another mapper when a connection is refused, and for a GET also when a kept-alive
+ * connection closes before the answer begins. It never repeats a POST that was sent, because the link may
+ * exist.
  */
 export class Balancer {
   readonly #members: readonly Member[];
@@ -42,7 +43,7 @@ export class Balancer {
   readonly #checks: Promise<void>;
   #turn = 0;
 
-  /** @param locate where the backends are now: one that was restarted may have moved */
+  /** @param locate returns the current addresses; a mapper that was restarted may have a new one */
   constructor(locate: () => readonly Backend[]) {
     this.#locate = locate;
     this.#members = locate().map((backend) => ({
@@ -70,10 +71,10 @@ export class Balancer {
     }
   }
 
-  /** One request to one backend, whatever its health. */
+  /** Sends one request to one backend, also when it is not healthy. */
   async sendTo(id: string, request: BalancedRequest): Promise<BalancedResult> {
     const member = this.#members.find((candidate) => candidate.id === id);
-    if (member === undefined) throw new RangeError(`no mapper is called ${id}`);
+    if (member === undefined) throw new RangeError(`there is no mapper ${id}`);
     return { ...(await this.#ask(member, request)), via: id };
   }
 
@@ -87,21 +88,21 @@ export class Balancer {
     return call(`${url}${path}`, { agent, timeoutMs, ...(json !== undefined && { method: 'POST', json }) });
   }
 
-  /** The next one in turn that is healthy and untried; when there is none, the next untried: somebody must answer. */
+  /** The next untried backend in turn that is healthy. If none is healthy, the next untried one. */
   #choose(tried: ReadonlySet<Member>): Member {
     const untried = this.#members.filter((member) => !tried.has(member));
     const healthy = untried.filter((member) => member.healthy);
     const candidates = healthy.length > 0 ? healthy : untried;
     this.#turn += 1;
     const chosen = candidates[this.#turn % candidates.length];
-    if (chosen === undefined) throw new RangeError('a balancer needs a mapper');
+    if (chosen === undefined) throw new RangeError('the balancer has no mapper left to try');
     return chosen;
   }
 
   async #watchHealth(member: Member): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const place = this.#locate().find(({ id }) => id === member.id);
-      if (place !== undefined) Object.assign(member, { url: place.url, admin: place.admin });
+      const current = this.#locate().find(({ id }) => id === member.id);
+      if (current !== undefined) Object.assign(member, { url: current.url, admin: current.admin });
       const answer = await tryGet(`${member.admin}/readyz`, HEALTH_TIMEOUT_MS);
       member.healthy = answer?.status === 200;
       await pauseQuietly(HEALTH_EVERY_MS, this.#stopping.signal);

@@ -1,6 +1,6 @@
 import { request, type Agent, type IncomingMessage } from 'node:http';
 
-/** What came back, or why nothing did. */
+/** An answer, or the reason why there is none. */
 export type CallResult =
   | {
       readonly kind: 'answer';
@@ -8,9 +8,9 @@ export type CallResult =
       readonly headers: IncomingMessage['headers'];
       readonly body: string;
     }
-  /** No connection came about: nothing was sent. */
+  /** There was no connection, so nothing was sent. */
   | { readonly kind: 'refused'; readonly reason: string }
-  /** The connection ended before a byte of the answer; `reused`: it had been kept alive. */
+  /** The connection ended before the answer was complete. `reused`: it was a kept-alive one. */
   | { readonly kind: 'closed'; readonly reused: boolean; readonly reason: string }
   | { readonly kind: 'timeout' };
 
@@ -21,7 +21,7 @@ export interface CallOptions {
   readonly json?: string;
 }
 
-/** One HTTP request. Never rejects: whatever goes wrong is a result. */
+/** Sends one HTTP request. Never rejects: every failure is a result. */
 export async function call(url: string, options: CallOptions): Promise<CallResult> {
   const { agent, timeoutMs, method = 'GET', json } = options;
   const { promise, resolve } = Promise.withResolvers<CallResult>();

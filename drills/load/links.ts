@@ -1,15 +1,14 @@
-/** A link that was acknowledged. */
 export interface AckedLink {
   readonly n: number;
   readonly key: string;
 }
 
-/** The target of link `n` of one drill: nobody else's, and known from `n` alone. */
+/** The target of link `n` of one drill. No other link has it. */
 export function targetOf(runId: string, n: number): string {
   return `https://example.com/drill/${runId}/${n}`;
 }
 
-/** Some of the acknowledged links, so that memory stays bounded: the newest ones, and a random sample of all. */
+/** The newest acknowledged links, and a random sample of all. Memory stays bounded. */
 export class LinkSample {
   readonly #capacity: number;
   readonly #random: () => number;
@@ -33,7 +32,7 @@ export class LinkSample {
     }
   }
 
-  /** Half of the time one of the newest, else any; undefined as long as there is none. */
+  /** One of the newest links or one of the sample, equally often. Undefined while there is none. */
   pick(): AckedLink | undefined {
     const from = this.#random() < 0.5 ? this.#recent : this.#sample;
     return from[Math.floor(this.#random() * from.length)];

@@ -1,19 +1,20 @@
 import { z } from 'zod';
+import { parseJson } from '../../runtime/json.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { Balancer, type Backend, type BalancedResult } from './balancer.ts';
-import type { History, RedirectOutcome, ShortenOutcome } from './history.ts';
+import type { History, RedirectOutcome, ShortenOutcome } from '../history/history.ts';
 import { LinkSample, targetOf, type AckedLink } from './links.ts';
 
 export interface LoadOptions {
-  /** Part of every target, so that no two drills share one. */
+  /** Part of every target, so that two drills never share one. */
   readonly runId: string;
   /** Shortens a second; redirects are five times as many. */
   readonly rate: number;
-  /** Where they are now. */
+  /** Returns the current addresses of the mappers. */
   readonly mappers: () => readonly Backend[];
   readonly history: History;
   readonly random: () => number;
-  /** How long a client waits for an answer; 5 s unless given. */
+  /** How long a client waits for an answer. Default: 5 s. */
   readonly timeoutMs?: number;
 }
 
@@ -21,14 +22,14 @@ const REDIRECTS_PER_SHORTEN = 5;
 const TICK_MS = 5;
 const TIMEOUT_MS = 5_000;
 const SAMPLE_SIZE = 5_000;
-/** Beyond this the client itself would be the bottleneck; what is not sent counts as failed. */
+/** Above this the client itself would be the bottleneck. Shortens that are not sent count as failed. */
 const MAX_IN_FLIGHT = 5_000;
 
 const Shortened = z.object({ unique_id: z.string(), long_url: z.string() });
 
 /**
- * A constant open-loop load: requests leave when their time has come, whether or not earlier ones were answered, so a stall is
- * met by as many requests as it would be in life.
+ * A constant open-loop load: requests are sent on schedule, whether or not earlier ones were answered. A
+ * stall therefore meets as many requests as in production.
  */
 export class Load implements AsyncDisposable {
   readonly balancer: Balancer;
@@ -52,19 +53,19 @@ export class Load implements AsyncDisposable {
     return this.#acked;
   }
 
-  /** Requests without an answer yet. */
+  /** Requests that have no answer yet. */
   get inFlight(): number {
     return this.#inFlight.size;
   }
 
-  /** Sends nothing new, and resolves when everything sent has ended one way or another. */
+  /** Stops sending. Resolves when every request that was sent has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
     await Promise.all(this.#inFlight);
   }
 
-  /** Its balancer too, which looks after the mappers even while nothing is sent. */
+  /** Stops the balancer too, which checks the mappers even while nothing is sent. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     await this.balancer.stop();
@@ -104,7 +105,7 @@ export class Load implements AsyncDisposable {
         ms: 0,
         n,
         outcome: 'failed',
-        reason: 'the client has too many in flight',
+        reason: 'the client has too many requests in flight',
       });
       return;
     }
@@ -178,12 +179,4 @@ function traceOf(result: BalancedResult): { via: string; status?: number; reason
 
 function hasRetryAfter(result: BalancedResult): boolean {
   return result.kind === 'answer' && result.headers['retry-after'] !== undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What is wrong with the network now; shared by all links of a proxy, which read it anew for every piece. */
+/** The current faults of a proxy. All its links share this object and read it again for every piece. */
 export interface LinkFaults {
   silent: boolean;
   mute: boolean;
@@ -11,7 +11,7 @@ export interface LinkFaults {
   mangle?: (piece: Buffer) => Buffer;
 }
 
-/** A held piece, or the end of the stream. */
+/** A chunk of data, or the end of the stream. */
 type Piece = Buffer | 'end';
 
 interface Direction {
@@ -19,21 +19,22 @@ interface Direction {
   readonly to: Socket;
   readonly held: Piece[];
   heldBytes: number;
-  busy: boolean;
+  isBusy: boolean;
 }
 
-/** While pieces are held the sender is stopped beyond this, as a full TCP window would. */
+/** Above this we stop reading from the sender, as a full TCP window does. */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 
-/** One client's connection through the proxy to the server. */
+/** One connection of a client, through the proxy to the server. */
 export class Link {
   readonly #faults: LinkFaults;
   readonly #client: Socket;
   readonly #server: Socket | undefined;
   readonly #directions: Direction[] = [];
   readonly #onGone: () => void;
-  #replyIsDoomed = false;
-  #gone = false;
+  /** The answer to the request just sent must not reach the client. */
+  #cutsNextReply = false;
+  #isGone = false;
 
   constructor(
     client: Socket,
@@ -59,21 +60,21 @@ export class Link {
 
   /** Resets both sides. */
   cut(): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#isGone) return;
+    this.#isGone = true;
     for (const direction of this.#directions) direction.held.length = 0;
     reset(this.#client);
     if (this.#server !== undefined) reset(this.#server);
     this.#onGone();
   }
 
-  /** Sends on what was held. */
+  /** Forwards the held pieces. */
   flush(): void {
     for (const direction of this.#directions) void this.#pump(direction);
   }
 
   #join(from: Socket, to: Socket, filter: (piece: Buffer) => Buffer | undefined): void {
-    const direction: Direction = { from, to, held: [], heldBytes: 0, busy: false };
+    const direction: Direction = { from, to, held: [], heldBytes: 0, isBusy: false };
     this.#directions.push(direction);
     const hold = (piece: Piece): void => {
       direction.held.push(piece);
@@ -89,16 +90,16 @@ export class Link {
   }
 
   async #pump(direction: Direction): Promise<void> {
-    if (direction.busy) return;
-    direction.busy = true;
-    while (!this.#gone && !this.#faults.silent && direction.held.length > 0) {
+    if (direction.isBusy) return;
+    direction.isBusy = true;
+    while (!this.#isGone && !this.#faults.silent && direction.held.length > 0) {
       if (this.#faults.delayMs > 0) await delay(this.#faults.delayMs);
       if (this.#faults.silent) break;
       const piece = direction.held.shift();
       if (piece !== undefined) await this.#pass(direction, piece);
     }
-    direction.busy = false;
-    // One side was reset while the network was a black hole: the other learns of it now.
+    direction.isBusy = false;
+    // A side that was reset during the silence: only now may the other side see it.
     if (!this.#faults.silent && (direction.from.errored || direction.to.errored)) this.cut();
   }
 
@@ -109,7 +110,7 @@ export class Link {
       await new Promise<void>((resolve) => {
         direction.to.end(resolve);
       });
-      if (this.#directions.every(({ from, held }) => from.readableEnded && held.length === 0)) this.#forget();
+      if (this.#directions.every(({ from, held }) => from.readableEnded && held.length === 0)) this.#finish();
       return;
     }
     await new Promise<void>((resolve) => {
@@ -117,9 +118,9 @@ export class Link {
     });
   }
 
-  /** Both sides have ended by themselves. */
-  #forget(): void {
-    this.#gone = true;
+  /** Both sides have ended their streams. */
+  #finish(): void {
+    this.#isGone = true;
     this.#client.destroy();
     this.#server?.destroy();
     this.#onGone();
@@ -128,13 +129,13 @@ export class Link {
   #onRequest(piece: Buffer): Buffer {
     if (this.#faults.cutBeforeReplyTo?.(piece) === true) {
       delete this.#faults.cutBeforeReplyTo;
-      this.#replyIsDoomed = true;
+      this.#cutsNextReply = true;
     }
     return piece;
   }
 
   #onAnswer(piece: Buffer): Buffer | undefined {
-    if (this.#replyIsDoomed) {
+    if (this.#cutsNextReply) {
       this.cut();
       return undefined;
     }
@@ -149,13 +150,16 @@ export class Link {
     return undefined;
   }
 
-  /** An error of either socket is a reset: it is passed on, unless the network is a black hole. */
+  /** Treats an error of either socket as a reset, and passes it on unless the network is silent. */
   #lost(): void {
     if (!this.#faults.silent) this.cut();
   }
 }
 
-/** A reset of a socket that is shutting down fails inside Node and leaves a handle behind on which the exit of the process spins. */
+/**
+ * Resets a socket. A socket that is shutting down is only destroyed: a reset of it fails inside Node and
+ * leaves a handle on which the exit of the process spins.
+ */
 function reset(socket: Socket): void {
   if (socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();

@@ -7,9 +7,10 @@ export interface ProxyTarget {
 }
 
 /**
- * A TCP proxy before one server, whose verbs are the faults of a network: it knows how to lie, and when to stop.
+ * A TCP proxy before one server, with a method for each fault of a network.
  *
- * Faults hold for all connections, open ones and new ones, until `heal()`. The two that cut are used up by one cut.
+ * A fault applies to all connections, open and new ones, until `heal()`. `cutAfter` and `cutBeforeReplyTo`
+ * cut one connection and are over then.
  */
 export class FaultyProxy {
   readonly #server: Server;
@@ -18,7 +19,7 @@ export class FaultyProxy {
   readonly #faults: LinkFaults = { silent: false, mute: false, delayMs: 0 };
   #accepted = 0;
 
-  /** Listens on a loopback port, `port` or a free one. */
+  /** Listens on the loopback address, on `port` or on a free one. */
   static async start(target: ProxyTarget, port = 0): Promise<FaultyProxy> {
     const proxy = new FaultyProxy(target);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -35,31 +36,31 @@ export class FaultyProxy {
 
   get port(): number {
     const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('the proxy does not listen');
+    if (address === null || typeof address === 'string') throw new Error('the proxy is not listening');
     return address.port;
   }
 
-  /** Connections accepted so far, for counting reconnects. */
+  /** The number of connections accepted so far; it shows reconnects. */
   get accepted(): number {
     return this.#accepted;
   }
 
-  /** Connections open now. */
+  /** The number of open connections. */
   get open(): number {
     return this.#links.size;
   }
 
-  /** A black hole both ways: no bytes, no FIN, no RST. What is sent meanwhile arrives after `heal()`, as TCP would do. */
+  /** Forwards nothing in either direction: no bytes, no FIN, no RST. Held data arrives after `heal()`. */
   silence(): void {
     this.#faults.silent = true;
   }
 
-  /** New connections are accepted and never answered; open ones go on. */
+  /** Accepts new connections and never answers them. Open connections still work. */
   acceptWithoutAnswering(): void {
     this.#faults.mute = true;
   }
 
-  /** Every piece takes this much longer, in each direction. */
+  /** Delays every piece by `ms`, in each direction. */
   delay(ms: number): void {
     this.#faults.delayMs = ms;
   }
@@ -69,22 +70,25 @@ export class FaultyProxy {
     for (const link of this.#links) link.cut();
   }
 
-  /** Lets `bytes` more bytes of some server's answers through, then cuts that connection: in the middle of a packet. */
+  /** Forwards `bytes` more bytes of answers, then cuts that connection in the middle of a packet. */
   cutAfter(bytes: number): void {
     this.#faults.cutAfterBytes = bytes;
   }
 
-  /** Cuts the connection that sends such a request, when its answer comes: done by the server, unknown to the client. */
+  /**
+   * Cuts the connection that sends such a request when its answer arrives.
+   * The server has done it, and the client cannot know.
+   */
   cutBeforeReplyTo(isRequest: (sent: Buffer) => boolean): void {
     this.#faults.cutBeforeReplyTo = isRequest;
   }
 
-  /** Passes every piece that comes from the server through `mangle`. */
+  /** Replaces every piece from the server by the result of `mangle`. */
   mangleAnswers(mangle: (piece: Buffer) => Buffer): void {
     this.#faults.mangle = mangle;
   }
 
-  /** No faults any more; what a black hole held is delivered. */
+  /** Ends all faults and forwards the held data. */
   heal(): void {
     this.#faults.silent = false;
     this.#faults.mute = false;
@@ -113,12 +117,14 @@ export class FaultyProxy {
   }
 }
 
-/** A request of ZooKeeper's protocol that creates a node: for `cutBeforeReplyTo`. */
+/**
+ * Whether the data contains a request of ZooKeeper's protocol that creates a node; for `cutBeforeReplyTo`.
+ */
 export function isZooKeeperCreate(sent: Buffer): boolean {
   return zooKeeperRequestTypes(sent).includes(1);
 }
 
-/** The types of the requests in one piece; the connect request at the beginning has none and reads as nonsense. */
+/** The types of the requests in one piece. Meaningless for the first request of a connection: it has none. */
 function zooKeeperRequestTypes(sent: Buffer): number[] {
   const types: number[] = [];
   for (let at = 0; at + 12 <= sent.length; at += 4 + sent.readInt32BE(at)) {

@@ -5,22 +5,24 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { FaultyProxy } from './proxy.ts';
 
 /**
- * What the network before one server may do. `silence`: no bytes, no FIN, no RST, until `heal`; `mute`: new connections are accepted
- * and never answered; `cut`: all connections are reset; `cut-mid-packet`: so many bytes of the next answer arrive, then its
- * connection is reset; `delay`: every piece takes longer, in each direction.
+ * A fault of the network before one server, as the methods of {@link FaultyProxy} describe it. `silence`: no
+ * bytes, no FIN, no RST until `heal`. `mute`: new connections are accepted and never answered. `cut`: all
+ * connections are reset. `cut-mid-packet`: n bytes of the next answer arrive, then its connection is reset.
+ * `delay`: every piece takes longer, in each direction.
  */
-const Fault = z.discriminatedUnion('fault', [
+const NetworkFault = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.enum(['silence', 'mute', 'cut', 'heal']) }),
   z.strictObject({ fault: z.literal('cut-mid-packet'), bytes: z.int().min(0) }),
   z.strictObject({ fault: z.literal('delay'), ms: z.int().min(0).max(60_000) }),
 ]);
-export type Fault = z.infer<typeof Fault>;
+export type NetworkFault = z.infer<typeof NetworkFault>;
 
 const MAX_BODY_BYTES = 1_024;
 
 /**
- * The control channel of a wire: `POST /redis-1` with a {@link Fault} as JSON, `GET /` for what there is. Both need the token, for
- * other users of this machine reach the loopback address too.
+ * The control channel of a wire. `POST /redis-1` with a {@link NetworkFault} as JSON makes a fault; `GET /`
+ * lists the proxies. Both need the cluster's token, because other users of this machine reach the loopback
+ * address too.
  */
 export async function startControl(
   proxies: ReadonlyMap<string, FaultyProxy>,
@@ -48,11 +50,11 @@ async function answer(
   request: IncomingMessage,
 ): Promise<Answer> {
   if (token === '' || request.headers.authorization !== `Bearer ${token}`)
-    return { status: 401, body: { error: 'the token of this cluster is needed' } };
+    return { status: 401, body: { error: 'the token of this cluster is missing or wrong' } };
   if (request.method === 'GET') return { status: 200, body: describe(proxies) };
   const proxy = proxies.get((request.url ?? '').slice(1));
-  if (proxy === undefined) return { status: 404, body: { error: `no server is called ${request.url}` } };
-  apply(proxy, Fault.parse(JSON.parse(await bodyOf(request))));
+  if (proxy === undefined) return { status: 404, body: { error: `there is no proxy ${request.url}` } };
+  apply(proxy, NetworkFault.parse(JSON.parse(await bodyOf(request))));
   return { status: 200, body: describe(proxies) };
 }
 
@@ -60,7 +62,7 @@ function describe(proxies: ReadonlyMap<string, FaultyProxy>): unknown {
   return [...proxies].map(([name, { port, open, accepted }]) => ({ name, port, open, accepted }));
 }
 
-function apply(proxy: FaultyProxy, fault: Fault): void {
+function apply(proxy: FaultyProxy, fault: NetworkFault): void {
   switch (fault.fault) {
     case 'silence':
       return proxy.silence();
@@ -82,7 +84,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   request.setEncoding('utf8');
   for await (const piece of request) {
     body += String(piece);
-    if (body.length > MAX_BODY_BYTES) throw new Error('too long for a fault');
+    if (body.length > MAX_BODY_BYTES) throw new Error(`a fault has at most ${MAX_BODY_BYTES} bytes`);
   }
   return body;
 }

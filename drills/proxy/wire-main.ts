@@ -3,10 +3,10 @@ import { startControl } from './wire-control.ts';
 import { FaultyProxy } from './proxy.ts';
 
 /**
- * The process that `up --faultable` puts between producers and mappers and their servers: one proxy before each, and a control
- * channel on the loopback address, for whoever knows the cluster's token.
+ * The wire: a process that `up --faultable` puts before all servers of a cluster. It has one proxy for each
+ * server, and a control channel on the loopback address for clients with the cluster's token.
  *
- *     node wire.ts --control 9301 redis-1:9302:6379 …      (name : port to listen on : port of the server)
+ *     node wire-main.ts --control 9301 redis-1:9302:6379 …    (name : port to listen on : server's port)
  */
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

@@ -1,29 +1,23 @@
 import { type LockHolder, parseLock } from '../../coordinator/lock-holder.ts';
 import { observe } from '../../coordinator/observe.ts';
 import { lockPath } from '../../coordinator/paths.ts';
-import type { LastingSession } from '../stage/lasting-session.ts';
-
-/** A time in which nobody held a shard, from the notice that its lock had gone to the sight of the next one. */
-export interface Gap {
-  readonly shard: string;
-  readonly fromMs: number;
-  /** Undefined while it lasts. */
-  readonly toMs: number | undefined;
-}
+import type { ReopeningSession } from '../cluster/reopening-session.ts';
+import type { Gap } from '../history/measurements.ts';
 
 interface ShardState {
   holder: LockHolder | undefined;
-  /** When ZooKeeper first told of a change since `holder` was read. */
+  /** When ZooKeeper first notified us of a change after `holder` was read. */
   changedMs: number | undefined;
   openGap: { fromMs: number } | undefined;
 }
 
 /**
- * Watches /shard-locks over a session of its own, for every change of a holder.
+ * Watches /shard-locks for every change of a holder, and measures the gaps between holders.
  *
- * A lock may go and come back between a notice and the read that follows it; then its czxid tells, and the gap is counted from the
- * notice to that read: a few milliseconds too long, never too short. While the session is not connected nothing is seen: gaps that
- * touch such a time are counted from the last moment at which the lock was known to stand.
+ * A lock may be deleted and created again between a notice and the read that follows it. The czxid shows
+ * that, and the gap is measured from the notice to the read: a few milliseconds too long, never too short.
+ * While the session is not connected, the watch sees nothing: a gap that begins then is measured from the
+ * first read after the reconnect, which is too short.
  */
 export class LockWatch implements Disposable {
   readonly #now: () => number;
@@ -33,7 +27,7 @@ export class LockWatch implements Disposable {
   readonly #onChange: (shard: string, holder: LockHolder | undefined) => void;
 
   constructor(
-    session: LastingSession,
+    session: ReopeningSession,
     shards: readonly string[],
     now: () => number,
     onChange: (shard: string, holder: LockHolder | undefined) => void,
@@ -65,7 +59,7 @@ export class LockWatch implements Disposable {
     );
   }
 
-  /** All gaps that began at `fromMs` or later, the open ones last. */
+  /** All gaps that began at `fromMs` or later, open ones last. */
   gapsSince(fromMs: number): Gap[] {
     const open = [...this.#shards].flatMap(([shard, { openGap }]) =>
       openGap === undefined ? [] : [{ shard, fromMs: openGap.fromMs, toMs: undefined }],
@@ -88,7 +82,7 @@ export class LockWatch implements Disposable {
     const fromMs = state.openGap?.fromMs ?? changedMs;
     if (holder === undefined) state.openGap = { fromMs };
     else {
-      // The first holder that is seen ends no gap: nobody knows when that began.
+      // The first holder that we see ends no gap, because we do not know when that gap began.
       if (state.openGap !== undefined || state.holder !== undefined)
         this.#gaps.push({ shard, fromMs, toMs: now });
       state.openGap = undefined;

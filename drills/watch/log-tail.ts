@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
-/** Reads what is appended to a log from now on, all of it at each call. */
+/** Returns a function that reads everything that was appended to the log since. */
 export function logFromNow(path: string): () => string {
   const from = sizeOf(path);
   return () => readFrom(path, from);

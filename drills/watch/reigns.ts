@@ -3,7 +3,7 @@ import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { INCARNATION_KEY, producerKey } from '../../db/redis/redis-keys.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import type { History } from '../load/history.ts';
+import type { History } from '../history/history.ts';
 
 interface Named {
   readonly name: string;
@@ -20,8 +20,8 @@ interface OwnershipRow {
 }
 
 /**
- * Asks every store again and again which reign it knows, and writes each change into the history: what the stores accepted, in
- * the order in which they accepted it. A store that does not answer is asked again.
+ * Asks every store ten times a second for the newest reign that it has accepted, and writes each change into
+ * the history. A store that does not answer is asked again.
  */
 export class ReignWatch {
   readonly #history: History;
@@ -58,9 +58,9 @@ export class ReignWatch {
   async #repeat(ask: (report: (seen: Seen) => void) => Promise<void>): Promise<void> {
     const last = new Map<string, string>();
     const report = (seen: Seen): void => {
-      const words = JSON.stringify(seen);
-      if (last.get(seen.shard) === words) return;
-      last.set(seen.shard, words);
+      const text = JSON.stringify(seen);
+      if (last.get(seen.shard) === text) return;
+      last.set(seen.shard, text);
       this.#history.append({ op: 'reign', at: this.#history.nowMs, ...seen });
     };
     while (!this.#stopping.signal.aborted) {
@@ -80,7 +80,7 @@ interface Seen {
   readonly czxid?: string;
 }
 
-/** One moment's epochs, seqs and incarnation, which separate commands would mix with the next moment's. */
+/** Reads epochs, seqs and incarnation of one moment. Separate commands would mix different moments. */
 const SNAPSHOT = `local all = { redis.call('GET', KEYS[1]) }
 for i = 2, #KEYS do all[i] = redis.call('HMGET', KEYS[i], 'epoch', 'seq') end
 return all`;

@@ -11,19 +11,23 @@ export interface ToolResult {
 
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
+interface ToolOptions {
+  /** Writes the output as it comes; without it the output is only returned. */
+  readonly isShown?: boolean;
+  /** Added to our own environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** When aborted, the tool gets SIGINT, as by Ctrl-C. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Runs a tool of node_modules with this Node. It is killed when we are, however that happens.
+ * Runs a tool of node_modules with this Node. The kernel kills it when this process dies, for whatever reason.
  * @param script path below node_modules
- * @param show writes its output as it comes; else it is only returned
- * @param env added to ours
- * @param signal aborted when it is to end, as by Ctrl-C
  */
 export async function runTool(
   script: string,
   args: readonly string[],
-  show: boolean,
-  env: NodeJS.ProcessEnv = {},
-  signal?: AbortSignal,
+  { isShown = false, env = {}, signal }: ToolOptions = {},
 ): Promise<ToolResult> {
   const began = performance.now();
   const command = [process.execPath, join(REPOSITORY, 'node_modules', script), ...args];
@@ -39,7 +43,7 @@ export async function runTool(
   let output = '';
   const collect = (chunk: Buffer): void => {
     output += chunk.toString();
-    if (show) process.stdout.write(chunk);
+    if (isShown) process.stdout.write(chunk);
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);

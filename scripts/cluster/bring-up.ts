@@ -1,13 +1,13 @@
 import { rmSync } from 'node:fs';
-import { describeCluster, writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { describeCluster } from './describe.ts';
 import { explain } from './advice.ts';
 import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import type { UpOptions } from './options.ts';
 import { scaleMembers } from './members.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
-import type { RunDir } from './run-dir.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
 import { resolveShape, type Shape } from './shape.ts';
@@ -26,11 +26,9 @@ const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1
  */
 export async function bringUp(
   options: UpOptions,
-  runDir: RunDir,
-  state: State,
-  progress: Progress,
-  signal: AbortSignal,
+  context: Omit<Launch, 'onSpawn'>,
 ): Promise<ClusterFile | undefined> {
+  const { runDir, state, progress, signal } = context;
   const shape = resolveShape(options, existingOf(state));
   runDir.make();
   if (!isAnythingRunning(state)) {
@@ -46,12 +44,12 @@ export async function bringUp(
     startedHere.push(id);
     state.recordProcess(id, kind, spawned);
   };
-  const launch: Launch = { runDir, state, progress, signal, onSpawn };
+  const launch: Launch = { ...context, onSpawn };
   try {
     await startServers(shape, launch);
     if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
-    return options.serversOnly ? undefined : await startMembers(options, shape, addresses, launch);
+    return options.serversOnly ? undefined : await startMembers({ options, shape, addresses }, launch);
   } catch (error) {
     await stopStarted(state, startedHere, progress);
     // What goes on running is what ran before.
@@ -62,9 +60,7 @@ export async function bringUp(
 }
 
 async function startMembers(
-  options: UpOptions,
-  shape: Shape,
-  addresses: Addresses,
+  { options, shape, addresses }: { options: UpOptions; shape: Shape; addresses: Addresses },
   launch: Launch,
 ): Promise<ClusterFile> {
   const { runDir, state, progress } = launch;
@@ -85,7 +81,7 @@ async function startMembers(
     );
     const workers = await waitUntilReady(counts, addresses, launch);
     await endSurplusRedis(shape, launch);
-    const file = describeCluster(shape, counts, addresses, state, workers);
+    const file = describeCluster({ shape, counts, addresses, state, workers });
     writeClusterFile(runDir, file);
     return file;
   } finally {
@@ -98,9 +94,7 @@ async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promi
   const keep = new Set(numbered('redis', shape.redis));
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
   if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
-  await Promise.all(
-    surplus.map(async ({ id, kind, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
-  );
+  await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
 }
 
 function existingOf(state: State): Parameters<typeof resolveShape>[1] {
@@ -118,14 +112,14 @@ function portOf(state: State, id: string): number {
   return port;
 }
 
-async function stopStarted(state: State, ids: readonly string[], progress: Progress): Promise<void> {
+async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
   if (ids.length > 0) progress.line('stopping what was started …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
   for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {
     await Promise.all(
       entries
         .filter(({ kind }) => group.includes(kind))
-        .map(async ({ id, kind, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
+        .map(async (entry) => stopRecorded(entry, state, progress)),
     );
   }
 }

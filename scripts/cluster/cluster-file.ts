@@ -1,67 +1,107 @@
-import { numbered, type Addresses } from './environment.ts';
-import { portName } from './members.ts';
-import type { WorkerPids } from './readiness.ts';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { messageOf } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
-import { mysqlServersOf, type Shape } from './shape.ts';
-import type { Counts, State } from './state.ts';
-import { describeWire, type WireEntry } from './wire.ts';
 
-/** What runs where, for everybody else: the shape is a promise (docs, scripts and checks outside read it). */
-export interface ClusterFile {
-  readonly mappers: { id: string; url: string; admin: string; pid: number }[];
-  readonly producers: { id: string; supervisorPid: number; workerPid: number; admin: string }[];
-  readonly zookeeper: { connect: string; servers: { id: number; port: number; pid: number }[] };
-  readonly redis: { name: string; url: string; pid: number }[];
-  readonly mysql: { name: string; port: number; pid: number }[];
-  readonly keysDbs: { name: string; url: string }[];
-  readonly urlsDbs: { name: string; url: string; slots: string }[];
-  readonly usersDb: { url: string };
-  /** Only with `up --faultable`. The addresses above are the servers' own; producers and mappers go through this. */
-  readonly wire?: WireEntry;
+/**
+ * `cluster.json`: which parts of a cluster run where. `up` writes it; the operator's commands, drills, benches, tests and
+ * scripts outside this repository read it, so its fields stay as they are.
+ */
+
+const Mapper = z.object({ id: z.string(), url: z.string(), admin: z.string() });
+const Producer = z.object({ id: z.string(), admin: z.string() });
+const ZookeeperServer = z.object({ id: z.number(), port: z.number() });
+const RedisServer = z.object({ name: z.string(), url: z.string() });
+const MysqlServer = z.object({ name: z.string(), port: z.number() });
+
+/** The fields that a cluster of processes and a cluster of containers have in common. */
+const AnyClusterFile = z.object({
+  mappers: z.array(Mapper),
+  producers: z.array(Producer),
+  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer) }),
+  redis: z.array(RedisServer),
+  mysql: z.array(MysqlServer),
+  keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
+  urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
+  usersDb: z.object({ url: z.string() }),
+});
+export type AnyClusterFile = z.infer<typeof AnyClusterFile>;
+
+const process = { pid: z.number() };
+
+const WireEntry = z.object({
+  /** `POST <control>/redis-1` makes a fault (drills/proxy/wire-control.ts). */
+  control: z.string(),
+  pid: z.number(),
+  proxies: z.array(z.object({ name: z.string(), port: z.number() })),
+});
+export type WireEntry = z.infer<typeof WireEntry>;
+
+/** `cluster.json` of a cluster whose parts are processes of this machine. */
+const ClusterFile = AnyClusterFile.extend({
+  mappers: z.array(Mapper.extend(process)),
+  producers: z.array(Producer.extend({ supervisorPid: z.number(), workerPid: z.number() })),
+  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer.extend(process)) }),
+  redis: z.array(RedisServer.extend(process)),
+  mysql: z.array(MysqlServer.extend(process)),
+  /** Only with `up --faultable`. The other addresses are the servers' own; producers and mappers connect through the wire. */
+  wire: WireEntry.optional(),
+});
+export type ClusterFile = z.infer<typeof ClusterFile>;
+
+const container = { container: z.string() };
+
+/** `cluster.json` of a cluster in containers: names of containers in place of process ids. */
+const ContainerClusterFile = AnyClusterFile.extend({
+  mappers: z.array(Mapper.extend(container)),
+  producers: z.array(Producer.extend(container)),
+  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer.extend(container)) }),
+  redis: z.array(RedisServer.extend(container)),
+  mysql: z.array(MysqlServer.extend(container)),
+  /** The one published port. */
+  publicUrl: z.string(),
+});
+export type ContainerClusterFile = z.infer<typeof ContainerClusterFile>;
+
+/**
+ * Reads the `cluster.json` of either kind of cluster.
+ * @throws UsageError when there is none or it cannot be read; the message says what to do
+ */
+export function readAnyClusterFile(path: string): AnyClusterFile {
+  return readAs(AnyClusterFile, path);
 }
 
-/** Everything that runs, by the record and by what the producers said of their workers. */
-export function describeCluster(
-  shape: Shape,
-  counts: Counts,
-  addresses: Addresses,
-  state: State,
-  workers: WorkerPids,
-): ClusterFile {
-  const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;
-  const port = (id: string): number => state.port(id) ?? 0;
-  const wire = describeWire(shape, state);
-  const local = (id: string, use: string): string => `http://127.0.0.1:${port(portName(id, use))}`;
-  return {
-    mappers: numbered('mapper', counts.mappers).map((id) => ({
-      id,
-      url: local(id, 'http'),
-      admin: local(id, 'admin'),
-      pid: pid(id),
-    })),
-    producers: numbered('producer', counts.producers).map((id) => ({
-      id,
-      supervisorPid: pid(id),
-      workerPid: workers.get(id) ?? 0,
-      admin: local(id, 'admin'),
-    })),
-    zookeeper: {
-      connect: addresses.zookeeper,
-      servers: numbered('zookeeper', shape.zookeepers).map((id, index) => ({
-        id: index + 1,
-        port: port(id),
-        pid: pid(id),
-      })),
-    },
-    redis: addresses.redis.map(({ name, url }) => ({ name, url, pid: pid(name) })),
-    mysql: mysqlServersOf(shape.mysqlServers).map(({ name }) => ({ name, port: port(name), pid: pid(name) })),
-    keysDbs: addresses.keysDbs.map(({ name, url }) => ({ name, url })),
-    urlsDbs: addresses.urlsDbs.map(({ name, url, slots }) => ({ name, url, slots })),
-    usersDb: { url: addresses.usersDb.url },
-    ...(wire !== undefined && { wire }),
-  };
+/**
+ * Reads the `cluster.json` of a cluster of processes.
+ * @throws UsageError when there is none, it cannot be read, or it describes containers
+ */
+export function readClusterFile(path: string): ClusterFile {
+  return readAs(ClusterFile, path);
 }
 
-export function writeClusterFile(runDir: RunDir, file: ClusterFile): void {
+export function writeClusterFile(runDir: RunDir, file: ClusterFile | ContainerClusterFile): void {
   writePrivateFile(runDir.clusterFile, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+function readAs<T>(schema: z.ZodType<T>, path: string): T {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new UsageError(
+        `no cluster is running here (there is no ${path}).\n` +
+          'Start one:        ./scripts/up --detach\n' +
+          'Or point at one:  set KEYMILL_ZOOKEEPER, KEYMILL_REDIS, … (docs/configuration.md)',
+      );
+    }
+    throw new UsageError(`${path} cannot be read: ${messageOf(error)}`);
+  }
+  try {
+    return parseJsonAs(schema, text);
+  } catch (error) {
+    throw new UsageError(`${path} is not what ./scripts/up writes: ${messageOf(error)}`);
+  }
 }

@@ -67,16 +67,16 @@ const LOCAL_DEFAULTS = {
   KEYMILL_QUARANTINE_MS: '30000',
 };
 
-/**
- * The environment of a producer or mapper: the caller's, with its addresses replaced by this cluster's.
- * `own` are the variables of this one process (id, ports).
- */
-export function processEnvironment(
-  runDir: RunDir,
-  state: Pick<State, 'token'>,
-  addresses: Addresses,
-  own: Readonly<Record<string, string>>,
-): NodeJS.ProcessEnv {
+interface ProcessSettings {
+  readonly runDir: RunDir;
+  readonly state: Pick<State, 'token'>;
+  readonly addresses: Addresses;
+  /** The variables of this one process: its id and ports. */
+  readonly own: Readonly<Record<string, string>>;
+}
+
+/** The environment of a producer or mapper: the caller's, with its addresses replaced by this cluster's. */
+export function processEnvironment({ runDir, state, addresses, own }: ProcessSettings): NodeJS.ProcessEnv {
   const list = (entries: readonly { name: string; url: string }[]): string =>
     entries.map(({ name, url }) => `${name}=${url}`).join(',');
   const ours: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterError } from './errors.ts';
 import { takeLock } from './lock.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 import { State } from './state.ts';
 import { stopCluster } from './stop.ts';
@@ -14,10 +14,10 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  */
 export class Foreground {
   readonly #runDir: RunDir;
-  readonly #progress: Progress;
+  readonly #progress: ProgressLog;
   readonly #aborted = new AbortController();
 
-  constructor(runDir: RunDir, progress: Progress) {
+  constructor(runDir: RunDir, progress: ProgressLog) {
     this.#runDir = runDir;
     this.#progress = progress;
     for (const name of SIGNALS) {

@@ -88,7 +88,7 @@ async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: L
   const running = state.findRunning(id);
   if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own)) return;
   progress.line(`restarting ${id}, for which the stores or the number of processes have changed …`);
-  await stopRecorded(state, id, kind, running, progress);
+  await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
   const deadline = performance.now() + RENEWAL_MS;
   const admin = `http://127.0.0.1:${state.port(portName(id, 'admin'))}`;
@@ -119,7 +119,7 @@ async function startMember(
     args: [join(REPOSITORY, kind, 'main.ts')],
     cwd: REPOSITORY,
     logFile: runDir.logOf(id),
-    env: processEnvironment(runDir, state, addresses, own),
+    env: processEnvironment({ runDir, state, addresses, own }),
     dieWithParent: false,
   });
   launch.onSpawn(id, kind, identity);
@@ -141,9 +141,5 @@ async function endSurplus(kind: MemberKind, count: number, { state, progress }: 
   const surplus = state.processes().filter((entry) => entry.kind === kind && !keep.has(entry.id));
   const running = surplus.filter(isRunning).map(({ id }) => id);
   if (running.length > 0) progress.line(`stopping ${running.join(', ')} …`);
-  await Promise.all(
-    surplus.map(async ({ id, kind: ofKind, ...identity }) =>
-      stopRecorded(state, id, ofKind, identity, progress),
-    ),
-  );
+  await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
 }

@@ -16,36 +16,37 @@ export interface UpOptions extends WantedShape {
 export function parseUpOptions(argv: readonly string[]): UpOptions {
   const command = new Command('./scripts/up')
     .description(
-      'Starts a whole cluster on this machine: ZooKeeper, Redis, MariaDB, producers and mappers.\n' +
-        'On a running cluster it starts what is missing, and scales producers and mappers up or down.\n' +
-        'Ctrl-C stops all of it. Data and logs are in .run/ (or KEYMILL_RUN_DIR); ports are the usual ones\n' +
-        '(plus KEYMILL_PORT_OFFSET), or the next free.',
+      'Starts a whole cluster on this machine: ZooKeeper, Redis, MariaDB, producers and mappers. On a running ' +
+        'cluster it starts the parts that are missing, and scales producers and mappers up or down. ' +
+        'Ctrl-C stops the cluster.',
     )
-    .addOption(count('--producers', 'key-producers (default: 3)', 1, 64))
-    .addOption(count('--mappers', 'mappers (default: 2)', 1, 64))
+    .addOption(count('--producers', 'producers (default: 3)', { max: 64 }))
+    .addOption(count('--mappers', 'mappers (default: 2)', { max: 64 }))
+    .addOption(count('--processes-per-mapper', 'processes that share one port (default: 1)', { max: 64 }))
+    .addOption(count('--keys-dbs', 'keys-db shards (default: 4)', { max: 256 }))
+    .addOption(count('--redis', 'Redis servers, one key pool each (default: 4)', { max: 64 }))
+    .addOption(count('--zookeepers', 'ZooKeeper servers (default: 3)', { max: 7, isOdd: true }))
     .addOption(
-      count('--processes-per-mapper', 'processes that share the port of one mapper (default: 1)', 1, 64),
+      count('--mysql-servers', 'MariaDB servers; of several, the first is for keys (default: 3)', {
+        max: SLOT_COUNT + 1,
+      }),
     )
-    .addOption(count('--keys-dbs', 'keys-db shards (default: 4)', 1, 256))
-    .addOption(count('--redis', 'Redis servers, one key pool each (default: 4)', 1, 64))
-    .addOption(count('--zookeepers', 'ZooKeeper servers, an odd number (default: 3)', 1, 7, 'odd'))
-    .addOption(
-      count(
-        '--mysql-servers',
-        'MariaDB servers: 1, or 1 for keys and the rest for links (default: 3)',
-        1,
-        SLOT_COUNT + 1,
-      ),
-    )
-    .option('--detach', 'return when ready, and leave it running', false)
-    .option('--faultable', 'put a proxy before every server, for drills with faults on the wire', false)
-    .option('--containers', 'run everything in containers, by docker-compose.yml', false)
+    .option('--detach', 'return when the cluster is ready, and leave it running', false)
+    .option('--faultable', 'put a proxy before every server, for drills that break the network', false)
+    .option('--containers', 'run everything in containers, as docker-compose.yml says', false)
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
-    .helpOption('-h, --help', 'show this')
+    .helpOption('-h, --help', 'show this help')
+    // Without this, commander adds "(default: false)" to every flag.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`) })
+    .addHelpText(
+      'after',
+      '\nData and logs are in .run/, or in the folder KEYMILL_RUN_DIR. Each server gets its usual\n' +
+        'port, plus KEYMILL_PORT_OFFSET, or the next free one.',
+    )
     .exitOverride((error) => {
-      // What was typed wrongly is exit code 2; commander says 1.
+      // Wrong usage is exit code 2; commander says 1.
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       throw error;
     });
@@ -53,15 +54,14 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
   return command.opts<UpOptions>();
 }
 
-function count(name: string, description: string, min: number, max: number, only?: 'odd'): Option {
+function count(
+  name: string,
+  description: string,
+  { max, isOdd = false }: { max: number; isOdd?: boolean },
+): Option {
   return new Option(`${name} <n>`, description).argParser((value) => {
     const number = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN;
-    const isRight = number >= min && number <= max && (only !== 'odd' || number % 2 === 1);
-    if (!isRight) {
-      throw new InvalidArgumentError(
-        `Expected ${only === 'odd' ? 'an odd' : 'a whole'} number from ${min} to ${max}.`,
-      );
-    }
-    return number;
+    if (number >= 1 && number <= max && (!isOdd || number % 2 === 1)) return number;
+    throw new InvalidArgumentError(`Expected ${isOdd ? 'an odd' : 'a whole'} number from 1 to ${max}.`);
   });
 }

@@ -2,13 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
+import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
 import { numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { parseMetrics, tryGet, type Sample } from './http.ts';
 import { portName } from './members.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { Launch } from './servers.ts';
 import type { Counts } from './state.ts';
 
@@ -59,7 +60,7 @@ export interface Places {
 }
 
 interface Waiting {
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   readonly signal: AbortSignal;
   /** What to do when it takes too long. */
   readonly hint: string;
@@ -179,11 +180,7 @@ async function lookAtProducer(session: Session, id: string, admin: string): Prom
 }
 
 function parseMember(data: string | undefined): z.infer<typeof Member> | undefined {
-  try {
-    return Member.parse(JSON.parse(data ?? ''));
-  } catch {
-    return undefined;
-  }
+  return Member.safeParse(parseJson(data ?? '')).data;
 }
 
 function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missing[] {

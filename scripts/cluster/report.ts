@@ -1,14 +1,16 @@
 import type { ClusterFile } from './cluster-file.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 
-/** Prints what runs where and what to try next, on stdout. */
-export function printSummary(
-  file: ClusterFile,
-  runDir: RunDir,
-  progress: Progress,
-  isDetached: boolean,
-): void {
+interface Summary {
+  readonly file: ClusterFile;
+  readonly runDir: RunDir;
+  readonly progress: ProgressLog;
+  readonly isDetached: boolean;
+}
+
+/** Prints on stdout where each part runs and what to try next. */
+export function printSummary({ file, runDir, progress, isDetached }: Summary): void {
   const [first] = file.mappers;
   const last = file.mappers.at(-1);
   const lines = [

@@ -12,6 +12,8 @@ export const REPOSITORY = resolve(import.meta.dirname, '../..');
  *     state.json     passwords, ports, shape and process ids: ours alone
  *     key-secret     the secret that shuffles the key space; never changes
  *     logs/<id>.log  data/<id>/
+ *
+ * In `.run` the launchers keep what helps every cluster of this repository: compile-cache/ (bootstrap.sh) and install.log.
  */
 export class RunDir {
   readonly path: string;
@@ -50,9 +52,16 @@ export class RunDir {
 
   /** Deletes what `up` made here, and the folder if nothing else is in it: the folder may be one that somebody named by mistake. */
   wipe(): void {
-    for (const path of [this.clusterFile, this.data, this.logs, this.keySecretFile, this.stateFile]) {
+    const compileCache = join(this.path, 'compile-cache');
+    for (const path of [
+      this.clusterFile,
+      this.data,
+      this.logs,
+      this.keySecretFile,
+      this.stateFile,
+      compileCache,
+    ])
       rmSync(path, { recursive: true, force: true });
-    }
     try {
       rmdirSync(this.path);
     } catch {

@@ -9,7 +9,7 @@ import {
   type ZooKeeperPorts,
 } from '../servers/zookeeper.ts';
 import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
@@ -18,7 +18,7 @@ import type { Kind, State } from './state.ts';
 export interface Launch {
   readonly runDir: RunDir;
   readonly state: State;
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   /** Aborted when the start is given up. */
   readonly signal: AbortSignal;
   /** Called for every process as soon as it exists. */
@@ -51,7 +51,7 @@ export async function allSettledOrThrow(starts: readonly Promise<void>[]): Promi
 
 async function startRedisOf(id: string, usualPort: number, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
-  await startUnlessRunning(id, 'redis', launch, async (common) =>
+  await startUnlessRunning({ id, kind: 'redis' }, launch, async (common) =>
     startRedis({
       ...common,
       id,
@@ -64,7 +64,7 @@ async function startRedisOf(id: string, usualPort: number, launch: Launch): Prom
 
 async function startMysqlOf(id: string, usualPort: number, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
-  await startUnlessRunning(id, 'mysql', launch, async (common) =>
+  await startUnlessRunning({ id, kind: 'mysql' }, launch, async (common) =>
     startMariaDb({
       ...common,
       id,
@@ -86,8 +86,7 @@ interface Common {
 }
 
 async function startUnlessRunning(
-  id: string,
-  kind: Kind,
+  { id, kind }: { id: string; kind: Kind },
   launch: Launch,
   start: (common: Common) => Promise<RunningServer>,
 ): Promise<void> {

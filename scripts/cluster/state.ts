@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { isRunning, type ProcessIdentity } from '../servers/identity.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json.ts';
+import { isRunning, ProcessIdentity } from '../servers/identity.ts';
 import { ClusterError } from './errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 import type { Shape } from './shape.ts';
@@ -37,9 +39,15 @@ const StateFile = z.object({
     }),
   ),
   /** The `up` that is at work now, so that `down` can end it. */
-  up: z.object({ pid: z.number(), startTime: z.string() }).optional(),
+  up: ProcessIdentity.optional(),
 });
 type StateFile = z.infer<typeof StateFile>;
+
+/** A process on record, whether or not it still runs. */
+export interface RecordedProcess extends ProcessIdentity {
+  readonly id: string;
+  readonly kind: Kind;
+}
 
 export interface Counts {
   readonly producers: number;
@@ -61,11 +69,10 @@ export class State {
   static find(runDir: RunDir): State | undefined {
     if (!existsSync(runDir.stateFile)) return undefined;
     try {
-      return new State(runDir, StateFile.parse(JSON.parse(readFileSync(runDir.stateFile, 'utf8'))));
+      return new State(runDir, parseJsonAs(StateFile, readFileSync(runDir.stateFile, 'utf8')));
     } catch (error) {
-      const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
       throw new ClusterError(
-        `${runDir.stateFile} cannot be read: ${why}\n` +
+        `${runDir.stateFile} cannot be read: ${messageOf(error)}\n` +
           'It holds the passwords and process ids of this cluster. Restore it, or stop the processes by hand and delete the folder.',
       );
     }
@@ -163,7 +170,7 @@ export class State {
   }
 
   /** Everything on record, running or not. */
-  processes(): { id: string; kind: Kind; pid: number; startTime: string }[] {
+  processes(): RecordedProcess[] {
     return Object.entries(this.#data.processes).map(([id, entry]) => ({ id, ...entry }));
   }
 

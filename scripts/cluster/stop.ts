@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { identityOf, isRunning, stopProcess, type ProcessIdentity } from '../servers/identity.ts';
 import { TOKEN_VARIABLE } from './environment.ts';
-import type { Progress } from './progress.ts';
+import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
-import { KINDS, type Kind, type State } from './state.ts';
+import { KINDS, type Kind, type RecordedProcess, type State } from './state.ts';
 
 /** How long each kind may take to end in good order before it is killed. */
 export const GRACE_MS: Record<Kind, number> = {
@@ -32,37 +32,33 @@ const NAMES: Record<Kind, string> = {
  * ZooKeeper sees the sessions end. Then whatever else this cluster started is ended: a worker whose supervisor was killed, a process
  * whose start was not yet on record.
  */
-export async function stopCluster(runDir: RunDir, state: State, progress: Progress): Promise<void> {
+export async function stopCluster(runDir: RunDir, state: State, progress: ProgressLog): Promise<void> {
   await rm(runDir.clusterFile, { force: true });
   for (const kind of KINDS) await stopKind(state, kind, progress);
   await stopStrays(state, progress);
   state.recordCounts(undefined);
 }
 
-async function stopKind(state: State, kind: Kind, progress: Progress): Promise<void> {
+async function stopKind(state: State, kind: Kind, progress: ProgressLog): Promise<void> {
   const all = state.processes().filter((entry) => entry.kind === kind);
   const running = all.filter(isRunning);
   if (running.length > 0)
     progress.line(`stopping ${NAMES[kind]} (${running.map(({ id }) => id).join(', ')}) …`);
-  await Promise.all(
-    all.map(async ({ id, ...identity }) => stopRecorded(state, id, kind, identity, progress)),
-  );
+  await Promise.all(all.map(async (entry) => stopRecorded(entry, state, progress)));
 }
 
 /** Stops one process and takes it off the record. */
 export async function stopRecorded(
+  { id, kind, pid, startTime }: RecordedProcess,
   state: State,
-  id: string,
-  kind: Kind,
-  identity: ProcessIdentity,
-  progress: Progress,
+  progress: ProgressLog,
 ): Promise<void> {
-  const how = await stopProcess(identity, GRACE_MS[kind]);
+  const how = await stopProcess({ pid, startTime }, GRACE_MS[kind]);
   if (how === 'killed') progress.line(`${id} did not end within ${GRACE_MS[kind] / 1000} s and was killed`);
   state.forgetProcess(id);
 }
 
-async function stopStrays(state: State, progress: Progress): Promise<void> {
+async function stopStrays(state: State, progress: ProgressLog): Promise<void> {
   const strays = findStrays(state.token);
   if (strays.length === 0) return;
   progress.line(`stopping what was left over: process ${strays.map(({ pid }) => pid).join(', ')} …`);

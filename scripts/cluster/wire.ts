@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { stopProcess } from '../servers/identity.ts';
 import { startServer } from '../servers/process.ts';
+import type { WireEntry } from './cluster-file.ts';
 import { addressesOf, firstPort, numbered, TOKEN_VARIABLE, type Addresses } from './environment.ts';
 import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';
@@ -16,14 +17,6 @@ import type { State } from './state.ts';
 const WIRE = 'wire';
 const USUAL_PORT = 9301;
 const READY_TIMEOUT_MS = 10_000;
-
-/** What `cluster.json` says of the wire. */
-export interface WireEntry {
-  /** `POST <control>/redis-1` makes a fault (drills/proxy/wire-control.ts). */
-  readonly control: string;
-  readonly pid: number;
-  readonly proxies: { readonly name: string; readonly port: number }[];
-}
 
 /** Once begun with a wire, a cluster keeps it until it is taken down. */
 export function isFaultable(state: State): boolean {

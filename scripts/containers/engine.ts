@@ -9,8 +9,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseJsonAs } from '../../runtime/json.ts';
 import { ClusterError } from '../cluster/errors.ts';
-import { identityOf, isRunning, stopProcess } from '../servers/identity.ts';
+import { identityOf, isRunning, ProcessIdentity, stopProcess } from '../servers/identity.ts';
 import { lastLinesOf, startProcess } from '../servers/process.ts';
 import { Docker, tryCommand } from './docker.ts';
 import { whyNothingRuns } from './probe.ts';
@@ -153,7 +154,7 @@ async function isInstalled(program: string): Promise<boolean> {
 async function stopEngine(dir: string): Promise<void> {
   const record = join(dir, 'engine.json');
   if (!existsSync(record)) return;
-  const identity = JSON.parse(readFileSync(record, 'utf8')) as { pid: number; startTime: string };
+  const identity = parseJsonAs(ProcessIdentity, readFileSync(record, 'utf8'));
   if (isRunning(identity)) await stopProcess(identity, STOP_TIMEOUT_MS);
   await unmountBelow(dir);
   rmSync(record, { force: true });

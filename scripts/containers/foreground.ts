@@ -1,14 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
 import { takeLock } from '../cluster/lock.ts';
 import type { UpOptions } from '../cluster/options.ts';
-import type { Progress } from '../cluster/progress.ts';
+import type { ProgressLog } from '../cluster/progress-log.ts';
 import type { RunDir } from '../cluster/run-dir.ts';
-import type { ContainerClusterFile } from './cluster-file.ts';
 import { abortedByStopSignals } from './stop-signals.ts';
 import { downContainers, findContainerMark, upContainers } from './up.ts';
 
 /** `./scripts/up --containers` as a person watches it: Ctrl-C gives the start up, or stops the cluster; the data is kept. */
-export async function upInContainers(options: UpOptions, runDir: RunDir, progress: Progress): Promise<void> {
+export async function upInContainers(
+  options: UpOptions,
+  runDir: RunDir,
+  progress: ProgressLog,
+): Promise<void> {
   const signal = abortedByStopSignals();
   const wait = (): void => progress.line('waiting for another up or down to finish …');
   const lock = await takeLock(runDir, wait, signal);
@@ -37,7 +41,7 @@ export async function upInContainers(options: UpOptions, runDir: RunDir, progres
 function printSummary(
   file: ContainerClusterFile,
   runDir: RunDir,
-  progress: Progress,
+  progress: ProgressLog,
   isDetached: boolean,
 ): void {
   const members = [

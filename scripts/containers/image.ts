@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { parseJsonAs } from '../../runtime/json.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 import { command, type Docker } from './docker.ts';
 
@@ -62,13 +64,12 @@ async function packModules(archive: string): Promise<void> {
   );
 }
 
+const LockFile = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
 const NODE_PACKAGE = /^node_modules\/node-(linux|darwin|bin)-[^/]+$/;
 
 /** The folders of the packages that are not for development alone; those for other machines are not installed here. */
 function productionModules(): string[] {
-  const lock = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: true }>;
-  };
+  const lock = parseJsonAs(LockFile, readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8'));
   return (
     Object.entries(lock.packages)
       .filter(([path, { dev }]) => dev === undefined && path.lastIndexOf('node_modules/') === 0)

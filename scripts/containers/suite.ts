@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs';
 import { messageOf } from '../../runtime/errors.ts';
 import { add, NOTHING, type Tally } from '../checks/tally.ts';
-import type { Progress } from '../cluster/progress.ts';
+import type { ProgressLog } from '../cluster/progress-log.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 import { belongingsOn, cleanEngine, removeEngineDir, whatIsLeft, type Belonging } from './clean.ts';
 import { NoEngineError, openEngine, type Engine } from './engine.ts';
@@ -25,7 +25,7 @@ interface SuiteOptions {
   readonly isWherePossible: boolean;
   /** Aborted when it is to stop: what was started is stopped, and the suite has failed. */
   readonly signal: AbortSignal;
-  readonly progress: Progress;
+  readonly progress: ProgressLog;
   readonly runMocha: (files: readonly string[], env: NodeJS.ProcessEnv) => Promise<Tally>;
 }
 

@@ -2,20 +2,18 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { parseJsonAs } from '../../runtime/json.ts';
+import { writeClusterFile, type ContainerClusterFile } from '../cluster/cluster-file.ts';
 import { ClusterError } from '../cluster/errors.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { UpOptions } from '../cluster/options.ts';
-import type { Progress } from '../cluster/progress.ts';
+import type { ProgressLog } from '../cluster/progress-log.ts';
 import { untilNothingIsMissing } from '../cluster/readiness.ts';
 import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
 import { firstPort } from '../cluster/environment.ts';
 import { reservePort } from '../servers/ports.ts';
-import {
-  addressesOfContainers,
-  describeContainers,
-  writeContainerClusterFile,
-  type ContainerClusterFile,
-} from './cluster-file.ts';
+import { addressesOfContainers, describeContainers } from './describe.ts';
 import { Compose, type Scale } from './compose.ts';
 import { Docker } from './docker.ts';
 import { openEngine, type Engine } from './engine.ts';
@@ -25,6 +23,7 @@ import { ensureImages } from './stand-ins.ts';
 
 /** Says that the cluster of this run folder is one of containers, and on which engine. */
 const MARK = 'containers.json';
+const Mark = z.object({ host: z.string() });
 
 /** A cluster in containers: what `up --containers` has brought up. */
 export interface ContainerCluster {
@@ -36,7 +35,7 @@ export interface ContainerCluster {
 /** The engine of this run folder's cluster; undefined when it is not one of containers. */
 export function findContainerMark(runDir: RunDir): { host: string } | undefined {
   const path = join(runDir.path, MARK);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { host: string }) : undefined;
+  return existsSync(path) ? parseJsonAs(Mark, readFileSync(path, 'utf8')) : undefined;
 }
 
 /**
@@ -46,7 +45,7 @@ export function findContainerMark(runDir: RunDir): { host: string } | undefined 
 export async function upContainers(
   options: UpOptions,
   runDir: RunDir,
-  progress: Progress,
+  progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<ContainerCluster> {
   refuseOtherShape(options);
@@ -96,12 +95,12 @@ export async function upContainers(
   );
   const file = await describe();
   await untilPublished(file.publicUrl, signal);
-  writeContainerClusterFile(runDir, file);
+  writeClusterFile(runDir, file);
   return { engine, compose, file };
 }
 
 /** Stops the containers of this run folder's cluster; the engine too, if it was started for it and nobody else uses it. */
-export async function downContainers(runDir: RunDir, wipe: boolean, progress: Progress): Promise<void> {
+export async function downContainers(runDir: RunDir, wipe: boolean, progress: ProgressLog): Promise<void> {
   rmSync(runDir.clusterFile, { force: true });
   const mark = findContainerMark(runDir);
   const found = await openEngine((what) => progress.line(what));
@@ -180,6 +179,6 @@ export async function describeAnew(runDir: RunDir, compose: Compose): Promise<Co
   const env = ensureEnvFile(compose.envFile, runDir, {});
   const passwords = { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD };
   const file = describeContainers(await compose.containers(), passwords, env['KEYMILL_PUBLIC_URL'] ?? '');
-  writeContainerClusterFile(runDir, file);
+  writeClusterFile(runDir, file);
   return file;
 }

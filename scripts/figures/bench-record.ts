@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { KeymillError } from '../../runtime/errors.ts';
+import { KeymillError, messageOf } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json.ts';
 
 /** Runs of one row that are kept; older ones fall out. */
 const MAX_RUNS = 30;
@@ -37,10 +38,11 @@ export type BenchRecord = z.infer<typeof RecordFile>;
 export function readRecord(path: string): BenchRecord {
   if (!existsSync(path)) return { rows: {} };
   try {
-    return RecordFile.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return parseJsonAs(RecordFile, readFileSync(path, 'utf8'));
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : 'it is not JSON';
-    throw new KeymillError('BAD_RECORD', `${path} is no record of benches: ${why}`, { cause: error });
+    throw new KeymillError('BAD_RECORD', `${path} is no record of benches: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

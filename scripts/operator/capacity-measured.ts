@@ -37,8 +37,8 @@ export async function readMeasured(
   const record = readRecord(RECORD);
   const ofRow = await rowBytesOfCluster(env);
   return {
-    rowBytes: ofRow ?? detailOf(record, 'redirect-zipf', 'rowBytes', DEFAULT_ROW_BYTES),
-    cacheBytesPerLink: detailOf(record, 'redirect-zipf', 'cacheBytesPerLink', DEFAULT_CACHE_BYTES),
+    rowBytes: ofRow ?? sizeOf(record, 'rowBytes', DEFAULT_ROW_BYTES),
+    cacheBytesPerLink: sizeOf(record, 'cacheBytesPerLink', DEFAULT_CACHE_BYTES),
     shortensPerSecond: valueOf(record, 'shorten'),
     redirectsPerSecond: valueOf(record, 'redirect-zipf'),
     deliveredPerSecond: valueOf(record, 'deliver'),
@@ -52,12 +52,13 @@ function valueOf({ rows }: BenchRecord, name: string): Sourced {
   return { value: run.value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
 }
 
-function detailOf({ rows }: BenchRecord, name: string, detail: string, fallback: number): Sourced {
-  const run = rows[name]?.[0];
+/** A size in bytes that the bench `redirect-zipf` recorded beside its figure. */
+function sizeOf({ rows }: BenchRecord, detail: string, fallback: number): Sourced {
+  const run = rows['redirect-zipf']?.[0];
   const value = run?.details[detail];
   if (run === undefined || typeof value !== 'number')
     return { value: fallback, source: 'default: measured with short targets, docs/capacity.md' };
-  return { value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
+  return { value, source: `bench redirect-zipf, ${run.date.slice(0, 10)}` };
 }
 
 /** Of the largest urls server that answers; undefined without a cluster, or with few links in it. */

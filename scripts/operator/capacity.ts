@@ -150,26 +150,26 @@ function percent(part: number): string {
   return `${Number((part * 100).toPrecision(3))} %`;
 }
 
-function numberFrom(text: string, min: number, max: number, expected: string): number {
+function numberFrom(text: string, [min, max]: readonly [number, number], expected: string): number {
   const number = /^\d+(\.\d+)?(e\d{1,2})?$/i.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw new InvalidArgumentError(`Expected ${expected}.`);
 }
 
 function positive(text: string): number {
-  return numberFrom(text, Number.MIN_VALUE, 1e15, 'a number above 0, such as 2e9');
+  return numberFrom(text, [Number.MIN_VALUE, 1e15], 'a number above 0, such as 2e9');
 }
 
 function atLeastOne(text: string): number {
-  return numberFrom(text, 1, 1e6, 'a number of 1 or more');
+  return numberFrom(text, [1, 1e6], 'a number of 1 or more');
 }
 
 function share(text: string): number {
-  return numberFrom(text, 0.001, 1, 'a share above 0 and up to 1, such as 0.2');
+  return numberFrom(text, [0.001, 1], 'a share above 0 and up to 1, such as 0.2');
 }
 
 function keyLength(text: string): number {
-  const length = numberFrom(text, 6, 10, 'a whole number from 6 to 10');
+  const length = numberFrom(text, [6, 10], 'a whole number from 6 to 10');
   if (!Number.isInteger(length)) throw new InvalidArgumentError('Expected a whole number from 6 to 10.');
   return length;
 }

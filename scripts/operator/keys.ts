@@ -7,7 +7,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
-import { startProgress } from '../../runtime/terminal/progress.ts';
+import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
 import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount, formatDuration, formatFigure } from '../../runtime/terminal/units.ts';
 
@@ -38,23 +38,21 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
     )
     .action(async (options: { keysDb: string; count: number; json?: true }) => {
       const { stores } = findCluster(terminal.env).config;
-      const generated = await generateAll(
-        terminal,
-        stores,
-        chooseKeysDbs(stores, options.keysDb),
-        options.count,
-      );
+      const chosen = chooseKeysDbs(stores, options.keysDb);
+      const generated = await generateAll(terminal, { stores, chosen, count: options.count });
       if (options.json) printJson(terminal, { generated });
       else printLines(terminal, generated.map(describe));
     });
 }
 
-async function generateAll(
-  terminal: Terminal,
-  stores: StoresConfig,
-  chosen: readonly KeysDbConfig[],
-  count: number,
-): Promise<Generated[]> {
+interface Order {
+  readonly stores: StoresConfig;
+  readonly chosen: readonly KeysDbConfig[];
+  /** Keys to add to each. */
+  readonly count: number;
+}
+
+async function generateAll(terminal: Terminal, { stores, chosen, count }: Order): Promise<Generated[]> {
   const interrupt = new AbortController();
   const onInterrupt = (): void =>
     interrupt.abort(new RefusedError('interrupted: what was added so far stays'));
@@ -62,11 +60,11 @@ async function generateAll(
   try {
     const keyspace = createKeyspace(stores.keys);
     const generated: Generated[] = [];
-    // One after the other: side by side they would only share the same disks.
+    // One after the other: they share the same disks, so side by side would not be faster.
     for (const config of chosen) {
       generated.push(
         await withKeysDb(config, keyspace, (keysDb) =>
-          generateOne(terminal, keysDb, count, interrupt.signal),
+          generateOne(terminal, keysDb, { count, signal: interrupt.signal }),
         ),
       );
     }
@@ -79,15 +77,14 @@ async function generateAll(
 async function generateOne(
   terminal: Terminal,
   keysDb: KeysDb,
-  count: number,
-  signal: AbortSignal,
+  { count, signal }: { count: number; signal: AbortSignal },
 ): Promise<Generated> {
   try {
     await keysDb.verify();
   } catch (error) {
     throw new UnreachableError(messageOf(error), error);
   }
-  const progress = startProgress(terminal, keysDb.name, count, 'keys');
+  const progress = startProgressBar(terminal, { what: keysDb.name, total: count, unit: 'keys' });
   const startedMs = monotonicMs();
   let added = 0;
   try {

@@ -94,7 +94,7 @@ async function createOperatorProgram(args: readonly string[], terminal: Terminal
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name = '', ...rest] = args[0] === 'help' && args.length > 1 ? [...args.slice(1), '--help'] : args;
-  const elsewhere = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
-  if (elsewhere !== undefined) return runElsewhere(name, elsewhere.main, rest, terminal);
+  const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
+  if (program !== undefined) return runElsewhere({ name, main: program.main, args: rest }, terminal);
   return runCommandLine(await createOperatorProgram(args, terminal), args, terminal);
 }

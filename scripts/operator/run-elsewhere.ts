@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import type { Terminal } from '../../runtime/terminal/terminal.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
+interface ElsewhereCommand {
+  readonly name: string;
+  /** The program's entry file, from the root of the repository. */
+  readonly main: string;
+  readonly args: readonly string[];
+}
+
 /**
- * Runs `keymill NAME` as a program of its own, which shares our terminal and is sent the stop signals that we receive.
- * @param main its entry file, from the root of the repository
- * @returns its exit code; 1 when this installation does not contain it
+ * Runs `keymill NAME` as a program of its own. It shares our terminal and gets the stop signals that we receive.
+ * @returns its exit code; 1 when this installation does not contain the program
  */
 export async function runElsewhere(
-  name: string,
-  main: string,
-  args: readonly string[],
+  { name, main, args }: ElsewhereCommand,
   terminal: Terminal,
 ): Promise<number> {
   const entry = join(REPOSITORY, main);

@@ -51,7 +51,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
       const inquiry = new Inquiry();
       const [{ urlsDb, link, clicks }, origin, pool, mapper] = await Promise.all([
         findLink(inquiry, config.stores, key),
-        findOrigin(inquiry, config.stores, keyspace, key),
+        findOrigin(inquiry, config.stores, { keyspace, key }),
         findInPools(inquiry, config.stores.redis, key),
         findInMappers(inquiry, config.zookeeper, key),
       ]);

@@ -34,14 +34,14 @@ export function addZkCommand(program: Command, terminal: Terminal): void {
     .action(async (given: string[], options: { json?: true }) => {
       // zkCli has no such option: at the end it was meant for us.
       const args = given.at(-1) === '--json' ? given.slice(0, -1) : given;
-      const json = options.json === true || args.length < given.length;
-      if (json && args.length === 0)
+      const isJson = options.json === true || args.length < given.length;
+      if (isJson && args.length === 0)
         throw new UsageError('zk --json needs a command, such as: ls /shard-locks');
-      await runZkCli(terminal, args, json);
+      await runZkCli(terminal, args, isJson);
     });
 }
 
-async function runZkCli(terminal: Terminal, args: readonly string[], json: boolean): Promise<void> {
+async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boolean): Promise<void> {
   const connect = findConnectString(terminal.env);
   await requireAnyServer(connect);
   const isConversation = args.length === 0;
@@ -52,15 +52,11 @@ async function runZkCli(terminal: Terminal, args: readonly string[], json: boole
   const ignore = (): void => undefined;
   process.on('SIGINT', ignore);
   try {
-    const { exitCode, lines, hasNoQuorum } = await runFiltered(
-      connect,
-      args,
-      (line) => {
-        if (!json) terminal.stdout.write(`${line}\n`);
-      },
-      terminal,
-    );
-    if (json) printJson(terminal, { args, exitCode, lines });
+    const onLine = (line: string): void => {
+      if (!isJson) terminal.stdout.write(`${line}\n`);
+    };
+    const { exitCode, lines, hasNoQuorum } = await runFiltered({ connect, args, onLine }, terminal);
+    if (isJson) printJson(terminal, { args, exitCode, lines });
     if (hasNoQuorum)
       note(terminal, `ZooKeeper at ${connect} does not serve: is a majority of its servers up?`);
     terminal.exitCode = hasNoQuorum ? 2 : exitCode;
@@ -69,10 +65,14 @@ async function runZkCli(terminal: Terminal, args: readonly string[], json: boole
   }
 }
 
+interface ZkCliRun {
+  readonly connect: string;
+  readonly args: readonly string[];
+  readonly onLine: (line: string) => void;
+}
+
 async function runFiltered(
-  connect: string,
-  args: readonly string[],
-  onLine: (line: string) => void,
+  { connect, args, onLine }: ZkCliRun,
   terminal: Terminal,
 ): Promise<{ exitCode: number; lines: string[]; hasNoQuorum: boolean }> {
   const child = spawn(

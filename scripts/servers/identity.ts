@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 
 /**
- * A process that cannot be mistaken for another: process ids are reused, a process id together with its start time is not.
- * `startTime` is what the kernel says (clock ticks since boot on Linux), compared only for equality.
+ * A process that cannot be confused with another: the kernel reuses process ids, but not a process id together with its
+ * start time. `startTime` is the kernel's (clock ticks since boot on Linux) and is only compared for equality.
  */
-export interface ProcessIdentity {
-  readonly pid: number;
-  readonly startTime: string;
-}
+export const ProcessIdentity = z.object({ pid: z.number(), startTime: z.string() }).readonly();
+export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
 
 /** The start time of a running process; undefined when it is gone. A zombie (state Z) counts as gone: it holds nothing any more. */
 export function findStartTime(pid: number): string | undefined {

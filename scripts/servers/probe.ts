@@ -1,15 +1,14 @@
 import { connect } from 'node:net';
 
 /**
- * Connects to a port, sends `request` and resolves with what came back once `enough` is content with it;
- * undefined when the port refuses, closes early, or `timeoutMs` pass.
+ * Connects to a port, sends `request`, and resolves with the answer as soon as `isEnough` accepts what has arrived.
+ * Undefined when the port refuses the connection, closes it early, or `timeoutMs` pass.
  */
 export async function ask(
   port: number,
   request: string,
-  enough: (answer: string) => boolean,
-  timeoutMs = 500,
-  host = '127.0.0.1',
+  isEnough: (answer: string) => boolean,
+  { timeoutMs = 500, host = '127.0.0.1' }: { timeoutMs?: number; host?: string } = {},
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const socket = connect({ port, host });
@@ -23,7 +22,7 @@ export async function ask(
   socket.once('connect', () => socket.write(request));
   socket.on('data', (chunk) => {
     answer += chunk.toString('latin1');
-    if (enough(answer)) finish(answer);
+    if (isEnough(answer)) finish(answer);
   });
   socket.once('error', () => finish(undefined));
   socket.once('close', () => finish(undefined));

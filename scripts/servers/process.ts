@@ -70,10 +70,10 @@ const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
 export async function startProcess(options: ProcessOptions): Promise<StartedProcess> {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a', 0o600);
-  const guarded = options.dieWithParent && SETPRIV !== undefined;
+  const isGuarded = options.dieWithParent && SETPRIV !== undefined;
   const child = spawn(
-    guarded ? SETPRIV : options.command,
-    guarded ? ['--pdeathsig', 'KILL', '--', options.command, ...options.args] : [...options.args],
+    isGuarded ? SETPRIV : options.command,
+    isGuarded ? ['--pdeathsig', 'KILL', '--', options.command, ...options.args] : [...options.args],
     { stdio: ['ignore', log, log], detached: true, cwd: options.cwd, env: options.env ?? process.env },
   );
   closeSync(log);
@@ -82,15 +82,15 @@ export async function startProcess(options: ProcessOptions): Promise<StartedProc
     child.once('error', (error) => reject(new StartError(options.id, error.message, options.logFile)));
   });
   failed.catch(() => undefined);
-  let gone = false;
+  let hasExited = false;
   child.once('exit', (code, signal) => {
-    gone = true;
+    hasExited = true;
     resolve(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`);
   });
   child.unref();
   if (child.pid === undefined) return failed;
   const startTime = findStartTime(child.pid) ?? 'gone';
-  return { identity: { pid: child.pid, startTime }, child, exited, hasExited: () => gone };
+  return { identity: { pid: child.pid, startTime }, child, exited, hasExited: () => hasExited };
 }
 
 /**
@@ -131,22 +131,12 @@ export async function startServer(
     await stopProcess(identity, options.stopTimeoutMs);
     throw error;
   }
-  return runningServer(options.id, options.port, identity, options.stopTimeoutMs);
-}
-
-/** The handle of a server that listens; `stop` allows it `stopTimeoutMs` to end in good order. */
-export function runningServer(
-  id: string,
-  port: number,
-  identity: ProcessIdentity,
-  stopTimeoutMs: number,
-): RunningServer {
   return {
-    id,
-    port,
+    id: options.id,
+    port: options.port,
     ...identity,
     signal: (signal) => void signalProcess(identity, signal),
-    stop: async () => void (await stopProcess(identity, stopTimeoutMs)),
+    stop: async () => void (await stopProcess(identity, options.stopTimeoutMs)),
   };
 }
 

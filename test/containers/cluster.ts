@@ -1,12 +1,12 @@
 import { request } from 'node:http';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Compose, type Container } from '../../scripts/containers/compose.ts';
-import type { ContainerClusterFile } from '../../scripts/containers/cluster-file.ts';
+import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { describeAnew } from '../../scripts/containers/up.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
-import { untilQuiet } from '../../drills/stage/quiet.ts';
+import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
 
@@ -96,7 +96,7 @@ export class ContainerTestCluster {
   /** Waits until everybody is ready, every shard is delivered from and every pool is filled. */
   async quiet(): Promise<void> {
     await this.describe();
-    const trouble = await untilQuiet(() => this.file, QUIET_MS);
+    const trouble = await untilQuiesced(() => this.file, QUIET_MS);
     if (trouble.length > 0) throw new Error(`not quiet after ${QUIET_MS / 1000} s: ${trouble.join('; ')}`);
   }
 

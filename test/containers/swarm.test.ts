@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Load } from '../../drills/load/load.ts';
-import { History } from '../../drills/load/history.ts';
-import { seededRandom } from '../../drills/random.ts';
+import { History } from '../../drills/history/history.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 import { Client } from '../e2e/client.ts';
@@ -109,7 +109,7 @@ async function underLoad(stack: TestStack, play: () => Promise<void>): Promise<V
     ...CLIENTS,
     mappers: () => [port],
     history,
-    random: seededRandom(1),
+    random: createRandom(1),
   });
   try {
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });

@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { auditUntilClean } from '../../drills/check/audit.ts';
+import { auditUntilClean } from '../../drills/cluster/audit.ts';
 import { checkLinks } from '../../drills/check/links.ts';
 import type { Tally } from '../../drills/check/tally.ts';
 import { Balancer, type Backend } from '../../drills/load/balancer.ts';
-import { History } from '../../drills/load/history.ts';
+import { History } from '../../drills/history/history.ts';
 import { Load } from '../../drills/load/load.ts';
-import { seededRandom } from '../../drills/random.ts';
-import { LastingSession } from '../../drills/stage/lasting-session.ts';
+import { createRandom } from '../../runtime/random.ts';
+import { ReopeningSession } from '../../drills/cluster/reopening-session.ts';
 import { LockWatch } from '../../drills/watch/locks.ts';
 import { until } from '../until.ts';
 import type { ContainerTestCluster } from './cluster.ts';
@@ -41,7 +41,7 @@ export async function trial(
   const folder = join(cluster.runDir.path, 'drills');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const history = new History(join(folder, `${runId}.jsonl`));
-  const session = await LastingSession.open(cluster.file.zookeeper.connect);
+  const session = await ReopeningSession.open(cluster.file.zookeeper.connect);
   const shards = cluster.file.keysDbs.map((keysDb) => keysDb.name);
   const locks = new LockWatch(
     session,
@@ -49,7 +49,7 @@ export async function trial(
     () => history.nowMs,
     () => undefined,
   );
-  const load = new Load({ ...CLIENTS, runId, mappers: backends, history, random: seededRandom(1) });
+  const load = new Load({ ...CLIENTS, runId, mappers: backends, history, random: createRandom(1) });
   try {
     await until('every shard to be seen held', () => locks.holders().size === shards.length);
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });

@@ -1,5 +1,5 @@
 import { TallyKeeper, type Tally } from '../../drills/check/tally.ts';
-import { readHistory, type HistoryEntry } from '../../drills/load/history.ts';
+import { readHistory, type HistoryEntry } from '../../drills/history/history.ts';
 
 /**
  * How clients load a cluster in containers: with few requests, for a machine that runs all of it, and patiently: there an answer may be

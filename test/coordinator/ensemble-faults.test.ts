@@ -40,7 +40,7 @@ describe('session: faults of the ensemble itself', function () {
   });
 
   async function modeOf({ host, port }: Server): Promise<string | undefined> {
-    const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text), 500, host);
+    const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text), { host });
     return /Mode: (\w+)/.exec(answer ?? '')?.[1];
   }
 

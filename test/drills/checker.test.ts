@@ -1,15 +1,15 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { DrillReport } from '../../drills/drill.ts';
-import { goalsOf } from '../../drills/goals.ts';
+import type { DrillReport } from '../../drills/report.ts';
+import { goalsOf } from '../../drills/check/goals.ts';
 import { checkClaims, ReignChecker, type ClaimRecord } from '../../drills/check/reigns.ts';
 import { TallyKeeper } from '../../drills/check/tally.ts';
 import { missedGoals } from '../../drills/check/missed-goals.ts';
 import { SlotsKeeper } from '../../drills/check/slots.ts';
 import { FaultTallyKeeper, RecoveryKeeper } from '../../drills/check/windows.ts';
-import type { HistoryEntry, RedirectEntry, ReignEntry, ShortenEntry } from '../../drills/load/history.ts';
+import type { HistoryEntry, RedirectEntry, ReignEntry, ShortenEntry } from '../../drills/history/history.ts';
 
-/** A key in a slot below 16, and one above. */
+/** Two keys in different slots, the lower slot first. */
 const [LOW, HIGH] = ['aaaaaaaa', 'aaaaaaab'].toSorted((a, b) => slotOf(a) - slotOf(b)) as [string, string];
 
 function acked(n: number, key: string, at = n * 10): ShortenEntry {
@@ -27,7 +27,7 @@ function tally(...entries: HistoryEntry[]): ReturnType<TallyKeeper['result']> {
 }
 
 describe('the checker over a history', () => {
-  it('finds nothing in a history without fault', () => {
+  it('finds nothing in a correct history', () => {
     const result = tally(acked(1, 'aaa'), acked(2, 'bbb'), redirect(1, 'aaa', 'right'));
     expect(result.violations).to.deep.equal([]);
     expect(result).to.include({
@@ -46,7 +46,7 @@ describe('the checker over a history', () => {
     expect(result.violations).to.deep.equal(['key aaa was acknowledged for link 1 and for link 3']);
   });
 
-  it('finds a link that led elsewhere, at whatever time', () => {
+  it('finds a redirect to another target', () => {
     const result = tally(acked(1, 'aaa'), {
       ...redirect(1, 'aaa', 'wrong'),
       location: 'https://example.com/other',
@@ -55,24 +55,24 @@ describe('the checker over a history', () => {
     expect(result.violations[0]).to.contain('aaa (link 1) led to https://example.com/other');
   });
 
-  it('finds an acknowledged link that a mapper does not know', () => {
+  it('finds an acknowledged link that a mapper answers with 404', () => {
     const result = tally(acked(1, 'aaa'), { ...redirect(1, 'aaa', 'lost'), status: 404 });
     expect(result.lost).to.equal(1);
     expect(result.violations[0]).to.contain('aaa (link 1) was acknowledged and answered 404');
   });
 
-  it('counts what has no answer as unknown, neither failed nor acknowledged', () => {
+  it('counts a shorten without an answer as unknown, neither failed nor acknowledged', () => {
     const result = tally({ op: 'shorten', at: 1, ms: 5_000, n: 1, outcome: 'unknown' });
     expect(result).to.include({ sent: 1, unknown: 1, acked: 0, failed: 0 });
     expect(result.violations).to.deep.equal([]);
   });
 
-  it('measures the longest time without an acknowledgement, in whatever order they are written', () => {
+  it('measures the longest time without an acknowledgement when entries are not in order', () => {
     const { unavailableMs } = tally(acked(3, 'ccc', 900), acked(1, 'aaa', 0), acked(2, 'bbb', 200));
     expect(unavailableMs).to.equal(700);
   });
 
-  it('counts what happens in a fault from the grace on, and only there', () => {
+  it('counts only requests between the grace and the end of a fault', () => {
     const keeper = new FaultTallyKeeper([{ fromMs: 1_000, toMs: 3_000, slotsDown: new Set() }], 500);
     const refused = (at: number): ShortenEntry => ({ op: 'shorten', at, ms: 7, n: 1, outcome: 'refused' });
     for (const at of [900, 1_200, 2_000, 3_100]) keeper.add(refused(at));
@@ -122,8 +122,8 @@ function withClaim(index: number, change: Partial<ClaimRecord>): ClaimRecord[] {
   return CLAIMS.map((record, at) => (at === index ? { ...record, ...change } : record));
 }
 
-describe('the checker over a keys-db’s log of claims', () => {
-  it('finds nothing in a log without fault: gaps between ids are reserved words', () => {
+describe('the checker over the log of claims of a keys-db', () => {
+  it('finds nothing in a correct log; gaps between ids are reserved words', () => {
     expect(checkClaims('keys-db-1', CLAIMS)).to.deep.equal([]);
   });
 
@@ -144,24 +144,24 @@ describe('the checker over a keys-db’s log of claims', () => {
     expect(breaches).to.deep.equal(['keys-db-1, batch 3: claims up to 300 and sets the mark to 250']);
   });
 
-  it('finds a number given twice, and a number left out', () => {
+  it('finds a part number that is used twice, and one that is left out', () => {
     expect(checkClaims('keys-db-1', withClaim(1, { parts: [part('redis-1', 1)] }))[0]).to.contain(
       'redis-1 gets part 1 again, after 1',
     );
     const hole = checkClaims('keys-db-1', withClaim(3, { parts: [part('redis-2', 5)] }));
     expect(hole).to.deep.equal([
-      'keys-db-1, batch 4: redis-2 gets part 5 after 2; what is between was never claimed',
+      'keys-db-1, batch 4: redis-2 gets part 5 after 2; the parts between were never claimed',
     ]);
   });
 
-  it('allows a jump of the numbers where a keys-db was restored, but never a repetition', () => {
+  it('allows part numbers to jump after a keys-db was restored, but never to repeat', () => {
     const jump = withClaim(3, { parts: [part('redis-2', 5)] });
     expect(checkClaims('keys-db-1', jump, { renumbered: true })).to.deep.equal([]);
     const again = withClaim(3, { parts: [part('redis-2', 2)] });
     expect(checkClaims('keys-db-1', again, { renumbered: true })).to.have.length(1);
   });
 
-  it('does not judge what was claimed before the drill', () => {
+  it('ignores claims from before the drill', () => {
     const overlapping = withClaim(1, { firstId: 100 });
     expect(checkClaims('keys-db-1', overlapping, { after: 2 })).to.deep.equal([]);
     expect(checkClaims('keys-db-1', overlapping, { after: 1 })).to.have.length(1);
@@ -176,13 +176,13 @@ function seen(fields: Partial<ReignEntry>): ReignEntry {
   return { op: 'reign', at: 10, store: 'redis-1', shard: 'keys-db-1', epoch: 1, ...fields };
 }
 
-function breachesOf(entries: readonly ReignEntry[], forgiven?: ReadonlySet<string>): string[] {
-  const checker = new ReignChecker(forgiven);
+function breachesOf(entries: readonly ReignEntry[], restored?: ReadonlySet<string>): string[] {
+  const checker = new ReignChecker(restored);
   for (const entry of entries) checker.add(entry);
   return checker.result();
 }
 
-describe('the checker over what the stores said of reigns', () => {
+describe('the checker over the reigns that stores report', () => {
   const redis = (epoch: number, seq: number, incarnation = 'one'): ReignEntry =>
     seen({ epoch, seq, incarnation });
 
@@ -198,18 +198,18 @@ describe('the checker over what the stores said of reigns', () => {
     expect(breachesOf([redis(2, 4), redis(2, 3)])[0]).to.contain('fell from part 4 to 3');
   });
 
-  it('lets a Redis begin anew whose data is another, or was put back by the drill', () => {
+  it('allows a Redis to start again with new data, or with older data from the drill', () => {
     expect(breachesOf([redis(2, 4), redis(0, 0, 'two')])).to.deep.equal([]);
     expect(breachesOf([redis(2, 4), redis(1, 2)], new Set(['redis-1']))).to.deep.equal([]);
     expect(breachesOf([redis(2, 4), redis(1, 2)], new Set(['redis-2']))).to.have.length(2);
   });
 
-  it('finds one epoch that two holders had', () => {
+  it('finds an epoch of two holders', () => {
     const own = (owner: string, czxid: string): ReignEntry =>
       seen({ store: 'keys-db-1', epoch: 3, owner, czxid });
     expect(breachesOf([own('producer-1', '17'), own('producer-1', '17')])).to.deep.equal([]);
     expect(breachesOf([own('producer-1', '17'), own('producer-2', '19')])).to.deep.equal([
-      'keys-db-1: epoch 3 was producer-1 by lock 17’s and is producer-2 by lock 19’s'.replaceAll('’', "'"),
+      'keys-db-1: epoch 3 belonged to producer-1 by lock 17 and then to producer-2 by lock 19',
     ]);
   });
 });
@@ -227,13 +227,13 @@ describe('redirects while a urls server is down', () => {
     return keeper.tally;
   }
 
-  it('may be refused when their slot is down, and it is told how fast', () => {
+  it('may be refused when their slot is down; the time of the refusal is counted', () => {
     const { refusedMs, ...faults } = tallyOf(at(500, HIGH, 'right'), at(2_000, LOW, 'refused', 700));
     expect(refusedMs).to.deep.equal([700]);
     expect(faults).to.deep.equal({ elsewhere: 0, forgotten: 0, brokenOff: 0 });
   });
 
-  it('may not fail when their slot is up, nor when the mapper has answered before, nor break off', () => {
+  it('must not fail when their slot is up or the mapper has answered before, and must not time out', () => {
     expect(tallyOf(at(2_000, HIGH, 'refused')).elsewhere).to.equal(1);
     expect(tallyOf(at(500, LOW, 'right'), at(2_000, LOW, 'refused')).forgotten).to.equal(1);
     expect(tallyOf(at(2_000, LOW, 'unknown')).brokenOff).to.equal(1);
@@ -273,7 +273,7 @@ describe('the goals of the drills', () => {
     );
   }
 
-  it('hold for every part by itself', () => {
+  it('hold for every part', () => {
     const slow = { p50: 60, max: 700, all: [60, 700] };
     const parts = [
       { name: 'all healthy', rounds: 1, unownedMs: none, deadMs: none },
@@ -285,8 +285,8 @@ describe('the goals of the drills', () => {
     ]);
   });
 
-  it('ask for a fault that was felt, for no decay, and for no more keys lost than a mapper holds', () => {
-    expect(missed('pools-empty', {})).to.deep.equal(['nothing was refused: there was no fault']);
+  it('require a noticeable fault, no decay, and no more stranded keys than a mapper holds', () => {
+    expect(missed('pools-empty', {})).to.deep.equal(['no shorten was refused, so there was no fault']);
     expect(missed('urls-down', { during: { ...good, decay: 0.03 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 258, bound: 257 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 257, bound: 257 } })).to.deep.equal([]);

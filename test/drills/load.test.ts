@@ -6,15 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Balancer, type Backend } from '../../drills/load/balancer.ts';
-import { History, readHistory, type HistoryEntry } from '../../drills/load/history.ts';
+import { History, readHistory, type HistoryEntry } from '../../drills/history/history.ts';
 import { LinkSample, targetOf } from '../../drills/load/links.ts';
 import { judgeRedirect, judgeShorten, Load } from '../../drills/load/load.ts';
-import { seededRandom } from '../../drills/random.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { until } from '../until.ts';
 
 const started: Server[] = [];
 
-/** A mapper that answers as it is told. */
+/** A mapper with these answers. */
 async function fakeMapper(
   id: string,
   answer: RequestListener,
@@ -47,7 +47,7 @@ describe('the balancer of the load client', () => {
     await Promise.all(started.splice(0).map(stop));
   });
 
-  it('leaves out a mapper that is not ready, and takes it back', async () => {
+  it('leaves out a mapper until it is ready', async () => {
     let isReady = false;
     const first = await fakeMapper(
       'first',
@@ -57,29 +57,29 @@ describe('the balancer of the load client', () => {
     const second = await fakeMapper('second', (_, response) => void response.end('2'));
     balancer = new Balancer(() => [first, second]);
     const ask = async (): Promise<string> => (await balancer?.send(GET))?.via ?? '';
-    await until('the one that is not ready to be left out', async () => {
+    await until('only the ready mapper to answer', async () => {
       const answers = await Promise.all([ask(), ask(), ask(), ask()]);
       return answers.every((via) => via === 'second');
     });
     isReady = true;
-    await until('it to be asked again', async () => (await ask()) === 'first');
+    await until('the first mapper to answer again', async () => (await ask()) === 'first');
   });
 
-  it('follows a mapper that was restarted elsewhere', async () => {
+  it('follows a mapper that was restarted at another address', async () => {
     const before = await fakeMapper('mapper', (_, response) => void response.end('before'));
     const after = await fakeMapper('mapper', (_, response) => void response.end('after'));
-    let place = before;
-    const following = new Balancer(() => [place]);
+    let current = before;
+    const following = new Balancer(() => [current]);
     balancer = following;
     await stop(before.server);
-    place = after;
-    await until('it to be asked where it is now', async () => {
+    current = after;
+    await until('the mapper to answer at its new address', async () => {
       const answer = await following.send(GET);
       return answer.kind === 'answer' && answer.body === 'after';
     });
   });
 
-  it('asks another when a connection is refused, also with a POST', async () => {
+  it('tries another mapper when a connection is refused, also for a POST', async () => {
     const dead = await fakeMapper('dead', () => undefined);
     const live = await fakeMapper('live', (_, response) => void response.writeHead(201).end());
     await stop(dead.server);
@@ -87,7 +87,7 @@ describe('the balancer of the load client', () => {
     for (let i = 0; i < 4; i++) expect(await balancer.send(POST)).to.include({ kind: 'answer', via: 'live' });
   });
 
-  it('sends a GET again when the connection closes before the answer, a POST never', async () => {
+  it('repeats a GET when the connection closes before the answer, but never a POST', async () => {
     let posts = 0;
     const cutting: RequestListener = (request) => {
       if (request.method === 'POST') posts += 1;
@@ -116,7 +116,7 @@ describe('the load client', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('asks for nobody’s health any more once it is disposed of', async () => {
+  it('checks no mapper after it is disposed', async () => {
     const mapper = await fakeMapper('mapper-1', (_, response) => response.writeHead(503).end());
     let looks = 0;
     const mappers = (): Backend[] => {
@@ -125,17 +125,17 @@ describe('the load client', () => {
     };
     const history = new History(join(folder, 'history.jsonl'));
     {
-      await using load = new Load({ runId: 'test', rate: 100, mappers, history, random: seededRandom(1) });
+      await using load = new Load({ runId: 'test', rate: 100, mappers, history, random: createRandom(1) });
       await load.stop();
     }
     const before = looks;
-    // Longer than the balancer pauses between two looks.
+    // Longer than the pause between two checks of the balancer.
     await pause(300);
     expect(looks).to.equal(before);
     await history.close();
   });
 
-  it('sends at a constant rate, follows what was acknowledged, and writes all of it down', async () => {
+  it('sends at a constant rate, follows acknowledged links, and records every request', async () => {
     const links = new Map<string, string>();
     const mapper = await fakeMapper('mapper-1', (request, response) => {
       if (request.method === 'GET') {
@@ -157,7 +157,7 @@ describe('the load client', () => {
       rate: 100,
       mappers: () => [mapper],
       history,
-      random: seededRandom(1),
+      random: createRandom(1),
     });
     await until('50 acknowledgements', () => load.acked >= 50);
     const seconds = history.nowMs / 1000;
@@ -198,8 +198,8 @@ describe('the load client', () => {
     expect(judgeRedirect({ kind: 'timeout', via }, target)).to.equal('unknown');
   });
 
-  it('remembers a bounded sample of all links', () => {
-    const sample = new LinkSample(10, seededRandom(3));
+  it('keeps a bounded sample of all links', () => {
+    const sample = new LinkSample(10, createRandom(3));
     expect(sample.pick()).to.equal(undefined);
     for (let n = 0; n < 1_000; n++) sample.add({ n, key: `k${n}` });
     const picked = new Set(Array.from({ length: 500 }, () => sample.pick()?.n));

@@ -3,21 +3,21 @@ import { formatLock } from '../../coordinator/lock-holder.ts';
 import { lockPath, PATHS } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import { LastingSession } from '../../drills/stage/lasting-session.ts';
+import { ReopeningSession } from '../../drills/cluster/reopening-session.ts';
 import { LockWatch } from '../../drills/watch/locks.ts';
 import { testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
-describe('the watch over times without a holder', () => {
+describe('the watch over locks', () => {
   let holder: Session;
-  let watching: LastingSession;
+  let watching: ReopeningSession;
   let watch: LockWatch;
 
   beforeEach(async () => {
     const { connect } = await testZooKeeper();
     holder = await Session.open({ connect, timeoutMs: 4_000, log: QUIET_LOG });
     await holder.ensurePath(PATHS.locks);
-    watching = await LastingSession.open(connect);
+    watching = await ReopeningSession.open(connect);
     watch = new LockWatch(
       watching,
       ['keys-db-1', 'keys-db-2'],
@@ -42,7 +42,7 @@ describe('the watch over times without a holder', () => {
     await holder.remove(lockPath(shard), 0);
   }
 
-  it('measures from the moment the lock went to the next one, and knows what is still open', async () => {
+  it('measures from the deletion of a lock to the next lock, and reports open gaps', async () => {
     await take('keys-db-1', 'producer-1');
     expect(watch.gapsSince(0)).to.deep.equal([]);
     const freedMs = performance.now();
@@ -58,16 +58,16 @@ describe('the watch over times without a holder', () => {
     expect(watch.gapsSince(takenMs)).to.deep.equal([]);
   });
 
-  it('sees a change of holder between two reads by its lock, and counts a gap for it', async () => {
+  it('counts a gap when the holder changes between two reads', async () => {
     await take('keys-db-2', 'producer-1');
-    // Both are on their way before the first notice can be answered.
+    // Both requests are sent before the watch can react to the first notice.
     const data = formatLock({ owner: 'producer-2', host: 'here', pid: 2 }, holder.id, '', 'other');
     await Promise.all([free('keys-db-2'), holder.create(lockPath('keys-db-2'), data, { ephemeral: true })]);
     await until('the second holder to be seen', () => watch.holderOf('keys-db-2')?.owner === 'producer-2');
     expect(watch.gapsSince(0)).to.have.length(1);
   });
 
-  it('goes on over another session when its own has ended', async () => {
+  it('continues over another session after its own has ended', async () => {
     await take('keys-db-1', 'producer-1');
     const before = watching.current;
     await before.close();

@@ -1,17 +1,17 @@
 import { expect } from 'chai';
 import { TestCluster } from '../e2e/cluster.ts';
-import type { DrillReport } from '../../drills/drill.ts';
+import type { DrillReport } from '../../drills/report.ts';
 
 /**
- * The short set: faults of every kind on one cluster, a few rounds each, under a modest load. What must never happen is asserted
- * here; how fast things are is measured by the whole set on a machine that does nothing else (docs/drills.md).
+ * A few drills with few rounds and little load, on one cluster. They assert what must never happen. Times are
+ * measured by the whole set on a machine that runs nothing else (`keymill drill --all`).
  */
 describe('short drills', function () {
   this.timeout(180_000);
   let cluster: TestCluster;
 
   before(async () => {
-    // The audit waits for the quarantine after every drill.
+    // After every drill the audit waits until the quarantine is over.
     process.env['KEYMILL_QUARANTINE_MS'] = '3000';
     cluster = new TestCluster('short-drills');
     await cluster.must('up', '--detach');
@@ -35,11 +35,11 @@ describe('short drills', function () {
     try {
       return JSON.parse(stdout) as DrillReport;
     } catch {
-      throw new Error(`drill ${name} gave no report: ${stderr}`);
+      throw new Error(`drill ${name} printed no report: ${stderr}`);
     }
   }
 
-  /** Timing belongs to a quiet machine; everything else holds on any. */
+  /** Goals for times hold only on a machine that runs nothing else. Everything else holds on any machine. */
   function expectSafe(report: DrillReport): void {
     expect(report).to.include({ lost: 0, duplicates: 0, wrongTarget: 0, leaked: 0 });
     expect(report.violations.filter((violation) => !/ ms, at most/.test(violation))).to.deep.equal([]);
@@ -54,23 +54,23 @@ describe('short drills', function () {
     expect(report.unownedMs.all.length).to.be.at.least(3);
   });
 
-  it('zombie: nothing of the old epoch is accepted', async () => {
+  it('zombie: no write of the old epoch is accepted', async () => {
     const report = await drill('zombie', '--rounds', '1');
     expectSafe(report);
     expect(report.unownedMs.all.length).to.be.at.least(1);
   });
 
-  it('redis-flushed: the loss is noticed, the pool filled again, the lost keys recycled', async () => {
+  it('redis-flushed: producers notice the loss, fill the pool again and recycle the lost keys', async () => {
     expectSafe(await drill('redis-flushed', '--rounds', '1'));
   });
 
-  it('mapper-kill: what it acknowledged redirects, what it held is recycled', async () => {
+  it('mapper-kill: acknowledged links redirect, and the keys that it held are recycled', async () => {
     const report = await drill('mapper-kill', '--rounds', '1');
     expectSafe(report);
     expect(report.redirectsFailed).to.equal(0);
   });
 
-  it('refuses what the cluster does not describe, and drills that do not exist', async () => {
+  it('refuses a drill that does not exist, and lists those that do', async () => {
     const { code, stderr } = await cluster.run('keymill', 'drill', 'nothing');
     expect(code).to.equal(2);
     expect(stderr).to.contain('there is no drill "nothing"');

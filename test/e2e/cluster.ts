@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findStrays } from '../../scripts/cluster/stop.ts';
-import type { ClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { until } from '../until.ts';
 import { testFolder } from '../servers.ts';
@@ -75,7 +75,7 @@ export class TestCluster {
   }
 
   get file(): ClusterFile {
-    return JSON.parse(readFileSync(join(this.runDir, 'cluster.json'), 'utf8')) as ClusterFile;
+    return readClusterFile(join(this.runDir, 'cluster.json'));
   }
 
   /** What this cluster has running: by its token, and by its folder in the command line. */

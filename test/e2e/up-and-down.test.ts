@@ -1,7 +1,10 @@
 import { expect } from 'chai';
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { until } from '../until.ts';
 
@@ -59,6 +62,17 @@ describe('up and down', function () {
     expect(statSync(join(cluster.runDir, 'cluster.json')).mode & 0o777).to.equal(0o600);
     expect(statSync(join(cluster.runDir, 'state.json')).mode & 0o777).to.equal(0o600);
     expect(statSync(cluster.runDir).mode & 0o777).to.equal(0o700);
+  });
+
+  it('lets Node keep compiled code, in a folder that only its owner may enter', async () => {
+    const NODE_COMPILE_CACHE = '';
+    const { stdout } = await promisify(execFile)(join(REPOSITORY, 'scripts/keymill'), ['--version'], {
+      env: { ...process.env, NODE_COMPILE_CACHE },
+    });
+    expect(stdout).to.match(/^\d/);
+    const folder = join(REPOSITORY, '.run/compile-cache');
+    expect(statSync(folder).mode & 0o777).to.equal(0o700);
+    expect(readdirSync(folder)).to.have.length.above(0);
   });
 
   it('can be started by two people at once, and is there once', async () => {

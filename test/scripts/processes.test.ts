@@ -89,7 +89,7 @@ describe('the environment of a producer or mapper', () => {
     process.env['KEYMILL_REDIS_FILE'] = '/etc/other';
     process.env['KEYMILL_QUARANTINE_MS'] = '1500';
     try {
-      const env = processEnvironment(runDir, state, addresses, { KEYMILL_ID: 'producer-1' });
+      const env = processEnvironment({ runDir, state, addresses, own: { KEYMILL_ID: 'producer-1' } });
       expect(env).not.to.have.property('KEYMILL_REDIS_FILE');
       expect(env).to.include({
         KEYMILL_ID: 'producer-1',

@@ -69,7 +69,7 @@ export class ContainerServices implements Services {
         '--character-set-server=utf8mb4',
       ],
       isReady: async () =>
-        (await ask(3306, '', (answer) => answer.includes('MariaDB'), 500, address)) !== undefined,
+        (await ask(3306, '', (answer) => answer.includes('MariaDB'), { host: address })) !== undefined,
     });
     return Object.assign(server, {
       url: (database: string) => `mysql://keymill:${password}@${address}:3306/${database}`,
@@ -95,7 +95,7 @@ export class ContainerServices implements Services {
       command: ['redis-server', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])],
       // While it loads its data it answers -LOADING.
       isReady: async () =>
-        (await ask(6379, hello, (text) => /\+PONG|-\w+/.test(text), 500, address))?.includes('+PONG') ??
+        (await ask(6379, hello, (text) => /\+PONG|-\w+/.test(text), { host: address }))?.includes('+PONG') ??
         false,
     });
     return Object.assign(server, {
@@ -127,7 +127,8 @@ export class ContainerServices implements Services {
           },
           // "imok" comes also from a server without a quorum; only one that serves names its mode.
           isReady: async () =>
-            (await ask(2181, 'srvr', (answer) => /Mode: \w+\n/.test(answer), 500, address)) !== undefined,
+            (await ask(2181, 'srvr', (answer) => /Mode: \w+\n/.test(answer), { host: address })) !==
+            undefined,
         }),
       ),
     );

@@ -53,9 +53,9 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       const [, policy] = await withClient(async (client) => client.config('GET', 'maxmemory-policy'));
       expect(policy).to.equal('noeviction');
       const { host, port } = server;
-      expect(await ask(port, 'PING\r\n', (answer) => answer.includes('\n'), 5_000, host)).to.include(
-        'NOAUTH',
-      );
+      expect(
+        await ask(port, 'PING\r\n', (answer) => answer.includes('\n'), { timeoutMs: 5_000, host }),
+      ).to.include('NOAUTH');
     });
 
     it('killed, it is gone at once; restarted, it is where it was, with what it had acknowledged a while ago', async () => {
@@ -189,7 +189,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
     after(async () => ensemble.stop());
 
     async function modeOf({ host, port }: Server): Promise<string | undefined> {
-      const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text), 1_000, host);
+      const answer = await ask(port, 'srvr', (text) => /Mode: \w+\n/.test(text), { timeoutMs: 1_000, host });
       return /Mode: (\w+)/.exec(answer ?? '')?.[1];
     }
 
@@ -239,7 +239,7 @@ describe('a run that is killed', () => {
       const [line] = (await once(createInterface({ input: run.stdout }), 'line')) as [string];
       const { host, port } = JSON.parse(line) as { host: string; port: number };
       const answers = async (): Promise<boolean> =>
-        (await ask(port, 'PING\r\n', (answer) => answer.includes('\n'), 500, host)) !== undefined;
+        (await ask(port, 'PING\r\n', (answer) => answer.includes('\n'), { host })) !== undefined;
       expect(await answers()).to.equal(true);
       run.kill('SIGKILL');
       await until('its server to be gone', async () => !(await answers()), { timeoutMs: 30_000 });

@@ -14,7 +14,12 @@ import { withPool } from './pool-levels.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { readReserve } from './reserves.ts';
 
-/** What the keys-db that would make a key says of it. */
+interface SoughtKey {
+  readonly keyspace: Keyspace;
+  readonly key: string;
+}
+
+/** The state of a key in the keys-db that generates it. */
 export interface Origin {
   readonly keysDb: string;
   readonly id: number;
@@ -32,24 +37,23 @@ export interface Link {
   readonly deletedAt: string | null;
 }
 
-/** Undefined for what no configured keys-db makes. */
+/** Undefined for a key that no configured keys-db generates, such as an alias. */
 export async function findOrigin(
   inquiry: Inquiry,
-  stores: StoresConfig,
-  keyspace: Keyspace,
-  key: string,
+  { keysDbs }: StoresConfig,
+  { keyspace, key }: SoughtKey,
 ): Promise<Origin | undefined> {
   const located = keyspace.locate(key);
-  const config = stores.keysDbs.find(({ region }) => region === located?.region);
+  const config = keysDbs.find(({ region }) => region === located?.region);
   if (located === undefined || config === undefined) return undefined;
   const { id } = located;
   const answer = await inquiry.ask(config.name, () =>
-    withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, keyspace, key, id)),
+    withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, { keyspace, key }, id)),
   );
   return answer ?? { keysDb: config.name, id, stage: 'unknown', pool: undefined };
 }
 
-async function readOrigin(keysDb: KeysDb, keyspace: Keyspace, key: string, id: number): Promise<Origin> {
+async function readOrigin(keysDb: KeysDb, { keyspace, key }: SoughtKey, id: number): Promise<Origin> {
   const origin = { keysDb: keysDb.name, id, pool: undefined };
   const only: Batch = { id: 0, kind: 'range', firstId: id, lastId: id, epoch: 0, parts: [] };
   const [row] = id >= 1 && id <= keyspace.maxId ? await keysDb.keysOf(only) : [];

@@ -1,0 +1,21 @@
+/** How a cluster is configured, as far as the goals of drills depend on it. */
+export interface Limits {
+  /** The lock of a holder that is silent for this long is free. */
+  readonly sessionTimeoutMs: number;
+  /** ZooKeeper looks for expired sessions this often. */
+  readonly tickMs: number;
+  /** The most keys that one process of a mapper holds ready. */
+  readonly reserve: number;
+}
+
+/** The limits of a cluster that `up` starts with its defaults. */
+export const USUAL_LIMITS: Limits = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+
+/** The limits of a cluster that `up` starts with these variables. */
+export function readLimits(env: NodeJS.ProcessEnv): Limits {
+  return {
+    sessionTimeoutMs: Number(env['KEYMILL_SESSION_TIMEOUT_MS'] ?? USUAL_LIMITS.sessionTimeoutMs),
+    tickMs: USUAL_LIMITS.tickMs,
+    reserve: Number(env['KEYMILL_RESERVE'] ?? USUAL_LIMITS.reserve),
+  };
+}

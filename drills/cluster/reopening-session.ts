@@ -1,0 +1,74 @@
+import { Session } from '../../coordinator/session.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
+import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
+
+const TIMEOUT_MS = 4_000;
+const RETRY = { baseMs: 50, maxMs: 500 };
+
+/** A ZooKeeper session that opens again after its end. A drill may delete the data of the ensemble. */
+export class ReopeningSession {
+  readonly #connect: string;
+  readonly #closing = new AbortController();
+  readonly #users = new Set<{ use: (session: Session) => Disposable; using: Disposable }>();
+  #session: Session;
+
+  static async open(connect: string): Promise<ReopeningSession> {
+    return new ReopeningSession(
+      connect,
+      await Session.open({ connect, timeoutMs: TIMEOUT_MS, log: QUIET_LOG }),
+    );
+  }
+
+  private constructor(connect: string, session: Session) {
+    this.#connect = connect;
+    this.#session = session;
+    this.#follow(session);
+  }
+
+  get current(): Session {
+    return this.#session;
+  }
+
+  /**
+   * Calls `use` with the current session, and with each later one after its predecessor has ended. Disposes
+   * what `use` returned before the next call, and when the caller disposes the result.
+   */
+  use(use: (session: Session) => Disposable): Disposable {
+    const user = { use, using: use(this.#session) };
+    this.#users.add(user);
+    return {
+      [Symbol.dispose]: () => {
+        this.#users.delete(user);
+        user.using[Symbol.dispose]();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#session.close();
+  }
+
+  #follow(session: Session): void {
+    session.ended.addEventListener('abort', () => void this.#reopen(), { once: true });
+  }
+
+  async #reopen(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        const connect = this.#connect;
+        this.#session = await Session.open({ connect, timeoutMs: TIMEOUT_MS, log: QUIET_LOG, signal });
+        break;
+      } catch {
+        await pauseQuietly(delayFor(attempt, RETRY), signal);
+      }
+    }
+    if (signal.aborted) return;
+    this.#follow(this.#session);
+    for (const user of this.#users) {
+      user.using[Symbol.dispose]();
+      user.using = user.use(this.#session);
+    }
+  }
+}

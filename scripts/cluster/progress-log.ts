@@ -1,0 +1,14 @@
+/** Tells a person what happens, one line at a time with the seconds since the start, on stderr. */
+export class ProgressLog {
+  readonly #began = performance.now();
+
+  /** `[  3.2 s] what` */
+  line(what: string): void {
+    const seconds = ((performance.now() - this.#began) / 1000).toFixed(1).padStart(5);
+    process.stderr.write(`[${seconds} s] ${what}\n`);
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#began) / 1000;
+  }
+}
