@@ -46,7 +46,8 @@ const MAX_RECYCLED_IDS = 50_000;
 const REPETITIONS = 3;
 
 /**
- * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids.
+ * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids. One claim may be
+ * in flight at a time.
  * @returns undefined when nothing unused is left
  * @throws FencedError when the epoch is over, or the log was put back to an earlier state than `after`; OutcomeUnknownError
  * when it cannot be told, or the log holds a batch later than `after`: read the pending batches
@@ -109,6 +110,7 @@ export async function claimRecycled(
   });
 }
 
+/** The newest batch, and the highest sequence number ever assigned to each pool. */
 export async function logEnd(db: Mysql): Promise<LogEnd> {
   const { lastBatch, seqs } = await readLog(db);
   return { lastBatch, lastSeqs: new Map(Object.entries(seqs)) };

@@ -12,6 +12,11 @@ export async function countsAt(db: Mysql, mark: number): Promise<{ unused: numbe
   return { unused: generatedTo - mark - above, used: mark - below };
 }
 
+/** Keys not yet claimed and keys claimed so far; see {@link countsAt}. */
+export async function countsNow(db: Mysql): Promise<{ unused: number; used: number }> {
+  return countsAt(db, (await readOwnership(db)).claimedTo);
+}
+
 /** Keys claimed again so far. */
 export async function recycledCount(db: Mysql): Promise<number> {
   const [row] = await db.queryArrays<[number]>(

@@ -26,7 +26,7 @@ export async function keysOf(db: Mysql, batch: Batch): Promise<IssuedKey[]> {
     : keysByIds(db, batch.ids ?? []);
 }
 
-/** The keys of a range of ids, both ends included. */
+/** The keys of a range of ids, both ends included, in order of id. Gaps have no row. */
 export async function keysBetween(db: Mysql, firstId: number, lastId: number): Promise<IssuedKey[]> {
   const sql = 'SELECT id, unique_id FROM `keys` WHERE id BETWEEN ? AND ? ORDER BY id';
   return toKeys(
@@ -111,7 +111,10 @@ export interface Loss {
  * Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError
  * Modelled in test/model/hand-off.pml.
  */
-export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<void> {
+export async function recordLoss(
+  db: Mysql,
+  { epoch, ...loss }: Loss & { readonly epoch: number },
+): Promise<void> {
   const { affectedRows } = await settle(() =>
     db.execute(
       `INSERT INTO losses (pool, from_seq, to_seq, pool_incarnation, epoch, recorded_at)
@@ -125,6 +128,7 @@ export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<
   if (!row) throw new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
 }
 
+/** All losses ever recorded, oldest first. */
 export async function readLosses(db: Mysql): Promise<Loss[]> {
   const rows = await db.query<{ pool: string; from_seq: number; to_seq: number; pool_incarnation: string }>(
     'SELECT pool, from_seq, to_seq, pool_incarnation FROM losses ORDER BY recorded_at, pool, from_seq',

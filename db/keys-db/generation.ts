@@ -23,6 +23,20 @@ export interface GenerateRequest {
   readonly onProgress?: (added: number) => void;
 }
 
+/** Whose keys are generated. */
+interface Region {
+  readonly keyspace: Keyspace;
+  readonly region: number;
+}
+
+interface RangeRequest {
+  readonly firstId: number;
+  readonly count: number;
+  /** At most this many INSERTs. */
+  readonly inserts: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 interface Chunk {
   readonly lastId: number;
   /** `(id,'key'),…` */
@@ -45,28 +59,22 @@ const TIMEOUT_MS = 60_000;
  *
  * @returns the new `generated_to`. @throws FencedError; StoreRefusedError when the region is full; the signal's reason
  */
-export async function generate(
-  db: Mysql,
-  keyspace: Keyspace,
-  region: number,
-  request: GenerateRequest,
-): Promise<number> {
+export async function generate(db: Mysql, region: Region, request: GenerateRequest): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
   let added = 0;
   let inserts = INSERTS_PER_PUBLICATION;
   while (added < request.count) {
     request.signal?.throwIfAborted();
     if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
-    const wanted = {
+    const range = await insertRange(db, region, {
       firstId: generatedTo + 1,
       count: request.count - added,
       inserts,
       signal: request.signal,
-    };
-    const stretch = await insertStretch(db, keyspace, region, wanted);
-    if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
-      generatedTo = stretch.lastId;
-      added += stretch.size;
+    });
+    if (await publish(db, { epoch, from: generatedTo, to: range.lastId })) {
+      generatedTo = range.lastId;
+      added += range.size;
       inserts = Math.min(INSERTS_PER_PUBLICATION, 2 * inserts);
       request.onProgress?.(added);
     } else {
@@ -83,17 +91,12 @@ export async function generate(
  * Makes at most so many INSERTs, two at a time: one statement keeps only one of the server's cores busy. All of them have
  * succeeded when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
  */
-async function insertStretch(
+async function insertRange(
   db: Mysql,
-  keyspace: Keyspace,
-  region: number,
-  {
-    firstId,
-    count,
-    inserts,
-    signal,
-  }: { firstId: number; count: number; inserts: number; signal: AbortSignal | undefined },
+  region: Region,
+  { firstId, count, inserts, signal }: RangeRequest,
 ): Promise<{ lastId: number; size: number }> {
+  const { keyspace } = region;
   if (firstId > keyspace.maxId) {
     throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
   }
@@ -103,7 +106,7 @@ async function insertStretch(
   const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
   for (let i = 0; i < inserts && size < count && lastId < keyspace.maxId; i += 1) {
     if (signal?.aborted) break;
-    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
+    const chunk = makeChunk(region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
     await lanes[i % LANES];
     const inserting = insertChunk(db, lastId + 1, chunk);
     // Awaited some turns later; until then a failure must not count as unhandled.
@@ -118,7 +121,7 @@ async function insertStretch(
   return { lastId, size };
 }
 
-function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
+function makeChunk({ keyspace, region }: Region, firstId: number, count: number): Chunk {
   const ids = Math.min(count, keyspace.maxId - firstId + 1);
   const keys = keyspace.bytesOf(region, firstId, ids);
   const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);

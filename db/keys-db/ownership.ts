@@ -144,7 +144,10 @@ export async function raiseEpoch(
  * @throws FencedError when the reign of this lock is over
  * Modelled in test/model/hand-off.pml.
  */
-export async function raiseEpochAbove(db: Mysql, czxid: bigint, floor: number): Promise<number> {
+export async function raiseEpochAbove(
+  db: Mysql,
+  { czxid, floor }: { readonly czxid: bigint; readonly floor: number },
+): Promise<number> {
   await settle(() =>
     db.execute('UPDATE ownership SET epoch = ? WHERE id = 1 AND czxid = ? AND epoch <= ?', [
       floor + 1,

@@ -38,6 +38,7 @@ export async function readSuspects(db: Mysql, lastId = Number.MAX_SAFE_INTEGER):
 /** Ids per settled range; part of what the recorded numbers mean, so it never changes. */
 export const SETTLED_RANGE = 10_000;
 
+/** Numbers of the ranges whose every key is bound: n stands for ids SETTLED_RANGE × n + 1 to SETTLED_RANGE × (n + 1). */
 export async function settledRanges(db: Mysql): Promise<number[]> {
   const rows = await db.queryArrays<[number]>(
     'SELECT range_number FROM settled_ranges ORDER BY range_number',
@@ -45,6 +46,7 @@ export async function settledRanges(db: Mysql): Promise<number[]> {
   return rows.map(([number]) => number);
 }
 
+/** Records that every key of these ranges is bound, which is permanent. Idempotent. */
 export async function recordSettled(db: Mysql, rangeNumbers: readonly number[]): Promise<void> {
   for (let at = 0; at < rangeNumbers.length; at += IDS_PER_STATEMENT) {
     const rows = rangeNumbers.slice(at, at + IDS_PER_STATEMENT).map((number) => `(${number})`);
