@@ -1,7 +1,5 @@
 import { crc32 } from 'node:zlib';
-
-/** Logical shards of urls; never changes, since it is part of where every link lies. */
-export const SLOT_COUNT = 32;
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 
 /** The slot a link lies in: the same as `CRC32(unique_id) % 32` in SQL. */
 export function slotOf(key: string): number {

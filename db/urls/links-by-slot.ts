@@ -1,4 +1,5 @@
-import { SLOT_COUNT, slotOf } from '../keyspace/placement.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
+import { slotOf } from '../keyspace/placement.ts';
 import type { UrlsDb } from './links.ts';
 
 /** The urls databases of the map, by the slot of a key. */

@@ -1,4 +1,5 @@
 import type { LinkRow } from './link-row.ts';
+import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { slotOf } from '../keyspace/placement.ts';
@@ -7,7 +8,7 @@ import { TargetReader, whereKeys } from './link-targets.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import type { MysqlLane } from '../mysql/mysql-lane.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
-import { formatSlots, holdsLinks, verifySlots } from './slots.ts';
+import { holdsLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
 /** A link as it is stored. */

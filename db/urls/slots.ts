@@ -1,4 +1,4 @@
-import { SLOT_COUNT } from '../keyspace/placement.ts';
+import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { DuplicateRowError, MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
@@ -68,17 +68,6 @@ export async function holdsLinks(db: Mysql): Promise<boolean> {
   return (await db.query('SELECT 1 AS found FROM urls LIMIT 1')).length > 0;
 }
 
-/** Slots as a person writes them: `0-7+16`. Empty: `none`. */
-export function formatSlots(slots: readonly number[]): string {
-  const ranges: { from: number; to: number }[] = [];
-  for (const slot of slots.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to + 1 === slot) last.to = slot;
-    else ranges.push({ from: slot, to: slot });
-  }
-  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join('+') || 'none';
-}
-
 async function readSlots(db: Mysql): Promise<SlotRow[]> {
   return db.query<SlotRow>('SELECT slot, owned, slot_count FROM slots ORDER BY slot');
 }
@@ -92,12 +81,7 @@ async function refuseIfLinked(db: Mysql): Promise<void> {
 }
 
 async function recordSlots(db: Mysql, slots: readonly number[]): Promise<void> {
-  const rows = Array.from({ length: SLOT_COUNT }, (_, slot) => [
-    slot,
-    slots.includes(slot) ? 1 : 0,
-    SLOT_COUNT,
-    1,
-  ]);
+  const rows = ALL_SLOTS.map((slot) => [slot, slots.includes(slot) ? 1 : 0, SLOT_COUNT, 1]);
   try {
     await db.execute('INSERT INTO slots (slot, owned, slot_count, version) VALUES ?', [rows]);
   } catch (error) {

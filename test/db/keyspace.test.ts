@@ -3,8 +3,9 @@ import * as fc from 'fast-check';
 import { ALPHABET } from '../../db/keyspace/alphabet.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { createPermutation } from '../../db/keyspace/permutation.ts';
-import { SLOT_COUNT, placementOf, slotOf } from '../../db/keyspace/placement.ts';
+import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable, isBlocked, isReserved } from '../../db/keyspace/reserved.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 
 const SECRET = 'a secret of the tests';
 const LENGTHS = [6, 7, 8, 9, 10];

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { type LinkRow } from '../../db/urls/link-row.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 
 const log = createLog('test', 'urls', 'silent');
 
-export const ALL_SLOTS = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
 export const LOWER = ALL_SLOTS.slice(0, 16);
 export const UPPER = ALL_SLOTS.slice(16);
 

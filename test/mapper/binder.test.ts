@@ -6,6 +6,7 @@ import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.
 import { Binder, OverloadedError, type BindOutcome } from '../../mapper/urls/binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
@@ -13,7 +14,6 @@ import { isInsert, viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
 
 const log = createLog('test', 'binder', 'silent');
-const ALL_SLOTS = Array.from({ length: 32 }, (_, slot) => slot);
 
 describe('the binder', () => {
   let server: Proxied;
