@@ -34,6 +34,11 @@ export class FencedError extends KeymillError {
   }
 }
 
+/** The answer of a store that has seen a later reign than the one of `epoch`. */
+export function fenced(store: { readonly name: string }, epoch: number): FencedError {
+  return new FencedError(store.name, `epoch ${epoch} is over, another reign has begun`);
+}
+
 /** Store and configuration contradict each other (secret, key length, shard number, slots, ensemble, schema). A person must decide. */
 export class MismatchError extends KeymillError {
   constructor(store: string, reason: string, cause?: unknown) {

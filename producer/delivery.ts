@@ -1,12 +1,13 @@
 import { placementOf } from '../db/keyspace/placement.ts';
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import type { Batch } from '../db/keys-db/batch.ts';
+import type { Loss } from '../db/keys-db/deliveries.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
-import type { Lane, Loss } from './lane.ts';
+import type { Lane } from './lane.ts';
 
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;

@@ -1,5 +1,11 @@
 import type { Mysql, SqlValue } from '../mysql/mysql.ts';
-import { DuplicateRowError, FencedError, OutcomeUnknownError, StoreRefusedError } from '../store-errors.ts';
+import {
+  DuplicateRowError,
+  FencedError,
+  fenced,
+  OutcomeUnknownError,
+  StoreRefusedError,
+} from '../store-errors.ts';
 import { BATCH_COLUMNS, MAX_PARTS, batchOf, type Batch, type BatchRow } from './batch.ts';
 
 /** The part of a claim that goes to one pool, under the next sequence number of that pool. */
@@ -231,8 +237,4 @@ async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
     if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
   }
   throw new OutcomeUnknownError(db.name, `another claim stands at ${claim.id}: read the pending batches`);
-}
-
-function fenced(db: Mysql, epoch: number): FencedError {
-  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
 }

@@ -1,5 +1,5 @@
 import type { Mysql } from '../mysql/mysql.ts';
-import { FencedError } from '../store-errors.ts';
+import { fenced } from '../store-errors.ts';
 import { BATCH_COLUMNS, batchOf, bitsOf, type Batch, type BatchRow, type IssuedKey } from './batch.ts';
 import { settle } from './settle.ts';
 
@@ -99,11 +99,12 @@ async function markKeys(db: Mysql, batch: Batch): Promise<void> {
   }
 }
 
-/** A range of deliveries that a pool had acknowledged and no longer has; `incarnation` is of the Redis that lost it. */
+/** A range of deliveries that a pool had acknowledged and no longer has. */
 export interface Loss {
   readonly pool: string;
   readonly fromSeq: number;
   readonly toSeq: number;
+  /** Of the Redis data that lacks them; empty if that Redis is no longer configured. */
   readonly incarnation: string;
 }
 
@@ -125,7 +126,7 @@ export async function recordLoss(
   );
   if (affectedRows > 0) return;
   const [row] = await db.query('SELECT 1 FROM ownership WHERE id = 1 AND epoch = ?', [epoch]);
-  if (!row) throw new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
+  if (!row) throw fenced(db, epoch);
 }
 
 /** All losses ever recorded, oldest first. */

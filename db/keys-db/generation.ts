@@ -4,7 +4,7 @@ import { findUnissuable } from '../keyspace/reserved.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import {
   DuplicateRowError,
-  FencedError,
+  fenced,
   MismatchError,
   OutcomeUnknownError,
   StoreRefusedError,
@@ -233,8 +233,4 @@ async function publish(
   if (affectedRows === 1) return true;
   // An attempt that went unanswered may have been the one that did it.
   return attempts > 1 && (await readOwnership(db)).generatedTo === to;
-}
-
-function fenced(db: Mysql, epoch: number): FencedError {
-  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
 }
