@@ -20,12 +20,10 @@ export interface SearchResult {
   readonly unreachable: readonly string[];
   /** Keys found nowhere. */
   readonly missing: number;
-  /** Ids missing now and for longer than the quarantine: to be recycled. At most {@link MAX_DUE}. */
+  /** Ids missing now and for longer than the quarantine: to be recycled. At most MAX_DUE. */
   readonly due: readonly number[];
 }
 
-/** As many as one batch of kind `recycled` may take. */
-export const MAX_DUE = 10_000;
 /** A search that finds more than this missing goes no further: the rest is found after these were recycled. */
 const MAX_MISSING = 200_000;
 const RANGES_PER_RECORD = 20;
@@ -155,7 +153,7 @@ export class SuspectSearch {
   async #due(missing: ReadonlySet<number>): Promise<number[]> {
     const { keysDb, quarantineMs } = this.#options;
     if (missing.size === 0) return [];
-    return (await keysDb.dueSuspects(quarantineMs, MAX_DUE)).filter((id) => missing.has(id));
+    return (await keysDb.dueSuspects(quarantineMs)).filter((id) => missing.has(id));
   }
 }
 

@@ -30,6 +30,9 @@ export interface IssuedKey {
 /** The deliveries are one bit each of a BIGINT UNSIGNED. */
 export const MAX_PARTS = 63;
 
+/** Ids that one statement lists. */
+export const IDS_PER_STATEMENT = 5_000;
+
 /** The bits of the parts at these indexes. */
 export function bitsOf(indexes: Iterable<number>): bigint {
   let bits = 0n;

@@ -1,9 +1,17 @@
+import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { fenced } from '../store-errors.ts';
-import { BATCH_COLUMNS, batchOf, bitsOf, type Batch, type BatchRow, type IssuedKey } from './batch.ts';
+import {
+  BATCH_COLUMNS,
+  batchOf,
+  bitsOf,
+  IDS_PER_STATEMENT,
+  type Batch,
+  type BatchRow,
+  type IssuedKey,
+} from './batch.ts';
 import { settle } from './settle.ts';
 
-const IDS_PER_READ = 5_000;
 const READ_TIMEOUT_MS = 10_000;
 /** Marking is one statement over the whole batch: 50,000 rows took 0.2 s on a quiet server. */
 const MARK_TIMEOUT_MS = 30_000;
@@ -36,8 +44,7 @@ export async function keysBetween(db: Mysql, firstId: number, lastId: number): P
 
 async function keysByIds(db: Mysql, ids: readonly number[]): Promise<IssuedKey[]> {
   const keys: IssuedKey[] = [];
-  for (let at = 0; at < ids.length; at += IDS_PER_READ) {
-    const some = ids.slice(at, at + IDS_PER_READ);
+  for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
     const sql = 'SELECT id, unique_id FROM `keys` WHERE id IN (?) ORDER BY id';
     keys.push(...toKeys(await db.queryArrays<[number, string]>(sql, [some])));
   }
@@ -92,9 +99,7 @@ async function markKeys(db: Mysql, batch: Batch): Promise<void> {
     await settle(() => db.execute(sql, [batch.firstId, batch.lastId], options));
     return;
   }
-  const ids = batch.ids ?? [];
-  for (let at = 0; at < ids.length; at += IDS_PER_READ) {
-    const some = ids.slice(at, at + IDS_PER_READ);
+  for (const some of chunksOf(batch.ids ?? [], IDS_PER_STATEMENT)) {
     await settle(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some], options));
   }
 }

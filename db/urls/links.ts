@@ -5,6 +5,7 @@ import type { Log } from '../../runtime/log.ts';
 import { slotOf } from '../keyspace/placement.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader, whereKeys } from './link-targets.ts';
+import { chunksOf } from '../mysql/chunks.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import type { MysqlLane } from '../mysql/mysql-lane.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
@@ -87,7 +88,7 @@ export interface UrlsDbOptions {
 const MAX_DEADLOCKS = 5;
 
 /** Keys looked up by one statement; above 1,000 MariaDB would turn the list into a join. */
-const FIND_CHUNK = 500;
+const KEYS_PER_READ = 500;
 
 /** Connects when first used. */
 export function openUrlsDb(options: UrlsDbOptions): UrlsDb {
@@ -158,7 +159,7 @@ class MysqlUrlsDb implements UrlsDb {
   ): Promise<StoredLink[]> {
     const columns = 'unique_id, original_url, created_at, expires_at, request_id, deleted_at';
     const links: StoredLink[] = [];
-    for (const chunk of chunksOf(keys)) {
+    for (const chunk of chunksOf(keys, KEYS_PER_READ)) {
       const sql = `SELECT ${columns} FROM urls WHERE ${whereKeys(chunk)}`;
       const rows = await this.#db.query<Row>(sql, [], { timeoutMs });
       for (const row of rows) links.push(toLink(row));
@@ -172,7 +173,7 @@ class MysqlUrlsDb implements UrlsDb {
 
   async existing(keys: readonly string[]): Promise<Set<string>> {
     const found = new Set<string>();
-    for (const chunk of chunksOf(keys)) {
+    for (const chunk of chunksOf(keys, KEYS_PER_READ)) {
       const sql = `SELECT unique_id FROM urls WHERE ${whereKeys(chunk)}`;
       const rows = await this.#db.queryArrays<[string]>(sql, [], { timeoutMs: this.#timeoutMs });
       for (const [key] of rows) found.add(key);
@@ -231,10 +232,6 @@ class MysqlUrlsDb implements UrlsDb {
         `have links on another server. Point ${this.name} at that one or, if they never had a link, record them in its table \`slots\``,
     );
   }
-}
-
-function* chunksOf(keys: readonly string[]): Generator<readonly string[]> {
-  for (let at = 0; at < keys.length; at += FIND_CHUNK) yield keys.slice(at, at + FIND_CHUNK);
 }
 
 function toLink(row: Row): StoredLink {
