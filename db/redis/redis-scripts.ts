@@ -9,19 +9,26 @@ export interface Script {
   readonly sha1: string;
 }
 
+const PUSH_KEYS = readLua('push-keys');
+
 /** All scripts, read once at start. Each file's header says what KEYS, ARGV and the reply are. */
 export const SCRIPTS = {
-  deliver: readScript('deliver'),
+  deliver: readScript('deliver', PUSH_KEYS),
   raiseEpoch: readScript('raise-epoch'),
   skipTo: readScript('skip-to'),
   take: readScript('take'),
-  putBack: readScript('put-back'),
+  putBack: readScript('put-back', PUSH_KEYS),
   cacheRead: readScript('cache-read'),
   cacheFill: readScript('cache-fill'),
   cacheForget: readScript('cache-forget'),
 } as const;
 
-function readScript(name: string): Script {
-  const source = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+/** @param functions Lua functions that the script calls, put in front of it */
+function readScript(name: string, functions = ''): Script {
+  const source = functions + readLua(name);
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') };
+}
+
+function readLua(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
 }

@@ -18,19 +18,9 @@ local storedEpoch, storedSeq = tonumber(stored[1] or 0), tonumber(stored[2] or 0
 if epoch < storedEpoch then return { 'fenced', storedEpoch, storedSeq, redis.call('LLEN', pool) } end
 if seq <= storedSeq then return { 'duplicate', storedEpoch, storedSeq, redis.call('LLEN', pool) } end
 if seq ~= storedSeq + 1 then return { 'gap', storedEpoch, storedSeq, redis.call('LLEN', pool) } end
-if #packed % keyLength ~= 0 then return redis.error_reply('ERR the packed keys are no multiple of the key length') end
 
--- unpack fails at 8,000 values ("too many results to unpack"), so push in chunks below it.
-local chunk, count = {}, 0
-for at = 1, #packed, keyLength do
-  count = count + 1
-  chunk[count] = string.sub(packed, at, at + keyLength - 1)
-  if count == 7000 then
-    redis.call('RPUSH', pool, unpack(chunk, 1, count))
-    count = 0
-  end
-end
-if count > 0 then redis.call('RPUSH', pool, unpack(chunk, 1, count)) end
+local refusal = pushKeys('RPUSH', pool, keyLength, packed)
+if refusal then return refusal end
 
 -- Last: if anything above fails, the part counts as not delivered and is sent again.
 redis.call('HSET', state, 'epoch', ARGV[1], 'seq', ARGV[2])
