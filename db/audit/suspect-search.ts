@@ -96,11 +96,11 @@ export class SuspectSearch {
           isBound &&= found.isBound;
         }
         if (isBound) settled.push(range);
-        if (settled.length === RANGES_PER_RECORD) await this.#settle(settled.splice(0));
+        if (settled.length === RANGES_PER_RECORD) await this.#recordSettled(settled.splice(0));
       }
       searchedTo = last;
     }
-    await this.#settle(settled);
+    await this.#recordSettled(settled);
     return { missing, searchedTo, unreachable: [] };
   }
 
@@ -116,7 +116,7 @@ export class SuspectSearch {
     return { missing, isBound: bound.size === keys.length, unreachable };
   }
 
-  async #settle(ranges: readonly number[]): Promise<void> {
+  async #recordSettled(ranges: readonly number[]): Promise<void> {
     if (ranges.length === 0) return;
     await this.#options.keysDb.recordSettled(ranges);
     for (const range of ranges) this.#settled?.add(range);

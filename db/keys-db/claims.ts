@@ -7,6 +7,7 @@ import {
   StoreRefusedError,
 } from '../store-errors.ts';
 import { BATCH_COLUMNS, MAX_PARTS, batchOf, type Batch, type BatchRow } from './batch.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 /** The part of a claim that goes to one pool, under the next sequence number of that pool. */
 export interface PartRequest {
@@ -49,7 +50,6 @@ interface Claim {
 }
 
 const MAX_RECYCLED_IDS = 50_000;
-const REPETITIONS = 3;
 
 /**
  * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids. One claim may be
@@ -201,16 +201,12 @@ async function commit(db: Mysql, claim: Claim): Promise<Batch> {
   const ids = claim.ids && JSON.stringify(claim.ids);
   const params: SqlValue[] = [claim.id, claim.kind, claim.firstId, claim.lastId, ids, size];
   params.push(claim.parts, claim.claimedTo, claim.seqs, claim.epoch, claim.claimedTo);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const { affectedRows } = await db.execute(CLAIM, params);
-      if (affectedRows === 0) throw fenced(db, claim.epoch);
-      return batchOf(rowOf(claim));
-    } catch (error) {
-      if (error instanceof DuplicateRowError) break;
-      // Repeated, since it waits for the first one's lock: reading alone could look before that one commits.
-      if (!(error instanceof OutcomeUnknownError) || attempt === REPETITIONS) throw error;
-    }
+  try {
+    const { affectedRows } = await repeatUntilKnown(() => db.execute(CLAIM, params));
+    if (affectedRows === 0) throw fenced(db, claim.epoch);
+    return batchOf(rowOf(claim));
+  } catch (error) {
+    if (!(error instanceof DuplicateRowError)) throw error;
   }
   return readOwn(db, claim);
 }

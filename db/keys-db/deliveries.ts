@@ -10,7 +10,7 @@ import {
   type BatchRow,
   type IssuedKey,
 } from './batch.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 const READ_TIMEOUT_MS = 10_000;
 /** Marking is one statement over the whole batch: 50,000 rows took 0.2 s on a quiet server. */
@@ -63,7 +63,7 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
   const left = batch.parts.filter((part, index) => !part.delivered && !partIndexes.includes(index));
   if (left.length > 0) {
-    await settle(() =>
+    await repeatUntilKnown(() =>
       db.execute('UPDATE batches SET delivered = delivered | ? WHERE id = ?', [
         bitsOf(partIndexes),
         batch.id,
@@ -75,7 +75,7 @@ export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readon
   }
   const all = [...batch.parts.keys()];
   await markKeys(db, batch);
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       'UPDATE batches SET delivered = ?, completed_at = COALESCE(completed_at, UTC_TIMESTAMP(3)) WHERE id = ?',
       [bitsOf(all), batch.id],
@@ -96,11 +96,11 @@ async function markKeys(db: Mysql, batch: Batch): Promise<void> {
   const options = { timeoutMs: MARK_TIMEOUT_MS };
   if (batch.kind === 'range') {
     const sql = "UPDATE `keys` SET status = 'used' WHERE id BETWEEN ? AND ?";
-    await settle(() => db.execute(sql, [batch.firstId, batch.lastId], options));
+    await repeatUntilKnown(() => db.execute(sql, [batch.firstId, batch.lastId], options));
     return;
   }
   for (const some of chunksOf(batch.ids ?? [], IDS_PER_STATEMENT)) {
-    await settle(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some], options));
+    await repeatUntilKnown(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some], options));
   }
 }
 
@@ -121,7 +121,7 @@ export async function recordLoss(
   db: Mysql,
   { epoch, ...loss }: Loss & { readonly epoch: number },
 ): Promise<void> {
-  const { affectedRows } = await settle(() =>
+  const { affectedRows } = await repeatUntilKnown(() =>
     db.execute(
       `INSERT INTO losses (pool, from_seq, to_seq, pool_incarnation, epoch, recorded_at)
        SELECT ?, ?, ?, ?, epoch, UTC_TIMESTAMP(3) FROM ownership WHERE id = 1 AND epoch = ? FOR UPDATE

@@ -11,7 +11,7 @@ import {
   StoreUnavailableError,
 } from '../store-errors.ts';
 import { readOwnership } from './ownership.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 export interface GenerateRequest {
   /** Keys to add. */
@@ -198,7 +198,9 @@ function mayStandAlready(error: unknown): boolean {
 /** Rows of this chunk stand already, or may: adds the rest, and proves that the range is whole. */
 async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: string): Promise<void> {
   const options = { timeoutMs: TIMEOUT_MS };
-  await settle(() => db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options));
+  await repeatUntilKnown(() =>
+    db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options),
+  );
   const [row] = await db.queryArrays<[number]>(
     'SELECT COUNT(*) FROM `keys` WHERE id BETWEEN ? AND ?',
     [firstId, chunk.lastId],
@@ -214,7 +216,7 @@ async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: s
 async function recordGaps(db: Mysql, gaps: readonly number[]): Promise<void> {
   if (gaps.length === 0) return;
   const rows = gaps.map((id) => `(${id})`).join(',');
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(`INSERT INTO gaps (id) VALUES ${rows} ON DUPLICATE KEY UPDATE gaps.id = gaps.id`),
   );
 }
@@ -225,7 +227,7 @@ async function publish(
   { epoch, from, to }: { epoch: number; from: number; to: number },
 ): Promise<boolean> {
   let attempts = 0;
-  const { affectedRows } = await settle(() => {
+  const { affectedRows } = await repeatUntilKnown(() => {
     attempts += 1;
     const sql = 'UPDATE ownership SET generated_to = ? WHERE id = 1 AND epoch = ? AND generated_to = ?';
     return db.execute(sql, [to, epoch, from]);

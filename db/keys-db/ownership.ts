@@ -2,7 +2,7 @@ import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 /** Who may write to a keys-db, and how far it has come. */
 export interface Ownership {
@@ -119,7 +119,7 @@ export async function raiseEpoch(
   db: Mysql,
   { czxid, ensemble, owner }: LockProof,
 ): Promise<number | undefined> {
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       `UPDATE ownership SET epoch = epoch + 1, czxid = ?, owner = ?, ensemble = ?, raised_at = UTC_TIMESTAMP(3)
         WHERE id = 1 AND czxid < ? AND (ensemble IS NULL OR ensemble = ?)`,
@@ -148,7 +148,7 @@ export async function raiseEpochAbove(
   db: Mysql,
   { czxid, floor }: { readonly czxid: bigint; readonly floor: number },
 ): Promise<number> {
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute('UPDATE ownership SET epoch = ? WHERE id = 1 AND czxid = ? AND epoch <= ?', [
       floor + 1,
       czxid,
@@ -162,7 +162,7 @@ export async function raiseEpochAbove(
 
 /** An operator's word that a wiped ZooKeeper's successor is the right one: its locks count from zero again, epochs go on rising. */
 export async function adoptEnsemble(db: Mysql, ensemble: string): Promise<void> {
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       `UPDATE ownership SET epoch = epoch + 1, czxid = 0, owner = NULL, ensemble = ?
         WHERE id = 1 AND (ensemble IS NULL OR ensemble <> ?)`,

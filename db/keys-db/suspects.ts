@@ -1,7 +1,7 @@
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { IDS_PER_STATEMENT } from './batch.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 /** Most suspects that {@link dueSuspects} returns at once. */
 export const MAX_DUE = 10_000;
@@ -11,14 +11,14 @@ export async function recordSuspects(db: Mysql, ids: readonly number[]): Promise
   for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
     const rows = some.map((id) => `(${id},UTC_TIMESTAMP(3))`);
     const sql = `INSERT INTO suspects (id, first_seen) VALUES ${rows.join(',')} ON DUPLICATE KEY UPDATE suspects.id = suspects.id`;
-    await settle(() => db.execute(sql));
+    await repeatUntilKnown(() => db.execute(sql));
   }
 }
 
 /** Forgets suspects that were found after all. */
 export async function clearSuspects(db: Mysql, ids: readonly number[]): Promise<void> {
   for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
-    await settle(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some]));
+    await repeatUntilKnown(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some]));
   }
 }
 
@@ -54,6 +54,6 @@ export async function recordSettled(db: Mysql, rangeNumbers: readonly number[]):
     const rows = some.map((number) => `(${number})`);
     const sql = `INSERT INTO settled_ranges (range_number) VALUES ${rows.join(',')}
       ON DUPLICATE KEY UPDATE settled_ranges.range_number = settled_ranges.range_number`;
-    await settle(() => db.execute(sql));
+    await repeatUntilKnown(() => db.execute(sql));
   }
 }
