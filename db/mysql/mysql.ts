@@ -8,7 +8,7 @@ import {
   type DriverError,
   type StatementKind,
 } from './mysql-errors.ts';
-import { MysqlLane } from './mysql-lane.ts';
+import { DedicatedConnection } from './dedicated-connection.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 
 /** What a statement may be given: escaped by the driver, in the text protocol. */
@@ -137,9 +137,9 @@ export class Mysql {
     await this.#run(sql, params, 'transaction', false, options);
   }
 
-  /** A connection out of the pool, kept for statements that follow one another; it connects when first used. */
-  openLane(): MysqlLane {
-    return new MysqlLane<PoolConnection>({
+  /** A connection out of the pool for one caller's statements, one after another. Connects when first used. */
+  createDedicatedConnection(): DedicatedConnection {
+    return new DedicatedConnection<PoolConnection>({
       name: this.name,
       acquire: (done) => this.#acquire(done),
       release: (connection) => connection.release(),

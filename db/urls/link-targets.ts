@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { slotOf } from '../keyspace/placement.ts';
 import { toSqlText, type Mysql } from '../mysql/mysql.ts';
-import type { MysqlLane } from '../mysql/mysql-lane.ts';
+import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 
 /** What a redirect needs to know of a stored link. */
@@ -30,11 +30,11 @@ interface TargetRow {
  * can be prepared (too many statements are, or a proxy in between loses them) it asks in text from then on.
  */
 export class TargetReader {
-  readonly #lane: MysqlLane;
+  readonly #connection: DedicatedConnection;
   #mayPrepare = true;
 
   constructor(db: Mysql) {
-    this.#lane = db.openLane();
+    this.#connection = db.createDedicatedConnection();
   }
 
   /**
@@ -49,7 +49,7 @@ export class TargetReader {
 
   #readOne(key: string, timeoutMs: number, done: TargetsDone): void {
     const startedMs = monotonicMs();
-    this.#lane.queryPrepared(SELECT_TARGET, [slotOf(key), key], timeoutMs, (error, rows) => {
+    this.#connection.queryPrepared(SELECT_TARGET, [slotOf(key), key], timeoutMs, (error, rows) => {
       if (error instanceof StoreRefusedError) {
         this.#mayPrepare = false;
         this.#readMany([key], Math.max(1, timeoutMs - (monotonicMs() - startedMs)), done);
@@ -62,7 +62,7 @@ export class TargetReader {
 
   #readMany(keys: readonly string[], timeoutMs: number, done: TargetsDone): void {
     const sql = `SELECT unique_id, ${TARGET}, expires_at FROM urls WHERE ${whereKeys(keys)}`;
-    this.#lane.query(sql, timeoutMs, (error, rows) => {
+    this.#connection.query(sql, timeoutMs, (error, rows) => {
       const found = error === undefined ? (rows as [string, string | null, Date | null][]) : [];
       done(
         error,

@@ -7,7 +7,7 @@ import { toInsert } from './link-insert.ts';
 import { TargetReader, whereKeys } from './link-targets.ts';
 import { chunksOf } from '../mysql/chunks.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import type { MysqlLane } from '../mysql/mysql-lane.ts';
+import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { holdsLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
@@ -108,8 +108,8 @@ class MysqlUrlsDb implements UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #db: Mysql;
-  /** For INSERTs, as long as there is one at a time. */
-  readonly #lane: MysqlLane;
+  /** For INSERTs. A second one at the same time takes a connection of the pool. */
+  readonly #connection: DedicatedConnection;
   readonly #log: Log;
   readonly #timeoutMs: number;
 
@@ -123,7 +123,7 @@ class MysqlUrlsDb implements UrlsDb {
       connections: options.connections ?? 8,
       connectTimeoutMs: this.#timeoutMs,
     });
-    this.#lane = this.#db.openLane();
+    this.#connection = this.#db.createDedicatedConnection();
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
@@ -204,12 +204,12 @@ class MysqlUrlsDb implements UrlsDb {
   }
 
   async #write(sql: string, timeoutMs: number): Promise<void> {
-    if (!this.#lane.isFree) {
+    if (!this.#connection.isFree) {
       await this.#db.execute(sql, [], { timeoutMs });
       return;
     }
     await new Promise<void>((resolve, reject) => {
-      this.#lane.write(sql, timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
+      this.#connection.write(sql, timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
     });
   }
 

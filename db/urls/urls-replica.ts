@@ -34,7 +34,7 @@ export interface UrlsReplicaOptions {
   readonly server: { readonly name: string; readonly slots: readonly number[] };
 }
 
-/** Two lanes of reads and the poll, and one that is just being replaced. */
+/** Two target readers, the poll, and one connection that is being replaced. */
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 750;
 const STATUS_TIMEOUT_MS = 750;
