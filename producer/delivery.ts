@@ -90,7 +90,7 @@ export class Delivery {
     if (batch.id <= this.#seenUpTo) return;
     const { keysDb, lanes } = this.#options;
     const keys = split(await keysDb.keysOf(batch), batch.parts.length);
-    const undelivered = batch.parts.flatMap((part, index) => (part.delivered ? [] : [{ ...part, index }]));
+    const undelivered = batch.parts.flatMap((part, index) => (part.isDelivered ? [] : [{ ...part, index }]));
     for (const part of undelivered) if (!lanes.has(part.pool)) await this.#writeOff(part.pool, part.seq);
     // From here on nothing waits: a batch is in hand with all its parts, or not at all.
     if (batch.id <= this.#seenUpTo) return;

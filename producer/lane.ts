@@ -72,7 +72,7 @@ export class Lane {
   /** Attached, answering, nothing failed since: may be the target of new batches. */
   get healthy(): boolean {
     const hangs = monotonicMs() - (this.#sentAtMs ?? Infinity) > HANG_MS;
-    return this.#attached && this.#failures === 0 && this.#options.pool.connected && !hangs;
+    return this.#attached && this.#failures === 0 && this.#options.pool.isConnected && !hangs;
   }
 
   /** Healthy, and not held up by a part that waits for room. */

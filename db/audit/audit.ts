@@ -77,7 +77,7 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
     );
     const isFirstWalk = first === 1;
     const visit = (links: readonly LinkMet[]): void => {
-      if (isFirstWalk) report.aliases += links.filter(({ alias }) => alias).length;
+      if (isFirstWalk) report.aliases += links.filter(({ isAlias }) => isAlias).length;
       markBound(keyspace, links, marks, bound, isFirstWalk ? above : undefined);
     };
     const walk = await walkLinks(urlsDbs, visit, signal);
@@ -133,7 +133,7 @@ function markBound(
     if (!place || mark === undefined) return;
     if (place.id <= mark) bound.get(place.region)?.add(place.id);
     // An alias may spell a key that has not been issued yet; a pool key cannot be bound before it was.
-    else if (links[i]?.alias !== true) above?.push(place);
+    else if (links[i]?.isAlias !== true) above?.push(place);
   });
 }
 
@@ -164,7 +164,7 @@ async function countKeys(
     for (const { id, key } of rows) {
       const seen = sightings.find(db.region, id);
       const isBound = bound?.has(id) ?? false;
-      if (seen && (isBound || seen.repeated)) report.repeated += 1;
+      if (seen && (isBound || seen.isRepeated)) report.repeated += 1;
       if (isBound) report.bound += 1;
       else if (seen) report[seen.place] += 1;
       else if (missing.length < MAX_SOUGHT_AGAIN) missing.push({ region: db.region, id, key });

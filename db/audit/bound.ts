@@ -1,4 +1,4 @@
-import { openLinks } from '../urls/links-by-slot.ts';
+import { createLinks } from '../urls/links-by-slot.ts';
 import type { UrlsDb } from '../urls/links.ts';
 
 /** Which keys are bound, asked from the servers that own their slots. */
@@ -6,7 +6,7 @@ export async function findBound(
   urlsDbs: readonly UrlsDb[],
   keys: readonly string[],
 ): Promise<{ bound: Set<string>; unreachable: string[] }> {
-  const links = openLinks(urlsDbs);
+  const links = createLinks(urlsDbs);
   const byDb = Map.groupBy(keys, (key) => links.dbFor(key));
   const bound = new Set<string>();
   const unreachable: string[] = [];

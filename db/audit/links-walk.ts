@@ -40,13 +40,13 @@ export async function walkLinks(
     if (next.isDry) await next.fill();
   }
   visit(met);
-  return { duplicates, unreachable: streams.filter(({ failed }) => failed).map(({ name }) => name) };
+  return { duplicates, unreachable: streams.filter(({ hasFailed }) => hasFailed).map(({ name }) => name) };
 }
 
 /** One database's links, a page at a time. */
 class LinkStream {
   readonly name: string;
-  failed = false;
+  hasFailed = false;
   readonly #db: UrlsDb;
   #page: LinkMet[] = [];
   #at = 0;
@@ -78,7 +78,7 @@ class LinkStream {
     } catch {
       this.#page = [];
       this.#ended = true;
-      this.failed = true;
+      this.hasFailed = true;
     }
     this.#at = 0;
   }

@@ -15,7 +15,7 @@ export interface Sighting {
   /** The store or mapper of the last sighting. */
   spot: string;
   /** Seen in two different spots. */
-  repeated: boolean;
+  isRepeated: boolean;
 }
 
 /** A piece of some milliseconds, for the store and for whoever reads it. */
@@ -44,10 +44,10 @@ export class Sightings {
       if (!seen) continue;
       const earlier = seen.get(located.id);
       if (!earlier) {
-        seen.set(located.id, { place, spot, repeated: false });
+        seen.set(located.id, { place, spot, isRepeated: false });
       } else if (earlier.spot !== spot) {
         // The same spot again is a page that moved under a delivery. Places are looked at in order, so this one is no nearer.
-        seen.set(located.id, { place, spot, repeated: true });
+        seen.set(located.id, { place, spot, isRepeated: true });
       }
     }
   }
@@ -91,7 +91,7 @@ async function lookAtPending(db: KeysDb, sightings: Sightings, pace: Pace): Prom
   for (const batch of await db.pendingBatches()) {
     const keys = await pace.piece(async () => db.keysOf(batch));
     const waiting = keys.filter(
-      ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.delivered !== true,
+      ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.isDelivered !== true,
     );
     sightings.see(
       'pending',

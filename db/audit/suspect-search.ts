@@ -16,7 +16,7 @@ export interface SuspectSearchOptions extends Omit<AuditSources, 'keysDbs'> {
 
 export interface SearchResult {
   /** False: some store or mapper did not answer, so nothing was concluded. */
-  readonly complete: boolean;
+  readonly isComplete: boolean;
   readonly unreachable: readonly string[];
   /** Keys found nowhere. */
   readonly missing: number;
@@ -64,7 +64,7 @@ export class SuspectSearch {
     const due = await this.#due(missing);
     if (missing.size > 0)
       log.info({ keysDb: keysDb.name, missing: missing.size, due: due.length }, 'keys are missing');
-    return { complete: true, unreachable: [], missing: missing.size, due };
+    return { isComplete: true, unreachable: [], missing: missing.size, due };
   }
 
   async #lookAround(pace: Pace, signal: AbortSignal | undefined): Promise<Sightings> {
@@ -162,5 +162,5 @@ function keyOf({ key }: IssuedKey): string {
 }
 
 function incomplete(unreachable: readonly string[]): SearchResult {
-  return { complete: false, unreachable, missing: 0, due: [] };
+  return { isComplete: false, unreachable, missing: 0, due: [] };
 }

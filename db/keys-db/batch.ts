@@ -18,7 +18,7 @@ export interface BatchPart {
   readonly pool: string;
   readonly seq: number;
   /** Set by `markDelivered` once the keys-db has recorded it. */
-  delivered: boolean;
+  isDelivered: boolean;
 }
 
 /** A key and its row. */
@@ -60,7 +60,7 @@ export function batchOf(row: BatchRow): Batch {
   const parts = (JSON.parse(row.parts) as { pool: string; seq: number }[]).map(({ pool, seq }, index) => ({
     pool,
     seq,
-    delivered: (delivered & (1n << BigInt(index))) !== 0n,
+    isDelivered: (delivered & (1n << BigInt(index))) !== 0n,
   }));
   const ids = row.ids === null ? undefined : (JSON.parse(row.ids) as number[]);
   return {

@@ -56,12 +56,12 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 }
 
 /**
- * Records that these parts have been delivered, and sets `delivered` on them. When none is left it completes the batch:
+ * Records that these parts have been delivered, and sets `isDelivered` on them. When none is left it completes the batch:
  * its keys become `used`, and its ids are suspects no more. Idempotent; true whatever reign says it, so not bound to an epoch.
  * Modelled in test/model/hand-off.pml.
  */
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
-  const left = batch.parts.filter((part, index) => !part.delivered && !partIndexes.includes(index));
+  const left = batch.parts.filter((part, index) => !part.isDelivered && !partIndexes.includes(index));
   if (left.length > 0) {
     await repeatUntilKnown(() =>
       db.execute('UPDATE batches SET delivered = delivered | ? WHERE id = ?', [
@@ -71,7 +71,7 @@ export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readon
     );
     setDelivered(batch, partIndexes);
     // Parts may be marked at the same time, each call seeing the other's as left: whoever comes last completes.
-    if (batch.parts.some(({ delivered }) => !delivered)) return;
+    if (batch.parts.some(({ isDelivered }) => !isDelivered)) return;
   }
   const all = [...batch.parts.keys()];
   await markKeys(db, batch);
@@ -87,7 +87,7 @@ export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readon
 function setDelivered(batch: Batch, partIndexes: readonly number[]): void {
   for (const index of partIndexes) {
     const part = batch.parts[index];
-    if (part) part.delivered = true;
+    if (part) part.isDelivered = true;
   }
 }
 

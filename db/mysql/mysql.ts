@@ -26,7 +26,7 @@ export interface MysqlOptions {
   /** Statements that may wait for a connection; beyond it they fail at once (default 1,000). */
   readonly queueLimit?: number;
   /** For {@link Mysql.transact}: the server takes several statements at once (default false). */
-  readonly severalStatements?: boolean;
+  readonly canTransact?: boolean;
 }
 
 export interface StatementOptions {
@@ -89,7 +89,7 @@ export class Mysql {
       supportBigNumbers: true,
       enableKeepAlive: true,
       charset: 'utf8mb4',
-      multipleStatements: options.severalStatements ?? false,
+      multipleStatements: options.canTransact ?? false,
     });
     this.#setup = sessionSetup(options);
     this.#connections = options.connections ?? 4;
@@ -125,7 +125,7 @@ export class Mysql {
 
   /**
    * Writes several statements as one transaction, sent in one piece: the server never waits for us while it holds locks. When one
-   * fails, none has happened. Needs `severalStatements`.
+   * fails, none has happened. Needs `canTransact`.
    * @throws like {@link execute}
    */
   async transact(

@@ -14,6 +14,14 @@ export interface CacheAnswer {
   readonly version: string;
 }
 
+/** What is stored for a key. */
+export interface CacheEntry {
+  /** Of the {@link CacheAnswer} that had no value. */
+  readonly version: string;
+  readonly value: string;
+  readonly ttlMs: number;
+}
+
 /**
  * One Redis that caches links, apart from the pools: it may evict and lose whatever it likes. Run it with `maxmemory-policy
  * volatile-lru`: entries expire, the versions that fence late fills do not and must stay.
@@ -25,8 +33,8 @@ export interface CacheDb extends AsyncDisposable {
   /** Resolves to whether the shard was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   read(key: string): Promise<CacheAnswer>;
-  /** Stores, unless the key was invalidated since `version` was read. */
-  fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean>;
+  /** Stores the entry, unless the key was invalidated after its version was read. */
+  fill(key: string, entry: CacheEntry): Promise<boolean>;
   forget(key: string): Promise<void>;
 }
 
@@ -69,7 +77,7 @@ class RedisCache implements CacheDb {
     return { value: value ?? undefined, remainingMs, version };
   }
 
-  async fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean> {
+  async fill(key: string, { version, value, ttlMs }: CacheEntry): Promise<boolean> {
     const args = [stripeOf(key), version, value, ttlMs];
     return (await this.#redis.run(SCRIPTS.cacheFill, keysOf(key), args)) === 1;
   }

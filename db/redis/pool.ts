@@ -13,7 +13,7 @@ import { SCRIPTS } from './redis-scripts.ts';
 export interface Pool extends AsyncDisposable {
   readonly name: string;
   /** Connected and answering in time; what it says can be outdated by a second on an idle connection. */
-  readonly connected: boolean;
+  readonly isConnected: boolean;
   /** Resolves to whether the shard was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   /** Appends one part of a batch, at most once and in order; see lua/deliver.lua. `keys` may be empty: seq advances. */
@@ -105,8 +105,8 @@ class RedisPool implements Pool {
       });
   }
 
-  get connected(): boolean {
-    return this.#redis.connected;
+  get isConnected(): boolean {
+    return this.#redis.isConnected;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {

@@ -20,7 +20,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
 export interface RedisClient extends AsyncDisposable {
   readonly name: string;
   /** Connected, and not overdue. */
-  readonly connected: boolean;
+  readonly isConnected: boolean;
   /** Resolves to whether the server was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   /**
@@ -90,14 +90,14 @@ class ReconnectingClient implements RedisClient {
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
   }
 
-  get connected(): boolean {
+  get isConnected(): boolean {
     return this.#link !== undefined && this.#overdue === 0;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {
     const arrived = withDeadline(this.name, timeoutMs, () => this.#arrival.promise, this.#stopping.signal);
     return arrived.then(
-      () => this.connected,
+      () => this.isConnected,
       () => false,
     );
   }
@@ -247,7 +247,7 @@ class ReconnectingClient implements RedisClient {
   }
 
   #beat(): void {
-    if (!this.connected) return;
+    if (!this.isConnected) return;
     this.command('PING', []).catch(() => undefined); // noticed where it happens
   }
 

@@ -45,7 +45,7 @@ const PRUNED_AT_ONCE = 1_000;
 
 /** Connects when first used, with one connection of its own: clicks never stand before a bind or a read. */
 export function openClicksDb({ name, url }: { name: string; url: string }): ClicksDb {
-  return new MysqlClicksDb(openMysql(url, { name, connections: 1, severalStatements: true }));
+  return new MysqlClicksDb(openMysql(url, { name, connections: 1, canTransact: true }));
 }
 
 /**

@@ -9,7 +9,7 @@ export interface Links {
 }
 
 /** @throws RangeError when the map leaves a slot out or gives it twice (configuration refuses that before) */
-export function openLinks(dbs: readonly UrlsDb[]): Links {
+export function createLinks(dbs: readonly UrlsDb[]): Links {
   const bySlot: (UrlsDb | undefined)[] = Array.from({ length: SLOT_COUNT });
   for (const db of dbs) {
     for (const slot of db.slots) {

@@ -9,7 +9,7 @@ import { chunksOf } from '../mysql/chunks.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
-import { holdsLinks, verifySlots } from './slots.ts';
+import { hasLinks, verifySlots } from './slots.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
 /** A link as it is stored. */
@@ -31,7 +31,7 @@ export interface LinkPosition {
 
 /** A link met on a walk over all of them. */
 export interface LinkMet extends LinkPosition {
-  readonly alias: boolean;
+  readonly isAlias: boolean;
 }
 
 /**
@@ -59,12 +59,12 @@ export interface UrlsDb {
   /** The rows that exist, tombstones included, in no particular order. */
   find(keys: readonly string[], options?: { timeoutMs?: number }): Promise<StoredLink[]>;
   /** For redirects: only what they need, half the work for driver and server. It holds a connection of its own. */
-  openTargetReader(): TargetReader;
+  createTargetReader(): TargetReader;
   /** Which of `keys` are bound (tombstones are). */
   existing(keys: readonly string[]): Promise<Set<string>>;
   /** Keys in the order of the primary key, from after `position` on: for a walk over all links in bounded memory. */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<LinkMet[]>;
-  holdsLinks(): Promise<boolean>;
+  hasLinks(): Promise<boolean>;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -167,7 +167,7 @@ class MysqlUrlsDb implements UrlsDb {
     return links;
   }
 
-  openTargetReader(): TargetReader {
+  createTargetReader(): TargetReader {
     return new TargetReader(this.#db);
   }
 
@@ -188,11 +188,11 @@ class MysqlUrlsDb implements UrlsDb {
     const rows = await this.#db.queryArrays<[number, string, number]>(sql, [...params, count], {
       timeoutMs: 10_000,
     });
-    return rows.map(([slot, key, alias]) => ({ slot, key, alias: alias === 1 }));
+    return rows.map(([slot, key, alias]) => ({ slot, key, isAlias: alias === 1 }));
   }
 
-  async holdsLinks(): Promise<boolean> {
-    return holdsLinks(this.#db);
+  async hasLinks(): Promise<boolean> {
+    return hasLinks(this.#db);
   }
 
   async warmUp(): Promise<void> {
@@ -223,7 +223,7 @@ class MysqlUrlsDb implements UrlsDb {
 
   async #refuseBesideLinks(siblings: readonly UrlsDb[]): Promise<void> {
     const others = siblings.filter((sibling) => sibling.name !== this.name);
-    const holding = await Promise.all(others.map(async (sibling) => sibling.holdsLinks()));
+    const holding = await Promise.all(others.map(async (sibling) => sibling.hasLinks()));
     const sibling = others.find((_, index) => holding[index]);
     if (sibling === undefined) return;
     throw new MismatchError(

@@ -64,7 +64,7 @@ function ownedOf(store: string, recorded: readonly SlotRow[]): number[] {
 }
 
 /** Whether any link is stored there. */
-export async function holdsLinks(db: Mysql): Promise<boolean> {
+export async function hasLinks(db: Mysql): Promise<boolean> {
   return (await db.query('SELECT 1 AS found FROM urls LIMIT 1')).length > 0;
 }
 
@@ -73,7 +73,7 @@ async function readSlots(db: Mysql): Promise<SlotRow[]> {
 }
 
 async function refuseIfLinked(db: Mysql): Promise<void> {
-  if (!(await holdsLinks(db))) return;
+  if (!(await hasLinks(db))) return;
   throw new MismatchError(
     db.name,
     'it holds links but does not record which slots it owns: restore its table `slots`',

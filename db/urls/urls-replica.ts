@@ -21,7 +21,7 @@ export interface UrlsReplica {
   /** How it is fed; undefined: it does not say, or not to us. */
   replication(): Promise<Replication | undefined>;
   /** It holds a connection of its own. */
-  openTargetReader(): TargetReader;
+  createTargetReader(): TargetReader;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -75,7 +75,7 @@ class MysqlUrlsReplica implements UrlsReplica {
     }
   }
 
-  openTargetReader(): TargetReader {
+  createTargetReader(): TargetReader {
     return new TargetReader(this.#db);
   }
 

@@ -28,7 +28,7 @@ export class PoolView {
   }
 
   get isHealthy(): boolean {
-    return this.#breaker.isClosed && this.pool.connected;
+    return this.#breaker.isClosed && this.pool.isConnected;
   }
 
   /** Handed out a key that was bound already: perhaps a Redis restored from an old snapshot, and then full of such keys. */

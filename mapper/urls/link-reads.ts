@@ -4,7 +4,7 @@ import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 
 export interface LinkReadsOptions {
-  readonly db: { readonly name: string; openTargetReader(): TargetReader };
+  readonly db: { readonly name: string; createTargetReader(): TargetReader };
   readonly breaker: Breaker;
   /** From the question to its answer, waiting for others' reads included. */
   readonly timeoutMs: number;
@@ -37,7 +37,7 @@ export class LinkReads {
 
   constructor(options: LinkReadsOptions) {
     this.#options = options;
-    this.#readers = Array.from({ length: LANES }, () => options.db.openTargetReader());
+    this.#readers = Array.from({ length: LANES }, () => options.db.createTargetReader());
     this.#batcher = new Batcher({
       maxBatch: MAX_BATCH_KEYS,
       maxInFlight: LANES,

@@ -1,4 +1,4 @@
-import { openLinks } from '../../db/urls/links-by-slot.ts';
+import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
 import type { UrlsServer } from './urls-server.ts';
@@ -11,7 +11,7 @@ export class UrlsServers {
 
   /** @param servers one for each of `dbs`, in their order */
   constructor(dbs: readonly UrlsDb[], servers: readonly UrlsServer[]) {
-    const links = openLinks(dbs);
+    const links = createLinks(dbs);
     this.all = servers;
     this.#dbFor = (key) => links.dbFor(key);
     this.#serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));

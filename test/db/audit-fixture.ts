@@ -29,7 +29,7 @@ const HALVES = [Array.from({ length: 16 }, (_, i) => i), Array.from({ length: 16
 export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSystem> {
   const shards = await Promise.all([0, 1].map(async (region) => reigning(keysPerShard, { region })));
   const pools = (await testRedis(2)).map(({ name, url }) => openPool({ name, url, log }));
-  await Promise.all(pools.map(async (pool) => until('redis', () => pool.connected)));
+  await Promise.all(pools.map(async (pool) => until('redis', () => pool.isConnected)));
   const urlsDbUrls = await Promise.all(['urls-1', 'urls-2'].map(testDatabase));
   await Promise.all(urlsDbUrls.map(async (url) => migrate(url, 'urls', log)));
   const urlsDbs = urlsDbUrls.map((url, i) =>

@@ -51,7 +51,7 @@ describe('keys-db: claims', () => {
       ],
     });
     const batch = await test.db.claim({ epoch: 1, count: 10, parts: [{ pool: 'redis-1', seq: 8 }] });
-    expect(batch?.parts).to.deep.equal([{ pool: 'redis-1', seq: 8, delivered: false }]);
+    expect(batch?.parts).to.deep.equal([{ pool: 'redis-1', seq: 8, isDelivered: false }]);
     expect([...(await test.db.logEnd()).lastSeqs]).to.have.deep.members([
       ['redis-1', 8],
       ['redis-2', 3],

@@ -30,7 +30,7 @@ describe('keys-db: deliveries', () => {
     await using test = await reigning(1_000);
     const [first, second] = [await claim(test, 10, 1), await claim(test, 10, 2)];
     await test.db.markDelivered(first, [1]);
-    expect(first.parts.map(({ delivered }) => delivered)).to.deep.equal([false, true]);
+    expect(first.parts.map(({ isDelivered }) => isDelivered)).to.deep.equal([false, true]);
     expect(await usedIds(test)).to.deep.equal([]);
     expect(await test.db.pendingBatches()).to.deep.equal([first, second]);
     await test.db.markDelivered(first, [0]);
@@ -53,7 +53,7 @@ describe('keys-db: deliveries', () => {
     const batch = await claim(test, 10, 1);
     await test.sql.execute('UPDATE batches SET delivered = 3');
     const [found] = await test.db.pendingBatches();
-    expect(found?.parts.every(({ delivered }) => delivered)).to.equal(true);
+    expect(found?.parts.every(({ isDelivered }) => isDelivered)).to.equal(true);
     await test.db.markDelivered(found ?? batch, []);
     expect(await test.db.pendingBatches()).to.deep.equal([]);
     expect(await usedIds(test)).to.have.length(10);

@@ -33,7 +33,7 @@ describe('a reader of targets', () => {
     await withSql(url, async (sql) =>
       sql.execute('UPDATE urls SET deleted_at = NOW(3) WHERE unique_id = ?', [buried.key]),
     );
-    const reader = db.openTargetReader();
+    const reader = db.createTargetReader();
     const read = async (...keys: string[]): Promise<readonly LinkTarget[]> => readWith(reader, ...keys);
     const expected: LinkTarget[] = [
       { key: lasting.key, originalUrl: lasting.originalUrl, expiresAt: null },
@@ -68,7 +68,7 @@ describe('a reader of targets', () => {
     expect(one).to.have.length(1);
     expect(one[0]).to.include({ type: 'const', key: 'PRIMARY' });
     // And as it is sent: prepared, with parameters of the driver's types.
-    const reader = large.openTargetReader();
+    const reader = large.createTargetReader();
     const rowsPassed = async (): Promise<number> =>
       withSql(target, async (sql) => {
         const rows = await sql.query<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Handler_read_%next'");
@@ -82,7 +82,7 @@ describe('a reader of targets', () => {
   it('reads also where nothing can be prepared', async () => {
     const row = linkRow(randomKey());
     await db.insert([row]);
-    const reader = db.openTargetReader();
+    const reader = db.createTargetReader();
     await withSql(url, async (admin) => {
       const [limit] = await admin.query<{ n: number }>('SELECT @@max_prepared_stmt_count AS n');
       await admin.execute('SET GLOBAL max_prepared_stmt_count = 0');

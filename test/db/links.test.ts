@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks } from '../../db/urls/links-by-slot.ts';
+import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { LinkRow } from '../../db/urls/link-row.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
@@ -254,7 +254,7 @@ describe('a urls database', () => {
   describe('among others', () => {
     it('gets the keys of its slots', () => {
       const [lower, upper] = [dbs.open(url, LOWER, 'urls-1'), dbs.open(url, UPPER, 'urls-2')];
-      const links = openLinks([lower, upper]);
+      const links = createLinks([lower, upper]);
       for (let round = 0; round < 200; round++) {
         const key = randomKey();
         expect(links.dbFor(key)).to.equal(slotOf(key) < 16 ? lower : upper);
@@ -269,9 +269,9 @@ describe('a urls database', () => {
     });
 
     it('is refused when slots are left out or given twice', () => {
-      expect(() => openLinks([dbs.open(url, LOWER)])).to.throw(RangeError);
-      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [15, ...UPPER])])).to.throw(RangeError);
-      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [...UPPER, 32])])).to.throw(RangeError);
+      expect(() => createLinks([dbs.open(url, LOWER)])).to.throw(RangeError);
+      expect(() => createLinks([dbs.open(url, LOWER), dbs.open(url, [15, ...UPPER])])).to.throw(RangeError);
+      expect(() => createLinks([dbs.open(url, LOWER), dbs.open(url, [...UPPER, 32])])).to.throw(RangeError);
     });
   });
 });

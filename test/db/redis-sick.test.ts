@@ -34,12 +34,12 @@ describe('a connection to a Redis', () => {
       const startedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(OutcomeUnknownError);
       expect(monotonicMs() - startedAt).to.be.within(95, 1_000);
-      expect(pool.connected).to.equal(false);
+      expect(pool.isConnected).to.equal(false);
       const refusedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(StoreUnavailableError);
       expect(monotonicMs() - refusedAt).to.be.below(50);
       bed.wire.heal();
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       expect(await pool.level()).to.equal(0);
       expect(bed.wire.accepted).to.equal(1);
     });
@@ -63,7 +63,7 @@ describe('a connection to a Redis', () => {
       await until('the take', async () => (await bed.direct.llen('keys:available')) === 1);
       await until(
         'the keys',
-        async () => (await bed.direct.lrange('keys:available', 0, -1)).length === 3 && pool.connected,
+        async () => (await bed.direct.lrange('keys:available', 0, -1)).length === 3 && pool.isConnected,
       );
       expect(await bed.direct.lrange('keys:available', 0, -1)).to.deep.equal(KEYS);
     });
@@ -74,21 +74,21 @@ describe('a connection to a Redis', () => {
       await errorOf(pool.level());
       await until('a second connection', () => bed.wire.accepted >= 2);
       bed.wire.heal();
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       expect(await pool.level()).to.equal(0);
     });
 
     it('is noticed while nobody asks anything', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
-      await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
     });
 
     it('is noticed behind a delivery, whose own deadline is long', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
       const delivery = errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
-      await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
       bed.wire.cut();
       expect(await delivery).to.be.instanceOf(OutcomeUnknownError);
     });
@@ -105,13 +105,13 @@ describe('a connection to a Redis', () => {
       await server.pause();
       try {
         expect(await errorOf(pool.take(3))).to.be.instanceOf(OutcomeUnknownError);
-        expect(pool.connected).to.equal(false);
+        expect(pool.isConnected).to.equal(false);
       } finally {
         await server.resume();
       }
       await until('the late keys', () => late.length > 0);
       expect(late).to.deep.equal([KEYS]);
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       await server.stop();
     });
 
@@ -158,7 +158,7 @@ describe('a connection to a Redis', () => {
       ] as const) {
         const pool = bed.open(target);
         await until(`the reason ${reason}`, async () => String(await errorOf(pool.level())).includes(reason));
-        expect(pool.connected).to.equal(false);
+        expect(pool.isConnected).to.equal(false);
       }
     });
 

@@ -30,7 +30,7 @@ describe('a connection to Redis', () => {
       expect(await errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }))).to.be.instanceOf(
         OutcomeUnknownError,
       );
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await bed.direct.lrange('keys:available', 0, -1)).to.deep.equal(KEYS);
       const again = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
       expect(again).to.include({ result: 'duplicate', level: 3 });
@@ -41,7 +41,7 @@ describe('a connection to Redis', () => {
       const pool = await bed.openThroughWire();
       loseNextAnswer(bed.wire);
       expect(await errorOf(pool.take(1))).to.be.instanceOf(OutcomeUnknownError);
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await pool.level()).to.equal(2);
     });
 
@@ -56,9 +56,9 @@ describe('a connection to Redis', () => {
     it('is back within half a second of the server', async () => {
       const pool = await bed.openThroughWire();
       bed.wire.cut();
-      await until('the loss', () => !pool.connected);
+      await until('the loss', () => !pool.isConnected);
       const lostAt = monotonicMs();
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(monotonicMs() - lostAt).to.be.below(500);
     });
 
@@ -96,14 +96,14 @@ describe('a connection to Redis', () => {
       const pool = await bed.openThroughWire();
       const { port } = bed.wire;
       await bed.wire[Symbol.asyncDispose]();
-      await until('the loss', () => !pool.connected);
+      await until('the loss', () => !pool.isConnected);
       const startedAt = monotonicMs();
       const error = await errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
       expect(error).to.be.instanceOf(StoreUnavailableError);
       expect(String(error)).to.include('redis-1');
       expect(monotonicMs() - startedAt).to.be.below(50);
       bed.wire = await startWire(bed.url, port);
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await bed.direct.exists('keys:available')).to.equal(0);
     });
   });

@@ -23,7 +23,7 @@ describe('search for suspects', () => {
     const { keys: lost } = (await system.pools[0]?.take(5)) ?? expect.fail();
     const ids = lost.map((key) => keyspace.locate(key)?.id ?? 0).sort((a, b) => a - b);
     const search = searchOf(system, 60_000);
-    expect(await search.run()).to.deep.include({ complete: true, missing: 5, due: [] });
+    expect(await search.run()).to.deep.include({ isComplete: true, missing: 5, due: [] });
     expect(await system.shards[0]?.db.suspects()).to.deep.equal(ids);
     await ageSuspects(system);
     expect(await search.run()).to.deep.include({ missing: 5, due: ids });
@@ -51,7 +51,7 @@ describe('search for suspects', () => {
     await system.pools[0]?.take(5);
     const search = searchOf(system, 0);
     system.reserves.set('mapper-1', undefined);
-    expect(await search.run()).to.deep.include({ complete: false, unreachable: ['mapper-1'], due: [] });
+    expect(await search.run()).to.deep.include({ isComplete: false, unreachable: ['mapper-1'], due: [] });
     system.reserves.set('mapper-1', []);
     const reserves = async (): Promise<never> => Promise.reject(new Error('no session'));
     const blind = new SuspectSearch({
@@ -61,7 +61,7 @@ describe('search for suspects', () => {
       quarantineMs: 0,
       log,
     });
-    expect(await blind.run()).to.deep.include({ complete: false, unreachable: ['mappers'], due: [] });
+    expect(await blind.run()).to.deep.include({ isComplete: false, unreachable: ['mappers'], due: [] });
     expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
   });
 
@@ -77,7 +77,7 @@ describe('search for suspects', () => {
       return [];
     };
     const search = new SuspectSearch({ ...system.sources, reserves, keysDb, quarantineMs: 0, log });
-    expect(await search.run()).to.deep.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.deep.include({ isComplete: true, missing: 0 });
     expect(await keysDb.suspects()).to.deep.equal([]);
   });
 
@@ -129,15 +129,15 @@ describe('search for suspects', () => {
       keys.filter((key) => !first.includes(key)),
     );
     const search = searchOf(system, 0);
-    expect(await search.run()).to.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.include({ isComplete: true, missing: 0 });
     expect(await system.shards[0]?.db.settledRanges()).to.deep.equal([0]);
     // A row of a settled range that vanished shows whether the range is read again: it would be missing.
     for (const [i, url] of system.urlsDbUrls.entries()) {
       await using sql = openMysql(url, { name: `urls-${i + 1}` });
       await sql.execute('DELETE FROM urls');
     }
-    expect(await search.run()).to.include({ complete: true, missing: 0 });
-    expect(await searchOf(system, 0).run()).to.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.include({ isComplete: true, missing: 0 });
+    expect(await searchOf(system, 0).run()).to.include({ isComplete: true, missing: 0 });
   });
 
   it('stops when told to', async () => {
