@@ -5,7 +5,7 @@ import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
-import type { LinkMet } from '../urls/links.ts';
+import type { WalkedLink } from '../urls/stored-links.ts';
 
 /** Where all keys are. Every issued key counts in exactly one of pending … unknown: the furthest place wins. */
 export interface AuditReport {
@@ -76,7 +76,7 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
       [...marks].map(([region, mark]) => [region, new IdWindow(first, Math.min(last, mark))]),
     );
     const isFirstWalk = first === 1;
-    const visit = (links: readonly LinkMet[]): void => {
+    const visit = (links: readonly WalkedLink[]): void => {
       if (isFirstWalk) report.aliases += links.filter(({ isAlias }) => isAlias).length;
       markBound(keyspace, links, marks, bound, isFirstWalk ? above : undefined);
     };
@@ -123,7 +123,7 @@ function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): 
 /** Notes the links whose keys come from our regions, aliases that spell such a key included. */
 function markBound(
   keyspace: Keyspace,
-  links: readonly LinkMet[],
+  links: readonly WalkedLink[],
   marks: ReadonlyMap<number, number>,
   bound: ReadonlyMap<number, IdWindow>,
   above: BoundAbove[] | undefined,

@@ -1,4 +1,5 @@
-import type { LinkMet, UrlsDb } from '../urls/links.ts';
+import type { UrlsDb } from '../urls/links.ts';
+import type { WalkedLink } from '../urls/stored-links.ts';
 
 const ROWS_PER_PAGE = 10_000;
 
@@ -14,15 +15,15 @@ export interface WalkResult {
  */
 export async function walkLinks(
   urlsDbs: readonly UrlsDb[],
-  visit: (links: readonly LinkMet[]) => void,
+  visit: (links: readonly WalkedLink[]) => void,
   signal?: AbortSignal,
 ): Promise<WalkResult> {
   const streams = urlsDbs.map((db) => new LinkStream(db));
   await Promise.all(streams.map((stream) => stream.fill()));
   let duplicates = 0;
-  let last: LinkMet | undefined;
+  let last: WalkedLink | undefined;
   let lastCounted = false;
-  let met: LinkMet[] = [];
+  let met: WalkedLink[] = [];
   for (;;) {
     const next = nearest(streams);
     if (!next) break;
@@ -48,7 +49,7 @@ class LinkStream {
   readonly name: string;
   hasFailed = false;
   readonly #db: UrlsDb;
-  #page: LinkMet[] = [];
+  #page: WalkedLink[] = [];
   #at = 0;
   #ended = false;
 
@@ -57,7 +58,7 @@ class LinkStream {
     this.#db = db;
   }
 
-  get head(): LinkMet | undefined {
+  get head(): WalkedLink | undefined {
     return this.#page[this.#at];
   }
 
@@ -66,8 +67,8 @@ class LinkStream {
   }
 
   /** To be called only when there is a head. */
-  take(): LinkMet {
-    return this.#page[this.#at++] as LinkMet;
+  take(): WalkedLink {
+    return this.#page[this.#at++] as WalkedLink;
   }
 
   async fill(): Promise<void> {
@@ -93,7 +94,7 @@ function nearest(streams: readonly LinkStream[]): LinkStream | undefined {
 }
 
 /** As the primary key orders: slot, then bytes. */
-function compare(a: LinkMet, b: LinkMet): number {
+function compare(a: WalkedLink, b: WalkedLink): number {
   if (a.slot !== b.slot) return a.slot - b.slot;
   if (a.key === b.key) return 0;
   return a.key < b.key ? -1 : 1;

@@ -1,5 +1,6 @@
 import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { hasLinks } from './stored-links.ts';
 import { DuplicateRowError, MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
 interface SlotRow {
@@ -61,11 +62,6 @@ function ownedOf(store: string, recorded: readonly SlotRow[]): number[] {
     throw new MismatchError(store, `it records ${found}; this program knows ${SLOT_COUNT}`);
   }
   return recorded.filter((row) => row.owned === 1).map((row) => row.slot);
-}
-
-/** Whether any link is stored there. */
-export async function hasLinks(db: Mysql): Promise<boolean> {
-  return (await db.query('SELECT 1 AS found FROM urls LIMIT 1')).length > 0;
 }
 
 async function readSlots(db: Mysql): Promise<SlotRow[]> {
