@@ -1,4 +1,5 @@
-import type { Mysql, SqlValue } from '../mysql/mysql.ts';
+import type { SqlValue } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import {
   DuplicateRowError,
   FencedError,

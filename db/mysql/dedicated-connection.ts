@@ -25,7 +25,10 @@ export interface ConnectionSource<Connection extends DriverConnection> {
   isOpen(connection: Connection): boolean;
 }
 
-/** Called exactly once, when a statement has ended. @param result the rows of a read; undefined after an error */
+/**
+ * Called exactly once, when a statement has ended.
+ * @param result the rows of a read; undefined after an error
+ */
 export type StatementDone = (error: Error | undefined, result: unknown) => void;
 
 interface Running {
@@ -37,12 +40,12 @@ interface Running {
 }
 
 /**
- * One connection out of a pool, kept for the statements of one caller, one after another. Redirects and shortens wait for
- * these statements. Compared with the pool this saves acquiring and releasing, one or two promises, and a timer for each
- * statement: one timer watches the deadline of the statement in flight.
+ * One connection out of a pool, kept for the statements of one caller, one after another. Redirects and
+ * shortens wait for these statements. Compared with the pool this saves acquiring and releasing, one or two
+ * promises, and a timer for each statement: one timer watches the deadline of the statement in flight.
  *
- * Statements fail like those of the pool. A connection that is lost, or whose statement passes its deadline, is replaced
- * at the next statement.
+ * Statements fail like those of the pool. A connection that is lost, or whose statement passes its deadline,
+ * is replaced at the next statement.
  */
 export class DedicatedConnection<Connection extends DriverConnection = DriverConnection> {
   readonly #pool: ConnectionSource<Connection>;
@@ -69,7 +72,10 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
     });
   }
 
-  /** Reads rows as objects. Each connection prepares the statement once. @throws RangeError while another is in flight */
+  /**
+   * Reads rows as objects. Each connection prepares the statement once.
+   * @throws RangeError while another is in flight
+   */
   queryPrepared(sql: string, values: (string | number)[], timeoutMs: number, done: StatementDone): void {
     this.#run('read', timeoutMs, done, (connection, running) => {
       const known = this.#prepared.get(sql);
@@ -154,8 +160,8 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   }
 
   /**
-   * Makes sure that the timer fires by `deadlineMs`. A timer that fires earlier checks again, so that few statements have
-   * to set one.
+   * Makes sure that the timer fires by `deadlineMs`. A timer that fires earlier checks again, so that few
+   * statements have to set one.
    */
   #watch(deadlineMs: number, inMs: number): void {
     if (this.#timer !== undefined) {

@@ -7,7 +7,10 @@ import { StoreUnavailableError } from '../store-errors.ts';
 /** What a migration writes its tables with. */
 export type MigrationDb = Knex;
 
-/** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
+/**
+ * What a migration file exports. A migration is never changed once released, and may be run again after a
+ * crash half-way.
+ */
 export interface Migration {
   up: (db: MigrationDb) => Promise<void>;
 }
@@ -15,13 +18,15 @@ export interface Migration {
 const LOCK_WAIT_S = 60;
 
 /**
- * Creates the database if missing and runs the migrations it has not seen. Safe when several processes start at once.
+ * Creates the database if missing and runs the migrations it has not seen. Safe when several processes start
+ * at once.
  * @throws MismatchError when the database is newer than this program
  */
 export async function migrate(url: string, kind: DatabaseKind, log: Log): Promise<void> {
   await createDatabase(url);
   const database = databaseOf(url);
-  // knex's own lock row outlives a crash and then blocks for ever; a named server lock goes with its connection.
+  // knex's own lock row outlives a crash and then blocks for ever; a named server lock goes with its
+  // connection.
   const guard = connect(url);
   try {
     await lock(guard, database);
@@ -40,7 +45,9 @@ export async function migrate(url: string, kind: DatabaseKind, log: Log): Promis
   }
 }
 
-/** The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test. */
+/**
+ * The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test.
+ */
 export async function dumpSchema(url: string): Promise<string> {
   const db = openMysql(url, { name: databaseOf(url), connections: 1 });
   try {

@@ -7,7 +7,10 @@ import {
   StoreUnavailableError,
 } from '../store-errors.ts';
 
-/** What a statement does: after a lost answer a read may be repeated, while of anything else it is not known whether it happened. */
+/**
+ * What a statement does: after a lost answer a read may be repeated, while of anything else it is not known
+ * whether it happened.
+ */
 export type StatementKind = 'read' | 'write' | 'transaction';
 
 /** An error as the driver gives it. */

@@ -1,6 +1,7 @@
 import { codeOf } from '../../runtime/errors.ts';
 import { slotOf } from '../keyspace/placement.ts';
-import { openMysql, toSqlText, type Mysql } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
+import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 
 /** How often one link was followed on one day. */

@@ -1,5 +1,5 @@
 import type { LinkRow } from './link-row.ts';
-import { toSqlText } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
 
 /** A row and the slot its key lies in. */
 export interface PlacedRow {

@@ -1,6 +1,7 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { slotOf } from '../keyspace/placement.ts';
-import { toSqlText, type Mysql } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 

@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const DRIVERS: Record<string, readonly string[]> = {
   'node-zookeeper-client': ['coordinator/transport.ts'],
   ioredis: ['db/redis/redis.ts'],
-  mysql2: ['db/mysql/mysql.ts', 'bench/load/raw-mysql-main.ts'],
+  mysql2: ['db/mysql/driver.ts', 'bench/load/raw-mysql-main.ts'],
   knex: ['db/mysql/migrate.ts'],
 };
 

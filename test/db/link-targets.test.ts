@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/urls/link-targets.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { SqlValue } from '../../db/mysql/mysql.ts';
+import type { SqlValue } from '../../db/mysql/driver.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
 async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {
