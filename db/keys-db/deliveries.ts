@@ -13,11 +13,12 @@ import {
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
 const READ_TIMEOUT_MS = 10_000;
-/** Marking is one statement over the whole batch: 50,000 rows took 0.2 s on a quiet server. */
+/** One statement marks the whole batch: 50,000 rows took 0.2 s on an idle server. */
 const MARK_TIMEOUT_MS = 30_000;
 
 /**
- * Batches not yet completed, in order of their claim. One whose parts are all delivered still wants `markDelivered(batch, [])`.
+ * Batches not yet completed, in order of their claim. A batch whose parts are all delivered still needs
+ * `markDelivered(batch, [])`.
  * Modelled in test/model/hand-off.pml.
  */
 export async function pendingBatches(db: Mysql): Promise<Batch[]> {
@@ -27,7 +28,7 @@ export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   return rows.map(batchOf);
 }
 
-/** The keys of a batch in order of id; rows are read, since ids have gaps. */
+/** The keys of a batch in order of id. Reads the rows, because ids have gaps. */
 export async function keysOf(db: Mysql, batch: Batch): Promise<IssuedKey[]> {
   return batch.kind === 'range'
     ? keysBetween(db, batch.firstId, batch.lastId)
@@ -56,8 +57,9 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 }
 
 /**
- * Records that these parts have been delivered, and sets `isDelivered` on them. When none is left it completes the batch:
- * its keys become `used`, and its ids are suspects no more. Idempotent; true whatever reign says it, so not bound to an epoch.
+ * Records that these parts have been delivered, and sets `isDelivered` on them. When no other part is left,
+ * completes the batch: its keys become `used`, and its ids are no longer suspects. Idempotent. Not bound to
+ * an epoch, because it is true in every reign.
  * Modelled in test/model/hand-off.pml.
  */
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
@@ -70,7 +72,7 @@ export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readon
       ]),
     );
     setDelivered(batch, partIndexes);
-    // Parts may be marked at the same time, each call seeing the other's as left: whoever comes last completes.
+    // Two calls at the same time each see the part of the other as left. The later one completes the batch.
     if (batch.parts.some(({ isDelivered }) => !isDelivered)) return;
   }
   const all = [...batch.parts.keys()];
@@ -91,7 +93,10 @@ function setDelivered(batch: Batch, partIndexes: readonly number[]): void {
   }
 }
 
-/** Before the batch is completed, so that a crash in between leaves it pending and it is done again. */
+/**
+ * Runs before the batch is completed: after a crash in between the batch is still pending, and this runs
+ * again.
+ */
 async function markKeys(db: Mysql, batch: Batch): Promise<void> {
   const options = { timeoutMs: MARK_TIMEOUT_MS };
   if (batch.kind === 'range') {
@@ -114,7 +119,8 @@ export interface Loss {
 }
 
 /**
- * Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError
+ * Records a loss. Call it before the pool's sequence number is moved past the loss. Idempotent.
+ * @throws FencedError
  * Modelled in test/model/hand-off.pml.
  */
 export async function recordLoss(

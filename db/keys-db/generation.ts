@@ -16,14 +16,14 @@ import { repeatUntilKnown } from './repeat-until-known.ts';
 export interface GenerateRequest {
   /** Keys to add. */
   readonly count: number;
-  /** The reign on whose behalf; without it, whichever there is (an operator's command). */
+  /** Of the reign that generates. Without it, any reign is accepted (an operator's command). */
   readonly epoch?: number;
   readonly signal?: AbortSignal;
   /** Called after each publication with the keys added so far. */
   readonly onProgress?: (added: number) => void;
 }
 
-/** Whose keys are generated. */
+/** The region whose keys are generated, and the keys of all regions. */
 interface Region {
   readonly keyspace: Keyspace;
   readonly region: number;
@@ -47,17 +47,19 @@ interface Chunk {
 
 const KEYS_PER_INSERT = 5_000;
 const INSERTS_PER_PUBLICATION = 20;
-/** INSERTs in flight at once. */
-const LANES = 2;
-/** How often a chunk is tried again that met the locks of another generator. */
+/** INSERTs in flight at the same time: with one, only one of the server's cores would be busy. */
+const CONCURRENT_INSERTS = 2;
+/** Attempts for a chunk that meets the locks of another generator. */
 const LOCK_ATTEMPTS = 5;
 const TIMEOUT_MS = 60_000;
 
 /**
- * Adds keys behind `generated_to`, then publishes them by moving it; claims never pass it. Rows above it are leftovers of
- * a generator that died, and are exactly the rows to be inserted: the key of an id is a pure function.
+ * Inserts keys above `generated_to`, then publishes them by moving `generated_to`. Claims never pass it. Rows
+ * above it were left by a generator that died. They equal the rows to insert, because the key of an id is a
+ * pure function.
  *
- * @returns the new `generated_to`. @throws FencedError; StoreRefusedError when the region is full; the signal's reason
+ * @returns the new `generated_to`
+ * @throws FencedError; StoreRefusedError when the region is full; the signal's reason
  */
 export async function generate(db: Mysql, region: Region, request: GenerateRequest): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
@@ -78,8 +80,9 @@ export async function generate(db: Mysql, region: Region, request: GenerateReque
       inserts = Math.min(INSERTS_PER_PUBLICATION, 2 * inserts);
       request.onProgress?.(added);
     } else {
-      // Another generator was here, or another reign began: read again and go on from there. A little at a time: beside one that
-      // publishes more often, a long stretch would never come to its end unovertaken.
+      // Another generator has published, or another reign has begun: read again and continue from there, one
+      // INSERT at first. A generator that publishes more often would overtake every long range before its
+      // end.
       inserts = 1;
       ({ epoch, generatedTo } = await readOwnership(db));
     }
@@ -88,8 +91,8 @@ export async function generate(db: Mysql, region: Region, request: GenerateReque
 }
 
 /**
- * Makes at most so many INSERTs, two at a time: one statement keeps only one of the server's cores busy. All of them have
- * succeeded when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
+ * Inserts up to `inserts` chunks. All have succeeded when it returns, so a published range has no holes. A
+ * failure leaves rows with holes above `generated_to`.
  */
 async function insertRange(
   db: Mysql,
@@ -103,20 +106,20 @@ async function insertRange(
   let size = 0;
   let lastId = firstId - 1;
   const gaps: number[] = [];
-  const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  const inFlight: Promise<void>[] = Array.from({ length: CONCURRENT_INSERTS }, () => Promise.resolve());
   for (let i = 0; i < inserts && size < count && lastId < keyspace.maxId; i += 1) {
     if (signal?.aborted) break;
     const chunk = makeChunk(region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
-    await lanes[i % LANES];
+    await inFlight[i % CONCURRENT_INSERTS];
     const inserting = insertChunk(db, lastId + 1, chunk);
-    // Awaited some turns later; until then a failure must not count as unhandled.
+    // It is awaited some iterations later. Until then a failure must not count as unhandled.
     inserting.catch(() => undefined);
-    lanes[i % LANES] = inserting;
+    inFlight[i % CONCURRENT_INSERTS] = inserting;
     size += chunk.size;
     lastId = chunk.lastId;
     gaps.push(...chunk.gaps);
   }
-  await Promise.all(lanes);
+  await Promise.all(inFlight);
   await recordGaps(db, gaps);
   return { lastId, size };
 }
@@ -129,9 +132,12 @@ function makeChunk({ keyspace, region }: Region, firstId: number, count: number)
   return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
 }
 
-/** Of `(1125899906842623,'0123456789'),` what is not the key. */
+/** Characters of `(1125899906842623,'0123456789'),` without the key. */
 const MAX_ROW_OVERHEAD = 22;
-/** Used again for every INSERT, whose text is made of it at once: thousands of such buffers fragment the process's memory. */
+/**
+ * Shared by all INSERTs, because thousands of such buffers would fragment the process's memory. Copied into a
+ * string before the next use.
+ */
 const scratch = Buffer.allocUnsafeSlow(KEYS_PER_INSERT * (MAX_LENGTH + MAX_ROW_OVERHEAD));
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -139,7 +145,7 @@ const QUOTE = 0x27;
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** `(id,'key'),…` byte by byte: a string for each key would double the memory that the process needs. */
+/** `(id,'key'),…` byte by byte: a string for each key would double the memory of the process. */
 function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
   const count = keys.length / (length + 1);
   let at = 0;
@@ -177,25 +183,25 @@ async function insertChunk(db: Mysql, firstId: number, chunk: Chunk): Promise<vo
     await db.execute(insert, [], { timeoutMs: TIMEOUT_MS });
     return;
   } catch (error) {
-    if (!mayStandAlready(error)) throw error;
+    if (!mayExistAlready(error)) throw error;
   }
   for (let attempt = 1; ; attempt += 1) {
     try {
       await completeChunk(db, firstId, chunk, insert);
       return;
     } catch (error) {
-      if (!mayStandAlready(error) || attempt === LOCK_ATTEMPTS) throw error;
+      if (!mayExistAlready(error) || attempt === LOCK_ATTEMPTS) throw error;
     }
   }
 }
 
-/** Rows are there, may be there, or are just being inserted by another generator. */
-function mayStandAlready(error: unknown): boolean {
+/** Whether rows exist, may exist, or are being inserted by another generator. */
+function mayExistAlready(error: unknown): boolean {
   if (error instanceof DuplicateRowError || error instanceof OutcomeUnknownError) return true;
   return error instanceof StoreUnavailableError && codeOf(error.cause).startsWith('ER_LOCK_');
 }
 
-/** Rows of this chunk stand already, or may: adds the rest, and proves that the range is whole. */
+/** Inserts the rows of a chunk that do not exist yet, and checks that the range is complete. */
 async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: string): Promise<void> {
   const options = { timeoutMs: TIMEOUT_MS };
   await repeatUntilKnown(() =>
@@ -221,7 +227,7 @@ async function recordGaps(db: Mysql, gaps: readonly number[]): Promise<void> {
   );
 }
 
-/** @returns false when another generator, or another reign, was first */
+/** @returns false when another generator or another reign was first */
 async function publish(
   db: Mysql,
   { epoch, from, to }: { epoch: number; from: number; to: number },
@@ -233,6 +239,6 @@ async function publish(
     return db.execute(sql, [to, epoch, from]);
   });
   if (affectedRows === 1) return true;
-  // An attempt that went unanswered may have been the one that did it.
+  // An earlier attempt, whose answer was lost, may have published it.
   return attempts > 1 && (await readOwnership(db)).generatedTo === to;
 }

@@ -35,10 +35,10 @@ export interface KeysDbOptions {
 /**
  * One database of pre-generated keys. Each method is the function it names, which holds its documentation.
  *
- * Every write is one autocommit statement, conditional on the epoch or idempotent. A process that stops anywhere
- * therefore holds no lock against its successor, and one that resumes too late does no harm.
+ * Every write is one autocommit statement, conditional on the epoch or idempotent. Therefore a process that
+ * stops anywhere holds no lock against its successor, and a process that resumes too late does no harm.
  *
- * Errors are those of `store-errors.ts`. Every statement has a deadline.
+ * The errors are those of `store-errors.ts`. Every statement has a deadline.
  */
 export type KeysDb = ReturnType<typeof openKeysDb>;
 

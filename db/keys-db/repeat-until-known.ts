@@ -3,8 +3,9 @@ import { OutcomeUnknownError } from '../store-errors.ts';
 const ATTEMPTS = 3;
 
 /**
- * Runs an idempotent write, and repeats it while its outcome is unknown. The repetition waits for the locks of the first
- * attempt, so its answer holds after both; a read alone could come before the first attempt commits.
+ * Runs an idempotent write, and repeats it while its outcome is unknown. The repetition waits for the locks
+ * of the first attempt, so its answer holds after both; a read alone could come before the first attempt
+ * commits.
  * @throws OutcomeUnknownError when no attempt was answered
  */
 export async function repeatUntilKnown<T>(write: () => Promise<T>): Promise<T> {

@@ -3,10 +3,13 @@ import type { Mysql } from '../mysql/mysql.ts';
 import { IDS_PER_STATEMENT } from './batch.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
-/** Most suspects that {@link dueSuspects} returns at once. */
+/** The most suspects that one call of {@link dueSuspects} returns. */
 export const MAX_DUE = 10_000;
 
-/** Remembers keys that were found nowhere; those known already keep the time they were first seen (the database's clock). */
+/**
+ * Records keys that are in no store. Known suspects keep the time they were first seen, by the database's
+ * clock.
+ */
 export async function recordSuspects(db: Mysql, ids: readonly number[]): Promise<void> {
   for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
     const rows = some.map((id) => `(${id},UTC_TIMESTAMP(3))`);
@@ -15,7 +18,7 @@ export async function recordSuspects(db: Mysql, ids: readonly number[]): Promise
   }
 }
 
-/** Forgets suspects that were found after all. */
+/** Forgets suspects that were found. */
 export async function clearSuspects(db: Mysql, ids: readonly number[]): Promise<void> {
   for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
     await repeatUntilKnown(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some]));
@@ -37,10 +40,12 @@ export async function readSuspects(db: Mysql, lastId = Number.MAX_SAFE_INTEGER):
   return rows.map(([id]) => id);
 }
 
-/** Ids per settled range; part of what the recorded numbers mean, so it never changes. */
+/** Ids per settled range. Never changes, because it is part of the meaning of the recorded numbers. */
 export const SETTLED_RANGE = 10_000;
 
-/** Numbers of the ranges whose every key is bound: n stands for ids SETTLED_RANGE × n + 1 to SETTLED_RANGE × (n + 1). */
+/**
+ * The settled ranges: every key of range n, ids SETTLED_RANGE × n + 1 to SETTLED_RANGE × (n + 1), is bound.
+ */
 export async function settledRanges(db: Mysql): Promise<number[]> {
   const rows = await db.queryArrays<[number]>(
     'SELECT range_number FROM settled_ranges ORDER BY range_number',
