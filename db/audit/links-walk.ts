@@ -4,14 +4,15 @@ import type { WalkedLink } from '../urls/stored-links.ts';
 const ROWS_PER_PAGE = 10_000;
 
 export interface WalkResult {
-  /** Keys that have a row on more than one server (or two on one: its primary key forbids that). */
+  /** Keys that have rows on more than one server. */
   readonly duplicates: number;
   readonly unreachable: readonly string[];
 }
 
 /**
- * Walks over all links of all urls databases as one stream in the order of their primary key, in bounded memory, so that
- * a key with rows on two servers meets itself. A server that stops answering is left out from there on, and named.
+ * Walks over all links of all urls databases in bounded memory, merged in the order of the primary key, so
+ * that the rows of one key on two servers are adjacent. A server that stops answering is skipped from then
+ * on, and named in the result.
  */
 export async function walkLinks(
   urlsDbs: readonly UrlsDb[],
@@ -44,7 +45,7 @@ export async function walkLinks(
   return { duplicates, unreachable: streams.filter(({ hasFailed }) => hasFailed).map(({ name }) => name) };
 }
 
-/** One database's links, a page at a time. */
+/** The links of one database, page by page. */
 class LinkStream {
   readonly name: string;
   hasFailed = false;
@@ -66,7 +67,7 @@ class LinkStream {
     return this.head === undefined && !this.#ended;
   }
 
-  /** To be called only when there is a head. */
+  /** Call it only when there is a head. */
   take(): WalkedLink {
     return this.#page[this.#at++] as WalkedLink;
   }
@@ -93,7 +94,7 @@ function nearest(streams: readonly LinkStream[]): LinkStream | undefined {
   return best;
 }
 
-/** As the primary key orders: slot, then bytes. */
+/** In the order of the primary key: slot, then bytes. */
 function compare(a: WalkedLink, b: WalkedLink): number {
   if (a.slot !== b.slot) return a.slot - b.slot;
   if (a.key === b.key) return 0;

@@ -9,33 +9,36 @@ import { SETTLED_RANGE } from '../keys-db/suspects.ts';
 
 export interface SuspectSearchOptions extends Omit<AuditSources, 'keysDbs'> {
   readonly keysDb: KeysDb;
-  /** Longer than any mapper may hold a key. */
+  /** Longer than a mapper may hold a key. */
   readonly quarantineMs: number;
   readonly log: Log;
 }
 
 export interface SearchResult {
-  /** False: some store or mapper did not answer, so nothing was concluded. */
+  /** False when some store or mapper did not answer. The search then has no other result. */
   readonly isComplete: boolean;
   readonly unreachable: readonly string[];
   /** Keys found nowhere. */
   readonly missing: number;
-  /** Ids missing now and for longer than the quarantine: to be recycled. At most MAX_DUE. */
+  /** Ids that are missing now and have been for longer than the quarantine: recycle them. At most MAX_DUE. */
   readonly due: readonly number[];
 }
 
-/** A search that finds more than this missing goes no further: the rest is found after these were recycled. */
+/**
+ * A search stops when this many keys are missing. A later search finds the rest, after these were recycled.
+ */
 const MAX_MISSING = 200_000;
 const RANGES_PER_RECORD = 20;
-/** Ids looked for at a time: a piece of some milliseconds. */
+/** Ids searched in one piece, which takes some milliseconds. */
 const IDS_PER_PIECE = 2_000;
 
 /**
- * The holder's regular search for keys that a crash has stranded: it records what is missing as suspects, clears those that
- * turned up, and tells which have been missing for longer than the quarantine.
+ * The holder's regular search for keys that were lost in a crash. Records missing keys as suspects, clears
+ * suspects that were found, and returns those missing for longer than the quarantine.
  *
- * It passes over ranges of ids that are known to be wholly bound, which is for ever, so that its cost follows the keys on
- * their way and not the keys ever issued; the keys-db remembers these ranges, so that a successor need not look again.
+ * Skips settled ranges: ranges of ids whose every key is bound, which is permanent. Therefore its cost grows
+ * with the keys on their way and not with all issued keys. The keys-db records these ranges, so that a
+ * successor skips them as well.
  */
 export class SuspectSearch {
   readonly #options: SuspectSearchOptions;
@@ -46,7 +49,8 @@ export class SuspectSearch {
   }
 
   /**
-   * One pass. However long it takes nothing is overlooked: places are looked at in the direction in which keys flow.
+   * One pass. It misses no key, however long it takes, because it reads the places in the direction in which
+   * keys flow.
    * @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
    * Modelled in test/model/hand-off.pml.
    */
@@ -122,7 +126,7 @@ export class SuspectSearch {
     for (const range of ranges) this.#settled?.add(range);
   }
 
-  /** A key put back against the stream, or on the wire, is somewhere by now. */
+  /** Searches missing keys again. A key put back by a mapper, or in flight, has arrived by now. */
   async #seekAgain(
     missing: readonly IssuedKey[],
     pace: Pace,

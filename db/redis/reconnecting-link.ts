@@ -21,7 +21,10 @@ const RECONNECT = { baseMs: 20, maxMs: 250 };
 /** A connection that lasted this long is followed by a quick attempt, a shorter one by a slower attempt. */
 const LASTED_MS = 500;
 
-/** Keeps one connection to a Redis server: connects immediately, and again after every loss, until it is disposed. */
+/**
+ * Keeps one connection to a Redis server: connects immediately, and again after every loss, until it is
+ * disposed.
+ */
 export class ReconnectingLink implements AsyncDisposable {
   readonly #name: string;
   readonly #options: ReconnectingLinkOptions;

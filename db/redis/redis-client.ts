@@ -5,15 +5,15 @@ import type { Script } from './redis-scripts.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
 
 /**
- * A Redis server for the rest of the program: a command fails immediately when there is no usable connection, and never
- * waits for one.
+ * A Redis server for the rest of the program: a command fails immediately when there is no usable connection,
+ * and never waits for one.
  *
  * - *away*: no connection. Commands are refused immediately. A new connection is tried at least every 250 ms.
  * - *connected*: commands are sent immediately, each with a deadline.
- * - *overdue*: connected, but some command has passed its deadline without an answer. New commands are refused
- *   immediately, so that none pile up in front of a hung server. Leaves to *connected* when the late answers arrive, and
- *   to *away* when the oldest is `hangMs` late: the connection is then cut, because a network that drops packets reports
- *   nothing.
+ * - *overdue*: connected, but some command has passed its deadline without an answer. New commands are
+ *   refused immediately, so that none pile up in front of a hung server. Leaves to *connected* when the late
+ *   answers arrive, and to *away* when the oldest is `hangMs` late: the connection is then cut, because a
+ *   network that drops packets reports nothing.
  *
  * A PING every second detects the same on an idle connection, and behind a command with a long deadline.
  */
@@ -24,11 +24,15 @@ export interface RedisClient extends AsyncDisposable {
   /** Resolves to whether the server was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   /**
-   * @throws StoreUnavailableError when it was not executed: away, overdue, or refused by Redis (OOM, READONLY, LOADING, …)
+   * @throws StoreUnavailableError when it was not executed: away, overdue, or refused by Redis (OOM,
+   * READONLY, LOADING, …)
    * @throws OutcomeUnknownError when it was sent and the answer came too late or never
    */
   command(name: string, args: readonly (string | number)[], options?: CommandOptions): Promise<unknown>;
-  /** Runs a script by its hash. When Redis does not know the hash, which means that it did not run, sends the text. */
+  /**
+   * Runs a script by its hash. When Redis does not know the hash, which means that it did not run, sends the
+   * text.
+   */
   run(
     script: Script,
     keys: readonly string[],
@@ -46,7 +50,9 @@ export interface CommandOptions {
 export interface RedisClientOptions extends ReconnectingLinkOptions {
   /** Deadline of a command, in ms. Default 1,000. */
   readonly commandTimeoutMs?: number;
-  /** How long after its deadline a command may stay unanswered before the connection is cut. Default 3,000. */
+  /**
+   * Time after its deadline that a command may stay unanswered before the connection is cut. Default 3,000.
+   */
   readonly hangMs?: number;
 }
 
@@ -54,7 +60,9 @@ const HEARTBEAT_MS = 1_000;
 /** Above this many unanswered commands new ones are refused: every queue is bounded. */
 const MAX_IN_FLIGHT = 10_000;
 
-/** Starts connecting and returns immediately: a server that is down does not stop the program from starting. */
+/**
+ * Starts connecting and returns immediately: a server that is down does not stop the program from starting.
+ */
 export function openRedis(url: string, options: RedisClientOptions): RedisClient {
   return new DeadlineClient(url, options);
 }
@@ -123,7 +131,8 @@ class DeadlineClient implements RedisClient {
       reject(new OutcomeUnknownError(this.name, `no answer to ${what} within ${timeoutMs} ms`));
       hangTimer = setTimeout(() => link.destroy(), this.#options.hangMs ?? 3_000);
     };
-    // After the event loop stalled, timers run before sockets are read: first read the answers that have arrived.
+    // After the event loop stalled, timers run before sockets are read: first read the answers that have
+    // arrived.
     const timer = setTimeout(() => setImmediate(expire), timeoutMs);
     /** @returns whether the deadline had passed */
     const end = (): boolean => {

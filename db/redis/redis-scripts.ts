@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-/** A Lua script as Redis knows it. */
+/** A Lua script, and the name under which Redis caches it. */
 export interface Script {
   readonly name: string;
   readonly source: string;
-  /** What EVALSHA takes. */
+  /** For EVALSHA. */
   readonly sha1: string;
 }
 
 const PUSH_KEYS = readLua('push-keys');
 
-/** All scripts, read once at start. Each file's header says what KEYS, ARGV and the reply are. */
+/** All scripts, read once at start. The header of each file describes KEYS, ARGV and the reply. */
 export const SCRIPTS = {
   deliver: readScript('deliver', PUSH_KEYS),
   raiseEpoch: readScript('raise-epoch'),
@@ -23,7 +23,7 @@ export const SCRIPTS = {
   cacheForget: readScript('cache-forget'),
 } as const;
 
-/** @param functions Lua functions that the script calls, put in front of it */
+/** @param functions Lua functions that the script calls; they precede it */
 function readScript(name: string, functions = ''): Script {
   const source = functions + readLua(name);
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') };

@@ -29,16 +29,16 @@ export interface UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   /**
-   * Compares the map's slots with those that the database records. A new database records the map's slots, once. Call it
-   * before any other method.
-   * @param siblings the other urls databases of the map. While one of them has links, an empty database is not part of a
-   * new cluster
+   * Compares the map's slots with those that the database records. A new database records the map's slots,
+   * once. Call it before any other method.
+   * @param siblings the other urls databases of the map. While one of them has links, an empty database is
+   * not part of a new cluster
    * @throws MismatchError when they disagree, or when the schema is not this program's
    */
   verifySlots(siblings?: readonly UrlsDb[]): Promise<void>;
   /**
-   * Binds all rows or none, by one multi-row INSERT in the order of the primary key, in autocommit. The rows are durable
-   * when it returns.
+   * Binds all rows or none, by one multi-row INSERT in the order of the primary key, in autocommit. The rows
+   * are durable when it returns.
    *
    * @throws DuplicateRowError none was written: read the keys to learn which are taken, and by which request
    * @throws OutcomeUnknownError repeat the same rows (the same request ids), then read
@@ -47,11 +47,17 @@ export interface UrlsDb {
   insert(rows: readonly LinkRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** The rows that exist, tombstones included, in no particular order. */
   find(keys: readonly string[], options?: { timeoutMs?: number }): Promise<StoredLink[]>;
-  /** For redirects: reads only what they need, at half the cost for driver and server, on a connection of its own. */
+  /**
+   * For redirects: reads only what they need, at half the cost for driver and server, on a connection of its
+   * own.
+   */
   createTargetReader(): TargetReader;
   /** Which of `keys` are bound (tombstones are). */
   existing(keys: readonly string[]): Promise<Set<string>>;
-  /** Links in the order of the primary key, starting after `position`: for a walk over all links in bounded memory. */
+  /**
+   * Links in the order of the primary key, starting after `position`: for a walk over all links in bounded
+   * memory.
+   */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<WalkedLink[]>;
   hasLinks(): Promise<boolean>;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
@@ -71,9 +77,9 @@ export interface UrlsDbOptions {
 }
 
 /**
- * How often an INSERT that lost a deadlock is repeated immediately: nothing of it was written. The order of the rows
- * prevents most deadlocks, but not all: when a statement that others wait for fails as a duplicate, InnoDB grants its lock
- * to all of them as a shared lock, and none can continue.
+ * How often an INSERT that lost a deadlock is repeated immediately: nothing of it was written. The order of
+ * the rows prevents most deadlocks, but not all: when a statement that others wait for fails as a duplicate,
+ * InnoDB grants its lock to all of them as a shared lock, and none can continue.
  */
 const MAX_DEADLOCKS = 5;
 

@@ -10,13 +10,14 @@ interface SlotRow {
 }
 
 /**
- * Compares the slots this map gives a urls database with those the database itself records.
+ * Compares the slots that the map gives a urls database with those that the database records.
  *
- * Without the record, two mappers with different maps could bind one key on two servers, and neither primary key would object.
- * A database that records nothing takes the map's word once, if it holds no link and `mayRecord` agrees. All 32 rows are
- * written by one INSERT, so that two mappers which start at once cannot both record different maps: the later one reads.
+ * Without the record, two mappers with different maps could bind one key on two servers, and neither primary
+ * key would prevent it. A database without a record records the map's slots once, if it has no link and
+ * `mayRecord` does not throw. One INSERT writes all 32 rows, so that of two mappers that start at the same
+ * time only one can record its map. The other reads that record.
  *
- * @throws MismatchError when the record disagrees with the map, or when there is none where there should be one
+ * @throws MismatchError when record and map differ, or when a database with links has no record
  */
 export async function verifySlots(
   db: Mysql,
@@ -40,9 +41,9 @@ export async function verifySlots(
 }
 
 /**
- * Compares the record that a replica has copied with the slots of the server whose replica it should be. Never writes.
+ * Compares the record in a replica with the slots of the server that it should copy. Never writes.
  *
- * @throws MismatchError when it is another server's copy; StoreUnavailableError when there is no record yet
+ * @throws MismatchError when it copies another server; StoreUnavailableError when it has no record yet
  */
 export async function verifyReplicaSlots(db: Mysql, slots: readonly number[], server: string): Promise<void> {
   const recorded = await readSlots(db);
@@ -81,7 +82,7 @@ async function recordSlots(db: Mysql, slots: readonly number[]): Promise<void> {
   try {
     await db.execute('INSERT INTO slots (slot, owned, slot_count, version) VALUES ?', [rows]);
   } catch (error) {
-    // Somebody recorded at the same time; the record decides.
+    // Another mapper recorded at the same time. The caller reads its record.
     if (!(error instanceof DuplicateRowError)) throw error;
   }
 }

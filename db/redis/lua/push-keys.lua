@@ -1,15 +1,18 @@
 --[[
-Purpose: a function for the scripts that push keys. The program puts this text in front of them.
+Purpose: a function for the scripts that push keys. redis-scripts.ts puts this text in front of them.
 ]]
 
--- Splits packed keys and pushes them: RPUSH from the first key on, LPUSH from the last one back, so that the list order
--- is the packed order. Returns nothing, or an error reply when the packed keys are not a multiple of the key length.
+-- Splits concatenated keys and pushes them, RPUSH from the first key to the last, LPUSH from the last to the
+-- first, so that their order in the list is the same. Returns an error reply if the keys are not of
+-- `keyLength`, else nothing.
 local function pushKeys(command, pool, keyLength, packed)
-  if #packed % keyLength ~= 0 then return redis.error_reply('ERR the packed keys are no multiple of the key length') end
+  if #packed % keyLength ~= 0 then
+    return redis.error_reply('ERR the packed keys are no multiple of the key length')
+  end
   local first, last, step = 1, #packed, keyLength
   if command == 'LPUSH' then first, last, step = #packed - keyLength + 1, 1, -keyLength end
 
-  -- unpack fails at 8,000 values ("too many results to unpack"), so push in chunks below it.
+  -- unpack fails at 8,000 values ("too many results to unpack"), so push in smaller chunks.
   local chunk, count = {}, 0
   for at = first, last, step do
     count = count + 1

@@ -1,9 +1,9 @@
 --[[
-Purpose: return keys that were taken and not used to the head of the pool, first key first.
+Purpose: return keys that were taken but not used to the head of the pool, first key first.
 KEYS[1]  the pool: list of ready keys
 ARGV[1]  length of one key in characters
-ARGV[2]  the keys, packed end to end
-Returns  the level after it
+ARGV[2]  the keys, concatenated
+Returns  the level after the call
 ]]
 local pool = KEYS[1]
 local keyLength, packed = tonumber(ARGV[1]), ARGV[2]
