@@ -25,7 +25,7 @@ describe('a reader of targets', () => {
     await dbs.closeAll();
   });
 
-  it('tells the same of a link whether it is looked up by itself or among others', async () => {
+  it('reads the same of a link, by itself or among others', async () => {
     const lasting = linkRow(randomKey(), { originalUrl: `https://example.com/?q='"\\;--%00` });
     const expiring = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') });
     const buried = linkRow(randomKey());
@@ -49,7 +49,7 @@ describe('a reader of targets', () => {
   it('looks up every key by the primary key, never by a scan', async () => {
     const target = await emptyUrlsDatabase();
     const large = dbs.open(target);
-    // In a small table a scan would be the right plan.
+    // In a small table a scan would be the best plan.
     for (let at = 0; at < 20; at++)
       await large.insert(Array.from({ length: 1_000 }, () => linkRow(randomKey())));
     const present = randomKey();
@@ -67,7 +67,7 @@ describe('a reader of targets', () => {
     const one = await plan(SELECT_TARGET, [slotOf(present), present]);
     expect(one).to.have.length(1);
     expect(one[0]).to.include({ type: 'const', key: 'PRIMARY' });
-    // And as it is sent: prepared, with parameters of the driver's types.
+    // Also as it is sent: prepared, with parameters of the driver's types.
     const reader = large.createTargetReader();
     const rowsPassed = async (): Promise<number> =>
       withSql(target, async (sql) => {
@@ -79,7 +79,7 @@ describe('a reader of targets', () => {
     expect((await rowsPassed()) - before).to.be.below(20_000);
   });
 
-  it('reads also where nothing can be prepared', async () => {
+  it('reads also when the server prepares no statements', async () => {
     const row = linkRow(randomKey());
     await db.insert([row]);
     const reader = db.createTargetReader();

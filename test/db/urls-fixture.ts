@@ -17,7 +17,7 @@ export function randomKey(): string {
   return randomBytes(6).toString('base64url');
 }
 
-/** A key that lies in one of `slots`. */
+/** A key in one of `slots`. */
 export function keyIn(slots: readonly number[]): string {
   for (;;) {
     const key = randomKey();
@@ -37,14 +37,14 @@ export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
   };
 }
 
-/** A new urls database without links and without a record of slots; its URL. */
+/** Makes a urls database without links and without a record of slots, and returns its URL. */
 export async function emptyUrlsDatabase(): Promise<string> {
   const url = await testDatabase('urls');
   await migrate(url, 'urls', log);
   return url;
 }
 
-/** Urls databases that a test opens, to be closed together. */
+/** The urls databases that a test opens. They are closed together. */
 export class OpenUrlsDbs {
   readonly #open: UrlsDb[] = [];
 
@@ -59,7 +59,7 @@ export class OpenUrlsDbs {
   }
 }
 
-/** Plain SQL on a database, past everything that is under test. */
+/** Plain SQL on a database, without the code under test. */
 export async function withSql<T>(url: string, work: (sql: Mysql) => Promise<T>): Promise<T> {
   const sql = openMysql(url, { name: 'test' });
   try {

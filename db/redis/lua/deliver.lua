@@ -1,6 +1,5 @@
 --[[
-Purpose: append one part of a batch to this pool, at most once, in order, and only for the newest reign over the
-keys-db.
+Purpose: append one part of a batch, at most once, in order, and only for the newest reign over the keys-db.
 Modelled in test/model/hand-off.pml.
 KEYS[1]  the pool: list of ready keys
 KEYS[2]  the producer state of one keys-db: hash {epoch, seq}
