@@ -1,9 +1,12 @@
 import { openMysql } from './mysql/mysql.ts';
 import { checkSchema } from './mysql/schema-version.ts';
 
-/** The users database. Links made without an account have no user; accounts themselves come with the product API. */
+/** The users database. Links made without an account have no user. Accounts come with the product API. */
 export interface UsersDb {
-  /** @throws MismatchError when the schema is not this program's; StoreUnavailableError when it cannot be asked */
+  /**
+   * @throws MismatchError when the schema is not this program's; StoreUnavailableError when it does not
+   * answer
+   */
   verify(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,12 +1,13 @@
 import { placementOf } from '../db/keyspace/placement.ts';
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import type { Batch } from '../db/keys-db/batch.ts';
+import type { Loss } from '../db/keys-db/deliveries.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
-import type { Lane, Loss } from './lane.ts';
+import type { Lane } from './lane.ts';
 
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;
@@ -88,7 +89,7 @@ export class Delivery {
     if (batch.id <= this.#seenUpTo) return;
     const { keysDb, lanes } = this.#options;
     const keys = split(await keysDb.keysOf(batch), batch.parts.length);
-    const undelivered = batch.parts.flatMap((part, index) => (part.delivered ? [] : [{ ...part, index }]));
+    const undelivered = batch.parts.flatMap((part, index) => (part.isDelivered ? [] : [{ ...part, index }]));
     for (const part of undelivered) if (!lanes.has(part.pool)) await this.#writeOff(part.pool, part.seq);
     // From here on nothing waits: a batch is in hand with all its parts, or not at all.
     if (batch.id <= this.#seenUpTo) return;

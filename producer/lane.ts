@@ -1,5 +1,6 @@
+import type { Loss } from '../db/keys-db/deliveries.ts';
 import type { Pool, DeliveryReply } from '../db/redis/pool.ts';
-import { FencedError } from '../db/store-errors.ts';
+import { FencedError, fenced } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
@@ -32,14 +33,6 @@ export interface LaneOptions {
   readonly onReply: (result: DeliveryReply['result'], level: number, keys: number) => void;
   /** Whether the pool can do with so many keys more. */
   readonly hasRoom: (keys: number) => boolean;
-}
-
-export interface Loss {
-  readonly pool: string;
-  readonly fromSeq: number;
-  readonly toSeq: number;
-  /** Of the data that lacks them; empty if that Redis is no longer configured. */
-  readonly incarnation: string;
 }
 
 const BACKOFF = { baseMs: 50, maxMs: 1_000 };
@@ -79,7 +72,7 @@ export class Lane {
   /** Attached, answering, nothing failed since: may be the target of new batches. */
   get healthy(): boolean {
     const hangs = monotonicMs() - (this.#sentAtMs ?? Infinity) > HANG_MS;
-    return this.#attached && this.#failures === 0 && this.#options.pool.connected && !hangs;
+    return this.#attached && this.#failures === 0 && this.#options.pool.isConnected && !hangs;
   }
 
   /** Healthy, and not held up by a part that waits for room. */
@@ -209,8 +202,4 @@ export class Lane {
     this.#failures += 1;
     await pauseQuietly(delayFor(this.#failures - 1, BACKOFF), signal);
   }
-}
-
-function fenced(pool: Pool, epoch: number): FencedError {
-  return new FencedError(pool.name, `epoch ${epoch} is over, a later reign has begun`);
 }

@@ -1,4 +1,5 @@
-import { MAX_DUE, type SuspectSearch } from '../db/audit/suspect-search.ts';
+import type { SuspectSearch } from '../db/audit/suspect-search.ts';
+import { MAX_DUE } from '../db/keys-db/suspects.ts';
 import type { Log } from '../runtime/log.ts';
 import { AT_ONCE, Unhurried, type Pace } from '../runtime/pace.ts';
 import { pauseQuietly } from '../runtime/retry.ts';

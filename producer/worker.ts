@@ -112,7 +112,7 @@ class Worker {
       shards: reigns.map(({ shard, epoch, ready }) => ({ shard, epoch: epoch ?? null, ready })),
       unreachable: [
         ...this.#reachability.unreachable,
-        ...this.#stores.pools.filter(({ connected }) => !connected).map(({ name }) => name),
+        ...this.#stores.pools.filter(({ isConnected }) => !isConnected).map(({ name }) => name),
       ],
     };
   }

@@ -2,9 +2,10 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
-import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
-import { openMysql, type Mysql, type SqlValue } from '../../db/mysql/mysql.ts';
-import { parseSlots } from '../../runtime/config/stores.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import type { SqlValue } from '../../db/mysql/driver.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { ALL_SLOTS, parseSlots } from '../../runtime/config/slots.ts';
 import type { KeyFile } from '../load/wrk.ts';
 import type { BenchRun } from '../bench-run.ts';
 
@@ -46,9 +47,7 @@ export class LinkStock {
     });
     this.#dbs = options.urlsDbs.map(({ url, name }) => openMysql(url, { name, connections: 2 }));
     const slots = options.urlsDbs.map((db) => new Set(parseSlots(db.slots.replaceAll(',', '+')) ?? []));
-    this.serverOfSlot = Array.from({ length: SLOT_COUNT }, (_, slot) =>
-      slots.findIndex((own) => own.has(slot)),
-    );
+    this.serverOfSlot = ALL_SLOTS.map((slot) => slots.findIndex((own) => own.has(slot)));
   }
 
   get count(): number {

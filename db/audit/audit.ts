@@ -5,61 +5,66 @@ import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
-import type { LinkMet } from '../urls/links.ts';
+import type { WalkedLink } from '../urls/stored-links.ts';
 
-/** Where all keys are. Every issued key counts in exactly one of pending … unknown: the furthest place wins. */
+/**
+ * Where all keys are. Every issued key counts in exactly one of pending … unknown: the furthest place counts.
+ */
 export interface AuditReport {
-  /** Keys with an id up to the claim mark. */
+  /** Keys whose id is not above the claim mark. */
   issued: number;
   unused: number;
   pending: number;
   pooled: number;
-  /** In a mapper's hands. */
+  /** Held by a mapper. */
   reserved: number;
   bound: number;
-  /** Found nowhere, while every store and mapper answered. */
+  /** Found nowhere, although every store and mapper answered. */
   leaked: number;
   /** Found nowhere, while some store or mapper did not answer. */
   unknown: number;
-  /** Keys given out again so far. */
+  /** Keys claimed again so far. */
   recycled: number;
   /** Links whose user chose the key. */
   aliases: number;
   /** Keys with more than one urls row over all servers. */
   duplicates: number;
-  /** Keys seen in two places; harmless. */
+  /** Keys seen in two places. Harmless. */
   repeated: number;
   balanced: boolean;
   /** Stores and mappers that did not answer. */
   unreachable: string[];
 }
 
-/** Ids per keys-db and walk over the links: 16 MB of bits for each keys-db at a time. */
+/** Ids of each keys-db per walk over the links: 16 MB of bits for each keys-db. */
 const WINDOW = 2 ** 27;
 const IDS_PER_PAGE = 20_000;
-/** Missing keys that are looked for once more; beyond these, so much is lost that a few in motion do not matter. */
+/**
+ * Missing keys that are searched a second time. When more are missing, a few keys in motion do not matter.
+ */
 const MAX_SOUGHT_AGAIN = 200_000;
 
 interface Shard {
   readonly db: KeysDb;
-  /** The claim mark, fixed before anything else is read. */
+  /** The claim mark, read before anything else. */
   readonly mark: number;
   readonly unused: number;
   readonly used: number;
   readonly recycled: number;
 }
 
-/** Above the mark that was fixed: either claimed since, or never issued at all. */
+/** A bound key above the claim mark: claimed after the mark was read, or never issued. */
 interface BoundAbove {
   readonly region: number;
   readonly id: number;
 }
 
 /**
- * Accounts for every key: fixes the claim marks, then reads pending, pools, mappers and urls, in the direction keys flow,
- * then streams the keys by id. Only reads; memory is bounded by what is on its way, not by what was ever issued.
+ * Accounts for every key. Reads the claim marks, then pending batches, pools, mappers and urls in the
+ * direction in which keys flow, then all keys by id. It only reads. Its memory grows with the keys on their
+ * way, not with all issued keys.
  *
- * @throws StoreUnavailableError when a keys-db does not answer: without the issued keys there is nothing to account for
+ * @throws StoreUnavailableError when a keys-db does not answer, because the issued keys are then unknown
  */
 export async function audit(sources: AuditSources, signal?: AbortSignal): Promise<AuditReport> {
   const { keyspace, urlsDbs } = sources;
@@ -76,8 +81,8 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
       [...marks].map(([region, mark]) => [region, new IdWindow(first, Math.min(last, mark))]),
     );
     const isFirstWalk = first === 1;
-    const visit = (links: readonly LinkMet[]): void => {
-      if (isFirstWalk) report.aliases += links.filter(({ alias }) => alias).length;
+    const visit = (links: readonly WalkedLink[]): void => {
+      if (isFirstWalk) report.aliases += links.filter(({ isAlias }) => isAlias).length;
       markBound(keyspace, links, marks, bound, isFirstWalk ? above : undefined);
     };
     const walk = await walkLinks(urlsDbs, visit, signal);
@@ -120,10 +125,10 @@ function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): 
   };
 }
 
-/** Notes the links whose keys come from our regions, aliases that spell such a key included. */
+/** Marks the ids of links whose keys come from our regions. An alias may spell such a key. */
 function markBound(
   keyspace: Keyspace,
-  links: readonly LinkMet[],
+  links: readonly WalkedLink[],
   marks: ReadonlyMap<number, number>,
   bound: ReadonlyMap<number, IdWindow>,
   above: BoundAbove[] | undefined,
@@ -132,8 +137,9 @@ function markBound(
     const mark = place && marks.get(place.region);
     if (!place || mark === undefined) return;
     if (place.id <= mark) bound.get(place.region)?.add(place.id);
-    // An alias may spell a key that has not been issued yet; a pool key cannot be bound before it was.
-    else if (links[i]?.alias !== true) above?.push(place);
+    // An alias may spell a key that has not been issued yet. A key from a pool cannot be bound before it is
+    // issued.
+    else if (links[i]?.isAlias !== true) above?.push(place);
   });
 }
 
@@ -152,7 +158,7 @@ interface Count {
   readonly missing: Missing[];
 }
 
-/** Reads the rows of a range of ids and puts each key where it was seen furthest. */
+/** Reads the keys of a range of ids and counts each in the furthest place where it was seen. */
 async function countKeys(
   { db, range, bound, sightings, report, missing }: Count,
   signal?: AbortSignal,
@@ -164,7 +170,7 @@ async function countKeys(
     for (const { id, key } of rows) {
       const seen = sightings.find(db.region, id);
       const isBound = bound?.has(id) ?? false;
-      if (seen && (isBound || seen.repeated)) report.repeated += 1;
+      if (seen && (isBound || seen.isRepeated)) report.repeated += 1;
       if (isBound) report.bound += 1;
       else if (seen) report[seen.place] += 1;
       else if (missing.length < MAX_SOUGHT_AGAIN) missing.push({ region: db.region, id, key });
@@ -173,7 +179,7 @@ async function countKeys(
   }
 }
 
-/** What moved against the stream (a mapper that stopped puts its keys back), or was on the wire, is somewhere by now. */
+/** Searches missing keys again. A key put back by a mapper that stopped, or in flight, has arrived by now. */
 async function seekAgain(
   sources: AuditSources,
   missing: readonly Missing[],
@@ -205,7 +211,7 @@ function addUnreachable(report: AuditReport, names: readonly string[]): void {
   report.unreachable = [...new Set([...report.unreachable, ...names])];
 }
 
-/** Pool keys bound without having been issued; those claimed since the marks were fixed are none. */
+/** The pool keys that are bound but not issued. Keys claimed after the marks were read do not count. */
 async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]): Promise<number> {
   if (above.length === 0) return 0;
   const now = new Map(
@@ -214,7 +220,7 @@ async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]
   return above.filter(({ region, id }) => id > (now.get(region) ?? 0)).length;
 }
 
-/** The parts must make up the whole, and the whole must be what the claim marks say, by a count of its own. */
+/** The places must sum up to the issued keys, and these must equal the count that the claim marks give. */
 function isBalanced(report: AuditReport, shards: readonly Shard[]): boolean {
   const { pending, pooled, reserved, bound, leaked, unknown } = report;
   const parts = pending + pooled + reserved + bound + leaked + unknown;

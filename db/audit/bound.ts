@@ -1,12 +1,12 @@
-import { openLinks } from '../urls/links-by-slot.ts';
+import { createLinks } from '../urls/links-by-slot.ts';
 import type { UrlsDb } from '../urls/links.ts';
 
-/** Which keys are bound, asked from the servers that own their slots. */
+/** Which keys are bound, by the servers that own their slots. */
 export async function findBound(
   urlsDbs: readonly UrlsDb[],
   keys: readonly string[],
 ): Promise<{ bound: Set<string>; unreachable: string[] }> {
-  const links = openLinks(urlsDbs);
+  const links = createLinks(urlsDbs);
   const byDb = Map.groupBy(keys, (key) => links.dbFor(key));
   const bound = new Set<string>();
   const unreachable: string[] = [];

@@ -1,4 +1,4 @@
-/** A set of ids within a window, one bit each. */
+/** A set of ids from `first` to `last`, one bit each. */
 export class IdWindow {
   readonly #first: number;
   readonly #bits: Uint8Array;
@@ -8,7 +8,7 @@ export class IdWindow {
     this.#bits = new Uint8Array(Math.max(0, Math.ceil((last - first + 1) / 8)));
   }
 
-  /** Ids outside the window are ignored. */
+  /** Ignores ids outside the window. */
   add(id: number): void {
     const at = id - this.#first;
     const byte = Math.floor(at / 8);

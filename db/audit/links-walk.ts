@@ -1,28 +1,30 @@
-import type { LinkMet, UrlsDb } from '../urls/links.ts';
+import type { UrlsDb } from '../urls/links.ts';
+import type { WalkedLink } from '../urls/stored-links.ts';
 
 const ROWS_PER_PAGE = 10_000;
 
 export interface WalkResult {
-  /** Keys that have a row on more than one server (or two on one: its primary key forbids that). */
+  /** Keys that have rows on more than one server. */
   readonly duplicates: number;
   readonly unreachable: readonly string[];
 }
 
 /**
- * Walks over all links of all urls databases as one stream in the order of their primary key, in bounded memory, so that
- * a key with rows on two servers meets itself. A server that stops answering is left out from there on, and named.
+ * Walks over all links of all urls databases in bounded memory, merged in the order of the primary key, so
+ * that the rows of one key on two servers are adjacent. A server that stops answering is skipped from then
+ * on, and named in the result.
  */
 export async function walkLinks(
   urlsDbs: readonly UrlsDb[],
-  visit: (links: readonly LinkMet[]) => void,
+  visit: (links: readonly WalkedLink[]) => void,
   signal?: AbortSignal,
 ): Promise<WalkResult> {
   const streams = urlsDbs.map((db) => new LinkStream(db));
   await Promise.all(streams.map((stream) => stream.fill()));
   let duplicates = 0;
-  let last: LinkMet | undefined;
+  let last: WalkedLink | undefined;
   let lastCounted = false;
-  let met: LinkMet[] = [];
+  let met: WalkedLink[] = [];
   for (;;) {
     const next = nearest(streams);
     if (!next) break;
@@ -40,15 +42,15 @@ export async function walkLinks(
     if (next.isDry) await next.fill();
   }
   visit(met);
-  return { duplicates, unreachable: streams.filter(({ failed }) => failed).map(({ name }) => name) };
+  return { duplicates, unreachable: streams.filter(({ hasFailed }) => hasFailed).map(({ name }) => name) };
 }
 
-/** One database's links, a page at a time. */
+/** The links of one database, page by page. */
 class LinkStream {
   readonly name: string;
-  failed = false;
+  hasFailed = false;
   readonly #db: UrlsDb;
-  #page: LinkMet[] = [];
+  #page: WalkedLink[] = [];
   #at = 0;
   #ended = false;
 
@@ -57,7 +59,7 @@ class LinkStream {
     this.#db = db;
   }
 
-  get head(): LinkMet | undefined {
+  get head(): WalkedLink | undefined {
     return this.#page[this.#at];
   }
 
@@ -65,9 +67,9 @@ class LinkStream {
     return this.head === undefined && !this.#ended;
   }
 
-  /** To be called only when there is a head. */
-  take(): LinkMet {
-    return this.#page[this.#at++] as LinkMet;
+  /** Call it only when there is a head. */
+  take(): WalkedLink {
+    return this.#page[this.#at++] as WalkedLink;
   }
 
   async fill(): Promise<void> {
@@ -78,7 +80,7 @@ class LinkStream {
     } catch {
       this.#page = [];
       this.#ended = true;
-      this.failed = true;
+      this.hasFailed = true;
     }
     this.#at = 0;
   }
@@ -92,8 +94,8 @@ function nearest(streams: readonly LinkStream[]): LinkStream | undefined {
   return best;
 }
 
-/** As the primary key orders: slot, then bytes. */
-function compare(a: LinkMet, b: LinkMet): number {
+/** In the order of the primary key: slot, then bytes. */
+function compare(a: WalkedLink, b: WalkedLink): number {
   if (a.slot !== b.slot) return a.slot - b.slot;
   if (a.key === b.key) return 0;
   return a.key < b.key ? -1 : 1;

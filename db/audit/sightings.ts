@@ -5,7 +5,7 @@ import type { Pool } from '../redis/pool.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { AuditSources } from './sources.ts';
 
-/** Places before the urls databases, in the direction in which keys flow. */
+/** The places before the urls databases, in the direction in which keys flow. */
 export const WAY_PLACES = ['pending', 'pooled', 'reserved'] as const;
 export type WayPlace = (typeof WAY_PLACES)[number];
 
@@ -14,21 +14,24 @@ export interface Sighting {
   place: WayPlace;
   /** The store or mapper of the last sighting. */
   spot: string;
-  /** Seen in two different spots. */
-  repeated: boolean;
+  /** Seen in two spots. */
+  isRepeated: boolean;
 }
 
-/** A piece of some milliseconds, for the store and for whoever reads it. */
+/** Takes some milliseconds, in the store and in this process. */
 const KEYS_PER_PAGE = 2_000;
 
-/** The keys seen on their way, by region and id: as many as pools and mappers hold, however many were ever issued. */
+/**
+ * The keys seen on their way, by region and id. As many as pools and mappers hold, not as many as were
+ * issued.
+ */
 export class Sightings {
-  /** Stores and mappers that did not answer; what is in them was not seen. */
+  /** Stores and mappers that did not answer. Their keys were not seen. */
   readonly unreachable: string[] = [];
   readonly #keyspace: Keyspace;
   readonly #byRegion: ReadonlyMap<number, Map<number, Sighting>>;
 
-  /** @param regions keys of other regions are passed over */
+  /** @param regions keys of other regions are ignored */
   constructor(keyspace: Keyspace, regions: Iterable<number>) {
     this.#keyspace = keyspace;
     this.#byRegion = new Map(Array.from(regions, (region) => [region, new Map<number, Sighting>()]));
@@ -44,18 +47,20 @@ export class Sightings {
       if (!seen) continue;
       const earlier = seen.get(located.id);
       if (!earlier) {
-        seen.set(located.id, { place, spot, repeated: false });
+        seen.set(located.id, { place, spot, isRepeated: false });
       } else if (earlier.spot !== spot) {
-        // The same spot again is a page that moved under a delivery. Places are looked at in order, so this one is no nearer.
-        seen.set(located.id, { place, spot, repeated: true });
+        // Places are read in order, so this place is not before the earlier one. A second sighting in the
+        // same spot is not a repetition: a delivery moved the page.
+        seen.set(located.id, { place, spot, isRepeated: true });
       }
     }
   }
 }
 
 /**
- * Looks at all keys on their way, in the direction they flow, so that one that moves meanwhile is seen at least once.
- * A key put back against the stream can be missed: look again for what is missing.
+ * Looks at all keys on their way, in the direction in which they flow, so that a key that moves meanwhile is
+ * seen at least once. A key that a mapper puts back moves against the flow and can be missed: search missing
+ * keys again.
  */
 export async function lookAround(
   sources: Pick<AuditSources, 'keyspace' | 'keysDbs' | 'pools' | 'reserves'>,
@@ -91,7 +96,7 @@ async function lookAtPending(db: KeysDb, sightings: Sightings, pace: Pace): Prom
   for (const batch of await db.pendingBatches()) {
     const keys = await pace.piece(async () => db.keysOf(batch));
     const waiting = keys.filter(
-      ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.delivered !== true,
+      ({ key }) => batch.parts[placementOf(key, batch.parts.length)]?.isDelivered !== true,
     );
     sightings.see(
       'pending',
@@ -101,7 +106,10 @@ async function lookAtPending(db: KeysDb, sightings: Sightings, pace: Pace): Prom
   }
 }
 
-/** Paged from the tail: takes shift the positions counted from the head (a page from there missed 180 keys of 19,780). */
+/**
+ * Pages are counted from the tail, because takes shift the positions counted from the head: pages from the
+ * head missed 180 keys of 19,780 (measured).
+ */
 async function lookAtPool(pool: Pool, sightings: Sightings, pace: Pace, signal?: AbortSignal): Promise<void> {
   for (let fromTail = 0; ; fromTail += KEYS_PER_PAGE) {
     signal?.throwIfAborted();

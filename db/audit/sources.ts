@@ -9,11 +9,11 @@ export interface AuditSources {
   readonly keysDbs: readonly KeysDb[];
   readonly pools: readonly Pool[];
   readonly urlsDbs: readonly UrlsDb[];
-  /** Asks every mapper there is; rejects when it cannot be known which there are. */
+  /** Asks every mapper. Rejects when the list of mappers is not available. */
   readonly reserves: () => Promise<readonly MapperReserve[]>;
 }
 
-/** The keys in a mapper's hands, in reserve, taken or in flight; undefined when it did not answer. */
+/** The keys that a mapper holds: in reserve, taken or in flight. Undefined when it did not answer. */
 export interface MapperReserve {
   readonly mapper: string;
   readonly keys: readonly string[] | undefined;

@@ -9,35 +9,36 @@ import { SETTLED_RANGE } from '../keys-db/suspects.ts';
 
 export interface SuspectSearchOptions extends Omit<AuditSources, 'keysDbs'> {
   readonly keysDb: KeysDb;
-  /** Longer than any mapper may hold a key. */
+  /** Longer than a mapper may hold a key. */
   readonly quarantineMs: number;
   readonly log: Log;
 }
 
 export interface SearchResult {
-  /** False: some store or mapper did not answer, so nothing was concluded. */
-  readonly complete: boolean;
+  /** False when some store or mapper did not answer. The search then has no other result. */
+  readonly isComplete: boolean;
   readonly unreachable: readonly string[];
   /** Keys found nowhere. */
   readonly missing: number;
-  /** Ids missing now and for longer than the quarantine: to be recycled. At most {@link MAX_DUE}. */
+  /** Ids that are missing now and have been for longer than the quarantine: recycle them. At most MAX_DUE. */
   readonly due: readonly number[];
 }
 
-/** As many as one batch of kind `recycled` may take. */
-export const MAX_DUE = 10_000;
-/** A search that finds more than this missing goes no further: the rest is found after these were recycled. */
+/**
+ * A search stops when this many keys are missing. A later search finds the rest, after these were recycled.
+ */
 const MAX_MISSING = 200_000;
 const RANGES_PER_RECORD = 20;
-/** Ids looked for at a time: a piece of some milliseconds. */
+/** Ids searched in one piece, which takes some milliseconds. */
 const IDS_PER_PIECE = 2_000;
 
 /**
- * The holder's regular search for keys that a crash has stranded: it records what is missing as suspects, clears those that
- * turned up, and tells which have been missing for longer than the quarantine.
+ * The holder's regular search for keys that were lost in a crash. Records missing keys as suspects, clears
+ * suspects that were found, and returns those missing for longer than the quarantine.
  *
- * It passes over ranges of ids that are known to be wholly bound, which is for ever, so that its cost follows the keys on
- * their way and not the keys ever issued; the keys-db remembers these ranges, so that a successor need not look again.
+ * Skips settled ranges: ranges of ids whose every key is bound, which is permanent. Therefore its cost grows
+ * with the keys on their way and not with all issued keys. The keys-db records these ranges, so that a
+ * successor skips them as well.
  */
 export class SuspectSearch {
   readonly #options: SuspectSearchOptions;
@@ -48,7 +49,8 @@ export class SuspectSearch {
   }
 
   /**
-   * One pass. However long it takes nothing is overlooked: places are looked at in the direction in which keys flow.
+   * One pass. It misses no key, however long it takes, because it reads the places in the direction in which
+   * keys flow.
    * @throws StoreUnavailableError when the keys-db does not answer; the signal's reason
    */
   async run(signal?: AbortSignal, pace: Pace = AT_ONCE): Promise<SearchResult> {
@@ -65,7 +67,7 @@ export class SuspectSearch {
     const due = await this.#due(missing);
     if (missing.size > 0)
       log.info({ keysDb: keysDb.name, missing: missing.size, due: due.length }, 'keys are missing');
-    return { complete: true, unreachable: [], missing: missing.size, due };
+    return { isComplete: true, unreachable: [], missing: missing.size, due };
   }
 
   async #lookAround(pace: Pace, signal: AbortSignal | undefined): Promise<Sightings> {
@@ -97,11 +99,11 @@ export class SuspectSearch {
           isBound &&= found.isBound;
         }
         if (isBound) settled.push(range);
-        if (settled.length === RANGES_PER_RECORD) await this.#settle(settled.splice(0));
+        if (settled.length === RANGES_PER_RECORD) await this.#recordSettled(settled.splice(0));
       }
       searchedTo = last;
     }
-    await this.#settle(settled);
+    await this.#recordSettled(settled);
     return { missing, searchedTo, unreachable: [] };
   }
 
@@ -117,13 +119,13 @@ export class SuspectSearch {
     return { missing, isBound: bound.size === keys.length, unreachable };
   }
 
-  async #settle(ranges: readonly number[]): Promise<void> {
+  async #recordSettled(ranges: readonly number[]): Promise<void> {
     if (ranges.length === 0) return;
     await this.#options.keysDb.recordSettled(ranges);
     for (const range of ranges) this.#settled?.add(range);
   }
 
-  /** A key put back against the stream, or on the wire, is somewhere by now. */
+  /** Searches missing keys again. A key put back by a mapper, or in flight, has arrived by now. */
   async #seekAgain(
     missing: readonly IssuedKey[],
     pace: Pace,
@@ -154,7 +156,7 @@ export class SuspectSearch {
   async #due(missing: ReadonlySet<number>): Promise<number[]> {
     const { keysDb, quarantineMs } = this.#options;
     if (missing.size === 0) return [];
-    return (await keysDb.dueSuspects(quarantineMs, MAX_DUE)).filter((id) => missing.has(id));
+    return (await keysDb.dueSuspects(quarantineMs)).filter((id) => missing.has(id));
   }
 }
 
@@ -163,5 +165,5 @@ function keyOf({ key }: IssuedKey): string {
 }
 
 function incomplete(unreachable: readonly string[]): SearchResult {
-  return { complete: false, unreachable, missing: 0, due: [] };
+  return { isComplete: false, unreachable, missing: 0, due: [] };
 }

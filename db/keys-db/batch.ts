@@ -1,24 +1,24 @@
-/** A claim on keys: what it covers and where each of its parts goes, fixed before anything is pushed. */
+/** A claim on keys. Its keys and the pool of each part are fixed before any key is pushed. */
 export interface Batch {
-  /** Counts all claims on this keys-db without gaps. */
+  /** Counts the claims on this keys-db, without gaps. */
   readonly id: number;
   readonly kind: 'range' | 'recycled';
-  /** The range of ids, both included; for kind `recycled` the smallest and largest of `ids`. */
+  /** The range of ids, both included. For kind `recycled`, the smallest and largest of `ids`. */
   readonly firstId: number;
   readonly lastId: number;
   /** Only for kind `recycled`. */
   readonly ids?: readonly number[];
-  /** The reign that claimed it. */
+  /** Of the reign that claimed it. */
   readonly epoch: number;
-  /** In order: key k belongs to part `placementOf(k, parts.length)`. */
+  /** Key k belongs to the part at index `placementOf(k, parts.length)`. */
   readonly parts: readonly BatchPart[];
 }
 
 export interface BatchPart {
   readonly pool: string;
   readonly seq: number;
-  /** Set by `markDelivered` once the keys-db has recorded it. */
-  delivered: boolean;
+  /** Set by `markDelivered` when the keys-db has recorded the delivery. */
+  isDelivered: boolean;
 }
 
 /** A key and its row. */
@@ -27,8 +27,11 @@ export interface IssuedKey {
   readonly key: string;
 }
 
-/** The deliveries are one bit each of a BIGINT UNSIGNED. */
+/** Each delivery is one bit of a BIGINT UNSIGNED. */
 export const MAX_PARTS = 63;
+
+/** Ids that one statement lists. */
+export const IDS_PER_STATEMENT = 5_000;
 
 /** The bits of the parts at these indexes. */
 export function bitsOf(indexes: Iterable<number>): bigint {
@@ -37,7 +40,7 @@ export function bitsOf(indexes: Iterable<number>): bigint {
   return bits;
 }
 
-/** A row of `batches`; every number that could pass 2^53 as text. */
+/** A row of `batches`. Numbers that can exceed 2^53 are text. */
 export interface BatchRow {
   id: number;
   kind: 'range' | 'recycled';
@@ -57,7 +60,7 @@ export function batchOf(row: BatchRow): Batch {
   const parts = (JSON.parse(row.parts) as { pool: string; seq: number }[]).map(({ pool, seq }, index) => ({
     pool,
     seq,
-    delivered: (delivered & (1n << BigInt(index))) !== 0n,
+    isDelivered: (delivered & (1n << BigInt(index))) !== 0n,
   }));
   const ids = row.ids === null ? undefined : (JSON.parse(row.ids) as number[]);
   return {

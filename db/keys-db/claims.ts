@@ -1,14 +1,25 @@
-import type { Mysql, SqlValue } from '../mysql/mysql.ts';
-import { DuplicateRowError, FencedError, OutcomeUnknownError, StoreRefusedError } from '../store-errors.ts';
+import type { SqlValue } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+import {
+  DuplicateRowError,
+  FencedError,
+  fenced,
+  OutcomeUnknownError,
+  StoreRefusedError,
+} from '../store-errors.ts';
 import { BATCH_COLUMNS, MAX_PARTS, batchOf, type Batch, type BatchRow } from './batch.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
-/** The part of a claim that goes to one pool, under the next sequence number of that pool. */
+/** The part of a claim for one pool, under the next sequence number of that pool. */
 export interface PartRequest {
   readonly pool: string;
   readonly seq: number;
 }
 
-/** The newest state of the log of claims; a claim holds only if it is still the newest when it commits. */
+/**
+ * The newest state of the log of claims. A claim succeeds only if this is still the newest state when it
+ * commits.
+ */
 interface LogState {
   readonly epoch: number;
   readonly generatedTo: number;
@@ -17,14 +28,17 @@ interface LogState {
   readonly seqs: Readonly<Record<string, number>>;
 }
 
-/** Where the log of claims stands; what comes later is known to whoever claims it. */
+/** The end of the log of claims. */
 export interface LogEnd {
   readonly lastBatch: number;
   /** The highest sequence number ever assigned to each pool. */
   readonly lastSeqs: ReadonlyMap<string, number>;
 }
 
-/** Who claims, and the newest batch it knows of: a log that holds more, or less, is not claimed from. Left out: whatever it holds. */
+/**
+ * The reign that claims. When `after` is given, the claim is refused unless it is the number of the newest
+ * batch.
+ */
 interface Claimant {
   readonly epoch: number;
   readonly after?: number | undefined;
@@ -43,13 +57,14 @@ interface Claim {
 }
 
 const MAX_RECYCLED_IDS = 50_000;
-const REPETITIONS = 3;
 
 /**
- * Claims the next `count` unused ids (fewer at the end of what has been generated). Gaps count as ids.
- * @returns undefined when nothing unused is left
- * @throws FencedError when the epoch is over, or the log was put back to an earlier state than `after`; OutcomeUnknownError
- * when it cannot be told, or the log holds a batch later than `after`: read the pending batches
+ * Claims the next `count` unused ids (fewer at the end of the generated ids). Gaps count as ids. One claim
+ * may be in flight at a time.
+ * @returns undefined when no unused id is left
+ * @throws FencedError when the epoch is over, or the log was restored to an earlier state than `after`
+ * @throws OutcomeUnknownError when no answer came, or the log holds a batch later than `after`: read the
+ * pending batches
  */
 export async function claimRange(
   db: Mysql,
@@ -74,13 +89,19 @@ export async function claimRange(
   return batch;
 }
 
-/** Copies the claim mark to where an operator looks for it; nothing reads it, so a failure is mended by the next claim. */
+/**
+ * Copies the claim mark into the row that operators look at. No code reads the copy, and the next claim
+ * repairs a failure.
+ */
 async function showClaimMark(db: Mysql, claimedTo: number): Promise<void> {
   const sql = 'UPDATE ownership SET claimed_to = GREATEST(claimed_to, ?) WHERE id = 1';
   await db.execute(sql, [claimedTo], { timeoutMs: 1_000 }).catch(() => undefined);
 }
 
-/** Claims keys that were issued before and are found nowhere any more. Ids above the claim mark are refused. @throws as {@link claimRange} */
+/**
+ * Claims keys again that were issued before and are in no store. Refuses ids above the claim mark.
+ * @throws like {@link claimRange}
+ */
 export async function claimRecycled(
   db: Mysql,
   request: Claimant & { readonly ids: readonly number[]; readonly parts: readonly PartRequest[] },
@@ -109,6 +130,7 @@ export async function claimRecycled(
   });
 }
 
+/** The newest batch, and the highest sequence number ever assigned to each pool. */
 export async function logEnd(db: Mysql): Promise<LogEnd> {
   const { lastBatch, seqs } = await readLog(db);
   return { lastBatch, lastSeqs: new Map(Object.entries(seqs)) };
@@ -135,11 +157,13 @@ async function readLog(db: Mysql): Promise<LogState> {
 }
 
 /**
- * Of the epoch this is only a look before the leap, for a clear error: what decides is the condition within the statement.
+ * The check of the epoch only gives a clear error early: the condition inside the statement decides.
  *
- * A batch that the claimant does not know is a claim of its own that it gave up and that landed later. It must be in hand
- * before the next is claimed: batches are taken in hand in order, so it would be passed over for the rest of the reign.
- * One that lands between this look and the claim has taken the claim's number, which then fails as a duplicate.
+ * A batch later than `after` is an earlier claim of the same reign, which timed out and was committed later.
+ * The claimant must adopt it before it claims again. It adopts batches in order, so it would otherwise skip
+ * that batch for the rest of the reign. A batch that commits between this check and the claim uses the
+ * claim's number, so that the claim fails as a duplicate.
+ *
  */
 function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBatch }: LogState): void {
   if (now !== epoch) throw fenced(db, epoch);
@@ -147,10 +171,10 @@ function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBa
   if (lastBatch > after) {
     throw new OutcomeUnknownError(
       db.name,
-      `the log of claims ends at ${lastBatch}, known up to ${after}: read the pending batches`,
+      `the log of claims ends at ${lastBatch}, the claimant has seen ${after}: read the pending batches`,
     );
   }
-  const reason = `the log of claims ends at ${lastBatch}, and has been at ${after} (restored from a backup?)`;
+  const reason = `the log of claims ends at ${lastBatch}, but reached ${after} before (restored from a backup?)`;
   throw new FencedError(db.name, reason);
 }
 
@@ -177,9 +201,9 @@ function after(
 }
 
 /*
- * The lock on the ownership row is what makes the epoch binding: without FOR UPDATE a claim at READ COMMITTED reads the
- * old epoch from its snapshot and commits after a raise (measured). The claim's id is the primary key, so that a claim
- * which did not see the newest one fails as a duplicate, however late it arrives.
+ * The lock on the ownership row enforces the epoch: without FOR UPDATE a claim at READ COMMITTED reads the
+ * old epoch from its snapshot and commits after a raise (measured). The claim's id is the primary key, so a
+ * claim that did not see the newest one fails as a duplicate, however late it arrives.
  */
 const CLAIM = `INSERT INTO batches
     (id, kind, first_id, last_id, ids, size, epoch, parts, claimed_to, seqs, claimed_at)
@@ -191,16 +215,12 @@ async function commit(db: Mysql, claim: Claim): Promise<Batch> {
   const ids = claim.ids && JSON.stringify(claim.ids);
   const params: SqlValue[] = [claim.id, claim.kind, claim.firstId, claim.lastId, ids, size];
   params.push(claim.parts, claim.claimedTo, claim.seqs, claim.epoch, claim.claimedTo);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const { affectedRows } = await db.execute(CLAIM, params);
-      if (affectedRows === 0) throw fenced(db, claim.epoch);
-      return batchOf(rowOf(claim));
-    } catch (error) {
-      if (error instanceof DuplicateRowError) break;
-      // Repeated, since it waits for the first one's lock: reading alone could look before that one commits.
-      if (!(error instanceof OutcomeUnknownError) || attempt === REPETITIONS) throw error;
-    }
+  try {
+    const { affectedRows } = await repeatUntilKnown(() => db.execute(CLAIM, params));
+    if (affectedRows === 0) throw fenced(db, claim.epoch);
+    return batchOf(rowOf(claim));
+  } catch (error) {
+    if (!(error instanceof DuplicateRowError)) throw error;
   }
   return readOwn(db, claim);
 }
@@ -218,7 +238,10 @@ function rowOf(claim: Claim): BatchRow {
   };
 }
 
-/** What stands in the log under the claim's id: ours, or the reason why not. */
+/**
+ * Reads the batch with the claim's id. Returns it if it is this claim, and throws the reason if it is
+ * another.
+ */
 async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   const [row] = await db.query<BatchRow>(`SELECT ${BATCH_COLUMNS} FROM batches WHERE id = ?`, [claim.id]);
   if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);
@@ -226,9 +249,8 @@ async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   if (row?.epoch === claim.epoch && row.first_id === claim.firstId && row.last_id === claim.lastId) {
     if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
   }
-  throw new OutcomeUnknownError(db.name, `another claim stands at ${claim.id}: read the pending batches`);
-}
-
-function fenced(db: Mysql, epoch: number): FencedError {
-  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
+  throw new OutcomeUnknownError(
+    db.name,
+    `another claim has the number ${claim.id}: read the pending batches`,
+  );
 }

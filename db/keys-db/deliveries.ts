@@ -1,15 +1,24 @@
+import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { FencedError } from '../store-errors.ts';
-import { BATCH_COLUMNS, batchOf, bitsOf, type Batch, type BatchRow, type IssuedKey } from './batch.ts';
-import { settle } from './settle.ts';
+import { fenced } from '../store-errors.ts';
+import {
+  BATCH_COLUMNS,
+  batchOf,
+  bitsOf,
+  IDS_PER_STATEMENT,
+  type Batch,
+  type BatchRow,
+  type IssuedKey,
+} from './batch.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
-const IDS_PER_READ = 5_000;
 const READ_TIMEOUT_MS = 10_000;
-/** Marking is one statement over the whole batch: 50,000 rows took 0.2 s on a quiet server. */
+/** One statement marks the whole batch: 50,000 rows took 0.2 s on an idle server. */
 const MARK_TIMEOUT_MS = 30_000;
 
 /**
- * Batches not yet completed, in order of their claim. One whose parts are all delivered still wants `markDelivered(batch, [])`.
+ * Batches not yet completed, in order of their claim. A batch whose parts are all delivered still needs
+ * `markDelivered(batch, [])`.
  */
 export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   const rows = await db.query<BatchRow>(
@@ -18,14 +27,14 @@ export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   return rows.map(batchOf);
 }
 
-/** The keys of a batch in order of id; rows are read, since ids have gaps. */
+/** The keys of a batch in order of id. Reads the rows, because ids have gaps. */
 export async function keysOf(db: Mysql, batch: Batch): Promise<IssuedKey[]> {
   return batch.kind === 'range'
     ? keysBetween(db, batch.firstId, batch.lastId)
     : keysByIds(db, batch.ids ?? []);
 }
 
-/** The keys of a range of ids, both ends included. */
+/** The keys of a range of ids, both ends included, in order of id. Gaps have no row. */
 export async function keysBetween(db: Mysql, firstId: number, lastId: number): Promise<IssuedKey[]> {
   const sql = 'SELECT id, unique_id FROM `keys` WHERE id BETWEEN ? AND ? ORDER BY id';
   return toKeys(
@@ -35,8 +44,7 @@ export async function keysBetween(db: Mysql, firstId: number, lastId: number): P
 
 async function keysByIds(db: Mysql, ids: readonly number[]): Promise<IssuedKey[]> {
   const keys: IssuedKey[] = [];
-  for (let at = 0; at < ids.length; at += IDS_PER_READ) {
-    const some = ids.slice(at, at + IDS_PER_READ);
+  for (const some of chunksOf(ids, IDS_PER_STATEMENT)) {
     const sql = 'SELECT id, unique_id FROM `keys` WHERE id IN (?) ORDER BY id';
     keys.push(...toKeys(await db.queryArrays<[number, string]>(sql, [some])));
   }
@@ -48,25 +56,26 @@ function toKeys(rows: readonly (readonly [number, string])[]): IssuedKey[] {
 }
 
 /**
- * Records that these parts have been delivered, and sets `delivered` on them. When none is left it completes the batch:
- * its keys become `used`, and its ids are suspects no more. Idempotent; true whatever reign says it, so not bound to an epoch.
+ * Records that these parts have been delivered, and sets `isDelivered` on them. When no other part is left,
+ * completes the batch: its keys become `used`, and its ids are no longer suspects. Idempotent. Not bound to
+ * an epoch, because it is true in every reign.
  */
 export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readonly number[]): Promise<void> {
-  const left = batch.parts.filter((part, index) => !part.delivered && !partIndexes.includes(index));
+  const left = batch.parts.filter((part, index) => !part.isDelivered && !partIndexes.includes(index));
   if (left.length > 0) {
-    await settle(() =>
+    await repeatUntilKnown(() =>
       db.execute('UPDATE batches SET delivered = delivered | ? WHERE id = ?', [
         bitsOf(partIndexes),
         batch.id,
       ]),
     );
     setDelivered(batch, partIndexes);
-    // Parts may be marked at the same time, each call seeing the other's as left: whoever comes last completes.
-    if (batch.parts.some(({ delivered }) => !delivered)) return;
+    // Two calls at the same time each see the part of the other as left. The later one completes the batch.
+    if (batch.parts.some(({ isDelivered }) => !isDelivered)) return;
   }
   const all = [...batch.parts.keys()];
   await markKeys(db, batch);
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       'UPDATE batches SET delivered = ?, completed_at = COALESCE(completed_at, UTC_TIMESTAMP(3)) WHERE id = ?',
       [bitsOf(all), batch.id],
@@ -78,38 +87,44 @@ export async function markDelivered(db: Mysql, batch: Batch, partIndexes: readon
 function setDelivered(batch: Batch, partIndexes: readonly number[]): void {
   for (const index of partIndexes) {
     const part = batch.parts[index];
-    if (part) part.delivered = true;
+    if (part) part.isDelivered = true;
   }
 }
 
-/** Before the batch is completed, so that a crash in between leaves it pending and it is done again. */
+/**
+ * Runs before the batch is completed: after a crash in between the batch is still pending, and this runs
+ * again.
+ */
 async function markKeys(db: Mysql, batch: Batch): Promise<void> {
   const options = { timeoutMs: MARK_TIMEOUT_MS };
   if (batch.kind === 'range') {
     const sql = "UPDATE `keys` SET status = 'used' WHERE id BETWEEN ? AND ?";
-    await settle(() => db.execute(sql, [batch.firstId, batch.lastId], options));
+    await repeatUntilKnown(() => db.execute(sql, [batch.firstId, batch.lastId], options));
     return;
   }
-  const ids = batch.ids ?? [];
-  for (let at = 0; at < ids.length; at += IDS_PER_READ) {
-    const some = ids.slice(at, at + IDS_PER_READ);
-    await settle(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some], options));
+  for (const some of chunksOf(batch.ids ?? [], IDS_PER_STATEMENT)) {
+    await repeatUntilKnown(() => db.execute('DELETE FROM suspects WHERE id IN (?)', [some], options));
   }
 }
 
-/** A range of deliveries that a pool had acknowledged and no longer has; `incarnation` is of the Redis that lost it. */
+/** A range of deliveries that a pool had acknowledged and no longer has. */
 export interface Loss {
   readonly pool: string;
   readonly fromSeq: number;
   readonly toSeq: number;
+  /** Of the Redis data that lacks them; empty if that Redis is no longer configured. */
   readonly incarnation: string;
 }
 
 /**
- * Records a loss before the pool's sequence number is moved past it. Idempotent. @throws FencedError
+ * Records a loss. Call it before the pool's sequence number is moved past the loss. Idempotent.
+ * @throws FencedError
  */
-export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<void> {
-  const { affectedRows } = await settle(() =>
+export async function recordLoss(
+  db: Mysql,
+  { epoch, ...loss }: Loss & { readonly epoch: number },
+): Promise<void> {
+  const { affectedRows } = await repeatUntilKnown(() =>
     db.execute(
       `INSERT INTO losses (pool, from_seq, to_seq, pool_incarnation, epoch, recorded_at)
        SELECT ?, ?, ?, ?, epoch, UTC_TIMESTAMP(3) FROM ownership WHERE id = 1 AND epoch = ? FOR UPDATE
@@ -119,9 +134,10 @@ export async function recordLoss(db: Mysql, epoch: number, loss: Loss): Promise<
   );
   if (affectedRows > 0) return;
   const [row] = await db.query('SELECT 1 FROM ownership WHERE id = 1 AND epoch = ?', [epoch]);
-  if (!row) throw new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
+  if (!row) throw fenced(db, epoch);
 }
 
+/** All losses ever recorded, oldest first. */
 export async function readLosses(db: Mysql): Promise<Loss[]> {
   const rows = await db.query<{ pool: string; from_seq: number; to_seq: number; pool_incarnation: string }>(
     'SELECT pool, from_seq, to_seq, pool_incarnation FROM losses ORDER BY recorded_at, pool, from_seq',

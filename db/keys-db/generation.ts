@@ -4,23 +4,37 @@ import { findUnissuable } from '../keyspace/reserved.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import {
   DuplicateRowError,
-  FencedError,
+  fenced,
   MismatchError,
   OutcomeUnknownError,
   StoreRefusedError,
   StoreUnavailableError,
 } from '../store-errors.ts';
 import { readOwnership } from './ownership.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
 export interface GenerateRequest {
   /** Keys to add. */
   readonly count: number;
-  /** The reign on whose behalf; without it, whichever there is (an operator's command). */
+  /** Of the reign that generates. Without it, any reign is accepted (an operator's command). */
   readonly epoch?: number;
   readonly signal?: AbortSignal;
   /** Called after each publication with the keys added so far. */
   readonly onProgress?: (added: number) => void;
+}
+
+/** The region whose keys are generated, and the keys of all regions. */
+interface Region {
+  readonly keyspace: Keyspace;
+  readonly region: number;
+}
+
+interface RangeRequest {
+  readonly firstId: number;
+  readonly count: number;
+  /** At most this many INSERTs. */
+  readonly inserts: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface Chunk {
@@ -33,45 +47,42 @@ interface Chunk {
 
 const KEYS_PER_INSERT = 5_000;
 const INSERTS_PER_PUBLICATION = 20;
-/** INSERTs in flight at once. */
-const LANES = 2;
-/** How often a chunk is tried again that met the locks of another generator. */
+/** INSERTs in flight at the same time: with one, only one of the server's cores would be busy. */
+const CONCURRENT_INSERTS = 2;
+/** Attempts for a chunk that meets the locks of another generator. */
 const LOCK_ATTEMPTS = 5;
 const TIMEOUT_MS = 60_000;
 
 /**
- * Adds keys behind `generated_to`, then publishes them by moving it; claims never pass it. Rows above it are leftovers of
- * a generator that died, and are exactly the rows to be inserted: the key of an id is a pure function.
+ * Inserts keys above `generated_to`, then publishes them by moving `generated_to`. Claims never pass it. Rows
+ * above it were left by a generator that died. They equal the rows to insert, because the key of an id is a
+ * pure function.
  *
- * @returns the new `generated_to`. @throws FencedError; StoreRefusedError when the region is full; the signal's reason
+ * @returns the new `generated_to`
+ * @throws FencedError; StoreRefusedError when the region is full; the signal's reason
  */
-export async function generate(
-  db: Mysql,
-  keyspace: Keyspace,
-  region: number,
-  request: GenerateRequest,
-): Promise<number> {
+export async function generate(db: Mysql, region: Region, request: GenerateRequest): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
   let added = 0;
   let inserts = INSERTS_PER_PUBLICATION;
   while (added < request.count) {
     request.signal?.throwIfAborted();
     if (request.epoch !== undefined && request.epoch !== epoch) throw fenced(db, request.epoch);
-    const wanted = {
+    const range = await insertRange(db, region, {
       firstId: generatedTo + 1,
       count: request.count - added,
       inserts,
       signal: request.signal,
-    };
-    const stretch = await insertStretch(db, keyspace, region, wanted);
-    if (await publish(db, { epoch, from: generatedTo, to: stretch.lastId })) {
-      generatedTo = stretch.lastId;
-      added += stretch.size;
+    });
+    if (await publish(db, { epoch, from: generatedTo, to: range.lastId })) {
+      generatedTo = range.lastId;
+      added += range.size;
       inserts = Math.min(INSERTS_PER_PUBLICATION, 2 * inserts);
       request.onProgress?.(added);
     } else {
-      // Another generator was here, or another reign began: read again and go on from there. A little at a time: beside one that
-      // publishes more often, a long stretch would never come to its end unovertaken.
+      // Another generator has published, or another reign has begun: read again and continue from there, one
+      // INSERT at first. A generator that publishes more often would overtake every long range before its
+      // end.
       inserts = 1;
       ({ epoch, generatedTo } = await readOwnership(db));
     }
@@ -80,45 +91,40 @@ export async function generate(
 }
 
 /**
- * Makes at most so many INSERTs, two at a time: one statement keeps only one of the server's cores busy. All of them have
- * succeeded when it returns, so what is published has no holes; a failure leaves leftovers, holes and all.
+ * Inserts up to `inserts` chunks. All have succeeded when it returns, so a published range has no holes. A
+ * failure leaves rows with holes above `generated_to`.
  */
-async function insertStretch(
+async function insertRange(
   db: Mysql,
-  keyspace: Keyspace,
-  region: number,
-  {
-    firstId,
-    count,
-    inserts,
-    signal,
-  }: { firstId: number; count: number; inserts: number; signal: AbortSignal | undefined },
+  region: Region,
+  { firstId, count, inserts, signal }: RangeRequest,
 ): Promise<{ lastId: number; size: number }> {
+  const { keyspace } = region;
   if (firstId > keyspace.maxId) {
     throw new StoreRefusedError(db.name, `all ${keyspace.maxId} keys of its region have been generated`);
   }
   let size = 0;
   let lastId = firstId - 1;
   const gaps: number[] = [];
-  const lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  const inFlight: Promise<void>[] = Array.from({ length: CONCURRENT_INSERTS }, () => Promise.resolve());
   for (let i = 0; i < inserts && size < count && lastId < keyspace.maxId; i += 1) {
     if (signal?.aborted) break;
-    const chunk = makeChunk(keyspace, region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
-    await lanes[i % LANES];
+    const chunk = makeChunk(region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
+    await inFlight[i % CONCURRENT_INSERTS];
     const inserting = insertChunk(db, lastId + 1, chunk);
-    // Awaited some turns later; until then a failure must not count as unhandled.
+    // It is awaited some iterations later. Until then a failure must not count as unhandled.
     inserting.catch(() => undefined);
-    lanes[i % LANES] = inserting;
+    inFlight[i % CONCURRENT_INSERTS] = inserting;
     size += chunk.size;
     lastId = chunk.lastId;
     gaps.push(...chunk.gaps);
   }
-  await Promise.all(lanes);
+  await Promise.all(inFlight);
   await recordGaps(db, gaps);
   return { lastId, size };
 }
 
-function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: number): Chunk {
+function makeChunk({ keyspace, region }: Region, firstId: number, count: number): Chunk {
   const ids = Math.min(count, keyspace.maxId - firstId + 1);
   const keys = keyspace.bytesOf(region, firstId, ids);
   const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);
@@ -126,9 +132,12 @@ function makeChunk(keyspace: Keyspace, region: number, firstId: number, count: n
   return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
 }
 
-/** Of `(1125899906842623,'0123456789'),` what is not the key. */
+/** Characters of `(1125899906842623,'0123456789'),` without the key. */
 const MAX_ROW_OVERHEAD = 22;
-/** Used again for every INSERT, whose text is made of it at once: thousands of such buffers fragment the process's memory. */
+/**
+ * Shared by all INSERTs, because thousands of such buffers would fragment the process's memory. Copied into a
+ * string before the next use.
+ */
 const scratch = Buffer.allocUnsafeSlow(KEYS_PER_INSERT * (MAX_LENGTH + MAX_ROW_OVERHEAD));
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -136,7 +145,7 @@ const QUOTE = 0x27;
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** `(id,'key'),…` byte by byte: a string for each key would double the memory that the process needs. */
+/** `(id,'key'),…` byte by byte: a string for each key would double the memory of the process. */
 function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
   const count = keys.length / (length + 1);
   let at = 0;
@@ -174,28 +183,30 @@ async function insertChunk(db: Mysql, firstId: number, chunk: Chunk): Promise<vo
     await db.execute(insert, [], { timeoutMs: TIMEOUT_MS });
     return;
   } catch (error) {
-    if (!mayStandAlready(error)) throw error;
+    if (!mayExistAlready(error)) throw error;
   }
   for (let attempt = 1; ; attempt += 1) {
     try {
       await completeChunk(db, firstId, chunk, insert);
       return;
     } catch (error) {
-      if (!mayStandAlready(error) || attempt === LOCK_ATTEMPTS) throw error;
+      if (!mayExistAlready(error) || attempt === LOCK_ATTEMPTS) throw error;
     }
   }
 }
 
-/** Rows are there, may be there, or are just being inserted by another generator. */
-function mayStandAlready(error: unknown): boolean {
+/** Whether rows exist, may exist, or are being inserted by another generator. */
+function mayExistAlready(error: unknown): boolean {
   if (error instanceof DuplicateRowError || error instanceof OutcomeUnknownError) return true;
   return error instanceof StoreUnavailableError && codeOf(error.cause).startsWith('ER_LOCK_');
 }
 
-/** Rows of this chunk stand already, or may: adds the rest, and proves that the range is whole. */
+/** Inserts the rows of a chunk that do not exist yet, and checks that the range is complete. */
 async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: string): Promise<void> {
   const options = { timeoutMs: TIMEOUT_MS };
-  await settle(() => db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options));
+  await repeatUntilKnown(() =>
+    db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options),
+  );
   const [row] = await db.queryArrays<[number]>(
     'SELECT COUNT(*) FROM `keys` WHERE id BETWEEN ? AND ?',
     [firstId, chunk.lastId],
@@ -211,27 +222,23 @@ async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: s
 async function recordGaps(db: Mysql, gaps: readonly number[]): Promise<void> {
   if (gaps.length === 0) return;
   const rows = gaps.map((id) => `(${id})`).join(',');
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(`INSERT INTO gaps (id) VALUES ${rows} ON DUPLICATE KEY UPDATE gaps.id = gaps.id`),
   );
 }
 
-/** @returns false when another generator, or another reign, was first */
+/** @returns false when another generator or another reign was first */
 async function publish(
   db: Mysql,
   { epoch, from, to }: { epoch: number; from: number; to: number },
 ): Promise<boolean> {
   let attempts = 0;
-  const { affectedRows } = await settle(() => {
+  const { affectedRows } = await repeatUntilKnown(() => {
     attempts += 1;
     const sql = 'UPDATE ownership SET generated_to = ? WHERE id = 1 AND epoch = ? AND generated_to = ?';
     return db.execute(sql, [to, epoch, from]);
   });
   if (affectedRows === 1) return true;
-  // An attempt that went unanswered may have been the one that did it.
+  // An earlier attempt, whose answer was lost, may have published it.
   return attempts > 1 && (await readOwnership(db)).generatedTo === to;
-}
-
-function fenced(db: Mysql, epoch: number): FencedError {
-  return new FencedError(db.name, `epoch ${epoch} is over, another reign has begun`);
 }

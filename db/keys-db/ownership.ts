@@ -2,14 +2,14 @@ import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
-import { settle } from './settle.ts';
+import { repeatUntilKnown } from './repeat-until-known.ts';
 
-/** Who may write to a keys-db, and how far it has come. */
+/** The owner of a keys-db, and how far claims and generation have come. */
 export interface Ownership {
   readonly epoch: number;
-  /** Of the lock whose holder raised the epoch; 0n before the first reign. */
+  /** Of the lock whose holder raised the epoch. 0n before the first reign. */
   readonly czxid: bigint;
-  /** The ZooKeeper ensemble that czxid is of; undefined before the first reign. */
+  /** The ZooKeeper ensemble of the czxid. Undefined before the first reign. */
   readonly ensemble: string | undefined;
   readonly owner: string | undefined;
   /** The claim mark: every id up to it has been issued. */
@@ -28,8 +28,9 @@ interface OwnershipRow {
 }
 
 /**
- * Refuses a database that is not this shard's: another secret, key length, region or schema; two names that point at one
- * database are found by the region. The first program to come records what the keys will be.
+ * Refuses a database that is not this shard's: another secret, key length, region or schema. The region also
+ * reveals two names for one database. The first program records the secret's fingerprint, the key length and
+ * the region.
  * @throws MismatchError
  */
 export async function verifyKeysDb(db: Mysql, keyspace: Keyspace, region: number): Promise<void> {
@@ -80,11 +81,12 @@ async function recordIdentity(db: Mysql, keyspace: Keyspace, region: number): Pr
       [keyspace.fingerprint, keyspace.length, keyspace.regionBits, region],
     );
   } catch (error) {
-    // Another process was first: what it recorded is compared next.
+    // Another process was first. Its record is compared next.
     if (!(error instanceof DuplicateRowError)) throw error;
   }
 }
 
+/** Reads the ownership row and the claim mark. */
 export async function readOwnership(db: Mysql): Promise<Ownership> {
   const [row] = await db.query<OwnershipRow>(
     `SELECT epoch, CAST(czxid AS CHAR) AS czxid, ensemble, owner, generated_to,
@@ -110,22 +112,24 @@ export interface LockProof {
 }
 
 /**
- * Begins a reign: raises the epoch in the name of a lock. A contender whose lock was followed by a later one loses here.
- * @returns our epoch, the same again when called again; undefined when a later lock has been seen: give the lock back
+ * Begins a reign: raises the epoch for a lock. A contender loses here if its lock was followed by a later
+ * one.
+ * @returns our epoch, and the same epoch on a repeated call. Undefined when a later lock exists: give the
+ * lock back
  * @throws MismatchError when the keys-db belongs to another ensemble
  */
 export async function raiseEpoch(
   db: Mysql,
   { czxid, ensemble, owner }: LockProof,
 ): Promise<number | undefined> {
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       `UPDATE ownership SET epoch = epoch + 1, czxid = ?, owner = ?, ensemble = ?, raised_at = UTC_TIMESTAMP(3)
         WHERE id = 1 AND czxid < ? AND (ensemble IS NULL OR ensemble = ?)`,
       [czxid, owner, ensemble, czxid, ensemble],
     ),
   );
-  // Asked by our own czxid, never "the epoch now in the table": that may be a later reign's.
+  // Selected by our own czxid, because the epoch in the table can be that of a later reign.
   const ours = await epochOf(db, czxid, ensemble);
   if (ours !== undefined) return ours;
   const now = await readOwnership(db);
@@ -139,11 +143,15 @@ export async function raiseEpoch(
 }
 
 /**
- * Lifts our epoch strictly above `floor` (the highest epoch stored in any Redis: a keys-db restored from a backup is behind).
+ * Raises our epoch above `floor`, the highest epoch stored in any Redis: a keys-db restored from a backup is
+ * behind.
  * @throws FencedError when the reign of this lock is over
  */
-export async function raiseEpochAbove(db: Mysql, czxid: bigint, floor: number): Promise<number> {
-  await settle(() =>
+export async function raiseEpochAbove(
+  db: Mysql,
+  { czxid, floor }: { readonly czxid: bigint; readonly floor: number },
+): Promise<number> {
+  await repeatUntilKnown(() =>
     db.execute('UPDATE ownership SET epoch = ? WHERE id = 1 AND czxid = ? AND epoch <= ?', [
       floor + 1,
       czxid,
@@ -151,13 +159,16 @@ export async function raiseEpochAbove(db: Mysql, czxid: bigint, floor: number): 
     ]),
   );
   const ours = await epochOf(db, czxid);
-  if (ours === undefined) throw new FencedError(db.name, 'the epoch belongs to another lock by now');
+  if (ours === undefined) throw new FencedError(db.name, 'the epoch now belongs to another lock');
   return ours;
 }
 
-/** An operator's word that a wiped ZooKeeper's successor is the right one: its locks count from zero again, epochs go on rising. */
+/**
+ * Accepts the locks of a new ZooKeeper after the old one was wiped, on an operator's command. Its czxids
+ * start from zero again, epochs continue to rise. Idempotent.
+ */
 export async function adoptEnsemble(db: Mysql, ensemble: string): Promise<void> {
-  await settle(() =>
+  await repeatUntilKnown(() =>
     db.execute(
       `UPDATE ownership SET epoch = epoch + 1, czxid = 0, owner = NULL, ensemble = ?
         WHERE id = 1 AND (ensemble IS NULL OR ensemble <> ?)`,

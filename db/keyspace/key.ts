@@ -5,34 +5,44 @@ import { createPermutation, type Permutation } from './permutation.ts';
 export interface KeyspaceOptions {
   /** Characters of a key, 6 to 10. */
   readonly length: number;
-  /** At least 16 characters; whoever knows it can compute every key. */
+  /** At least 16 characters. Anyone who has it can compute every key. */
   readonly secret: string;
-  /** The number of regions (keys-dbs) is two to the power of this. */
+  /** There are 2^regionBits regions (keys-dbs). */
   readonly regionBits: number;
 }
 
 /**
- * All keys of one length under one secret: key = base64url(permute(region << idBits | id)). Different (region, id) give
- * different keys, with no coordination; without the secret neither the next key nor the id of a key can be guessed.
+ * All keys of one length under one secret: key = base64url(permute(region << idBits | id)). Different pairs
+ * of region and id give different keys, without coordination. Without the secret, nobody can guess the next
+ * key or the id of a key.
  */
 export interface Keyspace {
   readonly length: number;
   readonly regionBits: number;
-  /** Ids of a region are 1 to this. */
+  /** Ids of a region are 1 to maxId. */
   readonly maxId: number;
-  /** Same secret, length and region bits ⇔ same fingerprint. Safe to store: it does not help to find the secret. */
+  /**
+   * Same secret, length and region bits ⇔ same fingerprint. Safe to store: it reveals nothing about the
+   * secret.
+   */
   readonly fingerprint: string;
-  /** The keys of `count` ids from `firstId` on, permuted as one batch. @throws RangeError outside the region */
+  /**
+   * The keys of `count` ids, starting at `firstId`, permuted as one batch.
+   * @throws RangeError outside the region
+   */
   keysOf(region: number, firstId: number, count: number): string[];
-  /** The same as ASCII bytes, a space after each key: for millions of keys without a string for each. */
+  /** The same as ASCII bytes, with a space after each key: millions of keys without a string for each. */
   bytesOf(region: number, firstId: number, count: number): Buffer;
-  /** Region and id a key stands for, or undefined when it is not of this shape. Says nothing about whether it was issued. */
+  /**
+   * Region and id of a key, whether or not it was issued. Undefined when the text does not have the shape of
+   * a key.
+   */
   locate(key: string): Place | undefined;
-  /** The same for many keys as one batch: some 20 times faster. */
+  /** The same for many keys as one batch: about 20 times faster. */
   locateAll(keys: readonly string[]): (Place | undefined)[];
 }
 
-/** Where a key comes from. */
+/** The origin of a key. */
 export interface Place {
   readonly region: number;
   readonly id: number;
@@ -117,7 +127,10 @@ class PermutedKeyspace implements Keyspace {
     });
   }
 
-  /** Puts the two halves of a key at index `i`; false when it is not of this shape. The inverse of `#spell`. */
+  /**
+   * Writes the two halves of a key at index `i`. False when it does not have the shape. The inverse of
+   * `#spell`.
+   */
   #read(key: string, i: number, high: Uint32Array, low: Uint32Array): boolean {
     if (key.length !== this.length) return false;
     const halfLength = this.length >> 1;
@@ -138,7 +151,10 @@ class PermutedKeyspace implements Keyspace {
     return true;
   }
 
-  /** Six bits a character, most significant first; at odd lengths the middle character takes three bits of each half. */
+  /**
+   * Six bits a character, most significant first. At odd lengths the middle character has three bits of each
+   * half.
+   */
   #spell(high: Uint32Array, low: Uint32Array, count: number): Buffer {
     const { length } = this;
     const halfLength = length >> 1;
@@ -160,7 +176,7 @@ class PermutedKeyspace implements Keyspace {
   }
 }
 
-/** scrypt makes guessing a weak secret from a stored fingerprint slow; HKDF separates the two uses. */
+/** scrypt makes it slow to guess a weak secret from a stored fingerprint. HKDF separates the two uses. */
 function deriveFrom(
   secret: string,
   length: number,

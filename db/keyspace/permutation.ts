@@ -1,11 +1,12 @@
 import { createCipheriv, type Cipheriv } from 'node:crypto';
 
 /**
- * A keyed permutation of numbers of 2·h bits, h ≤ 30: a balanced Feistel network (Luby and Rackoff, 1988) whose round
- * function is AES-128 of (half, round), cut to h bits. Eight rounds, as FF3 of NIST SP 800-38G takes for domains this small.
+ * A keyed permutation of numbers of 2·h bits, h ≤ 30: a balanced Feistel network (Luby and Rackoff, 1988)
+ * whose round function is AES-128 of (half, round), cut to h bits. It has eight rounds, like FF3 of NIST SP
+ * 800-38G for such small domains.
  *
- * A number is two halves in two arrays at the same index. Whole arrays are permuted at once, with one cipher call per round
- * over all of them: some 5 million numbers per second and core against 0.1 million one by one.
+ * A number is two halves, at the same index of two arrays. Each round encrypts a whole array with one cipher
+ * call: about 5 million numbers per second and core, compared with 0.1 million one by one.
  */
 export interface Permutation {
   /** Permutes the first `count` numbers in place. */
@@ -18,7 +19,7 @@ const ROUNDS = 8;
 const MAX_HALF_BITS = 30;
 const WORDS_PER_BLOCK = 4;
 const BYTES_PER_BLOCK = 16;
-/** Numbers per cipher call: the blocks (64 KB) stay in the processor's second cache. */
+/** Numbers per cipher call: the blocks (64 KB) fit in the second-level cache of the processor. */
 const MAX_BATCH = 4_096;
 
 /** @param key 16 secret bytes. @param halfBits h: the permutation is over 2^(2·h) numbers */
@@ -46,7 +47,7 @@ export function createPermutation(key: Buffer, halfBits: number): Permutation {
 type RoundFunction = (round: number, source: Uint32Array, target: Uint32Array, count: number) => void;
 
 function createRoundFunction(key: Buffer, mask: number): RoundFunction {
-  // ECB over distinct blocks is exactly "AES of each block"; the cipher object holds no state between calls.
+  // ECB is AES of each block by itself. The cipher object keeps no state between calls.
   const cipher: Cipheriv = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
   const blocks = new Uint32Array(MAX_BATCH * WORDS_PER_BLOCK);
   const bytes = new Uint8Array(blocks.buffer);
@@ -67,15 +68,15 @@ function createRoundFunction(key: Buffer, mask: number): RoundFunction {
   };
 }
 
-/** The bytes as 32-bit words: in the processor's order, which is little-endian on every platform that Node is built for here. */
+/** The bytes as 32-bit words, in the processor's order: little-endian on every platform that we run on. */
 function wordsOf(bytes: Buffer): Uint32Array {
   if (bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   return new Uint32Array(Uint8Array.from(bytes).buffer);
 }
 
 /**
- * Frees the memory now. Left to the collector, which counts only the small objects in front of it, ten million keys
- * leave 100 MB of these about.
+ * Frees the memory now. The garbage collector counts only the small object in front of it, so ten million
+ * keys would leave 100 MB unfreed.
  */
 function release(bytes: Buffer): void {
   if (bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength)

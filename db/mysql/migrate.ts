@@ -4,10 +4,13 @@ import { databaseOf, openMysql } from './mysql.ts';
 import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 
-/** What a migration writes its tables with. */
+/** The database of a migration. */
 export type MigrationDb = Knex;
 
-/** What a migration file exports. A migration is never changed once released, and may be run again after a crash half-way. */
+/**
+ * The exports of a migration file. A released migration never changes. It may run again after a crash
+ * half-way.
+ */
 export interface Migration {
   up: (db: MigrationDb) => Promise<void>;
 }
@@ -15,13 +18,15 @@ export interface Migration {
 const LOCK_WAIT_S = 60;
 
 /**
- * Creates the database if missing and runs the migrations it has not seen. Safe when several processes start at once.
+ * Creates the database if it is missing, and runs the migrations that it lacks. Several processes may run it
+ * at the same time.
  * @throws MismatchError when the database is newer than this program
  */
 export async function migrate(url: string, kind: DatabaseKind, log: Log): Promise<void> {
   await createDatabase(url);
   const database = databaseOf(url);
-  // knex's own lock row outlives a crash and then blocks for ever; a named server lock goes with its connection.
+  // knex's own lock row survives a crash and then blocks permanently. A named lock of the server ends with
+  // its connection.
   const guard = connect(url);
   try {
     await lock(guard, database);
@@ -40,7 +45,9 @@ export async function migrate(url: string, kind: DatabaseKind, log: Log): Promis
   }
 }
 
-/** The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test. */
+/**
+ * The tables as the server describes them, in order of name: compared with `db/schema/<kind>.sql` by a test.
+ */
 export async function dumpSchema(url: string): Promise<string> {
   const db = openMysql(url, { name: databaseOf(url), connections: 1 });
   try {
@@ -89,7 +96,7 @@ class NumberedFiles implements Knex.MigrationSource<string> {
     const module = (await import(
       new URL(`../migrations/${this.#kind}/${name}.ts`, import.meta.url).href
     )) as Migration;
-    // There is no way down: a rollback of a schema that holds links is a restore from a backup.
+    // There are no down migrations: to roll back a schema that holds links, restore a backup.
     return { up: module.up, down: async () => undefined };
   }
 }
@@ -114,7 +121,7 @@ async function lock(db: Knex, database: string): Promise<void> {
     LOCK_WAIT_S,
   ])) as [{ held: number | null }[]];
   if (rows[0]?.held !== 1)
-    throw new StoreUnavailableError(database, `another migration has run for over ${LOCK_WAIT_S} s`);
+    throw new StoreUnavailableError(database, `another migration has run for more than ${LOCK_WAIT_S} s`);
 }
 
 async function refuseNewerSchema(db: Knex, kind: DatabaseKind, database: string): Promise<void> {

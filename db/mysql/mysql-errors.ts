@@ -7,10 +7,12 @@ import {
   StoreUnavailableError,
 } from '../store-errors.ts';
 
-/** What a statement does: after a lost answer a read may be repeated, while of anything else it is not known whether it happened. */
+/**
+ * After a lost answer a read may be repeated. A write or a transaction may have happened or not.
+ */
 export type StatementKind = 'read' | 'write' | 'transaction';
 
-/** An error as the driver gives it. */
+/** An error of the driver. */
 export interface DriverError extends Error {
   readonly code?: string;
   readonly errno?: number;
@@ -19,35 +21,35 @@ export interface DriverError extends Error {
 }
 
 const LOCKED = new Set([1205, 1213, 3572]);
-/** Definitely not done: too many connections, read-only, disk or table full, interrupted before commit. */
+/** Certainly not executed: too many connections, read-only, disk or table full, interrupted before commit. */
 const BUSY = new Set([1040, 1203, 1290, 1792, 1836, 1021, 1114, 1317, 3024, 1969, 4031]);
-/** An error while writing or committing: the server itself does not say how it ended. */
-const UNTOLD = new Set([1026, 1030, 1180]);
+/** An error while writing or committing: the server does not report whether it succeeded. */
+const UNREPORTED = new Set([1026, 1030, 1180]);
 const MISSING = new Set([1049, 1146, 1054]);
 
-/** What a statement failed of, in our words. */
+/** The domain error for a statement that failed. */
 export function translate(store: string, kind: StatementKind, error: DriverError): Error {
   const errno = error.errno ?? 0;
   if (errno === 1062) return new DuplicateRowError(store, error.message, error);
   if (MISSING.has(errno)) return missing(store, error);
   if (LOCKED.has(errno) || BUSY.has(errno)) return new StoreUnavailableError(store, error.message, error);
-  if (UNTOLD.has(errno) || isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
+  if (UNREPORTED.has(errno) || isFatal(error)) return lostAnswer(store, kind, messageOf(error), error);
   return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
 }
 
-/** Why there is no connection, in our words. */
+/** The domain error for a connection that failed. */
 export function translateConnect(store: string, error: DriverError): Error {
   if (error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
   return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
 }
 
-/** No answer came, or none that tells how it ended. */
+/** The domain error when no answer came, or an answer without the outcome. */
 export function lostAnswer(store: string, kind: StatementKind, reason: string, cause?: unknown): Error {
   if (kind === 'read') return new StoreUnavailableError(store, reason, cause);
   return new OutcomeUnknownError(store, reason, cause);
 }
 
-/** The connection is gone or about to go (1053: the server is shutting down). */
+/** The connection is lost, or will be soon (1053: the server is shutting down). */
 export function isFatal(error: DriverError): boolean {
   return (
     error.fatal === true ||

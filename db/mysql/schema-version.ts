@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import type { Mysql } from './mysql.ts';
 import { MismatchError } from '../store-errors.ts';
 
-/** The three kinds of database; each has its own numbered migrations in `db/migrations/<kind>`. */
+/** The three kinds of database. Each has its own numbered migrations in `db/migrations/<kind>`. */
 export type DatabaseKind = 'keys-db' | 'urls' | 'users';
 
-/** Where applied migrations are recorded, in every database. */
+/** The table of applied migrations, in every database. */
 export const MIGRATIONS_TABLE = 'schema_migrations';
 
-/** Names of this program's migrations, in order: the files `NNN-*.ts` without their ending. */
+/** The names of this program's migrations, in order: the files `NNN-*.ts` without their extension. */
 export async function migrationNames(kind: DatabaseKind): Promise<string[]> {
   const files = await readdir(fileURLToPath(new URL(`../migrations/${kind}`, import.meta.url)));
   return files
@@ -36,7 +36,7 @@ export async function checkSchema(db: Mysql, kind: DatabaseKind): Promise<void> 
   }
 }
 
-/** @throws MismatchError when a migration is recorded that this program does not know */
+/** @throws MismatchError when a recorded migration is not one of this program's */
 export function refuseNewer(store: string, recorded: readonly string[], known: readonly string[]): void {
   const newer = recorded.filter((name) => !known.includes(name));
   if (newer.length === 0) return;

@@ -5,18 +5,27 @@ import { openRedis, type RedisClient } from './redis-client.ts';
 import { cacheKey, CACHE_VERSIONS_KEY } from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';
 
-/** What one cache shard says of a key. */
+/** The answer of a cache shard for a key. */
 export interface CacheAnswer {
   readonly value: string | undefined;
-  /** How long the value may still be used, in ms. */
+  /** Time until the value expires. */
   readonly remainingMs: number;
-  /** Hand it to {@link CacheDb.fill}; empty when there is a value. */
+  /** For {@link CacheDb.fill}. Empty when there is a value. */
   readonly version: string;
 }
 
+/** What is stored for a key. */
+export interface CacheEntry {
+  /** Of the {@link CacheAnswer} that had no value. */
+  readonly version: string;
+  readonly value: string;
+  readonly ttlMs: number;
+}
+
 /**
- * One Redis that caches links, apart from the pools: it may evict and lose whatever it likes. Run it with `maxmemory-policy
- * volatile-lru`: entries expire, the versions that fence late fills do not and must stay.
+ * One Redis server that caches links. It is not a server of the pools, so it may evict and lose any entry.
+ * Run it with `maxmemory-policy volatile-lru`: entries expire, but the versions that fence late fills do not,
+ * and must stay.
  *
  * Every method throws StoreUnavailableError or OutcomeUnknownError within the deadline.
  */
@@ -25,8 +34,8 @@ export interface CacheDb extends AsyncDisposable {
   /** Resolves to whether the shard was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   read(key: string): Promise<CacheAnswer>;
-  /** Stores, unless the key was invalidated since `version` was read. */
-  fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean>;
+  /** Stores the entry, unless the key was invalidated after its version was read. */
+  fill(key: string, entry: CacheEntry): Promise<boolean>;
   forget(key: string): Promise<void>;
 }
 
@@ -34,16 +43,19 @@ export interface CacheDbOptions {
   readonly name: string;
   readonly url: string;
   readonly log: Log;
-  /** Deadline of a command: beyond it the database is the faster way. */
+  /** Deadline of a command. After it, a read of the database is faster. Default 20. */
   readonly timeoutMs?: number;
 }
 
-/** Keys that share a version: an invalidation costs the fills under way for the others of its stripe, nothing else. */
+/**
+ * Keys of a stripe share a version. An invalidation also refuses the fills in flight for the other keys of
+ * its stripe.
+ */
 const STRIPES = 4_096;
 const TIMEOUT_MS = 20;
 const FORGET_TIMEOUT_MS = 250;
 
-/** Connects in the background. */
+/** Starts connecting in the background and returns immediately. */
 export function openCacheDb(options: CacheDbOptions): CacheDb {
   const { name, url, log, timeoutMs = TIMEOUT_MS } = options;
   return new RedisCache(openRedis(url, { name, log, commandTimeoutMs: timeoutMs }));
@@ -69,7 +81,7 @@ class RedisCache implements CacheDb {
     return { value: value ?? undefined, remainingMs, version };
   }
 
-  async fill(key: string, version: string, value: string, ttlMs: number): Promise<boolean> {
+  async fill(key: string, { version, value, ttlMs }: CacheEntry): Promise<boolean> {
     const args = [stripeOf(key), version, value, ttlMs];
     return (await this.#redis.run(SCRIPTS.cacheFill, keysOf(key), args)) === 1;
   }

@@ -4,12 +4,14 @@ import { openRedis } from './redis-client.ts';
 import { INVALIDATION_CHANNEL } from './redis-keys.ts';
 
 /**
- * Tells every mapper that what it has cached about `key` is outdated.
+ * Notifies every mapper that its cached entry for `key` is outdated.
  *
- * Published on every shard at once, because every mapper listens to all of them: a mapper misses it only if it is cut off from each
- * shard that took it, and then it flushes when it is back. Pub/sub promises nothing more; the caches' time to live is the bound.
+ * Publishes on all shards, because every mapper listens to all of them. A mapper misses the message only if
+ * it is cut off from every shard that accepted it, and then it flushes its cache when it is connected again.
+ * Pub/sub guarantees no more. The time to live of the caches is the limit.
  *
- * @returns on how many shards it was published; 0 means that nobody was told. Never rejects.
+ * @returns the number of shards that accepted the message; 0 means that no mapper was notified. Never
+ * rejects.
  */
 export async function publishInvalidation(pools: readonly Pool[], key: string): Promise<number> {
   const published = await Promise.allSettled(
@@ -22,17 +24,20 @@ export interface InvalidationOptions {
   /** All Redis shards. */
   readonly servers: readonly { readonly name: string; readonly url: string }[];
   readonly log: Log;
-  /** Called for every announced key, once for each shard that carries it. */
+  /** Called for every published key, once for each shard that delivers it. */
   readonly onInvalidated: (key: string) => void;
-  /** Called whenever a shard's subscription begins, the first time and after every loss: announcements may have been missed. */
+  /**
+   * Called when the subscription to a shard begins, at first and after every loss: messages may have been
+   * missed.
+   */
   readonly onSubscribed: (server: string) => void;
 }
 
-/** A lost subscription is noticed within `HEARTBEAT_MS` (of the client) + these two. */
+/** A lost subscription is detected within `HEARTBEAT_MS` (of the client) plus these two. */
 const COMMAND_TIMEOUT_MS = 500;
 const HANG_MS = 500;
 
-/** Listens to all shards until disposed; each on a connection of its own, renewed whenever it is lost. */
+/** Listens to all shards until disposed, each on its own connection, which is renewed after every loss. */
 export function subscribeInvalidations(options: InvalidationOptions): AsyncDisposable {
   const clients = options.servers.map(({ name, url }) =>
     openRedis(url, {

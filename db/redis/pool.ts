@@ -5,36 +5,54 @@ import { INCARNATION_KEY, POOL_KEY, producerKey } from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';
 
 /**
- * The pool of one Redis shard: the list of ready keys between producers and mappers, and what fences the producers.
+ * The pool of one Redis shard: the list of ready keys between producers and mappers, and the epochs that
+ * fence producers.
  *
- * Every method has a deadline and throws StoreUnavailableError (not executed) or OutcomeUnknownError (sent, no answer).
- * Everything but {@link Pool.take} and {@link Pool.putBack} may simply be repeated then.
+ * Every method has a deadline and throws StoreUnavailableError (not executed) or OutcomeUnknownError (sent,
+ * no answer). Every method except {@link Pool.take} and {@link Pool.putBack} may be repeated after an error.
  */
 export interface Pool extends AsyncDisposable {
   readonly name: string;
-  /** Connected and answering in time; what it says can be outdated by a second on an idle connection. */
-  readonly connected: boolean;
+  /** Connected and answering in time. On an idle connection this can be outdated by a second. */
+  readonly isConnected: boolean;
   /** Resolves to whether the shard was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
-  /** Appends one part of a batch, at most once and in order; see lua/deliver.lua. `keys` may be empty: seq advances. */
+  /**
+   * Appends one part of a batch, at most once and in order; see lua/deliver.lua. With empty `keys`, only seq
+   * advances.
+   */
   deliver(delivery: Delivery): Promise<DeliveryReply>;
-  /** Announces a reign: older ones are refused from then on. Never lowers; gives the Redis an incarnation if it has none. */
+  /**
+   * Announces a reign: deliveries of older reigns are refused from then on. Never lowers the epoch. Gives the
+   * Redis an incarnation if it has none.
+   */
   raiseEpoch(keysDb: string, epoch: number): Promise<RaiseReply>;
-  /** Reads what this shard knows of a keys-db's producer, without changing it. No incarnation: nobody raised an epoch since its data began. */
+  /**
+   * Reads the state of a keys-db's producer on this shard, without a change. There is no incarnation when no
+   * epoch was raised since the data of this Redis began.
+   */
   producerState(keysDb: string): Promise<ProducerState>;
-  /** Moves seq from the value just read over parts recorded as lost. False: a later reign or another seq is stored. */
+  /**
+   * Moves seq from the value just read over parts recorded as lost. False when a later reign or another seq
+   * is stored.
+   */
   skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean>;
   /** Takes up to `count` keys from the head. */
   take(count: number, options?: TakeOptions): Promise<{ keys: string[]; level: number }>;
-  /** Returns unused keys to the head, first key first; the level after it. After an unknown outcome do not repeat: they may be there. */
+  /**
+   * Returns unused keys to the head, first key first. Do not repeat it after an unknown outcome: the keys may
+   * be in the pool.
+   * @returns the level after it
+   */
   putBack(keys: readonly string[]): Promise<number>;
   level(options?: { timeoutMs?: number }): Promise<number>;
   /**
-   * Up to `count` keys, `fromTail` keys away from the tail, in list order; fewer or none at the head's end. Takes remove at
-   * the head, so pages counted from the tail miss nothing that stays; a delivery between pages only shows keys again.
+   * Up to `count` keys, at a distance of `fromTail` keys from the tail, in list order. Fewer or none at the
+   * head. Takes remove keys at the head, so pages counted from the tail miss no key that stays. A delivery
+   * between two pages only repeats keys.
    */
   page(fromTail: number, count: number): Promise<string[]>;
-  /** Announces `message` on a pub/sub channel of this shard. */
+  /** Publishes `message` on a pub/sub channel of this shard. */
   publish(channel: string, message: string): Promise<void>;
 }
 
@@ -77,16 +95,18 @@ export interface PoolOptions {
   readonly log: Log;
   /** Deadline of a command, in ms. Default 1,000. */
   readonly commandTimeoutMs?: number;
-  /** How long after its deadline a command may stay unanswered before the connection is cut. Default 3,000. */
+  /**
+   * Time after its deadline that a command may stay unanswered before the connection is cut. Default 3,000.
+   */
   readonly hangMs?: number;
   /** Called after every new connection, the first included. */
   readonly onConnected?: () => void;
 }
 
-/** Deadline of a delivery, whatever its size: a part of 50,000 keys takes Redis some 20 ms. */
+/** Deadline of a delivery of any size. A part of 50,000 keys takes Redis about 20 ms. */
 const DELIVER_TIMEOUT_MS = 5_000;
 
-/** Starts connecting in the background and returns at once. */
+/** Starts connecting in the background and returns immediately. */
 export function openPool(options: PoolOptions): Pool {
   return new RedisPool(options, openRedis(options.url, options));
 }
@@ -102,8 +122,8 @@ class RedisPool implements Pool {
     this.#log = options.log;
   }
 
-  get connected(): boolean {
-    return this.#redis.connected;
+  get isConnected(): boolean {
+    return this.#redis.isConnected;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {
@@ -208,7 +228,7 @@ function parseTake(reply: unknown): { keys: string[]; level: number } {
   return { keys, level };
 }
 
-/** Length of one key, and all keys end to end, as the scripts take them. */
+/** The length of one key, and all keys concatenated: the arguments of the scripts. */
 function pack(keys: readonly string[]): [number, string] {
   const length = keys[0]?.length ?? 1;
   if (keys.some((key) => key.length !== length))

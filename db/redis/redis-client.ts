@@ -1,34 +1,38 @@
-import { monotonicMs } from '../../runtime/clock.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import type { Log } from '../../runtime/log.ts';
-import { delayFor, pauseQuietly, withDeadline } from '../../runtime/retry.ts';
-import { connectRedis, NotSentError, ReplyError, type RedisLink } from './redis.ts';
-import { SCRIPTS, type Script } from './redis-scripts.ts';
+import { ReconnectingLink, type ReconnectingLinkOptions } from './reconnecting-link.ts';
+import { NotSentError, ReplyError, type RedisLink } from './redis.ts';
+import type { Script } from './redis-scripts.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
 
 /**
- * A Redis server as the rest of the program sees it: there or not there, never waiting.
+ * A Redis server for the rest of the program: a command fails immediately when there is no usable connection,
+ * and never waits for one.
  *
- * - *away*: no connection. Commands are refused at once; a new connection is tried every 250 ms or sooner.
- * - *connected*: commands are sent at once, each with a deadline.
- * - *overdue*: connected, but some command has passed its deadline unanswered. New commands are refused at once, so that
- *   nothing piles up in front of a hung server. Leaves to *connected* when the late answers arrive, to *away* when the
- *   oldest is `hangMs` late (the connection is then cut: a path that swallows packets never says so itself).
+ * - *away*: no connection. Commands are refused immediately. A new connection is tried at least every 250 ms.
+ * - *connected*: commands are sent immediately, each with a deadline.
+ * - *overdue*: connected, but some command has passed its deadline without an answer. New commands are
+ *   refused immediately, so that none pile up in front of a hung server. Leaves to *connected* when the late
+ *   answers arrive, and to *away* when the oldest is `hangMs` late: the connection is then cut, because a
+ *   network that drops packets reports nothing.
  *
- * A PING every second notices the same of an idle connection, and behind a command with a long deadline.
+ * A PING every second detects the same on an idle connection, and behind a command with a long deadline.
  */
 export interface RedisClient extends AsyncDisposable {
   readonly name: string;
   /** Connected, and not overdue. */
-  readonly connected: boolean;
+  readonly isConnected: boolean;
   /** Resolves to whether the server was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   /**
-   * @throws StoreUnavailableError when it was not executed: away, overdue, or refused by Redis (OOM, READONLY, LOADING, …)
-   * @throws OutcomeUnknownError when it was sent and not answered, in time or at all
+   * @throws StoreUnavailableError when it was not executed: away, overdue, or refused by Redis (OOM,
+   * READONLY, LOADING, …)
+   * @throws OutcomeUnknownError when it was sent and the answer came too late or never
    */
   command(name: string, args: readonly (string | number)[], options?: CommandOptions): Promise<unknown>;
-  /** Runs a script by its hash, and by its text when Redis does not know it: that answer means that it did not run. */
+  /**
+   * Runs a script by its hash. When Redis does not know the hash, which means that it did not run, sends the
+   * text.
+   */
   run(
     script: Script,
     keys: readonly string[],
@@ -39,67 +43,51 @@ export interface RedisClient extends AsyncDisposable {
 
 export interface CommandOptions {
   readonly timeoutMs?: number;
-  /** Receives a reply that arrives after the deadline, for commands whose effect must not be forgotten. */
+  /** Receives a reply that arrives after the deadline, for commands whose effect must not be lost. */
   readonly onLate?: (reply: unknown) => void;
 }
 
-export interface RedisClientOptions {
-  readonly name: string;
-  readonly log: Log;
+export interface RedisClientOptions extends ReconnectingLinkOptions {
   /** Deadline of a command, in ms. Default 1,000. */
   readonly commandTimeoutMs?: number;
-  /** Deadline of connecting, up to the first answer. Default 1,000. */
-  readonly connectTimeoutMs?: number;
-  /** How long after its deadline a command may stay unanswered before the connection is cut. Default 3,000. */
+  /**
+   * Time after its deadline that a command may stay unanswered before the connection is cut. Default 3,000.
+   */
   readonly hangMs?: number;
-  /** Runs on every new connection before it is used. */
-  readonly subscription?: { readonly channel: string; onMessage(message: string): void };
-  /** Called after every new connection. */
-  readonly onConnected?: () => void;
 }
 
-const RECONNECT = { baseMs: 20, maxMs: 250 };
 const HEARTBEAT_MS = 1_000;
 /** Above this many unanswered commands new ones are refused: every queue is bounded. */
 const MAX_IN_FLIGHT = 10_000;
 
-/** Starts connecting and returns at once: a server that is down at start is no reason not to start. */
+/**
+ * Starts connecting and returns immediately: a server that is down does not stop the program from starting.
+ */
 export function openRedis(url: string, options: RedisClientOptions): RedisClient {
-  return new ReconnectingClient(url, options);
+  return new DeadlineClient(url, options);
 }
 
-class ReconnectingClient implements RedisClient {
+class DeadlineClient implements RedisClient {
   readonly name: string;
   readonly #options: RedisClientOptions;
-  readonly #log: Log;
-  readonly #stopping = new AbortController();
-  readonly #finished: Promise<void>;
+  readonly #link: ReconnectingLink;
   readonly #heartbeat: NodeJS.Timeout;
-  #link: RedisLink | undefined;
   #inFlight = 0;
   #overdue = 0;
-  #arrival = Promise.withResolvers<void>();
-  #awayBecause = 'not connected yet';
-  #isKnownAway = false;
 
   constructor(url: string, options: RedisClientOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#log = options.log;
-    this.#finished = this.#stayConnected(url);
+    this.#link = new ReconnectingLink(url, options);
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
   }
 
-  get connected(): boolean {
-    return this.#link !== undefined && this.#overdue === 0;
+  get isConnected(): boolean {
+    return this.#link.isConnected && this.#overdue === 0;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {
-    const arrived = withDeadline(this.name, timeoutMs, () => this.#arrival.promise, this.#stopping.signal);
-    return arrived.then(
-      () => this.connected,
-      () => false,
-    );
+    return (await this.#link.whenConnected(timeoutMs)) && this.isConnected;
   }
 
   async command(
@@ -116,11 +104,11 @@ class ReconnectingClient implements RedisClient {
     args: readonly (string | number)[],
     options?: CommandOptions,
   ): Promise<unknown> {
-    return this.#send(script.name, options, async (link, expired) => {
+    return this.#send(script.name, options, async (link, hasExpired) => {
       try {
         return await link.send('EVALSHA', [script.sha1, keys.length, ...keys, ...args]);
       } catch (error) {
-        if (!(error instanceof ReplyError) || error.code !== 'NOSCRIPT' || expired()) throw error;
+        if (!(error instanceof ReplyError) || error.code !== 'NOSCRIPT' || hasExpired()) throw error;
         return link.send('EVAL', [script.source, keys.length, ...keys, ...args]);
       }
     });
@@ -129,40 +117,42 @@ class ReconnectingClient implements RedisClient {
   async #send(
     what: string,
     { timeoutMs = this.#options.commandTimeoutMs ?? 1_000, onLate }: CommandOptions = {},
-    work: (link: RedisLink, expired: () => boolean) => Promise<unknown>,
+    work: (link: RedisLink, hasExpired: () => boolean) => Promise<unknown>,
   ): Promise<unknown> {
     const link = this.#usableLink();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    let expired = false;
-    let settled = false;
+    let hasExpired = false;
+    let hasEnded = false;
     let hangTimer: NodeJS.Timeout | undefined;
     const expire = (): void => {
-      if (settled) return;
-      expired = true;
+      if (hasEnded) return;
+      hasExpired = true;
       this.#overdue += 1;
       reject(new OutcomeUnknownError(this.name, `no answer to ${what} within ${timeoutMs} ms`));
       hangTimer = setTimeout(() => link.destroy(), this.#options.hangMs ?? 3_000);
     };
-    // After a stalled event loop timers run before the sockets are read: look once at what has already arrived.
+    // After the event loop stalled, timers run before sockets are read: first read the answers that have
+    // arrived.
     const timer = setTimeout(() => setImmediate(expire), timeoutMs);
-    const settle = (): boolean => {
-      settled = true;
+    /** @returns whether the deadline had passed */
+    const end = (): boolean => {
+      hasEnded = true;
       this.#inFlight -= 1;
-      if (expired) this.#overdue -= 1;
+      if (hasExpired) this.#overdue -= 1;
       clearTimeout(timer);
       clearTimeout(hangTimer);
-      return expired;
+      return hasExpired;
     };
     this.#inFlight += 1;
-    work(link, () => expired).then(
-      (reply) => (settle() ? onLate?.(reply) : resolve(reply)),
-      (error: unknown) => (settle() ? undefined : reject(this.#translate(what, error))),
+    work(link, () => hasExpired).then(
+      (reply) => (end() ? onLate?.(reply) : resolve(reply)),
+      (error: unknown) => (end() ? undefined : reject(this.#translate(what, error))),
     );
     return promise;
   }
 
   #usableLink(): RedisLink {
-    if (this.#link === undefined) throw new StoreUnavailableError(this.name, this.#awayBecause);
+    const link = this.#link.get();
     if (this.#overdue > 0) {
       throw new StoreUnavailableError(
         this.name,
@@ -172,7 +162,7 @@ class ReconnectingClient implements RedisClient {
     if (this.#inFlight >= MAX_IN_FLIGHT) {
       throw new StoreUnavailableError(this.name, `${MAX_IN_FLIGHT} commands are in flight, the most allowed`);
     }
-    return this.#link;
+    return link;
   }
 
   #translate(what: string, cause: unknown): Error {
@@ -182,79 +172,20 @@ class ReconnectingClient implements RedisClient {
     if (cause instanceof NotSentError) {
       return new StoreUnavailableError(this.name, cause.message, cause);
     }
-    return new OutcomeUnknownError(this.name, `lost before it answered ${what}: ${messageOf(cause)}`, cause);
-  }
-
-  async #stayConnected(url: string): Promise<void> {
-    const { signal } = this.#stopping;
-    let attempt = 0;
-    while (!signal.aborted) {
-      const startedAt = monotonicMs();
-      try {
-        const link = await this.#connect(url);
-        this.#arrived(link);
-        this.#left((await link.closed) ?? new Error('the connection was closed'));
-      } catch (error) {
-        this.#left(error);
-      }
-      // A connection that lasted is followed by a quick try; one that did not, by a slower one.
-      attempt = monotonicMs() - startedAt > 500 ? 0 : attempt + 1;
-      await pauseQuietly(delayFor(attempt, RECONNECT), signal);
-    }
-  }
-
-  async #connect(url: string): Promise<RedisLink> {
-    const { subscription, connectTimeoutMs: deadlineMs = 1_000 } = this.#options;
-    const link = await connectRedis(url, {
-      name: this.name,
-      deadlineMs,
-      signal: this.#stopping.signal,
-      ...(subscription && { onMessage: (message: string) => subscription.onMessage(message) }),
-    });
-    const prepare = async (): Promise<void> => {
-      if (subscription) await link.send('SUBSCRIBE', [subscription.channel]);
-      else
-        await Promise.all(
-          Object.values(SCRIPTS).map(async ({ source }) => link.send('SCRIPT', ['LOAD', source])),
-        );
-    };
-    try {
-      await withDeadline(`preparing ${this.name}`, deadlineMs, prepare, this.#stopping.signal);
-    } catch (error) {
-      link.destroy();
-      throw error;
-    }
-    return link;
-  }
-
-  #arrived(link: RedisLink): void {
-    this.#link = link;
-    this.#isKnownAway = false;
-    this.#log.info({ redis: this.name }, 'redis connected');
-    this.#arrival.resolve();
-    this.#options.onConnected?.();
-  }
-
-  #left(cause: unknown): void {
-    const isNews = this.#link !== undefined || !this.#isKnownAway;
-    if (this.#link !== undefined) this.#arrival = Promise.withResolvers();
-    this.#link = undefined;
-    this.#awayBecause = messageOf(cause);
-    if (this.#stopping.signal.aborted) return;
-    // Tried four times a second: only the first failure is worth a line of its own.
-    this.#log[isNews ? 'warn' : 'debug']({ redis: this.name, reason: this.#awayBecause }, 'redis away');
-    this.#isKnownAway = true;
+    return new OutcomeUnknownError(
+      this.name,
+      `the connection was lost before the answer to ${what}: ${messageOf(cause)}`,
+      cause,
+    );
   }
 
   #beat(): void {
-    if (!this.connected) return;
-    this.command('PING', []).catch(() => undefined); // noticed where it happens
+    if (!this.isConnected) return;
+    this.command('PING', []).catch(() => undefined); // #send has noted the failure
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#heartbeat);
-    this.#stopping.abort(new StoreUnavailableError(this.name, 'it is being closed'));
-    this.#link?.destroy();
-    await this.#finished;
+    await this.#link[Symbol.asyncDispose]();
   }
 }

@@ -1,27 +1,34 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-/** A Lua script as Redis knows it. */
+/** A Lua script, and the name under which Redis caches it. */
 export interface Script {
   readonly name: string;
   readonly source: string;
-  /** What EVALSHA takes. */
+  /** For EVALSHA. */
   readonly sha1: string;
 }
 
-/** All scripts, read once at start. Each file's header says what KEYS, ARGV and the reply are. */
+const PUSH_KEYS = readLua('push-keys');
+
+/** All scripts, read once at start. The header of each file describes KEYS, ARGV and the reply. */
 export const SCRIPTS = {
-  deliver: readScript('deliver'),
+  deliver: readScript('deliver', PUSH_KEYS),
   raiseEpoch: readScript('raise-epoch'),
   skipTo: readScript('skip-to'),
   take: readScript('take'),
-  putBack: readScript('put-back'),
+  putBack: readScript('put-back', PUSH_KEYS),
   cacheRead: readScript('cache-read'),
   cacheFill: readScript('cache-fill'),
   cacheForget: readScript('cache-forget'),
 } as const;
 
-function readScript(name: string): Script {
-  const source = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+/** @param functions Lua functions that the script calls; they precede it */
+function readScript(name: string, functions = ''): Script {
+  const source = functions + readLua(name);
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') };
+}
+
+function readLua(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
 }

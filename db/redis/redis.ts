@@ -2,23 +2,29 @@ import { Redis } from 'ioredis';
 import { withDeadline } from '../../runtime/retry.ts';
 
 /**
- * One connection to one Redis server, for as long as it lasts: the only file that imports the driver.
+ * One connection to one Redis server, until it ends. The only file that imports the driver.
  *
- * The driver is not trusted with recovery. Its own reconnect is off, because in ioredis 6.0.0 a command in flight when
- * the connection drops is never settled once it has reconnected with `autoResendUnfulfilledCommands: false`
- * (redis/ioredis#2193), and with `true` a take would be sent twice. Nothing is queued while offline. A connection that
- * ends is over; {@link openRedis} in redis-client.ts makes the next one.
+ * The driver does not reconnect. In ioredis 6.0.0, a command in flight when the connection drops never
+ * resolves or rejects after a reconnect with `autoResendUnfulfilledCommands: false` (redis/ioredis#2193), and
+ * with `true` a take would be sent twice. The driver queues no command while offline. reconnecting-link.ts
+ * makes the next connection.
  */
 export interface RedisLink {
-  /** Sends at once. Rejects with {@link ReplyError}, with {@link NotSentError}, or, when the connection ended first, with the driver's error. */
+  /**
+   * Sends immediately. Rejects with {@link ReplyError}, with {@link NotSentError}, or with the driver's error
+   * when the connection ended first.
+   */
   send(command: string, args: readonly (string | number)[]): Promise<unknown>;
-  /** Resolves, with the reason if there is one, when the connection has ended for whatever reason. */
+  /** Resolves when the connection has ended, with the reason if one is known. */
   readonly closed: Promise<Error | undefined>;
-  /** Ends the connection now, without a farewell. */
+  /** Ends the connection immediately, without waiting for the server. */
   destroy(): void;
 }
 
-/** Redis answered with an error: the command was not executed. `code` is the first word: OOM, READONLY, NOSCRIPT, … */
+/**
+ * Redis answered with an error: the command was not executed. `code` is its first word: OOM, READONLY,
+ * NOSCRIPT, …
+ */
 export class ReplyError extends Error {
   readonly code: string;
 
@@ -29,21 +35,27 @@ export class ReplyError extends Error {
   }
 }
 
-/** The command never left this process. */
+/** The command was never sent. */
 export class NotSentError extends Error {
   override readonly name = 'NotSentError';
 }
 
 export interface ConnectOptions {
   readonly name: string;
-  /** For everything until the server has answered a PING: TCP, authentication, SELECT. A server that accepts and hangs counts as down. */
+  /**
+   * Until the server has answered a PING: TCP, authentication and SELECT together. A server that accepts a
+   * connection and hangs counts as down.
+   */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
-  /** Receives what is published on channels subscribed to through this link. */
+  /** Receives the messages of channels that this link subscribes to. */
   readonly onMessage?: (message: string) => void;
 }
 
-/** Connects, authenticates, selects the database and proves with a PING that the server serves. Rejects with the reason. */
+/**
+ * Connects, authenticates, selects the database and checks with a PING that the server answers. Rejects with
+ * the reason.
+ */
 export async function connectRedis(url: string, options: ConnectOptions): Promise<RedisLink> {
   const client = new Redis(withoutQuery(url), {
     protocol: 2,
@@ -53,12 +65,13 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
-    enableReadyCheck: false, // a PING says the same, and says LOADING
+    enableReadyCheck: false, // a PING checks the same, and reports LOADING
     disableClientInfo: true,
     connectTimeout: options.deadlineMs,
   });
   let reason: Error | undefined;
-  // The last one tells most: with a wrong password first SELECT fails (NOAUTH), and then AUTH says why.
+  // The last error is the most precise: with a wrong password SELECT fails first (NOAUTH), and then AUTH with
+  // the reason.
   client.on('error', (error: Error) => {
     reason = error;
   });
@@ -67,7 +80,7 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
   const closed = new Promise<Error | undefined>((resolve) => client.once('end', () => resolve(reason)));
   const destroy = (): void => {
     client.disconnect();
-    // disconnect() alone says goodbye first and waits 2 s for the other side: too polite for a hung server.
+    // disconnect() alone half-closes the socket and waits 2 s for the server, which may hang.
     (client.stream as typeof client.stream | undefined)?.destroy();
   };
   const link: RedisLink = { send: async (command, args) => send(client, command, args), closed, destroy };
@@ -78,7 +91,7 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
       () => handshake(client, link),
       options.signal,
     );
-    // A refused SELECT is only reported as an event; going on would use database 0.
+    // A refused SELECT is only reported as an event. Without this check we would use database 0.
     if (reason !== undefined) throw reason;
     return link;
   } catch (error) {
@@ -99,7 +112,7 @@ async function send(client: Redis, command: string, args: readonly (string | num
     const request = new Redis.Command(command.toLowerCase(), [...args], { replyEncoding: 'utf8' });
     return await client.sendCommand(request);
   } catch (error) {
-    // A copy: the driver's error holds on to all arguments, for a delivery a whole batch of keys.
+    // A copy, because the driver's error keeps all arguments: for a delivery a whole batch of keys.
     if (error instanceof Error && error.name === 'ReplyError') throw new ReplyError(error.message);
     throw error;
   }

@@ -1,9 +1,10 @@
 import { codeOf } from '../../runtime/errors.ts';
 import { slotOf } from '../keyspace/placement.ts';
-import { openMysql, toSqlText, type Mysql } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
+import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 
-/** How often one link was followed on one day. */
+/** The clicks of one link on one day. */
 export interface ClickRow {
   readonly key: string;
   /** UTC, `YYYY-MM-DD`. */
@@ -11,13 +12,16 @@ export interface ClickRow {
   readonly clicks: number;
 }
 
-/** One numbered addition. Repeated under the same number it must hold the same rows. */
+/** One numbered addition. A repetition under the same number must have the same rows. */
 export interface ClickFlush {
-  /** Names one process from its start to its end: never used again. At most 96 ASCII characters. */
+  /** Names one process from its start to its end. Never reused. At most 96 ASCII characters. */
   readonly source: string;
-  /** Rises with every flush of the source to this database; it goes on only when the one before has been settled. */
+  /**
+   * Rises with every flush of the source to this database. The next flush waits until the outcome of this one
+   * is known.
+   */
   readonly seq: number;
-  /** Each key and day once. */
+  /** Has each pair of key and day once. */
   readonly rows: readonly ClickRow[];
 }
 
@@ -25,43 +29,44 @@ export interface ClickFlush {
 export interface ClicksDb {
   readonly name: string;
   /**
-   * Adds the rows, once however often it is called: the flush before last could arrive late, and is refused like the last.
+   * Adds the rows exactly once, however often it is called. An older flush that arrives late is refused as
+   * well.
    *
-   * @returns whether this call added them, or an earlier one had
-   * @throws OutcomeUnknownError repeat the same flush
-   * @throws StoreUnavailableError nothing was added: repeat the same flush later
+   * @returns whether this call or an earlier one added them
+   * @throws OutcomeUnknownError: repeat the same flush
+   * @throws StoreUnavailableError: nothing was added, repeat the same flush later
    */
   add(flush: ClickFlush): Promise<'added' | 'repeated'>;
-  /** All clicks of a link, and those of each day that had any. @throws StoreUnavailableError */
+  /** All clicks of a link, and the clicks of each day with at least one. @throws StoreUnavailableError */
   of(key: string): Promise<{ total: number; days: ClickRow[] }>;
-  /** Deletes the marks of sources that have not flushed for {@link MARK_DAYS}; a bounded number at a time. */
+  /** Deletes up to {@link PRUNED_AT_ONCE} marks of sources that have not flushed for {@link MARK_DAYS}. */
   prune(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** How long the mark of a source is kept after its last flush: far longer than any flush is repeated. */
+/** Days that the mark of a source is kept after its last flush: much longer than any flush is repeated. */
 const MARK_DAYS = 30;
 const PRUNED_AT_ONCE = 1_000;
 
-/** Connects when first used, with one connection of its own: clicks never stand before a bind or a read. */
+/** Connects when first used, on its own connection, so that no bind or read waits for clicks. */
 export function openClicksDb({ name, url }: { name: string; url: string }): ClicksDb {
-  return new MysqlClicksDb(openMysql(url, { name, connections: 1, severalStatements: true }));
+  return new MysqlClicksDb(openMysql(url, { name, connections: 1, canTransact: true }));
 }
 
 /**
- * NULL where none may stand: the server refuses the statement, and with it the transaction. So a flush is added if and only if it is
- * newer than the last of its source, whether the one before was confirmed, or arrives now.
+ * Adds a flush if and only if it is newer than the last flush of its source. For an older one it sets NULL,
+ * which the column forbids, so that the server refuses the statement and with it the transaction.
  */
 function markOf({ source, seq }: ClickFlush): string {
   return `INSERT INTO click_flushes (source, seq, flushed_at) VALUES (${toSqlText(source)}, ${seq}, UTC_TIMESTAMP(3))
   ON DUPLICATE KEY UPDATE seq = IF(seq < VALUES(seq), VALUES(seq), NULL), flushed_at = VALUES(flushed_at)`;
 }
 
-/** As text: the driver's way through every value would hold redirects up for milliseconds. */
+/** As text, because the driver's formatting of every value would delay redirects by milliseconds. */
 function additionOf({ rows }: ClickFlush): string {
   const values = rows
     .map((row) => ({ slot: slotOf(row.key), ...row }))
-    // In the order of the primary key, in which all mappers lock them.
+    // All mappers lock rows in the order of the primary key.
     .sort((a, b) => a.slot - b.slot || (a.key < b.key ? -1 : 1))
     .map(({ slot, key, day, clicks }) => `(${slot},${toSqlText(key)},${toSqlText(day)},${clicks})`);
   return `INSERT INTO clicks (slot, unique_id, day, clicks) VALUES ${values.join(',')}

@@ -1,11 +1,16 @@
 import type { LinkRow } from './link-row.ts';
-import { toSqlText } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
 
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
-/** Of few links; where no row of an INSERT has them, they are left out, for every value costs the server its parsing. */
+/**
+ * Few links have them. An INSERT without any omits the columns, because the server must parse every value.
+ */
 const RARE_COLUMNS = 'user_id, expires_at, alias';
 
-/** One INSERT of all rows, in the order of the primary key: unsorted, concurrent INSERTs deadlock (126 of 600, measured). */
+/**
+ * One INSERT of all rows, in the order of the primary key. In another order concurrent INSERTs deadlock
+ * (measured: 126 of 600).
+ */
 export function toInsert(rows: readonly LinkRow[]): string {
   const dates = new DateTimes();
   const sorted = rows.toSorted((a, b) => a.slot - b.slot || compareAscii(a.key, b.key));
@@ -29,7 +34,7 @@ function toRareValues({ userId, expiresAt, alias }: LinkRow, dates: DateTimes): 
   return `${userId ?? 'NULL'},${expiresAt === null ? 'NULL' : dates.of(expiresAt)},${alias === true ? 1 : 0}`;
 }
 
-/** Dates as SQL: UTC, to the millisecond. The rows of one INSERT share a few objects. */
+/** Dates as SQL: UTC, to the millisecond. Cached, because the rows of one INSERT share a few Date objects. */
 class DateTimes {
   readonly #texts = new Map<Date, string>();
 
@@ -42,7 +47,7 @@ class DateTimes {
   }
 }
 
-/** As `ascii_bin` orders. */
+/** The order of `ascii_bin`. */
 function compareAscii(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

@@ -1,4 +1,4 @@
-/** A link as it is bound. */
+/** A link to bind. */
 export interface LinkRow {
   readonly key: string;
   /** `slotOf(key)`, computed once, when the key is taken or the alias is given. */
@@ -8,7 +8,10 @@ export interface LinkRow {
   readonly userId: number | null;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
-  /** 16 bytes as 32 hex digits, new for every request: a repeated INSERT tells "mine" from "taken" by it. */
+  /**
+   * 16 bytes as 32 hex digits, new for every request. Shows after a repeated INSERT whether the row is ours
+   * or taken.
+   */
   readonly requestId: string;
   /** The user chose the key. */
   readonly alias?: boolean;

@@ -1,16 +1,18 @@
-import { SLOT_COUNT, slotOf } from '../keyspace/placement.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
+import { slotOf } from '../keyspace/placement.ts';
 import type { UrlsDb } from './links.ts';
 
-/** The urls databases of the map, by the slot of a key. */
+/** The urls databases of the map. */
 export interface Links {
   readonly dbs: readonly UrlsDb[];
   /** One for each slot. */
   readonly bySlot: readonly UrlsDb[];
+  /** The database that owns the slot of `key`. */
   dbFor(key: string): UrlsDb;
 }
 
-/** @throws RangeError when the map leaves a slot out or gives it twice (configuration refuses that before) */
-export function openLinks(dbs: readonly UrlsDb[]): Links {
+/** @throws RangeError when a slot has no database, or two. (The configuration refuses such a map before.) */
+export function createLinks(dbs: readonly UrlsDb[]): Links {
   const bySlot: (UrlsDb | undefined)[] = Array.from({ length: SLOT_COUNT });
   for (const db of dbs) {
     for (const slot of db.slots) {

@@ -1,17 +1,18 @@
-/** What a replica says of the replication that feeds it. */
+/** The state of the replication that a replica reports. */
 export type Replication =
   | { readonly state: 'running'; readonly lagMs: number }
-  /** It cannot reach its primary and goes on trying. */
+  /** It cannot reach its primary and continues to try. */
   | { readonly state: 'cut-off' }
-  /** By an operator or by an error: it does not go on by itself. */
+  /** By an operator or by an error. It does not restart by itself. */
   | { readonly state: 'stopped' };
 
 /** The columns have other names in MariaDB than in MySQL. */
 type Status = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the rows of `SHOW REPLICA STATUS`, one for each source; the worst counts. No row, undefined: it is fed in another way
- * (storage that servers share, a cluster), about which it says nothing.
+ * Reads the rows of `SHOW REPLICA STATUS`, one for each source. The worst state counts. Undefined when there
+ * is no row: the replica gets its data in another way (shared storage, a cluster), and does not report its
+ * state.
  */
 export function toReplication(rows: readonly Status[]): Replication | undefined {
   let worst: Replication | undefined;

@@ -1,5 +1,6 @@
-import { SLOT_COUNT } from '../keyspace/placement.ts';
+import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { hasLinks } from './stored-links.ts';
 import { DuplicateRowError, MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
 interface SlotRow {
@@ -9,13 +10,14 @@ interface SlotRow {
 }
 
 /**
- * Compares the slots this map gives a urls database with those the database itself records.
+ * Compares the slots that the map gives a urls database with those that the database records.
  *
- * Without the record, two mappers with different maps could bind one key on two servers, and neither primary key would object.
- * A database that records nothing takes the map's word once, if it holds no link and `mayRecord` agrees. All 32 rows are
- * written by one INSERT, so that two mappers which start at once cannot both record different maps: the later one reads.
+ * Without the record, two mappers with different maps could bind one key on two servers, and neither primary
+ * key would prevent it. A database without a record records the map's slots once, if it has no link and
+ * `mayRecord` does not throw. One INSERT writes all 32 rows, so that of two mappers that start at the same
+ * time only one can record its map. The other reads that record.
  *
- * @throws MismatchError when the record disagrees with the map, or when there is none where there should be one
+ * @throws MismatchError when record and map differ, or when a database with links has no record
  */
 export async function verifySlots(
   db: Mysql,
@@ -39,9 +41,9 @@ export async function verifySlots(
 }
 
 /**
- * Compares the record that a replica has copied with the slots of the server whose replica it should be. Never writes.
+ * Compares the record in a replica with the slots of the server that it should copy. Never writes.
  *
- * @throws MismatchError when it is another server's copy; StoreUnavailableError when there is no record yet
+ * @throws MismatchError when it copies another server; StoreUnavailableError when it has no record yet
  */
 export async function verifyReplicaSlots(db: Mysql, slots: readonly number[], server: string): Promise<void> {
   const recorded = await readSlots(db);
@@ -63,28 +65,12 @@ function ownedOf(store: string, recorded: readonly SlotRow[]): number[] {
   return recorded.filter((row) => row.owned === 1).map((row) => row.slot);
 }
 
-/** Whether any link is stored there. */
-export async function holdsLinks(db: Mysql): Promise<boolean> {
-  return (await db.query('SELECT 1 AS found FROM urls LIMIT 1')).length > 0;
-}
-
-/** Slots as a person writes them: `0-7+16`. Empty: `none`. */
-export function formatSlots(slots: readonly number[]): string {
-  const ranges: { from: number; to: number }[] = [];
-  for (const slot of slots.toSorted((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.to + 1 === slot) last.to = slot;
-    else ranges.push({ from: slot, to: slot });
-  }
-  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join('+') || 'none';
-}
-
 async function readSlots(db: Mysql): Promise<SlotRow[]> {
   return db.query<SlotRow>('SELECT slot, owned, slot_count FROM slots ORDER BY slot');
 }
 
 async function refuseIfLinked(db: Mysql): Promise<void> {
-  if (!(await holdsLinks(db))) return;
+  if (!(await hasLinks(db))) return;
   throw new MismatchError(
     db.name,
     'it holds links but does not record which slots it owns: restore its table `slots`',
@@ -92,16 +78,11 @@ async function refuseIfLinked(db: Mysql): Promise<void> {
 }
 
 async function recordSlots(db: Mysql, slots: readonly number[]): Promise<void> {
-  const rows = Array.from({ length: SLOT_COUNT }, (_, slot) => [
-    slot,
-    slots.includes(slot) ? 1 : 0,
-    SLOT_COUNT,
-    1,
-  ]);
+  const rows = ALL_SLOTS.map((slot) => [slot, slots.includes(slot) ? 1 : 0, SLOT_COUNT, 1]);
   try {
     await db.execute('INSERT INTO slots (slot, owned, slot_count, version) VALUES ?', [rows]);
   } catch (error) {
-    // Somebody recorded at the same time; the record decides.
+    // Another mapper recorded at the same time. The caller reads its record.
     if (!(error instanceof DuplicateRowError)) throw error;
   }
 }

@@ -6,22 +6,23 @@ import { verifyReplicaSlots } from './slots.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
 
 /**
- * A copy of a urls database that MySQL's replication keeps up to date, more or less. Nothing is ever written there, and that a link is
- * absent there says nothing.
+ * A copy of a urls database, which MySQL's replication keeps up to date with some delay. It is never written.
+ * A link that it lacks may exist on the server.
  *
- * Reads throw StoreUnavailableError; they may be repeated.
+ * Reads throw StoreUnavailableError and may be repeated.
  */
 export interface UrlsReplica {
   readonly name: string;
   /**
-   * Compares the slots that it has copied with those of its server. To be called before it is used.
-   * @throws MismatchError when it is a copy of another server; StoreUnavailableError while its tables are not there, or not this program's
+   * Compares the slots in the replica with those of its server. Call it before any other method.
+   * @throws MismatchError when it copies another server; StoreUnavailableError while its tables are missing,
+   * or are not this program's
    */
   verify(): Promise<void>;
-  /** How it is fed; undefined: it does not say, or not to us. */
+  /** The state of its replication. Undefined when it does not report one, or does not grant us to read it. */
   replication(): Promise<Replication | undefined>;
-  /** It holds a connection of its own. */
-  openTargetReader(): TargetReader;
+  /** On a connection of its own. */
+  createTargetReader(): TargetReader;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -30,11 +31,11 @@ export interface UrlsReplica {
 export interface UrlsReplicaOptions {
   readonly name: string;
   readonly url: string;
-  /** Whose copy it is, and the slots of that one. */
+  /** The server that it copies. */
   readonly server: { readonly name: string; readonly slots: readonly number[] };
 }
 
-/** Two lanes of reads and the poll, and one that is just being replaced. */
+/** Two target readers, the poll, and one connection that is being replaced. */
 const CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 750;
 const STATUS_TIMEOUT_MS = 750;
@@ -59,7 +60,7 @@ class MysqlUrlsReplica implements UrlsReplica {
     try {
       await checkSchema(this.#db, 'urls');
     } catch (error) {
-      // A replica that is being made, or that has not heard of a migration yet: no contradiction, it will come.
+      // The replica is being made, or has not received a migration yet. This resolves itself.
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);
       throw error;
     }
@@ -75,7 +76,7 @@ class MysqlUrlsReplica implements UrlsReplica {
     }
   }
 
-  openTargetReader(): TargetReader {
+  createTargetReader(): TargetReader {
     return new TargetReader(this.#db);
   }
 

@@ -1,4 +1,4 @@
-import { parseSlots } from '../../runtime/config/stores.ts';
+import { parseSlots } from '../../runtime/config/slots.ts';
 import type { Drill } from '../run/drill.ts';
 import { killFor } from '../run/outage.ts';
 

@@ -1,6 +1,4 @@
-import { SLOT_COUNT } from '../../db/keyspace/placement.ts';
-import { formatSlots } from '../../db/urls/slots.ts';
-import { parseSlots } from '../../runtime/config/stores.ts';
+import { formatSlots, parseSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { waitUntilGone } from '../../scripts/servers/identity.ts';
 import type { Drill } from '../run/drill.ts';

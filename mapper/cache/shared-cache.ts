@@ -49,7 +49,9 @@ export class SharedCache {
       store: (fresh) => {
         const value = JSON.stringify([fresh.originalUrl ?? null, fresh.expiresAtMs ?? null]);
         if (answer.version !== '')
-          void ask(shard, async () => shard.db.fill(key, answer.version, value, this.#ttlMs));
+          void ask(shard, async () =>
+            shard.db.fill(key, { version: answer.version, value, ttlMs: this.#ttlMs }),
+          );
       },
     };
   }

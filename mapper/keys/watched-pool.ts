@@ -33,7 +33,7 @@ export class WatchedPool {
   }
 
   get isHealthy(): boolean {
-    return this.#breaker.isClosed && this.pool.connected;
+    return this.#breaker.isClosed && this.pool.isConnected;
   }
 
   /**

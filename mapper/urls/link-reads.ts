@@ -4,7 +4,7 @@ import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 
 export interface LinkReadsOptions {
-  readonly db: { readonly name: string; openTargetReader(): TargetReader };
+  readonly db: { readonly name: string; createTargetReader(): TargetReader };
   readonly breaker: Breaker;
   /** From the request for a read to its answer, time in the queue included. */
   readonly timeoutMs: number;
@@ -46,7 +46,7 @@ export class LinkReads {
 
   constructor(options: LinkReadsOptions) {
     this.#options = options;
-    this.#readers = Array.from({ length: SELECTS_IN_FLIGHT }, () => options.db.openTargetReader());
+    this.#readers = Array.from({ length: SELECTS_IN_FLIGHT }, () => options.db.createTargetReader());
     this.#batcher = new Batcher({
       maxBatch: MAX_BATCH_KEYS,
       maxInFlight: SELECTS_IN_FLIGHT,

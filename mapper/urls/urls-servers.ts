@@ -1,5 +1,5 @@
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks } from '../../db/urls/links-by-slot.ts';
+import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
 import type { UrlsServer } from './urls-server.ts';
@@ -13,7 +13,7 @@ export class UrlsServers {
   constructor(dbs: readonly UrlsDb[], servers: readonly UrlsServer[]) {
     const serverOf = new Map(dbs.map((db, index) => [db, servers[index] as UrlsServer]));
     this.all = servers;
-    this.#bySlot = openLinks(dbs).bySlot.map((db) => serverOf.get(db) as UrlsServer);
+    this.#bySlot = createLinks(dbs).bySlot.map((db) => serverOf.get(db) as UrlsServer);
   }
 
   get replicas(): readonly Replica[] {

@@ -1,7 +1,5 @@
 import type { Env } from './env.ts';
-
-/** The number of logical urls shards. Part of the data's layout: it never changes. */
-export const SLOT_COUNT = 32;
+import { ALL_SLOTS, formatSlots, parseSlots, SLOT_COUNT } from './slots.ts';
 
 export interface RedisShardConfig {
   readonly name: string;
@@ -164,36 +162,12 @@ function addressOf(url: string): string {
     : `${parsed.hostname.toLowerCase()}:${parsed.port || MYSQL_PORT}${parsed.pathname}`;
 }
 
-/** `"0-7+16-23"` → the slots it names; undefined when it is not of that form. */
-export function parseSlots(ranges: string): number[] | undefined {
-  const slots: number[] = [];
-  for (const range of ranges.split('+')) {
-    const match = /^(\d{1,2})(?:-(\d{1,2}))?$/.exec(range);
-    const first = Number(match?.[1] ?? Number.NaN);
-    const last = Number(match?.[2] ?? first);
-    if (!(first <= last && last < SLOT_COUNT)) return undefined;
-    for (let slot = first; slot <= last; slot++) slots.push(slot);
-  }
-  return slots;
-}
-
-/** The shortest form that {@link parseSlots} reads back. */
-export function formatSlots(slots: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const slot of slots.toSorted((a, b) => a - b)) {
-    const open = ranges.at(-1);
-    if (open && open[1] === slot - 1) open[1] = slot;
-    else ranges.push([slot, slot]);
-  }
-  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join('+');
-}
-
 function requireEverySlotOnce(env: Env, servers: readonly UrlsDbConfig[]): void {
   const owners = new Map<number, string[]>();
   for (const { name, slots } of servers) {
     for (const slot of slots) owners.set(slot, [...(owners.get(slot) ?? []), name]);
   }
-  const holes = Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter((slot) => !owners.has(slot));
+  const holes = ALL_SLOTS.filter((slot) => !owners.has(slot));
   const overlaps = [...owners].filter(([, names]) => names.length > 1);
   if (holes.length > 0) env.fault('URLS_DBS', `a server for every slot; none has ${formatSlots(holes)}`);
   for (const [slot, names] of overlaps)

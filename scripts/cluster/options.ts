@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { SLOT_COUNT } from '../../runtime/config/stores.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { WantedShape } from './shape.ts';
 
 export interface UpOptions extends WantedShape {

@@ -1,4 +1,4 @@
-import { formatSlots, SLOT_COUNT } from '../../runtime/config/stores.ts';
+import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 
 /** How many of what keeps data. The data depends on it, so it stays as the first run made it. */
@@ -25,7 +25,7 @@ export interface MysqlServer {
  * Pure, and the same for the same count: the map of slots to servers never changes under data.
  */
 export function mysqlServersOf(count: number): MysqlServer[] {
-  const all = formatSlots(Array.from({ length: SLOT_COUNT }, (_, slot) => slot));
+  const all = formatSlots(ALL_SLOTS);
   if (count === 1) return [{ name: 'mysql-1', slots: all, isKeysServer: true }];
   const urlsServers = count - 1;
   return [
@@ -33,8 +33,8 @@ export function mysqlServersOf(count: number): MysqlServer[] {
     ...Array.from({ length: urlsServers }, (_, index) => {
       const first = Math.floor((index * SLOT_COUNT) / urlsServers);
       const end = Math.floor(((index + 1) * SLOT_COUNT) / urlsServers);
-      const slots = Array.from({ length: end - first }, (_, offset) => first + offset);
-      return { name: `urls-${index + 1}`, slots: formatSlots(slots), isKeysServer: false };
+      const slots = formatSlots(ALL_SLOTS.slice(first, end));
+      return { name: `urls-${index + 1}`, slots, isKeysServer: false };
     }),
   ];
 }

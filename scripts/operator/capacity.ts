@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
 import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
 import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatFigure } from '../../runtime/terminal/units.ts';
@@ -33,7 +34,7 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
     .option('--peak-factor <n>', 'the busiest moment ÷ the average', atLeastOne, 3)
     .option('--row-bytes <n>', 'of a stored link (default: measured)', positive)
     .option('--cache-share <share>', 'of all stored links, so many in memory: 0 to 1', share, 0.2)
-    .option('--shards <n>', 'machines that the slots are spread over', atLeastOne, 32)
+    .option('--shards <n>', 'machines that the slots are spread over', atLeastOne, SLOT_COUNT)
     .option('--shard-tb <n>', 'what each of them may hold, in TB (10^12 bytes)', positive, 2)
     .option('--redis-shards <n>', 'key pools', atLeastOne, 4)
     .option('--keys-dbs <n>', 'keys-db shards', atLeastOne, 4)

@@ -52,7 +52,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
 const DRIVERS: Readonly<Record<string, readonly string[]>> = {
   'node-zookeeper-client': ['coordinator/transport.ts'],
   ioredis: ['db/redis/redis.ts'],
-  mysql2: ['db/mysql/mysql.ts', 'bench/load/raw-mysql-main.ts'],
+  mysql2: ['db/mysql/driver.ts', 'bench/load/raw-mysql-main.ts'],
   knex: ['db/mysql/migrate.ts'],
 };
 

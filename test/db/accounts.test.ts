@@ -9,7 +9,7 @@ import { testDatabase } from '../servers.ts';
 const log = createLog('test', 'accounts', 'silent');
 
 describe('the users database', () => {
-  it('is accepted once migrated, and refused before', async () => {
+  it('is accepted after the migration, and refused before it', async () => {
     const url = await testDatabase('users');
     const users = openUsersDb({ url });
     try {
@@ -21,7 +21,7 @@ describe('the users database', () => {
     }
   });
 
-  it('has the columns outsiders rely on', async () => {
+  it('has the columns that outsiders rely on', async () => {
     const url = await testDatabase('users');
     await migrate(url, 'users', log);
     const sql = openMysql(url, { name: 'test' });

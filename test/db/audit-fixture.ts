@@ -9,18 +9,21 @@ import { testDatabase, testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { keyspace, log, reigning, type TestKeysDb } from './keys-db-fixture.ts';
 
-/** A whole small system without processes: two keys-dbs, two pools, two urls databases, and mappers that only hold keys. */
+/**
+ * A small system without processes: two keys-dbs, two pools, two urls databases, and mappers that only hold
+ * keys.
+ */
 export interface TestSystem extends AsyncDisposable {
   readonly sources: AuditSources;
   readonly shards: readonly TestKeysDb[];
   readonly pools: readonly Pool[];
   readonly urlsDbs: readonly UrlsDb[];
   readonly urlsDbUrls: readonly string[];
-  /** What the mappers hold; undefined: the mapper does not answer. */
+  /** The keys that the mappers hold. Undefined: the mapper does not answer. */
   readonly reserves: Map<string, string[] | undefined>;
   /** Claims `count` ids of a shard and delivers their keys to the pools. */
   issue(shard: number, count: number): Promise<string[]>;
-  /** Binds keys as a mapper does. */
+  /** Binds keys like a mapper. */
   bind(keys: readonly string[], options?: { alias?: boolean }): Promise<void>;
 }
 
@@ -29,7 +32,7 @@ const HALVES = [Array.from({ length: 16 }, (_, i) => i), Array.from({ length: 16
 export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSystem> {
   const shards = await Promise.all([0, 1].map(async (region) => reigning(keysPerShard, { region })));
   const pools = (await testRedis(2)).map(({ name, url }) => openPool({ name, url, log }));
-  await Promise.all(pools.map(async (pool) => until('redis', () => pool.connected)));
+  await Promise.all(pools.map(async (pool) => until('redis', () => pool.isConnected)));
   const urlsDbUrls = await Promise.all(['urls-1', 'urls-2'].map(testDatabase));
   await Promise.all(urlsDbUrls.map(async (url) => migrate(url, 'urls', log)));
   const urlsDbs = urlsDbUrls.map((url, i) =>

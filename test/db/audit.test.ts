@@ -10,14 +10,14 @@ import { rejection } from './rejection.ts';
 
 const CLEAN = { leaked: 0, unknown: 0, duplicates: 0, repeated: 0, aliases: 0, recycled: 0, balanced: true };
 
-/** Takes everything out of both pools. */
+/** Takes all keys out of both pools. */
 async function takeAll(system: TestSystem): Promise<string[]> {
   const taken = await Promise.all(system.pools.map(async (pool) => (await pool.take(100_000)).keys));
   return taken.flat();
 }
 
 describe('audit', () => {
-  it('of a new system finds nothing issued, and is balanced', async () => {
+  it('finds no issued keys in a new system, and is balanced', async () => {
     await using system = await testSystem();
     const report = await audit(system.sources);
     expect(report).to.deep.include({
@@ -30,7 +30,7 @@ describe('audit', () => {
     });
   });
 
-  it('counts every issued key in the place it has come to', async () => {
+  it('counts every issued key in the place that it has reached', async () => {
     await using system = await testSystem();
     await system.issue(0, 1_000);
     await system.issue(1, 500);
@@ -62,7 +62,7 @@ describe('audit', () => {
     expect(await audit(system.sources)).to.include({ leaked: 30, bound: 7, balanced: true });
   });
 
-  it('counts the keys of undelivered parts as pending, those of delivered ones not', async () => {
+  it('counts the keys of undelivered parts as pending, but not those of delivered parts', async () => {
     await using system = await testSystem();
     const { db } = system.shards[0] ?? expect.fail();
     const batch = await db.claim({ epoch: 1, count: 400, parts: partsFor(1) });
@@ -72,7 +72,7 @@ describe('audit', () => {
     expect(report.pending + report.leaked).to.equal(report.issued);
   });
 
-  it('calls what is missing unknown while a mapper does not answer', async () => {
+  it('calls missing keys unknown while a mapper does not answer', async () => {
     await using system = await testSystem();
     await system.issue(0, 100);
     await takeAll(system);
@@ -82,7 +82,7 @@ describe('audit', () => {
     expect(report.unreachable).to.deep.equal(['mapper-1']);
   });
 
-  it('calls what is missing unknown while a pool does not answer, and still finds the rest', async () => {
+  it('calls missing keys unknown while a pool does not answer, and still finds the rest', async () => {
     await using system = await testSystem();
     const issued = await system.issue(0, 400);
     const [first = expect.fail()] = system.pools;
@@ -98,7 +98,7 @@ describe('audit', () => {
     expect(report.unknown).to.equal(issued.length - report.pooled);
   });
 
-  it('calls what is missing unknown while a urls server does not answer', async () => {
+  it('calls missing keys unknown while a urls server does not answer', async () => {
     await using system = await testSystem();
     await system.issue(0, 400);
     const keys = await takeAll(system);
@@ -113,7 +113,7 @@ describe('audit', () => {
     expect(report).to.include({ bound: onFirst, unknown: keys.length - onFirst, leaked: 0 });
   });
 
-  it('has nothing to say while a keys-db does not answer', async () => {
+  it('fails while a keys-db does not answer', async () => {
     await using system = await testSystem();
     await system.shards[1]?.db.close();
     expect(await rejection(audit(system.sources))).to.have.property('code', 'STORE_UNAVAILABLE');
@@ -152,7 +152,7 @@ describe('audit', () => {
     });
   });
 
-  it('is not balanced when a pool key is bound that was never issued; an alias may spell one', async () => {
+  it('is not balanced when a pool key is bound that was never issued. An alias may spell such a key', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     const future = keyspace.keysOf(0, 1_500, 2);
@@ -169,12 +169,12 @@ describe('audit', () => {
     expect(await audit(system.sources)).to.include({ balanced: false });
   });
 
-  it('counts a key once that was seen in two places, in the furthest', async () => {
+  it('counts a key that was seen in two places once, in the furthest', async () => {
     await using system = await testSystem();
     const issued = await system.issue(0, 300);
     const keys = await takeAll(system);
     await system.bind(keys.slice(0, 20));
-    // As after a Redis restored from an old snapshot: bound keys, and ones in a reserve, are in the pool again.
+    // As after a restore of Redis from an old snapshot: bound keys and reserved keys are in the pool again.
     await system.pools[0]?.putBack(keys);
     system.reserves.set('mapper-1', keys.slice(15, 40));
     const report = await audit(system.sources);
@@ -187,7 +187,7 @@ describe('audit', () => {
     });
   });
 
-  it('looks twice before it calls a key leaked: a mapper that stops puts its keys back against the stream', async () => {
+  it('looks twice before it calls a key leaked: a mapper that stops puts its keys back against the flow', async () => {
     await using system = await testSystem();
     const issued = await system.issue(0, 300);
     const [pool = expect.fail()] = system.pools;
@@ -224,7 +224,7 @@ describe('audit', () => {
     for (let round = 0; round < 4; round += 1) {
       const report = await audit(system.sources);
       expect(report).to.include({ unknown: 0, duplicates: 0, balanced: true });
-      // Between LPOP and the reserve there is one hop in this test; the second look bounds what can be there.
+      // In this test a key can be in flight between LPOP and the reserve. The second look limits how many.
       expect(report.leaked).to.be.at.most(2 * 64);
     }
     over.abort();

@@ -42,7 +42,7 @@ describe('clicks in a urls database', () => {
     return [{ key, day: DAY, clicks }];
   }
 
-  it('add up over flushes, sources and days, and tell keys apart by case', async () => {
+  it('add up over flushes, sources and days, and distinguish keys by case', async () => {
     const key = `aB${randomKey()}`;
     const [one, other] = [newSource(), newSource()];
     expect(await db.add({ source: one, seq: 1, rows: rowsOf(key, 3) })).to.equal('added');
@@ -69,7 +69,7 @@ describe('clicks in a urls database', () => {
     expect((await db.of(key)).total).to.equal(2);
   });
 
-  it('go on after the server was put back to an earlier state', async () => {
+  it('continue after the server was restored to an earlier state', async () => {
     const key = randomKey();
     const source = newSource();
     await db.add({ source, seq: 1, rows: rowsOf(key) });
@@ -77,7 +77,7 @@ describe('clicks in a urls database', () => {
     expect((await db.of(key)).total).to.equal(2);
   });
 
-  it('are added once when the answer is lost, or the request, or nobody listens', async () => {
+  it('are added once when the answer is lost, or the request, or when nothing listens', async () => {
     await using wire = await startWire(url);
     const remote = open(through(wire, url));
     const key = randomKey();
@@ -86,7 +86,7 @@ describe('clicks in a urls database', () => {
     const first = { source, seq: 1, rows: rowsOf(key) };
     loseNextAnswer(wire);
     expect(await errorOf(remote.add(first))).to.be.instanceOf(OutcomeUnknownError);
-    // The server may not have come to it yet: the repetition waits for it, or comes before.
+    // The server may not have executed it yet: the repetition waits for it, or is executed first.
     expect(await remote.add(first)).to.be.oneOf(['repeated', 'added']);
     expect((await db.of(key)).total).to.equal(1);
     await remote.of('warm-up');
@@ -101,7 +101,7 @@ describe('clicks in a urls database', () => {
     expect(await errorOf(open(gone.href).add({ ...second, seq: 3 }))).to.be.instanceOf(StoreUnavailableError);
   });
 
-  it('are added once each, whatever is cut, by several who repeat until they know', async () => {
+  it('are added once each by several clients that repeat until the outcome is known, whatever is cut', async () => {
     await using wire = await startWire(url);
     const cuts = {
       now: () => wire.cut(),
@@ -130,14 +130,14 @@ describe('clicks in a urls database', () => {
     await fc.assert(everyClickOnce, { numRuns: 1, endOnFailure: true });
   }).timeout(60_000);
 
-  it('wait for nobody who is binding links, and nobody for them', async () => {
+  it('and binds of links do not wait for each other', async () => {
     const dbs = new OpenUrlsDbs();
     const urlsDb = dbs.open(url);
     await urlsDb.verifySlots();
     const key = randomKey();
     await urlsDb.insert([linkRow(key)]);
     await withSql(url, async (sql) => {
-      // A bind of the same key that has not come to its end.
+      // A bind of the same key that is not committed yet.
       const held = sql.query(
         `SELECT SLEEP(1) FROM urls WHERE slot = ${slotOf(key)} AND unique_id = ? FOR UPDATE`,
         [key],
@@ -152,7 +152,7 @@ describe('clicks in a urls database', () => {
     await dbs.closeAll();
   });
 
-  it('leave marks that are pruned long after their source has ended', async () => {
+  it('leave marks, which are pruned long after their source has ended', async () => {
     const [old, recent] = [newSource(), newSource()];
     for (const source of [old, recent]) await db.add({ source, seq: 1, rows: rowsOf(randomKey()) });
     await withSql(url, async (sql) => {

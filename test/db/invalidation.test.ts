@@ -66,7 +66,7 @@ describe('invalidation', () => {
     await until('the announcement', () => listener.heard.includes(key));
   });
 
-  it('says so when a subscription begins again after a cut', async () => {
+  it('reports that a subscription begins again after a cut', async () => {
     await using listener = listen();
     await until('both subscriptions', () => listener.subscribed.length === 2);
     wires[0]?.cut();
@@ -74,7 +74,7 @@ describe('invalidation', () => {
     expect(listener.subscribed[2]).to.equal('redis-1');
   });
 
-  it('notices a subscription that has gone silent, and begins another', async () => {
+  it('detects a silent subscription, and begins another', async () => {
     await using listener = listen();
     await until('both subscriptions', () => listener.subscribed.length === 2);
     const acceptedBefore = wires[0]?.accepted ?? 0;
@@ -84,7 +84,7 @@ describe('invalidation', () => {
     await until('the new subscription', () => listener.subscribed.length > 2);
   });
 
-  it('tells that nobody was told when no shard can be reached', async () => {
+  it('reports 0 when no shard can be reached', async () => {
     await using away = openPool({ name: 'redis-9', url: 'redis://127.0.0.1:1', log });
     expect(await publishInvalidation([away], randomKey())).to.equal(0);
   });

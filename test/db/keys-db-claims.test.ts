@@ -14,7 +14,10 @@ async function connect(test: TestKeysDb): Promise<Connection> {
   return createConnection(test.url);
 }
 
-/** Waits until a claim waits for a row lock; the server renews what it shows only when nobody asked for 0.1 s. */
+/**
+ * Waits until a claim waits for a row lock. The server renews this table only after 0.1 s without a query of
+ * it.
+ */
 async function claimToWait(test: TestKeysDb): Promise<unknown> {
   const sql = `SELECT 1 FROM information_schema.innodb_trx
                 WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'INSERT INTO batches%'`;
@@ -22,7 +25,7 @@ async function claimToWait(test: TestKeysDb): Promise<unknown> {
 }
 
 describe('keys-db: claims', () => {
-  it('cover the generated ids in order, without overlap, and no further', async () => {
+  it('cover exactly the generated ids, in order, without overlap', async () => {
     await using test = await reigning(1_000);
     const { generatedTo } = await test.db.ownership();
     const ranges: [number, number][] = [];
@@ -40,7 +43,7 @@ describe('keys-db: claims', () => {
     expect(await sql.query('SELECT claimed_to FROM ownership')).to.deep.equal([{ claimed_to: generatedTo }]);
   });
 
-  it('fix pools and sequence numbers, which are remembered for pools that later batches leave out', async () => {
+  it('fix pools and sequence numbers, also for pools that later batches leave out', async () => {
     await using test = await reigning(100);
     await test.db.claim({
       epoch: 1,
@@ -51,7 +54,7 @@ describe('keys-db: claims', () => {
       ],
     });
     const batch = await test.db.claim({ epoch: 1, count: 10, parts: [{ pool: 'redis-1', seq: 8 }] });
-    expect(batch?.parts).to.deep.equal([{ pool: 'redis-1', seq: 8, delivered: false }]);
+    expect(batch?.parts).to.deep.equal([{ pool: 'redis-1', seq: 8, isDelivered: false }]);
     expect([...(await test.db.logEnd()).lastSeqs]).to.have.deep.members([
       ['redis-1', 8],
       ['redis-2', 3],
@@ -59,7 +62,7 @@ describe('keys-db: claims', () => {
     expect(await test.db.pendingBatches()).to.have.length(2);
   });
 
-  it('are refused when the log has gone on, or back, since the claimant knew it', async () => {
+  it('are refused when the log is ahead of the claimant, or behind', async () => {
     await using test = await reigning(100);
     const claim = async (after: number, seq: number) =>
       rejection(test.db.claim({ epoch: 1, after, count: 10, parts: partsFor(seq) }));
@@ -82,7 +85,7 @@ describe('keys-db: claims', () => {
     expect(await test.db.pendingBatches()).to.have.length(1);
   });
 
-  it('under an old epoch are refused', async () => {
+  it('are refused under an old epoch', async () => {
     await using test = await reigning(100);
     await test.db.raiseEpoch({ czxid: 20n, ensemble: 'ensemble-a', owner: 'producer-2' });
     expect(await rejection(test.db.claim({ epoch: 1, count: 10, parts: partsFor(1) }))).to.have.property(
@@ -96,7 +99,7 @@ describe('keys-db: claims', () => {
   });
 
   for (const isolation of ['READ COMMITTED', 'REPEATABLE READ'] as const) {
-    it(`racing a raise never commit after it (${isolation})`, async () => {
+    it(`that race a raise never commit after it (${isolation})`, async () => {
       await using test = await reigning(100);
       await using mine = openMysql(test.url, { name: 'keys-db-1', isolation });
       const successor = await connect(test);
@@ -164,7 +167,7 @@ describe('keys-db: claims', () => {
     expect(await test.db.pendingBatches()).to.have.deep.members(claimed);
   });
 
-  it('whose answer is lost are found again, once', async () => {
+  it('are made once when the answer is lost', async () => {
     await using test = await reigning(100);
     await using wire = await startWire(test.url);
     await using db = openKeysDb({
@@ -181,7 +184,7 @@ describe('keys-db: claims', () => {
     expect(await test.db.pendingBatches()).to.deep.equal([batch]);
   });
 
-  it('whose connection breaks while they run are made once, however late the first one commits', async () => {
+  it('are made once when the connection breaks while they run, however late the first one commits', async () => {
     await using test = await reigning(100);
     await using wire = await startWire(test.url);
     await using db = openKeysDb({
@@ -207,7 +210,7 @@ describe('keys-db: claims', () => {
     }
   });
 
-  it('fail as unavailable while another session holds the row, and write nothing', async () => {
+  it('fail as unavailable while another session locks the row, and write nothing', async () => {
     await using test = await reigning(100);
     const blocker = await connect(test);
     try {

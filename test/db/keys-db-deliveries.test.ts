@@ -17,7 +17,7 @@ async function usedIds(test: TestKeysDb): Promise<number[]> {
 }
 
 describe('keys-db: deliveries', () => {
-  it('give the rows of a batch, gaps left out, in order', async () => {
+  it('read the keys of a batch in order, without gaps', async () => {
     await using test = await reigning(1_000);
     await test.sql.execute('DELETE FROM `keys` WHERE id IN (3, 10)');
     const batch = await claim(test, 10, 1);
@@ -26,11 +26,11 @@ describe('keys-db: deliveries', () => {
     expect(keys.every(({ key }) => key.length === 8)).to.equal(true);
   });
 
-  it('complete a batch with the last part: its keys are used, and it is pending no more', async () => {
+  it('complete a batch with the last part: its keys are used, and it is no longer pending', async () => {
     await using test = await reigning(1_000);
     const [first, second] = [await claim(test, 10, 1), await claim(test, 10, 2)];
     await test.db.markDelivered(first, [1]);
-    expect(first.parts.map(({ delivered }) => delivered)).to.deep.equal([false, true]);
+    expect(first.parts.map(({ isDelivered }) => isDelivered)).to.deep.equal([false, true]);
     expect(await usedIds(test)).to.deep.equal([]);
     expect(await test.db.pendingBatches()).to.deep.equal([first, second]);
     await test.db.markDelivered(first, [0]);
@@ -48,18 +48,18 @@ describe('keys-db: deliveries', () => {
     expect(await usedIds(test)).to.have.length(10);
   });
 
-  it('are completed by the successor when all parts were delivered and the mark was not', async () => {
+  it('are completed by the successor when all parts were delivered but not marked', async () => {
     await using test = await reigning(100);
     const batch = await claim(test, 10, 1);
     await test.sql.execute('UPDATE batches SET delivered = 3');
     const [found] = await test.db.pendingBatches();
-    expect(found?.parts.every(({ delivered }) => delivered)).to.equal(true);
+    expect(found?.parts.every(({ isDelivered }) => isDelivered)).to.equal(true);
     await test.db.markDelivered(found ?? batch, []);
     expect(await test.db.pendingBatches()).to.deep.equal([]);
     expect(await usedIds(test)).to.have.length(10);
   });
 
-  it('recycle keys as a list, which keep their ids and are suspects no more once delivered', async () => {
+  it('recycle a list of keys, which keep their ids and are no longer suspects when delivered', async () => {
     await using test = await reigning(1_000);
     await claim(test, 100, 1);
     await test.db.recordSuspects([5, 50, 70]);
@@ -73,7 +73,7 @@ describe('keys-db: deliveries', () => {
     expect(next, 'the claim mark has not moved').to.include({ firstId: 101 });
   });
 
-  it('refuse to recycle what was never claimed', async () => {
+  it('refuse to recycle a key that was never claimed', async () => {
     await using test = await reigning(1_000);
     await claim(test, 100, 1);
     expect(
@@ -81,7 +81,7 @@ describe('keys-db: deliveries', () => {
     ).to.have.property('code', 'STORE_REFUSED');
   });
 
-  it('record a loss once, and only for the reign that is', async () => {
+  it('record a loss once, and only for the newest reign', async () => {
     await using test = await reigning(0);
     const loss = { pool: 'redis-1', fromSeq: 4, toSeq: 9, incarnation: 'i-1' };
     await test.db.recordLoss({ epoch: 1, ...loss });
@@ -94,7 +94,7 @@ describe('keys-db: deliveries', () => {
     );
   });
 
-  it('remember when a suspect was first seen, by the clock of the database', async () => {
+  it('record when a suspect was first seen, by the clock of the database', async () => {
     await using test = await reigning(0);
     await test.db.recordSuspects([1, 2, 3]);
     expect(await test.db.dueSuspects(60_000)).to.deep.equal([]);

@@ -14,7 +14,7 @@ async function stored(test: TestKeysDb): Promise<[number, string][]> {
 }
 
 describe('keys-db: generation', () => {
-  it('adds exactly the keys asked for, of the right region, and leaves out what may not be issued', async () => {
+  it('adds exactly the requested keys, of the right region, and skips keys that must not be issued', async () => {
     await using test = await reigning(0, { region: 3 });
     const seen: number[] = [];
     const generatedTo = await test.db.generate({
@@ -36,10 +36,10 @@ describe('keys-db: generation', () => {
     expect(seen.length).to.be.above(1);
   });
 
-  it('goes on over the leftovers of a generator that died', async () => {
+  it('continues over the rows left by a generator that died', async () => {
     await using test = await reigning(1_000);
     const { generatedTo } = await test.db.ownership();
-    // It had inserted a later stretch and part of the next, and published neither.
+    // It had inserted a range and part of the next, and published neither.
     const leftovers = keyspace
       .keysOf(0, generatedTo + 1, 5_000)
       .flatMap((key, i) =>
@@ -51,7 +51,7 @@ describe('keys-db: generation', () => {
     expect(await test.db.counts()).to.deep.equal({ unused: 21_000, used: 0 });
   });
 
-  it('comes to its end beside one that publishes little and often, as a holder does', async () => {
+  it('completes beside a generator that publishes little and often, like a holder', async () => {
     await using test = await reigning(0);
     await using holder = openKeysDb({ name: 'keys-db-1', url: test.url, region: 0, keyspace, log });
     const done = new AbortController();
@@ -69,7 +69,7 @@ describe('keys-db: generation', () => {
     expect(trickled).to.be.above(2_000);
   }).timeout(30_000);
 
-  it('by two at the same time gives each its share, with no key twice', async () => {
+  it('by two at the same time gives each its keys, and no key twice', async () => {
     await using test = await reigning(0);
     await Promise.all([
       test.db.generate({ count: 30_000, epoch: 1 }),
@@ -90,7 +90,7 @@ describe('keys-db: generation', () => {
     ['the publication', 'SET generated_to'],
     ['the record of gaps', 'INSERT INTO gaps'],
   ] as const) {
-    it(`adds exactly the keys asked for also when the answer to ${what} is cut off`, async () => {
+    it(`adds exactly the requested keys when the answer to ${what} is cut off`, async () => {
       await using test = await reigning(0);
       await using wire = await startWire(test.url);
       const url = through(wire, test.url);
@@ -112,7 +112,7 @@ describe('keys-db: generation', () => {
     expect((await test.db.ownership()).generatedTo).to.equal(0);
   });
 
-  it('under an old epoch is refused; without one it serves whatever reign there is', async () => {
+  it('is refused under an old epoch, and works in any reign without one', async () => {
     await using test = await reigning(0);
     await test.db.raiseEpoch({ czxid: 20n, ensemble: 'ensemble-a', owner: 'producer-2' });
     expect(await rejection(test.db.generate({ count: 10, epoch: 1 }))).to.have.property('code', 'FENCED');
@@ -120,7 +120,7 @@ describe('keys-db: generation', () => {
     expect(await test.db.counts()).to.deep.equal({ unused: 10, used: 0 });
   });
 
-  it('that is overtaken by another reign publishes nothing more', async () => {
+  it('publishes nothing more after another reign has begun', async () => {
     await using test = await reigning(0);
     const generating = test.db.generate({
       count: 1_000_000,
@@ -137,7 +137,7 @@ describe('keys-db: generation', () => {
     expect(await stored(test)).to.have.length((await test.db.counts()).unused);
   });
 
-  it('stops when told to, and keeps what it has published', async () => {
+  it('stops on its signal, and keeps the published keys', async () => {
     await using test = await reigning(0);
     const controller = new AbortController();
     const generating = test.db.generate({
@@ -150,7 +150,7 @@ describe('keys-db: generation', () => {
     expect((await test.db.counts()).unused).to.be.within(90_000, 110_000);
   });
 
-  it('ends with its region', async () => {
+  it('ends when its region is full', async () => {
     const tiny = createKeyspace({ length: 6, secret: 'a secret of the tests', regionBits: 4 });
     await using test = await testKeysDb({ keyspace: tiny });
     await test.sql.execute('UPDATE ownership SET generated_to = ?', [tiny.maxId - 1_000]);
@@ -160,7 +160,7 @@ describe('keys-db: generation', () => {
     expect((await stored(test)).at(-1)?.[0]).to.be.within(tiny.maxId - 10, tiny.maxId);
   });
 
-  it('makes keys whose slot the database computes alike', async () => {
+  it('makes keys whose slot the database computes to the same number', async () => {
     await using test = await reigning(500);
     await test.db.claim({ epoch: 1, count: 500, parts: partsFor(1) });
     const rows = await test.sql.queryArrays<[string, number]>(

@@ -8,7 +8,7 @@ import { startWire, through } from './wire.ts';
 const LOCK = { ensemble: 'ensemble-a', owner: 'producer-1' };
 
 describe('keys-db: identity', () => {
-  it('is recorded by the first to come, and verified by all others', async () => {
+  it('is recorded by the first program, and verified by all others', async () => {
     await using test = await testKeysDb({ region: 2 });
     await Promise.all([test.db.verify(), test.db.verify()]);
     expect(await test.sql.query('SELECT key_length, region_bits, region FROM keyspace')).to.deep.equal([
@@ -46,14 +46,14 @@ describe('keys-db: identity', () => {
     });
   }
 
-  it('is not invented for a database that holds keys already', async () => {
+  it('is not recorded for a database that holds keys already', async () => {
     await using test = await testKeysDb();
     await test.db.generate({ count: 10 });
     await test.sql.execute('DELETE FROM keyspace');
     expect(await rejection(test.db.verify())).to.have.property('code', 'MISMATCH');
   });
 
-  it('of an unreachable database is an unavailable store, soon', async () => {
+  it('of an unreachable database fails soon, as an unavailable store', async () => {
     await using db = openKeysDb({
       name: 'keys-db-1',
       url: 'mysql://a:b@127.0.0.1:1/x',
@@ -108,7 +108,7 @@ describe('keys-db: reigns', () => {
     expect(await test.db.ownership()).to.include({ epoch: 6, czxid: 10n });
   });
 
-  it('are not begun by a contender that was paused while a later lock was taken', async () => {
+  it('do not begin for a contender that was paused while a later lock was taken', async () => {
     await using test = await testKeysDb();
     await test.db.raiseEpoch({ ...LOCK, czxid: 11n });
     expect(await test.db.raiseEpoch({ ...LOCK, czxid: 10n })).to.equal(undefined);
@@ -124,7 +124,7 @@ describe('keys-db: reigns', () => {
     expect((await test.db.ownership()).czxid).to.equal(large + 2n);
   });
 
-  it('of contenders at the same time get epochs of their own, and only the latest lock stays', async () => {
+  it('of contenders at the same time get different epochs, and only the latest lock keeps its reign', async () => {
     await using test = await testKeysDb();
     const czxids = Array.from({ length: 20 }, (_, i) => BigInt(100 + i));
     const epochs = await Promise.all(czxids.map((czxid) => test.db.raiseEpoch({ ...LOCK, czxid })));
@@ -133,7 +133,7 @@ describe('keys-db: reigns', () => {
     expect(await test.db.ownership()).to.include({ czxid: 119n, epoch: Math.max(...begun) });
   });
 
-  it('under another ZooKeeper are refused in plain words until an operator adopts it', async () => {
+  it('under another ZooKeeper are refused until an operator adopts it', async () => {
     await using test = await testKeysDb();
     await test.db.raiseEpoch({ ...LOCK, czxid: 500n });
     const error = await rejection(test.db.raiseEpoch({ ...LOCK, ensemble: 'ensemble-b', czxid: 900n }));
@@ -145,7 +145,7 @@ describe('keys-db: reigns', () => {
     expect(await test.db.raiseEpoch({ ...LOCK, ensemble: 'ensemble-b', czxid: 3n })).to.equal(3);
   });
 
-  it('are lifted above the epochs a Redis remembers, after a restore from a backup', async () => {
+  it('are raised above the epochs that a Redis stores, after a restore from a backup', async () => {
     await using test = await testKeysDb();
     await test.db.raiseEpoch({ ...LOCK, czxid: 10n });
     expect(await test.db.raiseEpochAbove({ czxid: 10n, floor: 41 })).to.equal(42);

@@ -3,8 +3,9 @@ import * as fc from 'fast-check';
 import { ALPHABET } from '../../db/keyspace/alphabet.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { createPermutation } from '../../db/keyspace/permutation.ts';
-import { SLOT_COUNT, placementOf, slotOf } from '../../db/keyspace/placement.ts';
+import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable, isBlocked, isReserved } from '../../db/keyspace/reserved.ts';
+import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 
 const SECRET = 'a secret of the tests';
 const LENGTHS = [6, 7, 8, 9, 10];
@@ -51,13 +52,13 @@ describe('keyspace', () => {
   };
 
   for (const length of LENGTHS) {
-    it(`spells the same keys for ever, at length ${length}`, () => {
+    it(`always gives the same keys, at length ${length}`, () => {
       const keyspace = keyspaceOf(length);
       const keys = [...keyspace.keysOf(1, 1, 2), ...keyspace.keysOf(15, keyspace.maxId, 1)];
       expect(keys).to.deep.equal(VECTORS[length]);
     });
 
-    it(`finds region and id of any key again, at length ${length}`, () => {
+    it(`finds region and id of every key, at length ${length}`, () => {
       const keyspace = keyspaceOf(length);
       fc.assert(
         fc.property(
@@ -100,7 +101,7 @@ describe('keyspace', () => {
     }
   });
 
-  it('is another one for another secret, length or number of region bits', () => {
+  it('differs for another secret, length or number of region bits', () => {
     const options = { length: 8, secret: SECRET, regionBits: 10 };
     const base = createKeyspace(options);
     const other = createKeyspace({ ...options, secret: `${SECRET}.` });
@@ -116,14 +117,14 @@ describe('keyspace', () => {
     expect(shared.size).to.equal(0);
   });
 
-  it('locates nothing in a text that is no key', () => {
+  it('locates nothing in a text that is not a key', () => {
     const keyspace = keyspaceOf(8);
     for (const text of ['', 'short', 'ninechars', 'has spac', 'plus+sig', 'ünïcödé1', 'emoji😀😀']) {
       expect(keyspace.locate(text), text).to.equal(undefined);
     }
   });
 
-  it('refuses what it cannot hold', () => {
+  it('refuses values out of range', () => {
     const keyspace = keyspaceOf(6);
     expect(() => keyspace.keysOf(16, 1, 1)).to.throw(RangeError, 'region');
     expect(() => keyspace.keysOf(0, 0, 1)).to.throw(RangeError, 'ids');
@@ -153,7 +154,7 @@ describe('placement', () => {
 });
 
 describe('reserved and blocked words', () => {
-  it('reserves the paths of the service whatever their case and ending', () => {
+  it('reserves the paths of the service, in any case and with any extension', () => {
     for (const word of [
       'urls',
       'URLS',
@@ -194,7 +195,7 @@ describe('reserved and blocked words', () => {
     );
   });
 
-  it('blocks few enough keys to be no loss', () => {
+  it('blocks only a small share of the keys', () => {
     expect(findUnissuable(keyspaceOf(8).bytesOf(3, 1, 100_000).toString(), 8).length).to.be.within(50, 500);
   });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/urls/link-targets.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { SqlValue } from '../../db/mysql/mysql.ts';
+import type { SqlValue } from '../../db/mysql/driver.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
 async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {
@@ -25,7 +25,7 @@ describe('a reader of targets', () => {
     await dbs.closeAll();
   });
 
-  it('tells the same of a link whether it is looked up by itself or among others', async () => {
+  it('reads the same of a link, by itself or among others', async () => {
     const lasting = linkRow(randomKey(), { originalUrl: `https://example.com/?q='"\\;--%00` });
     const expiring = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') });
     const buried = linkRow(randomKey());
@@ -33,7 +33,7 @@ describe('a reader of targets', () => {
     await withSql(url, async (sql) =>
       sql.execute('UPDATE urls SET deleted_at = NOW(3) WHERE unique_id = ?', [buried.key]),
     );
-    const reader = db.openTargetReader();
+    const reader = db.createTargetReader();
     const read = async (...keys: string[]): Promise<readonly LinkTarget[]> => readWith(reader, ...keys);
     const expected: LinkTarget[] = [
       { key: lasting.key, originalUrl: lasting.originalUrl, expiresAt: null },
@@ -49,7 +49,7 @@ describe('a reader of targets', () => {
   it('looks up every key by the primary key, never by a scan', async () => {
     const target = await emptyUrlsDatabase();
     const large = dbs.open(target);
-    // In a small table a scan would be the right plan.
+    // In a small table a scan would be the best plan.
     for (let at = 0; at < 20; at++)
       await large.insert(Array.from({ length: 1_000 }, () => linkRow(randomKey())));
     const present = randomKey();
@@ -67,8 +67,8 @@ describe('a reader of targets', () => {
     const one = await plan(SELECT_TARGET, [slotOf(present), present]);
     expect(one).to.have.length(1);
     expect(one[0]).to.include({ type: 'const', key: 'PRIMARY' });
-    // And as it is sent: prepared, with parameters of the driver's types.
-    const reader = large.openTargetReader();
+    // Also as it is sent: prepared, with parameters of the driver's types.
+    const reader = large.createTargetReader();
     const rowsPassed = async (): Promise<number> =>
       withSql(target, async (sql) => {
         const rows = await sql.query<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Handler_read_%next'");
@@ -79,10 +79,10 @@ describe('a reader of targets', () => {
     expect((await rowsPassed()) - before).to.be.below(20_000);
   });
 
-  it('reads also where nothing can be prepared', async () => {
+  it('reads also when the server prepares no statements', async () => {
     const row = linkRow(randomKey());
     await db.insert([row]);
-    const reader = db.openTargetReader();
+    const reader = db.createTargetReader();
     await withSql(url, async (admin) => {
       const [limit] = await admin.query<{ n: number }>('SELECT @@max_prepared_stmt_count AS n');
       await admin.execute('SET GLOBAL max_prepared_stmt_count = 0');

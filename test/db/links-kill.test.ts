@@ -18,7 +18,7 @@ describe('a urls server that is killed', () => {
     await server?.stop();
   });
 
-  it('has every acknowledged link when it is back, and takes the unknown ones again', async function () {
+  it('has every acknowledged link after its restart, and accepts the unknown ones again', async function () {
     this.timeout(90_000);
     const services = await testServices();
     server = await stopAtEnd(services.startMysql({ id: 'mysql-killed', durable: true }));

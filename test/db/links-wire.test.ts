@@ -6,7 +6,7 @@ import { errorOf } from './outcome.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey } from './urls-fixture.ts';
 import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';
 
-describe('a urls database on a wire that fails', () => {
+describe('a urls database behind a network that fails', () => {
   const dbs = new OpenUrlsDbs();
   let url: string;
   let db: UrlsDb;
@@ -23,7 +23,7 @@ describe('a urls database on a wire that fails', () => {
     await dbs.closeAll();
   });
 
-  it('does not know the outcome when the answer is lost; the same rows again tell that they are bound', async () => {
+  it('does not know the outcome when the answer is lost. A repetition shows that the rows are bound', async () => {
     await using wire = await startWire(url);
     const remote = dbs.open(through(wire, url));
     await remote.find(['warm-up']);
@@ -35,7 +35,7 @@ describe('a urls database on a wire that fails', () => {
     expect(found.map((link) => link.requestId).sort()).to.deep.equal(rows.map((row) => row.requestId).sort());
   });
 
-  it('does not know the outcome when the request is lost; the same rows again bind them', async () => {
+  it('does not know the outcome when the request is lost. A repetition binds the rows', async () => {
     await using wire = await startWire(url);
     const remote = dbs.open(through(wire, url));
     await remote.find(['warm-up']);
@@ -55,14 +55,14 @@ describe('a urls database on a wire that fails', () => {
     const rows = [linkRow(randomKey())];
     expect(await errorOf(remote.insert(rows, { timeoutMs: 200 }))).to.be.instanceOf(OutcomeUnknownError);
     wire.heal();
-    // It may still happen: the same rows again, until one of the two has bound them.
+    // It may still happen: repeat the same rows until one of the two has bound them.
     const again = await errorOf(remote.insert(rows));
     if (again !== undefined) expect(again).to.be.instanceOf(DuplicateRowError);
     const [bound] = await db.find(rows.map((row) => row.key));
     expect(bound?.requestId).to.equal(rows[0]?.requestId);
   });
 
-  it('binds every row exactly once, whatever is cut, for a binder that repeats and then reads', async () => {
+  it('binds every row exactly once for a binder that repeats and then reads, whatever is cut', async () => {
     await using wire = await startWire(url);
     const remote = dbs.open(through(wire, url));
     const cuts = {
@@ -87,7 +87,7 @@ describe('a urls database on a wire that fails', () => {
     await fc.assert(everyRowOnce, { numRuns: 1, endOnFailure: true });
   });
 
-  it('calls a read that was cut off unavailable: it may be repeated', async () => {
+  it('reports a read that was cut off as unavailable: it may be repeated', async () => {
     await using wire = await startWire(url);
     const remote = dbs.open(through(wire, url));
     await remote.find(['warm-up']);
@@ -96,7 +96,7 @@ describe('a urls database on a wire that fails', () => {
     expect(await remote.find([randomKey()])).to.deep.equal([]);
   });
 
-  it('is unavailable when nobody listens, and when it is accepted and never greeted', async () => {
+  it('is unavailable when nothing listens, and when the server accepts but never sends its greeting', async () => {
     const gone = new URL(url);
     gone.port = '1';
     expect(await errorOf(dbs.open(gone.href).insert([linkRow(randomKey())]))).to.be.instanceOf(

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openLinks } from '../../db/urls/links-by-slot.ts';
+import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { LinkRow } from '../../db/urls/link-row.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
@@ -18,7 +18,7 @@ import {
   withSql,
 } from './urls-fixture.ts';
 
-/** A transaction that has inserted `row` and not committed. */
+/** A transaction that has inserted `row` and is not committed. */
 async function holdRow(url: string, row: LinkRow): Promise<AsyncDisposable & { letGo(): Promise<void> }> {
   const connection = await createConnection(url);
   await connection.query('START TRANSACTION');
@@ -52,7 +52,7 @@ describe('a urls database', () => {
   });
 
   describe('insert and find', () => {
-    it('gives back what was bound, to the millisecond and in UTC', async () => {
+    it('reads what was bound, to the millisecond and in UTC', async () => {
       const row = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z'), userId: 7 });
       await db.insert([row]);
       const [found] = await db.find([row.key]);
@@ -73,7 +73,7 @@ describe('a urls database', () => {
       expect(stored).to.deep.equal([{ text: '2026-11-22 23:59:59.987', slot: slotOf(row.key) }]);
     });
 
-    it('binds links that expire, or belong to somebody, or were chosen, and others beside them by one statement', async () => {
+    it('binds links with an expiration, a user or an alias, and links without, by one statement', async () => {
       const usual = linkRow(randomKey());
       const rare = [
         linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') }),
@@ -114,7 +114,7 @@ describe('a urls database', () => {
       expect(await db.existing([rows[0]?.key ?? '', absent])).to.deep.equal(new Set([rows[0]?.key]));
     });
 
-    it('tells keys apart that differ only in case', async () => {
+    it('distinguishes keys that differ only in case', async () => {
       const key = `aB${randomKey()}`;
       await db.insert([linkRow(key, { originalUrl: 'https://example.com/1' })]);
       await db.insert([linkRow(key.toLowerCase(), { originalUrl: 'https://example.com/2' })]);
@@ -137,7 +137,7 @@ describe('a urls database', () => {
       expect(await db.find([row.key])).to.deep.equal([]);
     });
 
-    it('commits even on a server that is configured not to', async () => {
+    it('commits also on a server with autocommit off', async () => {
       await withSql(url, async (admin) => {
         await admin.execute('SET GLOBAL autocommit = 0');
         try {
@@ -182,7 +182,7 @@ describe('a urls database', () => {
   });
 
   describe('a duplicate', () => {
-    it('binds none of the statement, and says so', async () => {
+    it('binds no row of the statement, and reports it', async () => {
       const taken = linkRow(randomKey());
       await db.insert([taken]);
       const rows = [linkRow(randomKey()), linkRow(taken.key), linkRow(randomKey())];
@@ -192,7 +192,7 @@ describe('a urls database', () => {
       ]);
     });
 
-    it('lets exactly one of many win who bind the same alias at once', async () => {
+    it('lets exactly one of many concurrent binds of one alias win', async () => {
       for (let round = 0; round < 20; round++) {
         const alias = `alias-${randomKey()}`;
         const rows = Array.from({ length: 6 }, () => linkRow(alias));
@@ -204,7 +204,7 @@ describe('a urls database', () => {
       }
     });
 
-    it('binds each key at most once when large overlapping sets are bound at once, and loses to no deadlock', async () => {
+    it('binds each key at most once in large overlapping concurrent sets, and fails by no deadlock', async () => {
       const keys = Array.from({ length: 300 }, () => randomKey());
       const outcomes = await Promise.all(
         Array.from({ length: 8 }, async (_, index) => {
@@ -221,7 +221,7 @@ describe('a urls database', () => {
   });
 
   describe('that cannot write now', () => {
-    it('is unavailable, and names the reason, while it is read-only', async () => {
+    it('is unavailable while it is read-only, and names the reason', async () => {
       const plain = new URL(url);
       plain.username = `plain_${randomBytes(3).toString('hex')}`;
       const row = linkRow(randomKey());
@@ -240,7 +240,7 @@ describe('a urls database', () => {
       await dbs.open(plain.href).insert([row]);
     });
 
-    it('is unavailable while somebody holds the row for longer than the lock wait', async () => {
+    it('is unavailable while a row is locked for longer than the lock wait', async () => {
       const row = linkRow(randomKey());
       await using holder = await holdRow(url, row);
       const error = await errorOf(db.insert([linkRow(row.key)], { timeoutMs: 5_000 }));
@@ -254,24 +254,24 @@ describe('a urls database', () => {
   describe('among others', () => {
     it('gets the keys of its slots', () => {
       const [lower, upper] = [dbs.open(url, LOWER, 'urls-1'), dbs.open(url, UPPER, 'urls-2')];
-      const links = openLinks([lower, upper]);
+      const links = createLinks([lower, upper]);
       for (let round = 0; round < 200; round++) {
         const key = randomKey();
         expect(links.dbFor(key)).to.equal(slotOf(key) < 16 ? lower : upper);
       }
     });
 
-    it('takes no link of a slot that is not its own', async () => {
+    it('accepts no link of a slot that it does not own', async () => {
       const lower = dbs.open(url, LOWER);
       const rows = [linkRow(keyIn(LOWER)), linkRow(keyIn(UPPER))];
       expect(await errorOf(lower.insert(rows))).to.be.instanceOf(RangeError);
       expect(await db.find(rows.map((row) => row.key))).to.deep.equal([]);
     });
 
-    it('is refused when slots are left out or given twice', () => {
-      expect(() => openLinks([dbs.open(url, LOWER)])).to.throw(RangeError);
-      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [15, ...UPPER])])).to.throw(RangeError);
-      expect(() => openLinks([dbs.open(url, LOWER), dbs.open(url, [...UPPER, 32])])).to.throw(RangeError);
+    it('is refused when a slot is missing or given twice', () => {
+      expect(() => createLinks([dbs.open(url, LOWER)])).to.throw(RangeError);
+      expect(() => createLinks([dbs.open(url, LOWER), dbs.open(url, [15, ...UPPER])])).to.throw(RangeError);
+      expect(() => createLinks([dbs.open(url, LOWER), dbs.open(url, [...UPPER, 32])])).to.throw(RangeError);
     });
   });
 });

@@ -25,7 +25,7 @@ describe('migrations', () => {
     });
   }
 
-  it('create a missing database, and may be run by several processes at once and again', async () => {
+  it('create a missing database, and may run again and in several processes at the same time', async () => {
     const mysql = await testMysql();
     const url = mysql.url(`missing_${process.pid}`);
     await Promise.all([migrate(url, 'users', log), migrate(url, 'users', log), migrate(url, 'users', log)]);
@@ -34,11 +34,11 @@ describe('migrations', () => {
     expect(await db.query('SELECT name FROM schema_migrations')).to.have.length(1);
   });
 
-  it('go on after a crash half-way', async () => {
+  it('continue after a crash half-way', async () => {
     const url = await testDatabase('crashed');
     await migrate(url, 'keys-db', log);
     await using db = openMysql(url, { name: 'crashed' });
-    // As left by a process killed between CREATE TABLE and recording it, with knex's lock still taken.
+    // The state after a process was killed between CREATE TABLE and its record, with knex's lock still taken.
     await db.execute("DELETE FROM schema_migrations WHERE name >= '003'");
     await db.execute('UPDATE schema_migrations_lock SET is_locked = 1');
     await db.execute('DROP TABLE gaps');
@@ -62,7 +62,7 @@ describe('migrations', () => {
     }
   });
 
-  it('are missed in an older or an empty database', async () => {
+  it('are found missing in an older or an empty database', async () => {
     const url = await testDatabase('older');
     await using db = openMysql(url, { name: 'urls-1' });
     expect(await rejection(checkSchema(db, 'urls'))).to.have.property('code', 'MISMATCH');

@@ -6,7 +6,7 @@ import { rejection } from './rejection.ts';
 import { startWire, through } from './wire.ts';
 
 describe('a connection to MySQL', () => {
-  it('is in UTC, strict, waits for locks for two seconds at most, and reads what is committed', async () => {
+  it('is in UTC and strict, waits at most two seconds for locks, and reads committed rows', async () => {
     await using db = openMysql(await testDatabase('session'), { name: 'db' });
     const [row] = await db.query(
       'SELECT @@time_zone AS zone, @@innodb_lock_wait_timeout AS wait, @@tx_isolation AS isolation, @@autocommit AS autocommit',
@@ -19,7 +19,7 @@ describe('a connection to MySQL', () => {
     );
   });
 
-  it('gives whole numbers beyond 2^53 as text, and takes bigints', async () => {
+  it('returns integers beyond 2^53 as text, and accepts bigints', async () => {
     await using db = openMysql(await testDatabase('numbers'), { name: 'db' });
     const large = 2n ** 62n + 1n;
     const [row] = await db.query<{ large: string; small: number }>('SELECT ? AS large, ? AS small', [
@@ -29,7 +29,7 @@ describe('a connection to MySQL', () => {
     expect(row).to.deep.equal({ large: large.toString(), small: 5 });
   });
 
-  it('does not outlive a statement past its deadline: the next one runs at once, on another connection', async () => {
+  it('is destroyed when a statement passes its deadline: the next one runs immediately, on another connection', async () => {
     await using db = openMysql(await testDatabase('deadline'), { name: 'db', connections: 1 });
     const startedAt = performance.now();
     const read = await rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 150 }));
@@ -40,7 +40,7 @@ describe('a connection to MySQL', () => {
     expect(performance.now() - startedAt).to.be.below(5_000);
   });
 
-  it('is waited for no longer than the deadline, and by no more than the queue holds', async () => {
+  it('has waiters only up to their deadline, and only as many as the queue holds', async () => {
     await using db = openMysql(await testDatabase('queue'), { name: 'db', connections: 1, queueLimit: 1 });
     const busy = rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 1_500 }));
     const waiting = rejection(db.execute('DO 1', [], { timeoutMs: 200 }));
@@ -67,7 +67,7 @@ describe('a connection to MySQL', () => {
     expect(await rejection(db.execute('INSERT INTO t VALUES (1)'))).to.have.property('code', 'DUPLICATE_ROW');
   });
 
-  it('to a server that accepts and never greets fails within the deadline', async () => {
+  it('to a server that accepts but never sends its greeting fails within the deadline', async () => {
     const url = await testDatabase('mute');
     await using wire = await startWire(url);
     wire.acceptWithoutAnswering();
@@ -79,7 +79,7 @@ describe('a connection to MySQL', () => {
     await db.execute('DO 1');
   });
 
-  it('to a database or table that is not there is a mismatch, not an outage', async () => {
+  it('to a missing database or table is a mismatch, not an outage', async () => {
     const mysql = await testMysql();
     await using nowhere = openMysql(mysql.url('no_such_database'), { name: 'db' });
     expect(await rejection(nowhere.query('SELECT 1'))).to.have.property('code', 'MISMATCH');
@@ -104,7 +104,7 @@ describe('a connection to MySQL', () => {
     expect((await rejection(db.query('SELECT 1'))).message).to.not.contain(password);
   });
 
-  it('past its deadline leaves no socket behind, also when the server hangs', async () => {
+  it('leaves no socket behind after a deadline, also when the server hangs', async () => {
     const url = await testDatabase('hung');
     await using wire = await startWire(url);
     await using db = openMysql(through(wire, url), { name: 'db', connections: 3, connectTimeoutMs: 200 });
@@ -115,13 +115,13 @@ describe('a connection to MySQL', () => {
     wire.silence();
     const lost = [1, 2, 3].map(async () => rejection(db.execute('DO 1', [], { timeoutMs: 150 })));
     for (const error of await Promise.all(lost)) expect(error).to.have.property('code', 'OUTCOME_UNKNOWN');
-    // The proxy's own ends stay open while it is silent.
+    // The proxy keeps its own ends open while it is silent.
     await until('the three sockets to be gone', () => sockets() === before - 3);
     wire.heal();
     await db.execute('DO 1');
   });
 
-  it('is closed within a bounded time, whatever still runs', async () => {
+  it('is closed within a bounded time, also while statements run', async () => {
     const db = openMysql(await testDatabase('closing'), { name: 'db' });
     const running = rejection(db.execute('DO SLEEP(20)', [], { timeoutMs: 30_000 }));
     await db.query('SELECT 1');

@@ -1,4 +1,4 @@
-/** What a promise rejected with; undefined when it did not. */
+/** The error that a promise rejects with. Undefined when it does not reject. */
 export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => undefined,

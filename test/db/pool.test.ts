@@ -44,7 +44,7 @@ describe('a pool', () => {
       expect(await content()).to.deep.equal(keysFrom(0, 5));
     });
 
-    it('writes nothing for a part it has already', async () => {
+    it('writes nothing for a part that it has already', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 3) });
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 2, keys: keysFrom(3, 3) });
       const again = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 3) });
@@ -52,14 +52,14 @@ describe('a pool', () => {
       expect(await content()).to.deep.equal(keysFrom(0, 6));
     });
 
-    it('refuses a part that is not the next, and says which one it has', async () => {
+    it('refuses a part that is not the next, and returns its seq', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 3) });
       const early = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 3, keys: keysFrom(6, 3) });
       expect(early).to.deep.equal({ result: 'gap', epoch: 1, seq: 1, level: 3 });
       expect(await content()).to.deep.equal(keysFrom(0, 3));
     });
 
-    it('refuses the epoch of an older reign, whatever its seq', async () => {
+    it('refuses the epoch of an older reign, with any seq', async () => {
       await pool.raiseEpoch(KEYS_DB, 7);
       await pool.deliver({ keysDb: KEYS_DB, epoch: 7, seq: 1, keys: keysFrom(0, 1) });
       for (const seq of [1, 2, 3]) {
@@ -69,7 +69,7 @@ describe('a pool', () => {
       expect(await content()).to.deep.equal(keysFrom(0, 1));
     });
 
-    it('accepts a reign it has not been told of, and refuses the one before from then on', async () => {
+    it('accepts a reign that was not announced, and then refuses the one before', async () => {
       await pool.raiseEpoch(KEYS_DB, 1);
       expect(
         (await pool.deliver({ keysDb: KEYS_DB, epoch: 2, seq: 1, keys: keysFrom(0, 1) })).result,
@@ -79,7 +79,7 @@ describe('a pool', () => {
       ).to.equal('fenced');
     });
 
-    it('only counts an empty part', async () => {
+    it('counts an empty part', async () => {
       const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: [] });
       expect(reply).to.deep.equal({ result: 'ok', epoch: 1, seq: 1, level: 0 });
       expect(await redis.exists('keys:available')).to.equal(0);
@@ -91,7 +91,7 @@ describe('a pool', () => {
       expect(other).to.deep.equal({ result: 'ok', epoch: 1, seq: 1, level: 2 });
     });
 
-    it('takes parts larger than what Lua can unpack, in order', async () => {
+    it('accepts parts larger than Lua can unpack, in order', async () => {
       const keys = keysFrom(0, 50_000);
       const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys });
       expect(reply.level).to.equal(50_000);
@@ -112,7 +112,7 @@ describe('a pool', () => {
       expect((await pool.producerState(KEYS_DB)).seq).to.equal(0);
     });
 
-    it('works on after the server has forgotten all scripts', async () => {
+    it('continues after the server has lost all scripts', async () => {
       await redis.script('FLUSH', 'SYNC');
       expect(
         (await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 2) })).level,
@@ -121,7 +121,7 @@ describe('a pool', () => {
       expect((await pool.take(5)).keys).to.deep.equal(keysFrom(0, 2));
     });
 
-    it('agrees with a model of it for any sequence of deliveries, raises and skips', async () => {
+    it('agrees with its model for any sequence of deliveries, raises and skips', async () => {
       const epoch = fc.integer({ min: 1, max: 4 });
       const seq = fc.integer({ min: 1, max: 6 });
       const step = fc.oneof(
@@ -190,13 +190,13 @@ describe('a pool', () => {
   });
 
   describe('raiseEpoch', () => {
-    it('never lowers, and tells the reign that stands', async () => {
+    it('never lowers the epoch, and returns the newest one', async () => {
       expect((await pool.raiseEpoch(KEYS_DB, 4)).result).to.equal('ok');
       expect(await pool.raiseEpoch(KEYS_DB, 3)).to.include({ result: 'fenced', epoch: 4 });
       expect(await pool.raiseEpoch(KEYS_DB, 4)).to.include({ result: 'ok', epoch: 4 });
     });
 
-    it('reads the last seq accepted', async () => {
+    it('reads the last accepted seq', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 4) });
       expect(await pool.raiseEpoch(KEYS_DB, 2)).to.include({ epoch: 2, seq: 1, level: 4 });
     });
@@ -222,14 +222,14 @@ describe('a pool', () => {
       expect((await pool.raiseEpoch(KEYS_DB, 3)).incarnation).to.not.equal(before.incarnation);
     });
 
-    it('goes on after the lost parts have been skipped', async () => {
+    it('continues after the lost parts have been skipped', async () => {
       expect(await pool.skipTo({ keysDb: KEYS_DB, epoch: 3, fromSeq: 0, toSeq: 2 })).to.equal(true);
       const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 3, seq: 3, keys: keysFrom(30, 5) });
       expect(reply).to.deep.equal({ result: 'ok', epoch: 3, seq: 3, level: 5 });
       expect((await pool.producerState(KEYS_DB)).incarnation).to.match(/^[0-9a-f]{16}$/);
     });
 
-    it('skips for nobody whose reign is over, or who has read another seq', async () => {
+    it('does not skip for an older reign, or from another seq', async () => {
       await pool.raiseEpoch(KEYS_DB, 3);
       expect(await pool.skipTo({ keysDb: KEYS_DB, epoch: 2, fromSeq: 0, toSeq: 2 })).to.equal(false);
       expect(await pool.skipTo({ keysDb: KEYS_DB, epoch: 3, fromSeq: 1, toSeq: 2 })).to.equal(false);
@@ -238,7 +238,7 @@ describe('a pool', () => {
   });
 
   describe('take', () => {
-    it('takes from the head and tells what is left', async () => {
+    it('takes from the head and returns the level', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 5) });
       expect(await pool.take(2)).to.deep.equal({ keys: keysFrom(0, 2), level: 3 });
       expect(await pool.take(9)).to.deep.equal({ keys: keysFrom(2, 3), level: 0 });
@@ -249,7 +249,7 @@ describe('a pool', () => {
       expect(await pool.level()).to.equal(0);
     });
 
-    it('gives no key to two of many who take at once', async () => {
+    it('gives no key to two of many concurrent takes', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 5_000) });
       const takes = await Promise.all(Array.from({ length: 60 }, async (_, index) => pool.take(index + 50)));
       const taken = takes.flatMap(({ keys }) => keys);
@@ -266,7 +266,7 @@ describe('a pool', () => {
       expect(await content()).to.deep.equal(keysFrom(0, 5));
     });
 
-    it('takes back more than Lua can unpack, and nothing', async () => {
+    it('accepts more keys than Lua can unpack, and none', async () => {
       const keys = keysFrom(0, 20_001);
       expect(await pool.putBack(keys)).to.equal(20_001);
       expect(await content()).to.deep.equal(keys);
@@ -283,7 +283,7 @@ describe('a pool', () => {
       expect(await pool.page(12, 4)).to.deep.equal([]);
     });
 
-    it('misses no key that stays, while others take and deliver', async () => {
+    it('misses no key that stays, during takes and deliveries', async () => {
       await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: keysFrom(0, 2_000) });
       const seen = new Set<string>();
       let seq = 1;

@@ -8,7 +8,7 @@ import { startWire, through } from './wire.ts';
 
 export const log = createLog('test', 'redis', 'silent');
 
-/** One Redis, a faulty wire to it, a direct way to look at it, and the pools a test opens. */
+/** One Redis, a faulty wire to it, a direct connection to inspect it, and the pools that a test opens. */
 export class RedisBed {
   readonly url: string;
   readonly direct: Redis;
@@ -27,14 +27,14 @@ export class RedisBed {
     this.direct = new Redis(url);
   }
 
-  /** Opens a pool on `url`, to be closed with the bed. */
+  /** Opens a pool on `url`, which is closed with the bed. */
   open(url: string, options: Partial<PoolOptions> = {}): Pool {
     const pool = openPool({ name: 'redis-1', url, log, ...options });
     this.#pools.push(pool);
     return pool;
   }
 
-  /** Opens a pool by way of the wire, and waits until it is connected. */
+  /** Opens a pool through the wire, and waits until it is connected. */
   async openThroughWire(options: Partial<PoolOptions> = {}): Promise<Pool> {
     const pool = this.open(through(this.wire, this.url), options);
     expect(await pool.whenConnected(5_000)).to.equal(true);

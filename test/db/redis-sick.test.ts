@@ -28,23 +28,23 @@ describe('a connection to a Redis', () => {
   });
 
   describe('that hangs', () => {
-    it('fails a command at its deadline and refuses further ones at once, until the late answer comes', async () => {
+    it('fails a command at its deadline and refuses others immediately, until the late answer comes', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
       const startedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(OutcomeUnknownError);
       expect(monotonicMs() - startedAt).to.be.within(95, 1_000);
-      expect(pool.connected).to.equal(false);
+      expect(pool.isConnected).to.equal(false);
       const refusedAt = monotonicMs();
       expect(await errorOf(pool.level())).to.be.instanceOf(StoreUnavailableError);
       expect(monotonicMs() - refusedAt).to.be.below(50);
       bed.wire.heal();
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       expect(await pool.level()).to.equal(0);
       expect(bed.wire.accepted).to.equal(1);
     });
 
-    it('hands keys that arrive after the deadline to whoever asked for them', async () => {
+    it('hands keys that arrive after the deadline to the handler for late keys', async () => {
       await bed.direct.rpush('keys:available', ...KEYS);
       const late: string[][] = [];
       const pool = await bed.openThroughWire();
@@ -58,7 +58,7 @@ describe('a connection to a Redis', () => {
       expect(late).to.deep.equal([['aaaaaaaa', 'bbbbbbbb']]);
     });
 
-    it('puts late keys back to the head when nobody asks for them', async () => {
+    it('puts late keys back to the head when there is no handler', async () => {
       await bed.direct.rpush('keys:available', ...KEYS);
       const pool = await bed.openThroughWire();
       bed.wire.delay(60);
@@ -66,37 +66,37 @@ describe('a connection to a Redis', () => {
       await until('the take', async () => (await bed.direct.llen('keys:available')) === 1);
       await until(
         'the keys',
-        async () => (await bed.direct.lrange('keys:available', 0, -1)).length === 3 && pool.connected,
+        async () => (await bed.direct.lrange('keys:available', 0, -1)).length === 3 && pool.isConnected,
       );
       expect(await bed.direct.lrange('keys:available', 0, -1)).to.deep.equal(KEYS);
     });
 
-    it('is given up when it hangs on, and replaced', async () => {
+    it('is cut when it continues to hang, and replaced', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 50, hangMs: 150 });
       bed.wire.silence();
       await errorOf(pool.level());
       await until('a second connection', () => bed.wire.accepted >= 2);
       bed.wire.heal();
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       expect(await pool.level()).to.equal(0);
     });
 
-    it('is noticed while nobody asks anything', async () => {
+    it('is detected while no command is sent', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
-      await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
     });
 
-    it('is noticed behind a delivery, whose own deadline is long', async () => {
+    it('is detected behind a delivery with its long deadline', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
       const delivery = errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
-      await until('the silence to be noticed', () => !pool.connected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
       bed.wire.cut();
       expect(await delivery).to.be.instanceOf(OutcomeUnknownError);
     });
 
-    it('answers a stopped server late, once it goes on', async () => {
+    it('gets the late answers when a stopped server continues', async () => {
       const server = await stopAtEnd((await testServices()).startRedis({ id: 'redis-stopped' }));
       const late: string[][] = [];
       const pool = bed.open(server.url(), { commandTimeoutMs: 100 });
@@ -106,17 +106,17 @@ describe('a connection to a Redis', () => {
       await server.pause();
       try {
         expect(await errorOf(pool.take(3, { onLateKeys }))).to.be.instanceOf(OutcomeUnknownError);
-        expect(pool.connected).to.equal(false);
+        expect(pool.isConnected).to.equal(false);
       } finally {
         await server.resume();
       }
       await until('the late keys', () => late.length > 0);
       expect(late).to.deep.equal([KEYS]);
-      await until('an answer', () => pool.connected);
+      await until('an answer', () => pool.isConnected);
       await server.stop();
     });
 
-    it('is not taken for hung when it was this process that stalled', async () => {
+    it('does not count as hung when this process has stalled', async () => {
       const pool = bed.open(bed.url, { commandTimeoutMs: 100 });
       await pool.whenConnected(5_000);
       const level = pool.level();
@@ -145,7 +145,7 @@ describe('a connection to a Redis', () => {
       expect(await errorOf(pool.take(1))).to.be.instanceOf(StoreUnavailableError);
     });
 
-    it('says why: nobody listens, wrong password, no such database', async () => {
+    it('reports the reason: nothing listens, wrong password, no such database', async () => {
       const unused = await reserveAnyPort();
       unused.release();
       const wrongPassword = new URL(bed.url);
@@ -159,11 +159,11 @@ describe('a connection to a Redis', () => {
       ] as const) {
         const pool = bed.open(target);
         await until(`the reason ${reason}`, async () => String(await errorOf(pool.level())).includes(reason));
-        expect(pool.connected).to.equal(false);
+        expect(pool.isConnected).to.equal(false);
       }
     });
 
-    // About a port that nobody listens on yet: a local process, also where the other servers are containers.
+    // Needs a port that nothing listens on yet: a local process, also where the other servers are containers.
     it('connects by itself when the server comes up later', async () => {
       const reserved = await reserveAnyPort();
       reserved.release();
@@ -183,7 +183,7 @@ describe('a connection to a Redis', () => {
   });
 
   describe('to a Redis that refuses', () => {
-    // It puts a folder in the way of a file: a local process, also where the other servers are containers.
+    // Puts a folder in the place of a file: a local process, also where the other servers are containers.
     it('is unavailable and names the reason: out of memory, read-only, disk', async () => {
       const server = await stopAtEnd(
         startRedis({
@@ -210,7 +210,7 @@ describe('a connection to a Redis', () => {
         expect(String(readOnly)).to.include('READONLY');
         await admin.replicaof('NO', 'ONE');
 
-        // A directory in the place of the snapshot: saving fails, and then Redis refuses writes.
+        // With a directory in the place of the snapshot, saving fails, and then Redis refuses writes.
         await mkdir(join(testFolder(), 'full', 'dump.rdb'));
         await admin.config('SET', 'save', '3600 1');
         await admin.bgsave();
@@ -222,7 +222,7 @@ describe('a connection to a Redis', () => {
         expect(String(unsaved)).to.not.include('user_script');
         await admin.config('SET', 'save', '');
 
-        // Nothing of it was written, and the connection serves on.
+        // Nothing was written, and the connection is still in use.
         const reply = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
         expect(reply).to.deep.equal({ result: 'ok', epoch: 1, seq: 1, level: 3 });
       } finally {

@@ -23,14 +23,14 @@ describe('a connection to Redis', () => {
   });
 
   describe('that is cut', () => {
-    it('does not know whether what it had sent was done, and never sends it again by itself', async () => {
+    it('reports an unknown outcome for commands in flight, and never sends them again by itself', async () => {
       const pool = await bed.openThroughWire();
       await pool.raiseEpoch(KEYS_DB, 1);
       loseNextAnswer(bed.wire);
       expect(await errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }))).to.be.instanceOf(
         OutcomeUnknownError,
       );
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await bed.direct.lrange('keys:available', 0, -1)).to.deep.equal(KEYS);
       const again = await pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS });
       expect(again).to.include({ result: 'duplicate', level: 3 });
@@ -41,11 +41,11 @@ describe('a connection to Redis', () => {
       const pool = await bed.openThroughWire();
       loseNextAnswer(bed.wire);
       expect(await errorOf(pool.take(1))).to.be.instanceOf(OutcomeUnknownError);
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await pool.level()).to.equal(2);
     });
 
-    it('settles every command in flight, those sent in one burst included', async () => {
+    it('answers or fails every command in flight, also those of one burst', async () => {
       const pool = await bed.openThroughWire();
       const burst = await loseRequest(bed.wire, async () =>
         Promise.all(Array.from({ length: 100 }, async () => errorOf(pool.level()))),
@@ -53,16 +53,16 @@ describe('a connection to Redis', () => {
       for (const error of burst) expect(error).to.be.instanceOf(OutcomeUnknownError);
     });
 
-    it('is back within half a second of the server', async () => {
+    it('is back half a second after the server at the latest', async () => {
       const pool = await bed.openThroughWire();
       bed.wire.cut();
-      await until('the loss', () => !pool.connected);
+      await until('the loss', () => !pool.isConnected);
       const lostAt = monotonicMs();
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(monotonicMs() - lostAt).to.be.below(500);
     });
 
-    it('delivers every part exactly once and in order, whatever is cut, to a producer that repeats', async () => {
+    it('delivers every part exactly once and in order for a producer that repeats, whatever is cut', async () => {
       const pool = await bed.openThroughWire();
       const cuts = {
         now: () => bed.wire.cut(),
@@ -92,24 +92,24 @@ describe('a connection to Redis', () => {
       await fc.assert(everyPartOnce, { numRuns: 1, endOnFailure: true });
     });
 
-    it('refuses at once, and keeps nothing for later, while it is away', async () => {
+    it('refuses commands immediately while it is away, and queues none', async () => {
       const pool = await bed.openThroughWire();
       const { port } = bed.wire;
       await bed.wire[Symbol.asyncDispose]();
-      await until('the loss', () => !pool.connected);
+      await until('the loss', () => !pool.isConnected);
       const startedAt = monotonicMs();
       const error = await errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
       expect(error).to.be.instanceOf(StoreUnavailableError);
       expect(String(error)).to.include('redis-1');
       expect(monotonicMs() - startedAt).to.be.below(50);
       bed.wire = await startWire(bed.url, port);
-      await until('a new connection', () => pool.connected);
+      await until('a new connection', () => pool.isConnected);
       expect(await bed.direct.exists('keys:available')).to.equal(0);
     });
   });
 
   describe('that is closed', () => {
-    it('settles what was in flight and refuses everything after', async () => {
+    it('answers or fails commands in flight, and refuses all later ones', async () => {
       const pool = await bed.openThroughWire();
       bed.wire.silence();
       const inFlight = errorOf(pool.level());
@@ -118,7 +118,7 @@ describe('a connection to Redis', () => {
       expect(await errorOf(pool.level())).to.be.instanceOf(StoreUnavailableError);
     });
 
-    it('can be closed while it is still being made', async () => {
+    it('can be closed while it connects', async () => {
       bed.wire.silence();
       const pool = bed.open(through(bed.wire, bed.url));
       await until('the attempt', () => bed.wire.accepted > 0);
@@ -134,7 +134,7 @@ describe('a connection to Redis', () => {
     });
   });
 
-  it('refuses more than it may have in flight', async () => {
+  it('refuses commands above the limit in flight', async () => {
     await using client = openRedis(through(bed.wire, bed.url), { name: 'redis-1', log });
     expect(await client.whenConnected(2_000)).to.equal(true);
     bed.wire.silence();

@@ -1,4 +1,4 @@
-/** The error a promise rejects with; fails when it does not. */
+/** The error that a promise rejects with. Fails when it does not reject. */
 export async function rejection(promise: Promise<unknown>): Promise<Error> {
   const outcome = await promise.then(
     (value) => ({ value }),

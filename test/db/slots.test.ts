@@ -11,7 +11,7 @@ describe("a urls database's record of its slots", () => {
     await dbs.closeAll();
   });
 
-  it('is written by the first map and accepted ever after', async () => {
+  it('is written by the first map, and accepted afterwards', async () => {
     const target = await emptyUrlsDatabase();
     await dbs.open(target, LOWER).verifySlots();
     await dbs.open(target, LOWER.toReversed()).verifySlots();
@@ -45,7 +45,7 @@ describe("a urls database's record of its slots", () => {
     expect(outcomes.filter((error) => error instanceof MismatchError)).to.have.length(1);
   });
 
-  it('lets only one of two maps be recorded when both come first, and the same map twice', async () => {
+  it('accepts only one of two maps that arrive at the same time, and the same map twice', async () => {
     for (let round = 0; round < 10; round++) {
       const target = await emptyUrlsDatabase();
       const maps = [LOWER, LOWER, UPPER, UPPER];
@@ -55,13 +55,13 @@ describe("a urls database's record of its slots", () => {
       const accepted = maps.filter((_, index) => outcomes[index] === undefined);
       expect(accepted).to.have.length(2);
       expect(accepted[0]).to.equal(accepted[1]);
-      // What was accepted is what stands.
+      // The accepted map is the recorded one.
       await dbs.open(target, accepted[0]).verifySlots();
       await dbs.closeAll();
     }
   });
 
-  it('refuses a database that holds links and records nothing', async () => {
+  it('refuses a database that holds links without a record', async () => {
     const target = await emptyUrlsDatabase();
     const used = dbs.open(target, LOWER);
     await used.insert([linkRow(keyIn(LOWER))]);
@@ -75,7 +75,7 @@ describe("a urls database's record of its slots", () => {
     expect(await errorOf(dbs.open(target, LOWER).verifySlots())).to.be.instanceOf(MismatchError);
   });
 
-  it('refuses an empty server in the place of one whose siblings hold links', async () => {
+  it('refuses an empty server while another server of the map holds links', async () => {
     const map = [
       dbs.open(await emptyUrlsDatabase(), LOWER, 'urls-1'),
       dbs.open(await emptyUrlsDatabase(), UPPER, 'urls-2'),
@@ -86,7 +86,7 @@ describe("a urls database's record of its slots", () => {
     expect(await errorOf(swapped.verifySlots([swapped, ...map.slice(1)]))).to.be.instanceOf(MismatchError);
   });
 
-  it('is missing with the schema: a mismatch, not an outage', async () => {
+  it('is a mismatch, not an outage, when the schema is missing', async () => {
     expect(await errorOf(dbs.open(await testDatabase('urls')).verifySlots())).to.be.instanceOf(MismatchError);
   });
 });

@@ -17,19 +17,19 @@ async function ageSuspects(system: TestSystem): Promise<void> {
 }
 
 describe('search for suspects', () => {
-  it('records missing keys, and has them recycled only when they are still missing after the quarantine', async () => {
+  it('records missing keys, and returns them as due only if they are still missing after the quarantine', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     const { keys: lost } = (await system.pools[0]?.take(5)) ?? expect.fail();
     const ids = lost.map((key) => keyspace.locate(key)?.id ?? 0).sort((a, b) => a - b);
     const search = searchOf(system, 60_000);
-    expect(await search.run()).to.deep.include({ complete: true, missing: 5, due: [] });
+    expect(await search.run()).to.deep.include({ isComplete: true, missing: 5, due: [] });
     expect(await system.shards[0]?.db.suspects()).to.deep.equal(ids);
     await ageSuspects(system);
     expect(await search.run()).to.deep.include({ missing: 5, due: ids });
   });
 
-  it('forgets a suspect that turned up, so that its time begins anew', async () => {
+  it('forgets a suspect that was found, so that its time starts again', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     const [pool = expect.fail()] = system.pools;
@@ -51,7 +51,7 @@ describe('search for suspects', () => {
     await system.pools[0]?.take(5);
     const search = searchOf(system, 0);
     system.reserves.set('mapper-1', undefined);
-    expect(await search.run()).to.deep.include({ complete: false, unreachable: ['mapper-1'], due: [] });
+    expect(await search.run()).to.deep.include({ isComplete: false, unreachable: ['mapper-1'], due: [] });
     system.reserves.set('mapper-1', []);
     const reserves = async (): Promise<never> => Promise.reject(new Error('no session'));
     const blind = new SuspectSearch({
@@ -61,11 +61,11 @@ describe('search for suspects', () => {
       quarantineMs: 0,
       log,
     });
-    expect(await blind.run()).to.deep.include({ complete: false, unreachable: ['mappers'], due: [] });
+    expect(await blind.run()).to.deep.include({ isComplete: false, unreachable: ['mappers'], due: [] });
     expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
   });
 
-  it('looks twice before it calls a key missing: a mapper that stops puts its keys back against the stream', async () => {
+  it('looks twice before it calls a key missing: a mapper that stops puts its keys back against the flow', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     const [pool = expect.fail()] = system.pools;
@@ -77,11 +77,11 @@ describe('search for suspects', () => {
       return [];
     };
     const search = new SuspectSearch({ ...system.sources, reserves, keysDb, quarantineMs: 0, log });
-    expect(await search.run()).to.deep.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.deep.include({ isComplete: true, missing: 0 });
     expect(await keysDb.suspects()).to.deep.equal([]);
   });
 
-  it('does not settle a range of which one key is missing or on its way', async () => {
+  it('does not settle a range while one of its keys is missing or on its way', async () => {
     await using system = await testSystem({ keysPerShard: 12_000 });
     await system.issue(0, 11_000);
     const keys = (await Promise.all(system.pools.map(async (pool) => (await pool.take(50_000)).keys))).flat();
@@ -100,7 +100,7 @@ describe('search for suspects', () => {
     expect(await keysDb.settledRanges()).to.deep.equal([0]);
   });
 
-  it('recycles: a due key is claimed again, is pending and no suspect, and ends bound exactly once', async () => {
+  it('lets a due key be claimed again, which is then pending and no suspect, and ends bound exactly once', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     await system.pools[0]?.take(5);
@@ -118,7 +118,7 @@ describe('search for suspects', () => {
     expect(await db.recycledCount()).to.equal(5);
   });
 
-  it('does not look again at ranges that are wholly bound, nor does the successor', async () => {
+  it('does not search settled ranges again, and neither does the successor', async () => {
     await using system = await testSystem({ keysPerShard: 30_000 });
     await system.issue(0, 25_000);
     const keys = (await Promise.all(system.pools.map(async (pool) => (await pool.take(50_000)).keys))).flat();
@@ -129,18 +129,18 @@ describe('search for suspects', () => {
       keys.filter((key) => !first.includes(key)),
     );
     const search = searchOf(system, 0);
-    expect(await search.run()).to.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.include({ isComplete: true, missing: 0 });
     expect(await system.shards[0]?.db.settledRanges()).to.deep.equal([0]);
-    // A row of a settled range that vanished shows whether the range is read again: it would be missing.
+    // Deletes a row of a settled range: it would be missing if the range were searched again.
     for (const [i, url] of system.urlsDbUrls.entries()) {
       await using sql = openMysql(url, { name: `urls-${i + 1}` });
       await sql.execute('DELETE FROM urls');
     }
-    expect(await search.run()).to.include({ complete: true, missing: 0 });
-    expect(await searchOf(system, 0).run()).to.include({ complete: true, missing: 0 });
+    expect(await search.run()).to.include({ isComplete: true, missing: 0 });
+    expect(await searchOf(system, 0).run()).to.include({ isComplete: true, missing: 0 });
   });
 
-  it('stops when told to', async () => {
+  it('stops on its signal', async () => {
     await using system = await testSystem();
     await system.issue(0, 300);
     const stop = AbortSignal.abort(new Error('enough'));

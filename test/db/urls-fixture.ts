@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { type LinkRow } from '../../db/urls/link-row.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 
 const log = createLog('test', 'urls', 'silent');
 
-export const ALL_SLOTS = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
 export const LOWER = ALL_SLOTS.slice(0, 16);
 export const UPPER = ALL_SLOTS.slice(16);
 
@@ -17,7 +17,7 @@ export function randomKey(): string {
   return randomBytes(6).toString('base64url');
 }
 
-/** A key that lies in one of `slots`. */
+/** A key in one of `slots`. */
 export function keyIn(slots: readonly number[]): string {
   for (;;) {
     const key = randomKey();
@@ -38,14 +38,14 @@ export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
   };
 }
 
-/** A new urls database without links and without a record of slots; its URL. */
+/** Makes a urls database without links and without a record of slots, and returns its URL. */
 export async function emptyUrlsDatabase(): Promise<string> {
   const url = await testDatabase('urls');
   await migrate(url, 'urls', log);
   return url;
 }
 
-/** Urls databases that a test opens, to be closed together. */
+/** The urls databases that a test opens. They are closed together. */
 export class OpenUrlsDbs {
   readonly #open: UrlsDb[] = [];
 
@@ -60,7 +60,7 @@ export class OpenUrlsDbs {
   }
 }
 
-/** Plain SQL on a database, past everything that is under test. */
+/** Plain SQL on a database, without the code under test. */
 export async function withSql<T>(url: string, work: (sql: Mysql) => Promise<T>): Promise<T> {
   const sql = openMysql(url, { name: 'test' });
   try {

@@ -1,25 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 
-/** A faulty proxy in front of the server that `url` names; on `port` if one is given. */
+/** A faulty proxy in front of the server of `url`, on `port` if one is given. */
 export async function startWire(url: string, port = 0): Promise<FaultyProxy> {
   const { hostname, port: target } = new URL(url);
   return FaultyProxy.start({ host: hostname, port: Number(target) }, port);
 }
 
-/** `url` by way of the proxy. */
+/** `url` through the proxy. */
 export function through(wire: FaultyProxy, url: string): string {
   const parsed = new URL(url);
   parsed.host = `127.0.0.1:${wire.port}`;
   return parsed.href;
 }
 
-/** The server does what it is asked next, and its answer is lost with the connection. */
+/** The server executes the next statement, and its answer is lost with the connection. */
 export function loseNextAnswer(wire: FaultyProxy): void {
   wire.cutAfter(0);
 }
 
-/** What `send` sends is lost with the connection: the server never sees it. */
+/** The statement of `send` is lost with the connection: the server never receives it. */
 export async function loseRequest<T>(wire: FaultyProxy, send: () => Promise<T>): Promise<T> {
   wire.silence();
   const outcome = send();

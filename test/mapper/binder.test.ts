@@ -7,6 +7,7 @@ import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.
 import { Binder, type BindOutcome } from '../../mapper/urls/binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
@@ -14,7 +15,6 @@ import { isInsert, viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
 
 const log = createLog('test', 'binder', 'silent');
-const ALL_SLOTS = Array.from({ length: 32 }, (_, slot) => slot);
 
 describe('the binder', () => {
   let server: Proxied;

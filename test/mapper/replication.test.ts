@@ -5,6 +5,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 import { migrate } from '../../db/mysql/migrate.ts';
 import { toReplication } from '../../db/urls/replication.ts';
 import { complaintAbout } from '../../mapper/urls/replica.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import type { RunningServer } from '../../scripts/servers/process.ts';
@@ -47,8 +48,7 @@ describe('a replica kept by the replication of MariaDB', () => {
     );
     await follower.query('START SLAVE');
     await migrate(url(first), 'urls', log);
-    const slots = Array.from({ length: 32 }, (_, slot) => slot);
-    const stores = { urlsDbs: [{ name: 'urls-1', url: url(first), slots }] };
+    const stores = { urlsDbs: [{ name: 'urls-1', url: url(first), slots: ALL_SLOTS }] };
     writer = await world.start({ stores });
     reader = await world.start({
       stores,

@@ -139,7 +139,7 @@ describe('a cache shard', () => {
   it('returns what was stored, and for how long it may be used', async () => {
     const { value, version } = await db.read('key');
     expect(value).to.equal(undefined);
-    expect(await db.fill('key', version, 'text', 60_000)).to.equal(true);
+    expect(await db.fill('key', { version, value: 'text', ttlMs: 60_000 })).to.equal(true);
     const answer = await db.read('key');
     expect(answer.value).to.equal('text');
     expect(answer.remainingMs).to.be.within(50_000, 60_000);
@@ -148,10 +148,10 @@ describe('a cache shard', () => {
   it('never stores a fill that began before an invalidation', async () => {
     const before = await db.read('key');
     await db.forget('key');
-    expect(await db.fill('key', before.version, 'old', 60_000)).to.equal(false);
+    expect(await db.fill('key', { version: before.version, value: 'old', ttlMs: 60_000 })).to.equal(false);
     const after = await db.read('key');
     expect(after.value).to.equal(undefined);
-    expect(await db.fill('key', after.version, 'new', 60_000)).to.equal(true);
+    expect(await db.fill('key', { version: after.version, value: 'new', ttlMs: 60_000 })).to.equal(true);
     await db.forget('key');
     expect((await db.read('key')).value).to.equal(undefined);
   });

@@ -4,13 +4,14 @@ import { createConnection, type Connection } from 'mysql2/promise';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 
 /** Stores of one test file: Redis shards and urls databases of their own, and mappers on them. */
 export interface World extends AsyncDisposable {
   readonly redis: readonly { name: string; url: string; client: Redis }[];
-  readonly urls: readonly { name: string; url: string; slots: number[]; sql: Connection }[];
+  readonly urls: readonly { name: string; url: string; slots: readonly number[]; sql: Connection }[];
   /** Starts a mapper in this process; what `overrides` leaves out fits the tests. */
   start(overrides?: MapperOverrides): Promise<TestMapper>;
   /** The rows of these keys, whichever database has them. */
@@ -46,8 +47,8 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
     Array.from({ length: databases }, async (_, index) => {
       const url = await testDatabase(`urls-${index + 1}`);
       await migrate(url, 'urls', log);
-      const size = 32 / databases;
-      const slots = Array.from({ length: size }, (_, slot) => index * size + slot);
+      const size = ALL_SLOTS.length / databases;
+      const slots = ALL_SLOTS.slice(index * size, (index + 1) * size);
       return { name: `urls-${index + 1}`, url, slots, sql: await createConnection(url) };
     }),
   );

@@ -5,11 +5,11 @@ import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 const SECRET = 'the secret of a test cluster';
-const ALL_SLOTS = Array.from({ length: 32 }, (_, slot) => slot);
 
 /** Real stores without producers and mappers: the tests put there what those would have put. */
 export interface TestCluster extends AsyncDisposable {

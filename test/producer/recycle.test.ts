@@ -6,6 +6,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
 import { testDatabase } from '../servers.ts';
@@ -48,7 +49,7 @@ describe('a search for leaked keys', () => {
           searches.push(search);
           for (let piece = 0; piece < 20; piece += 1) await (pace ?? AT_ONCE).piece(async () => pause(20));
           search.ms = monotonicMs() - startedMs;
-          return { complete: true, unreachable: [], missing: 0, due: [] };
+          return { isComplete: true, unreachable: [], missing: 0, due: [] };
         },
       },
       queue: { offer: async () => true },
@@ -80,8 +81,7 @@ describe('recycling of leaked keys', function () {
   before(async () => {
     const url = await testDatabase('urls-1');
     await migrate(url, 'urls', log);
-    const slots = Array.from({ length: 32 }, (_, slot) => slot);
-    urlsDb = openUrlsDb({ name: 'urls-1', url, slots, log });
+    urlsDb = openUrlsDb({ name: 'urls-1', url, slots: ALL_SLOTS, log });
     cluster = await testCluster({
       env: { KEYMILL_URLS_DBS: `urls-1:0-31=${url}`, KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) },
     });

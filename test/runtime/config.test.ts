@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { readMapperConfig, readProducerConfig } from '../../runtime/config/config.ts';
 import { ConfigError } from '../../runtime/config/env.ts';
-import { formatSlots, parseSlots } from '../../runtime/config/stores.ts';
+import { formatSlots, parseSlots } from '../../runtime/config/slots.ts';
 
 const RIGHT = {
   KEYMILL_ID: 'producer-1',

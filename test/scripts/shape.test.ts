@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseSlots, SLOT_COUNT } from '../../runtime/config/stores.ts';
+import { ALL_SLOTS, parseSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { DEFAULT_SHAPE, mysqlServersOf, resolveShape } from '../../scripts/cluster/shape.ts';
 
 const NOTHING = { keysDbs: undefined, redis: undefined, zookeepers: undefined, mysqlServers: undefined };
@@ -18,12 +18,11 @@ describe('mysqlServersOf', () => {
   });
 
   it('gives away every slot exactly once, whatever the number of servers', () => {
-    const all = Array.from({ length: SLOT_COUNT }, (_, slot) => slot);
     for (let count = 1; count <= SLOT_COUNT + 1; count++) {
       const slots = mysqlServersOf(count).flatMap((server) =>
         server.slots === undefined ? [] : parseSlots(server.slots),
       );
-      expect(slots, `${count} servers`).to.deep.equal(all);
+      expect(slots, `${count} servers`).to.deep.equal(ALL_SLOTS);
     }
   });
 });

@@ -1,9 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * The pre-generated keys. `id` is the counter within the shard's region and decides the order of claims; ids have gaps.
- * No index on status: claims go by id. The statuses are those of the database alone: what is on its way counts as unused
- * until its whole batch has been delivered.
+ * The pre-generated keys. `id` is the counter within the shard's region and decides the order of claims. Ids
+ * have gaps. There is no index on status, because claims are by id. A key counts as unused until its whole
+ * batch has been delivered.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('keys')) return;

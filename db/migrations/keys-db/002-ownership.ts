@@ -1,6 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
-/** One row each: `keyspace` says which keys this database may hold, `ownership` who may write to it now. */
+/**
+ * One row each. `keyspace`: the keys that this database may hold. `ownership`: the reign that may write to it
+ * now.
+ */
 export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('keyspace'))) {
     await db.schema.createTable('keyspace', (table) => {

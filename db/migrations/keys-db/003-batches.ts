@@ -1,9 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * The log of claims. `id` counts without gaps: a claim inserts the id after the last one it saw, so that a claim which
- * did not see the newest state fails on the primary key. Every row carries the state after it: the claim mark
- * (`claimed_to`) and the highest sequence number ever assigned to each pool (`seqs`).
+ * The log of claims. `id` counts without gaps. A claim inserts the id after the newest one that it has read,
+ * so a claim that did not read the newest state fails on the primary key. Every row holds the state after it:
+ * the claim mark (`claimed_to`) and the highest sequence number ever assigned to each pool (`seqs`).
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('batches')) return;

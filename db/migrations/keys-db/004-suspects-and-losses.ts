@@ -1,8 +1,8 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * What the audit and the deliveries found amiss: `suspects` are keys seen nowhere (first seen by the database's clock),
- * `losses` are ranges of deliveries that a pool had acknowledged and no longer has, `gaps` are ids without a key.
+ * `suspects`: keys that are in no store (`first_seen` is by the database's clock). `losses`: ranges of
+ * deliveries that a pool had acknowledged and no longer has. `gaps`: ids without a key.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('suspects'))) {

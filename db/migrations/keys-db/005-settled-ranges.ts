@@ -1,6 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
-/** Ranges of ids whose every key is bound, which is for ever: the holder's search for missing keys passes over them. */
+/**
+ * Ranges of ids whose every key is bound, which is permanent: the holder's search for missing keys skips
+ * them.
+ */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('settled_ranges')) return;
   await db.schema.createTable('settled_ranges', (table) => {

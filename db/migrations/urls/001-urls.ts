@@ -1,8 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * The links of all slots this database owns. A slot is one contiguous range of the primary key, so that it can be moved.
- * A tombstone is a row with `deleted_at` and without `original_url`: a key once bound is never free again.
+ * The links of all slots that this database owns. A slot is one contiguous range of the primary key, so that
+ * it can be moved. A tombstone is a row with `deleted_at` and without `original_url`: a bound key is never
+ * free again.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('urls')) return;
@@ -12,7 +13,7 @@ export async function up(db: MigrationDb): Promise<void> {
     table.specificType('slot', 'TINYINT UNSIGNED').notNullable().comment('crc32(unique_id) % 32');
     table.specificType('unique_id', 'VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin').notNullable();
     table.bigInteger('user_id').unsigned().nullable();
-    // A WHATWG href is pure ASCII; 2,048 characters typed can become over 18,000 once percent-encoded.
+    // A WHATWG href is ASCII. Percent-encoding can turn 2,048 typed characters into more than 18,000.
     table.specificType('original_url', 'TEXT CHARACTER SET ascii COLLATE ascii_bin').nullable();
     table.datetime('created_at', { precision: 3 }).notNullable();
     table.datetime('expires_at', { precision: 3 }).nullable();

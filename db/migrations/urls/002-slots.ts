@@ -1,8 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * This database's own record of the slots it owns: without it the primary key of `urls` guards nothing across servers.
- * It holds a row for every slot, owned or not, so that of two mappers which record different maps at once only one can.
+ * The slots that this database owns. Without this record the primary key of `urls` would not prevent one key
+ * on two servers. There is a row for every slot, owned or not, so that of two mappers that record different
+ * maps at the same time only one succeeds.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('slots')) return;

@@ -1,6 +1,6 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
-/** Tells a key that its user chose from one that came out of a pool: only so can the audit say how many of each there are. */
+/** Whether the user chose the key or it came from a pool. The audit counts both kinds. */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasColumn('urls', 'alias')) return;
   await db.schema.alterTable('urls', (table) => {

@@ -1,8 +1,9 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * How often links were followed, in tables of their own: no click ever waits for a link being bound, nor the other way round.
- * A mapper's process numbers its flushes; the row in `click_flushes` says which was the last, so that none counts twice.
+ * The clicks of links, in tables of their own, so that clicks and binds never wait for each other. A process
+ * of a mapper numbers its flushes. The row in `click_flushes` holds the last number, so that no flush counts
+ * twice.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (!(await db.schema.hasTable('clicks'))) {
@@ -25,7 +26,7 @@ export async function up(db: MigrationDb): Promise<void> {
       .notNullable()
       .primary()
       .comment('one process of a mapper, from its start to its end');
-    // NOT NULL is what refuses a flush that is not newer than the last: see db/urls/clicks.ts.
+    // NOT NULL refuses a flush that is not newer than the last one: see db/urls/clicks.ts.
     table.bigInteger('seq').unsigned().notNullable().comment('of its last flush');
     table.datetime('flushed_at', { precision: 3 }).notNullable();
   });

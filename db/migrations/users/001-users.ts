@@ -1,6 +1,6 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
-/** Accounts; a link without one has `user_id` NULL. */
+/** Accounts. A link without one has `user_id` NULL. */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('users')) return;
   await db.schema.createTable('users', (table) => {

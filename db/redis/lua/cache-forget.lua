@@ -1,5 +1,5 @@
 --[[
-Purpose: forget a key that has changed, and refuse every fill that began before.
+Purpose: delete the entry of a key that has changed, and refuse every fill that began before.
 KEYS[1]  the entry: a string that expires
 KEYS[2]  versions: hash of stripe -> random text
 ARGV[1]  the stripe of the key

@@ -1,9 +1,9 @@
 --[[
-Purpose: read a cached link, or learn the version under which one may be stored.
+Purpose: read a cached link, or return the version under which it may be stored.
 KEYS[1]  the entry: a string that expires
-KEYS[2]  versions: hash of stripe -> random text, changed by every invalidation of a key of that stripe; never expires
+KEYS[2]  versions: hash of stripe -> random text; an invalidation of a key changes its stripe's; never expires
 ARGV[1]  the stripe of the key
-ARGV[2]  a random text, which becomes the version if the stripe has none
+ARGV[2]  a random text: becomes the version if the stripe has none
 Returns  {entry or nil, its remaining time in ms, version}
 ]]
 local entry, versions = KEYS[1], KEYS[2]

@@ -1,11 +1,12 @@
 --[[
-Purpose: announce a new reign over a keys-db to this pool; from then on deliveries of older reigns are refused. Never lowers.
+Purpose: announce a new reign over a keys-db to this pool, which then refuses the deliveries of older reigns.
+Never lowers the epoch.
 KEYS[1]  the pool: list of ready keys
 KEYS[2]  the producer state of one keys-db: hash {epoch, seq}
 KEYS[3]  the incarnation of this Redis: a string
 ARGV[1]  the new epoch
-ARGV[2]  a random id, which becomes the incarnation if this Redis has none (it is new, or has lost its data)
-Returns  {result, stored epoch, stored seq, incarnation, level}; result is 'ok' or 'fenced' (a later reign is stored)
+ARGV[2]  a random id: becomes the incarnation if this Redis has none (it is new, or has lost its data)
+Returns  {result, stored epoch, stored seq, incarnation, level}; result is 'ok', or 'fenced' (a later reign)
 ]]
 local pool, state, incarnationKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, candidate = tonumber(ARGV[1]), ARGV[2]

@@ -1,12 +1,14 @@
 --[[
-Purpose: after data loss in this pool, move seq over the parts that are lost and recorded as lost, so that the next part is accepted.
+Purpose: after a loss of data in this pool, move seq over the parts recorded as lost, so that the next part is
+accepted.
 KEYS[1]  the producer state of one keys-db: hash {epoch, seq}
 KEYS[2]  the incarnation of this Redis: a string
 ARGV[1]  epoch of the reign that recorded the loss
-ARGV[2]  the stored seq it has just read
-ARGV[3]  the seq to store: the next part's minus one
-ARGV[4]  a random id, which becomes the incarnation if this Redis has none
-Returns  {result, stored epoch, stored seq}; result is 'ok', 'fenced' (a later reign is stored) or 'moved' (the stored seq is another one)
+ARGV[2]  the stored seq that it has just read
+ARGV[3]  the seq to store: that of the next part, minus one
+ARGV[4]  a random id: becomes the incarnation if this Redis has none
+Returns  {result, stored epoch, stored seq}; result is 'ok', 'fenced' (a later reign is stored) or
+         'moved' (another seq is stored)
 ]]
 local state, incarnationKey = KEYS[1], KEYS[2]
 local epoch, fromSeq, toSeq, candidate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]

@@ -1,8 +1,8 @@
 --[[
-Purpose: take keys from the head of the pool and report what is left, in one round trip.
+Purpose: take keys from the head of the pool and return the level, in one round trip.
 KEYS[1]  the pool: list of ready keys
-ARGV[1]  how many keys at most
-Returns  {level after the take, key, key, ...}; fewer keys than asked for, or none, when the pool runs out
+ARGV[1]  the most keys to take
+Returns  {level after the take, key, key, ...}; fewer keys, or none, when the pool has not enough
 ]]
 local pool = KEYS[1]
 local count = ARGV[1]

@@ -62,7 +62,7 @@ async function readOrigin(keysDb: KeysDb, { keyspace, key }: SoughtKey, id: numb
   if (id > claimedTo) return { ...origin, stage: 'unused' };
   const batch = (await keysDb.pendingBatches()).find((pending) => holds(pending, id));
   const part = batch?.parts[placementOf(key, batch.parts.length)];
-  return part === undefined || part.delivered
+  return part === undefined || part.isDelivered
     ? { ...origin, stage: 'issued' }
     : { ...origin, stage: 'pending', pool: part.pool };
 }

@@ -4,8 +4,8 @@ import { StoreUnavailableError } from '../store-errors.ts';
 
 type DriverDone = (error: DriverError | null, result: unknown) => void;
 
-/** What a lane needs of the driver's connection. */
-export interface LaneConnection {
+/** The part of the driver's connection that is used here. */
+export interface DriverConnection {
   query(statement: { sql: string; rowsAsArray?: boolean }, done: DriverDone): unknown;
   prepare(sql: string, done: (error: DriverError | null, statement: PreparedStatement) => void): unknown;
 }
@@ -14,61 +14,69 @@ interface PreparedStatement {
   execute(values: (string | number)[], done: DriverDone): unknown;
 }
 
-/** Where a lane has its connection from. */
-export interface LanePool<Connection extends LaneConnection> {
+/** The pool that a dedicated connection comes from. */
+export interface ConnectionSource<Connection extends DriverConnection> {
   readonly name: string;
   acquire(done: (error: Error | undefined, connection?: Connection) => void): void;
   release(connection: Connection): void;
-  /** Closes it for good. */
+  /** Destroys the connection. */
   forget(connection: Connection): void;
-  /** Whether it may still be used. */
+  /** False once the connection is lost or the pool closes. */
   isOpen(connection: Connection): boolean;
 }
 
-/** Told, exactly once, how a statement ended. @param result rows, of a read; nothing after an error */
-export type LaneDone = (error: Error | undefined, result: unknown) => void;
+/**
+ * Called exactly once, when a statement has ended.
+ * @param result the rows of a read; undefined after an error
+ */
+export type StatementDone = (error: Error | undefined, result: unknown) => void;
 
 interface Running {
   readonly kind: StatementKind;
   readonly timeoutMs: number;
   readonly deadlineMs: number;
-  readonly done: LaneDone;
+  readonly done: StatementDone;
   isSent: boolean;
 }
 
 /**
- * One connection, kept for statements that follow one another: what a redirect or a shorten waits for. Beside a pool it spares the
- * acquiring and giving back, a promise or two, and the timer of each statement: one timer looks after whichever is under way.
+ * One connection out of a pool, kept for the statements of one caller, one after another. Redirects and
+ * shortens wait for these statements. Compared with the pool this saves acquiring and releasing, one or two
+ * promises, and a timer for each statement: one timer watches the deadline of the statement in flight.
  *
- * Statements fail like those of the pool; a connection that was lost, or whose statement outlived its deadline, is replaced at the next.
+ * Statements fail like those of the pool. A connection that is lost, or whose statement passes its deadline,
+ * is replaced at the next statement.
  */
-export class MysqlLane<Connection extends LaneConnection = LaneConnection> {
-  readonly #pool: LanePool<Connection>;
+export class DedicatedConnection<Connection extends DriverConnection = DriverConnection> {
+  readonly #pool: ConnectionSource<Connection>;
   #connection: Connection | undefined;
   #running: Running | undefined;
-  /** Those of {@link #connection}, by their text. */
+  /** Prepared on {@link #connection}, by SQL text. */
   readonly #prepared = new Map<string, PreparedStatement>();
   #timer: NodeJS.Timeout | undefined;
   #timerDueMs = 0;
 
-  constructor(pool: LanePool<Connection>) {
+  constructor(pool: ConnectionSource<Connection>) {
     this.#pool = pool;
   }
 
-  /** Whether no statement is under way. */
+  /** No statement is in flight. */
   get isFree(): boolean {
     return this.#running === undefined;
   }
 
-  /** Reads rows as arrays of column values. @throws RangeError when a statement is still under way */
-  query(sql: string, timeoutMs: number, done: LaneDone): void {
+  /** Reads rows as arrays of column values. @throws RangeError while another statement is in flight */
+  query(sql: string, timeoutMs: number, done: StatementDone): void {
     this.#run('read', timeoutMs, done, (connection, running) => {
       connection.query({ sql, rowsAsArray: true }, (error, rows) => this.#answered(running, error, rows));
     });
   }
 
-  /** Reads rows as objects, by a statement that is prepared once for each connection. @throws RangeError when a statement is still under way */
-  queryPrepared(sql: string, values: (string | number)[], timeoutMs: number, done: LaneDone): void {
+  /**
+   * Reads rows as objects. Each connection prepares the statement once.
+   * @throws RangeError while another is in flight
+   */
+  queryPrepared(sql: string, values: (string | number)[], timeoutMs: number, done: StatementDone): void {
     this.#run('read', timeoutMs, done, (connection, running) => {
       const known = this.#prepared.get(sql);
       if (known === undefined) this.#prepare(connection, sql, values, running);
@@ -76,8 +84,8 @@ export class MysqlLane<Connection extends LaneConnection = LaneConnection> {
     });
   }
 
-  /** Writes. @throws RangeError when a statement is still under way */
-  write(sql: string, timeoutMs: number, done: LaneDone): void {
+  /** Writes. @throws RangeError while another statement is in flight */
+  write(sql: string, timeoutMs: number, done: StatementDone): void {
     this.#run('write', timeoutMs, done, (connection, running) => {
       connection.query({ sql }, (error, result) => this.#answered(running, error, result));
     });
@@ -86,11 +94,11 @@ export class MysqlLane<Connection extends LaneConnection = LaneConnection> {
   #run(
     kind: StatementKind,
     timeoutMs: number,
-    done: LaneDone,
+    done: StatementDone,
     send: (connection: Connection, running: Running) => void,
   ): void {
     if (this.#running !== undefined)
-      throw new RangeError(`a lane to ${this.#pool.name} takes one statement at a time`);
+      throw new RangeError(`a dedicated connection to ${this.#pool.name} takes one statement at a time`);
     const running: Running = { kind, timeoutMs, deadlineMs: monotonicMs() + timeoutMs, done, isSent: false };
     this.#running = running;
     this.#watch(running.deadlineMs, timeoutMs);
@@ -131,7 +139,7 @@ export class MysqlLane<Connection extends LaneConnection = LaneConnection> {
   }
 
   #answered(running: Running, error: DriverError | null, result: unknown): void {
-    // After its deadline it has been told already, and its connection is closed.
+    // Its deadline has passed: the caller has its error, and the connection is closed.
     if (this.#running !== running) return;
     if (error === null) {
       this.#end(running, undefined, result);
@@ -151,7 +159,10 @@ export class MysqlLane<Connection extends LaneConnection = LaneConnection> {
     this.#connection = undefined;
   }
 
-  /** Sees to it that the timer is due by then. It may be due before, and then looks again: few statements need it set anew. */
+  /**
+   * Makes sure that the timer fires by `deadlineMs`. A timer that fires earlier checks again, so that few
+   * statements have to set one.
+   */
   #watch(deadlineMs: number, inMs: number): void {
     if (this.#timer !== undefined) {
       if (this.#timerDueMs <= deadlineMs) return;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
-import type { MysqlLane } from '../../db/mysql/mysql-lane.ts';
+import type { DedicatedConnection } from '../../db/mysql/dedicated-connection.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';
@@ -8,13 +8,13 @@ import { startWire, through } from './wire.ts';
 
 const WHO = 'SELECT CONNECTION_ID()';
 
-describe('a lane to MySQL', () => {
+describe('a dedicated connection to MySQL', () => {
   let url: string;
   let db: Mysql;
-  let lane: MysqlLane;
+  let connection: DedicatedConnection;
 
   before(async () => {
-    url = await testDatabase('lane');
+    url = await testDatabase('dedicated');
     await using admin = openMysql(url, { name: 'admin' });
     await admin.execute('CREATE TABLE t (id INT PRIMARY KEY, word VARCHAR(9), at DATETIME(3))');
     await admin.execute("INSERT INTO t VALUES (1, 'one', '2026-11-26 10:00:00.123'), (2, NULL, NULL)");
@@ -22,32 +22,32 @@ describe('a lane to MySQL', () => {
 
   beforeEach(() => {
     db = openMysql(url, { name: 'db', connections: 2 });
-    lane = db.openLane();
+    connection = db.createDedicatedConnection();
   });
 
   afterEach(async () => {
     await db.close();
   });
 
-  async function query(sql: string, timeoutMs = 5_000, on = lane): Promise<unknown[][]> {
+  async function query(sql: string, timeoutMs = 5_000, on = connection): Promise<unknown[][]> {
     return new Promise((resolve, reject) => {
       on.query(sql, timeoutMs, (error, rows) => (error ? reject(error) : resolve(rows as unknown[][])));
     });
   }
 
-  async function prepared(sql: string, values: (string | number)[], on = lane): Promise<unknown> {
+  async function prepared(sql: string, values: (string | number)[], on = connection): Promise<unknown> {
     return new Promise((resolve, reject) => {
       on.queryPrepared(sql, values, 5_000, (error, rows) => (error ? reject(error) : resolve(rows)));
     });
   }
 
-  async function write(sql: string, timeoutMs = 5_000, on = lane): Promise<unknown> {
+  async function write(sql: string, timeoutMs = 5_000, on = connection): Promise<unknown> {
     return new Promise((resolve, reject) => {
       on.write(sql, timeoutMs, (error, result) => (error ? reject(error) : resolve(result)));
     });
   }
 
-  it('sends all its statements on one connection, whatever their kind, set up like those of the pool', async () => {
+  it('sends statements of every kind on one connection, which is set up like those of the pool', async () => {
     const [[first] = []] = await query(WHO);
     expect(await query("SELECT @@time_zone, @@sql_mode LIKE '%STRICT_ALL%'")).to.deep.equal([['+00:00', 1]]);
     expect(await prepared('SELECT word, at FROM t WHERE id = ?', [1])).to.deep.equal([
@@ -62,17 +62,17 @@ describe('a lane to MySQL', () => {
   });
 
   it('takes one statement at a time', async () => {
-    expect(lane.isFree).to.equal(true);
+    expect(connection.isFree).to.equal(true);
     const running = query('SELECT SLEEP(0.05)');
-    expect(lane.isFree).to.equal(false);
-    expect(() => lane.write('DO 1', 1_000, () => undefined)).to.throw(RangeError);
+    expect(connection.isFree).to.equal(false);
+    expect(() => connection.write('DO 1', 1_000, () => undefined)).to.throw(RangeError);
     await running;
-    expect(lane.isFree).to.equal(true);
+    expect(connection.isFree).to.equal(true);
   });
 
-  it('keeps each statement’s own deadline, and goes on at once on another connection', async () => {
+  it('keeps the deadline of each statement, and continues immediately on another connection', async () => {
     const startedAt = performance.now();
-    // Leaves the timer of a deadline that is far away behind.
+    // Leaves a timer behind that is due much later.
     const [[first] = []] = await query(WHO, 20_000);
     expect(await rejection(query('SELECT SLEEP(20)', 150))).to.have.property('code', 'STORE_UNAVAILABLE');
     expect(await rejection(write('DO SLEEP(20)', 150)), 'a write may still happen').to.have.property(
@@ -84,9 +84,9 @@ describe('a lane to MySQL', () => {
     expect(performance.now() - startedAt).to.be.below(3_000);
   });
 
-  it('waits for a connection no longer than the deadline, and gives back one that comes too late', async () => {
+  it('waits for a connection only until the deadline, and gives back one that comes too late', async () => {
     await using busy = openMysql(url, { name: 'busy', connections: 1 });
-    const waiting = busy.openLane();
+    const waiting = busy.createDedicatedConnection();
     const holder = busy.query('SELECT SLEEP(0.6)');
     const late = await rejection(write('DO 1', 150, waiting));
     expect(late, 'it was never sent').to.have.property('code', 'STORE_UNAVAILABLE');
@@ -94,10 +94,10 @@ describe('a lane to MySQL', () => {
     expect(await busy.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
   });
 
-  it('that is cut makes a read unavailable and a write unknown, and prepares its statements anew', async () => {
+  it('that is cut makes a read unavailable and a write unknown, and prepares its statements again', async () => {
     await using wire = await startWire(url);
     await using remote = openMysql(through(wire, url), { name: 'db' });
-    const cut = remote.openLane();
+    const cut = remote.createDedicatedConnection();
     const read = async (): Promise<unknown> => prepared('SELECT word FROM t WHERE id = ?', [1], cut);
     expect(await read()).to.deep.equal([{ word: 'one' }]);
     wire.cutBeforeReplyTo(() => true);
@@ -109,7 +109,7 @@ describe('a lane to MySQL', () => {
     expect(await read()).to.deep.equal([{ word: 'one' }]);
   });
 
-  it('whose connection the server ends while nothing is under way finds another', async () => {
+  it('connects again when the server ends the connection while no statement is in flight', async () => {
     const [[first] = []] = await query(WHO);
     await using admin = openMysql(url, { name: 'admin' });
     await admin.execute(`KILL CONNECTION ${String(first)}`);
@@ -119,7 +119,7 @@ describe('a lane to MySQL', () => {
     });
   });
 
-  it('tells what the server refuses, and goes on', async () => {
+  it('reports what the server refuses, and continues', async () => {
     expect(await rejection(query('SELECT * FROM nothing'))).to.have.property('code', 'MISMATCH');
     expect(await rejection(prepared('SELECT * FROM nothing WHERE id = ?', [1]))).to.have.property(
       'code',

@@ -1,0 +1,149 @@
+import { Duplex } from 'node:stream';
+import { createPool, escape, format, type Pool, type PoolConnection } from 'mysql2';
+import type { ConnectionSource } from './dedicated-connection.ts';
+import { translateConnect } from './mysql-errors.ts';
+
+/** A value of a statement. The driver escapes it, in the text protocol. */
+export type SqlValue = string | number | bigint | boolean | null | Date | Buffer | readonly SqlValue[];
+
+export interface MysqlOptions {
+  /** Names the store in errors and logs: "keys-db-1". */
+  readonly name: string;
+  /** Most connections open at the same time (default 4). */
+  readonly connections?: number;
+  readonly connectTimeoutMs?: number;
+  readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ';
+  /** Statements that may wait for a connection. Beyond this number they fail immediately (default 1,000). */
+  readonly queueLimit?: number;
+  /** The server accepts several statements in one request, for `Mysql.transact` (default false). */
+  readonly canTransact?: boolean;
+}
+
+export const DEFAULT_CONNECTIONS = 4;
+const TIME_ZONE = 'Z';
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** UTC dates, no silent truncation, bounded lock waits (in seconds). */
+const SESSION_SETTINGS = [
+  'autocommit = 1', // a server may be configured otherwise, and then no statement would ever be committed
+  "time_zone = '+00:00'",
+  "sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+  'innodb_lock_wait_timeout = 2',
+];
+
+/** The first statements of a connection. */
+function sessionSetup({ isolation = 'READ COMMITTED' }: MysqlOptions): string[] {
+  return [
+    `SET SESSION ${SESSION_SETTINGS.join(', ')}`,
+    `SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`,
+  ];
+}
+
+/** The connections to one MySQL database. The only file that imports the driver. */
+export class ConnectionPool implements ConnectionSource<PoolConnection> {
+  readonly name: string;
+  readonly #pool: Pool;
+  readonly #setup: readonly string[];
+  /** From the start of the set-up until the connection is lost or destroyed. */
+  readonly #open = new Set<PoolConnection>();
+  #isClosing = false;
+
+  constructor(url: string, options: MysqlOptions) {
+    this.name = options.name;
+    this.#setup = sessionSetup(options);
+    this.#pool = createPool({
+      uri: url,
+      connectionLimit: options.connections ?? DEFAULT_CONNECTIONS,
+      connectTimeout: options.connectTimeoutMs ?? 2_000,
+      queueLimit: options.queueLimit ?? 1_000,
+      waitForConnections: true,
+      timezone: TIME_ZONE,
+      queryFormat: fillIn,
+      supportBigNumbers: true,
+      enableKeepAlive: true,
+      charset: 'utf8mb4',
+      multipleStatements: options.canTransact ?? false,
+    });
+  }
+
+  /** Hands over a connection that is set up, or the reason why there is none. */
+  acquire(done: (error: Error | undefined, connection?: PoolConnection) => void): void {
+    this.#pool.getConnection((unavailable, connection) => {
+      if (unavailable) {
+        done(translateConnect(this.name, unavailable));
+        return;
+      }
+      if (!this.#open.has(connection)) this.#prepare(connection);
+      done(undefined, connection);
+    });
+  }
+
+  release(connection: PoolConnection): void {
+    connection.release();
+  }
+
+  /** Destroys the connection. */
+  forget(connection: PoolConnection): void {
+    this.#open.delete(connection);
+    connection.destroy();
+    socketOf(connection)?.destroy();
+  }
+
+  isOpen(connection: PoolConnection): boolean {
+    return !this.#isClosing && this.#open.has(connection);
+  }
+
+  /** Waits up to a second for the statements in flight, then cuts them off. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+    this.#pool.end(() => resolve());
+    await ended;
+    clearTimeout(timer);
+    // The driver is not informed, and therefore reports the statements in flight as lost.
+    for (const connection of this.#open) socketOf(connection)?.destroy();
+    this.#open.clear();
+  }
+
+  /**
+   * Queues the set-up before the first statement. When it fails, so does that statement, and the connection
+   * is lost.
+   */
+  #prepare(connection: PoolConnection): void {
+    this.#open.add(connection);
+    connection.on('error', () => this.forget(connection));
+    connection.on('end', () => this.#open.delete(connection));
+    for (const statement of this.#setup) {
+      connection.query(statement, (error) => {
+        if (error) this.forget(connection);
+      });
+    }
+  }
+}
+
+/**
+ * The driver's `destroy` only half-closes. A hung server would never close the other half, and sockets would
+ * pile up.
+ */
+function socketOf(connection: PoolConnection): Duplex | undefined {
+  return 'stream' in connection && connection.stream instanceof Duplex ? connection.stream : undefined;
+}
+
+/**
+ * Skips statements without values. The driver would search them for placeholders character by character,
+ * INSERTs of hundreds of rows included.
+ */
+function fillIn(sql: string, values: readonly SqlValue[] | undefined): string {
+  return values === undefined || values.length === 0
+    ? sql
+    : format(sql, values as Parameters<typeof format>[1], false, TIME_ZONE);
+}
+
+/**
+ * `text` as a literal of a statement. For statements of many rows: the driver's own formatting would cost
+ * more than the rest.
+ */
+export function toSqlText(text: string): string {
+  return /^[\w !#$%&()*+,./:;<=>?@[\]^`{|}~-]*$/.test(text) ? `'${text}'` : escape(text);
+}
