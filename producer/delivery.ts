@@ -1,19 +1,22 @@
 import { placementOf } from '../db/keyspace/placement.ts';
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import type { Batch } from '../db/keys-db/batch.ts';
+import type { Loss } from '../db/keys-db/deliveries.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
-import type { Lane, Loss } from './lane.ts';
+import type { DeliveryQueue, Part } from './delivery-queue.ts';
 
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;
   readonly epoch: number;
   /** The newest batch in the keys-db when the reign began. */
   readonly lastBatch: number;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly queues: ReadonlyMap<string, DeliveryQueue>;
+  /** Called before a loss of this pool is recorded. */
+  readonly onLoss: (pool: string) => void;
   readonly log: Log;
 }
 
@@ -35,7 +38,7 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 /**
  * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
  *
- * claimed → rows read → parts in the lanes → delivered → marked. Reading the next batch and marking the last one overlap
+ * claimed → rows read → parts queued → delivered → marked. Reading the next batch and marking the last one overlap
  * delivering; every batch is in hand from its claim until all its parts are marked.
  */
 export class Delivery {
@@ -56,7 +59,7 @@ export class Delivery {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
       owed.size === 0 ||
       unmarked.size > 0 ||
-      [...owed].some((index) => this.#laneOf(batch, index)?.moves ?? false);
+      [...owed].some((index) => this.#queueOf(batch, index)?.isMoving ?? false);
     return [...this.#inHand.values()].filter(isMoving).length;
   }
 
@@ -81,29 +84,28 @@ export class Delivery {
   }
 
   /**
-   * Reads the rows of a claimed batch and hands its parts to the lanes. Batches must come in the order of their claims, and
+   * Reads the rows of a claimed batch and hands its parts to the queues. Batches must come in the order of their claims, and
    * after a failure the same one again: a batch left out would look like lost data.
    * Modelled in test/model/hand-off.pml.
    */
   async accept(batch: Batch): Promise<void> {
     if (batch.id <= this.#seenUpTo) return;
-    const { keysDb, lanes } = this.#options;
+    const { keysDb, queues } = this.#options;
     const keys = split(await keysDb.keysOf(batch), batch.parts.length);
     const undelivered = batch.parts.flatMap((part, index) => (part.delivered ? [] : [{ ...part, index }]));
-    for (const part of undelivered) if (!lanes.has(part.pool)) await this.#writeOff(part.pool, part.seq);
+    for (const part of undelivered) if (!queues.has(part.pool)) await this.#writeOff(part.pool, part.seq);
     // From here on nothing waits: a batch is in hand with all its parts, or not at all.
     if (batch.id <= this.#seenUpTo) return;
     this.#seenUpTo = batch.id;
     const owed = new Set(undelivered.map((part) => part.index));
-    const inHand: InHand = { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 };
-    this.#inHand.set(batch.id, inHand);
+    this.#inHand.set(batch.id, { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 });
+    // No pool lacks recycled keys: delivered without a need, they would make the pools grow with every loss.
+    const needsRoom = batch.kind === 'recycled';
     for (const { pool, seq, index } of undelivered) {
-      const onDelivered = (): void => this.#delivered(inHand, index);
-      const lane = lanes.get(pool);
-      // Nobody asked for keys that turned up again: without a need for them the pools would grow with every loss.
-      const waitsForRoom = batch.kind === 'recycled';
-      if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], waitsForRoom, onDelivered });
-      else onDelivered();
+      const part = { batchId: batch.id, index, seq, keys: keys[index] ?? [], needsRoom };
+      const queue = queues.get(pool);
+      if (queue) queue.enqueue(part);
+      else this.delivered(part);
     }
     this.#marks.ring();
   }
@@ -144,7 +146,9 @@ export class Delivery {
     while (this.moving > 0 && !signal.aborted) await this.#progress.wait(10, signal);
   }
 
+  /** Records in the keys-db that a pool has lost deliveries; returns when that is durable. @throws FencedError */
   async recordLoss(loss: Loss): Promise<void> {
+    this.#options.onLoss(loss.pool);
     await this.#options.keysDb.recordLoss({ epoch: this.#options.epoch, ...loss });
   }
 
@@ -156,7 +160,10 @@ export class Delivery {
     await this.recordLoss({ pool, fromSeq: seq, toSeq: seq, incarnation: '' });
   }
 
-  #delivered(inHand: InHand, index: number): void {
+  /** The pool has this part; call it once for each. */
+  delivered({ batchId, index }: Pick<Part, 'batchId' | 'index'>): void {
+    const inHand = this.#inHand.get(batchId);
+    if (!inHand) return;
     inHand.owed.delete(index);
     if (inHand.unmarked.size === 0) inHand.unmarkedSinceMs = monotonicMs();
     inHand.unmarked.add(index);
@@ -181,8 +188,8 @@ export class Delivery {
     return true;
   }
 
-  #laneOf(batch: Batch, index: number): Lane | undefined {
-    return this.#options.lanes.get(batch.parts[index]?.pool ?? '');
+  #queueOf(batch: Batch, index: number): DeliveryQueue | undefined {
+    return this.#options.queues.get(batch.parts[index]?.pool ?? '');
   }
 }
 

@@ -5,7 +5,7 @@ import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
 import type { Delivery } from './delivery.ts';
-import type { Lane } from './lane.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
 import type { PoolLevels } from './levels.ts';
 import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
@@ -16,7 +16,7 @@ import { whenWritable, type WriteGate } from './write-gate.ts';
 export interface RefillOptions {
   readonly keysDb: KeysDb;
   readonly epoch: number;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly queues: ReadonlyMap<string, DeliveryQueue>;
   readonly delivery: Delivery;
   readonly levels: PoolLevels;
   readonly gate: WriteGate;
@@ -126,20 +126,20 @@ function newestKnown({ delivery }: RefillOptions, reader: Reader): number {
   return Math.max(delivery.knownUpTo, reader.newest);
 }
 
-function partsFor({ lanes }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
+function partsFor({ queues }: RefillOptions, pools: readonly string[]): { pool: string; seq: number }[] {
   const parts = pools.flatMap((pool) => {
-    const lane = lanes.get(pool);
-    return lane ? [{ pool, seq: lane.nextSeq }] : [];
+    const queue = queues.get(pool);
+    return queue ? [{ pool, seq: queue.nextSeq }] : [];
   });
   return parts.slice(0, MAX_PARTS);
 }
 
 /** Modelled in test/model/hand-off.pml. */
-function carry({ lanes, delivery }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
-  // A lane that looked at what is pending took it in hand while its claim was being repeated.
+function carry({ queues, delivery }: RefillOptions, batch: Batch, size: number, reader: Reader): void {
+  // Reading the pending batches took it in hand while its claim was being repeated.
   if (batch.id <= delivery.seenUpTo) return;
   const aboutKeys = Math.ceil(size / batch.parts.length);
-  for (const { pool, seq } of batch.parts) lanes.get(pool)?.announce(seq, aboutKeys);
+  for (const { pool, seq } of batch.parts) queues.get(pool)?.announce(seq, aboutKeys);
   reader.read(batch);
 }
 
@@ -149,11 +149,11 @@ function healthyPools(options: RefillOptions): string[] {
     .map(({ name }) => name);
 }
 
-function viewPools({ lanes, levels }: RefillOptions): PoolView[] {
+function viewPools({ queues, levels }: RefillOptions): PoolView[] {
   return levels.all().flatMap((level): PoolView[] => {
-    const lane = lanes.get(level.name);
-    if (!lane) return [];
-    return [{ ...level, healthy: level.answers && lane.healthy, queued: lane.queuedKeys }];
+    const queue = queues.get(level.name);
+    if (!queue) return [];
+    return [{ ...level, healthy: level.answers && queue.isHealthy, queued: queue.queuedKeys }];
   });
 }
 

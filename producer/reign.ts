@@ -7,9 +7,10 @@ import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
+import { deliverInOrder } from './deliver-in-order.ts';
 import { Delivery } from './delivery.ts';
 import { keepGenerated } from './generator.ts';
-import { Lane } from './lane.ts';
+import { DeliveryQueue } from './delivery-queue.ts';
 import type { PoolLevels } from './levels.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { raiseOwnEpoch } from './ownership.ts';
@@ -52,7 +53,7 @@ const GRACE_MS = 50;
  * One reign over one keys-db shard, from the lock to its loss: own → reconcile → refill and generate.
  *
  * - owning: the epoch is being raised. Nothing is written anywhere else.
- * - reconciling: lanes attach to the pools, claimed parts of earlier reigns are replayed with their recorded numbers.
+ * - reconciling: queues attach to the pools, claimed parts of earlier reigns are replayed with their recorded numbers.
  * - ready: claims, delivers, generates. Entered once, with `onReady`.
  * - stopping: asked to release; claims no more, finishes deliveries for a bounded time.
  * - over: `done` is resolved, nothing new is started. Calls still in flight are refused by the stores, or harmless.
@@ -122,16 +123,19 @@ export class Reign {
     void this.#showEpoch(epoch);
     metrics.epoch.set({ keys_db: shard }, epoch);
 
-    const { lanes, delivery } = await this.#reconcile(epoch);
+    const { queues, delivery } = await this.#reconcile(epoch);
     if (over.aborted) return;
-    const loops = [...lanes.values()].map((lane) => lane.run(over));
+    const { log } = this.#options;
+    const loops = [...queues.values()].map((queue) =>
+      deliverInOrder({ queue, delivery, gate: lock, log }, over),
+    );
     loops.push(delivery.run(over));
     const running = Promise.all(loops);
     running.catch((error: unknown) => this.#fail(error));
     await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(REPLAY_TIMEOUT_MS)]));
     if (over.aborted) return;
     this.#becomeReady(epoch);
-    await this.#produce(epoch, lanes, delivery);
+    await this.#produce(epoch, queues, delivery);
   }
 
   /** In the lock's data, for operators; nothing waits for it. */
@@ -142,42 +146,42 @@ export class Reign {
   }
 
   /** Steps 4 and 5: per store in parallel, with deadlines. Modelled in test/model/hand-off.pml. */
-  async #reconcile(epoch: number): Promise<{ lanes: Map<string, Lane>; delivery: Delivery }> {
-    const { shard, keysDb, pools, levels, lock: gate, log, metrics } = this.#options;
+  async #reconcile(epoch: number): Promise<{ queues: Map<string, DeliveryQueue>; delivery: Delivery }> {
+    const { shard, keysDb, levels, lock: gate, log } = this.#options;
     const patient = { what: `reconciling ${shard}`, gate, log };
     const logEnd = await repeatUntilDone(patient, this.#over.signal, () => keysDb.logEnd());
-    const lanes = new Map<string, Lane>();
-    const delivery = new Delivery({ keysDb, epoch, lastBatch: logEnd?.lastBatch ?? 0, lanes, log });
-    for (const pool of pools) {
-      const lane = new Lane({
-        pool,
-        shard,
-        epoch,
-        lastSeq: logEnd?.lastSeqs.get(pool.name) ?? 0,
-        gate,
-        log,
-        hasRoom: (keys) => levels.hasRoom(pool.name, keys),
-        adoptPending: () => delivery.adoptPending(),
-        recordLoss: async (loss) => {
-          levels.lost(pool.name);
-          await delivery.recordLoss(loss);
-        },
-        onReply: (result, level, keys) => {
-          levels.observe(pool.name, level);
-          metrics.deliveries.inc({ result });
-          if (result === 'ok') metrics.keysDelivered.inc({ keys_db: shard, pool: pool.name }, keys);
-        },
-      });
-      lanes.set(pool.name, lane);
-    }
+    const queues = this.#createQueues(epoch, logEnd?.lastSeqs ?? new Map());
+    const lastBatch = logEnd?.lastBatch ?? 0;
+    const onLoss = (pool: string): void => levels.lost(pool);
+    const delivery = new Delivery({ keysDb, epoch, lastBatch, queues, onLoss, log });
     const attached = await Promise.allSettled(
-      [...lanes.values()].map((lane) => withDeadline('attaching', ATTACH_TIMEOUT_MS, () => lane.attach())),
+      [...queues.values()].map((queue) => withDeadline('attaching', ATTACH_TIMEOUT_MS, () => queue.attach())),
     );
     for (const outcome of attached) {
       if (outcome.status === 'rejected' && outcome.reason instanceof FencedError) throw outcome.reason;
     }
     await repeatUntilDone(patient, this.#over.signal, () => delivery.adoptPending());
-    return { lanes, delivery };
+    return { queues, delivery };
+  }
+
+  #createQueues(epoch: number, lastSeqs: ReadonlyMap<string, number>): Map<string, DeliveryQueue> {
+    const { shard, pools, levels, metrics } = this.#options;
+    const queues = pools.map((pool) => {
+      const { name } = pool;
+      return new DeliveryQueue({
+        pool,
+        shard,
+        epoch,
+        lastSeq: lastSeqs.get(name) ?? 0,
+        hasRoom: (keys) => levels.hasRoom(name, keys),
+        onReply: (result, level, keys) => {
+          levels.observe(name, level);
+          metrics.deliveries.inc({ result });
+          if (result === 'ok') metrics.keysDelivered.inc({ keys_db: shard, pool: name }, keys);
+        },
+      });
+    });
+    return new Map(queues.map((queue) => [queue.poolName, queue]));
   }
 
   #becomeReady(epoch: number): void {
@@ -190,7 +194,7 @@ export class Reign {
     log.info({ epoch, tookMs: Math.round(tookMs) }, 'reign ready: reconciled, delivering');
   }
 
-  async #produce(epoch: number, lanes: Map<string, Lane>, delivery: Delivery): Promise<void> {
+  async #produce(epoch: number, queues: Map<string, DeliveryQueue>, delivery: Delivery): Promise<void> {
     const { keysDb, levels, lock: gate, batchSize, generation, metrics, log, shard } = this.#options;
     const over = this.#over.signal;
     const stopping = AbortSignal.any([over, this.#stopping.signal]);
@@ -202,7 +206,7 @@ export class Reign {
     generator.catch((error: unknown) => this.#fail(error));
     void this.#beginRecycling(recycling, stopping).run();
     await refill(
-      { keysDb, epoch, lanes, delivery, levels, gate, stock, batchSize, log, exhausted, recycling },
+      { keysDb, epoch, queues, delivery, levels, gate, stock, batchSize, log, exhausted, recycling },
       stopping,
       over,
     );

@@ -264,7 +264,7 @@ end:
       :: else -> skip
       fi }
 
-  /* producer/lane.ts:attach */
+  /* producer/delivery-queue.ts:attach */
   :: d_step { phase >= RECONCILING && lane == DETACHED ->
       if
       :: redisEpoch > epoch || (redisEpoch == epoch && !raised) -> endReign()
@@ -283,7 +283,7 @@ end:
       fi }
   :: d_step { lane == ANNOUNCING && MAY_CUT -> cut(RAISE_POOL, epoch, 0, 0, 0, false); laneFails() }
 
-  /* producer/lane.ts:#deliver */
+  /* producer/delivery-queue.ts:deliver */
   :: d_step { phase == REIGNING && lane == ATTACHED && queue != 0 ->
       chooseHead();
       deliverToPool(epoch, part);
@@ -297,7 +297,7 @@ end:
       cut(DELIVER, epoch, part, 0, 0, false);
       laneFails() }
 
-  /* producer/lane.ts:#closeGap */
+  /* producer/deliver-in-order.ts:closeGap */
   :: d_step { lane == AT_GAP && adopting == IDLE -> readPending() }
   :: d_step { lane == ADOPTED ->
       b = part;
