@@ -37,8 +37,8 @@ export class PoolLevels {
     }
   }
 
-  /** How many shards are held in the whole cluster: every holder refills its share of a deficit. */
-  set heldShards(count: number) {
+  /** Takes note of how many shards are held in the whole cluster: every holder refills its share of a deficit. */
+  observeHeldShards(count: number): void {
     this.#heldShards = Math.max(1, count);
   }
 

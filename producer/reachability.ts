@@ -29,8 +29,7 @@ export class Reachability {
   readonly #sights = new Map<string, Sight>();
   readonly #verified = new Set<string>();
   readonly #told = new Set<string>();
-  /** Called after every change. */
-  onChange: () => void = () => undefined;
+  readonly #listeners = new Set<() => void>();
 
   constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
     this.#keysDbs = keysDbs;
@@ -42,6 +41,12 @@ export class Reachability {
 
   get(shard: string): Sight | undefined {
     return this.#sights.get(shard);
+  }
+
+  /** Calls `listener` after every change, until disposed. */
+  observe(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** It has been asked once, is the configured one, and belongs to this ensemble or to none yet. */
@@ -119,6 +124,6 @@ export class Reachability {
       this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
     else if (changed && !now.reachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
     else if (changed && before.reachable !== undefined) this.#log.info({ shard: name }, 'keys-db reachable');
-    if (changed || before.ensemble !== now.ensemble) this.onChange();
+    if (changed || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
   }
 }

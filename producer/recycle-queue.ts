@@ -8,11 +8,11 @@ interface Request {
 /** Leaked keys on their way from the search to the refill, which makes all claims of a reign, one at a time. */
 export class RecycleQueue {
   readonly #requests: Request[] = [];
-  #bell: Bell | undefined;
+  readonly #offered: Bell;
 
-  /** The bell of the refill, rung when there is something to claim. */
-  set bell(bell: Bell) {
-    this.#bell = bell;
+  /** @param offered rung when there is something to claim */
+  constructor(offered: Bell) {
+    this.#offered = offered;
   }
 
   get isEmpty(): boolean {
@@ -26,7 +26,7 @@ export class RecycleQueue {
     const giveUp = (): void => resolve(false);
     signal.addEventListener('abort', giveUp, { once: true });
     this.#requests.push({ ids, settle: resolve });
-    this.#bell?.ring();
+    this.#offered.ring();
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
 

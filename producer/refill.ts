@@ -3,7 +3,7 @@ import { MAX_PARTS, type Batch } from '../db/keys-db/batch.ts';
 import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { Bell } from './bell.ts';
+import type { Bell } from './bell.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 import type { PoolLevels } from './levels.ts';
@@ -23,6 +23,8 @@ export interface RefillOptions {
   readonly stock: Stock;
   readonly batchSize: number;
   readonly log: Log;
+  /** Wakes the refill: a pool needs keys, or leaked keys are to be claimed. */
+  readonly needed: Bell;
   /** Rung when nothing unused was left. */
   readonly exhausted: Bell;
   /** Leaked keys to be claimed again; they go first. */
@@ -48,10 +50,8 @@ export async function refill(
   stopping: AbortSignal,
   ended: AbortSignal,
 ): Promise<void> {
-  const { delivery, levels, gate, log, exhausted, recycling } = options;
-  const bell = new Bell();
-  using _ = levels.watch(bell);
-  recycling.bell = bell;
+  const { delivery, levels, gate, log, needed, exhausted, recycling } = options;
+  using _ = levels.watch(needed);
   const reader = new Reader(options, ended);
   let failures = 0;
   let unresolved = false;
@@ -70,7 +70,7 @@ export async function refill(
     if (delivery.waiting >= MAX_WAITING) recycling.refuse();
     const recycles = !recycling.isEmpty && healthyPools(options).length > 0;
     if (!(plan || recycles) || stopping.aborted) {
-      await bell.wait(IDLE_MS, stopping);
+      await needed.wait(IDLE_MS, stopping);
       continue;
     }
     try {

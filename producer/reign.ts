@@ -199,14 +199,15 @@ export class Reign {
     const over = this.#over.signal;
     const stopping = AbortSignal.any([over, this.#stopping.signal]);
     const exhausted = new Bell();
-    const recycling = new RecycleQueue();
+    const needed = new Bell();
+    const recycling = new RecycleQueue(needed);
     const stock = new Stock(generation);
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
     const generator = keepGenerated({ keysDb, epoch, gate, stock, log, bell: exhausted, onUnused }, stopping);
     generator.catch((error: unknown) => this.#fail(error));
     void this.#beginRecycling(recycling, stopping).run();
     await refill(
-      { keysDb, epoch, queues, delivery, levels, gate, stock, batchSize, log, exhausted, recycling },
+      { keysDb, epoch, queues, delivery, levels, gate, stock, batchSize, log, needed, exhausted, recycling },
       stopping,
       over,
     );

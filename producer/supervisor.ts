@@ -110,7 +110,7 @@ class WorkerProcess {
   readonly #gone = new AbortController();
   readonly #exited: Promise<number | null>;
   #started = false;
-  wasReady = false;
+  #wasReady = false;
 
   constructor({ log, workerModule = new URL('worker-main.ts', import.meta.url) }: SupervisorOptions) {
     this.#log = log;
@@ -143,6 +143,10 @@ class WorkerProcess {
   /** Aborted when the process has exited. */
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  get wasReady(): boolean {
+    return this.#wasReady;
   }
 
   get whenReady(): Promise<void> {
@@ -197,7 +201,7 @@ class WorkerProcess {
         this.#sessions.delete(message.sessionId);
         return;
       case 'ready':
-        this.wasReady = true;
+        this.#wasReady = true;
         this.#ready.resolve();
         return;
       default:

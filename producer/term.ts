@@ -98,10 +98,10 @@ export class Term {
         this.#members = members;
         this.#lookSoon(0);
       }),
+      reachability.observe(() => this.#lookSoon(0)),
     );
     const every = setInterval(() => void this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
     const offAttached = session.on('attached', () => void this.#housekeep());
-    reachability.onChange = () => this.#lookSoon(0);
     const stop = (): void => {
       clearInterval(every);
       clearTimeout(this.#nextLook);
@@ -143,7 +143,7 @@ export class Term {
     if (this.#releasing || this.#sweeping || !locks || !this.#members || !session.mayWrite()) return;
     const nowMs = monotonicMs();
     const isTaken = (shard: string): boolean => locks.has(shard) || this.#reigns.has(shard);
-    levels.heldShards = this.#shards.filter(isTaken).length;
+    levels.observeHeldShards(this.#shards.filter(isTaken).length);
 
     const members = this.#allMembers(locks);
     const usable = this.#shards.filter((shard) => reachability.isUsable(shard, ensemble));
