@@ -11,9 +11,9 @@ import { PoolLevels } from './levels.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { Reachability } from './reachability.ts';
 import type { RecycleResult } from './recycle.ts';
-import { openStores, type Stores } from './stores.ts';
+import { openStores, type ProducerStores } from './stores.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
-import { Term } from './term.ts';
+import { ProducerSession } from './producer-session.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 };
@@ -52,20 +52,20 @@ export async function startWorker(
 class Worker {
   readonly #config: ProducerConfig;
   readonly #link: SupervisorLink;
-  readonly #stores: Stores;
+  readonly #stores: ProducerStores;
   readonly #levels: PoolLevels;
   readonly #metrics: ProducerMetrics;
   readonly #reachability: Reachability;
   readonly #scope: Scope;
   readonly #log: Log;
   #session: Session | undefined;
-  #term: Term | undefined;
+  #producerSession: ProducerSession | undefined;
   #drained = false;
 
   constructor(
     config: ProducerConfig,
     link: SupervisorLink,
-    stores: Stores,
+    stores: ProducerStores,
     levels: PoolLevels,
     metrics: ProducerMetrics,
     scope: Scope,
@@ -103,9 +103,9 @@ class Worker {
 
   readiness(): { ok: boolean; [detail: string]: unknown } {
     const session = this.#session?.state ?? 'none';
-    const reigns = this.#term?.reigns ?? [];
+    const reigns = this.#producerSession?.reigns ?? [];
     return {
-      ok: session === 'connected' && this.#term !== undefined,
+      ok: session === 'connected' && this.#producerSession !== undefined,
       session,
       drained: this.#drained,
       shards: reigns.map(({ shard, epoch, ready }) => ({ shard, epoch: epoch ?? null, ready })),
@@ -125,20 +125,20 @@ class Worker {
       body.drained === false
     );
     this.#log.info({ drained: this.#drained }, 'drain');
-    this.#term?.drain(this.#drained);
+    this.#producerSession?.drain(this.#drained);
     return { drained: this.#drained };
   }
 
   /** `POST /recycle`: has leaked keys that are out of quarantine claimed again, now. */
   async recycle(): Promise<RecycleResult> {
-    if (!this.#term)
+    if (!this.#producerSession)
       throw new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
-    return this.#term.recycle();
+    return this.#producerSession.recycle();
   }
 
   /** Ends reigns gracefully, then closes the session: every lock is free at once. */
   async release(): Promise<void> {
-    await this.#term?.release();
+    await this.#producerSession?.release();
     if (!this.#session) return;
     await this.#session.close();
     if (this.#session.isOver) this.#link.sessionOver(this.#session.id);
@@ -172,7 +172,7 @@ class Worker {
       await asked;
       const ensemble = await this.#whenEnsembleKnown(session);
       if (ensemble === undefined) return;
-      this.#term = new Term(
+      this.#producerSession = new ProducerSession(
         {
           session,
           ensemble,
@@ -187,12 +187,12 @@ class Worker {
         },
         this.#drained,
       );
-      this.#term.begin();
+      this.#producerSession.begin();
       this.#link.ready();
       await aborted(session.ended);
       if (!signal.aborted) log.warn({ session: session.id }, 'session over: every shard is dropped');
     } finally {
-      this.#term = undefined;
+      this.#producerSession = undefined;
       await session.close();
       if (session.isOver) this.#link.sessionOver(session.id);
     }

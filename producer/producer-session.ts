@@ -9,7 +9,7 @@ import type { Session } from '../coordinator/session.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
-import { Announcement } from './announcement.ts';
+import { ProducerMembership } from './producer-membership.ts';
 import { Attempts } from './attempts.ts';
 import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
 import { CapacityAlarm } from './capacity-alarm.ts';
@@ -22,14 +22,14 @@ import type { Reachability } from './reachability.ts';
 import { sumOf, type RecycleResult } from './recycle.ts';
 import { readReserves } from './reserves.ts';
 import { Reign, type ReignEnd } from './reign.ts';
-import type { Stores } from './stores.ts';
+import type { ProducerStores } from './stores.ts';
 
-export interface TermOptions {
+export interface ProducerSessionOptions {
   readonly session: Session;
   /** Of the ZooKeeper this session is with: only its keys-dbs are contended for. */
   readonly ensemble: string;
   readonly config: ProducerConfig;
-  readonly stores: Stores;
+  readonly stores: ProducerStores;
   readonly levels: PoolLevels;
   readonly reachability: Reachability;
   readonly metrics: ProducerMetrics;
@@ -44,10 +44,10 @@ const PUBLISH_EVERY_MS = 1_000;
 /**
  * What a worker does during one ZooKeeper session: is a member, contends for shards, reigns over those it gets, asks for
  * what it lacks and gives back what it has too much of. Everything it knows of others comes from watches; every change
- * leads to one look at the whole ({@link Term.#look}), which also says when to look again.
+ * leads to one look at the whole ({@link ProducerSession.#look}), which also says when to look again.
  */
-export class Term {
-  readonly #options: TermOptions;
+export class ProducerSession {
+  readonly #options: ProducerSessionOptions;
   readonly #log: Log;
   readonly #shards: readonly string[];
   readonly #watches: Disposable[] = [];
@@ -55,7 +55,7 @@ export class Term {
   readonly #acquiring = new Set<string>();
   readonly #attempts: Attempts;
   readonly #handOvers: HandOvers;
-  readonly #announcement: Announcement;
+  readonly #membership: ProducerMembership;
   readonly #alarm: CapacityAlarm;
   #locks: ReadonlyMap<string, LockHolder> | undefined;
   #members: ReadonlyMap<string, MemberView> | undefined;
@@ -65,8 +65,8 @@ export class Term {
   #sweeping = false;
   #nextLook: NodeJS.Timeout | undefined;
 
-  /** Announces the member at once; nothing is contended for before {@link Term.begin}. */
-  constructor(options: TermOptions, drained: boolean) {
+  /** Announces the member at once; nothing is contended for before {@link ProducerSession.begin}. */
+  constructor(options: ProducerSessionOptions, drained: boolean) {
     const { session, config, levels, supervisorPid, adminUrl: admin } = options;
     this.#options = options;
     this.#log = options.log;
@@ -75,7 +75,7 @@ export class Term {
     this.#attempts = new Attempts(session.timeoutMs / 8);
     this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), options.log);
     this.#alarm = new CapacityAlarm(options.metrics, options.log);
-    this.#announcement = new Announcement(session, this.#self(), levels, {
+    this.#membership = new ProducerMembership(session, this.#self(), levels, {
       pid: process.pid,
       supervisorPid,
       admin,
@@ -86,7 +86,7 @@ export class Term {
     return [...this.#reigns.values()];
   }
 
-  /** Starts; everything further happens in answer to watches and timers, until {@link Term.release} or the session's end. */
+  /** Starts; everything further happens in answer to watches and timers, until {@link ProducerSession.release} or the session's end. */
   begin(): void {
     const { session, reachability } = this.#options;
     this.#watches.push(
@@ -166,7 +166,7 @@ export class Term {
     for (const shard of take) void this.#acquire(shard);
 
     this.#asks = asksOf({ self: this.#self(), members, assigned, owners });
-    this.#announcement.update(this.#announced());
+    this.#membership.update(this.#announced());
     this.#lookSoon(Math.max(1, Math.min(againInMs ?? Infinity, session.timeoutMs / 4)));
   }
 
@@ -280,7 +280,7 @@ export class Term {
 
   /** Shows changed watermarks, looks again, and deletes locks of ours for which no reign runs. */
   async #housekeep(): Promise<void> {
-    this.#announcement.updateWatermarks(this.#announced());
+    this.#membership.updateWatermarks(this.#announced());
     if (this.#sweeping || this.#acquiring.size > 0 || !this.#options.session.mayWrite()) return;
     this.#sweeping = true;
     try {

@@ -9,7 +9,7 @@ import type { Member, MemberView } from './member.ts';
 type Watermarks = Pick<Member, 'low' | 'high'>;
 
 /** This producer's own member node, kept up to date. */
-export class Announcement {
+export class ProducerMembership {
   readonly #levels: PoolLevels;
   readonly #fixed: Pick<Member, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
   readonly #membership: Membership;
