@@ -4,14 +4,14 @@ import { producerPath } from '../coordinator/paths.ts';
 import type { Session } from '../coordinator/session.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { PoolLevels } from './levels.ts';
-import type { Member, MemberView } from './member.ts';
+import type { ProducerMember, MemberView } from './member.ts';
 
-type Watermarks = Pick<Member, 'low' | 'high'>;
+type Watermarks = Pick<ProducerMember, 'low' | 'high'>;
 
 /** This producer's own member node, kept up to date. */
 export class ProducerMembership {
   readonly #levels: PoolLevels;
-  readonly #fixed: Pick<Member, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
+  readonly #fixed: Pick<ProducerMember, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
   readonly #membership: Membership;
   #watermarks: Watermarks;
   #published: string;
@@ -20,7 +20,7 @@ export class ProducerMembership {
     session: Session,
     view: MemberView,
     levels: PoolLevels,
-    process: Pick<Member, 'pid' | 'supervisorPid' | 'admin'>,
+    process: Pick<ProducerMember, 'pid' | 'supervisorPid' | 'admin'>,
   ) {
     this.#levels = levels;
     this.#fixed = { ...process, host: hostname(), since: isoNow() };
@@ -45,7 +45,7 @@ export class ProducerMembership {
     this.update(view);
   }
 
-  #dataOf(view: MemberView): Member {
+  #dataOf(view: MemberView): ProducerMember {
     return { ...view, ...this.#fixed, ...this.#watermarks };
   }
 

@@ -16,7 +16,7 @@ import { CapacityAlarm } from './capacity-alarm.ts';
 import { contend } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import type { PoolLevels } from './levels.ts';
-import { parseMember, type MemberView } from './member.ts';
+import { parseProducerMember, type MemberView } from './member.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import type { Reachability } from './reachability.ts';
 import { sumOf, type RecycleResult } from './recycle.ts';
@@ -94,7 +94,7 @@ export class ProducerSession {
         this.#locks = locks;
         this.#lookSoon(0);
       }),
-      watchMembers(session, PATHS.producers, parseMember, (members) => {
+      watchMembers(session, PATHS.producers, parseProducerMember, (members) => {
         this.#members = members;
         this.#lookSoon(0);
       }),

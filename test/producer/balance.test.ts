@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { asksOf, giveBackOf, HandOverPace } from '../../producer/balance.ts';
-import { parseMember, type MemberView } from '../../producer/member.ts';
+import { parseProducerMember, type MemberView } from '../../producer/member.ts';
 
 const T = 2_000;
 const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
@@ -113,11 +113,37 @@ describe('HandOverPace', () => {
   });
 });
 
-describe('parseMember', () => {
-  it('reads what a producer writes, also of one that writes less', () => {
-    expect(parseMember({ id: 'p1', capacity: 2, owned: ['s1'] })).to.deep.equal(
-      member('p1', { owned: ['s1'] }),
-    );
+describe('parseProducerMember', () => {
+  it('reads everything that a producer writes', () => {
+    const written = {
+      id: 'p1',
+      pid: 2,
+      supervisorPid: 1,
+      host: 'h',
+      capacity: 2,
+      owned: ['s1'],
+      asks: ['s2'],
+      unreachable: ['s3'],
+      admin: 'http://127.0.0.1:1',
+      low: { 'redis-1': 4_000 },
+      high: { 'redis-1': 10_000 },
+      since: '2026-01-01T00:00:00.000Z',
+    };
+    expect(parseProducerMember(written)).to.deep.equal(written);
+  });
+
+  it('reads a member that says less, or something else in a field that is not required', () => {
+    const said = { id: 'p1', capacity: 2, owned: ['s1', 7], asks: 's2', pid: '2', low: { 'redis-1': null } };
+    expect(parseProducerMember(said)).to.deep.equal({
+      ...member('p1', { owned: ['s1'] }),
+      pid: null,
+      supervisorPid: null,
+      host: null,
+      admin: null,
+      low: {},
+      high: {},
+      since: null,
+    });
   });
 
   for (const foreign of [
@@ -130,6 +156,7 @@ describe('parseMember', () => {
     { id: 1, capacity: 2 },
     { id: 'p1', capacity: -1 },
   ]) {
-    it(`finds ${JSON.stringify(foreign)} foreign`, () => expect(parseMember(foreign)).to.equal(undefined));
+    it(`finds ${JSON.stringify(foreign)} foreign`, () =>
+      expect(parseProducerMember(foreign)).to.equal(undefined));
   }
 });

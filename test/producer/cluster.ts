@@ -8,6 +8,7 @@ import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { parseProducerMember, type ProducerMember } from '../../producer/member.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
@@ -27,19 +28,10 @@ export interface Cluster extends AsyncDisposable {
   readonly session: Session;
   readonly keyspace: Keyspace;
   locks(): Promise<Map<string, LockHolder>>;
-  members(): Promise<Map<string, MemberData>>;
+  members(): Promise<Map<string, ProducerMember>>;
   start(id: string, env?: Record<string, string>): Producer;
   /** All keys now in the pools. */
   pooled(): Promise<string[]>;
-}
-
-export interface MemberData {
-  readonly pid: number;
-  readonly supervisorPid: number;
-  readonly admin: string;
-  readonly capacity: number;
-  readonly owned: string[];
-  readonly asks: string[];
 }
 
 export interface Producer {
@@ -106,7 +98,7 @@ export async function testCluster({
     session,
     keyspace,
     locks: () => readLocks(session),
-    members: async () => (await readMembers(session, PATHS.producers, (json) => json as MemberData)).members,
+    members: async () => (await readMembers(session, PATHS.producers, parseProducerMember)).members,
     start: (id, extra = {}) => {
       const producer = startProducer(id, { ...common, ...extra });
       producers.push(producer);
