@@ -34,6 +34,11 @@ export interface ContentionDecision {
 /** Per rank, so that the second choice comes when the first has had time to create its node. */
 export const RANK_DELAY_MS = 60;
 
+/** How long a producer waits for another one that should act and may be unable to. */
+export function longWaitMs(sessionTimeoutMs: number): number {
+  return 3 * sessionTimeoutMs;
+}
+
 /**
  * The preferred producer takes a free shard at once, others within their fair share after a delay by rank, and anyone
  * below capacity after three session timeouts (the preferred one may not reach that keys-db).
@@ -60,9 +65,9 @@ function delayOf(candidate: FreeShard, contention: Contention, holds: number): n
   const { self, members, assigned, sessionTimeoutMs } = contention;
   const reachesIt = !self.unreachable.includes(candidate.shard);
   const someoneReachesIt = members.some((m) => m.capacity > 0 && !m.unreachable.includes(candidate.shard));
-  if (!reachesIt && someoneReachesIt) return 3 * sessionTimeoutMs;
+  if (!reachesIt && someoneReachesIt) return longWaitMs(sessionTimeoutMs);
   if (assigned.get(candidate.shard) === self.id) return 0;
-  if (holds >= fairShare(contention)) return 3 * sessionTimeoutMs;
+  if (holds >= fairShare(contention)) return longWaitMs(sessionTimeoutMs);
   return RANK_DELAY_MS * (1 + rankOf(self.id, candidate.shard, members));
 }
 

@@ -1,8 +1,7 @@
-import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
+import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
 export interface DeliverInOrderOptions {
@@ -21,26 +20,22 @@ const BACKOFF = { baseMs: 50, maxMs: 1_000 };
  */
 export async function deliverInOrder(options: DeliverInOrderOptions, signal: AbortSignal): Promise<void> {
   const { queue, delivery, gate, log } = options;
-  let failures = 0;
+  const failures = new Failures(log.child({ pool: queue.poolName }), BACKOFF);
   while (!signal.aborted) {
     await whenWritable(gate, signal);
     if (signal.aborted) return;
     try {
       if (!queue.isAttached) {
         await queue.attach();
-        failures = 0;
+        failures.forget();
       }
       const part = await queue.next(signal);
       if (part === undefined) continue;
       if ((await queue.deliver(part)) === 'delivered') delivery.delivered(part);
       else await closeGap(options, part);
     } catch (error) {
-      if (error instanceof FencedError) throw error;
-      if (failures === 0)
-        log.warn({ error, pool: queue.poolName }, 'pool does not answer; its deliveries wait');
       queue.detach();
-      failures += 1;
-      await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+      await failures.pauseAfter(error, 'pool does not answer; its deliveries wait', signal);
     }
   }
 }

@@ -2,12 +2,11 @@ import { placementOf } from '../db/keyspace/placement.ts';
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import type { Batch } from '../db/keys-db/batch.ts';
 import type { Loss } from '../db/keys-db/deliveries.ts';
-import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { monotonicMs } from '../runtime/clock.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import { Bell } from './bell.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
+import { Failures } from './failures.ts';
 
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;
@@ -33,7 +32,6 @@ interface InHand {
 
 /** So long a batch whose other parts wait for their pool keeps its delivered parts unmarked: one statement marks most batches. */
 const MARK_DELAY_MS = 50;
-const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
@@ -126,17 +124,14 @@ export class Delivery {
    * Marks delivered parts until aborted. A keys-db that does not answer is asked again: the pools have the keys.
    */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
+    const failures = new Failures(this.#options.log);
     while (!signal.aborted) {
       try {
         const marked = await this.#markNext();
-        failures = 0;
+        failures.forget();
         if (!marked) await this.#marks.wait(MARK_DELAY_MS, signal);
       } catch (error) {
-        if (error instanceof FencedError) throw error;
-        if (failures === 0) this.#options.log.warn({ error }, 'keys-db does not take marks; repeating');
-        failures += 1;
-        await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+        await failures.pauseAfter(error, 'keys-db does not take marks; repeating', signal);
       }
     }
   }

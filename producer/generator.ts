@@ -1,10 +1,9 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { FencedError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { restAfter } from '../runtime/pace.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
 import type { Bell } from './bell.ts';
+import { Failures } from './failures.ts';
 import type { Stock, StockLimits } from './stock.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
@@ -42,7 +41,7 @@ export function nextKeys(unused: number, { low, count }: StockLimits): { count: 
  */
 export async function keepGenerated(options: GeneratorOptions, signal: AbortSignal): Promise<void> {
   const { keysDb, epoch, gate, stock, log, bell, onUnused } = options;
-  let failures = 0;
+  const failures = new Failures(log, BACKOFF);
   while (!signal.aborted) {
     await whenWritable(gate, signal);
     if (signal.aborted) return;
@@ -53,16 +52,12 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
       const { count, isUrgent } = nextKeys(stock.unused, stock.limits);
       const startedMs = monotonicMs();
       if (count > 0) await keysDb.generate({ count, epoch, signal });
-      failures = 0;
+      failures.forget();
       if (isUrgent) continue;
       const tookMs = monotonicMs() - startedMs;
       await bell.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
     } catch (error) {
-      if (error instanceof FencedError) throw error;
-      if (signal.aborted) return;
-      if (failures === 0) log.warn({ error }, 'cannot generate keys for now');
-      failures += 1;
-      await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+      await failures.pauseAfter(error, 'cannot generate keys for now', signal);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../runtime/log.ts';
 import { giveBackOf, HandOverPace, type BalanceView } from './balance.ts';
+import { longWaitMs } from './contend.ts';
 
 export interface HandOver {
   readonly shard: string;
@@ -16,7 +17,7 @@ export class HandOvers {
   #current: HandOver | undefined;
 
   constructor(sessionTimeoutMs: number, nowMs: number, log: Log) {
-    this.#timeoutMs = 3 * sessionTimeoutMs;
+    this.#timeoutMs = longWaitMs(sessionTimeoutMs);
     this.#pace = new HandOverPace(sessionTimeoutMs, nowMs);
     this.#log = log;
   }

@@ -13,7 +13,7 @@ import { ProducerMembership } from './producer-membership.ts';
 import { Attempts } from './attempts.ts';
 import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
 import { CapacityAlarm } from './capacity-alarm.ts';
-import { contend } from './contend.ts';
+import { contend, longWaitMs } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import type { PoolLevels } from './levels.ts';
 import { parseProducerMember, type MemberView } from './member.ts';
@@ -249,7 +249,7 @@ export class ProducerSession {
   #isBlindFor(shard: string, view: BalanceView, nowMs: number): boolean {
     const { session, reachability } = this.#options;
     const sight = reachability.get(shard);
-    const isBlind = sight?.reachable === false && nowMs - sight.sinceMs >= 3 * session.timeoutMs;
+    const isBlind = sight?.reachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
     return isBlind && canAnotherReach(view, shard);
   }
 

@@ -1,12 +1,12 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
 import { MAX_PARTS, type Batch } from '../db/keys-db/batch.ts';
-import { FencedError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { pauseQuietly } from '../runtime/retry.ts';
 import type { Bell } from './bell.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 import type { PoolLevels } from './levels.ts';
+import { Failures } from './failures.ts';
 import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 import { repeatUntilDone } from './repeat.ts';
@@ -36,7 +36,6 @@ const MAX_MOVING = 4;
 /** Batches that wait for their pools; recycled keys beyond them stay where they are, as leaked ones that are known. */
 const MAX_WAITING = 32;
 const IDLE_MS = 100;
-const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * Claims what the pools need, one claim in flight at a time, until `stopping` is aborted; then returns when the claimed
@@ -53,7 +52,7 @@ export async function refill(
   const { delivery, levels, gate, log, needed, exhausted, recycling } = options;
   using _ = levels.watch(needed);
   const reader = new Reader(options, ended);
-  let failures = 0;
+  const failures = new Failures(log);
   let unresolved = false;
   while (!stopping.aborted) {
     await whenWritable(gate, stopping);
@@ -86,14 +85,11 @@ export async function refill(
         exhausted.ring();
         await pauseQuietly(IDLE_MS, stopping);
       }
-      failures = 0;
+      failures.forget();
     } catch (error) {
-      if (error instanceof FencedError) throw error;
-      if (failures === 0) log.warn({ error }, 'cannot claim keys for now');
-      failures += 1;
       // The claim may have been made though its answer was lost: its batch must be in hand before the next is numbered.
       unresolved = true;
-      await pauseQuietly(delayFor(failures - 1, BACKOFF), stopping);
+      await failures.pauseAfter(error, 'cannot claim keys for now', stopping);
     }
   }
   await reader.idle();

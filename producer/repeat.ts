@@ -1,6 +1,7 @@
-import { FencedError, MismatchError } from '../db/store-errors.ts';
+import { MismatchError } from '../db/store-errors.ts';
 import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly, withDeadline, type Backoff } from '../runtime/retry.ts';
+import { withDeadline } from '../runtime/retry.ts';
+import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
 export interface RepeatOptions {
@@ -11,7 +12,6 @@ export interface RepeatOptions {
   readonly timeoutMs?: number;
 }
 
-const BACKOFF: Backoff = { baseMs: 50, maxMs: 2_000 };
 const TIMEOUT_MS = 5_000;
 
 /**
@@ -25,16 +25,15 @@ export async function repeatUntilDone<T>(
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  for (let attempt = 0; ; attempt += 1) {
+  const failures = new Failures(log);
+  for (;;) {
     await whenWritable(gate, signal);
     if (signal.aborted) return undefined;
     try {
       return await withDeadline(what, timeoutMs, work, signal);
     } catch (error) {
-      if (error instanceof FencedError || error instanceof MismatchError) throw error;
-      if (signal.aborted) return undefined;
-      if (attempt === 0) log.warn({ error }, `${what} does not answer; repeating`);
-      await pauseQuietly(delayFor(attempt, BACKOFF), signal);
+      if (error instanceof MismatchError) throw error;
+      await failures.pauseAfter(error, `${what} does not answer; repeating`, signal);
     }
   }
 }
