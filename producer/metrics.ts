@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Metrics } from '../runtime/metrics.ts';
-import type { PoolLevels } from './levels.ts';
+import type { PoolLevels } from './pools/levels.ts';
 
 /** What a producer counts; names as in the contract. */
 export interface ProducerMetrics {

@@ -5,7 +5,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { EXIT_MISCONFIGURED, type ToSupervisor, type ToWorker } from './messages.ts';
+import { EXIT_MISCONFIGURED, type ToSupervisor, type ToWorker } from './processes/messages.ts';
 
 export interface SupervisorOptions {
   /** ZooKeeper's connect string. */

@@ -7,13 +7,13 @@ import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { PoolLevels } from './levels.ts';
+import { PoolLevels } from './pools/levels.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { Reachability } from './reachability.ts';
-import type { RecycleResult } from './recycle.ts';
+import type { RecycleResult } from './reign/recycle.ts';
 import { openStores, type ProducerStores } from './stores.ts';
-import type { SupervisorLink } from './supervisor-link.ts';
-import { ProducerSession } from './producer-session.ts';
+import type { SupervisorLink } from './processes/supervisor-link.ts';
+import { ProducerSession } from './session/producer-session.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 };

@@ -85,7 +85,7 @@ bool stuck;
 
 hidden byte b;
 
-/* producer/reign.ts:#finish: everything in memory is gone. A worker that still has the lock gives it back. */
+/* producer/reign/reign.ts:#finish: everything in memory is gone. A worker that still has the lock gives it back. */
 inline endReign() {
   if
   :: lockOwner == me -> lockOwner = NOBODY
@@ -110,7 +110,7 @@ inline becomeReady() {
   fi
 }
 
-/* producer/delivery.ts:accept: in order of claims, each batch once; a batch is in hand with its part, or not at all. */
+/* producer/reign/delivery.ts:accept: in order of claims, each batch once; a batch is in hand with its part, or not at all. */
 inline accept(b_) {
   if
   :: b_ > seen ->
@@ -169,7 +169,7 @@ inline planClaim(key_, again_, aside_) {
   missing = 0
 }
 
-/* producer/refill.ts:carry, or what follows a failure. */
+/* producer/reign/refill.ts:carry, or what follows a failure. */
 inline claimed() {
   if
   :: answer == OK ->
@@ -215,7 +215,7 @@ end:
   :: d_step { phase == OUT && lockOwner == NOBODY && czxids < REIGNS && (me == 1 || czxids > 0) ->
       czxids++; lockOwner = me; czxid = czxids; phase = RAISING }
 
-  /* producer/ownership.ts:raiseOnce; a Redis that does not answer is not asked */
+  /* producer/reign/ownership.ts:raiseOnce; a Redis that does not answer is not asked */
   :: d_step { phase == RAISING -> raiseInKeysDb(czxid); phase = ASKING }
   :: d_step { phase == RAISING && MAY_CUT -> cut(RAISE_DB, 0, czxid, 0, 0, false) }
   :: d_step { phase == ASKING ->
@@ -231,7 +231,7 @@ end:
 
   :: d_step { phase == LIFTING && epoch <= redisEpoch -> phase = READING_LOG }
 
-  /* producer/reign.ts:#reconcile */
+  /* producer/reign/reign.ts:#reconcile */
   :: d_step { phase == READING_LOG ->
       assigned = lastSeq; known = batches;
 #ifdef NO_RECONCILE
@@ -241,7 +241,7 @@ end:
 #endif
     }
 
-  /* producer/delivery.ts:adoptPending; a second caller waits for the first one's reading */
+  /* producer/reign/delivery.ts:adoptPending; a second caller waits for the first one's reading */
   :: d_step { phase == RECONCILING && adopting == IDLE -> readPending() }
   :: d_step { adopting == READ ->
       for (b : 1 .. BATCHES) {
@@ -264,7 +264,7 @@ end:
       :: else -> skip
       fi }
 
-  /* producer/delivery-queue.ts:attach */
+  /* producer/reign/delivery-queue.ts:attach */
   :: d_step { phase >= RECONCILING && lane == DETACHED ->
       if
       :: redisEpoch > epoch || (redisEpoch == epoch && !raised) -> endReign()
@@ -283,7 +283,7 @@ end:
       fi }
   :: d_step { lane == ANNOUNCING && MAY_CUT -> cut(RAISE_POOL, epoch, 0, 0, 0, false); laneFails() }
 
-  /* producer/delivery-queue.ts:deliver */
+  /* producer/reign/delivery-queue.ts:deliver */
   :: d_step { phase == REIGNING && lane == ATTACHED && queue != 0 ->
       chooseHead();
       deliverToPool(epoch, part);
@@ -297,7 +297,7 @@ end:
       cut(DELIVER, epoch, part, 0, 0, false);
       laneFails() }
 
-  /* producer/deliver-in-order.ts:closeGap */
+  /* producer/reign/deliver-in-order.ts:closeGap */
   :: d_step { lane == AT_GAP && adopting == IDLE -> readPending() }
   :: d_step { lane == ADOPTED ->
       b = part;
@@ -330,7 +330,7 @@ end:
       fi }
   :: d_step { lane == RECORDED && MAY_CUT -> cut(SKIP, epoch, from, batchSeq[part] - 1, 0, false); laneFails() }
 
-  /* producer/refill.ts:refill */
+  /* producer/reign/refill.ts:refill */
   :: d_step { phase == REIGNING && unresolved && reading == 0 && !refillWaits ->
       refillWaits = true;
       if
@@ -356,7 +356,7 @@ end:
   :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain) }
   :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain); giveUpClaim() }
 
-  /* producer/refill.ts:#readUntilDone */
+  /* producer/reign/refill.ts:#readUntilDone */
   :: d_step { reading != 0 ->
       b = 1;
       do
@@ -366,7 +366,7 @@ end:
       reading = reading & ~BIT(b);
       accept(b) }
 
-  /* producer/delivery.ts:#markNext */
+  /* producer/reign/delivery.ts:#markNext */
   :: d_step { unmarked != 0 ->
       b = 1;
       do
@@ -383,7 +383,7 @@ end:
       od;
       cut(MARK, 0, b, 0, 0, false) }
 
-  /* db/audit/suspect-search.ts:run, seen as one step, as the quarantine allows; producer/recycle.ts:recycle */
+  /* db/audit/suspect-search.ts:run, seen as one step, as the quarantine allows; producer/reign/recycle.ts:recycle */
   :: d_step { phase == REIGNING && missing == 0 && claim == IDLE && batches < BATCHES && (IS_MISSING(1) || IS_MISSING(2)) ->
       missing = (IS_MISSING(1) -> 1 : 2) }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Attempts } from '../../producer/attempts.ts';
+import { Attempts } from '../../producer/session/attempts.ts';
 
 describe('Attempts', () => {
   it('knows how long a shard has been free, from when it was first seen so', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { asksOf, giveBackOf, HandOverPace } from '../../producer/balance.ts';
-import { parseProducerMember, type MemberView } from '../../producer/member.ts';
+import { asksOf, giveBackOf, HandOverPace } from '../../producer/session/balance.ts';
+import { parseProducerMember, type MemberView } from '../../producer/session/member.ts';
 
 const T = 2_000;
 const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { contend, RANK_DELAY_MS, type Contention } from '../../producer/contend.ts';
-import type { MemberView } from '../../producer/member.ts';
+import { contend, RANK_DELAY_MS, type Contention } from '../../producer/session/contend.ts';
+import type { MemberView } from '../../producer/session/member.ts';
 
 const T = 2_000;
 const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({

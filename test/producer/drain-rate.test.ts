@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { DrainRate } from '../../producer/drain-rate.ts';
+import { DrainRate } from '../../producer/pools/drain-rate.ts';
 
 describe('DrainRate', () => {
   it('finds a steady rate', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Bell } from '../../producer/bell.ts';
-import { keepGenerated, nextKeys } from '../../producer/generator.ts';
-import { Stock } from '../../producer/stock.ts';
+import { keepGenerated, nextKeys } from '../../producer/reign/generator.ts';
+import { Stock } from '../../producer/reign/stock.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { log, reigning, type TestKeysDb } from '../db/keys-db-fixture.ts';
 import { until } from '../until.ts';

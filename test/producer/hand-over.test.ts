@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { BalanceView } from '../../producer/balance.ts';
-import { HandOvers } from '../../producer/hand-over.ts';
-import type { MemberView } from '../../producer/member.ts';
+import type { BalanceView } from '../../producer/session/balance.ts';
+import { HandOvers } from '../../producer/session/hand-over.ts';
+import type { MemberView } from '../../producer/session/member.ts';
 import { log } from './cluster.ts';
 
 const T = 1_000;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Pool } from '../../db/redis/pool.ts';
-import { PoolLevels } from '../../producer/levels.ts';
+import { PoolLevels } from '../../producer/pools/levels.ts';
 import { until } from '../until.ts';
 
 const LIMITS = { lowFloor: 100, highFloor: 1_000, highCeiling: 1_000_000, minutesHeld: 5 };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { mapperPath } from '../../coordinator/paths.ts';
-import { Recycler } from '../../producer/recycle.ts';
+import { Recycler } from '../../producer/reign/recycle.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

@@ -3,10 +3,10 @@ import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { PoolLevels } from '../../producer/levels.ts';
+import { PoolLevels } from '../../producer/pools/levels.ts';
 import { createProducerMetrics } from '../../producer/metrics.ts';
-import type { WatermarkLimits } from '../../producer/refill-policy.ts';
-import { Reign } from '../../producer/reign.ts';
+import type { WatermarkLimits } from '../../producer/pools/watermarks.ts';
+import { Reign } from '../../producer/reign/reign.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { log, type Cluster } from './cluster.ts';
 

@@ -5,7 +5,7 @@ import { readLocks } from '../../../coordinator/lock-view.ts';
 import { readMembers } from '../../../coordinator/membership.ts';
 import { PATHS } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
-import { parseProducerMember, type ProducerMember } from '../../../producer/member.ts';
+import { parseProducerMember, type ProducerMember } from '../../../producer/session/member.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';

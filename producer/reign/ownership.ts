@@ -1,9 +1,9 @@
-import type { HeldLock } from '../coordinator/lock.ts';
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import type { Pool } from '../db/redis/pool.ts';
-import { messageOf } from '../runtime/errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { withDeadline } from '../runtime/retry.ts';
+import type { HeldLock } from '../../coordinator/lock.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import type { Pool } from '../../db/redis/pool.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import { repeatUntilDone } from './repeat.ts';
 import type { WriteGate } from './write-gate.ts';
 

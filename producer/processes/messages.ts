@@ -1,4 +1,4 @@
-import type { SessionCredentials } from '../coordinator/session.ts';
+import type { SessionCredentials } from '../../coordinator/session.ts';
 
 /** What supervisor and worker say to each other over IPC. Both are the same version: one forks the other. */
 

@@ -1,4 +1,4 @@
-import { pauseQuietly } from '../runtime/retry.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 
 /** The part of a ZooKeeper session that decides whether anything new may be started. */
 export interface WriteGate {

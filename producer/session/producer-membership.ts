@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
-import { join, type Membership } from '../coordinator/membership.ts';
-import { producerPath } from '../coordinator/paths.ts';
-import type { Session } from '../coordinator/session.ts';
-import { isoNow } from '../runtime/clock.ts';
-import type { PoolLevels } from './levels.ts';
+import { join, type Membership } from '../../coordinator/membership.ts';
+import { producerPath } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import { isoNow } from '../../runtime/clock.ts';
+import type { PoolLevels } from '../pools/levels.ts';
 import type { ProducerMember, MemberView } from './member.ts';
 
 type Watermarks = Pick<ProducerMember, 'low' | 'high'>;

@@ -1,11 +1,11 @@
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { MAX_PARTS, type Batch } from '../db/keys-db/batch.ts';
-import type { Log } from '../runtime/log.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
-import type { Bell } from './bell.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { MAX_PARTS, type Batch } from '../../db/keys-db/batch.ts';
+import type { Log } from '../../runtime/log.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import type { Bell } from '../bell.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
-import type { PoolLevels } from './levels.ts';
+import type { PoolLevels } from '../pools/levels.ts';
 import { Failures } from './failures.ts';
 import { planRefill, type PoolView, type RefillPlan } from './refill-policy.ts';
 import type { RecycleQueue } from './recycle-queue.ts';

@@ -1,8 +1,8 @@
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import type { Log } from '../runtime/log.ts';
-import { restAfter } from '../runtime/pace.ts';
-import type { Bell } from './bell.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { restAfter } from '../../runtime/pace.ts';
+import type { Bell } from '../bell.ts';
 import { Failures } from './failures.ts';
 import type { Stock, StockLimits } from './stock.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';

@@ -1,4 +1,4 @@
-import type { Log } from '../runtime/log.ts';
+import type { Log } from '../../runtime/log.ts';
 import { giveBackOf, HandOverPace, type BalanceView } from './balance.ts';
 import { longWaitMs } from './contend.ts';
 

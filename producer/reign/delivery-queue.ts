@@ -1,8 +1,8 @@
-import type { Pool, DeliveryReply } from '../db/redis/pool.ts';
-import type { Loss } from '../db/keys-db/deliveries.ts';
-import { FencedError } from '../db/store-errors.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { Bell } from './bell.ts';
+import type { Pool, DeliveryReply } from '../../db/redis/pool.ts';
+import type { Loss } from '../../db/keys-db/deliveries.ts';
+import { FencedError } from '../../db/store-errors.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { Bell } from '../bell.ts';
 
 /** What one pool gets of one batch. */
 export interface Part {

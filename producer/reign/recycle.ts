@@ -1,7 +1,7 @@
-import { MAX_DUE, type SuspectSearch } from '../db/audit/suspect-search.ts';
-import type { Log } from '../runtime/log.ts';
-import { AT_ONCE, Unhurried, type Pace } from '../runtime/pace.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
+import { MAX_DUE, type SuspectSearch } from '../../db/audit/suspect-search.ts';
+import type { Log } from '../../runtime/log.ts';
+import { AT_ONCE, Unhurried, type Pace } from '../../runtime/pace.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 
 export interface RecyclerOptions {

@@ -1,9 +1,9 @@
-import type { Pool } from '../db/redis/pool.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
-import { Bell } from './bell.ts';
+import type { Pool } from '../../db/redis/pool.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
-import { isFilling, watermarks, type WatermarkLimits, type Watermarks } from './refill-policy.ts';
+import { isFilling, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
 
 /** A pool as this worker last saw it. */
 export interface PoolLevel extends Watermarks {

@@ -1,6 +1,6 @@
-import { FencedError } from '../db/store-errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly, type Backoff } from '../runtime/retry.ts';
+import { FencedError } from '../../db/store-errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { delayFor, pauseQuietly, type Backoff } from '../../runtime/retry.ts';
 
 /** The failures in a row of a loop that repeats its work until the reign ends. */
 export class Failures {

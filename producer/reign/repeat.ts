@@ -1,6 +1,6 @@
-import { MismatchError } from '../db/store-errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { withDeadline } from '../runtime/retry.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 

@@ -1,4 +1,4 @@
-import type { Bell } from './bell.ts';
+import type { Bell } from '../bell.ts';
 
 interface Request {
   readonly ids: readonly number[];

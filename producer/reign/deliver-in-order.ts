@@ -1,4 +1,4 @@
-import type { Log } from '../runtime/log.ts';
+import type { Log } from '../../runtime/log.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
 import { Failures } from './failures.ts';

@@ -1,6 +1,6 @@
-import type { Log } from '../runtime/log.ts';
+import type { Log } from '../../runtime/log.ts';
 import type { MemberView } from './member.ts';
-import type { ProducerMetrics } from './metrics.ts';
+import type { ProducerMetrics } from '../metrics.ts';
 
 /** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
 export class CapacityAlarm {

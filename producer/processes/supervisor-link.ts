@@ -1,6 +1,6 @@
-import type { SessionCredentials } from '../coordinator/session.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { withDeadline } from '../runtime/retry.ts';
+import type { SessionCredentials } from '../../coordinator/session.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import type { ToSupervisor, ToWorker } from './messages.ts';
 
 /** The worker's side of the connection to its supervisor. */

@@ -1,7 +1,7 @@
-import { readMembers } from '../coordinator/membership.ts';
-import { PATHS } from '../coordinator/paths.ts';
-import type { Session } from '../coordinator/session.ts';
-import type { MapperReserve } from '../db/audit/sources.ts';
+import { readMembers } from '../../coordinator/membership.ts';
+import { PATHS } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import type { MapperReserve } from '../../db/audit/sources.ts';
 
 const ASK_TIMEOUT_MS = 2_000;
 
