@@ -2,7 +2,7 @@ import type { Bell } from '../bell.ts';
 
 interface Request {
   readonly ids: readonly number[];
-  readonly settle: (claimed: boolean) => void;
+  readonly resolve: (claimed: boolean) => void;
 }
 
 /** Leaked keys on their way from the search to the refill, which makes all claims of a reign, one at a time. */
@@ -25,14 +25,14 @@ export class RecycleQueue {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = (): void => resolve(false);
     signal.addEventListener('abort', giveUp, { once: true });
-    this.#requests.push({ ids, settle: resolve });
+    this.#requests.push({ ids, resolve });
     this.#offered.ring();
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
 
   /** Claims none of what waits. */
   refuse(): void {
-    for (const { settle } of this.#requests.splice(0)) settle(false);
+    for (const { resolve } of this.#requests.splice(0)) resolve(false);
   }
 
   /** Hands the oldest request to `claim`; it is not tried twice, since a claim without an answer may have been made. */
@@ -41,9 +41,9 @@ export class RecycleQueue {
     if (!request) return;
     try {
       await claim(request.ids);
-      request.settle(true);
+      request.resolve(true);
     } catch (error) {
-      request.settle(false);
+      request.resolve(false);
       throw error;
     }
   }

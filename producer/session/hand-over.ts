@@ -9,7 +9,7 @@ export interface HandOver {
   readonly untilMs: number;
 }
 
-/** Gives surplus shards back, one at a time: begun here, settled when the heir holds it or its time is over. */
+/** Gives surplus shards back, one at a time: begun here, finished when the heir holds it or its time is over. */
 export class HandOvers {
   readonly #timeoutMs: number;
   readonly #pace: HandOverPace;
@@ -38,7 +38,7 @@ export class HandOvers {
   }
 
   /** The shard whose hand-over is over, if one is, whether it was taken or not. */
-  settle({ self, owners }: BalanceView, nowMs: number): string | undefined {
+  finish({ self, owners }: BalanceView, nowMs: number): string | undefined {
     const current = this.#current;
     if (!current || self.owned.includes(current.shard)) return undefined;
     const owner = owners.get(current.shard);

@@ -169,7 +169,7 @@ inline planClaim(key_, again_, aside_) {
   missing = 0
 }
 
-/* producer/reign/refill.ts:carry, or what follows a failure. */
+/* producer/reign/claimer.ts:#carry, or what follows a failure. */
 inline claimed() {
   if
   :: answer == OK ->
@@ -231,7 +231,7 @@ end:
 
   :: d_step { phase == LIFTING && epoch <= redisEpoch -> phase = READING_LOG }
 
-  /* producer/reign/reign.ts:#reconcile */
+  /* producer/reign/reconcile.ts:reconcile */
   :: d_step { phase == READING_LOG ->
       assigned = lastSeq; known = batches;
 #ifdef NO_RECONCILE
@@ -356,7 +356,7 @@ end:
   :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain) }
   :: d_step { claim == COMMITTING && MAY_CUT -> cut(CLAIM, epoch, claimId, claimKey, claimSeq, claimAgain); giveUpClaim() }
 
-  /* producer/reign/refill.ts:#readUntilDone */
+  /* producer/reign/batch-reader.ts:#readUntilDone */
   :: d_step { reading != 0 ->
       b = 1;
       do

@@ -58,7 +58,7 @@ describe('a reign', function () {
     if (!batch) throw new Error('nothing claimed');
     const claimed = (await keysDb.keysOf(batch)).map(({ key }) => key);
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     const keys = await expectDistinct();
     expect(claimed.filter((key) => !keys.includes(key))).to.deep.equal([]);
@@ -74,7 +74,7 @@ describe('a reign', function () {
     await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
     await poolA.take(1_000);
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     expect((await cluster.pooled()).filter((key) => keys.includes(key))).to.deep.equal([]);
   });
@@ -89,7 +89,7 @@ describe('a reign', function () {
     await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
     await sql(keysDbUrl(), 'UPDATE batches SET delivered = 1');
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
   });
 
@@ -105,7 +105,7 @@ describe('a reign', function () {
     expect(loss).to.include({ pool: poolA.name, fromSeq: 1 });
     expect(loss?.toSeq).to.be.at.least(seq);
     expect((await keysDb.losses()).filter(({ pool }) => pool === poolB.name)).to.deep.equal([]);
-    expect(reigning.reign.ready).to.equal(true);
+    expect(reigning.reign.isReady).to.equal(true);
     await expectDistinct();
   });
 
@@ -153,7 +153,7 @@ describe('a reign', function () {
     await untilFilled(cluster);
     await untilNothingPends();
     expect(await keysDb.losses()).to.deep.equal([]);
-    expect(reigning.reign.ready).to.equal(true);
+    expect(reigning.reign.isReady).to.equal(true);
   });
 
   it('is over when its keys-db was put back to an earlier state of the same reign, and the next one goes on', async () => {
@@ -178,7 +178,7 @@ describe('a reign', function () {
   it('is over when a pool that answers late turns out to know a later epoch', async () => {
     const { poolA, poolB } = stores();
     await using reigning = await reignOver(cluster, { pools: [poolA] });
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 99 }));
     await poolA.take(10_000);
     expect(await reigning.reign.done).to.equal('fenced');
@@ -190,7 +190,7 @@ describe('a reign', function () {
     const dead = openPool({ name: 'redis-dead', url: 'redis://127.0.0.1:9', log });
     await using reigning = await reignOver(cluster, { pools: [poolA, dead, poolB] });
     const start = performance.now();
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     expect(performance.now() - start).to.be.below(1_000);
     await untilFilled(cluster);
     await untilNothingPends();
@@ -253,14 +253,14 @@ describe('a reign', function () {
     const parts = [{ pool: 'redis-gone', seq: 3 }];
     await keysDb.claim({ epoch, count: 10, parts });
     await using reigning = await reignOver(cluster, { pools: [poolA] });
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     expect((await keysDb.losses())[0]).to.include({ pool: 'redis-gone', fromSeq: 3, toSeq: 3 });
   });
 
   it('is over when its lock is deleted by an operator', async () => {
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await cluster.session.remove(`/shard-locks/${SHARD}`, -1);
     expect(await reigning.reign.done).to.equal('lock-gone');
   });
@@ -274,7 +274,7 @@ describe('a reign', function () {
   /** An epoch of an earlier reign, so that this test may claim. */
   async function startEpoch(): Promise<number> {
     const first = await reignOver(cluster, { pools: [] });
-    await until('an epoch', () => first.reign.ready);
+    await until('an epoch', () => first.reign.isReady);
     const { epoch = 0 } = first.reign;
     await first.abandon();
     return epoch;
