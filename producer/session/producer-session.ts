@@ -1,8 +1,4 @@
 import { assign } from '../../coordinator/assignment.ts';
-import type { LockHolder } from '../../coordinator/lock-holder.ts';
-import { watchLocks } from '../../coordinator/lock-view.ts';
-import { watchMembers } from '../../coordinator/membership.ts';
-import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { ProducerConfig } from '../../runtime/config/config.ts';
@@ -17,10 +13,11 @@ import type { ProducerStores } from '../stores.ts';
 import { Attempts } from './attempts.ts';
 import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
 import { CapacityAlarm } from './capacity-alarm.ts';
+import { ClusterView } from './cluster-view.ts';
 import { contend, longWaitMs } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import { HeldShards } from './held-shards.ts';
-import { parseProducerMember, type MemberView } from './member.ts';
+import type { MemberView } from './member.ts';
 import { ProducerMembership } from './producer-membership.ts';
 
 export interface ProducerSessionOptions {
@@ -37,8 +34,6 @@ export interface ProducerSessionOptions {
   readonly log: Log;
 }
 
-type Locks = ReadonlyMap<string, LockHolder>;
-
 /** The watermarks in the member data may be this old. */
 const PUBLISH_EVERY_MS = 1_000;
 
@@ -46,8 +41,8 @@ const PUBLISH_EVERY_MS = 1_000;
  * What a worker does during one ZooKeeper session: is a member, contends for free shards, reigns over those it gets, asks
  * for shards that it lacks and gives back shards that it has too many of.
  *
- * Watches tell it about locks, members and keys-dbs. Each change rings a bell, and each ring leads to one look at
- * everything ({@link ProducerSession.#look}), which decides what to do and when to look again.
+ * Every change of the locks, the members or the keys-dbs rings a bell, and each ring leads to one look at everything
+ * ({@link ProducerSession.#look}), which decides what to do and when to look again.
  */
 export class ProducerSession {
   readonly #options: ProducerSessionOptions;
@@ -58,8 +53,6 @@ export class ProducerSession {
   readonly #handOvers: HandOvers;
   readonly #membership: ProducerMembership;
   readonly #alarm: CapacityAlarm;
-  #locks: Locks | undefined;
-  #members: ReadonlyMap<string, MemberView> | undefined;
   #asks: string[] = [];
   #capacity: number;
   #isReleasing = false;
@@ -84,10 +77,15 @@ export class ProducerSession {
 
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {
-    const { session } = this.#options;
-    using _ = this.#watch();
+    const { session, reachability } = this.#options;
+    using stack = new DisposableStack();
+    const view = stack.use(new ClusterView(session, this.#changed));
+    stack.use(reachability.observe(() => this.#changed.ring()));
+    stack.defer(session.on('attached', () => this.#housekeep()));
+    const every = setInterval(() => this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
+    stack.defer(() => clearInterval(every));
     while (!session.ended.aborted) {
-      const againInMs = this.#look() ?? Infinity;
+      const againInMs = this.#look(view) ?? Infinity;
       await this.#changed.wait(Math.max(1, Math.min(againInMs, session.timeoutMs / 4)), session.ended);
     }
   }
@@ -110,29 +108,6 @@ export class ProducerSession {
     await this.#held.releaseAll();
   }
 
-  #watch(): Disposable {
-    const { session, reachability } = this.#options;
-    const stack = new DisposableStack();
-    const ring = (): void => this.#changed.ring();
-    stack.use(
-      watchLocks(session, (locks) => {
-        this.#locks = locks;
-        ring();
-      }),
-    );
-    stack.use(
-      watchMembers(session, PATHS.producers, parseProducerMember, (members) => {
-        this.#members = members;
-        ring();
-      }),
-    );
-    stack.use(reachability.observe(ring));
-    stack.defer(session.on('attached', () => this.#housekeep()));
-    const every = setInterval(() => this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
-    stack.defer(() => clearInterval(every));
-    return stack;
-  }
-
   /** Publishes changed watermarks, and deletes locks of ours for which no reign runs. */
   #housekeep(): void {
     this.#membership.updateWatermarks(this.#announced());
@@ -145,25 +120,21 @@ export class ProducerSession {
    * @returns when a shard may become ours to take by time alone, in ms; undefined when none will, or when the session
    * cannot act now
    */
-  #look(): number | undefined {
+  #look(view: ClusterView): number | undefined {
     const { session, levels, reachability, ensemble } = this.#options;
-    const locks = this.#locks;
-    if (this.#isReleasing || this.#held.isSweeping || !locks || !this.#members) return undefined;
-    if (!session.mayWrite()) return undefined;
+    const cluster = view.read(this.#self());
+    if (!cluster || this.#isReleasing || this.#held.isSweeping || !session.mayWrite()) return undefined;
     const nowMs = monotonicMs();
-    const taken = new Set([...locks.keys(), ...this.#held.owned]);
+    const taken = new Set([...cluster.owners.keys(), ...this.#held.owned]);
     levels.observeHeldShards(this.#shards.filter((shard) => taken.has(shard)).length);
+    this.#alarm.observe(cluster.members, this.#shards.length);
 
-    const members = this.#allMembers(locks);
     const usable = this.#shards.filter((shard) => reachability.isUsable(shard, ensemble));
-    const assigned = assign(members, usable);
-    const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
-    const view = { members, assigned, owners };
-    this.#alarm.observe(members, this.#shards.length);
-    this.#giveBack({ ...view, self: this.#self() }, nowMs);
+    const assigned = assign(cluster.members, usable);
+    this.#giveBack({ ...cluster, assigned, self: this.#self() }, nowMs);
     const free = usable.filter((shard) => !taken.has(shard));
-    const againInMs = this.#take(free, { ...view, self: this.#self() }, nowMs);
-    this.#asks = asksOf({ ...view, self: this.#self() });
+    const againInMs = this.#take(free, { ...cluster, assigned, self: this.#self() }, nowMs);
+    this.#asks = asksOf({ ...cluster, assigned, self: this.#self() });
     this.#membership.update(this.#announced());
     return againInMs;
   }
@@ -211,19 +182,6 @@ export class ProducerSession {
     const sight = reachability.get(shard);
     const isBlind = sight?.reachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
     return isBlind && canAnotherReach(view, shard);
-  }
-
-  /** Members as they announce themselves, but with the shards that the locks name: the locks are never outdated. */
-  #allMembers(locks: Locks): MemberView[] {
-    const others = [...(this.#members ?? [])].filter(([id]) => id !== this.#options.config.id);
-    return [
-      this.#self(),
-      ...others.map(([id, member]) => ({
-        ...member,
-        id,
-        owned: [...locks].filter(([, holder]) => holder.owner === id).map(([shard]) => shard),
-      })),
-    ];
   }
 
   /** As this producer counts itself: a shard whose lock it is taking is as good as owned. */
