@@ -8,7 +8,7 @@ import { pauseQuietly, withDeadline } from '../runtime/retry.ts';
 /** A keys-db as seen from this producer. */
 export interface Sight {
   /** Undefined until first asked. */
-  readonly reachable: boolean | undefined;
+  readonly isReachable: boolean | undefined;
   readonly sinceMs: number;
   /** Why it must not be written to by this program or configuration; a person must decide. */
   readonly mismatch: string | undefined;
@@ -35,7 +35,12 @@ export class Reachability {
     this.#keysDbs = keysDbs;
     this.#everyMs = everyMs;
     this.#log = log;
-    const unseen = { reachable: undefined, sinceMs: monotonicMs(), mismatch: undefined, ensemble: undefined };
+    const unseen = {
+      isReachable: undefined,
+      sinceMs: monotonicMs(),
+      mismatch: undefined,
+      ensemble: undefined,
+    };
     for (const { name } of keysDbs) this.#sights.set(name, unseen);
   }
 
@@ -52,7 +57,7 @@ export class Reachability {
   /** It has been asked once, is the configured one, and belongs to this ensemble or to none yet. */
   isUsable(shard: string, ensemble: string): boolean {
     const sight = this.#sights.get(shard);
-    if (sight?.reachable === undefined || sight.mismatch !== undefined) return false;
+    if (sight?.isReachable === undefined || sight.mismatch !== undefined) return false;
     if (sight.ensemble === undefined || sight.ensemble === ensemble) return true;
     this.#tellOfStranger(shard, sight.ensemble, ensemble);
     return false;
@@ -60,12 +65,12 @@ export class Reachability {
 
   /** Names of the keys-dbs that did not answer when last asked. */
   get unreachable(): string[] {
-    return [...this.#sights].filter(([, sight]) => sight.reachable === false).map(([name]) => name);
+    return [...this.#sights].filter(([, sight]) => sight.isReachable === false).map(([name]) => name);
   }
 
   /** Every keys-db answers and none has had a reign: this cluster is new. */
   get isPristine(): boolean {
-    return [...this.#sights.values()].every((sight) => sight.reachable && sight.ensemble === undefined);
+    return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
   }
 
   /** Asks all of them once. @throws MismatchError: refuse to start */
@@ -105,25 +110,26 @@ export class Reachability {
         this.#verified.add(keysDb.name);
         return (await keysDb.ownership()).ensemble;
       });
-      this.#saw(keysDb.name, { reachable: true, mismatch: undefined, ensemble });
+      this.#saw(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
     } catch (error) {
       // It may come back as another one, restored or replaced: then it is verified anew.
       this.#verified.delete(keysDb.name);
       const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
-      this.#saw(keysDb.name, { reachable: mismatch !== undefined, mismatch }, messageOf(error));
+      this.#saw(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }
   }
 
   #saw(name: string, seen: Partial<Sight>, reason?: string): void {
     const before = this.#sights.get(name);
     if (!before) return;
-    const changed = before.reachable !== seen.reachable || before.mismatch !== seen.mismatch;
-    const now: Sight = { ...before, ...seen, sinceMs: changed ? monotonicMs() : before.sinceMs };
+    const isChanged = before.isReachable !== seen.isReachable || before.mismatch !== seen.mismatch;
+    const now: Sight = { ...before, ...seen, sinceMs: isChanged ? monotonicMs() : before.sinceMs };
     this.#sights.set(name, now);
-    if (changed && now.mismatch !== undefined)
+    if (isChanged && now.mismatch !== undefined)
       this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
-    else if (changed && !now.reachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
-    else if (changed && before.reachable !== undefined) this.#log.info({ shard: name }, 'keys-db reachable');
-    if (changed || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
+    else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
+    else if (isChanged && before.isReachable !== undefined)
+      this.#log.info({ shard: name }, 'keys-db reachable');
+    if (isChanged || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
   }
 }

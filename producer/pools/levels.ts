@@ -3,14 +3,14 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
-import { isFilling, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
+import { mustFill, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
 
 /** A pool as this worker last saw it. */
 export interface PoolLevel extends Watermarks {
   readonly name: string;
-  readonly answers: boolean;
+  readonly isAnswering: boolean;
   readonly level: number;
-  readonly filling: boolean;
+  readonly isFilling: boolean;
 }
 
 const POLL_MS = 100;
@@ -32,7 +32,7 @@ export class PoolLevels {
     this.#pools = pools;
     this.#limits = limits;
     for (const { name } of pools) {
-      const level = { name, answers: false, level: 0, filling: false, ...watermarks(0, limits) };
+      const level = { name, isAnswering: false, level: 0, isFilling: false, ...watermarks(0, limits) };
       this.#seen.set(name, { level, drain: new DrainRate() });
     }
   }
@@ -53,12 +53,12 @@ export class PoolLevels {
   /** Whether the pool can take `keys` more without passing its high watermark, or needs whatever there is. */
   hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
-    if (pool?.answers !== true) return false;
+    if (pool?.isAnswering !== true) return false;
     return pool.level <= pool.low || pool.level + keys <= pool.high;
   }
 
   /** Some reign needs the levels, so they are looked at. */
-  get watched(): boolean {
+  get isWatched(): boolean {
     return this.#watchers.size > 0;
   }
 
@@ -75,14 +75,14 @@ export class PoolLevels {
     if (!seen) return;
     seen.drain.observe(level, monotonicMs());
     const marks = watermarks(this.#drainPerPool(), this.#limits);
-    const filling = isFilling({ level, ...marks }, seen.level.filling, this.#heldShards);
-    seen.level = { name, answers: true, level, filling, ...marks };
-    if (filling) for (const bell of this.#watchers) bell.ring();
+    const isFilling = mustFill({ level, ...marks }, seen.level.isFilling, this.#heldShards);
+    seen.level = { name, isAnswering: true, level, isFilling, ...marks };
+    if (isFilling) for (const bell of this.#watchers) bell.ring();
   }
 
   /** How long the pools last at the measured drain if nobody refills them, in seconds; infinite while nothing drains. */
   get secondsLeft(): number {
-    const answering = [...this.#seen.values()].filter(({ level }) => level.answers);
+    const answering = [...this.#seen.values()].filter(({ level }) => level.isAnswering);
     const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
     const drain = answering.reduce((sum, { drain: { keysPerSecond } }) => sum + keysPerSecond, 0);
     return drain === 0 ? Infinity : keys / drain;
@@ -100,7 +100,7 @@ export class PoolLevels {
   #drainPerPool(): number {
     const pools = [...this.#seen.values()];
     const total = pools.reduce((sum, { drain }) => sum + drain.keysPerSecond, 0);
-    return total / Math.max(1, pools.filter(({ level }) => level.answers).length);
+    return total / Math.max(1, pools.filter(({ level }) => level.isAnswering).length);
   }
 
   /** Polls every pool on its own until aborted. */
@@ -110,7 +110,7 @@ export class PoolLevels {
 
   async #poll(pool: Pool, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!this.watched) await this.#needed.wait(POLL_MS, signal);
+      if (!this.isWatched) await this.#needed.wait(POLL_MS, signal);
       else {
         await this.#look(pool);
         await pauseQuietly(POLL_MS, signal);
@@ -125,7 +125,7 @@ export class PoolLevels {
       // The pool's own connection logs why; here it only counts that it does not answer.
       const seen = this.#seen.get(pool.name);
       if (!seen) return;
-      seen.level = { ...seen.level, answers: false, filling: false };
+      seen.level = { ...seen.level, isAnswering: false, isFilling: false };
       // It may come back with less than it had.
       seen.drain.skipInterval();
     }

@@ -32,7 +32,7 @@ export const SMALLEST_SHARE = 50;
  * Whether a pool is being filled: from its low watermark up to its high one, and not in between on the way down.
  * What is queued does not count: a full queue of ours must not end the filling that other holders are still part of.
  */
-export function isFilling(
+export function mustFill(
   pool: Watermarks & { readonly level: number },
   wasFilling: boolean,
   heldShards: number,

@@ -31,12 +31,12 @@ export class Claimer {
     return levels.all().flatMap((level): PoolView[] => {
       const queue = queues.get(level.name);
       if (!queue) return [];
-      return [{ ...level, healthy: level.answers && queue.isHealthy, queued: queue.queuedKeys }];
+      return [{ ...level, isHealthy: level.isAnswering && queue.isHealthy, queued: queue.queuedKeys }];
     });
   }
 
   healthyPools(): string[] {
-    return this.pools().flatMap(({ name, healthy }) => (healthy ? [name] : []));
+    return this.pools().flatMap(({ name, isHealthy }) => (isHealthy ? [name] : []));
   }
 
   /** Claims unused keys. False when none are left. */

@@ -5,12 +5,12 @@ import { SMALLEST_SHARE, type Watermarks } from '../pools/watermarks.ts';
 export interface PoolView extends Watermarks {
   readonly name: string;
   /** Answers, and owes no delivery of an earlier failure. */
-  readonly healthy: boolean;
+  readonly isHealthy: boolean;
   readonly level: number;
   /** Claimed for this pool by this reign and not yet in it. */
   readonly queued: number;
   /** Went to or below its low watermark, and has not been full since. */
-  readonly filling: boolean;
+  readonly isFilling: boolean;
 }
 
 export interface RefillPlan {
@@ -39,7 +39,7 @@ export function planRefill(
   pools: readonly PoolView[],
   { heldShards, batchSize, spare }: RefillMeans,
 ): RefillPlan | undefined {
-  const needy = pools.filter((pool) => pool.healthy && pool.filling && shareOf(pool, heldShards) > 0);
+  const needy = pools.filter((pool) => pool.isHealthy && pool.isFilling && shareOf(pool, heldShards) > 0);
   if (needy.length === 0) return undefined;
   const perTarget = Math.max(SMALLEST_SHARE, Math.min(...needy.map((pool) => shareOf(pool, heldShards))));
   const wanted = Math.min(batchSize, perTarget * needy.length);

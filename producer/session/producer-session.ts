@@ -180,7 +180,7 @@ export class ProducerSession {
   #isBlindFor(shard: string, view: BalanceView, nowMs: number): boolean {
     const { session, reachability } = this.#options;
     const sight = reachability.get(shard);
-    const isBlind = sight?.reachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
+    const isBlind = sight?.isReachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
     return isBlind && canAnotherReach(view, shard);
   }
 

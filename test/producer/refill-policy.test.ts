@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { planRefill, type PoolView } from '../../producer/reign/refill-policy.ts';
-import { isFilling, watermarks } from '../../producer/pools/watermarks.ts';
+import { mustFill, watermarks } from '../../producer/pools/watermarks.ts';
 
 const LIMITS = { lowFloor: 2_000, highFloor: 5_000, highCeiling: 50_000, minutesHeld: 5 };
 
@@ -33,7 +33,7 @@ describe('watermarks', () => {
   });
 });
 
-describe('isFilling', () => {
+describe('mustFill', () => {
   const cases: [what: string, level: number, wasFilling: boolean, held: number, filling: boolean][] = [
     ['starts at the low watermark', 2_000, false, 1, true],
     ['does not start above it', 2_001, false, 1, false],
@@ -43,26 +43,26 @@ describe('isFilling', () => {
     ['goes on for the same deficit when alone', 4_850, true, 1, true],
   ];
   for (const [what, level, wasFilling, held, filling] of cases) {
-    it(what, () => expect(isFilling({ level, low: 2_000, high: 5_000 }, wasFilling, held)).to.equal(filling));
+    it(what, () => expect(mustFill({ level, low: 2_000, high: 5_000 }, wasFilling, held)).to.equal(filling));
   }
 });
 
 describe('planRefill', () => {
   const pool = (name: string, over: Partial<PoolView> = {}): PoolView => ({
     name,
-    healthy: true,
+    isHealthy: true,
     level: 0,
     queued: 0,
-    filling: true,
+    isFilling: true,
     low: 2_000,
     high: 5_000,
     ...over,
   });
 
   const cases: [what: string, pools: PoolView[], held: number, batchSize: number, plan: unknown][] = [
-    ['nothing in need', [pool('a', { filling: false })], 1, 9_999, undefined],
+    ['nothing in need', [pool('a', { isFilling: false })], 1, 9_999, undefined],
     ['no pool at all', [], 1, 9_999, undefined],
-    ['an unhealthy pool is no target', [pool('a', { healthy: false })], 1, 9_999, undefined],
+    ['an unhealthy pool is no target', [pool('a', { isHealthy: false })], 1, 9_999, undefined],
     ['the whole deficit when alone', [pool('a')], 1, 9_999, { targets: ['a'], count: 5_000 }],
     ['its share when four hold', [pool('a')], 4, 9_999, { targets: ['a'], count: 1_250 }],
     ['never more than a batch', [pool('a'), pool('b')], 1, 3_000, { targets: ['a', 'b'], count: 3_000 }],
@@ -114,9 +114,9 @@ describe('planRefill', () => {
         const filling = start.map(() => true);
         for (;;) {
           now.forEach((level, i) => {
-            filling[i] = isFilling({ level, low: 2_000, high: 5_000 }, filling[i] ?? false, held);
+            filling[i] = mustFill({ level, low: 2_000, high: 5_000 }, filling[i] ?? false, held);
           });
-          const views = now.map((level, i) => pool(String(i), { level, filling: filling[i] ?? false }));
+          const views = now.map((level, i) => pool(String(i), { level, isFilling: filling[i] ?? false }));
           const plan = planRefill(views, { heldShards: held, batchSize: 20_000, spare: 20_000 });
           if (!plan) break;
           rounds += 1;
