@@ -2,7 +2,7 @@ import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { PoolLevels } from './pools/levels.ts';
 
-/** What a producer counts; names as in the contract. */
+/** What a producer measures. Names and labels are part of the contract. */
 export interface ProducerMetrics {
   readonly keysDelivered: Counter<'keys_db' | 'pool'>;
   readonly deliveries: Counter<'result'>;
@@ -17,7 +17,7 @@ export interface ProducerMetrics {
 }
 
 export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): ProducerMetrics {
-  // A worker without a shard does not look at the pools, and says nothing of them.
+  // A worker without a shard does not read the levels, so it reports none.
   metrics.gauge('pool_level', 'Ready keys in the pool, as last seen', ['pool'], (gauge) => {
     gauge.reset();
     if (levels.isWatched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);

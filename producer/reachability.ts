@@ -7,20 +7,21 @@ import { pauseQuietly, withDeadline } from '../runtime/retry.ts';
 
 /** A keys-db as seen from this producer. */
 export interface Sight {
-  /** Undefined until first asked. */
+  /** Whether it answered the last time; undefined before the first. */
   readonly isReachable: boolean | undefined;
+  /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
-  /** Why it must not be written to by this program or configuration; a person must decide. */
+  /** Why this program, or this configuration, must not write to it. A person must decide. */
   readonly mismatch: string | undefined;
-  /** The ensemble its epochs belong to; undefined before the first reign, or before it was asked. */
+  /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
 }
 
 const ASK_TIMEOUT_MS = 1_000;
 
 /**
- * Asks every configured keys-db, on its own, again and again: whether it answers, whether it is the one that the
- * configuration means, and which ensemble it belongs to.
+ * Asks every configured keys-db at intervals, independently of the others: whether it answers, whether it is the one
+ * that the configuration describes, and which ensemble it belongs to.
  */
 export class Reachability {
   readonly #keysDbs: readonly KeysDb[];
@@ -28,7 +29,7 @@ export class Reachability {
   readonly #log: Log;
   readonly #sights = new Map<string, Sight>();
   readonly #verified = new Set<string>();
-  readonly #told = new Set<string>();
+  readonly #logged = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
@@ -54,26 +55,26 @@ export class Reachability {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** It has been asked once, is the configured one, and belongs to this ensemble or to none yet. */
+  /** Whether it has been asked, is the configured one, and belongs to this ensemble or to none yet. */
   isUsable(shard: string, ensemble: string): boolean {
     const sight = this.#sights.get(shard);
     if (sight?.isReachable === undefined || sight.mismatch !== undefined) return false;
     if (sight.ensemble === undefined || sight.ensemble === ensemble) return true;
-    this.#tellOfStranger(shard, sight.ensemble, ensemble);
+    this.#logStranger(shard, sight.ensemble, ensemble);
     return false;
   }
 
-  /** Names of the keys-dbs that did not answer when last asked. */
+  /** Names of the keys-dbs that did not answer the last time. */
   get unreachable(): string[] {
     return [...this.#sights].filter(([, sight]) => sight.isReachable === false).map(([name]) => name);
   }
 
-  /** Every keys-db answers and none has had a reign: this cluster is new. */
+  /** Whether this cluster is new: every keys-db answers and none has had a reign. */
   get isPristine(): boolean {
     return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
   }
 
-  /** Asks all of them once. @throws MismatchError: refuse to start */
+  /** Asks each keys-db once. @throws MismatchError if one contradicts the configuration: refuse to start */
   async first(): Promise<void> {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
     for (const [name, { mismatch }] of this.#sights) {
@@ -81,6 +82,7 @@ export class Reachability {
     }
   }
 
+  /** Asks each keys-db at its interval, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(
       this.#keysDbs.map(async (keysDb) => {
@@ -92,11 +94,11 @@ export class Reachability {
     );
   }
 
-  /** Once for each pair: it is for a person to decide. */
-  #tellOfStranger(shard: string, belongsTo: string, ensemble: string): void {
+  /** Logs it once for each pair of ensembles: a person must decide. */
+  #logStranger(shard: string, belongsTo: string, ensemble: string): void {
     const pair = `${shard} ${belongsTo} ${ensemble}`;
-    if (this.#told.has(pair)) return;
-    this.#told.add(pair);
+    if (this.#logged.has(pair)) return;
+    this.#logged.add(pair);
     this.#log.error(
       { shard, belongsTo, ensemble },
       'keys-db belongs to another ZooKeeper, nobody contends for it: if ZooKeeper was wiped or replaced, run "keymill zookeeper adopt"',
@@ -112,7 +114,7 @@ export class Reachability {
       });
       this.#saw(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
     } catch (error) {
-      // It may come back as another one, restored or replaced: then it is verified anew.
+      // It may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
       const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
       this.#saw(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));

@@ -1,23 +1,24 @@
-/** A fall this fast is believed at once: some mappers at work. */
+/** A fall up to this rate counts in full: a few mappers take that many. */
 const PLAUSIBLE_KEYS_PER_SECOND = 2_000;
+/** A faster fall counts for at most this many times the measured rate. */
 const PLAUSIBLE_GROWTH = 4;
 
 /**
- * How fast mappers empty one pool, in keys per second, seen from its level alone.
+ * How fast mappers empty one pool, in keys per second, computed from its level alone.
  *
- * A level that fell shows the takes of that interval; a level that rose hides them behind a delivery and says nothing,
- * so such an interval is left out. Refills are bursts and takes are steady: most intervals speak.
+ * A level that fell shows the takes of that interval. A level that rose hides them behind a delivery, so that interval is
+ * left out. Refills are bursts and takes are steady, so most intervals count.
  *
- * A pool that was flushed or put back falls in one interval by more than anybody takes, and nobody may ever tell us that it
- * was a loss. So no interval counts for more than a few times what the others said: takes that really grow are followed in
- * some intervals more, and a loss does not raise the watermarks, lest the next one loses the more.
+ * A pool that was flushed or restored falls in one interval by more than mappers take, and the producer may never learn
+ * that it was a loss. So one interval counts for at most a few times the rate measured before. Takes that really grow are
+ * followed within some more intervals. A loss does not raise the watermarks: with higher ones the next loss is greater.
  */
 export class DrainRate {
   readonly #halfLifeMs: number;
   #last: { readonly level: number; readonly atMs: number } | undefined;
   #keysPerSecond = 0;
 
-  /** @param halfLifeMs after this long of another rate, the figure is half-way there */
+  /** @param halfLifeMs after this time at a new rate, the figure has gone half of the way to it */
   constructor(halfLifeMs = 30_000) {
     this.#halfLifeMs = halfLifeMs;
   }
@@ -26,7 +27,7 @@ export class DrainRate {
     return this.#keysPerSecond;
   }
 
-  /** @param atMs monotonic clock */
+  /** Takes note of a level. @param atMs monotonic clock */
   observe(level: number, atMs: number): void {
     const last = this.#last;
     this.#last = { level, atMs };
@@ -38,7 +39,7 @@ export class DrainRate {
     this.#keysPerSecond += (sample - this.#keysPerSecond) * weight;
   }
 
-  /** Forgets the last level, as after a loss of data, or a silence that may hide one: a fall since then was nobody's take. */
+  /** Forgets the last level. After a loss of data, or a silence that may hide one, a fall shows no takes. */
   skipInterval(): void {
     this.#last = undefined;
   }

@@ -5,7 +5,7 @@ import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
 import { mustFill, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
 
-/** A pool as this worker last saw it. */
+/** A pool as last seen by this worker. */
 export interface PoolLevel extends Watermarks {
   readonly name: string;
   readonly isAnswering: boolean;
@@ -17,8 +17,8 @@ const POLL_MS = 100;
 const POLL_TIMEOUT_MS = 250;
 
 /**
- * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Looks only while a shard is held:
- * a worker without one neither fills pools nor needs to know them.
+ * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Polls only while a shard is held:
+ * a worker without one fills no pool.
  */
 export class PoolLevels {
   readonly #pools: readonly Pool[];
@@ -37,7 +37,7 @@ export class PoolLevels {
     }
   }
 
-  /** Takes note of how many shards are held in the whole cluster: every holder refills its share of a deficit. */
+  /** Takes note of how many shards are held in the whole cluster. Every holder refills its share of a deficit. */
   observeHeldShards(count: number): void {
     this.#heldShards = Math.max(1, count);
   }
@@ -50,14 +50,14 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
-  /** Whether the pool can take `keys` more without passing its high watermark, or needs whatever there is. */
+  /** Whether the pool can take `keys` more within its high watermark, or is at its low one and needs any keys. */
   hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
     if (pool?.isAnswering !== true) return false;
     return pool.level <= pool.low || pool.level + keys <= pool.high;
   }
 
-  /** Some reign needs the levels, so they are looked at. */
+  /** Whether a reign needs the levels, so that they are polled. */
   get isWatched(): boolean {
     return this.#watchers.size > 0;
   }
@@ -69,7 +69,7 @@ export class PoolLevels {
     return { [Symbol.dispose]: () => void this.#watchers.delete(bell) };
   }
 
-  /** A level that came along with another answer. */
+  /** Takes note of a level, also of one that came with the answer to a delivery. */
   observe(name: string, level: number): void {
     const seen = this.#seen.get(name);
     if (!seen) return;
@@ -80,7 +80,7 @@ export class PoolLevels {
     if (isFilling) for (const bell of this.#watchers) bell.ring();
   }
 
-  /** How long the pools last at the measured drain if nobody refills them, in seconds; infinite while nothing drains. */
+  /** How long the pools last at the measured drain without a refill, in seconds; infinite while nothing drains. */
   get secondsLeft(): number {
     const answering = [...this.#seen.values()].filter(({ level }) => level.isAnswering);
     const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
@@ -88,14 +88,14 @@ export class PoolLevels {
     return drain === 0 ? Infinity : keys / drain;
   }
 
-  /** The pool's data is gone: the fall of its level was nobody's take. */
+  /** The pool has lost data, so the fall of its level shows no takes. */
   lost(name: string): void {
     this.#seen.get(name)?.drain.skipInterval();
   }
 
   /**
-   * Keys per second, evenly over the pools that answer. Mappers draw from the fullest pool: judged by its own drain alone
-   * it would be kept ever fuller than the others, and would take more keys with it when it is lost.
+   * Keys per second, spread evenly over the pools that answer. Mappers take from the fullest pool. With a watermark from
+   * its own drain alone, that pool would be kept fuller and fuller, and its loss would cost more keys.
    */
   #drainPerPool(): number {
     const pools = [...this.#seen.values()];
@@ -103,7 +103,7 @@ export class PoolLevels {
     return total / Math.max(1, pools.filter(({ level }) => level.isAnswering).length);
   }
 
-  /** Polls every pool on its own until aborted. */
+  /** Polls every pool, independently of the others, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#pools.map((pool) => this.#poll(pool, signal)));
   }
@@ -122,11 +122,11 @@ export class PoolLevels {
     try {
       this.observe(pool.name, await pool.level({ timeoutMs: POLL_TIMEOUT_MS }));
     } catch {
-      // The pool's own connection logs why; here it only counts that it does not answer.
+      // The pool's connection logs the reason.
       const seen = this.#seen.get(pool.name);
       if (!seen) return;
       seen.level = { ...seen.level, isAnswering: false, isFilling: false };
-      // It may come back with less than it had.
+      // It may come back with fewer keys.
       seen.drain.skipInterval();
     }
   }

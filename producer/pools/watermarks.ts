@@ -1,13 +1,13 @@
-/** Between which levels a pool is kept. Pure. */
+/** The levels between which a pool is kept. Pure. */
 
 export interface WatermarkLimits {
-  /** Start refilling at this level at the latest, however slowly the pool drains. */
+  /** The low watermark is never below this, however slowly the pool drains. */
   readonly lowFloor: number;
-  /** Never hold less than this when full. */
+  /** The high watermark is never below this, unless the ceiling is. */
   readonly highFloor: number;
-  /** Never hold more than this: what a pool holds, a lost Redis strands until the audit recycles it. */
+  /** The high watermark is never above this: the keys of a lost Redis are missing until they are recycled. */
   readonly highCeiling: number;
-  /** Hold enough for this many minutes at the measured drain rate. */
+  /** A full pool lasts for this many minutes at the measured drain rate. */
   readonly minutesHeld: number;
 }
 
@@ -18,19 +18,19 @@ export interface Watermarks {
 
 /** Watermarks that follow the drain rate (keys per second), between floors and a ceiling. */
 export function watermarks(drainPerSecond: number, limits: WatermarkLimits): Watermarks {
-  const wanted = Math.ceil(drainPerSecond * 60 * limits.minutesHeld);
+  const needed = Math.ceil(drainPerSecond * 60 * limits.minutesHeld);
   const floor = Math.min(limits.highFloor, limits.highCeiling);
-  const high = Math.max(1, Math.min(limits.highCeiling, Math.max(floor, wanted)));
+  const high = Math.max(1, Math.min(limits.highCeiling, Math.max(floor, needed)));
   const low = Math.min(Math.max(limits.lowFloor, Math.floor(0.4 * high)), high - 1);
   return { low, high };
 }
 
-/** A share below this is not worth a batch: four holders would creep towards the high watermark in ever smaller steps. */
+/** Keys. A smaller share is not worth a batch: four holders would approach the high watermark in smaller and smaller steps. */
 export const SMALLEST_SHARE = 50;
 
 /**
- * Whether a pool is being filled: from its low watermark up to its high one, and not in between on the way down.
- * What is queued does not count: a full queue of ours must not end the filling that other holders are still part of.
+ * Whether to fill a pool: from its low watermark until it has reached the high one, but not between them on the way down.
+ * Queued keys do not count: a full queue of this holder must not end the filling to which other holders contribute.
  */
 export function mustFill(
   pool: Watermarks & { readonly level: number },
