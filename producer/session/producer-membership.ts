@@ -30,7 +30,7 @@ export class ProducerMembership {
     this.#membership = join(session, producerPath(view.id), data);
   }
 
-  /** Writes the node if it has changed. Watermarks move all the time, so they are left as they were. */
+  /** Writes the node if the view has changed. Keeps the old watermarks, which change all the time. */
   update(view: MemberView): void {
     const data = this.#dataOf(view);
     const text = JSON.stringify(data);
@@ -39,7 +39,7 @@ export class ProducerMembership {
     this.#membership.update(data);
   }
 
-  /** Like {@link update}, with the watermarks of this moment. */
+  /** Like {@link update}, with the current watermarks. */
   updateWatermarks(view: MemberView): void {
     this.#watermarks = this.#readWatermarks();
     this.update(view);
