@@ -15,8 +15,8 @@ const READ_EVERY_MS = 100;
 /**
  * Waits for the id of the ensemble that the session is with.
  *
- * A ZooKeeper without an id is either new, like all keys-dbs, or was wiped. A new one gets an id. Of a wiped one nobody
- * can tell which reigns it has forgotten, so nobody contends until an operator adopts it.
+ * A ZooKeeper without an id is either new, like all keys-dbs, or was wiped. A new one gets an id. Of a wiped
+ * one nobody can tell which reigns it has forgotten, so nobody contends until an operator adopts it.
  *
  * @returns undefined when `signal` is aborted first
  */

@@ -20,8 +20,8 @@ export interface Sight {
 const ASK_TIMEOUT_MS = 1_000;
 
 /**
- * Asks every configured keys-db at intervals, independently of the others: whether it answers, whether it is the one
- * that the configuration describes, and which ensemble it belongs to.
+ * Asks every configured keys-db at intervals, independently of the others: whether it answers, whether it is
+ * the one that the configuration describes, and which ensemble it belongs to.
  */
 export class Reachability {
   readonly #keysDbs: readonly KeysDb[];

@@ -15,22 +15,28 @@ export interface SupervisorOptions {
   readonly workerModule?: URL;
 }
 
-/** A producer asked to stop has exited after this, even if something hangs. A caller that kills it must wait longer. */
+/**
+ * A producer asked to stop has exited after this, even if something hangs. A caller that kills it must wait
+ * longer.
+ */
 export const SHUTDOWN_DEADLINE_MS = 5_000;
 /** Between two starts, when the worker died before it was ready. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
 /** At shutdown, the session of a killed worker has this long to close. */
 const CLOSE_MS = 1_500;
-/** The standby is forked this long after its worker became ready: a fork takes processor time from taking shards over. */
+/**
+ * The standby is forked this long after its worker became ready: a fork takes processor time from taking
+ * shards over.
+ */
 const STANDBY_AFTER_MS = 300;
 const WORKER_MODULE = new URL('worker-main.ts', import.meta.url);
 
 /**
  * Keeps one worker process running, and frees its locks as soon as it is dead.
  *
- * A standby process, which has loaded its modules and does nothing else, replaces a worker that dies: starting Node and
- * loading modules is most of a restart. A worker that had been ready is replaced immediately, one that died before it was
- * ready after a back-off.
+ * A standby process, which has loaded its modules and does nothing else, replaces a worker that dies:
+ * starting Node and loading modules is most of a restart. A worker that had been ready is replaced
+ * immediately, one that died before it was ready after a back-off.
  *
  * @returns when `signal` is aborted and the worker is gone
  * @throws KeymillError when the worker contradicts its stores: restarting would not help
@@ -67,7 +73,9 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
   }
 }
 
-/** Resolves some time after the worker became ready: false if it has died by then, or the supervisor stops. */
+/**
+ * Resolves some time after the worker became ready: false if it has died by then, or the supervisor stops.
+ */
 async function isStandbyDue(worker: WorkerProcess, stopping: AbortSignal): Promise<boolean> {
   const over = AbortSignal.any([stopping, worker.gone]);
   await worker.whenReady;

@@ -78,14 +78,17 @@ class Worker {
     this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
   }
 
-  /** Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError */
+  /**
+   * Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError
+   */
   async start(adminUrl: string): Promise<void> {
     const { scope, levels } = this.#options;
     const inBackground = (work: Promise<void>): void =>
       void work.catch((error: unknown) => scope.fail(error));
     const asked = this.#reachability.first();
     const whenAsked = asked.catch(() => undefined);
-    // A session is opened meanwhile, but contends for nothing before the keys-dbs are known to be the right ones.
+    // A session is opened meanwhile, but contends for nothing before the keys-dbs are known to be the right
+    // ones.
     inBackground(this.#liveSessions(adminUrl, whenAsked));
     await asked;
     inBackground(this.#reachability.run(scope.signal));

@@ -6,12 +6,13 @@ const PLAUSIBLE_GROWTH = 4;
 /**
  * How fast mappers empty one pool, in keys per second, computed from its level alone.
  *
- * A level that fell shows the takes of that interval. A level that rose hides them behind a delivery, so that interval is
- * left out. Refills are bursts and takes are steady, so most intervals count.
+ * A level that fell shows the takes of that interval. A level that rose hides them behind a delivery, so that
+ * interval is left out. Refills are bursts and takes are steady, so most intervals count.
  *
- * A pool that was flushed or restored falls in one interval by more than mappers take, and the producer may never learn
- * that it was a loss. So one interval counts for at most a few times the rate measured before. Takes that really grow are
- * followed within some more intervals. A loss does not raise the watermarks: with higher ones the next loss is greater.
+ * A pool that was flushed or restored falls in one interval by more than mappers take, and the producer may
+ * never learn that it was a loss. So one interval counts for at most a few times the rate measured before.
+ * Takes that really grow are followed within some more intervals. A loss does not raise the watermarks: with
+ * higher ones the next loss is greater.
  */
 export class DrainRate {
   readonly #halfLifeMs: number;

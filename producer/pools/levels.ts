@@ -17,8 +17,8 @@ const POLL_MS = 100;
 const POLL_TIMEOUT_MS = 250;
 
 /**
- * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Polls only while a shard is held:
- * a worker without one fills no pool.
+ * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Polls only while a
+ * shard is held: a worker without one fills no pool.
  */
 export class PoolLevels {
   readonly #pools: readonly Pool[];
@@ -37,7 +37,9 @@ export class PoolLevels {
     }
   }
 
-  /** Takes note of how many shards are held in the whole cluster. Every holder refills its share of a deficit. */
+  /**
+   * Takes note of how many shards are held in the whole cluster. Every holder refills its share of a deficit.
+   */
   observeHeldShards(count: number): void {
     this.#heldShards = Math.max(1, count);
   }
@@ -50,7 +52,9 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
-  /** Whether the pool can take `keys` more within its high watermark, or is at its low one and needs any keys. */
+  /**
+   * Whether the pool can take `keys` more within its high watermark, or is at its low one and needs any keys.
+   */
   hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
     if (pool?.isAnswering !== true) return false;
@@ -80,7 +84,10 @@ export class PoolLevels {
     if (isFilling) for (const bell of this.#watchers) bell.ring();
   }
 
-  /** How long the pools last at the measured drain without a refill, in seconds; infinite while nothing drains. */
+  /**
+   * How long the pools last at the measured drain without a refill, in seconds; infinite while nothing
+   * drains.
+   */
   get secondsLeft(): number {
     const answering = [...this.#seen.values()].filter(({ level }) => level.isAnswering);
     const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
@@ -94,8 +101,9 @@ export class PoolLevels {
   }
 
   /**
-   * Keys per second, spread evenly over the pools that answer. Mappers take from the fullest pool. With a watermark from
-   * its own drain alone, that pool would be kept fuller and fuller, and its loss would cost more keys.
+   * Keys per second, spread evenly over the pools that answer. Mappers take from the fullest pool. With a
+   * watermark from its own drain alone, that pool would be kept fuller and fuller, and its loss would cost
+   * more keys.
    */
   #drainPerPool(): number {
     const pools = [...this.#seen.values()];

@@ -25,12 +25,16 @@ export function watermarks(drainPerSecond: number, limits: WatermarkLimits): Wat
   return { low, high };
 }
 
-/** Keys. A smaller share is not worth a batch: four holders would approach the high watermark in smaller and smaller steps. */
+/**
+ * Keys. A smaller share is not worth a batch: four holders would approach the high watermark in smaller and
+ * smaller steps.
+ */
 export const SMALLEST_SHARE = 50;
 
 /**
- * Whether to fill a pool: from its low watermark until it has reached the high one, but not between them on the way down.
- * Queued keys do not count: a full queue of this holder must not end the filling to which other holders contribute.
+ * Whether to fill a pool: from its low watermark until it has reached the high one, but not between them on
+ * the way down. Queued keys do not count: a full queue of this holder must not end the filling to which other
+ * holders contribute.
  */
 export function mustFill(
   pool: Watermarks & { readonly level: number },

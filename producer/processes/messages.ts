@@ -1,11 +1,16 @@
 import type { SessionCredentials } from '../../coordinator/session.ts';
 
-/** The messages between supervisor and worker over IPC. Both have the same version, because one forks the other. */
+/**
+ * The messages between supervisor and worker over IPC. Both have the same version, because one forks the
+ * other.
+ */
 
 export type ToSupervisor =
   /** All modules are loaded; the process waits for `start`. */
   | { readonly kind: 'loaded' }
-  /** A session was opened: close it when this process is dead. No lock is taken before this is acknowledged. */
+  /**
+   * A session was opened: close it when this process is dead. No lock is taken before this is acknowledged.
+   */
   | { readonly kind: 'session'; readonly credentials: SessionCredentials }
   /** That session is over and need not be closed. */
   | { readonly kind: 'sessionOver'; readonly sessionId: string }
@@ -19,5 +24,7 @@ export type ToWorker =
   /** Release all shards and exit. */
   | { readonly kind: 'stop' };
 
-/** Exit code of a worker that contradicts its stores or its configuration: starting it again does not help. */
+/**
+ * Exit code of a worker that contradicts its stores or its configuration: starting it again does not help.
+ */
 export const EXIT_MISCONFIGURED = 78;

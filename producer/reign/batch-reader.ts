@@ -12,7 +12,9 @@ export interface BatchReaderOptions {
   readonly log: Log;
 }
 
-/** Reads claimed batches one after the other, each until it succeeds. Claiming and delivering go on meanwhile. */
+/**
+ * Reads claimed batches one after the other, each until it succeeds. Claiming and delivering go on meanwhile.
+ */
 export class BatchReader {
   readonly #options: BatchReaderOptions;
   readonly #signal: AbortSignal;

@@ -82,7 +82,8 @@ export class Claimer {
   /** Modelled in test/model/hand-off.pml. */
   #carry(batch: Batch, size: number): void {
     const { queues, delivery, reader } = this.#options;
-    // While its claim was being repeated, a queue that found a gap adopted all pending batches, this one included.
+    // While its claim was being repeated, a queue that found a gap adopted all pending batches, this one
+    // included.
     if (batch.id <= delivery.seenUpTo) return;
     const aboutKeys = Math.ceil(size / batch.parts.length);
     for (const { pool, seq } of batch.parts) queues.get(pool)?.announce(seq, aboutKeys);

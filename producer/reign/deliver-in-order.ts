@@ -14,7 +14,7 @@ export interface DeliverInOrderOptions {
 const BACKOFF = { baseMs: 50, maxMs: 1_000 };
 
 /**
- * Delivers one pool's queue until aborted: attaches, then sends the head again and again.
+ * Delivers one pool's queue until aborted: attaches, then sends one part after the other.
  *
  * @throws FencedError from any store: the reign is over
  */
@@ -41,8 +41,9 @@ export async function deliverInOrder(options: DeliverInOrderOptions, signal: Abo
 }
 
 /**
- * The pool stores an earlier seq than the part before this one. Either that part is claimed and not in hand: then it is
- * delivered first. Or the pool has lost it: the loss is recorded before the pool's seq moves past it.
+ * The pool stores an earlier seq than the part before this one. Either that part is claimed and not in hand:
+ * then it is delivered first. Or the pool has lost it: the loss is recorded before the pool's seq moves past
+ * it.
  * Modelled in test/model/hand-off.pml.
  */
 async function closeGap({ queue, delivery, log }: DeliverInOrderOptions, part: Part): Promise<void> {

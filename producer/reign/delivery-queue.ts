@@ -38,11 +38,11 @@ const HANG_MS = 300;
  * One pool's deliveries during one reign: strictly in seq order, independent of every other pool.
  *
  * - detached: what the pool stores is not known. Left by {@link attach}.
- * - attached: the pool has accepted the epoch. Every failure detaches, because the pool may come back flushed or with
- *   older data.
+ * - attached: the pool has accepted the epoch. Every failure detaches, because the pool may come back flushed
+ *   or with older data.
  *
- * A part that cannot be delivered stays queued and delays no other pool. An unhealthy queue is no target of new batches,
- * so its length is bounded. The queue only knows its pool; {@link deliverInOrder} drives it.
+ * A part that cannot be delivered stays queued and delays no other pool. An unhealthy queue is no target of
+ * new batches, so its length is bounded. The queue only knows its pool; {@link deliverInOrder} drives it.
  */
 export class DeliveryQueue {
   readonly #options: DeliveryQueueOptions;
@@ -87,7 +87,7 @@ export class DeliveryQueue {
     return [...this.#announced.values()].reduce((sum, keys) => sum + keys, this.#queuedKeys);
   }
 
-  /** Number of the next part. Known only once attached: Redis may be ahead of a keys-db restored from a backup. */
+  /** Number of the next part. Known once attached: Redis may be ahead of a keys-db restored from a backup. */
   get nextSeq(): number {
     return this.#assigned + 1;
   }
@@ -111,8 +111,8 @@ export class DeliveryQueue {
   /**
    * Reads what the pool has stored for this keys-db and raises the epoch there.
    *
-   * @throws FencedError if the pool stores a later epoch, or this very number from an earlier reign (a keys-db restored
-   * from a backup counts again): the reign must end, and the next one begins above it
+   * @throws FencedError if the pool stores a later epoch, or this very number from an earlier reign (a
+   * keys-db restored from a backup counts again): the reign must end, and the next one begins above it
    * Modelled in test/model/hand-off.pml.
    */
   async attach(): Promise<void> {
@@ -145,8 +145,9 @@ export class DeliveryQueue {
   }
 
   /**
-   * Sends the part, and removes it once the pool has it. A gap: the pool stores an earlier seq than the part before.
+   * Sends the part, and removes it once the pool has it.
    *
+   * @returns 'gap' if the pool stores an earlier seq than that of the part before
    * @throws FencedError if the pool stores a later epoch
    * Modelled in test/model/hand-off.pml.
    */

@@ -30,21 +30,21 @@ interface InHand {
   unmarkedSinceMs: number;
 }
 
-/** So long a batch whose other parts wait for their pool keeps its delivered parts unmarked: one statement marks most batches. */
+/** Delivered parts wait this long for the others of their batch, so that one statement marks most batches. */
 const MARK_DELAY_MS = 50;
 
 /**
  * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
  *
- * claimed → rows read → parts queued → delivered → marked. Reading the next batch and marking the last one overlap
- * delivering; every batch is in hand from its claim until all its parts are marked.
+ * claimed → rows read → parts queued → delivered → marked. Reading the next batch and marking the last one
+ * overlap delivering; every batch is in hand from its claim until all its parts are marked.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #inHand = new Map<number, InHand>();
   readonly #marks = new Bell();
   readonly #progress = new Bell();
-  /** Batch ids rise: a higher one found in the keys-db is a claim whose answer was lost. */
+  /** Batch ids rise, so a higher one found in the keys-db is a claim whose answer was lost. */
   #seenUpTo = 0;
   #adopting: Promise<void> | undefined;
 
@@ -52,7 +52,7 @@ export class Delivery {
     this.#options = options;
   }
 
-  /** Batches that move, or wait for their mark: those that only wait, for an unhealthy pool or for room in it, are not counted: they delay nobody. */
+  /** Batches that move or wait for their mark. One that waits for its pools alone delays no other. */
   get moving(): number {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
       owed.size === 0 ||
@@ -61,29 +61,29 @@ export class Delivery {
     return [...this.#inHand.values()].filter(isMoving).length;
   }
 
-  /** Batches that only wait. */
+  /** Batches whose every undelivered part waits for its pool. */
   get waiting(): number {
     return this.#inHand.size - this.moving;
   }
 
-  /** The last batch that was accepted. */
+  /** Id of the last batch that was accepted. */
   get seenUpTo(): number {
     return this.#seenUpTo;
   }
 
-  /** The newest batch known to this reign, in hand or completed. */
+  /** Id of the newest batch known to this reign, in hand or completed. */
   get knownUpTo(): number {
     return Math.max(this.#options.lastBatch, this.#seenUpTo);
   }
 
-  /** Returns when some part was delivered or marked, or after `timeoutMs`. */
+  /** Returns when a part was delivered or marked, or after `timeoutMs`. */
   async progress(timeoutMs: number, signal: AbortSignal): Promise<void> {
     await this.#progress.wait(timeoutMs, signal);
   }
 
   /**
-   * Reads the rows of a claimed batch and hands its parts to the queues. Batches must come in the order of their claims, and
-   * after a failure the same one again: a batch left out would look like lost data.
+   * Reads the rows of a claimed batch and hands its parts to the queues. Call it in the order of the claims,
+   * and after a failure with the same batch again: a batch left out would look like lost data.
    * Modelled in test/model/hand-off.pml.
    */
   async accept(batch: Batch): Promise<void> {
@@ -92,7 +92,7 @@ export class Delivery {
     const keys = split(await keysDb.keysOf(batch), batch.parts.length);
     const undelivered = batch.parts.flatMap((part, index) => (part.delivered ? [] : [{ ...part, index }]));
     for (const part of undelivered) if (!queues.has(part.pool)) await this.#writeOff(part.pool, part.seq);
-    // From here on nothing waits: a batch is in hand with all its parts, or not at all.
+    // From here on nothing is awaited, so a batch is in hand with all its parts or not at all.
     if (batch.id <= this.#seenUpTo) return;
     this.#seenUpTo = batch.id;
     const owed = new Set(undelivered.map((part) => part.index));
@@ -109,7 +109,8 @@ export class Delivery {
   }
 
   /**
-   * Takes over every batch that the keys-db shows as claimed and undelivered, and that is not in hand: replay, after a takeover or a lost answer.
+   * Accepts every batch that the keys-db shows as claimed and not delivered, and that is not in hand: the
+   * replay after a takeover or after a lost answer.
    * Modelled in test/model/hand-off.pml.
    */
   async adoptPending(): Promise<void> {
@@ -121,7 +122,7 @@ export class Delivery {
   }
 
   /**
-   * Marks delivered parts until aborted. A keys-db that does not answer is asked again: the pools have the keys.
+   * Marks delivered parts until aborted. Only the marks wait for a keys-db: the pools have the keys.
    */
   async run(signal: AbortSignal): Promise<void> {
     const failures = new Failures(this.#options.log);
@@ -141,7 +142,7 @@ export class Delivery {
     while (this.moving > 0 && !signal.aborted) await this.#progress.wait(10, signal);
   }
 
-  /** Records in the keys-db that a pool has lost deliveries; returns when that is durable. @throws FencedError */
+  /** Records durably in the keys-db that a pool has lost deliveries. @throws FencedError */
   async recordLoss(loss: Loss): Promise<void> {
     this.#options.onLoss(loss.pool);
     await this.#options.keysDb.recordLoss({ epoch: this.#options.epoch, ...loss });
@@ -169,7 +170,7 @@ export class Delivery {
   /** Marks the oldest batch that is ready for it; false if none is. Modelled in test/model/hand-off.pml. */
   async #markNext(): Promise<boolean> {
     const now = monotonicMs();
-    // With nothing owed a batch is marked whatever its parts say: its last mark may have been cut short.
+    // A batch that owes nothing is marked even without an unmarked part: its last mark may be incomplete.
     const ready = [...this.#inHand.values()].find(
       ({ owed, unmarked, unmarkedSinceMs }) =>
         owed.size === 0 || (unmarked.size > 0 && now - unmarkedSinceMs >= MARK_DELAY_MS),
@@ -188,7 +189,7 @@ export class Delivery {
   }
 }
 
-/** Placement: which part of the batch each key belongs to is decided by the key and the number of parts alone, so a replay splits alike. */
+/** The keys of each part. Only the key and the number of parts decide, so a replay makes the same parts. */
 function split(rows: readonly { readonly key: string }[], parts: number): string[][] {
   const keys = Array.from({ length: parts }, (): string[] => []);
   for (const { key } of rows) keys[placementOf(key, parts)]?.push(key);

@@ -13,34 +13,35 @@ export interface GeneratorOptions {
   readonly gate: WriteGate;
   readonly stock: Stock;
   readonly log: Log;
-  /** Rung by the refill when it found nothing unused. */
-  readonly bell: Bell;
+  /** Rung when a claim found no unused key. */
+  readonly exhausted: Bell;
   readonly onUnused: (unused: number) => void;
 }
 
 const LOOK_MS = 1_000;
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
-/** Made at a time while there is no hurry: one INSERT of some milliseconds. */
-const LITTLE = 2_000;
+/** Keys per step while it is not urgent: one INSERT of some milliseconds. */
+const SMALL_STEP = 2_000;
 
 /**
- * How many keys to generate next, and whether there is a hurry. Pure.
+ * How many keys to generate next, and whether it is urgent. Pure.
  *
- * What is used up is made up for at once but slowly: a hundred thousand keys at full speed take a second of every core, in which shortens wait.
+ * Used keys are replaced immediately but slowly: a hundred thousand keys at full speed take a second of every
+ * core, and requests to shorten wait for that second.
  */
 export function nextKeys(unused: number, { low, count }: StockLimits): { count: number; isUrgent: boolean } {
   if (unused < low) return { count, isUrgent: true };
-  const step = Math.min(LITTLE, count);
+  const step = Math.min(SMALL_STEP, count);
   return { count: low + count - unused < step ? 0 : step, isUrgent: false };
 }
 
 /**
- * Keeps unused keys above the low mark while the shard is held, until aborted.
+ * Keeps enough unused keys, until aborted.
  *
  * @throws FencedError when another reign has begun
  */
 export async function keepGenerated(options: GeneratorOptions, signal: AbortSignal): Promise<void> {
-  const { keysDb, epoch, gate, stock, log, bell, onUnused } = options;
+  const { keysDb, epoch, gate, stock, log, exhausted, onUnused } = options;
   const failures = new Failures(log, BACKOFF);
   while (!signal.aborted) {
     await whenWritable(gate, signal);
@@ -55,7 +56,7 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
       failures.forget();
       if (isUrgent) continue;
       const tookMs = monotonicMs() - startedMs;
-      await bell.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
+      await exhausted.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
     } catch (error) {
       await failures.pauseAfter(error, 'cannot generate keys for now', signal);
     }

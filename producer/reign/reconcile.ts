@@ -31,8 +31,8 @@ export interface Reconciled {
 const ATTACH_TIMEOUT_MS = 300;
 
 /**
- * Reads what earlier reigns left behind: attaches a queue to every pool that answers, and queues the claimed parts that
- * are not yet delivered, under their recorded numbers.
+ * Reads what earlier reigns left behind: attaches a queue to every pool that answers, and queues the claimed
+ * parts that are not yet delivered, under their recorded numbers.
  *
  * @throws FencedError when another reign has begun
  * Modelled in test/model/hand-off.pml.

@@ -5,12 +5,15 @@ interface Request {
   readonly resolve: (claimed: boolean) => void;
 }
 
-/** Leaked keys on their way from the search to the refill, which makes all claims of a reign, one at a time. */
+/**
+ * Leaked keys on their way from the search to the refill. The refill makes all claims of a reign, one at a
+ * time.
+ */
 export class RecycleQueue {
   readonly #requests: Request[] = [];
   readonly #offered: Bell;
 
-  /** @param offered rung when there is something to claim */
+  /** @param offered rung when there are keys to claim */
   constructor(offered: Bell) {
     this.#offered = offered;
   }
@@ -19,7 +22,7 @@ export class RecycleQueue {
     return this.#requests.length === 0;
   }
 
-  /** Resolves to whether these ids were claimed; what was not, the next search finds again. */
+  /** Resolves to whether these ids were claimed. If not, the next search finds them again. */
   async offer(ids: readonly number[], signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -30,12 +33,14 @@ export class RecycleQueue {
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
 
-  /** Claims none of what waits. */
+  /** Answers all waiting requests: not claimed. */
   refuse(): void {
     for (const { resolve } of this.#requests.splice(0)) resolve(false);
   }
 
-  /** Hands the oldest request to `claim`; it is not tried twice, since a claim without an answer may have been made. */
+  /**
+   * Hands the oldest request to `claim`. It is not tried twice: a claim without an answer may have been made.
+   */
   async claimNext(claim: (ids: readonly number[]) => Promise<void>): Promise<void> {
     const request = this.#requests.shift();
     if (!request) return;

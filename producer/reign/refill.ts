@@ -38,8 +38,8 @@ const MAX_WAITING = 32;
 const IDLE_MS = 100;
 
 /**
- * Claims what the pools need, one claim in flight at a time, until `stopping` is aborted. Then returns when the claimed
- * batches are read (or `over` is aborted).
+ * Claims what the pools need, one claim in flight at a time, until `stopping` is aborted. Then returns when
+ * the claimed batches are read (or `over` is aborted).
  *
  * @throws FencedError when another reign has begun
  * Modelled in test/model/hand-off.pml.
@@ -77,7 +77,8 @@ export async function refill(
       await claim();
       failures.forget();
     } catch (error) {
-      // The claim may have been made and only its answer lost. Its batch must be in hand before the next is numbered.
+      // The claim may have been made and only its answer lost. Its batch must be in hand before the next is
+      // numbered.
       isUnresolved = true;
       await failures.pauseAfter(error, 'cannot claim keys for now', stopping);
     }

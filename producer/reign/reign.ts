@@ -37,8 +37,8 @@ export interface ReignOptions {
 }
 
 /**
- * Why a reign is over: it was released; its lock is gone; a store knows a later reign; the keys-db refused it; or a
- * fault of the program.
+ * Why a reign is over: it was released; its lock is gone; a store knows a later reign; the keys-db refused
+ * it; or a fault of the program.
  */
 export type ReignEnd = 'released' | 'lock-gone' | 'fenced' | 'refused' | 'failed';
 
@@ -52,9 +52,9 @@ const GRACE_MS = 50;
  * One reign over one keys-db shard, from the lock to its loss. A state machine:
  *
  * - **owning**. Raises the epoch in the keys-db. Invariant: no other store is written.
- *   Exits: the epoch is granted → reconciling; the keys-db refuses (a later lock was there first, another ensemble, other
- *   keys) → over.
- * - **reconciling**. Raises the epoch in every pool that answers, and replays the claimed parts of earlier reigns.
+ *   Exits: the epoch is granted → reconciling; the keys-db refuses (a later lock was there first, another
+ *   ensemble, other keys) → over.
+ * - **reconciling**. Raises the epoch in every pool that answers, and replays claimed parts of earlier reigns.
  *   Invariant: nothing new is claimed, so parts keep the numbers and pools that were recorded.
  *   Exits: replayed, or 500 ms have passed → ready; released → over.
  * - **ready**. Claims, delivers, marks, generates and recycles. Entered once.
@@ -62,10 +62,10 @@ const GRACE_MS = 50;
  *   Exits: released → stopping.
  * - **stopping**. Claims, generates and recycles no more; finishes deliveries.
  *   Exits: all that healthy pools can take is delivered and marked, or 250 ms have passed → over.
- * - **over**. `done` is resolved. Invariant: nothing new is started; a call still in flight is refused by its store, or
- *   harmless. A successor replays what is claimed and not marked.
+ * - **over**. `done` is resolved. Invariant: nothing new is started; a call still in flight is refused by its
+ *   store, or harmless. A successor replays what is claimed and not marked.
  *
- * From every state to over: the lock is gone; a store answers that a later reign has begun; the program fails.
+ * From every state to over: the lock is gone; a store knows a later reign; the program fails.
  */
 export class Reign {
   readonly shard: string;
@@ -107,7 +107,10 @@ export class Reign {
     return this.#wasReady;
   }
 
-  /** Searches for leaked keys now, and claims again those out of quarantine. @throws KeymillError while not ready */
+  /**
+   * Searches for leaked keys now, and claims again those out of quarantine.
+   * @throws KeymillError before the reign is ready
+   */
   async recycle(): Promise<RecycleResult> {
     if (!this.#recycler) throw new KeymillError('NOT_READY', `${this.shard} is not reconciled yet`);
     return this.#recycler.recycle();
@@ -175,7 +178,7 @@ export class Reign {
     const recycling = new RecycleQueue(needed);
     const stock = new Stock(generation);
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
-    this.#watch(keepGenerated({ keysDb, epoch, gate, stock, log, bell: exhausted, onUnused }, stopping));
+    this.#watch(keepGenerated({ keysDb, epoch, gate, stock, log, exhausted, onUnused }, stopping));
     this.#recycler = this.#createRecycler(recycling, stopping);
     void this.#recycler.run();
     await refill(

@@ -18,7 +18,7 @@ const TIMEOUT_MS = 5_000;
  * Repeats idempotent work on one store until it succeeds, pausing while the session is suspended.
  *
  * @returns undefined when aborted
- * @throws FencedError, MismatchError: repeating would not help
+ * @throws FencedError, MismatchError: repeating does not help
  */
 export async function repeatUntilDone<T>(
   { what, gate, log, timeoutMs = TIMEOUT_MS }: RepeatOptions,

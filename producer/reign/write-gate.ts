@@ -1,17 +1,21 @@
 import { pauseQuietly } from '../../runtime/retry.ts';
 
-/** The part of a ZooKeeper session that decides whether anything new may be started. */
+/** The part of a lock or a ZooKeeper session that decides whether a write may be started. */
 export interface WriteGate {
-  /** Connected, and acknowledged within the session timeout by the local monotonic clock. */
+  /**
+   * Whether the session is connected and, by the local monotonic clock, was acknowledged within its timeout.
+   */
   mayWrite(): boolean;
 }
 
-/** How often a suspended loop looks whether it may go on; re-attaching takes longer than this. */
+/**
+ * How often a suspended loop checks whether it may go on. Attaching to a server again takes longer than this.
+ */
 const LOOK_MS = 20;
 
 /**
- * Waits while the session is suspended. Returns at once when it may write; also when `signal` is aborted, which the
- * caller looks at itself.
+ * Waits while the session is suspended. Returns immediately when it may write. Also returns when `signal` is
+ * aborted: the caller checks that.
  */
 export async function whenWritable(gate: WriteGate, signal: AbortSignal): Promise<void> {
   while (!gate.mayWrite() && !signal.aborted) await pauseQuietly(LOOK_MS, signal);

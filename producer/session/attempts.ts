@@ -12,7 +12,7 @@ export class Attempts {
     this.#basePauseMs = basePauseMs;
   }
 
-  /** Takes note of the shards that are free now, and describes them for {@link contend}. All others count as taken. */
+  /** Takes note of the shards that are free now, all others being taken, and describes the free ones. */
   observeFree(shards: readonly string[], nowMs: number): FreeShard[] {
     for (const shard of this.#freeSinceMs.keys()) {
       if (!shards.includes(shard)) this.#freeSinceMs.delete(shard);

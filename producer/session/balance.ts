@@ -1,6 +1,6 @@
 import type { MemberView } from './member.ts';
 
-/** Which producer asks for which shard, and which gives it back. Pure. A shard is only given back when asked for. */
+/** Which producer asks for which shard, and which gives it back. Pure. No shard is given back unasked. */
 
 export interface BalanceView {
   readonly self: MemberView;
@@ -13,8 +13,8 @@ export interface BalanceView {
 }
 
 /**
- * Shards to ask for: assigned to this producer, held by another member, with a keys-db that this producer reaches; and
- * no more of them than it has room for.
+ * Shards to ask for: assigned to this producer, held by another member, with a keys-db that this producer
+ * reaches; and no more of them than it has room for.
  */
 export function asksOf({ self, members, assigned, owners }: BalanceView): string[] {
   const share = [...assigned.values()].filter((id) => id === self.id).length;
@@ -31,7 +31,7 @@ export function asksOf({ self, members, assigned, owners }: BalanceView): string
     .slice(0, room);
 }
 
-/** The one shard to give back now: owned by this producer, assigned to another, and asked for by that other one. */
+/** The one shard to give back now: owned by this producer, and assigned to another that asks for it. */
 export function giveBackOf({ self, members, assigned }: BalanceView): string | undefined {
   return [...self.owned].sort().find((shard) => {
     const heir = assigned.get(shard);
@@ -49,8 +49,8 @@ export function canAnotherReach({ self, members }: BalanceView, shard: string): 
 }
 
 /**
- * Paces hand-overs: one at a time, and only when the membership has been stable for a session timeout. After a hand-over
- * that the heir did not take there is a pause, which doubles each time.
+ * Paces hand-overs: one at a time, and only when the membership has been stable for a session timeout. After
+ * a hand-over that the heir did not take there is a pause, which doubles each time.
  */
 export class HandOverPace {
   readonly #sessionTimeoutMs: number;
@@ -64,7 +64,7 @@ export class HandOverPace {
     this.#stableSinceMs = nowMs;
   }
 
-  /** Call with every membership seen. A member that joins, leaves or changes its capacity restarts the stable time. */
+  /** Call with every look at the members. A new, lost or changed one restarts the stable time. */
   observe(members: readonly MemberView[], nowMs: number): void {
     const membership = members
       .map((member) => `${member.id}:${member.capacity}`)

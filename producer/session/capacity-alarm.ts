@@ -2,7 +2,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { MemberView } from './member.ts';
 import type { ProducerMetrics } from '../metrics.ts';
 
-/** Reports shards beyond the capacity of all producers together: they have no holder until a person adds producers. */
+/** Reports shards beyond the capacity of all producers: they have no holder until a person adds producers. */
 export class CapacityAlarm {
   readonly #metrics: ProducerMetrics;
   readonly #log: Log;

@@ -42,9 +42,9 @@ export function longWaitMs(sessionTimeoutMs: number): number {
 /**
  * Decides which free shards to take now.
  *
- * A free shard is taken by the producer that it is assigned to immediately; by another one below its fair share after a
- * delay by rank; by any producer below its capacity after three session timeouts, because those before it may be unable
- * to reach that keys-db.
+ * - The producer that a free shard is assigned to takes it immediately.
+ * - Another producer below its fair share takes it after a delay by rank.
+ * - Any producer below its capacity takes it after a long wait: those before it may not reach that keys-db.
  */
 export function contend(contention: Contention): ContentionDecision {
   const { self, free } = contention;
@@ -80,7 +80,7 @@ function fairShare({ members, shards }: Contention): number {
   return Math.ceil(shards / Math.max(1, able));
 }
 
-/** Place of `id` in the rendezvous order of this shard: every producer computes the same, and each shard has another. */
+/** Place of `id` in the rendezvous order of this shard: every producer computes the same order. */
 function rankOf(id: string, shard: string, members: readonly MemberView[]): number {
   const own = weightOf(id, shard);
   return members.filter((member) => member.id !== id && weightOf(member.id, shard) > own).length;

@@ -9,7 +9,7 @@ export interface HandOver {
   readonly untilMs: number;
 }
 
-/** Gives surplus shards back, one at a time. A hand-over is finished when the heir holds the shard or its time is over. */
+/** Gives surplus shards back, one at a time: until the heir holds the shard, or its time is over. */
 export class HandOvers {
   readonly #timeoutMs: number;
   readonly #pace: HandOverPace;
@@ -37,7 +37,7 @@ export class HandOvers {
     return this.#current;
   }
 
-  /** Finishes the hand-over if the heir holds the shard or the time is over. @returns the shard of a finished one */
+  /** Ends the hand-over if the heir holds the shard or the time is over. @returns the shard if it ended */
   finish({ self, owners }: BalanceView, nowMs: number): string | undefined {
     const current = this.#current;
     if (!current || self.owned.includes(current.shard)) return undefined;

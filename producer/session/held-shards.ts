@@ -27,7 +27,7 @@ export interface HeldShardsOptions {
   readonly log: Log;
 }
 
-/** The shards that one session holds: the lock and the reign of each, from the attempt to take the lock until it is free. */
+/** The locks and reigns of one session, from the attempt to take a lock until it is free again. */
 export class HeldShards {
   readonly #options: HeldShardsOptions;
   readonly #reigns = new Map<string, Reign>();

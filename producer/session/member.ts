@@ -1,4 +1,4 @@
-/** What `/producers/<id>` says, as JSON: written by the producer, read by the other producers and by operators. */
+/** The JSON in `/producers/<id>`: written by the producer, read by the other producers and by operators. */
 export interface ProducerMember {
   readonly id: string;
   /** Of the worker. */
@@ -27,7 +27,7 @@ export type MemberView = Pick<ProducerMember, 'id' | 'capacity' | 'owned' | 'ask
 /**
  * Reads a member's data. Only id and capacity are required: a producer of another version may write less.
  *
- * @returns undefined if a producer does not write this; such a node is foreign: shown to operators and ignored
+ * @returns undefined if no producer writes this: such a foreign node is shown to operators and ignored
  */
 export function parseProducerMember(json: unknown): ProducerMember | undefined {
   if (typeof json !== 'object' || json === null) return undefined;

@@ -38,11 +38,11 @@ export interface ProducerSessionOptions {
 const PUBLISH_EVERY_MS = 1_000;
 
 /**
- * What a worker does during one ZooKeeper session: is a member, contends for free shards, reigns over those it gets, asks
- * for shards that it lacks and gives back shards that it has too many of.
+ * What a worker does during one ZooKeeper session: is a member, contends for free shards, reigns over those
+ * it gets, asks for shards that it lacks and gives back shards that it has too many of.
  *
- * Every change of the locks, the members or the keys-dbs rings a bell, and each ring leads to one look at everything
- * ({@link ProducerSession.#look}), which decides what to do and when to look again.
+ * Every change of the locks, the members or the keys-dbs rings a bell, and each ring leads to one look at
+ * everything ({@link ProducerSession.#look}), which decides what to do and when to look again.
  */
 export class ProducerSession {
   readonly #options: ProducerSessionOptions;
@@ -102,7 +102,7 @@ export class ProducerSession {
     return sumOf(await Promise.all(ready.map((reign) => reign.recycle())));
   }
 
-  /** Ends all reigns gently and takes no other shard. The locks stay: closing the session frees all of them together. */
+  /** Ends all reigns gently and takes no shard. The locks stay: closing the session frees them together. */
   async release(): Promise<void> {
     this.#isReleasing = true;
     await this.#held.releaseAll();
@@ -117,8 +117,8 @@ export class ProducerSession {
   /**
    * One look at everything: what to give back, what to take, what to ask for.
    *
-   * @returns when a shard may become ours to take by time alone, in ms; undefined when none will, or when the session
-   * cannot act now
+   * @returns when a shard may become ours to take by time alone, in ms; undefined when none will, or when the
+   * session cannot act now
    */
   #look(view: ClusterView): number | undefined {
     const { session, levels, reachability, ensemble } = this.#options;
@@ -159,8 +159,8 @@ export class ProducerSession {
   }
 
   /**
-   * Releases what this producer must not write to, what it cannot reach though another producer can, everything while it
-   * is drained, and one surplus shard at a time that its heir asks for.
+   * Releases what this producer must not write to, what it cannot reach though another producer can,
+   * everything while it is drained, and one surplus shard at a time that its heir asks for.
    */
   #giveBack(view: BalanceView, nowMs: number): void {
     const finished = this.#handOvers.finish(view, nowMs);

@@ -6,8 +6,8 @@ import type { MapperReserve } from '../../db/audit/sources.ts';
 const ASK_TIMEOUT_MS = 2_000;
 
 /**
- * Asks every mapper in ZooKeeper for the keys that it holds. A mapper that does not answer, or whose node cannot be
- * read, is returned without keys: then no key may be counted as lost.
+ * Asks every mapper in ZooKeeper for the keys that it holds. A mapper that does not answer, or whose node
+ * cannot be read, is returned without keys: then no key may be counted as lost.
  */
 export async function readReserves(session: Session): Promise<MapperReserve[]> {
   const { members, foreign } = await readMembers(session, PATHS.mappers, parseAdmin);

@@ -13,7 +13,9 @@ import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** A cluster for producer tests: keys-dbs, pools and a ZooKeeper of its own, and producers as real processes. */
+/**
+ * A cluster for producer tests: keys-dbs, pools and a ZooKeeper of its own, and producers as real processes.
+ */
 
 const SECRET = 'a secret for tests only';
 const LOG_LEVEL = process.env['TEST_LOG_LEVEL'] ?? 'silent';

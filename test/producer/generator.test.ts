@@ -50,7 +50,7 @@ describe('the generator', () => {
         gate: { mayWrite: () => true },
         stock: new Stock({ low: 5_000, count: 10_000 }),
         log,
-        bell: new Bell(),
+        exhausted: new Bell(),
         onUnused: (now) => (unused = now),
       },
       stopping.signal,

@@ -38,7 +38,9 @@ describe('takeover of a shard', function () {
     return { lock, epoch: lock.epoch ?? 0, producer, pid: lock.pid };
   }
 
-  /** Milliseconds until the lock is seen free or another's, and until the next reign says that it is ready. */
+  /**
+   * Milliseconds until the lock is seen free or another's, and until the next reign says that it is ready.
+   */
   async function measure(before: LockHolder, epoch: number): Promise<{ freeMs: number; readyMs: number }> {
     const start = performance.now();
     await until(
@@ -138,7 +140,10 @@ describe('takeover of a shard', function () {
   });
 });
 
-/** A bound on time is met if one of five rounds meets it: other work on the machine may take the processor from any of them. */
+/**
+ * A bound on time is met if one of five rounds meets it: other work on the machine may take the processor
+ * from any of them.
+ */
 async function inSomeRound(round: () => Promise<void>): Promise<void> {
   for (let left = 4; ; left -= 1) {
     try {
