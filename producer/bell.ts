@@ -1,7 +1,4 @@
-/**
- * Wakes loops when something has changed. Rings are not counted, because a loop looks at everything when it
- * wakes.
- */
+/** Wakes loops when something has changed. Rings are not counted: an awake loop looks at everything. */
 export class Bell {
   readonly #waiting = new Set<() => void>();
   #rung = false;
@@ -11,10 +8,7 @@ export class Bell {
     for (const wake of this.#waiting) wake();
   }
 
-  /**
-   * Returns at the next ring (immediately if it rang since the last wait), after `timeoutMs`, or when
-   * aborted.
-   */
+  /** Returns at the next ring, or now if it rang since the last wait; after `timeoutMs`; when aborted. */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
       await new Promise<void>((resolve) => {

@@ -15,19 +15,13 @@ export interface SupervisorOptions {
   readonly workerModule?: URL;
 }
 
-/**
- * A producer asked to stop has exited after this, even if something hangs. A caller that kills it must wait
- * longer.
- */
+/** A producer asked to stop has exited after this. A caller that then kills it must wait longer. */
 export const SHUTDOWN_DEADLINE_MS = 5_000;
 /** Between two starts, when the worker died before it was ready. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
 /** At shutdown, the session of a killed worker has this long to close. */
 const CLOSE_MS = 1_500;
-/**
- * The standby is forked this long after its worker became ready: a fork takes processor time from taking
- * shards over.
- */
+/** The standby is forked this long after `ready`: meanwhile the worker needs the processor for takeovers. */
 const STANDBY_AFTER_MS = 300;
 const WORKER_MODULE = new URL('worker-main.ts', import.meta.url);
 

@@ -6,10 +6,7 @@ import { EXIT_MISCONFIGURED } from './processes/messages.ts';
 import { connectSupervisor, whenStarted } from './processes/supervisor-link.ts';
 import { startWorker } from './worker.ts';
 
-/**
- * The producer's second process: a standby that has loaded its modules, and a worker once its supervisor
- * sends `start`.
- */
+/** The producer's second process: a standby until its supervisor sends `start`, then the worker. */
 await whenStarted().catch(() => process.exit(0));
 await runMain(() => {
   const config = readProducerConfig();

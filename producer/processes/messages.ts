@@ -1,9 +1,6 @@
 import type { SessionCredentials } from '../../coordinator/session.ts';
 
-/**
- * The messages between supervisor and worker over IPC. Both have the same version, because one forks the
- * other.
- */
+/** The messages between supervisor and worker over IPC. Both have one version: one forks the other. */
 
 export type ToSupervisor =
   /** All modules are loaded; the process waits for `start`. */

@@ -19,10 +19,7 @@ export interface SupervisorLink {
 
 const ACKNOWLEDGE_TIMEOUT_MS = 1_000;
 
-/**
- * Reports that this process is loaded, and waits for `start`. @throws KeymillError if the supervisor exits
- * first
- */
+/** Reports `loaded` and waits for `start`. @throws KeymillError if the supervisor exits first */
 export async function whenStarted(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onMessage = (message: ToWorker): void => {

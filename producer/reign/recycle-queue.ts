@@ -5,10 +5,7 @@ interface Request {
   readonly resolve: (claimed: boolean) => void;
 }
 
-/**
- * Leaked keys on their way from the search to the refill. The refill makes all claims of a reign, one at a
- * time.
- */
+/** Leaked keys on their way from the search to the refill, which makes all claims of a reign. */
 export class RecycleQueue {
   readonly #requests: Request[] = [];
   readonly #offered: Bell;

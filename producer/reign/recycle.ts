@@ -38,10 +38,7 @@ const USUAL_EVERY_MS = 60_000;
 /** One pass finds at most the keys of one batch. After a great loss many passes follow each other. */
 const MAX_PASSES = 50;
 
-/**
- * The holder's search for leaked keys of its shard: at intervals and at low pace, and immediately for an
- * operator.
- */
+/** The holder's search for leaked keys: at intervals and at low pace, and immediately for an operator. */
 export class Recycler {
   readonly #options: RecyclerOptions;
   #last: Promise<unknown> = Promise.resolve();
