@@ -28,18 +28,18 @@ describe('asksOf', () => {
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal(['s2']);
   });
 
-  it('asks for nothing that is free: that is taken, not asked for', () => {
+  it('does not ask for a free shard, which it may take', () => {
     const self = member('p2');
     expect(asksOf({ self, members: [rich, self], assigned, owners: new Map() })).to.deep.equal([]);
   });
 
-  it('asks for nothing that a stranger holds', () => {
+  it('does not ask for a shard whose owner is no member', () => {
     const self = member('p2');
     const strangers = new Map([['s2', 'somebody']]);
     expect(asksOf({ self, members: [rich, self], assigned, owners: strangers })).to.deep.equal([]);
   });
 
-  it('asks for nothing whose keys-db it cannot reach', () => {
+  it('does not ask for a shard whose keys-db it cannot reach', () => {
     const self = member('p2', { unreachable: ['s2'] });
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
   });
@@ -57,7 +57,7 @@ describe('giveBackOf', () => {
   ]);
   const self = member('p1', { owned: ['s1', 's2'] });
 
-  it('gives back what is asked for by whom it is assigned to', () => {
+  it('gives a shard back when the member that it is assigned to asks for it', () => {
     expect(
       giveBackOf({ self, members: [self, member('p2', { asks: ['s2'] })], assigned, owners: new Map() }),
     ).to.equal('s2');
@@ -69,12 +69,12 @@ describe('giveBackOf', () => {
     );
   });
 
-  it('gives nothing to one it is not assigned to', () => {
+  it('gives no shard to a member that it is not assigned to', () => {
     const members = [self, member('p2'), member('p3', { asks: ['s2'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
 
-  it('keeps its own share though asked', () => {
+  it('keeps its own share when another member asks for it', () => {
     const members = [self, member('p2', { asks: ['s1'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
@@ -92,14 +92,14 @@ describe('HandOverPace', () => {
     expect(pace.mayGiveBack(T + 1)).to.equal(false);
   });
 
-  it('is not disturbed by what members own or ask for', () => {
+  it('ignores what members own or ask for', () => {
     const pace = new HandOverPace(T, 0);
     pace.observe(two, 0);
     pace.observe([member('p2', { asks: ['s1'] }), member('p1', { owned: ['s1'] })], T);
     expect(pace.mayGiveBack(T)).to.equal(true);
   });
 
-  it('doubles its pause after each hand-over that nobody took, and forgets it after one that succeeded', () => {
+  it('doubles its pause after each failed hand-over, and ends it after one that succeeded', () => {
     const pace = new HandOverPace(T, 0);
     pace.failed(10_000);
     expect([pace.mayGiveBack(10_000 + T - 1), pace.mayGiveBack(10_000 + T)]).to.deep.equal([false, true]);
@@ -132,7 +132,7 @@ describe('parseProducerMember', () => {
     expect(parseProducerMember(written)).to.deep.equal(written);
   });
 
-  it('reads a member that says less, or something else in a field that is not required', () => {
+  it('reads a member that lacks optional fields, or has other values in them', () => {
     const said = { id: 'p1', capacity: 2, owned: ['s1', 7], asks: 's2', pid: '2', low: { 'redis-1': null } };
     expect(parseProducerMember(said)).to.deep.equal({
       ...member('p1', { owned: ['s1'] }),
@@ -156,7 +156,7 @@ describe('parseProducerMember', () => {
     { id: 1, capacity: 2 },
     { id: 'p1', capacity: -1 },
   ]) {
-    it(`finds ${JSON.stringify(foreign)} foreign`, () =>
+    it(`does not read ${JSON.stringify(foreign)}`, () =>
       expect(parseProducerMember(foreign)).to.equal(undefined));
   }
 });

@@ -49,7 +49,7 @@ describe('HandOvers', () => {
     return handOvers;
   }
 
-  it('begins one, and no other before it is finished', () => {
+  it('begins no other before one is finished', () => {
     const handOvers = begun();
     expect(handOvers.finish(before, T + 1)).to.equal(undefined);
     expect(handOvers.begin(before, T + 1)).to.equal(undefined);
@@ -66,7 +66,7 @@ describe('HandOvers', () => {
     expect(handOvers.begin(before, T + 3)).to.include({ shard: 's2' });
   });
 
-  it('is finished when its time is over, and pauses before the next', () => {
+  it('is finished when its time is over; a pause follows', () => {
     const handOvers = begun();
     expect(handOvers.finish(released, 4 * T)).to.equal('s2');
     expect(handOvers.begin(before, 4 * T + 1)).to.equal(undefined);

@@ -38,7 +38,7 @@ describe('a reign', function () {
     return keys;
   }
 
-  it('ends gently with everything delivered and marked', async () => {
+  it('is released with everything delivered and marked', async () => {
     {
       await using reigning = await reignOver(cluster);
       await untilFilled(cluster);
@@ -79,7 +79,7 @@ describe('a reign', function () {
     expect((await cluster.pooled()).filter((key) => keys.includes(key))).to.deep.equal([]);
   });
 
-  it('completes a batch whose last mark was cut short', async () => {
+  it('completes a batch whose last mark was interrupted', async () => {
     const { keysDb, poolA } = stores();
     const epoch = await startEpoch();
     await keysDb.generate({ count: 300 });
@@ -124,7 +124,7 @@ describe('a reign', function () {
     await expectDistinct();
   });
 
-  it('begins above the epoch and the numbering that a Redis stores, when its keys-db was restored from a backup', async () => {
+  it('begins above the epoch and seq of a Redis, when its keys-db was restored from a backup', async () => {
     const { keysDb, poolA } = stores();
     await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 41, seq: 700 }));
     await using reigning = await reignOver(cluster);
@@ -135,18 +135,18 @@ describe('a reign', function () {
     expect(await keysDb.losses()).to.deep.equal([]);
   });
 
-  it('takes a claim in hand whose answer it gave up waiting for and which lands later, before it claims anything else', async () => {
+  it('adopts a claim that was made after its timeout, before it claims again', async () => {
     const { keysDb, poolA, poolB } = stores();
     await using reigning = await reignOver(cluster);
     await untilFilled(cluster);
     await untilNothingPends();
     const { epoch } = reigning.reign;
     if (epoch === undefined) throw new Error('no epoch');
-    await until('a claim that none of the reign’s own came before', async () => {
+    await until('a claim before any of the reign’s own', async () => {
       const { seq } = await poolA.producerState(SHARD);
       return keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
     });
-    // The next claim has no part for poolA, so that the number taken there does not give the late one away.
+    // The next claim has no part for poolA, so the seq taken there does not reveal the late claim.
     await poolB.take(10_000);
     await until('poolB to be filled', async () => (await poolB.level()) >= 1_000);
     await poolA.take(10_000);
@@ -156,7 +156,7 @@ describe('a reign', function () {
     expect(reigning.reign.isReady).to.equal(true);
   });
 
-  it('is over when its keys-db was put back to an earlier state of the same reign, and the next one goes on', async () => {
+  it('is fenced when its keys-db was put back to an earlier state of the same reign', async () => {
     const { poolA, poolB } = stores();
     {
       await using first = await reignOver(cluster);
@@ -175,7 +175,7 @@ describe('a reign', function () {
     await untilNothingPends();
   });
 
-  it('is over when a pool that answers late turns out to know a later epoch', async () => {
+  it('is fenced when a pool that answers late stores a later epoch', async () => {
     const { poolA, poolB } = stores();
     await using reigning = await reignOver(cluster, { pools: [poolA] });
     await until('ready', () => reigning.reign.isReady);
@@ -197,7 +197,7 @@ describe('a reign', function () {
     await dead[Symbol.asyncDispose]();
   });
 
-  it('fills the others while one Redis hangs, and delivers to it what it is owed when it is back', async () => {
+  it('fills the others while one Redis hangs, and delivers to that one when it is back', async () => {
     const { keysDb, poolA, poolB } = stores();
     const url = new URL(cluster.redis[0]?.url ?? '');
     await using proxy = await FaultyProxy.start({ host: url.hostname, port: Number(url.port) });
@@ -271,7 +271,7 @@ describe('a reign', function () {
     expect(await reigning.reign.done).to.equal('refused');
   });
 
-  /** An epoch of an earlier reign, so that this test may claim. */
+  /** The epoch of an earlier reign, with which the test can claim. */
   async function startEpoch(): Promise<number> {
     const first = await reignOver(cluster, { pools: [] });
     await until('an epoch', () => first.reign.isReady);

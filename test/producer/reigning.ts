@@ -12,7 +12,7 @@ import { log, type Cluster } from './cluster.ts';
 
 export interface Reigning extends AsyncDisposable {
   readonly reign: Reign;
-  /** Ends the reign as a kill does, between two calls to the stores: nothing is finished. */
+  /** Ends the reign as a kill does: nothing is finished. */
   abandon(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface ReigningOptions {
   readonly generation?: { low: number; count: number };
 }
 
-/** One reign over keys-db-1 in this process, on a real lock; released when disposed. */
+/** One reign over keys-db-1 in this process, with a real lock; released when disposed. */
 export async function reignOver(cluster: Cluster, options: ReigningOptions = {}): Promise<Reigning> {
   const [firstKeysDb] = cluster.keysDbs;
   const keysDb = options.keysDb ?? firstKeysDb;
