@@ -14,7 +14,7 @@ import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
 const QUARANTINE_MS = 1_000;
 
 describe('a search for leaked keys', () => {
-  it('counts its shard as unreachable if its reign ends first', async () => {
+  it('counts its shard as unreachable if its reign ends meanwhile', async () => {
     const reign = new AbortController();
     const recycler = new Recycler({
       shard: 'keys-db-1',

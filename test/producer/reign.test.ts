@@ -135,7 +135,7 @@ describe('a reign', function () {
     expect(await keysDb.losses()).to.deep.equal([]);
   });
 
-  it('adopts a claim that was made after its timeout, before it claims again', async () => {
+  it('adopts a claim that lands later than its timeout, before it claims again', async () => {
     const { keysDb, poolA, poolB } = stores();
     await using reigning = await reignOver(cluster);
     await untilFilled(cluster);
