@@ -4,7 +4,7 @@ import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, supervise } from './supervisor.ts';
 
-/** The producer's first process: the supervisor of the worker that does the work. */
+/** The producer's first process: the supervisor of the worker, which does the work. */
 await runMain(() => {
   const config = readProducerConfig();
   const log = createLog('producer', config.id, config.logLevel).child({ role: 'supervisor' });

@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { Metrics } from '../runtime/metrics.ts';
-import type { PoolLevels } from './levels.ts';
+import type { PoolLevels } from './pools/levels.ts';
 
 /** Every metric of a producer. The names are fixed: docs/contract.md. */
 export interface ProducerMetrics {
@@ -17,15 +17,15 @@ export interface ProducerMetrics {
 }
 
 export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): ProducerMetrics {
-  // A worker without a shard does not look at the pools, and says nothing of them.
+  // A worker without a shard does not read the levels, so it reports none.
   metrics.gauge('pool_level', 'Ready keys in the pool, as last seen', ['pool'], (gauge) => {
     gauge.reset();
-    if (levels.watched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
+    if (levels.isWatched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
   });
   metrics.gauge('pool_healthy', '1 while the pool answers', ['pool'], (gauge) => {
     gauge.reset();
-    if (levels.watched)
-      for (const { name, answers } of levels.all()) gauge.set({ pool: name }, answers ? 1 : 0);
+    if (levels.isWatched)
+      for (const { name, isAnswering } of levels.all()) gauge.set({ pool: name }, isAnswering ? 1 : 0);
   });
   metrics.gauge(
     'pool_exhausted_seconds_estimate',
@@ -33,7 +33,7 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     [],
     (gauge) => {
       gauge.reset();
-      if (levels.watched) gauge.set(levels.secondsLeft);
+      if (levels.isWatched) gauge.set(levels.secondsLeft);
     },
   );
   return {

@@ -7,20 +7,21 @@ import { pauseQuietly, withDeadline } from '../runtime/retry.ts';
 
 /** A keys-db as seen from this producer. */
 export interface Sight {
-  /** Undefined until first asked. */
-  readonly reachable: boolean | undefined;
+  /** Whether it answered the last time; undefined before the first. */
+  readonly isReachable: boolean | undefined;
+  /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
-  /** Why it must not be written to by this program or configuration; a person must decide. */
+  /** Why this program, or this configuration, must not write to it. A person must decide. */
   readonly mismatch: string | undefined;
-  /** The ensemble its epochs belong to; undefined before the first reign, or before it was asked. */
+  /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
 }
 
 const ASK_TIMEOUT_MS = 1_000;
 
 /**
- * Asks every configured keys-db, on its own, again and again: whether it answers, whether it is the one that the
- * configuration means, and which ensemble it belongs to.
+ * Asks every configured keys-db at intervals, independently of the others: whether it answers, whether it is
+ * the one that the configuration describes, and which ensemble it belongs to.
  */
 export class Reachability {
   readonly #keysDbs: readonly KeysDb[];
@@ -28,15 +29,19 @@ export class Reachability {
   readonly #log: Log;
   readonly #sights = new Map<string, Sight>();
   readonly #verified = new Set<string>();
-  readonly #told = new Set<string>();
-  /** Called after every change. */
-  onChange: () => void = () => undefined;
+  readonly #logged = new Set<string>();
+  readonly #listeners = new Set<() => void>();
 
   constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
     this.#keysDbs = keysDbs;
     this.#everyMs = everyMs;
     this.#log = log;
-    const unseen = { reachable: undefined, sinceMs: monotonicMs(), mismatch: undefined, ensemble: undefined };
+    const unseen = {
+      isReachable: undefined,
+      sinceMs: monotonicMs(),
+      mismatch: undefined,
+      ensemble: undefined,
+    };
     for (const { name } of keysDbs) this.#sights.set(name, unseen);
   }
 
@@ -44,26 +49,32 @@ export class Reachability {
     return this.#sights.get(shard);
   }
 
-  /** It has been asked once, is the configured one, and belongs to this ensemble or to none yet. */
+  /** Calls `listener` after every change, until disposed. */
+  observe(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Whether it has been asked, is the configured one, and belongs to this ensemble or to none yet. */
   isUsable(shard: string, ensemble: string): boolean {
     const sight = this.#sights.get(shard);
-    if (sight?.reachable === undefined || sight.mismatch !== undefined) return false;
+    if (sight?.isReachable === undefined || sight.mismatch !== undefined) return false;
     if (sight.ensemble === undefined || sight.ensemble === ensemble) return true;
-    this.#tellOfStranger(shard, sight.ensemble, ensemble);
+    this.#logStranger(shard, sight.ensemble, ensemble);
     return false;
   }
 
-  /** Names of the keys-dbs that did not answer when last asked. */
+  /** Names of the keys-dbs that did not answer the last time. */
   get unreachable(): string[] {
-    return [...this.#sights].filter(([, sight]) => sight.reachable === false).map(([name]) => name);
+    return [...this.#sights].filter(([, sight]) => sight.isReachable === false).map(([name]) => name);
   }
 
-  /** Every keys-db answers and none has had a reign: this cluster is new. */
+  /** Whether this cluster is new: every keys-db answers and none has had a reign. */
   get isPristine(): boolean {
-    return [...this.#sights.values()].every((sight) => sight.reachable && sight.ensemble === undefined);
+    return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
   }
 
-  /** Asks all of them once. @throws MismatchError: refuse to start */
+  /** Asks each keys-db once. @throws MismatchError if one contradicts the configuration: refuse to start */
   async first(): Promise<void> {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
     for (const [name, { mismatch }] of this.#sights) {
@@ -71,6 +82,7 @@ export class Reachability {
     }
   }
 
+  /** Asks each keys-db at its interval, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(
       this.#keysDbs.map(async (keysDb) => {
@@ -82,11 +94,11 @@ export class Reachability {
     );
   }
 
-  /** Once for each pair: it is for a person to decide. */
-  #tellOfStranger(shard: string, belongsTo: string, ensemble: string): void {
+  /** Logs it once for each pair of ensembles: a person must decide. */
+  #logStranger(shard: string, belongsTo: string, ensemble: string): void {
     const pair = `${shard} ${belongsTo} ${ensemble}`;
-    if (this.#told.has(pair)) return;
-    this.#told.add(pair);
+    if (this.#logged.has(pair)) return;
+    this.#logged.add(pair);
     this.#log.error(
       { shard, belongsTo, ensemble },
       'keys-db belongs to another ZooKeeper, nobody contends for it: if ZooKeeper was wiped or replaced, run "keymill zookeeper adopt"',
@@ -100,25 +112,26 @@ export class Reachability {
         this.#verified.add(keysDb.name);
         return (await keysDb.ownership()).ensemble;
       });
-      this.#saw(keysDb.name, { reachable: true, mismatch: undefined, ensemble });
+      this.#saw(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
     } catch (error) {
-      // It may come back as another one, restored or replaced: then it is verified anew.
+      // It may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
       const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
-      this.#saw(keysDb.name, { reachable: mismatch !== undefined, mismatch }, messageOf(error));
+      this.#saw(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }
   }
 
   #saw(name: string, seen: Partial<Sight>, reason?: string): void {
     const before = this.#sights.get(name);
     if (!before) return;
-    const changed = before.reachable !== seen.reachable || before.mismatch !== seen.mismatch;
-    const now: Sight = { ...before, ...seen, sinceMs: changed ? monotonicMs() : before.sinceMs };
+    const isChanged = before.isReachable !== seen.isReachable || before.mismatch !== seen.mismatch;
+    const now: Sight = { ...before, ...seen, sinceMs: isChanged ? monotonicMs() : before.sinceMs };
     this.#sights.set(name, now);
-    if (changed && now.mismatch !== undefined)
+    if (isChanged && now.mismatch !== undefined)
       this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
-    else if (changed && !now.reachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
-    else if (changed && before.reachable !== undefined) this.#log.info({ shard: name }, 'keys-db reachable');
-    if (changed || before.ensemble !== now.ensemble) this.onChange();
+    else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
+    else if (isChanged && before.isReachable !== undefined)
+      this.#log.info({ shard: name }, 'keys-db reachable');
+    if (isChanged || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
   }
 }

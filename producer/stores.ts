@@ -7,18 +7,18 @@ import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 
 /** The stores of a producer, each with its own connections. */
-export interface Stores extends AsyncDisposable {
+export interface ProducerStores extends AsyncDisposable {
   readonly keysDbs: readonly KeysDb[];
   readonly pools: readonly Pool[];
-  /** Only read, to see which keys are bound. */
+  /** Only read, to find which keys are bound. */
   readonly urlsDbs: readonly UrlsDb[];
   readonly keyspace: Keyspace;
   /** @throws KeymillError if no keys-db of that name is configured */
   keysDb(shard: string): KeysDb;
 }
 
-/** Starts connecting to all stores in the background; none needs to be there yet. */
-export function openStores(config: StoresConfig, log: Log): Stores {
+/** Starts connecting to all stores in the background; none needs to be up yet. */
+export function openStores(config: StoresConfig, log: Log): ProducerStores {
   const keyspace = createKeyspace(config.keys);
   const keysDbs = config.keysDbs.map(({ name, url, region }) =>
     openKeysDb({ name, url, region, keyspace, log }),

@@ -2,11 +2,11 @@ import { MismatchError } from '../db/store-errors.ts';
 import { readProducerConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
-import { EXIT_MISCONFIGURED } from './messages.ts';
-import { connectSupervisor, whenStarted } from './supervisor-link.ts';
+import { EXIT_MISCONFIGURED } from './processes/messages.ts';
+import { connectSupervisor, whenStarted } from './processes/supervisor-link.ts';
 import { startWorker } from './worker.ts';
 
-/** The producer's second process: loaded as a standby, a worker from the supervisor's word on. */
+/** The producer's second process: a standby until its supervisor sends `start`, then the worker. */
 await whenStarted().catch(() => process.exit(0));
 await runMain(() => {
   const config = readProducerConfig();

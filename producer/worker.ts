@@ -1,6 +1,4 @@
-import { createEnsembleId, readEnsembleId } from '../coordinator/ensemble.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
-import { aborted } from '../runtime/aborted.ts';
 import { startAdmin } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { KeymillError } from '../runtime/errors.ts';
@@ -8,17 +6,17 @@ import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { PoolLevels } from './levels.ts';
+import { whenEnsembleKnown } from './ensemble.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
+import { PoolLevels } from './pools/levels.ts';
+import type { SupervisorLink } from './processes/supervisor-link.ts';
 import { Reachability } from './reachability.ts';
-import type { RecycleResult } from './recycle.ts';
-import { openStores, type Stores } from './stores.ts';
-import type { SupervisorLink } from './supervisor-link.ts';
-import { Term } from './term.ts';
+import type { RecycleResult } from './reign/recycle.ts';
+import { ProducerSession } from './session/producer-session.ts';
+import { openStores, type ProducerStores } from './stores.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 };
-const ENSEMBLE_EVERY_MS = 100;
 
 /**
  * A producer's worker: opens the stores and the admin port, then lives one ZooKeeper session after another.
@@ -34,7 +32,8 @@ export async function startWorker(
   const stores = scope.use('stores', openStores(config.stores, log));
   const levels = new PoolLevels(stores.pools, config.pools);
   const metrics = createMetrics();
-  const worker = new Worker(config, link, stores, levels, createProducerMetrics(metrics, levels), scope, log);
+  const producerMetrics = createProducerMetrics(metrics, levels);
+  const worker = new Worker({ config, link, stores, levels, metrics: producerMetrics, scope, log });
   const admin = await startAdmin({
     ...config.admin,
     metrics,
@@ -50,106 +49,92 @@ export async function startWorker(
   await worker.start(admin.url);
 }
 
-class Worker {
-  readonly #config: ProducerConfig;
-  readonly #link: SupervisorLink;
-  readonly #stores: Stores;
-  readonly #levels: PoolLevels;
-  readonly #metrics: ProducerMetrics;
-  readonly #reachability: Reachability;
-  readonly #scope: Scope;
-  readonly #log: Log;
-  #session: Session | undefined;
-  #term: Term | undefined;
-  #drained = false;
+interface WorkerOptions {
+  readonly config: ProducerConfig;
+  readonly link: SupervisorLink;
+  readonly stores: ProducerStores;
+  readonly levels: PoolLevels;
+  readonly metrics: ProducerMetrics;
+  readonly scope: Scope;
+  readonly log: Log;
+}
 
-  constructor(
-    config: ProducerConfig,
-    link: SupervisorLink,
-    stores: Stores,
-    levels: PoolLevels,
-    metrics: ProducerMetrics,
-    scope: Scope,
-    log: Log,
-  ) {
-    this.#config = config;
-    this.#link = link;
-    this.#stores = stores;
-    this.#levels = levels;
-    this.#metrics = metrics;
-    this.#scope = scope;
+class Worker {
+  readonly #options: WorkerOptions;
+  readonly #reachability: Reachability;
+  readonly #log: Log;
+  /** The last one opened. */
+  #session: Session | undefined;
+  /** Of the session that is contending now. */
+  #producerSession: ProducerSession | undefined;
+  #isDrained = false;
+
+  constructor(options: WorkerOptions) {
+    const { config, stores, metrics, log } = options;
+    this.#options = options;
     this.#log = log;
     this.#showState('lost');
     for (const { name } of stores.keysDbs) metrics.lockHeld.set({ keys_db: name }, 0);
     this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
   }
 
-  /** Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError */
+  /**
+   * Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError
+   */
   async start(adminUrl: string): Promise<void> {
-    const { signal } = this.#scope;
-    const watched = (work: Promise<void>): void =>
-      void work.catch((error: unknown) => this.#scope.fail(error));
+    const { scope, levels } = this.#options;
+    const inBackground = (work: Promise<void>): void =>
+      void work.catch((error: unknown) => scope.fail(error));
     const asked = this.#reachability.first();
-    // A session is opened meanwhile, but nothing is contended for before the stores are known to be the right ones.
-    watched(
-      this.#liveSessions(
-        adminUrl,
-        asked.catch(() => undefined),
-      ),
-    );
+    const whenAsked = asked.catch(() => undefined);
+    // A session is opened meanwhile, but contends for nothing before the keys-dbs are known to be the right
+    // ones.
+    inBackground(this.#liveSessions(adminUrl, whenAsked));
     await asked;
-    watched(this.#reachability.run(signal));
-    watched(this.#levels.run(signal));
+    inBackground(this.#reachability.run(scope.signal));
+    inBackground(levels.run(scope.signal));
   }
 
   readiness(): { ok: boolean; [detail: string]: unknown } {
     const session = this.#session?.state ?? 'none';
-    const reigns = this.#term?.reigns ?? [];
+    const reigns = this.#producerSession?.reigns ?? [];
+    const silentPools = this.#options.stores.pools.filter(({ isConnected }) => !isConnected);
     return {
-      ok: session === 'connected' && this.#term !== undefined,
+      ok: session === 'connected' && this.#producerSession !== undefined,
       session,
-      drained: this.#drained,
-      shards: reigns.map(({ shard, epoch, ready }) => ({ shard, epoch: epoch ?? null, ready })),
-      unreachable: [
-        ...this.#reachability.unreachable,
-        ...this.#stores.pools.filter(({ isConnected }) => !isConnected).map(({ name }) => name),
-      ],
+      drained: this.#isDrained,
+      shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
+      unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
     };
   }
 
   /** `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it. */
   drain(body: unknown): { drained: boolean } {
-    this.#drained = !(
-      typeof body === 'object' &&
-      body !== null &&
-      'drained' in body &&
-      body.drained === false
-    );
-    this.#log.info({ drained: this.#drained }, 'drain');
-    this.#term?.drain(this.#drained);
-    return { drained: this.#drained };
+    const undoes = typeof body === 'object' && body !== null && 'drained' in body && body.drained === false;
+    this.#isDrained = !undoes;
+    this.#log.info({ drained: this.#isDrained }, 'drain');
+    this.#producerSession?.drain(this.#isDrained);
+    return { drained: this.#isDrained };
   }
 
-  /** `POST /recycle`: has leaked keys that are out of quarantine claimed again, now. */
+  /** `POST /recycle`: searches for leaked keys now, and claims again those that are out of quarantine. */
   async recycle(): Promise<RecycleResult> {
-    if (!this.#term)
+    if (!this.#producerSession)
       throw new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
-    return this.#term.recycle();
+    return this.#producerSession.recycle();
   }
 
-  /** Ends reigns gracefully, then closes the session: every lock is free at once. */
+  /** Ends reigns gently, then closes the session, which frees all locks. */
   async release(): Promise<void> {
-    await this.#term?.release();
-    if (!this.#session) return;
-    await this.#session.close();
-    if (this.#session.isOver) this.#link.sessionOver(this.#session.id);
+    await this.#producerSession?.release();
+    if (this.#session) await this.#close(this.#session);
   }
 
-  async #liveSessions(adminUrl: string, asked: Promise<void>): Promise<void> {
-    const { signal } = this.#scope;
+  async #liveSessions(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
+    const { signal } = this.#options.scope;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await this.#liveOneSession(adminUrl, asked);
+        await this.#liveOneSession(adminUrl, whenAsked);
         attempt = -1;
       } catch (error) {
         if (signal.aborted) return;
@@ -159,73 +144,52 @@ class Worker {
     }
   }
 
-  async #liveOneSession(adminUrl: string, asked: Promise<void>): Promise<void> {
-    const { signal } = this.#scope;
-    const { connect, sessionTimeoutMs: timeoutMs } = this.#config.zookeeper;
+  async #liveOneSession(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
+    const { signal } = this.#options.scope;
     const log = this.#log;
+    const { connect, sessionTimeoutMs: timeoutMs } = this.#options.config.zookeeper;
     const session = await Session.open({ connect, timeoutMs, log, signal, openTimeoutMs: OPEN_TIMEOUT_MS });
     if (signal.aborted) return session.close();
     this.#session = session;
     this.#showState(session.state);
     session.on('stateChanged', (state) => this.#showState(state));
     try {
-      await this.#link.entrust(session.credentials);
-      await asked;
-      const ensemble = await this.#whenEnsembleKnown(session);
+      await this.#options.link.entrust(session.credentials);
+      await whenAsked;
+      const ended = AbortSignal.any([session.ended, signal]);
+      const reachability = this.#reachability;
+      const ensemble = await whenEnsembleKnown({ session, reachability, log }, ended);
       if (ensemble === undefined) return;
-      this.#term = new Term(
-        {
-          session,
-          ensemble,
-          config: this.#config,
-          stores: this.#stores,
-          levels: this.#levels,
-          reachability: this.#reachability,
-          metrics: this.#metrics,
-          adminUrl,
-          supervisorPid: this.#link.pid,
-          log,
-        },
-        this.#drained,
-      );
-      this.#term.begin();
-      this.#link.ready();
-      await aborted(session.ended);
+      await this.#contend(session, ensemble, adminUrl);
       if (!signal.aborted) log.warn({ session: session.id }, 'session over: every shard is dropped');
     } finally {
-      this.#term = undefined;
-      await session.close();
-      if (session.isOver) this.#link.sessionOver(session.id);
+      this.#producerSession = undefined;
+      await this.#close(session);
     }
   }
 
-  /**
-   * The ensemble's id; undefined when the session ended first. A ZooKeeper without one is either new, like all keys-dbs,
-   * or wiped: then nobody contends until an operator adopts it.
-   */
-  async #whenEnsembleKnown(session: Session): Promise<string | undefined> {
-    const ended = AbortSignal.any([session.ended, this.#scope.signal]);
-    let told = '';
-    for (; !ended.aborted; await pauseQuietly(ENSEMBLE_EVERY_MS, ended)) {
-      const id = await readEnsembleId(session).catch(() => null);
-      if (typeof id === 'string') return id;
-      if (id === null) continue;
-      if (this.#reachability.isPristine) return createEnsembleId(session);
-      const { unreachable } = this.#reachability;
-      const words =
-        unreachable.length > 0
-          ? 'this ZooKeeper has no ensemble id: one is made for a new cluster once every keys-db answers'
-          : 'this ZooKeeper has no ensemble id, but keys-dbs have had reigns: if it was wiped, run "keymill zookeeper adopt"; until then nobody contends';
-      if (words !== told) this.#log.error({ unreachable }, words);
-      told = words;
-    }
-    return undefined;
+  async #contend(session: Session, ensemble: string, adminUrl: string): Promise<void> {
+    const { config, stores, levels, metrics, link, log } = this.#options;
+    const reachability = this.#reachability;
+    const supervisorPid = link.pid;
+    this.#producerSession = new ProducerSession(
+      { session, ensemble, config, stores, levels, reachability, metrics, adminUrl, supervisorPid, log },
+      this.#isDrained,
+    );
+    const ended = this.#producerSession.run();
+    link.ready();
+    await ended;
+  }
+
+  async #close(session: Session): Promise<void> {
+    await session.close();
+    if (session.isOver) this.#options.link.sessionOver(session.id);
   }
 
   #showState(state: SessionState): void {
     const shown = state === 'expired' || state === 'closed' ? 'lost' : state;
     for (const known of ['connected', 'suspended', 'lost'] as const) {
-      this.#metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
+      this.#options.metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { watermarks, type WatermarkLimits } from '../../producer/refill-policy.ts';
+import { watermarks, type WatermarkLimits } from '../../producer/pools/watermarks.ts';
 
 /** What is asked for. */
 export interface Demand {

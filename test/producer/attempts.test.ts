@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { Attempts } from '../../producer/attempts.ts';
+import { Attempts } from '../../producer/session/attempts.ts';
 
 describe('Attempts', () => {
-  it('knows how long a shard has been free, from when it was first seen so', () => {
+  it('counts how long a shard has been free from when it was first seen free', () => {
     const attempts = new Attempts(100);
     attempts.observeFree(['s1'], 1_000);
     expect(attempts.observeFree(['s1', 's2'], 1_500).map(({ freeForMs }) => freeForMs)).to.deep.equal([
@@ -27,13 +27,13 @@ describe('Attempts', () => {
     expect(failAndLook()).to.equal(100);
   });
 
-  it('is bounded', () => {
+  it('pauses for a bounded time, however many failures there were', () => {
     const attempts = new Attempts(100);
     for (let i = 0; i < 50; i += 1) attempts.failed('s1', 0, 1);
     expect(attempts.observeFree(['s1'], 0)[0]?.blockedForMs).to.equal(6_400);
   });
 
-  it('leaves a shard alone until it is told otherwise', () => {
+  it('blocks a shard until it is unblocked', () => {
     const attempts = new Attempts(100);
     attempts.block('s1', 5_000);
     expect(attempts.observeFree(['s1'], 1_000)[0]?.blockedForMs).to.equal(4_000);

@@ -51,7 +51,7 @@ describe('balance between producers', function () {
     expect(SHARDS.filter((shard) => before.get(shard) !== after.get(shard))).to.have.length(1);
   });
 
-  it('a producer drained gives back all and takes none, until it is told otherwise', async () => {
+  it('a drained producer gives all shards back and takes none, until the drain is undone', async () => {
     const before = await owners();
     const admin = (await cluster.members()).get('producer-4')?.admin ?? '';
     await fetch(`${admin}/drain`, { method: 'POST' });
@@ -63,7 +63,7 @@ describe('balance between producers', function () {
     await untilLoads([1, 1, 1, 1]);
   });
 
-  it('keeps still once it is balanced', async () => {
+  it('moves no shard once the load is balanced', async () => {
     const locks = async () => [...(await cluster.locks()).values()].map(({ czxid }) => czxid);
     const before = await locks();
     const start = performance.now();

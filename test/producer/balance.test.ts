@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { asksOf, giveBackOf, HandOverPace } from '../../producer/balance.ts';
-import { parseMember, type MemberView } from '../../producer/member.ts';
+import { asksOf, giveBackOf, HandOverPace } from '../../producer/session/balance.ts';
+import { parseProducerMember, type MemberView } from '../../producer/session/member.ts';
 
 const T = 2_000;
 const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
@@ -28,18 +28,18 @@ describe('asksOf', () => {
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal(['s2']);
   });
 
-  it('asks for nothing that is free: that is taken, not asked for', () => {
+  it('does not ask for a free shard, which it may take', () => {
     const self = member('p2');
     expect(asksOf({ self, members: [rich, self], assigned, owners: new Map() })).to.deep.equal([]);
   });
 
-  it('asks for nothing that a stranger holds', () => {
+  it('does not ask for a shard whose owner is no member', () => {
     const self = member('p2');
     const strangers = new Map([['s2', 'somebody']]);
     expect(asksOf({ self, members: [rich, self], assigned, owners: strangers })).to.deep.equal([]);
   });
 
-  it('asks for nothing whose keys-db it cannot reach', () => {
+  it('does not ask for a shard whose keys-db it cannot reach', () => {
     const self = member('p2', { unreachable: ['s2'] });
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
   });
@@ -57,7 +57,7 @@ describe('giveBackOf', () => {
   ]);
   const self = member('p1', { owned: ['s1', 's2'] });
 
-  it('gives back what is asked for by whom it is assigned to', () => {
+  it('gives a shard back when the member that it is assigned to asks for it', () => {
     expect(
       giveBackOf({ self, members: [self, member('p2', { asks: ['s2'] })], assigned, owners: new Map() }),
     ).to.equal('s2');
@@ -69,12 +69,12 @@ describe('giveBackOf', () => {
     );
   });
 
-  it('gives nothing to one it is not assigned to', () => {
+  it('gives no shard to a member that it is not assigned to', () => {
     const members = [self, member('p2'), member('p3', { asks: ['s2'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
 
-  it('keeps its own share though asked', () => {
+  it('keeps its own share when another member asks for it', () => {
     const members = [self, member('p2', { asks: ['s1'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
@@ -92,14 +92,14 @@ describe('HandOverPace', () => {
     expect(pace.mayGiveBack(T + 1)).to.equal(false);
   });
 
-  it('is not disturbed by what members own or ask for', () => {
+  it('ignores what members own or ask for', () => {
     const pace = new HandOverPace(T, 0);
     pace.observe(two, 0);
     pace.observe([member('p2', { asks: ['s1'] }), member('p1', { owned: ['s1'] })], T);
     expect(pace.mayGiveBack(T)).to.equal(true);
   });
 
-  it('doubles its pause after each hand-over that nobody took, and forgets it after one that succeeded', () => {
+  it('doubles its pause after each failed hand-over, and ends it after one that succeeded', () => {
     const pace = new HandOverPace(T, 0);
     pace.failed(10_000);
     expect([pace.mayGiveBack(10_000 + T - 1), pace.mayGiveBack(10_000 + T)]).to.deep.equal([false, true]);
@@ -113,11 +113,37 @@ describe('HandOverPace', () => {
   });
 });
 
-describe('parseMember', () => {
-  it('reads what a producer writes, also of one that writes less', () => {
-    expect(parseMember({ id: 'p1', capacity: 2, owned: ['s1'] })).to.deep.equal(
-      member('p1', { owned: ['s1'] }),
-    );
+describe('parseProducerMember', () => {
+  it('reads everything that a producer writes', () => {
+    const written = {
+      id: 'p1',
+      pid: 2,
+      supervisorPid: 1,
+      host: 'h',
+      capacity: 2,
+      owned: ['s1'],
+      asks: ['s2'],
+      unreachable: ['s3'],
+      admin: 'http://127.0.0.1:1',
+      low: { 'redis-1': 4_000 },
+      high: { 'redis-1': 10_000 },
+      since: '2026-01-01T00:00:00.000Z',
+    };
+    expect(parseProducerMember(written)).to.deep.equal(written);
+  });
+
+  it('reads a member that lacks optional fields, or has other values in them', () => {
+    const said = { id: 'p1', capacity: 2, owned: ['s1', 7], asks: 's2', pid: '2', low: { 'redis-1': null } };
+    expect(parseProducerMember(said)).to.deep.equal({
+      ...member('p1', { owned: ['s1'] }),
+      pid: null,
+      supervisorPid: null,
+      host: null,
+      admin: null,
+      low: {},
+      high: {},
+      since: null,
+    });
   });
 
   for (const foreign of [
@@ -130,6 +156,7 @@ describe('parseMember', () => {
     { id: 1, capacity: 2 },
     { id: 'p1', capacity: -1 },
   ]) {
-    it(`finds ${JSON.stringify(foreign)} foreign`, () => expect(parseMember(foreign)).to.equal(undefined));
+    it(`does not read ${JSON.stringify(foreign)}`, () =>
+      expect(parseProducerMember(foreign)).to.equal(undefined));
   }
 });

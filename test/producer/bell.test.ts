@@ -4,20 +4,20 @@ import { Bell } from '../../producer/bell.ts';
 describe('Bell', () => {
   const never = new AbortController().signal;
 
-  it('remembers a ring that nobody waited for', async () => {
+  it('remembers a ring that came before the wait', async () => {
     const bell = new Bell();
     bell.ring();
     await bell.wait(60_000, never);
   });
 
-  it('wakes everybody who waits', async () => {
+  it('wakes all waiting loops', async () => {
     const bell = new Bell();
     const woken = Promise.all([bell.wait(60_000, never), bell.wait(60_000, never)]);
     bell.ring();
     await woken;
   });
 
-  it('wakes by time and by abort', async () => {
+  it('wakes after the timeout and when aborted', async () => {
     const bell = new Bell();
     await bell.wait(1, never);
     const stop = new AbortController();

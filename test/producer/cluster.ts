@@ -8,11 +8,12 @@ import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** A cluster for producer tests: keys-dbs, pools and a ZooKeeper of its own, and producers as real processes. */
+/** A cluster for producer tests: its own keys-dbs, pools and ZooKeeper, and producers as real processes. */
 
 const SECRET = 'a secret for tests only';
 const LOG_LEVEL = process.env['TEST_LOG_LEVEL'] ?? 'silent';
@@ -27,28 +28,19 @@ export interface Cluster extends AsyncDisposable {
   readonly session: Session;
   readonly keyspace: Keyspace;
   locks(): Promise<Map<string, LockHolder>>;
-  members(): Promise<Map<string, MemberData>>;
+  members(): Promise<Map<string, ProducerMember>>;
   start(id: string, env?: Record<string, string>): Producer;
   /** All keys now in the pools. */
   pooled(): Promise<string[]>;
 }
 
-export interface MemberData {
-  readonly pid: number;
-  readonly supervisorPid: number;
-  readonly admin: string;
-  readonly capacity: number;
-  readonly owned: string[];
-  readonly asks: string[];
-}
-
 export interface Producer {
   readonly id: string;
   readonly supervisor: ChildProcess;
-  /** What it has logged, parsed. */
+  /** Its log lines, parsed. */
   readonly lines: { msg: string; [field: string]: unknown }[];
   readonly exited: Promise<number | null>;
-  /** SIGTERM, and the exit code. */
+  /** Sends SIGTERM. @returns the exit code */
   stop(): Promise<number | null>;
 }
 
@@ -106,7 +98,7 @@ export async function testCluster({
     session,
     keyspace,
     locks: () => readLocks(session),
-    members: async () => (await readMembers(session, PATHS.producers, (json) => json as MemberData)).members,
+    members: async () => (await readMembers(session, PATHS.producers, parseProducerMember)).members,
     start: (id, extra = {}) => {
       const producer = startProducer(id, { ...common, ...extra });
       producers.push(producer);
@@ -145,21 +137,21 @@ export async function untilHeld(cluster: Cluster, shard: string, above = 0): Pro
   );
 }
 
-/** Waits until so many producers are members. */
+/** Waits until `count` producers are members. */
 export async function untilMembers(cluster: Cluster, count: number): Promise<void> {
   await until(`${count} members`, async () => (await cluster.members()).size === count, {
     timeoutMs: 40_000,
   });
 }
 
-/** Waits until a producer has logged a message that begins so. */
+/** Waits until a producer has logged a message with this beginning. */
 export async function untilLogged(producer: Producer, beginning: string): Promise<void> {
   await until(`"${beginning}"`, () => producer.lines.some(({ msg }) => msg.startsWith(beginning)), {
     timeoutMs: 40_000,
   });
 }
 
-/** Waits until one of the producers says that it is reconciled and ready, by an epoch above `above`. */
+/** Waits until one of the producers logs that its reign is ready, with an epoch above `above`. */
 export async function untilReady(
   producers: readonly Producer[],
   shard: string,
@@ -178,7 +170,7 @@ export async function untilReady(
   );
 }
 
-/** Waits until the producer has a standby, as it has half a second after its worker became ready. */
+/** Waits until the producer has a standby, about half a second after its worker became ready. */
 export async function untilStandby(producer: Producer): Promise<void> {
   await untilLogged(producer, 'standby loaded');
 }
@@ -207,7 +199,7 @@ function startProducer(id: string, env: Record<string, string>): Producer {
     lines,
     exited,
     stop: async () => {
-      // A second signal would mean: leave at once.
+      // A second signal would make it exit immediately.
       if (!supervisor.killed) supervisor.kill('SIGTERM');
       return exited;
     },

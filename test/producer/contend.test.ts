@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { contend, RANK_DELAY_MS, type Contention } from '../../producer/contend.ts';
-import type { MemberView } from '../../producer/member.ts';
+import { contend, RANK_DELAY_MS, type Contention } from '../../producer/session/contend.ts';
+import type { MemberView } from '../../producer/session/member.ts';
 
 const T = 2_000;
 const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
@@ -28,11 +28,11 @@ function view(over: Partial<Contention>): Contention {
 }
 
 describe('contend', () => {
-  it('takes what it is preferred for at once', () => {
+  it('takes a shard that is assigned to it immediately', () => {
     expect(contend(view({ assigned: new Map([['s1', 'p1']]) })).take).to.deep.equal(['s1']);
   });
 
-  it('leaves what another is preferred for to that one, for a delay by rank', () => {
+  it('leaves a shard to the producer that it is assigned to, for a delay by rank', () => {
     const decision = contend(view({ assigned: new Map([['s1', 'p2']]) }));
     expect(decision.take).to.deep.equal([]);
     expect(decision.againInMs).to.be.within(RANK_DELAY_MS, 3 * RANK_DELAY_MS);
@@ -40,7 +40,7 @@ describe('contend', () => {
     expect(contend(later).take).to.deep.equal(['s1']);
   });
 
-  it('gives every producer another rank for the same shard', () => {
+  it('gives each producer a different rank for the same shard', () => {
     const members = ['p1', 'p2', 'p3'].map((id) => member(id));
     const waits = members.map((self) => contend(view({ self, members, assigned: new Map() })).againInMs);
     expect(new Set(waits).size).to.equal(3);
@@ -60,7 +60,7 @@ describe('contend', () => {
     expect(decision).to.deep.equal({ take: [], againInMs: undefined });
   });
 
-  it('counts what it takes now against its capacity, preferred ones first', () => {
+  it('counts the shards that it takes now against its capacity, and takes assigned ones first', () => {
     const shards = ['s1', 's2', 's3'].map((shard) => free(shard, 60_000));
     const { take } = contend(view({ free: shards, assigned: new Map([['s3', 'p1']]) }));
     expect(take).to.have.length(2);
@@ -72,18 +72,18 @@ describe('contend', () => {
     expect(contend(view({ self, assigned: new Map([['s1', 'p1']]) })).take).to.deep.equal([]);
   });
 
-  it('waits out a block, as after a failed attempt or a hand-over of its own', () => {
+  it('waits for the end of a block', () => {
     const assigned = new Map([['s1', 'p1']]);
     const decision = contend(view({ assigned, free: [free('s1', 0, 700)] }));
     expect(decision).to.deep.equal({ take: [], againInMs: 700 });
   });
 
-  it('leaves a keys-db it cannot reach to those who can', () => {
+  it('leaves a keys-db that it cannot reach to producers that can', () => {
     const self = member('p1', { unreachable: ['s1'] });
     expect(contend(view({ self, assigned: new Map([['s1', 'p1']]) })).againInMs).to.equal(3 * T);
   });
 
-  it('takes a keys-db that nobody reaches, to be there when it returns', () => {
+  it('takes a keys-db that no producer reaches, to be ready when it returns', () => {
     const members = ['p1', 'p2'].map((id) => member(id, { unreachable: ['s1'] }));
     const decision = contend(
       view({ self: member('p1', { unreachable: ['s1'] }), members, assigned: new Map([['s1', 'p1']]) }),

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { DrainRate } from '../../producer/drain-rate.ts';
+import { DrainRate } from '../../producer/pools/drain-rate.ts';
 
 describe('DrainRate', () => {
   it('finds a steady rate', () => {
@@ -18,7 +18,7 @@ describe('DrainRate', () => {
     expect(rate.keysPerSecond).to.be.closeTo(500, 1);
   });
 
-  it('goes half-way to a new rate within its half-life, and to nothing when nobody takes', () => {
+  it('goes half of the way to a new rate within its half-life, and to 0 without takes', () => {
     const rate = new DrainRate(1_000);
     rate.observe(1_000, 0);
     rate.observe(0, 1_000);
@@ -35,14 +35,14 @@ describe('DrainRate', () => {
     expect(rate.keysPerSecond).to.equal(0);
   });
 
-  it('is hardly moved by a loss that nobody told it of', () => {
+  it('hardly changes by a loss that was not reported', () => {
     const rate = new DrainRate();
     let atMs = 0;
     for (let loss = 0; loss < 10; loss += 1) {
       for (let i = 0; i < 100; i += 1) rate.observe(10_000, (atMs += 100));
       rate.observe(0, (atMs += 100));
     }
-    // Held for five minutes, it would not fill a pool of 10,000.
+    // Keys for five minutes at this rate do not fill a pool of 10,000.
     expect(rate.keysPerSecond * 300).to.be.lessThan(10_000);
   });
 

@@ -30,7 +30,7 @@ describe('a producer among faults', function () {
     await Promise.all(proxies.splice(0).map((proxy) => proxy.stop()));
   });
 
-  /** The same connect string through proxies. */
+  /** The same connect string, through proxies. */
   async function throughProxies(connect: string): Promise<string> {
     const [, servers = '', chroot = ''] = /^([^/]*)(.*)$/.exec(connect) ?? [];
     const own = await Promise.all(
@@ -65,7 +65,7 @@ describe('a producer among faults', function () {
     expect(after.epoch).to.equal(before.epoch);
   });
 
-  it('is replaced after a silence longer than the session timeout, and contends afresh when it is over', async () => {
+  it('is replaced after a silence longer than the session timeout, then contends again', async () => {
     const cut = cluster.start('producer-1', {
       KEYMILL_ZOOKEEPER: await throughProxies(cluster.env['KEYMILL_ZOOKEEPER'] ?? ''),
     });
@@ -89,7 +89,7 @@ describe('a producer among faults', function () {
     expect(new Set(keys).size).to.equal(keys.length);
   });
 
-  it('gives a shard back whose keys-db it cannot reach, when another can', async () => {
+  it('gives a shard back if it cannot reach its keys-db and another producer can', async () => {
     const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
     const proxy = await proxyTo(url);
     url.host = `127.0.0.1:${proxy.port}`;
@@ -104,7 +104,7 @@ describe('a producer among faults', function () {
     await untilRefilled();
   });
 
-  it('keeps the lock of a keys-db that nobody reaches, and goes on when it is back', async () => {
+  it('keeps the lock of a keys-db that no producer reaches, and goes on when it is back', async () => {
     const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
     const proxy = await proxyTo(url);
     url.host = `127.0.0.1:${proxy.port}`;
@@ -122,7 +122,7 @@ describe('a producer among faults', function () {
     expect((await untilHeld(cluster, SHARD)).czxid).to.equal(before.czxid);
   });
 
-  it('contends for nothing when ZooKeeper was wiped, says so, and goes on after an operator adopts it', async () => {
+  it('does not contend with a wiped ZooKeeper until an operator adopts it', async () => {
     const first = cluster.start('producer-1');
     await untilFilled(cluster);
     const { epoch } = await untilHeld(cluster, SHARD);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Bell } from '../../producer/bell.ts';
-import { keepGenerated, nextKeys } from '../../producer/generator.ts';
-import { Stock } from '../../producer/stock.ts';
+import { keepGenerated, nextKeys } from '../../producer/reign/generator.ts';
+import { Stock } from '../../producer/reign/stock.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { log, reigning, type TestKeysDb } from '../db/keys-db-fixture.ts';
 import { until } from '../until.ts';
@@ -19,7 +19,7 @@ describe('the generator', () => {
     { limits: { low: 1, count: 1 }, unused: 1, count: 1, isUrgent: false },
     { limits: { low: 1, count: 1 }, unused: 2, count: 0, isUrgent: false },
   ])
-    it(`with ${unused} unused keys of ${limits.low} + ${limits.count}: ${count} more, ${isUrgent ? 'at once' : 'without hurry'}`, () => {
+    it(`with ${unused} unused keys of ${limits.low} + ${limits.count}: ${count} more, ${isUrgent ? 'urgent' : 'in a small step'}`, () => {
       expect(nextKeys(unused, limits)).to.deep.equal({ count, isUrgent });
     });
 
@@ -50,7 +50,7 @@ describe('the generator', () => {
         gate: { mayWrite: () => true },
         stock: new Stock({ low: 5_000, count: 10_000 }),
         log,
-        bell: new Bell(),
+        exhausted: new Bell(),
         onUnused: (now) => (unused = now),
       },
       stopping.signal,
@@ -63,7 +63,7 @@ describe('the generator', () => {
     }
   }
 
-  it('makes up for what is used little by little, in a fifth of its time', async () => {
+  it('replaces used keys in small steps, in a fifth of its time', async () => {
     await using test = await reigning(6_900);
     await watch(test, async (calls, unused) => {
       await until('the stock', () => unused() > 14_000);
@@ -77,7 +77,7 @@ describe('the generator', () => {
     });
   });
 
-  it('hurries when few are left', async () => {
+  it('generates without pauses when few are left', async () => {
     await using test = await reigning(0);
     await watch(test, async (calls, unused) => {
       await until('the stock', () => unused() > 13_000);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { BalanceView } from '../../producer/balance.ts';
-import { HandOvers } from '../../producer/hand-over.ts';
-import type { MemberView } from '../../producer/member.ts';
+import type { BalanceView } from '../../producer/session/balance.ts';
+import { HandOvers } from '../../producer/session/hand-over.ts';
+import type { MemberView } from '../../producer/session/member.ts';
 import { log } from './cluster.ts';
 
 const T = 1_000;
@@ -49,26 +49,26 @@ describe('HandOvers', () => {
     return handOvers;
   }
 
-  it('begins one, and no other before it is settled', () => {
+  it('begins no other before one is finished', () => {
     const handOvers = begun();
-    expect(handOvers.settle(before, T + 1)).to.equal(undefined);
+    expect(handOvers.finish(before, T + 1)).to.equal(undefined);
     expect(handOvers.begin(before, T + 1)).to.equal(undefined);
   });
 
-  it('is not settled while our own lock is still shown', () => {
-    expect(begun().settle(stillShown, T + 1)).to.equal(undefined);
+  it('is not finished while our own lock is still shown', () => {
+    expect(begun().finish(stillShown, T + 1)).to.equal(undefined);
   });
 
-  it('is settled when the heir holds the shard', () => {
+  it('is finished when the heir holds the shard', () => {
     const handOvers = begun();
-    expect(handOvers.settle(released, T + 1)).to.equal(undefined);
-    expect(handOvers.settle(taken, T + 2)).to.equal('s2');
+    expect(handOvers.finish(released, T + 1)).to.equal(undefined);
+    expect(handOvers.finish(taken, T + 2)).to.equal('s2');
     expect(handOvers.begin(before, T + 3)).to.include({ shard: 's2' });
   });
 
-  it('is settled when its time is over, and pauses before the next', () => {
+  it('is finished when its time is over; a pause follows', () => {
     const handOvers = begun();
-    expect(handOvers.settle(released, 4 * T)).to.equal('s2');
+    expect(handOvers.finish(released, 4 * T)).to.equal('s2');
     expect(handOvers.begin(before, 4 * T + 1)).to.equal(undefined);
     expect(handOvers.begin(before, 5 * T)).to.include({ shard: 's2' });
   });

@@ -46,7 +46,7 @@ describe('keys under random kills', function () {
     const delivered = [...taken, ...(await cluster.pooled())];
     const found = new Set(delivered);
     expect(found.size, 'delivered twice').to.equal(delivered.length);
-    // What was claimed after that look and cut short by the stop is pending: a successor delivers it.
+    // A batch claimed since, and interrupted by the stop, is pending: a successor delivers it.
     const cutShort = await pending(cluster);
     const missing = (await claimed(cluster)).filter((key) => !found.has(key) && !cutShort.has(key));
     expect(missing, 'claimed, not delivered and not pending').to.deep.equal([]);
@@ -71,7 +71,7 @@ async function pending({ keysDbs }: Cluster): Promise<Set<string>> {
   return new Set(keys.flat(2).map(({ key }) => key));
 }
 
-/** One fault. A producer that was ended is started again. */
+/** One fault. A producer that it ended is started again. */
 async function strike(
   choice: number,
   producer: Producer,
@@ -100,13 +100,13 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone already, by the fault before.
+    // An earlier fault has ended it.
   }
 }
 
 async function drain(cluster: Cluster, taken: string[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    // A take that answers too late puts its keys back by itself.
+    // The keys of a take that answers too late are put back by the pool.
     for (const pool of cluster.pools) taken.push(...(await pool.take(40).catch(() => ({ keys: [] }))).keys);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

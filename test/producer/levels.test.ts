@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import type { Pool } from '../../db/redis/pool.ts';
-import { PoolLevels } from '../../producer/levels.ts';
+import { PoolLevels } from '../../producer/pools/levels.ts';
 import { until } from '../until.ts';
 
 const LIMITS = { lowFloor: 100, highFloor: 1_000, highCeiling: 1_000_000, minutesHeld: 5 };
 
 describe('levels of the pools', () => {
-  it('share the drain of the fullest evenly, so that it is not kept ever fuller than the others', async () => {
+  it('spread the drain of the fullest pool evenly, so that it gets no higher watermarks', async () => {
     const levels = new PoolLevels(
       ['redis-1', 'redis-2'].map((name) => ({ name }) as Pool),
       LIMITS,

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { mapperPath } from '../../coordinator/paths.ts';
-import { Recycler } from '../../producer/recycle.ts';
+import { Recycler } from '../../producer/reign/recycle.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
 import { testDatabase } from '../servers.ts';
@@ -16,7 +15,7 @@ import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
 const QUARANTINE_MS = 1_000;
 
 describe('a search for leaked keys', () => {
-  it('whose reign ends meanwhile counts its shard as unreachable', async () => {
+  it('counts its shard as unreachable if its reign ends meanwhile', async () => {
     const reign = new AbortController();
     const recycler = new Recycler({
       shard: 'keys-db-1',
@@ -32,12 +31,12 @@ describe('a search for leaked keys', () => {
       signal: reign.signal,
     });
     const result = recycler.recycle();
-    // The search begins in the next turn.
+    // The search begins in the next turn of the event loop.
     setImmediate(() => reign.abort());
     expect(await result).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['keys-db-1'] });
   });
 
-  it('rests between its pieces, until an operator asks for one', async () => {
+  it('rests between its pieces until an operator asks for a search', async () => {
     const reign = new AbortController();
     const searches: { ms: number }[] = [];
     const recycler = new Recycler({
@@ -60,11 +59,11 @@ describe('a search for leaked keys', () => {
     });
     const running = recycler.run();
     try {
-      await until('a search of its own accord', () => (searches[0]?.ms ?? 0) > 0);
+      await until('a regular search', () => (searches[0]?.ms ?? 0) > 0);
       expect(searches[0]?.ms).to.be.at.least(19 * (20 + 80) * 0.9);
       await until('the next one', () => searches.length === 2);
       await recycler.recycle();
-      expect(searches[1]?.ms, 'the one under way').to.be.lessThan(1_400);
+      expect(searches[1]?.ms, 'the one in flight').to.be.lessThan(1_400);
       expect(searches[2]?.ms, 'the one asked for').to.be.lessThan(1_400);
     } finally {
       reign.abort();
@@ -81,7 +80,8 @@ describe('recycling of leaked keys', function () {
   before(async () => {
     const url = await testDatabase('urls-1');
     await migrate(url, 'urls', log);
-    urlsDb = openUrlsDb({ name: 'urls-1', url, slots: ALL_SLOTS, log });
+    const slots = Array.from({ length: 32 }, (_, slot) => slot);
+    urlsDb = openUrlsDb({ name: 'urls-1', url, slots, log });
     cluster = await testCluster({
       env: { KEYMILL_URLS_DBS: `urls-1:0-31=${url}`, KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) },
     });
@@ -111,9 +111,9 @@ describe('recycling of leaked keys', function () {
     await urlsDb.insert(keys.map((key) => ({ ...row, key, slot: slotOf(key), requestId: requestId() })));
   }
 
-  it('gives out again what is found nowhere for longer than the quarantine, and never what is bound', async () => {
+  it('recycles keys found nowhere for longer than the quarantine, and no bound key', async () => {
     const lost = await take(7);
-    // Enough that both pools have room for what comes back.
+    // Enough to give both pools room for the recycled keys.
     const bound = [...(await take(200)), ...(await take(200, 1))];
     await bind(bound);
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 7, unreachable: [] });
@@ -130,7 +130,7 @@ describe('recycling of leaked keys', function () {
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: [] });
   });
 
-  it('puts into a full pool nothing that turned up again before there is room for it', async () => {
+  it('puts no recycled key into a full pool before it has room', async () => {
     const pooled = async (): Promise<number> => (await cluster.pooled()).length;
     const lost = await take(700);
     await until('the pool to be full again', async () => ((await cluster.pools[0]?.level()) ?? 0) >= 950);
@@ -143,10 +143,10 @@ describe('recycling of leaked keys', function () {
       const keys = new Set(await cluster.pooled());
       return lost.filter((key) => keys.has(key)).length;
     };
-    // They are in hand now, and go before fresh ones when there is need.
+    // They are in hand now, and are delivered before unused keys when a pool needs some.
     const drawn: string[] = [];
-    await until('them to be back', async () => {
-      // Holders that fill at once may pass the mark a little; 700 more would show.
+    await until('the keys to be back', async () => {
+      // Holders that fill together may pass the mark a little. 700 keys too many would show.
       expect(await pooled()).to.be.lessThan(2_000 + 300);
       drawn.push(...(await take(50)), ...(await take(50, 1)));
       return (await back()) + drawn.filter((key) => lost.includes(key)).length === 700;
@@ -154,7 +154,7 @@ describe('recycling of leaked keys', function () {
     await bind(drawn);
   });
 
-  it('concludes nothing while a mapper does not answer', async () => {
+  it('counts no key as missing while a mapper does not answer', async () => {
     await cluster.session.ensurePath('/mappers');
     const silent = { id: 'mapper-1', url: 'http://127.0.0.1:9', admin: 'http://127.0.0.1:9' };
     await cluster.session.create(mapperPath('mapper-1'), JSON.stringify(silent), { ephemeral: true });

@@ -38,7 +38,7 @@ describe('a reign', function () {
     return keys;
   }
 
-  it('ends gently with everything delivered and marked', async () => {
+  it('is released with everything delivered and marked', async () => {
     {
       await using reigning = await reignOver(cluster);
       await untilFilled(cluster);
@@ -58,7 +58,7 @@ describe('a reign', function () {
     if (!batch) throw new Error('nothing claimed');
     const claimed = (await keysDb.keysOf(batch)).map(({ key }) => key);
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     const keys = await expectDistinct();
     expect(claimed.filter((key) => !keys.includes(key))).to.deep.equal([]);
@@ -74,12 +74,12 @@ describe('a reign', function () {
     await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
     await poolA.take(1_000);
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     expect((await cluster.pooled()).filter((key) => keys.includes(key))).to.deep.equal([]);
   });
 
-  it('completes a batch whose last mark was cut short', async () => {
+  it('completes a batch whose last mark was interrupted', async () => {
     const { keysDb, poolA } = stores();
     const epoch = await startEpoch();
     await keysDb.generate({ count: 300 });
@@ -89,7 +89,7 @@ describe('a reign', function () {
     await poolA.deliver({ keysDb: SHARD, epoch, seq: 1, keys });
     await sql(keysDbUrl(), 'UPDATE batches SET delivered = 1');
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
   });
 
@@ -105,7 +105,7 @@ describe('a reign', function () {
     expect(loss).to.include({ pool: poolA.name, fromSeq: 1 });
     expect(loss?.toSeq).to.be.at.least(seq);
     expect((await keysDb.losses()).filter(({ pool }) => pool === poolB.name)).to.deep.equal([]);
-    expect(reigning.reign.ready).to.equal(true);
+    expect(reigning.reign.isReady).to.equal(true);
     await expectDistinct();
   });
 
@@ -124,7 +124,7 @@ describe('a reign', function () {
     await expectDistinct();
   });
 
-  it('begins above the epoch and the numbering that a Redis stores, when its keys-db was restored from a backup', async () => {
+  it('begins above the epoch and seq of a Redis, when its keys-db was restored from a backup', async () => {
     const { keysDb, poolA } = stores();
     await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 41, seq: 700 }));
     await using reigning = await reignOver(cluster);
@@ -135,28 +135,28 @@ describe('a reign', function () {
     expect(await keysDb.losses()).to.deep.equal([]);
   });
 
-  it('takes a claim in hand whose answer it gave up waiting for and which lands later, before it claims anything else', async () => {
+  it('adopts a claim that lands later than its timeout, before it claims again', async () => {
     const { keysDb, poolA, poolB } = stores();
     await using reigning = await reignOver(cluster);
     await untilFilled(cluster);
     await untilNothingPends();
     const { epoch } = reigning.reign;
     if (epoch === undefined) throw new Error('no epoch');
-    await until('a claim that none of the reign’s own came before', async () => {
+    await until('a claim before any of the reign’s own', async () => {
       const { seq } = await poolA.producerState(SHARD);
       return keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
     });
-    // The next claim has no part for poolA, so that the number taken there does not give the late one away.
+    // The next claim has no part for poolA, so the seq taken there does not reveal the late claim.
     await poolB.take(10_000);
     await until('poolB to be filled', async () => (await poolB.level()) >= 1_000);
     await poolA.take(10_000);
     await untilFilled(cluster);
     await untilNothingPends();
     expect(await keysDb.losses()).to.deep.equal([]);
-    expect(reigning.reign.ready).to.equal(true);
+    expect(reigning.reign.isReady).to.equal(true);
   });
 
-  it('is over when its keys-db was put back to an earlier state of the same reign, and the next one goes on', async () => {
+  it('is fenced when its keys-db was put back to an earlier state of the same reign', async () => {
     const { poolA, poolB } = stores();
     {
       await using first = await reignOver(cluster);
@@ -175,10 +175,10 @@ describe('a reign', function () {
     await untilNothingPends();
   });
 
-  it('is over when a pool that answers late turns out to know a later epoch', async () => {
+  it('is fenced when a pool that answers late stores a later epoch', async () => {
     const { poolA, poolB } = stores();
     await using reigning = await reignOver(cluster, { pools: [poolA] });
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await redisOf(poolA.name, (client) => client.hset(`producer:${SHARD}`, { epoch: 99 }));
     await poolA.take(10_000);
     expect(await reigning.reign.done).to.equal('fenced');
@@ -190,14 +190,14 @@ describe('a reign', function () {
     const dead = openPool({ name: 'redis-dead', url: 'redis://127.0.0.1:9', log });
     await using reigning = await reignOver(cluster, { pools: [poolA, dead, poolB] });
     const start = performance.now();
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     expect(performance.now() - start).to.be.below(1_000);
     await untilFilled(cluster);
     await untilNothingPends();
     await dead[Symbol.asyncDispose]();
   });
 
-  it('fills the others while one Redis hangs, and delivers to it what it is owed when it is back', async () => {
+  it('fills the others while one Redis hangs, and delivers to that one when it is back', async () => {
     const { keysDb, poolA, poolB } = stores();
     const url = new URL(cluster.redis[0]?.url ?? '');
     await using proxy = await FaultyProxy.start({ host: url.hostname, port: Number(url.port) });
@@ -253,14 +253,14 @@ describe('a reign', function () {
     const parts = [{ pool: 'redis-gone', seq: 3 }];
     await keysDb.claim({ epoch, count: 10, parts });
     await using reigning = await reignOver(cluster, { pools: [poolA] });
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await untilNothingPends();
     expect((await keysDb.losses())[0]).to.include({ pool: 'redis-gone', fromSeq: 3, toSeq: 3 });
   });
 
   it('is over when its lock is deleted by an operator', async () => {
     await using reigning = await reignOver(cluster);
-    await until('ready', () => reigning.reign.ready);
+    await until('ready', () => reigning.reign.isReady);
     await cluster.session.remove(`/shard-locks/${SHARD}`, -1);
     expect(await reigning.reign.done).to.equal('lock-gone');
   });
@@ -271,10 +271,10 @@ describe('a reign', function () {
     expect(await reigning.reign.done).to.equal('refused');
   });
 
-  /** An epoch of an earlier reign, so that this test may claim. */
+  /** The epoch of an earlier reign, with which the test can claim. */
   async function startEpoch(): Promise<number> {
     const first = await reignOver(cluster, { pools: [] });
-    await until('an epoch', () => first.reign.ready);
+    await until('an epoch', () => first.reign.isReady);
     const { epoch = 0 } = first.reign;
     await first.abandon();
     return epoch;

@@ -3,16 +3,16 @@ import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { PoolLevels } from '../../producer/levels.ts';
+import { PoolLevels } from '../../producer/pools/levels.ts';
 import { createProducerMetrics } from '../../producer/metrics.ts';
-import type { WatermarkLimits } from '../../producer/refill-policy.ts';
-import { Reign } from '../../producer/reign.ts';
+import type { WatermarkLimits } from '../../producer/pools/watermarks.ts';
+import { Reign } from '../../producer/reign/reign.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { log, type Cluster } from './cluster.ts';
 
 export interface Reigning extends AsyncDisposable {
   readonly reign: Reign;
-  /** Ends the reign as a kill does, between two calls to the stores: nothing is finished. */
+  /** Ends the reign as a kill does: nothing is finished. */
   abandon(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface ReigningOptions {
   readonly generation?: { low: number; count: number };
 }
 
-/** One reign over keys-db-1 in this process, on a real lock; released when disposed. */
+/** One reign over keys-db-1 in this process, with a real lock; released when disposed. */
 export async function reignOver(cluster: Cluster, options: ReigningOptions = {}): Promise<Reigning> {
   const [firstKeysDb] = cluster.keysDbs;
   const keysDb = options.keysDb ?? firstKeysDb;

@@ -31,7 +31,7 @@ describe('the supervisor', function () {
     }
   });
 
-  it('gives up when the worker contradicts a keys-db: another start would not help', async () => {
+  it('gives up when the worker contradicts a keys-db', async () => {
     await using cluster = await testCluster();
     const right = cluster.start('producer-1');
     await untilFilled(cluster);
@@ -41,11 +41,11 @@ describe('the supervisor', function () {
     expect(await right.stop()).to.equal(0);
   });
 
-  it('starts a worker again that dies before it is ready, with longer and longer pauses', async () => {
+  it('replaces a worker that dies before it is ready, after longer and longer pauses', async () => {
     expect(await restartsWithin(1_600)).to.be.within(1, 3);
   });
 
-  it('starts a worker again at once that had been ready', async () => {
+  it('replaces a worker that had been ready immediately', async () => {
     process.env['CRASH_AFTER_READY'] = '1';
     try {
       const stopping = new AbortController();

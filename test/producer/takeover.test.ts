@@ -38,7 +38,7 @@ describe('takeover of a shard', function () {
     return { lock, epoch: lock.epoch ?? 0, producer, pid: lock.pid };
   }
 
-  /** Milliseconds until the lock is seen free or another's, and until the next reign says that it is ready. */
+  /** Times until the lock has gone or changed, and until the next reign is ready. */
   async function measure(before: LockHolder, epoch: number): Promise<{ freeMs: number; readyMs: number }> {
     const start = performance.now();
     await until(
@@ -51,7 +51,7 @@ describe('takeover of a shard', function () {
     return { freeMs, readyMs: performance.now() - start };
   }
 
-  /** The pools are emptied: only a working holder fills them again. */
+  /** Empties the pools: only a working holder fills them again. */
   async function drainAndRefill(): Promise<void> {
     for (const pool of cluster.pools) await pool.take(10_000);
     await untilFilled(cluster);
@@ -102,7 +102,7 @@ describe('takeover of a shard', function () {
     });
   });
 
-  it('after kill -9 of supervisor and worker takes the session timeout, a tick and a second at most', async () => {
+  it('after kill -9 of both takes at most the session timeout, a tick and a second', async () => {
     const { lock, epoch, producer, pid } = await holder();
     producer.supervisor.kill('SIGKILL');
     process.kill(pid, 'SIGKILL');
@@ -112,7 +112,7 @@ describe('takeover of a shard', function () {
     await drainAndRefill();
   });
 
-  it('a worker stopped for longer than the session timeout finds every store closed to its epoch', async () => {
+  it('a worker stopped for longer than the session timeout is fenced by every store', async () => {
     const { lock, epoch, producer, pid } = await holder();
     process.kill(pid, 'SIGSTOP');
     await measure(lock, epoch);
@@ -127,7 +127,7 @@ describe('takeover of a shard', function () {
 
     process.kill(pid, 'SIGCONT');
     await until(
-      'the old worker to contend afresh',
+      'the old worker to contend again',
       async () => (await cluster.members()).get(producer.id)?.pid === pid,
       { timeoutMs: 40_000 },
     );
@@ -138,7 +138,7 @@ describe('takeover of a shard', function () {
   });
 });
 
-/** A bound on time is met if one of five rounds meets it: other work on the machine may take the processor from any of them. */
+/** A bound on time is met if one of five rounds meets it: other processes may delay any of them. */
 async function inSomeRound(round: () => Promise<void>): Promise<void> {
   for (let left = 4; ; left -= 1) {
     try {

@@ -5,24 +5,10 @@ import { readLocks } from '../../../coordinator/lock-view.ts';
 import { readMembers } from '../../../coordinator/membership.ts';
 import { PATHS } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
+import { parseProducerMember, type ProducerMember } from '../../../producer/session/member.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
-
-const Levels = z.record(z.string(), z.number()).catch({});
-
-const ProducerMember = z.object({
-  id: z.string(),
-  pid: z.number().nullable().catch(null),
-  supervisorPid: z.number().nullable().catch(null),
-  capacity: z.number(),
-  owned: z.array(z.string()).catch([]),
-  admin: z.string().nullable().catch(null),
-  low: Levels,
-  high: Levels,
-});
-/** What `/producers/<id>` says, as far as an operator looks at it. */
-export type ProducerMember = z.infer<typeof ProducerMember>;
 
 const MapperMember = z.object({ id: z.string(), url: z.string(), admin: z.string().nullable().catch(null) });
 /** What `/mappers/<id>` says, as far as an operator looks at it. */
@@ -45,7 +31,7 @@ export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSi
     const [ensemble, locks, producers, mappers] = await Promise.all([
       readEnsembleId(session),
       readLocks(session),
-      readMembers(session, PATHS.producers, (json) => ProducerMember.safeParse(json).data),
+      readMembers(session, PATHS.producers, parseProducerMember),
       readMembers(session, PATHS.mappers, (json) => MapperMember.safeParse(json).data),
     ]);
     return {

@@ -1,17 +1,17 @@
 import { hostname } from 'node:os';
-import { join, type Membership } from '../coordinator/membership.ts';
-import { producerPath } from '../coordinator/paths.ts';
-import type { Session } from '../coordinator/session.ts';
-import { isoNow } from '../runtime/clock.ts';
-import type { PoolLevels } from './levels.ts';
-import type { Member, MemberView } from './member.ts';
+import { join, type Membership } from '../../coordinator/membership.ts';
+import { producerPath } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import { isoNow } from '../../runtime/clock.ts';
+import type { PoolLevels } from '../pools/levels.ts';
+import type { ProducerMember, MemberView } from './member.ts';
 
-type Watermarks = Pick<Member, 'low' | 'high'>;
+type Watermarks = Pick<ProducerMember, 'low' | 'high'>;
 
 /** This producer's own member node, kept up to date. */
-export class Announcement {
+export class ProducerMembership {
   readonly #levels: PoolLevels;
-  readonly #fixed: Pick<Member, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
+  readonly #fixed: Pick<ProducerMember, 'pid' | 'supervisorPid' | 'host' | 'admin' | 'since'>;
   readonly #membership: Membership;
   #watermarks: Watermarks;
   #published: string;
@@ -20,7 +20,7 @@ export class Announcement {
     session: Session,
     view: MemberView,
     levels: PoolLevels,
-    process: Pick<Member, 'pid' | 'supervisorPid' | 'admin'>,
+    process: Pick<ProducerMember, 'pid' | 'supervisorPid' | 'admin'>,
   ) {
     this.#levels = levels;
     this.#fixed = { ...process, host: hostname(), since: isoNow() };
@@ -30,7 +30,7 @@ export class Announcement {
     this.#membership = join(session, producerPath(view.id), data);
   }
 
-  /** Writes the node if it has changed. Watermarks move all the time, so they are left as they were. */
+  /** Writes the node if the view has changed. Keeps the old watermarks, which change all the time. */
   update(view: MemberView): void {
     const data = this.#dataOf(view);
     const text = JSON.stringify(data);
@@ -39,13 +39,13 @@ export class Announcement {
     this.#membership.update(data);
   }
 
-  /** Like {@link update}, with the watermarks of this moment. */
+  /** Like {@link update}, with the current watermarks. */
   updateWatermarks(view: MemberView): void {
     this.#watermarks = this.#readWatermarks();
     this.update(view);
   }
 
-  #dataOf(view: MemberView): Member {
+  #dataOf(view: MemberView): ProducerMember {
     return { ...view, ...this.#fixed, ...this.#watermarks };
   }
 

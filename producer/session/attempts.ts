@@ -1,18 +1,18 @@
 import type { FreeShard } from './contend.ts';
 
-/** Remembers, per shard, since when it is free and until when this producer keeps away from it. */
+/** Remembers for each shard since when it is free, and until when this producer must not try to take it. */
 export class Attempts {
   readonly #basePauseMs: number;
   readonly #freeSinceMs = new Map<string, number>();
   readonly #blockedUntilMs = new Map<string, number>();
   readonly #failures = new Map<string, number>();
 
-  /** @param basePauseMs pause after a first failure; it doubles with each one in a row */
+  /** @param basePauseMs pause after a first failure; doubles with each further failure in a row */
   constructor(basePauseMs: number) {
     this.#basePauseMs = basePauseMs;
   }
 
-  /** The shards that are free now, as the contention wants to know them. All others count as taken. */
+  /** Takes note of the shards that are free now, all others being taken, and describes the free ones. */
   observeFree(shards: readonly string[], nowMs: number): FreeShard[] {
     for (const shard of this.#freeSinceMs.keys()) {
       if (!shards.includes(shard)) this.#freeSinceMs.delete(shard);
@@ -25,7 +25,7 @@ export class Attempts {
     });
   }
 
-  /** A lock was not taken, or a reign ended against its will. */
+  /** A lock was not taken, or a reign ended without being released. */
   failed(shard: string, nowMs: number, random: number = Math.random()): void {
     const failures = this.#failures.get(shard) ?? 0;
     this.#failures.set(shard, failures + 1);
@@ -33,11 +33,12 @@ export class Attempts {
     this.#blockedUntilMs.set(shard, nowMs + pauseMs * (0.5 + random / 2));
   }
 
-  /** A reign was ready: the next failure is a first one. */
+  /** A reign has been ready: the next failure counts as a first one. */
   succeeded(shard: string): void {
     this.#failures.delete(shard);
   }
 
+  /** Keeps this producer away from the shard, whose heir is another one. */
   block(shard: string, untilMs: number): void {
     this.#blockedUntilMs.set(shard, untilMs);
   }

@@ -1,24 +1,24 @@
-import type { Pool } from '../db/redis/pool.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
-import { Bell } from './bell.ts';
+import type { Pool } from '../../db/redis/pool.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
-import { isFilling, watermarks, type WatermarkLimits, type Watermarks } from './refill-policy.ts';
+import { mustFill, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
 
-/** A pool as this worker last saw it. */
+/** A pool as last seen by this worker. */
 export interface PoolLevel extends Watermarks {
   readonly name: string;
-  readonly answers: boolean;
+  readonly isAnswering: boolean;
   readonly level: number;
-  readonly filling: boolean;
+  readonly isFilling: boolean;
 }
 
 const POLL_MS = 100;
 const POLL_TIMEOUT_MS = 250;
 
 /**
- * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Looks only while a shard is held:
- * a worker without one neither fills pools nor needs to know them.
+ * Levels, drain rates and watermarks of all pools, shared by the reigns of one worker. Polls only while a
+ * shard is held: a worker without one fills no pool.
  */
 export class PoolLevels {
   readonly #pools: readonly Pool[];
@@ -32,13 +32,15 @@ export class PoolLevels {
     this.#pools = pools;
     this.#limits = limits;
     for (const { name } of pools) {
-      const level = { name, answers: false, level: 0, filling: false, ...watermarks(0, limits) };
+      const level = { name, isAnswering: false, level: 0, isFilling: false, ...watermarks(0, limits) };
       this.#seen.set(name, { level, drain: new DrainRate() });
     }
   }
 
-  /** How many shards are held in the whole cluster: every holder refills its share of a deficit. */
-  set heldShards(count: number) {
+  /**
+   * Takes note of how many shards are held in the whole cluster. Every holder refills its share of a deficit.
+   */
+  observeHeldShards(count: number): void {
     this.#heldShards = Math.max(1, count);
   }
 
@@ -50,15 +52,17 @@ export class PoolLevels {
     return [...this.#seen.values()].map(({ level }) => level);
   }
 
-  /** Whether the pool can take `keys` more without passing its high watermark, or needs whatever there is. */
+  /**
+   * Whether the pool can take `keys` more within its high watermark, or is at its low one and needs any keys.
+   */
   hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
-    if (pool?.answers !== true) return false;
+    if (pool?.isAnswering !== true) return false;
     return pool.level <= pool.low || pool.level + keys <= pool.high;
   }
 
-  /** Some reign needs the levels, so they are looked at. */
-  get watched(): boolean {
+  /** Whether a reign needs the levels, so that they are polled. */
+  get isWatched(): boolean {
     return this.#watchers.size > 0;
   }
 
@@ -69,48 +73,52 @@ export class PoolLevels {
     return { [Symbol.dispose]: () => void this.#watchers.delete(bell) };
   }
 
-  /** A level that came along with another answer. */
+  /** Takes note of a level, also of one that came with the answer to a delivery. */
   observe(name: string, level: number): void {
     const seen = this.#seen.get(name);
     if (!seen) return;
     seen.drain.observe(level, monotonicMs());
     const marks = watermarks(this.#drainPerPool(), this.#limits);
-    const filling = isFilling({ level, ...marks }, seen.level.filling, this.#heldShards);
-    seen.level = { name, answers: true, level, filling, ...marks };
-    if (filling) for (const bell of this.#watchers) bell.ring();
+    const isFilling = mustFill({ level, ...marks }, seen.level.isFilling, this.#heldShards);
+    seen.level = { name, isAnswering: true, level, isFilling, ...marks };
+    if (isFilling) for (const bell of this.#watchers) bell.ring();
   }
 
-  /** How long the pools last at the measured drain if nobody refills them, in seconds; infinite while nothing drains. */
+  /**
+   * How long the pools last at the measured drain without a refill, in seconds; infinite while nothing
+   * drains.
+   */
   get secondsLeft(): number {
-    const answering = [...this.#seen.values()].filter(({ level }) => level.answers);
+    const answering = [...this.#seen.values()].filter(({ level }) => level.isAnswering);
     const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
     const drain = answering.reduce((sum, { drain: { keysPerSecond } }) => sum + keysPerSecond, 0);
     return drain === 0 ? Infinity : keys / drain;
   }
 
-  /** The pool's data is gone: the fall of its level was nobody's take. */
+  /** The pool has lost data, so the fall of its level shows no takes. */
   lost(name: string): void {
     this.#seen.get(name)?.drain.skipInterval();
   }
 
   /**
-   * Keys per second, evenly over the pools that answer. Mappers draw from the fullest pool: judged by its own drain alone
-   * it would be kept ever fuller than the others, and would take more keys with it when it is lost.
+   * Keys per second, spread evenly over the pools that answer. Mappers take from the fullest pool. With a
+   * watermark from its own drain alone, that pool would be kept fuller and fuller, and its loss would cost
+   * more keys.
    */
   #drainPerPool(): number {
     const pools = [...this.#seen.values()];
     const total = pools.reduce((sum, { drain }) => sum + drain.keysPerSecond, 0);
-    return total / Math.max(1, pools.filter(({ level }) => level.answers).length);
+    return total / Math.max(1, pools.filter(({ level }) => level.isAnswering).length);
   }
 
-  /** Polls every pool on its own until aborted. */
+  /** Polls every pool, independently of the others, until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#pools.map((pool) => this.#poll(pool, signal)));
   }
 
   async #poll(pool: Pool, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!this.watched) await this.#needed.wait(POLL_MS, signal);
+      if (!this.isWatched) await this.#needed.wait(POLL_MS, signal);
       else {
         await this.#look(pool);
         await pauseQuietly(POLL_MS, signal);
@@ -122,11 +130,11 @@ export class PoolLevels {
     try {
       this.observe(pool.name, await pool.level({ timeoutMs: POLL_TIMEOUT_MS }));
     } catch {
-      // The pool's own connection logs why; here it only counts that it does not answer.
+      // The pool's connection logs the reason.
       const seen = this.#seen.get(pool.name);
       if (!seen) return;
-      seen.level = { ...seen.level, answers: false, filling: false };
-      // It may come back with less than it had.
+      seen.level = { ...seen.level, isAnswering: false, isFilling: false };
+      // It may come back with fewer keys.
       seen.drain.skipInterval();
     }
   }

@@ -1,25 +1,25 @@
-import type { SessionCredentials } from '../coordinator/session.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { withDeadline } from '../runtime/retry.ts';
+import type { SessionCredentials } from '../../coordinator/session.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import type { ToSupervisor, ToWorker } from './messages.ts';
 
 /** The worker's side of the connection to its supervisor. */
 export interface SupervisorLink {
-  /** Pid of the supervisor; null for a worker that runs without one, in a test. */
+  /** Pid of the supervisor; null in a test that runs a worker without one. */
   readonly pid: number | null;
   /**
-   * Hands a session over for closing after this process's death; returns when the supervisor has it.
-   * @throws DeadlineError: take no lock
+   * Asks the supervisor to close this session when this process is dead; returns when it has acknowledged.
+   * @throws DeadlineError if it does not acknowledge: take no lock
    */
   entrust(credentials: SessionCredentials): Promise<void>;
-  /** The ensemble has confirmed that the session is over: it needs no closing. */
+  /** The ensemble has confirmed that the session is over: the supervisor need not close it. */
   sessionOver(sessionId: string): void;
   ready(): void;
 }
 
 const ACKNOWLEDGE_TIMEOUT_MS = 1_000;
 
-/** Reports that this process is loaded and waits until the supervisor says start. Rejects when it vanishes first. */
+/** Reports `loaded` and waits for `start`. @throws KeymillError if the supervisor exits first */
 export async function whenStarted(): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onMessage = (message: ToWorker): void => {
@@ -27,8 +27,7 @@ export async function whenStarted(): Promise<void> {
       process.off('message', onMessage).off('disconnect', onDisconnect);
       resolve();
     };
-    const onDisconnect = (): void =>
-      reject(new KeymillError('SUPERVISOR_GONE', 'the supervisor has vanished'));
+    const onDisconnect = (): void => reject(new KeymillError('SUPERVISOR_GONE', 'the supervisor has exited'));
     process.on('message', onMessage).once('disconnect', onDisconnect);
     send({ kind: 'loaded' });
   });
@@ -36,8 +35,8 @@ export async function whenStarted(): Promise<void> {
 
 /**
  * Connects this process to the supervisor that forked it.
- * @param onStop called once, when it asks to stop or has vanished
- * @throws when this process was not forked by one
+ * @param onStop called once, when the supervisor asks to stop or has exited
+ * @throws KeymillError if this process was not forked by a supervisor
  */
 export function connectSupervisor(onStop: (why: string) => void): SupervisorLink {
   if (process.send === undefined) {
@@ -56,7 +55,7 @@ export function connectSupervisor(onStop: (why: string) => void): SupervisorLink
     if (message.kind === 'stop') stop('the supervisor asks to stop');
     if (message.kind === 'acknowledged') acknowledgements.get(message.sessionId)?.();
   });
-  process.once('disconnect', () => stop('the supervisor has vanished'));
+  process.once('disconnect', () => stop('the supervisor has exited'));
   return {
     pid: process.ppid,
     entrust: async (credentials) => {

@@ -1,42 +1,50 @@
 import { createHash } from 'node:crypto';
 import type { MemberView } from './member.ts';
 
-/** Which free shards to try now. Pure; the locks settle every disagreement between producers. */
+/** Which free shards to try to take now. Pure. Where producers decide differently, the locks decide. */
 
 export interface FreeShard {
   readonly shard: string;
-  /** How long it has been free, seen from here. */
+  /** How long this producer has seen it free. */
   readonly freeForMs: number;
-  /** A failed attempt or a hand-over of our own forbids it for this long yet; 0: nothing does. */
+  /** For how long a failed attempt or a hand-over of our own still forbids it; 0 if nothing does. */
   readonly blockedForMs: number;
 }
 
 export interface Contention {
   readonly self: MemberView;
-  /** All members, this one included. */
+  /** All members, including this one. */
   readonly members: readonly MemberView[];
   readonly free: readonly FreeShard[];
   /** How many shards the cluster has. */
   readonly shards: number;
   /** Shards this producer holds or is acquiring. */
   readonly holds: number;
-  /** What the shared assignment gives each shard: shard → member id. */
+  /** The shared assignment: shard → member id. */
   readonly assigned: ReadonlyMap<string, string>;
   readonly sessionTimeoutMs: number;
 }
 
 export interface ContentionDecision {
   readonly take: readonly string[];
-  /** When a shard not taken now might become ours to take; undefined when none will by time alone. */
+  /** When a shard that is not taken now may become ours to take by time alone; undefined when none will. */
   readonly againInMs: number | undefined;
 }
 
-/** Per rank, so that the second choice comes when the first has had time to create its node. */
+/** Delay per rank. Long enough for a producer of a lower rank to create its lock first. */
 export const RANK_DELAY_MS = 60;
 
+/** How long a producer waits for another one that should act and may be unable to: three session timeouts. */
+export function longWaitMs(sessionTimeoutMs: number): number {
+  return 3 * sessionTimeoutMs;
+}
+
 /**
- * The preferred producer takes a free shard at once, others within their fair share after a delay by rank, and anyone
- * below capacity after three session timeouts (the preferred one may not reach that keys-db).
+ * Decides which free shards to take now.
+ *
+ * - The producer that a free shard is assigned to takes it immediately.
+ * - Another producer below its fair share takes it after a delay by rank.
+ * - Any producer below its capacity takes it after a long wait: those before it may not reach that keys-db.
  */
 export function contend(contention: Contention): ContentionDecision {
   const { self, free } = contention;
@@ -60,19 +68,19 @@ function delayOf(candidate: FreeShard, contention: Contention, holds: number): n
   const { self, members, assigned, sessionTimeoutMs } = contention;
   const reachesIt = !self.unreachable.includes(candidate.shard);
   const someoneReachesIt = members.some((m) => m.capacity > 0 && !m.unreachable.includes(candidate.shard));
-  if (!reachesIt && someoneReachesIt) return 3 * sessionTimeoutMs;
+  if (!reachesIt && someoneReachesIt) return longWaitMs(sessionTimeoutMs);
   if (assigned.get(candidate.shard) === self.id) return 0;
-  if (holds >= fairShare(contention)) return 3 * sessionTimeoutMs;
+  if (holds >= fairShare(contention)) return longWaitMs(sessionTimeoutMs);
   return RANK_DELAY_MS * (1 + rankOf(self.id, candidate.shard, members));
 }
 
-/** The rounded-up fair share of a producer, capacity aside. */
+/** The fair share of a producer, rounded up; capacities are ignored. */
 function fairShare({ members, shards }: Contention): number {
   const able = members.filter((member) => member.capacity > 0).length;
   return Math.ceil(shards / Math.max(1, able));
 }
 
-/** Place of `id` in the rendezvous order of this shard: the same on every producer, different for every shard. */
+/** Place of `id` in the rendezvous order of this shard: every producer computes the same order. */
 function rankOf(id: string, shard: string, members: readonly MemberView[]): number {
   const own = weightOf(id, shard);
   return members.filter((member) => member.id !== id && weightOf(member.id, shard) > own).length;

@@ -1,20 +1,20 @@
 import type { MemberView } from './member.ts';
 
-/** Who asks for what, and who gives it back. Pure. Nobody seizes a shard, and nobody gives one back unasked. */
+/** Which producer asks for which shard, and which gives it back. Pure. No shard is given back unasked. */
 
 export interface BalanceView {
   readonly self: MemberView;
-  /** All members, this one included. */
+  /** All members, including this one. */
   readonly members: readonly MemberView[];
-  /** What the shared assignment gives each shard: shard → member id. */
+  /** The shared assignment: shard → member id. */
   readonly assigned: ReadonlyMap<string, string>;
-  /** Owner of each lock that stands; a free shard is absent. */
+  /** Owner of each lock; a free shard is absent. */
   readonly owners: ReadonlyMap<string, string | null>;
 }
 
 /**
- * Shards to ask for: assigned to this producer, held by another member, their keys-db reachable from here, and no
- * more of them than this producer has room for.
+ * Shards to ask for: assigned to this producer, held by another member, with a keys-db that this producer
+ * reaches; and no more of them than it has room for.
  */
 export function asksOf({ self, members, assigned, owners }: BalanceView): string[] {
   const share = [...assigned.values()].filter((id) => id === self.id).length;
@@ -31,7 +31,7 @@ export function asksOf({ self, members, assigned, owners }: BalanceView): string
     .slice(0, room);
 }
 
-/** The one shard to give back now: owned, assigned to another, asked for by exactly that one. */
+/** The one shard to give back now: owned by this producer, and assigned to another that asks for it. */
 export function giveBackOf({ self, members, assigned }: BalanceView): string | undefined {
   return [...self.owned].sort().find((shard) => {
     const heir = assigned.get(shard);
@@ -40,7 +40,7 @@ export function giveBackOf({ self, members, assigned }: BalanceView): string | u
   });
 }
 
-/** There is another member with room that reaches the keys-db of this shard. */
+/** Whether another member has room for this shard and reaches its keys-db. */
 export function canAnotherReach({ self, members }: BalanceView, shard: string): boolean {
   return members.some(
     ({ id, unreachable, owned, capacity }) =>
@@ -49,8 +49,8 @@ export function canAnotherReach({ self, members }: BalanceView, shard: string): 
 }
 
 /**
- * Paces hand-overs: one at a time, only while membership has been stable, and after one that the heir did not take,
- * a pause that doubles.
+ * Paces hand-overs: one at a time, and only when the membership has been stable for a session timeout. After
+ * a hand-over that the heir did not take there is a pause, which doubles each time.
  */
 export class HandOverPace {
   readonly #sessionTimeoutMs: number;
@@ -64,7 +64,7 @@ export class HandOverPace {
     this.#stableSinceMs = nowMs;
   }
 
-  /** Call with every membership seen: a change of who is there, or of a capacity, starts the stable time anew. */
+  /** Call with every look at the members. A new, lost or changed one restarts the stable time. */
   observe(members: readonly MemberView[], nowMs: number): void {
     const membership = members
       .map((member) => `${member.id}:${member.capacity}`)
@@ -79,13 +79,13 @@ export class HandOverPace {
     return nowMs >= this.#notBeforeMs && nowMs - this.#stableSinceMs >= this.#sessionTimeoutMs;
   }
 
-  /** The heir holds the shard. */
+  /** The heir has taken the shard. */
   succeeded(): void {
     this.#failures = 0;
     this.#notBeforeMs = 0;
   }
 
-  /** The heir did not take it in time. */
+  /** The heir has not taken the shard in time. */
   failed(nowMs: number): void {
     this.#notBeforeMs = nowMs + this.#sessionTimeoutMs * 2 ** Math.min(this.#failures, 8);
     this.#failures += 1;

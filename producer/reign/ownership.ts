@@ -1,13 +1,12 @@
-import type { HeldLock } from '../coordinator/lock.ts';
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import type { Pool } from '../db/redis/pool.ts';
-import { messageOf } from '../runtime/errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { withDeadline } from '../runtime/retry.ts';
+import type { HeldLock } from '../../coordinator/lock.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import type { Pool } from '../../db/redis/pool.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import { repeatUntilDone } from './repeat.ts';
 import type { WriteGate } from './write-gate.ts';
 
-/** What a reign needs to become the owner. */
 export interface OwnershipOptions {
   readonly shard: string;
   readonly owner: string;
@@ -23,12 +22,13 @@ const RAISE_TIMEOUT_MS = 2_000;
 const LOOK_TIMEOUT_MS = 300;
 
 /**
- * Turns a lock into the right to write: an epoch above every earlier one, in the keys-db and in every Redis that answers.
+ * Turns a lock into the right to write: raises the epoch in the keys-db, above that of every Redis that
+ * answers.
  *
- * A keys-db that does not answer is asked again for as long as the lock is held: its holder keeps the lock.
+ * A keys-db that does not answer is asked again as long as the lock is held.
  *
- * @returns the epoch; undefined when the keys-db refuses (a later lock was there first, or it belongs to another
- * ensemble): give the lock back. Also undefined when aborted.
+ * @returns the epoch; undefined when aborted, or when the keys-db refuses because a later lock was there
+ * first or it belongs to another ensemble: then give the lock back
  */
 export async function raiseOwnEpoch(
   options: OwnershipOptions,
@@ -56,7 +56,7 @@ async function raiseOnce(options: OwnershipOptions): Promise<number | undefined>
   return keysDb.raiseEpochAbove({ czxid: lock.czxid, floor });
 }
 
-/** Of the pools that answer in time; the others are asked again before anything is delivered to them. */
+/** Of the pools that answer in time. The others are asked again before anything is delivered to them. */
 async function highestStoredEpoch({ pools, shard, log }: OwnershipOptions): Promise<number> {
   const epochs = await Promise.all(
     pools.map(async (pool) => {

@@ -1,8 +1,8 @@
-import type { Log } from '../runtime/log.ts';
+import type { Log } from '../../runtime/log.ts';
 import type { MemberView } from './member.ts';
-import type { ProducerMetrics } from './metrics.ts';
+import type { ProducerMetrics } from '../metrics.ts';
 
-/** Capacity is a hard limit: shards beyond it stay without a holder until somebody adds producers. */
+/** Reports shards beyond the capacity of all producers: they have no holder until a person adds producers. */
 export class CapacityAlarm {
   readonly #metrics: ProducerMetrics;
   readonly #log: Log;
@@ -13,7 +13,7 @@ export class CapacityAlarm {
     this.#log = log;
   }
 
-  /** Call with every look at the members; it speaks up once for every new shortage. */
+  /** Call with every look at the members; logs each new shortage once. */
   observe(members: readonly MemberView[], shards: number): void {
     const capacity = members.reduce((sum, member) => sum + member.capacity, 0);
     const shortage = Math.max(0, shards - capacity);

@@ -1,12 +1,12 @@
 /** How many unused keys a holder keeps. */
 export interface StockLimits {
-  /** Below it, it generates at full speed. */
+  /** With fewer unused keys, it generates at full speed. */
   readonly low: number;
-  /** So many at a time then; and so many beyond `low` are made little by little. */
+  /** Keys per step at full speed. Also how many more than `low` it generates, in small steps. */
   readonly count: number;
 }
 
-/** The unused keys of a keys-db as they were last read, less what has been claimed since. */
+/** The unused keys of a keys-db: the number last read, minus the keys claimed since. */
 export class Stock {
   readonly limits: StockLimits;
   #unused = 0;
@@ -19,11 +19,12 @@ export class Stock {
     return this.#unused;
   }
 
-  /** What can be claimed without any hurry to make more. */
+  /** Keys above the low mark: claiming them makes no generation urgent. */
   get spare(): number {
     return Math.max(0, this.#unused - this.limits.low);
   }
 
+  /** Takes note of the number in the keys-db. */
   read(unused: number): void {
     this.#unused = unused;
   }

@@ -1,20 +1,21 @@
-import { placementOf } from '../db/keyspace/placement.ts';
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import type { Batch } from '../db/keys-db/batch.ts';
-import type { Loss } from '../db/keys-db/deliveries.ts';
-import { FencedError } from '../db/store-errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { Bell } from './bell.ts';
-import type { Lane } from './lane.ts';
+import { placementOf } from '../../db/keyspace/placement.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import type { Batch } from '../../db/keys-db/batch.ts';
+import type { Loss } from '../../db/keys-db/deliveries.ts';
+import type { Log } from '../../runtime/log.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { Bell } from '../bell.ts';
+import type { DeliveryQueue, Part } from './delivery-queue.ts';
+import { Failures } from './failures.ts';
 
 export interface DeliveryOptions {
   readonly keysDb: KeysDb;
   readonly epoch: number;
   /** The newest batch in the keys-db when the reign began. */
   readonly lastBatch: number;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly queues: ReadonlyMap<string, DeliveryQueue>;
+  /** Called before a loss of this pool is recorded. */
+  readonly onLoss: (pool: string) => void;
   readonly log: Log;
 }
 
@@ -29,22 +30,21 @@ interface InHand {
   unmarkedSinceMs: number;
 }
 
-/** So long a batch whose other parts wait for their pool keeps its delivered parts unmarked: one statement marks most batches. */
+/** Delivered parts wait this long for the others of their batch, so that one statement marks most batches. */
 const MARK_DELAY_MS = 50;
-const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
  *
- * claimed → rows read → parts in the lanes → delivered → marked. Reading the next batch and marking the last one overlap
- * delivering; every batch is in hand from its claim until all its parts are marked.
+ * claimed → rows read → parts queued → delivered → marked. Reading the next batch and marking the last one
+ * overlap delivering; every batch is in hand from its claim until all its parts are marked.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #inHand = new Map<number, InHand>();
   readonly #marks = new Bell();
   readonly #progress = new Bell();
-  /** Batch ids rise: a higher one found in the keys-db is a claim whose answer was lost. */
+  /** Batch ids rise, so a higher one found in the keys-db is a claim whose answer was lost. */
   #seenUpTo = 0;
   #adopting: Promise<void> | undefined;
 
@@ -52,64 +52,64 @@ export class Delivery {
     this.#options = options;
   }
 
-  /** Batches that move, or wait for their mark: those that only wait, for an unhealthy pool or for room in it, are not counted: they delay nobody. */
+  /** Batches that move or wait for their mark. One that waits for its pools alone delays no other. */
   get moving(): number {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
       owed.size === 0 ||
       unmarked.size > 0 ||
-      [...owed].some((index) => this.#laneOf(batch, index)?.moves ?? false);
+      [...owed].some((index) => this.#queueOf(batch, index)?.isMoving ?? false);
     return [...this.#inHand.values()].filter(isMoving).length;
   }
 
-  /** Batches that only wait. */
+  /** Batches whose every undelivered part waits for its pool. */
   get waiting(): number {
     return this.#inHand.size - this.moving;
   }
 
-  /** The last batch that was accepted. */
+  /** Id of the last batch that was accepted. */
   get seenUpTo(): number {
     return this.#seenUpTo;
   }
 
-  /** The newest batch known to this reign, in hand or completed. */
+  /** Id of the newest batch known to this reign, in hand or completed. */
   get knownUpTo(): number {
     return Math.max(this.#options.lastBatch, this.#seenUpTo);
   }
 
-  /** Returns when some part was delivered or marked, or after `timeoutMs`. */
+  /** Returns when a part was delivered or marked, or after `timeoutMs`. */
   async progress(timeoutMs: number, signal: AbortSignal): Promise<void> {
     await this.#progress.wait(timeoutMs, signal);
   }
 
   /**
-   * Reads the rows of a claimed batch and hands its parts to the lanes. Batches must come in the order of their claims, and
-   * after a failure the same one again: a batch left out would look like lost data.
+   * Reads the rows of a claimed batch and hands its parts to the queues. Call it in the order of the claims,
+   * and after a failure with the same batch again: a batch left out would look like lost data.
    */
   async accept(batch: Batch): Promise<void> {
     if (batch.id <= this.#seenUpTo) return;
-    const { keysDb, lanes } = this.#options;
+    const { keysDb, queues } = this.#options;
     const keys = split(await keysDb.keysOf(batch), batch.parts.length);
     const undelivered = batch.parts.flatMap((part, index) => (part.isDelivered ? [] : [{ ...part, index }]));
-    for (const part of undelivered) if (!lanes.has(part.pool)) await this.#writeOff(part.pool, part.seq);
-    // From here on nothing waits: a batch is in hand with all its parts, or not at all.
+    for (const part of undelivered) if (!queues.has(part.pool)) await this.#writeOff(part.pool, part.seq);
+    // From here on nothing is awaited, so a batch is in hand with all its parts or not at all.
     if (batch.id <= this.#seenUpTo) return;
     this.#seenUpTo = batch.id;
     const owed = new Set(undelivered.map((part) => part.index));
-    const inHand: InHand = { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 };
-    this.#inHand.set(batch.id, inHand);
+    this.#inHand.set(batch.id, { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 });
+    // No pool lacks recycled keys: delivered without a need, they would make the pools grow with every loss.
+    const needsRoom = batch.kind === 'recycled';
     for (const { pool, seq, index } of undelivered) {
-      const onDelivered = (): void => this.#delivered(inHand, index);
-      const lane = lanes.get(pool);
-      // Nobody asked for keys that turned up again: without a need for them the pools would grow with every loss.
-      const waitsForRoom = batch.kind === 'recycled';
-      if (lane) lane.enqueue({ seq, keys: keys[index] ?? [], waitsForRoom, onDelivered });
-      else onDelivered();
+      const part = { batchId: batch.id, index, seq, keys: keys[index] ?? [], needsRoom };
+      const queue = queues.get(pool);
+      if (queue) queue.enqueue(part);
+      else this.delivered(part);
     }
     this.#marks.ring();
   }
 
   /**
-   * Takes over every batch that the keys-db shows as claimed and undelivered, and that is not in hand: replay, after a takeover or a lost answer.
+   * Accepts every batch that the keys-db shows as claimed and not delivered, and that is not in hand: the
+   * replay after a takeover or after a lost answer.
    */
   async adoptPending(): Promise<void> {
     this.#adopting ??= (async () => {
@@ -120,20 +120,17 @@ export class Delivery {
   }
 
   /**
-   * Marks delivered parts until aborted. A keys-db that does not answer is asked again: the pools have the keys.
+   * Marks delivered parts until aborted. Only the marks wait for a keys-db: the pools have the keys.
    */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
+    const failures = new Failures(this.#options.log);
     while (!signal.aborted) {
       try {
         const marked = await this.#markNext();
-        failures = 0;
+        failures.forget();
         if (!marked) await this.#marks.wait(MARK_DELAY_MS, signal);
       } catch (error) {
-        if (error instanceof FencedError) throw error;
-        if (failures === 0) this.#options.log.warn({ error }, 'keys-db does not take marks; repeating');
-        failures += 1;
-        await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+        await failures.pauseAfter(error, 'keys-db does not take marks; repeating', signal);
       }
     }
   }
@@ -143,7 +140,9 @@ export class Delivery {
     while (this.moving > 0 && !signal.aborted) await this.#progress.wait(10, signal);
   }
 
+  /** Records durably in the keys-db that a pool has lost deliveries. @throws FencedError */
   async recordLoss(loss: Loss): Promise<void> {
+    this.#options.onLoss(loss.pool);
     await this.#options.keysDb.recordLoss({ epoch: this.#options.epoch, ...loss });
   }
 
@@ -155,7 +154,10 @@ export class Delivery {
     await this.recordLoss({ pool, fromSeq: seq, toSeq: seq, incarnation: '' });
   }
 
-  #delivered(inHand: InHand, index: number): void {
+  /** The pool has this part; call it once for each. */
+  delivered({ batchId, index }: Pick<Part, 'batchId' | 'index'>): void {
+    const inHand = this.#inHand.get(batchId);
+    if (!inHand) return;
     inHand.owed.delete(index);
     if (inHand.unmarked.size === 0) inHand.unmarkedSinceMs = monotonicMs();
     inHand.unmarked.add(index);
@@ -166,7 +168,7 @@ export class Delivery {
   /** Marks the oldest batch that is ready for it; false if none is. */
   async #markNext(): Promise<boolean> {
     const now = monotonicMs();
-    // With nothing owed a batch is marked whatever its parts say: its last mark may have been cut short.
+    // A batch that owes nothing is marked even without an unmarked part: its last mark may be incomplete.
     const ready = [...this.#inHand.values()].find(
       ({ owed, unmarked, unmarkedSinceMs }) =>
         owed.size === 0 || (unmarked.size > 0 && now - unmarkedSinceMs >= MARK_DELAY_MS),
@@ -180,12 +182,12 @@ export class Delivery {
     return true;
   }
 
-  #laneOf(batch: Batch, index: number): Lane | undefined {
-    return this.#options.lanes.get(batch.parts[index]?.pool ?? '');
+  #queueOf(batch: Batch, index: number): DeliveryQueue | undefined {
+    return this.#options.queues.get(batch.parts[index]?.pool ?? '');
   }
 }
 
-/** Placement: which part of the batch each key belongs to is decided by the key and the number of parts alone, so a replay splits alike. */
+/** The keys of each part. Only the key and the number of parts decide, so a replay makes the same parts. */
 function split(rows: readonly { readonly key: string }[], parts: number): string[][] {
   const keys = Array.from({ length: parts }, (): string[] => []);
   for (const { key } of rows) keys[placementOf(key, parts)]?.push(key);

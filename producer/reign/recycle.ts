@@ -1,8 +1,8 @@
-import type { SuspectSearch } from '../db/audit/suspect-search.ts';
-import { MAX_DUE } from '../db/keys-db/suspects.ts';
-import type { Log } from '../runtime/log.ts';
-import { AT_ONCE, Unhurried, type Pace } from '../runtime/pace.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
+import { type SuspectSearch } from '../../db/audit/suspect-search.ts';
+import { MAX_DUE } from '../../db/keys-db/suspects.ts';
+import type { Log } from '../../runtime/log.ts';
+import { AT_ONCE, Unhurried, type Pace } from '../../runtime/pace.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 import type { RecycleQueue } from './recycle-queue.ts';
 
 export interface RecyclerOptions {
@@ -11,7 +11,7 @@ export interface RecyclerOptions {
   readonly queue: Pick<RecycleQueue, 'offer'>;
   readonly log: Log;
   readonly onRecycled: (keys: number) => void;
-  /** From the end of one search of its own accord to the next, in ms. Default a minute. */
+  /** From the end of one regular search to the start of the next. Default a minute. */
   readonly everyMs?: number;
   /** Aborted when the reign ends. */
   readonly signal: AbortSignal;
@@ -22,11 +22,11 @@ export interface RecycleResult {
   readonly recycled: number;
   /** Keys found nowhere, those in quarantine included. */
   readonly missing: number;
-  /** Who did not answer; nothing is concluded then. */
+  /** Names of the stores and mappers that did not answer; then no key is counted as missing. */
   readonly unreachable: readonly string[];
 }
 
-/** What several reigns found, as one. */
+/** The results of several reigns, added up. */
 export function sumOf(results: readonly RecycleResult[]): RecycleResult {
   return {
     recycled: results.reduce((sum, { recycled }) => sum + recycled, 0),
@@ -36,25 +36,26 @@ export function sumOf(results: readonly RecycleResult[]): RecycleResult {
 }
 
 const USUAL_EVERY_MS = 60_000;
-/** One pass finds as much as one batch may hold; after a great loss many follow each other. */
+/** One pass finds at most the keys of one batch. After a great loss many passes follow each other. */
 const MAX_PASSES = 50;
 
-/** The holder's audit of its own shard: a minute after the last one, without hurry, and at once when an operator asks. */
+/** The holder's search for leaked keys: at intervals and at low pace, and immediately for an operator. */
 export class Recycler {
   readonly #options: RecyclerOptions;
   #last: Promise<unknown> = Promise.resolve();
-  #asked = 0;
+  #waiting = 0;
 
   constructor(options: RecyclerOptions) {
     this.#options = options;
   }
 
+  /** Searches at intervals until the reign ends. */
   async run(): Promise<void> {
     const { everyMs = USUAL_EVERY_MS, signal, log } = this.#options;
-    // Not all shards in the same second.
+    // A random delay, so that shards taken together do not search together.
     await pauseQuietly(everyMs * (0.5 + Math.random() / 2), signal);
     while (!signal.aborted) {
-      const unhurried = new Unhurried(() => this.#asked > 0, signal);
+      const unhurried = new Unhurried(() => this.#waiting > 0, signal);
       await this.#search(unhurried).catch((error: unknown) => {
         if (!signal.aborted) log.info({ error }, 'search for leaked keys not finished; it will be repeated');
       });
@@ -63,16 +64,16 @@ export class Recycler {
   }
 
   /**
-   * Searches, and claims again what has been missing longer than the quarantine. One search at a time; the one under way
-   * hurries up. When the reign ends
-   * meanwhile its shard counts as unreachable: the next holder searches anew.
+   * Searches now, and claims again the keys that have been missing longer than the quarantine. One search
+   * runs at a time; a regular one in flight goes on at full speed. If the reign ends first, the shard counts
+   * as unreachable: the next holder searches again.
    */
   async recycle(): Promise<RecycleResult> {
-    this.#asked += 1;
+    this.#waiting += 1;
     try {
       return await this.#search(AT_ONCE);
     } finally {
-      this.#asked -= 1;
+      this.#waiting -= 1;
     }
   }
 

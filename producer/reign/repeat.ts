@@ -1,6 +1,7 @@
-import { FencedError, MismatchError } from '../db/store-errors.ts';
-import type { Log } from '../runtime/log.ts';
-import { delayFor, pauseQuietly, withDeadline, type Backoff } from '../runtime/retry.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
+import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
 export interface RepeatOptions {
@@ -11,30 +12,28 @@ export interface RepeatOptions {
   readonly timeoutMs?: number;
 }
 
-const BACKOFF: Backoff = { baseMs: 50, maxMs: 2_000 };
 const TIMEOUT_MS = 5_000;
 
 /**
  * Repeats idempotent work on one store until it succeeds, pausing while the session is suspended.
  *
  * @returns undefined when aborted
- * @throws FencedError, MismatchError: repeating would not help
+ * @throws FencedError, MismatchError: repeating does not help
  */
 export async function repeatUntilDone<T>(
   { what, gate, log, timeoutMs = TIMEOUT_MS }: RepeatOptions,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T | undefined> {
-  for (let attempt = 0; ; attempt += 1) {
+  const failures = new Failures(log);
+  for (;;) {
     await whenWritable(gate, signal);
     if (signal.aborted) return undefined;
     try {
       return await withDeadline(what, timeoutMs, work, signal);
     } catch (error) {
-      if (error instanceof FencedError || error instanceof MismatchError) throw error;
-      if (signal.aborted) return undefined;
-      if (attempt === 0) log.warn({ error }, `${what} does not answer; repeating`);
-      await pauseQuietly(delayFor(attempt, BACKOFF), signal);
+      if (error instanceof MismatchError) throw error;
+      await failures.pauseAfter(error, `${what} does not answer; repeating`, signal);
     }
   }
 }

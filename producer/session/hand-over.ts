@@ -1,14 +1,15 @@
-import type { Log } from '../runtime/log.ts';
+import type { Log } from '../../runtime/log.ts';
 import { giveBackOf, HandOverPace, type BalanceView } from './balance.ts';
+import { longWaitMs } from './contend.ts';
 
 export interface HandOver {
   readonly shard: string;
   readonly heir: string;
-  /** Until then it is left to the heir. */
+  /** Until then only the heir may take it. Monotonic clock. */
   readonly untilMs: number;
 }
 
-/** Gives surplus shards back, one at a time: begun here, settled when the heir holds it or its time is over. */
+/** Gives surplus shards back, one at a time: until the heir holds the shard, or its time is over. */
 export class HandOvers {
   readonly #timeoutMs: number;
   readonly #pace: HandOverPace;
@@ -16,7 +17,7 @@ export class HandOvers {
   #current: HandOver | undefined;
 
   constructor(sessionTimeoutMs: number, nowMs: number, log: Log) {
-    this.#timeoutMs = 3 * sessionTimeoutMs;
+    this.#timeoutMs = longWaitMs(sessionTimeoutMs);
     this.#pace = new HandOverPace(sessionTimeoutMs, nowMs);
     this.#log = log;
   }
@@ -26,24 +27,24 @@ export class HandOvers {
     this.#pace.observe(members, nowMs);
   }
 
-  /** The hand-over to begin now: its reign is to be released, and its shard left alone. */
+  /** The hand-over to begin now: the caller releases its reign and does not take its shard. */
   begin(view: BalanceView, nowMs: number): HandOver | undefined {
     if (this.#current || !this.#pace.mayGiveBack(nowMs)) return undefined;
     const shard = giveBackOf(view);
     if (shard === undefined) return undefined;
     this.#current = { shard, heir: view.assigned.get(shard) ?? '', untilMs: nowMs + this.#timeoutMs };
-    this.#log.info(this.#current, 'giving a shard back to the one that asks for it');
+    this.#log.info(this.#current, 'giving a shard back to the producer that asks for it');
     return this.#current;
   }
 
-  /** The shard whose hand-over is over, if one is, whether it was taken or not. */
-  settle({ self, owners }: BalanceView, nowMs: number): string | undefined {
+  /** Ends the hand-over if the heir holds the shard or the time is over. @returns the shard if it ended */
+  finish({ self, owners }: BalanceView, nowMs: number): string | undefined {
     const current = this.#current;
     if (!current || self.owned.includes(current.shard)) return undefined;
     const owner = owners.get(current.shard);
-    const taken = owner !== undefined && owner !== self.id;
-    if (!taken && nowMs < current.untilMs) return undefined;
-    if (taken) this.#pace.succeeded();
+    const isTaken = owner !== undefined && owner !== self.id;
+    if (!isTaken && nowMs < current.untilMs) return undefined;
+    if (isTaken) this.#pace.succeeded();
     else {
       this.#pace.failed(nowMs);
       this.#log.warn(current, 'a shard given back was not taken');

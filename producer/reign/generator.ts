@@ -1,10 +1,9 @@
-import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { FencedError } from '../db/store-errors.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import type { Log } from '../runtime/log.ts';
-import { restAfter } from '../runtime/pace.ts';
-import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import type { Bell } from './bell.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
+import { restAfter } from '../../runtime/pace.ts';
+import type { Bell } from '../bell.ts';
+import { Failures } from './failures.ts';
 import type { Stock, StockLimits } from './stock.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
@@ -14,35 +13,36 @@ export interface GeneratorOptions {
   readonly gate: WriteGate;
   readonly stock: Stock;
   readonly log: Log;
-  /** Rung by the refill when it found nothing unused. */
-  readonly bell: Bell;
+  /** Rung when a claim found no unused key. */
+  readonly exhausted: Bell;
   readonly onUnused: (unused: number) => void;
 }
 
 const LOOK_MS = 1_000;
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
-/** Made at a time while there is no hurry: one INSERT of some milliseconds. */
-const LITTLE = 2_000;
+/** Keys per step while it is not urgent: one INSERT of some milliseconds. */
+const SMALL_STEP = 2_000;
 
 /**
- * How many keys to generate next, and whether there is a hurry. Pure.
+ * How many keys to generate next, and whether it is urgent. Pure.
  *
- * What is used up is made up for at once but slowly: a hundred thousand keys at full speed take a second of every core, in which shortens wait.
+ * Used keys are replaced immediately but slowly: a hundred thousand keys at full speed take a second of every
+ * core, and requests to shorten wait for that second.
  */
 export function nextKeys(unused: number, { low, count }: StockLimits): { count: number; isUrgent: boolean } {
   if (unused < low) return { count, isUrgent: true };
-  const step = Math.min(LITTLE, count);
+  const step = Math.min(SMALL_STEP, count);
   return { count: low + count - unused < step ? 0 : step, isUrgent: false };
 }
 
 /**
- * Keeps unused keys above the low mark while the shard is held, until aborted.
+ * Keeps enough unused keys, until aborted.
  *
  * @throws FencedError when another reign has begun
  */
 export async function keepGenerated(options: GeneratorOptions, signal: AbortSignal): Promise<void> {
-  const { keysDb, epoch, gate, stock, log, bell, onUnused } = options;
-  let failures = 0;
+  const { keysDb, epoch, gate, stock, log, exhausted, onUnused } = options;
+  const failures = new Failures(log, BACKOFF);
   while (!signal.aborted) {
     await whenWritable(gate, signal);
     if (signal.aborted) return;
@@ -53,16 +53,12 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
       const { count, isUrgent } = nextKeys(stock.unused, stock.limits);
       const startedMs = monotonicMs();
       if (count > 0) await keysDb.generate({ count, epoch, signal });
-      failures = 0;
+      failures.forget();
       if (isUrgent) continue;
       const tookMs = monotonicMs() - startedMs;
-      await bell.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
+      await exhausted.wait(count > 0 ? restAfter(tookMs) : LOOK_MS, signal);
     } catch (error) {
-      if (error instanceof FencedError) throw error;
-      if (signal.aborted) return;
-      if (failures === 0) log.warn({ error }, 'cannot generate keys for now');
-      failures += 1;
-      await pauseQuietly(delayFor(failures - 1, BACKOFF), signal);
+      await failures.pauseAfter(error, 'cannot generate keys for now', signal);
     }
   }
 }

@@ -1,13 +1,13 @@
-import { readMembers } from '../coordinator/membership.ts';
-import { PATHS } from '../coordinator/paths.ts';
-import type { Session } from '../coordinator/session.ts';
-import type { MapperReserve } from '../db/audit/sources.ts';
+import { readMembers } from '../../coordinator/membership.ts';
+import { PATHS } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import type { MapperReserve } from '../../db/audit/sources.ts';
 
 const ASK_TIMEOUT_MS = 2_000;
 
 /**
- * Asks every mapper that ZooKeeper names for the keys in its hands. A mapper that does not answer, or whose node cannot
- * be read, is named without keys: nobody may conclude then that a key is lost.
+ * Asks every mapper in ZooKeeper for the keys that it holds. A mapper that does not answer, or whose node
+ * cannot be read, is returned without keys: then no key may be counted as lost.
  */
 export async function readReserves(session: Session): Promise<MapperReserve[]> {
   const { members, foreign } = await readMembers(session, PATHS.mappers, parseAdmin);

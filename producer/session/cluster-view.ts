@@ -1,0 +1,55 @@
+import type { LockHolder } from '../../coordinator/lock-holder.ts';
+import { watchLocks } from '../../coordinator/lock-view.ts';
+import { watchMembers } from '../../coordinator/membership.ts';
+import { PATHS } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
+import type { Bell } from '../bell.ts';
+import { parseProducerMember, type MemberView } from './member.ts';
+
+/** Locks and members at about one moment. */
+export interface ClusterSnapshot {
+  /** All members; this producer, as handed in, is the first. */
+  readonly members: readonly MemberView[];
+  /** Owner of each lock; a free shard is absent. */
+  readonly owners: ReadonlyMap<string, string | null>;
+}
+
+/** What a session sees of the locks and the other producers, kept fresh by watches. */
+export class ClusterView implements Disposable {
+  readonly #watches = new DisposableStack();
+  #locks: ReadonlyMap<string, LockHolder> | undefined;
+  #members: ReadonlyMap<string, MemberView> | undefined;
+
+  /** Starts watching. @param changed rung after every change */
+  constructor(session: Session, changed: Bell) {
+    this.#watches.use(
+      watchLocks(session, (locks) => {
+        this.#locks = locks;
+        changed.ring();
+      }),
+    );
+    this.#watches.use(
+      watchMembers(session, PATHS.producers, parseProducerMember, (members) => {
+        this.#members = members;
+        changed.ring();
+      }),
+    );
+  }
+
+  /** The cluster as last seen; undefined until locks and members have been read. */
+  read(self: MemberView): ClusterSnapshot | undefined {
+    const locks = this.#locks;
+    if (!locks || !this.#members) return undefined;
+    const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
+    // What a member announces may be outdated; the locks are not.
+    const ownedBy = (id: string): string[] =>
+      [...owners].flatMap(([shard, owner]) => (owner === id ? [shard] : []));
+    const others = [...this.#members].filter(([id]) => id !== self.id);
+    const members = [self, ...others.map(([id, member]) => ({ ...member, id, owned: ownedBy(id) }))];
+    return { members, owners };
+  }
+
+  [Symbol.dispose](): void {
+    this.#watches.dispose();
+  }
+}

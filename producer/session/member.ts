@@ -1,0 +1,70 @@
+/** The JSON in `/producers/<id>`: written by the producer, read by the other producers and by operators. */
+export interface ProducerMember {
+  readonly id: string;
+  /** Of the worker. */
+  readonly pid: number | null;
+  readonly supervisorPid: number | null;
+  readonly host: string | null;
+  /** How many shards it may hold; 0 while drained. */
+  readonly capacity: number;
+  readonly owned: readonly string[];
+  /** Shards that another producer holds above its share, and that this one, below its share, would take. */
+  readonly asks: readonly string[];
+  /** Shards whose keys-db it cannot reach. */
+  readonly unreachable: readonly string[];
+  /** Base URL of its admin port. */
+  readonly admin: string | null;
+  /** Watermarks by pool name. */
+  readonly low: Readonly<Record<string, number>>;
+  readonly high: Readonly<Record<string, number>>;
+  /** ISO 8601 UTC. */
+  readonly since: string | null;
+}
+
+/** The part of a member by which producers decide. */
+export type MemberView = Pick<ProducerMember, 'id' | 'capacity' | 'owned' | 'asks' | 'unreachable'>;
+
+/**
+ * Reads a member's data. Only id and capacity are required: a producer of another version may write less.
+ *
+ * @returns undefined if no producer writes this: such a foreign node is shown to operators and ignored
+ */
+export function parseProducerMember(json: unknown): ProducerMember | undefined {
+  if (typeof json !== 'object' || json === null) return undefined;
+  const data = json as Partial<Record<keyof ProducerMember, unknown>>;
+  const { id, capacity } = data;
+  if (typeof id !== 'string' || typeof capacity !== 'number' || !Number.isInteger(capacity) || capacity < 0) {
+    return undefined;
+  }
+  return {
+    id,
+    pid: parseNumber(data.pid),
+    supervisorPid: parseNumber(data.supervisorPid),
+    host: parseString(data.host),
+    capacity,
+    owned: parseStrings(data.owned),
+    asks: parseStrings(data.asks),
+    unreachable: parseStrings(data.unreachable),
+    admin: parseString(data.admin),
+    low: parseLevels(data.low),
+    high: parseLevels(data.high),
+    since: parseString(data.since),
+  };
+}
+
+function parseNumber(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
+
+function parseString(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function parseStrings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
+
+function parseLevels(value: unknown): Record<string, number> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, level]) => typeof level === 'number'));
+}

@@ -1,0 +1,204 @@
+import { assign } from '../../coordinator/assignment.ts';
+import type { Session } from '../../coordinator/session.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { ProducerConfig } from '../../runtime/config/config.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Bell } from '../bell.ts';
+import type { ProducerMetrics } from '../metrics.ts';
+import type { PoolLevels } from '../pools/levels.ts';
+import type { Reachability } from '../reachability.ts';
+import { sumOf, type RecycleResult } from '../reign/recycle.ts';
+import type { Reign } from '../reign/reign.ts';
+import type { ProducerStores } from '../stores.ts';
+import { Attempts } from './attempts.ts';
+import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
+import { CapacityAlarm } from './capacity-alarm.ts';
+import { ClusterView } from './cluster-view.ts';
+import { contend, longWaitMs } from './contend.ts';
+import { HandOvers } from './hand-over.ts';
+import { HeldShards } from './held-shards.ts';
+import type { MemberView } from './member.ts';
+import { ProducerMembership } from './producer-membership.ts';
+
+export interface ProducerSessionOptions {
+  readonly session: Session;
+  /** Id of the ensemble that the session is with: only keys-dbs that belong to it are contended for. */
+  readonly ensemble: string;
+  readonly config: ProducerConfig;
+  readonly stores: ProducerStores;
+  readonly levels: PoolLevels;
+  readonly reachability: Reachability;
+  readonly metrics: ProducerMetrics;
+  readonly adminUrl: string;
+  readonly supervisorPid: number | null;
+  readonly log: Log;
+}
+
+/** The watermarks in the member data may be this old. */
+const PUBLISH_EVERY_MS = 1_000;
+
+/**
+ * What a worker does during one ZooKeeper session: is a member, contends for free shards, reigns over those
+ * it gets, asks for shards that it lacks and gives back shards that it has too many of.
+ *
+ * Every change of the locks, the members or the keys-dbs rings a bell, and each ring leads to one look at
+ * everything ({@link ProducerSession.#look}), which decides what to do and when to look again.
+ */
+export class ProducerSession {
+  readonly #options: ProducerSessionOptions;
+  readonly #shards: readonly string[];
+  readonly #changed = new Bell();
+  readonly #attempts: Attempts;
+  readonly #held: HeldShards;
+  readonly #handOvers: HandOvers;
+  readonly #membership: ProducerMembership;
+  readonly #alarm: CapacityAlarm;
+  #asks: string[] = [];
+  #capacity: number;
+  #isReleasing = false;
+
+  /** Announces the member immediately; contends for nothing before {@link ProducerSession.run}. */
+  constructor(options: ProducerSessionOptions, isDrained: boolean) {
+    const { session, config, levels, supervisorPid, adminUrl: admin, log } = options;
+    this.#options = options;
+    this.#shards = config.stores.keysDbs.map(({ name }) => name);
+    this.#capacity = isDrained ? 0 : config.capacity;
+    this.#attempts = new Attempts(session.timeoutMs / 8);
+    this.#held = new HeldShards({ ...options, attempts: this.#attempts, changed: this.#changed });
+    this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), log);
+    this.#alarm = new CapacityAlarm(options.metrics, log);
+    const fixed = { pid: process.pid, supervisorPid, admin };
+    this.#membership = new ProducerMembership(session, this.#self(), levels, fixed);
+  }
+
+  get reigns(): readonly Reign[] {
+    return this.#held.reigns;
+  }
+
+  /** Contends and reigns until the session has ended. */
+  async run(): Promise<void> {
+    const { session, reachability } = this.#options;
+    using stack = new DisposableStack();
+    const view = stack.use(new ClusterView(session, this.#changed));
+    stack.use(reachability.observe(() => this.#changed.ring()));
+    stack.defer(session.on('attached', () => this.#housekeep()));
+    const every = setInterval(() => this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
+    stack.defer(() => clearInterval(every));
+    while (!session.ended.aborted) {
+      const againInMs = this.#look(view) ?? Infinity;
+      await this.#changed.wait(Math.max(1, Math.min(againInMs, session.timeoutMs / 4)), session.ended);
+    }
+  }
+
+  /** Gives all shards back and takes none; `isDrained` false undoes it. */
+  drain(isDrained: boolean): void {
+    this.#capacity = isDrained ? 0 : this.#options.config.capacity;
+    this.#changed.ring();
+  }
+
+  /** Lets every ready reign search for leaked keys. */
+  async recycle(): Promise<RecycleResult> {
+    const ready = this.reigns.filter((reign) => reign.isReady);
+    return sumOf(await Promise.all(ready.map((reign) => reign.recycle())));
+  }
+
+  /** Ends all reigns gently and takes no shard. The locks stay: closing the session frees them together. */
+  async release(): Promise<void> {
+    this.#isReleasing = true;
+    await this.#held.releaseAll();
+  }
+
+  /** Publishes changed watermarks, and deletes locks of ours for which no reign runs. */
+  #housekeep(): void {
+    this.#membership.updateWatermarks(this.#announced());
+    void this.#held.sweep();
+  }
+
+  /**
+   * One look at everything: what to give back, what to take, what to ask for.
+   *
+   * @returns when a shard may become ours to take by time alone, in ms; undefined when none will, or when the
+   * session cannot act now
+   */
+  #look(view: ClusterView): number | undefined {
+    const { session, levels, reachability, ensemble } = this.#options;
+    const cluster = view.read(this.#self());
+    if (!cluster || this.#isReleasing || this.#held.isSweeping || !session.mayWrite()) return undefined;
+    const nowMs = monotonicMs();
+    const taken = new Set([...cluster.owners.keys(), ...this.#held.owned]);
+    levels.observeHeldShards(this.#shards.filter((shard) => taken.has(shard)).length);
+    this.#alarm.observe(cluster.members, this.#shards.length);
+
+    const usable = this.#shards.filter((shard) => reachability.isUsable(shard, ensemble));
+    const assigned = assign(cluster.members, usable);
+    this.#giveBack({ ...cluster, assigned, self: this.#self() }, nowMs);
+    const free = usable.filter((shard) => !taken.has(shard));
+    const againInMs = this.#take(free, { ...cluster, assigned, self: this.#self() }, nowMs);
+    this.#asks = asksOf({ ...cluster, assigned, self: this.#self() });
+    this.#membership.update(this.#announced());
+    return againInMs;
+  }
+
+  #take(
+    free: readonly string[],
+    { self, members, assigned }: BalanceView,
+    nowMs: number,
+  ): number | undefined {
+    const notBeingTaken = free.filter((shard) => !self.owned.includes(shard));
+    const { take, againInMs } = contend({
+      self,
+      members,
+      free: this.#attempts.observeFree(notBeingTaken, nowMs),
+      shards: this.#shards.length,
+      holds: self.owned.length,
+      assigned,
+      sessionTimeoutMs: this.#options.session.timeoutMs,
+    });
+    for (const shard of take) void this.#held.acquire(shard);
+    return againInMs;
+  }
+
+  /**
+   * Releases what this producer must not write to, what it cannot reach though another producer can,
+   * everything while it is drained, and one surplus shard at a time that its heir asks for.
+   */
+  #giveBack(view: BalanceView, nowMs: number): void {
+    const finished = this.#handOvers.finish(view, nowMs);
+    if (finished !== undefined) this.#attempts.unblock(finished);
+    this.#handOvers.observe(view.members, nowMs);
+    for (const shard of this.#held.owned) {
+      const isWrong = this.#options.reachability.get(shard)?.mismatch !== undefined;
+      if (this.#capacity === 0 || isWrong || this.#isBlindFor(shard, view, nowMs)) this.#held.release(shard);
+    }
+    const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
+    if (!begun) return;
+    this.#attempts.block(begun.shard, begun.untilMs);
+    this.#held.release(begun.shard);
+  }
+
+  /** Its keys-db has not answered for a long time, and another producer with room reaches it. */
+  #isBlindFor(shard: string, view: BalanceView, nowMs: number): boolean {
+    const { session, reachability } = this.#options;
+    const sight = reachability.get(shard);
+    const isBlind = sight?.isReachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
+    return isBlind && canAnotherReach(view, shard);
+  }
+
+  /** As this producer counts itself: a shard whose lock it is taking is as good as owned. */
+  #self(): MemberView {
+    const { config, reachability } = this.#options;
+    const { unreachable } = reachability;
+    return {
+      id: config.id,
+      capacity: this.#capacity,
+      owned: this.#held.claimed,
+      asks: this.#asks,
+      unreachable,
+    };
+  }
+
+  /** As other producers may count it. */
+  #announced(): MemberView {
+    return { ...this.#self(), owned: this.#held.owned.sort() };
+  }
+}
