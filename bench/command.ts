@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { BENCHES } from './catalogue.ts';
+import { BENCHES } from './rows/catalogue.ts';
 import { describeCommit, describeMachine } from './record/machine.ts';
 import { rewritePage } from './record/page.ts';
 import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
-import type { Bench, BenchRow } from './row.ts';
-import { runBenches } from './run-benches.ts';
+import type { Bench, BenchRow } from './method/row.ts';
+import { runBenches } from './rows/run-benches.ts';
 import { RefusedError, UsageError } from '../runtime/terminal/errors.ts';
 import { startProgress } from '../runtime/terminal/progress.ts';
 import { formatTable } from '../runtime/terminal/table.ts';

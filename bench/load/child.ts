@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { KeymillError } from '../../runtime/errors.ts';
-import { bareEnvironment } from '../environment.ts';
+import { bareEnvironment } from '../servers/environment.ts';
 
 /** A process of its own that answers one message after the other: what it does must not share our event loop. */
 export class Child implements AsyncDisposable {

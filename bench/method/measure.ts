@@ -1,4 +1,4 @@
-import type { BenchContext } from '../row.ts';
+import type { BenchContext } from './row.ts';
 import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
 import { couplesOf, orderOf, pairsOf, type Stretch } from './order.ts';
 import { bootstrapOf, medianOf } from './statistics.ts';

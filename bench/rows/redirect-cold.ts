@@ -3,8 +3,8 @@ import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm } from '../method/measure.ts';
 import { pairsOf } from '../method/order.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
-import { toPairedRow } from '../paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 

@@ -1,8 +1,8 @@
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { cpuMsOf } from '../world/cpu.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';

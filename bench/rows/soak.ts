@@ -1,12 +1,12 @@
 import { LatencyClient } from '../load/latency.ts';
 import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
 import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { residentBytesOf } from '../world/cpu.ts';
 import { inspectableAt, readLiveMemory, type LiveMemory } from '../world/garbage.ts';
 import { startMapper } from '../world/mapper.ts';
-import { keySequence } from '../world/key-sequence.ts';
+import { keySequence } from '../load/key-sequence.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const MIB = 2 ** 20;

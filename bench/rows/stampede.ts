@@ -1,8 +1,8 @@
 import type { Mysql } from '../../db/mysql/mysql.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { Connection, formatRequest } from '../load/connection.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 import { startMapper } from '../world/mapper.ts';
 
 const FULL = { requests: 512, rounds: 20 };

@@ -1,6 +1,6 @@
 import type { Requests } from '../load/wrk.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import type { BenchContext } from '../row.ts';
+import type { PrivateCluster } from './private-cluster.ts';
+import type { BenchContext } from '../method/row.ts';
 
 const LINKS = 1_000;
 

@@ -6,7 +6,7 @@ import { SLOT_COUNT, slotOf } from '../../db/keyspace/placement.ts';
 import { openMysql, type Mysql, type SqlValue } from '../../db/mysql/mysql.ts';
 import { parseSlots } from '../../runtime/config/stores.ts';
 import type { KeyFile } from '../load/wrk.ts';
-import type { BenchRun } from '../bench-run.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 export interface LinkStockOptions {
   readonly dir: string;

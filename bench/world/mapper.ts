@@ -7,8 +7,8 @@ import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { stopProcess } from '../../scripts/servers/identity.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { bareEnvironment } from '../environment.ts';
+import type { PrivateCluster } from './private-cluster.ts';
+import { bareEnvironment } from '../servers/environment.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;

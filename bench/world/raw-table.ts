@@ -1,4 +1,4 @@
-import type { PrivateCluster } from '../private-cluster.ts';
+import type { PrivateCluster } from './private-cluster.ts';
 
 /** Beside `urls` on every urls server, with the same columns and key. */
 const RAW_TABLE = 'bench_raw';

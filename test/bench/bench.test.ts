@@ -6,7 +6,7 @@ import { array, assert, double, property } from 'fast-check';
 import { intervalOf, meanOf, ratesOf } from '../../bench/interval.ts';
 import { readRecord } from '../../scripts/figures/bench-record.ts';
 import { renderFigures, updatePage } from '../../bench/record/page.ts';
-import { toRow } from '../../bench/row.ts';
+import { toRow } from '../../bench/method/row.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { runKeymill } from '../operator/run-keymill.ts';
 

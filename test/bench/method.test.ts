@@ -4,13 +4,13 @@ import { judgeControl } from '../../bench/method/control.ts';
 import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
 import { bootstrapOf, createRandom, medianOf, quantileOf, trendOf } from '../../bench/method/statistics.ts';
-import { toPairedRow } from '../../bench/paired-row.ts';
-import type { BenchContext } from '../../bench/row.ts';
+import { toPairedRow } from '../../bench/method/paired-row.ts';
+import type { BenchContext } from '../../bench/method/row.ts';
 import { parseWrk } from '../../bench/load/wrk.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
 import { judgeMemory, rises } from '../../bench/rows/soak.ts';
 import { parseStat } from '../../bench/world/cpu.ts';
-import { keySequence } from '../../bench/world/key-sequence.ts';
+import { keySequence } from '../../bench/load/key-sequence.ts';
 
 const sequenceOf = (letters: string, values: readonly number[]) =>
   Array.from(letters, (arm, i) => ({ arm, round: Math.floor(i / 2), sample: values[i] ?? 0 }));

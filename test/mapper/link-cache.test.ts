@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
-import { simulateHitRate } from '../../bench/hit-rate.ts';
-import { measureMemoryPerLink } from '../../bench/memory-per-link.ts';
+import { simulateHitRate } from '../../bench/cache/hit-rate.ts';
+import { measureMemoryPerLink } from '../../bench/cache/memory-per-link.ts';
 
 function link(originalUrl: string): CachedLink {
   return { originalUrl, expiresAtMs: undefined };

@@ -1,7 +1,7 @@
-import { KeymillError } from '../runtime/errors.ts';
-import { StartError } from '../scripts/servers/process.ts';
-import { PrivateCluster } from './private-cluster.ts';
-import type { Bench, BenchContext, BenchRow } from './row.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { StartError } from '../../scripts/servers/process.ts';
+import { PrivateCluster } from '../world/private-cluster.ts';
+import type { Bench, BenchContext, BenchRow } from '../method/row.ts';
 
 export interface RunOptions extends Omit<BenchContext, 'privateCluster'> {
   /** Called as soon as a row is measured. */

@@ -1,5 +1,5 @@
 import { createRandom } from '../method/statistics.ts';
-import { Zipf } from '../zipf.ts';
+import { Zipf } from './zipf.ts';
 
 export interface KeySequenceOptions {
   readonly links: number;

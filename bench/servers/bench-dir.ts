@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { KeymillError } from '../runtime/errors.ts';
-import { REPOSITORY } from '../scripts/cluster/run-dir.ts';
-import { findStartTime } from '../scripts/servers/identity.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { findStartTime } from '../../scripts/servers/identity.ts';
 
 /** Beside `.run`, so that benches measure the disk a cluster would use; `/tmp` may be memory. */
 const BENCH_DIR = join(REPOSITORY, '.run-bench');

@@ -1,4 +1,4 @@
-import { ratioOf, typicalOf, type Measurement, type Ratio } from './method/measure.ts';
+import { ratioOf, typicalOf, type Measurement, type Ratio } from './measure.ts';
 import { isReached, round, type BenchRow } from './row.ts';
 
 /** A comparison of two arms, round by round. */

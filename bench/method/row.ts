@@ -1,6 +1,6 @@
 import type { BenchRun } from './bench-run.ts';
-import { intervalOf, meanOf } from './interval.ts';
-import type { PrivateCluster } from './private-cluster.ts';
+import { intervalOf, meanOf } from '../interval.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
 
 /** One line of `keymill bench`. Every figure stands beside what the bare store or machine reaches in the same run. */
 export interface BenchRow {

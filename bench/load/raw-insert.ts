@@ -1,7 +1,7 @@
-import type { Keyspace } from '../db/keyspace/key.ts';
-import type { Mysql } from '../db/mysql/mysql.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import type { BenchContext } from './row.ts';
+import type { Keyspace } from '../../db/keyspace/key.ts';
+import type { Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { BenchContext } from '../method/row.ts';
 
 const ROWS_PER_INSERT = 10_000;
 /** As the generator: one statement at a time keeps only one of the server's cores busy. */

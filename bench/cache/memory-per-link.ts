@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { LinkCache } from '../mapper/cache/link-cache.ts';
+import { LinkCache } from '../../mapper/cache/link-cache.ts';
 
 export interface MemoryPerLink {
   /** Bytes, heap and external, for each link in the mapper's cache, which is full and has evicted as many as it holds. */

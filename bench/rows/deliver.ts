@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import { createKeyspace } from '../db/keyspace/key.ts';
-import { openKeysDb } from '../db/keys-db/keys-db.ts';
-import { openRedis, type RedisClient } from '../db/redis/redis-client.ts';
-import { POOL_KEY } from '../db/redis/redis-keys.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { createLog } from '../runtime/log.ts';
-import { pause } from '../runtime/retry.ts';
-import { stopProcess } from '../scripts/servers/identity.ts';
-import { lastLinesOf, startProcess } from '../scripts/servers/process.ts';
-import { ratesOf } from './interval.ts';
-import { PrivateServers } from './private-servers.ts';
-import { BENCH_SECRET, bareEnvironment, storeVariables } from './environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
+import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
+import { POOL_KEY } from '../../db/redis/redis-keys.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { createLog } from '../../runtime/log.ts';
+import { pause } from '../../runtime/retry.ts';
+import { stopProcess } from '../../scripts/servers/identity.ts';
+import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
+import { ratesOf } from '../interval.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
+import { BENCH_SECRET, bareEnvironment, storeVariables } from '../servers/environment.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 
 const POOLS = 4;
 const KEYS_PER_POOL = 500_000;
@@ -106,7 +106,7 @@ async function watchProducer(
   const { identity, hasExited } = await startProcess({
     id: 'producer',
     command: process.execPath,
-    args: [join(import.meta.dirname, '../producer/main.ts')],
+    args: [join(import.meta.dirname, '../../producer/main.ts')],
     logFile,
     dieWithParent: true,
     env: {

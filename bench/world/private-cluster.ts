@@ -4,14 +4,14 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError, messageOf } from '../runtime/errors.ts';
-import { pause } from '../runtime/retry.ts';
-import { REPOSITORY, RunDir } from '../scripts/cluster/run-dir.ts';
-import { makeBenchDir, takeDown } from './bench-dir.ts';
-import { bareEnvironment } from './environment.ts';
-import { LinkStock } from './world/link-stock.ts';
-import { cpuMsOf } from './world/cpu.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError, messageOf } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
+import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
+import { makeBenchDir, takeDown } from '../servers/bench-dir.ts';
+import { bareEnvironment } from '../servers/environment.ts';
+import { LinkStock } from './link-stock.ts';
+import { cpuMsOf } from './cpu.ts';
 
 const UP_TIMEOUT_MS = 240_000;
 /** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '../db/mysql/migrate.ts';
-import { createLog } from '../runtime/log.ts';
-import { MARIADB_USER, startMariaDb } from '../scripts/servers/mariadb.ts';
-import { startRedis } from '../scripts/servers/redis.ts';
-import { startZooKeeper } from '../scripts/servers/zookeeper.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { createLog } from '../../runtime/log.ts';
+import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { startRedis } from '../../scripts/servers/redis.ts';
+import { startZooKeeper } from '../../scripts/servers/zookeeper.ts';
 import { makeBenchDir } from './bench-dir.ts';
-import type { BenchRun } from './bench-run.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const GIB = 2 ** 30;
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { BENCH_SECRET } from './environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { BENCH_SECRET } from '../servers/environment.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 
 const BATCH = 10_000;
 const STRETCH_MS = 300;

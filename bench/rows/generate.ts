@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createKeyspace } from '../db/keyspace/key.ts';
-import { openMysql, type Mysql } from '../db/mysql/mysql.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { pauseQuietly } from '../runtime/retry.ts';
-import { ratesOf } from './interval.ts';
-import { PrivateServers } from './private-servers.ts';
-import { BENCH_SECRET, bareEnvironment, storeVariables } from './environment.ts';
-import { insertRaw } from './raw-insert.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import { ratesOf } from '../interval.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
+import { BENCH_SECRET, bareEnvironment, storeVariables } from '../servers/environment.ts';
+import { insertRaw } from '../load/raw-insert.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 
 const KEYS = 10_000_000;
 const GOAL = 100_000;
@@ -81,7 +81,7 @@ interface Generated {
 }
 
 async function generateInChild(context: BenchContext, keysDb: string, db: Mysql): Promise<Generated> {
-  const script = join(import.meta.dirname, '../scripts/keymill.ts');
+  const script = join(import.meta.dirname, '../../scripts/keymill.ts');
   const args = ['keys', 'generate', '--keys-db', 'keys-db-1', '--count', String(KEYS), '--json'];
   const child = spawn(process.execPath, [script, ...args], {
     env: { ...bareEnvironment(), ...storeVariables({ keysDb }) },

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { simulateHitRate } from './hit-rate.ts';
-import { meanOf } from './interval.ts';
-import { Child } from './load/child.ts';
-import type { MemoryPerLink } from './memory-per-link.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { simulateHitRate } from '../cache/hit-rate.ts';
+import { meanOf } from '../interval.ts';
+import { Child } from '../load/child.ts';
+import type { MemoryPerLink } from '../cache/memory-per-link.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 
 const LINKS = 1_000_000;
 const CACHED = LINKS / 100;
@@ -13,7 +13,7 @@ const WARM_UP = 4_000_000;
 const ALPHAS = [0.7, 0.9, 1] as const;
 const SEED = 7;
 const MEMORY_BYTES = 22 * 2 ** 20;
-const MEMORY_PROCESS = join(import.meta.dirname, 'memory-per-link-main.ts');
+const MEMORY_PROCESS = join(import.meta.dirname, '../cache/memory-per-link-main.ts');
 const MEMORY_TIMEOUT_MS = 120_000;
 
 /** The worst of the three skews; the others are told beside it. */

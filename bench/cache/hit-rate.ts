@@ -1,5 +1,5 @@
-import { LinkCache } from '../mapper/cache/link-cache.ts';
-import { Zipf } from './zipf.ts';
+import { LinkCache } from '../../mapper/cache/link-cache.ts';
+import { Zipf } from '../load/zipf.ts';
 
 export interface HitRateOptions {
   /** Skew of the requests: Zipf's exponent. */

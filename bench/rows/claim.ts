@@ -1,12 +1,12 @@
-import { createKeyspace } from '../db/keyspace/key.ts';
-import { openKeysDb, type KeysDb } from '../db/keys-db/keys-db.ts';
-import { openMysql, type Mysql } from '../db/mysql/mysql.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { createLog } from '../runtime/log.ts';
-import { PrivateServers } from './private-servers.ts';
-import { BENCH_SECRET } from './environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { createLog } from '../../runtime/log.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
+import { BENCH_SECRET } from '../servers/environment.ts';
+import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
 
 const CLAIMS = 1_000;
 const STRETCHES = 10;
