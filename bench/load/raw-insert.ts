@@ -1,7 +1,7 @@
 import type { Keyspace } from '../../db/keyspace/key.ts';
 import type { Mysql } from '../../db/mysql/mysql.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import type { BenchContext } from '../method/row.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const ROWS_PER_INSERT = 10_000;
 /** As the generator: one statement at a time keeps only one of the server's cores busy. */
@@ -17,7 +17,7 @@ const TIMEOUT_MS = 60_000;
 export async function insertRaw(options: {
   db: Mysql;
   keyspace: Keyspace;
-  context: BenchContext;
+  context: BenchRun;
   table: string;
   count: number;
 }): Promise<{ rate: number; rateOfFirstTenth: number }> {

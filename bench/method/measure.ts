@@ -1,4 +1,4 @@
-import type { BenchContext } from './row.ts';
+import type { BenchRun } from './bench-run.ts';
 import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
 import { couplesOf, orderOf, pairsOf, type Stretch } from './order.ts';
 import { bootstrapOf, medianOf } from './statistics.ts';
@@ -43,10 +43,7 @@ const QUICK = { rounds: 2, seconds: 1 };
  * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one stretch of each
  * that does not count. Again, up to three times in all, when the control does not hold.
  */
-export async function measure<Sample>(
-  context: BenchContext,
-  plan: Plan<Sample>,
-): Promise<Measurement<Sample>> {
+export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
   const rounds = context.quick ? QUICK.rounds : (plan.rounds ?? LEAST_ROUNDS[first.quantity]);
   const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? STRETCH_SECONDS);
@@ -72,7 +69,7 @@ export async function measure<Sample>(
 }
 
 async function runRounds<Sample>(
-  context: BenchContext,
+  context: BenchRun,
   plan: Plan<Sample>,
   rounds: number,
   seconds: number,

@@ -1,6 +1,4 @@
-import type { BenchRun } from './bench-run.ts';
 import { intervalOf, meanOf } from '../interval.ts';
-import type { PrivateCluster } from '../world/private-cluster.ts';
 
 /** One line of `keymill bench`. Every figure stands beside what the bare store or machine reaches in the same run. */
 export interface BenchRow {
@@ -26,22 +24,6 @@ export interface BenchRow {
   readonly quick?: true;
   /** What else was measured or proved. */
   readonly details: Readonly<Record<string, unknown>>;
-}
-
-/** What every bench is given. */
-export interface BenchContext extends BenchRun {
-  /** One cluster for all benches of this run, started when first asked for. */
-  readonly privateCluster: () => Promise<PrivateCluster>;
-  /** Server on CPU 0, load on CPU 1, where the stores are not asked. */
-  readonly pin: boolean;
-}
-
-export interface Bench {
-  readonly name: string;
-  readonly does: string;
-  /** Takes minutes, so it only runs when asked for. */
-  readonly long: boolean;
-  run(context: BenchContext): Promise<BenchRow>;
 }
 
 export interface Measured {

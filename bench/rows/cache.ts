@@ -3,7 +3,8 @@ import { simulateHitRate } from '../cache/hit-rate.ts';
 import { meanOf } from '../interval.ts';
 import { Child } from '../load/child.ts';
 import type { MemoryPerLink } from '../cache/memory-per-link.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const LINKS = 1_000_000;
 const CACHED = LINKS / 100;

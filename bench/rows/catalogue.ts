@@ -3,7 +3,7 @@ import { claim } from './claim.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
 import { permute } from './permute.ts';
-import type { Bench } from '../method/row.ts';
+import type { Bench } from './bench.ts';
 import { clicks } from './clicks.ts';
 import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';

@@ -6,7 +6,8 @@ import { KeymillError } from '../../runtime/errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
 import { BENCH_SECRET } from '../servers/environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const CLAIMS = 1_000;
 const STRETCHES = 10;

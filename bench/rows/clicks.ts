@@ -1,7 +1,8 @@
 import { VARIABLES } from '../../runtime/config/env.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import type { Bench, BenchContext, BenchRow } from '../method/row.ts';
+import type { BenchRow } from '../method/row.ts';
+import type { Bench, BenchContext } from './bench.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';

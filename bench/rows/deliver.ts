@@ -12,7 +12,8 @@ import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
 import { ratesOf } from '../interval.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
 import { BENCH_SECRET, bareEnvironment, storeVariables } from '../servers/environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const POOLS = 4;
 const KEYS_PER_POOL = 500_000;

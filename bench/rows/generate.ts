@@ -10,7 +10,8 @@ import { ratesOf } from '../interval.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
 import { BENCH_SECRET, bareEnvironment, storeVariables } from '../servers/environment.ts';
 import { insertRaw } from '../load/raw-insert.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const KEYS = 10_000_000;
 const GOAL = 100_000;

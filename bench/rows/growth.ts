@@ -1,7 +1,8 @@
 import { judgeControl, MAX_ATTEMPTS, type Control } from '../method/control.ts';
 import { bootstrapOf, createRandom, medianOf } from '../method/statistics.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 import { httpArm, type HttpSample } from './http-arm.ts';

@@ -1,6 +1,6 @@
 import { runWrk, type Requests } from '../load/wrk.ts';
 import type { Arm } from '../method/measure.ts';
-import type { BenchContext } from '../method/row.ts';
+import type { BenchContext } from './bench.ts';
 import { cpuMsOf, pin } from '../world/cpu.ts';
 
 export const CONNECTIONS = 64;

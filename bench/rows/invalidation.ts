@@ -5,7 +5,8 @@ import { KeymillError } from '../../runtime/errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Connection, formatRequest } from '../load/connection.ts';
 import { bootstrapOf, medianOf, quantileOf } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 
 const ROUNDS = 1_000;

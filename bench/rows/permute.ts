@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { BENCH_SECRET } from '../servers/environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const BATCH = 10_000;
 const STRETCH_MS = 300;

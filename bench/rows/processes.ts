@@ -1,6 +1,7 @@
 import { measure, ratioOf, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
 import { controlFault, toPairedRow } from '../method/paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { processesOf } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';

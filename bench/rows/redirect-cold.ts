@@ -4,7 +4,8 @@ import { measure, typicalOf, type Arm } from '../method/measure.ts';
 import { pairsOf } from '../method/order.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 

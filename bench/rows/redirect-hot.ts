@@ -1,6 +1,7 @@
 import { measure, ratioOf, typicalOf } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';

@@ -2,7 +2,8 @@ import { LatencyClient } from '../load/latency.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import type { Bench, BenchContext, BenchRow } from '../method/row.ts';
+import type { BenchRow } from '../method/row.ts';
+import type { Bench, BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { withRawTable } from '../world/raw-table.ts';
 

@@ -2,7 +2,8 @@ import { measure, typicalOf } from '../method/measure.ts';
 import { pairsOf, type Stretch } from '../method/order.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { httpArm, throughput, type HttpSample } from './http-arm.ts';
 

@@ -5,7 +5,8 @@ import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
 import { runWrk } from '../load/wrk.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS } from './http-arm.ts';
 

@@ -1,7 +1,8 @@
 import { LatencyClient } from '../load/latency.ts';
 import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
 import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { residentBytesOf } from '../world/cpu.ts';
 import { inspectableAt, readLiveMemory, type LiveMemory } from '../world/garbage.ts';

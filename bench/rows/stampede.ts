@@ -2,7 +2,8 @@ import type { Mysql } from '../../db/mysql/mysql.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { Connection, formatRequest } from '../load/connection.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../method/row.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 
 const FULL = { requests: 512, rounds: 20 };

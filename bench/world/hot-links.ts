@@ -1,6 +1,6 @@
 import type { Requests } from '../load/wrk.ts';
 import type { PrivateCluster } from './private-cluster.ts';
-import type { BenchContext } from '../method/row.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const LINKS = 1_000;
 
@@ -12,7 +12,7 @@ export interface HotLinks {
   readonly requests: () => Requests;
 }
 
-export async function hotLinks(cluster: PrivateCluster, context: BenchContext): Promise<HotLinks> {
+export async function hotLinks(cluster: PrivateCluster, context: BenchRun): Promise<HotLinks> {
   await cluster.links.fill(LINKS, context);
   const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
   return {

@@ -5,7 +5,7 @@ import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
 import { bootstrapOf, createRandom, medianOf, quantileOf, trendOf } from '../../bench/method/statistics.ts';
 import { toPairedRow } from '../../bench/method/paired-row.ts';
-import type { BenchContext } from '../../bench/method/row.ts';
+import type { BenchContext } from '../../bench/rows/bench.ts';
 import { parseWrk } from '../../bench/load/wrk.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
 import { judgeMemory, rises } from '../../bench/rows/soak.ts';
