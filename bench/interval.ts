@@ -20,17 +20,17 @@ export function intervalOf(samples: readonly number[]): [number, number] {
 }
 
 /**
- * Rates of equal stretches of work, from what was seen of a growing count.
+ * Rates of equal segments of work, from what was seen of a growing count.
  *
  * @param seen times in ms and counts, in order
- * @returns one rate per second for each of `stretches` equal parts between the first and the last count
+ * @returns one rate per second for each of `segments` equal parts between the first and the last count
  */
-export function ratesOf(seen: readonly (readonly [number, number])[], stretches: number): number[] {
+export function ratesOf(seen: readonly (readonly [number, number])[], segments: number): number[] {
   const first = seen[0];
   const last = seen.at(-1);
   if (first === undefined || last === undefined || last[1] <= first[1]) return [];
-  const step = (last[1] - first[1]) / stretches;
-  const times = Array.from({ length: stretches + 1 }, (_, i) => timeAt(seen, first[1] + i * step));
+  const step = (last[1] - first[1]) / segments;
+  const times = Array.from({ length: segments + 1 }, (_, i) => timeAt(seen, first[1] + i * step));
   return times.slice(1).map((time, i) => (step / Math.max(0.001, time - (times[i] ?? 0))) * 1_000);
 }
 

@@ -11,15 +11,15 @@ export interface HitRateOptions {
   readonly warmUp: number;
   readonly requests: number;
   /** Requests of which one hit rate is told. */
-  readonly stretch: number;
+  readonly segment: number;
   /** After the warm-up the least popular links become the most popular ones. */
   readonly shift?: boolean;
   readonly seed: number;
 }
 
 export interface HitRate {
-  /** Hits ÷ requests, for each stretch. */
-  readonly stretches: readonly number[];
+  /** Hits ÷ requests, for each segment. */
+  readonly segments: readonly number[];
   /** What a cache of this size would reach that holds the most popular links and never changes. */
   readonly best: number;
   readonly cachedLinks: number;
@@ -27,7 +27,7 @@ export interface HitRate {
 
 /** Requests to the mapper's own cache, filled after every miss as the mapper fills it. Takes a microsecond per request; touches no store. */
 export function simulateHitRate(options: HitRateOptions): HitRate {
-  const { alpha, links, cached, warmUp, requests, stretch, shift = false, seed } = options;
+  const { alpha, links, cached, warmUp, requests, segment, shift = false, seed } = options;
   const zipf = new Zipf(links, alpha, seed);
   const cache = createCacheFor(cached, seed);
   const keys = Array.from({ length: links }, (_, rank) => keyOf(rank));
@@ -40,8 +40,8 @@ export function simulateHitRate(options: HitRateOptions): HitRate {
     return hits / count;
   };
   run(warmUp, false);
-  const stretches = Array.from({ length: Math.floor(requests / stretch) }, () => run(stretch, shift));
-  return { stretches, best: zipf.shareOf(cached), cachedLinks: cache.size };
+  const segments = Array.from({ length: Math.floor(requests / segment) }, () => run(segment, shift));
+  return { segments, best: zipf.shareOf(cached), cachedLinks: cache.size };
 }
 
 function ask(cache: LinkCache, key: string): boolean {

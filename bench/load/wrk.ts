@@ -14,7 +14,7 @@ export interface KeyFile {
   readonly count: number;
 }
 
-/** Which requests: a stretch of a file of keys, or links to make. */
+/** Which requests: a range of a file of keys, or links to make. */
 export type Requests =
   | {
       readonly kind: 'keys';

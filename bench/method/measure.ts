@@ -1,6 +1,6 @@
 import type { BenchRun } from './bench-run.ts';
 import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
-import { couplesOf, orderOf, pairsOf, type Stretch } from './order.ts';
+import { couplesOf, orderOf, pairsOf, type Window } from './order.ts';
 import { bootstrapOf, medianOf } from './statistics.ts';
 
 /** One of the things compared: measures itself once, for so long. */
@@ -20,14 +20,14 @@ export interface Plan<Sample> {
   readonly arms: readonly Arm<Sample>[];
   /** The first one decides; all of them must have a control that holds. */
   readonly watched: readonly [Watched<Sample>, ...Watched<Sample>[]];
-  /** Lets what the last stretch left behind come to rest. */
-  readonly settle?: () => Promise<void>;
+  /** Lets what the last window left behind come to rest. */
+  readonly quiesce?: () => Promise<void>;
   readonly rounds?: number;
   readonly seconds?: number;
 }
 
 export interface Measurement<Sample> {
-  readonly sequence: readonly Stretch<Sample>[];
+  readonly sequence: readonly Window<Sample>[];
   readonly controls: readonly Control[];
   /** The control of the first quantity watched, of each attempt. */
   readonly attempts: readonly number[];
@@ -36,17 +36,17 @@ export interface Measurement<Sample> {
   readonly seconds: number;
 }
 
-const STRETCH_SECONDS = 3;
+const WINDOW_SECONDS = 3;
 const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one stretch of each
+ * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one window of each
  * that does not count. Again, up to three times in all, when the control does not hold.
  */
 export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
   const rounds = context.quick ? QUICK.rounds : (plan.rounds ?? LEAST_ROUNDS[first.quantity]);
-  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? STRETCH_SECONDS);
+  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? WINDOW_SECONDS);
   for (const arm of plan.arms) await arm.run(seconds, -1);
   const attempts: number[] = [];
   for (;;) {
@@ -73,13 +73,13 @@ async function runRounds<Sample>(
   plan: Plan<Sample>,
   rounds: number,
   seconds: number,
-): Promise<Stretch<Sample>[]> {
-  const sequence: Stretch<Sample>[] = [];
+): Promise<Window<Sample>[]> {
+  const sequence: Window<Sample>[] = [];
   const progress = context.progress(plan.name, rounds, 'rounds');
   for (let round = 0; round < rounds; round++) {
     for (const arm of orderOf(plan.arms, round)) {
       context.signal.throwIfAborted();
-      await plan.settle?.();
+      await plan.quiesce?.();
       sequence.push({ arm: arm.name, round, sample: await arm.run(seconds, round) });
     }
     progress.update(round + 1);
@@ -96,7 +96,7 @@ export interface Ratio {
 
 /** Median and 95 % bootstrap interval of the rounds' ratios. Pure. */
 export function ratioOf<Sample>(
-  sequence: readonly Stretch<Sample>[],
+  sequence: readonly Window<Sample>[],
   a: string,
   b: string,
   of: (sample: Sample) => number,
@@ -107,9 +107,9 @@ export function ratioOf<Sample>(
 
 /** The median of one arm's figure. Pure. */
 export function typicalOf<Sample>(
-  sequence: readonly Stretch<Sample>[],
+  sequence: readonly Window<Sample>[],
   arm: string,
   of: (sample: Sample) => number,
 ): number {
-  return medianOf(sequence.filter((stretch) => stretch.arm === arm).map(({ sample }) => of(sample)));
+  return medianOf(sequence.filter((window) => window.arm === arm).map(({ sample }) => of(sample)));
 }

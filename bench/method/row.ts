@@ -29,7 +29,7 @@ export interface BenchRow {
 export interface Measured {
   readonly name: string;
   readonly unit: string;
-  /** One figure for each stretch of the run, equally long in work. */
+  /** One figure for each segment of the run; the segments hold equal amounts of work. */
   readonly samples: readonly number[];
   /** Over the whole run; without it, the mean of the samples. */
   readonly value?: number;

@@ -8,8 +8,8 @@ import { type Bench, type BenchContext } from './bench.ts';
 
 const LINKS = 1_000_000;
 const CACHED = LINKS / 100;
-const STRETCHES = 10;
-const STRETCH = 100_000;
+const SEGMENTS = 10;
+const SEGMENT_REQUESTS = 100_000;
 const WARM_UP = 4_000_000;
 const ALPHAS = [0.7, 0.9, 1] as const;
 const SEED = 7;
@@ -28,10 +28,10 @@ export const cacheHitRate: Bench = {
 function measureHitRates(context: BenchContext): BenchRow {
   const runs = ALPHAS.map((alpha) => {
     context.signal.throwIfAborted();
-    context.say(`cache-hit-rate: ${WARM_UP + STRETCHES * STRETCH} requests at α = ${alpha}`);
-    const shape = { links: LINKS, cached: CACHED, warmUp: WARM_UP, requests: STRETCHES * STRETCH };
-    const { stretches, best } = simulateHitRate({ alpha, ...shape, stretch: STRETCH, seed: SEED });
-    return { alpha, best, hitRate: meanOf(stretches), ratios: stretches.map((hitRate) => hitRate / best) };
+    context.say(`cache-hit-rate: ${WARM_UP + SEGMENTS * SEGMENT_REQUESTS} requests at α = ${alpha}`);
+    const shape = { links: LINKS, cached: CACHED, warmUp: WARM_UP, requests: SEGMENTS * SEGMENT_REQUESTS };
+    const { segments, best } = simulateHitRate({ alpha, ...shape, segment: SEGMENT_REQUESTS, seed: SEED });
+    return { alpha, best, hitRate: meanOf(segments), ratios: segments.map((hitRate) => hitRate / best) };
   });
   const worst = runs.reduce((a, b) => (meanOf(a.ratios) <= meanOf(b.ratios) ? a : b));
   return toRow({

@@ -10,7 +10,7 @@ import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
 const CLAIMS = 1_000;
-const STRETCHES = 10;
+const SEGMENTS = 10;
 const KEYS_PER_CLAIM = 100;
 const POOLS = ['redis-1', 'redis-2', 'redis-3', 'redis-4'];
 
@@ -39,9 +39,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   await db.execute('CREATE TABLE raw (id INT AUTO_INCREMENT PRIMARY KEY, payload VARCHAR(300) NOT NULL)');
   const before = await insertOneByOne(db, CLAIMS);
   const samples: number[] = [];
-  for (let stretch = 0; stretch < STRETCHES; stretch++) {
+  for (let segment = 0; segment < SEGMENTS; segment++) {
     context.signal.throwIfAborted();
-    samples.push(await claimMany(keysDb, epoch, (stretch * CLAIMS) / STRETCHES, CLAIMS / STRETCHES));
+    samples.push(await claimMany(keysDb, epoch, (segment * CLAIMS) / SEGMENTS, CLAIMS / SEGMENTS));
   }
   const after = await insertOneByOne(db, CLAIMS);
   return toRow({

@@ -18,7 +18,7 @@ import { type Bench, type BenchContext } from './bench.ts';
 const POOLS = 4;
 const KEYS_PER_POOL = 500_000;
 const GOAL = 150_000;
-const STRETCHES = 10;
+const SEGMENTS = 10;
 const LOOK_MS = 25;
 const DELIVER_TIMEOUT_MS = 180_000;
 const KEYS_PER_PUSH = 5_000;
@@ -54,7 +54,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const variables = storeVariables({ keysDb, redis, zookeeper: connect });
   const seen = await watchProducer(context, servers, variables, clients);
   const after = await pushRaw(clients, 'raw:after');
-  const rates = ratesOf(seen, STRETCHES);
+  const rates = ratesOf(seen, SEGMENTS);
   return toRow({
     name: 'deliver',
     unit: 'keys/s',

@@ -16,7 +16,7 @@ import { type Bench, type BenchContext } from './bench.ts';
 const KEYS = 10_000_000;
 const GOAL = 100_000;
 const MAX_RESIDENT_MIB = 200;
-const STRETCHES = 10;
+const SEGMENTS = 10;
 const SAMPLE_MS = 100;
 /** Two tables of ten million rows one after the other, the redo log, and room to count. */
 const NEEDED_GIB = 6;
@@ -54,7 +54,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     name: 'generate',
     unit: 'keys/s',
     value: KEYS / ((generated.endMs - generated.startMs) / 1_000),
-    samples: ratesOf(generated.seen, STRETCHES),
+    samples: ratesOf(generated.seen, SEGMENTS),
     baseline: 'raw INSERT of the same rows (same columns and indexes, 10,000 a statement, two in flight)',
     baselineValue: before.rate,
     // Of equally small tables: the rate falls as the index grows.
@@ -111,7 +111,7 @@ async function generateInChild(context: BenchContext, keysDb: string, db: Mysql)
     const memory = memoryOf(child.pid);
     if (memory) {
       peakResidentMib = Math.max(peakResidentMib, memory.peakMib);
-      while (resident.length < Math.floor((mark / KEYS) * STRETCHES)) resident.push(memory.mib);
+      while (resident.length < Math.floor((mark / KEYS) * SEGMENTS)) resident.push(memory.mib);
     }
     progress.update(mark);
     await pauseQuietly(SAMPLE_MS, context.signal);

@@ -7,7 +7,7 @@ export const CONNECTIONS = 64;
 const SERVER_CPU = 0;
 const LOAD_CPU = 1;
 
-/** One stretch of load on one server. */
+/** One window of load on one server. */
 export interface HttpSample {
   /** Answers below 400, per second. */
   readonly perSecond: number;
@@ -22,7 +22,7 @@ export interface HttpArmOptions {
   readonly context: BenchContext;
   readonly name: string;
   readonly server: { readonly url: string; readonly pid: number };
-  /** What the next stretch asks for. */
+  /** What the next window asks for. */
   readonly requests: (seconds: number) => Requests;
   readonly connections?: number;
   readonly allowErrors?: boolean;
@@ -39,7 +39,7 @@ export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
   return {
     name,
     run: async (seconds) => {
-      // Again before each stretch: a process may have grown children.
+      // Again before each window: a process may have grown children.
       if (pinned) pin(server.pid, SERVER_CPU);
       const before = accountOf(server.pid, others);
       const result = await runWrk({

@@ -6,8 +6,8 @@ import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
 const BATCH = 10_000;
-const STRETCH_MS = 300;
-const STRETCHES = 10;
+const WINDOW_MS = 300;
+const WINDOWS = 10;
 const KEY_LENGTH = 8;
 
 /** Ids into keys, batch by batch, without any store. */
@@ -22,14 +22,14 @@ function measure(context: BenchContext): BenchRow {
   context.say('permute: computing keys');
   const keyspace = createKeyspace({ length: KEY_LENGTH, secret: BENCH_SECRET, regionBits: 10 });
   // Until the compiler has settled.
-  stretch(() => permuteBatch(keyspace, 0));
-  stretch(randomBatch);
-  const before = stretch(randomBatch);
-  const samples = Array.from({ length: STRETCHES }, () => {
+  rateOf(() => permuteBatch(keyspace, 0));
+  rateOf(randomBatch);
+  const before = rateOf(randomBatch);
+  const samples = Array.from({ length: WINDOWS }, () => {
     context.signal.throwIfAborted();
-    return stretch((batch) => permuteBatch(keyspace, batch));
+    return rateOf((batch) => permuteBatch(keyspace, batch));
   });
-  const after = stretch(randomBatch);
+  const after = rateOf(randomBatch);
   return toRow({
     name: 'permute',
     unit: 'keys/s',
@@ -40,11 +40,11 @@ function measure(context: BenchContext): BenchRow {
   });
 }
 
-/** Keys per second of `makeBatch`, over {@link STRETCH_MS}. */
-function stretch(makeBatch: (batch: number) => unknown): number {
+/** Keys per second of `makeBatch`, over {@link WINDOW_MS}. */
+function rateOf(makeBatch: (batch: number) => unknown): number {
   const startedMs = monotonicMs();
   let batches = 0;
-  while (monotonicMs() - startedMs < STRETCH_MS) makeBatch(batches++);
+  while (monotonicMs() - startedMs < WINDOW_MS) makeBatch(batches++);
   return (batches * BATCH * 1_000) / (monotonicMs() - startedMs);
 }
 

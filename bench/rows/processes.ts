@@ -36,7 +36,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       name: `processes: ${what}`,
       arms,
       watched: [cpuPerAnswer],
-      settle: async () => cluster.settle(context.signal),
+      quiesce: async () => cluster.quiesce(context.signal),
     });
   const loads = (arm: (name: string, server: BenchMapper, connections: number) => Arm<HttpSample>) => [
     arm('two', two, BUSY),

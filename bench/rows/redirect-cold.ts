@@ -56,7 +56,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     name: 'redirect-cold',
     arms: [get('mapper', mapper.url), select, get('bare', bare.url)],
     watched: [{ quantity: 'latency', of: (p50) => p50 }],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   const { sequence } = measurement;
   const selects = pairsOf(sequence, 'mapper', 'select');

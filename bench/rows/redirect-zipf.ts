@@ -15,7 +15,7 @@ const ALPHAS = [0.7, 0.9, 1] as const;
 const GOAL_ALPHA = 'α 1.0';
 const UNKNOWN_SHARE = 0.05;
 const CACHE_SHARE = 0.01;
-/** Requests of one stretch are read from the sequence; a faster server sees them again. */
+/** Requests of one window are read from the sequence; a faster server sees them again. */
 const REQUESTS_PER_SECOND = 60_000;
 const FULL = { links: 1_000_000, sequence: 3_000_000 };
 const QUICK = { links: 100_000, sequence: 300_000 };

@@ -52,7 +52,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       },
     ],
     watched: [{ quantity: 'latency', of: (p50Ms) => p50Ms }],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   return toPairedRow({
     name: 'shorten-latency',

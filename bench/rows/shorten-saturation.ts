@@ -1,5 +1,5 @@
 import { measure, typicalOf } from '../method/measure.ts';
-import { pairsOf, type Stretch } from '../method/order.ts';
+import { pairsOf, type Window } from '../method/order.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
@@ -36,7 +36,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     name: 'shorten-saturation',
     arms,
     watched: [throughput],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   const { sequence } = measurement;
   const rates = STEPS.map((step) => typicalOf(sequence, String(step), throughput.of));
@@ -65,7 +65,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
  * The worst step beyond saturation ÷ the best of all, from each step's median ratio to the first one. Not the worst of each round: that
  * would be the noise's worst. The interval draws whole rounds anew.
  */
-function worstOf(sequence: readonly Stretch<HttpSample>[]): { ratio: number; interval: [number, number] } {
+function worstOf(sequence: readonly Window<HttpSample>[]): { ratio: number; interval: [number, number] } {
   const steps = STEPS.map((step) =>
     pairsOf(sequence, String(step), String(STEPS[0])).map(([a, b]) => a.perSecond / b.perSecond),
   );

@@ -17,7 +17,7 @@ const LOG = createLog('bench', 'bench', 'silent');
 /**
  * What shortens cost the pools. Counted by the servers themselves, commands inside scripts included, so the producers' deliveries count
  * too. Subtracted is what goes on anyway: the polls and heartbeats of mappers and producers, counted per second while nobody shortens,
- * before and after each stretch.
+ * before and after each window.
  */
 export const shortenTakes: Bench = {
   name: 'shorten-takes',
@@ -41,7 +41,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const perShorten: number[] = [];
   const idleRates: number[] = [];
   for (let i = 0; i < rounds; i++) {
-    await cluster.settle(context.signal);
+    await cluster.quiesce(context.signal);
     const before = await idleRate();
     const [counted, startedMs] = [await commandsOf(clients), monotonicMs()];
     const requests = { kind: 'shorten' } as const;
@@ -53,9 +53,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
       requests,
       signal,
     });
-    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole stretch');
-    // What the stretch used up is refilled after it: that belongs to it.
-    await cluster.settle(context.signal);
+    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole window');
+    // What the window used up is refilled after it: that belongs to it.
+    await cluster.quiesce(context.signal);
     const tookS = (monotonicMs() - startedMs) / 1_000;
     const sent = (await commandsOf(clients)) - counted;
     const after = await idleRate();

@@ -60,7 +60,7 @@ export const shortenHttp: Bench = {
         httpArm({ context, name: 'bare', server: bare, requests }),
       ],
       watched: [throughput],
-      settle: async () => cluster.settle(context.signal),
+      quiesce: async () => cluster.quiesce(context.signal),
     });
     return judge(measurement, {
       name: 'shorten-http',
@@ -126,7 +126,7 @@ async function besideRaw(
     name: row.name,
     arms: [shortenArm(context, cluster, mapper), raw],
     watched: [throughput],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   return judge(measurement, { ...row, beside: 'raw' });
 }
@@ -164,7 +164,7 @@ function judge(
 
 /** CPU time in µs by part: where a row's time goes. */
 function accountOf({ sequence }: Measurement<HttpSample>, arm: string): Record<string, number> {
-  const parts = Object.keys(sequence.find((stretch) => stretch.arm === arm)?.sample.others ?? {});
+  const parts = Object.keys(sequence.find((window) => window.arm === arm)?.sample.others ?? {});
   return {
     own: round(typicalOf(sequence, arm, ({ cpuUs }) => cpuUs)),
     ...Object.fromEntries(

@@ -4,7 +4,7 @@ import type { BenchRun } from '../method/bench-run.ts';
 
 const LINKS = 1_000;
 
-/** So few links that every mapper has them all in memory after the first stretch. */
+/** So few links that every mapper has them all in memory after the first window. */
 export interface HotLinks {
   readonly count: number;
   readonly paths: readonly string[];

@@ -30,8 +30,8 @@ const ClusterFile = z.object({
 });
 export type PrivateClusterFile = z.infer<typeof ClusterFile>;
 
-/** How long the cluster may take to come to rest between two stretches. */
-const SETTLE_TIMEOUT_MS = 6_000;
+/** How long the cluster may take to come to rest between two windows. */
+const QUIESCE_TIMEOUT_MS = 6_000;
 const LOOK_MS = 150;
 /** At rest, all its processes together use less than this share of a core: heartbeats, polls, the servers' own timers. */
 const REST_SHARE = 0.15;
@@ -99,12 +99,12 @@ export class PrivateCluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until refilling, generating and flushing that the last stretch left behind have come to rest, so that the next one does not
+   * Waits until refilling, generating and flushing that the last window left behind have come to rest, so that the next one does not
    * pay for them; for 6 s at most.
    */
-  async settle(signal: AbortSignal): Promise<void> {
+  async quiesce(signal: AbortSignal): Promise<void> {
     const pids = Object.values(this.pids).flat();
-    const deadlineMs = monotonicMs() + SETTLE_TIMEOUT_MS;
+    const deadlineMs = monotonicMs() + QUIESCE_TIMEOUT_MS;
     for (let calm = 0; calm < 2 && monotonicMs() < deadlineMs;) {
       const [beforeMs, startedMs] = [cpuMsOf(pids), monotonicMs()];
       await pause(LOOK_MS, signal);

@@ -41,7 +41,7 @@ describe('bench: figures', () => {
     expect(intervalOf([3, 3, 3])).to.deep.equal([3, 3]);
   });
 
-  it('rates of equal stretches are read from a count that was looked at now and then', () => {
+  it('rates of equal segments are read from a count that was looked at now and then', () => {
     const steady = [0, 100, 250, 400, 1_000].map((ms) => [ms, ms * 5] as const);
     for (const rate of ratesOf(steady, 10)) expect(rate).to.be.closeTo(5_000, 0.01);
     const slowing = [

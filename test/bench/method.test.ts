@@ -142,7 +142,7 @@ describe('bench: control', () => {
     expect(judgeControl('throughput', []).holds).to.equal(false);
   });
 
-  it('a control that holds is measured once: a stretch of each for nothing, then 20 rounds of 3 s', async () => {
+  it('a control that holds is measured once: a window of each for nothing, then 20 rounds of 3 s', async () => {
     const lengths: number[] = [];
     const run = async (seconds: number): Promise<number> => lengths.push(seconds) && 1;
     const measurement = await measure<number>(silent(), {
