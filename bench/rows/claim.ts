@@ -1,11 +1,10 @@
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { createLog } from '../../runtime/log.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
-import { BENCH_SECRET } from '../servers/environment.ts';
+import { benchKeyspace, SILENT_LOG, storeVariables } from '../servers/environment.ts';
+import { runKeymill, WORK_TREE } from '../servers/product.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
@@ -26,9 +25,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   context.say('claim: starting a private MariaDB');
   await using servers = await PrivateServers.create(context);
   const { url } = await servers.mariaDb({ bufferPoolGib: 1, redoLog: '256M' });
-  const keyspace = createKeyspace({ length: 8, secret: BENCH_SECRET, regionBits: 10 });
-  const options = { name: 'keys-db-1', url: await servers.keysDb(url('keys_db_1')), region: 0 };
-  const keysDb = openKeysDb({ ...options, keyspace, log: createLog('bench', 'bench', 'silent') });
+  await runKeymill(WORK_TREE, ['prepare'], storeVariables({ mysql: url }), context.signal);
+  const options = { name: 'keys-db-1', url: url('keys_db_1'), region: 0 };
+  const keysDb = openKeysDb({ ...options, keyspace: benchKeyspace(), log: SILENT_LOG });
   const db = openMysql(options.url, { name: 'raw', connections: 1 });
   servers.defer(() => keysDb.close());
   servers.defer(() => db.close());

@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
-import { monotonicMs } from '../../runtime/clock.ts';
-import { KeymillError } from '../../runtime/errors.ts';
-import { pauseQuietly } from '../../runtime/retry.ts';
 import { ratesOf } from '../interval.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
-import { BENCH_SECRET, bareEnvironment, storeVariables } from '../servers/environment.ts';
+import { benchKeyspace, storeVariables } from '../servers/environment.ts';
+import { runKeymill, WORK_TREE } from '../servers/product.ts';
+import { generateKeys, markOf } from '../world/key-generation.ts';
 import { insertRaw } from '../load/raw-insert.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
@@ -17,7 +12,6 @@ const KEYS = 10_000_000;
 const GOAL = 100_000;
 const MAX_RESIDENT_MIB = 200;
 const SEGMENTS = 10;
-const SAMPLE_MS = 100;
 /** Two tables of ten million rows one after the other, the redo log, and room to count. */
 const NEEDED_GIB = 6;
 /** Long enough for the slow end of a count over ten million rows. */
@@ -38,15 +32,19 @@ async function run(context: BenchContext): Promise<BenchRow> {
   context.say('generate: starting a private MariaDB with a 6 GiB buffer pool');
   await using servers = await PrivateServers.create(context, NEEDED_GIB);
   const { url } = await servers.mariaDb({ bufferPoolGib: 6, redoLog: '2G' });
-  const keysDb = await servers.keysDb(url('keys_db_1'));
-  const db = openMysql(keysDb, { name: 'keys-db-1', connections: 2 });
+  const variables = storeVariables({ mysql: url });
+  await runKeymill(WORK_TREE, ['prepare'], variables, context.signal);
+  const db = openMysql(url('keys_db_1'), { name: 'keys-db-1', connections: 2 });
   servers.defer(() => db.close());
-  const keyspace = createKeyspace({ length: 8, secret: BENCH_SECRET, regionBits: 10 });
-  const raw = { db, keyspace, context };
+  const raw = { db, keyspace: benchKeyspace(), context };
   const before = await insertRaw({ ...raw, table: 'raw_before', count: KEYS });
   // What it left to be flushed must not slow down what is measured next.
   await db.execute('DROP TABLE raw_before', [], { timeoutMs: COUNT_TIMEOUT_MS });
-  const generated = await generateInChild(context, keysDb, db);
+  const progress = context.progress('generate', KEYS, 'keys');
+  const onProgress = (made: number): void => progress.update(made);
+  const task = { product: WORK_TREE, variables, db, count: KEYS, onProgress };
+  const generated = await generateKeys(context, task);
+  progress.stop();
   const after = await insertRaw({ ...raw, table: 'raw_after', count: KEYS / 10 });
   context.say('generate: counting every key');
   const proof = await prove(db, KEYS);
@@ -69,79 +67,6 @@ async function run(context: BenchContext): Promise<BenchRow> {
       proof,
     },
   });
-}
-
-interface Generated {
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly seen: readonly (readonly [number, number])[];
-  /** The highest ever, kept by the kernel, not only at the samples. */
-  readonly peakResidentMib: number;
-  /** After each tenth: flat means that the last is no larger than the first. */
-  readonly residentMib: readonly number[];
-}
-
-async function generateInChild(context: BenchContext, keysDb: string, db: Mysql): Promise<Generated> {
-  const script = join(import.meta.dirname, '../../scripts/keymill.ts');
-  const args = ['keys', 'generate', '--keys-db', 'keys-db-1', '--count', String(KEYS), '--json'];
-  const child = spawn(process.execPath, [script, ...args], {
-    env: { ...bareEnvironment(), ...storeVariables({ keysDb }) },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    signal: context.signal,
-  });
-  let complaints = '';
-  child.stderr.on('data', (chunk: Buffer) => (complaints = (complaints + chunk.toString()).slice(-2_000)));
-  const exited = new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
-  });
-  exited.catch(() => undefined);
-  const progress = context.progress('generate', KEYS, 'keys');
-  const seen: [number, number][] = [];
-  const resident: number[] = [];
-  let peakResidentMib = 0;
-  let startMs = monotonicMs();
-  for (let mark = 0; child.exitCode === null && child.signalCode === null;) {
-    const now = await markOf(db);
-    const atMs = monotonicMs();
-    // It connects and checks the database first: the clock runs from the last look before the first keys were published.
-    if (now === 0) startMs = atMs;
-    if (now > mark) seen.push([atMs, now]);
-    mark = now;
-    const memory = memoryOf(child.pid);
-    if (memory) {
-      peakResidentMib = Math.max(peakResidentMib, memory.peakMib);
-      while (resident.length < Math.floor((mark / KEYS) * SEGMENTS)) resident.push(memory.mib);
-    }
-    progress.update(mark);
-    await pauseQuietly(SAMPLE_MS, context.signal);
-  }
-  progress.stop();
-  const code = await exited;
-  context.signal.throwIfAborted();
-  if (code !== 0)
-    throw new KeymillError('BENCH_FAILED', `keymill keys generate ended with ${code}:\n${complaints}`);
-  const endMs = seen.at(-1)?.[0] ?? startMs;
-  return { startMs, endMs, seen: [[startMs, 0], ...seen], peakResidentMib, residentMib: resident };
-}
-
-async function markOf(db: Mysql): Promise<number> {
-  const [row] = await db.queryArrays<[number]>('SELECT generated_to FROM ownership WHERE id = 1', [], {
-    timeoutMs: 30_000,
-  });
-  return row?.[0] ?? 0;
-}
-
-/** Resident memory in MiB, as the kernel counts it; undefined where there is no /proc. */
-function memoryOf(pid: number | undefined): { mib: number; peakMib: number } | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const kib = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
-    return { mib: Math.round(kib('VmRSS') / 1_024), peakMib: Math.round(kib('VmHWM') / 1_024) };
-  } catch {
-    return undefined;
-  }
 }
 
 interface Proof {

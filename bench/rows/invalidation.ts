@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { openRedis } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { createLog } from '../../runtime/log.ts';
 import { Connection, formatRequest } from '../load/connection.ts';
 import { bootstrapOf, medianOf, quantileOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
+import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 
 const ROUNDS = 1_000;
@@ -35,7 +35,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     stack.use(await startMapper(cluster, context.signal)),
   ];
   const { name, url } = cluster.file.redis[0] ?? { name: '', url: '' };
-  const redis = stack.use(openRedis(url, { name, log: createLog('bench', 'bench', 'silent') }));
+  const redis = stack.use(openRedis(url, { name, log: SILENT_LOG }));
   await redis.whenConnected(5_000);
   const publishOnce = async (): Promise<number> => {
     const startedMs = monotonicMs();

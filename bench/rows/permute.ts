@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
+import type { Keyspace } from '../../db/keyspace/key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { BENCH_SECRET } from '../servers/environment.ts';
+import { benchKeyspace } from '../servers/environment.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
@@ -20,7 +20,7 @@ export const permute: Bench = {
 
 function measure(context: BenchContext): BenchRow {
   context.say('permute: computing keys');
-  const keyspace = createKeyspace({ length: KEY_LENGTH, secret: BENCH_SECRET, regionBits: 10 });
+  const keyspace = benchKeyspace();
   // Until the compiler has settled.
   rateOf(() => permuteBatch(keyspace, 0));
   rateOf(randomBatch);

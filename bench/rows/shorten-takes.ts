@@ -1,18 +1,17 @@
 import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
 import { runWrk } from '../load/wrk.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
+import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const FULL = { rounds: 10, seconds: 3 };
 const QUICK = { rounds: 2, seconds: 1 };
-const LOG = createLog('bench', 'bench', 'silent');
 
 /**
  * What shortens cost the pools. Counted by the servers themselves, commands inside scripts included, so the producers' deliveries count
@@ -31,7 +30,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
   await using stack = new AsyncDisposableStack();
   const mapper = stack.use(await startMapper(cluster, context.signal));
-  const clients = cluster.file.redis.map(({ name, url }) => stack.use(openRedis(url, { name, log: LOG })));
+  const clients = cluster.file.redis.map(({ name, url }) =>
+    stack.use(openRedis(url, { name, log: SILENT_LOG })),
+  );
   for (const client of clients) await client.whenConnected(5_000);
   const idleRate = async (): Promise<number> => {
     const [before, startedMs] = [await commandsOf(clients), monotonicMs()];

@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '../../db/mysql/migrate.ts';
-import { createLog } from '../../runtime/log.ts';
 import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
 import { startZooKeeper } from '../../scripts/servers/zookeeper.ts';
@@ -83,12 +81,6 @@ export class PrivateServers implements AsyncDisposable {
     });
     this.#stack.defer(() => ensemble.stop());
     return ensemble;
-  }
-
-  /** A fresh keys-db on a server; returns its URL. */
-  async keysDb(url: string): Promise<string> {
-    await migrate(url, 'keys-db', createLog('bench', 'bench', 'silent'));
-    return url;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,17 +3,17 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
-import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { stopProcess } from '../../scripts/servers/identity.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
 import type { PrivateCluster } from './private-cluster.ts';
 import { bareEnvironment } from '../servers/environment.ts';
+import { programOf } from '../servers/product.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-/** A mapper of a bench's own on the private cluster: fresh caches, its own settings, a process id to account for. */
+/** A mapper on a private cluster that only one bench uses: fresh caches, settings of its own, a known process id. */
 export interface BenchMapper extends AsyncDisposable {
   readonly url: string;
   readonly adminUrl: string;
@@ -37,9 +37,9 @@ export async function startMapper(
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const { identity, hasExited } = await startProcess({
     id,
-    command: process.execPath,
-    args: [join(REPOSITORY, 'mapper/main.ts')],
-    cwd: REPOSITORY,
+    command: cluster.product.node,
+    args: [programOf(cluster.product, 'mapper')],
+    cwd: cluster.product.root,
     logFile,
     dieWithParent: true,
     env: {

@@ -1,22 +1,20 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
-import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
-import { makeBenchDir, takeDown } from '../servers/bench-dir.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { makeClusterDir, removeBenchDir } from '../servers/bench-dir.ts';
 import { bareEnvironment } from '../servers/environment.ts';
+import { programOf, WORK_TREE, type Product } from '../servers/product.ts';
 import { LinkStock } from './link-stock.ts';
 import { cpuMsOf } from './cpu.ts';
 
 const UP_TIMEOUT_MS = 240_000;
 /** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */
 const NEEDED_GIB = 6;
-const SCRIPTS = join(REPOSITORY, 'scripts');
 
 const ClusterFile = z.object({
   mappers: z.array(z.object({ url: z.string(), pid: z.number() })).min(1),
@@ -38,28 +36,31 @@ const REST_SHARE = 0.15;
 
 /** A cluster as `up` makes it, in a folder of its own: benches write links, and those belong to nobody. */
 export class PrivateCluster implements AsyncDisposable {
+  /** Whose programs it runs. */
+  readonly product: Product;
   readonly dir: string;
   readonly file: PrivateClusterFile;
   readonly links: LinkStock;
 
-  private constructor(dir: string, file: PrivateClusterFile, keySecret: string) {
+  private constructor(product: Product, dir: string, file: PrivateClusterFile, keySecret: string) {
+    this.product = product;
     this.dir = dir;
     this.file = file;
     this.links = new LinkStock({ dir, urlsDbs: file.urlsDbs, keySecret });
   }
 
-  /** Starts it with this repository's own `up`; `down --wipe` when disposed. */
-  static async start(signal: AbortSignal): Promise<PrivateCluster> {
-    const dir = await makeBenchDir(NEEDED_GIB);
+  /** Starts it with the product's own `up`, which also migrates the databases; `down --wipe` when disposed. */
+  static async start(signal: AbortSignal, product: Product = WORK_TREE): Promise<PrivateCluster> {
+    const dir = await makeClusterDir(product, NEEDED_GIB);
     const env = { ...bareEnvironment(), KEYMILL_RUN_DIR: dir };
     try {
       const args = ['--detach', '--producers', '1', '--mappers', '1', '--zookeepers', '1', '--keys-dbs', '2'];
-      await promisify(execFile)(join(SCRIPTS, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
+      await promisify(execFile)(programOf(product, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
       const runDir = new RunDir(dir);
       const file = ClusterFile.parse(JSON.parse(await readFile(runDir.clusterFile, 'utf8')));
-      return new PrivateCluster(dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
+      return new PrivateCluster(product, dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
     } catch (error) {
-      await wipe(dir);
+      await removeBenchDir(dir);
       throw signal.aborted
         ? error
         : new KeymillError('BENCH_FAILED', `the private cluster did not start: ${messageOf(error)}`, {
@@ -115,11 +116,6 @@ export class PrivateCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.links.close();
-    await wipe(this.dir);
+    await removeBenchDir(this.dir);
   }
-}
-
-async function wipe(dir: string): Promise<void> {
-  if (existsSync(join(dir, 'state.json'))) await takeDown(dir);
-  await rm(dir, { recursive: true, force: true });
 }
