@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
+import { formatCompared } from './against/report.ts';
 import { BENCHES } from './rows/catalogue.ts';
 import { describeCommit, describeMachine } from './record/machine.ts';
 import { rewritePage } from './record/page.ts';
 import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
+import type { BenchRun } from './method/bench-run.ts';
 import type { BenchRow } from './method/row.ts';
 import type { Bench } from './rows/bench.ts';
 import { runBenches } from './rows/run-benches.ts';
@@ -18,6 +21,7 @@ interface Options {
   readonly quick?: true;
   readonly pin?: true;
   readonly into?: string;
+  readonly against?: string;
   readonly json?: true;
 }
 
@@ -37,9 +41,12 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
       '--into <file>',
       'add each row to this record as soon as it is measured, with date, commit and machine',
     )
+    .option('--against <commit>', 'compare this work tree with another commit, see below')
     .option('--json', 'one JSON document on stdout')
+    .addHelpText('after', AGAINST_HELP)
     .action(async (names: string[], options: Options) => {
       if (options.list) return list(terminal, options.json === true);
+      if (options.against !== undefined) return compare(terminal, names, options.against, options);
       if (options.quick && options.into !== undefined)
         throw new UsageError('--quick gives no figures that are worth recording; leave out --into');
       const benches = choose(names, options.long === true);
@@ -73,23 +80,52 @@ function choose(names: readonly string[], long: boolean): readonly Bench[] {
   return BENCHES.filter(({ name }) => names.includes(name));
 }
 
+async function compare(
+  terminal: Terminal,
+  names: readonly string[],
+  commit: string,
+  options: Options,
+): Promise<void> {
+  if (options.into !== undefined || options.long)
+    throw new UsageError('--against takes neither --into nor --long: its rows are not recorded');
+  const rows = chooseCompared(names);
+  const compared = await withBenchRun(terminal, options, async (run) => compareWith(commit, rows, run));
+  if (options.json) printJson(terminal, compared);
+  else printLines(terminal, formatCompared(compared));
+  if (options.quick !== true && compared.some(({ passed }) => !passed)) terminal.exitCode = 1;
+  if (compared.length < rows.length) terminal.exitCode = 1;
+}
+
 async function runAll(terminal: Terminal, benches: readonly Bench[], options: Options): Promise<BenchRow[]> {
   const record = recorder(options);
-  const interrupt = new AbortController();
-  const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
-  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
-  try {
-    return await runBenches(benches, {
-      say: (text) => note(terminal, text),
-      progress: (what, total, unit) => startProgress(terminal, what, total, unit),
-      quick: options.quick === true,
-      pin: options.pin === true,
-      signal: interrupt.signal,
+  return withBenchRun(terminal, options, async (run) =>
+    runBenches(benches, {
+      ...run,
       onRow: (row) => {
         note(terminal, `${row.name}: ${formatFigure(row.value)} ${row.unit}, ratio ${row.ratio}`);
         record(row);
       },
       onFailed: (name, error) => note(terminal, `${name} failed: ${error.message}`),
+    }),
+  );
+}
+
+/** Calls `work` with a run that reports on the terminal and is aborted by SIGINT and SIGTERM. */
+async function withBenchRun<Result>(
+  terminal: Terminal,
+  options: Options,
+  work: (run: BenchRun & { readonly pin: boolean }) => Promise<Result>,
+): Promise<Result> {
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  try {
+    return await work({
+      say: (text) => note(terminal, text),
+      progress: (what, total, unit) => startProgress(terminal, what, total, unit),
+      quick: options.quick === true,
+      pin: options.pin === true,
+      signal: interrupt.signal,
     });
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);

@@ -82,11 +82,3 @@ function contentLength(text: string, headEnd: number): number {
   const match = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, headEnd));
   return Number(match?.[1] ?? 0);
 }
-
-/** The bytes of a request, one a character. */
-export function formatRequest(url: string, path: string, body?: string): string {
-  const { host } = new URL(url);
-  if (body === undefined) return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-  const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n`;
-  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-}

@@ -1,6 +1,7 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { serveParent } from './child.ts';
-import { Connection, formatRequest } from './connection.ts';
+import { Connection } from './connection.ts';
+import { formatRequest } from './requests.ts';
 import { quantileOf } from '../method/statistics.ts';
 
 /** What to send: these one after the other, round and round. */

@@ -4,6 +4,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { quantileOf } from '../method/statistics.ts';
 import { serveParent } from './child.ts';
+import { TARGET } from './requests.ts';
 
 /*
  * The bare driver, with nothing of ours between it and the stores: what every figure of the mapper that ends in a MySQL server stands
@@ -37,7 +38,6 @@ export interface RawResult {
 }
 
 const COLUMNS = 'slot, unique_id, user_id, original_url, created_at, expires_at, request_id, alias';
-const TARGET = 'https://example.com/articles/aaaaaa/00000001?from=bench';
 const open = new Map<string, Connection[]>();
 
 /** `count` connections to each of `urls`, in turn. */

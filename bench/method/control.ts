@@ -29,9 +29,14 @@ export interface Control {
   readonly holds: boolean;
 }
 
+/** The median of first ÷ second. Pure. NaN without couples. */
+export function controlOf(couples: readonly (readonly [number, number])[]): number {
+  return medianOf(couples.map(([first, second]) => first / second));
+}
+
 /** Pure. Without couples there was no control, and it does not hold. */
 export function judgeControl(quantity: Quantity, couples: readonly (readonly [number, number])[]): Control {
-  const ratio = medianOf(couples.map(([first, second]) => first / second));
+  const ratio = controlOf(couples);
   // 0.05 is no binary number: 1.05 − 1 is a little more.
   return { quantity, ratio, holds: Math.abs(ratio - 1) <= TOLERANCE[quantity] + 1e-9 };
 }

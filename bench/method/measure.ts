@@ -37,7 +37,7 @@ export interface Measurement<Sample> {
 }
 
 const WINDOW_SECONDS = 3;
-const QUICK = { rounds: 2, seconds: 1 };
+export const QUICK = { rounds: 2, seconds: 1 };
 
 /**
  * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one window of each
@@ -68,9 +68,10 @@ export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Pr
   }
 }
 
-async function runRounds<Sample>(
+/** Measures all arms round by round, without any judgement. */
+export async function runRounds<Sample>(
   context: BenchRun,
-  plan: Plan<Sample>,
+  plan: Pick<Plan<Sample>, 'name' | 'arms' | 'quiesce'>,
   rounds: number,
   seconds: number,
 ): Promise<Window<Sample>[]> {

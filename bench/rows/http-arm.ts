@@ -19,7 +19,7 @@ export interface HttpSample {
 }
 
 export interface HttpArmOptions {
-  readonly context: BenchContext;
+  readonly context: Pick<BenchContext, 'pin' | 'signal'>;
   readonly name: string;
   readonly server: { readonly url: string; readonly pid: number };
   /** What the next window asks for. */

@@ -10,7 +10,7 @@ import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 
 /** More than one connection asks for in a second. */
-const KEYS_PER_SECOND = 6_000;
+export const KEYS_PER_SECOND = 6_000;
 
 /** The latency of a link that is not in memory, beside what it cannot be without: one look-up by the bare driver, one bare answer. */
 export const redirectCold: Bench = {

@@ -1,4 +1,5 @@
 import { LatencyClient } from '../load/latency.ts';
+import { SHORTEN_BODY } from '../load/requests.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
@@ -6,8 +7,6 @@ import type { BenchRow } from '../method/row.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { withRawTable } from '../world/raw-table.ts';
-
-const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
 
 /** What a lone request waits: nothing may be held back for company. */
 export const shortenLatency: Bench = {
@@ -31,7 +30,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         name: 'mapper',
         run: async (seconds) => {
           const durationMs = seconds * 1_000;
-          const task = { url: mapper.url, body: BODY, connections: 1, durationMs };
+          const task = { url: mapper.url, body: SHORTEN_BODY, connections: 1, durationMs };
           return (await client.run(task)).p50Ms;
         },
       },

@@ -74,7 +74,7 @@ export const shortenHttp: Bench = {
 
 /** POST /urls, with the CPU of everybody who has a part in it. */
 export function shortenArm(
-  context: BenchContext,
+  context: Pick<BenchContext, 'pin' | 'signal'>,
   cluster: PrivateCluster,
   mapper: BenchMapper,
   name = 'mapper',

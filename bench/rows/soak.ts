@@ -1,4 +1,5 @@
 import { LatencyClient } from '../load/latency.ts';
+import { SHORTEN_BODY } from '../load/requests.ts';
 import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
 import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
@@ -26,7 +27,6 @@ const LOAD_SHARE = 1 / 4;
 const PACE = { restMs: 1, leadInMs: 500 };
 /** Small, so that it is full long before the warm-up is over: a cache that fills is no leak. */
 const CACHE_BYTES = 4 * MIB;
-const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
 /** A rise that the noise cannot explain is still none if it is less than this share in an hour (memory), in the whole time (p99). */
 const MEMORY_PER_HOUR = 0.02;
 const P99_DRIFT = 0.1;
@@ -60,7 +60,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     const task: LatencyTask = {
       url: mapper.url,
       paths: Array.from(sequence, (index) => `/${keys[index]}`),
-      body: BODY,
+      body: SHORTEN_BODY,
       readsPerWrite: READS_PER_WRITE,
       connections: CONNECTIONS,
       durationMs: windowS * 1_000,

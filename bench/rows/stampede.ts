@@ -1,6 +1,7 @@
 import type { Mysql } from '../../db/mysql/mysql.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { Connection, formatRequest } from '../load/connection.ts';
+import { Connection } from '../load/connection.ts';
+import { formatRequest } from '../load/requests.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';

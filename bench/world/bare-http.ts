@@ -3,7 +3,8 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { Child } from '../load/child.ts';
-import { Connection, formatRequest, type Answer } from '../load/connection.ts';
+import { Connection, type Answer } from '../load/connection.ts';
+import { formatRequest, SHORTEN_BODY } from '../load/requests.ts';
 import type { BareAnswers } from './bare-http-main.ts';
 
 /** A server that does nothing but answer, in a process of its own. */
@@ -16,7 +17,6 @@ const START_TIMEOUT_MS = 60_000;
 const SERVED_TIMEOUT_MS = 15_000;
 /** Node sets these by itself, the same for everybody. */
 const SET_BY_NODE = new Set(['date', 'connection', 'keep-alive', 'content-length']);
-const SAMPLE_BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
 
 /**
  * Starts a bare `node:http` server whose answers have the very header bytes of the mapper's, asked just now: for GET a 302 with this
@@ -27,7 +27,7 @@ const SAMPLE_BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?f
  */
 export async function startBareHttp(mapperUrl: string, path: string, signal: AbortSignal): Promise<BareHttp> {
   const redirect = await askUntilServed(mapperUrl, path, signal);
-  const shorten = await askUntilServed(mapperUrl, '/urls', signal, SAMPLE_BODY);
+  const shorten = await askUntilServed(mapperUrl, '/urls', signal, SHORTEN_BODY);
   const child = new Child('bare node:http', join(import.meta.dirname, 'bare-http-main.ts'), signal);
   try {
     const answers: BareAnswers = {
@@ -40,7 +40,7 @@ export async function startBareHttp(mapperUrl: string, path: string, signal: Abo
     const { port } = await child.ask<{ port: number }>(answers, START_TIMEOUT_MS);
     const url = `http://127.0.0.1:${port}`;
     compare('GET', redirect, await askOnce(url, path));
-    compare('POST', shorten, await askOnce(url, '/urls', SAMPLE_BODY));
+    compare('POST', shorten, await askOnce(url, '/urls', SHORTEN_BODY));
     return { url, pid: child.pid, [Symbol.asyncDispose]: async () => child[Symbol.asyncDispose]() };
   } catch (error) {
     await child[Symbol.asyncDispose]();

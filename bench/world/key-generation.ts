@@ -17,6 +17,8 @@ export interface Generated {
   readonly endMs: number;
   /** Times in ms and keys published so far, from `startMs` on. */
   readonly seen: readonly (readonly [number, number])[];
+  /** From the first published keys to the last. */
+  readonly keysPerSecond: number;
   /** CPU time of the process in µs for each key, from the first published keys to the last. */
   readonly cpuUsPerKey: number;
   /** The highest ever, kept by the kernel, not only at the samples. */
@@ -82,12 +84,13 @@ export async function generateKeys(
   run.signal.throwIfAborted();
   if (code !== 0)
     throw new KeymillError('BENCH_FAILED', `keymill keys generate ended with ${code}:\n${complaints}`);
-  const [, first = 0] = seen[0] ?? [];
+  const [firstMs = startMs, first = 0] = seen[0] ?? [];
   const [endMs, last] = seen.at(-1) ?? [startMs, 0];
   return {
     startMs,
     endMs,
     seen: [[startMs, 0], ...seen],
+    keysPerSecond: ((last - first) * 1_000) / Math.max(1, endMs - firstMs),
     cpuUsPerKey: (((cpuMs.at(-1) ?? 0) - (cpuMs[0] ?? 0)) * 1_000) / Math.max(1, last - first),
     peakResidentMib,
     residentMib: resident,
