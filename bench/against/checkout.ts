@@ -24,8 +24,8 @@ export async function resolveCommit(name: string): Promise<string> {
   try {
     const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
     return (await runGit(args)).trim();
-  } catch (error) {
-    throw new UsageError(`--against ${name}: this repository has no such commit (${messageOf(error)})`);
+  } catch {
+    throw new UsageError(`--against ${name}: there is no such commit in ${REPOSITORY}`);
   }
 }
 

@@ -1,20 +1,29 @@
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { BenchRun } from '../method/bench-run.ts';
+import { MAX_ATTEMPTS } from '../method/control.ts';
 import { BENCHES } from '../rows/catalogue.ts';
 import { checkOut, resolveCommit } from './checkout.ts';
 import { compareRows, type Compared } from './compare.ts';
 import { COMPARED_ROWS, type ComparedRow } from './compared-rows.ts';
 import { describeRun } from './report.ts';
+import { CONTROL_TOLERANCE, LEAST_RATIO } from './verdict.ts';
 
 /** The part of the help of `keymill bench` that explains `--against`. */
 export const AGAINST_HELP = `
-With --against COMMIT this work tree (B) is compared with another commit (A). Each runs on a cluster of its own, started by its
-own up; the load is on one of them at a time, in the order A B B A, and always ours. A ratio above 1 means that B is better.
-A row is "not slower" when its median is at least 0.97, or its 95 % interval contains 1, and its control (each side against
-itself in the same minutes) is inside 0.97 to 1.03. In rows of throughput the CPU a request decides. A row that is not is
-measured again, three times at most, with new processes. It takes about 3 minutes a run.
-Rows: ${namesOf(COMPARED_ROWS)}; without a name, all of them.
-Exit code: 0 none is slower, 1 one is slower or its control never held, 2 wrong usage.
+--against COMMIT compares this work tree (B) with another commit (A). Each runs
+on servers of its own, which its own up or prepare makes; the load is always ours
+and on one of them at a time, in the order A B B A. A ratio above 1 means that B
+is better. In rows of throughput the CPU a request or a key decides.
+
+"Not slower": the median is at least ${LEAST_RATIO}, or the 95 % interval contains 1, and
+the control (each side against itself in the same minutes) is inside ${1 - CONTROL_TOLERANCE} to ${1 + CONTROL_TOLERANCE}.
+Any other run is repeated with new processes; a row has ${MAX_ATTEMPTS} runs at most, of about
+3 minutes each.
+
+Rows: ${namesOf(COMPARED_ROWS)};
+without a name, all of them.
+Exit code with --against: 0 no row is slower; 1 a row is slower, failed, or its
+control never held; 2 wrong usage, such as an unknown commit or row.
 `;
 
 /** @throws UsageError for a row that does not exist or cannot be compared */
@@ -43,14 +52,10 @@ export async function compareWith(
     ...options,
     against,
     onRow: (row) => {
-      for (const run of row.runs.slice(-1)) options.say(`${describeRun(row, run)}: ${verdictOf(row)}`);
+      for (const run of row.runs.slice(-1)) options.say(describeRun(row, run));
     },
     onFailed: (name, error) => options.say(`${name} failed: ${error.message}`),
   });
-}
-
-function verdictOf({ quick, verdict }: Compared): string {
-  return quick === true ? 'quick, no verdict' : verdict;
 }
 
 function namesOf(rows: readonly ComparedRow[]): string {

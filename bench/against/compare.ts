@@ -5,6 +5,7 @@ import { controlOf } from '../method/control.ts';
 import { QUICK, ratioOf, runRounds, typicalOf } from '../method/measure.ts';
 import { couplesOf, type Window } from '../method/order.ts';
 import { round } from '../method/row.ts';
+import { describeCommit } from '../record/machine.ts';
 import { WORK_TREE, type Product } from '../servers/product.ts';
 import { PrivateCluster } from '../world/private-cluster.ts';
 import type { ComparedRow, Side, SideArm, SideSample } from './compared-rows.ts';
@@ -18,7 +19,8 @@ export interface ComparedRun {
   readonly figure: Comparison;
   /** CPU a request, or a key; it decides where it is measured. */
   readonly cpu?: Comparison;
-  readonly verdict: Verdict;
+  /** null: too few and too short rounds (`--quick`). */
+  readonly verdict: Verdict | null;
 }
 
 /** A row of `keymill bench --against`. */
@@ -27,13 +29,13 @@ export interface Compared {
   readonly unit: string;
   /** The other commit. */
   readonly a: string;
-  /** The work tree. */
+  /** The commit of the work tree, with a + when the tree was changed since. */
   readonly b: string;
   readonly decidedBy: 'cpu' | 'figure';
   readonly runs: readonly ComparedRun[];
-  readonly verdict: Verdict;
+  /** null with `quick`. */
+  readonly verdict: Verdict | null;
   readonly passed: boolean;
-  /** Too few and too short rounds for a verdict. */
   readonly quick?: true;
 }
 
@@ -87,27 +89,29 @@ type Sides = readonly [a: Side, b: Side];
 
 async function compareRow(row: ComparedRow, sides: Sides, options: CompareOptions): Promise<Compared> {
   const runs: ComparedRun[] = [];
-  const verdicts = (): Verdict[] => runs.map(({ verdict }) => verdict);
-  while (runs.length === 0 || (!options.quick && needsAnotherRun(verdicts()))) {
-    if (runs.length > 0) options.say(`${row.name}: ${runs.at(-1)?.verdict}; measuring again`);
-    runs.push(await measureOnce(row, sides, options));
-  }
-  const verdict = judgeRuns(verdicts());
-  const [a, b] = sides;
+  const verdicts: Verdict[] = [];
+  do {
+    if (runs.length > 0) options.say(`${row.name}: ${verdicts.at(-1)}; measuring again`);
+    const measured = await measureOnce(row, sides, options);
+    const verdict = options.quick ? null : judgeRun(measured.cpu ?? measured.figure);
+    runs.push({ ...measured, verdict });
+    if (verdict !== null) verdicts.push(verdict);
+  } while (!options.quick && needsAnotherRun(verdicts));
+  const verdict = options.quick ? null : judgeRuns(verdicts);
   return {
     name: row.name,
     unit: row.unit,
-    a: a.product.name,
-    b: b.product.name,
+    a: options.against.name,
+    b: describeCommit(),
     decidedBy: runs[0]?.cpu === undefined ? 'figure' : 'cpu',
     runs,
     verdict,
-    passed: !options.quick && verdict === 'not slower',
+    passed: verdict === 'not slower',
     ...(options.quick && { quick: true }),
   };
 }
 
-async function measureOnce(row: ComparedRow, sides: Sides, options: CompareOptions): Promise<ComparedRun> {
+async function measureOnce(row: ComparedRow, sides: Sides, options: CompareOptions): Promise<Measured> {
   const rounds = options.quick ? QUICK.rounds : row.rounds;
   const seconds = options.quick ? QUICK.seconds : (row.seconds ?? 0);
   await using stack = new AsyncDisposableStack();
@@ -131,14 +135,15 @@ async function measureOnce(row: ComparedRow, sides: Sides, options: CompareOptio
   return summarise(row, sequence);
 }
 
+type Measured = Omit<ComparedRun, 'verdict'>;
+
 /** Pure. */
-function summarise({ better }: ComparedRow, sequence: readonly Window<SideSample>[]): ComparedRun {
+function summarise({ better }: ComparedRow, sequence: readonly Window<SideSample>[]): Measured {
   const figure = compare(sequence, better, (sample) => sample.figure);
   const hasCpu = sequence.every(({ sample }) => sample.cpuUs !== undefined);
   const cpu = hasCpu ? compare(sequence, 'lower', ({ cpuUs = Number.NaN }) => cpuUs) : undefined;
   const typical = (arm: string): number => round(typicalOf(sequence, arm, (sample) => sample.figure));
-  const verdict = judgeRun(cpu ?? figure);
-  return { a: typical('A'), b: typical('B'), figure, ...(cpu !== undefined && { cpu }), verdict };
+  return { a: typical('A'), b: typical('B'), figure, ...(cpu !== undefined && { cpu }) };
 }
 
 function compare(

@@ -26,12 +26,12 @@ export function formatCompared(rows: readonly Compared[]): string[] {
           String(i + 1),
           ...cellsOf(run.figure),
           ...(run.cpu === undefined ? ['', '', ''] : cellsOf(run.cpu)),
-          row.quick === true ? 'quick: none' : run.verdict,
+          run.verdict ?? 'quick: none',
         ]),
       ),
     ),
     '',
-    `A is ${first.a}, B is the ${first.b}. Above 1, B is better: it does more a second, waits less, spends less CPU.`,
+    `A is ${first.a}, B is this work tree (${first.b}). Above 1, B is better: faster, or cheaper in CPU.`,
     'Where the CPU a request (or a key) was measured, it decides.',
   ];
 }
@@ -40,7 +40,7 @@ export function formatCompared(rows: readonly Compared[]): string[] {
 export function describeRun({ name, unit }: Pick<Compared, 'name' | 'unit'>, run: ComparedRun): string {
   const figures = `A ${formatFigure(run.a)}, B ${formatFigure(run.b)} ${unit}`;
   const cpu = run.cpu === undefined ? '' : `, CPU ${run.cpu.ratio.toFixed(3)}`;
-  return `${name}: ${figures}, B/A ${run.figure.ratio.toFixed(3)}${cpu}`;
+  return `${name}: ${figures}, B/A ${run.figure.ratio.toFixed(3)}${cpu}: ${run.verdict ?? 'quick, no verdict'}`;
 }
 
 function cellsOf({ ratio, interval: [low, high], control }: Comparison): string[] {

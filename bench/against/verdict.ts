@@ -12,7 +12,7 @@ export interface Comparison {
 export type Verdict = 'not slower' | 'slower' | 'control failed';
 
 /** The median ratio at which a commit still counts as not slower. */
-const LEAST_RATIO = 0.97;
+export const LEAST_RATIO = 0.97;
 /** How far from 1 the control may lie: no farther than the ratio itself. */
 export const CONTROL_TOLERANCE = 0.03;
 /** 0.03 is no binary number: 1.03 − 1 is a little more. */

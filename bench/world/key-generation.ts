@@ -8,7 +8,8 @@ import { bareEnvironment } from '../servers/environment.ts';
 import { programOf, type Product } from '../servers/product.ts';
 import { cpuMsOfOne, memoryOf } from './cpu.ts';
 
-const SAMPLE_MS = 100;
+/** Frequent enough for memory and for a rate over minutes. */
+const LOOK_MS = 100;
 const TENTHS = 10;
 
 export interface Generated {
@@ -29,7 +30,7 @@ export interface Generated {
 
 /**
  * Generates keys by the command that an operator types, in a process of its own. The rate is read from the database (the
- * published mark, 10 times a second), the memory from the kernel.
+ * published mark), the memory from the kernel.
  * @param db the keys-db `keys-db-1` that `variables` describe
  * @throws KeymillError when the command fails
  */
@@ -40,10 +41,12 @@ export async function generateKeys(
     readonly variables: Readonly<Record<string, string>>;
     readonly db: Mysql;
     readonly count: number;
+    /** From one look at the published mark to the next; default 100 ms. */
+    readonly lookMs?: number;
     readonly onProgress?: (made: number) => void;
   },
 ): Promise<Generated> {
-  const { product, variables, db, count } = options;
+  const { product, variables, db, count, lookMs = LOOK_MS } = options;
   const base = await markOf(db);
   const args = ['keys', 'generate', '--keys-db', 'keys-db-1', '--count', String(count), '--json'];
   const child = spawn(product.node, [programOf(product, 'keymill'), ...args], {
@@ -78,7 +81,7 @@ export async function generateKeys(
       while (resident.length < Math.floor((made / count) * TENTHS)) resident.push(inMib(memory.bytes));
     }
     options.onProgress?.(made);
-    await pauseQuietly(SAMPLE_MS, run.signal);
+    await pauseQuietly(lookMs, run.signal);
   }
   const code = await exited;
   run.signal.throwIfAborted();
