@@ -29,14 +29,14 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
   program
     .command('bench')
     .description(
-      'Measures on private servers, started for it and removed after it; no cluster is needed, and none is touched. Each figure ' +
-        'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
+      'Measures on private servers, which it starts and removes. It needs no cluster and touches none. Each figure stands beside ' +
+        'what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
     )
-    .argument('[names...]', 'which; without a name, every one that is not long')
-    .option('--list', 'show what there is, and run nothing')
-    .option('--long', 'the long ones too')
-    .option('--quick', 'two rounds of one second: only to see that a bench works. Never passed')
-    .option('--pin', 'server on CPU 0 and load on CPU 1, where no store is asked')
+    .argument('[names...]', 'the benches to run; default: all that are not long')
+    .option('--list', 'list the benches and run nothing')
+    .option('--long', 'run the long ones too')
+    .option('--quick', 'two rounds of one second, to see whether a bench works; never passes')
+    .option('--pin', 'server on CPU 0 and load on CPU 1, in rows that use no store')
     .option(
       '--into <file>',
       'add each row to this record as soon as it is measured, with date, commit and machine',
@@ -132,7 +132,7 @@ async function withBenchRun<Result>(
   }
 }
 
-/** Each row at once: a run that is cut short has recorded what it measured. */
+/** Records each row immediately, so that an interrupted run keeps its rows. */
 function recorder({ into, pin }: Options): (row: BenchRow) => void {
   if (into === undefined) return () => undefined;
   readRecord(into);

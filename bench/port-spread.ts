@@ -6,8 +6,9 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 /**
- * Three ways for two processes to serve one port: how 64 kept connections spread over them, opened at once and one by one, and what
- * a connection costs. Run by hand, for decision 9: `node bench/port-spread.ts`. Linux only.
+ * Three ways for two processes to serve one port: how 64 kept connections spread over them, opened together
+ * and one by one, and the CPU time of a connection. Run by hand for decision 9: `node bench/port-spread.ts`.
+ * Linux only.
  */
 const WAYS = ['reusePort', 'cluster, round robin', 'cluster, shared handle'] as const;
 type Way = (typeof WAYS)[number];
@@ -34,15 +35,15 @@ async function show(shown: Way): Promise<void> {
   const second =
     shown === 'reusePort' ? fork(import.meta.filename, [shown, String(serving.port)]) : undefined;
   const pids = [...serving.pids, ...(second === undefined ? [] : (await servingOf(second)).pids)];
-  const atOnce: number[] = [];
+  const together: number[] = [];
   const oneByOne: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    atOnce.push(await smallerShare(serving.port, CONNECTIONS));
+    together.push(await smallerShare(serving.port, CONNECTIONS));
     oneByOne.push(await smallerShare(serving.port, 1));
   }
   const costUs = await cpuPerConnection(serving.port, pids);
   process.stdout.write(
-    `${shown}: of ${CONNECTIONS}, the process with fewer has: at once ${spread(atOnce)}; one by one ${spread(oneByOne)}; ` +
+    `${shown}: of ${CONNECTIONS}, the process with fewer has: together ${spread(together)}; one by one ${spread(oneByOne)}; ` +
       `CPU per connection ${costUs.map((us) => us.toFixed(0)).join(' + ')} µs\n`,
   );
   first.disconnect();

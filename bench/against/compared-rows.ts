@@ -18,7 +18,7 @@ import type { PrivateCluster } from '../world/private-cluster.ts';
 export interface Side extends BenchRun {
   readonly product: Product;
   readonly pin: boolean;
-  /** Its cluster, one for all rows, started when first asked for. */
+  /** Its cluster, one for all rows, started at the first call. */
   readonly cluster: () => Promise<PrivateCluster>;
 }
 
@@ -51,7 +51,7 @@ const THROUGHPUT = { better: 'higher', rounds: 20, seconds: 3 } as const;
 const LATENCY = { unit: 'ms', better: 'lower', rounds: 20, seconds: 3 } as const;
 /** In a window of deliver: 1 to 2 s of work. */
 const KEYS_PER_POOL = { full: 75_000, quick: 10_000 };
-/** In a window of generate: 3 to 4 s of work. Keys are published by the hundred thousand, and the first do not count. */
+/** In a window of generate: 3 to 4 s of work. The first 100,000 keys do not count. */
 const KEYS = { full: 500_000, quick: 300_000 };
 /** Keys are published about once a second: a look every 100 ms would add 5 % of noise. */
 const LOOK_MS = 10;

@@ -26,8 +26,8 @@ export function judgeRun({ ratio, interval: [low, high], control }: Comparison):
 }
 
 /**
- * Pure. The verdict on a row after its runs so far: one good run is enough, and a failed control says nothing about the
- * commit, so it weighs less than a run that found it slower.
+ * Pure. The verdict on a row after its runs so far: one good run is enough, and a failed control says nothing
+ * about the commit, so it weighs less than a run that found it slower.
  */
 export function judgeRuns(verdicts: readonly Verdict[]): Verdict {
   return (

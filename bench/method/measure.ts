@@ -3,13 +3,13 @@ import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity }
 import { couplesOf, orderOf, pairsOf, type Window } from './order.ts';
 import { bootstrapOf, medianOf } from './statistics.ts';
 
-/** One of the things compared: measures itself once, for so long. */
+/** One of the things that are compared. `run` measures it once. */
 export interface Arm<Sample> {
   readonly name: string;
   readonly run: (seconds: number, round: number) => Promise<Sample>;
 }
 
-/** What the comparison looks at, and how far the same thing against itself may differ in it. */
+/** A figure of each sample. Its quantity says how far the control may be from 1. */
 export interface Watched<Sample> {
   readonly quantity: Quantity;
   readonly of: (sample: Sample) => number;
@@ -18,9 +18,9 @@ export interface Watched<Sample> {
 export interface Plan<Sample> {
   readonly name: string;
   readonly arms: readonly Arm<Sample>[];
-  /** The first one decides; all of them must have a control that holds. */
+  /** The first one decides. All of them need a control that holds. */
   readonly watched: readonly [Watched<Sample>, ...Watched<Sample>[]];
-  /** Lets what the last window left behind come to rest. */
+  /** Waits until the work that the last window left behind is done. */
   readonly quiesce?: () => Promise<void>;
   readonly rounds?: number;
   readonly seconds?: number;
@@ -29,7 +29,7 @@ export interface Plan<Sample> {
 export interface Measurement<Sample> {
   readonly sequence: readonly Window<Sample>[];
   readonly controls: readonly Control[];
-  /** The control of the first quantity watched, of each attempt. */
+  /** For each attempt, the control of the first watched quantity. */
   readonly attempts: readonly number[];
   readonly controlHolds: boolean;
   readonly rounds: number;
@@ -40,8 +40,9 @@ const WINDOW_SECONDS = 3;
 export const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one window of each
- * that does not count. Again, up to three times in all, when the control does not hold.
+ * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn,
+ * after one window of each that does not count. When the control does not hold, it measures again, up to
+ * three times in all.
  */
 export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
@@ -64,7 +65,7 @@ export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Pr
       return { sequence, controls, attempts, controlHolds, rounds, seconds };
     }
     const failed = controls.filter(({ holds }) => !holds).map((c) => `${c.quantity} ${c.ratio.toFixed(3)}`);
-    context.say(`${plan.name}: the control does not hold (${failed.join(', ')}): measuring again`);
+    context.say(`${plan.name}: the control failed (${failed.join(', ')}); measuring again`);
   }
 }
 

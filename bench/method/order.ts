@@ -1,6 +1,6 @@
 /**
- * The order of one round: forward, backward, forward, … With two arms that is A B B A A B B A: a machine that grows slower or
- * faster all the while favours neither. Pure.
+ * The order of one round: forward, backward, forward, … Two arms come as A B B A A B B A, so that a machine
+ * which becomes slower or faster during the run favours neither. Pure.
  *
  * @param round counted from 0
  */
@@ -16,9 +16,9 @@ export interface Window<Sample> {
 }
 
 /**
- * Windows of the same arm that follow each other, which the order brings about by itself (the B B and A A of A B B A A B B A): what
- * the same thing measured twice differs by, in the very minutes of the comparison. Every other couple is turned round, as every
- * other pair is. Pure.
+ * The couples of consecutive windows of the same arm (the B B and A A of A B B A A B B A). They show how much
+ * one thing measured twice differs during the comparison. Every second couple is reversed, as every second
+ * pair is. Pure.
  */
 export function couplesOf<Sample>(sequence: readonly Window<Sample>[]): [Sample, Sample][] {
   const couples: [Sample, Sample][] = [];

@@ -17,7 +17,7 @@ const MEMORY_BYTES = 22 * 2 ** 20;
 const MEMORY_PROCESS = join(import.meta.dirname, '../cache/memory-per-link-main.ts');
 const MEMORY_TIMEOUT_MS = 120_000;
 
-/** The worst of the three skews; the others are told beside it. */
+/** The row is the worst of three skews; its details hold all of them. */
 export const cacheHitRate: Bench = {
   name: 'cache-hit-rate',
   does: 'hits of the link cache on Zipf requests at α = 0.7, 0.9 and 1.0, beside the best content that never changes',

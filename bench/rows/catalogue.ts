@@ -19,7 +19,7 @@ import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
 import { soak } from './soak.ts';
 import { stampede } from './stampede.ts';
 
-/** Every bench there is, in the order in which they run. */
+/** All benches, in the order in which they run. */
 export const BENCHES: readonly Bench[] = [
   permute,
   claim,

@@ -13,7 +13,10 @@ const SEGMENTS = 10;
 const KEYS_PER_CLAIM = 100;
 const POOLS = ['redis-1', 'redis-2', 'redis-3', 'redis-4'];
 
-/** One claim after the other, as a holder makes them: each a durable autocommit statement that checks epoch and claim mark. */
+/**
+ * Claims one after the other, as a holder makes them: durable autocommit statements that check the epoch and
+ * the claim mark.
+ */
 export const claim: Bench = {
   name: 'claim',
   does: `${CLAIMS.toLocaleString('en-US')} claims in a row on one keys-db, beside raw single-row INSERT`,

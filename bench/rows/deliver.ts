@@ -14,8 +14,8 @@ const SEGMENTS = 10;
 const KEYS_PER_PUSH = 5_000;
 
 /**
- * One holder, a real producer with its supervisor, fills four empty pools from one keys-db: claim, read, place, deliver
- * by fenced Lua calls, mark as used. The pools' lengths are read from outside.
+ * A real producer with its supervisor fills four empty pools from one keys-db: claim, read, place, deliver by
+ * fenced Lua calls, mark as used. The bench reads the lengths of the pools.
  */
 export const deliver: Bench = {
   name: 'deliver',

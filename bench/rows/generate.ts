@@ -14,12 +14,11 @@ const MAX_RESIDENT_MIB = 200;
 const SEGMENTS = 10;
 /** Two tables of ten million rows one after the other, the redo log, and room to count. */
 const NEEDED_GIB = 6;
-/** Long enough for the slow end of a count over ten million rows. */
+/** Enough for a slow count over ten million rows. */
 const COUNT_TIMEOUT_MS = 300_000;
 
 /**
- * Ten million keys into one empty keys-db, by the command an operator types, in a process of its own: its rate is read from
- * the database (the published mark, 10 times a second), its memory from the kernel.
+ * Ten million keys into one empty keys-db, by the command that an operator types.
  */
 export const generate: Bench = {
   name: 'generate',
@@ -38,7 +37,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   servers.defer(() => db.close());
   const raw = { db, keyspace: benchKeyspace(), context };
   const before = await insertRaw({ ...raw, table: 'raw_before', count: KEYS });
-  // What it left to be flushed must not slow down what is measured next.
+  // Its pages must not be flushed during the next measurement.
   await db.execute('DROP TABLE raw_before', [], { timeoutMs: COUNT_TIMEOUT_MS });
   const progress = context.progress('generate', KEYS, 'keys');
   const onProgress = (made: number): void => progress.update(made);
@@ -55,7 +54,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     samples: ratesOf(generated.seen, SEGMENTS),
     baseline: 'raw INSERT of the same rows (same columns and indexes, 10,000 a statement, two in flight)',
     baselineValue: before.rate,
-    // Of equally small tables: the rate falls as the index grows.
+    // Both tables are equally small, because the rate falls as the index grows.
     control: after.rate / before.rateOfFirstTenth,
     goal: GOAL,
     holds: proof.allDistinct && generated.peakResidentMib < MAX_RESIDENT_MIB,
@@ -75,16 +74,16 @@ interface Proof {
   readonly firstId: number;
   readonly lastId: number;
   readonly gaps: number;
-  /** The index that refuses a second row with the same key. */
+  /** Whether the index exists that refuses a second row with the same key. */
   readonly uniqueIndex: boolean;
   readonly allDistinct: boolean;
 }
 
 /**
- * Not sampled: every row is counted, and every distinct key; every id from 1 to the published mark is either a row or a
- * recorded gap; and the table has the unique index that would have refused a second one.
+ * Counts every row and every distinct key. Every id from 1 to the published mark must be a row or a recorded
+ * gap, and the table must have the unique index that refuses a second row with the same key.
  */
-async function prove(db: Mysql, wanted: number): Promise<Proof> {
+async function prove(db: Mysql, expected: number): Promise<Proof> {
   const options = { timeoutMs: COUNT_TIMEOUT_MS };
   const [counts] = await db.queryArrays<[number, number, number, number]>(
     'SELECT COUNT(*), COUNT(DISTINCT unique_id), MIN(id), MAX(id) FROM `keys`',
@@ -99,6 +98,6 @@ async function prove(db: Mysql, wanted: number): Promise<Proof> {
   const gaps = gapRow?.[0] ?? 0;
   const uniqueIndex = indexes.some((index) => index.Column_name === 'unique_id' && index.Non_unique === 0);
   const mark = await markOf(db);
-  const allDistinct = rows === wanted && distinctKeys === wanted && uniqueIndex && rows + gaps === mark;
+  const allDistinct = rows === expected && distinctKeys === expected && uniqueIndex && rows + gaps === mark;
   return { rows, distinctKeys, firstId, lastId, gaps, uniqueIndex, allDistinct };
 }

@@ -13,7 +13,7 @@ export interface HttpSample {
   readonly perSecond: number;
   /** CPU time of the server's own processes, in µs per answer. */
   readonly cpuUs: number;
-  /** The same of others that work for it, by part. */
+  /** The same for other processes that take part, by part. */
   readonly others: Readonly<Record<string, number>>;
   readonly errorShare: number;
 }
@@ -22,24 +22,24 @@ export interface HttpArmOptions {
   readonly context: Pick<BenchContext, 'pin' | 'signal'>;
   readonly name: string;
   readonly server: { readonly url: string; readonly pid: number };
-  /** What the next window asks for. */
+  /** The requests of the next window. */
   readonly requests: (seconds: number) => Requests;
   readonly connections?: number;
   readonly allowErrors?: boolean;
-  /** Whose CPU time is accounted for besides the server's. */
+  /** Process ids by part whose CPU time is measured too. */
   readonly others?: Readonly<Record<string, readonly number[]>>;
-  /** Nothing but server and load work: they may have a CPU each. */
+  /** Only the server and the load work, so each may have a CPU of its own. */
   readonly alone?: boolean;
 }
 
-/** Load by wrk on one server, its CPU time accounted for. */
+/** Load by wrk on one server, with its CPU time. */
 export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
   const { context, name, server, others = {} } = options;
   const pinned = context.pin && options.alone === true;
   return {
     name,
     run: async (seconds) => {
-      // Again before each window: a process may have grown children.
+      // Before each window, because a process may have started children.
       if (pinned) pin(server.pid, SERVER_CPU);
       const before = accountOf(server.pid, others);
       const result = await runWrk({

@@ -10,7 +10,7 @@ const WINDOW_MS = 300;
 const WINDOWS = 10;
 const KEY_LENGTH = 8;
 
-/** Ids into keys, batch by batch, without any store. */
+/** Computes keys from ids, batch by batch, without any store. */
 export const permute: Bench = {
   name: 'permute',
   does: 'keys computed from ids on one core, beside random keys, which may collide',
@@ -21,7 +21,7 @@ export const permute: Bench = {
 function measure(context: BenchContext): BenchRow {
   context.say('permute: computing keys');
   const keyspace = benchKeyspace();
-  // Until the compiler has settled.
+  // Warm up the compiler.
   rateOf(() => permuteBatch(keyspace, 0));
   rateOf(randomBatch);
   const before = rateOf(randomBatch);

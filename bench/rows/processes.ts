@@ -8,13 +8,13 @@ import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput, type HttpSample } from './http-arm.ts';
 import { shortenArm } from './shorten.ts';
 
-/** As many as keep two processes busy; 64 are what one is busy with. */
+/** Enough to keep two processes busy; 64 keep one busy. */
 const BUSY = 4 * CONNECTIONS;
 
 /**
- * One mapper on two cores must not spend more on each request than on one, under the same load: one that gives both processes enough to do.
- * Beside it is told what 64 connections cost, with which two processes share less: half as many rows to an INSERT, half as many requests to a
- * turn of the event loop.
+ * A mapper of two processes must not spend more CPU on a request than a mapper of one, under a load that
+ * keeps both busy. The details also hold the cost with 64 connections, where two processes batch less: half
+ * as many rows in an INSERT, half as many requests in a turn of the event loop.
  */
 export const processes: Bench = {
   name: 'processes',
@@ -42,7 +42,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     arm('two', two, BUSY),
     arm('two, few', two, CONNECTIONS),
     arm('one, few', one, CONNECTIONS),
-    // Last, as the other one is first: the control is of those two.
+    // Last, because the control compares the first and the last arm of each round.
     arm('one', one, BUSY),
   ];
   const redirects = await compare(
@@ -81,7 +81,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     fault:
       grown > 0
         ? (controlFault(other) ?? controlFault(worse))
-        : 'this mapper stays one process: there is nothing to compare',
+        : 'this mapper stays one process, so there is nothing to compare',
     details: { cpuUsPerRedirect: ofRedirects, cpuUsPerShorten: ofShortens },
   });
 }

@@ -9,13 +9,16 @@ import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 
-/** More than one connection asks for in a second. */
+/** More than one connection can request in a second. */
 export const KEYS_PER_SECOND = 6_000;
 
-/** The latency of a link that is not in memory, beside what it cannot be without: one look-up by the bare driver, one bare answer. */
+/**
+ * The latency of a link that is not in memory, beside its smallest possible cost: a SELECT by the bare driver
+ * and a bare answer.
+ */
 export const redirectCold: Bench = {
   name: 'redirect-cold',
-  does: 'p50 of links never asked for before, over 1 connection, beside bare SELECT + bare 302',
+  does: 'p50 of the first request for a link, over 1 connection, beside bare SELECT + bare 302',
   long: false,
   run,
 };

@@ -7,7 +7,7 @@ import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput } from './http-arm.ts';
 
-/** Links that are in the mapper's memory, from one process, beside a bare server that answers the same bytes. */
+/** Redirects of links in the mapper's memory, beside a bare server that answers the same bytes. */
 export const redirectHot: Bench = {
   name: 'redirect-hot',
   does: `GET of cached links over ${CONNECTIONS} connections, beside bare node:http`,

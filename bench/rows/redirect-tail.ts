@@ -12,7 +12,7 @@ import { CONNECTIONS } from './http-arm.ts';
 
 const LOAD = 0.5;
 
-/** The slow end of cached redirects at half of what the mapper can do, with every request due at its own time. */
+/** The tail of cached redirects at half of the mapper's maximum rate, in an open loop. */
 export const redirectTail: Bench = {
   name: 'redirect-tail',
   does: 'p99 at half of the maximum rate, open loop, beside bare node:http at the same rate',
@@ -31,7 +31,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     const load = { url: mapper.url, connections: CONNECTIONS, seconds: 2, requests: requests() };
     rates.push((await runWrk({ ...load, signal: context.signal })).perSecond);
   }
-  // The first one was for the compiler.
+  // The first one warms up the compiler.
   const maximum = medianOf(rates.length > 1 ? rates.slice(1) : rates);
   const perSecond = maximum * LOAD;
   const open = (name: string, url: string): Arm<number> => ({

@@ -8,7 +8,7 @@ import type { Bench, BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { withRawTable } from '../world/raw-table.ts';
 
-/** What a lone request waits: nothing may be held back for company. */
+/** The latency of one request at a time. The mapper must not delay it to make a larger batch. */
 export const shortenLatency: Bench = {
   name: 'shorten-latency',
   does: 'p50 of POST /urls over 1 connection, beside a raw INSERT’s',

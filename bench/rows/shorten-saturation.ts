@@ -7,7 +7,7 @@ import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { httpArm, throughput, type HttpSample } from './http-arm.ts';
 
-/** The first one saturates; the others are four and sixteen times as many. */
+/** The first one saturates the mapper; the others are four and sixteen times as many. */
 const STEPS = [64, 256, 1_024] as const;
 const BEYOND = STEPS.slice(1);
 
@@ -62,8 +62,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
 }
 
 /**
- * The worst step beyond saturation ÷ the best of all, from each step's median ratio to the first one. Not the worst of each round: that
- * would be the noise's worst. The interval draws whole rounds anew.
+ * The worst step beyond saturation ÷ the best of all steps, from each step's median ratio to the first one.
+ * Taking the worst of each round instead would pick the worst of the noise. The interval resamples whole
+ * rounds.
  */
 function worstOf(sequence: readonly Window<HttpSample>[]): { ratio: number; interval: [number, number] } {
   const steps = STEPS.map((step) =>

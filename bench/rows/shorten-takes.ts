@@ -14,9 +14,9 @@ const FULL = { rounds: 10, seconds: 3 };
 const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * What shortens cost the pools. Counted by the servers themselves, commands inside scripts included, so the producers' deliveries count
- * too. Subtracted is what goes on anyway: the polls and heartbeats of mappers and producers, counted per second while nobody shortens,
- * before and after each window.
+ * Redis commands for each shorten. The servers count them, commands inside scripts and the producers'
+ * deliveries included. The idle rate is subtracted: polls and heartbeats of mappers and producers, counted
+ * without load before and after each window.
  */
 export const shortenTakes: Bench = {
   name: 'shorten-takes',
@@ -54,8 +54,8 @@ async function run(context: BenchContext): Promise<BenchRow> {
       requests,
       signal,
     });
-    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole window');
-    // What the window used up is refilled after it: that belongs to it.
+    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'a whole window shortened nothing');
+    // The refill after the window belongs to it.
     await cluster.quiesce(context.signal);
     const tookS = (monotonicMs() - startedMs) / 1_000;
     const sent = (await commandsOf(clients)) - counted;
@@ -82,7 +82,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   };
 }
 
-/** All calls that the servers have executed, but for our own asking. */
+/** All commands that the servers have executed, without our own INFO. */
 async function commandsOf(clients: readonly RedisClient[]): Promise<number> {
   const pages = await Promise.all(clients.map(async (client) => client.command('INFO', ['commandstats'])));
   return pages.reduce<number>((sum, page) => sum + countCalls(String(page)), 0);

@@ -11,7 +11,7 @@ import { programOf, WORK_TREE, type Product } from './product.ts';
 /** Beside `.run`, so that benches measure the disk a cluster would use; `/tmp` may be memory. */
 const BENCH_DIR = join(REPOSITORY, '.run-bench');
 const GIB = 2 ** 30;
-/** In the folder of a cluster: a link to the product that runs it. Another commit may describe its processes otherwise. */
+/** In a cluster's folder: a link to its product. Another commit may describe its processes otherwise. */
 const PRODUCT_LINK = 'product';
 
 /**
@@ -40,8 +40,8 @@ export async function makeClusterDir(product: Product, neededGib: number): Promi
 }
 
 /**
- * Private servers of a killed bench died with it; its clusters did not. They are stopped first, since the product that
- * stops a cluster may itself be in one of the folders.
+ * Private servers of a killed bench died with it; its clusters did not. They are stopped first, since the
+ * product that stops a cluster may itself be in one of the folders.
  */
 async function removeLeftovers(): Promise<void> {
   const names = await readdir(BENCH_DIR);

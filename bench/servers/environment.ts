@@ -12,8 +12,8 @@ export function benchKeyspace(): Keyspace {
 }
 
 /**
- * Variables that describe the stores of a bench: every database on one MySQL server. A bench that uses no Redis or no
- * ZooKeeper gets addresses to which nobody connects, because the variables are mandatory.
+ * Variables that describe the stores of a bench: every database on one MySQL server. A bench that uses no
+ * Redis or no ZooKeeper gets addresses to which nobody connects, because the variables are mandatory.
  */
 export function storeVariables(given: {
   readonly mysql: (database: string) => string;

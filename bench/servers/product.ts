@@ -6,8 +6,8 @@ import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { bareEnvironment } from './environment.ts';
 
 /**
- * The source tree whose programs are under test. Load and measuring are always ours: of another commit we run only the
- * programs below, as processes of their own, and import none of its modules.
+ * The source tree whose programs are under test. Load and measuring are always ours: of another commit we run
+ * only the programs below, as processes of their own, and import none of its modules.
  */
 export interface Product {
   /** A short commit, or `work tree`. */

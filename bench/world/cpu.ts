@@ -6,10 +6,13 @@ interface Stat {
   readonly ticks: number;
 }
 
-/** The kernel's unit of `utime` and `stime`: 100 a second on every Linux of today (USER_HZ). */
+/** The kernel's unit of `utime` and `stime` (USER_HZ): 100 a second on every current Linux. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU time in ms that these processes and all their descendants have used, in user and kernel mode. One that is gone counts nothing. */
+/**
+ * CPU time in ms that these processes and all their descendants have used, in user and kernel mode. A process
+ * that has ended counts nothing.
+ */
 export function cpuMsOf(pids: readonly number[]): number {
   const stats = readStats();
   const wanted = new Set(pids);
@@ -25,7 +28,7 @@ export function cpuMsOf(pids: readonly number[]): number {
   return millisecondsOf(ticks);
 }
 
-/** The same of one process without its descendants: reads one file instead of those of every process. */
+/** The same for one process without its descendants. Reads one file instead of one for every process. */
 export function cpuMsOfOne(pid: number | undefined): number {
   try {
     return millisecondsOf(parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1')).ticks);
@@ -38,7 +41,7 @@ function millisecondsOf(ticks: number): number {
   return (ticks * 1_000) / TICKS_PER_SECOND;
 }
 
-/** How many processes there are below and including `pid`. */
+/** The number of processes in the tree of `pid`, itself included. */
 export function processesOf(pid: number): number {
   const stats = readStats();
   const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
@@ -52,13 +55,13 @@ function readStats(): Map<number, Stat> {
     try {
       stats.set(Number(name), parseStat(readFileSync(`/proc/${name}/stat`, 'latin1')));
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   }
   return stats;
 }
 
-/** Pure. Names may hold spaces and brackets: the fields are counted from the last bracket on. */
+/** Pure. A name may hold spaces and brackets, so the fields are counted from the last bracket on. */
 export function parseStat(text: string): Stat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
@@ -75,7 +78,9 @@ function residentOf(pid: number): number {
   return memoryOf(pid)?.bytes ?? 0;
 }
 
-/** Resident memory of one process in bytes, and its highest value ever; undefined when the process is gone. */
+/**
+ * Resident memory of one process in bytes, and its highest value ever; undefined when the process is gone.
+ */
 export function memoryOf(pid: number | undefined): { bytes: number; peakBytes: number } | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -87,7 +92,7 @@ export function memoryOf(pid: number | undefined): { bytes: number; peakBytes: n
   }
 }
 
-/** Binds all threads of a process, present and to come, to one CPU. */
+/** Binds all threads of a process to one CPU, those it starts later included. */
 export function pin(pid: number, cpu: number): void {
   execFileSync('taskset', ['-a', '-c', '-p', String(cpu), String(pid)], { stdio: 'ignore' });
 }

@@ -89,8 +89,8 @@ export class Delivery implements AsyncDisposable {
   }
 
   /**
-   * Starts a producer, waits until it has filled the empty pools, and stops it. Taking the lock and reconciling are not
-   * part of what is measured, which begins with the first keys seen in a pool.
+   * Starts a producer, waits until it has filled the empty pools, and stops it. Taking the lock and
+   * reconciling are not part of what is measured, which begins with the first keys seen in a pool.
    * @throws KeymillError when the pools are not full in time
    */
   async fill(keysPerPool: number, onProgress?: (keys: number) => void): Promise<Filled> {
@@ -154,7 +154,7 @@ export class Delivery implements AsyncDisposable {
     return (levels as number[]).reduce((sum, length) => sum + length, 0);
   }
 
-  /** Empties the pools. The keys are lost; call it while no producer runs, whose audit would find and recycle them. */
+  /** Empties the pools. Only while no producer runs: its audit would find and recycle the lost keys. */
   async empty(): Promise<void> {
     await Promise.all(this.pools.map(async (pool) => pool.command('UNLINK', [POOL_KEY])));
   }

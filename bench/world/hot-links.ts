@@ -4,11 +4,11 @@ import type { BenchRun } from '../method/bench-run.ts';
 
 const LINKS = 1_000;
 
-/** So few links that every mapper has them all in memory after the first window. */
+/** Few links, which every mapper has in memory after the first window. */
 export interface HotLinks {
   readonly count: number;
   readonly paths: readonly string[];
-  /** All of them, over and over. */
+  /** All of them, again and again. */
   readonly requests: () => Requests;
 }
 

@@ -29,8 +29,8 @@ export interface Generated {
 }
 
 /**
- * Generates keys by the command that an operator types, in a process of its own. The rate is read from the database (the
- * published mark), the memory from the kernel.
+ * Generates keys by the command that an operator types, in a process of its own. The rate is read from the
+ * database (the published mark), the memory from the kernel.
  * @param db the keys-db `keys-db-1` that `variables` describe
  * @throws KeymillError when the command fails
  */

@@ -13,18 +13,18 @@ import { programOf } from '../servers/product.ts';
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-/** A mapper on a private cluster that only one bench uses: fresh caches, settings of its own, a known process id. */
+/** A mapper that only one bench uses: fresh caches, settings of its own, a known process id. */
 export interface BenchMapper extends AsyncDisposable {
   readonly url: string;
   readonly adminUrl: string;
   readonly pid: number;
-  /** The sum of a metric's samples; undefined when there is none of this name. */
+  /** The sum of a metric's samples; undefined for an unknown metric. */
   metric(name: string): Promise<number | undefined>;
 }
 
 let started = 0;
 
-/** @throws KeymillError when it is not ready in time */
+/** Starts a mapper of the cluster's product. @throws KeymillError when it is not ready in time */
 export async function startMapper(
   cluster: PrivateCluster,
   signal: AbortSignal,
@@ -80,7 +80,7 @@ export async function startMapper(
   return { url, adminUrl, pid: identity.pid, metric, [Symbol.asyncDispose]: stop };
 }
 
-/** Ready, and nothing degraded: every store is connected. */
+/** Whether it is ready and nothing is degraded: every store is connected. */
 async function isReady(adminUrl: string): Promise<boolean> {
   const answer = await tryGet(`${adminUrl}/readyz`);
   if (answer?.status !== 200) return false;

@@ -28,13 +28,13 @@ const ClusterFile = z.object({
 });
 export type PrivateClusterFile = z.infer<typeof ClusterFile>;
 
-/** How long the cluster may take to come to rest between two windows. */
+/** How long the cluster may take to quiesce between two windows. */
 const QUIESCE_TIMEOUT_MS = 6_000;
 const LOOK_MS = 150;
-/** At rest, all its processes together use less than this share of a core: heartbeats, polls, the servers' own timers. */
+/** An idle cluster uses less than this share of a core: heartbeats, polls, the servers' own timers. */
 const REST_SHARE = 0.15;
 
-/** A cluster as `up` makes it, in a folder of its own: benches write links, and those belong to nobody. */
+/** A cluster as `up` makes it, in a folder of its own, because benches write useless links. */
 export class PrivateCluster implements AsyncDisposable {
   /** Whose programs it runs. */
   readonly product: Product;
@@ -49,7 +49,9 @@ export class PrivateCluster implements AsyncDisposable {
     this.links = new LinkStock({ dir, urlsDbs: file.urlsDbs, keySecret });
   }
 
-  /** Starts it with the product's own `up`, which also migrates the databases; `down --wipe` when disposed. */
+  /**
+   * Starts it with the product's own `up`, which also migrates the databases; `down --wipe` when disposed.
+   */
   static async start(signal: AbortSignal, product: Product = WORK_TREE): Promise<PrivateCluster> {
     const dir = await makeClusterDir(product, NEEDED_GIB);
     const env = { ...bareEnvironment(), KEYMILL_RUN_DIR: dir };
@@ -69,7 +71,7 @@ export class PrivateCluster implements AsyncDisposable {
     }
   }
 
-  /** Process ids by part, for the account of CPU time. */
+  /** Process ids by part, to account for CPU time. */
   get pids(): Readonly<Record<'mysql' | 'redis' | 'producers' | 'zookeeper', readonly number[]>> {
     const { mysql, redis, producers, zookeeper } = this.file;
     return {
@@ -100,8 +102,8 @@ export class PrivateCluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until refilling, generating and flushing that the last window left behind have come to rest, so that the next one does not
-   * pay for them; for 6 s at most.
+   * Waits, for 6 s at most, until the refilling, generating and flushing that the last window caused are
+   * done. Otherwise the next window would pay for them.
    */
   async quiesce(signal: AbortSignal): Promise<void> {
     const pids = Object.values(this.pids).flat();
