@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { medianOf } from './method/statistics.ts';
+import { cpuMsOfOne } from './world/cpu.ts';
 
 /**
  * Three ways for two processes to serve one port: how 64 kept connections spread over them, opened together
@@ -60,13 +61,13 @@ async function smallerShare(at: number, parallel: number): Promise<number> {
 }
 
 async function cpuPerConnection(at: number, pids: readonly number[]): Promise<number[]> {
-  const before = pids.map(cpuMs);
+  const before = pids.map(cpuMsOfOne);
   let left = SHORT_CONNECTIONS;
   const client = async (): Promise<void> => {
     while (left-- > 0) (await ask(at)).socket.destroy();
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  return pids.map((pid, index) => ((cpuMs(pid) - (before[index] ?? 0)) * 1_000) / SHORT_CONNECTIONS);
+  return pids.map((pid, index) => ((cpuMsOfOne(pid) - (before[index] ?? 0)) * 1_000) / SHORT_CONNECTIONS);
 }
 
 async function ask(at: number): Promise<{ pid: string; socket: Socket }> {
@@ -98,13 +99,6 @@ async function servingOf(child: NodeJS.EventEmitter): Promise<Serving> {
   return serving;
 }
 
-function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 function spread(counts: readonly number[]): string {
-  const sorted = counts.toSorted((a, b) => a - b);
-  return `median ${sorted[sorted.length >> 1]}, least ${sorted[0]}`;
+  return `median ${medianOf(counts)}, least ${Math.min(...counts)}`;
 }

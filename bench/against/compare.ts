@@ -116,8 +116,9 @@ async function measureOnce(row: ComparedRow, sides: Sides, options: CompareOptio
   const seconds = options.quick ? QUICK.seconds : (row.seconds ?? 0);
   await using stack = new AsyncDisposableStack();
   const opened: SideArm[] = [];
-  // Each side has one window more than is measured: the first one is for the compiler.
-  for (const side of sides) opened.push(await row.open(side, stack, rounds + 1));
+  // One window more than is measured: the first one warms up the compiler.
+  const plan = { windows: rounds + 1, seconds };
+  for (const side of sides) opened.push(await row.open(side, stack, plan));
   const arms = opened.map((arm, i) => ({ name: i === 0 ? 'A' : 'B', run: arm.run }));
   for (const arm of arms) await arm.run(seconds);
   const sequence = await runRounds(

@@ -36,6 +36,14 @@ export interface SideArm {
   readonly quiesce?: () => Promise<void>;
 }
 
+/** What a side will be asked to do. */
+export interface WindowPlan {
+  /** How many windows, the one that does not count included. */
+  readonly windows: number;
+  /** How long each of them is; 0 when a window is an amount of work. */
+  readonly seconds: number;
+}
+
 export interface ComparedRow {
   readonly name: string;
   readonly unit: string;
@@ -44,7 +52,7 @@ export interface ComparedRow {
   /** How long a window is; without it, a window is an amount of work. */
   readonly seconds?: number;
   /** Starts fresh processes of one side; what it starts goes onto the stack. */
-  open(side: Side, stack: AsyncDisposableStack, windows: number): Promise<SideArm>;
+  open(side: Side, stack: AsyncDisposableStack, plan: WindowPlan): Promise<SideArm>;
 }
 
 const THROUGHPUT = { better: 'higher', rounds: 20, seconds: 3 } as const;
@@ -72,16 +80,16 @@ const redirectHot: ComparedRow = {
 const redirectCold: ComparedRow = {
   ...LATENCY,
   name: 'redirect-cold',
-  open: async (side, stack, windows) => {
+  open: async (side, stack, { windows, seconds }) => {
     const cluster = await side.cluster();
-    const seconds = side.quick ? 1 : LATENCY.seconds;
+    const count = KEYS_PER_SECOND * seconds;
     // All links beforehand: a window must not begin with the INSERTs of its own links.
-    const paths = await freshPaths(cluster, side, KEYS_PER_SECOND * seconds * windows);
+    const paths = await freshPaths(cluster, side, count * windows);
     const { url } = stack.use(await startMapper(cluster, side.signal));
     const client = stack.use(new LatencyClient(side.signal));
     return onCluster(side, cluster, async () => {
-      const own = paths.splice(0, KEYS_PER_SECOND * seconds);
-      const { p50Ms } = await client.run({ url, paths: own, connections: 1, durationMs: seconds * 1_000 });
+      const task = { url, paths: paths.splice(0, count), connections: 1, durationMs: seconds * 1_000 };
+      const { p50Ms } = await client.run(task);
       return { figure: p50Ms };
     });
   },
@@ -117,7 +125,7 @@ const deliver: ComparedRow = {
   unit: 'keys/s',
   better: 'higher',
   rounds: 10,
-  open: async (side, stack, windows) => {
+  open: async (side, stack, { windows }) => {
     const delivery = stack.use(await Delivery.start(side, side.product));
     const keysPerPool = side.quick ? KEYS_PER_POOL.quick : KEYS_PER_POOL.full;
     // One more than is measured: a batch may be claimed that no pool has room for.
