@@ -51,9 +51,7 @@ export async function compareWith(
   return await compareRows(rows, {
     ...options,
     against,
-    onRow: (row) => {
-      for (const run of row.runs.slice(-1)) options.say(describeRun(row, run));
-    },
+    onRun: (row, run) => options.say(describeRun(row, run)),
     onFailed: (name, error) => options.say(`${name} failed: ${error.message}`),
   });
 }

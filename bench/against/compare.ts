@@ -43,8 +43,8 @@ export interface CompareOptions extends BenchRun {
   readonly against: Product;
   /** See {@link Side}. */
   readonly pin: boolean;
-  /** Called as soon as a row is measured. */
-  readonly onRow: (row: Compared) => void;
+  /** Called after every run of every row. */
+  readonly onRun: (row: Pick<ComparedRow, 'name' | 'unit'>, run: ComparedRun) => void;
   /** Called for a row that could not be measured; the others go on. */
   readonly onFailed: (name: string, error: Error) => void;
 }
@@ -64,9 +64,7 @@ export async function compareRows(
   for (const row of rows) {
     options.signal.throwIfAborted();
     try {
-      const result = await compareRow(row, sides, options);
-      compared.push(result);
-      options.onRow(result);
+      compared.push(await compareRow(row, sides, options));
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof KeymillError || error instanceof StartError)) throw error;
@@ -91,10 +89,11 @@ async function compareRow(row: ComparedRow, sides: Sides, options: CompareOption
   const runs: ComparedRun[] = [];
   const verdicts: Verdict[] = [];
   do {
-    if (runs.length > 0) options.say(`${row.name}: ${verdicts.at(-1)}; measuring again`);
     const measured = await measureOnce(row, sides, options);
     const verdict = options.quick ? null : judgeRun(measured.cpu ?? measured.figure);
-    runs.push({ ...measured, verdict });
+    const run = { ...measured, verdict };
+    runs.push(run);
+    options.onRun(row, run);
     if (verdict !== null) verdicts.push(verdict);
   } while (!options.quick && needsAnotherRun(verdicts));
   const verdict = options.quick ? null : judgeRuns(verdicts);

@@ -40,7 +40,9 @@ export function formatCompared(rows: readonly Compared[]): string[] {
 export function describeRun({ name, unit }: Pick<Compared, 'name' | 'unit'>, run: ComparedRun): string {
   const figures = `A ${formatFigure(run.a)}, B ${formatFigure(run.b)} ${unit}`;
   const cpu = run.cpu === undefined ? '' : `, CPU ${run.cpu.ratio.toFixed(3)}`;
-  return `${name}: ${figures}, B/A ${run.figure.ratio.toFixed(3)}${cpu}: ${run.verdict ?? 'quick, no verdict'}`;
+  const control = (run.cpu ?? run.figure).control.toFixed(3);
+  const verdict = run.verdict ?? 'quick, no verdict';
+  return `${name}: ${figures}, B/A ${run.figure.ratio.toFixed(3)}${cpu}, control ${control}: ${verdict}`;
 }
 
 function cellsOf({ ratio, interval: [low, high], control }: Comparison): string[] {
