@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
-import { BENCHES } from './catalogue.ts';
+import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
+import { formatCompared } from './against/report.ts';
+import { BENCHES } from './rows/catalogue.ts';
 import { describeCommit, describeMachine } from './record/machine.ts';
 import { rewritePage } from './record/page.ts';
 import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
-import type { Bench, BenchRow } from './row.ts';
-import { runBenches } from './run-benches.ts';
+import type { BenchRun } from './method/bench-run.ts';
+import type { BenchRow } from './method/row.ts';
+import type { Bench } from './rows/bench.ts';
+import { runBenches } from './rows/run-benches.ts';
 import { RefusedError, UsageError } from '../runtime/terminal/errors.ts';
 import { startProgressBar } from '../runtime/terminal/progress-bar.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
@@ -17,6 +21,7 @@ interface Options {
   readonly quick?: true;
   readonly pin?: true;
   readonly into?: string;
+  readonly against?: string;
   readonly json?: true;
 }
 
@@ -24,21 +29,24 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
   program
     .command('bench')
     .description(
-      'Measures on private servers, started for it and removed after it; no cluster is needed, and none is touched. Each figure ' +
-        'stands beside what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
+      'Measures on private servers, which it starts and removes. It needs no cluster and touches none. Each figure stands beside ' +
+        'what the bare store or machine reaches in the same run. Exit code 1: a goal was missed, or a bench failed.',
     )
-    .argument('[names...]', 'which; without a name, every one that is not long')
-    .option('--list', 'show what there is, and run nothing')
-    .option('--long', 'the long ones too')
-    .option('--quick', 'two rounds of one second: only to see that a bench works. Never passed')
-    .option('--pin', 'server on CPU 0 and load on CPU 1, where no store is asked')
+    .argument('[names...]', 'the benches to run; default: all that are not long')
+    .option('--list', 'list the benches and run nothing')
+    .option('--long', 'run the long ones too')
+    .option('--quick', 'two rounds of one second, to see whether a bench works; never passes')
+    .option('--pin', 'server on CPU 0 and load on CPU 1, in rows that use no store')
     .option(
       '--into <file>',
       'add each row to this record as soon as it is measured, with date, commit and machine',
     )
+    .option('--against <commit>', 'compare this work tree with another commit, see below')
     .option('--json', 'one JSON document on stdout')
+    .addHelpText('after', AGAINST_HELP)
     .action(async (names: string[], options: Options) => {
       if (options.list) return list(terminal, options.json === true);
+      if (options.against !== undefined) return compare(terminal, names, options.against, options);
       if (options.quick && options.into !== undefined)
         throw new UsageError('--quick gives no figures that are worth recording; leave out --into');
       const benches = choose(names, options.long === true);
@@ -72,30 +80,59 @@ function choose(names: readonly string[], long: boolean): readonly Bench[] {
   return BENCHES.filter(({ name }) => names.includes(name));
 }
 
+async function compare(
+  terminal: Terminal,
+  names: readonly string[],
+  commit: string,
+  options: Options,
+): Promise<void> {
+  if (options.into !== undefined || options.long)
+    throw new UsageError('--against takes neither --into nor --long: its rows are not recorded');
+  const rows = chooseCompared(names);
+  const compared = await withBenchRun(terminal, options, async (run) => compareWith(commit, rows, run));
+  if (options.json) printJson(terminal, compared);
+  else printLines(terminal, formatCompared(compared));
+  if (options.quick !== true && compared.some(({ passed }) => !passed)) terminal.exitCode = 1;
+  if (compared.length < rows.length) terminal.exitCode = 1;
+}
+
 async function runAll(terminal: Terminal, benches: readonly Bench[], options: Options): Promise<BenchRow[]> {
   const record = recorder(options);
-  const interrupt = new AbortController();
-  const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
-  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
-  try {
-    return await runBenches(benches, {
-      say: (text) => note(terminal, text),
-      progress: (what, total, unit) => startProgressBar(terminal, { what, total, unit }),
-      quick: options.quick === true,
-      pin: options.pin === true,
-      signal: interrupt.signal,
+  return withBenchRun(terminal, options, async (run) =>
+    runBenches(benches, {
+      ...run,
       onRow: (row) => {
         note(terminal, `${row.name}: ${formatFigure(row.value)} ${row.unit}, ratio ${row.ratio}`);
         record(row);
       },
       onFailed: (name, error) => note(terminal, `${name} failed: ${error.message}`),
+    }),
+  );
+}
+
+/** Calls `work` with a run that reports on the terminal and is aborted by SIGINT and SIGTERM. */
+async function withBenchRun<Result>(
+  terminal: Terminal,
+  options: Options,
+  work: (run: BenchRun & { readonly pin: boolean }) => Promise<Result>,
+): Promise<Result> {
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort(new RefusedError('interrupted; its servers are gone'));
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  try {
+    return await work({
+      say: (text) => note(terminal, text),
+      progress: (what, total, unit) => startProgressBar(terminal, { what, total, unit }),
+      quick: options.quick === true,
+      pin: options.pin === true,
+      signal: interrupt.signal,
     });
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
 }
 
-/** Each row at once: a run that is cut short has recorded what it measured. */
+/** Records each row immediately, so that an interrupted run keeps its rows. */
 function recorder({ into, pin }: Options): (row: BenchRow) => void {
   if (into === undefined) return () => undefined;
   readRecord(into);

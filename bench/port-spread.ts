@@ -1,13 +1,15 @@
 import { fork } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { medianOf } from './method/statistics.ts';
+import { cpuMsOfOne } from './world/cpu.ts';
 
 /**
- * Three ways for two processes to serve one port: how 64 kept connections spread over them, opened at once and one by one, and what
- * a connection costs. Run by hand, for decision 9: `node bench/port-spread.ts`. Linux only.
+ * Three ways for two processes to serve one port: how 64 kept connections spread over them, opened together
+ * and one by one, and the CPU time of a connection. Run by hand for decision 9: `node bench/port-spread.ts`.
+ * Linux only.
  */
 const WAYS = ['reusePort', 'cluster, round robin', 'cluster, shared handle'] as const;
 type Way = (typeof WAYS)[number];
@@ -34,15 +36,15 @@ async function show(shown: Way): Promise<void> {
   const second =
     shown === 'reusePort' ? fork(import.meta.filename, [shown, String(serving.port)]) : undefined;
   const pids = [...serving.pids, ...(second === undefined ? [] : (await servingOf(second)).pids)];
-  const atOnce: number[] = [];
+  const together: number[] = [];
   const oneByOne: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    atOnce.push(await smallerShare(serving.port, CONNECTIONS));
+    together.push(await smallerShare(serving.port, CONNECTIONS));
     oneByOne.push(await smallerShare(serving.port, 1));
   }
   const costUs = await cpuPerConnection(serving.port, pids);
   process.stdout.write(
-    `${shown}: of ${CONNECTIONS}, the process with fewer has: at once ${spread(atOnce)}; one by one ${spread(oneByOne)}; ` +
+    `${shown}: of ${CONNECTIONS}, the process with fewer has: together ${spread(together)}; one by one ${spread(oneByOne)}; ` +
       `CPU per connection ${costUs.map((us) => us.toFixed(0)).join(' + ')} µs\n`,
   );
   first.disconnect();
@@ -59,13 +61,13 @@ async function smallerShare(at: number, parallel: number): Promise<number> {
 }
 
 async function cpuPerConnection(at: number, pids: readonly number[]): Promise<number[]> {
-  const before = pids.map(cpuMs);
+  const before = pids.map(cpuMsOfOne);
   let left = SHORT_CONNECTIONS;
   const client = async (): Promise<void> => {
     while (left-- > 0) (await ask(at)).socket.destroy();
   };
   await Promise.all(Array.from({ length: CLIENTS }, client));
-  return pids.map((pid, index) => ((cpuMs(pid) - (before[index] ?? 0)) * 1_000) / SHORT_CONNECTIONS);
+  return pids.map((pid, index) => ((cpuMsOfOne(pid) - (before[index] ?? 0)) * 1_000) / SHORT_CONNECTIONS);
 }
 
 async function ask(at: number): Promise<{ pid: string; socket: Socket }> {
@@ -97,13 +99,6 @@ async function servingOf(child: NodeJS.EventEmitter): Promise<Serving> {
   return serving;
 }
 
-function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 function spread(counts: readonly number[]): string {
-  const sorted = counts.toSorted((a, b) => a - b);
-  return `median ${sorted[sorted.length >> 1]}, least ${sorted[0]}`;
+  return `median ${medianOf(counts)}, least ${Math.min(...counts)}`;
 }

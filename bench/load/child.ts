@@ -1,9 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { KeymillError } from '../../runtime/errors.ts';
-import { bareEnvironment } from '../environment.ts';
+import { bareEnvironment } from '../servers/environment.ts';
 
-/** A process of its own that answers one message after the other: what it does must not share our event loop. */
+/** A process that answers one message after the other. Its work must not share our event loop. */
 export class Child implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #name: string;
@@ -18,7 +18,10 @@ export class Child implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
-  /** Sends a message and waits for the answer to it. @throws KeymillError when the child says `{error}`, ends, or is too slow */
+  /**
+   * Sends a message and waits for its answer.
+   * @throws KeymillError when the child answers `{error}`, ends, or is late
+   */
   async ask<Answer>(message: object | number, timeoutMs: number): Promise<Answer> {
     const late = AbortSignal.timeout(timeoutMs);
     const ended = new AbortController();
@@ -40,7 +43,7 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** Its channel closes, on which it ends. */
+  /** Closes the channel, which ends the child. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = once(this.#child, 'exit', { signal: AbortSignal.timeout(2_000) }).catch(() =>
@@ -55,7 +58,7 @@ function isFailure(answer: unknown): answer is { error: string } {
   return typeof answer === 'object' && answer !== null && 'error' in answer;
 }
 
-/** The other side: answers every message by `work`, which knows what it is sent; ends when the channel closes. */
+/** The child's side: answers every message with the result of `work`. Ends when the channel closes. */
 export function serveParent(work: (message: unknown) => Promise<object>): void {
   process.on('message', (message) => {
     void work(message).then(

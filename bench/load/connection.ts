@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { once } from 'node:events';
 
-/** What a connection got back. */
+/** An answer to one request. */
 export interface Answer {
   readonly status: number;
   /** The whole answer, one byte a character. */
@@ -9,7 +9,10 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One keep-alive connection with at most one request in flight, on a bare socket: Node's own HTTP client costs more than the server under test. */
+/**
+ * One keep-alive connection with at most one request in flight, on a bare socket. Node's own HTTP client
+ * costs more CPU than the server under test.
+ */
 export class Connection {
   readonly #socket: Socket;
   #received = '';
@@ -36,7 +39,7 @@ export class Connection {
     return this.#onAnswer === undefined;
   }
 
-  /** Sends at once; the callback runs with the answer, without a promise in between. */
+  /** Sends immediately. A promise between the answer and the callback would add to the latency. */
   send(request: string, onAnswer: (answer: Answer) => void, onFailure: (error: Error) => void): void {
     if (this.#failure !== undefined) return onFailure(this.#failure);
     this.#onAnswer = onAnswer;
@@ -71,22 +74,14 @@ export class Connection {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    const isWaited = this.#onAnswer !== undefined;
+    const isWaiting = this.#onAnswer !== undefined;
     this.#onAnswer = undefined;
-    if (isWaited) this.#onFailure?.(this.#failure);
+    if (isWaiting) this.#onFailure?.(this.#failure);
   }
 }
 
-/** 0 when there is none: every answer of a mapper has one. */
+/** 0 without the header; every answer of a mapper has it. */
 function contentLength(text: string, headEnd: number): number {
   const match = /\r\ncontent-length: *(\d+)/i.exec(text.slice(0, headEnd));
   return Number(match?.[1] ?? 0);
-}
-
-/** The bytes of a request, one a character. */
-export function formatRequest(url: string, path: string, body?: string): string {
-  const { host } = new URL(url);
-  if (body === undefined) return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-  const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n`;
-  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

@@ -1,34 +1,37 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { serveParent } from './child.ts';
-import { Connection, formatRequest } from './connection.ts';
+import { Connection } from './connection.ts';
+import { formatRequest } from './requests.ts';
 import { quantileOf } from '../method/statistics.ts';
 
-/** What to send: these one after the other, round and round. */
+/** What to send. The requests follow each other in order, and start again after the last one. */
 export interface LatencyTask {
   readonly url: string;
-  /** Followed: each must answer 302. */
+  /** Sent as GET: each must answer 302. */
   readonly paths?: readonly string[];
-  /** Sent as `POST /urls`: each must answer 201. With paths too, after every `readsPerWrite` of them. */
+  /** Sent as `POST /urls`, which must answer 201. With paths, sent after every `readsPerWrite` paths. */
   readonly body?: string;
   readonly readsPerWrite?: number;
   readonly connections: number;
   readonly durationMs: number;
   /**
-   * Open loop: so many a second, at even intervals, whatever the server does; a latency counts from when the request was due, so
-   * that a stalled server is charged for those it kept waiting. Without it a closed loop: each connection sends when it was answered.
+   * Requests a second of an open loop: they are due at even intervals, and a latency counts from when its
+   * request was due, so that a stalled server is charged for every request that waited. Without it the loop
+   * is closed: each connection sends its next request when the last one was answered.
    */
   readonly perSecond?: number;
   /**
-   * In an open loop: sleeps so long before it looks again at what is due. By default it never sleeps, for a millisecond would be most of
-   * what is measured; but then it keeps a core busy, and whoever is in need of that core waits.
+   * Open loop only: how long the client sleeps before it looks again at what is due. By default it never
+   * sleeps, because a millisecond would be most of the measured latency. It then keeps a core busy, which the
+   * servers may need.
    */
   readonly restMs?: number;
-  /** In an open loop: what is due in the first so many ms is sent, and not measured. Connections and code are cold then. */
+  /** Open loop only: requests due in the first ms, when connections and code are cold, do not count. */
   readonly leadInMs?: number;
 }
 
 export interface LatencyResult {
-  /** Those that were measured. */
+  /** The number of measured answers. */
   readonly answers: number;
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -36,7 +39,7 @@ export interface LatencyResult {
   readonly maxMs: number;
 }
 
-/** An open loop gives up when so many seconds of requests wait. */
+/** An open loop gives up when the requests of this many seconds wait. */
 const MAX_BEHIND_S = 2;
 
 interface Request {
@@ -97,7 +100,7 @@ function closedLoop({ task, connections, resolve, reject }: Loop): void {
       return;
     }
     const request = requests[sent++ % requests.length];
-    if (request === undefined) return reject(new Error('there is nothing to send'));
+    if (request === undefined) return reject(new Error('no requests to send'));
     connection.send(
       request.text,
       ({ status, body }) => {
@@ -130,7 +133,7 @@ function openLoop({ task, connections, resolve, reject }: Loop): void {
   const send = (connection: Connection): void => {
     const dueMs = startMs + sent * everyMs;
     const request = requests[sent++ % requests.length];
-    if (request === undefined) return fail(new Error('there is nothing to send'));
+    if (request === undefined) return fail(new Error('no requests to send'));
     connection.send(
       request.text,
       ({ status, body }) => {

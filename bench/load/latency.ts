@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { Child } from './child.ts';
 import type { LatencyResult, LatencyTask } from './latency-main.ts';
 
-/** How long connecting and counting may take beyond the run itself. */
+/** For connecting and counting, beyond the run itself. */
 const GRACE_MS = 30_000;
 
-/** Measures latencies from a process of its own. */
+/** Measures latencies in a process of its own. */
 export class LatencyClient implements AsyncDisposable {
   readonly #child: Child;
 
@@ -17,7 +17,9 @@ export class LatencyClient implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** @throws KeymillError when an answer has another status, or the server cannot keep up with an open loop */
+  /**
+   * @throws KeymillError when an answer has another status, or the server cannot keep up with an open loop
+   */
   async run(task: LatencyTask): Promise<LatencyResult> {
     return this.#child.ask(task, task.durationMs + GRACE_MS);
   }

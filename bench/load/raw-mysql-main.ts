@@ -4,14 +4,18 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { quantileOf } from '../method/statistics.ts';
 import { serveParent } from './child.ts';
+import { TARGET } from './requests.ts';
 
 /*
- * The bare driver, with nothing of ours between it and the stores: what every figure of the mapper that ends in a MySQL server stands
- * beside. Connections stay open from task to task.
+ * The bare MySQL driver without any code of ours: the baseline of every figure of the mapper that depends on
+ * a MySQL server. Connections stay open from task to task.
  */
 
 export type RawTask =
-  /** INSERTs of `rows` rows each, into `table`, each its own transaction, over `connections` connections spread evenly over the servers. */
+  /**
+   * INSERTs of `rows` rows each into `table`, each its own transaction. The `connections` connections are
+   * spread evenly over the servers.
+   */
   | {
       readonly kind: 'insert';
       readonly urls: readonly string[];
@@ -20,7 +24,7 @@ export type RawTask =
       readonly table: string;
       readonly durationMs: number;
     }
-  /** SELECTs by primary key of `keys`, one after the other, each from the server that has it; `serverOfSlot` says which. */
+  /** SELECTs by primary key, one key after the other, each from the server of its slot. */
   | {
       readonly kind: 'select';
       readonly urls: readonly string[];
@@ -37,10 +41,9 @@ export interface RawResult {
 }
 
 const COLUMNS = 'slot, unique_id, user_id, original_url, created_at, expires_at, request_id, alias';
-const TARGET = 'https://example.com/articles/aaaaaa/00000001?from=bench';
 const open = new Map<string, Connection[]>();
 
-/** `count` connections to each of `urls`, in turn. */
+/** `count` connections, spread over `urls` in turn. */
 function connectionsTo(urls: readonly string[], count: number): Connection[] {
   return Array.from({ length: count }, (_, i) => {
     const url = urls[i % urls.length] ?? '';
@@ -57,21 +60,21 @@ interface Statement {
   readonly values: unknown[];
 }
 
-/** One statement after the other, each with the connection to send it on. */
-type Lane = () => Statement & { readonly connection: Connection };
+/** Gives the next statement and the connection to send it on. */
+type NextStatement = () => Statement & { readonly connection: Connection };
 
 async function run(task: RawTask): Promise<RawResult> {
   const rows = task.kind === 'insert' ? task.rows : 1;
   const connections = connectionsTo(task.urls, task.kind === 'insert' ? task.connections : task.urls.length);
-  const lanes: readonly Lane[] =
+  const streams: readonly NextStatement[] =
     task.kind === 'insert'
       ? connections.map((connection) => () => ({ connection, ...insertOf(task.table, rows) }))
-      : [selectLane(task, connections)];
+      : [selectsOf(task, connections)];
   const latencies: number[] = [];
   const startedMs = monotonicMs();
   const endMs = startedMs + task.durationMs;
   await Promise.all(
-    lanes.map(
+    streams.map(
       async (next) =>
         new Promise<void>((resolve, reject) => {
           const step = (): void => {
@@ -111,12 +114,15 @@ function insertOf(table: string, rows: number): Statement {
     const key = randomKey();
     return [slotOf(key), key, null, TARGET, new Date(), null, randomBytes(16), 0];
   });
-  // As an application would send it: in the order of the primary key.
+  // In the order of the primary key, as the mapper sends them.
   values.sort((a, b) => Number(a[0]) - Number(b[0]) || (String(a[1]) < String(b[1]) ? -1 : 1));
   return { sql: `INSERT INTO ${table} (${COLUMNS}) VALUES ?`, values: [values] };
 }
 
-function selectLane(task: Extract<RawTask, { kind: 'select' }>, connections: readonly Connection[]): Lane {
+function selectsOf(
+  task: Extract<RawTask, { kind: 'select' }>,
+  connections: readonly Connection[],
+): NextStatement {
   let at = 0;
   const sql =
     'SELECT unique_id, original_url, created_at, expires_at, request_id, deleted_at FROM urls WHERE slot = ? AND unique_id = ?';
@@ -124,7 +130,7 @@ function selectLane(task: Extract<RawTask, { kind: 'select' }>, connections: rea
     const key = task.keys[at++ % task.keys.length] ?? '';
     const slot = slotOf(key);
     const connection = connections[task.serverOfSlot[slot] ?? -1];
-    if (connection === undefined) throw new RangeError(`no server has slot ${slot}`);
+    if (connection === undefined) throw new RangeError(`slot ${slot} belongs to no server`);
     return { connection, sql, values: [slot, key] };
   };
 }

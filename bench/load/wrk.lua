@@ -1,8 +1,10 @@
--- Purpose: the requests of a bench, made ready beforehand, so that making them costs the machine little.
+-- Purpose: sends the requests of a bench. They are made beforehand, so that sending one costs little CPU.
 -- ARGS (after --): mode, then
---   keys FILE LENGTH OFFSET COUNT   GET /{key}, key by key of FILE (no separators) from the OFFSET-th on, COUNT of them, round and round
---   shorten LABEL                   POST /urls with 4,096 different targets, round and round
--- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99 (the last two in microseconds)
+--   keys FILE LENGTH OFFSET COUNT   GET /{key} for COUNT keys of FILE (no separators) from the OFFSET-th on,
+--                                   again and again
+--   shorten LABEL                   POST /urls with 4,096 different targets, again and again
+-- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99
+-- (p50 and p99 in microseconds)
 
 local ready = {}
 local next_at = 0
@@ -32,7 +34,7 @@ function init(args)
   else
     ready_shortens(args[2])
   end
-  assert(#ready > 0, 'there is nothing to send')
+  assert(#ready > 0, 'no requests to send')
 end
 
 function request()
@@ -43,6 +45,6 @@ end
 function done(summary, latency)
   local errors = summary.errors
   local others = errors.connect + errors.read + errors.write + errors.timeout
-  io.write(string.format('KEYMILL %d %d %d %d %d %d\n', summary.requests, summary.duration, errors.status, others,
-    latency:percentile(50), latency:percentile(99)))
+  local counts = string.format('%d %d %d %d', summary.requests, summary.duration, errors.status, others)
+  io.write(string.format('KEYMILL %s %d %d\n', counts, latency:percentile(50), latency:percentile(99)))
 end

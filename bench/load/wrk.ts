@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
 
 const SCRIPT = join(import.meta.dirname, 'wrk.lua');
-/** How long wrk may take beyond what it was told. */
+/** How long wrk may take beyond the seconds of load. */
 const GRACE_MS = 20_000;
 
 /** Keys in a file, without separators. */
@@ -14,14 +14,14 @@ export interface KeyFile {
   readonly count: number;
 }
 
-/** Which requests: a stretch of a file of keys, or links to make. */
+/** The requests to send: GETs of a range of a file of keys, or links to make. */
 export type Requests =
   | {
       readonly kind: 'keys';
       readonly file: KeyFile;
-      /** The first key, counted from 0; it wraps round. */
+      /** Index of the first key. Beyond the end of the file it starts again at its beginning. */
       readonly offset: number;
-      /** How many are read; they are repeated when they run out. */
+      /** How many keys are read. They are repeated when they run out. */
       readonly count: number;
     }
   | { readonly kind: 'shorten' };
@@ -31,9 +31,9 @@ export interface WrkOptions {
   readonly connections: number;
   readonly seconds: number;
   readonly requests: Requests;
-  /** May some answers be 4xx or 5xx? They are counted apart. */
+  /** Whether answers of 4xx and 5xx are allowed; they are counted apart. */
   readonly allowErrors?: boolean;
-  /** Only this CPU. */
+  /** Runs wrk on this CPU only. */
   readonly cpu?: number | undefined;
   readonly signal: AbortSignal;
 }
@@ -50,7 +50,7 @@ export interface WrkResult {
 
 /**
  * Closed-loop load by wrk: one thread, keep-alive, no pipelining.
- * @throws KeymillError on lost connections, on time-outs, and on error answers unless they are allowed
+ * @throws KeymillError on lost connections, on timeouts, and on error answers unless they are allowed
  */
 export async function runWrk(options: WrkOptions): Promise<WrkResult> {
   const { url, connections, seconds, signal } = options;
@@ -92,10 +92,10 @@ function argumentsOf(requests: Requests): string[] {
   return ['keys', file.path, String(file.keyLength), String(offset), String(count)];
 }
 
-/** The line our script prints. @throws KeymillError when there is none */
+/** Reads the line that wrk.lua prints. @throws KeymillError when there is none */
 export function parseWrk(stdout: string): WrkResult & { readonly otherErrors: number } {
   const match = /^KEYMILL (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/m.exec(stdout);
-  if (match === null) throw new KeymillError('BENCH_FAILED', `wrk said nothing usable:\n${stdout}`);
+  if (match === null) throw new KeymillError('BENCH_FAILED', `wrk printed no result:\n${stdout}`);
   const [requests = 0, micros = 0, errorAnswers = 0, otherErrors = 0, p50 = 0, p99 = 0] = match
     .slice(1)
     .map(Number);

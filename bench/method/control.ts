@@ -1,17 +1,17 @@
 import { medianOf } from './statistics.ts';
 
-/** How far from 1 the control of a quantity may lie. */
+/** How far from 1 the control of a quantity may be. */
 export const TOLERANCE = {
   throughput: 0.05,
   cpu: 0.05,
   latency: 0.05,
-  /** A quantile of the tail moves by itself. */
+  /** A quantile of the tail varies more. */
   tail: 0.25,
 } as const;
 
 export type Quantity = keyof typeof TOLERANCE;
 
-/** Fewer rounds than this say nothing: with five, half of the controls fail on a quiet machine. */
+/** The fewest rounds that are worth judging. With five, half of the controls fail on a quiet machine. */
 export const LEAST_ROUNDS: Readonly<Record<Quantity, number>> = {
   throughput: 20,
   cpu: 20,
@@ -19,19 +19,24 @@ export const LEAST_ROUNDS: Readonly<Record<Quantity, number>> = {
   tail: 10,
 };
 
-/** A measurement is repeated at most so often because of its control. */
+/** How often something is measured at most, when its control fails. */
 export const MAX_ATTEMPTS = 3;
 
 export interface Control {
   readonly quantity: Quantity;
-  /** The median of the first ÷ the second of a couple: the same thing against itself. */
+  /** The median of first ÷ second over all couples, which compare an arm with itself. */
   readonly ratio: number;
   readonly holds: boolean;
 }
 
-/** Pure. Without couples there was no control, and it does not hold. */
+/** The median of first ÷ second. Pure. NaN without couples. */
+export function controlOf(couples: readonly (readonly [number, number])[]): number {
+  return medianOf(couples.map(([first, second]) => first / second));
+}
+
+/** Pure. Without couples the control does not hold. */
 export function judgeControl(quantity: Quantity, couples: readonly (readonly [number, number])[]): Control {
-  const ratio = medianOf(couples.map(([first, second]) => first / second));
+  const ratio = controlOf(couples);
   // 0.05 is no binary number: 1.05 − 1 is a little more.
   return { quantity, ratio, holds: Math.abs(ratio - 1) <= TOLERANCE[quantity] + 1e-9 };
 }

@@ -1,15 +1,15 @@
-import type { BenchContext } from '../row.ts';
+import type { BenchRun } from './bench-run.ts';
 import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
-import { couplesOf, orderOf, pairsOf, type Stretch } from './order.ts';
+import { couplesOf, orderOf, pairsOf, type Window } from './order.ts';
 import { bootstrapOf, medianOf } from './statistics.ts';
 
-/** One of the things compared: measures itself once, for so long. */
+/** One of the things that are compared. `run` measures it once. */
 export interface Arm<Sample> {
   readonly name: string;
   readonly run: (seconds: number, round: number) => Promise<Sample>;
 }
 
-/** What the comparison looks at, and how far the same thing against itself may differ in it. */
+/** A figure of each sample. Its quantity says how far the control may be from 1. */
 export interface Watched<Sample> {
   readonly quantity: Quantity;
   readonly of: (sample: Sample) => number;
@@ -18,38 +18,36 @@ export interface Watched<Sample> {
 export interface Plan<Sample> {
   readonly name: string;
   readonly arms: readonly Arm<Sample>[];
-  /** The first one decides; all of them must have a control that holds. */
+  /** The first one decides. All of them need a control that holds. */
   readonly watched: readonly [Watched<Sample>, ...Watched<Sample>[]];
-  /** Lets what the last stretch left behind come to rest. */
-  readonly settle?: () => Promise<void>;
+  /** Waits until the work that the last window left behind is done. */
+  readonly quiesce?: () => Promise<void>;
   readonly rounds?: number;
   readonly seconds?: number;
 }
 
 export interface Measurement<Sample> {
-  readonly sequence: readonly Stretch<Sample>[];
+  readonly sequence: readonly Window<Sample>[];
   readonly controls: readonly Control[];
-  /** The control of the first quantity watched, of each attempt. */
+  /** For each attempt, the control of the first watched quantity. */
   readonly attempts: readonly number[];
   readonly controlHolds: boolean;
   readonly rounds: number;
   readonly seconds: number;
 }
 
-const STRETCH_SECONDS = 3;
-const QUICK = { rounds: 2, seconds: 1 };
+const WINDOW_SECONDS = 3;
+export const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn, after one stretch of each
- * that does not count. Again, up to three times in all, when the control does not hold.
+ * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn,
+ * after one window of each that does not count. When the control does not hold, it measures again, up to
+ * three times in all.
  */
-export async function measure<Sample>(
-  context: BenchContext,
-  plan: Plan<Sample>,
-): Promise<Measurement<Sample>> {
+export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
   const rounds = context.quick ? QUICK.rounds : (plan.rounds ?? LEAST_ROUNDS[first.quantity]);
-  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? STRETCH_SECONDS);
+  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? WINDOW_SECONDS);
   for (const arm of plan.arms) await arm.run(seconds, -1);
   const attempts: number[] = [];
   for (;;) {
@@ -67,22 +65,23 @@ export async function measure<Sample>(
       return { sequence, controls, attempts, controlHolds, rounds, seconds };
     }
     const failed = controls.filter(({ holds }) => !holds).map((c) => `${c.quantity} ${c.ratio.toFixed(3)}`);
-    context.say(`${plan.name}: the control does not hold (${failed.join(', ')}): measuring again`);
+    context.say(`${plan.name}: the control failed (${failed.join(', ')}); measuring again`);
   }
 }
 
-async function runRounds<Sample>(
-  context: BenchContext,
-  plan: Plan<Sample>,
+/** Measures all arms round by round, without any judgement. */
+export async function runRounds<Sample>(
+  context: BenchRun,
+  plan: Pick<Plan<Sample>, 'name' | 'arms' | 'quiesce'>,
   rounds: number,
   seconds: number,
-): Promise<Stretch<Sample>[]> {
-  const sequence: Stretch<Sample>[] = [];
+): Promise<Window<Sample>[]> {
+  const sequence: Window<Sample>[] = [];
   const progress = context.progress(plan.name, rounds, 'rounds');
   for (let round = 0; round < rounds; round++) {
     for (const arm of orderOf(plan.arms, round)) {
       context.signal.throwIfAborted();
-      await plan.settle?.();
+      await plan.quiesce?.();
       sequence.push({ arm: arm.name, round, sample: await arm.run(seconds, round) });
     }
     progress.update(round + 1);
@@ -99,7 +98,7 @@ export interface Ratio {
 
 /** Median and 95 % bootstrap interval of the rounds' ratios. Pure. */
 export function ratioOf<Sample>(
-  sequence: readonly Stretch<Sample>[],
+  sequence: readonly Window<Sample>[],
   a: string,
   b: string,
   of: (sample: Sample) => number,
@@ -110,9 +109,9 @@ export function ratioOf<Sample>(
 
 /** The median of one arm's figure. Pure. */
 export function typicalOf<Sample>(
-  sequence: readonly Stretch<Sample>[],
+  sequence: readonly Window<Sample>[],
   arm: string,
   of: (sample: Sample) => number,
 ): number {
-  return medianOf(sequence.filter((stretch) => stretch.arm === arm).map(({ sample }) => of(sample)));
+  return medianOf(sequence.filter((window) => window.arm === arm).map(({ sample }) => of(sample)));
 }

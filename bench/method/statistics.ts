@@ -3,12 +3,12 @@ function sorted(samples: readonly number[]): number[] {
   return samples.toSorted((a, b) => a - b);
 }
 
-/** NaN of nothing. */
+/** NaN without samples. */
 export function medianOf(samples: readonly number[]): number {
   return quantileOf(samples, 0.5);
 }
 
-/** By straight lines between the sorted samples (type 7 of Hyndman and Fan). NaN of nothing. */
+/** Interpolates linearly between the sorted samples (type 7 of Hyndman and Fan). NaN without samples. */
 export function quantileOf(samples: readonly number[], q: number): number {
   const values = sorted(samples);
   const at = (values.length - 1) * q;
@@ -17,7 +17,7 @@ export function quantileOf(samples: readonly number[], q: number): number {
   return below + (above - below) * (at - Math.floor(at));
 }
 
-/** Numbers in [0, 1) that are the same at every run (mulberry32, Tommy Ettinger, public domain). */
+/** Numbers in [0, 1). The same seed gives the same numbers (mulberry32, Tommy Ettinger, public domain). */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -31,8 +31,8 @@ export function createRandom(seed: number): () => number {
 const RESAMPLES = 4_000;
 
 /**
- * The 95 % percentile-bootstrap interval of a statistic (Efron 1979): the samples are drawn anew, with replacement, 4,000 times. The
- * same samples always give the same interval.
+ * The 95 % percentile-bootstrap interval of a statistic (Efron 1979), from 4,000 resamples with replacement.
+ * The same samples always give the same interval.
  */
 export function bootstrapOf(
   samples: readonly number[],
@@ -46,15 +46,15 @@ export function bootstrapOf(
   return [quantileOf(draws, 0.025), quantileOf(draws, 0.975)];
 }
 
-/** How steadily `values`, taken at equal steps, rise. */
+/** How values that were taken at equal steps rise. */
 export interface Trend {
-  /** Theil–Sen: the median of the slopes between all pairs, per step. One wild value moves it hardly at all. */
+  /** Theil–Sen: the median of the slopes between all pairs, per step. One outlier hardly changes it. */
   readonly slope: number;
   /** Its 95 % interval (Sen 1968, by the variance of Kendall's S without ties). */
   readonly interval: readonly [number, number];
 }
 
-/** NaN of fewer than three values. */
+/** NaN with fewer than three values. */
 export function trendOf(values: readonly number[]): Trend {
   const count = values.length;
   if (count < 3) return { slope: Number.NaN, interval: [Number.NaN, Number.NaN] };

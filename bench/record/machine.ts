@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
-/** What the figures were measured on, in one line: two runs with the same line may be compared. */
+/** The machine in one line. Two runs with the same line can be compared. */
 export function describeMachine(): string {
   const cores = cpus();
   const model = cores[0]?.model.trim().replaceAll(/\s+/g, ' ') ?? 'unknown CPU';
@@ -12,7 +12,7 @@ export function describeMachine(): string {
   return `${cores.length} × ${model}, ${memory}, ${system()}, Linux ${release()}, Node ${process.versions.node}, ${servers}`;
 }
 
-/** Short; with a + when the tree was changed since. `unknown` outside a clone. */
+/** The short commit, with a + when the tree was changed since. `unknown` outside a clone. */
 export function describeCommit(): string {
   const git = (...args: string[]): string =>
     execFileSync('git', ['-C', REPOSITORY, ...args], {

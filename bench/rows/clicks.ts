@@ -1,12 +1,13 @@
 import { VARIABLES } from '../../runtime/config/env.ts';
 import { measure } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import type { Bench, BenchContext, BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { BenchRow } from '../method/row.ts';
+import type { Bench, BenchContext } from './bench.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
 
-/** What counting costs those who only want to be redirected. */
+/** What counting clicks costs a redirect. */
 export const clicks: Bench = {
   name: 'clicks',
   does: 'cached redirects/s with clicks counted, beside without',
@@ -39,7 +40,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
     baseline: 'the same mapper with KEYMILL_COUNT_CLICKS=false',
     goal: 0.97,
     fault:
-      'COUNT_CLICKS' in VARIABLES ? undefined : 'this mapper counts no clicks: there is nothing to compare',
+      'COUNT_CLICKS' in VARIABLES
+        ? undefined
+        : 'this mapper counts no clicks, so there is nothing to compare',
     details: { connections: CONNECTIONS, pinned: context.pin },
   });
 }

@@ -1,7 +1,8 @@
 import { judgeControl, MAX_ATTEMPTS, type Control } from '../method/control.ts';
 import { bootstrapOf, createRandom, medianOf } from '../method/statistics.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
 import { httpArm, type HttpSample } from './http-arm.ts';
@@ -9,18 +10,19 @@ import { shortenArm } from './shorten.ts';
 import type { Arm } from '../method/measure.ts';
 import { measureCacheBytes } from './redirect-zipf.ts';
 
-const FULL = { sizes: [10_000, 1_000_000, 10_000_000], stretches: 20, seconds: 3 };
-const QUICK = { sizes: [2_000, 20_000], stretches: 2, seconds: 1 };
-/** Of the bare server, before and after each sustained stretch of ours. */
-const BARE_STRETCHES = 4;
+const FULL = { sizes: [10_000, 1_000_000, 10_000_000], windows: 20, seconds: 3 };
+const QUICK = { sizes: [2_000, 20_000], windows: 2, seconds: 1 };
+/** Windows of the bare server before and after the windows of the mapper. */
+const BARE_WINDOWS = 4;
 const BUFFER_POOL_BYTES = 4 * 2 ** 30;
-/** So few links in memory that nearly every redirect reads a store, whatever the size. */
+/** Few enough that nearly every redirect reads a store, whatever the size. */
 const CACHED_LINKS = 100;
 const REQUESTS_PER_SECOND = 30_000;
 
 /**
- * What a mapper does with ten thousand links it must do with ten million. The store only grows, so the sizes come in one order, minutes
- * apart; what the machine itself does meanwhile is taken out by the bare server, measured before and after each sustained stretch.
+ * A mapper must be as fast with ten million links as with ten thousand. The store only grows, so the sizes
+ * come in one order, minutes apart. The bare server, measured before and after each size, shows how the
+ * machine itself changed in between.
  */
 export const growth: Bench = {
   name: 'growth',
@@ -29,11 +31,11 @@ export const growth: Bench = {
   run,
 };
 
-/** What was kept up, stretch by stretch, and what the bare server did in the same minutes. */
+/** The rates of the mapper, window by window, and the rate of the bare server in the same minutes. */
 interface Sustained {
   readonly rates: readonly number[];
   readonly bare: number;
-  /** Of each stretch and the next. */
+  /** Compares each window with the next one. */
   readonly control: Control;
   readonly attempts: number;
 }
@@ -54,7 +56,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const seen: AtSize[] = [];
   let made = 0;
   for (const size of sizes) {
-    // Besides those that the stretches before have made: redirects must have that many to choose from.
+    // The links that earlier windows made come on top: redirects choose from this many.
     await cluster.links.fill(size, context);
     context.say(`growth: at ${(cluster.links.count + made).toLocaleString('en-US')} links`);
     const at = await measureSize(context, cluster, cluster.links.count + made, cacheBytes);
@@ -70,7 +72,7 @@ async function measureSize(
   stored: number,
   cacheBytes: number,
 ): Promise<AtSize> {
-  const { stretches, seconds } = context.quick ? QUICK : FULL;
+  const { windows, seconds } = context.quick ? QUICK : FULL;
   const settings = { KEYMILL_CACHE_MAX_BYTES: String(Math.ceil(cacheBytes)) };
   await using mapper = await startMapper(cluster, context.signal, settings);
   await using bare = await startBareHttp(mapper.url, `/${cluster.links.keys(0, 1)[0]}`, context.signal);
@@ -78,11 +80,11 @@ async function measureSize(
   const { count } = cluster.links;
   const asked = REQUESTS_PER_SECOND * seconds;
   const file = await cluster.links.writeKeys(
-    Int32Array.from({ length: asked * stretches }, () => Math.floor(random() * count)),
+    Int32Array.from({ length: asked * windows }, () => Math.floor(random() * count)),
   );
   let offset = -asked;
   const requests = () => {
-    offset = (offset + asked) % (asked * stretches);
+    offset = (offset + asked) % (asked * windows);
     return { kind: 'keys', file, offset, count: asked } as const;
   };
   const bareArm = httpArm({ context, name: 'bare', server: bare, requests });
@@ -97,13 +99,13 @@ async function measureSize(
   const sustain = async (arm: Arm<HttpSample>): Promise<Sustained> => {
     await repeat(arm, 1);
     for (let attempts = 1; ; attempts++) {
-      const before = await repeat(bareArm, BARE_STRETCHES);
-      const rates = await repeat(arm, stretches);
-      const after = await repeat(bareArm, BARE_STRETCHES);
+      const before = await repeat(bareArm, BARE_WINDOWS);
+      const rates = await repeat(arm, windows);
+      const after = await repeat(bareArm, BARE_WINDOWS);
       const control = judgeControl('throughput', neighboursOf(rates));
       if (control.holds || context.quick || attempts === MAX_ATTEMPTS)
         return { rates, bare: medianOf([...before, ...after]), control, attempts };
-      context.say(`growth: the control does not hold (${control.ratio.toFixed(3)}): measuring again`);
+      context.say(`growth: the control failed (${control.ratio.toFixed(3)}); measuring again`);
     }
   };
   await repeat(bareArm, 1);
@@ -115,11 +117,11 @@ async function measureSize(
 }
 
 function secondsOf(context: BenchContext): number {
-  const { stretches, seconds } = context.quick ? QUICK : FULL;
-  return (stretches + 1) * seconds;
+  const { windows, seconds } = context.quick ? QUICK : FULL;
+  return (windows + 1) * seconds;
 }
 
-/** Each stretch and the next, every other couple turned round: the same thing measured twice. Pure. */
+/** Each window and the next one, with every second couple reversed. Pure. */
 function neighboursOf(rates: readonly number[]): [number, number][] {
   const couples: [number, number][] = [];
   for (let i = 1; i < rates.length; i++) {
@@ -153,7 +155,7 @@ function judge(seen: readonly AtSize[]): BenchRow {
     value: medianOf(worst.at[worst.what].rates),
     samples: [],
     interval: worst.interval,
-    baseline: `${worst.what}/s at ${first.stored.toLocaleString('en-US')} links × what the bare server did then and now; the worst of all sizes, of redirects and of shortens`,
+    baseline: `${worst.what}/s at ${first.stored.toLocaleString('en-US')} links × the change of the bare server since then; the worst of all sizes, of redirects and of shortens`,
     baselineValue: medianOf(first[worst.what].rates) * worst.machine,
     control: furthest?.ratio ?? Number.NaN,
     details: {
@@ -173,7 +175,7 @@ function judge(seen: readonly AtSize[]): BenchRow {
       worst: `${worst.what} at ${worst.at.stored.toLocaleString('en-US')} links`,
       bufferPoolBytes: BUFFER_POOL_BYTES,
       controls: controls.map(({ ratio }) => round(ratio)),
-      note: 'redirects read a random link, nearly none from memory; the control compares each sustained stretch with the next',
+      note: 'redirects read a random link, nearly none from memory; the control compares each window with the next',
     },
   });
   return {

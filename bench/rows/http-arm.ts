@@ -1,45 +1,45 @@
 import { runWrk, type Requests } from '../load/wrk.ts';
 import type { Arm } from '../method/measure.ts';
-import type { BenchContext } from '../row.ts';
+import type { BenchContext } from './bench.ts';
 import { cpuMsOf, pin } from '../world/cpu.ts';
 
 export const CONNECTIONS = 64;
 const SERVER_CPU = 0;
 const LOAD_CPU = 1;
 
-/** One stretch of load on one server. */
+/** One window of load on one server. */
 export interface HttpSample {
   /** Answers below 400, per second. */
   readonly perSecond: number;
   /** CPU time of the server's own processes, in µs per answer. */
   readonly cpuUs: number;
-  /** The same of others that work for it, by part. */
+  /** The same for other processes that take part, by part. */
   readonly others: Readonly<Record<string, number>>;
   readonly errorShare: number;
 }
 
 export interface HttpArmOptions {
-  readonly context: BenchContext;
+  readonly context: Pick<BenchContext, 'pin' | 'signal'>;
   readonly name: string;
   readonly server: { readonly url: string; readonly pid: number };
-  /** What the next stretch asks for. */
+  /** The requests of the next window. */
   readonly requests: (seconds: number) => Requests;
   readonly connections?: number;
   readonly allowErrors?: boolean;
-  /** Whose CPU time is accounted for besides the server's. */
+  /** Process ids by part whose CPU time is measured too. */
   readonly others?: Readonly<Record<string, readonly number[]>>;
-  /** Nothing but server and load work: they may have a CPU each. */
+  /** Only the server and the load work, so each may have a CPU of its own. */
   readonly alone?: boolean;
 }
 
-/** Load by wrk on one server, its CPU time accounted for. */
+/** Load by wrk on one server, with its CPU time. */
 export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
   const { context, name, server, others = {} } = options;
   const pinned = context.pin && options.alone === true;
   return {
     name,
     run: async (seconds) => {
-      // Again before each stretch: a process may have grown children.
+      // Before each window, because a process may have started children.
       if (pinned) pin(server.pid, SERVER_CPU);
       const before = accountOf(server.pid, others);
       const result = await runWrk({

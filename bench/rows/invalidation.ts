@@ -2,22 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { openRedis } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { createLog } from '../../runtime/log.ts';
-import { Connection, formatRequest } from '../load/connection.ts';
+import { Connection } from '../load/connection.ts';
+import { formatRequest } from '../load/requests.ts';
 import { bootstrapOf, medianOf, quantileOf } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
+import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 
 const ROUNDS = 1_000;
 const QUICK_ROUNDS = 20;
-/** An answer older than this is no matter of tails any more. */
+/** A stale answer this late is a failure. */
 const STALE_LIMIT_MS = 10_000;
-/** Asked on until so many fresh answers in a row. */
+/** Consecutive fresh answers after which a mapper counts as up to date. */
 const FRESH_ENOUGH = 3;
-/** Published here nobody listens; the round trip is the same. */
+/** Has no subscriber; the round trip is the same. */
 const CHANNEL = 'bench';
 
-/** An alias that was just now unknown, and is remembered as such: how long after its acknowledgement does anybody still say 404? */
+/**
+ * An alias that mappers remember as unknown is created. For how long after the acknowledgement does any
+ * mapper answer 404?
+ */
 export const invalidation: Bench = {
   name: 'invalidation',
   does: '404 seen, alias created: acknowledgement → last stale answer on any of two mappers, beside a Redis PUBLISH',
@@ -34,7 +39,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     stack.use(await startMapper(cluster, context.signal)),
   ];
   const { name, url } = cluster.file.redis[0] ?? { name: '', url: '' };
-  const redis = stack.use(openRedis(url, { name, log: createLog('bench', 'bench', 'silent') }));
+  const redis = stack.use(openRedis(url, { name, log: SILENT_LOG }));
   await redis.whenConnected(5_000);
   const publishOnce = async (): Promise<number> => {
     const startedMs = monotonicMs();
@@ -84,7 +89,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
 
 interface MapperClient {
   readonly mapper: BenchMapper;
-  /** One to make links, one to ask. */
+  /** One creates links, the other one reads. */
   readonly connections: readonly [Connection, Connection];
 }
 
@@ -93,8 +98,8 @@ async function openClient(mapper: BenchMapper): Promise<MapperClient> {
 }
 
 /**
- * Asks all mappers without a pause for an alias while one of them makes it.
- * @returns ms from the acknowledgement to the arrival of the last 404 after it, on any mapper; 0 when there was none
+ * Reads an alias from all mappers without a pause while one of them creates it.
+ * @returns ms from the acknowledgement to the last 404 after it, on any mapper; 0 without one
  */
 async function lastStale(clients: readonly MapperClient[], maker: number): Promise<number> {
   const alias = `b${randomBytes(6).toString('hex')}`;
@@ -115,7 +120,7 @@ async function lastStale(clients: readonly MapperClient[], maker: number): Promi
         if (nowMs > acknowledgedMs) lastMs = Math.max(lastMs, nowMs);
       }
       if (nowMs - startedMs > STALE_LIMIT_MS)
-        throw new KeymillError('BENCH_FAILED', `${alias} stays unknown`);
+        throw new KeymillError('BENCH_FAILED', `${alias} was created and stays unknown`);
     }
   };
   const make = async (): Promise<void> => {
@@ -125,7 +130,7 @@ async function lastStale(clients: readonly MapperClient[], maker: number): Promi
     const body = JSON.stringify({ long_url: `https://example.com/${alias}`, custom_alias: alias });
     const answer = await client.connections[0].ask(formatRequest(client.mapper.url, '/urls', body));
     if (answer.status !== 201)
-      throw new KeymillError('BENCH_FAILED', `no alias: ${answer.raw.slice(0, 300)}`);
+      throw new KeymillError('BENCH_FAILED', `the alias was not created: ${answer.raw.slice(0, 300)}`);
     acknowledgedMs = monotonicMs();
   };
   await Promise.all([make(), ...clients.map(watch)]);

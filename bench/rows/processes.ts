@@ -1,19 +1,20 @@
 import { measure, ratioOf, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
-import { controlFault, toPairedRow } from '../paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { controlFault, toPairedRow } from '../method/paired-row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { processesOf } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput, type HttpSample } from './http-arm.ts';
 import { shortenArm } from './shorten.ts';
 
-/** As many as keep two processes busy; 64 are what one is busy with. */
+/** Enough to keep two processes busy; 64 keep one busy. */
 const BUSY = 4 * CONNECTIONS;
 
 /**
- * One mapper on two cores must not spend more on each request than on one, under the same load: one that gives both processes enough to do.
- * Beside it is told what 64 connections cost, with which two processes share less: half as many rows to an INSERT, half as many requests to a
- * turn of the event loop.
+ * A mapper of two processes must not spend more CPU on a request than a mapper of one, under a load that
+ * keeps both busy. The details also hold the cost with 64 connections, where two processes batch less: half
+ * as many rows in an INSERT, half as many requests in a turn of the event loop.
  */
 export const processes: Bench = {
   name: 'processes',
@@ -35,13 +36,13 @@ async function run(context: BenchContext): Promise<BenchRow> {
       name: `processes: ${what}`,
       arms,
       watched: [cpuPerAnswer],
-      settle: async () => cluster.settle(context.signal),
+      quiesce: async () => cluster.quiesce(context.signal),
     });
   const loads = (arm: (name: string, server: BenchMapper, connections: number) => Arm<HttpSample>) => [
     arm('two', two, BUSY),
     arm('two, few', two, CONNECTIONS),
     arm('one, few', one, CONNECTIONS),
-    // Last, as the other one is first: the control is of those two.
+    // Last, because the control compares the first and the last arm of each round.
     arm('one', one, BUSY),
   ];
   const redirects = await compare(
@@ -80,7 +81,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     fault:
       grown > 0
         ? (controlFault(other) ?? controlFault(worse))
-        : 'this mapper stays one process: there is nothing to compare',
+        : 'this mapper stays one process, so there is nothing to compare',
     details: { cpuUsPerRedirect: ofRedirects, cpuUsPerShorten: ofShortens },
   });
 }

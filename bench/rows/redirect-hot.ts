@@ -1,12 +1,13 @@
 import { measure, ratioOf, typicalOf } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput } from './http-arm.ts';
 
-/** Links that are in the mapper's memory, from one process, beside a bare server that answers the same bytes. */
+/** Redirects of links in the mapper's memory, beside a bare server that answers the same bytes. */
 export const redirectHot: Bench = {
   name: 'redirect-hot',
   does: `GET of cached links over ${CONNECTIONS} connections, beside bare node:http`,

@@ -2,8 +2,9 @@ import { LatencyClient } from '../load/latency.ts';
 import { runWrk } from '../load/wrk.ts';
 import { measure, type Arm } from '../method/measure.ts';
 import { medianOf } from '../method/statistics.ts';
-import { toPairedRow } from '../paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
@@ -11,7 +12,7 @@ import { CONNECTIONS } from './http-arm.ts';
 
 const LOAD = 0.5;
 
-/** The slow end of cached redirects at half of what the mapper can do, with every request due at its own time. */
+/** The tail of cached redirects at half of the mapper's maximum rate, in an open loop. */
 export const redirectTail: Bench = {
   name: 'redirect-tail',
   does: 'p99 at half of the maximum rate, open loop, beside bare node:http at the same rate',
@@ -30,7 +31,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     const load = { url: mapper.url, connections: CONNECTIONS, seconds: 2, requests: requests() };
     rates.push((await runWrk({ ...load, signal: context.signal })).perSecond);
   }
-  // The first one was for the compiler.
+  // The first one warms up the compiler.
   const maximum = medianOf(rates.length > 1 ? rates.slice(1) : rates);
   const perSecond = maximum * LOAD;
   const open = (name: string, url: string): Arm<number> => ({

@@ -1,25 +1,26 @@
 import { KeymillError } from '../../runtime/errors.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { measure, ratioOf, typicalOf } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
-import { keySequence } from '../world/key-sequence.ts';
+import { keySequence } from '../load/key-sequence.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
 
 const ALPHAS = [0.7, 0.9, 1] as const;
 const GOAL_ALPHA = 'α 1.0';
 const UNKNOWN_SHARE = 0.05;
 const CACHE_SHARE = 0.01;
-/** Requests of one stretch are read from the sequence; a faster server sees them again. */
+/** Requests of one window are read from the sequence. A faster server gets some of them twice. */
 const REQUESTS_PER_SECOND = 60_000;
 const FULL = { links: 1_000_000, sequence: 3_000_000 };
 const QUICK = { links: 100_000, sequence: 300_000 };
 
-/** A million links of which a hundredth fits in memory, asked for by popularity; some requests are for keys that nobody made. */
+/** A million links, of which memory holds 1 %, requested by popularity. Some requests have unknown keys. */
 export const redirectZipf: Bench = {
   name: 'redirect-zipf',
   does: '1 M links, cache of 1 %, Zipf α 0.7, 0.9 and 1.0, 5 % unknown keys, beside bare node:http',
@@ -40,7 +41,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       return cluster.links.writeKeys(keySequence(options));
     }),
   );
-  // A mapper for each, that no other sequence fills its memory.
+  // One mapper for each sequence, so that no other sequence fills its memory.
   const mappers = [];
   for (const _ of ALPHAS) mappers.push(stack.use(await startMapper(cluster, context.signal, settings)));
   const first = mappers[0];
@@ -67,7 +68,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       others: { mysql: cluster.pids.mysql },
     });
   });
-  // Memory must hold what is popular before anything counts.
+  // Memory must hold the popular links before the first round.
   for (const arm of arms) for (let i = 0; i < (context.quick ? 1 : 3); i++) await arm.run(3, -1);
   const measurement = await measure(context, { name: 'redirect-zipf', arms, watched: [throughput] });
   const { sequence } = measurement;
@@ -101,12 +102,12 @@ function nameOf(alpha: number): string {
   return `α ${alpha.toFixed(1)}`;
 }
 
-/** A 404 for an unknown key is as good an answer as any. */
+/** All answers a second: the 404 of an unknown key counts too. */
 function answersPerSecond({ perSecond, errorShare }: { perSecond: number; errorShare: number }): number {
   return perSecond / (1 - errorShare);
 }
 
-/** What a link costs in the mapper's memory, by its own account. */
+/** Bytes of a link in the mapper's memory, by its own account. */
 export async function measureCacheBytes(cluster: PrivateCluster, context: BenchContext): Promise<number> {
   const { paths } = await hotLinks(cluster, context);
   await using mapper = await startMapper(cluster, context.signal);
@@ -115,5 +116,5 @@ export async function measureCacheBytes(cluster: PrivateCluster, context: BenchC
   const bytes = await mapper.metric('keymill_link_cache_bytes');
   const entries = await mapper.metric('keymill_link_cache_entries');
   if (bytes && entries) return bytes / entries;
-  throw new KeymillError('BENCH_FAILED', 'the mapper does not tell the size of its cache');
+  throw new KeymillError('BENCH_FAILED', 'the mapper reports no size of its cache');
 }

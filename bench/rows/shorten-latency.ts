@@ -1,14 +1,14 @@
 import { LatencyClient } from '../load/latency.ts';
+import { SHORTEN_BODY } from '../load/requests.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import type { Bench, BenchContext, BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { BenchRow } from '../method/row.ts';
+import type { Bench, BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { withRawTable } from '../world/raw-table.ts';
 
-const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
-
-/** What a lone request waits: nothing may be held back for company. */
+/** The latency of one request at a time. The mapper must not delay it to make a larger batch. */
 export const shortenLatency: Bench = {
   name: 'shorten-latency',
   does: 'p50 of POST /urls over 1 connection, beside a raw INSERT’s',
@@ -30,7 +30,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         name: 'mapper',
         run: async (seconds) => {
           const durationMs = seconds * 1_000;
-          const task = { url: mapper.url, body: BODY, connections: 1, durationMs };
+          const task = { url: mapper.url, body: SHORTEN_BODY, connections: 1, durationMs };
           return (await client.run(task)).p50Ms;
         },
       },
@@ -51,7 +51,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       },
     ],
     watched: [{ quantity: 'latency', of: (p50Ms) => p50Ms }],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   return toPairedRow({
     name: 'shorten-latency',

@@ -1,12 +1,13 @@
 import { measure, typicalOf } from '../method/measure.ts';
-import { pairsOf, type Stretch } from '../method/order.ts';
+import { pairsOf, type Window } from '../method/order.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
-import { toPairedRow } from '../paired-row.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { httpArm, throughput, type HttpSample } from './http-arm.ts';
 
-/** The first one saturates; the others are four and sixteen times as many. */
+/** The first one saturates the mapper; the others are four and sixteen times as many. */
 const STEPS = [64, 256, 1_024] as const;
 const BEYOND = STEPS.slice(1);
 
@@ -35,7 +36,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     name: 'shorten-saturation',
     arms,
     watched: [throughput],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   const { sequence } = measurement;
   const rates = STEPS.map((step) => typicalOf(sequence, String(step), throughput.of));
@@ -61,10 +62,11 @@ async function run(context: BenchContext): Promise<BenchRow> {
 }
 
 /**
- * The worst step beyond saturation ÷ the best of all, from each step's median ratio to the first one. Not the worst of each round: that
- * would be the noise's worst. The interval draws whole rounds anew.
+ * The worst step beyond saturation ÷ the best of all steps, from each step's median ratio to the first one.
+ * Taking the worst of each round instead would pick the worst of the noise. The interval resamples whole
+ * rounds.
  */
-function worstOf(sequence: readonly Stretch<HttpSample>[]): { ratio: number; interval: [number, number] } {
+function worstOf(sequence: readonly Window<HttpSample>[]): { ratio: number; interval: [number, number] } {
   const steps = STEPS.map((step) =>
     pairsOf(sequence, String(step), String(STEPS[0])).map(([a, b]) => a.perSecond / b.perSecond),
   );

@@ -1,22 +1,22 @@
 import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
 import { runWrk } from '../load/wrk.ts';
 import { bootstrapOf, medianOf } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
+import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper } from '../world/mapper.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const FULL = { rounds: 10, seconds: 3 };
 const QUICK = { rounds: 2, seconds: 1 };
-const LOG = createLog('bench', 'bench', 'silent');
 
 /**
- * What shortens cost the pools. Counted by the servers themselves, commands inside scripts included, so the producers' deliveries count
- * too. Subtracted is what goes on anyway: the polls and heartbeats of mappers and producers, counted per second while nobody shortens,
- * before and after each stretch.
+ * Redis commands for each shorten. The servers count them, commands inside scripts and the producers'
+ * deliveries included. The idle rate is subtracted: polls and heartbeats of mappers and producers, counted
+ * without load before and after each window.
  */
 export const shortenTakes: Bench = {
   name: 'shorten-takes',
@@ -30,7 +30,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
   await using stack = new AsyncDisposableStack();
   const mapper = stack.use(await startMapper(cluster, context.signal));
-  const clients = cluster.file.redis.map(({ name, url }) => stack.use(openRedis(url, { name, log: LOG })));
+  const clients = cluster.file.redis.map(({ name, url }) =>
+    stack.use(openRedis(url, { name, log: SILENT_LOG })),
+  );
   for (const client of clients) await client.whenConnected(5_000);
   const idleRate = async (): Promise<number> => {
     const [before, startedMs] = [await commandsOf(clients), monotonicMs()];
@@ -40,7 +42,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const perShorten: number[] = [];
   const idleRates: number[] = [];
   for (let i = 0; i < rounds; i++) {
-    await cluster.settle(context.signal);
+    await cluster.quiesce(context.signal);
     const before = await idleRate();
     const [counted, startedMs] = [await commandsOf(clients), monotonicMs()];
     const requests = { kind: 'shorten' } as const;
@@ -52,9 +54,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
       requests,
       signal,
     });
-    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'nothing was shortened in a whole stretch');
-    // What the stretch used up is refilled after it: that belongs to it.
-    await cluster.settle(context.signal);
+    if (answers === 0) throw new KeymillError('BENCH_FAILED', 'a whole window shortened nothing');
+    // The refill after the window belongs to it.
+    await cluster.quiesce(context.signal);
     const tookS = (monotonicMs() - startedMs) / 1_000;
     const sent = (await commandsOf(clients)) - counted;
     const after = await idleRate();
@@ -80,7 +82,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   };
 }
 
-/** All calls that the servers have executed, but for our own asking. */
+/** All commands that the servers have executed, without our own INFO. */
 async function commandsOf(clients: readonly RedisClient[]): Promise<number> {
   const pages = await Promise.all(clients.map(async (client) => client.command('INFO', ['commandstats'])));
   return pages.reduce<number>((sum, page) => sum + countCalls(String(page)), 0);

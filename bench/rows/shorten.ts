@@ -1,8 +1,9 @@
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
-import { toPairedRow } from '../paired-row.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { round, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { cpuMsOf } from '../world/cpu.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
@@ -11,7 +12,7 @@ import { CONNECTIONS, httpArm, throughput, type HttpSample } from './http-arm.ts
 
 const requests = () => ({ kind: 'shorten' }) as const;
 
-/** Acknowledged links beside as many single rows as the same two servers take from the same driver, one transaction each. */
+/** Acknowledged links beside single-row transactions of the same driver into the same two servers. */
 export const shorten: Bench = {
   name: 'shorten',
   does: `durable POST /urls over ${CONNECTIONS} connections, beside raw single-row INSERTs over ${CONNECTIONS} connections`,
@@ -26,7 +27,7 @@ export const shorten: Bench = {
     }),
 };
 
-/** The same beside rows that one connection inserts in statements of 256. */
+/** The same beside rows that one connection inserts in statements of 256 rows. */
 export const shortenBatch: Bench = {
   name: 'shorten-batch',
   does: 'the same, beside raw INSERTs of 256 rows on one connection',
@@ -59,7 +60,7 @@ export const shortenHttp: Bench = {
         httpArm({ context, name: 'bare', server: bare, requests }),
       ],
       watched: [throughput],
-      settle: async () => cluster.settle(context.signal),
+      quiesce: async () => cluster.quiesce(context.signal),
     });
     return judge(measurement, {
       name: 'shorten-http',
@@ -71,9 +72,9 @@ export const shortenHttp: Bench = {
   },
 };
 
-/** POST /urls, with the CPU of everybody who has a part in it. */
+/** POST /urls, with the CPU time of the mapper, the stores and the producers. */
 export function shortenArm(
-  context: BenchContext,
+  context: Pick<BenchContext, 'pin' | 'signal'>,
   cluster: PrivateCluster,
   mapper: BenchMapper,
   name = 'mapper',
@@ -125,7 +126,7 @@ async function besideRaw(
     name: row.name,
     arms: [shortenArm(context, cluster, mapper), raw],
     watched: [throughput],
-    settle: async () => cluster.settle(context.signal),
+    quiesce: async () => cluster.quiesce(context.signal),
   });
   return judge(measurement, { ...row, beside: 'raw' });
 }
@@ -134,7 +135,7 @@ interface Judged {
   readonly name: string;
   readonly baseline: string;
   readonly goal: number;
-  /** The goal counts as resolved from here on, once the CPU is accounted for. */
+  /** From this ratio on the goal counts as resolved, given an account of the CPU. */
   readonly resolvedFrom: number;
 }
 
@@ -161,9 +162,9 @@ function judge(
   return { ...row, details: { ...row.details, resolved: row.ratio >= resolvedFrom } };
 }
 
-/** CPU time in µs by part: where a row's time goes. */
+/** CPU time in µs for each row, by part. */
 function accountOf({ sequence }: Measurement<HttpSample>, arm: string): Record<string, number> {
-  const parts = Object.keys(sequence.find((stretch) => stretch.arm === arm)?.sample.others ?? {});
+  const parts = Object.keys(sequence.find((window) => window.arm === arm)?.sample.others ?? {});
   return {
     own: round(typicalOf(sequence, arm, ({ cpuUs }) => cpuUs)),
     ...Object.fromEntries(

@@ -1,40 +1,49 @@
 import { LatencyClient } from '../load/latency.ts';
+import { SHORTEN_BODY } from '../load/requests.ts';
 import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
 import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
-import { round, toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { round, toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { residentBytesOf } from '../world/cpu.ts';
 import { inspectableAt, readLiveMemory, type LiveMemory } from '../world/garbage.ts';
 import { startMapper } from '../world/mapper.ts';
-import { keySequence } from '../world/key-sequence.ts';
+import { keySequence } from '../load/key-sequence.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const MIB = 2 ** 20;
 const WINDOW_S = 10;
 /**
- * `collectEvery`: after so many windows the memory is read. `warmUp`: for ten minutes V8 goes on compiling, ever more slowly, and its code grows;
- * that is no leak, and after five it is still enough to be taken for one.
+ * `collectEvery`: windows from one reading of the memory to the next. `warmUp`: for ten minutes V8 still
+ * compiles, ever more slowly, and its code grows. After five minutes the growth is still large enough to look
+ * like a leak.
  */
 const FULL = { links: 100_000, warmUp: 60, windows: 120, windowS: WINDOW_S, collectEvery: 6 };
 const QUICK = { links: 10_000, warmUp: 1, windows: 4, windowS: 1, collectEvery: 1 };
 const READS_PER_WRITE = 5;
 const PATHS = 12_000;
-/** Of what the mapper reaches at the start: the neighbours of a virtual machine may halve it for minutes, and a server that is overrun shows only that. */
+/**
+ * Share of the rate that the mapper reaches at the start. The neighbours of a virtual machine may halve that
+ * rate for minutes, and the figures of an overloaded server would show only the overload.
+ */
 const LOAD_SHARE = 1 / 4;
-/** With two cores for six servers and a client, one that never sleeps would leave them one: then they wait for it, and not for each other. */
+/**
+ * A client that never sleeps would take one of two cores, and the six servers would wait for the other one.
+ */
 const PACE = { restMs: 1, leadInMs: 500 };
-/** Small, so that it is full long before the warm-up is over: a cache that fills is no leak. */
+/** Small, so that the cache is full long before the warm-up ends. A cache that fills is no leak. */
 const CACHE_BYTES = 4 * MIB;
-const BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
-/** A rise that the noise cannot explain is still none if it is less than this share in an hour (memory), in the whole time (p99). */
+/** A significant rise still counts as none below this share: in an hour (memory), in the whole run (p99). */
 const MEMORY_PER_HOUR = 0.02;
 const P99_DRIFT = 0.1;
 
 /**
- * Twenty minutes of reads and writes at a part of what the mapper can do: what grows, shows.
+ * Twenty minutes of reads and writes at a part of the mapper's maximum rate, which show whether anything
+ * grows.
  *
- * Judged is the memory that is left when all garbage has been collected, each minute, while nobody asks for anything. What is resident in
- * between rises for minutes and falls by a third at once, as the collector sees fit: in twenty minutes a trend of it is chance.
+ * The judged memory is what is left after all garbage was collected, once a minute, without load. Between two
+ * collections the resident memory rises for minutes and then falls by a third, so that a trend over twenty
+ * minutes would be chance.
  */
 export const soak: Bench = {
   name: 'soak',
@@ -59,7 +68,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     const task: LatencyTask = {
       url: mapper.url,
       paths: Array.from(sequence, (index) => `/${keys[index]}`),
-      body: BODY,
+      body: SHORTEN_BODY,
       readsPerWrite: READS_PER_WRITE,
       connections: CONNECTIONS,
       durationMs: windowS * 1_000,
@@ -130,7 +139,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         highestResidentMiB: [highestOf(seen.slice(0, half)), highestOf(seen.slice(half))],
         memory: isFlat ? 'flat' : 'rises',
         p99: isSteady ? 'no drift' : 'drifts',
-        test: `Theil–Sen slope, of p99 over windows of ${windowS} s, of memory over collections every ${everyS} s, 95 % interval by Kendall’s S: rises only if the interval lies above 0 and the slope above ${MEMORY_PER_HOUR * 100} % of it (resident, or heap) in an hour, ${P99_DRIFT * 100} % of p99 in the whole time`,
+        test: `Theil–Sen slope, of p99 over windows of ${windowS} s, of memory over collections every ${everyS} s, 95 % interval by Kendall’s S: rises only if the interval lies above 0 and the slope above ${MEMORY_PER_HOUR * 100} % of it (resident, or heap) in an hour, ${P99_DRIFT * 100} % of p99 in the whole run`,
       },
     }),
   };
@@ -158,7 +167,7 @@ function inMib([low, high]: readonly [number, number]): [number, number] {
   return [low / MIB, high / MIB];
 }
 
-/** Not by noise, and by more than anybody would mind. Pure. */
+/** Whether a trend is significant, and steeper than `minded`. Pure. */
 export function rises({ slope, interval: [low] }: Trend, minded: number): boolean {
   return low > 0 && slope > minded;
 }

@@ -1,14 +1,16 @@
 import type { Mysql } from '../../db/mysql/mysql.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { Connection, formatRequest } from '../load/connection.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from '../row.ts';
+import { Connection } from '../load/connection.ts';
+import { formatRequest } from '../load/requests.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 
 const FULL = { requests: 512, rounds: 20 };
 const QUICK = { requests: 64, rounds: 2 };
 
-/** Many ask at the same moment for one link that is not in memory: the store must be asked once. */
+/** Many simultaneous requests for one link that is not in memory: the mapper must query the store once. */
 export const stampede: Bench = {
   name: 'stampede',
   does: `${FULL.requests} simultaneous misses of one key, known or unknown: database queries`,
@@ -36,7 +38,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         throw new KeymillError('BENCH_FAILED', `expected ${status}, got: ${wrong.raw.slice(0, 200)}`);
       return statementsWith(cluster, key);
     };
-    // Whether statements are seen at all: one request for one key must be one.
+    // Proves that statements are counted: one request for one key must give one.
     const control = await askAll(known[rounds] ?? '', 302, connections.slice(0, 1));
     const ofKnown: number[] = [];
     const ofUnknown: number[] = [];
@@ -70,7 +72,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   }
 }
 
-/** The server's own general log, as a table. */
+/** Turns the servers' general log on or off; it is written to a table. */
 async function logStatements({ links }: PrivateCluster, isOn: boolean): Promise<void> {
   for (const db of links.dbs) {
     await db.execute("SET GLOBAL log_output = 'TABLE'");
@@ -79,7 +81,7 @@ async function logStatements({ links }: PrivateCluster, isOn: boolean): Promise<
   }
 }
 
-/** Statements that named this key, on all urls servers; ours do not spell it in one piece. */
+/** Statements with this key on all urls servers. The query has the key in two parts, so it does not count. */
 async function statementsWith({ links }: PrivateCluster, key: string): Promise<number> {
   const count = async (db: Mysql): Promise<number> => {
     const sql =

@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { serveParent } from '../load/child.ts';
 
 /*
- * What Node alone can do: a 302 for every GET; for every POST a 201 with the parsed body back. Run as a process of its own beside the
- * load, like a mapper. It is told what to answer, and ends when its channel closes.
+ * What Node alone can do: answers every GET with a 302, and every POST with a 201 that holds the parsed body.
+ * Runs as a process of its own, like a mapper. A message configures its answers; it ends when its channel
+ * closes.
  */
 export interface BareAnswers {
-  /** Names and values in turn, without those that Node sets. */
+  /** Header names and values in turn, without those that Node sets. */
   readonly redirect: readonly string[];
-  /** A 302 with `Content-Length: 0`, not with chunks. */
+  /** Whether the 302 has `Content-Length: 0`. Without it Node sends chunks. */
   readonly hasLength: boolean;
   readonly shorten: readonly string[];
   readonly shortenBody: Readonly<Record<string, unknown>>;

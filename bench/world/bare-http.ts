@@ -3,10 +3,11 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { Child } from '../load/child.ts';
-import { Connection, formatRequest, type Answer } from '../load/connection.ts';
+import { Connection, type Answer } from '../load/connection.ts';
+import { formatRequest, SHORTEN_BODY } from '../load/requests.ts';
 import type { BareAnswers } from './bare-http-main.ts';
 
-/** A server that does nothing but answer, in a process of its own. */
+/** A server that only answers, in a process of its own. */
 export interface BareHttp extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
@@ -14,20 +15,20 @@ export interface BareHttp extends AsyncDisposable {
 
 const START_TIMEOUT_MS = 60_000;
 const SERVED_TIMEOUT_MS = 15_000;
-/** Node sets these by itself, the same for everybody. */
+/** Node sets these itself, for every server alike. */
 const SET_BY_NODE = new Set(['date', 'connection', 'keep-alive', 'content-length']);
-const SAMPLE_BODY = '{"long_url":"https://example.com/articles/aaaaaa/00000001?from=bench"}';
 
 /**
- * Starts a bare `node:http` server whose answers have the very header bytes of the mapper's, asked just now: for GET a 302 with this
- * location, for POST the JSON parsed and a 201 with the same fields.
+ * Asks the mapper for two answers and starts a bare `node:http` server that gives the same header bytes: a
+ * GET gets a 302 with the same location; for a POST the JSON is parsed, and a 201 with the same fields is
+ * sent.
  *
  * @param path of a link on the mapper
- * @throws KeymillError when the answers are not the same bytes after all (but for date and request id)
+ * @throws KeymillError when its answers differ from the mapper's in more than date and request id
  */
 export async function startBareHttp(mapperUrl: string, path: string, signal: AbortSignal): Promise<BareHttp> {
   const redirect = await askUntilServed(mapperUrl, path, signal);
-  const shorten = await askUntilServed(mapperUrl, '/urls', signal, SAMPLE_BODY);
+  const shorten = await askUntilServed(mapperUrl, '/urls', signal, SHORTEN_BODY);
   const child = new Child('bare node:http', join(import.meta.dirname, 'bare-http-main.ts'), signal);
   try {
     const answers: BareAnswers = {
@@ -40,7 +41,7 @@ export async function startBareHttp(mapperUrl: string, path: string, signal: Abo
     const { port } = await child.ask<{ port: number }>(answers, START_TIMEOUT_MS);
     const url = `http://127.0.0.1:${port}`;
     compare('GET', redirect, await askOnce(url, path));
-    compare('POST', shorten, await askOnce(url, '/urls', SAMPLE_BODY));
+    compare('POST', shorten, await askOnce(url, '/urls', SHORTEN_BODY));
     return { url, pid: child.pid, [Symbol.asyncDispose]: async () => child[Symbol.asyncDispose]() };
   } catch (error) {
     await child[Symbol.asyncDispose]();
@@ -57,7 +58,10 @@ export async function askOnce(url: string, path: string, body?: string): Promise
   }
 }
 
-/** A store that has just been filled or resized may refuse a while. @throws KeymillError when it still does after 15 s */
+/**
+ * Repeats the request while the mapper refuses, as it may just after a store was filled or resized.
+ * @throws KeymillError when it still refuses after 15 s
+ */
 async function askUntilServed(
   url: string,
   path: string,
@@ -74,7 +78,7 @@ async function askUntilServed(
   }
 }
 
-/** Names and values as they were written, in turn. */
+/** Names and values in turn, as they were sent. */
 function headersOf({ raw }: Answer): string[] {
   const lines = raw.slice(0, raw.indexOf('\r\n\r\n')).split('\r\n').slice(1);
   return lines.flatMap((line) => {
@@ -85,7 +89,7 @@ function headersOf({ raw }: Answer): string[] {
 }
 
 function compare(what: string, ours: Answer, bare: Answer): void {
-  // In any order: where Node puts a length makes no difference to anybody.
+  // Sorted, because the place of a header costs nothing.
   const shapeOf = ({ raw, status, body }: Answer): string =>
     JSON.stringify([
       status,

@@ -6,10 +6,13 @@ interface Stat {
   readonly ticks: number;
 }
 
-/** The kernel's unit of `utime` and `stime`: 100 a second on every Linux of today (USER_HZ). */
+/** The kernel's unit of `utime` and `stime` (USER_HZ): 100 a second on every current Linux. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU time in ms that these processes and all their descendants have used, in user and kernel mode. One that is gone counts nothing. */
+/**
+ * CPU time in ms that these processes and all their descendants have used, in user and kernel mode. A process
+ * that has ended counts nothing.
+ */
 export function cpuMsOf(pids: readonly number[]): number {
   const stats = readStats();
   const wanted = new Set(pids);
@@ -25,7 +28,22 @@ export function cpuMsOf(pids: readonly number[]): number {
   return (ticks * 1_000) / TICKS_PER_SECOND;
 }
 
-/** How many processes there are below and including `pid`. */
+/**
+ * CPU time in ms of one process without its descendants. Its threads' schedstat counts nanoseconds, where `utime`
+ * counts ticks of 10 ms, which are too coarse for a window of half a second of CPU. 0 when the process has ended.
+ */
+export function cpuMsOfOne(pid: number | undefined): number {
+  try {
+    const dir = `/proc/${pid}/task`;
+    const nanosecondsOf = (thread: string): number =>
+      Number.parseInt(readFileSync(`${dir}/${thread}/schedstat`, 'latin1'), 10);
+    return readdirSync(dir).reduce((sum, thread) => sum + nanosecondsOf(thread), 0) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
+/** The number of processes in the tree of `pid`, itself included. */
 export function processesOf(pid: number): number {
   const stats = readStats();
   const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
@@ -39,13 +57,13 @@ function readStats(): Map<number, Stat> {
     try {
       stats.set(Number(name), parseStat(readFileSync(`/proc/${name}/stat`, 'latin1')));
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   }
   return stats;
 }
 
-/** Pure. Names may hold spaces and brackets: the fields are counted from the last bracket on. */
+/** Pure. A name may hold spaces and brackets, so the fields are counted from the last bracket on. */
 export function parseStat(text: string): Stat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) };
@@ -59,14 +77,24 @@ export function residentBytesOf(pid: number): number {
 }
 
 function residentOf(pid: number): number {
+  return memoryOf(pid)?.bytes ?? 0;
+}
+
+/**
+ * Resident memory of one process in bytes, and its highest value ever; undefined when the process is gone.
+ */
+export function memoryOf(pid: number | undefined): { bytes: number; peakBytes: number } | undefined {
   try {
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const bytesOf = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1_024;
+    return { bytes: bytesOf('VmRSS'), peakBytes: bytesOf('VmHWM') };
   } catch {
-    return 0;
+    return undefined;
   }
 }
 
-/** Binds all threads of a process, present and to come, to one CPU. */
+/** Binds all threads of a process to one CPU, those it starts later included. */
 export function pin(pid: number, cpu: number): void {
   execFileSync('taskset', ['-a', '-c', '-p', String(cpu), String(pid)], { stdio: 'ignore' });
 }

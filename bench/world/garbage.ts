@@ -4,23 +4,24 @@ import { tryGet } from '../../scripts/cluster/http.ts';
 import { residentBytesOf } from './cpu.ts';
 
 const ANSWER_TIMEOUT_MS = 20_000;
-/** V8 gives pages back to the system a little after a collection. */
+/** V8 returns pages to the system shortly after a collection. */
 const GIVE_BACK_MS = 500;
 
-/** What is left of a process's memory when all its garbage has been collected, in bytes. */
+/** The memory of a process after its garbage was collected, in bytes. */
 export interface LiveMemory {
-  /** Objects, and the buffers that they hold. */
+  /** Objects and their buffers. */
   readonly heap: number;
   readonly resident: number;
 }
 
-/** Environment of a Node process whose memory {@link readLiveMemory} is to read: it may be inspected, from this machine alone. */
+/** Environment of a Node process that {@link readLiveMemory} can read. Only this machine can inspect it. */
 export function inspectableAt(port: number): Readonly<Record<string, string>> {
   return { NODE_OPTIONS: `--inspect=127.0.0.1:${port}` };
 }
 
 /**
- * Has a process collect all its garbage, and reads what is left. Between two collections memory is a saw, whose phase says more than any leak.
+ * Makes a process collect all its garbage, and reads the memory that is left. Between two collections memory
+ * rises and falls by more than any leak adds.
  * @param port see {@link inspectableAt}
  * @throws KeymillError when it does not answer in time
  */
@@ -31,10 +32,10 @@ export async function readLiveMemory(pid: number, port: number): Promise<LiveMem
     throw new KeymillError('BENCH_FAILED', `process ${pid} cannot be inspected on port ${port}`);
   const inspector = new Inspector(target.webSocketDebuggerUrl);
   try {
-    // What the first one finalises, only the second one collects.
+    // The second collection frees the objects that the first one finalised.
     await inspector.ask('HeapProfiler.collectGarbage');
     await inspector.ask('HeapProfiler.collectGarbage');
-    // Before the pause, in which a mapper makes a few MiB of new garbage.
+    // Read before the pause, in which a mapper makes a few MiB of new garbage.
     const { usedSize, backingStorageSize } = await inspector.ask<{
       usedSize: number;
       backingStorageSize: number;
@@ -46,7 +47,7 @@ export async function readLiveMemory(pid: number, port: number): Promise<LiveMem
   }
 }
 
-/** As much as is needed of a client of the Chrome DevTools Protocol: one question at a time. */
+/** A small client of the Chrome DevTools Protocol, with one question at a time. */
 class Inspector {
   readonly #socket: WebSocket;
   readonly #open: Promise<void>;

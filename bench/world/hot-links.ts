@@ -1,18 +1,18 @@
 import type { Requests } from '../load/wrk.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import type { BenchContext } from '../row.ts';
+import type { PrivateCluster } from './private-cluster.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const LINKS = 1_000;
 
-/** So few links that every mapper has them all in memory after the first stretch. */
+/** Few links, which every mapper has in memory after the first window. */
 export interface HotLinks {
   readonly count: number;
   readonly paths: readonly string[];
-  /** All of them, over and over. */
+  /** All of them, again and again. */
   readonly requests: () => Requests;
 }
 
-export async function hotLinks(cluster: PrivateCluster, context: BenchContext): Promise<HotLinks> {
+export async function hotLinks(cluster: PrivateCluster, context: BenchRun): Promise<HotLinks> {
   await cluster.links.fill(LINKS, context);
   const file = await cluster.links.writeKeys(Int32Array.from({ length: LINKS }, (_, i) => i));
   return {

@@ -7,7 +7,7 @@ import type { SqlValue } from '../../db/mysql/driver.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { ALL_SLOTS, parseSlots } from '../../runtime/config/slots.ts';
 import type { KeyFile } from '../load/wrk.ts';
-import type { BenchRun } from '../bench-run.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 export interface LinkStockOptions {
   readonly dir: string;
@@ -17,7 +17,7 @@ export interface LinkStockOptions {
 
 const KEY_LENGTH = 8;
 const REGION_BITS = 10;
-/** Regions of the key space that no keys-db of a bench has: the cluster will never issue these keys. */
+/** Regions of the key space without a keys-db: the cluster never issues these keys. */
 const STORED_REGION = 900;
 const UNKNOWN_REGION = 901;
 const BATCH = 100_000;
@@ -25,14 +25,14 @@ const ROWS_PER_INSERT = 2_000;
 const TIMEOUT_MS = 120_000;
 
 /**
- * Links that were there before anybody asked: bulk-inserted past the mapper, with well-formed keys of the cluster's own secret. The
- * n-th link is always the same, and so is the n-th key that nobody ever stored.
+ * Links that a bench reads: inserted in bulk without a mapper, with well-formed keys of the cluster's own
+ * secret. The n-th stored link and the n-th unknown key are always the same.
  */
 export class LinkStock {
   readonly #options: LinkStockOptions;
   readonly #keyspace: Keyspace;
   readonly #dbs: readonly Mysql[];
-  /** By slot: the index of its urls server. */
+  /** For each slot, the index of its urls server. */
   readonly serverOfSlot: readonly number[];
   #stored = 0;
   #files = 0;
@@ -54,7 +54,7 @@ export class LinkStock {
     return this.#stored;
   }
 
-  /** The urls servers, one after the other. */
+  /** The urls servers, in the order of the configuration. */
   get dbs(): readonly Mysql[] {
     return this.#dbs;
   }
@@ -63,7 +63,7 @@ export class LinkStock {
     return this.#options.urlsDbs.map(({ url }) => url);
   }
 
-  /** Makes sure that at least so many links are stored. */
+  /** Stores links until there are at least `count`. */
   async fill(count: number, context: BenchRun): Promise<void> {
     if (count <= this.#stored) return;
     const progress = context.progress('storing links', count, 'links');
@@ -77,17 +77,20 @@ export class LinkStock {
     progress.stop();
   }
 
-  /** Keys of stored links (below `count`), or of those that will be. */
+  /** Keys of stored links (below `count`), or of links that `fill` stores later. */
   keys(first: number, count: number): string[] {
     return this.#keyspace.keysOf(STORED_REGION, first + 1, count);
   }
 
-  /** Keys of links that nobody made. */
+  /** Keys that have no link. */
   unknownKeys(first: number, count: number): string[] {
     return this.#keyspace.keysOf(UNKNOWN_REGION, first + 1, count);
   }
 
-  /** The next keys that no row of this run has asked for yet: no mapper has them in memory. Stores more when they run out. */
+  /**
+   * The next keys that no row of this run has used, so that no mapper has them in memory. Stores more when
+   * they run out.
+   */
   async freshKeys(count: number, context: BenchRun): Promise<string[]> {
     const first = this.#used;
     this.#used += count;
@@ -95,14 +98,14 @@ export class LinkStock {
     return this.keys(first, count);
   }
 
-  /** Keys that nobody stored and nobody asked for yet. */
+  /** The next unknown keys that no row of this run has used. */
   freshUnknownKeys(count: number): string[] {
     const first = this.#used;
     this.#used += count;
     return this.unknownKeys(first, count);
   }
 
-  /** Writes keys to a file for wrk: `sequence` are indexes of stored links, negative ones (−1 − n) the n-th unknown key. */
+  /** Writes keys to a file for wrk: indexes of stored links, or −1 − n for the n-th unknown key. */
   async writeKeys(sequence: Int32Array): Promise<KeyFile> {
     const known = sequence.reduce((most, index) => Math.max(most, index + 1), 0);
     const unknown = sequence.reduce((most, index) => Math.max(most, -index), 0);
@@ -120,7 +123,7 @@ export class LinkStock {
     return { path, keyLength: KEY_LENGTH, count: sequence.length };
   }
 
-  /** What the servers say that a stored link takes, index and free space included. */
+  /** Bytes that a stored link takes by the servers' account, index and free space included. */
   async rowBytes(): Promise<number> {
     let [rows, bytes] = [0, 0];
     for (const db of this.#dbs) {
@@ -138,7 +141,7 @@ export class LinkStock {
     await Promise.all(this.#dbs.map(async (db) => db.close()));
   }
 
-  /** In the order of the primary key: so the tree grows at its slots' ends and not all over. */
+  /** In the order of the primary key, so that the tree grows at the ends of its slots only. */
   async #insert(keys: readonly string[]): Promise<void> {
     const rows = keys
       .map((key) => ({ slot: slotOf(key), key }))
@@ -158,7 +161,7 @@ export class LinkStock {
 
 const CREATED_AT = '2026-01-01 00:00:00.000';
 
-/** Every target has the same length, so that the bare server's answers can have it too. */
+/** Every target has the same length, because the bare server sends one target for all keys. */
 function valuesOf(slot: number, key: string): SqlValue[] {
   return [slot, key, `https://example.com/articles/${key}?from=bench`, CREATED_AT, randomBytes(16)];
 }

@@ -3,28 +3,28 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
-import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { stopProcess } from '../../scripts/servers/identity.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
-import type { PrivateCluster } from '../private-cluster.ts';
-import { bareEnvironment } from '../environment.ts';
+import type { PrivateCluster } from './private-cluster.ts';
+import { bareEnvironment } from '../servers/environment.ts';
+import { programOf } from '../servers/product.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-/** A mapper of a bench's own on the private cluster: fresh caches, its own settings, a process id to account for. */
+/** A mapper that only one bench uses: fresh caches, settings of its own, a known process id. */
 export interface BenchMapper extends AsyncDisposable {
   readonly url: string;
   readonly adminUrl: string;
   readonly pid: number;
-  /** The sum of a metric's samples; undefined when there is none of this name. */
+  /** The sum of a metric's samples; undefined for an unknown metric. */
   metric(name: string): Promise<number | undefined>;
 }
 
 let started = 0;
 
-/** @throws KeymillError when it is not ready in time */
+/** Starts a mapper of the cluster's product. @throws KeymillError when it is not ready in time */
 export async function startMapper(
   cluster: PrivateCluster,
   signal: AbortSignal,
@@ -37,9 +37,9 @@ export async function startMapper(
   const adminUrl = `http://127.0.0.1:${admin.port}`;
   const { identity, hasExited } = await startProcess({
     id,
-    command: process.execPath,
-    args: [join(REPOSITORY, 'mapper/main.ts')],
-    cwd: REPOSITORY,
+    command: cluster.product.node,
+    args: [programOf(cluster.product, 'mapper')],
+    cwd: cluster.product.root,
     logFile,
     dieWithParent: true,
     env: {
@@ -80,7 +80,7 @@ export async function startMapper(
   return { url, adminUrl, pid: identity.pid, metric, [Symbol.asyncDispose]: stop };
 }
 
-/** Ready, and nothing degraded: every store is connected. */
+/** Whether it is ready and nothing is degraded: every store is connected. */
 async function isReady(adminUrl: string): Promise<boolean> {
   const answer = await tryGet(`${adminUrl}/readyz`);
   if (answer?.status !== 200) return false;

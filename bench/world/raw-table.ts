@@ -1,10 +1,10 @@
-import type { PrivateCluster } from '../private-cluster.ts';
+import type { PrivateCluster } from './private-cluster.ts';
 
-/** Beside `urls` on every urls server, with the same columns and key. */
+/** On every urls server, with the columns and keys of `urls`. */
 const RAW_TABLE = 'bench_raw';
 const TIMEOUT_MS = 60_000;
 
-/** Makes it, empty; gone when disposed. */
+/** Creates an empty table, which is dropped when disposed. */
 export async function withRawTable({
   links,
 }: PrivateCluster): Promise<AsyncDisposable & { readonly name: string }> {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/json.ts';
 
-/** Runs of one row that are kept; older ones fall out. */
+/** How many runs of one row are kept; older ones are dropped. */
 const MAX_RUNS = 30;
 
 const Run = z.object({
@@ -26,15 +26,15 @@ const Run = z.object({
   details: z.record(z.string(), z.unknown()),
 });
 
-/** A row of a bench with when, where and how it was measured. */
+/** A row of a bench with the time, place and command of its measurement. */
 export type RecordedRun = z.infer<typeof Run>;
 
 const RecordFile = z.object({ rows: z.record(z.string(), z.array(Run)) });
 
-/** All figures ever recorded, by row, the newest first: what the page of benchmarks is made from. */
+/** All recorded figures by row, the newest first. The page of benchmarks is made from them. */
 export type BenchRecord = z.infer<typeof RecordFile>;
 
-/** Empty when there is no such file. @throws KeymillError when it is something else */
+/** Empty when there is no such file. @throws KeymillError when the file is not a record */
 export function readRecord(path: string): BenchRecord {
   if (!existsSync(path)) return { rows: {} };
   try {
@@ -46,14 +46,14 @@ export function readRecord(path: string): BenchRecord {
   }
 }
 
-/** In one step: a reader sees the old or the new one, whole. */
+/** Writes it in one step: a reader sees the whole old or the whole new file. */
 export function writeRecord(path: string, record: BenchRecord): void {
   const fresh = `${path}.${process.pid}.new`;
   writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`);
   renameSync(fresh, path);
 }
 
-/** The record with one run more, before the older ones of its row. Pure. */
+/** The record with one more run, before the older ones of its row. Pure. */
 export function addRun(record: BenchRecord, run: RecordedRun): BenchRecord {
   const runs = [run, ...(record.rows[run.name] ?? [])].slice(0, MAX_RUNS);
   return { rows: { ...record.rows, [run.name]: runs } };

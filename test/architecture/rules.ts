@@ -97,11 +97,9 @@ const filesHaveNoCircle: Rule = (product) =>
 
 /** Nor do two rooms of a folder. */
 const roomsHaveNoCircle: Rule = (product) =>
-  [...Map.groupBy(product, ({ path }) => folderOf(path))]
-    .filter(([folder]) => folder !== 'bench')
-    .flatMap(([folder, files]) =>
-      findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
-    );
+  [...Map.groupBy(product, ({ path }) => folderOf(path))].flatMap(([folder, files]) =>
+    findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
+  );
 
 /** Each driver is imported in one place. */
 const driversHaveOneHome: Rule = (product) =>

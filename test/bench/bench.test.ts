@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -6,9 +6,10 @@ import { array, assert, double, property } from 'fast-check';
 import { intervalOf, meanOf, ratesOf } from '../../bench/interval.ts';
 import { readRecord } from '../../scripts/figures/bench-record.ts';
 import { renderFigures, updatePage } from '../../bench/record/page.ts';
-import { toRow } from '../../bench/row.ts';
+import { toRow } from '../../bench/method/row.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { runKeymill } from '../operator/run-keymill.ts';
+import { leftoversOf } from './leftovers.ts';
 
 const MEASURED = {
   name: 'x',
@@ -20,14 +21,14 @@ const MEASURED = {
 };
 
 describe('bench: figures', () => {
-  it('the interval is that of Student: a textbook case', () => {
+  it('gives the interval of Student: a textbook case', () => {
     const [low, high] = intervalOf([4.9, 5.1, 5.0, 5.2, 4.8]);
     expect(low).to.be.closeTo(4.8037, 0.001);
     expect(high).to.be.closeTo(5.1963, 0.001);
     expect(intervalOf([7])).to.deep.equal([7, 7]);
   });
 
-  it('the interval holds the mean, and shrinks to it when all samples agree', () => {
+  it('gives an interval that contains the mean, and equals it when all samples agree', () => {
     assert(
       property(
         array(double({ min: 1, max: 1e9, noNaN: true }), { minLength: 2, maxLength: 40 }),
@@ -41,7 +42,7 @@ describe('bench: figures', () => {
     expect(intervalOf([3, 3, 3])).to.deep.equal([3, 3]);
   });
 
-  it('rates of equal stretches are read from a count that was looked at now and then', () => {
+  it('computes rates of equal segments from irregular observations of a count', () => {
     const steady = [0, 100, 250, 400, 1_000].map((ms) => [ms, ms * 5] as const);
     for (const rate of ratesOf(steady, 10)) expect(rate).to.be.closeTo(5_000, 0.01);
     const slowing = [
@@ -54,7 +55,7 @@ describe('bench: figures', () => {
     expect(ratesOf([[5, 5]], 3)).to.deep.equal([]);
   });
 
-  it('a row is judged by its goal, in its direction, and by what else must hold', () => {
+  it('judges a row by its goal, in its direction, and by further conditions', () => {
     expect(toRow(MEASURED)).to.deep.include({
       value: 100,
       ratio: 0.5,
@@ -79,13 +80,13 @@ describe('keymill bench', () => {
       .and.deep.include({ name: 'deliver', long: false });
   });
 
-  it('an unknown name is refused before anything starts', async () => {
+  it('refuses an unknown name before anything starts', async () => {
     const { exitCode, stdout, stderr } = await runKeymill(['bench', 'permute', 'nothing']);
     expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
     expect(stderr).to.include('no bench nothing');
   });
 
-  it('permute gives one whole row', async () => {
+  it('permute gives one complete row', async () => {
     const { exitCode, stdout } = await runKeymill(['bench', 'permute', '--json']);
     expect(exitCode).to.equal(0);
     const rows = JSON.parse(stdout) as Record<string, unknown>[];
@@ -106,35 +107,29 @@ describe('keymill bench', () => {
     expect(rows[0]).to.include({ name: 'permute', goal: null, passed: true });
   });
 
-  it('a bench on private servers leaves nothing behind', async function () {
+  it('leaves nothing behind after a bench on private servers', async function () {
     this.timeout(180_000);
-    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'claim', '--json']);
-    expect(exitCode, stderr).to.equal(0);
-    const [row] = JSON.parse(stdout) as {
-      name: string;
-      unit: string;
-      value: number;
-      baselineValue: number;
-    }[];
-    expect(row).to.include({ name: 'claim', unit: 'claims/s' });
-    expect(row?.value).to.be.above(0);
-    expect(row?.baselineValue).to.be.above(0);
-    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
-      name.startsWith(`${process.pid}-`),
-    );
+    const left = await leftoversOf(async () => {
+      const { exitCode, stdout, stderr } = await runKeymill(['bench', 'claim', '--json']);
+      expect(exitCode, stderr).to.equal(0);
+      const [row] = JSON.parse(stdout) as { value: number; baselineValue: number }[];
+      expect(row).to.include({ name: 'claim', unit: 'claims/s' });
+      expect(row?.value).to.be.above(0);
+      expect(row?.baselineValue).to.be.above(0);
+    });
     expect(left).to.deep.equal([]);
   });
 
-  it('a quick row on a private cluster: a real mapper beside the same bytes of a bare server, and no verdict', async function () {
+  it('measures a quick row on a private cluster without a verdict: a mapper beside a bare server', async function () {
     this.timeout(300_000);
-    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'redirect-hot', '--quick', '--json']);
-    expect(exitCode, stderr).to.equal(0);
-    const [row] = JSON.parse(stdout) as Record<string, unknown>[];
-    expect(row).to.include({ name: 'redirect-hot', goal: 0.95, passed: false, quick: true, judged: 'ratio' });
-    expect(row?.['ratio']).to.be.above(0);
-    const left = readdirSync(join(REPOSITORY, '.run-bench')).filter((name) =>
-      name.startsWith(`${process.pid}-`),
-    );
+    const left = await leftoversOf(async () => {
+      const { exitCode, stdout, stderr } = await runKeymill(['bench', 'redirect-hot', '--quick', '--json']);
+      expect(exitCode, stderr).to.equal(0);
+      const [row] = JSON.parse(stdout) as Record<string, unknown>[];
+      expect(row).to.include({ name: 'redirect-hot', goal: 0.95, judged: 'ratio' });
+      expect(row).to.include({ quick: true, passed: false });
+      expect(row?.['ratio']).to.be.above(0);
+    });
     expect(left).to.deep.equal([]);
   });
 });
@@ -162,7 +157,7 @@ describe('keymill bench --into', () => {
     expect(text.match(/\| `permute` \|/g), 'the newest run alone').to.have.length(1);
   });
 
-  it('refuses a file that is not a record before it measures anything', async () => {
+  it('refuses a file that is not a record before anything is measured', async () => {
     const other = join(dir, 'other.json');
     writeFileSync(other, '{"rows": 7}');
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--into', other]);
@@ -171,13 +166,13 @@ describe('keymill bench --into', () => {
     expect(readFileSync(other, 'utf8')).to.equal('{"rows": 7}');
   });
 
-  it('refuses --into together with --quick', async () => {
+  it('refuses to record quick figures', async () => {
     const { exitCode, stderr } = await runKeymill(['bench', 'permute', '--quick', '--into', record]);
     expect(exitCode).to.equal(2);
     expect(stderr).to.include('--quick');
   });
 
-  it('the published page agrees with the published record', () => {
+  it('the published page matches the published record', () => {
     const recorded = readRecord(join(REPOSITORY, 'docs/figures/benchmarks.json'));
     expect(updatePage(published, recorded)).to.equal(published);
     expect(published).to.include(renderFigures(recorded));

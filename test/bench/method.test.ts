@@ -4,13 +4,13 @@ import { judgeControl } from '../../bench/method/control.ts';
 import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
 import { bootstrapOf, createRandom, medianOf, quantileOf, trendOf } from '../../bench/method/statistics.ts';
-import { toPairedRow } from '../../bench/paired-row.ts';
-import type { BenchContext } from '../../bench/row.ts';
+import { toPairedRow } from '../../bench/method/paired-row.ts';
+import type { BenchContext } from '../../bench/rows/bench.ts';
 import { parseWrk } from '../../bench/load/wrk.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
 import { judgeMemory, rises } from '../../bench/rows/soak.ts';
 import { parseStat } from '../../bench/world/cpu.ts';
-import { keySequence } from '../../bench/world/key-sequence.ts';
+import { keySequence } from '../../bench/load/key-sequence.ts';
 
 const sequenceOf = (letters: string, values: readonly number[]) =>
   Array.from(letters, (arm, i) => ({ arm, round: Math.floor(i / 2), sample: values[i] ?? 0 }));
@@ -21,7 +21,7 @@ describe('bench: order', () => {
     expect(order.join('')).to.equal('ABBAABBA');
   });
 
-  it('pairs are those of a round, in the order asked for', () => {
+  it('pairs the arms of each round, in the given order', () => {
     const sequence = sequenceOf('ABBA', [10, 20, 22, 11]);
     expect(pairsOf(sequence, 'A', 'B')).to.deep.equal([
       [10, 20],
@@ -30,7 +30,7 @@ describe('bench: order', () => {
     expect(() => pairsOf(sequence.slice(0, 3), 'A', 'B')).to.throw('round 1 has no A');
   });
 
-  it('couples are the same arm after itself, every other one turned round', () => {
+  it('couples consecutive windows of one arm, and reverses every second couple', () => {
     const sequence = sequenceOf('ABBAABBA', [1, 2, 3, 4, 5, 6, 7, 8]);
     expect(couplesOf(sequence)).to.deep.equal([
       [2, 3],
@@ -39,7 +39,7 @@ describe('bench: order', () => {
     ]);
   });
 
-  it('a machine that grows slower all the while moves neither ratio nor control', () => {
+  it('a machine that becomes slower changes neither ratio nor control', () => {
     const rounds = 20;
     let speed = 1_000;
     const sequence = Array.from({ length: rounds }, (_, round) =>
@@ -69,7 +69,7 @@ describe('bench: statistics', () => {
     });
   }
 
-  it('the bootstrap interval lies within the samples, holds their median, and is the same every time', () => {
+  it('the bootstrap interval is within the samples, contains their median, and is repeatable', () => {
     assert(
       property(
         array(double({ min: 0.1, max: 10, noNaN: true }), { minLength: 1, maxLength: 12 }),
@@ -93,13 +93,13 @@ describe('bench: statistics', () => {
     expect(covered).to.be.within(88, 100);
   }).timeout(60_000);
 
-  it('a trend is the median slope: a straight line, one wild value, and noise', () => {
+  it('a trend is the median slope of a line, also with one outlier', () => {
     const line = Array.from({ length: 30 }, (_, i) => 5 + 2 * i);
     expect(trendOf(line)).to.deep.equal({ slope: 2, interval: [2, 2] });
     expect(trendOf(line.with(10, 1e6)).slope).to.be.closeTo(2, 0.01);
   });
 
-  it('the interval of a trend holds zero about 95 times in 100 when there is only noise', () => {
+  it('the interval of a trend contains zero about 95 times in 100 with noise alone', () => {
     const random = createRandom(3);
     const covered = Array.from({ length: 100 }, () => {
       const [low, high] = trendOf(Array.from({ length: 40 }, () => random())).interval;
@@ -108,13 +108,13 @@ describe('bench: statistics', () => {
     expect(covered).to.be.within(88, 100);
   });
 
-  it('a rise counts when noise cannot explain it and it is worth minding', () => {
+  it('a rise counts when it is significant and steep enough', () => {
     expect(rises({ slope: 3, interval: [1, 5] }, 2)).to.equal(true);
     expect(rises({ slope: 3, interval: [-1, 5] }, 2)).to.equal(false);
     expect(rises({ slope: 1, interval: [0.5, 2] }, 2)).to.equal(false);
   });
 
-  it('a leak of 3 % an hour shows among collections a minute apart whose noise is as large as twelve minutes of it', () => {
+  it('finds a leak of 3 % an hour in readings a minute apart, with noise as large as twelve minutes of it', () => {
     const random = createRandom(1);
     const noise = Array.from({ length: 21 }, () => 100 + random() * 0.6);
     expect(judgeMemory(noise, 60).isFlat).to.equal(true);
@@ -138,11 +138,11 @@ describe('bench: control', () => {
     });
   }
 
-  it('none at all does not hold', () => {
+  it('does not hold without couples', () => {
     expect(judgeControl('throughput', []).holds).to.equal(false);
   });
 
-  it('a control that holds is measured once: a stretch of each for nothing, then 20 rounds of 3 s', async () => {
+  it('measures once when the control holds: one warm-up window of each, then 20 rounds of 3 s', async () => {
     const lengths: number[] = [];
     const run = async (seconds: number): Promise<number> => lengths.push(seconds) && 1;
     const measurement = await measure<number>(silent(), {
@@ -154,7 +154,7 @@ describe('bench: control', () => {
     expect(measurement).to.deep.include({ rounds: 20, seconds: 3, controlHolds: true, attempts: [1] });
   });
 
-  it('a row whose control never holds has not passed, and says so', async () => {
+  it('a row whose control never holds has not passed, and gives the reason', async () => {
     const broken = await measure<number>(silent(), {
       name: 'x',
       arms: ['A', 'B'].map((name) => ({ name, run: async () => Number.NaN })),
@@ -176,29 +176,29 @@ describe('bench: control', () => {
   });
 });
 
-describe('bench: what is read from others', () => {
-  it("wrk's last line", () => {
+describe('bench: parsers', () => {
+  it("reads wrk's last line", () => {
     const { perSecond, p99Ms, errorAnswers } = parseWrk('Running…\nKEYMILL 3000 2000000 1000 0 500 1500\n');
     expect({ perSecond, p99Ms, errorAnswers }).to.deep.equal({
       perSecond: 1_000,
       p99Ms: 1.5,
       errorAnswers: 1_000,
     });
-    expect(() => parseWrk('unable to connect')).to.throw('wrk said nothing usable');
+    expect(() => parseWrk('unable to connect')).to.throw('wrk printed no result');
   });
 
-  it('calls of all Redis commands but INFO', () => {
+  it('counts the calls of all Redis commands but INFO', () => {
     const page =
       'cmdstat_lpop:calls=7,usec=1\r\ncmdstat_config|get:calls=3,usec=1\r\ncmdstat_info:calls=99,usec=1\r\n';
     expect(countCalls(page)).to.equal(10);
   });
 
-  it('CPU ticks and parent of a process with an awkward name', () => {
+  it('reads CPU ticks and parent of a process with an awkward name', () => {
     const text = '42 (a) b (c) S 7 42 42 0 -1 4194560 1 0 0 0 150 25 0 0 20 0 1 0 100 0 0';
     expect(parseStat(text)).to.deep.equal({ parent: 7, ticks: 175 });
   });
 
-  it('a Zipf sequence has the shares it should', () => {
+  it('a Zipf sequence has the expected shares', () => {
     const options = { links: 1_000, alpha: 1, unknownShare: 0.05, count: 100_000, seed: 1 };
     const sequence = keySequence(options);
     const share = (of: (index: number) => boolean): number => sequence.filter(of).length / options.count;

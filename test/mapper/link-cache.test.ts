@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
-import { simulateHitRate } from '../../bench/hit-rate.ts';
-import { measureMemoryPerLink } from '../../bench/memory-per-link.ts';
+import { simulateHitRate } from '../../bench/cache/hit-rate.ts';
+import { measureMemoryPerLink } from '../../bench/cache/memory-per-link.ts';
 
 function link(originalUrl: string): CachedLink {
   return { originalUrl, expiresAtMs: undefined };
@@ -203,12 +203,12 @@ describe('the link cache', () => {
     const alpha = 0.9;
     const links = 50_000;
     const cached = 500;
-    const shape = { alpha, links, cached, stretch: 100 * cached, seed: 7 };
+    const shape = { alpha, links, cached, segment: 100 * cached, seed: 7 };
     const steady = simulateHitRate({ ...shape, warmUp: 300 * cached, requests: 100 * cached });
     expect(steady.cachedLinks).to.be.within(cached * 0.98, cached * 1.02);
-    expect((steady.stretches[0] ?? 0) / steady.best).to.be.within(0.97, 1.01);
+    expect((steady.segments[0] ?? 0) / steady.best).to.be.within(0.97, 1.01);
     const shifted = simulateHitRate({ ...shape, warmUp: 200 * cached, requests: 200 * cached, shift: true });
-    expect((shifted.stretches[1] ?? 0) / shifted.best).to.be.at.least(0.95);
+    expect((shifted.segments[1] ?? 0) / shifted.best).to.be.at.least(0.95);
   });
 
   it('takes the memory that it accounts for, at most 1.5 times that of a plain map', function () {

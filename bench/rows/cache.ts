@@ -1,22 +1,23 @@
 import { join } from 'node:path';
-import { simulateHitRate } from './hit-rate.ts';
-import { meanOf } from './interval.ts';
-import { Child } from './load/child.ts';
-import type { MemoryPerLink } from './memory-per-link.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { simulateHitRate } from '../cache/hit-rate.ts';
+import { meanOf } from '../interval.ts';
+import { Child } from '../load/child.ts';
+import type { MemoryPerLink } from '../cache/memory-per-link.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const LINKS = 1_000_000;
 const CACHED = LINKS / 100;
-const STRETCHES = 10;
-const STRETCH = 100_000;
+const SEGMENTS = 10;
+const SEGMENT_REQUESTS = 100_000;
 const WARM_UP = 4_000_000;
 const ALPHAS = [0.7, 0.9, 1] as const;
 const SEED = 7;
 const MEMORY_BYTES = 22 * 2 ** 20;
-const MEMORY_PROCESS = join(import.meta.dirname, 'memory-per-link-main.ts');
+const MEMORY_PROCESS = join(import.meta.dirname, '../cache/memory-per-link-main.ts');
 const MEMORY_TIMEOUT_MS = 120_000;
 
-/** The worst of the three skews; the others are told beside it. */
+/** The row is the worst of three skews; its details hold all of them. */
 export const cacheHitRate: Bench = {
   name: 'cache-hit-rate',
   does: 'hits of the link cache on Zipf requests at α = 0.7, 0.9 and 1.0, beside the best content that never changes',
@@ -27,10 +28,10 @@ export const cacheHitRate: Bench = {
 function measureHitRates(context: BenchContext): BenchRow {
   const runs = ALPHAS.map((alpha) => {
     context.signal.throwIfAborted();
-    context.say(`cache-hit-rate: ${WARM_UP + STRETCHES * STRETCH} requests at α = ${alpha}`);
-    const shape = { links: LINKS, cached: CACHED, warmUp: WARM_UP, requests: STRETCHES * STRETCH };
-    const { stretches, best } = simulateHitRate({ alpha, ...shape, stretch: STRETCH, seed: SEED });
-    return { alpha, best, hitRate: meanOf(stretches), ratios: stretches.map((hitRate) => hitRate / best) };
+    context.say(`cache-hit-rate: ${WARM_UP + SEGMENTS * SEGMENT_REQUESTS} requests at α = ${alpha}`);
+    const shape = { links: LINKS, cached: CACHED, warmUp: WARM_UP, requests: SEGMENTS * SEGMENT_REQUESTS };
+    const { segments, best } = simulateHitRate({ alpha, ...shape, segment: SEGMENT_REQUESTS, seed: SEED });
+    return { alpha, best, hitRate: meanOf(segments), ratios: segments.map((hitRate) => hitRate / best) };
   });
   const worst = runs.reduce((a, b) => (meanOf(a.ratios) <= meanOf(b.ratios) ? a : b));
   return toRow({

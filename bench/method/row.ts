@@ -1,69 +1,51 @@
-import type { BenchRun } from './bench-run.ts';
-import { intervalOf, meanOf } from './interval.ts';
-import type { PrivateCluster } from './private-cluster.ts';
+import { intervalOf, meanOf } from '../interval.ts';
 
-/** One line of `keymill bench`. Every figure stands beside what the bare store or machine reaches in the same run. */
+/** One line of `keymill bench`: a figure, and the baseline of the bare store or machine in the same run. */
 export interface BenchRow {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** What `baselineValue` is, in words; the same unit. */
+  /** What `baselineValue` is, in words. It has the same unit. */
   readonly baseline: string;
   readonly baselineValue: number;
   /** `value / baselineValue` */
   readonly ratio: number;
-  /** 95 % confidence, of what `judged` names. */
+  /** 95 % confidence interval of what `judged` names. */
   readonly interval: readonly [number, number];
-  /** The same thing measured against itself in the same run: far from 1, the machine was busy with something else. */
+  /** The same thing measured against itself in the same run. Far from 1, the machine had other work. */
   readonly control: number;
   readonly better: 'higher' | 'lower';
-  /** Of what `judged` names; null: no goal was set. */
+  /** Goal for what `judged` names; null without a goal. */
   readonly goal: number | null;
   readonly passed: boolean;
-  /** What goal and interval are of: `value` is a figure by itself, `ratio` one beside its baseline. */
+  /** Whether goal and interval are for the figure itself or for its ratio to the baseline. */
   readonly judged: 'value' | 'ratio';
-  /** Fewer and shorter rounds than the method asks for: never passed. */
+  /** Fewer and shorter rounds than the method needs. Such a row never passes. */
   readonly quick?: true;
-  /** What else was measured or proved. */
+  /** Further measurements and proofs. */
   readonly details: Readonly<Record<string, unknown>>;
-}
-
-/** What every bench is given. */
-export interface BenchContext extends BenchRun {
-  /** One cluster for all benches of this run, started when first asked for. */
-  readonly privateCluster: () => Promise<PrivateCluster>;
-  /** Server on CPU 0, load on CPU 1, where the stores are not asked. */
-  readonly pin: boolean;
-}
-
-export interface Bench {
-  readonly name: string;
-  readonly does: string;
-  /** Takes minutes, so it only runs when asked for. */
-  readonly long: boolean;
-  run(context: BenchContext): Promise<BenchRow>;
 }
 
 export interface Measured {
   readonly name: string;
   readonly unit: string;
-  /** One figure for each stretch of the run, equally long in work. */
+  /** One figure for each segment of the run; the segments hold equal amounts of work. */
   readonly samples: readonly number[];
-  /** Over the whole run; without it, the mean of the samples. */
+  /** The figure of the whole run; default: the mean of the samples. */
   readonly value?: number;
-  /** Without it, Student's of the samples' mean. */
+  /** Default: Student's interval of the mean. */
   readonly interval?: readonly [number, number];
   readonly baseline: string;
   readonly baselineValue: number;
   readonly control: number;
   readonly better?: 'higher' | 'lower';
   readonly goal?: number;
-  /** Further conditions, such as a proof. */
+  /** Whether further conditions hold, such as a proof. Default: true. */
   readonly holds?: boolean;
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Rounds and judges a figure by itself. Pure. */
+/** Rounds and judges a figure. Pure. */
 export function toRow(measured: Measured): BenchRow {
   const { name, unit, samples, baseline, baselineValue, control } = measured;
   const { better = 'higher', goal, holds = true, details = {} } = measured;
@@ -91,7 +73,7 @@ export function isReached(value: number, goal: number | undefined, better: 'high
   return better === 'higher' ? value >= goal : value <= goal;
 }
 
-/** Four digits say all there is to say. */
+/** Keeps four significant digits, and six from a thousand on. 0 for what is not finite. */
 export function round(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(Math.abs(value) >= 1_000 ? 6 : 4)) : 0;
 }

@@ -1,4 +1,4 @@
-import { ratioOf, typicalOf, type Measurement, type Ratio } from './method/measure.ts';
+import { ratioOf, typicalOf, type Measurement, type Ratio } from './measure.ts';
 import { isReached, round, type BenchRow } from './row.ts';
 
 /** A comparison of two arms, round by round. */
@@ -6,7 +6,7 @@ export interface Paired<Sample> {
   readonly name: string;
   readonly unit: string;
   readonly measurement: Measurement<Sample>;
-  /** Which arm is ours, and which it stands beside. */
+  /** The name of our arm, and of the arm it is compared with. */
   readonly ours: string;
   readonly beside: string;
   /** The figure compared. */
@@ -14,14 +14,14 @@ export interface Paired<Sample> {
   readonly baseline: string;
   readonly better?: 'higher' | 'lower';
   readonly goal?: number;
-  /** Where one comparison is not all: this instead of the median of the rounds' ratios. */
+  /** Replaces the median of the rounds' ratios in rows with more than one comparison. */
   readonly ratio?: Ratio;
-  /** What else must hold, and the reason to give when it does not. */
+  /** Why the row cannot pass, whatever its ratio. */
   readonly fault?: string | undefined;
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** Judges the ratio. Not passed without its control. */
+/** Judges the ratio. A row whose control failed has not passed. */
 export function toPairedRow<Sample>(paired: Paired<Sample>): BenchRow {
   const { measurement, of, better = 'higher', goal } = paired;
   const { sequence, controls, attempts } = measurement;
@@ -51,7 +51,7 @@ export function toPairedRow<Sample>(paired: Paired<Sample>): BenchRow {
   };
 }
 
-/** Why a measurement says nothing; undefined when it does. */
+/** Why a measurement is not valid; undefined when it is. */
 export function controlFault({ controlHolds, controls, attempts }: Measurement<unknown>): string | undefined {
   if (controlHolds) return undefined;
   const failed = controls.filter(({ holds }) => !holds);

@@ -1,4 +1,4 @@
-/** One run of benches, as its parts see it: where they report, and when they must stop. */
+/** What every part of a run needs: where it reports, and when it must stop. */
 export interface BenchRun {
   /** Prints a line on stderr. */
   readonly say: (text: string) => void;
@@ -8,8 +8,8 @@ export interface BenchRun {
     total: number,
     unit: string,
   ) => { update(done: number): void; stop(): void };
-  /** Two rounds of one second and no verdict: only to see that a bench works. */
+  /** Two rounds of one second and no verdict, to see whether a bench works. */
   readonly quick: boolean;
-  /** Aborted by Ctrl-C: stop the private servers and leave. */
+  /** Aborted by Ctrl-C. The private servers are then stopped. */
   readonly signal: AbortSignal;
 }

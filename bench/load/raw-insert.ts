@@ -1,23 +1,23 @@
-import type { Keyspace } from '../db/keyspace/key.ts';
-import type { Mysql } from '../db/mysql/mysql.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import type { BenchContext } from './row.ts';
+import type { Keyspace } from '../../db/keyspace/key.ts';
+import type { Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const ROWS_PER_INSERT = 10_000;
-/** As the generator: one statement at a time keeps only one of the server's cores busy. */
-const LANES = 2;
-/** Statements whose text is made at once, beforehand. */
+/** As many as the generator has. One statement at a time would keep only one of the server's cores busy. */
+const IN_FLIGHT = 2;
+/** Statements whose text is made before they are timed. */
 const PREPARED = 20;
 const TIMEOUT_MS = 60_000;
 
 /**
- * What the server itself takes: rows into a table like `keys`, in order of id, two statements in flight. Only the
- * statements are timed; making their text is not.
+ * What the bare server can do: INSERTs rows into a table like `keys`, in order of id, with two statements in
+ * flight. Only the statements are timed; making their text is not.
  */
 export async function insertRaw(options: {
   db: Mysql;
   keyspace: Keyspace;
-  context: BenchContext;
+  context: BenchRun;
   table: string;
   count: number;
 }): Promise<{ rate: number; rateOfFirstTenth: number }> {
@@ -33,8 +33,8 @@ export async function insertRaw(options: {
     );
     const startedMs = monotonicMs();
     await Promise.all(
-      Array.from({ length: LANES }, async (_, lane) => {
-        for (let i = lane; i < statements.length; i += LANES) {
+      Array.from({ length: IN_FLIGHT }, async (_, first) => {
+        for (let i = first; i < statements.length; i += IN_FLIGHT) {
           await db.execute(statements[i] ?? '', [], { timeoutMs: TIMEOUT_MS });
         }
       }),

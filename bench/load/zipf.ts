@@ -1,7 +1,7 @@
-/** Ranks 0 … count − 1, drawn with probability proportional to 1 ÷ (rank + 1)^alpha; the same ones for the same seed. */
+/** Ranks 0 … count − 1, with probabilities proportional to 1 ÷ (rank + 1)^alpha. Repeatable by the seed. */
 export class Zipf {
   readonly #sums: Float64Array;
-  /** Where to begin looking for the i-th of equal parts of the sum: the search is then a step or two long. */
+  /** Where the search begins for the i-th of `count` equal parts of the sum. It then takes a step or two. */
   readonly #starts: Int32Array;
   #state: number;
 

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { BENCH_SECRET } from './environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import type { Keyspace } from '../../db/keyspace/key.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { benchKeyspace } from '../servers/environment.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const BATCH = 10_000;
-const STRETCH_MS = 300;
-const STRETCHES = 10;
+const WINDOW_MS = 300;
+const WINDOWS = 10;
 const KEY_LENGTH = 8;
 
-/** Ids into keys, batch by batch, without any store. */
+/** Computes keys from ids, batch by batch, without any store. */
 export const permute: Bench = {
   name: 'permute',
   does: 'keys computed from ids on one core, beside random keys, which may collide',
@@ -19,16 +20,16 @@ export const permute: Bench = {
 
 function measure(context: BenchContext): BenchRow {
   context.say('permute: computing keys');
-  const keyspace = createKeyspace({ length: KEY_LENGTH, secret: BENCH_SECRET, regionBits: 10 });
-  // Until the compiler has settled.
-  stretch(() => permuteBatch(keyspace, 0));
-  stretch(randomBatch);
-  const before = stretch(randomBatch);
-  const samples = Array.from({ length: STRETCHES }, () => {
+  const keyspace = benchKeyspace();
+  // Warm up the compiler.
+  rateOf(() => permuteBatch(keyspace, 0));
+  rateOf(randomBatch);
+  const before = rateOf(randomBatch);
+  const samples = Array.from({ length: WINDOWS }, () => {
     context.signal.throwIfAborted();
-    return stretch((batch) => permuteBatch(keyspace, batch));
+    return rateOf((batch) => permuteBatch(keyspace, batch));
   });
-  const after = stretch(randomBatch);
+  const after = rateOf(randomBatch);
   return toRow({
     name: 'permute',
     unit: 'keys/s',
@@ -39,11 +40,11 @@ function measure(context: BenchContext): BenchRow {
   });
 }
 
-/** Keys per second of `makeBatch`, over {@link STRETCH_MS}. */
-function stretch(makeBatch: (batch: number) => unknown): number {
+/** Keys per second of `makeBatch`, over {@link WINDOW_MS}. */
+function rateOf(makeBatch: (batch: number) => unknown): number {
   const startedMs = monotonicMs();
   let batches = 0;
-  while (monotonicMs() - startedMs < STRETCH_MS) makeBatch(batches++);
+  while (monotonicMs() - startedMs < WINDOW_MS) makeBatch(batches++);
   return (batches * BATCH * 1_000) / (monotonicMs() - startedMs);
 }
 

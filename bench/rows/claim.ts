@@ -1,19 +1,22 @@
-import { createKeyspace } from '../db/keyspace/key.ts';
-import { openKeysDb, type KeysDb } from '../db/keys-db/keys-db.ts';
-import { openMysql, type Mysql } from '../db/mysql/mysql.ts';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError } from '../runtime/errors.ts';
-import { createLog } from '../runtime/log.ts';
-import { PrivateServers } from './private-servers.ts';
-import { BENCH_SECRET } from './environment.ts';
-import { toRow, type Bench, type BenchContext, type BenchRow } from './row.ts';
+import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
+import { benchKeyspace, SILENT_LOG, storeVariables } from '../servers/environment.ts';
+import { runKeymill, WORK_TREE } from '../servers/product.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const CLAIMS = 1_000;
-const STRETCHES = 10;
+const SEGMENTS = 10;
 const KEYS_PER_CLAIM = 100;
 const POOLS = ['redis-1', 'redis-2', 'redis-3', 'redis-4'];
 
-/** One claim after the other, as a holder makes them: each a durable autocommit statement that checks epoch and claim mark. */
+/**
+ * Claims one after the other, as a holder makes them: durable autocommit statements that check the epoch and
+ * the claim mark.
+ */
 export const claim: Bench = {
   name: 'claim',
   does: `${CLAIMS.toLocaleString('en-US')} claims in a row on one keys-db, beside raw single-row INSERT`,
@@ -25,9 +28,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   context.say('claim: starting a private MariaDB');
   await using servers = await PrivateServers.create(context);
   const { url } = await servers.mariaDb({ bufferPoolGib: 1, redoLog: '256M' });
-  const keyspace = createKeyspace({ length: 8, secret: BENCH_SECRET, regionBits: 10 });
-  const options = { name: 'keys-db-1', url: await servers.keysDb(url('keys_db_1')), region: 0 };
-  const keysDb = openKeysDb({ ...options, keyspace, log: createLog('bench', 'bench', 'silent') });
+  await runKeymill(WORK_TREE, ['prepare'], storeVariables({ mysql: url }), context.signal);
+  const options = { name: 'keys-db-1', url: url('keys_db_1'), region: 0 };
+  const keysDb = openKeysDb({ ...options, keyspace: benchKeyspace(), log: SILENT_LOG });
   const db = openMysql(options.url, { name: 'raw', connections: 1 });
   servers.defer(() => keysDb.close());
   servers.defer(() => db.close());
@@ -38,9 +41,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   await db.execute('CREATE TABLE raw (id INT AUTO_INCREMENT PRIMARY KEY, payload VARCHAR(300) NOT NULL)');
   const before = await insertOneByOne(db, CLAIMS);
   const samples: number[] = [];
-  for (let stretch = 0; stretch < STRETCHES; stretch++) {
+  for (let segment = 0; segment < SEGMENTS; segment++) {
     context.signal.throwIfAborted();
-    samples.push(await claimMany(keysDb, epoch, (stretch * CLAIMS) / STRETCHES, CLAIMS / STRETCHES));
+    samples.push(await claimMany(keysDb, epoch, (segment * CLAIMS) / SEGMENTS, CLAIMS / SEGMENTS));
   }
   const after = await insertOneByOne(db, CLAIMS);
   return toRow({

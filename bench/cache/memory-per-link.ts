@@ -1,18 +1,21 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { LinkCache } from '../mapper/cache/link-cache.ts';
+import { LinkCache } from '../../mapper/cache/link-cache.ts';
 
 export interface MemoryPerLink {
-  /** Bytes, heap and external, for each link in the mapper's cache, which is full and has evicted as many as it holds. */
+  /**
+   * Bytes, heap and external, for each link in the mapper's cache, which is full and has evicted as many
+   * links as it holds.
+   */
   readonly cache: number;
-  /** The same for a Map of the same strings that was only filled. */
+  /** The same for a Map of the same strings. */
   readonly map: number;
-  /** What the cache itself believes it takes, per link. */
+  /** Bytes for each link by the cache's own account. */
   readonly accounted: number;
   readonly links: number;
 }
 
-/** Fills a cache of `maxBytes` twice over and a plain Map with what it then holds; collects garbage and looks at the memory. */
+/** Fills a cache of `maxBytes` twice over, and a Map with the same links, and compares their memory. */
 export function measureMemoryPerLink(maxBytes: number): MemoryPerLink {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
@@ -36,11 +39,15 @@ export function measureMemoryPerLink(maxBytes: number): MemoryPerLink {
   const map = new Map(held.map((number) => [keyOf(number), targetOf(number)]));
   const mapBytes = used() - beforeMap;
   if (map.size !== links || held.length !== links)
-    throw new Error('the cache does not hold what it says it holds');
+    throw new Error('the cache does not hold as many links as its size says');
   return { cache: cacheBytes / links, map: mapBytes / links, accounted: accounted / links, links };
 }
 
-/** Stores until the cache is full, then as many again, asking for each so often that it is let in. @returns how many were stored */
+/**
+ * Stores links until the cache is full, then as many again. Each link is stored four times, so that the cache
+ * admits it.
+ * @returns the number of links stored
+ */
 function fill(cache: LinkCache): number {
   let number = 0;
   let full = Number.POSITIVE_INFINITY;
@@ -56,7 +63,7 @@ function fill(cache: LinkCache): number {
   return number;
 }
 
-/** Flat strings, as they come from the network: not built of parts. */
+/** A flat string, as from the network. V8 keeps a concatenated string in parts, which take more memory. */
 function keyOf(number: number): string {
   return Buffer.from(number.toString(36).padStart(8, '-')).toString('latin1');
 }

@@ -1,33 +1,36 @@
-import { LinkCache } from '../mapper/cache/link-cache.ts';
-import { Zipf } from './zipf.ts';
+import { LinkCache } from '../../mapper/cache/link-cache.ts';
+import { Zipf } from '../load/zipf.ts';
 
 export interface HitRateOptions {
   /** Skew of the requests: Zipf's exponent. */
   readonly alpha: number;
   readonly links: number;
-  /** How many of them fit into the cache. */
+  /** How many links fit into the cache. */
   readonly cached: number;
   /** Requests before counting begins. */
   readonly warmUp: number;
   readonly requests: number;
-  /** Requests of which one hit rate is told. */
-  readonly stretch: number;
-  /** After the warm-up the least popular links become the most popular ones. */
+  /** Requests for each hit rate that is returned. */
+  readonly segment: number;
+  /** After the warm-up the order of popularity is reversed. */
   readonly shift?: boolean;
   readonly seed: number;
 }
 
 export interface HitRate {
-  /** Hits ÷ requests, for each stretch. */
-  readonly stretches: readonly number[];
-  /** What a cache of this size would reach that holds the most popular links and never changes. */
+  /** Hits ÷ requests, for each segment. */
+  readonly segments: readonly number[];
+  /** The hit rate of a cache of this size that holds the most popular links and never changes. */
   readonly best: number;
   readonly cachedLinks: number;
 }
 
-/** Requests to the mapper's own cache, filled after every miss as the mapper fills it. Takes a microsecond per request; touches no store. */
+/**
+ * Sends requests to the mapper's own cache and fills it after every miss, as the mapper does. Uses no store;
+ * a request takes about a microsecond.
+ */
 export function simulateHitRate(options: HitRateOptions): HitRate {
-  const { alpha, links, cached, warmUp, requests, stretch, shift = false, seed } = options;
+  const { alpha, links, cached, warmUp, requests, segment, shift = false, seed } = options;
   const zipf = new Zipf(links, alpha, seed);
   const cache = createCacheFor(cached, seed);
   const keys = Array.from({ length: links }, (_, rank) => keyOf(rank));
@@ -40,8 +43,8 @@ export function simulateHitRate(options: HitRateOptions): HitRate {
     return hits / count;
   };
   run(warmUp, false);
-  const stretches = Array.from({ length: Math.floor(requests / stretch) }, () => run(stretch, shift));
-  return { stretches, best: zipf.shareOf(cached), cachedLinks: cache.size };
+  const segments = Array.from({ length: Math.floor(requests / segment) }, () => run(segment, shift));
+  return { segments, best: zipf.shareOf(cached), cachedLinks: cache.size };
 }
 
 function ask(cache: LinkCache, key: string): boolean {
@@ -58,7 +61,7 @@ function keyOf(rank: number): string {
   return rank.toString(36).padStart(8, '-');
 }
 
-/** A cache that holds `links` links when full: how many bytes that takes is found by filling one. */
+/** A cache that holds `links` links when it is full. Its size in bytes is found by filling a trial cache. */
 function createCacheFor(links: number, seed: number): LinkCache {
   const create = (maxBytes: number): LinkCache =>
     new LinkCache({ maxBytes, ttlMs: Number.POSITIVE_INFINITY, now: () => 0, seed });

@@ -1,53 +1,56 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { monotonicMs } from '../runtime/clock.ts';
-import { KeymillError, messageOf } from '../runtime/errors.ts';
-import { pause } from '../runtime/retry.ts';
-import { readClusterFile, type ClusterFile } from '../scripts/cluster/cluster-file.ts';
-import { REPOSITORY, RunDir } from '../scripts/cluster/run-dir.ts';
-import { makeBenchDir, takeDown } from './bench-dir.ts';
-import { bareEnvironment } from './environment.ts';
-import { LinkStock } from './world/link-stock.ts';
-import { cpuMsOf } from './world/cpu.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { KeymillError, messageOf } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
+import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { makeClusterDir, removeBenchDir } from '../servers/bench-dir.ts';
+import { bareEnvironment } from '../servers/environment.ts';
+import { programOf, WORK_TREE, type Product } from '../servers/product.ts';
+import { LinkStock } from './link-stock.ts';
+import { cpuMsOf } from './cpu.ts';
 
 const UP_TIMEOUT_MS = 240_000;
 /** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */
 const NEEDED_GIB = 6;
-const SCRIPTS = join(REPOSITORY, 'scripts');
 
-/** How long the cluster may take to come to rest between two stretches. */
-const SETTLE_TIMEOUT_MS = 6_000;
+/** How long the cluster may take to quiesce between two windows. */
+const QUIESCE_TIMEOUT_MS = 6_000;
 const LOOK_MS = 150;
-/** At rest, all its processes together use less than this share of a core: heartbeats, polls, the servers' own timers. */
+/** An idle cluster uses less than this share of a core: heartbeats, polls, the servers' own timers. */
 const REST_SHARE = 0.15;
 
-/** A cluster as `up` makes it, in a folder of its own: benches write links, and those belong to nobody. */
+/** A cluster as `up` makes it, in a folder of its own, because benches write useless links. */
 export class PrivateCluster implements AsyncDisposable {
+  /** Whose programs it runs. */
+  readonly product: Product;
   readonly dir: string;
   readonly file: ClusterFile;
   readonly links: LinkStock;
 
-  private constructor(dir: string, file: ClusterFile, keySecret: string) {
+  private constructor(product: Product, dir: string, file: ClusterFile, keySecret: string) {
+    this.product = product;
     this.dir = dir;
     this.file = file;
     this.links = new LinkStock({ dir, urlsDbs: file.urlsDbs, keySecret });
   }
 
-  /** Starts it with this repository's own `up`; `down --wipe` when disposed. */
-  static async start(signal: AbortSignal): Promise<PrivateCluster> {
-    const dir = await makeBenchDir(NEEDED_GIB);
+  /**
+   * Starts it with the product's own `up`, which also migrates the databases; `down --wipe` when disposed.
+   */
+  static async start(signal: AbortSignal, product: Product = WORK_TREE): Promise<PrivateCluster> {
+    const dir = await makeClusterDir(product, NEEDED_GIB);
     const env = { ...bareEnvironment(), KEYMILL_RUN_DIR: dir };
     try {
       const args = ['--detach', '--producers', '1', '--mappers', '1', '--zookeepers', '1', '--keys-dbs', '2'];
-      await promisify(execFile)(join(SCRIPTS, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
+      await promisify(execFile)(programOf(product, 'up'), args, { env, timeout: UP_TIMEOUT_MS, signal });
       const runDir = new RunDir(dir);
       const file = readClusterFile(runDir.clusterFile);
-      return new PrivateCluster(dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
+      return new PrivateCluster(product, dir, file, (await readFile(runDir.keySecretFile, 'utf8')).trim());
     } catch (error) {
-      await wipe(dir);
+      await removeBenchDir(dir);
       throw signal.aborted
         ? error
         : new KeymillError('BENCH_FAILED', `the private cluster did not start: ${messageOf(error)}`, {
@@ -56,7 +59,7 @@ export class PrivateCluster implements AsyncDisposable {
     }
   }
 
-  /** Process ids by part, for the account of CPU time. */
+  /** Process ids by part, to account for CPU time. */
   get pids(): Readonly<Record<'mysql' | 'redis' | 'producers' | 'zookeeper', readonly number[]>> {
     const { mysql, redis, producers, zookeeper } = this.file;
     return {
@@ -87,12 +90,12 @@ export class PrivateCluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until refilling, generating and flushing that the last stretch left behind have come to rest, so that the next one does not
-   * pay for them; for 6 s at most.
+   * Waits, for 6 s at most, until the refilling, generating and flushing that the last window caused are
+   * done. Otherwise the next window would pay for them.
    */
-  async settle(signal: AbortSignal): Promise<void> {
+  async quiesce(signal: AbortSignal): Promise<void> {
     const pids = Object.values(this.pids).flat();
-    const deadlineMs = monotonicMs() + SETTLE_TIMEOUT_MS;
+    const deadlineMs = monotonicMs() + QUIESCE_TIMEOUT_MS;
     for (let calm = 0; calm < 2 && monotonicMs() < deadlineMs;) {
       const [beforeMs, startedMs] = [cpuMsOf(pids), monotonicMs()];
       await pause(LOOK_MS, signal);
@@ -103,11 +106,6 @@ export class PrivateCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.links.close();
-    await wipe(this.dir);
+    await removeBenchDir(this.dir);
   }
-}
-
-async function wipe(dir: string): Promise<void> {
-  if (existsSync(join(dir, 'state.json'))) await takeDown(dir);
-  await rm(dir, { recursive: true, force: true });
 }

@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '../db/mysql/migrate.ts';
-import { createLog } from '../runtime/log.ts';
-import { MARIADB_USER, startMariaDb } from '../scripts/servers/mariadb.ts';
-import { startRedis } from '../scripts/servers/redis.ts';
-import { startZooKeeper } from '../scripts/servers/zookeeper.ts';
+import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { startRedis } from '../../scripts/servers/redis.ts';
+import { startZooKeeper } from '../../scripts/servers/zookeeper.ts';
 import { makeBenchDir } from './bench-dir.ts';
-import type { BenchRun } from './bench-run.ts';
+import type { BenchRun } from '../method/bench-run.ts';
 
 const GIB = 2 ** 30;
 
@@ -17,7 +15,7 @@ export interface MariaDbShape {
   readonly redoLog: string;
 }
 
-/** Servers for one bench, with their data in a folder of their own; all gone when disposed, or when this process dies. */
+/** Servers for one bench, with data in a folder of its own. They end when disposed, or with this process. */
 export class PrivateServers implements AsyncDisposable {
   readonly dir: string;
   readonly #context: BenchRun;
@@ -33,18 +31,21 @@ export class PrivateServers implements AsyncDisposable {
     return new PrivateServers(await makeBenchDir(neededGib), context);
   }
 
-  /** Something else to undo, before the servers stop. */
+  /** Registers a release that runs before the servers stop. */
   defer(release: () => Promise<unknown> | undefined): void {
     this.#stack.defer(async () => void (await release()));
   }
 
-  /** A durable MariaDB (every commit flushed); a smaller buffer pool when the machine has not enough memory, and then it says so. */
+  /**
+   * A durable MariaDB: it flushes every commit. With too little free memory it gets a smaller buffer pool,
+   * and reports so.
+   */
   async mariaDb({ bufferPoolGib, redoLog }: MariaDbShape): Promise<{ url: (database: string) => string }> {
-    const wanted = bufferPoolGib * GIB;
-    const affordable = Math.min(wanted, Math.floor(freemem() * 0.6));
-    if (affordable < wanted) {
+    const usual = bufferPoolGib * GIB;
+    const affordable = Math.min(usual, Math.floor(freemem() * 0.6));
+    if (affordable < usual) {
       this.#context.say(
-        `only ${(freemem() / GIB).toFixed(1)} GiB of memory are free: a smaller buffer pool than ${bufferPoolGib} GiB`,
+        `only ${(freemem() / GIB).toFixed(1)} GiB of memory are free; the buffer pool is smaller than ${bufferPoolGib} GiB`,
       );
     }
     const password = randomBytes(12).toString('hex');
@@ -73,7 +74,7 @@ export class PrivateServers implements AsyncDisposable {
     );
   }
 
-  /** One server: what is measured here does not depend on a quorum. */
+  /** One server, because no figure here depends on a quorum. */
   async zooKeeper(): Promise<{ connect: string }> {
     const ensemble = await startZooKeeper({
       dir: this.dir,
@@ -83,12 +84,6 @@ export class PrivateServers implements AsyncDisposable {
     });
     this.#stack.defer(() => ensemble.stop());
     return ensemble;
-  }
-
-  /** A fresh keys-db on a server; returns its URL. */
-  async keysDb(url: string): Promise<string> {
-    await migrate(url, 'keys-db', createLog('bench', 'bench', 'silent'));
-    return url;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

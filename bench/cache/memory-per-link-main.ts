@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { serveParent } from './load/child.ts';
+import { serveParent } from '../load/child.ts';
 import { measureMemoryPerLink } from './memory-per-link.ts';
 
-/** A process of its own: what else the measuring process keeps or lets go of must not count. */
+/** Runs as a process of its own, because memory of the measuring process must not count. */
 serveParent(async (maxBytes) => measureMemoryPerLink(z.number().parse(maxBytes)));

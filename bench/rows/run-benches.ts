@@ -1,17 +1,18 @@
-import { KeymillError } from '../runtime/errors.ts';
-import { StartError } from '../scripts/servers/process.ts';
-import { PrivateCluster } from './private-cluster.ts';
-import type { Bench, BenchContext, BenchRow } from './row.ts';
+import { KeymillError } from '../../runtime/errors.ts';
+import { StartError } from '../../scripts/servers/process.ts';
+import { PrivateCluster } from '../world/private-cluster.ts';
+import type { BenchRow } from '../method/row.ts';
+import type { Bench, BenchContext } from './bench.ts';
 
 export interface RunOptions extends Omit<BenchContext, 'privateCluster'> {
   /** Called as soon as a row is measured. */
   readonly onRow: (row: BenchRow) => void;
-  /** One that could not be measured; the others go on. */
+  /** Called for a bench that could not be measured. The others still run. */
   readonly onFailed: (name: string, error: Error) => void;
 }
 
 /**
- * Runs benches one after the other, on one private cluster for those that need it. One that fails has no row.
+ * Runs benches one after the other. Those that need a cluster share one. A bench that fails has no row.
  * @throws the signal's reason when it is aborted; everything that ran is gone then
  */
 export async function runBenches(benches: readonly Bench[], options: RunOptions): Promise<BenchRow[]> {

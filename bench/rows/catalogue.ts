@@ -1,0 +1,46 @@
+import { cacheHitRate, cacheMemory } from './cache.ts';
+import { claim } from './claim.ts';
+import { deliver } from './deliver.ts';
+import { generate } from './generate.ts';
+import { permute } from './permute.ts';
+import type { Bench } from './bench.ts';
+import { clicks } from './clicks.ts';
+import { growth } from './growth.ts';
+import { invalidation } from './invalidation.ts';
+import { processes } from './processes.ts';
+import { redirectCold } from './redirect-cold.ts';
+import { redirectHot } from './redirect-hot.ts';
+import { redirectTail } from './redirect-tail.ts';
+import { redirectZipf } from './redirect-zipf.ts';
+import { shortenLatency } from './shorten-latency.ts';
+import { shortenSaturation } from './shorten-saturation.ts';
+import { shortenTakes } from './shorten-takes.ts';
+import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
+import { soak } from './soak.ts';
+import { stampede } from './stampede.ts';
+
+/** All benches, in the order in which they run. */
+export const BENCHES: readonly Bench[] = [
+  permute,
+  claim,
+  deliver,
+  generate,
+  redirectHot,
+  redirectZipf,
+  redirectCold,
+  redirectTail,
+  stampede,
+  cacheHitRate,
+  cacheMemory,
+  shorten,
+  shortenHttp,
+  shortenBatch,
+  shortenLatency,
+  shortenSaturation,
+  shortenTakes,
+  clicks,
+  processes,
+  invalidation,
+  soak,
+  growth,
+];
