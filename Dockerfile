@@ -1,5 +1,5 @@
-# The image of producers, mappers and the operator's command: Node, its shared libraries, CA certificates, production modules and our
-# sources over nothing else. Node itself comes from the lock file, so containers run the very version that everything is tested with.
+# The image of producers, mappers and the operator's command. It contains Node, Node's shared libraries, CA certificates, production
+# modules, our sources, and nothing else. Node comes from the lock file, so containers run the version that all tests run with.
 ARG NODE_IMAGE=node:26.10.0-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -7,11 +7,12 @@ LABEL keymill.image=build
 RUN { [ -e /etc/ssl/certs/ca-certificates.crt ] && ls /usr/lib/*/libatomic.so.1; } >/dev/null 2>&1 \
  || { apt-get update && apt-get install -y --no-install-recommends ca-certificates libatomic1; }
 WORKDIR /keymill
-# Our scripts put the modules of the lock file beside it, so that building takes seconds and no network; alone, `docker build` fetches them.
+# Our scripts pack the modules of the lock file into modules.tar, so that a build takes seconds and needs no network. A plain
+# `docker build` downloads them.
 COPY package.json package-lock.json .npmrc .run/modules.ta[r] ./
 RUN if [ -f modules.tar ]; then tar --extract --file=modules.tar && rm modules.tar; \
     else npm ci --omit=dev --include=optional --ignore-scripts --no-audit --no-fund; fi
-# What Node is linked with, found by asking the loader; libc loads the resolver by name, so ldd does not tell of it.
+# The libraries that Node is linked with, as ldd lists them. libc loads the resolver by name, so ldd does not list that one.
 RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
  && mv node_modules/node-linux-*/bin/node /root-fs/bin/node \
  && ldd /root-fs/bin/node | grep -oE '/[^ ]+' | while read -r library; do \
@@ -36,7 +37,7 @@ COPY producer /keymill/producer
 COPY mapper /keymill/mapper
 COPY scripts /keymill/scripts
 WORKDIR /keymill
-# No HOME to write to: the root file system is meant to be read-only.
+# Nothing writes to the root file system: run it read-only.
 ENV NODE_ENV=production SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     KEYMILL_HTTP_HOST=0.0.0.0 KEYMILL_HTTP_PORT=8080 KEYMILL_ADMIN_HOST=0.0.0.0 KEYMILL_ADMIN_PORT=9101
 
@@ -50,7 +51,7 @@ COPY --from=compile-cache /keymill/compile-cache /keymill/compile-cache
 ENV NODE_COMPILE_CACHE=/keymill/compile-cache
 USER 10001:10001
 EXPOSE 8080 9101
-# Node is process 1, and its only child is the producer's worker, which it waits for: nothing is orphaned, so no init is needed.
+# No init is needed: Node is process 1 and waits for its children, the producer's workers or the mapper's processes.
 ENTRYPOINT ["/bin/node"]
 CMD ["mapper/main.ts"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/bin/node", "scripts/containers/health.mjs"]

@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
     if (findContainerMark(runDir) !== undefined) {
-      await downContainers(runDir, wipe, progress);
+      await downContainers(runDir, progress, { isWiped: wipe });
       if (wipe) runDir.wipe();
       progress.line(`everything is stopped; ${wipe ? 'the data is deleted' : 'the data is kept'}`);
       return;

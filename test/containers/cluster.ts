@@ -4,7 +4,7 @@ import { Compose, type Container } from '../../scripts/containers/compose.ts';
 import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
-import { describeAnew } from '../../scripts/containers/up.ts';
+import { refreshClusterFile } from '../../scripts/containers/up.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { untilQuiet } from '../../drills/stage/quiet.ts';
 import { TestCluster } from '../e2e/cluster.ts';
@@ -58,7 +58,7 @@ export class ContainerTestCluster {
 
   /** Looks where everything is now. */
   async describe(): Promise<ContainerClusterFile> {
-    this.#file = await describeAnew(this.runDir, this.compose);
+    this.#file = await refreshClusterFile(this.runDir, this.compose);
     return this.#file;
   }
 

@@ -44,7 +44,7 @@ describe('an engine of our own', function () {
     const report = (): void => undefined;
     const first = await openEngine(report);
     const { docker } = first;
-    await importProgram(docker, alone.dir, '/bin/sleep', 'sleeper');
+    await importProgram(docker, { program: '/bin/sleep', image: 'sleeper', dir: alone.dir });
     const [container = ''] = await docker.lines([
       'run',
       '--detach',

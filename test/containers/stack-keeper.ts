@@ -13,7 +13,7 @@ const [stack = '', ...labels] = process.argv.slice(2);
 
 const engine = await openEngine(report);
 try {
-  await ensureImages(engine.docker, report);
+  await ensureImages(engine.docker, { report });
   await buildImage(engine.docker);
   const swarm = await OneNodeSwarm.open(engine.docker, labels);
   try {

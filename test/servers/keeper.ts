@@ -16,7 +16,7 @@ const [run = ''] = process.argv.slice(2);
 const engine = await openEngine(report);
 try {
   await removeWhere(engine.docker, (label) => label !== run && isOver(label));
-  await ensureImages(engine.docker, report, ['zookeeper', 'redis', 'mariadb']);
+  await ensureImages(engine.docker, { report, only: ['zookeeper', 'redis', 'mariadb'] });
   process.stdout.write(`${engine.docker.host}\n`);
   process.stdin.resume();
   await new Promise((resolve) => process.stdin.once('close', resolve));
