@@ -35,8 +35,8 @@ export async function belongingsOn({ docker, isPrivate }: Engine): Promise<Belon
 }
 
 /**
- * Removes everything that was added since `before`. When `before` is empty, also our image and the stand-ins; otherwise
- * earlier clusters may need them.
+ * Removes everything that was added since `before`. When `before` is empty, also our image and the stand-ins;
+ * otherwise earlier clusters may need them.
  */
 export async function cleanEngine(engine: Engine, before: readonly Belonging[]): Promise<void> {
   const { docker } = engine;

@@ -27,7 +27,10 @@ export interface Scale {
 const UP_TIMEOUT_MS = 600_000;
 const DOWN_TIMEOUT_MS = 180_000;
 
-/** Runs docker-compose 1.29 (Debian's) or the newer plugin, whichever is installed, on our file and one project. */
+/**
+ * Runs docker-compose 1.29 (Debian's) or the newer plugin, whichever is installed, on our file and one
+ * project.
+ */
 export class Compose {
   readonly project: string;
   readonly envFile: string;
@@ -40,8 +43,8 @@ export class Compose {
   }
 
   /**
-   * Starts the missing containers and scales. Resolves when every container was started; compose starts each one after
-   * the containers that it depends on.
+   * Starts the missing containers and scales. Resolves when every container was started; compose starts each
+   * one after the containers that it depends on.
    */
   async up(
     { producers, mappers }: Scale,

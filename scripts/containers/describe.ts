@@ -12,7 +12,10 @@ export interface Passwords {
   readonly mysql: string;
 }
 
-/** The content of `cluster.json`, with the containers' present addresses. Only the engine's machine can reach them. */
+/**
+ * The content of `cluster.json`, with the containers' present addresses. Only the engine's machine can reach
+ * them.
+ */
 export function describeContainers(
   containers: readonly Container[],
   passwords: Passwords,

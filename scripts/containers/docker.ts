@@ -32,8 +32,8 @@ const BUILD_END_MS = 10_000;
 
 /**
  * Runs a program to its end. A failing program resolves with its exit code.
- * @throws when the program cannot be started, takes longer than `timeoutMs` or is aborted. By then the program and all of
- *   its children have ended.
+ * @throws when the program cannot be started, takes longer than `timeoutMs` or is aborted. By then the
+ *   program and all of its children have ended.
  */
 export async function tryCommand(
   command: string,
@@ -93,7 +93,10 @@ function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-/** Runs a program and resolves with its stdout. @throws ClusterError with the end of its output when it fails */
+/**
+ * Runs a program and resolves with its stdout.
+ * @throws ClusterError with the end of its output when it fails
+ */
 export async function command(
   program: string,
   args: readonly string[],
@@ -136,8 +139,8 @@ export class Docker {
   }
 
   /**
-   * Builds an image. When it is aborted, the engine ends the build by itself; this rejects once no container of the
-   * build is left.
+   * Builds an image. When it is aborted, the engine ends the build by itself; this rejects once no container
+   * of the build is left.
    */
   async build(args: readonly string[], options: CommandOptions = {}): Promise<void> {
     const before = await this.lines(['ps', '--all', '--quiet']);

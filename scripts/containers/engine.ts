@@ -24,7 +24,10 @@ export interface Engine {
   release(): Promise<void>;
 }
 
-/** No engine answers, and none can be started on this machine. The message is one line; details were reported before. */
+/**
+ * No engine answers, and none can be started on this machine. The message is one line; details were reported
+ * before.
+ */
 export class NoEngineError extends ClusterError {}
 
 const START_TIMEOUT_MS = 60_000;
@@ -36,9 +39,9 @@ export function engineDir(): string {
 }
 
 /**
- * Uses the engine that answers at `DOCKER_HOST` or at the usual socket; otherwise starts a private one, with its own data
- * folder and socket. All processes that open an engine at the same time share the private one, and the last to release it
- * stops it.
+ * Uses the engine that answers at `DOCKER_HOST` or at the usual socket; otherwise starts a private one, with
+ * its own data folder and socket. All processes that open an engine at the same time share the private one,
+ * and the last to release it stops it.
  * @throws NoEngineError when none answers and none can be started
  */
 export async function openEngine(report: (what: string) => void): Promise<Engine> {
@@ -92,8 +95,8 @@ async function hasContainers(docker: Docker): Promise<boolean> {
 }
 
 /**
- * Options to try in this order until the kernel accepts them. Without the kernel's packet filter, ports are not reachable
- * from outside, but containers, their networks and ports on the loopback address work.
+ * Options to try in this order until the kernel accepts them. Without the kernel's packet filter, ports are
+ * not reachable from outside, but containers, their networks and ports on the loopback address work.
  */
 const WAYS: readonly (readonly string[])[] = [
   [],
@@ -161,7 +164,10 @@ async function stopEngine(dir: string): Promise<void> {
   rmSync(record, { force: true });
 }
 
-/** The engine leaves mounted network namespaces in its folder, and while they are mounted, the folder cannot be deleted. */
+/**
+ * The engine leaves mounted network namespaces in its folder, and while they are mounted, the folder cannot
+ * be deleted.
+ */
 async function unmountBelow(dir: string): Promise<void> {
   const below = `${realpathSync(dir)}/`;
   const points = readFileSync('/proc/self/mounts', 'utf8')

@@ -7,7 +7,10 @@ import type { RunDir } from '../cluster/run-dir.ts';
 import { abortedByStopSignals } from './stop-signals.ts';
 import { downContainers, findContainerMark, upContainers } from './up.ts';
 
-/** `./scripts/up --containers` in a terminal. Ctrl-C cancels the start or stops the cluster, and keeps the data. */
+/**
+ * `./scripts/up --containers` in a terminal. Ctrl-C cancels the start or stops the cluster, and keeps the
+ * data.
+ */
 export async function upInContainers(
   options: UpOptions,
   runDir: RunDir,

@@ -16,9 +16,9 @@ export function ownImage(): string {
 }
 
 /**
- * Builds our image from the sources of this repository. It is quick when nothing has changed. The image gets the modules
- * that are installed here. When the engine runs on another kind of machine, the build downloads them from npm's registry
- * over the host's network.
+ * Builds our image from the sources of this repository. It is quick when nothing has changed. The image gets
+ * the modules that are installed here. When the engine runs on another kind of machine, the build downloads
+ * them from npm's registry over the host's network.
  */
 export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<void> {
   const modules = join(REPOSITORY, '.run', 'modules.tar');
@@ -40,7 +40,10 @@ async function isOurKind(docker: Docker): Promise<boolean> {
   return theirs === `${process.platform} ${ours}`;
 }
 
-/** Packs the production modules. The same modules give the same bytes, so that the engine's build cache finds them. */
+/**
+ * Packs the production modules. The same modules give the same bytes, so that the engine's build cache finds
+ * them.
+ */
 async function packModules(archive: string): Promise<void> {
   mkdirSync(join(REPOSITORY, '.run'), { recursive: true, mode: 0o700 });
   const reproducible = [
@@ -68,7 +71,10 @@ async function packModules(archive: string): Promise<void> {
 const LockFile = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
 const NODE_PACKAGE = /^node_modules\/node-(linux|darwin|bin)-[^/]+$/;
 
-/** The folders of all packages except those that only development needs. Packages for other machines are not installed. */
+/**
+ * The folders of all packages except those that only development needs. Packages for other machines are not
+ * installed.
+ */
 function productionModules(): string[] {
   const lock = parseJsonAs(LockFile, readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8'));
   return (

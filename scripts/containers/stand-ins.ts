@@ -49,8 +49,8 @@ interface Work {
 }
 
 /**
- * Ensures that the engine has the public images. It pulls a missing image. When no registry answers, it makes a stand-in
- * from Debian's packages, with the same name and tag.
+ * Ensures that the engine has the public images. It pulls a missing image. When no registry answers, it makes
+ * a stand-in from Debian's packages, with the same name and tag.
  * @param only these images; without it, all that we use
  * @throws ClusterError when neither works; the reason of `signal` when that is aborted
  */
@@ -103,8 +103,8 @@ async function makeStandIn(docker: Docker, name: PublicImage, { report, signal }
 }
 
 /**
- * Makes the base of all stand-ins: one Debian with all the servers. It is installed in a folder and not by a build,
- * because a build may have no network.
+ * Makes the base of all stand-ins: one Debian with all the servers. It is installed in a folder and not by a
+ * build, because a build may have no network.
  */
 async function makeBase(docker: Docker, { report, signal }: Work): Promise<void> {
   report("making the stand-ins' base from Debian's packages (a minute or two) …");
@@ -167,7 +167,10 @@ function aptSources(): string {
 
 const CERTIFICATES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
-/** The build context of Node's stand-in: our Node, this machine's npm, and its trusted certificates, which the registry may need. */
+/**
+ * The build context of Node's stand-in: our Node, this machine's npm, and its trusted certificates, which the
+ * registry may need.
+ */
 async function nodeContext(): Promise<string> {
   const context = await mkdtemp(join(tmpdir(), 'keymill-node-'));
   await copyFile(join(REPOSITORY, 'deploy/stand-ins/node/Dockerfile'), join(context, 'Dockerfile'));

@@ -19,7 +19,10 @@ const ONE_SKIPPED: Tally = { ...NOTHING, skipped: 1 };
 const ONE_PASSED: Tally = { ...NOTHING, passed: 1 };
 
 interface SuiteOptions {
-  /** Removes everything that the suite made on the engine, and checks that nothing is left. Deletes a private engine. */
+  /**
+   * Removes everything that the suite made on the engine, and checks that nothing is left. Deletes a private
+   * engine.
+   */
   readonly isClean: boolean;
   /** When no engine can be started, the suite counts as skipped instead of failed. */
   readonly isWherePossible: boolean;

@@ -21,7 +21,10 @@ const HEADER = `# The same cluster as a stack of a Docker swarm. Made from docke
 # How to deploy it: docs/operations.md. Our tests run it on a swarm of one node; on several hosts it has not been run.
 `;
 
-/** Our stateless services: several replicas, spread over the nodes. A new one is healthy before an old one is stopped. */
+/**
+ * Our stateless services: several replicas, spread over the nodes. A new one is healthy before an old one is
+ * stopped.
+ */
 const REPLICAS: Readonly<Record<string, number>> = { producer: 3, mapper: 2 };
 
 /** Settings that a swarm does not have, or has under `deploy`. */
@@ -40,8 +43,8 @@ const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target:
 };
 
 /**
- * A swarm resolves a container's name only when the container is healthy, and a quorum needs the names of its servers. So
- * in a swarm, a server is healthy as soon as it answers.
+ * A swarm resolves a container's name only when the container is healthy, and a quorum needs the names of its
+ * servers. So in a swarm, a server is healthy as soon as it answers.
  */
 const ZOOKEEPER_ANSWERS = [
   'CMD',
@@ -50,7 +53,10 @@ const ZOOKEEPER_ANSWERS = [
   'exec 3<>/dev/tcp/127.0.0.1/2181 && echo ruok >&3 && grep -q imok <&3',
 ];
 
-/** The text of `deploy/swarm.yml`, made from `docker-compose.yml`. @throws Error at a mount that {@link CONFIGS} lacks */
+/**
+ * The text of `deploy/swarm.yml`, made from `docker-compose.yml`.
+ * @throws Error at a mount that {@link CONFIGS} lacks
+ */
 export function swarmFile(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
   const { services, volumes } = parse(text, { merge: true }) as ComposeFile;
@@ -84,7 +90,8 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    // In host mode a request reaches the haproxy of its own node, and haproxy's log shows the client's address.
+    // In host mode a request reaches the haproxy of its own node, and haproxy's log shows the client's
+    // address.
     ...(name === 'haproxy' && {
       ports: [{ target: 8080, published: '${KEYMILL_PUBLISH_PORT:-8080}', protocol: 'tcp', mode: 'host' }],
     }),
@@ -95,7 +102,8 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
 function deployment(name: string, service: Service, hasData: boolean): Record<string, unknown> {
   const replicas = REPLICAS[name];
   const common = {
-    // A name resolves to the containers' addresses: clients keep their own connections, and haproxy chooses a mapper.
+    // A name resolves to the containers' addresses: clients keep their own connections, and haproxy chooses a
+    // mapper.
     endpoint_mode: 'dnsrr',
     restart_policy: { condition: service.restart === 'on-failure' ? 'on-failure' : 'any', delay: '1s' },
     resources: { limits: { memory: service.mem_limit.toUpperCase() } },

@@ -45,8 +45,8 @@ interface UpContext {
 }
 
 /**
- * Brings the cluster up on a Docker engine, waits until it is ready by the same rule as with processes, and writes
- * `cluster.json`. On a running cluster it scales, and starts the containers that are missing.
+ * Brings the cluster up on a Docker engine, waits until it is ready by the same rule as with processes, and
+ * writes `cluster.json`. On a running cluster it scales, and starts the containers that are missing.
  */
 export async function upContainers(
   options: UpOptions,
@@ -97,7 +97,10 @@ export async function upContainers(
   return { engine, compose, file };
 }
 
-/** Stops the containers of this run folder's cluster, and then the engine, if it is private and nobody else uses it. */
+/**
+ * Stops the containers of this run folder's cluster, and then the engine, if it is private and nobody else
+ * uses it.
+ */
 export async function downContainers(
   runDir: RunDir,
   progress: ProgressLog,
@@ -178,7 +181,10 @@ async function untilPublished(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Writes `cluster.json` again from the containers of this moment: after a restart a container may have another address. */
+/**
+ * Writes `cluster.json` again from the containers of this moment: after a restart a container may have
+ * another address.
+ */
 export async function refreshClusterFile(runDir: RunDir, compose: Compose): Promise<ContainerClusterFile> {
   const file = await describeNow(compose, ensureEnvFile(compose.envFile, runDir, {}));
   writeClusterFile(runDir, file);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/json.ts';
 
-/** Runs of one row that are kept; older ones fall out. */
+/** Runs to keep of each row. Older ones are dropped. */
 const MAX_RUNS = 30;
 
 const Run = z.object({
@@ -26,15 +26,15 @@ const Run = z.object({
   details: z.record(z.string(), z.unknown()),
 });
 
-/** A row of a bench with when, where and how it was measured. */
+/** The result of a bench row, with the date, commit, machine and command of the measurement. */
 export type RecordedRun = z.infer<typeof Run>;
 
 const RecordFile = z.object({ rows: z.record(z.string(), z.array(Run)) });
 
-/** All figures ever recorded, by row, the newest first: what the page of benchmarks is made from. */
+/** The recorded figures by row, newest first. docs/benchmarks.md is made from them. */
 export type BenchRecord = z.infer<typeof RecordFile>;
 
-/** Empty when there is no such file. @throws KeymillError when it is something else */
+/** Reads a record; empty without such a file. @throws KeymillError when the file is not a record */
 export function readRecord(path: string): BenchRecord {
   if (!existsSync(path)) return { rows: {} };
   try {
@@ -46,14 +46,14 @@ export function readRecord(path: string): BenchRecord {
   }
 }
 
-/** In one step: a reader sees the old or the new one, whole. */
+/** Replaces the file atomically: a reader sees the old record or the new one. */
 export function writeRecord(path: string, record: BenchRecord): void {
   const fresh = `${path}.${process.pid}.new`;
   writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`);
   renameSync(fresh, path);
 }
 
-/** The record with one run more, before the older ones of its row. Pure. */
+/** A copy of the record with one more run, before the older ones of its row. Pure. */
 export function addRun(record: BenchRecord, run: RecordedRun): BenchRecord {
   const runs = [run, ...(record.rows[run.name] ?? [])].slice(0, MAX_RUNS);
   return { rows: { ...record.rows, [run.name]: runs } };

@@ -178,7 +178,7 @@ describe('up and down', function () {
     await cluster.must('down');
     const { code, stderr } = await cluster.run('up', '--detach', '--mysql-servers', '3');
     expect(code).to.equal(2);
-    expect(stderr).to.match(/--mysql-servers 3: the data here lives on 1.*never re-mapped/);
+    expect(stderr).to.match(/--mysql-servers 3: the data here is on 1.*never re-mapped/);
     expect(cluster.leftovers()).to.deep.equal([]);
   });
 

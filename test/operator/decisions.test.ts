@@ -33,7 +33,7 @@ describe('keymill producers drain', () => {
     );
     expect(exitCode).to.equal(0);
     expect(JSON.parse(stdout)).to.deep.equal({ id: 'producer-1', drained: true, handedOver: ['keys-db-2'] });
-    expect(stderr).to.include('nobody holds keys-db-1, keys-db-2');
+    expect(stderr).to.include('no producer holds keys-db-1, keys-db-2');
     expect(await runKeymill(['producers', 'drain', 'producer-1', '--undo'], cluster.env)).to.include({
       exitCode: 0,
     });
@@ -49,7 +49,7 @@ describe('keymill producers drain', () => {
       runKeymill(['producers', 'drain', id], cluster.env);
     const unknown = await drain('producer-9');
     expect(unknown.exitCode).to.equal(2);
-    expect(unknown.stderr).to.include('there are: producer-1, producer-2');
+    expect(unknown.stderr).to.include('Choose producer-1, producer-2');
     const silent = await drain('producer-1');
     expect(silent.exitCode).to.equal(2);
     expect(silent.stderr).to.include('producer-1 does not answer at http://127.0.0.1:1');

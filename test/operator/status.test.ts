@@ -182,7 +182,7 @@ describe('keymill locks: what is not ours', () => {
     await until('the lock to be gone', async () => (await session.get(lockPath('keys-db-1'))) === undefined);
     const again = await runKeymill(['locks', 'release', 'keys-db-1', '--json'], env);
     expect(again).to.include({ exitCode: 1, stdout: '' });
-    expect(again.stderr).to.include('nobody holds keys-db-1');
+    expect(again.stderr).to.include('no producer holds keys-db-1');
     expect((await runKeymill(['locks', 'release', 'a/b'], env)).exitCode).to.equal(2);
   });
 });

@@ -40,7 +40,7 @@ describe('resolveShape', () => {
   it('refuses to re-map slots, to resize the ensemble and to drop keys-dbs once there is data', () => {
     const wanted = { ...NOTHING, mysqlServers: 1, zookeepers: 1, keysDbs: 2 };
     expect(() => resolveShape(wanted, existing))
-      .to.throw(/--mysql-servers 1: the data here lives on 3/)
+      .to.throw(/--mysql-servers 1: the data here is on 3/)
       .with.property('message')
       .that.matches(/--zookeepers 1/)
       .and.matches(/--keys-dbs 2/);
