@@ -115,7 +115,7 @@ function portOf(state: State, id: string): number {
 }
 
 async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
-  if (ids.length > 0) progress.line('stopping what was started …');
+  if (ids.length > 0) progress.line('stopping the started processes …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
   for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {
     await Promise.all(

@@ -98,8 +98,7 @@ export async function upContainers(
 }
 
 /**
- * Stops the containers of this run folder's cluster, and then the engine, if it is private and nobody else
- * uses it.
+ * Stops the containers of this run folder's cluster, and then the engine, if it is private and not in use.
  */
 export async function downContainers(
   runDir: RunDir,

@@ -10,7 +10,10 @@ export function citationsOf(text: string): string[] {
   return [...new Set(text.match(CITATION))];
 }
 
-/** What is wrong with a citation: nothing of that name, or a comment that does not name the model; undefined if all is well. */
+/**
+ * What is wrong with a citation: nothing of that name, or a comment that does not name the model; undefined
+ * if all is well.
+ */
 export function faultOf(citation: string, read: (file: string) => string = readSource): string | undefined {
   const [file = '', name] = citation.split(':');
   let text: string;

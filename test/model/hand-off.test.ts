@@ -3,7 +3,10 @@ import { readSources } from '../architecture/imports.ts';
 import { citationsOf, faultOf, MODEL_FILES, readSource } from './citations.ts';
 import { checkModel, parseResult } from './model-check.ts';
 
-/** Every check visits all states within its bounds; together they cover what may happen, two or three at a time. */
+/**
+ * Every check visits all states within its bounds; together they cover what may happen, two or three at a
+ * time.
+ */
 const CHECKS: Record<string, readonly string[]> = {
   'three reigns over two workers': ['REIGNS=3'],
   'an operation that is carried out later or never, and claims for another pool': ['CUTS=1', 'ASIDE=1'],
@@ -23,7 +26,9 @@ const LIVENESS: Record<string, readonly string[]> = {
   'a Redis that comes back empty': ['RESTORES=1'],
 };
 
-/** Each rule taken away, the property that must then be seen to break, and the least that must happen for it. */
+/**
+ * Each rule taken away, the property that must then be seen to break, and the least that must happen for it.
+ */
 const MUTANTS: readonly (readonly [rule: string, property: string, ...bounds: string[]])[] = [
   ['NO_EPOCH_IN_CLAIM', 'staleClaim'],
   ['NO_FOR_UPDATE', 'staleClaim'],

@@ -22,7 +22,10 @@ export interface ModelResult {
 export interface ModelCheck {
   /** Bounds and switches of the model, as for the C preprocessor: `REIGNS=2`, `NO_RECONCILE`. */
   readonly defines: readonly string[];
-  /** The search is expected to end early, at a broken property: then compiling fast counts for more than searching fast. */
+  /**
+   * The search is expected to end early, at a broken property: then compiling fast counts for more than
+   * searching fast.
+   */
   readonly isMutant?: boolean;
   /** Checks that a takeover always comes to its end, under weak fairness, instead of the assertions. */
   readonly isLiveness?: boolean;

@@ -17,7 +17,7 @@ async function announceProducer({ session }: TestCluster, id: string, admin: str
 }
 
 describe('keymill producers drain', () => {
-  it('asks the producer, waits until it holds nothing, and says what nobody holds now', async () => {
+  it('asks the producer, waits until it holds nothing, and names the shards without a holder', async () => {
     await using cluster = await openTestCluster();
     const lock = await hold(cluster, 'keys-db-2', 'producer-1');
     await using admin = await startAdminPort({
@@ -40,7 +40,7 @@ describe('keymill producers drain', () => {
     expect(admin.asked).to.deep.equal(['POST /drain', 'POST /drain']);
   });
 
-  it('an unknown producer is a wrong usage, a silent one is unreachable, a refusal is exit code 1', async () => {
+  it('exits with 2 for an unknown or a silent producer, and with 1 when the producer refuses', async () => {
     await using cluster = await openTestCluster();
     await using admin = await startAdminPort({ 'POST /drain': () => Promise.reject(new Error('not now')) });
     await announceProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
@@ -66,7 +66,7 @@ describe('keymill zookeeper adopt', () => {
     unreachable: string[];
   }
 
-  it('gives a wiped ensemble an id and makes it that of every keys-db, above all earlier epochs', async () => {
+  it('gives a wiped ensemble an id and records it in every keys-db, above all earlier epochs', async () => {
     await using cluster = await openTestCluster();
     const [keysDb] = cluster.keysDbs;
     const before = await keysDb?.raiseEpoch({ czxid: 99n, ensemble: 'the old one', owner: 'producer-1' });
@@ -90,7 +90,7 @@ describe('keymill zookeeper adopt', () => {
     );
   });
 
-  it('half done is not done: a silent keys-db is named, exit code 2', async () => {
+  it('names a silent keys-db, exit code 2', async () => {
     await using cluster = await openTestCluster();
     const env = {
       ...cluster.env,
