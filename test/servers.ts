@@ -11,11 +11,12 @@ import { LocalServices } from './servers/local.ts';
 import type { Ensemble, MysqlServer, RedisServer, Services } from './servers/services.ts';
 
 /*
- * Real servers for tests: one private set for each mocha process, started when first asked for, with their data in a folder of their own.
- * They are stopped after the last test, and go when the mocha process ends, however that happens.
+ * Real servers for tests. Each mocha process has its own set. A server starts when a test first needs it, and
+ * all of them stop after the last test, or when the mocha process ends for whatever reason.
  *
- * They are local processes, or with SERVICES=containers containers. A test that is about a local child process as such (its files, its port
- * before it starts) starts one by scripts/servers itself, and has `stopAtEnd` stop it: it is local under both.
+ * They are local processes, or containers with SERVICES=containers. A test of a local child process itself
+ * (its files, its port before it starts) starts one with scripts/servers and passes it to `stopAtEnd`; it is
+ * always local.
  */
 
 const PREFIX = 'keymill-test-';
@@ -35,24 +36,24 @@ let ensemble: Promise<Ensemble> | undefined;
 let redisDatabases = 0;
 
 export interface TestMysql {
-  /** The URL of a database on the test server; it need not exist. */
+  /** The URL of a database on the test server. The database need not exist. */
   url(database: string): string;
 }
 
-/** Who runs the servers of this run: local processes, or containers when SERVICES says so. */
+/** Starts the servers of this run as SERVICES says. */
 export async function testServices(): Promise<Services> {
   chosen ??= (async () => {
     const { SERVICES: kind = 'local' } = process.env;
     if (kind === 'local') return new LocalServices(testFolder);
-    if (kind !== 'containers') throw new Error(`SERVICES=${kind}: it is local or containers`);
-    // Loaded only when wanted: the library and its client take half a second.
+    if (kind !== 'containers') throw new Error(`SERVICES=${kind}: must be local or containers`);
+    // Loaded only when needed: the library and its client take half a second.
     const { ContainerServices } = await import('./servers/containers.ts');
     return ContainerServices.open();
   })();
   return chosen;
 }
 
-/** The folder of this test run; removed at its end. */
+/** The folder of this test run. It is deleted at the end. */
 export function testFolder(): string {
   if (folder !== undefined) return folder;
   removeFoldersOfDeadRuns();
@@ -61,19 +62,19 @@ export function testFolder(): string {
   return folder;
 }
 
-/** Stops what a test started for itself at the end of the run, if the test did not. */
+/** Stops a test's own server at the end of the run, if the test has not. */
 export async function stopAtEnd<T extends Stoppable>(server: Promise<T>): Promise<T> {
   started.push(server);
   return server;
 }
 
-/** The one MariaDB server of this run. */
+/** The MariaDB server of this run. */
 export async function testMysql(): Promise<TestMysql> {
   mysqlServer ??= (async () => (await testServices()).startMysql({ id: 'mysql' }))();
   return mysqlServer;
 }
 
-/** Creates an empty database with a name of its own, beginning with `name`; returns its URL. */
+/** Creates an empty database with a unique name that begins with `name`. @returns its URL */
 export async function testDatabase(name: string): Promise<string> {
   const mysql = await testMysql();
   const unique = `${name.replaceAll('-', '_')}_${randomBytes(4).toString('hex')}`;
@@ -87,8 +88,8 @@ export async function testDatabase(name: string): Promise<string> {
 }
 
 /**
- * Empty logical databases for one test: number i lives on server i of four (counted round), so that up to four are as independent
- * as real shards, publish and subscribe included. No two calls get the same database.
+ * Empty logical databases for one test. They are spread over four servers, so that up to four are as
+ * independent as real shards, also for publish and subscribe. No two calls get the same database.
  */
 export async function testRedis(count = 1): Promise<{ name: string; url: string }[]> {
   const database = redisDatabases++;
@@ -113,7 +114,7 @@ async function redisServer(index: number): Promise<RedisServer> {
   return redisServers[index];
 }
 
-/** The ensemble of this run, with a fresh empty chroot. */
+/** The ensemble of this run, with a new empty chroot. */
 export async function testZooKeeper(): Promise<{ connect: string }> {
   ensemble ??= (async () => (await testServices()).startZooKeeper({ id: 'zookeeper' }))();
   const { connect } = await ensemble;
@@ -136,7 +137,7 @@ async function createNode(connect: string, path: string): Promise<void> {
   return promise;
 }
 
-/** A run that was killed could not remove its folder; its servers died with it. */
+/** Deletes the folders of killed runs. Their servers have ended with them. */
 function removeFoldersOfDeadRuns(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
@@ -148,7 +149,7 @@ function removeFoldersOfDeadRuns(): void {
 
 export const mochaHooks = {
   async beforeAll(this: Mocha.Context): Promise<void> {
-    // An engine may have to be started, and images made.
+    // It may have to start an engine and make images.
     this.timeout(900_000);
     await testServices();
   },

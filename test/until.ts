@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 type Maybe<T> = T | undefined | false | null;
 
 /**
- * Waits until `condition` gives something true, and returns that. For waiting in tests instead of sleeping.
- * A condition that throws counts as not yet; the last error is in the message when time runs out.
+ * Waits until `condition` returns a truthy value, and returns it. Tests use this instead of sleeping. A
+ * condition that throws counts as not yet true; after the timeout, its last error is in the message.
  *
  * @param what completes the sentence "waited for …"
  */

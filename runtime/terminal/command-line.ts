@@ -3,7 +3,7 @@ import { KeymillError } from '../errors.ts';
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The program `keymill` without any command. It writes to `terminal` and never ends the process. */
+/** Creates the program `keymill` without commands. It writes to `terminal` and never ends the process. */
 export function createProgram(terminal: Terminal): Command {
   return new Command('keymill')
     .helpOption('-h, --help', 'show help')
@@ -17,7 +17,7 @@ export function createProgram(terminal: Terminal): Command {
 }
 
 /**
- * Runs one command line. Never throws: an error becomes a plain message on stderr.
+ * Runs one command line. Never throws: an error becomes a message on stderr.
  * @returns the exit code: 0 done, 1 done with a bad result or refused, 2 wrong usage or unreachable
  */
 export async function runCommandLine(
@@ -29,14 +29,14 @@ export async function runCommandLine(
     await program.parseAsync([...args], { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
-    // Commander has already printed the help, the version or its complaint.
+    // Commander has already printed the help, the version or the fault.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     terminal.stderr.write(`keymill: ${describe(error)}\n`);
     return error instanceof RefusedError ? 1 : 2;
   }
 }
 
-/** The message of an error that we throw on purpose; the stack of any other. */
+/** The message of an error that we throw on purpose; the stack of any other error, which is a bug. */
 function describe(error: unknown): string {
   if (error instanceof KeymillError) return [error.message, ...error.details].join('\n  ');
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,10 +1,11 @@
 import type { Terminal } from './terminal.ts';
 
 /**
- * Runs `work` with the terminal of this process, then ends the process with the exit code that `work` returns.
+ * Runs `work` with the terminal of this process, then ends the process with the exit code that `work`
+ * returns.
  *
- * The process exits even when a driver has left a handle open. Output that was written is flushed first. A reader that
- * goes away (`keymill status | head`) loses the rest of the output and causes no error.
+ * The process ends even when a driver has left a handle open. Its output is flushed first. A reader that
+ * closes the pipe early (`keymill status | head`) causes no error.
  */
 export async function runOnTerminal(
   env: Terminal['env'],
@@ -17,7 +18,7 @@ export async function runOnTerminal(
   process.exit(exitCode);
 }
 
-/** Makes the process survive a reader of its output that goes away (`up | head`): the rest of the output is lost. */
+/** From now on, a reader that closes the pipe early (`up | head`) does not end the process. */
 export function tolerateClosedOutput(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }

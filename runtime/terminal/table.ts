@@ -1,4 +1,4 @@
-/** One column of a table; numbers are set to the right, so that their digits stand under each other. */
+/** One column of a table. Numbers are aligned right, so that their digits are below each other. */
 export interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
@@ -7,8 +7,8 @@ export interface Column {
 const GAP = '  ';
 
 /**
- * Lines of an aligned table: the titles, then the rows. A missing cell (undefined, null) is shown as `-`.
- * Without rows only the titles are shown, so that a person sees what would stand there.
+ * The lines of an aligned table: the titles, then the rows. A missing cell (undefined, null) is `-`. Without
+ * rows there are only the titles.
  */
 export function formatTable(
   columns: readonly Column[],
@@ -30,7 +30,7 @@ export function formatTable(
   );
 }
 
-/** Code points: names may hold characters outside the basic plane; wide scripts are not worth a dependency. */
+/** Counts code points. Double-width scripts would need a dependency. */
 function widthOf(text: string): number {
   return Array.from(text).length;
 }

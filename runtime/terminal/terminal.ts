@@ -2,18 +2,21 @@ import type { Writable } from 'node:stream';
 import { formatTable, type Column } from './table.ts';
 
 /**
- * Where a command writes, what it was given from outside, and how it ended. The answer goes to stdout, everything else
- * to stderr; with `--json` stdout is exactly one JSON document.
+ * The surroundings of a command: its environment, its output and its exit code. The answer goes to stdout and
+ * everything else to stderr. With `--json`, stdout is exactly one JSON document.
  */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Somebody is looking at stderr: progress may move the cursor. */
+  /** stderr is a terminal, so a progress bar may move the cursor. */
   readonly isInteractive: boolean;
-  /** 0 done; 1 done, with a bad result; 2 usage or unreachable. */
+  /** 0 done; 1 done with a bad result or refused; 2 wrong usage or unreachable. */
   exitCode: number;
 }
+
+/** The help of the option `--json`. */
+export const ONE_JSON_DOCUMENT = 'one JSON document on stdout';
 
 export function printJson(terminal: Terminal, document: unknown): void {
   terminal.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
@@ -23,7 +26,7 @@ export function printLines(terminal: Terminal, lines: readonly string[]): void {
   terminal.stdout.write(lines.map((line) => `${line}\n`).join(''));
 }
 
-/** One block of a screen: a heading, then its table, indented. */
+/** One block of a screen: a heading, an indented table, and an empty line. */
 export function section(
   heading: string,
   columns: readonly Column[],
@@ -32,12 +35,12 @@ export function section(
   return [heading, ...formatTable(columns, rows).map((line) => `  ${line}`.trimEnd()), ''];
 }
 
-/** A block alone on the screen: without heading, indentation and the empty line after it. */
+/** The table of a block without the heading, the indentation and the empty line, for a screen of its own. */
 export function bare(block: readonly string[]): string[] {
   return block.slice(1, -1).map((line) => line.slice(2));
 }
 
-/** A remark beside the answer. */
+/** Writes a remark to stderr. */
 export function note(terminal: Terminal, text: string): void {
   terminal.stderr.write(`${text}\n`);
 }

@@ -1,9 +1,11 @@
-/** `1234567` → `1,234,567`; undefined and null stay undefined, which a table shows as `-`. */
+/** `1234567` → `1,234,567`. Undefined and null become undefined, which a table shows as `-`. */
 export function formatCount(count: number | null | undefined): string | undefined {
   return count === null || count === undefined ? undefined : count.toLocaleString('en-US');
 }
 
-/** How long ago an ISO 8601 time was, in the two largest units: `3 h 12 min`. Undefined when it cannot be read. */
+/**
+ * The time since an ISO 8601 time, in its two largest units: `3 h 12 min`. Undefined when it is not a time.
+ */
 export function formatAge(since: string | null | undefined, nowMs: number): string | undefined {
   const startMs = Date.parse(since ?? '');
   return Number.isNaN(startMs) ? undefined : formatDuration(Math.max(0, nowMs - startMs));
@@ -16,7 +18,7 @@ const UNITS = [
   { name: 's', seconds: 1 },
 ] as const;
 
-/** `11520000` → `3 h 12 min`; below a minute only seconds, below ten seconds with one decimal. */
+/** `11520000` → `3 h 12 min`. Below a minute it has only seconds, below ten seconds with one decimal. */
 export function formatDuration(durationMs: number): string {
   const total = durationMs / 1_000;
   if (total < 9.95) return `${total.toFixed(1)} s`;
@@ -30,7 +32,7 @@ export function formatDuration(durationMs: number): string {
   return rest === 0 ? head : `${head} ${rest} ${small.name}`;
 }
 
-/** `152340.7` → `152,341`; small figures keep three digits. */
+/** `152340.7` → `152,341`. Figures below 100 have three digits. */
 export function formatFigure(value: number): string {
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** How many checks passed, failed, were skipped. */
+/** The number of checks that passed, failed and were skipped. */
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
@@ -13,17 +13,17 @@ export function add(a: Tally, b: Tally): Tally {
   return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
 }
 
-/** The last line of every test run; others read it. */
+/** The last line of every test run. Other programs read it, so its form stays. */
 export function formatTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
 /**
- * Reads the summary that mocha's spec reporter ends with. A run that ended badly without counting a failure (it crashed, or its files
- * did not load) counts as one.
+ * Reads the summary at the end of mocha's spec report. A run with a bad exit code and no counted failure (it
+ * crashed, or its files did not load) counts as one failure.
  */
 export function tallyOfMocha(output: string, exitCode: number): Tally {
-  // Colours, when the output is a terminal.
+  // On a terminal, mocha colours its output.
   const plain = stripVTControlCharacters(output);
   const last = (word: string): number =>
     Number([...plain.matchAll(new RegExp(`^ {2}(\\d+) ${word}\\b`, 'gm'))].at(-1)?.[1] ?? 0);

@@ -21,7 +21,8 @@ interface ToolOptions {
 }
 
 /**
- * Runs a tool of node_modules with this Node. The kernel kills it when this process dies, for whatever reason.
+ * Runs a tool of node_modules with this Node. The kernel kills it when this process dies, for whatever
+ * reason.
  * @param script path below node_modules
  */
 export async function runTool(

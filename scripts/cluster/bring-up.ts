@@ -15,14 +15,16 @@ import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
-/** How many producers, mappers and processes of each run unless somebody says otherwise. */
+/** The numbers of a first start without options. */
 const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
 
 /**
- * Brings the cluster to what the options ask for: starts what is missing, ends what is too many, waits until all is ready, and
- * describes it in `cluster.json`.
- * When it fails or is aborted, everything that this call started is stopped before it throws.
- * @returns the description; undefined with `--servers-only`
+ * Brings the cluster to the state that the options describe: starts missing processes, stops surplus ones,
+ * waits until every part is ready, and writes `cluster.json`. When it fails or is aborted, it first stops
+ * everything that it started.
+ * @returns the content of `cluster.json`; undefined with `--servers-only`
+ * @throws UsageError when the data forbids the shape, ClusterError with the reason when a part does not
+ *   become ready
  */
 export async function bringUp(
   options: UpOptions,
@@ -32,7 +34,7 @@ export async function bringUp(
   const shape = resolveShape(options, existingOf(state));
   runDir.make();
   if (!isAnythingRunning(state)) {
-    // After a crash of the machine they describe nothing any more.
+    // After a crash of the machine, the files still describe processes that are gone.
     rmSync(runDir.clusterFile, { force: true });
     state.recordCounts(undefined);
     for (const { id } of state.processes()) state.forgetProcess(id);
@@ -52,7 +54,7 @@ export async function bringUp(
     return options.serversOnly ? undefined : await startMembers({ options, shape, addresses }, launch);
   } catch (error) {
     await stopStarted(state, startedHere, progress);
-    // What goes on running is what ran before.
+    // Only the processes of before this call still run.
     if (before.shape !== undefined) state.recordShape(before.shape);
     state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
     throw signal.aborted ? signal.reason : explain(error);
@@ -89,7 +91,7 @@ async function startMembers(
   }
 }
 
-/** Redis servers beyond the shape go last, when nobody knows them any more; the keys in them are found and recycled. */
+/** Stops surplus Redis servers last, when no process uses them any more. Their keys are recycled later. */
 async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
   const keep = new Set(numbered('redis', shape.redis));
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
@@ -113,7 +115,7 @@ function portOf(state: State, id: string): number {
 }
 
 async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
-  if (ids.length > 0) progress.line('stopping what was started …');
+  if (ids.length > 0) progress.line('stopping the started processes …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
   for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {
     await Promise.all(

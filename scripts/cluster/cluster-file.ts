@@ -6,8 +6,8 @@ import { UsageError } from '../../runtime/terminal/errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 
 /**
- * `cluster.json`: which parts of a cluster run where. `up` writes it; the operator's commands, drills, benches, tests and
- * scripts outside this repository read it, so its fields stay as they are.
+ * `cluster.json`: which parts of a cluster run where. `up` writes it; the operator's commands, drills,
+ * benches, tests and scripts outside this repository read it, so its fields stay as they are.
  */
 
 const Mapper = z.object({ id: z.string(), url: z.string(), admin: z.string() });
@@ -46,7 +46,10 @@ const ClusterFile = AnyClusterFile.extend({
   zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer.extend(process)) }),
   redis: z.array(RedisServer.extend(process)),
   mysql: z.array(MysqlServer.extend(process)),
-  /** Only with `up --faultable`. The other addresses are the servers' own; producers and mappers connect through the wire. */
+  /**
+   * Only with `up --faultable`. The other addresses are the servers' own; producers and mappers connect
+   * through the wire.
+   */
   wire: WireEntry.optional(),
 });
 export type ClusterFile = z.infer<typeof ClusterFile>;

@@ -14,7 +14,10 @@ interface Running {
   readonly workers: WorkerPids;
 }
 
-/** The content of `cluster.json`: process ids and ports from the record, workers as their producers published them. */
+/**
+ * The content of `cluster.json`: process ids and ports from the record, workers as their producers published
+ * them.
+ */
 export function describeCluster({ shape, counts, addresses, state, workers }: Running): ClusterFile {
   const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;
   const port = (id: string): number => state.port(id) ?? 0;

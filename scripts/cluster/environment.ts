@@ -3,10 +3,10 @@ import { mysqlServersOf, type Shape } from './shape.ts';
 import type { State } from './state.ts';
 import { MARIADB_USER } from '../servers/mariadb.ts';
 
-/** Ports by id of the servers that run: `redis-1`, `mysql-keys`, `zookeeper-1`. */
+/** The port of a running server by its id: `redis-1`, `mysql-keys`, `zookeeper-1`. */
 export type Ports = (id: string) => number;
 
-/** Where everything is kept, as URLs with passwords. */
+/** The addresses of all stores. The URLs contain passwords. */
 export interface Addresses {
   readonly zookeeper: string;
   readonly redis: { readonly name: string; readonly url: string }[];
@@ -18,20 +18,20 @@ export interface Addresses {
 export const TOKEN_VARIABLE = 'KEYMILL_RUN_TOKEN';
 
 /**
- * The port to try first where the usual one is `port`: that, shifted by `KEYMILL_PORT_OFFSET`, with which several clusters on one
- * machine keep out of each other's way.
+ * The port to try first: the usual one plus `KEYMILL_PORT_OFFSET`. With different offsets, several clusters
+ * on one machine do not take each other's ports.
  */
 export function firstPort(port: number): number {
   const offset = Number(process.env['KEYMILL_PORT_OFFSET'] ?? 0);
   return port + (Number.isInteger(offset) && offset >= 0 && offset <= 50_000 ? offset : 0);
 }
 
-/** `1 … n` as names: `numbered('redis', 2)` → redis-1, redis-2. */
+/** `numbered('redis', 2)` → redis-1, redis-2. */
 export function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
 }
 
-/** Pure, given the ports the servers listen on. */
+/** The addresses of a cluster of this shape. Pure. */
 export function addressesOf(
   shape: Shape,
   state: Pick<State, 'mysqlPassword' | 'redisPassword'>,
@@ -60,9 +60,12 @@ export function addressesOf(
   };
 }
 
-/** Tunables with which a cluster on one machine differs from the defaults; the caller's environment may set them otherwise. */
+/**
+ * Settings in which a cluster on one machine differs from the defaults. The caller's environment overrides
+ * them.
+ */
 const LOCAL_DEFAULTS = {
-  // With tick 500 ms and syncLimit 3 a stopped leader costs 2 s at most.
+  // With tick 500 ms and syncLimit 3, a stopped leader costs at most 2 s.
   KEYMILL_SESSION_TIMEOUT_MS: '2000',
   KEYMILL_QUARANTINE_MS: '30000',
 };
@@ -92,7 +95,7 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
     ...own,
   };
   const inherited: NodeJS.ProcessEnv = { ...process.env };
-  // A variable and its …_FILE twin must not both be set.
+  // The configuration refuses a variable that is set together with its …_FILE form.
   for (const name of Object.keys(ours))
     delete inherited[name.endsWith('_FILE') ? name.slice(0, -5) : `${name}_FILE`];
   return { ...LOCAL_DEFAULTS, ...inherited, ...ours };

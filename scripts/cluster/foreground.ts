@@ -9,8 +9,9 @@ import { stopCluster } from './stop.ts';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * The life of an `up` that a person watches. Until the cluster is ready, a signal (Ctrl-C) gives the start up: `signal` is aborted.
- * After that it stops the whole cluster. A second Ctrl-C changes nothing: stopping goes on, for half-stopped is worse.
+ * An `up` in a terminal. Until the cluster is ready, Ctrl-C cancels the start: `signal` is aborted. After
+ * that, Ctrl-C stops the whole cluster. A second Ctrl-C changes nothing, because a half-stopped cluster is
+ * worse than a stopped one.
  */
 export class Foreground {
   readonly #runDir: RunDir;
@@ -21,7 +22,7 @@ export class Foreground {
     this.#runDir = runDir;
     this.#progress = progress;
     for (const name of SIGNALS) {
-      // Started by nohup: the launcher saw it, Node itself forgets what was ignored before it.
+      // The launcher was started by nohup. Node itself forgets which signals were ignored before it started.
       const isIgnored = name === 'SIGHUP' && process.env['KEYMILL_NOHUP'] === '1';
       process.on(name, () => (isIgnored ? undefined : this.#stop(name)));
     }
@@ -31,7 +32,7 @@ export class Foreground {
     return this.#aborted.signal;
   }
 
-  /** Resolves when a signal has stopped the cluster, or somebody else's `down` has. */
+  /** Resolves when a signal or another command's `down` has stopped the cluster. */
   async untilStopped(): Promise<void> {
     const died = new Set<string>();
     while (!this.signal.aborted) {
@@ -49,7 +50,7 @@ export class Foreground {
     try {
       const state = State.find(this.#runDir);
       if (state !== undefined) await stopCluster(this.#runDir, state, this.#progress);
-      this.#progress.line('stopped; the data is kept');
+      this.#progress.line('the cluster is stopped; the data is kept');
     } finally {
       lock.release();
     }
@@ -60,7 +61,7 @@ export class Foreground {
       const isDead = state.findRunning(id) === undefined;
       if (isDead && !died.has(id)) {
         died.add(id);
-        this.#progress.line(`${id} has ended (log: ${this.#runDir.logOf(id)}); ./scripts/up starts it again`);
+        this.#progress.line(`${id} has ended (log: ${this.#runDir.logOf(id)}); ./scripts/up restarts it`);
       } else if (!isDead) {
         died.delete(id);
       }

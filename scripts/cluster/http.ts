@@ -5,7 +5,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** GETs a URL on a connection of its own; undefined when nobody answers within `timeoutMs`. */
+/** GETs a URL on a new connection; undefined without an answer within `timeoutMs`. */
 export async function tryGet(url: string, timeoutMs = 1_000): Promise<Answer | undefined> {
   const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
   const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
@@ -21,14 +21,14 @@ export async function tryGet(url: string, timeoutMs = 1_000): Promise<Answer | u
   return promise;
 }
 
-/** One sample of a Prometheus text: `{ name: 'keymill_lock_held', labels: { keys_db: 'keys-db-1' }, value: 1 }`. */
+/** One sample of a Prometheus text, such as `keymill_lock_held{keys_db="keys-db-1"} 1`. */
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** Reads the samples of a metrics page; comments and what is no sample are passed over. */
+/** The samples of a metrics page. Comments and other lines are skipped. */
 export function parseMetrics(text: string): Sample[] {
   return text.split('\n').flatMap((line) => {
     const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);

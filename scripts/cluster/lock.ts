@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunDir } from './run-dir.ts';
 
-/** The right to change what runs in one run folder; held by one `up` or `down` at a time. */
+/** The right to start and stop processes of one run folder. Only one `up` or `down` holds it at a time. */
 export interface RunLock {
   release(): void;
 }
 
 /**
- * Takes the lock, or returns undefined when somebody else has it.
+ * Takes the lock; undefined when another process holds it.
  *
- * The lock is a listening socket in Linux's abstract namespace: exclusive, and given back by the kernel when its holder dies, so
- * there is no stale lock to judge. (Elsewhere it is a socket file.)
+ * The lock is a listening socket in Linux's abstract namespace. The kernel gives it to one process only and
+ * releases it when that process dies, so no lock is ever stale. (On other systems it is a socket file.)
  */
 export async function tryLock(runDir: RunDir): Promise<RunLock | undefined> {
   const name = `keymill-run-${createHash('sha256').update(runDir.path).digest('hex').slice(0, 24)}`;
@@ -31,7 +31,10 @@ export async function tryLock(runDir: RunDir): Promise<RunLock | undefined> {
   return held === undefined ? undefined : { release: () => void held.close() };
 }
 
-/** Takes the lock, waiting for whoever has it; `onWait` is told once, when there is somebody to wait for. */
+/**
+ * Takes the lock, and waits as long as another process holds it. `onWait` is called once, when the wait
+ * begins.
+ */
 export async function takeLock(runDir: RunDir, onWait: () => void, signal?: AbortSignal): Promise<RunLock> {
   for (let isFirst = true; ; isFirst = false) {
     const lock = await tryLock(runDir);

@@ -13,24 +13,24 @@ import { stopRecorded } from './stop.ts';
 
 type MemberKind = Extract<Kind, 'producer' | 'mapper'>;
 
-/** The ports each kind listens on: the first of its kind takes the usual one, the others those after it. */
+/** The ports of the first process of each kind. The second one gets the next port, and so on. */
 const USUAL_PORTS: Record<MemberKind, Readonly<Record<string, number>>> = {
   mapper: { http: 8080, admin: 9101 },
   producer: { admin: 9201 },
 };
 
-/** How long the next one waits for a restarted one at most. */
+/** How long a restarted process may take before the next one is restarted. */
 const RENEWAL_MS = 30_000;
 
-/** Under which name a port is on record: `mapper-1/http`. */
+/** The name of a port on record: `mapper-1/http`. */
 export function portName(id: string, use: string): string {
   return `${id}/${use}`;
 }
 
 /**
- * Starts the producers and mappers that are missing, restarts those that know other stores than there are now, and ends those beyond
- * the counts, by SIGTERM. Does not wait until the started ones are ready.
- * @returns the ports taken for them, to be released once they listen
+ * Starts missing producers and mappers, restarts those that were started with other stores or settings, and
+ * ends surplus ones by SIGTERM. Does not wait until the started ones are ready.
+ * @returns the reserved ports of the started processes; release them when the processes listen
  */
 export async function scaleMembers(
   counts: Counts,
@@ -45,8 +45,8 @@ export async function scaleMembers(
 }
 
 /**
- * Starts the producers and mappers that are missing with these stores, and leaves those that run alone, whichever they know.
- * @returns the ports taken for them, to be released once they listen
+ * Starts missing producers and mappers, and does not touch those that run.
+ * @returns the reserved ports of the started processes; release them when the processes listen
  */
 export async function startMembers(
   counts: Counts,
@@ -71,23 +71,26 @@ interface MemberOf {
   readonly id: string;
   readonly kind: MemberKind;
   readonly index: number;
-  /** Variables that its kind has beside the addresses. */
+  /** Variables of its kind, besides the addresses. */
   readonly own: Readonly<Record<string, string>>;
 }
 
-/** With one process a mapper is started as ever: what ran before does not count as outdated. */
+/**
+ * Empty for a mapper of one process, so that mappers started before this option existed do not count as
+ * outdated.
+ */
 function ownOf(kind: MemberKind, { processesPerMapper }: Counts): MemberOf['own'] {
   if (kind !== 'mapper' || processesPerMapper === 1) return {};
   return { KEYMILL_PROCESSES: String(processesPerMapper) };
 }
 
-/** One at a time, and on only when it is ready again: meanwhile the others serve. */
+/** Restarts one process and waits until it is ready again. The others serve in the meantime. */
 async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: Launch): Promise<void> {
   const { id, kind } = member;
   const { state, progress, signal } = launch;
   const running = state.findRunning(id);
   if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own)) return;
-  progress.line(`restarting ${id}, for which the stores or the number of processes have changed …`);
+  progress.line(`restarting ${id}: its stores or its number of processes have changed …`);
   await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
   const deadline = performance.now() + RENEWAL_MS;
@@ -127,7 +130,7 @@ async function startMember(
   return reserved;
 }
 
-/** Tells whether a process was started with these stores and variables. */
+/** Identifies the stores and variables that a process was started with. */
 function fingerprintOf(addresses: Addresses, own: MemberOf['own']): string {
   const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
   return createHash('sha256')

@@ -12,7 +12,10 @@ export interface UpOptions extends WantedShape {
   readonly containers: boolean;
 }
 
-/** The command line of `./scripts/up`; commander ends the process itself on --help and on wrong options. */
+/**
+ * Parses the command line of `./scripts/up`.
+ * @throws CommanderError after it has printed the help or the fault
+ */
 export function parseUpOptions(argv: readonly string[]): UpOptions {
   const command = new Command('./scripts/up')
     .description(

@@ -1,4 +1,4 @@
-/** Tells a person what happens, one line at a time with the seconds since the start, on stderr. */
+/** Reports the steps of a command on stderr, one line each, with the seconds since the start. */
 export class ProgressLog {
   readonly #began = performance.now();
 

@@ -15,16 +15,16 @@ import type { Counts } from './state.ts';
 
 const READY_TIMEOUT_MS = 120_000;
 
-/** What a producer publishes in its znode; the part that is looked at here. */
+/** The fields of a producer's znode that are used here. */
 const Member = z.object({ pid: z.number(), low: z.record(z.string(), z.number()) });
 
 /** Process ids of the workers, by producer. */
 export type WorkerPids = ReadonlyMap<string, number>;
 
 /**
- * Waits until every producer and mapper says it is ready, every keys-db is held by one producer that can deliver, and every pool is
- * above its low watermark.
- * @throws StartError when one of them ends meanwhile, ClusterError naming what is missing when it takes too long
+ * Waits until every producer and mapper is ready, one producer holds every keys-db and can deliver from it,
+ * and every pool is above its low watermark.
+ * @throws StartError when a process ends meanwhile, ClusterError with the missing parts after the timeout
  */
 export async function waitUntilReady(
   counts: Counts,
@@ -46,13 +46,13 @@ export async function waitUntilReady(
   );
 }
 
-/** A producer or mapper, and its admin port. */
+/** A producer or mapper, and the URL of its admin port. */
 export interface Place {
   readonly id: string;
   readonly admin: string;
 }
 
-/** What must be ready, and where it is. */
+/** The processes and stores that must be ready. */
 export interface Places {
   readonly producers: readonly Place[];
   readonly mappers: readonly Place[];
@@ -62,13 +62,14 @@ export interface Places {
 interface Waiting {
   readonly progress: ProgressLog;
   readonly signal: AbortSignal;
-  /** What to do when it takes too long. */
+  /** Advice for the error message after the timeout. */
   readonly hint: string;
 }
 
 /**
- * The rule itself, wherever processes or containers run; `look` says before each look where they are now.
- * @throws ClusterError naming what is missing when it takes too long, and what `look` throws
+ * The same wait for processes and for containers.
+ * @param look gives the present places before each check
+ * @throws ClusterError with the missing parts after the timeout, and every error of `look`
  */
 export async function untilNothingIsMissing(
   look: () => Promise<Places>,
@@ -104,13 +105,14 @@ export async function untilNothingIsMissing(
   }
 }
 
-/** One thing that is not ready yet: of what kind, and exactly what. */
+/** One part that is not ready yet. */
 interface Missing {
+  /** Its kind in the plural, such as `producers`. */
   readonly what: string;
   readonly name: string;
 }
 
-/** `3 producers, 4 shards`: names fill the screen. */
+/** `3 producers, 4 holders of shards`, or the name where only one of a kind is missing. */
 function summarise(missing: readonly Missing[]): string {
   const kinds = Map.groupBy(missing, ({ what }) => what);
   return [...kinds]

@@ -25,15 +25,16 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
       ...file.mysql.map(({ name, port }) => [name, `127.0.0.1:${port}`, contentsOf(file, name, port)]),
     ]),
     '',
-    `Logs: ${runDir.logs}/   Addresses with passwords: ${runDir.clusterFile}`,
+    `Logs: ${runDir.logs}/`,
+    `Addresses with passwords: ${runDir.clusterFile}`,
     ...(first === undefined || last === undefined ? [] : example(first.url, last.url)),
-    'Then:',
+    'More:',
     '  ./scripts/keymill status',
     '  ./scripts/keymill zk ls /shard-locks',
     '  ./scripts/up --producers 4 --detach',
     isDetached
-      ? '  ./scripts/down                 (the data is kept; --wipe deletes it)'
-      : 'Ctrl-C stops all of it; the data is kept.',
+      ? '  ./scripts/down                 (keeps the data; --wipe deletes it)'
+      : 'Ctrl-C stops the cluster and keeps the data.',
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
@@ -42,8 +43,9 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
 function example(shortenAt: string, followAt: string): string[] {
   return [
     '',
-    'Shorten, and follow through the other mapper:',
-    `  key=$(curl -s ${shortenAt}/urls -H 'content-type: application/json' -d '{"long_url":"https://example.com/hello"}' |`,
+    'Shorten at one mapper, and follow the link at the other:',
+    `  key=$(curl -s ${shortenAt}/urls -H 'content-type: application/json' \\`,
+    `    -d '{"long_url":"https://example.com/hello"}' |`,
     `    sed -E 's/.*"unique_id":"([^"]+)".*/\\1/'); echo "$key"`,
     `  curl -si ${followAt}/$key`,
     '',

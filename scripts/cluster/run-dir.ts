@@ -5,15 +5,16 @@ import { ClusterError } from './errors.ts';
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
 
 /**
- * Where one cluster keeps everything: `.run` in the repository, or what `KEYMILL_RUN_DIR` says (tests and drills run their own
- * clusters side by side).
+ * The folder of one cluster: `.run` in the repository, or `KEYMILL_RUN_DIR`. Tests and drills use folders of
+ * their own.
  *
- *     cluster.json   what runs where, for others; there only while the cluster is ready
- *     state.json     passwords, ports, shape and process ids: ours alone
+ *     cluster.json   where each part runs, for other programs; exists only while the cluster is ready
+ *     state.json     passwords, ports, shape and process ids, only for `up` and `down`
  *     key-secret     the secret that shuffles the key space; never changes
  *     logs/<id>.log  data/<id>/
  *
- * In `.run` the launchers keep what helps every cluster of this repository: compile-cache/ (bootstrap.sh) and install.log.
+ * In `.run` the launchers also keep compile-cache/ (see bootstrap.sh) and install.log, for all clusters of
+ * the repository.
  */
 export class RunDir {
   readonly path: string;
@@ -50,7 +51,10 @@ export class RunDir {
     return join(this.logs, `${id}.log`);
   }
 
-  /** Deletes what `up` made here, and the folder if nothing else is in it: the folder may be one that somebody named by mistake. */
+  /**
+   * Deletes everything that `up` made, and then the folder, if it is empty. The user may have named it by
+   * mistake.
+   */
   wipe(): void {
     const compileCache = join(this.path, 'compile-cache');
     for (const path of [
@@ -65,14 +69,14 @@ export class RunDir {
     try {
       rmdirSync(this.path);
     } catch {
-      // Something else is in it.
+      // It contains other files.
     }
   }
 
-  /** Makes the folders; only their owner may enter, for they hold secrets and data. */
+  /** Makes the folders. Only their owner may enter them, because they contain secrets and data. */
   make(): void {
     try {
-      // Not recursive where that is not needed: below /proc a recursive mkdir never ends.
+      // Recursive only where needed: below /proc a recursive mkdir never ends.
       mkdirSync(dirname(this.path), { recursive: true });
       for (const path of [this.path, this.data, this.logs])
         if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
@@ -86,7 +90,10 @@ export class RunDir {
   }
 }
 
-/** Writes a file in one step (a reader sees the old or the new one, whole), readable for its owner only. */
+/**
+ * Replaces a file atomically, so that a reader sees all of the old text or all of the new. Only its owner may
+ * read it.
+ */
 export function writePrivateFile(path: string, text: string): void {
   const fresh = `${path}.${process.pid}.new`;
   writeFileSync(fresh, text, { mode: 0o600 });

@@ -14,21 +14,24 @@ import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
 
-/** What a start needs to know and to tell. */
+/** The context of starting processes. */
 export interface Launch {
   readonly runDir: RunDir;
   readonly state: State;
   readonly progress: ProgressLog;
-  /** Aborted when the start is given up. */
+  /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
   /** Called for every process as soon as it exists. */
   readonly onSpawn: (id: string, kind: Kind, spawned: ProcessIdentity) => void;
 }
 
-/** The usual ports; busy ones are passed over. */
+/** The usual ports. Busy ones are skipped. */
 const USUAL_PORTS = { zookeeper: 2181, quorum: 2888, election: 3888, redis: 6379, mysql: 3306 };
 
-/** Starts every server of the shape that does not run, all at the same time. Rejects with the first failure once all have settled. */
+/**
+ * Starts all servers of the shape that do not run, at the same time. Rejects with the first failure, after
+ * every start has ended.
+ */
 export async function startServers(shape: Shape, launch: Launch): Promise<void> {
   const starts = [
     startEnsemble(shape, launch),
@@ -42,7 +45,10 @@ export async function startServers(shape: Shape, launch: Launch): Promise<void> 
   await allSettledOrThrow(starts);
 }
 
-/** Waits for all, then throws the first failure: nothing is still starting when the caller begins to stop things. */
+/**
+ * Waits for all, then throws the first failure. So no server is still starting when the caller begins to stop
+ * them.
+ */
 export async function allSettledOrThrow(starts: readonly Promise<void>[]): Promise<void> {
   const results = await Promise.allSettled(starts);
   const failed = results.find((result) => result.status === 'rejected');
@@ -109,7 +115,10 @@ function serverEnvironment(state: State): NodeJS.ProcessEnv {
   return { ...process.env, [TOKEN_VARIABLE]: state.token };
 }
 
-/** The whole ensemble when none of it runs; else those of its servers that do not, on their ports, which the others know. */
+/**
+ * Starts the whole ensemble, or only its missing servers on their old ports, which the other servers are
+ * configured with.
+ */
 async function startEnsemble({ zookeepers }: Shape, launch: Launch): Promise<void> {
   const { runDir, state, progress } = launch;
   const ids = numbered('zookeeper', zookeepers);

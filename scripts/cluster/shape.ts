@@ -1,7 +1,7 @@
 import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 
-/** How many of what keeps data. The data depends on it, so it stays as the first run made it. */
+/** The number of stores of each kind. The data depends on it, so later starts keep the shape of the first. */
 export interface Shape {
   readonly keysDbs: number;
   readonly redis: number;
@@ -11,18 +11,19 @@ export interface Shape {
 
 export const DEFAULT_SHAPE: Shape = { keysDbs: 4, redis: 4, zookeepers: 3, mysqlServers: 3 };
 
-/** One MariaDB server and the databases that live on it. */
+/** One MariaDB server and its databases. */
 export interface MysqlServer {
   readonly name: string;
-  /** The slots of its urls database; undefined when it has none. */
+  /** The slots of its urls database; undefined when it has no such database. */
   readonly slots: string | undefined;
-  /** Does it hold the keys-dbs and users? */
+  /** Whether it contains the keys-dbs and the users database. */
   readonly isKeysServer: boolean;
 }
 
 /**
- * One server takes everything; of several the first has the keys-dbs and users, and the others share the slots in even ranges.
- * Pure, and the same for the same count: the map of slots to servers never changes under data.
+ * A single server gets all databases. Of several, the first gets the keys-dbs and users, and the others get
+ * equal ranges of slots. Pure, and always the same for the same count: the map of slots to servers never
+ * changes under data.
  */
 export function mysqlServersOf(count: number): MysqlServer[] {
   const all = formatSlots(ALL_SLOTS);
@@ -48,13 +49,13 @@ export interface WantedShape {
 
 interface Existing {
   readonly shape: Shape;
-  /** Do stores hold data of this shape? */
+  /** Whether the stores may hold data of this shape. */
   readonly isEstablished: boolean;
 }
 
 /**
- * The shape to bring up: what is asked for, else what there is, else the default.
- * @throws UsageError when data forbids the change
+ * The shape to bring up. Each number is the wanted one, else the existing one, else the default.
+ * @throws UsageError when existing data forbids the change
  */
 export function resolveShape(wanted: WantedShape, existing: Existing | undefined): Shape {
   const base = existing?.shape ?? DEFAULT_SHAPE;
@@ -70,24 +71,26 @@ export function resolveShape(wanted: WantedShape, existing: Existing | undefined
   return shape;
 }
 
+const START_AFRESH = 'Leave the option out, or start from scratch: ./scripts/down --wipe';
+
 function refusalsOf(shape: Shape, { shape: base, isEstablished }: Existing): string[] {
   const refusals: string[] = [];
-  const change = (option: keyof Shape): boolean => shape[option] !== base[option];
-  if (isEstablished && change('mysqlServers')) {
+  const hasChanged = (option: keyof Shape): boolean => shape[option] !== base[option];
+  if (isEstablished && hasChanged('mysqlServers')) {
     refusals.push(
-      `--mysql-servers ${shape.mysqlServers}: the data here lives on ${base.mysqlServers}, and slots that hold links are never re-mapped. ` +
-        `Leave the option away, or begin anew: ./scripts/down --wipe`,
+      `--mysql-servers ${shape.mysqlServers}: the data here is on ${base.mysqlServers}, and slots with links are never re-mapped. ` +
+        START_AFRESH,
     );
   }
-  if (isEstablished && change('zookeepers')) {
+  if (isEstablished && hasChanged('zookeepers')) {
     refusals.push(
-      `--zookeepers ${shape.zookeepers}: the ensemble here has ${base.zookeepers} servers, and its data does not move to another size. ` +
-        `Leave the option away, or begin anew: ./scripts/down --wipe`,
+      `--zookeepers ${shape.zookeepers}: the ensemble here has ${base.zookeepers} servers, and its size cannot change. ` +
+        START_AFRESH,
     );
   }
   if (isEstablished && shape.keysDbs < base.keysDbs) {
     refusals.push(
-      `--keys-dbs ${shape.keysDbs}: there are ${base.keysDbs}, and their keys are in use. Add more, or begin anew: ./scripts/down --wipe`,
+      `--keys-dbs ${shape.keysDbs}: there are ${base.keysDbs}, and their keys are in use. ${START_AFRESH}`,
     );
   }
   return refusals;

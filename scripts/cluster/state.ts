@@ -8,22 +8,25 @@ import { ClusterError } from './errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 import type { Shape } from './shape.ts';
 
-/** What kind of process it is; `down` stops them in this order. */
+/** The kinds of processes. `down` stops them in this order. */
 export const KINDS = ['mapper', 'producer', 'wire', 'redis', 'mysql', 'zookeeper'] as const;
 export type Kind = (typeof KINDS)[number];
 
 const StateFile = z.object({
-  /** Is in the environment of every process of this cluster and of no other: what has lost its record is found by it. */
+  /**
+   * In the environment of every process of this cluster and of no other. `down` finds processes without a
+   * record by it.
+   */
   token: z.string(),
   mysqlPassword: z.string(),
   redisPassword: z.string(),
-  /** The layout of the data; kept from the first run on, for the data depends on it. */
+  /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
     .optional(),
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
-  /** How many run (or shall run) now; absent when the cluster is down. */
+  /** How many of each are meant to run; absent when the cluster is down. */
   counts: z
     .object({ producers: z.number(), mappers: z.number(), processesPerMapper: z.number().default(1) })
     .optional(),
@@ -34,11 +37,11 @@ const StateFile = z.object({
       kind: z.enum(KINDS),
       pid: z.number(),
       startTime: z.string(),
-      /** Fingerprint of what a producer or mapper was started with. */
+      /** Fingerprint of the settings that a producer or mapper was started with. */
       config: z.string().optional(),
     }),
   ),
-  /** The `up` that is at work now, so that `down` can end it. */
+  /** The `up` that is running now, so that `down` can interrupt it. */
   up: ProcessIdentity.optional(),
 });
 type StateFile = z.infer<typeof StateFile>;
@@ -55,7 +58,10 @@ export interface Counts {
   readonly processesPerMapper: number;
 }
 
-/** What this cluster must remember between two commands. Every change is written at once: whoever is killed leaves a true record. */
+/**
+ * The record of a cluster between two commands. Every change is written immediately, so a killed command
+ * leaves it right.
+ */
 export class State {
   readonly #runDir: RunDir;
   #data: StateFile;
@@ -73,12 +79,12 @@ export class State {
     } catch (error) {
       throw new ClusterError(
         `${runDir.stateFile} cannot be read: ${messageOf(error)}\n` +
-          'It holds the passwords and process ids of this cluster. Restore it, or stop the processes by hand and delete the folder.',
+          'It contains the passwords and process ids of this cluster. Restore it, or stop the processes by hand and delete the folder.',
       );
     }
   }
 
-  /** Reads the record, or begins one with fresh random secrets. */
+  /** Reads the record, or creates one with new random secrets. */
   static open(runDir: RunDir): State {
     const found = State.find(runDir);
     if (found !== undefined) return found;
@@ -153,7 +159,7 @@ export class State {
     this.#change({ processes: { ...this.#data.processes, [id]: { kind, pid, startTime } } });
   }
 
-  /** Notes with what a running process was started. */
+  /** Records the settings that a running process was started with. */
   recordConfig(id: string, config: string): void {
     const entry = this.#data.processes[id];
     if (entry !== undefined)
@@ -174,7 +180,7 @@ export class State {
     return Object.entries(this.#data.processes).map(([id, entry]) => ({ id, ...entry }));
   }
 
-  /** The process of this id, if exactly it still runs. */
+  /** The recorded process of this id, if that same process still runs. */
   findRunning(id: string): ProcessIdentity | undefined {
     const entry = this.#data.processes[id];
     return entry !== undefined && isRunning(entry)

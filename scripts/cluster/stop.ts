@@ -6,14 +6,14 @@ import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 import { KINDS, type Kind, type RecordedProcess, type State } from './state.ts';
 
-/** How long each kind may take to end in good order before it is killed. */
+/** How long each kind may take to end by itself before it is killed. */
 export const GRACE_MS: Record<Kind, number> = {
-  // A mapper serves on for 1 s after SIGTERM and then drains.
+  // A mapper continues to serve for 1 s after SIGTERM and then drains.
   mapper: 20_000,
   producer: 15_000,
   wire: 2_000,
   redis: 10_000,
-  // It writes its changed pages back.
+  // It writes its changed pages to disk.
   mysql: 60_000,
   zookeeper: 5_000,
 };
@@ -28,9 +28,10 @@ const NAMES: Record<Kind, string> = {
 };
 
 /**
- * Stops everything on record, kind after kind: mappers give their keys back to Redis, producers write to Redis and MySQL, and
- * ZooKeeper sees the sessions end. Then whatever else this cluster started is ended: a worker whose supervisor was killed, a process
- * whose start was not yet on record.
+ * Stops all processes on record, one kind after the other: mappers first give their keys back to Redis,
+ * producers write to Redis and MySQL, and all of them close their ZooKeeper sessions. Then it stops processes
+ * that are not on record: workers whose supervisor was killed, and processes whose start was not recorded
+ * yet.
  */
 export async function stopCluster(runDir: RunDir, state: State, progress: ProgressLog): Promise<void> {
   await rm(runDir.clusterFile, { force: true });
@@ -47,7 +48,7 @@ async function stopKind(state: State, kind: Kind, progress: ProgressLog): Promis
   await Promise.all(all.map(async (entry) => stopRecorded(entry, state, progress)));
 }
 
-/** Stops one process and takes it off the record. */
+/** Stops one process and removes it from the record. */
 export async function stopRecorded(
   { id, kind, pid, startTime }: RecordedProcess,
   state: State,
@@ -61,11 +62,11 @@ export async function stopRecorded(
 async function stopStrays(state: State, progress: ProgressLog): Promise<void> {
   const strays = findStrays(state.token);
   if (strays.length === 0) return;
-  progress.line(`stopping what was left over: process ${strays.map(({ pid }) => pid).join(', ')} …`);
+  progress.line(`stopping left-over processes: ${strays.map(({ pid }) => pid).join(', ')} …`);
   await Promise.all(strays.map(async (stray) => stopProcess(stray, 2_000)));
 }
 
-/** Processes that carry this cluster's random token in their environment; Linux only. */
+/** All processes that have this cluster's token in their environment. Linux only. */
 export function findStrays(token: string): ProcessIdentity[] {
   if (process.platform !== 'linux') return [];
   const mark = `${TOKEN_VARIABLE}=${token}`;
@@ -77,7 +78,7 @@ export function findStrays(token: string): ProcessIdentity[] {
         const identity = identityOf(Number(name));
         return identity === undefined ? [] : [identity];
       } catch {
-        // Gone meanwhile, or somebody else's.
+        // The process has ended meanwhile, or belongs to another user.
         return [];
       }
     });

@@ -11,19 +11,22 @@ import { mysqlServersOf, type Shape } from './shape.ts';
 import { GRACE_MS } from './stop.ts';
 import type { State } from './state.ts';
 
-/** The wire of `up --faultable`: one process of proxies, through which producers and mappers reach every server. */
+/**
+ * The wire of `up --faultable`: one process with a proxy before every server. Producers and mappers connect
+ * to the proxies.
+ */
 
-/** Of the process on record, and of its control port; `wire/redis-1` is that of a proxy. */
+/** The id of the process and of its control port on record. The port of a proxy is `wire/redis-1`. */
 const WIRE = 'wire';
 const USUAL_PORT = 9301;
 const READY_TIMEOUT_MS = 10_000;
 
-/** Once begun with a wire, a cluster keeps it until it is taken down. */
+/** A cluster that was started with a wire keeps it until it is stopped. */
 export function isFaultable(state: State): boolean {
   return state.processes().some(({ kind }) => kind === 'wire');
 }
 
-/** Starts the wire, or starts it anew when the servers stand elsewhere than it believes. */
+/** Starts the wire, or restarts it when a server has moved to another port. */
 export async function startWire(
   shape: Shape,
   { runDir, state, progress, signal, onSpawn }: Launch,
@@ -53,7 +56,7 @@ export async function startWire(
       env: { ...process.env, [TOKEN_VARIABLE]: state.token },
       dieWithParent: false,
       port: control,
-      // Without the token it says 401: it is there.
+      // Any answer will do: without the token it is 401.
       probe: async () => (await tryGet(`http://127.0.0.1:${control}/`)) !== undefined,
       readyTimeoutMs: READY_TIMEOUT_MS,
       stopTimeoutMs: GRACE_MS.wire,
@@ -61,13 +64,13 @@ export async function startWire(
       signal,
     });
     state.recordConfig(WIRE, wanted);
-    progress.line(`a wire before ${servers.length} servers, its control on port ${control}`);
+    progress.line(`the wire is ready before ${servers.length} servers; its control is on port ${control}`);
   } finally {
     for (const port of reserved) port.release();
   }
 }
 
-/** Where producers and mappers find their servers: behind the wire when there is one. */
+/** The addresses that producers and mappers use: those of the wire, if the cluster has one. */
 export function memberAddresses(shape: Shape, state: State): Addresses {
   const id = (server: string): string => (isFaultable(state) ? proxyId(server) : server);
   return addressesOf(shape, state, (server) => state.port(id(server)) ?? 0);

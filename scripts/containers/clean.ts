@@ -7,23 +7,23 @@ import { STAND_IN_LABEL } from './stand-ins.ts';
 const KINDS = ['container', 'volume', 'network'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** A thing on an engine that holds a cluster's state or is part of it. */
+/** A container, volume or network of a cluster. */
 export interface Belonging {
   readonly kind: Kind;
   readonly name: string;
 }
 
-/** A container's volumes without a name go with it: nothing would ever find them again. */
+/** Removing a container also removes its volumes without a name, because nobody could find them later. */
 const REMOVING: Record<Kind, readonly string[]> = {
   container: ['--force', '--volumes'],
   volume: ['--force'],
   network: [],
 };
 
-/** The engine's own, which cannot be removed. */
+/** Networks of the engine itself; they cannot be removed. */
 const BUILT_IN_NETWORKS = new Set(['bridge', 'host', 'none']);
 
-/** What is there of clusters of ours; on an engine of our own everything, whoever has made it. */
+/** Everything on the engine that belongs to our clusters. On a private engine, that is everything. */
 export async function belongingsOn({ docker, isPrivate }: Engine): Promise<Belonging[]> {
   const found: Belonging[] = [];
   for (const kind of KINDS)
@@ -34,7 +34,10 @@ export async function belongingsOn({ docker, isPrivate }: Engine): Promise<Belon
   return found;
 }
 
-/** Removes what has come since `before`; and our image and the stand-ins, unless what was there before may need them. */
+/**
+ * Removes everything that was added since `before`. When `before` is empty, also our image and the stand-ins;
+ * otherwise earlier clusters may need them.
+ */
 export async function cleanEngine(engine: Engine, before: readonly Belonging[]): Promise<void> {
   const { docker } = engine;
   const now = added(await belongingsOn(engine), before);
@@ -48,7 +51,7 @@ export async function cleanEngine(engine: Engine, before: readonly Belonging[]):
   await docker.try(['image', 'rm', '--force', ownImage()]);
 }
 
-/** What `cleanEngine` should not have left. */
+/** Names whatever `cleanEngine` failed to remove. */
 export async function whatIsLeft(engine: Engine, before: readonly Belonging[]): Promise<string[]> {
   const left = added(await belongingsOn(engine), before).map(({ kind, name }) => `${kind} ${name}`);
   if (before.length > 0) return left;
@@ -58,7 +61,7 @@ export async function whatIsLeft(engine: Engine, before: readonly Belonging[]): 
   return [...left, ...images.map((id) => `image ${id}`)];
 }
 
-/** An engine of our own leaves nothing behind: its folder goes, once it has stopped, unless there were clusters on it before. */
+/** Deletes the folder of a private engine that has stopped, unless it held clusters before. */
 export function removeEngineDir(engine: Engine, before: readonly Belonging[]): void {
   if (engine.isPrivate && before.length === 0) rmSync(engineDir(), { recursive: true, force: true });
 }
@@ -67,7 +70,7 @@ function added(now: readonly Belonging[], before: readonly Belonging[]): Belongi
   return now.filter(({ kind, name }) => !before.some((each) => each.kind === kind && each.name === name));
 }
 
-/** Our image, the stand-ins, and the stages that they were built in. */
+/** Our image, the stand-ins, and the stages of their builds. */
 async function imagesOf(docker: Docker): Promise<string[]> {
   const found = new Set<string>();
   for (const label of [IMAGE_LABEL, STAND_IN_LABEL])
@@ -76,7 +79,7 @@ async function imagesOf(docker: Docker): Promise<string[]> {
   return [...found];
 }
 
-/** `keymill`, or `keymill-` and eight hex digits, is what our clusters are called. */
+/** The names of our clusters: `keymill`, or `keymill-` and eight hex digits. */
 const OUR_PROJECT = /^keymill(-[0-9a-f]{8})?$/;
 
 async function list(docker: Docker, kind: Kind): Promise<{ name: string; project: string }[]> {

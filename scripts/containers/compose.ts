@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { REPOSITORY, type RunDir } from '../cluster/run-dir.ts';
 import { command, tryCommand, type Docker } from './docker.ts';
 
-/** One container of the cluster as it is now. */
+/** One container of the cluster in its present state. */
 export interface Container {
   readonly name: string;
   readonly id: string;
   readonly service: string;
-  /** 1, 2, … among those of its service. */
+  /** 1, 2, … within its service. */
   readonly number: number;
   readonly hostname: string;
   /** In the cluster's network; empty while it does not run. */
   readonly address: string;
-  /** Of its main process, as the engine's machine sees it; 0 while it does not run. */
+  /** Process id of its main process on the engine's machine; 0 while it does not run. */
   readonly pid: number;
   readonly state: string;
 }
@@ -27,7 +27,10 @@ export interface Scale {
 const UP_TIMEOUT_MS = 600_000;
 const DOWN_TIMEOUT_MS = 180_000;
 
-/** docker-compose 1.29 (Debian's) or the newer plugin, whichever is here, on our file and one project. */
+/**
+ * Runs docker-compose 1.29 (Debian's) or the newer plugin, whichever is installed, on our file and one
+ * project.
+ */
 export class Compose {
   readonly project: string;
   readonly envFile: string;
@@ -39,7 +42,10 @@ export class Compose {
     this.envFile = envFileOf(runDir);
   }
 
-  /** Starts what is missing and scales; returns when every container was started (which waits for what it depends on). */
+  /**
+   * Starts the missing containers and scales. Resolves when every container was started; compose starts each
+   * one after the containers that it depends on.
+   */
   async up(
     { producers, mappers }: Scale,
     onLine: (line: string) => void,
@@ -51,11 +57,14 @@ export class Compose {
     );
   }
 
-  /** Stops in the order in which nothing is lost, and removes the containers; with `wipe` their data too. */
-  async down(wipe: boolean): Promise<void> {
+  /**
+   * Stops and removes the containers, mappers first: they give their keys back to the pools.
+   * @param isWiped whether to delete the data too
+   */
+  async down(isWiped: boolean): Promise<void> {
     await this.run(['stop', 'haproxy', 'mapper'], { timeoutMs: DOWN_TIMEOUT_MS });
     await this.run(['stop', 'producer'], { timeoutMs: DOWN_TIMEOUT_MS });
-    await this.run(['down', '--remove-orphans', ...(wipe ? ['--volumes'] : [])], {
+    await this.run(['down', '--remove-orphans', ...(isWiped ? ['--volumes'] : [])], {
       timeoutMs: DOWN_TIMEOUT_MS,
     });
   }
@@ -70,7 +79,7 @@ export class Compose {
     );
   }
 
-  /** Every container of the project that there is, running or not; one-shot ones included. */
+  /** Every container of the project, running or not, including those that run once. */
   async containers(): Promise<Container[]> {
     const ids = await this.#docker.lines([
       'ps',
@@ -80,7 +89,7 @@ export class Compose {
       `label=com.docker.compose.project=${this.project}`,
     ]);
     if (ids.length === 0) return [];
-    // One may vanish meanwhile: then the others are described all the same.
+    // A container may vanish meanwhile. `inspect` fails then, but still describes the others.
     const { stdout } = await this.#docker.try(['inspect', '--format', INSPECT, ...ids]);
     return stdout
       .split('\n')
@@ -90,7 +99,8 @@ export class Compose {
 }
 
 const INSPECT =
-  '{{.Name}}\t{{.Id}}\t{{index .Config.Labels "com.docker.compose.service"}}\t{{index .Config.Labels "com.docker.compose.container-number"}}' +
+  '{{.Name}}\t{{.Id}}\t{{index .Config.Labels "com.docker.compose.service"}}' +
+  '\t{{index .Config.Labels "com.docker.compose.container-number"}}' +
   '\t{{.Config.Hostname}}\t{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}\t{{.State.Pid}}\t{{.State.Status}}';
 
 function parseContainer(line: string): Container {
@@ -108,13 +118,13 @@ function parseContainer(line: string): Container {
   };
 }
 
-/** `keymill` for the cluster in `.run`; others by their folder. */
+/** `keymill` for the cluster in `.run`; for other clusters, a name made from their folder. */
 function projectOf(runDir: RunDir): string {
   if (runDir.path === join(REPOSITORY, '.run')) return 'keymill';
   return `keymill-${createHash('sha256').update(runDir.path).digest('hex').slice(0, 8)}`;
 }
 
-/** Where compose itself looks for it, for the cluster in `.run`; for others in their folder. */
+/** For the cluster in `.run`, the place where compose looks by default; for other clusters, their folder. */
 function envFileOf(runDir: RunDir): string {
   return runDir.path === join(REPOSITORY, '.run') ? join(REPOSITORY, '.env') : join(runDir.path, '.env');
 }

@@ -12,7 +12,10 @@ export interface Passwords {
   readonly mysql: string;
 }
 
-/** What runs where, by the addresses that containers have now: reachable from the engine's own machine. */
+/**
+ * The content of `cluster.json`, with the containers' present addresses. Only the engine's machine can reach
+ * them.
+ */
 export function describeContainers(
   containers: readonly Container[],
   passwords: Passwords,
@@ -68,7 +71,7 @@ export function describeContainers(
   };
 }
 
-/** The same as addresses, for whoever waits until it is ready. */
+/** The addresses in a `cluster.json`, in the form in which the wait for readiness takes them. */
 export function addressesOfContainers(file: ContainerClusterFile): Addresses {
   return { ...file, zookeeper: file.zookeeper.connect };
 }

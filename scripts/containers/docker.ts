@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterError } from '../cluster/errors.ts';
 
-/** Debian's own client first: another one on the PATH may be newer than the engine it came without. */
+/** Debian's client first: a different client on the PATH may be too new for Debian's engine. */
 const CLIENT = ['/usr/bin/docker'].find((path) => existsSync(path)) ?? 'docker';
 
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Written to its stdin. */
+  /** Text for its stdin. */
   readonly input?: string;
-  /** Called with every line of stderr and stdout as it comes. */
+  /** Called with every line of stderr and stdout as it arrives. */
   readonly onLine?: (line: string) => void;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -25,13 +25,15 @@ export interface CommandResult {
 
 const TIMEOUT_MS = 120_000;
 
-/** Given to what a program has started itself, once it is told to end. */
+/** From SIGTERM to SIGKILL for a program and its children. */
 const KILL_AFTER_MS = 5_000;
+/** How long the engine may take to end a build whose client is gone. */
 const BUILD_END_MS = 10_000;
 
 /**
- * Runs a program to its end; does not throw when it fails, only when it cannot be run at all, or is ended before its time: then it and
- * everything that it has started are gone when this rejects.
+ * Runs a program to its end. A failing program resolves with its exit code.
+ * @throws when the program cannot be started, takes longer than `timeoutMs` or is aborted. By then the
+ *   program and all of its children have ended.
  */
 export async function tryCommand(
   command: string,
@@ -54,7 +56,7 @@ export async function tryCommand(
     signalGroup(child.pid, 'SIGTERM');
     killing = setTimeout(() => {
       signalGroup(child.pid, 'SIGKILL');
-      // Whoever has left the group may hold these open for ever.
+      // A child that has left the group may keep these open for ever.
       for (const stream of [child.stdout, child.stderr]) stream.destroy();
     }, KILL_AFTER_MS);
   };
@@ -81,17 +83,20 @@ export async function tryCommand(
   return promise;
 }
 
-/** It and all of its children that have not left its group: a package manager has many. */
+/** Signals a process and all of its children that have not left its group. A package manager has many. */
 function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   if (leader === undefined) return;
   try {
     process.kill(-leader, signal);
   } catch {
-    // All of them are gone.
+    // All of them have ended.
   }
 }
 
-/** Runs a program and returns its stdout. @throws ClusterError with the end of its output when it fails */
+/**
+ * Runs a program and resolves with its stdout.
+ * @throws ClusterError with the end of its output when it fails
+ */
 export async function command(
   program: string,
   args: readonly string[],
@@ -105,7 +110,7 @@ export async function command(
   );
 }
 
-/** The docker client, talking to one engine. */
+/** The docker client for one engine. */
 export class Docker {
   /** `unix:///…`, as `DOCKER_HOST` has it. */
   readonly host: string;
@@ -114,7 +119,7 @@ export class Docker {
     this.host = host;
   }
 
-  /** With this environment every docker tool talks to the same engine. */
+  /** The environment that makes every docker tool use this engine. */
   get environment(): NodeJS.ProcessEnv {
     return { ...process.env, DOCKER_HOST: this.host };
   }
@@ -128,14 +133,14 @@ export class Docker {
     return tryCommand(CLIENT, args, { env: this.environment, ...options });
   }
 
-  /** Lines of a listing, such as `lines(['ps', '-q'])`. */
+  /** The lines of a listing, such as `lines(['ps', '-q'])`. */
   async lines(args: readonly string[]): Promise<string[]> {
     return (await this.run(args)).split('\n').filter((line) => line !== '');
   }
 
   /**
-   * Builds an image. Broken off, it rejects only when nothing of the build is left on the engine, which ends it by itself once its
-   * client is gone.
+   * Builds an image. When it is aborted, the engine ends the build by itself; this rejects once no container
+   * of the build is left.
    */
   async build(args: readonly string[], options: CommandOptions = {}): Promise<void> {
     const before = await this.lines(['ps', '--all', '--quiet']);

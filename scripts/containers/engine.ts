@@ -16,28 +16,32 @@ import { lastLinesOf, startProcess } from '../servers/process.ts';
 import { Docker, tryCommand } from './docker.ts';
 import { whyNothingRuns } from './probe.ts';
 
-/** An engine to work with. `release` stops it again if it was started for us and nobody else uses it. */
 export interface Engine {
   readonly docker: Docker;
-  /** Was it started here, rather than found? */
+  /** True when `openEngine` started it, false when it was already running. */
   readonly isPrivate: boolean;
+  /** Stops the engine if it is private and nobody else uses it. */
   release(): Promise<void>;
 }
 
-/** None answers, and this machine lets none be started. The message is one line; what else there is to know was reported. */
+/**
+ * No engine answers, and none can be started on this machine. The message is one line; details were reported
+ * before.
+ */
 export class NoEngineError extends ClusterError {}
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 
-/** Where an engine of our own keeps everything; images stay there from run to run. */
+/** The folder in which a private engine keeps everything. Its images stay there from run to run. */
 export function engineDir(): string {
   return process.env['KEYMILL_ENGINE_DIR'] || '/var/lib/keymill/engine';
 }
 
 /**
- * The engine that answers (`DOCKER_HOST`, or the usual socket), else one of our own: started with a private data folder and socket,
- * shared by everybody who asks for one at the same time, and stopped by the last to release it.
+ * Uses the engine that answers at `DOCKER_HOST` or at the usual socket; otherwise starts a private one, with
+ * its own data folder and socket. All processes that open an engine at the same time share the private one,
+ * and the last to release it stops it.
  * @throws NoEngineError when none answers and none can be started
  */
 export async function openEngine(report: (what: string) => void): Promise<Engine> {
@@ -70,7 +74,7 @@ function socketOf(dir: string): string {
   return join(dir, 'docker.sock');
 }
 
-/** A ticket of a process that is gone counts for nothing. */
+/** A user is a process that holds a ticket. Deletes the tickets of processes that have ended. */
 function hasUsers(dir: string): boolean {
   return readdirSync(join(dir, 'users')).some((name) => {
     const identity = identityOf(Number(name));
@@ -81,7 +85,7 @@ function hasUsers(dir: string): boolean {
   });
 }
 
-/** A cluster that was left running uses the engine, though nobody holds a ticket for it. */
+/** A cluster that was left running uses the engine without a ticket. */
 async function hasContainers(docker: Docker): Promise<boolean> {
   try {
     return (await docker.lines(['ps', '--quiet'])).length > 0;
@@ -91,8 +95,8 @@ async function hasContainers(docker: Docker): Promise<boolean> {
 }
 
 /**
- * Which options a kernel takes is found by trying, the most usual first: without the modules for packet filtering there are no
- * published ports from outside, but containers, their networks and the ports on the loopback address work.
+ * Options to try in this order until the kernel accepts them. Without the kernel's packet filter, ports are
+ * not reachable from outside, but containers, their networks and ports on the loopback address work.
  */
 const WAYS: readonly (readonly string[])[] = [
   [],
@@ -114,7 +118,7 @@ async function startEngine(dir: string, docker: Docker, report: (what: string) =
   throw new NoEngineError(`no Docker engine can be started here: ${last}`);
 }
 
-/** @returns why it runs no container, in one line; undefined when it does */
+/** @returns in one line, why it cannot run a container; undefined when it can */
 async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<string | undefined> {
   const logFile = join(dir, 'dockerd.log');
   const started = await startProcess({
@@ -125,7 +129,7 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
       `--data-root=${join(dir, 'data')}`,
       `--exec-root=${join(dir, 'exec')}`,
       `--pidfile=${join(dir, 'dockerd.pid')}`,
-      // Compose makes networks of its own, and a bridge for everybody else would outlive the engine.
+      // Compose creates its own networks, and the engine's default bridge would stay after the engine.
       '--bridge=none',
       ...way,
     ],
@@ -144,7 +148,7 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
     await delay(200);
   }
   await stopEngine(dir);
-  return lastLinesOf(logFile, 1)[0] ?? `it says nothing after ${START_TIMEOUT_MS / 1_000} s`;
+  return lastLinesOf(logFile, 1)[0] ?? `it does not answer after ${START_TIMEOUT_MS / 1_000} s`;
 }
 
 async function isInstalled(program: string): Promise<boolean> {
@@ -160,7 +164,10 @@ async function stopEngine(dir: string): Promise<void> {
   rmSync(record, { force: true });
 }
 
-/** Network namespaces that the engine has mounted in its folder outlive it, and nobody could delete the folder. */
+/**
+ * The engine leaves mounted network namespaces in its folder, and while they are mounted, the folder cannot
+ * be deleted.
+ */
 async function unmountBelow(dir: string): Promise<void> {
   const below = `${realpathSync(dir)}/`;
   const points = readFileSync('/proc/self/mounts', 'utf8')

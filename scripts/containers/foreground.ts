@@ -7,21 +7,24 @@ import type { RunDir } from '../cluster/run-dir.ts';
 import { abortedByStopSignals } from './stop-signals.ts';
 import { downContainers, findContainerMark, upContainers } from './up.ts';
 
-/** `./scripts/up --containers` as a person watches it: Ctrl-C gives the start up, or stops the cluster; the data is kept. */
+/**
+ * `./scripts/up --containers` in a terminal. Ctrl-C cancels the start or stops the cluster, and keeps the
+ * data.
+ */
 export async function upInContainers(
   options: UpOptions,
   runDir: RunDir,
   progress: ProgressLog,
 ): Promise<void> {
   const signal = abortedByStopSignals();
-  const wait = (): void => progress.line('waiting for another up or down to finish …');
-  const lock = await takeLock(runDir, wait, signal);
+  const reportWait = (): void => progress.line('waiting for another up or down to finish …');
+  const lock = await takeLock(runDir, reportWait, signal);
   try {
-    const { file } = await upContainers(options, runDir, progress, signal);
-    printSummary(file, runDir, progress, options.detach);
+    const { file } = await upContainers(options, { runDir, progress, signal });
+    printSummary({ file, runDir, progress, isDetached: options.detach });
   } catch (error) {
     if (signal.aborted && findContainerMark(runDir) !== undefined)
-      await downContainers(runDir, false, progress);
+      await downContainers(runDir, progress, { isWiped: false });
     throw error;
   } finally {
     lock.release();
@@ -29,21 +32,23 @@ export async function upInContainers(
   if (options.detach) return;
   while (!signal.aborted && findContainerMark(runDir) !== undefined)
     await delay(500, undefined, { signal }).catch(() => undefined);
-  const again = await takeLock(runDir, wait);
+  const again = await takeLock(runDir, reportWait);
   try {
-    if (findContainerMark(runDir) !== undefined) await downContainers(runDir, false, progress);
+    if (findContainerMark(runDir) !== undefined) await downContainers(runDir, progress, { isWiped: false });
     progress.line('stopped; the data is kept');
   } finally {
     again.release();
   }
 }
 
-function printSummary(
-  file: ContainerClusterFile,
-  runDir: RunDir,
-  progress: ProgressLog,
-  isDetached: boolean,
-): void {
+interface Summary {
+  readonly file: ContainerClusterFile;
+  readonly runDir: RunDir;
+  readonly progress: ProgressLog;
+  readonly isDetached: boolean;
+}
+
+function printSummary({ file, runDir, progress, isDetached }: Summary): void {
   const members = [
     ...file.mappers,
     ...file.producers,
@@ -59,12 +64,13 @@ function printSummary(
     '',
     `Addresses with passwords: ${runDir.clusterFile}`,
     '',
-    `  curl -s ${file.publicUrl}/urls -H 'content-type: application/json' -d '{"long_url":"https://example.com/hello"}'`,
+    `  curl -s ${file.publicUrl}/urls -H 'content-type: application/json' \\`,
+    `    -d '{"long_url":"https://example.com/hello"}'`,
     '  ./scripts/keymill status',
     '  ./scripts/up --containers --mappers 4 --detach',
     isDetached
-      ? '  ./scripts/down                 (the data is kept; --wipe deletes it)'
-      : 'Ctrl-C stops all of it; the data is kept.',
+      ? '  ./scripts/down                 (keeps the data; --wipe deletes it)'
+      : 'Ctrl-C stops the cluster and keeps the data.',
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -1,4 +1,5 @@
-// The healthcheck of our image: is the process alive, by its admin port? Plain JavaScript without imports of ours: it runs every few seconds.
+// The healthcheck of our image: exit code 0 when the process is alive, by its admin port. It runs every few
+// seconds, so it is plain JavaScript and imports nothing of ours.
 import { get } from 'node:http';
 
 const port = process.env['KEYMILL_ADMIN_PORT'] ?? '9101';

@@ -9,15 +9,16 @@ export const IMAGE_LABEL = 'keymill.image';
 const BUILD_TIMEOUT_MS = 900_000;
 const MODULES_TIMEOUT_MS = 300_000;
 
-/** Name and tag of our own image, as `docker-compose.yml` has them. */
+/** Name and tag of our own image, from `docker-compose.yml`. */
 export function ownImage(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
   return /\$\{KEYMILL_IMAGE:-([^}]+)\}/.exec(text)?.[1] ?? 'keymill';
 }
 
 /**
- * Builds our image from the sources that are here; quick when nothing has changed. The modules are those that are installed here, unless
- * the engine runs on another kind of machine: then npm's registry is asked, by the host's network.
+ * Builds our image from the sources of this repository. It is quick when nothing has changed. The image gets
+ * the modules that are installed here. When the engine runs on another kind of machine, the build downloads
+ * them from npm's registry over the host's network.
  */
 export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<void> {
   const modules = join(REPOSITORY, '.run', 'modules.tar');
@@ -28,7 +29,7 @@ export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<
       ...(signal && { signal }),
     });
   } finally {
-    // An old one beside a new lock file would be taken by `docker build`.
+    // Otherwise a later `docker build` would use these modules with a newer lock file.
     rmSync(modules, { force: true });
   }
 }
@@ -39,7 +40,10 @@ async function isOurKind(docker: Docker): Promise<boolean> {
   return theirs === `${process.platform} ${ours}`;
 }
 
-/** Packs the production modules, byte for byte the same from the same modules: the engine's cache goes by the content. */
+/**
+ * Packs the production modules. The same modules give the same bytes, so that the engine's build cache finds
+ * them.
+ */
 async function packModules(archive: string): Promise<void> {
   mkdirSync(join(REPOSITORY, '.run'), { recursive: true, mode: 0o700 });
   const reproducible = [
@@ -67,14 +71,17 @@ async function packModules(archive: string): Promise<void> {
 const LockFile = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
 const NODE_PACKAGE = /^node_modules\/node-(linux|darwin|bin)-[^/]+$/;
 
-/** The folders of the packages that are not for development alone; those for other machines are not installed here. */
+/**
+ * The folders of all packages except those that only development needs. Packages for other machines are not
+ * installed.
+ */
 function productionModules(): string[] {
   const lock = parseJsonAs(LockFile, readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8'));
   return (
     Object.entries(lock.packages)
       .filter(([path, { dev }]) => dev === undefined && path.lastIndexOf('node_modules/') === 0)
       .map(([path]) => path)
-      // Of Node's own package the image takes the program; its headers and papers are half of it.
+      // Of Node's package the image needs only the program; headers and documents are half of the package.
       .map((path) => (NODE_PACKAGE.test(path) ? `${path}/bin/node` : path))
       .filter((path) => existsSync(join(REPOSITORY, path)))
       .toSorted((a, b) => (a < b ? -1 : 1))

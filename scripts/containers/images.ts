@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
-/** The public images that we use, and for the last one the place in which our own image is built. */
+/** The public images that we use. Our own image is built in `node`. */
 export type PublicImage = 'zookeeper' | 'redis' | 'mariadb' | 'haproxy' | 'node';
 
 const SOURCES: Record<PublicImage, { readonly file: string; readonly pattern: RegExp }> = {
@@ -13,7 +13,7 @@ const SOURCES: Record<PublicImage, { readonly file: string; readonly pattern: Re
   node: { file: 'Dockerfile', pattern: /^ARG NODE_IMAGE=(\S+)$/m },
 };
 
-/** Name and tag of a public image, as `docker-compose.yml` and the `Dockerfile` pin it: they are the only places that do. */
+/** Name and tag of a public image. Only `docker-compose.yml` and the `Dockerfile` pin them. */
 export function pinnedImage(name: PublicImage): string {
   const { file, pattern } = SOURCES[name];
   const image = pattern.exec(readFileSync(join(REPOSITORY, file), 'utf8'))?.[1];

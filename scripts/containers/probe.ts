@@ -7,15 +7,15 @@ const NAME = 'keymill-probe';
 const PROGRAM = '/bin/true';
 
 /**
- * An engine may start where the machine lets no container run (cgroups, mounts or networks are forbidden): one container in a network of
- * its own tells.
- * @param dir a folder to work in
- * @returns the reason in one line; undefined when it runs
+ * Runs one container in a network of its own. An engine may start on a machine that forbids the cgroups,
+ * mounts or networks that a container needs.
+ * @param dir a folder for temporary files
+ * @returns in one line, why the container does not run; undefined when it does
  */
 export async function whyNothingRuns(docker: Docker, dir: string): Promise<string | undefined> {
   try {
-    await importProgram(docker, dir, PROGRAM, NAME);
-    // One that was killed in the middle has left it.
+    await importProgram(docker, { program: PROGRAM, image: NAME, dir });
+    // A probe that was killed has left its network.
     await docker.try(['network', 'rm', NAME]);
     await docker.run(['network', 'create', NAME]);
     await docker.run(['run', '--rm', `--network=${NAME}`, NAME, PROGRAM]);
@@ -28,13 +28,17 @@ export async function whyNothingRuns(docker: Docker, dir: string): Promise<strin
   }
 }
 
-/** Makes an image of one program of this machine and the libraries that it is linked with. */
-export async function importProgram(
-  docker: Docker,
-  dir: string,
-  program: string,
-  image: string,
-): Promise<void> {
+interface ProgramImage {
+  /** Path of a program of this machine. */
+  readonly program: string;
+  /** Name of the image. */
+  readonly image: string;
+  /** A folder for temporary files. */
+  readonly dir: string;
+}
+
+/** Makes an image of one program and the libraries that it is linked with. */
+export async function importProgram(docker: Docker, { program, image, dir }: ProgramImage): Promise<void> {
   const libraries = (await command('ldd', [program])).match(/\/\S+/g) ?? [];
   const archive = join(dir, `${image}.tar`);
   const files = [program, ...libraries].map((path) => path.slice(1));

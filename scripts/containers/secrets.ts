@@ -13,8 +13,9 @@ export type EnvFile = Readonly<Record<string, string | undefined>> &
   Readonly<Record<(typeof SECRETS)[number], string>>;
 
 /**
- * Reads the file of variables that compose reads, after adding what it lacks: random secrets, and `defaults`. What stands there stays:
- * it belongs to the data in the volumes. The key secret is also left where the operator's command looks for it.
+ * Adds the variables that compose's env file lacks (random secrets, and `defaults`) and returns all of them.
+ * It never changes an existing variable, because the data in the volumes depends on it. It also writes the
+ * key secret to the run folder, where the operator's command reads it.
  */
 export function ensureEnvFile(
   path: string,

@@ -6,13 +6,13 @@ import { REPOSITORY } from '../cluster/run-dir.ts';
 import { command, type CommandOptions, type Docker } from './docker.ts';
 import { pinnedImage, type PublicImage } from './images.ts';
 
-/** Stands on everything that we make here; `--clean` goes by it. */
+/** The label of every image that is made here; `--clean` finds them by it. */
 export const STAND_IN_LABEL = 'keymill.stand-in';
 
 const BASE = 'keymill/stand-in-base:bookworm';
 const ALL: readonly PublicImage[] = ['zookeeper', 'redis', 'mariadb', 'haproxy', 'node'];
 
-/** The servers, and what our own image takes from the place it is built in. */
+/** The servers, and the packages that the build of our own image needs. */
 const PACKAGES = [
   'ca-certificates',
   'libatomic1',
@@ -26,7 +26,7 @@ const PACKAGES = [
   'haproxy',
 ];
 const MIRROR = 'http://deb.debian.org';
-/** Nobody reads manuals in a container. */
+/** Manuals and caches that a container does not need. */
 const LEFT_OUT = [
   './usr/share/doc',
   './usr/share/man',
@@ -43,36 +43,34 @@ const LEFT_OUT = [
 const BOOTSTRAP_TIMEOUT_MS = 600_000;
 const PULL_TIMEOUT_MS = 120_000;
 
+interface Work {
+  readonly report: (what: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Sees to it that every public image that we use is there: one that is missing is pulled, and where no registry answers made from
- * Debian's packages under the same name and tag. The pins may be overridden as in compose: an image that is there is left alone.
+ * Ensures that the engine has the public images. It pulls a missing image. When no registry answers, it makes
+ * a stand-in from Debian's packages, with the same name and tag.
+ * @param only these images; without it, all that we use
  * @throws ClusterError when neither works; the reason of `signal` when that is aborted
  */
 export async function ensureImages(
   docker: Docker,
-  report: (what: string) => void,
-  wanted: readonly PublicImage[] = ALL,
-  signal?: AbortSignal,
+  { only = ALL, ...work }: Work & { readonly only?: readonly PublicImage[] },
 ): Promise<void> {
   const missing: PublicImage[] = [];
-  for (const name of wanted) if (!(await docker.hasImage(pinnedImage(name)))) missing.push(name);
+  for (const name of only) if (!(await docker.hasImage(pinnedImage(name)))) missing.push(name);
   const [first] = missing;
   if (first === undefined) return;
-  // One attempt tells whether there is a registry: without one each would cost its own time-out.
-  const hasRegistry = await tryPull(docker, pinnedImage(first), report, signal);
+  // The first pull shows whether a registry answers. Without one, every pull would wait for its own timeout.
+  const hasRegistry = await tryPull(docker, pinnedImage(first), work);
   for (const name of missing) {
-    const image = pinnedImage(name);
-    const isThere = hasRegistry && (name === first || (await tryPull(docker, image, report, signal)));
-    if (!isThere) await makeStandIn(docker, name, report, signal);
+    const isPulled = hasRegistry && (name === first || (await tryPull(docker, pinnedImage(name), work)));
+    if (!isPulled) await makeStandIn(docker, name, work);
   }
 }
 
-async function tryPull(
-  docker: Docker,
-  image: string,
-  report: (what: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
+async function tryPull(docker: Docker, image: string, { report, signal }: Work): Promise<boolean> {
   report(`pulling ${image} …`);
   try {
     const options = { timeoutMs: PULL_TIMEOUT_MS, ...(signal && { signal }) };
@@ -83,13 +81,8 @@ async function tryPull(
   }
 }
 
-async function makeStandIn(
-  docker: Docker,
-  name: PublicImage,
-  report: (what: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (!(await docker.hasImage(BASE))) await makeBase(docker, report, signal);
+async function makeStandIn(docker: Docker, name: PublicImage, { report, signal }: Work): Promise<void> {
+  if (!(await docker.hasImage(BASE))) await makeBase(docker, { report, signal });
   const image = pinnedImage(name);
   report(`making a stand-in for ${image}`);
   const context = name === 'node' ? await nodeContext() : join(REPOSITORY, 'deploy', 'stand-ins', name);
@@ -109,12 +102,11 @@ async function makeStandIn(
   }
 }
 
-/** One Debian with all the servers, shared by all stand-ins: installed in a folder, since a build may have no network. */
-async function makeBase(
-  docker: Docker,
-  report: (what: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+/**
+ * Makes the base of all stand-ins: one Debian with all the servers. It is installed in a folder and not by a
+ * build, because a build may have no network.
+ */
+async function makeBase(docker: Docker, { report, signal }: Work): Promise<void> {
   report("making the stand-ins' base from Debian's packages (a minute or two) …");
   const work = await mkdtemp(join(tmpdir(), 'keymill-base-'));
   const tree = join(work, 'tree');
@@ -145,7 +137,7 @@ async function makeBase(
   }
 }
 
-/** Java's packages want /proc; it is gone again before the folder is deleted, whatever happens. */
+/** Java's packages need /proc. `alone` unmounts it in every case, before the folder is deleted. */
 async function installPackages(tree: string, options: CommandOptions): Promise<void> {
   const script = [
     'apt-get update',
@@ -158,7 +150,7 @@ async function installPackages(tree: string, options: CommandOptions): Promise<v
   });
 }
 
-/** Among processes and mounts of its own: none of them outlives it, however it ends. */
+/** Runs a program in its own mount and process namespaces: when it ends, its mounts and children end too. */
 async function alone(words: readonly string[], options: CommandOptions): Promise<void> {
   const unshared = ['--mount', '--propagation=private', '--pid', '--fork', '--kill-child'];
   await command('unshare', [...unshared, '--', ...words], options);
@@ -175,7 +167,10 @@ function aptSources(): string {
 
 const CERTIFICATES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
-/** Node that runs us, npm of this machine, and the certificates that this machine trusts: its registry may need them. */
+/**
+ * The build context of Node's stand-in: our Node, this machine's npm, and its trusted certificates, which the
+ * registry may need.
+ */
 async function nodeContext(): Promise<string> {
   const context = await mkdtemp(join(tmpdir(), 'keymill-node-'));
   await copyFile(join(REPOSITORY, 'deploy/stand-ins/node/Dockerfile'), join(context, 'Dockerfile'));

@@ -2,7 +2,10 @@ import { ClusterError } from '../cluster/errors.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Aborted by the first signal that asks this process to stop; from now on none of these ends it by itself. */
+/**
+ * Aborts on the first of these signals. From this call on, the signals no longer end the process by
+ * themselves.
+ */
 export function abortedByStopSignals(signals: readonly NodeJS.Signals[] = SIGNALS): AbortSignal {
   const stopping = new AbortController();
   for (const name of signals) process.on(name, () => stopping.abort(new ClusterError(`stopped by ${name}`)));

@@ -8,10 +8,10 @@ import { NoEngineError, openEngine, type Engine } from './engine.ts';
 import { buildImage, ownImage } from './image.ts';
 import { ensureImages } from './stand-ins.ts';
 
-/** They need a Docker engine. */
+/** The folder of the tests that need a Docker engine. */
 export const CONTAINER_TESTS = 'test/containers/';
 
-/** Both implementations of the servers for tests keep it; here the one by testcontainers does. */
+/** The contract of both implementations of the test servers. Here it runs on the one by testcontainers. */
 const CONTRACT = 'test/servers/contract.test.ts';
 
 const ONE_FAILED: Tally = { ...NOTHING, failed: 1 };
@@ -19,20 +19,20 @@ const ONE_SKIPPED: Tally = { ...NOTHING, skipped: 1 };
 const ONE_PASSED: Tally = { ...NOTHING, passed: 1 };
 
 interface SuiteOptions {
-  /** Removes everything that was made on the engine, and looks whether anything is left; an engine of our own goes altogether. */
+  /**
+   * Removes everything that the suite made on the engine, and checks that nothing is left. Deletes a private
+   * engine.
+   */
   readonly isClean: boolean;
-  /** On a machine that lets no engine be started the suite is skipped, and not failed. Whatever goes wrong on an engine is a failure. */
+  /** When no engine can be started, the suite counts as skipped instead of failed. */
   readonly isWherePossible: boolean;
-  /** Aborted when it is to stop: what was started is stopped, and the suite has failed. */
+  /** When aborted, the suite stops everything that it started, and has failed. */
   readonly signal: AbortSignal;
   readonly progress: ProgressLog;
   readonly runMocha: (files: readonly string[], env: NodeJS.ProcessEnv) => Promise<Tally>;
 }
 
-/**
- * The suite on a Docker engine: the one that answers, else one of our own, which is stopped at the end. A machine on which no container
- * can be run has failed it, unless it may be skipped there.
- */
+/** Runs the suite on the Docker engine that answers, or on a private one, which it stops at the end. */
 export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
   const { isClean, isWherePossible, progress } = options;
   const report = (what: string): void => progress.line(what);
@@ -59,14 +59,14 @@ export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
 
 async function runOn({ docker }: Engine, { progress, runMocha, signal }: SuiteOptions): Promise<Tally> {
   const report = (what: string): void => progress.line(what);
-  await ensureImages(docker, report, undefined, signal);
+  await ensureImages(docker, { report, signal });
   report(`building ${ownImage()} …`);
   await buildImage(docker, signal);
-  report('every image is there');
+  report('all images are ready');
   const files = globSync(`${CONTAINER_TESTS}**/*.test.ts`, { cwd: REPOSITORY }).toSorted();
   const clusters = await runMocha(files, {});
   signal.throwIfAborted();
-  report('the servers for tests, by testcontainers');
+  report('testing the test servers of testcontainers');
   return add(clusters, await runMocha([CONTRACT], { SERVICES: 'containers' }));
 }
 

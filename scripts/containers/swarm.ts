@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
-/** What we read of a service in docker-compose.yml; all else goes over as it stands. */
+/** The fields of a service in docker-compose.yml that we read. All others are copied unchanged. */
 interface Service extends Record<string, unknown> {
   readonly image: string;
   readonly mem_limit: string;
@@ -21,13 +21,16 @@ const HEADER = `# The same cluster as a stack of a Docker swarm. Made from docke
 # How to deploy it: docs/operations.md. Our tests run it on a swarm of one node; on several hosts it has not been run.
 `;
 
-/** Ours, and without state: more of them, spread over the nodes, the new one healthy before the old one goes. */
+/**
+ * Our stateless services: several replicas, spread over the nodes. A new one is healthy before an old one is
+ * stopped.
+ */
 const REPLICAS: Readonly<Record<string, number>> = { producer: 3, mapper: 2 };
 
-/** Means nothing to a swarm, or is said under `deploy` there. */
+/** Settings that a swarm does not have, or has under `deploy`. */
 const LEFT_OUT = new Set(['build', 'restart', 'mem_limit', 'depends_on', 'security_opt', 'volumes', 'ports']);
 
-/** Files that compose mounts from the repository; a swarm brings them to whichever node needs them. */
+/** Files that compose mounts from the repository. A swarm copies them to the node that needs them. */
 const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target: string }>> = {
   './deploy/mysql:/docker-entrypoint-initdb.d:ro': {
     file: './mysql/keymill-databases.sh',
@@ -40,7 +43,8 @@ const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target:
 };
 
 /**
- * A swarm knows a container's name only once it is healthy, and a quorum needs the names: here a server is healthy as soon as it answers.
+ * A swarm resolves a container's name only when the container is healthy, and a quorum needs the names of its
+ * servers. So in a swarm, a server is healthy as soon as it answers.
  */
 const ZOOKEEPER_ANSWERS = [
   'CMD',
@@ -49,7 +53,10 @@ const ZOOKEEPER_ANSWERS = [
   'exec 3<>/dev/tcp/127.0.0.1/2181 && echo ruok >&3 && grep -q imok <&3',
 ];
 
-/** `deploy/swarm.yml` as it follows from `docker-compose.yml`. @throws Error at a mount it knows no place for */
+/**
+ * The text of `deploy/swarm.yml`, made from `docker-compose.yml`.
+ * @throws Error at a mount that {@link CONFIGS} lacks
+ */
 export function swarmFile(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
   const { services, volumes } = parse(text, { merge: true }) as ComposeFile;
@@ -83,7 +90,8 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    // In host mode a request reaches the haproxy of the node it was sent to, and its log shows the client's own address.
+    // In host mode a request reaches the haproxy of its own node, and haproxy's log shows the client's
+    // address.
     ...(name === 'haproxy' && {
       ports: [{ target: 8080, published: '${KEYMILL_PUBLISH_PORT:-8080}', protocol: 'tcp', mode: 'host' }],
     }),
@@ -94,7 +102,8 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
 function deployment(name: string, service: Service, hasData: boolean): Record<string, unknown> {
   const replicas = REPLICAS[name];
   const common = {
-    // Names stand for the containers themselves: clients keep their own connections, and haproxy chooses among the mappers.
+    // A name resolves to the containers' addresses: clients keep their own connections, and haproxy chooses a
+    // mapper.
     endpoint_mode: 'dnsrr',
     restart_policy: { condition: service.restart === 'on-failure' ? 'on-failure' : 'any', delay: '1s' },
     resources: { limits: { memory: service.mem_limit.toUpperCase() } },
@@ -112,14 +121,14 @@ function deployment(name: string, service: Service, hasData: boolean): Record<st
   return {
     ...common,
     replicas: 1,
-    // Two on the same data, or the same port, there must not be.
+    // Two containers must not share data or a port.
     update_config: { parallelism: 1, order: 'stop-first', failure_action: 'rollback', monitor: '30s' },
-    // A volume is of one node: the part stays where its data is.
+    // A volume belongs to one node, so the service stays on that node.
     ...(hasData && { placement: { constraints: [`node.labels.keymill.${name} == true`] } }),
   };
 }
 
-/** `./mysql/keymill-databases.sh` is called `keymill-databases`. */
+/** `./mysql/keymill-databases.sh` → `keymill-databases`. */
 function nameOf(file: string): string {
   return file.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
 }

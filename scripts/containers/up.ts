@@ -18,35 +18,39 @@ import { Compose, type Scale } from './compose.ts';
 import { Docker } from './docker.ts';
 import { openEngine, type Engine } from './engine.ts';
 import { buildImage, ownImage } from './image.ts';
-import { ensureEnvFile } from './secrets.ts';
+import { ensureEnvFile, type EnvFile } from './secrets.ts';
 import { ensureImages } from './stand-ins.ts';
 
-/** Says that the cluster of this run folder is one of containers, and on which engine. */
+/** The file in a run folder whose cluster consists of containers; it names their engine. */
 const MARK = 'containers.json';
 const Mark = z.object({ host: z.string() });
 
-/** A cluster in containers: what `up --containers` has brought up. */
+/** A cluster that `up --containers` has brought up. */
 export interface ContainerCluster {
   readonly engine: Engine;
   readonly compose: Compose;
   readonly file: ContainerClusterFile;
 }
 
-/** The engine of this run folder's cluster; undefined when it is not one of containers. */
+/** The engine of this run folder's cluster; undefined when the cluster does not consist of containers. */
 export function findContainerMark(runDir: RunDir): { host: string } | undefined {
   const path = join(runDir.path, MARK);
   return existsSync(path) ? parseJsonAs(Mark, readFileSync(path, 'utf8')) : undefined;
 }
 
+interface UpContext {
+  readonly runDir: RunDir;
+  readonly progress: ProgressLog;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Brings the cluster up on a Docker engine, waits until it is ready by the same rule as with processes, and describes it.
- * On a running one it scales and starts what is missing. When it fails before anything ran, it is taken down again.
+ * Brings the cluster up on a Docker engine, waits until it is ready by the same rule as with processes, and
+ * writes `cluster.json`. On a running cluster it scales, and starts the containers that are missing.
  */
 export async function upContainers(
   options: UpOptions,
-  runDir: RunDir,
-  progress: ProgressLog,
-  signal: AbortSignal,
+  { runDir, progress, signal }: UpContext,
 ): Promise<ContainerCluster> {
   refuseOtherShape(options);
   const report = (what: string): void => progress.line(what);
@@ -54,7 +58,7 @@ export async function upContainers(
   const engine = await openEngine(report);
   const { docker } = engine;
   try {
-    await ensureImages(docker, report, ['zookeeper', 'redis', 'mariadb', 'haproxy'], signal);
+    await ensureImages(docker, { report, signal, only: ['zookeeper', 'redis', 'mariadb', 'haproxy'] });
     if (process.env['KEYMILL_IMAGE'] === undefined) await ensureOwnImage(docker, report, signal);
   } catch (error) {
     await engine.release();
@@ -76,41 +80,41 @@ export async function upContainers(
   progress.line('starting containers …');
   await compose.up(scale, () => undefined, signal);
   progress.line(`${scale.producers} producers and ${scale.mappers} mappers started`);
-  const describe = async (): Promise<ContainerClusterFile> =>
-    describeContainers(
-      await compose.containers(),
-      { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD },
-      env['KEYMILL_PUBLIC_URL'] ?? '',
-    );
   await untilNothingIsMissing(
     async () => {
-      const file = await describe();
+      const file = await describeNow(compose, env);
       return { producers: file.producers, mappers: file.mappers, addresses: addressesOfContainers(file) };
     },
     {
       progress,
       signal,
-      hint: 'docker logs shows what each container says; then ./scripts/up --containers again',
+      hint: "Read each container's log with docker logs, then run ./scripts/up --containers again.",
     },
   );
-  const file = await describe();
+  const file = await describeNow(compose, env);
   await untilPublished(file.publicUrl, signal);
   writeClusterFile(runDir, file);
   return { engine, compose, file };
 }
 
-/** Stops the containers of this run folder's cluster; the engine too, if it was started for it and nobody else uses it. */
-export async function downContainers(runDir: RunDir, wipe: boolean, progress: ProgressLog): Promise<void> {
+/**
+ * Stops the containers of this run folder's cluster, and then the engine, if it is private and not in use.
+ */
+export async function downContainers(
+  runDir: RunDir,
+  progress: ProgressLog,
+  { isWiped }: { isWiped: boolean },
+): Promise<void> {
   rmSync(runDir.clusterFile, { force: true });
   const mark = findContainerMark(runDir);
   const found = await openEngine((what) => progress.line(what));
-  // The engine it was brought up on, should another one answer by now.
+  // The cluster's own engine: by now, another one may answer at the usual socket.
   const docker = mark === undefined ? found.docker : new Docker(mark.host);
   try {
     progress.line('stopping mappers, producers and servers …');
     const compose = new Compose((await docker.answers()) ? docker : found.docker, runDir);
-    await compose.down(wipe);
-    if (!wipe) return;
+    await compose.down(isWiped);
+    if (!isWiped) return;
     rmSync(join(runDir.path, MARK), { force: true });
     if (!compose.envFile.startsWith(`${REPOSITORY}/.env`)) rmSync(compose.envFile, { force: true });
   } finally {
@@ -118,7 +122,7 @@ export async function downContainers(runDir: RunDir, wipe: boolean, progress: Pr
   }
 }
 
-/** The compose file says how many servers there are; another number means another file. */
+/** The compose file fixes the number of servers, so these options cannot change it. */
 function refuseOtherShape(options: UpOptions): void {
   const given = (
     [
@@ -133,7 +137,9 @@ function refuseOtherShape(options: UpOptions): void {
   ).filter(([, value]) => value !== undefined);
   if (given.length > 0) {
     const names = given.map(([name]) => name).join(', ');
-    throw new UsageError(`${names}: with --containers docker-compose.yml says what runs; leave it away`);
+    throw new UsageError(
+      `${names}: with --containers docker-compose.yml says what runs; leave this option out`,
+    );
   }
 }
 
@@ -142,12 +148,12 @@ async function ensureOwnImage(
   report: (what: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  await ensureImages(docker, report, ['node'], signal);
+  await ensureImages(docker, { report, signal, only: ['node'] });
   report(`building ${ownImage()} …`);
   await buildImage(docker, signal);
 }
 
-/** The usual port, or the next free one, is chosen once and kept: short links begin with it. */
+/** Chooses the usual port or the next free one, once: short links contain it. */
 async function publishDefaults(envFile: string): Promise<Record<string, string>> {
   if (existsSync(envFile) && readFileSync(envFile, 'utf8').includes('KEYMILL_PUBLISH=')) return {};
   const reserved = await reservePort(firstPort(8080));
@@ -158,7 +164,7 @@ async function publishDefaults(envFile: string): Promise<Record<string, string>>
 
 const PUBLISHED_TIMEOUT_MS = 30_000;
 
-/** haproxy knows the mappers, too: it answers what only a mapper can say. */
+/** Waits until haproxy reaches a mapper: it asks for a key, and only a mapper answers 404 or 302. */
 async function untilPublished(url: string, signal: AbortSignal): Promise<void> {
   const probe = `${url}/${createHash('sha256').update(url).digest('base64url').slice(0, 8)}`;
   const deadline = performance.now() + PUBLISHED_TIMEOUT_MS;
@@ -174,11 +180,17 @@ async function untilPublished(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Looks again which containers there are and where, and describes them anew: after a restart an address may be another. */
-export async function describeAnew(runDir: RunDir, compose: Compose): Promise<ContainerClusterFile> {
-  const env = ensureEnvFile(compose.envFile, runDir, {});
-  const passwords = { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD };
-  const file = describeContainers(await compose.containers(), passwords, env['KEYMILL_PUBLIC_URL'] ?? '');
+/**
+ * Writes `cluster.json` again from the containers of this moment: after a restart a container may have
+ * another address.
+ */
+export async function refreshClusterFile(runDir: RunDir, compose: Compose): Promise<ContainerClusterFile> {
+  const file = await describeNow(compose, ensureEnvFile(compose.envFile, runDir, {}));
   writeClusterFile(runDir, file);
   return file;
+}
+
+async function describeNow(compose: Compose, env: EnvFile): Promise<ContainerClusterFile> {
+  const passwords = { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD };
+  return describeContainers(await compose.containers(), passwords, env['KEYMILL_PUBLIC_URL'] ?? '');
 }

@@ -1,9 +1,9 @@
 /*
  * Fills Node's compile cache while our image is built: warm-cache.mjs FOLDER USER, as root.
  *
- * The containers' root file system is read-only, so they could not fill it themselves. Each program is started without any
- * configuration: it loads its modules, finds that its variables are missing, and ends. It runs as the user of the containers, because
- * Node keeps one cache for each user id.
+ * The containers' root file system is read-only, so they could not fill it themselves. Each program is
+ * started without any configuration: it loads its modules, finds that its variables are missing, and ends. It
+ * runs as the user of the containers, because Node keeps one cache for each user id.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs';

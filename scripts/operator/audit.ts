@@ -13,11 +13,17 @@ import { readCoordination } from './sources/coordination.ts';
 import { findCluster, type Cluster } from './sources/find-cluster.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { readReserves } from './sources/reserves.ts';
-import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import {
+  note,
+  ONE_JSON_DOCUMENT,
+  printJson,
+  printLines,
+  type Terminal,
+} from '../../runtime/terminal/terminal.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
 
-/** A holder looks everywhere before it recycles; with millions of keys that takes a while. */
+/** A holder searches all stores before it recycles. With millions of keys, that takes time. */
 const RECYCLE_DEADLINE_MS = 120_000;
 
 const Recycled = z.object({
@@ -30,11 +36,16 @@ export function addAuditCommand(program: Command, terminal: Terminal): void {
   program
     .command('audit')
     .description(
-      'Counts where every issued key is: on its way, ready in a pool, held by a mapper, bound to a link, or nowhere. Only reads, ' +
-        'and is safe beside live traffic. Exit code 0: it adds up and no key is bound twice; 1: it does not; 2: somebody did not answer.',
+      'Counts where every issued key is: on its way to a pool, in a pool, held by a mapper, bound to a link, or ' +
+        'nowhere. It only reads, and is safe under live traffic.',
     )
-    .option('--repair', 'first ask the holders to recycle what has been missing longer than the quarantine')
-    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 the counts add up, and no key has two links; 1 they do not; 2 some\n' +
+        'part of the cluster did not answer.',
+    )
+    .option('--repair', 'first make the holders recycle the keys that are missing longer than the quarantine')
+    .option('--json', ONE_JSON_DOCUMENT)
     .action(async ({ repair, json }: { repair?: true; json?: true }) => {
       const cluster = findCluster(terminal.env);
       if (repair) await recycle(terminal, cluster);
@@ -64,7 +75,7 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
     stack.defer(() => urlsDb.close());
     return urlsDb;
   });
-  // Keys counted under another secret would all be strangers.
+  // With another key secret, all keys would look unknown.
   for (const keysDb of keysDbs) await askOnly(keysDb.name, () => keysDb.verify());
   await Promise.all(pools.map((pool) => pool.whenConnected(ASK_DEADLINE_MS)));
   try {
@@ -78,7 +89,7 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
   }
 }
 
-/** Nobody but the holder of a shard may write to its keys-db, so the holders are asked. */
+/** Asks the holders to recycle, because only the holder of a shard may write to its keys-db. */
 async function recycle(terminal: Terminal, { config }: Cluster): Promise<void> {
   const { producers, locks } = await askOnly('zookeeper', (signal) =>
     readCoordination(config.zookeeper, signal),
@@ -111,18 +122,18 @@ async function callRecycle(id: string, admin: string | null): Promise<unknown> {
 function describe(report: AuditReport): string[] {
   const { issued, pending, pooled, reserved, bound, leaked, unknown } = report;
   const rows: [string, number, string][] = [
-    ['issued', issued, 'keys given out by the keys-dbs, made up of:'],
-    ['  pending', pending, 'claimed, on their way to a pool'],
+    ['issued', issued, 'keys that the keys-dbs gave out; of these:'],
+    ['  pending', pending, 'claimed, on the way to a pool'],
     ['  pooled', pooled, 'ready in a pool'],
-    ['  reserved', reserved, 'in the hands of a mapper'],
+    ['  reserved', reserved, 'held by a mapper'],
     ['  bound', bound, 'bound to a link'],
-    ['  leaked', leaked, 'found nowhere: recycled after the quarantine'],
-    ['  unknown', unknown, 'not found, but not everybody answered'],
-    ['unused', report.unused, 'generated, not given out'],
-    ['recycled', report.recycled, 'given out again so far'],
+    ['  leaked', leaked, 'found nowhere; recycled after the quarantine'],
+    ['  unknown', unknown, 'not found, but some source did not answer'],
+    ['unused', report.unused, 'generated, not yet given out'],
+    ['recycled', report.recycled, 'given out a second time so far'],
     ['aliases', report.aliases, 'links whose name the user chose'],
-    ['duplicates', report.duplicates, 'keys with more than one link: must be 0'],
-    ['repeated', report.repeated, 'keys seen in two places, harmless'],
+    ['duplicates', report.duplicates, 'keys with more than one link; must be 0'],
+    ['repeated', report.repeated, 'keys seen in two places; harmless'],
   ];
   const [, ...lines] = formatTable(
     [{ title: '' }, { title: '', align: 'right' }, { title: '' }],

@@ -5,11 +5,9 @@ import type { MapperMember } from './sources/coordination.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 
-/*
- * How each part of a cluster looks on a screen; `status` stacks what `locks`, `pools` and `producers` show alone.
- */
+/* The parts of a cluster on a screen. `status` shows all of them, `locks`, `pools` and `producers` one each. */
 
-/** A producer as `--json` names it. */
+/** A producer in the output of `--json`. */
 export interface ProducerEntry {
   readonly id: string;
   readonly supervisorPid: number | null;
@@ -18,7 +16,7 @@ export interface ProducerEntry {
   readonly shards: readonly string[];
 }
 
-/** @param isKnown false: ZooKeeper did not answer, so nobody can say that a lock is free */
+/** @param isKnown false when ZooKeeper did not answer: then a missing lock is unknown and not free */
 export function locksBlock(locks: readonly LockEntry[], nowMs: number, isKnown = true): string[] {
   return section(
     'Locks',

@@ -7,7 +7,7 @@ import { UsageError } from '../../runtime/terminal/errors.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
 
-/** A figure, and where it is from. */
+/** A figure and its source. */
 export interface Sourced {
   readonly value: number | null;
   readonly source: string;
@@ -17,20 +17,23 @@ export type SourcedFigures = Readonly<
   Record<Exclude<keyof Measured, 'pools' | 'shardsPerProducer'>, Sourced>
 >;
 
-/** A table with fewer links says little: half of its pages may be empty. */
+/** A table with fewer links is not representative: half of its pages may be empty. */
 const LEAST_ROWS = 100_000;
 
 /**
- * 100,000 links with targets of 48 characters, bulk-inserted: what MariaDB 10.11's `information_schema` says that the table takes
- * (6,832,128 + 5,783,552 bytes for 100,255 rows). Longer targets add their length; pages half empty cost up to twice as much.
+ * The size of the table in MariaDB 10.11's `information_schema` after a bulk insert of 100,000 links with
+ * targets of 48 characters: 6,832,128 + 5,783,552 bytes for 100,255 rows. Longer targets add their length,
+ * and half-empty pages cost up to twice as much.
  */
 const DEFAULT_ROW_BYTES = 126;
-/** What the bench `cache-memory` accounted for each of 115,078 cached links. */
+/** The memory for each of 115,078 cached links, as the bench `cache-memory` measured it. */
 const DEFAULT_CACHE_BYTES = 188;
 
 const RECORD = join(REPOSITORY, 'docs/figures/benchmarks.json');
 
-/** Figures from the recorded benches, and the size of a row from the running cluster, if there is one with enough links. */
+/**
+ * Figures from the recorded benches, and the size of a row from the running cluster if it has enough links.
+ */
 export async function readMeasured(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<SourcedFigures> {
@@ -61,7 +64,7 @@ function sizeOf({ rows }: BenchRecord, detail: string, fallback: number): Source
   return { value, source: `bench redirect-zipf, ${run.date.slice(0, 10)}` };
 }
 
-/** Of the largest urls server that answers; undefined without a cluster, or with few links in it. */
+/** The average over all urls servers that answer; undefined without a cluster or with few links. */
 async function rowBytesOfCluster(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Sourced | undefined> {
@@ -87,7 +90,7 @@ function urlsServers(
   try {
     return findCluster(env).config.stores.urlsDbs;
   } catch (error) {
-    // No cluster here: there is nothing to measure, and nothing wrong with that.
+    // There is no cluster, so the plan uses the recorded size.
     if (error instanceof UsageError) return [];
     throw error;
   }

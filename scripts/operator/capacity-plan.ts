@@ -1,34 +1,35 @@
 import { watermarks, type WatermarkLimits } from '../../producer/pools/watermarks.ts';
 
-/** What is asked for. */
+/** The demand to plan for. */
 export interface Demand {
   readonly linksPerYear: number;
   readonly years: number;
   readonly readsPerWrite: number;
   /** The busiest moment ÷ the average. */
   readonly peakFactor: number;
-  /** Of all links stored at the end, so many are to be in memory. */
+  /** The share of all stored links that the mappers keep in memory. */
   readonly cacheShare: number;
-  /** Machines that the 32 slots are spread over, and how much each may hold. */
+  /** Machines that the 32 slots are spread over. */
   readonly shards: number;
+  /** How much each of them may store. */
   readonly shardBytes: number;
   readonly redisShards: number;
   readonly keyLength: number;
   readonly keysDbs: number;
   readonly regionBits: number;
-  /** How much of a measured rate is planned with. */
+  /** The share of a measured rate to plan with. */
   readonly utilisation: number;
 }
 
-/** What one thing costs or does, as measured. A rate that nobody has measured is null. */
+/** Measured sizes and rates. A rate that was never measured is null. */
 export interface Measured {
-  /** Of a stored link, index and free space included. */
+  /** Size of a stored link, with its part of indexes and free space. */
   readonly rowBytes: number;
-  /** Of a link in a mapper's memory. */
+  /** Size of a link in a mapper's memory. */
   readonly cacheBytesPerLink: number;
   readonly shortensPerSecond: number | null;
   readonly redirectsPerSecond: number | null;
-  /** One holder, from keys-db to pools. */
+  /** Keys a second that one holder delivers from its keys-db to the pools. */
   readonly deliveredPerSecond: number | null;
   readonly generatedPerSecond: number | null;
   readonly pools: WatermarkLimits;
@@ -42,7 +43,7 @@ export interface CapacityPlan {
   readonly storage: {
     readonly totalBytes: number;
     readonly perShardBytes: number;
-    /** Until the shards are full, at the same rate for ever. */
+    /** Until the shards are full, at this rate. */
     readonly yearsUntilFull: number;
     readonly shardsNeeded: number;
   };
@@ -50,25 +51,25 @@ export interface CapacityPlan {
   readonly keySpace: {
     readonly keys: number;
     readonly usedShare: number;
-    /** With the keys-dbs there are; with as many as there can be. */
+    /** With the configured keys-dbs, and with as many as the key space allows. */
     readonly yearsUntilExhausted: { readonly configured: number; readonly all: number };
   };
   readonly pools: {
     readonly low: number;
     readonly high: number;
-    /** How long full pools feed the peak when no producer lives. */
+    /** How long full pools serve the peak when all producers are down. */
     readonly secondsHeld: number;
   };
-  /** null where a rate was never measured. */
+  /** Null when a rate was never measured. */
   readonly mapperProcesses: number | null;
   readonly producers: number | null;
 }
 
 const SECONDS_PER_YEAR = 365 * 86_400;
-/** One may die. */
+/** So that one of them may fail. */
 const LEAST = 2;
 
-/** The arithmetic of a cluster's size. Pure. */
+/** Computes the size of a cluster. Pure. */
 export function planCapacity(demand: Demand, measured: Measured): CapacityPlan {
   const { peakFactor, utilisation } = demand;
   const writes = demand.linksPerYear / SECONDS_PER_YEAR;
@@ -107,7 +108,7 @@ export function planCapacity(demand: Demand, measured: Measured): CapacityPlan {
     producers: producersFor(),
   };
 
-  /** Every process takes its part of each kind of work, so the parts of a process they need add up. */
+  /** Every process does a share of each kind of work, so the processes that each kind needs add up. */
   function countOf(
     work: readonly (readonly [perSecond: number, measuredRate: number | null])[],
   ): number | null {
@@ -119,7 +120,7 @@ export function planCapacity(demand: Demand, measured: Measured): CapacityPlan {
     return Math.max(LEAST, Math.ceil(processes));
   }
 
-  /** Enough to deliver and to generate, and enough to hold every shard while one of them is gone. */
+  /** Enough to deliver and to generate, and to hold every shard while one producer is down. */
   function producersFor(): number | null {
     const busy = countOf([
       [peakWrites, measured.deliveredPerSecond],

@@ -3,14 +3,20 @@ import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
 import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
 import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
-import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import {
+  note,
+  ONE_JSON_DOCUMENT,
+  printJson,
+  printLines,
+  type Terminal,
+} from '../../runtime/terminal/terminal.ts';
 import { formatFigure } from '../../runtime/terminal/units.ts';
 
 const TB = 1e12;
 const TIB = 2 ** 40;
 const GIB = 2 ** 30;
 
-/** The defaults of producers: docs/configuration.md. */
+/** The defaults of producers (docs/configuration.md). */
 const POOLS = { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 };
 const SHARDS_PER_PRODUCER = 2;
 
@@ -24,23 +30,23 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
   program
     .command('capacity')
     .description(
-      'Computes how large a cluster must be, from what is asked for and from what was measured: the size of a row ' +
-        'in the running cluster (if it has enough links), and the rates and sizes in docs/figures/benchmarks.json. ' +
-        'docs/capacity.md explains each line.',
+      'Computes the size of a cluster for a given demand. It uses measured figures: the size of a row in the running ' +
+        'cluster (if it has enough links), and the rates and sizes in docs/figures/benchmarks.json. docs/capacity.md explains ' +
+        'each line.',
     )
-    .option('--links-per-year <n>', 'links made in a year', positive, 2e9)
-    .option('--years <n>', 'how long they are kept', positive, 10)
-    .option('--reads-per-write <n>', 'redirects for each shorten', positive, 5)
+    .option('--links-per-year <n>', 'new links in a year', positive, 2e9)
+    .option('--years <n>', 'how long links are kept', positive, 10)
+    .option('--reads-per-write <n>', 'redirects for each new link', positive, 5)
     .option('--peak-factor <n>', 'the busiest moment ÷ the average', atLeastOne, 3)
-    .option('--row-bytes <n>', 'of a stored link (default: measured)', positive)
-    .option('--cache-share <share>', 'of all stored links, so many in memory: 0 to 1', share, 0.2)
-    .option('--shards <n>', 'machines that the slots are spread over', atLeastOne, SLOT_COUNT)
-    .option('--shard-tb <n>', 'what each of them may hold, in TB (10^12 bytes)', positive, 2)
-    .option('--redis-shards <n>', 'key pools', atLeastOne, 4)
+    .option('--row-bytes <n>', 'size of a stored link (default: measured)', positive)
+    .option('--cache-share <share>', 'share of all links to keep in memory', share, 0.2)
+    .option('--shards <n>', 'machines for the links', atLeastOne, SLOT_COUNT)
+    .option('--shard-tb <n>', 'capacity of each machine in TB (10^12 B)', positive, 2)
+    .option('--redis-shards <n>', 'Redis servers, one key pool each', atLeastOne, 4)
     .option('--keys-dbs <n>', 'keys-db shards', atLeastOne, 4)
     .option('--key-length <n>', 'characters of a key, 6 to 10', keyLength, 8)
-    .option('--utilisation <share>', 'how much of a measured rate to plan with', share, 0.5)
-    .option('--json', 'one JSON document on stdout: {"demand","measured","plan"}')
+    .option('--utilisation <share>', 'share of a measured rate to plan with', share, 0.5)
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"demand","measured","plan"}`)
     .action(async (options: Options) => {
       const figures = await readMeasured(terminal.env);
       const demand = demandOf(options);
@@ -55,7 +61,7 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
         return;
       }
       printLines(terminal, lines(demand, measured, plan));
-      note(terminal, '\nReckoned with:');
+      note(terminal, '\nComputed from:');
       for (const [name, { value, source }] of Object.entries(sources))
         note(terminal, `  ${name}: ${value === null ? 'unknown' : formatFigure(value)} (${source})`);
     });
@@ -98,7 +104,7 @@ function sourcesOf(figures: SourcedFigures): Record<string, string> {
 function lines(demand: Demand, measured: Measured, plan: CapacityPlan): string[] {
   const { writesPerSecond, readsPerSecond, storage, cache, keySpace, pools } = plan;
   const years = keySpace.yearsUntilExhausted;
-  const unknown = 'unknown: a rate was not measured yet';
+  const unknown = 'unknown: a rate is not measured yet';
   const rows: [string, string][] = [
     ['shortens', `${rate(writesPerSecond.average)} on average, ${rate(writesPerSecond.peak)} at the peak`],
     ['redirects', `${rate(readsPerSecond.average)} on average, ${rate(readsPerSecond.peak)} at the peak`],
@@ -109,11 +115,11 @@ function lines(demand: Demand, measured: Measured, plan: CapacityPlan): string[]
     ],
     [
       'shards',
-      `${storage.shardsNeeded} of ${bytes(demand.shardBytes)} would do; ${demand.shards} are full after ${formatFigure(storage.yearsUntilFull)} years`,
+      `${storage.shardsNeeded} of ${bytes(demand.shardBytes)} suffice; ${demand.shards} are full after ${formatFigure(storage.yearsUntilFull)} years`,
     ],
     [
       'cache',
-      `${bytes(cache.totalBytes)} in all mappers for ${formatFigure(cache.links)} links (${percent(demand.cacheShare)})`,
+      `${bytes(cache.totalBytes)} in all mappers together, for ${formatFigure(cache.links)} links (${percent(demand.cacheShare)})`,
     ],
     [
       'key space',
@@ -121,18 +127,18 @@ function lines(demand: Demand, measured: Measured, plan: CapacityPlan): string[]
     ],
     [
       'keys last',
-      `${formatFigure(years.configured)} years with ${demand.keysDbs} keys-dbs, ${formatFigure(years.all)} years with all there can be`,
+      `${formatFigure(years.configured)} years with ${demand.keysDbs} keys-dbs, ${formatFigure(years.all)} years with as many as possible`,
     ],
     [
       'pools',
-      `${formatFigure(pools.low)} to ${formatFigure(pools.high)} keys in each of ${demand.redisShards}: the peak for ${formatFigure(pools.secondsHeld)} s without a producer`,
+      `${formatFigure(pools.low)} to ${formatFigure(pools.high)} keys in each of ${demand.redisShards}; full, they last ${formatFigure(pools.secondsHeld)} s at the peak`,
     ],
-    ['mappers', plan.mapperProcesses === null ? unknown : `${plan.mapperProcesses} processes at the peak`],
+    ['mappers', plan.mapperProcesses === null ? unknown : `${plan.mapperProcesses} processes`],
     [
       'producers',
       plan.producers === null
         ? unknown
-        : `${plan.producers}, ${measured.shardsPerProducer} shards each, one of them spare`,
+        : `${plan.producers} with ${measured.shardsPerProducer} shards each; one of them is spare`,
     ],
   ];
   return formatTable([{ title: 'what' }, { title: 'how much' }], rows);

@@ -8,12 +8,12 @@ import { RefusedError, UnreachableError, UsageError } from '../../runtime/termin
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
 import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
-import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount, formatDuration, formatFigure } from '../../runtime/terminal/units.ts';
 
 const MAX_COUNT = 1_000_000_000;
 
-/** What was added to one keys-db. */
+/** The keys that were added to one keys-db. */
 interface Generated {
   readonly keysDb: string;
   readonly added: number;
@@ -23,19 +23,17 @@ interface Generated {
 }
 
 export function addKeysCommand(program: Command, terminal: Terminal): void {
-  const keys = program.command('keys').description('Works on the stock of keys.');
+  const keys = program.command('keys').description('Generates keys in advance.').helpCommand(false);
   keys
     .command('generate')
+    .summary('add keys to a keys-db')
     .description(
-      'Adds keys to a keys-db, beside whoever holds it. It may be stopped at any time and run again: what was added stays, ' +
-        'and nothing is added twice.',
+      'Adds keys to a keys-db, while its holder continues to work. It may be stopped at any time and run again: ' +
+        'the added keys stay, and no key is added twice.',
     )
-    .requiredOption('--keys-db <name>', 'keys-db-1, … or all')
+    .requiredOption('--keys-db <name>', 'keys-db-1, …, or all')
     .requiredOption('--count <n>', 'how many keys to add to each', parseCount)
-    .option(
-      '--json',
-      'one JSON document on stdout: {"generated":[{"keysDb","added","generatedTo","seconds","keysPerSecond"}]}',
-    )
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"generated":[…]}`)
     .action(async (options: { keysDb: string; count: number; json?: true }) => {
       const { stores } = findCluster(terminal.env).config;
       const chosen = chooseKeysDbs(stores, options.keysDb);
@@ -55,7 +53,7 @@ interface Order {
 async function generateAll(terminal: Terminal, { stores, chosen, count }: Order): Promise<Generated[]> {
   const interrupt = new AbortController();
   const onInterrupt = (): void =>
-    interrupt.abort(new RefusedError('interrupted: what was added so far stays'));
+    interrupt.abort(new RefusedError('interrupted: the keys that were added stay'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   try {
     const keyspace = createKeyspace(stores.keys);
@@ -113,11 +111,11 @@ function chooseKeysDbs({ keysDbs }: StoresConfig, name: string): readonly KeysDb
   const chosen = name === 'all' ? keysDbs : keysDbs.filter((keysDb) => keysDb.name === name);
   if (chosen.length > 0) return chosen;
   throw new UsageError(
-    `no keys-db ${name}; there are: ${keysDbs.map((keysDb) => keysDb.name).join(', ')}, or all`,
+    `there is no keys-db ${name}. Choose ${keysDbs.map((keysDb) => keysDb.name).join(', ')}, or all`,
   );
 }
 
-/** `10000000`, or easier to read: `10_000_000`. */
+/** `10000000` or `10_000_000`. */
 function parseCount(text: string): number {
   const count = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : Number.NaN;
   if (count >= 1 && count <= MAX_COUNT) return count;

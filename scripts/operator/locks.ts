@@ -10,38 +10,49 @@ import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { lockEntries, lockEntry } from './sources/lock-entries.ts';
 import { noteStrangers } from './sources/strangers.ts';
-import { bare, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import {
+  bare,
+  ONE_JSON_DOCUMENT,
+  printJson,
+  printLines,
+  type Terminal,
+} from '../../runtime/terminal/terminal.ts';
 
 export function addLocksCommand(program: Command, terminal: Terminal): void {
   const locks = program
     .command('locks')
-    .description('Shows which producer holds which keys-db; what is not ours is shown as foreign.')
-    .option('--json', 'one JSON document on stdout: {"locks":[…],"unreachable":[]}')
+    .description(
+      'Shows which producer holds which keys-db. A lock that no producer of ours made is "foreign".',
+    )
+    .helpCommand(false)
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"locks":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => showLocks(terminal, json === true));
   locks
     .command('release')
+    .summary('delete the lock of a shard')
     .description(
-      'Deletes the lock of a shard. Its holder notices and stops, and the next producer takes over under a higher epoch: ' +
-        'nothing is lost, and nothing of the old reign is accepted. For a lock that stands in the way, such as a foreign one.',
+      'Deletes the lock of a shard, such as a foreign one that blocks the producers. The holder notices and stops, ' +
+        'and the next producer takes over with a higher epoch. No key is lost, and the stores refuse further writes of ' +
+        'the old holder.',
     )
     .argument('<shard>', 'such as keys-db-1')
-    .option('--json', 'one JSON document on stdout: {"released":{"shard","owner",…}}')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"released":{"shard","owner",…}}`)
     .action(async (shard: string, { json }: { json?: true }) => release(terminal, shard, json === true));
 }
 
-async function showLocks(terminal: Terminal, json: boolean): Promise<void> {
+async function showLocks(terminal: Terminal, isJson: boolean): Promise<void> {
   const { config } = findCluster(terminal.env);
   const coordination = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
   const shards = config.stores.keysDbs.map(({ name }) => name);
   const locks = lockEntries(shards, coordination.locks);
-  if (json) printJson(terminal, { locks, unreachable: [] });
+  if (isJson) printJson(terminal, { locks, unreachable: [] });
   else printLines(terminal, bare(locksBlock(locks, Date.now())));
   noteStrangers(terminal, shards, coordination);
 }
 
-async function release(terminal: Terminal, shard: string, json: boolean): Promise<void> {
+async function release(terminal: Terminal, shard: string, isJson: boolean): Promise<void> {
   if (shard === '' || shard.includes('/'))
-    throw new UsageError(`"${shard}" is no shard: its name is meant, such as keys-db-1`);
+    throw new UsageError(`"${shard}" is no shard. Give its name, such as keys-db-1`);
   const { config } = findCluster(terminal.env);
   const remove = async (session: Session): Promise<LockHolder | undefined> => {
     try {
@@ -56,8 +67,8 @@ async function release(terminal: Terminal, shard: string, json: boolean): Promis
     (signal) => withSession(config.zookeeper, signal, remove),
     CHANGE_DEADLINE_MS,
   );
-  if (holder === undefined) throw new RefusedError(`nobody holds ${shard}: there was nothing to release`);
+  if (holder === undefined) throw new RefusedError(`no producer holds ${shard}: nothing was released`);
   const released = lockEntry(shard, holder);
-  if (json) printJson(terminal, { released });
-  else printLines(terminal, [`released ${shard}, which ${released.owner ?? 'somebody'} held`]);
+  if (isJson) printJson(terminal, { released });
+  else printLines(terminal, [`released ${shard}; its holder was ${released.owner ?? 'unknown'}`]);
 }

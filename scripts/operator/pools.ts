@@ -4,15 +4,21 @@ import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { readPools } from './sources/pool-levels.ts';
-import { bare, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import {
+  bare,
+  ONE_JSON_DOCUMENT,
+  printJson,
+  printLines,
+  type Terminal,
+} from '../../runtime/terminal/terminal.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program
     .command('pools')
     .description(
-      'Shows how many keys are ready on each Redis shard, and between which watermarks the holders keep it.',
+      'Shows how many keys are ready on each Redis shard, and the watermarks between which the holders keep each pool.',
     )
-    .option('--json', 'one JSON document on stdout: {"pools":[…],"unreachable":[]}')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"pools":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
       const inquiry = new Inquiry();

@@ -3,19 +3,20 @@ import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
-/** Others may be at the same schema: as long as a migration waits for its turn, and then some. */
+/** Longer than a migration waits for another one that works on the same schema. */
 const PREPARE_DEADLINE_MS = 120_000;
 
 export function addPrepareCommand(program: Command, terminal: Terminal): void {
   program
     .command('prepare')
     .description(
-      'Creates every database that is missing and brings its tables up to date: before the first start and before the first start of a new ' +
-        'version, where ./scripts/up does not do it. It may be run at any time, also by several at once; what is right stays as it is.',
+      'Creates missing databases and brings their tables up to date. Run it before the first start of every version; ' +
+        './scripts/up does it by itself. It may run at any time and several times at once, and changes nothing that is ' +
+        'up to date.',
     )
-    .option('--json', 'one JSON document on stdout: {"prepared":[…],"unreachable":[]}')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"prepared":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
       const { keysDbs, urlsDbs, usersDb } = findCluster(terminal.env).config.stores;
       const databases = [
@@ -35,7 +36,7 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
       if (json) printJson(terminal, { prepared, unreachable });
       else printLines(terminal, [`up to date: ${prepared.join(', ')}`]);
       inquiry.report(terminal);
-      // Whoever waits for it to be done must not go on.
+      // The caller must not continue with a half-prepared cluster.
       if (unreachable.length > 0) terminal.exitCode = 2;
     });
 }

@@ -10,17 +10,25 @@ import { askOnly } from './sources/ask.ts';
 import { readCoordination, type Coordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { producerEntries } from './sources/members.ts';
-import { bare, note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import {
+  bare,
+  note,
+  ONE_JSON_DOCUMENT,
+  printJson,
+  printLines,
+  type Terminal,
+} from '../../runtime/terminal/terminal.ts';
 
-/** A drained producer finishes its deliveries first; longer than this and somebody should look why. */
+/** A drained producer finishes its deliveries first. After this time, something is wrong with it. */
 const DRAIN_TIMEOUT_MS = 30_000;
 const LOOK_EVERY_MS = 100;
 
 export function addProducersCommand(program: Command, terminal: Terminal): void {
   const producers = program
     .command('producers')
-    .description('Shows the producers, and which shards each holds of how many it may.')
-    .option('--json', 'one JSON document on stdout: {"producers":[…],"unreachable":[]}')
+    .description('Shows the producers, the shards that each holds, and how many it may hold.')
+    .helpCommand(false)
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"producers":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
       const entries = producerEntries(await ask(findCluster(terminal.env).config));
       if (json) printJson(terminal, { producers: entries, unreachable: [] });
@@ -28,48 +36,51 @@ export function addProducersCommand(program: Command, terminal: Terminal): void 
     });
   producers
     .command('drain')
+    .summary('hand over all shards of a producer')
     .description(
-      'Makes a producer finish its deliveries, hand all its shards over, and take none any more: for stopping its host. ' +
-        'Returns when it holds nothing.',
+      'Makes a producer finish its deliveries, hand over all its shards, and take no more. Use it before you stop the ' +
+        "producer's host. Returns when the producer holds no shard.",
     )
     .argument('<id>', 'such as producer-1')
     .option('--undo', 'let it take shards again')
-    .option('--json', 'one JSON document on stdout: {"id","drained","handedOver":[…]}')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"id","drained","handedOver":[…]}`)
     .action(async (id: string, options: { undo?: true; json?: true }) =>
-      drain(terminal, id, { drained: options.undo !== true, json: options.json === true }),
+      drain(terminal, id, { isDrained: options.undo !== true, isJson: options.json === true }),
     );
 }
 
 async function drain(
   terminal: Terminal,
   id: string,
-  { drained, json }: { drained: boolean; json: boolean },
+  { isDrained, isJson }: { isDrained: boolean; isJson: boolean },
 ): Promise<void> {
   const { config } = findCluster(terminal.env);
   const coordination = await ask(config);
   const { admin, shards } = requireProducer(coordination, id);
   try {
-    await callAdmin(admin, 'POST', '/drain', { body: { drained } });
+    await callAdmin(admin, 'POST', '/drain', { body: { drained: isDrained } });
   } catch (error) {
     if (codeOf(error) === 'ADMIN_REFUSED') throw new RefusedError(`${id}: ${messageOf(error)}`, error);
     throw new UnreachableError(`${id} does not answer at ${admin}: ${messageOf(error)}`, error);
   }
-  if (drained) await untilEmpty(config, id);
-  const handedOver = drained ? shards : [];
-  if (json) printJson(terminal, { id, drained, handedOver });
-  else if (!drained) printLines(terminal, [`${id} takes shards again`]);
+  if (isDrained) await untilEmpty(config, id);
+  const handedOver = isDrained ? shards : [];
+  if (isJson) printJson(terminal, { id, drained: isDrained, handedOver });
+  else if (!isDrained) printLines(terminal, [`${id} takes shards again`]);
   else
     printLines(terminal, [
-      `${id} is drained: it handed over ${handedOver.join(', ') || 'nothing, for it held nothing'}`,
+      handedOver.length === 0
+        ? `${id} is drained; it held no shards`
+        : `${id} is drained; it handed over ${handedOver.join(', ')}`,
     ]);
-  if (drained) noteFree(terminal, config, await ask(config));
+  if (isDrained) noteFree(terminal, config, await ask(config));
 }
 
-/** Draining the last producer that has room leaves shards without a holder: say so. */
+/** Draining the last producer with room leaves shards without a holder. */
 function noteFree(terminal: Terminal, config: OperatorConfig, { locks }: Coordination): void {
   const free = config.stores.keysDbs.map(({ name }) => name).filter((shard) => !locks.has(shard));
   if (free.length > 0)
-    note(terminal, `nobody holds ${free.join(', ')} now: is there another producer with room?`);
+    note(terminal, `no producer holds ${free.join(', ')} now. Is there another producer with room?`);
 }
 
 function requireProducer(
@@ -80,7 +91,9 @@ function requireProducer(
   const entry = producerEntries(coordination).find((producer) => producer.id === id);
   if (entry === undefined) {
     const known = producerEntries(coordination).map((producer) => producer.id);
-    throw new UsageError(`no producer ${id}; there are: ${known.join(', ') || 'none'}`);
+    throw new UsageError(
+      `there is no producer ${id}. ${known.length === 0 ? 'There are none' : `Choose ${known.join(', ')}`}`,
+    );
   }
   if (!admin) throw new UnreachableError(`${id} publishes no admin address`);
   return { admin, shards: entry.shards };
@@ -93,7 +106,7 @@ async function untilEmpty(config: OperatorConfig, id: string): Promise<void> {
     if (held.length === 0) return;
     if (monotonicMs() > deadlineMs) {
       throw new RefusedError(
-        `${id} still holds ${held.join(', ')} after ${DRAIN_TIMEOUT_MS / 1_000} s: see its log`,
+        `${id} still holds ${held.join(', ')} after ${DRAIN_TIMEOUT_MS / 1_000} s. Its log may say why`,
       );
     }
     await pause(LOOK_EVERY_MS);

@@ -4,22 +4,22 @@ import { createProgram, runCommandLine } from '../../runtime/terminal/command-li
 import { runElsewhere } from './run-elsewhere.ts';
 import type { Terminal } from '../../runtime/terminal/terminal.ts';
 
-/** Puts one command, with its subcommands and options, into the program. */
+/** Adds one command, with its subcommands and options, to the program. */
 type AddCommand = (program: Command, terminal: Terminal) => void;
 
 interface CommandEntry {
   readonly summary: string;
-  /** Only the command that runs is loaded: all of them with their drivers cost 0.3 s and 100 MB. */
+  /** Only the command that runs is loaded. All of them with their drivers cost 0.3 s and 100 MB. */
   readonly load: () => Promise<AddCommand>;
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   status: {
-    summary: 'everything on one screen',
+    summary: 'the whole cluster on one screen',
     load: async () => (await import('./status.ts')).addStatusCommand,
   },
   locks: {
-    summary: 'who holds which keys-db; release a lock',
+    summary: 'which producer holds which keys-db; release a lock',
     load: async () => (await import('./locks.ts')).addLocksCommand,
   },
   pools: {
@@ -27,7 +27,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./pools.ts')).addPoolsCommand,
   },
   producers: {
-    summary: 'who fills the pools; drain a producer',
+    summary: 'the producers and their shards; drain a producer',
     load: async () => (await import('./producers.ts')).addProducersCommand,
   },
   where: {
@@ -35,7 +35,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./where.ts')).addWhereCommand,
   },
   keys: {
-    summary: 'add keys to the stock',
+    summary: 'generate keys in advance',
     load: async () => (await import('./keys.ts')).addKeysCommand,
   },
   audit: {
@@ -55,33 +55,36 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./zk.ts')).addZkCommand,
   },
   capacity: {
-    summary: 'how large a cluster must be, from what was measured',
+    summary: 'compute the size of a cluster from measured figures',
     load: async () => (await import('./capacity.ts')).addCapacityCommand,
   },
 };
 
-/** Commands that are programs of their own: a room that the production image leaves out. */
+/** Commands that are programs of their own. The production image does not contain them. */
 const PROGRAMS: Readonly<Record<string, { readonly summary: string; readonly main: string }>> = {
   drill: {
-    summary: 'break something on purpose, under load, and check that nothing was lost',
+    summary: 'inject faults under load, and check that nothing is lost',
     main: 'drills/main.ts',
   },
-  bench: { summary: 'measure, beside what the bare stores and machine reach', main: 'bench/main.ts' },
+  bench: { summary: 'measure, and compare with the bare stores', main: 'bench/main.ts' },
 };
 
-/** The operator's command. Only the subcommand that the arguments name is loaded; the others appear by name. */
+/** Creates the operator's command. It loads only the subcommand that the arguments name. */
 async function createOperatorProgram(args: readonly string[], terminal: Terminal): Promise<Command> {
   const program = createProgram(terminal)
-    .description('Looks at a Keymill cluster, and makes the changes that only a person should decide.')
+    .description('Shows the state of a Keymill cluster, and makes changes that only a person should decide.')
     .version(manifest.version, '--version', 'print the version')
+    .helpCommand('help [command]', 'show the help of a command')
     .addHelpText(
       'after',
-      '\nThe cluster is the one that ./scripts/up runs, or the one that the KEYMILL_ variables describe.\n' +
-        'Exit code: 0 done, 1 done with a bad result or refused, 2 wrong usage or nobody answered.',
+      '\nThe cluster is the one that ./scripts/up runs, or the one that the environment\n' +
+        'variables KEYMILL_… describe.\n' +
+        '\nExit code: 0 done; 1 done with a bad result, or refused; 2 wrong usage, or the\n' +
+        'cluster did not answer.',
     );
-  const wanted = args[0] === 'help' ? args[1] : args[0];
+  const named = args[0] === 'help' ? args[1] : args[0];
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    if (name === wanted) (await load())(program, terminal);
+    if (name === named) (await load())(program, terminal);
     else program.command(name).summary(summary);
   }
   for (const [name, { summary }] of Object.entries(PROGRAMS)) program.command(name).summary(summary);
@@ -89,7 +92,7 @@ async function createOperatorProgram(args: readonly string[], terminal: Terminal
 }
 
 /**
- * Runs one command line. Never throws: an error becomes one plain message on stderr.
+ * Runs one command line. Never throws: an error becomes a message on stderr.
  * @returns the exit code
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {

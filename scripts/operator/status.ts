@@ -9,13 +9,13 @@ import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 import { readPools } from './sources/pool-levels.ts';
-import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
     .command('status')
-    .description('Shows who holds which keys-db, how full the pools are, and who is there, on one screen.')
-    .option('--json', 'one JSON document on stdout')
+    .description('Shows locks, pools, producers, mappers and keys-dbs of the cluster on one screen.')
+    .option('--json', ONE_JSON_DOCUMENT)
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
       const { stores } = config;
@@ -25,7 +25,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         readCoordination(config.zookeeper, signal),
       );
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
-      // The watermarks come from the producers, the levels at the same time from the pools.
+      // Reads the levels from Redis while ZooKeeper is asked for the watermarks.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);

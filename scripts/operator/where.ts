@@ -12,23 +12,23 @@ import {
   type Link,
   type Origin,
 } from './sources/key-traces.ts';
-import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
-/** The furthest place a key has come to; a later place wins. */
+/** How far a key has come. */
 type Life = 'bound' | 'reserved' | 'pooled' | 'pending' | 'unused' | 'missing' | 'unknown' | 'never issued';
 
 interface Whereabouts {
   readonly key: string;
   readonly life: Life;
-  /** A pool, a mapper or a urls database; null when it is in none. */
+  /** The pool, mapper or urls database where it is; null when it is in none. */
   readonly place: string | null;
-  /** Where it comes from; null for what no keys-db here makes, such as an alias. */
+  /** The keys-db that generates it; null for a name that none generates, such as an alias. */
   readonly keysDb: string | null;
   readonly id: number | null;
   readonly slot: number;
   readonly urlsDb: string;
   readonly link: Link | null;
-  /** How often it was followed, as far as the mappers have stored it; null when there is no link. */
+  /** Redirects that the mappers have counted and stored; null when there is no link. */
   readonly clicks: number | null;
   readonly unreachable: readonly string[];
 }
@@ -37,11 +37,12 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
   program
     .command('where')
     .description(
-      'Follows one key or alias: which keys-db makes it, under which id, how far it has come (unused, pending, pooled, ' +
-        'reserved, bound), its slot, its link and its clicks. A key that begins with a dash may need: where -- -KEY',
+      'Finds one key or alias: the keys-db that generates it and its id, how far it has come (unused, pending, pooled, ' +
+        'reserved, bound), its slot, its link and its clicks.',
     )
+    .addHelpText('after', '\nWrite a key that begins with a dash after two dashes: keymill where -- -KEY')
     .argument('<key>', 'a key, an alias, or a whole short link')
-    .option('--json', 'one JSON document on stdout')
+    .option('--json', ONE_JSON_DOCUMENT)
     .helpOption('--help', 'show help')
     .allowUnknownOption()
     .action(async (given: string, { json }: { json?: true }) => {
@@ -79,11 +80,11 @@ interface Traces {
   readonly origin: Origin | undefined;
   readonly pool: string | undefined;
   readonly mapper: string | undefined;
-  /** Every source answered: what was not found is not there. */
+  /** Every source answered, so a key that was not found exists nowhere. */
   readonly isCertain: boolean;
 }
 
-/** Looks in the direction against which keys flow: the furthest place is where it is. */
+/** Checks the places from the last one to the first: the furthest place is where the key is. */
 function judge({ urlsDb, link, origin, pool, mapper, isCertain }: Traces): {
   life: Life;
   place: string | null;
@@ -101,11 +102,11 @@ const MEANING: Record<Life, string> = {
   bound: 'bound to a link',
   reserved: 'held ready by a mapper',
   pooled: 'ready in a pool',
-  pending: 'claimed, on its way to a pool',
+  pending: 'claimed, on the way to a pool',
   unused: 'not issued yet',
-  missing: 'issued, and found nowhere: the audit counts it as leaked and has it recycled',
-  unknown: 'not found, but not everybody answered',
-  'never issued': 'no key of this cluster, and no link has this name',
+  missing: 'issued, and found nowhere; the audit counts it as leaked, and it will be recycled',
+  unknown: 'not found, but some source did not answer',
+  'never issued': 'this cluster has no such key and no link with this name',
 };
 
 function describe(found: Whereabouts, origin: Origin | undefined): string[] {
@@ -132,10 +133,10 @@ function describe(found: Whereabouts, origin: Origin | undefined): string[] {
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${value}`]));
 }
 
-/** A whole short link is what a person has at hand. */
+/** Accepts a whole short link too, because that is what a person usually has. */
 function parseKey(given: string): string {
   const path = URL.parse(given)?.pathname.slice(1);
   const key = path === undefined || path === '' ? given : path;
   if (/^[A-Za-z0-9_-]{3,64}$/.test(key)) return key;
-  throw new UsageError(`"${given}" is no key: 3 to 64 of A-Z a-z 0-9 - _`);
+  throw new UsageError(`"${given}" is not a key: a key is 3 to 64 of A-Z a-z 0-9 - _`);
 }

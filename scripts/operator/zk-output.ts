@@ -1,18 +1,19 @@
 /**
- * Takes zkCli's chatter out of its output, line by line: "Connecting to …" and the session events that it prints as
+ * Removes the greeting and the session events from zkCli's output, line by line. A session event looks like
+ * this:
  *
  *     (empty)
  *     WATCHER::
  *     (empty)
  *     WatchedEvent state:SyncConnected type:None path:null
  *
- * Events of watches that the person set carry a type and stay. What might be the beginning of such a block is held
- * back until it is clear.
+ * Events of watches that the user set have a type, and stay. Lines that may begin such a block are held back
+ * until the block is complete or broken.
  */
 export class ZkOutputFilter {
   #held: string[] = [];
 
-  /** Lines to show now, given the next line of zkCli's stdout. */
+  /** Takes the next line of zkCli's stdout and returns the lines to show now. */
   push(line: string): string[] {
     if (this.#held.length === 0) {
       if (GREETING.test(line)) return [];
@@ -30,7 +31,7 @@ export class ZkOutputFilter {
     return [...released, ...this.push(line)];
   }
 
-  /** What was still held back when the output ended. */
+  /** The lines that are still held back when the output ends. */
   end(): string[] {
     const released = this.#held;
     this.#held = [];
@@ -47,7 +48,7 @@ const GREETING = /^(Connecting to |Welcome to ZooKeeper!$|JLine support is (en|d
 const BLOCK = [/^$/, /^WATCHER::$/, /^$/];
 const SESSION_EVENT = /^WatchedEvent state:\w+ type:None path:null$/;
 
-/** Lines of zkCli's stderr that say nothing about the answer: its missing logger, and the heap of a Java stack trace. */
+/** Lines of zkCli's stderr without information: the missing logger, and the frames of a Java stack trace. */
 export function isNoise(line: string): boolean {
   return line.startsWith('SLF4J:') || /^\s+(at |\.\.\. \d+ more)/.test(line);
 }

@@ -7,24 +7,24 @@ import { parseConnectString } from '../../coordinator/connect-string.ts';
 import { UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { ASK_DEADLINE_MS } from './sources/ask.ts';
 import { findConnectString } from './sources/find-cluster.ts';
-import { note, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { note, ONE_JSON_DOCUMENT, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { isNoise, ZkOutputFilter } from './zk-output.ts';
 
-/** With zkCli's own 30 s a server that hangs would be given up after 20 s. */
+/** zkCli's own timeout is 30 s; with it, zkCli would leave a hanging server only after 20 s. */
 const SESSION_MS = 5_000;
 
-/** Debian's package first, then wherever the PATH has the upstream one. */
+/** Debian's path. Without Debian's package, zkCli.sh is searched on the PATH. */
 const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh';
 
 export function addZkCommand(program: Command, terminal: Terminal): void {
   program
     .command('zk')
     .description(
-      "Runs the installed zkCli.sh against the cluster's ensemble. With arguments it runs that one command and shows its " +
-        "answer alone; without, it reads commands from stdin until `quit` or the end. The exit code is zkCli's.",
+      "Runs ZooKeeper's zkCli.sh against the cluster's ensemble. With arguments it runs one command and shows only its " +
+        "answer. Without arguments it reads commands from stdin until `quit` or the end. The exit code is zkCli's.",
     )
     .argument('[args...]', 'a zkCli command, such as: ls /shard-locks')
-    .option('--json', 'one JSON document on stdout: {"args","exitCode","lines"}')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"args","exitCode","lines"}`)
     .passThroughOptions()
     .allowUnknownOption()
     .addHelpText(
@@ -32,7 +32,7 @@ export function addZkCommand(program: Command, terminal: Terminal): void {
       '\nExamples:\n  keymill zk ls /shard-locks\n  keymill zk get /shard-locks/keys-db-1\n  keymill zk ls -R /\n  keymill zk',
     )
     .action(async (given: string[], options: { json?: true }) => {
-      // zkCli has no such option: at the end it was meant for us.
+      // zkCli has no option --json, so at the end of the line it is ours.
       const args = given.at(-1) === '--json' ? given.slice(0, -1) : given;
       const isJson = options.json === true || args.length < given.length;
       if (isJson && args.length === 0)
@@ -46,9 +46,9 @@ async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boo
   await requireAnyServer(connect);
   const isConversation = args.length === 0;
   if (isConversation && process.stdin.isTTY) {
-    note(terminal, `connected to ${connect}; type zkCli commands: ls /shard-locks · get PATH · help · quit`);
+    note(terminal, `connecting to ${connect}; type zkCli commands: ls /shard-locks, get PATH, help, quit`);
   }
-  // A person at the keyboard sends Ctrl-C to both of us: zkCli decides.
+  // Ctrl-C on the keyboard reaches zkCli too, which decides what to do.
   const ignore = (): void => undefined;
   process.on('SIGINT', ignore);
   try {
@@ -58,7 +58,7 @@ async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boo
     const { exitCode, lines, hasNoQuorum } = await runFiltered({ connect, args, onLine }, terminal);
     if (isJson) printJson(terminal, { args, exitCode, lines });
     if (hasNoQuorum)
-      note(terminal, `ZooKeeper at ${connect} does not serve: is a majority of its servers up?`);
+      note(terminal, `ZooKeeper at ${connect} has no quorum. Is a majority of its servers running?`);
     terminal.exitCode = hasNoQuorum ? 2 : exitCode;
   } finally {
     process.off('SIGINT', ignore);
@@ -101,7 +101,9 @@ async function runFiltered(
     child.once('error', (error) =>
       reject(
         'code' in error && error.code === 'ENOENT'
-          ? new UsageError(`zkCli.sh is not installed (${ZKCLI}). Install it: sudo apt-get install zookeeper`)
+          ? new UsageError(
+              `zkCli.sh is not installed (${ZKCLI}). To install it: sudo apt-get install zookeeper`,
+            )
           : error,
       ),
     );
@@ -111,12 +113,15 @@ async function runFiltered(
   return { exitCode, lines, hasNoQuorum };
 }
 
-/** A command line runs for half a second: compiling it well would take longer than running it. */
+/** zkCli runs for half a second, so Java should not spend time on optimising it. */
 function quickStart(flags: string | undefined): string {
   return [flags, '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'].filter(Boolean).join(' ');
 }
 
-/** zkCli itself would wait for half a minute. @throws UnreachableError when no server of the ensemble accepts a connection */
+/**
+ * Checks the ensemble first, because zkCli waits half a minute for a missing one.
+ * @throws UnreachableError when no server of the ensemble accepts a connection
+ */
 async function requireAnyServer(connect: string): Promise<void> {
   const { servers } = parseConnectString(connect);
   const attempts = servers.map(

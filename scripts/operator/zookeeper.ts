@@ -6,26 +6,35 @@ import { askOnly, CHANGE_DEADLINE_MS, Inquiry } from './sources/ask.ts';
 import { withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
-import { printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 interface Adopted {
   readonly keysDb: string;
   readonly before: string | null;
-  /** The epoch after it: reigns go on above this. */
+  /** The epoch after the adoption. Later reigns have higher epochs. */
   readonly epoch: number;
   readonly changed: boolean;
 }
 
 export function addZookeeperCommand(program: Command, terminal: Terminal): void {
-  const zookeeper = program.command('zookeeper').description('Decides about the ZooKeeper ensemble itself.');
+  const zookeeper = program
+    .command('zookeeper')
+    .description('Changes which ZooKeeper ensemble the keys-dbs belong to.')
+    .helpCommand(false);
   zookeeper
     .command('adopt')
+    .summary('adopt a new ensemble after ZooKeeper was wiped')
     .description(
-      'Tells every keys-db that the ensemble reached now is the right one, after ZooKeeper was wiped or replaced. Until then ' +
-        'nobody contends, since locks of another ensemble cannot be compared. Epochs go on rising; no key is lost. Do it only ' +
-        'when the old ensemble is gone for good: two ensembles would mean two holders, each fenced by the other.',
+      'Records in every keys-db that it belongs to the present ensemble. Run it after ZooKeeper was wiped or replaced: ' +
+        'until then no producer contends for the shards, because locks of different ensembles cannot be compared. Epochs ' +
+        'continue to rise, and no key is lost.',
     )
-    .option('--json', 'one JSON document on stdout: {"ensemble","keysDbs":[…],"unreachable":[]}')
+    .addHelpText(
+      'after',
+      '\nRun it only when the old ensemble will never come back. With two ensembles every\n' +
+        'shard would have two holders, which fence each other off.',
+    )
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"ensemble","keysDbs":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
       const { zookeeper: ensembleConfig, stores } = findCluster(terminal.env).config;
       const ensemble = await askOnly(
@@ -49,7 +58,7 @@ export function addZookeeperCommand(program: Command, terminal: Terminal): void 
       if (json) printJson(terminal, { ensemble, keysDbs, unreachable });
       else printLines(terminal, [`ensemble ${ensemble}`, ...keysDbs.map(describe)]);
       inquiry.report(terminal);
-      // Half adopted is not done: the silent ones stay without a holder until this is run again.
+      // The keys-dbs that did not answer stay without a holder until this runs again.
       if (unreachable.length > 0) terminal.exitCode = 2;
     });
 }
@@ -68,6 +77,6 @@ async function adopt(keysDb: KeysDb, ensemble: string): Promise<Adopted> {
 }
 
 function describe({ keysDb, before, epoch, changed }: Adopted): string {
-  if (!changed) return `${keysDb}: already belongs to it (epoch ${epoch})`;
-  return `${keysDb}: adopted, ${before === null ? 'the first one it knows' : `instead of ${before}`}; epoch ${epoch}`;
+  if (!changed) return `${keysDb}: belonged to it already; epoch ${epoch}`;
+  return `${keysDb}: adopted ${before === null ? 'as its first one' : `instead of ${before}`}; epoch ${epoch}`;
 }

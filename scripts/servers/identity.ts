@@ -4,17 +4,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 /**
- * A process that cannot be confused with another: the kernel reuses process ids, but not a process id together with its
- * start time. `startTime` is the kernel's (clock ticks since boot on Linux) and is only compared for equality.
+ * A process that cannot be confused with another: the kernel reuses process ids, but not a process id
+ * together with its start time. `startTime` is the kernel's (clock ticks since boot on Linux) and is only
+ * compared for equality.
  */
 export const ProcessIdentity = z.object({ pid: z.number(), startTime: z.string() }).readonly();
 export type ProcessIdentity = z.infer<typeof ProcessIdentity>;
 
-/** The start time of a running process; undefined when it is gone. A zombie (state Z) counts as gone: it holds nothing any more. */
+/**
+ * The start time of a running process; undefined when it has ended. A zombie (state Z) counts as ended: it
+ * holds nothing.
+ */
 export function findStartTime(pid: number): string | undefined {
   if (process.platform !== 'linux') return findStartTimeByPs(pid);
   try {
-    // "pid (name) state ppid …": the name may hold spaces and brackets, so read from the last bracket on.
+    // "pid (name) state ppid …": the name may contain spaces and brackets, so we read from the last bracket
+    // on.
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
@@ -36,18 +41,18 @@ function findStartTimeByPs(pid: number): string | undefined {
   }
 }
 
-/** The identity of a process that runs now; undefined when it is already gone. */
+/** The identity of a running process; undefined when it has ended. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const startTime = findStartTime(pid);
   return startTime === undefined ? undefined : { pid, startTime };
 }
 
-/** Does exactly this process still run? False when it is gone, a zombie, or its id belongs to another process by now. */
+/** False when the process has ended, is a zombie, or another process has its id now. */
 export function isRunning({ pid, startTime }: ProcessIdentity): boolean {
   return findStartTime(pid) === startTime;
 }
 
-/** Sends a signal to exactly this process; false when it does not run any more. */
+/** Sends a signal to this process and never to another with its id; false when it has ended. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
   if (!isRunning(identity)) return false;
   try {
@@ -57,7 +62,7 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-/** Resolves true once the process is gone, false when it still runs after `timeoutMs`. */
+/** Resolves with true when the process has ended, with false when it still runs after `timeoutMs`. */
 export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   while (isRunning(identity)) {
@@ -68,8 +73,9 @@ export async function waitUntilGone(identity: ProcessIdentity, timeoutMs: number
 }
 
 /**
- * Ends a process: SIGTERM (and SIGCONT, so that a stopped one can hear it), and SIGKILL when it still runs after `graceMs`.
- * Resolves when it is gone; throws when even SIGKILL does not end it (it hangs in the kernel).
+ * Ends a process: SIGTERM, SIGCONT so that a stopped process handles it, and SIGKILL when it still runs after
+ * `graceMs`. Resolves when the process has ended.
+ * @throws Error when even SIGKILL does not end it, because it hangs in the kernel
  */
 export async function stopProcess(
   identity: ProcessIdentity,

@@ -18,20 +18,23 @@ export const MARIADB_USER = 'keymill';
 
 export interface MariaDbOptions extends StartOptions {
   readonly id: string;
-  /** Holds the data; initialised when missing. */
+  /** The folder of the data. It is created when missing. */
   readonly dir: string;
-  /** This port or the next free one; without it any free one. */
+  /** This port or the next free one; without it, any free port. */
   readonly port?: number;
-  /** Of the only user there is, `keymill`; letters and digits. Set anew at every start. */
+  /** Password of the only user, `keymill`: letters and digits. It is set at every start. */
   readonly password: string;
   readonly bufferPool?: string;
   readonly redoLog?: string;
-  /** 1: every commit is on disk before it is acknowledged. Tests that do not look at durability may take 0. */
+  /** 1: every commit is on disk before it is acknowledged. 0 is for tests that do not check durability. */
   readonly flushLogAtCommit?: 0 | 1;
   readonly extraArgs?: readonly string[];
 }
 
-/** Starts one private MariaDB server on the loopback address, with one user that may do everything. Throws StartError. */
+/**
+ * Starts a private MariaDB server on the loopback address, with one user that has all rights.
+ * @throws StartError
+ */
 export async function startMariaDb(options: MariaDbOptions): Promise<RunningServer> {
   const { id, dir } = options;
   const dataDir = join(dir, 'data');
@@ -50,7 +53,7 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
       cwd: dir,
       logFile: options.logFile,
       dieWithParent: options.dieWithParent ?? true,
-      // It listens only after the init file has run; its greeting names its version.
+      // It listens only after the init file has run. Its greeting contains its version.
       probe: async () => (await ask(port, '', (answer) => answer.includes('MariaDB'))) !== undefined,
       readyTimeoutMs: 90_000,
       stopTimeoutMs: 30_000,
@@ -63,19 +66,23 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
   }
 }
 
-/** Makes the data directory under another name first: one that is there is whole, also after a kill in the middle. */
+/**
+ * Makes the data directory under another name and renames it, so that a kill in the middle leaves no
+ * half-made one.
+ */
 async function initialise(options: MariaDbOptions, dataDir: string): Promise<void> {
   const { id, dir, logFile, redoLog = '32M', signal } = options;
-  // A name of its own: an earlier attempt that was killed may still be writing for a moment.
+  // A new name each time: an earlier attempt that was killed may still be writing for a moment.
   const fresh = `data.new-${randomBytes(3).toString('hex')}`;
   await using plain = await plainPathTo(dir);
   const args = [
     '--no-defaults',
     `--datadir=${join(plain.path, fresh)}`,
-    // A server that starts removes every temporary table in its tmpdir: in a shared one, those of its neighbours.
+    // A starting server deletes every temporary table in its tmpdir. In a shared tmpdir it would delete other
+    // servers' tables.
     `--tmpdir=${join(plain.path, 'tmp')}`,
     '--skip-test-db',
-    // Also on a machine that does not know its own name.
+    // Installs also on a machine that cannot resolve its own name.
     '--force',
     '--skip-name-resolve',
     '--auth-root-authentication-method=socket',
@@ -84,9 +91,9 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
   ];
   const command = { id, command: 'mariadb-install-db', args, logFile, cwd: dir, env: options.env };
   const installation = await startProcess({ ...command, dieWithParent: options.dieWithParent ?? true });
-  // We wait for its end, and for nothing else meanwhile.
+  // Keeps this process alive until the installation has ended.
   installation.child.ref();
-  // It is a shell script: its whole process group goes with it.
+  // It is a shell script, so we kill its whole process group.
   const giveUp = (): void => {
     if (!installation.hasExited()) process.kill(-installation.identity.pid, 'SIGKILL');
   };
@@ -99,7 +106,7 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
   await removeAttempts(dir);
 }
 
-/** mariadb-install-db cannot bear a space in a path: then the way leads over a symbolic link that has none. */
+/** mariadb-install-db fails with a space in a path. Such a path gets a symbolic link without one. */
 async function plainPathTo(dir: string): Promise<AsyncDisposable & { readonly path: string }> {
   if (/^[\w./@+-]+$/.test(dir)) return { path: dir, [Symbol.asyncDispose]: async () => undefined };
   const path = join(tmpdir(), `keymill-link-${randomBytes(6).toString('hex')}`);
@@ -116,7 +123,7 @@ async function removeAttempts(dir: string): Promise<void> {
   );
 }
 
-/** mariadbd refuses to run as root unless told to. */
+/** Without this option, mariadbd refuses to run as root. */
 function asRoot(): string[] {
   return process.getuid?.() === 0 ? ['--user=root'] : [];
 }
@@ -141,7 +148,7 @@ function serverArgs(
     `--datadir=${dataDir}`,
     `--tmpdir=${tmpDir}`,
     `--init-file=${initFile}`,
-    // Relative to the data directory: the full path may be longer than a socket's name can be (107 bytes).
+    // Relative to the data directory: the full path may be longer than the limit for sockets (107 bytes).
     '--socket=mariadbd.sock',
     '--pid-file=mariadbd.pid',
     `--port=${port}`,

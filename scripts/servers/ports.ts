@@ -3,18 +3,20 @@ import { createServer } from 'node:net';
 
 const HOST = '127.0.0.1';
 
-/** A port that no other process using this module will pick until it is released or this process ends. */
+/** A port that no other process with this module chooses until it is released or this process ends. */
 export interface ReservedPort {
   readonly port: number;
   release(): void;
 }
 
 /**
- * Reserves the first free TCP port on the loopback address from `preferred` on (within `span` ports).
+ * Reserves the first free TCP port on the loopback address, from `preferred` on, within `span` ports.
  *
- * A server binds its port only some time after it was picked, and others pick at the same moment: several test runs, several
- * clusters. So a reservation is a UDP socket bound to the same number: the kernel gives it to one process only, and takes it back
- * when that process dies, while the TCP port stays free for the server. Release it once the server listens.
+ * A server binds its port some time after the port was chosen, and other clusters and test runs choose at the
+ * same moment. So the reservation is a UDP socket on the same port number. The kernel gives it to one process
+ * only and releases it when that process dies, and the TCP port stays free for the server. Release it when
+ * the server listens.
+ * @throws Error when none of these ports is free
  */
 export async function reservePort(preferred: number, span = 400): Promise<ReservedPort> {
   for (let port = preferred; port < Math.min(preferred + span, 65_536); port++) {
@@ -22,16 +24,16 @@ export async function reservePort(preferred: number, span = 400): Promise<Reserv
     if (reserved !== undefined) return reserved;
   }
   throw new Error(
-    `no free port from ${preferred} to ${preferred + span - 1} on ${HOST}: stop what uses them`,
+    `no free port from ${preferred} to ${preferred + span - 1} on ${HOST}: stop the programs that use them`,
   );
 }
 
-/** Reserves any free port, far from the usual ones and below the range the kernel uses for outgoing connections. */
+/** Reserves a free port, far from the usual ones and below the kernel's range for outgoing connections. */
 export async function reserveAnyPort(): Promise<ReservedPort> {
   return reservePort(20_000 + Math.floor(Math.random() * 12_000));
 }
 
-/** Can a server listen on this TCP port of the loopback address right now? */
+/** Whether a server can listen on this TCP port of the loopback address now. */
 export async function isPortFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const server = createServer();

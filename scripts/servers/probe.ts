@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 
 /**
- * Connects to a port, sends `request`, and resolves with the answer as soon as `isEnough` accepts what has arrived.
- * Undefined when the port refuses the connection, closes it early, or `timeoutMs` pass.
+ * Connects to a port, sends `request`, and resolves with the answer as soon as `isEnough` accepts what has
+ * arrived. Undefined when the port refuses the connection, closes it early, or `timeoutMs` pass.
  */
 export async function ask(
   port: number,

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
 import { findStartTime, signalProcess, stopProcess, type ProcessIdentity } from './identity.ts';
 
-/** A server that listens. `stop` sends SIGTERM, waits, and kills what does not end; it may be called twice. */
+/** A server that listens. `stop` sends SIGTERM, waits, and then kills it; it may be called twice. */
 export interface RunningServer {
   readonly id: string;
   readonly port: number;
@@ -23,23 +23,30 @@ export interface ProcessOptions {
   readonly logFile: string;
   readonly env?: NodeJS.ProcessEnv | undefined;
   readonly cwd?: string;
-  /** True: the kernel kills it when the process that started it dies, however that happens. False: it lives on by itself. */
+  /**
+   * True: the kernel kills it when the process that started it dies, for whatever reason. False: it continues
+   * to run.
+   */
   readonly dieWithParent: boolean;
 }
 
-/** Where a start may differ from run to run; every server takes these. */
+/** Options of every server's start. */
 export interface StartOptions {
   readonly logFile: string;
   readonly dieWithParent?: boolean;
   readonly env?: NodeJS.ProcessEnv;
-  /** Called with the process id as soon as there is one, before the server is ready: whoever keeps records can end it at any time. */
+  /**
+   * Called as soon as the process exists, before the server is ready, so that the caller can record it and
+   * stop it.
+   */
   readonly onSpawn?: (spawned: ProcessIdentity) => void;
   readonly signal?: AbortSignal;
 }
 
-/** A server or process did not become ready. The message says which, why, and where its log is; `lastLines` are from that log. */
+/** A server or process did not become ready. The message contains its id, the reason and its log file. */
 export class StartError extends KeymillError {
   readonly id: string;
+  /** The end of its log. */
   readonly lastLines: readonly string[];
 
   constructor(id: string, reason: string, logFile: string) {
@@ -53,20 +60,23 @@ export class StartError extends KeymillError {
   }
 }
 
-/** A child process with its log; `exited` resolves with a description of how it ended. */
 export interface StartedProcess {
   readonly identity: ProcessIdentity;
   readonly child: ChildProcess;
+  /** Resolves with a sentence about its end, such as {@link EXITED_WELL}. */
   readonly exited: Promise<string>;
   readonly hasExited: () => boolean;
 }
 
-/** What `exited` says of a process that did its work and ended. */
+/** The sentence of a process that ended without a fault. */
 export const EXITED_WELL = 'it ended with exit code 0';
 
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
 
-/** Starts a process with its output in its log file, nothing on stdin, and in a process group of its own (so Ctrl-C reaches only us). */
+/**
+ * Starts a process with its output in its log file and an empty stdin. It gets a process group of its own, so
+ * that Ctrl-C reaches only us.
+ */
 export async function startProcess(options: ProcessOptions): Promise<StartedProcess> {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a', 0o600);
@@ -94,8 +104,8 @@ export async function startProcess(options: ProcessOptions): Promise<StartedProc
 }
 
 /**
- * Starts a server and resolves when `probe` says it is ready.
- * Throws {@link StartError} when it ends first or is not ready in time; nothing of it runs then.
+ * Starts a server and resolves when `probe` returns true.
+ * @throws StartError when it ends before, or is not ready in time. By then it has been stopped.
  */
 export async function startServer(
   options: ProcessOptions & {
@@ -125,7 +135,7 @@ export async function startServer(
       }
       await delay(25);
     }
-    // Another server may have answered on our port while ours was failing to bind it.
+    // Another server may have answered on our port while our server failed to bind it.
     if (started.hasExited()) throw new StartError(options.id, await started.exited, options.logFile);
   } catch (error) {
     await stopProcess(identity, options.stopTimeoutMs);
@@ -140,7 +150,7 @@ export async function startServer(
   };
 }
 
-/** The last lines of a log file that hold anything; none when it cannot be read. */
+/** The last non-empty lines of a log file; none when it cannot be read. */
 export function lastLinesOf(logFile: string, count: number): string[] {
   try {
     return readFileSync(logFile, 'utf8')

@@ -7,16 +7,22 @@ import { startServer, type RunningServer, type StartOptions } from './process.ts
 
 export interface RedisOptions extends StartOptions {
   readonly id: string;
-  /** Holds the configuration and the append-only file; made when missing, its data used when there. */
+  /**
+   * The folder of the configuration and the append-only file. It is created when missing; existing data is
+   * used.
+   */
   readonly dir: string;
-  /** This port or the next free one; without it any free one. */
+  /** This port or the next free one; without it, any free port. */
   readonly port?: number;
   readonly password?: string;
-  /** Logical databases; the cluster needs one, tests share a server between many. */
+  /** Number of logical databases. A cluster needs one; tests share a server. */
   readonly databases?: number;
 }
 
-/** Starts one private Redis: append-only file synced every second, never evicts. Throws StartError. */
+/**
+ * Starts a private Redis that syncs its append-only file every second and never evicts.
+ * @throws StartError
+ */
 export async function startRedis(options: RedisOptions): Promise<RunningServer> {
   const { id, dir, password } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -34,7 +40,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
       cwd: dir,
       logFile: options.logFile,
       dieWithParent: options.dieWithParent ?? true,
-      // While it loads its data it answers -LOADING.
+      // While it loads its data, it answers -LOADING.
       probe: async () =>
         (await ask(port, hello, (answer) => /\+PONG|-\w+/.test(answer)))?.includes('+PONG') ?? false,
       readyTimeoutMs: 30_000,
@@ -49,8 +55,9 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
 }
 
 /**
- * `redis-server` of the machine; else the same binary under its other name: Debian's redis-tools, which adds no service, carries it as
- * redis-check-rdb, and it decides by the name it is called by what it is.
+ * The machine's `redis-server`, or the same binary under another name. Debian's redis-tools, which installs
+ * no service, contains it as redis-check-rdb. The binary chooses its role by the name that it is called by,
+ * so we make a link.
  */
 async function serverBinary(dir: string): Promise<string> {
   const folders = (process.env['PATH'] ?? '').split(':');
@@ -72,11 +79,11 @@ function redisConfig({ dir, port, password, databases = 1 }: RedisOptions & { po
     'daemonize no',
     'appendonly yes',
     'appendfsync everysec',
-    // The append-only file is the truth; snapshots beside it would only cost.
+    // The append-only file is enough; snapshots would only cost time.
     'save ""',
     'maxmemory-policy noeviction',
     `databases ${databases}`,
-    // It would overwrite its environment, by which `down` finds what has lost its record.
+    // Otherwise it overwrites its environment, by which `down` finds processes without a record.
     'set-proc-title no',
     ...(password === undefined ? [] : [`requirepass ${password}`]),
     '',

@@ -12,21 +12,24 @@ export interface ZooKeeperPorts {
 }
 
 export interface ZooKeeperOptions extends Omit<StartOptions, 'logFile'> {
-  /** Holds one folder for each server. */
+  /** Contains one folder for each server. */
   readonly dir: string;
   readonly servers?: number;
-  /** These ports or the next free ones; without them any free ones. */
+  /** These ports or the next free ones; without them, any free ports. */
   readonly ports?: readonly ZooKeeperPorts[];
   readonly tickMs?: number;
   /** True (default): a write is on disk before it is acknowledged. */
   readonly forceSync?: boolean;
   readonly logFile: (id: string) => string;
-  /** Called once the ports are chosen, before anything starts. */
+  /** Called when the ports are chosen, before any server starts. */
   readonly onPorts?: (ports: readonly ZooKeeperPorts[]) => void;
   readonly onSpawnOf?: (id: string, spawned: { pid: number; startTime: string }) => void;
 }
 
-/** An ensemble whose files are written: each of its servers can be started, and started again after it was killed. */
+/**
+ * The settings of an ensemble, from which each of its servers can be started, and restarted after it was
+ * killed.
+ */
 export interface ZooKeeperLayout {
   readonly options: ZooKeeperOptions;
   readonly ports: readonly ZooKeeperPorts[];
@@ -39,10 +42,13 @@ export interface RunningEnsemble {
   stop(): Promise<void>;
 }
 
-/** Debian puts the jars here; the manifest of zookeeper.jar names what else it needs, except a logger. */
+/** Debian's paths. The manifest of zookeeper.jar names all other jars that it needs, except a logger. */
 const CLASSPATH = ['/usr/share/java/slf4j-simple.jar', '/usr/share/java/zookeeper.jar'];
 
-/** Starts a private ensemble and resolves when every server serves (so a quorum stands). Throws StartError; nothing runs then. */
+/**
+ * Starts a private ensemble. Resolves when every server serves, which implies a quorum.
+ * @throws StartError after it has stopped all servers
+ */
 export async function startZooKeeper(options: ZooKeeperOptions): Promise<RunningEnsemble> {
   const reserved = await reserveEnsemblePorts(options);
   const ports = reserved.map(([client, quorum, election]) => ({
@@ -73,7 +79,10 @@ export async function startZooKeeper(options: ZooKeeperOptions): Promise<Running
   }
 }
 
-/** Starts server `number` (from 1) of an ensemble on its ports; resolves when it serves, which needs a quorum of the others. */
+/**
+ * Starts server `number` (from 1) of an ensemble. Resolves when it serves, which needs a quorum.
+ * @throws StartError
+ */
 export async function startZooKeeperServer(layout: ZooKeeperLayout, number: number): Promise<RunningServer> {
   const { options, ports } = layout;
   const own = ports[number - 1];
@@ -91,7 +100,7 @@ export async function startZooKeeperServer(layout: ZooKeeperLayout, number: numb
     cwd: dir,
     logFile: options.logFile(id),
     dieWithParent: options.dieWithParent ?? true,
-    // "imok" comes also from a server without a quorum; only one that serves names its mode.
+    // A server without a quorum answers "ruok" too; only one that serves reports its mode.
     probe: async () => (await ask(own.client, 'srvr', (answer) => /Mode: \w+\n/.test(answer))) !== undefined,
     readyTimeoutMs: 40_000,
     stopTimeoutMs: 5_000,
@@ -118,7 +127,8 @@ function zooConfig({ options, ports }: ZooKeeperLayout, own: ZooKeeperPorts, dat
   return [
     `tickTime=${options.tickMs ?? 500}`,
     'initLimit=20',
-    // syncLimit × tick + 0.5 s must stay below the session timeout, or a stopped leader makes every producer lose its session.
+    // syncLimit × tick + 0.5 s must stay below the session timeout; otherwise every producer loses its
+    // session when a leader stops.
     'syncLimit=3',
     `dataDir=${dataDir}`,
     `clientPort=${own.client}`,
@@ -128,7 +138,7 @@ function zooConfig({ options, ports }: ZooKeeperLayout, own: ZooKeeperPorts, dat
     'admin.enableServer=false',
     '4lw.commands.whitelist=*',
     'autopurge.purgeInterval=1',
-    // A single server needs no ensemble, and with one "server.1" line it would warn at every start.
+    // A single server is no ensemble: a lone "server.1" line makes it warn at every start.
     ...(ports.length === 1
       ? []
       : ports.map((port, index) => `server.${index + 1}=127.0.0.1:${port.quorum}:${port.election}`)),

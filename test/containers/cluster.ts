@@ -4,17 +4,17 @@ import { Compose, type Container } from '../../scripts/containers/compose.ts';
 import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
-import { describeAnew } from '../../scripts/containers/up.ts';
+import { refreshClusterFile } from '../../scripts/containers/up.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
 
 const QUIET_MS = 120_000;
-/** Shorter than a cluster's usual one: after a crash an audit has to wait for it. */
+/** Shorter than the default, because an audit after a crash has to wait for it. */
 const QUARANTINE_MS = 10_000;
 
-/** A whole cluster in containers for a test file, brought up and taken down by the commands that a person types. */
+/** The cluster of one test file, in containers. The commands that a person types start and stop it. */
 export class ContainerTestCluster {
   readonly commands: TestCluster;
   readonly runDir: RunDir;
@@ -50,15 +50,15 @@ export class ContainerTestCluster {
     return this.#compose;
   }
 
-  /** As last described. */
+  /** From the last call of {@link describe}. */
   get file(): ContainerClusterFile {
     if (this.#file === undefined) throw new Error('the cluster is not up');
     return this.#file;
   }
 
-  /** Looks where everything is now. */
+  /** Reads the present addresses of all containers. */
   async describe(): Promise<ContainerClusterFile> {
-    this.#file = await describeAnew(this.runDir, this.compose);
+    this.#file = await refreshClusterFile(this.runDir, this.compose);
     return this.#file;
   }
 
@@ -68,20 +68,23 @@ export class ContainerTestCluster {
     return found;
   }
 
-  /** Every container that is meant to run, in the order of their names. */
+  /** Every container that is meant to run all the time, sorted by name. */
   async running(): Promise<Container[]> {
     return (await this.compose.containers())
       .filter(({ service }) => service !== 'prepare')
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** SIGKILL to its main process from the host: for the engine it has crashed, and its restart policy is at work. */
+  /**
+   * Sends SIGKILL to its main process from the host. To the engine this is a crash, so it applies the restart
+   * policy.
+   */
   async kill(name: string): Promise<void> {
     const { pid } = await this.container(name);
     process.kill(pid, 'SIGKILL');
   }
 
-  /** Waits until it runs again under another process. */
+  /** Waits until the container runs again with another process. */
   async restarted(name: string, before: Container): Promise<void> {
     await until(
       `${name} to come back by itself`,
@@ -93,14 +96,16 @@ export class ContainerTestCluster {
     );
   }
 
-  /** Waits until everybody is ready, every shard is delivered from and every pool is filled. */
+  /** Waits until every process is ready, every shard has a delivering holder, and every pool is filled. */
   async quiet(): Promise<void> {
     await this.describe();
     const trouble = await untilQuiesced(() => this.file, QUIET_MS);
     if (trouble.length > 0) throw new Error(`not quiet after ${QUIET_MS / 1000} s: ${trouble.join('; ')}`);
   }
 
-  /** Asks the engine itself: starting its client takes longer than what is measured. Resolves when it has answered. */
+  /**
+   * Sends a request to the engine's API. Starting the docker client would take longer than the measured time.
+   */
   async ask(method: 'POST', path: string): Promise<void> {
     const socketPath = this.engine.docker.host.replace(/^unix:\/\//, '');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -117,7 +122,7 @@ export class ContainerTestCluster {
   }
 }
 
-/** Host process ids of a process's children, with the ids that they have in their own namespace. */
+/** The children of a process: their process ids on the host, and in their own namespace. */
 export function childrenOf(pid: number): { pid: number; innerPid: number }[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')

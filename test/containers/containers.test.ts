@@ -12,12 +12,12 @@ import { childrenOf, ContainerTestCluster } from './cluster.ts';
 import { trial, type Playing } from './trial.ts';
 import { unserved, type Verdict } from './verdict.ts';
 
-/** As docker-compose.yml sets them. */
+/** The values in docker-compose.yml. */
 const SESSION_TIMEOUT_MS = 2_000;
 const TICK_MS = 500;
-/** Longer than each of its steps may take by itself, so that the one that failed can say so. */
+/** Longer than the timeout of each of its steps, so that a failed step reports its own error. */
 const BRING_UP_MS = 1_800_000;
-/** haproxy checks every 250 ms and waits a second for the answer. */
+/** haproxy checks every 250 ms and waits one second for the answer. */
 const UNCHECKED_MS = 4_000;
 const MIB = 2 ** 20;
 const DATABASES = new Set(['mysql-keys', 'urls-1', 'urls-2']);
@@ -82,7 +82,7 @@ describe('a cluster in containers', function () {
   });
 
   it('is seen by the operator: locks, producers and mappers', async () => {
-    // Sources are asked with a deadline of a second, which a busy machine may miss.
+    // The deadline for each source is one second, which a busy machine may miss.
     await until(
       'a status with every lock held, 3 producers, 2 mappers and every source',
       async () => {
@@ -122,7 +122,7 @@ describe('a cluster in containers', function () {
     const play: Play = async ({ locks }) => {
       for (let round = 0; round < 3; round++) {
         const [shard, holder] = [...locks.holders()][round] ?? [];
-        if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+        if (shard === undefined || holder === undefined) throw new Error('no shard has a holder');
         const producer = cluster.file.producers.find(({ id }) => id === holder.owner);
         const { pid } = await cluster.container(producer?.container ?? '');
         const worker = childrenOf(pid).find(({ innerPid }) => innerPid === holder.pid);
@@ -143,7 +143,7 @@ describe('a cluster in containers', function () {
     await trial(cluster, 'producer-stop', async ({ locks, nowMs }) => {
       const play = async (): Promise<number> => {
         const [[shard, holder] = []] = [...locks.holders()];
-        if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+        if (shard === undefined || holder === undefined) throw new Error('no shard has a holder');
         const producer = cluster.file.producers.find(({ id }) => id === holder.owner);
         const beganMs = nowMs();
         const stopping = cluster.ask('POST', `/containers/${producer?.container}/stop`);
@@ -163,7 +163,7 @@ describe('a cluster in containers', function () {
   it('docker pause beyond the session timeout, and unpause: fenced', async () => {
     await trial(cluster, 'producer-pause', async ({ locks }) => {
       const [[shard, holder] = []] = [...locks.holders()];
-      if (shard === undefined || holder === undefined) throw new Error('nobody holds a shard');
+      if (shard === undefined || holder === undefined) throw new Error('no shard has a holder');
       const name = cluster.file.producers.find(({ id }) => id === holder.owner)?.container ?? '';
       const since = new Date().toISOString();
       await cluster.ask('POST', `/containers/${name}/pause`);
@@ -201,20 +201,20 @@ describe('a cluster in containers', function () {
     expect(count(tally), tally.complaints).to.deep.equal([0, 0]);
   });
 
-  it('SIGKILL of any main process but a database under load: it comes back by itself, every redirect goes on', async () => {
+  it('SIGKILL under load of any main process except a database: it restarts by itself, and no redirect fails', async () => {
     const names = (await cluster.running()).filter(({ service }) => !DATABASES.has(service));
     expect(names).to.have.length(13);
     const tally = await trial(cluster, 'kill-each', async () => killEach(cluster, names));
     expect(tally.redirectsFailed, tally.complaints).to.equal(0);
   });
 
-  it('SIGKILL of any database under load: it comes back by itself, nothing acknowledged is lost', async () => {
+  it('SIGKILL under load of any database: it restarts by itself, and no acknowledged link is lost', async () => {
     const names = (await cluster.running()).filter(({ service }) => DATABASES.has(service));
     expect(names).to.have.length(3);
     await trial(cluster, 'kill-databases', async () => killEach(cluster, names));
   });
 
-  it('starts within 2 s', async () => {
+  it('starts a mapper within 2 s', async () => {
     const play = async (): Promise<number> => {
       const [mapper] = cluster.file.mappers;
       const name = mapper?.container ?? '';
@@ -232,7 +232,7 @@ describe('a cluster in containers', function () {
     await cluster.quiet();
   });
 
-  it('every mapper fails its check and serves: no request is refused', async () => {
+  it('refuses no request when every mapper serves and fails its health check', async () => {
     const play: Play = async () => {
       const pids = await Promise.all(
         cluster.file.mappers.map(async ({ container }) => (await cluster.container(container)).pid),
@@ -258,7 +258,7 @@ describe('a cluster in containers', function () {
         await cluster.quiet();
         const { file } = cluster;
         expect([file.producers.length, file.mappers.length]).to.deep.equal([producers, mappers]);
-        // The load goes on for a moment before the next change.
+        // Some load before the next change.
         await delay(1_000);
       }
     };
@@ -268,18 +268,18 @@ describe('a cluster in containers', function () {
   });
 });
 
-/** Nothing reaches the admin port in the network of this process any more, or does again. */
+/** Makes the admin port in the network namespace of this process drop all packets, or accept them again. */
 async function dropChecks(pid: number, change: '--append' | '--delete'): Promise<void> {
   const rule = [change, 'INPUT', '--protocol', 'tcp', '--dport', '9101', '--jump', 'DROP'];
   await command('nsenter', [`--net=/proc/${pid}/ns/net`, 'iptables', ...rule]);
 }
 
-/** The one published port. */
+/** The published port as the only backend. */
 function front({ file: { publicUrl } }: ContainerTestCluster): () => Backend[] {
   return () => [{ id: 'haproxy', url: publicUrl, admin: publicUrl }];
 }
 
-/** One after another: the next when the last is back and the cluster is as it was. */
+/** Kills one container after the other, each time when the last one is back and the cluster is quiet. */
 async function killEach(cluster: ContainerTestCluster, containers: readonly Container[]): Promise<void> {
   for (const { name } of containers) {
     const before = await cluster.container(name);

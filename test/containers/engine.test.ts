@@ -10,7 +10,7 @@ import { importProgram } from '../../scripts/containers/probe.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { until } from '../until.ts';
 
-/** A folder for an engine of its own, and nobody else's engine to be found. */
+/** The folder of a private engine, and an environment in which no other engine can be found. */
 interface Alone {
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
@@ -40,11 +40,11 @@ describe('an engine of our own', function () {
     rmSync(alone.dir, { recursive: true, force: true });
   });
 
-  it('goes on while a container runs on it, and ends with the last one that uses it', async () => {
+  it('runs on while it has a container, and ends when its last user ends', async () => {
     const report = (): void => undefined;
     const first = await openEngine(report);
     const { docker } = first;
-    await importProgram(docker, alone.dir, '/bin/sleep', 'sleeper');
+    await importProgram(docker, { program: '/bin/sleep', image: 'sleeper', dir: alone.dir });
     const [container = ''] = await docker.lines([
       'run',
       '--detach',
@@ -64,7 +64,7 @@ describe('an engine of our own', function () {
     expect(whatIsLeftOf(alone.dir)).to.deep.equal([]);
   });
 
-  it('ends with a command that is told to stop while it makes an image, and nothing that it began goes on', async () => {
+  it('ends with a command that is stopped while it makes an image, and leaves no process', async () => {
     const child = run(['scripts/stand-ins.ts'], alone.env);
     await until('an image to be made', () => child.output().includes("making the stand-ins' base"), {
       timeoutMs: 150_000,
@@ -84,7 +84,7 @@ describe('an engine of our own', function () {
     expect(whatIsLeftOf(alone.dir).concat(whatIsLeftOf(work))).to.deep.equal([]);
   });
 
-  it('where the machine lets none be started, fails the suite, or skips it where it may be skipped', async () => {
+  it('fails the suite when none can be started, or skips it with --where-possible', async () => {
     const forbidden = ['--bounding-set=-sys_admin,-net_admin', '--inh-caps=-sys_admin,-net_admin', '--'];
     for (const [options, count, exitCode] of [
       [[], '0 passed, 1 failed, 0 skipped', 1],
@@ -119,7 +119,7 @@ function workFolders(): string[] {
     .map((name) => join(tmpdir(), name));
 }
 
-/** Mounts below a folder, and processes that were started with a path in it. */
+/** The mounts below a folder, and the processes with a path below it in their command line. */
 function whatIsLeftOf(dir: string): string[] {
   const mounts = readFileSync('/proc/mounts', 'utf8')
     .split('\n')

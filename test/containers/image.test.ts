@@ -13,7 +13,7 @@ describe('the production image', function () {
 
   after(async () => engine.release());
 
-  /** Runs Node in the image, as a cluster would: without network here, on a read-only root. */
+  /** Runs Node in the image with a read-only root, as a cluster does, and without a network. */
   async function node(args: readonly string[], ...options: string[]): Promise<CommandResult> {
     const run = ['run', '--rm', '--read-only', '--network=none', ...options, ownImage(), ...args];
     return engine.docker.try(run);

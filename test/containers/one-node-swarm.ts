@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { tryCommand, type Docker } from '../../scripts/containers/docker.ts';
 import { until } from '../until.ts';
 
-/** Docker makes it for a swarm, and leaves it behind. */
+/** Docker creates this bridge for a swarm and does not remove it. */
 const GATEWAY_NETWORK = 'docker_gwbridge';
 const GATEWAY_LINK = `/sys/class/net/${GATEWAY_NETWORK}`;
 const NAMESPACE = 'com.docker.stack.namespace';
 const REMOVAL_MS = 120_000;
 
-/** An engine as a swarm with itself as the only node, which carries the labels that the stack looks for. */
+/** A swarm whose only node is the engine, with the node labels that the stack needs. */
 export class OneNodeSwarm {
   readonly #docker: Docker;
   readonly #labels: readonly string[];
   readonly #isOurs: boolean;
   readonly #hadGateway: boolean;
 
-  /** An engine that is in a swarm already is used as it is. */
+  /** Uses an engine that is already in a swarm as it is. */
   static async open(docker: Docker, labels: readonly string[]): Promise<OneNodeSwarm> {
     const hadGateway =
       existsSync(GATEWAY_LINK) || (await docker.try(['network', 'inspect', GATEWAY_NETWORK])).exitCode === 0;
@@ -40,7 +40,10 @@ export class OneNodeSwarm {
     this.#hadGateway = hadGateway;
   }
 
-  /** With its data. The command returns before anything is gone, so this waits for it. */
+  /**
+   * Removes a stack and its data. The command returns before the containers have ended, so this waits for
+   * them.
+   */
   async removeStack(name: string): Promise<void> {
     const filter = `--filter=label=${NAMESPACE}=${name}`;
     await this.#docker.try(['stack', 'rm', name]);
@@ -62,7 +65,7 @@ export class OneNodeSwarm {
     await this.#docker.run(['swarm', 'leave', '--force']);
     if (this.#hadGateway) return;
     await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
-    // The engine forgets the network and may leave the bridge behind.
+    // The engine removes the network and may leave the bridge.
     if (existsSync(GATEWAY_LINK)) await tryCommand('ip', ['link', 'delete', GATEWAY_NETWORK]);
   }
 

@@ -4,8 +4,9 @@ import { buildImage } from '../../scripts/containers/image.ts';
 import { OneNodeSwarm } from './one-node-swarm.ts';
 
 /*
- * Holds an engine that is a swarm of one node for a test, and once its stdin closes (the test ends, or is killed) removes the stack that
- * the test has deployed and dissolves the swarm, if it was made here. Its first line says where the engine listens.
+ * Keeps a swarm of one node for a test. When its stdin closes, because the test has ended or was killed, it
+ * removes the stack of the test, and dissolves the swarm if it made it. Its first line is the engine's
+ * address.
  */
 
 const report = (what: string): void => void process.stderr.write(`  ${what}\n`);
@@ -13,7 +14,7 @@ const [stack = '', ...labels] = process.argv.slice(2);
 
 const engine = await openEngine(report);
 try {
-  await ensureImages(engine.docker, report);
+  await ensureImages(engine.docker, { report });
   await buildImage(engine.docker);
   const swarm = await OneNodeSwarm.open(engine.docker, labels);
   try {

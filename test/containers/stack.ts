@@ -18,13 +18,13 @@ interface StackFile {
   >;
 }
 
-/** `deploy/swarm.yml` as a stack on a swarm of one node, as docs/operations.md says how. */
+/** `deploy/swarm.yml` as a stack on a swarm of one node, deployed as docs/operations.md says. */
 export class TestStack {
   readonly name = `keymill-test-${process.pid}`;
   #keeper: Keeper | undefined;
   #publicUrl = '';
 
-  /** Makes the swarm if there is none, deploys, and waits until everything runs. */
+  /** Creates the swarm if there is none, deploys the stack, and waits until everything runs. */
   async up(): Promise<void> {
     const { services } = parse(readFileSync(FILE, 'utf8')) as StackFile;
     const labels = Object.values(services).flatMap(({ deploy }) =>
@@ -46,12 +46,12 @@ export class TestStack {
     return new Docker(this.#keeper.firstLine);
   }
 
-  /** Of the node's own port, which leads to haproxy. */
+  /** The URL of the node's own port, which belongs to haproxy. */
   get publicUrl(): string {
     return this.#publicUrl;
   }
 
-  /** Waits until every service has all its replicas, healthy, and the databases are prepared. */
+  /** Waits until every service has all its healthy replicas, and the databases are prepared. */
   async #converged(): Promise<void> {
     await until(
       'every service to have its replicas',
@@ -73,13 +73,13 @@ export class TestStack {
     );
   }
 
-  /** The containers of a service that run now. */
+  /** The running containers of a service. */
   async containersOf(service: string): Promise<string[]> {
     const filter = `--filter=label=com.docker.swarm.service.name=${this.name}_${service}`;
     return this.docker.lines(['ps', '--quiet', filter]);
   }
 
-  /** The operator's command, run inside: the stack's network is closed to the host. */
+  /** Runs the operator's command in a container, because the host cannot reach the stack's network. */
   async keymill<T>(...args: string[]): Promise<T> {
     const [producer = ''] = await this.containersOf('producer');
     const { stdout } = await this.docker.try([
@@ -93,12 +93,12 @@ export class TestStack {
     return JSON.parse(stdout) as T;
   }
 
-  /** The end of what a service has printed. */
+  /** The end of a service's output. */
   async log(service: string): Promise<string> {
     return (await this.docker.try(['service', 'logs', '--tail=30', `${this.name}_${service}`])).stdout;
   }
 
-  /** Removes everything, and the swarm if there was none before. */
+  /** Removes the stack, and the swarm if there was none before. */
   async destroy(): Promise<void> {
     await this.#keeper?.close();
   }
@@ -112,7 +112,7 @@ export class TestStack {
       KEYMILL_PUBLISH_PORT: port,
       KEYMILL_PUBLIC_URL: this.publicUrl,
     };
-    // The images are on this node alone, and no registry knows of them.
+    // The images exist only on this node and in no registry.
     const options = ['--resolve-image=never', `--compose-file=${FILE}`];
     await this.docker.run(['stack', 'deploy', ...options, this.name], { env });
   }

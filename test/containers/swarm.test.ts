@@ -10,7 +10,7 @@ import { Client } from '../e2e/client.ts';
 import { TestStack } from './stack.ts';
 import { CLIENTS, unserved, verdictOf, type Verdict } from './verdict.ts';
 
-/** Longer than each of its steps may take by itself. */
+/** Longer than the timeout of each of its steps. */
 const BRING_UP_MS = 1_800_000;
 
 interface Status {
@@ -86,7 +86,7 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
         );
     });
     await until(
-      'the old containers to be gone',
+      'the old containers to end',
       async () => {
         const now = await ours();
         return now.length === before.length && !now.some((id) => before.includes(id));
@@ -98,7 +98,7 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
   });
 });
 
-/** What clients of the one port see while `play` goes on. */
+/** Runs `play` under the load of clients of the published port, and returns what they saw. */
 async function underLoad(stack: TestStack, play: () => Promise<void>): Promise<Verdict> {
   const folder = join(testFolder(), 'stack');
   mkdirSync(folder, { recursive: true, mode: 0o700 });

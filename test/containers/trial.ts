@@ -16,20 +16,21 @@ import { CLIENTS, verdictOf, type Verdict } from './verdict.ts';
 
 const AUDIT_MS = 90_000;
 export interface TrialOptions {
-  /** Where the load goes; the mappers themselves unless given. */
+  /** The targets of the load; the mappers by default. */
   readonly backends?: () => readonly Backend[];
   readonly isAudited?: boolean;
 }
 
-/** What a fault is played with. */
+/** What a fault needs. */
 export interface Playing {
   readonly locks: LockWatch;
   readonly nowMs: () => number;
 }
 
 /**
- * Plays faults under load, heals, and checks: nothing acknowledged is lost, doubled or led elsewhere, through any mapper, and the audit
- * balances. Returns what clients saw.
+ * Injects faults under load, heals them, and checks every acknowledged link at every mapper: none is lost,
+ * duplicated or has another target. The audit must balance.
+ * @returns what clients saw
  */
 export async function trial(
   cluster: ContainerTestCluster,

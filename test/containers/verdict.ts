@@ -2,17 +2,17 @@ import { TallyKeeper, type Tally } from '../../drills/check/tally.ts';
 import { readHistory, type HistoryEntry } from '../../drills/history/history.ts';
 
 /**
- * How clients load a cluster in containers: with few requests, for a machine that runs all of it, and patiently: there an answer may be
- * late, and how late is what the drills measure. Not to be served is the failure.
+ * The load on a cluster in containers: few requests with a long timeout, because one machine runs everything.
+ * Here only a request without an answer is a failure; the drills measure how late answers are.
  */
 export const CLIENTS = { rate: 20, timeoutMs: 20_000 };
 
 const MAX_COMPLAINTS = 20;
 
-/** What clients saw; `complaints` are the first requests that were not served, one a line. */
+/** What clients saw. `complaints` are the first requests without an answer, one a line. */
 export type Verdict = Tally & { readonly complaints: string };
 
-/** How many shortens failed, how many were refused, and how many redirects did not lead to their target. */
+/** The numbers of failed shortens, of refused shortens, and of redirects without the right target. */
 export function unserved({ failed, refused, redirectsFailed }: Verdict): number[] {
   return [failed, refused, redirectsFailed];
 }
@@ -28,7 +28,7 @@ export async function verdictOf(historyPath: string): Promise<Verdict> {
   return { ...tallies.result(), complaints: complaints.join('\n') };
 }
 
-/** What a client that was not served would say of it. */
+/** A line about a request that was not served. */
 function complaintsOf(entry: HistoryEntry): string[] {
   if (entry.op !== 'shorten' && entry.op !== 'redirect') return [];
   const { op, at, ms, outcome, via, status, reason } = entry;

@@ -1,10 +1,10 @@
 import { VARIABLES, type Variable } from '../../runtime/config/env.ts';
 import type { Container, Labels, Manifest, PodSpec } from './manifests.ts';
 
-/** The Secret is made by hand and in no file: what must be in it, by the README. */
+/** The content of the Secret, which is created by hand as the README says. */
 const SECRET = 'keymill-stores';
 
-/** What no schema can tell: whether the objects fit each other, and the program they run. */
+/** Checks that a schema cannot do: whether the objects fit each other and our programs. */
 export function faultsAmong(manifests: readonly Manifest[]): string[] {
   const workloads = manifests.filter(({ spec }) => spec?.template !== undefined);
   return [
@@ -18,7 +18,7 @@ export function faultsAmong(manifests: readonly Manifest[]): string[] {
   ];
 }
 
-/** The environment of a container, what fields of the pod say replaced by examples. */
+/** The environment of a container, with example values for the fields of the pod. */
 export function environmentOf(
   container: Container,
   manifests: readonly Manifest[],
@@ -63,7 +63,7 @@ function faultsOfWorkload({ kind, metadata, spec }: Manifest, manifests: readonl
   return faults;
 }
 
-/** Variables that do not exist, secrets that are not in files, and files that are not mounted. */
+/** Finds variables that do not exist, secrets outside files, and files that are not mounted. */
 function faultsOfVariables(container: Container, pod: PodSpec, manifests: readonly Manifest[]): string[] {
   const files = mountedFiles(container, pod);
   const faults = [];
@@ -122,7 +122,7 @@ function faultsOfSelectors({ kind, metadata, spec }: Manifest, workloads: readon
   return podsOf(selector(), workloads).length > 0 ? [] : [`${kind} ${metadata.name}: selects no pods`];
 }
 
-/** Ports by name must be ports of the pods that the object selects. */
+/** Finds named ports that the selected pods do not have. */
 function faultsOfPorts({ kind, metadata, spec }: Manifest, workloads: readonly Manifest[]): string[] {
   const named =
     kind === 'Service'

@@ -9,7 +9,9 @@ import { validate as validateNetworkPolicy } from 'kubernetes-models/_schemas/Io
 import { validate as validateDisruptionBudget } from 'kubernetes-models/_schemas/IoK8sApiPolicyV1PodDisruptionBudget';
 import type { Manifest } from './manifests.ts';
 
-/** The published schemas, as ajv compiled them for the package; types, required fields, formats and enumerations. */
+/**
+ * The published schemas, compiled by ajv for the package: types, required fields, formats and enumerations.
+ */
 const VALIDATORS: Readonly<Record<string, Validator>> = {
   'apps/v1 Deployment': validateDeployment,
   'autoscaling/v2 HorizontalPodAutoscaler': validateAutoscaler,
@@ -22,16 +24,16 @@ const VALIDATORS: Readonly<Record<string, Validator>> = {
   'policy/v1 PodDisruptionBudget': validateDisruptionBudget,
 };
 
-/** What ajv generates: `errors` tells of the last call. */
+/** A validator made by ajv. `errors` belongs to its last call. */
 type Validator = ((data: unknown) => boolean) & {
   errors?: readonly { instancePath: string; message?: string; keyword: string; params: unknown }[] | null;
 };
 
 /**
- * What is wrong with a manifest by the published schema of its kind; nothing when it is right.
+ * The faults of a manifest by the published schema of its kind; empty without faults.
  *
- * The schemas allow fields they do not know, as the API does; `kubectl` refuses them, and so do we: a field that the schema's own
- * validator never looks at is not in the schema.
+ * Like the API, the schemas allow unknown fields. `kubectl` refuses them, and so do we: a field that the
+ * schema's validator never reads is not in the schema.
  */
 export function faultsBySchema(manifest: Manifest): string[] {
   const kind = `${manifest.apiVersion} ${manifest.kind}`;
@@ -49,7 +51,7 @@ export function faultsBySchema(manifest: Manifest): string[] {
     .map((path) => `${where}: ${path} is no field`);
 }
 
-/** A view of `value` that writes down which fields are looked at. */
+/** A proxy of `value` that records which fields are read. */
 function watched(value: unknown, path: string, seen: Set<string>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return new Proxy(value, {

@@ -20,7 +20,7 @@ import {
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
-/** What `kubectl create secret` of the README puts there, by file. */
+/** The files of the Secret that the README's `kubectl create secret` makes. */
 const STORES: Readonly<Record<string, string>> = {
   redis: 'redis-1=redis://:secret@redis-1:6379,redis-2=redis://:secret@redis-2:6379',
   'keys-dbs': 'keys-db-1=mysql://keymill:secret@keys:3306/keys_db_1',
@@ -33,23 +33,23 @@ const STORES: Readonly<Record<string, string>> = {
 describe('deploy/kubernetes', () => {
   const manifests = readManifests();
 
-  it('is right by the published schemas, without a field they do not know', () => {
+  it('fits the published schemas and has no unknown field', () => {
     expect(manifests.map(({ kind }) => kind)).to.include.members(['Deployment', 'Job', 'NetworkPolicy']);
     expect(manifests.flatMap(faultsBySchema)).to.deep.equal([]);
   });
 
-  it('fits together: selectors, ports, references, and variables that exist', () => {
+  it('is consistent: selectors, ports, references and variables', () => {
     expect(faultsAmong(manifests)).to.deep.equal([]);
   });
 
-  it('applies every file there is', () => {
+  it('applies every file', () => {
     const others = ['README.md', 'kustomization.yaml', 'prometheus-adapter-rules.yaml'];
     expect([...readKustomization().resources, ...others]).to.have.members(filesOfFolder());
     const images = manifests.flatMap((manifest) => containersOf(manifest)).map(({ image }) => image);
     expect(readKustomization().images.map(({ name }) => name)).to.include.members(images);
   });
 
-  it('configures each process so that it starts', () => {
+  it('gives each process a valid configuration', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keymill-secret-'));
     try {
       for (const [name, value] of Object.entries(STORES)) writeFileSync(join(folder, name), `${value}\n`);
@@ -77,13 +77,13 @@ describe('deploy/kubernetes', () => {
     }
   });
 
-  it('starts programs that are there', () => {
+  it('starts programs that exist', () => {
     for (const { args } of manifests.flatMap((manifest) => containersOf(manifest))) {
       expect(existsSync(join(REPOSITORY, args?.[0] ?? 'none')), String(args)).to.equal(true);
     }
   });
 
-  it('leaves each process the time it takes to stop', () => {
+  it('gives each process enough time to stop', () => {
     for (const [name, deadlineMs] of [
       ['keymill-mapper', MAPPER_DEADLINE_MS],
       ['keymill-producer', PRODUCER_DEADLINE_MS],
@@ -94,7 +94,7 @@ describe('deploy/kubernetes', () => {
     }
   });
 
-  it('scales on metrics that are served, of series that there are', () => {
+  it('scales on metrics that the adapter serves, from series that exist', () => {
     const rules = readAdapterRules();
     const wanted = manifests
       .flatMap(({ spec }) => spec?.metrics ?? [])
@@ -107,7 +107,7 @@ describe('deploy/kubernetes', () => {
       expect(sources, series).to.include(`'${series.replace(/^keymill_/, '')}'`);
   });
 
-  it('says in its README how to make the Secret, with every file in it', () => {
+  it('says in its README how to make the Secret with all its files', () => {
     const text = readText('README.md');
     const files = podOf('keymill-mapper').volumes?.[0]?.secret?.items.map(({ key }) => key) ?? [];
     expect(files).to.have.members(Object.keys(STORES));

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 
-/** A Kubernetes object as far as the checks look into it; the schemas check the rest. */
+/** The fields of a Kubernetes object that the checks read. The schemas check the rest. */
 export interface Manifest {
   apiVersion: string;
   kind: string;
@@ -67,7 +67,7 @@ export function readText(name: string): string {
   return readFileSync(join(FOLDER, name), 'utf8');
 }
 
-/** What `kubectl apply -k` would apply: the objects of the files that the kustomization names. */
+/** The objects that `kubectl apply -k` applies: those in the files of the kustomization. */
 export function readManifests(): Manifest[] {
   return readKustomization().resources.flatMap((name) =>
     parseAllDocuments(readText(name)).map((document) => document.toJS() as Manifest),
@@ -78,7 +78,7 @@ export function readKustomization(): { resources: string[]; images: { name: stri
   return parse(readText('kustomization.yaml')) as { resources: string[]; images: { name: string }[] };
 }
 
-/** Metrics that prometheus-adapter serves with our rules, and the series each is made of. */
+/** The metrics that prometheus-adapter serves with our rules, and the series of each. */
 export function readAdapterRules(): { series: string; as: string }[] {
   const { rules } = parse(readText('prometheus-adapter-rules.yaml')) as {
     rules: { custom: { seriesQuery: string; name: { as: string } }[] };

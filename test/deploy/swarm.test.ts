@@ -14,17 +14,17 @@ interface Stack {
 describe('deploy/swarm.yml', () => {
   const written = readFileSync(join(DEPLOY, 'swarm.yml'), 'utf8');
 
-  it('is what docker-compose.yml makes of it, byte for byte', () => {
-    expect(written, 'make it anew: node scripts/swarm.ts').to.equal(swarmFile());
+  it('is generated from docker-compose.yml, byte for byte', () => {
+    expect(written, 'to write it again: node scripts/swarm.ts').to.equal(swarmFile());
   });
 
-  it('has no dash in what it says of a variable that is missing: the client of a swarm takes what follows for its value', () => {
+  it('has no dash in the message for a missing variable: a swarm client reads the rest as its value', () => {
     const said = [...written.matchAll(/\$\{\w+:\?([^}]*)\}/g)].map(([, message]) => message);
     expect(said).not.to.deep.equal([]);
     for (const message of said) expect(message).not.to.include('-');
   });
 
-  it('holds no secret, pins what has data to its node, and carries only files that are here', () => {
+  it('contains no secret, pins services with data to a node, and uses only files that exist', () => {
     const { services, configs } = parse(written) as Stack;
     expect(written).not.to.match(/PASSWORD[^$\n]*: [A-Za-z0-9]/);
     for (const [name, { volumes, deploy }] of Object.entries(services)) {

@@ -6,7 +6,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** An HTTP client with a fixed number of kept-alive connections, each busy with one request at a time. */
+/** An HTTP client with a fixed number of keep-alive connections, each with one request at a time. */
 export class Client {
   readonly #agent: Agent;
   readonly #connections: number;
@@ -24,7 +24,10 @@ export class Client {
     return this.#ask(`${mapper}/${key}`);
   }
 
-  /** Does `work` for every item, as many at a time as there are connections; results in the order of the items. */
+  /**
+   * Runs `work` for every item, on all connections at the same time.
+   * @returns the results in the order of the items
+   */
   async forEach<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
     const results: R[] = [];
     const rest = items.entries();

@@ -13,7 +13,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** A command that runs; `done` resolves when it has ended and nothing holds its output any more. */
+/** A running command. `done` resolves when it has ended and no child keeps its output open. */
 export interface Running {
   readonly child: ChildProcess;
   readonly done: Promise<Outcome>;
@@ -21,12 +21,12 @@ export interface Running {
 }
 
 /**
- * A cluster of its own for a test file, in a run folder of its own, driven by the same commands that a person types.
- * When this process dies, however that happens, a watchdog takes the cluster down.
+ * The cluster of one test file, in its own run folder. The tests control it with the commands that a person
+ * types. When this process dies, for whatever reason, a watchdog stops the cluster.
  */
 export class TestCluster {
   readonly runDir: string;
-  /** Far from other clusters on this machine: what one gives back the other would take. */
+  /** Far from other clusters on this machine, because those would take the ports that this one releases. */
   readonly #portOffset = 10_000 + 100 * Math.floor(Math.random() * 100);
 
   constructor(name: string) {
@@ -78,7 +78,7 @@ export class TestCluster {
     return readClusterFile(join(this.runDir, 'cluster.json'));
   }
 
-  /** What this cluster has running: by its token, and by its folder in the command line. */
+  /** The running processes of this cluster: found by its token, and by its folder in their command lines. */
   leftovers(): string[] {
     const state = join(this.runDir, 'state.json');
     if (!existsSync(state)) return this.#byCommandLine();
@@ -86,7 +86,7 @@ export class TestCluster {
     return [...findStrays(token).map(({ pid }) => String(pid)), ...this.#byCommandLine()];
   }
 
-  /** The same, with command lines. */
+  /** Their ids and command lines. */
   describeLeftovers(): string {
     return [...new Set(this.leftovers())]
       .map(
@@ -108,13 +108,13 @@ export class TestCluster {
       });
   }
 
-  /** Takes it down, whatever state it is in, and deletes it. */
+  /** Stops it, in any state, and deletes its data. */
   async destroy(): Promise<void> {
     await this.must('down', '--wipe');
   }
 }
 
-/** Waits for our death in a session of its own, then takes the cluster down. */
+/** Starts a watchdog in its own session, which waits for our end and then stops the cluster. */
 function guard(runDir: string): void {
   const script = 'tail --pid="$1" -f /dev/null; [ -d "$2" ] && KEYMILL_RUN_DIR="$2" "$3" --wipe';
   const down = join(REPOSITORY, 'scripts', 'down');
@@ -124,7 +124,7 @@ function guard(runDir: string): void {
   }).unref();
 }
 
-/** Waits until nothing of the cluster runs. */
+/** Waits until no process of the cluster runs. */
 export async function untilNothingRuns(cluster: TestCluster): Promise<void> {
-  await until('everything to be gone', () => cluster.leftovers().length === 0, { timeoutMs: 5_000 });
+  await until('all processes to end', () => cluster.leftovers().length === 0, { timeoutMs: 5_000 });
 }

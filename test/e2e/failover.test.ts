@@ -5,7 +5,7 @@ import { until } from '../until.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { Observer, type Lock } from './observer.ts';
 
-/** `up` runs with a session timeout of 2 s and a tick of 500 ms. */
+/** `up` sets a session timeout of 2 s and a tick of 500 ms. */
 const SESSION_TIMEOUT_MS = 2_000;
 const TICK_MS = 500;
 
@@ -25,11 +25,11 @@ describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
     await untilNothingRuns(cluster);
   });
 
-  it('has every shard held by exactly one of three, nobody above 2', async () => {
+  it('has one holder for every shard, and at most 2 shards for each of three producers', async () => {
     await observer.untilSpread(2, 1, 1);
   });
 
-  it('is even again after a fourth joins and after it leaves, with no more moves than needed', async () => {
+  it('is balanced again after a fourth producer joins and after it leaves, with the fewest moves', async () => {
     const three = await observer.holders();
     await cluster.must('up', '--detach', '--producers', '4');
     await observer.untilSpread(1, 1, 1, 1);
@@ -46,7 +46,7 @@ describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
       await observer.untilSpread(2, 1, 1);
       return round;
     });
-    // Without the supervisor it would take the session timeout, every time.
+    // Without the supervisor it would always take the session timeout.
     expect(Math.max(...rounds.map(({ freeMs }) => freeMs))).to.be.below(SESSION_TIMEOUT_MS / 2);
   });
 
@@ -73,9 +73,9 @@ describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
     });
   });
 
-  it('takes over from a worker that is stopped beyond the timeout, which drops its reign when it wakes', async () => {
+  it('takes over from a worker that is stopped beyond the timeout and ends its reign when it continues', async () => {
     const before = await observer.lock('keys-db-4');
-    if (before === undefined) throw new Error('nobody holds keys-db-4');
+    if (before === undefined) throw new Error('keys-db-4 has no holder');
     process.kill(before.pid, 'SIGSTOP');
     try {
       const epochOfOther = async (): Promise<number | false> => {
@@ -94,7 +94,7 @@ describe('a cluster of 4 keys-dbs and producers of capacity 2', function () {
     expect(now?.session).not.to.equal(before.session);
   });
 
-  it('keeps its data, its ports and its balance over down and up', async () => {
+  it('keeps its data, its ports and its balance after down and up', async () => {
     const before = cluster.file;
     const link = await shorten(before.mappers[0]?.url ?? '', 'https://example.com/survives');
     await observer[Symbol.asyncDispose]();
@@ -130,7 +130,7 @@ interface Times {
 
 async function measured(bounds: Times, round: () => Promise<Times>): Promise<Times[]> {
   const play = async (): Promise<Times> => {
-    // A worker that dies before it has been ready for a moment is restarted with back-off.
+    // A worker that dies right after its start is restarted with a back-off.
     await delay(200);
     return round();
   };

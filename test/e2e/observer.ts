@@ -12,7 +12,7 @@ export interface Lock {
   readonly epoch?: number;
 }
 
-/** Looks at a cluster from outside, through a ZooKeeper session and the metrics pages, and measures. */
+/** Observes a cluster from outside, by a ZooKeeper session and the metrics pages. */
 export class Observer {
   readonly #cluster: TestCluster;
   readonly #session: Session;
@@ -37,7 +37,7 @@ export class Observer {
     return node === undefined ? undefined : (JSON.parse(node.data) as Lock);
   }
 
-  /** Who holds what. */
+  /** The owner of each held shard. */
   async holders(): Promise<Map<string, string | undefined>> {
     const entries = await Promise.all(
       this.shards.map(async (shard) => [shard, (await this.lock(shard))?.owner] as const),
@@ -45,14 +45,14 @@ export class Observer {
     return new Map(entries);
   }
 
-  /** How many shards each producer holds that runs, most first. */
+  /** The number of shards of each running producer, highest first. */
   async spread(): Promise<number[]> {
     const owners = [...(await this.holders()).values()];
     const ids = this.#cluster.file.producers.map(({ id }) => id);
     return ids.map((id) => owners.filter((owner) => owner === id).length).toSorted((a, b) => b - a);
   }
 
-  /** Waits until every shard is held by a producer that can deliver, and the spread is as given. */
+  /** Waits until every shard has a holder that can deliver, and the numbers of shards are `wanted`. */
   async untilSpread(...wanted: number[]): Promise<void> {
     const isRight = async (): Promise<boolean> => {
       const spread = await this.spread();
@@ -61,7 +61,7 @@ export class Observer {
     await until(`a spread of ${wanted.join(', ')}`, isRight, { timeoutMs: 60_000, everyMs: 100 });
   }
 
-  /** Shards whose holder is reconciled and ready to deliver, by the producers' own metrics. */
+  /** The shards whose holder is reconciled and ready to deliver, from the producers' metrics. */
   async readyShards(): Promise<Set<string>> {
     const pages = await Promise.all(
       this.#cluster.file.producers.map(async ({ admin }) => tryGet(`${admin}/metrics`)),
@@ -77,12 +77,12 @@ export class Observer {
   }
 
   /**
-   * Does `fault` and measures, in ms, until the lock of the shard has left the session that held it, and until its next holder is
-   * ready to deliver.
+   * Injects `fault` and measures two times in ms: until the holder's session has lost the lock of the shard,
+   * and until the next holder is ready to deliver.
    */
   async measure(shard: string, fault: (lock: Lock) => void): Promise<{ freeMs: number; readyMs: number }> {
     const before = await this.lock(shard);
-    if (before === undefined) throw new Error(`nobody holds ${shard}`);
+    if (before === undefined) throw new Error(`${shard} has no holder`);
     const began = performance.now();
     fault(before);
     await until(

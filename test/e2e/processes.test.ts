@@ -38,7 +38,7 @@ describe('a cluster whose mappers have two processes each', function () {
     return childrenOf(parent);
   }
 
-  it('loses nothing that was acknowledged when one of them is killed under load', async () => {
+  it('loses no acknowledged link when one process is killed under load', async () => {
     const [victim] = processesOf('mapper-1');
     expect(processesOf('mapper-1').concat(processesOf('mapper-2'))).to.have.length(4);
     if (victim === undefined) throw new Error('a process is needed');
@@ -64,7 +64,7 @@ describe('a cluster whose mappers have two processes each', function () {
     client.close();
   });
 
-  it('balances after the quarantine: what the killed one held is used again', async () => {
+  it('balances after the quarantine: the keys of the killed process are recycled', async () => {
     const audit = await until(
       'a balanced audit without leaks',
       async () => {
@@ -76,7 +76,7 @@ describe('a cluster whose mappers have two processes each', function () {
     expect(audit).to.include({ balanced: true, duplicates: 0 });
   });
 
-  it('remembers how many they are, and changes it', async () => {
+  it('remembers the number of processes, and changes it', async () => {
     const before = cluster.file.mappers;
     await cluster.must('up', '--detach');
     expect(cluster.file.mappers).to.deep.equal(before);
@@ -85,7 +85,7 @@ describe('a cluster whose mappers have two processes each', function () {
     for (const { id } of before) expect(processesOf(id)).to.deep.equal([]);
   });
 
-  /** Shortens and follows through both mappers while `work` runs; what was acknowledged, and what should have been. */
+  /** Shortens and follows links through both mappers while `work` runs. */
   async function loadWhile(
     work: (acknowledged: () => number) => Promise<void>,
   ): Promise<{ acked: Map<string, string>; refused: BalancedResult[] }> {
@@ -98,7 +98,7 @@ describe('a cluster whose mappers have two processes each', function () {
         const target = `https://example.com/${name}/${request}`;
         const json = JSON.stringify({ long_url: target });
         const result = await balancer.send({ path: '/urls', timeoutMs: TIMEOUT_MS, json });
-        // A connection that broke under a POST: nobody knows whether it happened.
+        // The connection broke during a POST, so its outcome is unknown.
         if (result.kind === 'closed') continue;
         if (result.kind !== 'answer' || result.status !== 201) {
           refused.push(result);

@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-/** Distinct URLs, and where they are from. */
+/** Distinct URLs and their source. */
 export interface UrlSource {
   readonly urls: readonly string[];
   readonly from: string;
 }
 
 /**
- * `count` distinct URLs as people publish them: the Homepage fields of Debian's package index on this machine. Where there is no
- * index (not Debian, or its lists were deleted), or too small a one, generated URLs make up the number, and `from` says so.
+ * `count` distinct URLs that people have published: the Homepage fields of Debian's package index on this
+ * machine. When the index is missing or too small, generated URLs fill the number, and `from` says so.
  */
 export async function realUrls(count: number): Promise<UrlSource> {
   const homepages = await readHomepages();

@@ -32,7 +32,7 @@ describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
     await untilNothingRuns(cluster);
   });
 
-  it('are shortened to as many distinct keys', async () => {
+  it('get as many distinct keys', async () => {
     const mappers = cluster.file.mappers.map(({ url }) => url);
     let turn = 0;
     const answers = await client.forEach(source.urls, async (url) =>
@@ -44,17 +44,17 @@ describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
     expect(new Set(keys).size).to.equal(COUNT);
   });
 
-  it('redirect to exactly their URL from every mapper', async () => {
+  it('are the exact redirect targets at every mapper', async () => {
     await expectAllToRedirect();
   });
 
-  it('balance in the audit: nothing leaked, nothing twice', async () => {
+  it('balance in the audit: no key leaked, no key with two links', async () => {
     const audit = await cluster.keymill<Audit>('audit');
     expect(audit).to.include({ balanced: true, leaked: 0, unknown: 0, duplicates: 0 });
     expect(audit.bound).to.equal(COUNT);
   });
 
-  it('are all still there after down and up', async () => {
+  it('are all found after down and up', async () => {
     await cluster.must('down');
     await cluster.must('up', '--detach');
     await expectAllToRedirect();

@@ -8,7 +8,7 @@ import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { until } from '../until.ts';
 
-/** The smallest cluster there is, for what does not need a whole one. */
+/** The smallest cluster. */
 const SMALL = [
   '--zookeepers',
   '1',
@@ -38,7 +38,7 @@ describe('up and down', function () {
     expect(cluster.leftovers()).to.deep.equal([]);
   });
 
-  it('refuses wrong options with what would be right, and starts nothing', async () => {
+  it('refuses wrong options, names the right values, and starts nothing', async () => {
     for (const [args, message] of [
       [['--producers', '0'], /--producers.*from 1 to 64/],
       [['--zookeepers', '2'], /--zookeepers.*odd number/],
@@ -53,8 +53,8 @@ describe('up and down', function () {
     expect(cluster.leftovers()).to.deep.equal([]);
   });
 
-  it('leaves nothing running that holds its output, and keeps secrets to the owner', async () => {
-    // `must` resolves when the pipes close: a server that held one would keep it open.
+  it('leaves no process that keeps its output open, and only the owner may read its secrets', async () => {
+    // `must` resolves when the pipes close. A server with one of them would keep it open.
     const { stdout } = await cluster.must('up', '--detach', ...SMALL);
     expect(stdout)
       .to.match(/Ready after/)
@@ -75,7 +75,7 @@ describe('up and down', function () {
     expect(readdirSync(folder)).to.have.length.above(0);
   });
 
-  it('can be started by two people at once, and is there once', async () => {
+  it('starts one cluster when two people start it at the same time', async () => {
     const [first, second] = await Promise.all([
       cluster.run('up', '--detach', ...SMALL),
       cluster.run('up', '--detach', ...SMALL),
@@ -89,7 +89,7 @@ describe('up and down', function () {
     expect(processes, processes.join('\n')).to.have.length(5);
   });
 
-  it('stops all of it on Ctrl-C', async () => {
+  it('stops the whole cluster on Ctrl-C', async () => {
     const up = cluster.start('up', ...SMALL);
     await until('the cluster to be ready', () => up.output().includes('Ready after'), { timeoutMs: 60_000 });
     up.child.kill('SIGINT');
@@ -98,7 +98,7 @@ describe('up and down', function () {
     expect(cluster.isDescribed).to.equal(false);
   });
 
-  it('stops what it started when Ctrl-C comes before it is ready', async () => {
+  it('stops all started processes on Ctrl-C before the cluster is ready', async () => {
     const up = cluster.start('up', ...SERVERS);
     await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
     up.child.kill('SIGINT');
@@ -106,7 +106,7 @@ describe('up and down', function () {
     await untilNothingRuns(cluster);
   });
 
-  it('ends in the foreground when somebody else takes the cluster down', async () => {
+  it('ends in the foreground when another command stops the cluster', async () => {
     const up = cluster.start('up', ...SERVERS);
     await until(
       'all servers',
@@ -120,7 +120,7 @@ describe('up and down', function () {
     await untilNothingRuns(cluster);
   });
 
-  it('interrupts an up that is at work', async () => {
+  it('down interrupts a running up', async () => {
     const up = cluster.start('up', '--detach', ...SMALL);
     await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
     await cluster.must('down');
@@ -128,7 +128,7 @@ describe('up and down', function () {
     await untilNothingRuns(cluster);
   });
 
-  it('leaves nothing after a failed start, and shows the end of the culprit’s log', async () => {
+  it('leaves nothing after a failed start, and shows the end of the failed process’s log', async () => {
     const dir = join(cluster.runDir, 'data', 'redis-1');
     mkdirSync(dir, { recursive: true });
     writeFileSync(join(dir, 'appendonlydir'), 'a file where Redis wants a folder');
@@ -143,7 +143,7 @@ describe('up and down', function () {
     await cluster.must('up', '--detach', ...SERVERS);
   });
 
-  it('goes on, or goes down, after up itself was killed half-way', async () => {
+  it('up and down work after an up was killed half-way', async () => {
     for (const after of ['redis-1 ready', 'mysql-1 ready']) {
       const up = cluster.start('up', '--detach', ...SERVERS);
       await until(after, () => up.output().includes(after), { timeoutMs: 20_000 });
@@ -155,7 +155,7 @@ describe('up and down', function () {
     }
   });
 
-  it('passes over a busy port, and takes its own ports again afterwards', async () => {
+  it('skips a busy port, and uses the same ports again later', async () => {
     await cluster.must('up', '--detach', ...SMALL);
     const before = cluster.file;
     await cluster.must('down');
@@ -173,16 +173,16 @@ describe('up and down', function () {
     expect(after.mappers[0]?.url).to.equal(before.mappers[0]?.url);
   });
 
-  it('never re-maps slots: another number of MariaDB servers is refused once there is data', async () => {
+  it('with data, refuses another number of MariaDB servers: slots are never re-mapped', async () => {
     await cluster.must('up', '--detach', ...SMALL);
     await cluster.must('down');
     const { code, stderr } = await cluster.run('up', '--detach', '--mysql-servers', '3');
     expect(code).to.equal(2);
-    expect(stderr).to.match(/--mysql-servers 3: the data here lives on 1.*never re-mapped/);
+    expect(stderr).to.match(/--mysql-servers 3: the data here is on 1.*never re-mapped/);
     expect(cluster.leftovers()).to.deep.equal([]);
   });
 
-  it('starts again what has died, with everything else untouched', async () => {
+  it('restarts dead processes, and touches no others', async () => {
     await cluster.must('up', '--detach', ...SMALL);
     const before = cluster.file;
     process.kill(before.redis[0]?.pid ?? 0, 'SIGKILL');

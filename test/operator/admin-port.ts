@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 
 export interface AdminPort extends AsyncDisposable {
   readonly url: string;
-  /** `METHOD /path` of every request so far. */
+  /** `METHOD /path` of each request so far. */
   readonly asked: readonly string[];
 }
 
-/** The admin port of a process, as far as `keymill` asks it: what it answers by `METHOD /path`, 404 for the rest. */
+/** A fake admin port with the given answers by `METHOD /path`. Everything else is 404. */
 export async function startAdminPort(
   answers: Readonly<Record<string, () => Promise<unknown>>>,
 ): Promise<AdminPort> {

@@ -23,7 +23,7 @@ interface Report {
 
 const LINK = { userId: null, createdAt: new Date(), expiresAt: null, alias: false };
 
-/** Twenty keys claimed for two pools: one pool has its part, the other does not; of the delivered ones, three were taken. */
+/** Claims twenty keys for two pools, delivers the part of one pool, and takes three of its keys. */
 async function issueKeys({
   keysDbs,
   pools,
@@ -55,7 +55,7 @@ async function announceMapper({ session }: TestCluster, id: string, admin: strin
 }
 
 describe('keymill audit', () => {
-  it('finds every issued key in one place, asking the mappers for what they hold', async () => {
+  it('finds every issued key in one place, and asks the mappers for the keys that they hold', async () => {
     await using cluster = await openTestCluster();
     const { taken, pooled, pending } = await issueKeys(cluster);
     const [bound = '', held = ''] = taken;
@@ -98,7 +98,7 @@ describe('keymill audit', () => {
       .and.include('balanced');
   });
 
-  it('while a mapper or a pool is silent nothing is called leaked, and the exit code is 2', async () => {
+  it('counts no key as leaked while a mapper or a pool is silent, exit code 2', async () => {
     await using cluster = await openTestCluster();
     await issueKeys(cluster);
     await announceMapper(cluster, 'mapper-1', 'http://127.0.0.1:1');
@@ -114,7 +114,7 @@ describe('keymill audit', () => {
     expect(stderr).to.include('unreachable: mapper-1');
   });
 
-  it('without a keys-db there is nothing to account for: exit code 2, no document', async () => {
+  it('prints no document without a keys-db, exit code 2', async () => {
     await using cluster = await openTestCluster();
     const env = {
       ...cluster.env,
@@ -125,7 +125,7 @@ describe('keymill audit', () => {
     expect(stderr).to.include('keys-db-3').and.not.include('hidden');
   });
 
-  it('--repair asks the producers that hold a shard, and no others', async () => {
+  it('--repair asks only the producers that hold a shard', async () => {
     await using cluster = await openTestCluster();
     const { session, env } = cluster;
     await using holder = await startAdminPort({

@@ -56,17 +56,17 @@ const BY_HAND: readonly (readonly [string, (plan: ReturnType<typeof planCapacity
 
 describe('capacity: the arithmetic', () => {
   for (const [what, of, expected] of BY_HAND) {
-    it(`${what} as by hand`, () => {
+    it(`computes ${what} as by hand`, () => {
       expect(of(planCapacity(DEMAND, MEASURED))).to.deep.equal(expected);
     });
   }
 
-  it('what was never measured stays open', () => {
+  it('gives null for a figure whose rate was never measured', () => {
     const plan = planCapacity(DEMAND, { ...MEASURED, redirectsPerSecond: null, deliveredPerSecond: null });
     expect(plan).to.deep.include({ mapperProcesses: null, producers: null });
   });
 
-  it('more work needs more processes, and a producer may be lost', () => {
+  it('adds processes for more work, and a spare producer', () => {
     const busy = planCapacity({ ...DEMAND, readsPerWrite: 500 }, MEASURED);
     // 0.8 + 200,000 ÷ 5,000
     expect(busy.mapperProcesses).to.equal(41);
@@ -95,7 +95,7 @@ describe('keymill capacity', () => {
     expect(plan.storage.totalBytes).to.equal(6_307_200_000_000);
   });
 
-  it('says in words what it computed, and where its figures are from', async () => {
+  it('prints the plan as text, with the sources of its figures', async () => {
     const { exitCode, stdout, stderr } = await runKeymill(['capacity'], nowhere);
     expect(exitCode).to.equal(0);
     expect(stdout).to.include('63.4/s on average, 190/s at the peak').and.include('on each of 32 shards');

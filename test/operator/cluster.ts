@@ -11,7 +11,7 @@ import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 const SECRET = 'the secret of a test cluster';
 
-/** Real stores without producers and mappers: the tests put there what those would have put. */
+/** Real stores without producers and mappers: the tests write in their place. */
 export interface TestCluster extends AsyncDisposable {
   /** The variables that describe it to `keymill`. */
   readonly env: Record<string, string>;

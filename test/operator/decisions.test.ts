@@ -17,7 +17,7 @@ async function announceProducer({ session }: TestCluster, id: string, admin: str
 }
 
 describe('keymill producers drain', () => {
-  it('asks the producer, waits until it holds nothing, and says what nobody holds now', async () => {
+  it('asks the producer, waits until it holds nothing, and names the shards without a holder', async () => {
     await using cluster = await openTestCluster();
     const lock = await hold(cluster, 'keys-db-2', 'producer-1');
     await using admin = await startAdminPort({
@@ -33,14 +33,14 @@ describe('keymill producers drain', () => {
     );
     expect(exitCode).to.equal(0);
     expect(JSON.parse(stdout)).to.deep.equal({ id: 'producer-1', drained: true, handedOver: ['keys-db-2'] });
-    expect(stderr).to.include('nobody holds keys-db-1, keys-db-2');
+    expect(stderr).to.include('no producer holds keys-db-1, keys-db-2');
     expect(await runKeymill(['producers', 'drain', 'producer-1', '--undo'], cluster.env)).to.include({
       exitCode: 0,
     });
     expect(admin.asked).to.deep.equal(['POST /drain', 'POST /drain']);
   });
 
-  it('an unknown producer is a wrong usage, a silent one is unreachable, a refusal is exit code 1', async () => {
+  it('exits with 2 for an unknown or a silent producer, and with 1 when the producer refuses', async () => {
     await using cluster = await openTestCluster();
     await using admin = await startAdminPort({ 'POST /drain': () => Promise.reject(new Error('not now')) });
     await announceProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
@@ -49,7 +49,7 @@ describe('keymill producers drain', () => {
       runKeymill(['producers', 'drain', id], cluster.env);
     const unknown = await drain('producer-9');
     expect(unknown.exitCode).to.equal(2);
-    expect(unknown.stderr).to.include('there are: producer-1, producer-2');
+    expect(unknown.stderr).to.include('Choose producer-1, producer-2');
     const silent = await drain('producer-1');
     expect(silent.exitCode).to.equal(2);
     expect(silent.stderr).to.include('producer-1 does not answer at http://127.0.0.1:1');
@@ -66,7 +66,7 @@ describe('keymill zookeeper adopt', () => {
     unreachable: string[];
   }
 
-  it('gives a wiped ensemble an id and makes it that of every keys-db, above all earlier epochs', async () => {
+  it('gives a wiped ensemble an id and records it in every keys-db, above all earlier epochs', async () => {
     await using cluster = await openTestCluster();
     const [keysDb] = cluster.keysDbs;
     const before = await keysDb?.raiseEpoch({ czxid: 99n, ensemble: 'the old one', owner: 'producer-1' });
@@ -90,7 +90,7 @@ describe('keymill zookeeper adopt', () => {
     );
   });
 
-  it('half done is not done: a silent keys-db is named, exit code 2', async () => {
+  it('names a silent keys-db, exit code 2', async () => {
     await using cluster = await openTestCluster();
     const env = {
       ...cluster.env,

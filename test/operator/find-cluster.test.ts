@@ -29,7 +29,7 @@ const document = {
 };
 
 describe('operator: finding the cluster', () => {
-  it('says what to type when none runs, exit code 2, nothing on stdout', async () => {
+  it('says what to type when no cluster runs, exit code 2, nothing on stdout', async () => {
     const dir = join(testFolder(), 'no-cluster');
     for (const command of [
       ['zk', 'ls', '/'],
@@ -44,7 +44,7 @@ describe('operator: finding the cluster', () => {
     }
   });
 
-  it('reads what up wrote, through the same validation as the variables', () => {
+  it('reads the file that up wrote, and validates it like the variables', () => {
     const KEYMILL_RUN_DIR = writeCluster('cluster', document);
     const { config, file } = findCluster({ KEYMILL_RUN_DIR, KEYMILL_KEY_SECRET: SECRET });
     expect(config.zookeeper.connect).to.equal('127.0.0.1:1');
@@ -54,7 +54,7 @@ describe('operator: finding the cluster', () => {
     expect(file?.mappers[0]?.admin).to.equal('http://127.0.0.1:9101');
   });
 
-  it('the variables win over the file, and their faults are all named', async () => {
+  it('prefers the variables to the file, and names all their faults', async () => {
     const KEYMILL_RUN_DIR = writeCluster('shadowed', document);
     const { exitCode, stdout, stderr } = await runKeymill(['status', '--json'], {
       KEYMILL_RUN_DIR,
@@ -66,7 +66,7 @@ describe('operator: finding the cluster', () => {
     }
   });
 
-  it('a damaged file is named, with what is wrong in it', async () => {
+  it('names a damaged file and its fault, without quoting it', async () => {
     const cases: [string, string][] = [
       ['half', '{"mappers": ['],
       ['empty', '{}'],

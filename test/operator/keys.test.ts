@@ -25,7 +25,7 @@ describe('keymill keys generate', () => {
     await cluster[Symbol.asyncDispose]();
   });
 
-  it('adds what is asked for, and again as much when run again', async () => {
+  it('adds the given number of keys, and again as many when run again', async () => {
     for (const expected of [12_345, 24_690]) {
       const args = ['keys', 'generate', '--keys-db', 'keys-db-2', '--count', '12_345', '--json'];
       const { exitCode, stdout, stderr } = await runKeymill(args, cluster.env);
@@ -37,7 +37,7 @@ describe('keymill keys generate', () => {
     }
   });
 
-  it('all means every keys-db', async () => {
+  it('adds keys to every keys-db with --keys-db all', async () => {
     const { stdout } = await runKeymill(
       ['keys', 'generate', '--keys-db', 'all', '--count', '100'],
       cluster.env,
@@ -45,7 +45,7 @@ describe('keymill keys generate', () => {
     expect(stdout).to.match(/^keys-db-1: 100 keys added .*\nkeys-db-2: 100 keys added .*\n$/);
   });
 
-  it('refuses what makes no sense, with exit code 2', async () => {
+  it('refuses wrong options, exit code 2', async () => {
     for (const args of [
       ['--count', '5'],
       ['--keys-db', 'keys-db-9', '--count', '5'],
@@ -60,7 +60,7 @@ describe('keymill keys generate', () => {
     }
   });
 
-  it('a wrong secret is refused before anything is written, and not printed', async () => {
+  it('refuses a wrong secret before it writes anything, and does not print it', async () => {
     const secret = 'quite another secret';
     const env = { ...cluster.env, KEYMILL_KEY_SECRET: secret };
     const { exitCode, stderr } = await runKeymill(
@@ -74,7 +74,7 @@ describe('keymill keys generate', () => {
       .and.not.include(secret);
   });
 
-  it('an unreachable keys-db is exit code 2, in plain words', async () => {
+  it('names an unreachable keys-db without a stack trace, exit code 2', async () => {
     const env = { ...cluster.env, KEYMILL_KEYS_DBS: 'keys-db-1=mysql://u:hidden@127.0.0.1:1/none' };
     const { exitCode, stderr } = await runKeymill(
       ['keys', 'generate', '--keys-db', 'all', '--count', '5'],
@@ -138,7 +138,7 @@ describe('keymill where', () => {
       .and.match(/^clicks +41$/m);
   });
 
-  it('an alias has no origin, a stranger is never issued, nonsense is refused', async () => {
+  it('finds no origin for an alias, calls an unknown key never issued, and refuses nonsense', async () => {
     await using cluster = await openTestCluster();
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
     await cluster.urlsDb.insert([

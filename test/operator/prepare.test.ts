@@ -30,7 +30,7 @@ describe('keymill prepare', () => {
     return (rows as { name: string }[]).map(({ name }) => name);
   }
 
-  it('creates what is missing, with no more than the databases there, by several at once and again', async () => {
+  it('creates the missing tables when only the databases exist, also when several run at once and again', async () => {
     for (const runs of [2, 1]) {
       const outcomes = await Promise.all(
         Array.from({ length: runs }, async () => runKeymill(['prepare', '--json'], env)),
@@ -50,7 +50,7 @@ describe('keymill prepare', () => {
     }
   });
 
-  it('names a server that does not answer, and is not done then', async () => {
+  it('names a server that does not answer, exit code 2', async () => {
     const broken = { ...env, KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users' };
     const { exitCode, stdout, stderr } = await runKeymill(['prepare'], broken);
     expect(exitCode).to.equal(2);

@@ -20,7 +20,7 @@ const COMMANDS = [
 ];
 
 describe('keymill: the command line', () => {
-  it('--version is that of the package', async () => {
+  it('prints the version of the package', async () => {
     expect(await runKeymill(['--version'])).to.deep.equal({
       exitCode: 0,
       stdout: `${manifest.version}\n`,
@@ -28,7 +28,7 @@ describe('keymill: the command line', () => {
     });
   });
 
-  it('every command has --help and --json, and stands in the list of all', async () => {
+  it('lists every command, and each has --help and --json', async () => {
     const { stdout: list } = await runKeymill(['--help']);
     for (const command of COMMANDS) {
       const { exitCode, stdout } = await runKeymill([...command.split(' '), '--help']);
@@ -38,7 +38,7 @@ describe('keymill: the command line', () => {
     }
   });
 
-  it('what is typed wrongly is exit code 2, said on stderr', async () => {
+  it('explains wrong usage on stderr, exit code 2', async () => {
     for (const args of [
       [],
       ['sttaus'],

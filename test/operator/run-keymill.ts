@@ -7,7 +7,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs one `keymill` command line in this process, with nothing in its environment but `env` and our PATH. */
+/** Runs one `keymill` command line in this process. Its environment is only `env` and our PATH. */
 export async function runKeymill(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},

@@ -74,9 +74,9 @@ describe('keymill status, locks, pools, producers', () => {
     await cluster[Symbol.asyncDispose]();
   });
 
-  it('status --json has the shape of docs/contract.md', async () => {
-    // A machine busy with other tests may be too slow for a source's deadline once.
-    const { stderr, status } = await until('everybody to answer in time', async () => {
+  it('status --json has the fields of docs/contract.md', async () => {
+    // On a busy machine, a source may miss its deadline once.
+    const { stderr, status } = await until('all sources to answer in time', async () => {
       const outcome = await runKeymill(['status', '--json'], cluster.env);
       expect(outcome.exitCode).to.equal(0);
       const answer = JSON.parse(outcome.stdout) as Status;
@@ -105,7 +105,7 @@ describe('keymill status, locks, pools, producers', () => {
     expect(status.unreachable).to.deep.equal([]);
   });
 
-  it('status for a person stands on one screen', async () => {
+  it('status as text fits on one screen', async () => {
     const { stdout } = await runKeymill(['status'], cluster.env);
     for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs'])
       expect(stdout).to.include(part);
@@ -114,7 +114,7 @@ describe('keymill status, locks, pools, producers', () => {
     expect(stdout.split('\n').length).to.be.below(30);
   });
 
-  it('names who does not answer, shows the rest, in about a second', async () => {
+  it('names the sources that do not answer, and shows the rest, in about a second', async () => {
     const env = {
       ...cluster.env,
       KEYMILL_REDIS: `${cluster.env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1`,
@@ -137,7 +137,7 @@ describe('keymill status, locks, pools, producers', () => {
     expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');
   });
 
-  it('without ZooKeeper the pools and keys-dbs are still shown; with nobody at all the exit code is 2', async () => {
+  it('shows the pools and keys-dbs without ZooKeeper; exit code 2 when no source answers', async () => {
     const env = { ...cluster.env, KEYMILL_ZOOKEEPER: '127.0.0.1:1' };
     const { exitCode, stdout } = await runKeymill(['status', '--json'], env);
     const status = JSON.parse(stdout) as Status;
@@ -150,7 +150,7 @@ describe('keymill status, locks, pools, producers', () => {
     expect(dead.stderr).to.include('zookeeper cannot be reached');
   });
 
-  it('locks, pools and producers show their part alone', async () => {
+  it('locks, pools and producers show only their own part', async () => {
     const locks = await runKeymill(['locks'], cluster.env);
     expect(locks.stdout)
       .to.match(/^shard +holder/)
@@ -164,7 +164,7 @@ describe('keymill status, locks, pools, producers', () => {
 });
 
 describe('keymill locks: what is not ours', () => {
-  it('shows foreign and garbage nodes, and releases one by name', async () => {
+  it('shows foreign and unreadable nodes, and releases one by name', async () => {
     await using cluster = await openTestCluster();
     const { session, env } = cluster;
     await session.ensurePath(PATHS.locks);
@@ -178,11 +178,11 @@ describe('keymill locks: what is not ours', () => {
     expect(stderr).to.include('/shard-locks/zebra');
 
     expect(await runKeymill(['locks', 'release', 'keys-db-1'], env)).to.include({ exitCode: 0 });
-    // Our session may read from another server than the one that took the delete.
+    // Our session may read from a server that has not applied the delete yet.
     await until('the lock to be gone', async () => (await session.get(lockPath('keys-db-1'))) === undefined);
     const again = await runKeymill(['locks', 'release', 'keys-db-1', '--json'], env);
     expect(again).to.include({ exitCode: 1, stdout: '' });
-    expect(again.stderr).to.include('nobody holds keys-db-1');
+    expect(again.stderr).to.include('no producer holds keys-db-1');
     expect((await runKeymill(['locks', 'release', 'a/b'], env)).exitCode).to.equal(2);
   });
 });

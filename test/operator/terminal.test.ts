@@ -14,7 +14,7 @@ describe('operator: tables', () => {
     expect(lines).to.deep.equal(['pool       keys  state', 'redis-1       7  ok', 'r        12,345']);
   });
 
-  it('show a missing cell as a dash, and the titles alone when there is nothing', () => {
+  it('show a missing cell as a dash, and only the titles when there are no rows', () => {
     expect(
       formatTable(
         [{ title: 'a' }, { title: 'b' }],
@@ -29,7 +29,7 @@ describe('operator: tables', () => {
 });
 
 describe('operator: units', () => {
-  it('durations in the two largest units', () => {
+  it('format durations in their two largest units', () => {
     const cases: [number, string][] = [
       [0, '0.0 s'],
       [1_234, '1.2 s'],
@@ -43,7 +43,7 @@ describe('operator: units', () => {
     for (const [ms, text] of cases) expect(formatDuration(ms)).to.equal(text);
   });
 
-  it('an age needs a time; one from a clock that is ahead is zero', () => {
+  it('format no age without a time, and zero for a time from a clock that is ahead', () => {
     const now = Date.parse('2026-01-01T00:00:10.000Z');
     expect(formatAge('2026-01-01T00:00:08.000Z', now)).to.equal('2.0 s');
     expect(formatAge('2026-01-01T00:00:12.000Z', now)).to.equal('0.0 s');
@@ -51,7 +51,7 @@ describe('operator: units', () => {
     expect(formatAge(null, now)).to.equal(undefined);
   });
 
-  it('counts and figures', () => {
+  it('format counts and figures', () => {
     expect(formatCount(1_234_567)).to.equal('1,234,567');
     expect(formatCount(null)).to.equal(undefined);
     expect(formatFigure(152_340.7)).to.equal('152,341');

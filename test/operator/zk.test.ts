@@ -14,19 +14,19 @@ function filtered(lines: readonly string[]): string[] {
 const CONNECTED = ['', 'WATCHER::', '', 'WatchedEvent state:SyncConnected type:None path:null'];
 
 describe("operator: zkCli's output", () => {
-  it('loses greeting and session events, wherever they come', () => {
+  it('loses the greeting and the session events, wherever they are', () => {
     expect(filtered(['Connecting to 127.0.0.1:1', ...CONNECTED, '[a, b]'])).to.deep.equal(['[a, b]']);
     expect(filtered(['Connecting to 127.0.0.1:1', '[a, b]', ...CONNECTED])).to.deep.equal(['[a, b]']);
     expect(filtered([...CONNECTED, ...CONNECTED, ''])).to.deep.equal(['']);
   });
 
-  it("keeps empty lines, data that looks alike, and the events of the person's own watches", () => {
+  it("keeps empty lines, data that looks like events, and the events of the user's own watches", () => {
     const own = ['', 'WATCHER::', '', 'WatchedEvent state:SyncConnected type:NodeDeleted path:/a'];
     expect(filtered(own)).to.deep.equal(own);
     expect(filtered(['x', '', '', 'WATCHER::', 'y', ''])).to.deep.equal(['x', '', '', 'WATCHER::', 'y', '']);
   });
 
-  it('holds nothing but logger complaints and stack traces to be noise', () => {
+  it('drops only logger warnings and stack traces from stderr', () => {
     expect(isNoise('SLF4J: Failed to load class')).to.equal(true);
     expect(isNoise('\tat org.apache.zookeeper.ZooKeeperMain.main(ZooKeeperMain.java:292)')).to.equal(true);
     expect(isNoise('Node does not exist: /nope')).to.equal(false);
@@ -34,7 +34,7 @@ describe("operator: zkCli's output", () => {
 });
 
 describe('keymill zk', () => {
-  it('shows the answer alone, and passes on exit code and complaint', async () => {
+  it("shows only the answer, and passes on zkCli's exit code and errors", async () => {
     const { connect } = await testZooKeeper();
     const env = { KEYMILL_ZOOKEEPER: connect };
     expect(await runKeymill(['zk', 'create', '/shard-locks', 'x y'], env)).to.include({ exitCode: 0 });
@@ -49,7 +49,7 @@ describe('keymill zk', () => {
     expect(missing).to.deep.equal({ exitCode: 1, stdout: '', stderr: 'Node does not exist: /nope\n' });
   });
 
-  it('--json before or after is one document', async () => {
+  it('prints one document with --json before or after the command', async () => {
     const { connect } = await testZooKeeper();
     const env = { KEYMILL_ZOOKEEPER: connect };
     for (const args of [
@@ -63,7 +63,7 @@ describe('keymill zk', () => {
     expect((await runKeymill(['zk', '--json'], env)).exitCode).to.equal(2);
   });
 
-  it('reads commands from stdin when none is given', async () => {
+  it('reads commands from stdin without arguments', async () => {
     const { connect } = await testZooKeeper();
     const launcher = join(import.meta.dirname, '../../scripts/keymill.ts');
     const running = promisify(execFile)(process.execPath, [launcher, 'zk'], {
@@ -74,7 +74,7 @@ describe('keymill zk', () => {
     expect(stdout).to.equal('[a]\n');
   });
 
-  it('nobody there: exit code 2 within a second or so, in plain words', async () => {
+  it('names an unreachable ensemble within about a second, exit code 2', async () => {
     const { exitCode, stdout, stderr } = await runKeymill(['zk', 'ls', '/'], {
       KEYMILL_ZOOKEEPER: '127.0.0.1:1,127.0.0.1:2',
     });

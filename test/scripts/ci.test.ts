@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { testFolder } from '../servers.ts';
 
-/** What a suite says and how it ends: the plain one, and the one in containers. */
+/** The last line and the exit code of a suite: first of the plain one, then of the one in containers. */
 interface Said {
   readonly plain: string;
   readonly containers: string;
@@ -14,7 +14,7 @@ interface Said {
 describe('.ci/run', () => {
   let rounds = 0;
 
-  /** Runs it over suites that only say what they are told to. */
+  /** Runs it with fake suites that print the given lines. */
   function run({ plain, containers }: Said): { code: number | null; lines: string[] } {
     const root = join(testFolder(), `ci-${++rounds}`);
     for (const folder of ['.ci', 'scripts']) mkdirSync(join(root, folder), { recursive: true });
@@ -28,11 +28,11 @@ describe('.ci/run', () => {
 
   const GOOD = 'echo "5 passed, 0 failed, 0 skipped"';
 
-  it('is a program', () => {
+  it('is executable', () => {
     execFileSync('bash', ['-n', join(REPOSITORY, '.ci/run')]);
   });
 
-  it('runs both suites and counts over both in its last line', () => {
+  it('runs both suites, and its last line counts both', () => {
     const { code, lines } = run({ plain: 'echo "7 passed, 0 failed, 1 skipped"', containers: GOOD });
     expect(lines).to.deep.equal([
       '7 passed, 0 failed, 1 skipped',
@@ -42,14 +42,14 @@ describe('.ci/run', () => {
     expect(code).to.equal(0);
   });
 
-  it('counts the suite in containers as skipped where the machine lets no engine be started: it is asked for where possible', () => {
+  it('runs the suite in containers with --where-possible, so that it is skipped without an engine', () => {
     const containers = 'echo "$*"; echo "0 passed, 0 failed, 1 skipped"';
     const { code, lines } = run({ plain: GOOD, containers });
     expect([code, lines.at(-1)]).to.deep.equal([0, '5 passed, 0 failed, 1 skipped']);
     expect(lines[1]).to.equal('containers --clean --where-possible');
   });
 
-  it('runs the second after a failure of the first, and fails by either', () => {
+  it('runs the second suite after a failure of the first, and fails when one of them fails', () => {
     const bad = 'echo "7 passed, 2 failed, 0 skipped"; exit 1';
     for (const said of [
       { plain: bad, containers: GOOD },
@@ -60,7 +60,7 @@ describe('.ci/run', () => {
     }
   });
 
-  it('counts a suite that breaks off without a count, or ends badly after counting no failure, as one failure', () => {
+  it('counts one failure for a suite without a count, or with a bad exit code and no counted failure', () => {
     for (const broken of ['echo "cannot begin"; exit 1', 'exit 0', 'kill -9 $$']) {
       const { code, lines } = run({ plain: GOOD, containers: broken });
       expect([code, lines.at(-1)], broken).to.deep.equal([1, '5 passed, 1 failed, 0 skipped']);

@@ -6,7 +6,7 @@ import { isRunning, type ProcessIdentity } from '../../scripts/servers/identity.
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** Starts servers as a test run does, tells their identities, and hangs. */
+/** Starts servers like a test run, prints their identities, and hangs. */
 const SCRIPT = `
 import { startRedis } from '%SERVERS%/redis.ts';
 import { startZooKeeper } from '%SERVERS%/zookeeper.ts';

@@ -15,14 +15,14 @@ import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
 describe('process identity', () => {
-  it('does not take a reused process id for the process that had it', () => {
+  it('tells a process from an earlier one with the same id', () => {
     const identity = identityOf(process.pid);
     if (identity === undefined) throw new Error('we do not run?');
     expect(isRunning(identity)).to.equal(true);
     expect(isRunning({ ...identity, startTime: '1' })).to.equal(false);
   });
 
-  it('stops a process that is stopped, and kills one that does not listen', async () => {
+  it('ends a stopped process, and kills one that ignores SIGTERM', async () => {
     for (const [script, how] of [
       ['setInterval(() => {}, 1000); process.kill(process.pid, "SIGSTOP")', 'stopped'],
       ['process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log("deaf")', 'killed'],
@@ -35,7 +35,7 @@ describe('process identity', () => {
         logFile,
         dieWithParent: true,
       });
-      await until('it to be set up', () =>
+      await until('the process to be set up', () =>
         how === 'killed'
           ? readFileSync(logFile, 'utf8').includes('deaf')
           : /State:\s+T/.test(readFileSync(`/proc/${identity.pid}/status`, 'utf8')),
@@ -45,7 +45,7 @@ describe('process identity', () => {
     }
   });
 
-  it('finds what carries a token in its environment, and nothing else', async () => {
+  it('finds exactly the processes with a token in their environment', async () => {
     const token = `test-${process.pid}-${Math.random()}`;
     const child = spawn('sleep', ['60'], { env: { ...process.env, KEYMILL_RUN_TOKEN: token } });
     const other = spawn('sleep', ['60']);
@@ -60,7 +60,7 @@ describe('process identity', () => {
 });
 
 describe('the lock of a run folder', () => {
-  it('has one holder, and is free again when it dies', async () => {
+  it('has one holder, and is free again when the holder dies', async () => {
     const runDir = new RunDir(join(testFolder(), 'locked'));
     const lock = await tryLock(runDir);
     expect(await tryLock(runDir)).to.equal(undefined);
@@ -85,7 +85,7 @@ describe('the environment of a producer or mapper', () => {
   const addresses = addressesOf(DEFAULT_SHAPE, state, () => 1234);
   const runDir = new RunDir('/nowhere');
 
-  it('describes the cluster, whatever the caller’s own says, and keeps its tunables', () => {
+  it('describes the cluster, whatever the caller’s environment says, and keeps its other settings', () => {
     process.env['KEYMILL_REDIS_FILE'] = '/etc/other';
     process.env['KEYMILL_QUARANTINE_MS'] = '1500';
     try {
@@ -106,7 +106,7 @@ describe('the environment of a producer or mapper', () => {
 });
 
 describe('parseMetrics', () => {
-  it('reads samples with their labels, and passes over the rest', () => {
+  it('reads samples with their labels, and skips the rest', () => {
     const text =
       '# HELP keymill_lock_held x\nkeymill_lock_held{keys_db="keys-db-1",a="b\\"c"} 1\nkeymill_up 2.5e3\n\nnonsense\n';
     expect(parseMetrics(text)).to.deep.equal([

@@ -5,11 +5,11 @@ import { reservePort } from '../../scripts/servers/ports.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 describe('servers for tests', () => {
-  it('start a MariaDB that lets in nobody without a password, and give every test a database of its own', async () => {
+  it('start a MariaDB that requires a password, and give every test its own database', async () => {
     const [first, second] = await Promise.all([testDatabase('keys-db-1'), testDatabase('keys-db-1')]);
     expect(first).not.to.equal(second);
     const connection = await createConnection(first);
-    // Other tests of the same run may have users of their own.
+    // Other tests of the same run may have created users.
     const [open] = await connection.query(
       "SELECT User FROM mysql.global_priv WHERE User IN ('', 'root', 'mysql') OR (User <> 'mariadb.sys' AND JSON_VALUE(Priv, '$.authentication_string') = '')",
     );
@@ -17,7 +17,7 @@ describe('servers for tests', () => {
     expect(open).to.deep.equal([]);
   });
 
-  it('start as many Redis servers as are asked for', async () => {
+  it('start the given number of Redis servers', async () => {
     const redis = await testRedis(2);
     expect(redis.map(({ name }) => name)).to.deep.equal(['redis-1', 'redis-2']);
     expect(new URL(redis[0]?.url ?? '').port).not.to.equal(new URL(redis[1]?.url ?? '').port);
@@ -41,7 +41,7 @@ describe('servers for tests', () => {
 });
 
 describe('reservePort', () => {
-  it('gives no port twice, and gives it again after release', async () => {
+  it('gives no port twice before its release', async () => {
     const first = await reservePort(24_500);
     const second = await reservePort(24_500);
     expect(second.port).to.be.greaterThan(first.port);

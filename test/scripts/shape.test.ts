@@ -5,7 +5,7 @@ import { DEFAULT_SHAPE, mysqlServersOf, resolveShape } from '../../scripts/clust
 const NOTHING = { keysDbs: undefined, redis: undefined, zookeepers: undefined, mysqlServers: undefined };
 
 describe('mysqlServersOf', () => {
-  it('gives keys one server and the halves of the slots one each', () => {
+  it('gives one server to the keys, and one to each half of the slots', () => {
     expect(mysqlServersOf(3)).to.deep.equal([
       { name: 'mysql-keys', slots: undefined, isKeysServer: true },
       { name: 'urls-1', slots: '0-15', isKeysServer: false },
@@ -13,11 +13,11 @@ describe('mysqlServersOf', () => {
     ]);
   });
 
-  it('puts everything on one when there is one', () => {
+  it('puts everything on a single server', () => {
     expect(mysqlServersOf(1)).to.deep.equal([{ name: 'mysql-1', slots: '0-31', isKeysServer: true }]);
   });
 
-  it('gives away every slot exactly once, whatever the number of servers', () => {
+  it('assigns every slot exactly once, for any number of servers', () => {
     for (let count = 1; count <= SLOT_COUNT + 1; count++) {
       const slots = mysqlServersOf(count).flatMap((server) =>
         server.slots === undefined ? [] : parseSlots(server.slots),
@@ -30,22 +30,22 @@ describe('mysqlServersOf', () => {
 describe('resolveShape', () => {
   const existing = { shape: DEFAULT_SHAPE, isEstablished: true };
 
-  it('takes what is asked for, else what there is, else the default', () => {
+  it('takes the wanted number, else the existing one, else the default', () => {
     expect(resolveShape({ ...NOTHING, redis: 2 }, undefined)).to.deep.equal({ ...DEFAULT_SHAPE, redis: 2 });
     const small = { ...DEFAULT_SHAPE, keysDbs: 1 };
     expect(resolveShape(NOTHING, { ...existing, shape: small })).to.deep.equal(small);
   });
 
-  it('refuses to re-map slots, to resize the ensemble and to drop keys-dbs once there is data', () => {
+  it('with data, refuses to re-map slots, to resize the ensemble and to remove keys-dbs', () => {
     const wanted = { ...NOTHING, mysqlServers: 1, zookeepers: 1, keysDbs: 2 };
     expect(() => resolveShape(wanted, existing))
-      .to.throw(/--mysql-servers 1: the data here lives on 3/)
+      .to.throw(/--mysql-servers 1: the data here is on 3/)
       .with.property('message')
       .that.matches(/--zookeepers 1/)
       .and.matches(/--keys-dbs 2/);
   });
 
-  it('takes any shape as long as there is no data', () => {
+  it('without data, takes any shape', () => {
     const wanted = { ...NOTHING, mysqlServers: 1, zookeepers: 1, keysDbs: 2 };
     expect(resolveShape(wanted, { ...existing, isEstablished: false })).to.include({
       mysqlServers: 1,
@@ -53,7 +53,7 @@ describe('resolveShape', () => {
     });
   });
 
-  it('adds keys-dbs and adds or drops Redis servers at any time', () => {
+  it('adds keys-dbs and adds or removes Redis servers at any time', () => {
     expect(resolveShape({ ...NOTHING, keysDbs: 6, redis: 2 }, existing)).to.include({ keysDbs: 6, redis: 2 });
   });
 });

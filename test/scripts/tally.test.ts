@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { add, formatTally, NOTHING, tallyOfMocha } from '../../scripts/checks/tally.ts';
 
 describe('the last line of a test run', () => {
-  it('counts what mocha says', () => {
+  it('has the counts of mocha', () => {
     const output = '\n  12 passing (3s)\n  1 pending\n  2 failing\n';
     expect(tallyOfMocha(output, 2)).to.deep.equal({ passed: 12, failed: 2, skipped: 1 });
   });
@@ -18,7 +18,7 @@ describe('the last line of a test run', () => {
     expect(tallyOfMocha('  3 passing (1s)\n', 7)).to.deep.equal({ passed: 3, failed: 1, skipped: 0 });
   });
 
-  it('is read by others, so its form stays', () => {
+  it('keeps its form, because other programs read it', () => {
     expect(formatTally(add(NOTHING, { passed: 3, failed: 0, skipped: 1 }))).to.equal(
       '3 passed, 0 failed, 1 skipped',
     );

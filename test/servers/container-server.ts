@@ -12,12 +12,12 @@ export interface ContainerOptions {
   readonly port: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
-  /** Contents by path. */
+  /** File contents by path. */
   readonly files?: Readonly<Record<string, string>>;
   readonly isReady: () => Promise<boolean>;
 }
 
-/** A server in a container that testcontainers makes; the engine's own verbs are its faults. */
+/** A server in a container of testcontainers. The engine's own commands inject its faults. */
 export class ContainerServer implements Server {
   readonly id: string;
   readonly host: string;
@@ -105,13 +105,13 @@ export class ContainerServer implements Server {
     try {
       await this.#container.remove({ force: true, v: true });
     } catch (error) {
-      // Removed already, or by the keeper just now.
+      // It was removed already, perhaps by the keeper.
       if (![404, 409].includes((error as { statusCode?: number }).statusCode ?? 0)) throw error;
     }
   }
 }
 
-/** testcontainers chooses a container's address by itself; a test server keeps the one it has. */
+/** testcontainers chooses the address of a container; a test server needs a fixed one. */
 class AddressedContainer extends GenericContainer {
   withAddress(network: string, address: string): this {
     this.createOpts.NetworkingConfig = {
@@ -143,7 +143,7 @@ async function create(
   return container;
 }
 
-/** The library waits by way of published ports, which we do not use. */
+/** The library waits for published ports, which we do not use. */
 const WAITED_FOR_HERE: WaitStrategy = {
   waitUntilReady: async () => undefined,
   withStartupTimeout: () => WAITED_FOR_HERE,

@@ -9,10 +9,11 @@ import { RUN_LABEL } from './run-label.ts';
 import type { Ensemble, MysqlServer, RedisServer, Services } from './services.ts';
 
 /**
- * Servers as containers, made by testcontainers, in a network of our own in which each has an address that it keeps. Tests talk to that
- * address: a published port would be another one after every start. (So this is for Linux, where containers' addresses can be reached.)
+ * Servers as containers of testcontainers, each with a fixed address in a network of our own. Tests connect
+ * to that address, because a published port would change with every start. So this works only on Linux, where
+ * the host reaches the addresses of containers.
  *
- * A keeper process holds the engine and removes everything when this process ends, in whatever way.
+ * A keeper process holds the engine and removes everything when this process ends, for whatever reason.
  */
 export class ContainerServices implements Services {
   readonly #keeper: Keeper;
@@ -21,13 +22,13 @@ export class ContainerServices implements Services {
   readonly #run: string;
   #addresses = 1;
 
-  /** Finds or starts an engine and sees to the images, which can take minutes where stand-ins have to be made. */
+  /** Opens an engine and ensures the images. Making stand-ins for them can take minutes. */
   static async open(): Promise<ContainerServices> {
     const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
     const keeper = await Keeper.open(join(import.meta.dirname, 'keeper.ts'), run);
-    // Not even the reaper's image is there where no registry answers; the keeper does its work.
+    // Without a registry there is no image for testcontainers' reaper. The keeper does its work.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
-    // It would look for the host on a network that an engine need not have. Nothing is published there.
+    // Otherwise it searches for the host on a network that the engine may not have. We publish no ports.
     process.env['TESTCONTAINERS_HOST_OVERRIDE'] = '127.0.0.1';
     process.env['DOCKER_HOST'] = keeper.firstLine;
     const client = await getContainerRuntimeClient();
@@ -93,7 +94,7 @@ export class ContainerServices implements Services {
       port: 6379,
       image: pinnedImage('redis'),
       command: ['redis-server', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])],
-      // While it loads its data it answers -LOADING.
+      // While it loads its data, it answers -LOADING.
       isReady: async () =>
         (await ask(6379, hello, (text) => /\+PONG|-\w+/.test(text), { host: address }))?.includes('+PONG') ??
         false,
@@ -125,7 +126,7 @@ export class ContainerServices implements Services {
             SERVER_JVMFLAGS:
               '-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=4096',
           },
-          // "imok" comes also from a server without a quorum; only one that serves names its mode.
+          // A server without a quorum answers "ruok" too; only one that serves reports its mode.
           isReady: async () =>
             (await ask(2181, 'srvr', (answer) => /Mode: \w+\n/.test(answer), { host: address })) !==
             undefined,
@@ -139,7 +140,7 @@ export class ContainerServices implements Services {
     };
   }
 
-  /** The keeper removes containers and network, and leaves the engine, or stops it if it started it. */
+  /** Makes the keeper remove the containers and the network, and stop the engine if it started it. */
   async close(): Promise<void> {
     await this.#keeper.close();
   }
@@ -148,7 +149,7 @@ export class ContainerServices implements Services {
     return ContainerServer.start(this.#client, this.#network.name, this.#run, options);
   }
 
-  /** .1 is the bridge itself. */
+  /** .1 is the address of the bridge. */
   #nextAddress(): string {
     this.#addresses += 1;
     return `${this.#network.prefix}.${this.#addresses}`;
@@ -157,11 +158,13 @@ export class ContainerServices implements Services {
 
 interface Network {
   readonly name: string;
-  /** The first three numbers of its addresses. */
+  /** The first three numbers of the network's addresses. */
   readonly prefix: string;
 }
 
-/** Addresses can be chosen only in a network whose range was chosen: one of many, so that the next try after a clash is another. */
+/**
+ * Docker accepts fixed addresses only in a network with a chosen range. After a clash, we try another range.
+ */
 async function createNetwork(client: ContainerRuntimeClient, run: string): Promise<Network> {
   const name = `keymill-test-${run}`;
   for (let attempt = 0; ; attempt++) {

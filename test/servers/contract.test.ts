@@ -10,10 +10,10 @@ import { testServices } from '../servers.ts';
 import { until } from '../until.ts';
 import type { Ensemble, MysqlServer, RedisServer, Server, Services } from './services.ts';
 
-/** How long a client waits before it takes a server for silent. */
+/** How long a client waits before a server counts as silent. */
 const SILENCE_MS = 700;
 
-/** Both implementations keep this; which one runs is chosen by SERVICES. */
+/** The contract of both implementations. SERVICES chooses which one is tested. */
 describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function () {
   this.timeout(300_000);
   let services: Services;
@@ -47,7 +47,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       }
     }
 
-    it('has the databases that were asked for, wants a password, and evicts nothing', async () => {
+    it('has the given number of databases, requires a password, and evicts nothing', async () => {
       await withClient(async (client) => client.set('a', '2'), server.url(2));
       expect(await withClient(async (client) => client.get('a'))).to.equal(null);
       const [, policy] = await withClient(async (client) => client.config('GET', 'maxmemory-policy'));
@@ -58,10 +58,11 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       ).to.include('NOAUTH');
     });
 
-    it('killed, it is gone at once; restarted, it is where it was, with what it had acknowledged a while ago', async () => {
+    it('ends immediately when killed; after a restart it has its address and its earlier writes', async () => {
       await withClient(async (client) => {
         await client.set('kept', 'yes');
-        // The append-only file is synced every second; the kernel has it at once, which is enough for a killed process.
+        // The append-only file is synced every second. The kernel has the write immediately, and that is
+        // enough when only the process is killed.
         await until('the write', async () => (await client.get('kept')) === 'yes');
       });
       const before = { host: server.host, port: server.port };
@@ -72,14 +73,14 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       expect(await withClient(async (client) => client.get('kept'))).to.equal('yes');
     });
 
-    it('wiped, it has nothing', async () => {
+    it('is empty after a restart with wiped data', async () => {
       await withClient(async (client) => client.set('kept', 'yes'));
       await server.kill();
       await server.restart({ wiped: true });
       expect(await withClient(async (client) => client.dbsize())).to.equal(0);
     });
 
-    it('paused, it answers nothing; resumed, it answers what it was asked meanwhile', async () => {
+    it('answers nothing while paused, and the pending requests when resumed', async () => {
       await withClient(async (client) => {
         await client.ping();
         await server.pause();
@@ -94,7 +95,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       });
     });
 
-    it('disconnected, it is silent to old and new connections; connected, it serves again', async () => {
+    it('is silent to old and new connections while disconnected, and serves again when connected', async () => {
       await withClient(async (client) => {
         await client.ping();
         await server.disconnect();
@@ -111,7 +112,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       });
     });
 
-    it('tells what it has printed', async () => {
+    it('gives its output', async () => {
       expect(await server.log()).to.match(/Ready to accept connections/);
     });
   });
@@ -135,7 +136,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       }
     }
 
-    it('lets its user do everything, and nobody in without a password', async () => {
+    it('gives its user all rights, and refuses users without a password', async () => {
       await query('CREATE DATABASE contract');
       await query('CREATE TABLE numbers (n INT PRIMARY KEY)', server.url('contract'));
       await query("CREATE USER 'another'@'%' IDENTIFIED BY 'x'");
@@ -148,14 +149,14 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       }
     });
 
-    it('is set as a cluster’s is, where tests can tell', async () => {
+    it('has the settings of a cluster, as far as tests depend on them', async () => {
       const [settings] = await query(
         'SELECT @@innodb_flush_log_at_trx_commit AS flush, @@character_set_server AS charset, @@max_connections AS connections, @@log_bin AS binlog',
       );
       expect(settings).to.deep.equal({ flush: 1, charset: 'utf8mb4', connections: 1_000, binlog: 0 });
     });
 
-    it('killed and restarted, it has every row that it had acknowledged', async () => {
+    it('has every acknowledged row after a kill and a restart', async () => {
       const url = server.url('contract');
       for (let n = 1; n <= 20; n++) await query(`INSERT INTO numbers VALUES (${n})`, url);
       await server.kill();
@@ -163,8 +164,8 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       expect(await query('SELECT COUNT(*) AS n FROM numbers', url)).to.deep.equal([{ n: 20 }]);
     });
 
-    it('paused and disconnected, it is silent; afterwards it serves', async () => {
-      for (const [fault, mend] of [
+    it('is silent while paused or disconnected, and serves afterwards', async () => {
+      for (const [fault, repair] of [
         ['pause', 'resume'],
         ['disconnect', 'connect'],
       ] as const) {
@@ -173,7 +174,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
           const answer = query('SELECT 1 AS one').catch(() => 'error');
           expect(await Promise.race([answer, silence()]), fault).to.equal('silence');
         } finally {
-          await server[mend]();
+          await server[repair]();
         }
         await until('an answer', async () => query('SELECT 1 AS one'), { timeoutMs: 20_000 });
       }
@@ -202,27 +203,27 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
       );
     }
 
-    it('has three servers at the addresses it says, one of them the leader', async () => {
+    it('has three servers at its addresses, and one of them is the leader', async () => {
       expect(ensemble.connect).to.equal(
         ensemble.servers.map(({ host, port }) => `${host}:${port}`).join(','),
       );
       await untilModes('follower', 'follower', 'leader');
     });
 
-    it('goes on without one that is killed, paused or disconnected, and has it back', async () => {
+    it('continues without a killed, paused or disconnected server, which joins again later', async () => {
       const [server] = ensemble.servers;
       if (server === undefined) throw new Error('no server');
       await server.kill();
       await untilModes(undefined, 'follower', 'leader');
       await server.restart();
       await untilModes('follower', 'follower', 'leader');
-      for (const [fault, mend] of [
+      for (const [fault, repair] of [
         ['pause', 'resume'],
         ['disconnect', 'connect'],
       ] as const) {
         await server[fault]();
         await until(`${fault}: silence`, async () => (await modeOf(server)) === undefined);
-        await server[mend]();
+        await server[repair]();
         await untilModes('follower', 'follower', 'leader');
       }
     });

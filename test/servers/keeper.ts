@@ -6,8 +6,8 @@ import { findStartTime } from '../../scripts/servers/identity.ts';
 import { RUN_LABEL } from './run-label.ts';
 
 /*
- * Holds an engine for a test run, and removes what the run made once its stdin closes: when the run ends, or is killed.
- * Its first line says where the engine listens.
+ * Keeps an engine open for a test run. When its stdin closes, because the run has ended or was killed, it
+ * removes everything that the run made. Its first line is the engine's address.
  */
 
 const report = (what: string): void => void process.stderr.write(`  ${what}\n`);
@@ -16,19 +16,19 @@ const [run = ''] = process.argv.slice(2);
 const engine = await openEngine(report);
 try {
   await removeWhere(engine.docker, (label) => label !== run && isOver(label));
-  await ensureImages(engine.docker, report, ['zookeeper', 'redis', 'mariadb']);
+  await ensureImages(engine.docker, { report, only: ['zookeeper', 'redis', 'mariadb'] });
   process.stdout.write(`${engine.docker.host}\n`);
   process.stdin.resume();
   await new Promise((resolve) => process.stdin.once('close', resolve));
   await removeWhere(engine.docker, (label) => label === run);
-  // What was being made while the run was killed.
+  // Containers that the engine was still creating when the run was killed.
   if (isOver(run)) await delay(1_000);
   await removeWhere(engine.docker, (label) => label === run);
 } finally {
   await engine.release();
 }
 
-/** A run is named by the process that it is. */
+/** A run is identified by its process. */
 function isOver(label: string): boolean {
   return findStartTime(Number.parseInt(label, 10)) === undefined;
 }

@@ -4,26 +4,27 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
 /**
- * A process of its own that holds something for this one, and puts it away when this one closes it or ends, in whatever way: it sees its
- * stdin close. Its first line on stdout says where the thing is.
+ * A separate process that owns a resource for this one. It removes the resource when its stdin closes: when
+ * this process closes it or ends, for whatever reason. Its first line on stdout is the address of the
+ * resource.
  */
 export class Keeper {
   readonly firstLine: string;
   readonly #child: ChildProcess;
 
-  /** @throws Error when it ends before its first line; what it said is on our stderr */
+  /** @throws Error when the keeper ends before its first line. Its output is on our stderr. */
   static async open(script: string, ...args: string[]): Promise<Keeper> {
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      // Ctrl-C is for us; the keeper goes when we are gone.
+      // A process group of its own, so that Ctrl-C reaches only us. The keeper ends after us.
       detached: true,
     });
     const lines = createInterface({ input: child.stdout });
     const failed = once(child, 'exit').then(() => {
-      throw new Error('no containers can be run here: what the keeper said is above');
+      throw new Error('no container runs on this machine; the output of the keeper is above');
     });
     const [line] = (await Promise.race([once(lines, 'line'), failed])) as [string];
-    // Nothing need wait for it; `close` does.
+    // This process may end before the keeper; only `close` waits for it.
     child.unref();
     for (const stream of [child.stdin, child.stdout]) (stream as unknown as Socket).unref();
     return new Keeper(child, line);
@@ -34,12 +35,12 @@ export class Keeper {
     this.firstLine = firstLine;
   }
 
-  /** Resolves when everything is put away. @throws Error when that failed */
+  /** Resolves when the resource is removed. @throws Error when the removal failed */
   async close(): Promise<void> {
     this.#child.ref();
     const gone = once(this.#child, 'exit');
     this.#child.stdin?.end();
     const [code] = (await gone) as [number | null];
-    if (code !== 0) throw new Error(`the keeper could not put everything away (exit code ${code})`);
+    if (code !== 0) throw new Error(`the keeper could not remove everything (exit code ${code})`);
   }
 }

@@ -11,7 +11,9 @@ import { startZooKeeper, startZooKeeperServer } from '../../scripts/servers/zook
 import { until } from '../until.ts';
 import type { Ensemble, MysqlServer, RedisServer, Server, Services } from './services.ts';
 
-/** Servers as child processes of the test, on free ports of the loopback address, with their data under `folder`. */
+/**
+ * Servers as child processes of the test, on free ports of the loopback address, with their data in `folder`.
+ */
 export class LocalServices implements Services {
   readonly #folder: () => string;
   readonly #started: Promise<{ stop(): Promise<void> }>[] = [];
@@ -84,7 +86,7 @@ export class LocalServices implements Services {
   }
 
   async close(): Promise<void> {
-    // Those that are being started, too: when a run ends early, nothing may come up after it.
+    // Also the servers that are still starting: when a run ends early, none may start after it.
     const servers = await Promise.allSettled(this.#started);
     await Promise.all(
       servers.map(async (server) => (server.status === 'fulfilled' ? server.value.stop() : undefined)),
@@ -102,9 +104,9 @@ interface LocalServerOptions {
   readonly id: string;
   readonly dir: string;
   readonly logFile: string;
-  /** Starts it on its data; on `port` when it had one before. */
+  /** Starts it with its data, on `port` if it had one before. */
   readonly start: (port?: number) => Promise<RunningServer>;
-  /** One that runs already. */
+  /** The server that already runs. */
   readonly running?: RunningServer;
   readonly cuttable: boolean | undefined;
 }
@@ -142,7 +144,7 @@ class LocalServer implements Server {
     const { dir, start } = this.#options;
     if (wiped) await rm(dir, { recursive: true, force: true });
     const { port } = this.#running;
-    // A killed process counts as gone when its first thread is; the last one to go closes the port.
+    // A killed process counts as ended when its first thread has ended. Its last thread closes the port.
     await until(`port ${port} of ${this.id} to be free`, async () => isPortFree(port));
     this.#running = await start(port);
   }

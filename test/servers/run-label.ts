@@ -1,2 +1,2 @@
-/** Stands on every container and network that a test run makes; its value begins with the process id of the run. */
+/** The label of every container and network of a test run. Its value begins with the run's process id. */
 export const RUN_LABEL = 'keymill.test-run';

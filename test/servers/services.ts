@@ -1,45 +1,46 @@
 /**
- * The servers that tests need, whoever runs them: local child processes (`local.ts`) or containers (`containers.ts`). Tests that are about
- * the store and not about its process ask here, and break what they get through its own verbs. `contract.test.ts` holds both to this.
+ * The servers that tests need. They are local child processes (`local.ts`) or containers (`containers.ts`).
+ * Tests of a store, not of its process, get their servers here and break them by the methods of {@link
+ * Server}. `contract.test.ts` checks both implementations.
  */
 export interface Services {
-  /** Undefined settings: what tests want, which is speed. */
+  /** Unless `durable`, the server trades durability for speed. */
   startMysql(options: { readonly id: string; readonly durable?: boolean } & Cuttable): Promise<MysqlServer>;
   startRedis(options: { readonly id: string; readonly databases?: number } & Cuttable): Promise<RedisServer>;
   /** Resolves when every server serves. */
   startZooKeeper(options: { readonly id: string; readonly servers?: number } & Cuttable): Promise<Ensemble>;
-  /** Stops whatever still runs, and removes every trace. */
+  /** Stops all servers that still run, and deletes their data. */
   close(): Promise<void>;
 }
 
 interface Cuttable {
-  /** Whether `disconnect` will be asked for: a local server gets a proxy before it then. */
+  /** Makes `disconnect` possible: a local server then gets a proxy in front of it. */
   readonly cuttable?: boolean;
 }
 
-/** One server that a test may break. Its address stays the same whatever happens to it. */
+/** One server that a test may break. Its address never changes. */
 export interface Server {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** As a crash: nothing is written any more from one moment to the next. Resolves when it is gone. */
+  /** Like a crash: it writes nothing more. Resolves when the process has ended. */
   kill(): Promise<void>;
-  /** Starts what was killed, with its data unless they are `wiped`; resolves when it serves. */
+  /** Starts a killed server, with its data unless they are `wiped`. Resolves when it serves. */
   restart(options?: { readonly wiped?: boolean }): Promise<void>;
-  /** It does nothing any more, and its connections stay open. */
+  /** Stops all of its work. Its connections stay open. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** The cable is pulled: what is sent to it is not answered, not even by a reset. */
+  /** Like an unplugged cable: packets to it get no answer, not even a reset. */
   disconnect(): Promise<void>;
   connect(): Promise<void>;
-  /** What it has printed so far. */
+  /** Its output so far. */
   log(): Promise<string>;
-  /** Ends it for good, in whatever state it is; may be asked twice. */
+  /** Ends it for good, in any state. May be called twice. */
   stop(): Promise<void>;
 }
 
 export interface MysqlServer extends Server {
-  /** Of a database that need not exist, for a user who may do everything. */
+  /** The URL of a database, which need not exist, with a user that has all rights. */
   url(database: string): string;
 }
 
@@ -53,5 +54,5 @@ export interface Ensemble {
   stop(): Promise<void>;
 }
 
-/** How long a server may take until it serves, on a busy machine. */
+/** How long a server may take to start on a busy machine. */
 export const READY_TIMEOUT_MS = 90_000;

@@ -5,8 +5,8 @@ import { ASK_DEADLINE_MS } from './ask.ts';
 const Refusal = z.object({ error: z.string() });
 
 /**
- * Sends one request to a process's admin port and returns the JSON it answers.
- * @throws KeymillError with its reason when it refuses; the network's error when it cannot be reached
+ * Sends one request to a process's admin port and returns the JSON of its answer.
+ * @throws KeymillError with the process's reason when it refuses; the network's error when it is unreachable
  */
 export async function callAdmin(
   admin: string,

@@ -3,21 +3,23 @@ import { withDeadline } from '../../../runtime/retry.ts';
 import { UnreachableError } from '../../../runtime/terminal/errors.ts';
 import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 
-/** How long a change may take: given up, nobody would know whether it was made. */
+/**
+ * How long a change may take. It is long, because after a timeout it is unknown whether the change was made.
+ */
 export const CHANGE_DEADLINE_MS = 10_000;
 
-/** How long any one source of an answer may take. */
+/** How long a source may take to answer. */
 export const ASK_DEADLINE_MS = 1_000;
 
 /**
- * Asks the parts of a cluster side by side, each with a deadline of its own, and remembers who did not answer:
- * an operator looks when something is broken, so one dead part must not hide the others.
+ * Asks the parts of a cluster, each with its own deadline, and records which of them did not answer.
+ * Operators look when something is broken, so a dead part must not hide the others.
  */
 export class Inquiry {
   readonly #silent = new Map<string, string>();
   #asked = 0;
 
-  /** What `source` answered; undefined, and the source is named as unreachable, when it failed or was late. */
+  /** The answer of `source`; undefined when it failed or was late, and then it counts as unreachable. */
   async ask<T>(
     source: string,
     question: (signal: AbortSignal) => Promise<T>,
@@ -32,12 +34,12 @@ export class Inquiry {
     }
   }
 
-  /** Names of the sources that did not answer, in order. */
+  /** The names of the sources that did not answer, in order. */
   get unreachable(): string[] {
     return [...this.#silent.keys()].sort(naturally);
   }
 
-  /** Says on stderr who did not answer and why; exit code 2 when nobody did. */
+  /** Writes to stderr which sources did not answer and why. Exit code 2 when none answered. */
   report(terminal: Terminal): void {
     for (const source of this.unreachable) {
       note(terminal, `unreachable: ${source} (${this.#silent.get(source)?.split('\n')[0]})`);
@@ -46,7 +48,7 @@ export class Inquiry {
   }
 }
 
-/** Asks one source that the command cannot do without. @throws UnreachableError naming it */
+/** Asks a source that the command cannot work without. @throws UnreachableError with its name */
 export async function askOnly<T>(
   source: string,
   question: (signal: AbortSignal) => Promise<T>,
@@ -59,7 +61,7 @@ export async function askOnly<T>(
   }
 }
 
-/** keys-db-2 before keys-db-10. */
+/** Sorts keys-db-2 before keys-db-10. */
 export function naturally(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }

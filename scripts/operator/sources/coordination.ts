@@ -11,21 +11,21 @@ import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
 
 const MapperMember = z.object({ id: z.string(), url: z.string(), admin: z.string().nullable().catch(null) });
-/** What `/mappers/<id>` says, as far as an operator looks at it. */
+/** The fields of `/mappers/<id>` that operators need. */
 export type MapperMember = z.infer<typeof MapperMember>;
 
-/** Everything the ensemble knows of a cluster, at about one moment. */
+/** The state of a cluster in ZooKeeper, read at about one moment. */
 export interface Coordination {
   readonly ensemble: string | undefined;
-  /** A shard without an entry is free. May hold names that are no configured shard. */
+  /** A shard without an entry is free. Some names may not be configured shards. */
   readonly locks: ReadonlyMap<string, LockHolder>;
   readonly producers: readonly ProducerMember[];
   readonly mappers: readonly MapperMember[];
-  /** Paths of member nodes that are not ours, or not JSON. */
+  /** Paths of member nodes that no process of ours wrote. */
   readonly foreign: readonly string[];
 }
 
-/** Reads it over a session of its own, which is closed again. */
+/** Reads the state over a session of its own. */
 export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSignal): Promise<Coordination> {
   return withSession(config, signal, async (session) => {
     const [ensemble, locks, producers, mappers] = await Promise.all([
@@ -47,7 +47,7 @@ export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSi
   });
 }
 
-/** Opens a session, works, closes it: an operator's command leaves no session behind to time out. */
+/** Opens a session, runs `work` and closes the session, so that no session is left to time out. */
 export async function withSession<T>(
   { connect, sessionTimeoutMs }: ZooKeeperConfig,
   signal: AbortSignal | undefined,

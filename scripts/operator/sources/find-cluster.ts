@@ -4,19 +4,19 @@ import { RunDir } from '../../cluster/run-dir.ts';
 
 type Source = Readonly<Record<string, string | undefined>>;
 
-/** Any of these says: the cluster is described by the environment. */
+/** When one of these variables is set, the environment describes the cluster. */
 const STORES = ['ZOOKEEPER', 'REDIS', 'KEYS_DBS', 'URLS_DBS', 'USERS_DB'] as const;
 
-/** A cluster to ask, and how it was found. */
 export interface Cluster {
   readonly config: OperatorConfig;
-  /** What `up` wrote; undefined when the environment describes the cluster. */
+  /** The file that `up` wrote; undefined when the environment describes the cluster. */
   readonly file: AnyClusterFile | undefined;
 }
 
 /**
- * Finds the cluster as the processes do, by the `KEYMILL_` variables; without them, the one that `./scripts/up` runs.
- * @throws UsageError when there is none, in words that say what to type
+ * Finds the cluster by the same `KEYMILL_` variables that its processes use; without them, finds the cluster
+ * that `./scripts/up` runs.
+ * @throws UsageError when there is none; the message says what to type
  * @throws ConfigError when the variables are wrong
  */
 export function findCluster(env: Source): Cluster {
@@ -27,17 +27,20 @@ export function findCluster(env: Source): Cluster {
   return { config: readOperatorConfig({ ...env, ...variablesOf(file), ...secretOf(env, runDir) }), file };
 }
 
-/** The ensemble alone, for what needs nothing else. @throws UsageError when no cluster is described */
+/**
+ * Finds only the ensemble, for commands that need nothing else.
+ * @throws UsageError when there is no cluster
+ */
 export function findConnectString(env: Source): string {
   return env['KEYMILL_ZOOKEEPER'] || readAnyClusterFile(runDirOf(env).clusterFile).zookeeper.connect;
 }
 
-/** Where `up` keeps its files: `KEYMILL_RUN_DIR`, or `.run` in the repository, wherever the command is typed. */
+/** The folder of `up`: `KEYMILL_RUN_DIR`, or `.run` in the repository, whatever the current folder is. */
 function runDirOf(env: Source): RunDir {
   return new RunDir(env['KEYMILL_RUN_DIR'] ?? '');
 }
 
-/** The same settings as variables, so that they pass the one validation there is. */
+/** The file's settings as variables, so that they pass the same validation. */
 function variablesOf(file: AnyClusterFile): Source {
   const list = (entries: readonly { name: string; url: string }[]): string =>
     entries.map(({ name, url }) => `${name}=${url}`).join(',');
@@ -52,7 +55,7 @@ function variablesOf(file: AnyClusterFile): Source {
   };
 }
 
-/** The secret that shuffles the keys is not in the cluster file: that one is read by many, this by few. */
+/** The secret that shuffles the keys is not in `cluster.json`, because fewer programs may read it. */
 function secretOf(env: Source, runDir: RunDir): Source {
   if (env['KEYMILL_KEY_SECRET'] || env['KEYMILL_KEY_SECRET_FILE']) return {};
   return { KEYMILL_KEY_SECRET_FILE: runDir.keySecretFile };

@@ -23,13 +23,15 @@ interface SoughtKey {
 export interface Origin {
   readonly keysDb: string;
   readonly id: number;
-  /** `never`: not generated yet, or left out because it spells a word. `unknown`: the keys-db did not answer. */
+  /**
+   * `never`: not generated yet, or omitted because it spells a word. `unknown`: the keys-db did not answer.
+   */
   readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'unknown';
-  /** The pool it is on its way to, while pending. */
+  /** The pool that it is on the way to, while pending. */
   readonly pool: string | undefined;
 }
 
-/** A link as `where` shows it; times are ISO 8601 UTC. */
+/** A link in the output of `where`. Times are ISO 8601 UTC. */
 export interface Link {
   readonly originalUrl: string | null;
   readonly createdAt: string;
@@ -73,7 +75,7 @@ function holds({ kind, ids, firstId, lastId }: Batch, id: number): boolean {
 
 const PAGE_KEYS = 10_000;
 
-/** The pool that holds the key, if one does. */
+/** The name of the pool that contains the key, if one does. */
 export async function findInPools(
   inquiry: Inquiry,
   shards: readonly RedisShardConfig[],
@@ -85,7 +87,7 @@ export async function findInPools(
   return shards.find((_, index) => found[index] === true)?.name;
 }
 
-/** From the tail, as keys flow to the head: a key that moves meanwhile is not missed. */
+/** Reads pages from the tail. Keys move towards the head, so a key that moves meanwhile is not missed. */
 async function isInPool(pool: Pool, key: string): Promise<boolean> {
   for (let fromTail = 0; ; fromTail += PAGE_KEYS) {
     const keys = await pool.page(fromTail, PAGE_KEYS);
@@ -94,7 +96,7 @@ async function isInPool(pool: Pool, key: string): Promise<boolean> {
   }
 }
 
-/** The mapper that holds the key in reserve or in flight, if one does. */
+/** The id of the mapper that holds the key, in reserve or in flight, if one does. */
 export async function findInMappers(
   inquiry: Inquiry,
   zookeeper: ZooKeeperConfig,
@@ -108,7 +110,7 @@ export async function findInMappers(
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
 }
 
-/** The link of this name, how often it was followed as far as is stored, and the server where it stands or would. */
+/** The link with this name, its stored clicks, and the urls server of its slot. */
 export async function findLink(
   inquiry: Inquiry,
   stores: StoresConfig,

@@ -4,14 +4,16 @@ import type { KeysDbConfig, StoresConfig } from '../../../runtime/config/stores.
 import type { Inquiry } from './ask.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 
-/** How full a keys-db is, as `status` shows it; null when it did not answer. */
+/** The number of keys in a keys-db, in the output of `status`; null when it did not answer. */
 export interface KeysDbEntry {
   readonly name: string;
   readonly unused: number | null;
   readonly used: number | null;
 }
 
-/** @param keyspace made beforehand: that takes so long that the deadline of a question must not run meanwhile */
+/**
+ * @param keyspace created before the call, because its creation takes longer than the deadline of a question
+ */
 export async function readKeysDbs(
   inquiry: Inquiry,
   stores: StoresConfig,
@@ -27,7 +29,7 @@ export async function readKeysDbs(
   );
 }
 
-/** Opens, works, closes. */
+/** Opens a keys-db, runs `work` and closes it. */
 export async function withKeysDb<T>(
   { name, url, region }: KeysDbConfig,
   keyspace: Keyspace,

@@ -1,6 +1,9 @@
 import type { LockHolder } from '../../../coordinator/lock-holder.ts';
 
-/** A lock as `status` and `locks` show it. A free one has nulls; one that is not ours is held by `foreign`. */
+/**
+ * A lock in the output of `status` and `locks`. A free lock has nulls; the owner of a foreign one is
+ * `foreign`.
+ */
 export interface LockEntry {
   readonly shard: string;
   readonly owner: string | null;
@@ -9,7 +12,7 @@ export interface LockEntry {
   readonly epoch: number | null;
 }
 
-/** Who is shown as the holder of a node that no producer of ours wrote. */
+/** The owner to show for a node that no producer of ours wrote. */
 const FOREIGN = 'foreign';
 
 /** One entry for each configured shard, in order. */
@@ -25,7 +28,7 @@ export function lockEntry(shard: string, holder: LockHolder | undefined): LockEn
     : { shard, owner: FOREIGN, pid: null, since: null, epoch: null };
 }
 
-/** Names of nodes under the locks that are no configured shard. */
+/** The names of lock nodes that are not configured shards. */
 export function strayLocks(
   shards: readonly string[],
   locks: ReadonlyMap<string, LockHolder>,

@@ -2,7 +2,10 @@ import type { ProducerEntry } from '../blocks.ts';
 import { naturally } from './ask.ts';
 import type { Coordination } from './coordination.ts';
 
-/** Producers as `--json` names them, in order of their ids; the locks are the truth about who holds what. */
+/**
+ * The producers in the output of `--json`, sorted by id. Their shards come from the locks, which are
+ * authoritative.
+ */
 export function producerEntries({ producers, locks }: Coordination): ProducerEntry[] {
   return producers
     .map(({ id, pid, supervisorPid, capacity }) => ({

@@ -5,7 +5,7 @@ import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS, type Inquiry } from './ask.ts';
 import type { Coordination } from './coordination.ts';
 
-/** A pool as `status` shows it; null where nobody says. */
+/** A pool in the output of `status`. Unknown values are null. */
 export interface PoolEntry {
   readonly name: string;
   readonly level: number | null;
@@ -15,10 +15,13 @@ export interface PoolEntry {
   readonly healthy: boolean;
 }
 
-/** A pool slower than this is one that mappers avoid. */
+/** Mappers avoid a pool that answers more slowly. */
 const HEALTHY_MS = 250;
 
-/** Level and health of every pool, with the largest watermarks that any holder publishes. ZooKeeper may be asked meanwhile. */
+/**
+ * Level and health of every pool, with the largest watermarks that a producer publishes.
+ * @param coordination may still be pending: the pools are asked in the meantime
+ */
 export async function readPools(
   inquiry: Inquiry,
   shards: readonly RedisShardConfig[],
@@ -45,10 +48,10 @@ async function timeLevel(pool: Pool): Promise<{ level: number; elapsedMs: number
   return { level, elapsedMs: monotonicMs() - startedMs };
 }
 
-/** Connects, works, disconnects. @throws StoreUnavailableError with the reason */
+/** Connects to a pool, runs `work` and disconnects. @throws StoreUnavailableError with the reason */
 export async function withPool<T>(shard: RedisShardConfig, work: (pool: Pool) => Promise<T>): Promise<T> {
   await using pool = openPool({ ...shard, log: QUIET_LOG });
-  // A pool that is not there refuses the work itself, and says why.
+  // Without a connection, the work itself fails with the reason.
   await pool.whenConnected(ASK_DEADLINE_MS - 100);
   return await work(pool);
 }

@@ -13,16 +13,16 @@ interface MapperAddress {
   readonly admin: string | null;
 }
 
-/** Every key in the hands of a mapper: its reserve, and what is taken and in flight. */
+/** Every key that a mapper holds: its reserve, and the taken keys in flight. */
 export async function readReserve({ id, admin }: MapperAddress): Promise<string[]> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
   return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
 }
 
 /**
- * Asks every mapper there is: those that ZooKeeper names, and those that `up` started, since a mapper serves without
- * ZooKeeper too. One that `up` started and whose port is closed is gone, and holds nothing.
- * @throws UnreachableError when neither says which mappers there are
+ * Asks all mappers: those in ZooKeeper, and those that `up` started, because a mapper also serves without
+ * ZooKeeper. A mapper that `up` started and whose port is closed has ended, and holds nothing.
+ * @throws UnreachableError when neither ZooKeeper nor `cluster.json` lists the mappers
  */
 export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {
   const named = await readNamed(config.zookeeper, file !== undefined);

@@ -3,7 +3,7 @@ import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 import type { Coordination } from './coordination.ts';
 import { strayLocks } from './lock-entries.ts';
 
-/** What there is to show while ZooKeeper does not answer. */
+/** The state to show while ZooKeeper does not answer. */
 export const NOTHING_KNOWN: Coordination = {
   ensemble: undefined,
   locks: new Map(),
@@ -12,14 +12,14 @@ export const NOTHING_KNOWN: Coordination = {
   foreign: [],
 };
 
-/** Mentions nodes that do not belong where they stand: they are respected, so somebody should know. */
+/** Reports nodes that do not belong to this cluster. Producers respect them, so the operator should know. */
 export function noteStrangers(
   terminal: Terminal,
   shards: readonly string[],
   { locks, foreign }: Coordination,
 ): void {
   for (const shard of strayLocks(shards, locks)) {
-    note(terminal, `foreign: ${PATHS.locks}/${shard} is no configured keys-db`);
+    note(terminal, `foreign: ${PATHS.locks}/${shard} is not a configured keys-db`);
   }
-  for (const path of foreign) note(terminal, `foreign: ${path} is not what a process of ours writes`);
+  for (const path of foreign) note(terminal, `foreign: ${path} was not written by a process of ours`);
 }
