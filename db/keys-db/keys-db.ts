@@ -1,7 +1,8 @@
 import type { Log } from '../../runtime/log.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import { claimRange, claimRecycled, logEnd } from './claims.ts';
+import { logEnd } from './claim-log.ts';
+import { claimRange, claimRecycled } from './claims.ts';
 import { countsAt, countsNow, recycledCount } from './counts.ts';
 import { keysBetween, keysOf, markDelivered, pendingBatches, readLosses, recordLoss } from './deliveries.ts';
 import { generate, type GenerateRequest } from './generation.ts';
