@@ -50,7 +50,7 @@ export function simulateHitRate(options: HitRateOptions): HitRate {
 function ask(cache: LinkCache, key: string): boolean {
   if (cache.findTarget(key, Date.now) !== undefined) return true;
   const fill = cache.beginFill(key);
-  fill.store({ originalUrl: TARGET, expiresAtMs: undefined });
+  fill.store({ longUrl: TARGET, expiresAtMs: undefined });
   fill.end();
   return false;
 }

@@ -54,7 +54,7 @@ function fill(cache: LinkCache): number {
   for (let size = 0; number < full * 2; number += 1) {
     for (let ask = 0; ask < 4; ask += 1) {
       const fresh = cache.beginFill(keyOf(number));
-      fresh.store({ originalUrl: targetOf(number), expiresAtMs: undefined });
+      fresh.store({ longUrl: targetOf(number), expiresAtMs: undefined });
       fresh.end();
     }
     if (cache.size === size) full = Math.min(full, number);

@@ -1,4 +1,4 @@
-import type { LinkRow } from './link-row.ts';
+import type { LinkRow } from './link.ts';
 import { toSqlText } from '../mysql/driver.ts';
 
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
@@ -26,7 +26,7 @@ export function toInsert(rows: readonly LinkRow[]): string {
 }
 
 function toValues(row: LinkRow, dates: DateTimes): string {
-  const texts = `${toSqlText(row.key)},${toSqlText(row.originalUrl)},${dates.of(row.createdAt)}`;
+  const texts = `${toSqlText(row.key)},${toSqlText(row.longUrl)},${dates.of(row.createdAt)}`;
   return `${row.slot},${texts},x'${row.requestId}'`;
 }
 

@@ -1,17 +1,10 @@
+import type { LinkTarget } from './link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { slotOf } from '../keyspace/placement.ts';
 import { toSqlText } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { StoreRefusedError } from '../store-errors.ts';
-
-/** The part of a stored link that a redirect needs. */
-export interface LinkTarget {
-  readonly key: string;
-  /** null when deleted. */
-  readonly originalUrl: string | null;
-  readonly expiresAt: Date | null;
-}
 
 /**
  * Called exactly once, with the links that exist, in no particular order.
@@ -61,7 +54,7 @@ export class TargetReader {
         return;
       }
       const row = error === undefined ? (rows as TargetRow[])[0] : undefined;
-      done(error, row === undefined ? [] : [{ key, originalUrl: row.target, expiresAt: row.expiry }]);
+      done(error, row === undefined ? [] : [{ key, longUrl: row.target, expiresAt: row.expiry }]);
     });
   }
 
@@ -71,7 +64,7 @@ export class TargetReader {
       const found = error === undefined ? (rows as [string, string | null, Date | null][]) : [];
       done(
         error,
-        found.map(([key, originalUrl, expiresAt]) => ({ key, originalUrl, expiresAt })),
+        found.map(([key, longUrl, expiresAt]) => ({ key, longUrl, expiresAt })),
       );
     });
   }

@@ -1,4 +1,4 @@
-import type { LinkRow } from './link-row.ts';
+import type { LinkRow, StoredLink } from './link.ts';
 import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -14,7 +14,6 @@ import {
   hasLinks,
   linksAfter,
   type LinkPosition,
-  type StoredLink,
   type WalkedLink,
 } from './stored-links.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';

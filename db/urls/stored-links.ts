@@ -1,17 +1,7 @@
+import type { StoredLink } from './link.ts';
 import { whereKeys } from './link-targets.ts';
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-
-/** A link as it is stored. */
-export interface StoredLink {
-  readonly key: string;
-  /** null: a tombstone. The key stays bound permanently. */
-  readonly originalUrl: string | null;
-  readonly createdAt: Date;
-  readonly expiresAt: Date | null;
-  readonly requestId: string;
-  readonly deletedAt: Date | null;
-}
 
 /** A position in the order of the primary key. */
 export interface LinkPosition {
@@ -91,7 +81,7 @@ export async function hasLinks(db: Mysql): Promise<boolean> {
 function toLink(row: Row): StoredLink {
   return {
     key: row.unique_id,
-    originalUrl: row.original_url,
+    longUrl: row.original_url,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     requestId: row.request_id.toString('hex'),

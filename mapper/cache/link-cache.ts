@@ -6,7 +6,7 @@ import { RecentKeys } from './recent-keys.ts';
 /** What a redirect needs of a link. */
 export interface CachedLink {
   /** undefined: a tombstone, the link was deleted. */
-  readonly originalUrl: string | undefined;
+  readonly longUrl: string | undefined;
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresAtMs: number | undefined;
 }
@@ -200,9 +200,9 @@ export class LinkCache {
       this.#links.delete(key);
       this.#unknown.add(flat(key));
     } else {
-      const { originalUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
+      const { longUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
       this.#unknown.delete(key);
-      this.#links.set(flat(key), originalUrl && flat(originalUrl), expiresAtMs, this.#now() - ageMs);
+      this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs, this.#now() - ageMs);
     }
   }
 }
@@ -252,7 +252,7 @@ class OpenFill implements Fill {
 function toLink(table: LinkTable, place: number): CachedLink {
   const expiry = table.expiryAt(place);
   return {
-    originalUrl: table.targetAt(place),
+    longUrl: table.targetAt(place),
     expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,
   };
 }

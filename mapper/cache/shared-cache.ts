@@ -47,7 +47,7 @@ export class SharedCache {
       link,
       ageMs: Math.max(0, this.#ttlMs - answer.remainingMs),
       store: (fresh) => {
-        const value = JSON.stringify([fresh.originalUrl ?? null, fresh.expiresAtMs ?? null]);
+        const value = JSON.stringify([fresh.longUrl ?? null, fresh.expiresAtMs ?? null]);
         if (answer.version !== '')
           void ask(shard, async () =>
             shard.db.fill(key, { version: answer.version, value, ttlMs: this.#ttlMs }),
@@ -101,9 +101,9 @@ function parse(value: string): CachedLink | undefined {
   try {
     const fields: unknown = JSON.parse(value);
     if (!Array.isArray(fields)) return undefined;
-    const [originalUrl, expiresAtMs] = fields as unknown[];
+    const [longUrl, expiresAtMs] = fields as unknown[];
     return {
-      originalUrl: typeof originalUrl === 'string' ? originalUrl : undefined,
+      longUrl: typeof longUrl === 'string' ? longUrl : undefined,
       expiresAtMs: typeof expiresAtMs === 'number' ? expiresAtMs : undefined,
     };
   } catch {

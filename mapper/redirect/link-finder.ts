@@ -1,4 +1,4 @@
-import type { LinkTarget } from '../../db/urls/link-targets.ts';
+import type { LinkTarget } from '../../db/urls/link.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
 import type { Read } from '../urls/link-reads.ts';
@@ -174,6 +174,6 @@ class Flight implements Read {
   }
 }
 
-function toEntry({ originalUrl, expiresAt }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
-  return { originalUrl: originalUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
+function toEntry({ longUrl, expiresAt }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
+  return { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
 }

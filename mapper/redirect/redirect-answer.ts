@@ -20,14 +20,14 @@ export const FOUND = new AnswerHead(302, 'Found', [
  */
 export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   if (entry === 'unknown') return 'unknown';
-  if (entry.originalUrl === undefined) return 'deleted';
+  if (entry.longUrl === undefined) return 'deleted';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
   return 'found';
 }
 
 /** The target of a link that {@link judge} has found. */
 export function locationOf(entry: CacheEntry): string {
-  return (entry === 'unknown' ? undefined : entry.originalUrl) ?? '';
+  return (entry === 'unknown' ? undefined : entry.longUrl) ?? '';
 }
 
 type Refusal = Exclude<RedirectResult, 'found'>;

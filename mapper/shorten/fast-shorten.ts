@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { answerError } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import { overloaded, type NewLink, type Shortener, type ShortenObserver } from './shortener.ts';
+import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
 import type { WholeAnswers } from '../http/whole-answer.ts';
@@ -75,7 +76,7 @@ class Exchange implements ShortenObserver {
     request.on('end', () => this.#received());
   }
 
-  made(link: NewLink): void {
+  made(link: Link): void {
     try {
       const { publicUrl, shortens, answers } = this.#options;
       const shortUrl = `${publicUrl}/${link.key}`;

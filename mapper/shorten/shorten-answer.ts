@@ -3,7 +3,7 @@ import type { Series } from '../../runtime/tallies.ts';
 import type { MapperMetrics } from '../metrics.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem } from '../http/problem.ts';
-import type { NewLink } from './shortener.ts';
+import type { Link } from '../../db/urls/link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
 export const CREATED = new AnswerHead(201, 'Created', [
@@ -15,7 +15,7 @@ export const CREATED = new AnswerHead(201, 'Created', [
 ]);
 
 /** The body of a 201. */
-export function toLinkBody(link: NewLink, shortUrl: string): Readonly<Record<string, string | null>> {
+export function toLinkBody(link: Link, shortUrl: string): Readonly<Record<string, string | null>> {
   return {
     short_url: shortUrl,
     unique_id: link.key,

@@ -13,7 +13,7 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
     const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
     if (input !== undefined) {
       const target = parseTargetUrl(input, rules);
-      if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: undefined };
+      if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: null };
     }
     return parse(parseJsonObject(body));
   };

@@ -1,15 +1,13 @@
 import { z } from 'zod';
+import type { Link } from '../../db/urls/link.ts';
 import { whyAliasRefused } from '../../db/keyspace/alias.ts';
 import { parseExpiration } from './expiration.ts';
 import { invalidFields, type FieldError } from '../http/problem.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
 /** A request for a new link, every field checked. */
-export interface ShortenRequest {
-  /** WHATWG href. */
-  readonly longUrl: string;
+export interface ShortenRequest extends Pick<Link, 'longUrl' | 'expiresAt'> {
   readonly alias: string | undefined;
-  readonly expiresAt: Date | undefined;
 }
 
 export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
@@ -28,7 +26,7 @@ export function createShortenRequestParser(rules: TargetRules, nowMs: () => numb
     if (!parsed.success)
       throw invalidFields(parsed.error.issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS));
     const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
-    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? undefined };
+    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? null };
   };
 }
 

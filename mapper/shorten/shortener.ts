@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { LinkRow } from '../../db/urls/link-row.ts';
+import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { BindOutcome, Binding } from '../urls/binder.ts';
 import { IdRun } from '../../runtime/id-run.ts';
@@ -11,18 +11,10 @@ import { Problem } from '../http/problem.ts';
 import type { ShortenRequest } from './shorten-request.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
-/** A durable link. Once acknowledged, it always redirects. */
-export interface NewLink {
-  readonly key: string;
-  readonly longUrl: string;
-  readonly createdAt: Date;
-  readonly expiresAt: Date | undefined;
-}
-
 /** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
 export interface ShortenObserver {
-  /** The link is durable. */
-  made(link: NewLink): void;
+  /** The link is durable. Once acknowledged, it always redirects. */
+  made(link: Link): void;
   /**
    * @param error Problem 409 alias taken, 503 no keys, store down or overloaded; any other error is our fault
    */
@@ -76,7 +68,7 @@ export class Shortener {
   }
 
   /** {@link begin} as a promise. @throws the error that an observer would receive */
-  async shorten(request: ShortenRequest): Promise<NewLink> {
+  async shorten(request: ShortenRequest): Promise<Link> {
     return new Promise((made, refused) => this.begin(request, { made, refused }));
   }
 
@@ -97,7 +89,7 @@ export class Shortener {
       return;
     }
     this.#pending.count -= 1;
-    observer.made(toNewLink(row));
+    observer.made(row);
   }
 }
 
@@ -112,10 +104,10 @@ class RowMaker {
     return {
       key,
       slot,
-      originalUrl: longUrl,
+      longUrl,
       userId: null,
       createdAt: this.#now,
-      expiresAt: expiresAt ?? null,
+      expiresAt,
       requestId: this.#ids.next(),
     };
   }
@@ -185,7 +177,7 @@ class PoolKeyShorten implements Binding {
     supply.bound(taken);
     cache.appeared(taken.key);
     this.#pending.count -= 1;
-    this.#observer.made(toNewLink(this.row));
+    this.#observer.made(this.row);
   }
 
   /** The binder could not bind the row, or cannot find out whether it did. */
@@ -229,10 +221,6 @@ class PoolKeyShorten implements Binding {
     this.#pending.count -= 1;
     this.#observer.refused(error);
   }
-}
-
-function toNewLink({ key, originalUrl, createdAt, expiresAt }: LinkRow): NewLink {
-  return { key, longUrl: originalUrl, createdAt, expiresAt: expiresAt ?? undefined };
 }
 
 function aliasTaken(alias: string): Problem {

@@ -1,5 +1,5 @@
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { LinkRow } from '../../db/urls/link-row.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
 import {
   DuplicateRowError,
   MismatchError,

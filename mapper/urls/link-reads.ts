@@ -1,4 +1,5 @@
-import type { LinkTarget, TargetReader } from '../../db/urls/link-targets.ts';
+import type { TargetReader } from '../../db/urls/link-targets.ts';
+import type { LinkTarget } from '../../db/urls/link.ts';
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';

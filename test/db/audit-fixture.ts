@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuditSources, MapperReserve } from '../../db/audit/sources.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link-row.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { testDatabase, testRedis } from '../servers.ts';
@@ -90,7 +90,7 @@ export function linkRow(key: string, alias = false): LinkRow {
   return {
     key,
     slot: slotOf(key),
-    originalUrl: `https://example.org/${key}`,
+    longUrl: `https://example.org/${key}`,
     userId: null,
     createdAt: new Date(),
     expiresAt: null,

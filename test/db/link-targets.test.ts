@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { SELECT_TARGET, whereKeys, type LinkTarget, type TargetReader } from '../../db/urls/link-targets.ts';
+import { SELECT_TARGET, whereKeys, type TargetReader } from '../../db/urls/link-targets.ts';
+import { type LinkTarget } from '../../db/urls/link.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { SqlValue } from '../../db/mysql/driver.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
@@ -26,7 +27,7 @@ describe('a reader of targets', () => {
   });
 
   it('reads the same of a link, by itself or among others', async () => {
-    const lasting = linkRow(randomKey(), { originalUrl: `https://example.com/?q='"\\;--%00` });
+    const lasting = linkRow(randomKey(), { longUrl: `https://example.com/?q='"\\;--%00` });
     const expiring = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') });
     const buried = linkRow(randomKey());
     await db.insert([lasting, expiring, buried]);
@@ -36,9 +37,9 @@ describe('a reader of targets', () => {
     const reader = db.createTargetReader();
     const read = async (...keys: string[]): Promise<readonly LinkTarget[]> => readWith(reader, ...keys);
     const expected: LinkTarget[] = [
-      { key: lasting.key, originalUrl: lasting.originalUrl, expiresAt: null },
-      { key: expiring.key, originalUrl: expiring.originalUrl, expiresAt: expiring.expiresAt },
-      { key: buried.key, originalUrl: null, expiresAt: null },
+      { key: lasting.key, longUrl: lasting.longUrl, expiresAt: null },
+      { key: expiring.key, longUrl: expiring.longUrl, expiresAt: expiring.expiresAt },
+      { key: buried.key, longUrl: null, expiresAt: null },
     ];
     for (const target of expected) expect(await read(target.key)).to.deep.equal([target]);
     expect(await read(randomKey())).to.deep.equal([]);
@@ -88,9 +89,7 @@ describe('a reader of targets', () => {
       await admin.execute('SET GLOBAL max_prepared_stmt_count = 0');
       try {
         for (const key of [row.key, row.key])
-          expect(await readWith(reader, key)).to.deep.equal([
-            { key, originalUrl: row.originalUrl, expiresAt: null },
-          ]);
+          expect(await readWith(reader, key)).to.deep.equal([{ key, longUrl: row.longUrl, expiresAt: null }]);
       } finally {
         await admin.execute('SET GLOBAL max_prepared_stmt_count = ?', [limit?.n ?? 16_382]);
       }

@@ -4,7 +4,7 @@ import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { LinkRow } from '../../db/urls/link-row.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
 import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';
 import {
@@ -58,7 +58,7 @@ describe('a urls database', () => {
       const [found] = await db.find([row.key]);
       expect(found).to.deep.equal({
         key: row.key,
-        originalUrl: row.originalUrl,
+        longUrl: row.longUrl,
         createdAt: row.createdAt,
         expiresAt: row.expiresAt,
         requestId: row.requestId,
@@ -107,8 +107,8 @@ describe('a urls database', () => {
       const rows = Array.from({ length: 1_200 }, () => linkRow(randomKey()));
       await db.insert(rows);
       const found = await db.find([...rows.map((row) => row.key), randomKey(), randomKey()]);
-      expect(new Map(found.map((link) => [link.key, link.originalUrl]))).to.deep.equal(
-        new Map(rows.map((row) => [row.key, row.originalUrl])),
+      expect(new Map(found.map((link) => [link.key, link.longUrl]))).to.deep.equal(
+        new Map(rows.map((row) => [row.key, row.longUrl])),
       );
       const absent = randomKey();
       expect(await db.existing([rows[0]?.key ?? '', absent])).to.deep.equal(new Set([rows[0]?.key]));
@@ -116,8 +116,8 @@ describe('a urls database', () => {
 
     it('distinguishes keys that differ only in case', async () => {
       const key = `aB${randomKey()}`;
-      await db.insert([linkRow(key, { originalUrl: 'https://example.com/1' })]);
-      await db.insert([linkRow(key.toLowerCase(), { originalUrl: 'https://example.com/2' })]);
+      await db.insert([linkRow(key, { longUrl: 'https://example.com/1' })]);
+      await db.insert([linkRow(key.toLowerCase(), { longUrl: 'https://example.com/2' })]);
       const found = await db.find([key, key.toLowerCase(), key.toUpperCase()]);
       expect(found.map((link) => link.key).sort()).to.deep.equal([key, key.toLowerCase()].sort());
     });
@@ -125,14 +125,14 @@ describe('a urls database', () => {
     it('keeps a URL of 2,048 characters that grew by percent-encoding, and one with quotes and backslashes', async () => {
       const long = `https://example.com/${'%F0%9F%98%80'.repeat(1_500)}`;
       const odd = `https://example.com/?q='"\\;--%00`;
-      const rows = [linkRow(randomKey(), { originalUrl: long }), linkRow(randomKey(), { originalUrl: odd })];
+      const rows = [linkRow(randomKey(), { longUrl: long }), linkRow(randomKey(), { longUrl: odd })];
       await db.insert(rows);
       const found = await db.find(rows.map((row) => row.key));
-      expect(found.map((link) => link.originalUrl)).to.have.members([long, odd]);
+      expect(found.map((link) => link.longUrl)).to.have.members([long, odd]);
     });
 
     it('never truncates silently', async () => {
-      const row = linkRow(randomKey(), { originalUrl: `https://example.com/${'a'.repeat(70_000)}` });
+      const row = linkRow(randomKey(), { longUrl: `https://example.com/${'a'.repeat(70_000)}` });
       expect(await errorOf(db.insert([row]))).to.have.property('code', 'STORE_REFUSED');
       expect(await db.find([row.key])).to.deep.equal([]);
     });
@@ -159,7 +159,7 @@ describe('a urls database', () => {
         ]),
       );
       const [found] = await db.find([row.key]);
-      expect(found?.originalUrl).to.equal(null);
+      expect(found?.longUrl).to.equal(null);
       expect(found?.deletedAt).to.be.instanceOf(Date);
       expect(await errorOf(db.insert([linkRow(row.key)]))).to.be.instanceOf(DuplicateRowError);
     });

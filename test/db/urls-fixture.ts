@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link-row.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
@@ -29,7 +29,7 @@ export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
   return {
     key,
     slot: slotOf(key),
-    originalUrl: `https://example.com/${key}`,
+    longUrl: `https://example.com/${key}`,
     userId: null,
     createdAt: new Date('2026-11-22T23:59:59.987Z'),
     expiresAt: null,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link-row.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
 import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { Binder, type BindOutcome } from '../../mapper/urls/binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
@@ -67,7 +67,7 @@ describe('the binder', () => {
     return {
       key,
       slot: slotOf(key),
-      originalUrl: `https://example.com/${key}`,
+      longUrl: `https://example.com/${key}`,
       userId: null,
       createdAt: new Date(),
       expiresAt: null,
@@ -99,12 +99,12 @@ describe('the binder', () => {
   it('tells taken keys from bound ones and binds the rest of the batch', async () => {
     const keys = randomKeys(50);
     const taken = keys.slice(10, 20);
-    await direct.insert(taken.map((key) => row(key, { originalUrl: 'https://example.com/first' })));
+    await direct.insert(taken.map((key) => row(key, { longUrl: 'https://example.com/first' })));
     const outcomes = await bindKeys(keys);
     for (const [index, key] of keys.entries())
       expect(outcomes[index]).to.equal(taken.includes(key) ? 'taken' : 'bound');
     const stored = await direct.find(taken);
-    expect(new Set(stored.map(({ originalUrl }) => originalUrl))).to.deep.equal(
+    expect(new Set(stored.map(({ longUrl }) => longUrl))).to.deep.equal(
       new Set(['https://example.com/first']),
     );
     expect(batches).to.deep.equal([40]);
@@ -113,11 +113,11 @@ describe('the binder', () => {
   it('gives a key that comes twice in one batch to the first', async () => {
     const [key = ''] = randomKeys(1);
     const outcomes = await Promise.all([
-      bindKey(row(key, { originalUrl: 'https://example.com/first' })),
-      bindKey(row(key, { originalUrl: 'https://example.com/second' })),
+      bindKey(row(key, { longUrl: 'https://example.com/first' })),
+      bindKey(row(key, { longUrl: 'https://example.com/second' })),
     ]);
     expect(outcomes).to.deep.equal(['bound', 'taken']);
-    expect((await direct.find([key]))[0]?.originalUrl).to.equal('https://example.com/first');
+    expect((await direct.find([key]))[0]?.longUrl).to.equal('https://example.com/first');
   });
 
   it('gives a key that is also asked for as an alias to the first of the two', async () => {
@@ -130,9 +130,7 @@ describe('the binder', () => {
   it('lets one row that the store refuses fail alone', async () => {
     const keys = randomKeys(20);
     const outcomes = await Promise.allSettled(
-      keys.map(async (key, index) =>
-        bindKey(row(key, index === 7 ? { originalUrl: 'https://ä.example/' } : {})),
-      ),
+      keys.map(async (key, index) => bindKey(row(key, index === 7 ? { longUrl: 'https://ä.example/' } : {}))),
     );
     const failed = outcomes.flatMap((outcome, index) => (outcome.status === 'rejected' ? [index] : []));
     expect(failed).to.deep.equal([7]);

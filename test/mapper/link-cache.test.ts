@@ -4,8 +4,8 @@ import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
 import { simulateHitRate } from '../../bench/cache/hit-rate.ts';
 import { measureMemoryPerLink } from '../../bench/cache/memory-per-link.ts';
 
-function link(originalUrl: string): CachedLink {
-  return { originalUrl, expiresAtMs: undefined };
+function link(longUrl: string): CachedLink {
+  return { longUrl, expiresAtMs: undefined };
 }
 
 describe('the link cache', () => {
@@ -120,8 +120,8 @@ describe('the link cache', () => {
   });
 
   it('keeps tombstones as links without a target', () => {
-    store('buried', { originalUrl: undefined, expiresAtMs: undefined });
-    expect(cache.get('buried')).to.deep.equal({ originalUrl: undefined, expiresAtMs: undefined });
+    store('buried', { longUrl: undefined, expiresAtMs: undefined });
+    expect(cache.get('buried')).to.deep.equal({ longUrl: undefined, expiresAtMs: undefined });
   });
 
   it('keeps its links however many unknown keys are asked for', () => {
@@ -133,14 +133,14 @@ describe('the link cache', () => {
 
   it('finds the target of a link that is neither deleted nor expired, and of no other', () => {
     store('known', link('https://example.com/'));
-    store('expiring', { originalUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
-    store('buried', { originalUrl: undefined, expiresAtMs: undefined });
+    store('expiring', { longUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
+    store('buried', { longUrl: undefined, expiresAtMs: undefined });
     store('none', 'unknown');
     expect(cache.findTarget('known', () => 1_000)).to.equal('https://example.com/');
     expect(cache.findTarget('expiring', () => 999)).to.equal('https://example.com/brief');
     expect(cache.findTarget('expiring', () => 1_000)).to.equal(undefined);
     expect(cache.get('expiring')).to.deep.equal({
-      originalUrl: 'https://example.com/brief',
+      longUrl: 'https://example.com/brief',
       expiresAtMs: 1_000,
     });
     for (const key of ['buried', 'none', 'never-seen'])

@@ -120,7 +120,7 @@ describe('keymill where', () => {
       unreachable: ['keys-db-1'],
     });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
-    await urlsDb.insert([{ ...link, key, slot: slotOf(key), originalUrl: 'https://example.com/' }]);
+    await urlsDb.insert([{ ...link, key, slot: slotOf(key), longUrl: 'https://example.com/' }]);
     const bound = await where(`http://127.0.0.1:8080/${key}`);
     expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5, clicks: 0 });
     expect(bound.link?.originalUrl).to.equal('https://example.com/');
@@ -142,10 +142,10 @@ describe('keymill where', () => {
     await using cluster = await openTestCluster();
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
     await cluster.urlsDb.insert([
-      { ...link, key: 'my-alias', slot: slotOf('my-alias'), originalUrl: 'https://example.com/a' },
+      { ...link, key: 'my-alias', slot: slotOf('my-alias'), longUrl: 'https://example.com/a' },
     ]);
     await cluster.urlsDb.insert([
-      { ...link, key: '-ab', slot: slotOf('-ab'), originalUrl: 'https://example.com/b' },
+      { ...link, key: '-ab', slot: slotOf('-ab'), longUrl: 'https://example.com/b' },
     ]);
     const json = async (...args: string[]): Promise<Where> =>
       JSON.parse((await runKeymill(['where', ...args], cluster.env)).stdout) as Where;

@@ -106,7 +106,7 @@ describe('recycling of leaked keys', function () {
   }
 
   async function bind(keys: readonly string[]): Promise<void> {
-    const row = { originalUrl: 'https://a.example/', userId: null, createdAt: new Date(), expiresAt: null };
+    const row = { longUrl: 'https://a.example/', userId: null, createdAt: new Date(), expiresAt: null };
     const requestId = (): string => randomBytes(16).toString('hex');
     await urlsDb.insert(keys.map((key) => ({ ...row, key, slot: slotOf(key), requestId: requestId() })));
   }

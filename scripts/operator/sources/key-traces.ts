@@ -133,7 +133,7 @@ export async function findLink(
   return {
     urlsDb: config.name,
     link: {
-      originalUrl: stored.originalUrl,
+      originalUrl: stored.longUrl,
       createdAt: stored.createdAt.toISOString(),
       expiresAt: stored.expiresAt?.toISOString() ?? null,
       deletedAt: stored.deletedAt?.toISOString() ?? null,

@@ -1,0 +1,32 @@
+/** A link: the same fields in a request, in a row and in an answer. */
+export interface Link {
+  readonly key: string;
+  /** A WHATWG href: ASCII. */
+  readonly longUrl: string;
+  readonly createdAt: Date;
+  /** null: never. */
+  readonly expiresAt: Date | null;
+}
+
+/** A link to bind. */
+export interface LinkRow extends Link {
+  /** `slotOf(key)`, computed once, when the key is taken or the alias is given. */
+  readonly slot: number;
+  readonly userId: number | null;
+  /**
+   * 16 bytes as 32 hex digits, new for every request. Shows after a repeated INSERT whether the row is ours
+   * or taken.
+   */
+  readonly requestId: string;
+  /** The user chose the key. */
+  readonly alias?: boolean;
+}
+
+/** A link as a redirect needs it. Its `longUrl` is null when it was deleted; the key stays bound permanently. */
+export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & { readonly longUrl: string | null };
+
+/** A link as it is stored. */
+export interface StoredLink extends LinkTarget, Pick<Link, 'createdAt'> {
+  readonly requestId: string;
+  readonly deletedAt: Date | null;
+}
