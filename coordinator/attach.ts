@@ -127,7 +127,8 @@ export interface OpenFirstOptions {
 }
 
 /**
- * Opens a new session: rounds of {@link attach} until a server is connected to a quorum and the chroot exists.
+ * Opens a new session: rounds of {@link attach} until a server is connected to a quorum and the chroot
+ * exists.
  * @throws CoordinationError UNAVAILABLE when no server answers in time, or the reason of the signal
  */
 export async function openFirst(options: OpenFirstOptions): Promise<Connection> {

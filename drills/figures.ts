@@ -16,7 +16,10 @@ export function readReports(): DrillReport[] {
   return JSON.parse(readFileSync(REPORTS, 'utf8')) as DrillReport[];
 }
 
-/** Replaces the drill's last report, keeps the reports in the order of the catalogue, and writes the page again. */
+/**
+ * Replaces the drill's last report, keeps the reports in the order of the catalogue, and writes the page
+ * again.
+ */
 export function recordReport(report: DrillReport): void {
   const others = readReports().filter(({ name }) => name !== report.name);
   const places = new Map(DRILLS.map(({ name }, place) => [name, place]));

@@ -4,7 +4,10 @@ import { goalSentences } from './goal-sentences.ts';
 import type { Distribution, DrillReport } from './report.ts';
 import type { Drill } from './run/drill.ts';
 
-/** The generated part of docs/drills.md: one section per drill, with its fault, its goals and its last recorded run. */
+/**
+ * The generated part of docs/drills.md: one section per drill, with its fault, its goals and its last
+ * recorded run.
+ */
 export function drillSections(drills: readonly Drill[], reports: readonly DrillReport[]): string {
   const recorded = new Map(reports.map((report) => [report.name, report]));
   return drills.map((drill) => sectionOf(drill, recorded.get(drill.name)).join('\n')).join('\n\n');

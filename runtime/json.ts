@@ -12,7 +12,8 @@ export function parseJson(text: string): unknown {
 
 /**
  * Parses JSON text that must fit a schema.
- * @throws KeymillError that says what is wrong and in which field. It quotes nothing of the text, which may hold passwords.
+ * @throws KeymillError that says what is wrong and in which field. It quotes nothing of the text, which may
+ *   hold passwords.
  */
 export function parseJsonAs<T>(schema: z.ZodType<T>, text: string): T {
   const value = parseJson(text);

@@ -29,7 +29,10 @@ export function rewritePage(recordPath: string, record: BenchRecord): void {
   if (existsSync(path)) writeFileSync(path, updatePage(readFileSync(path, 'utf8'), record));
 }
 
-/** The newest run of each row: a table of results, then what each row is compared with, then the machines. Pure. */
+/**
+ * The newest run of each row: a table of results, then what each row is compared with, then the machines.
+ * Pure.
+ */
 export function renderFigures({ rows }: BenchRecord): string {
   const newest = Object.values(rows).flatMap((runs) => runs.slice(0, 1));
   if (newest.length === 0) return '\nNo figure is recorded yet.\n\n';

@@ -29,8 +29,9 @@ export function cpuMsOf(pids: readonly number[]): number {
 }
 
 /**
- * CPU time in ms of one process without its descendants. Its threads' schedstat counts nanoseconds, where `utime`
- * counts ticks of 10 ms, which are too coarse for a window of half a second of CPU. 0 when the process has ended.
+ * CPU time in ms of one process without its descendants. Its threads' schedstat counts nanoseconds, where
+ * `utime` counts ticks of 10 ms, which are too coarse for a window of half a second of CPU. 0 when the
+ * process has ended.
  */
 export function cpuMsOfOne(pid: number | undefined): number {
   try {

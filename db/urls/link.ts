@@ -22,7 +22,9 @@ export interface LinkRow extends Link {
   readonly alias?: boolean;
 }
 
-/** A link as a redirect needs it. Its `longUrl` is null when it was deleted; the key stays bound permanently. */
+/**
+ * A link as a redirect needs it. Its `longUrl` is null when it was deleted; the key stays bound permanently.
+ */
 export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & { readonly longUrl: string | null };
 
 /** A link as it is stored. */

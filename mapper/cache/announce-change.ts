@@ -17,8 +17,8 @@ const TIMEOUT_MS = 500;
 /**
  * Every mapper listens to the shards of all pools, so one announcement that arrives is enough.
  *
- * The shared cache is told at the same time and not before: one of its shards may hang. Each mapper that receives the announcement
- * also removes the key from the shared cache before it reads it from there again.
+ * The shared cache is told at the same time and not before: one of its shards may hang. Each mapper that
+ * receives the announcement also removes the key from the shared cache before it reads it from there again.
  */
 export function createAnnounceChange(options: {
   readonly pools: readonly AnnouncingPool[];

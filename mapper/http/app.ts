@@ -10,7 +10,9 @@ export interface AppOptions {
   readonly log: Log;
 }
 
-/** Builds the Koa app around some routes: request ids, problem documents, the check of Host. Binds no port. */
+/**
+ * Builds the Koa app around some routes: request ids, problem documents, the check of Host. Binds no port.
+ */
 export function createApp({ addRoutes, requestIds, log }: AppOptions): Koa {
   const app = new Koa();
   const router = new Router({ strict: true, sensitive: true });

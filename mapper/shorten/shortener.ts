@@ -204,8 +204,8 @@ class PoolKeyShorten implements Binding {
   #bind(taken: TakenKey): boolean {
     const { supply } = this.#options;
     const { server } = taken;
-    // The breaker is asked once for a row that has its key: nothing is awaited from here to the queue, a breaker that
-    // opens later fails what is queued, and the binder asks again for each INSERT.
+    // The breaker is asked once for a row that has its key: nothing is awaited from here to the queue, a
+    // breaker that opens later fails what is queued, and the binder asks again for each INSERT.
     if (!server.isUp) {
       // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');

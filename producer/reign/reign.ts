@@ -51,17 +51,16 @@ const GRACE_MS = 50;
 /**
  * One reign over one keys-db shard, from the lock to its loss. A state machine:
  *
- * - **owning**. Raises the epoch in the keys-db. Invariant: no other store is written.
- *   Exits: the epoch is granted → reconciling; the keys-db refuses (a later lock was there first, another
- *   ensemble, other keys) → over.
- * - **reconciling**. Raises the epoch in every pool that answers, and replays claimed parts of earlier reigns.
- *   Invariant: nothing new is claimed, so parts keep the numbers and pools that were recorded.
- *   Exits: replayed, or 500 ms have passed → ready; released → over.
- * - **ready**. Claims, delivers, marks, generates and recycles. Entered once.
- *   Invariant: every claim of this reign is in hand, or is adopted before the next claim.
- *   Exits: released → stopping.
- * - **stopping**. Claims, generates and recycles no more; finishes deliveries.
- *   Exits: all that healthy pools can take is delivered and marked, or 250 ms have passed → over.
+ * - **owning**. Raises the epoch in the keys-db. Invariant: no other store is written. Exits: the epoch is
+ *   granted → reconciling; the keys-db refuses (a later lock was there first, another ensemble, other keys) →
+ *   over.
+ * - **reconciling**. Raises the epoch in every pool that answers, and replays claimed parts of earlier
+ *   reigns. Invariant: nothing new is claimed, so parts keep the numbers and pools that were recorded. Exits:
+ *   replayed, or 500 ms have passed → ready; released → over.
+ * - **ready**. Claims, delivers, marks, generates and recycles. Entered once. Invariant: every claim of this
+ *   reign is in hand, or is adopted before the next claim. Exits: released → stopping.
+ * - **stopping**. Claims, generates and recycles no more; finishes deliveries. Exits: all that healthy pools
+ *   can take is delivered and marked, or 250 ms have passed → over.
  * - **over**. `done` is resolved. Invariant: nothing new is started; a call still in flight is refused by its
  *   store, or harmless. A successor replays what is claimed and not marked.
  *

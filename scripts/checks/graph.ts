@@ -2,8 +2,8 @@
 export type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * The graph of `files`, with each file replaced by `nodeOf` it. Imports of files that are not in the list are left out,
- * and so are those within one node.
+ * The graph of `files`, with each file replaced by `nodeOf` it. Imports of files that are not in the list are
+ * left out, and so are those within one node.
  */
 export function graphOf(
   files: readonly { readonly path: string; readonly imports: readonly string[] }[],
@@ -52,7 +52,10 @@ export function findCircles(graph: Graph): string[][] {
   return circles;
 }
 
-/** On how many floors the nodes of a graph stand: each above all that it imports. Nodes of a circle share a floor. */
+/**
+ * On how many floors the nodes of a graph stand: each above all that it imports. Nodes of a circle share a
+ * floor.
+ */
 export function countFloors(graph: Graph): number {
   const circleOf = new Map(
     findCircles(graph).flatMap((circle) => circle.map((node) => [node, circle] as const)),

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { countArrows, countFloors, findCircles, graphOf } from './graph.ts';
 import { folderOf, readSources, roomOf, type SourceFile } from './sources.ts';
 
@@ -45,8 +45,8 @@ export function measureHouse(root: string): HouseFigures {
     folders: Object.fromEntries(folders.map(([folder, files]) => [folder, measureFolder(files)])),
     longestFile: longest(product.map(({ path, text }) => ({ where: path, length: linesOf(text).length }))),
     longestFunction: longest(product.flatMap(functionsOf)),
-    longestComment: longest(sources.flatMap(commentsOf)),
-    longestTableRow: longest(readPages(root).flatMap(tableRowsOf)),
+    longestComment: longest(readPages(root, /./).flatMap(commentsOf)),
+    longestTableRow: longest(readPages(root, /\.md$/).flatMap(tableRowsOf)),
   };
 }
 
@@ -68,8 +68,10 @@ function measureFolder(files: readonly SourceFile[]): FolderFigures {
   };
 }
 
-/** The functions and methods of a file that prettier has formatted: each ends where its indentation closes. */
-export function functionsOf({ path, text }: Pick<SourceFile, 'path' | 'text'>): Longest[] {
+/**
+ * The functions and methods of a file that prettier has formatted: each ends where its indentation closes.
+ */
+export function functionsOf({ path, text }: Page): Longest[] {
   const lines = linesOf(text);
   return lines.flatMap((line, start) => {
     const indent =
@@ -84,28 +86,53 @@ export function functionsOf({ path, text }: Pick<SourceFile, 'path' | 'text'>): 
   });
 }
 
-/** The lines of a file that are comments, with their widths. */
-export function commentsOf({ path, text }: Pick<SourceFile, 'path' | 'text'>): Longest[] {
+/**
+ * How comments look in the languages of the repository: of a line, and from the first to the last line of a
+ * block.
+ */
+const COMMENTS: readonly { files: RegExp; line: RegExp; opens?: RegExp; closes?: RegExp }[] = [
+  { files: /\.(?:ts|mjs|pml)$/, line: /^\s*(?:\/\/|\/\*)/, opens: /^\s*\/\*/, closes: /\*\// },
+  { files: /\.lua$/, line: /^\s*--/, opens: /^\s*--\[\[/, closes: /\]\]/ },
+  { files: /(?:\.(?:sh|ya?ml)|Dockerfile|scripts\/\w+|\.env\.example|\.ci\/run)$/, line: /^\s*#(?!!)/ },
+];
+
+/** The lines of a file that are comments, with their widths. Empty for a language without comments. */
+export function commentsOf({ path, text }: Page): Longest[] {
+  const language = COMMENTS.find(({ files }) => files.test(path));
+  if (language === undefined) return [];
+  const { line: isLine, opens, closes } = language;
   let isInside = false;
   return linesOf(text).flatMap((line, index) => {
-    const isComment = isInside || /^\s*(?:\/\/|\/\*)/.test(line);
-    if (/^\s*\/\*/.test(line)) isInside = true;
-    if (line.includes('*/')) isInside = false;
+    const isComment = isInside || isLine.test(line);
+    if (opens?.test(line) === true) isInside = true;
+    if (closes?.test(line) === true) isInside = false;
     return isComment ? [{ where: `${path}:${index + 1}`, length: line.length }] : [];
   });
 }
 
-/** The rows of a page's tables, with their widths. */
-export function tableRowsOf({ path, text }: Pick<SourceFile, 'path' | 'text'>): Longest[] {
-  return linesOf(text).flatMap((line, index) =>
-    /^\s*\|/.test(line) ? [{ where: `${path}:${index + 1}`, length: line.length }] : [],
-  );
+/** The rows of a Markdown page's tables, with their widths. Code blocks contain none. */
+export function tableRowsOf({ path, text }: Page): Longest[] {
+  let isCode = false;
+  return linesOf(text).flatMap((line, index) => {
+    if (/^\s*(?:```|~~~)/.test(line)) isCode = !isCode;
+    const isRow = !isCode && /^[\s>]*\|/.test(line);
+    return isRow ? [{ where: `${path}:${index + 1}`, length: line.length }] : [];
+  });
 }
 
-/** Reads every Markdown page below `root`. */
-export function readPages(root: string): { readonly path: string; readonly text: string }[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.md') && !/^(?:node_modules|\.[^/]+)(?:\/|$)/.test(path))
+/** A text file of the repository. */
+export interface Page {
+  /** From the root, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Reads every file below `root` whose path matches, without modules, run folders and git's own. */
+export function readPages(root: string, wanted: RegExp): Page[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((path) => wanted.test(path) && !/^(?:node_modules|\.git|\.run[^/]*)\//.test(path))
     .toSorted()
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }

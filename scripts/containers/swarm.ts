@@ -17,8 +17,9 @@ interface ComposeFile {
   readonly volumes: Readonly<Record<string, unknown>>;
 }
 
-const HEADER = `# The same cluster as a stack of a Docker swarm. Made from docker-compose.yml by scripts/containers/swarm.ts: change that, not this.
-# How to deploy it: docs/operations.md. Our tests run it on a swarm of one node; on several hosts it has not been run.
+const HEADER = `# The cluster of docker-compose.yml as a stack of a Docker swarm. scripts/containers/swarm.ts makes this file:
+# change docker-compose.yml and make it again. docs/operations.md says how to deploy it. Our tests run it on a
+# swarm of one node; it was never run on several hosts.
 `;
 
 /**

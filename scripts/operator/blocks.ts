@@ -5,7 +5,7 @@ import type { MapperMember } from './sources/coordination.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 
-/* The parts of a cluster on a screen. `status` shows all of them, `locks`, `pools` and `producers` one each. */
+/* The parts of a cluster on a screen. `status` shows all; `locks`, `pools` and `producers` show one each. */
 
 /** A producer in the output of `--json`. */
 export interface ProducerEntry {

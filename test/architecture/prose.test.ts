@@ -1,60 +1,52 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { REPOSITORY as ROOT } from '../../scripts/cluster/run-dir.ts';
+import { commentsOf, readPages, tableRowsOf, type Longest } from '../../scripts/checks/house.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
 const MAX_COLUMNS = 110;
 
-/** Pages whose tables are still too wide. Remove a page here when it is narrow. */
-const EXEMPT: readonly string[] = ['docs/architecture.md'];
-
-/** Every Markdown file of the repository; folders that begin with a dot hold none of its own. */
-function markdownFiles(folder = ''): string[] {
-  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.name.startsWith('.') || entry.name === 'node_modules') return [];
-    if (entry.isDirectory()) return markdownFiles(path);
-    return entry.name.endsWith('.md') ? [path] : [];
-  });
+/** The lines that are too wide, as `path:line: columns`. */
+function wide(lines: readonly Longest[]): string[] {
+  return lines
+    .filter(({ length }) => length > MAX_COLUMNS)
+    .map(({ where, length }) => `${where}: ${length} columns`);
 }
 
-/** Rows of tables that are wider than allowed, as `line: columns`. Code blocks are not tables. */
-function wideRows(text: string): string[] {
-  let isCode = false;
-  return text.split('\n').flatMap((line, index) => {
-    if (/^\s*(```|~~~)/.test(line)) isCode = !isCode;
-    const isRow = !isCode && /^[\s>]*\|/.test(line);
-    return isRow && line.length > MAX_COLUMNS ? [`${index + 1}: ${line.length} columns`] : [];
+describe('the prose of the repository', () => {
+  it(`has no comment wider than ${MAX_COLUMNS} columns`, () => {
+    const files = readPages(REPOSITORY, /./);
+    const comments = files.flatMap(commentsOf);
+    expect(comments).to.have.length.above(4_000);
+    for (const kind of ['.ts:', '.lua:', '.pml:', '.sh:', 'scripts/up:', '.yml:', 'Dockerfile:'])
+      expect(
+        comments.some(({ where }) => where.includes(kind)),
+        kind,
+      ).to.equal(true);
+    expect(wide(comments)).to.deep.equal([]);
   });
-}
 
-describe('the Markdown pages', () => {
-  const pages = markdownFiles().map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+  it('notices a wide comment, in a block too', () => {
+    const long = 'x'.repeat(MAX_COLUMNS);
+    expect(
+      wide(commentsOf({ path: 'a.ts', text: `// ${long}\n/**\n * ${long}\n */\nconst a = '${long}';` })),
+    ).to.have.length(2);
+    expect(
+      wide(commentsOf({ path: 'a.lua', text: `--[[\n${long} ${long}\n]]\nlocal a\n-- ${long}` })),
+    ).to.have.length(2);
+    expect(
+      wide(commentsOf({ path: 'a.sh', text: `#!/bin/sh ${long}\n# ${long}\necho ${long}` })),
+    ).to.have.length(1);
+  });
 
-  it('are all read', () => {
+  it(`has no table wider than ${MAX_COLUMNS} columns`, () => {
+    const pages = readPages(REPOSITORY, /\.md$/);
     expect(pages).to.have.length.above(25);
-    expect(pages.map(({ path }) => path)).to.include.members([
-      'README.md',
-      'docs/architecture.md',
-      'test/model/README.md',
-    ]);
+    expect(wide(pages.flatMap(tableRowsOf))).to.deep.equal([]);
   });
 
-  it(`have no table wider than ${MAX_COLUMNS} columns`, () => {
-    const wide = pages.filter(({ path }) => !EXEMPT.includes(path));
-    expect(wide.flatMap(({ path, text }) => wideRows(text).map((row) => `${path}:${row}`))).to.deep.equal([]);
-  });
-
-  it('are exempt only while they need it', () => {
-    const narrow = EXEMPT.filter((exempt) =>
-      pages.every(({ path, text }) => path !== exempt || wideRows(text).length === 0),
-    );
-    expect(narrow).to.deep.equal([]);
-  });
-
-  it('are checked by a rule that finds a wide row, and only a row', () => {
-    const wide = `| ${'x'.repeat(MAX_COLUMNS)} |`;
-    expect(wideRows(`a\n${wide}\n  ${wide}\n> ${wide}`)).to.have.length(3);
-    expect(wideRows(`${'x'.repeat(200)}\n\`\`\`\n${wide}\n\`\`\`\n| x |`)).to.deep.equal([]);
+  it('notices a wide row of a table, and only a row', () => {
+    const row = `| ${'x'.repeat(MAX_COLUMNS)} |`;
+    expect(wide(tableRowsOf({ path: 'a.md', text: `a\n${row}\n  ${row}\n> ${row}` }))).to.have.length(3);
+    const text = `${'x'.repeat(200)}\n\`\`\`\n${row}\n\`\`\`\n| x |`;
+    expect(wide(tableRowsOf({ path: 'a.md', text }))).to.deep.equal([]);
   });
 });

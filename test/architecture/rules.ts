@@ -20,8 +20,8 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const OF_SCRIPTS = ['cluster', 'servers', 'figures'];
 
 /**
- * Which rooms of its own folder a room may import. A room that is not listed (the files that wire a folder together)
- * may import all of them.
+ * Which rooms of its own folder a room may import. A room that is not listed (the files that wire a folder
+ * together) may import all of them.
  */
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   mapper: {

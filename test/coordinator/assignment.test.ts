@@ -159,7 +159,10 @@ describe('assignment', () => {
   });
 });
 
-/** How many shards can stay where they are in the best level assignment: by trying who gets the last, uneven ones. */
+/**
+ * How many shards can stay where they are in the best level assignment: by trying who gets the last, uneven
+ * ones.
+ */
 function mostThatCanStay(members: readonly AssignmentMember[], shardCount: number): number {
   let level = 0;
   let left = shardCount;

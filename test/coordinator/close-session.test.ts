@@ -84,13 +84,18 @@ describe('closing a session from outside', () => {
     await untilGone(witness, '/mine');
   });
 
-  /** Much sooner than by expiry. The witness's server may be a moment behind the one that closed the session. */
+  /**
+   * Much sooner than by expiry. The witness's server may be a moment behind the one that closed the session.
+   */
   async function untilGone(witness: Session, path: string): Promise<void> {
     const isGone = async (): Promise<boolean> => (await witness.exists(path)) === undefined;
     await until(`${path} to be gone`, isGone, { timeoutMs: T / 4, everyMs: 2 });
   }
 
-  /** What a killed process leaves behind: a session with an ephemeral node, and nobody who would attach to it again. */
+  /**
+   * What a killed process leaves behind: a session with an ephemeral node, and nobody who would attach to it
+   * again.
+   */
   async function orphan(path: string): Promise<SessionCredentials> {
     const { servers, chroot } = parseConnectString(harness.direct);
     const [server] = servers;

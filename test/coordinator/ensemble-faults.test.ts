@@ -29,7 +29,8 @@ describe('session: faults of the ensemble itself', function () {
   });
   beforeEach(async () => {
     session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
-    // An ensemble that was just disturbed may not have closed the last session in time: then its lock stands for T.
+    // An ensemble that was just disturbed may not have closed the last session in time: then its lock stands
+    // for T.
     lock = await until('the lock', async () => {
       const result = await tryAcquire(session, lockPath('keys-db-1'), { owner: 'p1', host: 'h', pid: 1 });
       return isHeld(result) && result;
@@ -126,7 +127,8 @@ describe('session: faults of the ensemble itself', function () {
     } finally {
       for (const server of others) await server.resume();
     }
-    // A leader that was stopped may count the time it did not run against the sessions: then its word is final.
+    // A leader that was stopped may count the time it did not run against the sessions: then its word is
+    // final.
     await until('the lock again, or the end', () => lock.mayWrite() || session.state === 'expired', {
       timeoutMs: 20_000,
     });

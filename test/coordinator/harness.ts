@@ -10,7 +10,10 @@ export const T = 1500;
 
 export const log = createLog('test', 'coordinator', 'silent');
 
-/** The test ensemble with a faulty proxy before each server, and a way to sessions that are closed after the test. */
+/**
+ * The test ensemble with a faulty proxy before each server, and a way to sessions that are closed after the
+ * test.
+ */
 export class Harness {
   readonly direct: string;
   readonly connect: string;

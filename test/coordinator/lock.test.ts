@@ -178,7 +178,8 @@ describe('lock', () => {
     expect(await tryAcquire(first, PATH, info).catch(({ code }: { code: string }) => code)).to.equal(
       'OUTCOME_UNKNOWN',
     );
-    // What the black hole held is delivered now, the create among it; late attempts to attach may cut us off once more.
+    // What the black hole held is delivered now, the create among it; late attempts to attach may cut us off
+    // once more.
     harness.each((proxy) => proxy.heal());
     await reattached(first, attachments);
     await until('a sweep', async () => sweepOwnNodes(first, new Set()));

@@ -31,7 +31,10 @@ const step = fc.record({
   forMs: fc.integer({ min: 0, max: Math.round(T * 0.7) }),
 });
 
-/** A contender as a producer is one: takes the lock when it can, keeps it a while, opens a new session when one has ended. */
+/**
+ * A contender as a producer is one: takes the lock when it can, keeps it a while, opens a new session when
+ * one has ended.
+ */
 class Contender {
   readonly #connect: string;
   readonly #stop = new AbortController();

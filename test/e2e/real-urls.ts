@@ -31,7 +31,9 @@ async function readHomepages(): Promise<string[]> {
   }
 }
 
-/** URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 characters, a public host. */
+/**
+ * URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 characters, a public host.
+ */
 function isTarget(text: string): boolean {
   const url = URL.parse(text);
   return (

@@ -53,7 +53,9 @@ export async function shorten(
   });
 }
 
-/** Bytes to a port, and everything that comes back until the other side closes (or `untilText` has arrived). */
+/**
+ * Bytes to a port, and everything that comes back until the other side closes (or `untilText` has arrived).
+ */
 export async function sendRaw(url: string, bytes: string | Buffer, untilText?: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<string>();

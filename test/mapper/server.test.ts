@@ -18,7 +18,10 @@ const LIMITS = {
 };
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
-/** A keep-alive client in a thread of its own: asks once, waits for `go`, asks again, and tells what came back. */
+/**
+ * A keep-alive client in a thread of its own: asks once, waits for `go`, asks again, and tells what came
+ * back.
+ */
 const PATIENT_CLIENT = `
   const { workerData: { go, port }, parentPort } = require('node:worker_threads');
   const socket = require('node:net').connect(port, '127.0.0.1');
@@ -36,7 +39,10 @@ const PATIENT_CLIENT = `
   ask();
 `;
 
-/** Many clients in a thread of their own: connect and ask all at once, tell when all are connected, and what came back. */
+/**
+ * Many clients in a thread of their own: connect and ask all at once, tell when all are connected, and what
+ * came back.
+ */
 const CROWD = `
   const { workerData: { size, port, go, connected }, parentPort } = require('node:worker_threads');
   setImmediate(async () => {

@@ -40,7 +40,9 @@ export function randomKeys(count: number): string[] {
   return Array.from({ length: count }, () => randomBytes(6).toString('base64url'));
 }
 
-/** Creates a world with `shards` Redis shards and `databases` urls databases that share the 32 slots evenly. */
+/**
+ * Creates a world with `shards` Redis shards and `databases` urls databases that share the 32 slots evenly.
+ */
 export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<World> {
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
   const urls = await Promise.all(
