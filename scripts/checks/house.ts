@@ -78,7 +78,9 @@ export function functionsOf({ path, text }: Page): Longest[] {
       /^( {0,2})(?:export |async |function\b|static |override |get |set |(?:#?\w+(?:<.*>)?\())/.exec(
         line,
       )?.[1];
-    if (indent === undefined || /^\s*(?:if|for|while|switch|return|throw)\b/.test(line)) return [];
+    const isStatement = /^\s*(?:if|for|while|switch|return|throw)\b/.test(line);
+    // A signature without a body ends in a semicolon.
+    if (indent === undefined || isStatement || !/[({]$/.test(line)) return [];
     const isFunction = /\bfunction\b|=>/.test(line) || (indent === '  ' && /\(/.test(line));
     if (!isFunction) return [];
     const length = lines.slice(start).findIndex((later) => later === `${indent}}` || later === `${indent}};`);

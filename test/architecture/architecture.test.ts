@@ -58,6 +58,10 @@ const PLANTED: Readonly<Record<keyof typeof RULES, { violation: Planted[]; allow
     violation: [['db/a.ts', ['const b:', 'any = 1;'].join(' ')]],
     allowed: [['db/a.ts', 'const b: unknown = 1;']],
   },
+  functionsAreShort: {
+    violation: [['db/a.ts', `export async function a(\n): void {\n${'  b();\n'.repeat(100)}}`]],
+    allowed: [['db/a.ts', `interface A {\n  a(): void;\n${'  b: 1;\n'.repeat(100)}}`]],
+  },
   filesAreShort: {
     violation: [['db/a.ts', '\n'.repeat(400)]],
     allowed: [['db/a.ts', '\n'.repeat(200)]],

@@ -1,4 +1,5 @@
 import { findCircles, graphOf } from '../../scripts/checks/graph.ts';
+import { functionsOf } from '../../scripts/checks/house.ts';
 import { folderOf, roomOf, withoutComments, type SourceFile } from '../../scripts/checks/sources.ts';
 
 /** A rule of the architecture: the violations that it finds, each with the file that is at fault. Pure. */
@@ -131,6 +132,13 @@ const typesHaveNoHoles: Rule = (product) =>
 const filesAreShort: Rule = (product) =>
   product.filter(({ text }) => text.split('\n').length > 320).map(({ path }) => path);
 
+/** A function can be read in one look. */
+const functionsAreShort: Rule = (product) =>
+  product
+    .flatMap(functionsOf)
+    .filter(({ length }) => length > 100)
+    .map(({ where, length }) => `${where}: ${length} lines`);
+
 export const RULES = {
   foldersPointDown,
   programsUseServersOnly,
@@ -141,6 +149,7 @@ export const RULES = {
   factsHaveOneHome,
   typesHaveNoHoles,
   filesAreShort,
+  functionsAreShort,
 } as const satisfies Record<string, Rule>;
 
 function importsOf(product: readonly SourceFile[]): { path: string; file: string }[] {
