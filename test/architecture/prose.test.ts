@@ -5,9 +5,6 @@ import { REPOSITORY as ROOT } from '../../scripts/cluster/run-dir.ts';
 
 const MAX_COLUMNS = 110;
 
-/** Pages whose tables are still too wide. Remove a page here when it is narrow. */
-const EXEMPT: readonly string[] = ['docs/architecture.md'];
-
 /** Every Markdown file of the repository; folders that begin with a dot hold none of its own. */
 function markdownFiles(folder = ''): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -41,15 +38,9 @@ describe('the Markdown pages', () => {
   });
 
   it(`have no table wider than ${MAX_COLUMNS} columns`, () => {
-    const wide = pages.filter(({ path }) => !EXEMPT.includes(path));
-    expect(wide.flatMap(({ path, text }) => wideRows(text).map((row) => `${path}:${row}`))).to.deep.equal([]);
-  });
-
-  it('are exempt only while they need it', () => {
-    const narrow = EXEMPT.filter((exempt) =>
-      pages.every(({ path, text }) => path !== exempt || wideRows(text).length === 0),
+    expect(pages.flatMap(({ path, text }) => wideRows(text).map((row) => `${path}:${row}`))).to.deep.equal(
+      [],
     );
-    expect(narrow).to.deep.equal([]);
   });
 
   it('are checked by a rule that finds a wide row, and only a row', () => {
