@@ -4,8 +4,8 @@ import { checkSchema } from './mysql/schema-version.ts';
 /** The users database. Links made without an account have no user. Accounts come with the product API. */
 export interface UsersDb {
   /**
-   * @throws MismatchError when the schema is not this program's; StoreUnavailableError when it does not
-   * answer
+   * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
+   * not answer
    */
   verify(): Promise<void>;
   close(): Promise<void>;

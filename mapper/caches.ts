@@ -7,10 +7,10 @@ import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
 
-/** The caches of a mapper, and the way in which a change reaches them and those of all other mappers. */
+/** The caches of a mapper, and the function that announces a change to all mappers. */
 export interface MapperCaches extends AsyncDisposable {
   readonly links: LinkCache;
-  /** Redis shards behind the memory of all mappers; undefined when there are none. */
+  /** The Redis shards that cache links for all mappers; undefined when there are none. */
   readonly shared: SharedCache | undefined;
   readonly announceChange: AnnounceChange;
 }

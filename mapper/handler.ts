@@ -26,7 +26,7 @@ export interface HandlerOptions {
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
   readonly allowPrivateTargets: boolean;
-  /** Without them Koa answers everything: the same bytes, but slower. Tests compare the two. */
+  /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
   readonly hasFastPaths: boolean;
   readonly metrics: MapperMetrics;
   readonly log: Log;

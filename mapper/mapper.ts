@@ -18,7 +18,7 @@ import { openStores, readinessOf } from './stores.ts';
 export interface RunningMapper {
   readonly url: string;
   readonly adminUrl: string;
-  /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
+  /** Serves for another second, drains, returns its keys, closes everything. Abort the signal first. */
   stop(): Promise<void>;
 }
 
@@ -30,21 +30,21 @@ export interface ServingMapper {
   readiness(): Readiness;
   /** Every key that it has taken and not yet bound. */
   heldKeys(): string[];
-  /** Not ready at once; serves on for a second; drains; returns its keys; closes everything. */
+  /** Serves for another second, drains, returns its keys, closes everything. Abort the signal first. */
   stop(timing?: StopTiming): Promise<void>;
 }
 
 export interface StopTiming {
   /** Time for load balancers to notice that we are no longer ready. */
   readonly lameDuckMs?: number;
-  /** Time for requests under way. */
+  /** Time for requests in flight. */
   readonly drainMs?: number;
 }
 
 export interface StartMapperOptions {
   readonly config: MapperConfig;
   readonly log: Log;
-  /** Aborted when stopping begins: not ready from that moment on. */
+  /** Aborted when stopping begins: the mapper is not ready from that moment on. */
   readonly signal: AbortSignal;
   /** Time for load balancers to notice that we are no longer ready. */
   readonly lameDuckMs?: number;
@@ -53,15 +53,15 @@ export interface StartMapperOptions {
 }
 
 /**
- * A mapper that is asked to stop has ended after this, even when something hangs. A process that kills it by
- * force must wait longer.
+ * A mapper that is asked to stop has ended after this time, even when something hangs. Do not kill it by
+ * force earlier.
  */
 export const SHUTDOWN_DEADLINE_MS = 15_000;
 const LAME_DUCK_MS = 1_000;
 const DRAIN_MS = 5_000;
 
 /**
- * Starts a whole mapper in this process: what serves, then the admin port and its entry in ZooKeeper.
+ * Starts a whole mapper in this process: its serving part, then the admin port and the entry in ZooKeeper.
  * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
@@ -93,8 +93,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
 }
 
 /**
- * Starts what serves, from the ground up: stores, caches, service, handler, public port. Stops it in the
- * reverse order.
+ * Starts the serving part in order: stores, caches, service, handler, public port. It stops in the reverse
+ * order.
  * @throws MismatchError when a urls server contradicts the configuration; also when the port is taken
  */
 export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {

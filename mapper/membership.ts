@@ -44,7 +44,7 @@ export class MapperMembership {
       try {
         const session = await Session.open({ connect, timeoutMs: sessionTimeoutMs, log, signal });
         attempt = 0;
-        await this.#standUntilOver(session, member);
+        await this.#stayRegistered(session, member);
       } catch (error) {
         if (!signal.aborted)
           log.warn({ reason: messageOf(error) }, 'not registered in ZooKeeper; serving without it');
@@ -53,7 +53,7 @@ export class MapperMembership {
     }
   }
 
-  async #standUntilOver(session: Session, member: MapperMember): Promise<void> {
+  async #stayRegistered(session: Session, member: MapperMember): Promise<void> {
     const { signal } = this.#stopping;
     try {
       join(session, mapperPath(member.id), member);

@@ -24,7 +24,7 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
     log,
     onHopeless: (error) => failed.reject(error),
   });
-  // Released last: its keys can be asked for until the last process has ended.
+  // Released last, so that the audit can ask for the keys until the last process has ended.
   const presences = scope.use('presence', new AsyncDisposableStack());
   scope.onRelease('processes', async () => group.stop());
   const serving = await Promise.race([group.serving(), failed.promise, aborted(scope.signal)]);
@@ -64,7 +64,7 @@ export async function canSharePort(): Promise<boolean> {
 
 /**
  * The port to share, checked to be free. Only the processes of one mapper may share it: without this check a
- * second mapper could start on the same port, and would get half of the first one's requests.
+ * second mapper could start on the same port and get half of the first one's requests.
  * @throws when it is taken
  */
 async function findPort({ host, port }: ListenConfig): Promise<number> {

@@ -17,7 +17,7 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
 }
 
 /**
- * Opens what operators and other processes see of a mapper: one admin port and one znode, for any number of
+ * Makes a mapper visible to operators and to the audit: one admin port and one znode, for any number of
  * processes.
  */
 export async function openPresence(

@@ -6,15 +6,15 @@ import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startServing, type ServingMapper } from './mapper.ts';
 import type { Question, ToChild, ToParent } from './processes/process-messages.ts';
 
-/** When the parent has vanished no new client can come: only requests under way are finished. */
+/** When the parent has vanished, only the requests in flight are finished. */
 const ORPHAN_TIMING = { lameDuckMs: 0, drainMs: 1_000 };
 
 /**
- * One of several processes of a mapper. It serves the port that all of them share, and only the parent talks
- * to it.
+ * One of several processes of a mapper. It serves the port that all of them share. It has no admin port: the
+ * parent asks it and answers for it.
  */
 await runMain(() => {
-  // Name and port as the parent resolved them, because the configuration may leave both open.
+  // Name and port from the parent, because the configuration may leave both open.
   const [id = '', port = ''] = process.argv.slice(2);
   const read = readMapperConfig();
   const config = { ...read, id, http: { ...read.http, port: Number(port) } };
@@ -51,7 +51,7 @@ function stopWithParent(scope: Scope): AbortSignal {
   return orphaned.signal;
 }
 
-/** Resolves when the parent begins to ask this process for its keys, or when stopping begins first. */
+/** Resolves when the parent asks this process for its keys from now on, or when stopping begins first. */
 async function untilBegun(signal: AbortSignal): Promise<void> {
   const begun = new Promise<void>((resolve) => {
     process.on('message', (message: ToChild) => {
@@ -62,8 +62,8 @@ async function untilBegun(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Answers the parent's questions: as soon as the mapper serves. Only a question for its keys is answered
- * before, because a mapper takes none until it serves.
+ * Answers the parent's questions once the mapper serves. Only the question for its keys is answered earlier,
+ * with none: a mapper takes no key until it serves.
  */
 function answerQuestions(serving: Promise<ServingMapper>): void {
   let mapper: ServingMapper | undefined;

@@ -17,7 +17,7 @@ export interface Service extends AsyncDisposable {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
-  /** Returns the keys and stores the clicks. To be called when no request is in flight any more. */
+  /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
   finish(): Promise<void>;
 }
 
@@ -30,10 +30,7 @@ export interface ServiceOptions {
   readonly log: Log;
 }
 
-/**
- * Starts what works in the background, too: the return of keys that are not needed, and the storing of
- * clicks.
- */
+/** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
 export function openService(options: ServiceOptions): Service {
   const { config, stores, caches, registry, metrics, log } = options;
   const { servers } = stores;
@@ -78,8 +75,8 @@ function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupp
 }
 
 /**
- * Returns keys that were held for half of the quarantine: after all of it they would be recycled.
- * @returns stops it, and resolves when the last return has ended
+ * Returns keys that were held for half of the quarantine, because after the whole of it they are recycled.
+ * @returns a function that stops this, and resolves when the last return has ended
  */
 function returnOldKeys(supply: KeySupply, quarantineMs: number): () => Promise<void> {
   const stopping = new AbortController();

@@ -43,8 +43,8 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   const servers = openUrlsServers(options, stack);
   const stopping = new AbortController();
   await withinFirstAnswer([
-    ...pools.map(async (view) => {
-      if (await view.pool.whenConnected(FIRST_ANSWER_MS)) await view.poll(POOL_POLL_TIMEOUT_MS);
+    ...pools.map(async (watched) => {
+      if (await watched.pool.whenConnected(FIRST_ANSWER_MS)) await watched.poll(POOL_POLL_TIMEOUT_MS);
     }),
     ...[...servers.all, ...servers.replicas].map(async (server) => {
       await server.poll();
@@ -52,8 +52,8 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     }),
   ]);
   const polls = [
-    ...pools.map(async (view) =>
-      pollEvery(POOL_POLL_MS, stopping.signal, async () => view.poll(POOL_POLL_TIMEOUT_MS)),
+    ...pools.map(async (watched) =>
+      pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.poll(POOL_POLL_TIMEOUT_MS)),
     ),
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),

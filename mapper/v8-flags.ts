@@ -2,16 +2,16 @@ import { setFlagsFromString } from 'node:v8';
 
 /*
  * The connections to clients, Redis and MySQL pass through the same functions of Node as objects of more than
- * four shapes. Beyond four shapes V8 stops telling them apart there, and everything on these connections
- * takes longer: a redirect from memory by 6 %. Import this file first: a function that V8 has once given up
- * on stays slow.
+ * four shapes. Beyond four shapes V8 stops distinguishing them there, and everything on these connections
+ * takes longer: a redirect from memory by 6 %. Import this file first: a function stays slow once V8 has
+ * stopped distinguishing shapes in it.
  */
 setFlagsFromString('--max-valid-polymorphic-map-count=8');
 
 /*
- * V8 shrinks the young generation while there are no requests, and doubles it each time that enough has
- * survived in it. So after a pause a mapper collects garbage many times a second, for seconds, and sometimes
- * for as long as it lives. With this flag the young generation grows to its full size, which V8 chooses, in
- * one step.
+ * V8 shrinks the young generation while there are no requests, and doubles it each time that enough objects
+ * have survived in it. So after a pause a mapper collects garbage many times a second, for seconds, and
+ * sometimes for as long as it lives. With this flag the young generation grows to its full size, which V8
+ * chooses, in one step.
  */
 setFlagsFromString('--semi-space-growth-factor=16');

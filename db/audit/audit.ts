@@ -8,7 +8,8 @@ import type { Keyspace } from '../keyspace/key.ts';
 import type { WalkedLink } from '../urls/stored-links.ts';
 
 /**
- * Where all keys are. Every issued key counts in exactly one of pending … unknown: the furthest place counts.
+ * Where all keys are. Each issued key is counted once, in one of pending … unknown: the furthest place in
+ * which it was seen.
  */
 export interface AuditReport {
   /** Keys whose id is not above the claim mark. */
@@ -27,7 +28,7 @@ export interface AuditReport {
   recycled: number;
   /** Links whose user chose the key. */
   aliases: number;
-  /** Keys with more than one urls row over all servers. */
+  /** Keys that have rows on more than one urls server. */
   duplicates: number;
   /** Keys seen in two places. Harmless. */
   repeated: number;
@@ -39,10 +40,8 @@ export interface AuditReport {
 /** Ids of each keys-db per walk over the links: 16 MB of bits for each keys-db. */
 const WINDOW = 2 ** 27;
 const IDS_PER_PAGE = 20_000;
-/**
- * Missing keys that are searched a second time. When more are missing, a few keys in motion do not matter.
- */
-const MAX_SOUGHT_AGAIN = 200_000;
+/** Most missing keys to search a second time. When more are missing, a few keys in motion do not matter. */
+const MAX_SEARCHED_AGAIN = 200_000;
 
 interface Shard {
   readonly db: KeysDb;
@@ -61,14 +60,14 @@ interface BoundAbove {
 
 /**
  * Accounts for every key. Reads the claim marks, then pending batches, pools, mappers and urls in the
- * direction in which keys flow, then all keys by id. It only reads. Its memory grows with the keys on their
- * way, not with all issued keys.
+ * direction in which keys flow, then all keys by id. It only reads. Its memory grows with the issued keys
+ * that are not bound yet, not with all issued keys.
  *
  * @throws StoreUnavailableError when a keys-db does not answer, because the issued keys are then unknown
  */
 export async function audit(sources: AuditSources, signal?: AbortSignal): Promise<AuditReport> {
   const { keyspace, urlsDbs } = sources;
-  const shards = await Promise.all(sources.keysDbs.map(fixMark));
+  const shards = await Promise.all(sources.keysDbs.map(readShard));
   const sightings = await lookAround(sources, signal);
   const report = emptyReport(shards, sightings.unreachable);
   const missing: Missing[] = [];
@@ -93,13 +92,13 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
       await countKeys({ db, range, bound: bound.get(db.region), sightings, report, missing }, signal);
     }
   }
-  await seekAgain(sources, missing, report, signal);
+  await searchAgain(sources, missing, report, signal);
   const boundAbove = await countAbove(shards, above);
   report.balanced = isBalanced(report, shards) && boundAbove === 0;
   return report;
 }
 
-async function fixMark(db: KeysDb): Promise<Shard> {
+async function readShard(db: KeysDb): Promise<Shard> {
   const { claimedTo } = await db.ownership();
   return { db, mark: claimedTo, ...(await db.countsAt(claimedTo)), recycled: await db.recycledCount() };
 }
@@ -125,7 +124,7 @@ function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): 
   };
 }
 
-/** Marks the ids of links whose keys come from our regions. An alias may spell such a key. */
+/** Marks the ids of links whose keys belong to our regions. */
 function markBound(
   keyspace: Keyspace,
   links: readonly WalkedLink[],
@@ -173,14 +172,14 @@ async function countKeys(
       if (seen && (isBound || seen.isRepeated)) report.repeated += 1;
       if (isBound) report.bound += 1;
       else if (seen) report[seen.place] += 1;
-      else if (missing.length < MAX_SOUGHT_AGAIN) missing.push({ region: db.region, id, key });
+      else if (missing.length < MAX_SEARCHED_AGAIN) missing.push({ region: db.region, id, key });
       else countLost(report);
     }
   }
 }
 
 /** Searches missing keys again. A key put back by a mapper that stopped, or in flight, has arrived by now. */
-async function seekAgain(
+async function searchAgain(
   sources: AuditSources,
   missing: readonly Missing[],
   report: AuditReport,
@@ -211,7 +210,7 @@ function addUnreachable(report: AuditReport, names: readonly string[]): void {
   report.unreachable = [...new Set([...report.unreachable, ...names])];
 }
 
-/** The pool keys that are bound but not issued. Keys claimed after the marks were read do not count. */
+/** Counts bound pool keys that are not issued. Keys claimed after the marks were read do not count. */
 async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]): Promise<number> {
   if (above.length === 0) return 0;
   const now = new Map(

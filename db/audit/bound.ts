@@ -1,7 +1,7 @@
 import { createLinks } from '../urls/links-by-slot.ts';
 import type { UrlsDb } from '../urls/links.ts';
 
-/** Which keys are bound, by the servers that own their slots. */
+/** Which keys are bound, read from the servers that own their slots. Never rejects. */
 export async function findBound(
   urlsDbs: readonly UrlsDb[],
   keys: readonly string[],

@@ -11,7 +11,7 @@ export interface WalkResult {
 
 /**
  * Walks over all links of all urls databases in bounded memory, merged in the order of the primary key, so
- * that the rows of one key on two servers are adjacent. A server that stops answering is skipped from then
+ * that the rows of one key on two servers are adjacent. A server that does not answer is skipped from then
  * on, and named in the result.
  */
 export async function walkLinks(
@@ -23,25 +23,25 @@ export async function walkLinks(
   await Promise.all(streams.map((stream) => stream.fill()));
   let duplicates = 0;
   let last: WalkedLink | undefined;
-  let lastCounted = false;
-  let met: WalkedLink[] = [];
+  let wasDuplicate = false;
+  let page: WalkedLink[] = [];
   for (;;) {
-    const next = nearest(streams);
+    const next = withLowestHead(streams);
     if (!next) break;
     const link = next.take();
-    const again = last !== undefined && compare(last, link) === 0;
-    if (again && !lastCounted) duplicates += 1;
-    lastCounted = again;
+    const isDuplicate = last !== undefined && compare(last, link) === 0;
+    if (isDuplicate && !wasDuplicate) duplicates += 1;
+    wasDuplicate = isDuplicate;
     last = link;
-    met.push(link);
-    if (met.length === ROWS_PER_PAGE) {
+    page.push(link);
+    if (page.length === ROWS_PER_PAGE) {
       signal?.throwIfAborted();
-      visit(met);
-      met = [];
+      visit(page);
+      page = [];
     }
-    if (next.isDry) await next.fill();
+    if (next.needsPage) await next.fill();
   }
-  visit(met);
+  visit(page);
   return { duplicates, unreachable: streams.filter(({ hasFailed }) => hasFailed).map(({ name }) => name) };
 }
 
@@ -63,7 +63,7 @@ class LinkStream {
     return this.#page[this.#at];
   }
 
-  get isDry(): boolean {
+  get needsPage(): boolean {
     return this.head === undefined && !this.#ended;
   }
 
@@ -86,7 +86,7 @@ class LinkStream {
   }
 }
 
-function nearest(streams: readonly LinkStream[]): LinkStream | undefined {
+function withLowestHead(streams: readonly LinkStream[]): LinkStream | undefined {
   let best: LinkStream | undefined;
   for (const stream of streams) {
     if (stream.head && (!best?.head || compare(stream.head, best.head) < 0)) best = stream;

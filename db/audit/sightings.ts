@@ -18,12 +18,12 @@ export interface Sighting {
   isRepeated: boolean;
 }
 
-/** Takes some milliseconds, in the store and in this process. */
+/** Reading a page takes some milliseconds, in the store and in this process. */
 const KEYS_PER_PAGE = 2_000;
 
 /**
- * The keys seen on their way, by region and id. As many as pools and mappers hold, not as many as were
- * issued.
+ * The keys seen on their way, by region and id. Memory grows with the keys on their way, not with all issued
+ * keys.
  */
 export class Sightings {
   /** Stores and mappers that did not answer. Their keys were not seen. */

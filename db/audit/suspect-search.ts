@@ -20,12 +20,12 @@ export interface SearchResult {
   readonly unreachable: readonly string[];
   /** Keys found nowhere. */
   readonly missing: number;
-  /** Ids that are missing now and have been for longer than the quarantine: recycle them. At most MAX_DUE. */
+  /** Ids that have been missing for longer than the quarantine: recycle them. At most MAX_DUE. */
   readonly due: readonly number[];
 }
 
 /**
- * A search stops when this many keys are missing. A later search finds the rest, after these were recycled.
+ * A search stops when this many keys are missing. After these were recycled, a later search finds the rest.
  */
 const MAX_MISSING = 200_000;
 const RANGES_PER_RECORD = 20;
@@ -60,7 +60,7 @@ export class SuspectSearch {
     if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable);
     const pass = await this.#searchRanges(claimedTo, sightings, pace, signal);
     if (pass.unreachable.length > 0) return incomplete(pass.unreachable);
-    const again = await this.#seekAgain(pass.missing, pace, signal);
+    const again = await this.#searchAgain(pass.missing, pace, signal);
     if (again.unreachable.length > 0) return incomplete(again.unreachable);
     const { missing } = again;
     await this.#record(missing, pass.searchedTo);
@@ -126,7 +126,7 @@ export class SuspectSearch {
   }
 
   /** Searches missing keys again. A key put back by a mapper, or in flight, has arrived by now. */
-  async #seekAgain(
+  async #searchAgain(
     missing: readonly IssuedKey[],
     pace: Pace,
     signal: AbortSignal | undefined,

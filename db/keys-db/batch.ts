@@ -21,7 +21,7 @@ export interface BatchPart {
   isDelivered: boolean;
 }
 
-/** A key and its row. */
+/** A key and its id. */
 export interface IssuedKey {
   readonly id: number;
   readonly key: string;
@@ -30,10 +30,10 @@ export interface IssuedKey {
 /** Each delivery is one bit of a BIGINT UNSIGNED. */
 export const MAX_PARTS = 63;
 
-/** Ids that one statement lists. */
+/** The most ids that one statement lists. */
 export const IDS_PER_STATEMENT = 5_000;
 
-/** The bits of the parts at these indexes. */
+/** The mask with one bit for each part at these indexes. */
 export function bitsOf(indexes: Iterable<number>): bigint {
   let bits = 0n;
   for (const index of indexes) bits |= 1n << BigInt(index);

@@ -19,7 +19,7 @@ export interface LogEnd {
   readonly lastSeqs: ReadonlyMap<string, number>;
 }
 
-/** The newest batch, and the highest sequence number ever assigned to each pool. */
+/** Reads the end of the log of claims. */
 export async function logEnd(db: Mysql): Promise<LogEnd> {
   const { lastBatch, seqs } = await readLog(db);
   return { lastBatch, lastSeqs: new Map(Object.entries(seqs)) };

@@ -18,8 +18,7 @@ export interface PartRequest {
 }
 
 /**
- * The reign that claims. When `after` is given, the claim is refused unless it is the number of the newest
- * batch.
+ * The reign that claims. The claim is refused if `after` is given and is not the number of the newest batch.
  */
 interface Claimant {
   readonly epoch: number;
@@ -54,7 +53,7 @@ export async function claimRange(
 ): Promise<Batch | undefined> {
   const { epoch, count, parts } = request;
   const state = await readLog(db);
-  refuseOther(db, request, state);
+  refuseIfOutdated(db, request, state);
   const firstId = state.claimedTo + 1;
   const lastId = Math.min(state.claimedTo + count, state.generatedTo);
   if (lastId < firstId) return undefined;
@@ -65,7 +64,7 @@ export async function claimRange(
     ids: null,
     claimedTo: lastId,
     epoch,
-    ...after(db, state, parts),
+    ...nextEntry(db, state, parts),
   });
   await showClaimMark(db, lastId);
   return batch;
@@ -90,7 +89,7 @@ export async function claimRecycled(
 ): Promise<Batch> {
   const { epoch, ids, parts } = request;
   const state = await readLog(db);
-  refuseOther(db, request, state);
+  refuseIfOutdated(db, request, state);
   const sorted = [...new Set(ids)].sort((a, b) => a - b);
   if (sorted.length === 0 || sorted.length > MAX_RECYCLED_IDS) {
     throw new StoreRefusedError(
@@ -108,20 +107,19 @@ export async function claimRecycled(
     ids: sorted,
     claimedTo,
     epoch,
-    ...after(db, state, parts),
+    ...nextEntry(db, state, parts),
   });
 }
 
 /**
- * The check of the epoch only gives a clear error early: the condition inside the statement decides.
+ * The check of the epoch only gives a clear error early: the condition inside the statement enforces it.
  *
  * A batch later than `after` is an earlier claim of the same reign, which timed out and was committed later.
  * The claimant must adopt it before it claims again. It adopts batches in order, so it would otherwise skip
  * that batch for the rest of the reign. A batch that commits between this check and the claim uses the
  * claim's number, so that the claim fails as a duplicate.
- *
  */
-function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBatch }: LogState): void {
+function refuseIfOutdated(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBatch }: LogState): void {
   if (now !== epoch) throw fenced(db, epoch);
   if (after === undefined || lastBatch === after) return;
   if (lastBatch > after) {
@@ -134,7 +132,7 @@ function refuseOther(db: Mysql, { epoch, after }: Claimant, { epoch: now, lastBa
   throw new FencedError(db.name, reason);
 }
 
-function after(
+function nextEntry(
   db: Mysql,
   state: LogState,
   parts: readonly PartRequest[],

@@ -92,8 +92,8 @@ function setDelivered(batch: Batch, partIndexes: readonly number[]): void {
 }
 
 /**
- * Runs before the batch is completed: after a crash in between the batch is still pending, and this runs
- * again.
+ * Runs before the batch is completed. After a crash between the two, the batch is still pending, and this
+ * runs again.
  */
 async function markKeys(db: Mysql, batch: Batch): Promise<void> {
   const options = { timeoutMs: MARK_TIMEOUT_MS };

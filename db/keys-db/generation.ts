@@ -23,7 +23,7 @@ export interface GenerateRequest {
   readonly onProgress?: (added: number) => void;
 }
 
-/** The region whose keys are generated, and the keys of all regions. */
+/** The region whose keys are generated, and its keyspace. */
 interface Region {
   readonly keyspace: Keyspace;
   readonly region: number;
@@ -55,11 +55,12 @@ const TIMEOUT_MS = 60_000;
 
 /**
  * Inserts keys above `generated_to`, then publishes them by moving `generated_to`. Claims never pass it. Rows
- * above it were left by a generator that died. They equal the rows to insert, because the key of an id is a
- * pure function.
+ * above it were left by a generator that died. They equal the rows to insert, because a key is a pure
+ * function of its region and id.
  *
  * @returns the new `generated_to`
- * @throws FencedError; StoreRefusedError when the region is full; the signal's reason
+ * @throws FencedError; StoreRefusedError when the region is full; MismatchError when other keys exist above
+ * `generated_to`; the signal's reason
  */
 export async function generate(db: Mysql, region: Region, request: GenerateRequest): Promise<number> {
   let { epoch, generatedTo } = await readOwnership(db);
@@ -80,9 +81,8 @@ export async function generate(db: Mysql, region: Region, request: GenerateReque
       inserts = Math.min(INSERTS_PER_PUBLICATION, 2 * inserts);
       request.onProgress?.(added);
     } else {
-      // Another generator has published, or another reign has begun: read again and continue from there, one
-      // INSERT at first. A generator that publishes more often would overtake every long range before its
-      // end.
+      // Another generator has published, or another reign has begun: read again and continue from there, with
+      // one INSERT at first. Otherwise a generator that publishes more often would overtake every long range.
       inserts = 1;
       ({ epoch, generatedTo } = await readOwnership(db));
     }
@@ -112,7 +112,7 @@ async function insertRange(
     const chunk = makeChunk(region, lastId + 1, Math.min(KEYS_PER_INSERT, count - size));
     await inFlight[i % CONCURRENT_INSERTS];
     const inserting = insertChunk(db, lastId + 1, chunk);
-    // It is awaited some iterations later. Until then a failure must not count as unhandled.
+    // A later iteration awaits it. Until then a failure must not count as unhandled.
     inserting.catch(() => undefined);
     inFlight[i % CONCURRENT_INSERTS] = inserting;
     size += chunk.size;

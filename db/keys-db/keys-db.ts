@@ -34,7 +34,8 @@ export interface KeysDbOptions {
 }
 
 /**
- * One database of pre-generated keys. Each method is the function it names, which holds its documentation.
+ * One database of pre-generated keys. Each method calls the function of this folder that it names, which
+ * documents it.
  *
  * Every write is one autocommit statement, conditional on the epoch or idempotent. Therefore a process that
  * stops anywhere holds no lock against its successor, and a process that resumes too late does no harm.
@@ -43,7 +44,7 @@ export interface KeysDbOptions {
  */
 export type KeysDb = ReturnType<typeof openKeysDb>;
 
-/** Connects when first used: an unreachable database shows in the first statement. */
+/** Connects when first used: the first statement fails if the database is unreachable. */
 export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) {
   const db = openMysql(url, { name, connections: 4 });
   /** Generation's long statements have connections of their own, so that claims never wait behind them. */
@@ -95,7 +96,7 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
   };
 }
 
-/** `statement` with this database as its first argument. */
+/** Binds this database to `statement` as its first argument. */
 function on<Args extends unknown[], Result>(
   db: Mysql,
   statement: (db: Mysql, ...args: Args) => Promise<Result>,

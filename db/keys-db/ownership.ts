@@ -29,8 +29,8 @@ interface OwnershipRow {
 
 /**
  * Refuses a database that is not this shard's: another secret, key length, region or schema. The region also
- * reveals two names for one database. The first program records the secret's fingerprint, the key length and
- * the region.
+ * reveals two names for one database. The first program that connects records the secret's fingerprint, the
+ * key length and the region.
  * @throws MismatchError
  */
 export async function verifyKeysDb(db: Mysql, keyspace: Keyspace, region: number): Promise<void> {
@@ -46,9 +46,9 @@ export async function verifyKeysDb(db: Mysql, keyspace: Keyspace, region: number
   }
   const stored = await readIdentity(db);
   if (!stored) throw new MismatchError(db.name, 'its keyspace row vanished while it was being verified');
-  const wanted = { key_length: keyspace.length, region_bits: keyspace.regionBits, region };
-  for (const [column, value] of Object.entries(wanted)) {
-    const found = stored[column as keyof typeof wanted];
+  const expected = { key_length: keyspace.length, region_bits: keyspace.regionBits, region };
+  for (const [column, value] of Object.entries(expected)) {
+    const found = stored[column as keyof typeof expected];
     if (found !== value)
       throw new MismatchError(db.name, `was made for ${column} ${found}, the configuration says ${value}`);
   }
@@ -112,10 +112,10 @@ export interface LockProof {
 }
 
 /**
- * Begins a reign: raises the epoch for a lock. A contender loses here if its lock was followed by a later
- * one.
- * @returns our epoch, and the same epoch on a repeated call. Undefined when a later lock exists: give the
- * lock back
+ * Begins a reign: raises the epoch for a lock. A contender fails here if a later lock has raised the epoch
+ * already.
+ * @returns our epoch, and the same epoch on a repeated call. Undefined when a later lock exists: release the
+ * lock
  * @throws MismatchError when the keys-db belongs to another ensemble
  */
 export async function raiseEpoch(

@@ -128,8 +128,8 @@ class PermutedKeyspace implements Keyspace {
   }
 
   /**
-   * Writes the two halves of a key at index `i`. False when it does not have the shape. The inverse of
-   * `#spell`.
+   * Writes the two halves of a key at index `i`. False when the text does not have the shape of a key. The
+   * inverse of `#spell`.
    */
   #read(key: string, i: number, high: Uint32Array, low: Uint32Array): boolean {
     if (key.length !== this.length) return false;

@@ -75,8 +75,8 @@ function wordsOf(bytes: Buffer): Uint32Array {
 }
 
 /**
- * Frees the memory now. The garbage collector counts only the small object in front of it, so ten million
- * keys would leave 100 MB unfreed.
+ * Frees the memory now. The garbage collector counts only the small Buffer object and not its bytes, so ten
+ * million keys would leave 100 MB unfreed.
  */
 function release(bytes: Buffer): void {
   if (bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength)

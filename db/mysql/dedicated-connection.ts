@@ -44,8 +44,8 @@ interface Running {
  * shortens wait for these statements. Compared with the pool this saves acquiring and releasing, one or two
  * promises, and a timer for each statement: one timer watches the deadline of the statement in flight.
  *
- * Statements fail like those of the pool. A connection that is lost, or whose statement passes its deadline,
- * is replaced at the next statement.
+ * Statements fail with the same errors as those of the pool. A connection that is lost, or whose statement
+ * passes its deadline, is replaced at the next statement.
  */
 export class DedicatedConnection<Connection extends DriverConnection = DriverConnection> {
   readonly #pool: ConnectionSource<Connection>;
@@ -101,7 +101,7 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
       throw new RangeError(`a dedicated connection to ${this.#pool.name} takes one statement at a time`);
     const running: Running = { kind, timeoutMs, deadlineMs: monotonicMs() + timeoutMs, done, isSent: false };
     this.#running = running;
-    this.#watch(running.deadlineMs, timeoutMs);
+    this.#armTimer(running.deadlineMs, timeoutMs);
     const connection = this.#connection;
     if (connection !== undefined && this.#pool.isOpen(connection)) {
       running.isSent = true;
@@ -160,25 +160,25 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   }
 
   /**
-   * Makes sure that the timer fires by `deadlineMs`. A timer that fires earlier checks again, so that few
+   * Makes sure that the timer fires by `deadlineMs`. A timer that fires earlier is set again, so that few
    * statements have to set one.
    */
-  #watch(deadlineMs: number, inMs: number): void {
+  #armTimer(deadlineMs: number, inMs: number): void {
     if (this.#timer !== undefined) {
       if (this.#timerDueMs <= deadlineMs) return;
       clearTimeout(this.#timer);
     }
     this.#timerDueMs = deadlineMs;
-    this.#timer = setTimeout(this.#look, Math.ceil(inMs)).unref();
+    this.#timer = setTimeout(this.#checkDeadline, Math.ceil(inMs)).unref();
   }
 
-  readonly #look = (): void => {
+  readonly #checkDeadline = (): void => {
     this.#timer = undefined;
     const running = this.#running;
     if (running === undefined) return;
     const leftMs = running.deadlineMs - monotonicMs();
     if (leftMs > 0) {
-      this.#watch(running.deadlineMs, leftMs);
+      this.#armTimer(running.deadlineMs, leftMs);
       return;
     }
     const { name } = this.#pool;

@@ -66,7 +66,10 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
     });
   }
 
-  /** Hands over a connection that is set up, or the reason why there is none. */
+  /**
+   * Passes on a connection, or the reason why there is none. A new one runs its set-up before the first
+   * statement.
+   */
   acquire(done: (error: Error | undefined, connection?: PoolConnection) => void): void {
     this.#pool.getConnection((unavailable, connection) => {
       if (unavailable) {
@@ -101,14 +104,14 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
     this.#pool.end(() => resolve());
     await ended;
     clearTimeout(timer);
-    // The driver is not informed, and therefore reports the statements in flight as lost.
+    // Destroys the sockets without the driver, which therefore reports the statements in flight as lost.
     for (const connection of this.#open) socketOf(connection)?.destroy();
     this.#open.clear();
   }
 
   /**
-   * Queues the set-up before the first statement. When it fails, so does that statement, and the connection
-   * is lost.
+   * Queues the set-up before the first statement. When the set-up fails, the connection is destroyed, and
+   * that statement fails too.
    */
   #prepare(connection: PoolConnection): void {
     this.#open.add(connection);

@@ -20,7 +20,8 @@ const LOCK_WAIT_S = 60;
 /**
  * Creates the database if it is missing, and runs the migrations that it lacks. Several processes may run it
  * at the same time.
- * @throws MismatchError when the database is newer than this program
+ * @throws MismatchError when the database is newer than this program; StoreUnavailableError when another
+ * migration holds the lock for 60 s
  */
 export async function migrate(url: string, kind: DatabaseKind, log: Log): Promise<void> {
   await createDatabase(url);

@@ -82,7 +82,7 @@ export class Mysql {
   }
 
   /**
-   * A connection out of the pool for one caller, whose statements follow one another. Connects when first
+   * A connection out of the pool for one caller, which sends one statement at a time. Connects when first
    * used.
    */
   createDedicatedConnection(): DedicatedConnection {

@@ -24,8 +24,8 @@ export interface CacheEntry {
 
 /**
  * One Redis server that caches links. It is not a server of the pools, so it may evict and lose any entry.
- * Run it with `maxmemory-policy volatile-lru`: entries expire, but the versions that fence late fills do not,
- * and must stay.
+ * Run it with `maxmemory-policy volatile-lru`: entries expire, but the versions, which fence late fills, do
+ * not expire and must stay.
  *
  * Every method throws StoreUnavailableError or OutcomeUnknownError within the deadline.
  */
@@ -43,7 +43,7 @@ export interface CacheDbOptions {
   readonly name: string;
   readonly url: string;
   readonly log: Log;
-  /** Deadline of a command. After it, a read of the database is faster. Default 20. */
+  /** Deadline of a command, in ms. After it, a read of the database is faster. Default 20. */
   readonly timeoutMs?: number;
 }
 

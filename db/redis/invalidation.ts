@@ -6,9 +6,9 @@ import { INVALIDATION_CHANNEL } from './redis-keys.ts';
 /**
  * Notifies every mapper that its cached entry for `key` is outdated.
  *
- * Publishes on all shards, because every mapper listens to all of them. A mapper misses the message only if
- * it is cut off from every shard that accepted it, and then it flushes its cache when it is connected again.
- * Pub/sub guarantees no more. The time to live of the caches is the limit.
+ * Publishes on all shards, because every mapper subscribes to all of them. A mapper misses the message only
+ * if it is cut off from every shard that accepted it, and then it flushes its cache when it is connected
+ * again. Pub/sub guarantees no more. A missed entry stays until its time to live is over.
  *
  * @returns the number of shards that accepted the message; 0 means that no mapper was notified. Never
  * rejects.
@@ -37,7 +37,7 @@ export interface InvalidationOptions {
 const COMMAND_TIMEOUT_MS = 500;
 const HANG_MS = 500;
 
-/** Listens to all shards until disposed, each on its own connection, which is renewed after every loss. */
+/** Subscribes to all shards until disposed, each on its own connection, which is renewed after every loss. */
 export function subscribeInvalidations(options: InvalidationOptions): AsyncDisposable {
   const clients = options.servers.map(({ name, url }) =>
     openRedis(url, {

@@ -29,7 +29,7 @@ export interface Pool extends AsyncDisposable {
   raiseEpoch(keysDb: string, epoch: number): Promise<RaiseReply>;
   /**
    * Reads the state of a keys-db's producer on this shard, without a change. There is no incarnation when no
-   * epoch was raised since the data of this Redis began.
+   * epoch was raised since this Redis was empty.
    */
   producerState(keysDb: string): Promise<ProducerState>;
   /**
@@ -42,7 +42,7 @@ export interface Pool extends AsyncDisposable {
   /**
    * Returns unused keys to the head, first key first. Do not repeat it after an unknown outcome: the keys may
    * be in the pool.
-   * @returns the level after it
+   * @returns the level after the call
    */
   putBack(keys: readonly string[]): Promise<number>;
   level(options?: { timeoutMs?: number }): Promise<number>;

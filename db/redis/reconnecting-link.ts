@@ -32,8 +32,8 @@ export class ReconnectingLink implements AsyncDisposable {
   readonly #finished: Promise<void>;
   #link: RedisLink | undefined;
   #arrival = Promise.withResolvers<void>();
-  #awayBecause = 'not connected yet';
-  #isKnownAway = false;
+  #awayReason = 'not connected yet';
+  #hasReportedAway = false;
 
   constructor(url: string, options: ReconnectingLinkOptions) {
     this.#name = options.name;
@@ -47,7 +47,7 @@ export class ReconnectingLink implements AsyncDisposable {
 
   /** The connection. @throws StoreUnavailableError while there is none */
   get(): RedisLink {
-    if (this.#link === undefined) throw new StoreUnavailableError(this.#name, this.#awayBecause);
+    if (this.#link === undefined) throw new StoreUnavailableError(this.#name, this.#awayReason);
     return this.#link;
   }
 
@@ -103,22 +103,22 @@ export class ReconnectingLink implements AsyncDisposable {
 
   #arrived(link: RedisLink): void {
     this.#link = link;
-    this.#isKnownAway = false;
+    this.#hasReportedAway = false;
     this.#options.log.info({ redis: this.#name }, 'redis connected');
     this.#arrival.resolve();
     this.#options.onConnected?.();
   }
 
   #left(cause: unknown): void {
-    const isNews = this.#link !== undefined || !this.#isKnownAway;
+    const isFirstReport = this.#link !== undefined || !this.#hasReportedAway;
     if (this.#link !== undefined) this.#arrival = Promise.withResolvers();
     this.#link = undefined;
-    this.#awayBecause = messageOf(cause);
+    this.#awayReason = messageOf(cause);
     if (this.#stopping.signal.aborted) return;
     // There are four attempts a second, so only the first failure is a warning.
-    const level = isNews ? 'warn' : 'debug';
-    this.#options.log[level]({ redis: this.#name, reason: this.#awayBecause }, 'redis away');
-    this.#isKnownAway = true;
+    const level = isFirstReport ? 'warn' : 'debug';
+    this.#options.log[level]({ redis: this.#name, reason: this.#awayReason }, 'redis away');
+    this.#hasReportedAway = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,14 +5,14 @@ import type { Script } from './redis-scripts.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
 
 /**
- * A Redis server for the rest of the program: a command fails immediately when there is no usable connection,
- * and never waits for one.
+ * One Redis server. A command fails immediately when there is no usable connection, and never waits for one.
  *
- * - *away*: no connection. Commands are refused immediately. A new connection is tried at least every 250 ms.
+ * - *away*: no connection. Commands are refused immediately. At most 250 ms after a failed attempt to connect
+ *   the next one begins.
  * - *connected*: commands are sent immediately, each with a deadline.
  * - *overdue*: connected, but some command has passed its deadline without an answer. New commands are
- *   refused immediately, so that none pile up in front of a hung server. Leaves to *connected* when the late
- *   answers arrive, and to *away* when the oldest is `hangMs` late: the connection is then cut, because a
+ *   refused immediately, so that none pile up in front of a hung server. Becomes *connected* when the late
+ *   answers arrive, and *away* when the oldest is `hangMs` late: the connection is then cut, because a
  *   network that drops packets reports nothing.
  *
  * A PING every second detects the same on an idle connection, and behind a command with a long deadline.

@@ -118,7 +118,7 @@ async function send(client: Redis, command: string, args: readonly (string | num
   }
 }
 
-/** Options in the query string would win over ours in ioredis. */
+/** Without the query string, because ioredis lets options in it override ours. */
 function withoutQuery(url: string): string {
   const parsed = new URL(url);
   parsed.search = '';

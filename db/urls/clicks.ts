@@ -39,7 +39,7 @@ export interface ClicksDb {
   add(flush: ClickFlush): Promise<'added' | 'repeated'>;
   /** All clicks of a link, and the clicks of each day with at least one. @throws StoreUnavailableError */
   of(key: string): Promise<{ total: number; days: ClickRow[] }>;
-  /** Deletes up to {@link PRUNED_AT_ONCE} marks of sources that have not flushed for {@link MARK_DAYS}. */
+  /** Deletes up to {@link PRUNED_AT_ONCE} marks of sources without a flush for {@link MARK_DAYS} days. */
   prune(): Promise<number>;
   close(): Promise<void>;
 }
@@ -62,7 +62,7 @@ function markOf({ source, seq }: ClickFlush): string {
   ON DUPLICATE KEY UPDATE seq = IF(seq < VALUES(seq), VALUES(seq), NULL), flushed_at = VALUES(flushed_at)`;
 }
 
-/** As text, because the driver's formatting of every value would delay redirects by milliseconds. */
+/** Writes text: the driver's formatting of every value would delay redirects by milliseconds. */
 function additionOf({ rows }: ClickFlush): string {
   const values = rows
     .map((row) => ({ slot: slotOf(row.key), ...row }))

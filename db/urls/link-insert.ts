@@ -2,9 +2,7 @@ import type { LinkRow } from './link.ts';
 import { toSqlText } from '../mysql/driver.ts';
 
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
-/**
- * Few links have them. An INSERT without any omits the columns, because the server must parse every value.
- */
+/** Few links need these columns. Other INSERTs omit them, because the server must parse every value. */
 const RARE_COLUMNS = 'user_id, expires_at, alias';
 
 /**

@@ -30,7 +30,7 @@ export interface UrlsDb {
    * Compares the map's slots with those that the database records. A new database records the map's slots,
    * once. Call it before any other method.
    * @param siblings the other urls databases of the map. While one of them has links, an empty database is
-   * not part of a new cluster
+   * refused
    * @throws MismatchError when they disagree, or when the schema is not this program's
    */
   verifySlots(siblings?: readonly UrlsDb[]): Promise<void>;
@@ -46,8 +46,8 @@ export interface UrlsDb {
   /** The rows that exist, tombstones included, in no particular order. */
   find(keys: readonly string[], options?: { timeoutMs?: number }): Promise<StoredLink[]>;
   /**
-   * For redirects: reads only what they need, at half the cost for driver and server, on a connection of its
-   * own.
+   * For redirects: reads only the columns that they need, at half the cost for driver and server, on a
+   * connection of its own.
    */
   createTargetReader(): TargetReader;
   /** Which of `keys` are bound (tombstones are). */
@@ -75,9 +75,9 @@ export interface UrlsDbOptions {
 }
 
 /**
- * How often an INSERT that lost a deadlock is repeated immediately: nothing of it was written. The order of
- * the rows prevents most deadlocks, but not all: when a statement that others wait for fails as a duplicate,
- * InnoDB grants its lock to all of them as a shared lock, and none can continue.
+ * How many times an INSERT that lost a deadlock is repeated immediately: nothing of it was written. The order
+ * of the rows prevents most deadlocks, but not all: when a statement that others wait for fails as a
+ * duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
  */
 const MAX_DEADLOCKS = 5;
 

@@ -19,7 +19,7 @@ export interface UrlsReplica {
    * or are not this program's
    */
   verify(): Promise<void>;
-  /** The state of its replication. Undefined when it does not report one, or does not grant us to read it. */
+  /** The state of its replication. Undefined when it does not report one, or we may not read it. */
   replication(): Promise<Replication | undefined>;
   /** On a connection of its own. */
   createTargetReader(): TargetReader;
@@ -60,7 +60,7 @@ class MysqlUrlsReplica implements UrlsReplica {
     try {
       await checkSchema(this.#db, 'urls');
     } catch (error) {
-      // The replica is being made, or has not received a migration yet. This resolves itself.
+      // The replica is being created, or has not received a migration yet. This resolves itself.
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);
       throw error;
     }

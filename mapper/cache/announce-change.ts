@@ -3,7 +3,7 @@ import { withDeadline } from '../../runtime/retry.ts';
 import type { Pool } from '../../db/redis/pool.ts';
 import type { SharedCache } from './shared-cache.ts';
 
-/** Tells all mappers that what they hold about `key` is outdated. Bounded; never rejects. */
+/** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
 export type AnnounceChange = (key: string) => Promise<void>;
 
 /** A pool whose Redis shard carries announcements. */
@@ -15,10 +15,10 @@ export interface AnnouncingPool {
 const TIMEOUT_MS = 500;
 
 /**
- * Every mapper listens to the shards of all pools, so one announcement that arrives is enough.
+ * Every mapper subscribes to the shards of all pools, so one announcement that arrives is enough.
  *
- * The shared cache is told at the same time and not before: one of its shards may hang. Each mapper that
- * receives the announcement also removes the key from the shared cache before it reads it from there again.
+ * The shared cache forgets the key at the same time and not before, because one of its shards may hang. Each
+ * mapper that receives the announcement also removes the key from the shared cache before its next read.
  */
 export function createAnnounceChange(options: {
   readonly pools: readonly AnnouncingPool[];

@@ -1,7 +1,7 @@
 const ROWS = 4;
 /**
- * Counters for each entry of the cache. With 20 the many keys that are asked for once hide some popular ones:
- * 0.974 instead of 0.983 of the best possible hits at α = 0.7, simulated.
+ * Counters for each entry of the cache. With 20, the many keys that are requested once hide some popular
+ * ones: 0.974 instead of 0.983 of the best possible hits at α = 0.7, simulated.
  */
 const COUNTERS_PER_ENTRY = 32;
 
@@ -14,7 +14,7 @@ export const MAX_COUNT = 31;
 const TWO_TO_MINUS_32 = 2 ** -32;
 
 /**
- * How often keys that are not in the cache were asked for lately: a count-min sketch with conservative update
+ * How often keys that are not in the cache were requested lately: a count-min sketch with conservative update
  * and aging by halving, as in TinyLFU (Einziger, Friedman, Manes: "TinyLFU: A Highly Efficient Cache
  * Admission Policy", 2017).
  *
@@ -48,7 +48,7 @@ export class FrequencySketch {
     return least;
   }
 
-  /** Records that the key with this hash was asked for at least `count` times. */
+  /** Records that the key with this hash was requested at least `count` times. */
   raise(hash: number, count: number): void {
     let mixed = hash;
     for (let row = 0; row < ROWS; row += 1) {
@@ -58,7 +58,7 @@ export class FrequencySketch {
     }
   }
 
-  /** Halves all counts, four counters at a time, so that links which were popular long ago give way. */
+  /** Halves all counts, four counters at a time, so that links which were popular long ago are evicted. */
   age(): void {
     const words = this.#words;
     for (let at = 0; at < words.length; at += 1) words[at] = ((words[at] as number) >>> 1) & 0x7f7f7f7f;

@@ -30,7 +30,7 @@ export interface LinkCacheOptions {
   readonly seed?: number;
 }
 
-/** A read of the database under way for one key; see {@link LinkCache.beginFill}. */
+/** A read of the database in flight for one key; see {@link LinkCache.beginFill}. */
 export interface Fill {
   /** Whether the key was invalidated since the read began. */
   readonly isStale: boolean;
@@ -63,10 +63,10 @@ const CHANGED_MAX_BYTES = 2 ** 20;
 const SHORTEST_VIEW = 13;
 
 /**
- * Links by key, in memory, bounded in bytes, with a small separate space for keys that do not exist.
+ * Links by key, in memory, bounded in bytes, with a small separate space for keys that have no link.
  *
  * An entry is never older than the last invalidation received: a fill that began before an invalidation or a
- * flush is not stored. Only fills under way have a version, so the versions need no bound of their own.
+ * flush is not stored. Only fills in flight can become stale, so this needs no memory for other keys.
  */
 export class LinkCache {
   readonly #links: PopularLinks;
@@ -239,9 +239,7 @@ class OpenFill implements Fill {
     this.#keeper.end(this);
   }
 
-  /**
-   * The key has changed: this fill and all earlier ones are stale. Before a stale one all are stale already.
-   */
+  /** Marks this fill and all earlier ones as stale. Fills before a stale one are stale already. */
   overtake(): void {
     if (this.#isStale) return;
     this.#isStale = true;

@@ -5,7 +5,7 @@ export const NOWHERE = -1;
 
 const INITIAL_CAPACITY = 64;
 const GROWTH = 1.5;
-/** The index is rebuilt, twice as long, when more than this share of it is used. So probing stays short. */
+/** Above this share of used positions the index is rebuilt, twice as long, so that probing stays short. */
 const MAX_LOAD = 0.6;
 
 /**
@@ -102,7 +102,7 @@ export class LinkTable {
     return this.#hashes[place] as number;
   }
 
-  /** How often the entry was asked for lately. */
+  /** How often the entry was requested lately. */
   countAt(place: number): number {
     return this.#counts[place] as number;
   }
@@ -135,12 +135,12 @@ export class LinkTable {
     this.#counts[place] = count;
     this.#bytes += this.bytesAt(place);
     if (place + 1 > this.#index.length * MAX_LOAD) this.#reindex(this.#index.length * 2);
-    else this.#enter(place);
+    else this.#addToIndex(place);
   }
 
   remove(place: number): void {
     this.#bytes -= this.bytesAt(place);
-    this.#leave(this.#indexOf(place));
+    this.#removeFromIndex(this.#indexOf(place));
     const last = this.#keys.length - 1;
     if (place !== last) {
       this.#index[this.#indexOf(last)] = place + 1;
@@ -183,10 +183,10 @@ export class LinkTable {
 
   #reindex(length: number): void {
     this.#index = new Int32Array(length);
-    for (let place = 0; place < this.#keys.length; place += 1) this.#enter(place);
+    for (let place = 0; place < this.#keys.length; place += 1) this.#addToIndex(place);
   }
 
-  #enter(place: number): void {
+  #addToIndex(place: number): void {
     const mask = this.#index.length - 1;
     let at = (this.#hashes[place] as number) & mask;
     while (this.#index[at] !== 0) at = (at + 1) & mask;
@@ -204,7 +204,7 @@ export class LinkTable {
    * Frees a position of the index and closes the gap: entries that probing had pushed past it move back
    * (Knuth, 6.4, algorithm R).
    */
-  #leave(from: number): void {
+  #removeFromIndex(from: number): void {
     const index = this.#index;
     const mask = index.length - 1;
     let gap = from;

@@ -10,8 +10,8 @@ import { SharedCache } from './shared-cache.ts';
 const FIRST_ANSWER_MS = 500;
 
 /**
- * Opens the cache shards of the configuration and waits shortly for their connections; `stack` closes them.
- * @returns undefined when none are configured
+ * Opens the cache shards of the configuration and waits briefly for their connections; `stack` closes them.
+ * @returns undefined when none are configured, or the time to live of cached links is 0
  */
 export async function openSharedCache(
   { cache: { shards = [], ttlMs } }: Pick<MapperConfig, 'cache'>,

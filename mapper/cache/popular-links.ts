@@ -3,24 +3,24 @@ import { linkBytes, LinkTable, NOWHERE } from './link-table.ts';
 
 /**
  * Share of the memory for the newest links. They stay for a while even when they are unpopular, because a
- * link that was just read is often asked for again soon.
+ * link that was just read is often requested again soon.
  */
 const RECENT_SHARE = 0.01;
 /** How many random entries are compared; the least popular of them is evicted. */
 const SAMPLE = 8;
 /**
- * Counts are halved after this many runs. After fewer, the counts could not tell the 10,000th of a million
- * links from its neighbours.
+ * Counts are halved after this many runs. After fewer, the counts could not distinguish the 10,000th of a
+ * million links from its neighbours.
  */
 const AGE_AFTER_RUNS = 20;
 /** A run is this many requests per entry, and at least `MIN_RUN`: hits are compared from run to run. */
 const RUN_PER_ENTRY = 5;
 const MIN_RUN = 1_000;
 /**
- * A run whose hit rate is below this share of the usual one means that other links have become popular:
- * forget faster.
+ * A run whose hit rate is below this share of the usual one means that other links have become popular: the
+ * counts are halved twice, immediately.
  */
-const SHIFTED = 0.85;
+const SHIFTED_SHARE = 0.85;
 const USUAL_DECAY = 0.9;
 
 /**
@@ -44,7 +44,7 @@ export class PopularLinks {
   #sketch: FrequencySketch | undefined;
   #random: number;
   #foundAt = NOWHERE;
-  #asked = 0;
+  #requests = 0;
   #hits = 0;
   #runLength = MIN_RUN;
   #runs = 0;
@@ -81,18 +81,18 @@ export class PopularLinks {
     return this.#foundAt;
   }
 
-  /** Counts a hit on what {@link find} has just returned. */
+  /** Counts a hit on the entry that {@link find} has just returned. */
   countHit(table: LinkTable): void {
     table.count(this.#foundAt);
     this.#hits += 1;
-    if (++this.#asked >= this.#runLength) this.#endRun();
+    if (++this.#requests >= this.#runLength) this.#endRun();
   }
 
   /**
-   * Stores a link that was asked for and not found, or not fresh; or drops it if it is not popular enough.
+   * Stores a link that was requested and was not found, or not fresh. Drops it if it is not popular enough.
    */
   set(key: string, target: string | undefined, expiry: number, time: number): void {
-    if (++this.#asked >= this.#runLength) this.#endRun();
+    if (++this.#requests >= this.#runLength) this.#endRun();
     const hash = this.#main.hashOf(key);
     const table = this.find(key);
     const counted = table?.countAt(this.#foundAt) ?? this.#sketch?.estimate(hash) ?? 0;
@@ -182,8 +182,8 @@ export class PopularLinks {
   }
 
   /**
-   * The sketch is made when the space is full for the first time, because then it is known how many entries
-   * fit; and again when twice as many fit.
+   * Creates the sketch when the space is full for the first time, because only then it is known how many
+   * entries fit. Creates another when twice as many fit.
    */
   #ensureSketch(): void {
     if (this.#sketch !== undefined && this.#sketch.entries * 2 > this.size) return;
@@ -191,10 +191,10 @@ export class PopularLinks {
   }
 
   #endRun(): void {
-    const hitRate = this.#hits / this.#asked;
-    const hasShifted = hitRate < this.#usualHitRate * SHIFTED;
+    const hitRate = this.#hits / this.#requests;
+    const hasShifted = hitRate < this.#usualHitRate * SHIFTED_SHARE;
     this.#usualHitRate = Math.max(hitRate, this.#usualHitRate * USUAL_DECAY);
-    this.#asked = 0;
+    this.#requests = 0;
     this.#hits = 0;
     this.#runLength = Math.max(MIN_RUN, this.size * RUN_PER_ENTRY);
     this.#runs += 1;

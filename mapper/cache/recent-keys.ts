@@ -40,7 +40,7 @@ export class RecentKeys {
   add(key: string): void {
     this.delete(key);
     const bytes = ENTRY_BYTES + key.length;
-    if (this.#youngBytes + bytes > this.#maxBytes / 2) this.#turn();
+    if (this.#youngBytes + bytes > this.#maxBytes / 2) this.#startGeneration();
     if (bytes > this.#maxBytes / 2) return;
     // V8 stores a small integer in place, and any other number as an object.
     this.#young.set(key, Math.floor(this.#now()));
@@ -48,18 +48,18 @@ export class RecentKeys {
   }
 
   delete(key: string): void {
-    // Usually there are none: then the key need not be hashed.
+    // Usually there are no keys. Then `key` need not be hashed.
     if (this.size === 0) return;
     if (this.#young.delete(key)) this.#youngBytes -= ENTRY_BYTES + key.length;
     if (this.#old.delete(key)) this.#oldBytes -= ENTRY_BYTES + key.length;
   }
 
   clear(): void {
-    this.#turn();
-    this.#turn();
+    this.#startGeneration();
+    this.#startGeneration();
   }
 
-  #turn(): void {
+  #startGeneration(): void {
     this.#old = this.#young;
     this.#oldBytes = this.#youngBytes;
     this.#young = new Map();

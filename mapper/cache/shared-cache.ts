@@ -57,9 +57,9 @@ export class SharedCache {
   }
 
   /**
-   * Forgets `key`, because it has changed. The mapper that changes it calls this, and so does every mapper
-   * that receives the change. A shard that cannot be reached forgets the key when its time to live is over.
-   * Never rejects.
+   * Forgets `key`, because it has changed. The mapper that changes it calls this. Every mapper that receives
+   * the change calls it before its next read. A shard that cannot be reached forgets the key when its time to
+   * live is over. Never rejects.
    */
   async forget(key: string): Promise<void> {
     const shard = this.#shardOf(key);

@@ -7,9 +7,9 @@ import { pauseQuietly } from '../../runtime/retry.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
-  /** Whether its urls server is up. Until then all clicks wait. */
+  /** Whether its urls server is up. While it is down, all clicks wait. */
   readonly isUp: () => boolean;
-  /** Names this process, and no process before or after it. */
+  /** Names this process, and no earlier or later one. */
   readonly source: string;
   /** Most keys that may wait. Clicks of further keys are dropped. */
   readonly maxKeys: number;
@@ -25,7 +25,7 @@ export interface ClickLedgerOptions {
 const MAX_ROWS = 500;
 
 /**
- * The clicks that one urls server has not stored yet. One numbered flush is under way at a time. It is
+ * The clicks that one urls server has not stored yet. One numbered flush is in flight at a time. It is
  * repeated unchanged until the server has confirmed it, and only then the next one is sent. So each click is
  * stored once, even when an answer is lost.
  */
@@ -43,7 +43,7 @@ export class ClickLedger {
     this.#options = options;
   }
 
-  /** Keys that wait or are under way, counted per day. */
+  /** Keys that wait or are in flight, counted per day. */
   get size(): number {
     return this.#waitingKeys + (this.#sending?.rows.length ?? 0);
   }
@@ -65,15 +65,15 @@ export class ClickLedger {
    * Sends all clicks that wait. When the server does not confirm, the rest waits for the next call. Never
    * rejects.
    *
-   * It rests between two INSERTs, unless half of `maxKeys` waits: no client waits for clicks, and many
-   * INSERTs in a row would delay those that clients do wait for.
+   * Pauses between two INSERTs, unless half of `maxKeys` waits. No client waits for clicks, and many INSERTs
+   * in a row would delay the INSERTs that clients wait for.
    */
   async flush(): Promise<void> {
     this.#flushing ??= this.#sendAll().finally(() => (this.#flushing = undefined));
     return this.#flushing;
   }
 
-  /** No rests from now on, because the process ends. */
+  /** No pauses from now on, because the process is stopping. */
   hurry(): void {
     this.#hurry.abort();
   }

@@ -24,13 +24,13 @@ export interface OpenClicks extends Clicks, AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Some 10 MB in the counter, and as much for each urls server that is down. */
+/** About 10 MB in the counter, and as much for each urls server that is down. */
 const MAX_KEYS = 50_000;
 const PRUNE_EVERY_MS = 3_600_000;
 
 /**
- * Opens the counter, or one that does nothing where the configuration counts no clicks. Servers need not
- * answer yet.
+ * Opens the counter, or one that does nothing if the configuration turns click counting off. The servers need
+ * not answer yet.
  */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   const { config, servers, registry, metrics, log } = options;
@@ -91,7 +91,7 @@ async function pruneAll(dbs: readonly ClicksDb[], log: Log): Promise<void> {
     try {
       await db.prune();
     } catch (error) {
-      log.debug({ error, urlsDb: db.name }, 'old numbers of flushes stay for another hour');
+      log.debug({ error, urlsDb: db.name }, 'old flush marks could not be deleted; next attempt in an hour');
     }
   }
 }

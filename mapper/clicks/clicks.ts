@@ -3,7 +3,7 @@ import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 
-/** Counts every link that is followed. It is on the path of a redirect, so it must cost next to nothing. */
+/** Counts every link that is followed. It is on the path of a redirect, so it must cost almost nothing. */
 export interface Clicks {
   /** Counts one GET that was answered with a redirect. Never throws. */
   count(key: string): void;
@@ -29,8 +29,8 @@ const CLOSE_RETRY_MS = 50;
 
 /**
  * Counts clicks in memory, one Map entry per key, and hands them to the ledgers of the urls servers every
- * `flushMs`. Its memory is bounded. Clicks beyond the bound are dropped and counted as dropped; redirects go
- * on.
+ * `flushMs`. Its memory is bounded. Clicks beyond the bound are dropped and counted as dropped; redirects
+ * continue.
  */
 export class ClickCounter implements Clicks {
   readonly #options: ClickCounterOptions;
@@ -58,7 +58,7 @@ export class ClickCounter implements Clicks {
     else before.clicks += 1;
   }
 
-  /** Stores the counted clicks, for a bounded time. @returns of how many keys clicks are lost */
+  /** Stores the counted clicks, for a bounded time. @returns the number of keys that lost clicks */
   async close(): Promise<number> {
     this.#stopping.abort();
     for (const ledger of this.#options.ledgers) ledger.hurry();

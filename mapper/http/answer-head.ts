@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Context } from 'koa';
 
-/** In place of a header's value: it differs from answer to answer. */
+/** Stands for a header's value that differs from answer to answer. */
 export const VARIES = null;
 
 type Header = readonly [name: string, value: string | typeof VARIES];
@@ -10,8 +10,8 @@ type Header = readonly [name: string, value: string | typeof VARIES];
  * Status line and headers of one kind of answer, described once and written in three ways: as text, through
  * Node and through Koa. All three send the same headers in the same order.
  *
- * Two or three values vary. They are passed in the order of their headers, and `toText` takes no array: it is
- * on the hot path.
+ * Two or three values vary. They are passed in the order of their headers. `toText` takes no array, because
+ * it is on the hot path.
  */
 export class AnswerHead {
   readonly #status: number;

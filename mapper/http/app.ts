@@ -39,8 +39,7 @@ function identifyRequests(requestIds: RequestIds): (ctx: Context, next: Next) =>
 }
 
 /**
- * RFC 9112: exactly one Host in HTTP/1.1. We do not use it otherwise: short URLs begin with the configured
- * origin.
+ * RFC 9112: exactly one Host in HTTP/1.1. Its value is not used: short URLs begin with the configured origin.
  */
 async function checkHost(ctx: Context, next: Next): Promise<void> {
   const hosts = ctx.req.headersDistinct['host']?.length ?? 0;
@@ -66,8 +65,8 @@ function answerProblems(log: Log): (ctx: Context, next: Next) => Promise<void> {
     }
     // The client may or may not send the body that it announced, so this connection can carry no further
     // request.
-    const isUnasked = ctx.req.headers.expect !== undefined && !ctx.req.complete;
-    if (isUnasked) ctx.set('Connection', 'close');
+    const isBodyUnread = ctx.req.headers.expect !== undefined && !ctx.req.complete;
+    if (isBodyUnread) ctx.set('Connection', 'close');
   };
 }
 

@@ -12,7 +12,7 @@ export interface ServerLimits {
 export const LIMITS: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
-  // Longer than the usual idle time-outs of load balancers: they close idle connections, not we.
+  // Longer than the usual idle time-outs of load balancers, so that they close idle connections, not we.
   keepAliveTimeoutMs: 65_000,
   stalledMs: 30_000,
 };

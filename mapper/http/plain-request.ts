@@ -1,15 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 /**
- * A request with more entries than this (two for each header) is left to Koa: we do not scan it a second
+ * Entries of `rawHeaders`, two for each header. Koa answers a request with more: we do not scan it a second
  * time.
  */
 const MAX_RAW_HEADERS = 128;
 
 /**
- * Whether a request uses nothing unusual of HTTP: HTTP/1.1, exactly one Host, no Expect, no chunks, no
- * compression. Koa answers all others. (Node has already built `headers` when we see a request, so reading it
- * costs nothing.)
+ * Whether a request is ordinary: HTTP/1.1, exactly one Host, no Expect, no chunks, no compression. Koa
+ * answers all others. (Node has already built `headers` when we see a request, so reading it costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
@@ -22,7 +21,7 @@ export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders):
   );
 }
 
-/** Counted in the raw headers, because `headers` keeps only the first of several. */
+/** Counts in the raw headers, because `headers` keeps only the first of several. */
 function hasOneHost(raw: readonly string[]): boolean {
   if (raw.length > MAX_RAW_HEADERS) return false;
   let hosts = 0;

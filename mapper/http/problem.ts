@@ -81,7 +81,7 @@ export interface ProblemOptions {
   /** Instead of the catalogue's. */
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
-  /** Beside the catalogue's. */
+  /** In addition to the catalogue's. */
   readonly headers?: Headers;
   readonly cause?: unknown;
 }

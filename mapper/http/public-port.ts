@@ -21,11 +21,11 @@ export interface PublicPort extends AsyncDisposable {
 /**
  * Finds the port. A port from the configuration is bound by {@link PublicPort.listen} and not earlier: a load
  * balancer that finds it open would send requests that cannot be answered yet. Port 0 is bound immediately,
- * because only the system knows its number; no client can know it before we announce it.
+ * because only the system can choose its number. No client uses it before we announce it.
  *
  * @param isShared whether other processes listen on the same port: the kernel then distributes the
  *   connections
- * @throws when the host cannot be bound
+ * @throws when port 0 of the host cannot be bound
  */
 export async function openPublicPort({ host, port }: ListenConfig, isShared: boolean): Promise<PublicPort> {
   if (port !== 0) {

@@ -3,7 +3,7 @@ import { Problem, invalidFields } from './problem.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 
 /**
- * A body that is too large is read and thrown away up to this size. Otherwise the client may never read the
+ * A body that is too large is read and discarded up to this size. Otherwise the client may never read the
  * answer.
  */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
@@ -109,8 +109,8 @@ function parse(text: string): unknown {
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
 
 /**
- * A key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last value;
- * another program on the way may have checked the first.
+ * Finds a key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last
+ * value; another program on the way may have checked the first.
  * @param text well-formed, and an object
  */
 function findRepeatedKey(text: string): string | undefined {

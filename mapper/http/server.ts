@@ -85,21 +85,21 @@ function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  const taken = new WeakMap<Socket, number>();
-  const look = (): void => {
+  const lastSentBytes = new WeakMap<Socket, number>();
+  const sweep = (): void => {
     for (const socket of sockets) {
-      const now = socket.bytesWritten - socket.writableLength;
-      if (socket.writableLength > 0 && taken.get(socket) === now) socket.destroy();
-      taken.set(socket, now);
+      const sentBytes = socket.bytesWritten - socket.writableLength;
+      if (socket.writableLength > 0 && lastSentBytes.get(socket) === sentBytes) socket.destroy();
+      lastSentBytes.set(socket, sentBytes);
     }
   };
-  return setInterval(look, everyMs).unref();
+  return setInterval(sweep, everyMs).unref();
 }
 
 /**
  * Accepts the connections that wait to be accepted, because the kernel resets them when the port is closed.
- * The event loop accepts one in each turn, so a turn without one means that none waits. We look at two turns:
- * the first may have begun before the call.
+ * The event loop accepts one in each turn, so a turn without one means that none waits. We wait for two such
+ * turns, because the first may have begun before the call.
  */
 async function acceptWaiting(server: Server): Promise<void> {
   let isQuiet = true;
@@ -116,7 +116,7 @@ async function acceptWaiting(server: Server): Promise<void> {
 
 /**
  * @param leave makes every later answer close its connection. Called when the port is closed: a client that
- *   had to leave earlier would connect again while the port closes.
+ *   was disconnected earlier would connect again while the port closes.
  */
 async function drain(server: Server, timeoutMs: number, leave: () => void): Promise<void> {
   if (server.listening) await acceptWaiting(server);

@@ -10,8 +10,8 @@ export function isHeaderValue(value: string): boolean {
 
 /**
  * Writes a whole answer to its connection in one write. `writeHead` and `end` take longer than everything
- * else that a redirect from memory needs. The bytes are the ones that Node would have written; the
- * differential test compares both.
+ * else that a redirect from memory needs. The bytes are those that Node would have written; the differential
+ * test compares both.
  */
 export class WholeAnswers {
   readonly #keepAlive: string;

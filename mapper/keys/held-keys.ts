@@ -24,9 +24,9 @@ export interface HeldKeysOptions {
 }
 
 /**
- * Every key in this mapper's hands, from the take until the key is bound, dropped or back in its pool.
+ * Every key that this mapper holds, from the take until the key is bound, dropped or back in its pool.
  *
- * The audit concludes from this list that a key is lost, so it is complete at every moment.
+ * The list is complete at every moment, because the audit treats a key that is nowhere else as lost.
  */
 export class HeldKeys {
   readonly #options: HeldKeysOptions;
@@ -41,8 +41,8 @@ export class HeldKeys {
   }
 
   /**
-   * Holds what a take returned, except for texts that are no key: a link under such a text could never be
-   * followed.
+   * Holds the keys that a take returned. Drops texts that are no keys: a link under such a text could never
+   * be followed.
    */
   hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
     const { now, onDropped, log } = this.#options;

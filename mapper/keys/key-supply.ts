@@ -7,7 +7,7 @@ import type { TakenKey } from './taken-key.ts';
 import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
-/** Thrown when no healthy pool had a key. Waiting would not help: answer 503. */
+/** No healthy pool had a key. Waiting would not help: answer 503. */
 export class NoKeysError extends KeymillError {
   constructor() {
     super('NO_KEYS', 'no key pool has a key to give');
@@ -28,13 +28,13 @@ interface Waiter {
 }
 
 /**
- * Long enough for a busy machine. While a Redis hangs only one take waits so long: after it the pool counts
+ * Long enough for a busy machine. While a Redis hangs only one take waits for this long: then the pool counts
  * as down.
  */
 const TAKE_TIMEOUT_MS = 500;
-/** All takes for the requests that wait now. */
+/** After this, no further take begins for the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
-/** Taken in one go from a suspect pool, to get past its bound keys. */
+/** The fewest keys of one take from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
 
 /**
@@ -56,7 +56,7 @@ export class KeySupply {
     this.#demand = new Demand(options.reserve);
   }
 
-  /** Every key in this mapper's hands. */
+  /** Every key that this mapper holds. */
   heldKeys(): string[] {
     return this.#held.keys();
   }
@@ -70,7 +70,7 @@ export class KeySupply {
    * {@link duplicate}.
    * @param preferred server of the link. If the reserve has no key for it, takes one for the server with the
    * most keys
-   * @returns undefined when the reserve is empty, or others wait already
+   * @returns undefined when the reserve is empty, or other requests wait already
    */
   tryDraw(preferred?: UrlsServer): TakenKey | undefined {
     const taken = this.#waiters.length === 0 ? this.#reserve.take(preferred) : undefined;
@@ -121,9 +121,9 @@ export class KeySupply {
 
   /**
    * Returns keys that were not needed for `maxAgeMs`, which is less than the quarantine: a key that no store
-   * has is recycled after the quarantine, and the audit cannot ask a mapper that is cut off or stopped.
+   * has is recycled after the quarantine, and the audit cannot ask a mapper that is cut off or suspended.
    *
-   * Keys twice as old are dropped instead. This process must have been stopped, and they may have been
+   * Keys twice as old are dropped instead. This process must have been suspended, and they may have been
    * recycled meanwhile.
    */
   async returnOlderThan(maxAgeMs: number): Promise<void> {
@@ -140,7 +140,7 @@ export class KeySupply {
   }
 
   /**
-   * Returns the reserve to its pools. Call when no request is under way; keys that arrive later are returned
+   * Returns the reserve to its pools. Call when no request is in flight; keys that arrive later are returned
    * immediately.
    */
   async close(): Promise<void> {

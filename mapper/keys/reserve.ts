@@ -2,7 +2,8 @@ import type { TakenKey } from './taken-key.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 
 /**
- * Keys held ready, by the urls server of their slot; the keys of one server in the order in which they came.
+ * Keys held ready, by the urls server of their slot. The keys of one server are in the order in which they
+ * came.
  */
 export class Reserve {
   readonly #byServer = new Map<UrlsServer, TakenKey[]>();
@@ -27,12 +28,12 @@ export class Reserve {
     return taken;
   }
 
-  /** Removes and returns the keys for which `isOut` is true. */
-  remove(isOut: (taken: TakenKey) => boolean): TakenKey[] {
+  /** Removes and returns the keys for which `shouldRemove` is true. */
+  remove(shouldRemove: (taken: TakenKey) => boolean): TakenKey[] {
     const removed: TakenKey[] = [];
     for (const [server, keys] of this.#byServer) {
       const kept: TakenKey[] = [];
-      for (const taken of keys) (isOut(taken) ? removed : kept).push(taken);
+      for (const taken of keys) (shouldRemove(taken) ? removed : kept).push(taken);
       this.#byServer.set(server, kept);
     }
     this.#size -= removed.length;

@@ -7,9 +7,7 @@ import type { Breaker } from '../../runtime/breaker.ts';
  */
 const SUSPICION_MS = 30_000;
 
-/**
- * A pool of keys with what the mapper has observed of it: health, level, and whether its keys are suspect.
- */
+/** A pool of keys, and the mapper's observations of it: health, level, and whether its keys are suspect. */
 export class WatchedPool {
   readonly pool: Pool;
   readonly #breaker: Breaker;
@@ -61,8 +59,8 @@ export class WatchedPool {
   }
 
   /**
-   * Reads the level: keeps it fresh while the pool is healthy, and is the trial that closes the breaker of
-   * one that was not.
+   * Reads the level. While the pool is healthy this keeps the level fresh; otherwise it is the trial that can
+   * close the breaker.
    */
   async poll(timeoutMs: number): Promise<void> {
     if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
@@ -76,7 +74,7 @@ export class WatchedPool {
 
 /**
  * The healthy pools in the order in which to draw: clean before suspect, then the fullest by last known
- * level. A pool last seen empty stays at the end of the list, because it may have been refilled since.
+ * level. A pool last seen empty stays in the list, because it may have been refilled since.
  */
 export function inDrawOrder(pools: readonly WatchedPool[]): WatchedPool[] {
   return pools

@@ -41,8 +41,8 @@ export class Child {
   }
 
   /**
-   * False until it was told to begin. It needs seconds to load on a busy machine, and cannot answer
-   * meanwhile.
+   * False until the parent has sent `begin`. A child needs seconds to load on a busy machine, and cannot
+   * answer meanwhile.
    */
   get mayHoldKeys(): boolean {
     return this.#hasBegun;
@@ -103,7 +103,8 @@ export class Child {
     for (;;) {
       await pause(ASK_EVERY_MS, over);
       const isAnswering = await this.#answersWithin(silenceMs);
-      // It is asked once more: if both processes were stopped, the time was over before it could answer.
+      // Ask once more: if parent and child were both suspended, the time was over before the child could
+      // answer.
       if (!isAnswering && !(await this.#answersWithin(ASK_EVERY_MS))) {
         over.throwIfAborted();
         return;

@@ -14,21 +14,19 @@ import { Child } from './child.ts';
 
 export interface ProcessGroupOptions {
   readonly id: string;
-  /** All of them listen on it. */
+  /** All processes listen on it. */
   readonly port: number;
   readonly processes: number;
   /** Aborted when stopping begins. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** Called when one cannot start and none has ever served: starting it again would not help. */
+  /** Called when a process cannot start and none has ever served: starting it again would not help. */
   readonly onHopeless: (error: Error) => void;
 }
 
 /** Back-off for a process that died before it served. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
-/**
- * Well within the second that audit and balancers wait, so that they get an answer which says what is wrong.
- */
+/** Audit and load balancers wait for a second. They must get an answer that names the fault before that. */
 const ASK_TIMEOUT_MS = 700;
 /** Longer than a process's own deadline. */
 const STOP_MS = 16_000;
@@ -40,15 +38,15 @@ const MODULE = new URL('../process-main.ts', import.meta.url);
 
 /**
  * The processes of one mapper behind one port. Each listens on it, and the kernel distributes the
- * connections. Each process has its own stores, cache and reserve. One that dies is replaced immediately, or
- * after a back-off if it had never served.
+ * connections. Each process has its own stores, cache and reserve. A process that dies is replaced
+ * immediately, or after a back-off if it had never served.
  */
 export class ProcessGroup {
   readonly #options: ProcessGroupOptions;
   readonly #children = new Map<number, Child>();
   readonly #keepers: Promise<void>[];
   readonly #own: Metrics = createMetrics();
-  /** What dead processes had counted when last asked. Without it the sums would fall. */
+  /** The last known counts of dead processes. Without them the sums would fall. */
   #retired: MetricsSnapshot = [];
   readonly #lastSeen = new Map<Child, MetricsSnapshot>();
   readonly #everServed = new Set<number>();
@@ -58,7 +56,7 @@ export class ProcessGroup {
     this.#keepers = Array.from({ length: options.processes }, async (_, index) => this.#keep(index));
   }
 
-  /** Where they serve; resolves when all of them serve for the first time. @throws when one ends before */
+  /** Resolves to their address when all processes serve for the first time. @throws when one ends before */
   async serving(): Promise<{ url: string; publicUrl: string }> {
     const [first] = await Promise.all([...this.#children.values()].map(async ({ serving }) => serving));
     if (first === undefined) throw new RangeError('a mapper has at least one process');
@@ -93,8 +91,8 @@ export class ProcessGroup {
   }
 
   /**
-   * The keys that all processes hold. One that is still loading holds none, and neither does a dead one.
-   * @throws KeymillError when one does not answer: without the whole list no key may be declared lost
+   * The keys that all processes hold. A process that is still loading, or is dead, holds none.
+   * @throws KeymillError when a process does not answer: without the whole list no key may be declared lost
    */
   async heldKeys(): Promise<string[]> {
     try {
@@ -120,7 +118,7 @@ export class ProcessGroup {
     return { contentType: this.#own.contentType, text: async () => this.#metricsText() };
   }
 
-  /** Resolves when all have ended. To be called when the signal is aborted. */
+  /** Resolves when all processes have ended. Call it after the signal was aborted. */
   async stop(): Promise<void> {
     await Promise.all([...this.#children.values()].map(async (child) => child.stop(STOP_MS)));
     await Promise.all(this.#keepers);
@@ -165,7 +163,7 @@ export class ProcessGroup {
     const children = [...this.#children.values()].filter(({ isServing }) => isServing);
     await Promise.all(
       children.map(async (child) => {
-        // For one that does not answer, its last answer counts.
+        // For a process that does not answer, its last answer counts.
         const snapshot = await child.ask('metrics', ASK_TIMEOUT_MS).catch(() => undefined);
         if (snapshot !== undefined && child.isServing) this.#lastSeen.set(child, snapshot);
       }),

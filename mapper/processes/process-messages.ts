@@ -20,12 +20,12 @@ export type ToChild =
   /** The answer to `loaded`. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'question'; readonly id: number; readonly question: Question }
-  /** Serve on for a moment, drain, return the keys, exit. */
+  /** Serve for another second, drain, return the keys, exit. */
   | { readonly kind: 'stop' };
 
 export type ToParent =
   /**
-   * The child opens no store, and so takes no key, before `begin`. Until then it need not be asked for its
+   * The child opens no store, and so takes no key, before `begin`. Until then the parent need not ask for its
    * keys.
    */
   | { readonly kind: 'loaded' }

@@ -128,7 +128,7 @@ export class FastRedirect {
     try {
       FOUND.write(response, requestId, target);
     } catch (error) {
-      // Somebody wrote a target into the table by hand, with characters that no header may contain.
+      // A target that was written into the table by hand may contain characters that no header may.
       answerError(response, error, requestId, this.#options.log);
       return;
     }

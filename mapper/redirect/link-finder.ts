@@ -79,23 +79,23 @@ export class LinkFinder {
       return;
     }
     const answer = await shared.find(key);
-    if (answer?.link !== undefined) flight.foundBefore(answer.link, answer.ageMs);
+    if (answer?.link !== undefined) flight.foundInShared(answer.link, answer.ageMs);
     else server.read(flight.notInShared(answer, this.#options.now()));
   }
 
-  /** Passes the result on before it stores it: the client need not wait for that. */
+  /** Reports the result before it stores it, so that the client does not wait for that. */
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
     const { key, fill } = flight;
     try {
       if ('error' in landing) {
-        // While the server is down, a link past its time to live but never invalidated is better than no
-        // redirect.
+        // While the server is down, a link past its time to live is better than no redirect. It was never
+        // invalidated.
         const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
-        if (stale === undefined) flight.tellFailed(landing.error);
-        else flight.tellFound(stale, 'memory');
+        if (stale === undefined) flight.notifyFailed(landing.error);
+        else flight.notifyFound(stale, 'memory');
       } else {
-        flight.tellFound(landing.entry, landing.source);
+        flight.notifyFound(landing.entry, landing.source);
         fill.store(landing.entry, landing.ageMs);
       }
     } finally {
@@ -139,8 +139,8 @@ class Flight implements Read {
   }
 
   /**
-   * The shared cache did not have it, so the server is asked from now on. Its answer is stored in the shared
-   * cache too.
+   * The shared cache does not have the link: the read from the server begins now. Its result is stored in the
+   * shared cache too.
    */
   notInShared(shared: SharedAnswer | undefined, nowMs: number): this {
     this.#shared = shared;
@@ -149,7 +149,7 @@ class Flight implements Read {
   }
 
   /** Found in the shared cache. */
-  foundBefore(entry: CacheEntry, ageMs: number): void {
+  foundInShared(entry: CacheEntry, ageMs: number): void {
     this.#land(this, { entry, source: 'cache', ageMs });
   }
 
@@ -163,12 +163,12 @@ class Flight implements Read {
     this.#land(this, { error });
   }
 
-  tellFound(entry: CacheEntry, source: LinkSource): void {
+  notifyFound(entry: CacheEntry, source: LinkSource): void {
     this.#first.found(entry, source);
     if (this.#others !== undefined) for (const other of this.#others) other.found(entry, source);
   }
 
-  tellFailed(error: Error): void {
+  notifyFailed(error: Error): void {
     this.#first.failed(error);
     if (this.#others !== undefined) for (const other of this.#others) other.failed(error);
   }

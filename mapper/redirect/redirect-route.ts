@@ -19,7 +19,7 @@ export interface RedirectRouteOptions {
 export function addRedirectRoute(router: Router, { finder, redirects }: RedirectRouteOptions): void {
   router.get('/:key', async (ctx) => {
     const key = ctx.params['key'] ?? '';
-    // No store is asked for a text that cannot be a key.
+    // Do not ask a store for a text that cannot be a key.
     if (!hasKeyShape(key)) throw refusalOf('unknown');
     const startedMs = monotonicMs();
     try {

@@ -8,8 +8,8 @@ export type Expiration =
 
 /**
  * Reads an expiration date: RFC 3339 with an offset, in the future. Digits beyond the millisecond are
- * dropped; a leap second counts as the second after it. Not by `Date.parse`, which accepts dates without
- * offset and the 30th of February.
+ * dropped; a leap second counts as the second after it. Does not use `Date.parse`, which accepts dates
+ * without offset and the 30th of February.
  */
 export function parseExpiration(input: string, nowMs: number): Expiration {
   const atMs = parseRfc3339(input);

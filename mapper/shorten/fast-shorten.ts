@@ -68,7 +68,7 @@ class Exchange implements ShortenObserver {
     this.#requestId = options.requestIds.of(givenId);
   }
 
-  /** When the body breaks off, the client is gone and nobody needs an answer. */
+  /** When the body breaks off, the client is gone and needs no answer. */
   receive(request: IncomingMessage): void {
     request.on('data', (chunk: Buffer) => {
       this.#body = this.#body === undefined ? chunk : Buffer.concat([this.#body, chunk]);

@@ -23,8 +23,7 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
 const ONLY_URL = /^\{"long_url":"([^"\\\p{Cc}]*)"\}$/u;
 
 /**
- * The `long_url` of a JSON object in which it stands once, as a string, and every other field is known and
- * null.
+ * The `long_url` of a JSON object that has it once, as a string, and whose other fields are known and null.
  */
 function findOnlyUrl(text: string): string | undefined {
   let value: unknown;

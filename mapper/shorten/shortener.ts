@@ -25,7 +25,7 @@ export interface ShortenerOptions {
   readonly supply: KeySupply;
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
-  /** Tells all mappers that what they hold about `key` is outdated. Bounded; never rejects. */
+  /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
   readonly announce: (key: string) => Promise<void>;
   /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
@@ -80,7 +80,7 @@ export class Shortener {
       const server = servers.at(slot);
       if (!server.isUp) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
-      // This mapper or another may still remember a 404 from before the alias existed.
+      // This mapper or another may still have cached that the alias does not exist.
       cache.invalidate(alias);
       await announce(alias);
     } catch (error) {
@@ -113,7 +113,7 @@ class RowMaker {
   }
 }
 
-/** One shorten with a pool key: draws keys until one is bound, or until no further key makes sense. */
+/** One shorten with a pool key: draws keys until one is bound, or until another key would not help. */
 class PoolKeyShorten implements Binding {
   readonly #options: ShortenerOptions;
   readonly #rows: RowMaker;
@@ -204,8 +204,8 @@ class PoolKeyShorten implements Binding {
   #bind(taken: TakenKey): boolean {
     const { supply } = this.#options;
     const { server } = taken;
-    // The breaker is asked once for a row that has its key: nothing is awaited from here to the queue, a
-    // breaker that opens later fails what is queued, and the binder asks again for each INSERT.
+    // One check of the breaker per key is enough: nothing is awaited from here to the queue, a breaker that
+    // opens later fails the queued rows, and the binder checks it again for each INSERT.
     if (!server.isUp) {
       // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');

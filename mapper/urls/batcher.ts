@@ -7,22 +7,19 @@ export interface BatcherOptions<T> {
    * is over.
    */
   readonly run: (items: T[], returned: () => void) => void;
-  /**
-   * An item that finds nothing under way leaves immediately and alone, instead of gathering others (default
-   * false).
-   */
+  /** An item that is added while nothing is in flight leaves immediately and alone (default false). */
   readonly isEager?: boolean;
 }
 
 /**
  * How many turns of the event loop pass before a batch leaves. A client that has just been answered sends its
- * next request, which we read two turns later. So two turns make the batches half as large again, which costs
- * the store and this process that much less. A turn takes no time when the process is idle.
+ * next request, which we read two turns later. So two turns make the batches 1.5 times as large, which costs
+ * the store and this process less. A turn takes no time when the process is idle.
  */
 const GATHERING_TURNS = 2;
 
 /**
- * Natural batching: an item leaves immediately unless `maxInFlight` batches are under way. Then items gather,
+ * Natural batching: an item leaves immediately unless `maxInFlight` batches are in flight. Then items gather,
  * and leave together when one of these batches returns. So there is no delay when idle, and under load
  * batches grow as the store gets slower.
  */

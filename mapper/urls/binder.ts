@@ -16,7 +16,7 @@ export type BindOutcome = 'bound' | 'taken';
 export interface BinderOptions {
   readonly urlsDb: UrlsDb;
   readonly breaker: Breaker;
-  /** Most rows waiting: as many links as the callers let be under way at the same time. */
+  /** Most rows that may wait. The callers admit no more links than this at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Monotonic milliseconds. */
@@ -43,11 +43,12 @@ const KEY_INSERTS_IN_FLIGHT = 1;
 const ALIAS_INSERTS_IN_FLIGHT = 3;
 /** Deadline of one INSERT: a healthy server commits in milliseconds. */
 const INSERT_TIMEOUT_MS = 1_500;
-/** How long an unknown outcome is pursued before the request fails. */
+/** How long an INSERT with an unknown outcome is repeated before the request fails. */
 const RESOLVE_MS = 2_500;
 const REPEAT = { baseMs: 20, maxMs: 250 };
 /**
- * A key that is so often a duplicate for INSERT and absent for SELECT belongs to a transaction that hangs.
+ * A key that is a duplicate for INSERT and absent for SELECT this many times belongs to a transaction that
+ * hangs.
  */
 const MAX_CONTRADICTIONS = 5;
 
@@ -86,7 +87,7 @@ export class Binder {
     return this.#keys.isGathering;
   }
 
-  /** Whether no INSERT of pool keys is under way or being gathered. */
+  /** Whether no INSERT of pool keys is in flight or being gathered. */
   get isIdle(): boolean {
     return this.#keys.isIdle;
   }
@@ -99,7 +100,7 @@ export class Binder {
     this.#add(this.#keys, binding);
   }
 
-  /** Binds a row whose key the user chose. @throws what {@link Binding.failed} and {@link bind} name */
+  /** Binds a row whose key the user chose. @throws the errors of {@link Binding.failed} and {@link bind} */
   async bindAlias(row: LinkRow): Promise<BindOutcome> {
     return new Promise((finished, failed) => this.#add(this.#aliases, { row, finished, failed }));
   }
@@ -111,7 +112,7 @@ export class Binder {
       binding.failed(error);
   }
 
-  /** Resolves when no row waits or is under way. */
+  /** Resolves when no row waits or is in flight. */
   async idle(): Promise<void> {
     await Promise.all([this.#keys.idle(), this.#aliases.idle()]);
   }
@@ -134,7 +135,7 @@ export class Binder {
       if (isStoreError || pending.length <= 1) {
         for (const binding of pending) binding.failed(error as Error);
       } else {
-        // A row that the store refuses for good must fail alone.
+        // A row that the store refuses permanently must fail alone.
         for (const binding of pending) await this.#bindAll([binding]);
       }
     }
@@ -150,7 +151,7 @@ export class Binder {
     let isUnknown = false;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
-      // Asked for each INSERT, not for each row: since the last attempt the server may have gone down.
+      // Checked for each INSERT, not for each row: since the last attempt the server may have gone down.
       if (!breaker.isClosed && !isUnknown) throw new StoreUnavailableError(urlsDb.name, 'it is down');
       try {
         await urlsDb.insert(
@@ -200,7 +201,7 @@ export class Binder {
       const owner = ownerOf.get(key);
       const isMine = owner === requestId;
       // The same key twice in one batch (from two pools, after a restore) would collide with itself for ever:
-      // the first gets it.
+      // the first row gets it.
       if (owner === undefined && !seen.has(key)) pending.push(binding);
       else {
         decided += 1;

@@ -29,7 +29,7 @@ export interface Read {
 }
 
 /**
- * Few: while they are busy misses gather, and a look-up among many in one SELECT costs a fraction of one
+ * Few, so that misses gather while they are busy: one look-up among many in a SELECT costs a fraction of one
  * alone.
  */
 const SELECTS_IN_FLIGHT = 2;
@@ -42,7 +42,7 @@ const MAX_BATCH_KEYS = 256;
 export class LinkReads {
   readonly #options: LinkReadsOptions;
   readonly #batcher: Batcher<Read>;
-  /** The readers without a SELECT under way. */
+  /** The readers without a SELECT in flight. */
   readonly #readers: TargetReader[];
 
   constructor(options: LinkReadsOptions) {
@@ -72,7 +72,7 @@ export class LinkReads {
   #readAll(reads: readonly Read[], returned: () => void): void {
     const { db, breaker, timeoutMs, now } = this.#options;
     const reader = this.#readers.pop() as TargetReader;
-    // The SELECT may take as long as the read that has waited longest has left.
+    // The SELECT must end in time for the read that has waited longest.
     let askedAtMs = Number.POSITIVE_INFINITY;
     for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
     const remainingMs = Math.max(1, timeoutMs - (now() - askedAtMs));
@@ -88,7 +88,7 @@ export class LinkReads {
           for (const read of reads) read.failed(toUnavailable(db.name, error));
         }
       } finally {
-        // Also when an observer throws: this place in flight would be missing for ever.
+        // Even when an observer throws: otherwise this place in flight would be lost for ever.
         returned();
       }
     });

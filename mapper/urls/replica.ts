@@ -32,7 +32,7 @@ export class Replica {
   readonly #breaker: Breaker;
   readonly #reads: LinkReads;
   #isVerified = false;
-  #lastFedAtMs = Number.NEGATIVE_INFINITY;
+  #lastReceivingMs = Number.NEGATIVE_INFINITY;
   #complaint = '';
 
   constructor(options: ReplicaOptions) {
@@ -73,7 +73,7 @@ export class Replica {
   }
 
   /**
-   * Compares the slots, before first use and after every outage, and reads how far it is behind.
+   * Compares the slots before first use and after every outage, and reads the state of the replication.
    * @throws MismatchError when it is a copy of another server
    */
   async poll(): Promise<void> {
@@ -90,7 +90,7 @@ export class Replica {
         ),
       );
     } catch (error) {
-      // While it was up the breaker decides, because a single poll may be lost.
+      // If it was up, the breaker decides whether it is down, because a single poll may be lost.
       if (!wasUp || error instanceof MismatchError) this.#complain(messageOf(error));
       if (error instanceof MismatchError) throw error;
     }
@@ -103,9 +103,9 @@ export class Replica {
 
   #judge(replication: Replication | undefined): void {
     const { maxLagMs, isPrimaryUp, now } = this.#options;
-    if (replication === undefined || replication.state === 'running') this.#lastFedAtMs = now();
-    const unfedMs = isPrimaryUp() ? now() - this.#lastFedAtMs : 0;
-    this.#complain(complaintAbout(replication, unfedMs, maxLagMs));
+    if (replication === undefined || replication.state === 'running') this.#lastReceivingMs = now();
+    const cutOffMs = isPrimaryUp() ? now() - this.#lastReceivingMs : 0;
+    this.#complain(complaintAbout(replication, cutOffMs, maxLagMs));
   }
 
   #complain(complaint: string): void {
@@ -119,16 +119,16 @@ export class Replica {
 }
 
 /**
- * Why a replica should not be used; empty when it may be.
- * @param unfedMs how long it has been cut off from its primary while this mapper reaches that primary
+ * Why a replica must not be used; empty when it may be.
+ * @param cutOffMs how long it has been cut off from its primary while this mapper reaches that primary
  */
 export function complaintAbout(
   replication: Replication | undefined,
-  unfedMs: number,
+  cutOffMs: number,
   maxLagMs: number,
 ): string {
   if (replication?.state === 'stopped') return 'its replication has stopped';
-  if (replication?.state === 'cut-off' && unfedMs > maxLagMs)
+  if (replication?.state === 'cut-off' && cutOffMs > maxLagMs)
     return 'it cannot reach its primary, which is up';
   if (replication?.state === 'running' && replication.lagMs > maxLagMs)
     return `it is more than ${Math.floor(maxLagMs / 1_000)} s behind its primary`;

@@ -30,7 +30,7 @@ const PROBE_TIMEOUT_MS = 750;
 const PROBE_KEY = '-';
 
 /**
- * A urls server: up or down. Rows are bound in shared INSERTs, links are read in shared SELECTs.
+ * A urls server: up or down. Rows are bound by shared INSERTs, links are read by shared SELECTs.
  *
  * It is up once its record of slots has been compared with the configured map, and while its breaker is
  * closed. When it goes down, everything that waits for it fails immediately. The poll makes the trials; no
@@ -42,7 +42,7 @@ export class UrlsServer {
   readonly #options: UrlsServerOptions;
   readonly #breaker: Breaker;
   readonly #reads: LinkReads;
-  #turn = 0;
+  #lastReplica = 0;
   #isVerified = false;
   #complaint = '';
 
@@ -131,7 +131,7 @@ export class UrlsServer {
 
   /**
    * {@link poll} for the background. A server that contradicts the map, or has lost its tables, is not used
-   * until it agrees again. The process goes on, because the other servers do.
+   * until it agrees again. The process continues with the other servers.
    */
   async pollQuietly(): Promise<void> {
     try {
@@ -152,8 +152,8 @@ export class UrlsServer {
   #nextReplica(): Replica | undefined {
     const { replicas } = this;
     for (let tried = 0; tried < replicas.length; tried += 1) {
-      this.#turn = (this.#turn + 1) % replicas.length;
-      const replica = replicas[this.#turn];
+      this.#lastReplica = (this.#lastReplica + 1) % replicas.length;
+      const replica = replicas[this.#lastReplica];
       if (replica?.isUp) return replica;
     }
     return undefined;

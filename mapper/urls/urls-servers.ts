@@ -26,13 +26,13 @@ export class UrlsServers {
   }
 
   /**
-   * The server that would bind a new row soonest: the one whose INSERT is about to leave, or else one that
-   * has none under way.
+   * The server that would bind a new row soonest: the one that gathers an INSERT now, or else one that has
+   * none in flight.
    *
-   * `'any'`: all are busy, or one of them is down. If a server that is down were passed over, its keys would
-   * be left in the reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
+   * `'any'`: all are busy, or one of them is down. If a server that is down were skipped, its keys would stay
+   * in the reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
    *
-   * One pass answers all of this, so that a row on its way asks no breaker twice before it has a key.
+   * One pass answers all of this, so that each breaker is checked only once before a row has a key.
    */
   get nextToBind(): UrlsServer | 'any' | 'none' {
     let gathering: UrlsServer | undefined;

@@ -27,8 +27,8 @@ describe('invalidation', () => {
     for (const wire of wires) await wire[Symbol.asyncDispose]();
   });
 
-  function listen(): AsyncDisposable & { heard: string[]; subscribed: string[] } {
-    const heard: string[] = [];
+  function listen(): AsyncDisposable & { received: string[]; subscribed: string[] } {
+    const received: string[] = [];
     const subscribed: string[] = [];
     const subscription = subscribeInvalidations({
       servers: servers.map(({ name, url }, index) => ({
@@ -36,10 +36,10 @@ describe('invalidation', () => {
         url: through(wires[index] as FaultyProxy, url),
       })),
       log,
-      onInvalidated: (key) => heard.push(key),
+      onInvalidated: (key) => received.push(key),
       onSubscribed: (server) => subscribed.push(server),
     });
-    return { heard, subscribed, [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose]() };
+    return { received, subscribed, [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose]() };
   }
 
   function randomKey(): string {
@@ -52,8 +52,8 @@ describe('invalidation', () => {
     await until('all subscriptions', () => first.subscribed.length === 2 && second.subscribed.length === 2);
     const key = randomKey();
     expect(await publishInvalidation(pools, key)).to.equal(2);
-    for (const { heard } of [first, second]) {
-      await until('both announcements', () => heard.filter((each) => each === key).length === 2);
+    for (const { received } of [first, second]) {
+      await until('both announcements', () => received.filter((each) => each === key).length === 2);
     }
   });
 
@@ -63,7 +63,7 @@ describe('invalidation', () => {
     wires[0]?.silence();
     const key = randomKey();
     await publishInvalidation(pools, key);
-    await until('the announcement', () => listener.heard.includes(key));
+    await until('the announcement', () => listener.received.includes(key));
   });
 
   it('reports that a subscription begins again after a cut', async () => {

@@ -15,7 +15,7 @@ export interface MapperProcess {
 
 /**
  * Starts `mapper/main.ts` on a world's stores; resolves when it serves.
- * @param onSpawn told of the process at once: whoever starts it also kills it, whatever happens here
+ * @param onSpawn called with the process immediately, so that the caller kills it, whatever happens here
  */
 export async function startMapperProcess(
   world: World,

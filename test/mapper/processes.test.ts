@@ -129,7 +129,7 @@ describe('a mapper of several processes', () => {
   it('reports which keys it holds while the successor of a dead process is loading, which holds none', async () => {
     const mapper = await start();
     await link(mapper.url);
-    const isTold = async (): Promise<boolean> => {
+    const isComplete = async (): Promise<boolean> => {
       const before = processesOf(mapper);
       process.kill(before[0] ?? 0, 'SIGKILL');
       const successor = await until('a successor', () => successorOf(mapper, before), {
@@ -143,7 +143,7 @@ describe('a mapper of several processes', () => {
       return status === 200;
     };
     // A successor that was stopped too late may hold keys: then again.
-    await until('an answer without it', isTold, PATIENT);
+    await until('an answer without it', isComplete, PATIENT);
   }).timeout(90_000);
 
   it('kills and replaces one that hangs', async () => {

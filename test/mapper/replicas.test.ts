@@ -160,11 +160,11 @@ describe('read replicas', () => {
     const mapper = await start({ cache: { maxBytes: 2 ** 20, ttlMs: 60_000 } });
     // On a busy machine a look-up may miss its deadline, which is 503 and proves nothing.
     await until('its servers', async () => (await degraded(mapper)) === '[]');
-    const told = async (key: string | undefined): Promise<string | number | undefined> =>
+    const answerFor = async (key: string | undefined): Promise<string | number | undefined> =>
       until('an answer', async () => [await target(mapper, key)].find((answer) => answer !== 503));
-    expect(await told(bound)).to.equal(bound);
+    expect(await answerFor(bound)).to.equal(bound);
     const [unknown] = randomKeys(1_000).filter((key) => slotOf(key) < 16);
-    expect(await told(unknown)).to.equal(404);
+    expect(await answerFor(unknown)).to.equal(404);
     // It is remembered: not even the replica is asked.
     await replica.proxy.stop();
     primary.proxy.silence();

@@ -134,7 +134,7 @@ describe('the verdict about a replica', () => {
     it(`reads ${what}`, () => expect(toReplication(rows)).to.deep.equal(expected));
   }
 
-  for (const [replication, unfedMs, isAsked] of [
+  for (const [replication, cutOffMs, isAsked] of [
     [undefined, 0, true],
     [{ state: 'running', lagMs: 5_000 }, 0, true],
     [{ state: 'running', lagMs: 6_000 }, 0, false],
@@ -142,7 +142,7 @@ describe('the verdict about a replica', () => {
     [{ state: 'cut-off' }, 5_001, false],
     [{ state: 'stopped' }, 0, false],
   ] as const) {
-    it(`${isAsked ? 'asks' : 'does not ask'} one that is ${JSON.stringify(replication)}, unfed for ${unfedMs} ms`, () =>
-      expect(complaintAbout(replication, unfedMs, 5_000) === '').to.equal(isAsked));
+    it(`${isAsked ? 'asks' : 'does not ask'} one that is ${JSON.stringify(replication)}, cut off for ${cutOffMs} ms`, () =>
+      expect(complaintAbout(replication, cutOffMs, 5_000) === '').to.equal(isAsked));
   }
 });
