@@ -1,6 +1,6 @@
 /**
- * A generator of numbers in [0, 1). The same seed gives the same sequence in every run, so that a test or a drill can be
- * repeated. Not for secrets.
+ * A generator of numbers in [0, 1). The same seed gives the same sequence in every run, so that a test or a
+ * drill can be repeated. Not for secrets.
  *
  * The algorithm is mulberry32 (Tommy Ettinger, public domain).
  *
