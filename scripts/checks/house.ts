@@ -7,7 +7,7 @@ import { folderOf, readSources, roomOf, type SourceFile } from './sources.ts';
 export interface FolderFigures {
   readonly files: number;
   readonly lines: number;
-  /** Between its files. */
+  /** These three are about the imports between its files. */
   readonly floors: number;
   readonly arrows: number;
   readonly circles: number;
@@ -25,10 +25,10 @@ export interface Longest {
   readonly length: number;
 }
 
-/** The figures of a checkout: its structure, and the longest of what a reader meets. */
+/** The figures of a checkout: its structure, and its longest file, function, comment and table row. */
 export interface HouseFigures {
   readonly folders: Readonly<Record<string, FolderFigures>>;
-  /** In lines; tests are left out of these two. */
+  /** In lines. These two leave tests out. */
   readonly longestFile: Longest;
   readonly longestFunction: Longest;
   /** In columns. */
@@ -68,7 +68,7 @@ function measureFolder(files: readonly SourceFile[]): FolderFigures {
   };
 }
 
-/** The functions and methods of a file that prettier has formatted: each ends where its indentation closes. */
+/** The functions and methods of a file in prettier's format: each ends where its indentation closes. */
 export function functionsOf({ path, text }: Pick<SourceFile, 'path' | 'text'>): Longest[] {
   const lines = linesOf(text);
   return lines.flatMap((line, start) => {

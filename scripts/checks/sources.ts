@@ -16,8 +16,8 @@ const IGNORED = /^(?:node_modules|\.[^/]+)(?:\/|$)/;
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
 
 /**
- * Reads every TypeScript file below `root`, tests included. The compiler offers no API for imports, so the text is
- * scanned.
+ * Reads every TypeScript file below `root`, tests included. The compiler offers no API for imports, so the
+ * text is scanned.
  */
 export function readSources(root: string): SourceFile[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -52,8 +52,8 @@ export function folderOf(path: string): string {
 }
 
 /**
- * The room of a file inside a top-level folder: its sub-folder, or its own name where it lies directly in the folder.
- * `mapper/keys/reserve.ts` → `keys`, `mapper/main.ts` → `main`.
+ * The room of a file inside a top-level folder: its sub-folder, or its own name where it lies directly in the
+ * folder. `mapper/keys/reserve.ts` → `keys`, `mapper/main.ts` → `main`.
  */
 export function roomOf(path: string): string {
   return (path.split('/', 2)[1] ?? '').replace(/\.ts$/, '');
