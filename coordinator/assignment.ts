@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 
-/** A contender as it registers itself: how many shards it can hold, and which ones it holds now. */
+/** A contender as its node describes it: how many shards it can hold, and which ones it holds now. */
 export interface AssignmentMember {
   readonly id: string;
   readonly capacity: number;
   readonly owned: readonly string[];
 }
 
+/** A member with the shards that count as its own. */
 interface Seat {
   readonly id: string;
   readonly capacity: number;

@@ -13,7 +13,7 @@ import type { SessionCredentials } from './transport.ts';
 const STAGGER_MS = 100;
 /** Pause between rounds in which every server failed, to avoid a storm of reconnects. */
 const RETRY = { baseMs: 20, maxMs: 500 };
-/** Later rounds wait at most this many times as long as the first. */
+/** Each round waits longer than the one before, at most this many times as long as the first. */
 const MAX_PATIENCE = 4;
 const GIVEN_UP = 'the attempt was given up';
 
@@ -57,7 +57,7 @@ export interface AttachOptions {
 /**
  * One round over all servers, staggered. The first success wins; the other attempts are destroyed.
  *
- * @throws CoordinationError SESSION_EXPIRED as soon as one server answers so: this answer is final
+ * @throws CoordinationError SESSION_EXPIRED as soon as one server gives this answer: it is final
  * @throws CoordinationError UNAVAILABLE when every attempt has failed
  */
 export async function attach(options: AttachOptions): Promise<Connection> {
@@ -88,9 +88,8 @@ export async function attach(options: AttachOptions): Promise<Connection> {
 
 /**
  * Rounds of {@link attach} with pauses between them, until one succeeds. Later rounds wait longer for an
- * answer: for an ensemble that is slow and not dead, the same short deadline would only cause more work
- * without result.
- * @throws CoordinationError SESSION_EXPIRED, or the reason of the signal; nothing else ends it
+ * answer: against a slow ensemble, repeating the same short deadline would cause work without a result.
+ * @throws CoordinationError SESSION_EXPIRED, or the reason of the signal. No other failure ends the rounds.
  */
 export async function attachPatiently(
   options: AttachOptions,
@@ -127,8 +126,7 @@ export interface OpenFirstOptions {
 }
 
 /**
- * Opens a new session: rounds of {@link attach} until a server is connected to a quorum and the chroot
- * exists.
+ * Opens a new session: rounds of {@link attach}, until a server has a quorum and the chroot exists.
  * @throws CoordinationError UNAVAILABLE when no server answers in time, or the reason of the signal
  */
 export async function openFirst(options: OpenFirstOptions): Promise<Connection> {
@@ -172,7 +170,7 @@ async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed
   failed(
     new CoordinationError(
       'UNAVAILABLE',
-      `no ZooKeeper server took the session: ${failures.map(messageOf).join('; ')}`,
+      `no ZooKeeper server accepted the session: ${failures.map(messageOf).join('; ')}`,
     ),
   );
 }

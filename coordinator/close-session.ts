@@ -10,10 +10,7 @@ export interface CloseSessionOptions {
   readonly connect: string;
   readonly credentials: SessionCredentials;
   readonly log: Log;
-  /**
-   * Ends the attempts; only the ensemble's answer also does. A session lives on while its ensemble has no
-   * quorum.
-   */
+  /** Ends the attempts. Otherwise they last until the ensemble answers: without a quorum no session ends. */
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +25,7 @@ const PATIENCE_MS = 150;
  * has answered.
  *
  * @returns `closed`, or `expired` when the ensemble no longer had the session
+ * @throws the reason of `signal`
  */
 export async function closeSession(options: CloseSessionOptions): Promise<'closed' | 'expired'> {
   const { connect, credentials, log, signal } = options;
@@ -52,14 +50,14 @@ export async function closeSession(options: CloseSessionOptions): Promise<'close
     return 'closed';
   } catch (error) {
     if (!isCoordinationError(error, 'SESSION_EXPIRED')) throw error;
-    // A close whose answer was lost has still closed the session.
+    // An earlier close, whose answer was lost, has closed it.
     return sent ? 'closed' : 'expired';
   }
 }
 
 /**
- * Closes the session over its own connection. False when it does not answer soon; it may have closed the
- * session anyway.
+ * Closes the session over its own connection. Returns false when no answer comes soon; the session may be
+ * closed anyway.
  */
 export async function closeOver(connection: Connection): Promise<boolean> {
   const answered = new AbortController();

@@ -16,7 +16,7 @@ const DEFAULT_PORT = 2181;
 /**
  * Parses `host:port,[::1]:port,…/chroot`. The parser of the client library does not support IPv6 and is not
  * used.
- * @throws CoordinationError REFUSED naming what is wrong
+ * @throws CoordinationError REFUSED, which names the fault
  */
 export function parseConnectString(connect: string): ConnectString {
   const slash = connect.indexOf('/');

@@ -2,9 +2,9 @@
  * One connection of a session: operations as promises, each with a deadline, and watches that do not
  * accumulate.
  *
- * It is used once. Answers come in order, so a late answer means that the connection is dead: a missed
- * deadline ends it, and every operation in flight on it is rejected with OUTCOME_UNKNOWN. No operation that
- * was started on it runs later.
+ * It is used once. Answers come in order, so a late answer counts as a dead connection: a missed deadline
+ * ends it, and every operation in flight on it is rejected with OUTCOME_UNKNOWN. No queued operation runs on
+ * a later connection.
  */
 import { monotonicMs } from '../runtime/clock.ts';
 import { DeadlineError, messageOf } from '../runtime/errors.ts';
@@ -44,8 +44,8 @@ export class Connection {
   #provenAtMs = -Infinity;
 
   /**
-   * Opens a session on one server, or attaches to one.
-   * @throws CoordinationError SESSION_EXPIRED only when the ensemble says so
+   * Opens a session on one server, or attaches to an existing session.
+   * @throws CoordinationError SESSION_EXPIRED, only when the ensemble gave this answer
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     options.signal?.throwIfAborted();
@@ -83,8 +83,8 @@ export class Connection {
   }
 
   /**
-   * Local monotonic time at which the last acknowledged heartbeat was sent. The session lives at least its
-   * timeout longer.
+   * Local monotonic time at which the last acknowledged heartbeat was sent. From then on, the session lives
+   * at least as long as its timeout.
    */
   get provenAtMs(): number {
     return this.#provenAtMs;
@@ -196,7 +196,7 @@ export class Connection {
       await this.#connected.promise;
       this.#credentials = this.#transport.negotiated();
       if (credentials !== undefined && credentials.id !== this.#credentials.id)
-        throw new CoordinationError('REFUSED', `${what} led to another session than asked for`);
+        throw new CoordinationError('REFUSED', `${what} led to another session than the requested one`);
     } catch (error) {
       this.destroy(messageOf(error), error);
       throw error;
@@ -209,7 +209,7 @@ export class Connection {
   #onEnded(reason: CoordinationError): void {
     this.#watches.clear();
     this.#connected.reject(reason);
-    // After the handshake nobody waits for it.
+    // After the handshake no caller waits for it.
     this.#connected.promise.catch(() => undefined);
     for (const fail of this.#pending) fail(reason);
     this.#pending.clear();

@@ -5,7 +5,7 @@ import type { Session } from './session.ts';
 
 /**
  * The random id of this ensemble, or undefined if it has none: it was never set up, or it was wiped. Every
- * keys-db stores it too. Where they differ nobody may contend, because epochs and czxids of different
+ * keys-db stores it too. Nobody may contend for a keys-db that stores another id, because czxids of different
  * ensembles cannot be compared.
  */
 export async function readEnsembleId(session: Session): Promise<string | undefined> {
@@ -13,7 +13,7 @@ export async function readEnsembleId(session: Session): Promise<string | undefin
   return id === '' ? undefined : id;
 }
 
-/** Gives the ensemble an id, or returns the one that another process has given it first. */
+/** Gives the ensemble an id, or returns the id that another process gave it before. */
 export async function createEnsembleId(session: Session): Promise<string> {
   const known = await readEnsembleId(session);
   if (known !== undefined) return known;

@@ -5,7 +5,7 @@ import { KeymillError } from '../runtime/errors.ts';
  *
  * - `NOT_CONNECTED`: nothing was sent, or the ensemble did not accept it; try again after the session is
  *   attached.
- * - `OUTCOME_UNKNOWN`: it was sent and no answer came; read the node before any conclusion.
+ * - `OUTCOME_UNKNOWN`: it was sent and no answer came; read the node to see whether it was done.
  * - `SESSION_EXPIRED`: final; open a new session.
  * - `NO_NODE`, `NODE_EXISTS`, `BAD_VERSION`, `NOT_EMPTY`: the ensemble's answer about a node.
  * - `UNAVAILABLE`: no server answered in time.

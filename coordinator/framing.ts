@@ -1,8 +1,8 @@
 /**
  * Cuts the byte stream from a ZooKeeper server into whole packets (4 bytes of length, then the packet).
  *
- * The reader of the client library keeps half a packet over a reconnect, recurses once for each packet and
- * accepts any length. We feed it exactly one whole packet at a time, which avoids all three faults.
+ * The reader of the client library keeps half a packet after a reconnect, recurses once for each packet and
+ * accepts any length. We pass it exactly one whole packet at a time, which avoids all three faults.
  */
 export class FrameReader {
   readonly #maxBytes: number;
@@ -17,7 +17,7 @@ export class FrameReader {
   /**
    * Adds the bytes that have arrived and returns the packets that are now complete, each with its 4 bytes of
    * length.
-   * @throws RangeError on an impossible length; the connection cannot be used any more then
+   * @throws RangeError on an impossible length; then the connection cannot be used any more
    */
   push(chunk: Buffer): Buffer[] {
     this.#chunks.push(chunk);

@@ -3,9 +3,9 @@
  *
  * The ensemble keeps a session for at least T after it has received a message, so for at least T after an
  * acknowledged write was *sent*. Up to 2/3 T after that moment the session is `alive`; then it is `silent`
- * (start nothing new), and from T on it is `lost` (another process may hold our locks). A process that has
- * not run for T/3 (it was stopped, or its event loop stalled) is `stalled`, whatever the last answer was: its
- * state is out of date, and operations that it queued earlier may run late.
+ * (start nothing new), and from T on it is `lost` (another process may hold our locks). Instead of `alive` it
+ * is `stalled` when the process has not run for T/3 (it was stopped, or its event loop stalled): its state is
+ * out of date, and operations that it queued earlier may run late.
  */
 export type Liveness = 'alive' | 'stalled' | 'silent' | 'lost';
 

@@ -2,15 +2,15 @@ import type { Node } from './session.ts';
 
 /** What a process writes about itself into its lock. */
 export interface LockInfo {
-  /** producer id */
+  /** Id of the producer. */
   readonly owner: string;
   readonly host: string;
   readonly pid: number;
 }
 
 /**
- * The holder of a lock, as far as its node can be read. A node that is not JSON of ours is `foreign`: shown
- * and respected, and never an error.
+ * The holder of a lock, as far as its node can be read. A node that no process of ours wrote is `foreign`:
+ * operators see it, producers do not touch it, and it is never an error.
  */
 export interface LockHolder {
   readonly kind: 'ours' | 'foreign';

@@ -12,9 +12,9 @@ export async function readLocks(
   onChange?: () => void,
 ): Promise<Map<string, LockHolder>> {
   const names = await childrenOrNone(session, PATHS.locks, onChange);
-  const wanted = shards === undefined ? names : names.filter((name) => shards.includes(name));
+  const chosen = shards === undefined ? names : names.filter((name) => shards.includes(name));
   const locks = await Promise.all(
-    wanted.sort().map(async (shard) => {
+    chosen.sort().map(async (shard) => {
       const node = await readNode(session, lockPath(shard), onChange);
       return node === undefined ? [] : [[shard, parseLock(node)] as const];
     }),
@@ -31,9 +31,9 @@ export function watchLocks(session: Session, onChange: (locks: Map<string, LockH
 }
 
 /**
- * An operator's release: deletes the node that the operator was shown, and not a node that has replaced it
- * since.
- * @throws CoordinationError NO_NODE if the node has vanished or was replaced
+ * An operator's release. With `czxid`, it never deletes a node that has replaced the one that the operator
+ * saw.
+ * @throws CoordinationError NO_NODE if the node has vanished or was replaced, BAD_VERSION if it has changed
  */
 export async function releaseLock(session: Session, shard: string, czxid?: bigint): Promise<LockHolder> {
   const path = lockPath(shard);
@@ -46,8 +46,8 @@ export async function releaseLock(session: Session, shard: string, czxid?: bigin
 }
 
 /**
- * Deletes the locks of our own session that this process does not use: left by a create that ran after its
- * deadline. Call it on every attach and every T, never while a tryAcquire is in flight.
+ * Deletes the locks of our own session that this process does not use. A create that ran after its deadline
+ * has left them. Call it on every attach and every T, never while a tryAcquire is in flight.
  * @param held paths of the locks in use
  * @returns the shards it freed
  */

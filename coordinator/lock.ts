@@ -8,8 +8,7 @@ import type { Node, Session } from './session.ts';
 
 /**
  * A lock that this session holds. The ensemble decides whether it is held, not this object: `signal` is
- * aborted when it is known to be lost, and until then `mayWrite()` says whether the process may act on it
- * now.
+ * aborted when the loss is known, and until then `mayWrite()` says whether the process may write now.
  */
 export interface HeldLock {
   readonly path: string;
@@ -29,18 +28,17 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-/** A node that has vanished when we read it is created again, at most this often. */
+/** A node that has vanished before we read it is created again. This limits all creations together. */
 const MAX_ATTEMPTS = 10;
 
 /**
  * Takes the lock at `path` if it is free; does not wait.
  *
  * The answer of create() proves nothing: its reply may be lost, or it may run late. So the node is read, and
- * it is ours if our session owns it. A node of our own that an earlier attempt without answer has left is
- * adopted.
+ * it is ours if our session owns it. That includes a node from an earlier attempt whose answer was lost.
  *
- * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN; sweepOwnNodes finds a node that is created
- *   afterwards
+ * @throws CoordinationError NOT_CONNECTED or OUTCOME_UNKNOWN (sweepOwnNodes finds a node that is created
+ *   afterwards); NO_NODE if the node vanishes each time
  */
 export async function tryAcquire(
   session: Session,
@@ -87,7 +85,7 @@ class Held implements HeldLock {
   readonly #observer: Disposable;
   /** The attachment of the session at which the node was last found to be ours. */
   #verifiedAt: number;
-  #releasing = false;
+  #isReleasing = false;
 
   constructor(
     session: Session,
@@ -116,22 +114,22 @@ class Held implements HeldLock {
   }
 
   mayWrite(): boolean {
-    if (this.#releasing) return false;
+    if (this.#isReleasing) return false;
     return this.#session.mayWrite() && !this.signal.aborted && this.#verifiedAt === this.#session.attachments;
   }
 
   async publishEpoch(epoch: number): Promise<void> {
-    const { version } = await this.#own();
+    const { version } = await this.#getStat();
     const data = formatLock(this.#info, this.#session.id, this.#info.since, this.nonce, epoch);
     await this.#session.set(this.path, data, version);
   }
 
   async release(): Promise<void> {
     // The next holder may have the lock before we are notified that our node is gone.
-    this.#releasing = true;
+    this.#isReleasing = true;
     try {
       if (this.signal.aborted) return;
-      const { version } = await this.#own();
+      const { version } = await this.#getStat();
       await this.#session.remove(this.path, version);
     } catch (error) {
       if (!isCoordinationError(error, 'NO_NODE')) throw error;
@@ -148,8 +146,8 @@ class Held implements HeldLock {
     else this.#verifiedAt = attachments;
   }
 
-  /** The stat of the node, if it is still ours. @throws NO_NODE otherwise */
-  async #own(): Promise<{ version: number }> {
+  /** The stat of the node. @throws CoordinationError NO_NODE if the node is no longer ours */
+  async #getStat(): Promise<{ version: number }> {
     const stat = await this.#session.exists(this.path);
     if (stat?.czxid === this.czxid && stat.ephemeralOwner === this.#session.id) return stat;
     this.#end('its node is no longer ours');

@@ -17,49 +17,49 @@ export interface Membership {
   leave(): Promise<void>;
 }
 
-/** Keeps a member registered in the background, as long as the session lives. Nothing need wait for it. */
+/** Keeps a member registered in the background, as long as the session lives. The caller need not wait. */
 export function join(session: Session, path: string, data: object): Membership {
-  let wanted = JSON.stringify(data);
-  let left = false;
+  let latest = JSON.stringify(data);
+  let hasLeft = false;
   const { promise: joined, resolve, reject } = Promise.withResolvers<void>();
   // A caller that does not wait for it need not handle its rejection.
   joined.catch(() => undefined);
   const onEnded = (): void => reject(session.ended.reason);
   session.ended.addEventListener('abort', onEnded, { once: true });
 
-  let waitingFor: string | undefined;
+  let blockedBy: string | undefined;
   /**
-   * The node of a dead predecessor vanishes by itself. One that stays belongs to another process of the same
-   * name, or to a person.
+   * The node of a dead predecessor vanishes by itself. A node that stays belongs to another process with the
+   * same name, or to a person.
    */
-  const waitFor = (owner: string): void => {
-    if (owner === waitingFor) return;
-    waitingFor = owner;
+  const reportBlocked = (owner: string): void => {
+    if (owner === blockedBy) return;
+    blockedBy = owner;
     session.log.warn({ path, owner }, 'not registered yet: a node of another session stands in its place');
   };
 
-  /** One step towards "our node exists with the right data". The watch that it sets starts the next step. */
+  /** One step towards an existing node with the latest data. The watch that it sets starts the next step. */
   const observer = observe(session, async (onChange) => {
     const node = await readNode(session, path, onChange);
-    if (left) return;
-    if (node === undefined) await create(session, path, wanted);
-    else if (node.stat.ephemeralOwner !== session.id) waitFor(node.stat.ephemeralOwner);
-    else if (node.data === wanted) resolve();
-    else await session.set(path, wanted, node.stat.version);
+    if (hasLeft) return;
+    if (node === undefined) await create(session, path, latest);
+    else if (node.stat.ephemeralOwner !== session.id) reportBlocked(node.stat.ephemeralOwner);
+    else if (node.data === latest) resolve();
+    else await session.set(path, latest, node.stat.version);
   });
 
   return {
     path,
     joined,
     update: (next) => {
-      wanted = JSON.stringify(next);
+      latest = JSON.stringify(next);
       observer.refresh();
     },
     leave: async () => {
-      left = true;
+      hasLeft = true;
       observer[Symbol.dispose]();
       session.ended.removeEventListener('abort', onEnded);
-      reject(new CoordinationError('NOT_CONNECTED', `${path} has left`));
+      reject(new CoordinationError('NOT_CONNECTED', `${path}: the member has left`));
       if (session.ended.aborted) return;
       const node = await session.get(path);
       if (node?.stat.ephemeralOwner === session.id) await removeIfThere(session, path, node.stat.version);
@@ -71,8 +71,8 @@ export function join(session: Session, path: string, data: object): Membership {
  * Calls `onChange` with all members below `parentPath`: now, and whenever one comes, leaves or changes its
  * data.
  *
- * @param parse from JSON to a member; undefined when the data is not a member's
- * @param onChange members by name, and the names of foreign nodes: shown and respected, and never an error
+ * @param parse turns JSON into a member; undefined when the data is not a member's
+ * @param onChange gets the members by name, and the names of foreign nodes, which are never an error
  */
 export function watchMembers<T>(
   session: Session,

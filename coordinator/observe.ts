@@ -11,8 +11,8 @@ export interface Observer extends Disposable {
  * session is attached again (watches die with a connection), and at least every T. Reads never overlap; a
  * change during a read causes one more.
  *
- * @param read reads everything again and sets its watches with `onChange`; when it rejects, it is called
- *   again
+ * @param read reads everything and sets its watches with `onChange`. When it rejects, it is called again at
+ *   the next attach or within T.
  */
 export function observe(session: Session, read: (onChange: () => void) => Promise<void>): Observer {
   let stopped = false;

@@ -8,17 +8,17 @@ import type { Log } from '../runtime/log.ts';
  * - `connected`: a write sent less than 2/3 T ago was acknowledged. Operations run. New work starts in this
  *   state only. It changes to `suspended` when the connection ends, when 2/3 T pass without an
  *   acknowledgement, or when this process did not run for T/3.
- * - `suspended`: no connection. As far as we can know, our ephemeral nodes still exist. Nothing new starts
+ * - `suspended`: no connection. As far as we can tell, our ephemeral nodes still exist. Nothing new starts
  *   and nothing is given up. New connections are tried until one is attached to the *same* session (→
  *   `connected`).
- * - `lost`: T has passed. Another process may hold our locks. Attaching goes on: if the ensemble still has
- *   the session, the session and its locks are still ours (→ `connected`; every holder reads its node again
- *   first).
+ * - `lost`: T has passed. Another process may hold our locks. Attaching continues: if the ensemble still has
+ *   the session, the session and its locks are still ours (→ `connected`; a lock may write again only after
+ *   its node was read).
  * - `expired`: the ensemble has ended the session. Final. Open a new session and contend again.
  * - `closed`: we have ended the session. Final.
  *
- * A connection is never repaired. It is destroyed and a new one is attached. `attached` then makes everybody
- * read again, because watches die with their connection.
+ * A connection is never repaired. It is destroyed and a new one is attached. Then, at the event `attached`,
+ * all observers read again, because watches die with their connection.
  */
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'expired' | 'closed';
 
@@ -39,7 +39,7 @@ export class SessionEvents {
     this.#log = log;
   }
 
-  /** @returns stops listening, as in {@link onAttached} */
+  /** @returns a function that removes the listener, as in {@link onAttached} */
   onStateChanged(listener: StateListener): () => void {
     this.#stateListeners.add(listener);
     return () => void this.#stateListeners.delete(listener);

@@ -61,6 +61,6 @@ export abstract class SessionNodes {
   /** The connection to use now. @throws NOT_CONNECTED */
   protected abstract connectionFor(what: string): Connection;
 
-  /** A later answer counts as none: the heartbeat behind it would be late too. */
+  /** Limit for one operation. A later answer counts as none: the heartbeat behind it would be late too. */
   protected abstract get operationMs(): number;
 }

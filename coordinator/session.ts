@@ -50,7 +50,11 @@ export class Session extends SessionNodes {
   #isOver = false;
   #closing: Promise<void> | undefined;
 
-  /** Opens a new session. Rejects with UNAVAILABLE when no server answers in time. */
+  /**
+   * Opens a new session.
+   * @throws CoordinationError UNAVAILABLE when no server answers in time, REFUSED for an invalid connect
+   *   string; the reason of the signal
+   */
   static async open(options: SessionOptions): Promise<Session> {
     const { connect, timeoutMs, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
     const order = new ServerOrder(parseConnectString(connect));
@@ -79,7 +83,7 @@ export class Session extends SessionNodes {
       this.#check();
       this.#clock.ticked(monotonicMs());
     }, timeoutMs / 20);
-    this.#live(connection).catch((error: unknown) => {
+    this.#run(connection).catch((error: unknown) => {
       this.log.error({ error, session: this.id }, 'the session cannot be kept');
       this.#end('expired');
     });
@@ -109,13 +113,13 @@ export class Session extends SessionNodes {
     return this.#connection.server;
   }
 
-  /** The ensemble has confirmed the end. Nobody needs to close this session any more. */
+  /** Whether the ensemble has confirmed the end. Then nobody needs to close this session any more. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
   /**
-   * How often a connection was attached. A fact that was read at an earlier number must be verified again.
+   * How often a connection was attached. Data that was read at an earlier number must be read again.
    */
   get attachments(): number {
     return this.#attachments;
@@ -132,8 +136,8 @@ export class Session extends SessionNodes {
   }
 
   /**
-   * Whether the process may write now because it has this session. Reads the clock, because a stopped process
-   * gets no events.
+   * Whether the process may write now as the owner of this session. Reads the clock, because a stopped
+   * process gets no events.
    */
   mayWrite(): boolean {
     return this.state === 'connected';
@@ -141,7 +145,7 @@ export class Session extends SessionNodes {
 
   /**
    * `stateChanged` also reports the final states. `attached` means: read everything again.
-   * @returns stops listening
+   * @returns a function that removes the listener
    */
   on(event: 'stateChanged', listener: StateListener): () => void;
   on(event: 'attached', listener: () => void): () => void;
@@ -150,8 +154,8 @@ export class Session extends SessionNodes {
   }
 
   /**
-   * Ends the session on the ensemble: locks and memberships are gone when this returns. It has a time limit:
-   * if no server answers, they vanish when the session times out.
+   * Ends the session on the ensemble: locks and memberships are gone when this returns. If no server answers
+   * in time, they vanish when the session times out.
    */
   async close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -175,7 +179,7 @@ export class Session extends SessionNodes {
   }
 
   /** Runs the session over one connection after another until it has ended. */
-  async #live(first: Connection): Promise<void> {
+  async #run(first: Connection): Promise<void> {
     for (let connection: Connection | undefined = first; connection !== undefined;) {
       this.#begin(connection);
       await this.#beat(connection);
@@ -231,7 +235,7 @@ export class Session extends SessionNodes {
         },
         (round, error) => {
           if (round === 5)
-            this.log.warn({ error, session: this.id }, 'ZooKeeper does not accept us yet; trying again');
+            this.log.warn({ error, session: this.id }, 'no server accepts the session yet; trying again');
         },
       );
     } catch (error) {

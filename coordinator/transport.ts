@@ -4,11 +4,11 @@
  * The library is an untrusted transport. These faults of version 1.1.3 are contained here and in
  * connection.ts, each with a test:
  * - it reconnects by itself and runs queued operations late: here a connection that ends never comes back;
- * - half a packet survives a cut and breaks the next handshake, and many packets at once recurse: we feed it
- *   whole packets;
+ * - half a packet survives a reconnect and breaks the next handshake, and many packets at once recurse: we
+ *   pass it whole packets;
  * - unknown error codes, unknown events and malformed packets throw inside the socket handler: caught for
  *   each connection;
- * - close() does not report its end, waits forever, and throws before connect;
+ * - close() does not report its end, waits forever, and throws before connect();
  * - its parser of connect strings does not support IPv6, and its chroot changes packets: we use neither;
  * - `version 0` in a transaction is sent as -1: we offer no transactions. The library has no deadlines, and
  *   it accumulates watches: connection.ts deals with both.
@@ -26,9 +26,9 @@ import { FrameReader } from './framing.ts';
  * worker.
  */
 export interface SessionCredentials {
-  /** 16 hex digits */
+  /** 16 hex digits. */
   readonly id: string;
-  /** base64 */
+  /** Base64. */
   readonly password: string;
   readonly timeoutMs: number;
 }
@@ -196,15 +196,15 @@ export class Transport {
         receive(packet);
       }
     } catch (error) {
-      const reason = this.#lost(`sent what cannot be read (${messageOf(error)})`, error);
+      const reason = this.#lost(`sent a packet that cannot be read (${messageOf(error)})`, error);
       this.#options.log.warn({ error: reason }, 'connection to ZooKeeper given up');
       this.destroy(reason);
     }
   }
 
   /**
-   * Replaces an error code that would make the library throw and lose its caller by SYSTEM_ERROR. Ends an
-   * unusable connection.
+   * Replaces an unknown error code by SYSTEM_ERROR: with it the library would throw and never answer the
+   * caller. Ends the connection when the session has ended or moved.
    */
   #disarm(packet: Buffer): void {
     const xid = packet.readInt32BE(4);
@@ -212,7 +212,7 @@ export class Transport {
     if (xid < 0) return;
     if (code === SESSION_MOVED || code === Exception.SESSION_EXPIRED) {
       // Only the answer to an attempt to attach is final.
-      this.destroy(this.#lost('says that the session has ended or moved to another server'));
+      this.destroy(this.#lost('reports that the session has ended or moved to another server'));
       return;
     }
     if (KNOWN_CODES.has(code)) return;

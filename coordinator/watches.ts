@@ -21,7 +21,7 @@ export class Watches {
       return known.fire;
     }
     const callbacks = new Set([onChange]);
-    // The library may have it twice (for a node that was missing and then existed) and call it again later.
+    // The library may have this twice (for a node that was missing and then existed) and call it twice.
     const fire = (): void => {
       if (this.#watches.get(key)?.callbacks === callbacks) this.#watches.delete(key);
       const waiting = [...callbacks];
@@ -32,7 +32,7 @@ export class Watches {
     return fire;
   }
 
-  /** Removes `onChange`, after the read that should have set the watch has failed. */
+  /** Removes `onChange` when the read that should have set the watch has failed. */
   withdraw(key: string, onChange: () => void): void {
     this.#watches.get(key)?.callbacks.delete(onChange);
   }

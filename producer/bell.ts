@@ -1,4 +1,4 @@
-/** Wakes loops when something has changed. Rings are not counted: an awake loop looks at everything. */
+/** Wakes loops when something has changed. Rings are not counted: a loop that wakes looks at everything. */
 export class Bell {
   readonly #waiting = new Set<() => void>();
   #rung = false;
@@ -8,7 +8,7 @@ export class Bell {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Returns at the next ring, or now if it rang since the last wait; after `timeoutMs`; when aborted. */
+  /** Returns at the next ring (now if it rang since the last wait), after `timeoutMs`, or when aborted. */
   async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) {
       await new Promise<void>((resolve) => {

@@ -15,8 +15,8 @@ const READ_EVERY_MS = 100;
 /**
  * Waits for the id of the ensemble that the session is with.
  *
- * A ZooKeeper without an id is either new, like all keys-dbs, or was wiped. A new one gets an id. Of a wiped
- * one nobody can tell which reigns it has forgotten, so nobody contends until an operator adopts it.
+ * A ZooKeeper without an id is either new, like all keys-dbs, or was wiped. A new one gets an id. A wiped one
+ * may have lost the locks of running reigns, so nobody contends until an operator adopts it.
  *
  * @returns undefined when `signal` is aborted first
  */
@@ -33,7 +33,7 @@ export async function whenEnsembleKnown(
     const { unreachable } = reachability;
     const message =
       unreachable.length > 0
-        ? 'this ZooKeeper has no ensemble id: one is made for a new cluster once every keys-db answers'
+        ? 'this ZooKeeper has no ensemble id: if the cluster is new, it gets one when every keys-db answers'
         : 'this ZooKeeper has no ensemble id, but keys-dbs have had reigns: if it was wiped, run "keymill zookeeper adopt"; until then nobody contends';
     if (message !== logged) log.error({ unreachable }, message);
     logged = message;

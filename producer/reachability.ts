@@ -11,7 +11,7 @@ export interface Sight {
   readonly isReachable: boolean | undefined;
   /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
-  /** Why this program, or this configuration, must not write to it. A person must decide. */
+  /** Why this version or configuration must not write to it. A person must decide. */
   readonly mismatch: string | undefined;
   /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
@@ -55,7 +55,7 @@ export class Reachability {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Whether it has been asked, is the configured one, and belongs to this ensemble or to none yet. */
+  /** Whether the keys-db was asked, is the configured one, and belongs to this ensemble or to none yet. */
   isUsable(shard: string, ensemble: string): boolean {
     const sight = this.#sights.get(shard);
     if (sight?.isReachable === undefined || sight.mismatch !== undefined) return false;
@@ -75,7 +75,7 @@ export class Reachability {
   }
 
   /** Asks each keys-db once. @throws MismatchError if one contradicts the configuration: refuse to start */
-  async first(): Promise<void> {
+  async askOnce(): Promise<void> {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
     for (const [name, { mismatch }] of this.#sights) {
       if (mismatch !== undefined) throw new MismatchError(name, mismatch);
@@ -94,7 +94,7 @@ export class Reachability {
     );
   }
 
-  /** Logs it once for each pair of ensembles: a person must decide. */
+  /** Logs each keys-db once for each pair of ensembles: a person must decide. */
   #logStranger(shard: string, belongsTo: string, ensemble: string): void {
     const pair = `${shard} ${belongsTo} ${ensemble}`;
     if (this.#logged.has(pair)) return;
@@ -112,16 +112,16 @@ export class Reachability {
         this.#verified.add(keysDb.name);
         return (await keysDb.ownership()).ensemble;
       });
-      this.#saw(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
+      this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
     } catch (error) {
-      // It may come back restored or replaced, so it is verified again.
+      // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
       const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
-      this.#saw(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
+      this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }
   }
 
-  #saw(name: string, seen: Partial<Sight>, reason?: string): void {
+  #record(name: string, seen: Partial<Sight>, reason?: string): void {
     const before = this.#sights.get(name);
     if (!before) return;
     const isChanged = before.isReachable !== seen.isReachable || before.mismatch !== seen.mismatch;

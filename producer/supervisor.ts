@@ -15,9 +15,9 @@ export interface SupervisorOptions {
   readonly workerModule?: URL;
 }
 
-/** A producer asked to stop has exited after this. A caller that then kills it must wait longer. */
+/** A producer that was asked to stop has exited after this time. Wait longer before you kill it. */
 export const SHUTDOWN_DEADLINE_MS = 5_000;
-/** Between two starts, when the worker died before it was ready. */
+/** Pauses between two starts, when the worker died before it was ready. */
 const RESTART = { baseMs: 500, maxMs: 30_000 };
 /** At shutdown, the session of a killed worker has this long to close. */
 const CLOSE_MS = 1_500;
@@ -49,7 +49,7 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
       void (async () => {
         if (await isStandbyDue(worker, signal)) standby = fork();
       })();
-      const exitCode = await worker.lived(signal);
+      const exitCode = await worker.untilExited(signal);
       for (const credentials of worker.sessions) closeInBackground(credentials, options, signal, closings);
       if (signal.aborted) break;
       if (exitCode === EXIT_MISCONFIGURED) {
@@ -63,21 +63,21 @@ export async function supervise(options: SupervisorOptions, signal: AbortSignal)
       if (failures > 0) await pauseQuietly(delayFor(failures - 1, RESTART), signal);
     }
   } finally {
-    await Promise.all([standby?.end(), ...closings]);
+    await Promise.all([standby?.kill(), ...closings]);
   }
 }
 
 /**
- * Resolves some time after the worker became ready: false if it has died by then, or the supervisor stops.
+ * Resolves {@link STANDBY_AFTER_MS} after `ready`; false when the worker dies before or the supervisor stops.
  */
 async function isStandbyDue(worker: WorkerProcess, stopping: AbortSignal): Promise<boolean> {
-  const over = AbortSignal.any([stopping, worker.gone]);
+  const over = AbortSignal.any([stopping, worker.exited]);
   await worker.whenReady;
   await pauseQuietly(STANDBY_AFTER_MS, over);
   return !over.aborted;
 }
 
-/** A lost quorum may delay it, and the next worker need not wait for it. */
+/** A lost quorum may delay the closing, and the next worker need not wait for it. */
 function closeInBackground(
   credentials: SessionCredentials,
   options: SupervisorOptions,

@@ -19,7 +19,7 @@ const OPEN_TIMEOUT_MS = 10_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 };
 
 /**
- * A producer's worker: opens the stores and the admin port, then lives one ZooKeeper session after another.
+ * A producer's worker: opens the stores and the admin port, then runs one ZooKeeper session after another.
  *
  * @throws MismatchError when a keys-db contradicts the configuration
  */
@@ -65,7 +65,7 @@ class Worker {
   readonly #log: Log;
   /** The last one opened. */
   #session: Session | undefined;
-  /** Of the session that is contending now. */
+  /** Contends during the current session; undefined while there is none. */
   #producerSession: ProducerSession | undefined;
   #isDrained = false;
 
@@ -78,18 +78,15 @@ class Worker {
     this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
   }
 
-  /**
-   * Returns once every keys-db has been asked; sessions are lived in the background. @throws MismatchError
-   */
+  /** Returns once every keys-db has been asked; sessions run in the background. @throws MismatchError */
   async start(adminUrl: string): Promise<void> {
     const { scope, levels } = this.#options;
     const inBackground = (work: Promise<void>): void =>
       void work.catch((error: unknown) => scope.fail(error));
-    const asked = this.#reachability.first();
+    const asked = this.#reachability.askOnce();
     const whenAsked = asked.catch(() => undefined);
-    // A session is opened meanwhile, but contends for nothing before the keys-dbs are known to be the right
-    // ones.
-    inBackground(this.#liveSessions(adminUrl, whenAsked));
+    // A session is opened meanwhile, but it contends for nothing before the keys-dbs are verified.
+    inBackground(this.#runSessions(adminUrl, whenAsked));
     await asked;
     inBackground(this.#reachability.run(scope.signal));
     inBackground(levels.run(scope.signal));
@@ -130,11 +127,11 @@ class Worker {
     if (this.#session) await this.#close(this.#session);
   }
 
-  async #liveSessions(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
+  async #runSessions(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
     const { signal } = this.#options.scope;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await this.#liveOneSession(adminUrl, whenAsked);
+        await this.#runOneSession(adminUrl, whenAsked);
         attempt = -1;
       } catch (error) {
         if (signal.aborted) return;
@@ -144,7 +141,7 @@ class Worker {
     }
   }
 
-  async #liveOneSession(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
+  async #runOneSession(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
     const { signal } = this.#options.scope;
     const log = this.#log;
     const { connect, sessionTimeoutMs: timeoutMs } = this.#options.config.zookeeper;

@@ -13,14 +13,14 @@ export interface Readiness {
 }
 
 /**
- * Answers one JSON request with the returned body. A thrown {@link KeymillError} becomes a 4xx, any other
+ * Answers one JSON request with the returned body. A thrown {@link KeymillError} becomes a 409, any other
  * error a 500.
  */
 export type AdminRoute = (body: unknown) => Promise<unknown>;
 
 export interface AdminOptions {
   readonly host: string;
-  /** 0 picks a free one; see {@link Admin.url}. */
+  /** 0 picks a free port; see {@link Admin.url}. */
   readonly port: number;
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly ready: () => Readiness | Promise<Readiness>;
@@ -37,9 +37,9 @@ const MAX_BODY_BYTES = 64 * 1024;
 
 /**
  * Starts the admin port of a process: `GET /livez`, `/readyz`, `/metrics` and the given routes. It is for
- * operators only: bound to loopback unless configured otherwise, and never the public port.
+ * operators only: the default address is loopback, and it is never the public port.
  *
- * @throws when the port is taken
+ * @throws Node's error when the server cannot listen, such as EADDRINUSE
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { host, port, log } = options;
@@ -65,7 +65,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   };
 }
 
-/** The address at which others reach us. When bound to all addresses: the first one that is not loopback. */
+/** Our address for others. When bound to all addresses: the first IPv4 one that is not loopback. */
 function reachableHost(host: string): string {
   if (host !== '0.0.0.0' && host !== '::') return host.includes(':') ? `[${host}]` : host;
   const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);

@@ -2,13 +2,13 @@
  * A circuit breaker for one store.
  *
  * - **closed**: the store answers, use it. → open after `failures` failures in a row.
- * - **open**: do not use it, it would only cost time. → half-open when the cool-down is over and a caller
- *   asks for a trial.
- * - **half-open**: exactly one trial is under way. → closed on its success; → open on its failure, with twice
- *   the cool-down, up to `maxCoolDownMs`. A trial that is never reported counts as over after another
+ * - **open**: do not use the store: a request would only cost time. → half-open when the cool-down is over
+ *   and a caller asks for a trial.
+ * - **half-open**: one trial is under way. → closed on its success; → open on its failure, with twice the
+ *   cool-down, up to `maxCoolDownMs`. If a trial is never reported, the next one is allowed after another
  *   cool-down.
  *
- * It starts no timer and touches no store; the clock is injected.
+ * A breaker starts no timer and touches no store; the clock is injected.
  */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
@@ -27,7 +27,7 @@ export class Breaker {
   #state: BreakerState = 'closed';
   #failuresInRow = 0;
   #coolDownMs: number;
-  #since = 0;
+  #enteredMs = 0;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
@@ -46,7 +46,7 @@ export class Breaker {
   /** Milliseconds until the next trial is allowed; 0 when closed or when it is allowed now. */
   get msUntilTrial(): number {
     if (this.#state === 'closed') return 0;
-    return Math.max(0, this.#since + this.#coolDownMs - this.#options.now());
+    return Math.max(0, this.#enteredMs + this.#coolDownMs - this.#options.now());
   }
 
   /** Asks for the one trial of an open breaker. After true the caller must report how the trial ended. */
@@ -56,7 +56,7 @@ export class Breaker {
     return true;
   }
 
-  /** The store answered in time. While open this changes nothing, because the request was sent before. */
+  /** The store answered in time. An open breaker stays open: the request was sent before it opened. */
   succeeded(): void {
     this.#failuresInRow = 0;
     if (this.#state !== 'half-open') return;
@@ -89,7 +89,7 @@ export class Breaker {
 
   #enter(state: BreakerState): void {
     this.#state = state;
-    this.#since = this.#options.now();
+    this.#enteredMs = this.#options.now();
     this.#options.onChanged?.(state);
   }
 }

@@ -6,7 +6,7 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
-/** The wall clock as ISO 8601 UTC with milliseconds, for people and for rows. */
+/** The wall clock as ISO 8601 UTC with milliseconds, for people and for stored times. */
 export function isoNow(): string {
   return new Date().toISOString();
 }

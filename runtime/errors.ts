@@ -2,7 +2,7 @@
  * The base of every error that this system throws on purpose.
  *
  * `code` is stable and machine-readable. `message` is for a person and names the setting or the part at
- * fault. `cause` is the underlying error. Errors of a driver are translated once, in the room that imports
+ * fault. `cause` is the underlying error. Errors of a driver are translated once, in the folder that imports
  * the driver.
  */
 export class KeymillError extends Error {

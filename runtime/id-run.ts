@@ -1,4 +1,4 @@
-/** How many ids share their random beginning: all that three hexadecimal digits can count. */
+/** How many ids share a random beginning: as many as three hexadecimal digits can count. */
 const RUN_LENGTH = 16 ** 3;
 const ENDINGS = Array.from({ length: RUN_LENGTH }, (_, n) => n.toString(16).padStart(3, '0'));
 

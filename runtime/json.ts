@@ -12,8 +12,7 @@ export function parseJson(text: string): unknown {
 
 /**
  * Parses JSON text that must fit a schema.
- * @throws KeymillError that says what is wrong and in which field. It quotes nothing of the text, which may
- *   hold passwords.
+ * @throws KeymillError that names the fault and the field, without the text, which may contain passwords
  */
 export function parseJsonAs<T>(schema: z.ZodType<T>, text: string): T {
   const value = parseJson(text);

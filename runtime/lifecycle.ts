@@ -17,8 +17,8 @@ export interface Scope {
   /** Registers a disposable and returns it. */
   use<T extends AsyncDisposable>(what: string, resource: T): T;
   /**
-   * Stops like the first signal. A signal that follows is ignored: a parent asked, and its process group got
-   * the signal too.
+   * Stops like the first signal. One signal that follows is ignored: a parent process has asked to stop, and
+   * our process group got its signal too.
    */
   stop(why: string): void;
   /** The process has lost something that it cannot work without: stop, and exit with code 1. */
@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly releaseDeadlineMs?: number;
 }
 
-/** For the reader of the log to receive the last lines. */
+/** How long the reader of the log may take to receive the last lines. */
 const LAST_LINES_MS = 250;
 
 /**

@@ -12,7 +12,7 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * @param part the kind of process ("producer", "mapper"); stands on every line, as `id` does
+ * @param part the kind of process ("producer", "mapper"); every line contains it and `id`
  * @param id which one of its kind
  */
 export function createLog(part: string, id: string, level: LogLevel = 'info'): Log {
@@ -26,13 +26,13 @@ export function createLog(part: string, id: string, level: LogLevel = 'info'): L
   });
 }
 
-/** For code that runs inside a command: the command itself reports what went wrong, on stderr. */
+/** For code that runs inside a command, because the command itself reports errors on stderr. */
 export const QUIET_LOG = createLog('keymill', 'keymill', 'silent');
 
 /**
- * Waits until all lines are written, until the reader is found to be gone, or for `timeoutMs`. Call it right
- * after a last line of level info, before the process exits: sonic-boom keeps trying to write the rest at
- * exit, forever if the reader is gone.
+ * Waits until all lines are written, or the reader is gone, or `timeoutMs` have passed. Call it right after a
+ * last line of level info, before the process exits: at exit, sonic-boom repeats the write of the rest,
+ * forever if the reader is gone.
  */
 export async function untilWritten(log: Log, timeoutMs: number): Promise<void> {
   const output: unknown = Reflect.get(log, pino.symbols.streamSym);

@@ -23,13 +23,12 @@ export const LATENCY_BUCKETS = [
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /**
- * The metrics of a process. An object that is handed down, not a registry of the module: one test may have
- * several.
+ * The metrics of a process. They are an object and not a global registry, so that one test may have several.
  */
 export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /**
-   * @param collect called at every scrape, for values that are read and not kept
+   * @param collect called at every scrape, for values that are read only then
    * @param merge how the values of several processes of one mapper are combined
    */
   gauge<L extends string = never>(
@@ -45,7 +44,7 @@ export interface Metrics {
     labels?: readonly L[],
     buckets?: number[],
   ): Histogram<L>;
-  /** A counter for events of every request: counting is one addition. */
+  /** A counter for events of every request, because counting is one addition. */
   tally<L extends string>(name: string, help: string, labels: readonly L[]): Tally<L>;
   /** A histogram for events of every request. */
   distribution(name: string, help: string, bounds?: readonly number[]): Distribution;
@@ -120,10 +119,10 @@ export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): { text(): P
   return { text: async () => merged.metrics() };
 }
 
-/** What is kept of processes that have ended: counters and histograms. */
+/** The metrics to keep of processes that have ended: counters and histograms. */
 export async function lastingOf(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
   const metrics = await merge(snapshots).getMetricsAsJSON();
-  // In a merged registry, the type is a word.
+  // At run time the type is a string, unlike its declaration.
   return metrics.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
 }
 
@@ -132,7 +131,7 @@ function merge(snapshots: readonly MetricsSnapshot[]): Registry {
 }
 
 /**
- * The interface that the registry needs. The histogram of prom-client can only be filled one observation at a
+ * A metric as the registry needs it. The histogram of prom-client can only be filled one observation at a
  * time.
  */
 function exposeDistribution(name: string, help: string, distribution: Distribution): Metric {

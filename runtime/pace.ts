@@ -6,7 +6,7 @@ import { pauseQuietly } from './retry.ts';
  * redirects.
  */
 const SHARE = 1 / 5;
-/** The longest rest, for a slow store too: the worker must notice changes. */
+/** The longest rest, also after a slow piece: the worker must still notice changes. */
 const MAX_REST_MS = 5_000;
 
 /**

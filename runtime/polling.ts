@@ -2,7 +2,7 @@ import { pauseQuietly } from './retry.ts';
 
 /**
  * Repeats `work` with a pause of `everyMs` after each run, until `signal` is aborted.
- * @param work must not reject, and must be bounded in time
+ * @param work must not reject, and must end within a bounded time
  */
 export async function pollEvery(
   everyMs: number,

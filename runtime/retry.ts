@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DeadlineError } from './errors.ts';
 
 /**
- * Runs `work` and rejects with {@link DeadlineError} once `timeoutMs` have passed, whatever `work` does.
+ * Runs `work`. Rejects with {@link DeadlineError} after `timeoutMs`, even if `work` ignores its signal.
  *
- * The signal passed to `work` is aborted at the deadline, and with `parent`, so that the work can stop.
- * A late result is dropped. Where it matters (a take, an insert), the caller must watch the promise itself.
+ * The signal passed to `work` is aborted at the deadline, and with `parent`, so that the work can stop. A
+ * late result is dropped. Where it matters (a take, an insert), the caller must keep the promise of the work.
  *
  * @param what names the work in the error: "redis-1", "claim on keys-db-2"
  */
@@ -56,8 +56,8 @@ export interface Backoff {
 }
 
 /**
- * Pause before attempt `attempt` (0 = the first retry): doubling from `baseMs` to `maxMs`, with full jitter
- * in the upper half. Pure, given `random` in [0, 1).
+ * Pause before attempt `attempt` (0 = the first retry), in ms: random in the upper half of a ceiling that
+ * doubles from `baseMs` to `maxMs`. Pure, given `random` in [0, 1).
  */
 export function delayFor(
   attempt: number,

@@ -30,9 +30,7 @@ const STUDENT_T_95 = [
 /** The same for the normal distribution, which stands for more degrees of freedom. */
 const NORMAL_95 = 1.96;
 
-/**
- * The 95 % confidence interval of the mean (Student's t). With a single sample, both ends are that sample.
- */
+/** The 95 % confidence interval of the mean (Student's t). For a single sample, both ends are that sample. */
 export function meanInterval95(samples: readonly number[]): [low: number, high: number] {
   const centre = mean(samples);
   if (samples.length < 2) return [centre, centre];

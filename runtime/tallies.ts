@@ -27,12 +27,12 @@ export class Tally<L extends string> {
   }
 }
 
-/** A histogram without labels. An observation is one or two comparisons and two additions. */
+/** A histogram without labels. An observation costs a few comparisons and two additions. */
 export class Distribution {
   readonly bounds: readonly number[];
   /**
-   * Observations at or below each bound and above the previous one. The last entry counts those above all
-   * bounds.
+   * The number of observations at or below each bound and above the previous one. The last entry counts those
+   * above all bounds.
    */
   readonly #counts: Float64Array;
   #sum = 0;

@@ -1,9 +1,9 @@
 # Sourced by the launchers in this folder (POSIX sh). Installs missing modules and packages, and sets
 # KEYMILL_NODE, the Node that runs everything else.
 #
-# It never starts a service and never touches a running one: it installs only the packages with the servers'
-# binaries (mariadb-server-core, redis-tools and zookeeper have no service), it removes and upgrades no
-# package, and while apt works, policy-rc.d forbids starting services.
+# It never starts a service and never touches a running one: of the servers it installs only the binaries
+# (mariadb-server-core, redis-tools and zookeeper have no service), it removes no package, and while apt
+# works, policy-rc.d forbids starting services.
 
 KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 # mariadbd is in sbin, which is not on the PATH of ordinary users.
@@ -169,7 +169,7 @@ POLICY=/usr/sbin/policy-rc.d
 POLICY_MARK='# written by keymill while it installs packages'
 
 forbid_service_starts() {
-  # Keeps an existing file, unless it is ours from a run that was killed.
+  # Keeps an existing file, unless a killed run of ours left it.
   [ ! -e $POLICY ] || grep -q "^$POLICY_MARK" $POLICY || return 0
   trap 'allow_service_starts; exit 130' INT TERM HUP
   printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | $as_root tee $POLICY >/dev/null && $as_root chmod 755 $POLICY
@@ -194,7 +194,7 @@ keep_compiled_code() {
 launch() {
   script=$1
   shift
-  # Bit 0 of the mask is SIGHUP: nohup started this. Node resets it, so we pass it on.
+  # Bit 0 of the mask of ignored signals is SIGHUP: nohup sets it. Node resets the mask, so we pass it on.
   case $(sed -n 's/^SigIgn:.*\(.\)$/\1/p' "/proc/$$/status" 2>/dev/null) in
     [13579bdf]) export KEYMILL_NOHUP=1 ;;
   esac

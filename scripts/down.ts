@@ -28,7 +28,7 @@ function parseOptions(argv: readonly string[]): { wipe: boolean } {
   return command.opts<{ wipe: boolean }>();
 }
 
-/** Interrupts an `up` that is still starting processes. It stops those processes itself. */
+/** Interrupts an `up` that is still starting processes. That `up` then stops them. */
 function interruptUp(runDir: RunDir, progress: ProgressLog): void {
   const up = State.find(runDir)?.up;
   const isInterrupted = up !== undefined && signalProcess(up, 'SIGTERM');
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 }
 
 tolerateClosedOutput();
-// Ctrl-C does not interrupt this: a half-stopped cluster is worse than a stopped one.
+// Ctrl-C does not interrupt `down`: a half-stopped cluster is worse than a stopped one.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 try {
   await main();

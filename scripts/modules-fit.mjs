@@ -1,5 +1,4 @@
-// Exit code 0 when node_modules contains the versions of package-lock.json. bootstrap.sh runs it with any
-// Node.
+// Exit code 0 when node_modules has the versions of package-lock.json. bootstrap.sh runs this with any Node.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

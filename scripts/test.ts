@@ -129,6 +129,6 @@ async function main(patterns: readonly string[]): Promise<number> {
 }
 
 tolerateClosedOutput();
-// Ctrl-C also reaches mocha, which stops its servers. We wait for it.
+// Ctrl-C also reaches mocha, which stops its servers. We wait until mocha has ended.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.exitCode = await main(process.argv.slice(2));

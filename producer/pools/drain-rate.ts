@@ -9,8 +9,8 @@ const PLAUSIBLE_GROWTH = 4;
  * A level that fell shows the takes of that interval. A level that rose hides them behind a delivery, so that
  * interval is left out. Refills are bursts and takes are steady, so most intervals count.
  *
- * A pool that was flushed or restored falls in one interval by more than mappers take, and the producer may
- * never learn that it was a loss. So one interval counts for at most a few times the rate measured before.
+ * A pool that was flushed or restored falls in one interval by more than mappers take, and the loss may never
+ * be reported. So one interval counts for at most a few times the rate measured before.
  * Takes that really grow are followed within some more intervals. A loss does not raise the watermarks: with
  * higher ones the next loss is greater.
  */
@@ -28,7 +28,7 @@ export class DrainRate {
     return this.#keysPerSecond;
   }
 
-  /** Takes note of a level. @param atMs monotonic clock */
+  /** Records a level. @param atMs monotonic clock */
   observe(level: number, atMs: number): void {
     const last = this.#last;
     this.#last = { level, atMs };

@@ -37,9 +37,7 @@ export class PoolLevels {
     }
   }
 
-  /**
-   * Takes note of how many shards are held in the whole cluster. Every holder refills its share of a deficit.
-   */
+  /** Records how many shards are held in the whole cluster. Every holder refills its share of a deficit. */
   observeHeldShards(count: number): void {
     this.#heldShards = Math.max(1, count);
   }
@@ -53,7 +51,7 @@ export class PoolLevels {
   }
 
   /**
-   * Whether the pool can take `keys` more within its high watermark, or is at its low one and needs any keys.
+   * Whether `keys` more fit below the high watermark. A pool at or below its low one has room for any number.
    */
   hasRoom(name: string, keys: number): boolean {
     const pool = this.#seen.get(name)?.level;
@@ -73,7 +71,7 @@ export class PoolLevels {
     return { [Symbol.dispose]: () => void this.#watchers.delete(bell) };
   }
 
-  /** Takes note of a level, also of one that came with the answer to a delivery. */
+  /** Records a level, from a poll or from the answer to a delivery. */
   observe(name: string, level: number): void {
     const seen = this.#seen.get(name);
     if (!seen) return;
@@ -95,7 +93,7 @@ export class PoolLevels {
     return drain === 0 ? Infinity : keys / drain;
   }
 
-  /** The pool has lost data, so the fall of its level shows no takes. */
+  /** Call it when the pool has lost data: the fall of its level shows no takes. */
   lost(name: string): void {
     this.#seen.get(name)?.drain.skipInterval();
   }

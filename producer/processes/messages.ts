@@ -1,6 +1,6 @@
 import type { SessionCredentials } from '../../coordinator/session.ts';
 
-/** The messages between supervisor and worker over IPC. Both have one version: one forks the other. */
+/** The messages between supervisor and worker over IPC. Both run the same version of the program. */
 
 export type ToSupervisor =
   /** All modules are loaded; the process waits for `start`. */

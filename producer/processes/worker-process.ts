@@ -3,7 +3,7 @@ import type { SessionCredentials } from '../../coordinator/session.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { ToSupervisor, ToWorker } from './messages.ts';
 
-/** A worker asked to stop has this long before it is killed. */
+/** How long a worker that was asked to stop may take before it is killed. */
 const STOP_MS = 2_500;
 
 /** One forked process, as its supervisor sees it: first a standby, a worker once `start` was called. */
@@ -12,8 +12,8 @@ export class WorkerProcess {
   readonly #log: Log;
   readonly #sessions = new Map<string, SessionCredentials>();
   readonly #ready = Promise.withResolvers<void>();
-  readonly #gone = new AbortController();
-  readonly #exited: Promise<number | null>;
+  readonly #exited = new AbortController();
+  readonly #exitCode: Promise<number | null>;
   #isStarted = false;
   #wasReady = false;
 
@@ -25,7 +25,7 @@ export class WorkerProcess {
       serialization: 'json',
     });
     this.#child.on('message', (message: ToSupervisor) => this.#onMessage(message));
-    this.#exited = this.#whenExited();
+    this.#exitCode = this.#whenExited();
   }
 
   get pid(): number | undefined {
@@ -33,12 +33,12 @@ export class WorkerProcess {
   }
 
   get isAlive(): boolean {
-    return !this.#gone.signal.aborted && this.#child.connected;
+    return !this.#exited.signal.aborted && this.#child.connected;
   }
 
   /** Aborted when the process has exited. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get exited(): AbortSignal {
+    return this.#exited.signal;
   }
 
   get wasReady(): boolean {
@@ -60,17 +60,17 @@ export class WorkerProcess {
   }
 
   /** Kills a standby: it holds nothing that could be lost. */
-  async end(): Promise<void> {
+  async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.#exitCode;
   }
 
-  /** Returns its exit code when it has exited. An abort asks it to stop, and kills it when it does not. */
-  async lived(signal: AbortSignal): Promise<number | null> {
+  /** Returns its exit code when it has exited. An abort asks it to stop, and kills it if it does not stop. */
+  async untilExited(signal: AbortSignal): Promise<number | null> {
     const stop = (): void => {
       this.#send({ kind: 'stop' });
       setTimeout(() => {
-        if (!this.#gone.signal.aborted)
+        if (!this.#exited.signal.aborted)
           this.#log.warn({ workerPid: this.pid }, 'worker does not stop; killing it');
         this.#child.kill('SIGKILL');
       }, STOP_MS).unref();
@@ -78,7 +78,7 @@ export class WorkerProcess {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
     try {
-      return await this.#exited;
+      return await this.#exitCode;
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -86,14 +86,14 @@ export class WorkerProcess {
 
   async #whenExited(): Promise<number | null> {
     return new Promise((resolve) => {
-      const onGone = (code: number | null): void => {
-        this.#gone.abort();
+      const onExit = (code: number | null): void => {
+        this.#exited.abort();
         resolve(code);
       };
-      this.#child.once('exit', onGone);
+      this.#child.once('exit', onExit);
       this.#child.on('error', (error) => {
-        this.#log.error({ error }, 'worker process');
-        if (this.#child.pid === undefined) onGone(null);
+        this.#log.error({ error }, 'the worker process failed');
+        if (this.#child.pid === undefined) onExit(null);
       });
     });
   }

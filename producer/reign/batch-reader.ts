@@ -12,9 +12,7 @@ export interface BatchReaderOptions {
   readonly log: Log;
 }
 
-/**
- * Reads claimed batches one after the other, each until it succeeds. Claiming and delivering go on meanwhile.
- */
+/** Reads claimed batches one after the other, each until it succeeds. Claims and deliveries go on. */
 export class BatchReader {
   readonly #options: BatchReaderOptions;
   readonly #signal: AbortSignal;
@@ -55,7 +53,7 @@ export class BatchReader {
     await this.#chain;
   }
 
-  /** @throws FencedError, or what else made a reading fail for good */
+  /** @throws FencedError or MismatchError, if it ended a read */
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -25,7 +25,7 @@ export class Claimer {
     this.#options = options;
   }
 
-  /** The pools, as a refill plan needs to see them. */
+  /** The pools in the form that a refill plan needs. */
   pools(): PoolView[] {
     const { levels, queues } = this.#options;
     return levels.all().flatMap((level): PoolView[] => {
@@ -39,19 +39,19 @@ export class Claimer {
     return this.pools().flatMap(({ name, isHealthy }) => (isHealthy ? [name] : []));
   }
 
-  /** Claims unused keys. False when none are left. */
+  /** Claims unused keys. Returns false when none are left. */
   async claim({ targets, count }: RefillPlan): Promise<boolean> {
     const { keysDb, epoch, stock } = this.#options;
     const batch = await keysDb.claim({
       epoch,
-      after: this.#newestKnown(),
+      after: this.#newest(),
       count,
       parts: this.#partsFor(targets),
     });
     if (batch === undefined) return false;
     const size = batch.lastId - batch.firstId + 1;
     stock.claimed(size);
-    this.#carry(batch, size);
+    this.#announceAndRead(batch, size);
     return true;
   }
 
@@ -61,12 +61,12 @@ export class Claimer {
     const healthy = this.healthyPools();
     const roomy = healthy.filter((pool) => levels.hasRoom(pool, ids.length));
     const parts = this.#partsFor(roomy.length > 0 ? roomy : healthy);
-    const batch = await keysDb.claimRecycled({ epoch, after: this.#newestKnown(), ids, parts });
-    this.#carry(batch, ids.length);
+    const batch = await keysDb.claimRecycled({ epoch, after: this.#newest(), ids, parts });
+    this.#announceAndRead(batch, ids.length);
   }
 
-  /** The last batch that this reign knows: the next claim must come right after it. */
-  #newestKnown(): number {
+  /** Id of the newest batch that is in hand or completed. The next claim must follow it directly. */
+  #newest(): number {
     const { delivery, reader } = this.#options;
     return Math.max(delivery.knownUpTo, reader.newest);
   }
@@ -79,10 +79,9 @@ export class Claimer {
     return parts.slice(0, MAX_PARTS);
   }
 
-  #carry(batch: Batch, size: number): void {
+  #announceAndRead(batch: Batch, size: number): void {
     const { queues, delivery, reader } = this.#options;
-    // While its claim was being repeated, a queue that found a gap adopted all pending batches, this one
-    // included.
+    // A queue that found a gap may have adopted this batch while its claim was repeated.
     if (batch.id <= delivery.seenUpTo) return;
     const aboutKeys = Math.ceil(size / batch.parts.length);
     for (const { pool, seq } of batch.parts) queues.get(pool)?.announce(seq, aboutKeys);

@@ -41,8 +41,8 @@ export async function deliverInOrder(options: DeliverInOrderOptions, signal: Abo
 }
 
 /**
- * The pool stores an earlier seq than the part before this one. Either that part is claimed and not in hand:
- * then it is delivered first. Or the pool has lost it: the loss is recorded before the pool's seq moves past
+ * The pool stores an earlier seq than that of the part before this one. If that part is claimed and not in
+ * hand, it is delivered first. If the pool has lost it, the loss is recorded before the pool's seq moves past
  * it.
  */
 async function closeGap({ queue, delivery, log }: DeliverInOrderOptions, part: Part): Promise<void> {

@@ -12,7 +12,7 @@ export interface Part {
   /** Counted per keys-db and pool. */
   readonly seq: number;
   readonly keys: readonly string[];
-  /** Is delivered only when the pool has room for it. */
+  /** Whether the part is delivered only when the pool has room for it. */
   readonly needsRoom: boolean;
 }
 
@@ -31,36 +31,37 @@ export interface DeliveryQueueOptions {
 const IDLE_MS = 1_000;
 /** How often a part that waits for room is looked at again. */
 const ROOM_MS = 100;
-/** A delivery takes milliseconds; a pool that lets one wait this long must not hold up the others. */
+/** A delivery takes milliseconds. A pool that is slower than this must not hold up the others. */
 const HANG_MS = 300;
 
 /**
  * One pool's deliveries during one reign: strictly in seq order, independent of every other pool.
  *
- * - detached: what the pool stores is not known. Left by {@link attach}.
+ * - detached: what the pool stores is not known. {@link attach} ends this state.
  * - attached: the pool has accepted the epoch. Every failure detaches, because the pool may come back flushed
  *   or with older data.
  *
  * A part that cannot be delivered stays queued and delays no other pool. An unhealthy queue is no target of
- * new batches, so its length is bounded. The queue only knows its pool; {@link deliverInOrder} drives it.
+ * new batches, so its length is bounded. The queue has no loop of its own: {@link deliverInOrder} drives it.
  */
 export class DeliveryQueue {
   readonly #options: DeliveryQueueOptions;
   readonly #bell = new Bell();
   readonly #parts: Part[] = [];
   #isAttached = false;
-  #hasRaised = false;
+  #hasRaisedEpoch = false;
+  /** Identifies the data in the pool's Redis. After a loss of data it is another one. */
   #incarnation = '';
-  #assigned: number;
+  #lastSeq: number;
   #queuedKeys = 0;
   /** When the delivery in flight was sent. */
   #sentAtMs: number | undefined;
-  /** Claimed for this pool, rows not yet read: seq → about how many keys. */
+  /** Parts that are claimed for this pool and whose rows are not read yet: seq → about how many keys. */
   readonly #announced = new Map<number, number>();
 
   constructor(options: DeliveryQueueOptions) {
     this.#options = options;
-    this.#assigned = options.lastSeq;
+    this.#lastSeq = options.lastSeq;
   }
 
   get poolName(): string {
@@ -71,7 +72,7 @@ export class DeliveryQueue {
     return this.#isAttached;
   }
 
-  /** Attached, answering, nothing failed since: may be the target of new batches. */
+  /** Attached, connected and no delivery hangs: the pool may be the target of new batches. */
   get isHealthy(): boolean {
     const hangs = monotonicMs() - (this.#sentAtMs ?? Infinity) > HANG_MS;
     return this.#isAttached && this.#options.pool.isConnected && !hangs;
@@ -89,18 +90,18 @@ export class DeliveryQueue {
 
   /** Number of the next part. Known once attached: Redis may be ahead of a keys-db restored from a backup. */
   get nextSeq(): number {
-    return this.#assigned + 1;
+    return this.#lastSeq + 1;
   }
 
   /** A part with this number is claimed; its rows, about `aboutKeys`, are being read. */
   announce(seq: number, aboutKeys: number): void {
-    this.#assigned = Math.max(this.#assigned, seq);
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
     this.#announced.set(seq, aboutKeys);
   }
 
   /** Inserts a claimed part at its place by seq. */
   enqueue(part: Part): void {
-    this.#assigned = Math.max(this.#assigned, part.seq);
+    this.#lastSeq = Math.max(this.#lastSeq, part.seq);
     this.#announced.delete(part.seq);
     const later = this.#parts.findIndex((queued) => queued.seq > part.seq);
     this.#parts.splice(later < 0 ? this.#parts.length : later, 0, part);
@@ -112,17 +113,18 @@ export class DeliveryQueue {
    * Reads what the pool has stored for this keys-db and raises the epoch there.
    *
    * @throws FencedError if the pool stores a later epoch, or this very number from an earlier reign (a
-   * keys-db restored from a backup counts again): the reign must end, and the next one begins above it
+   *   keys-db restored from a backup repeats numbers): the reign must end, and the next one gets a higher
+   *   epoch
    */
   async attach(): Promise<void> {
     const { pool, shard, epoch } = this.#options;
     const before = await pool.producerState(shard);
-    if (before.epoch > epoch || (before.epoch === epoch && !this.#hasRaised)) throw this.#fenced();
-    this.#hasRaised = true;
+    if (before.epoch > epoch || (before.epoch === epoch && !this.#hasRaisedEpoch)) throw this.#fenced();
+    this.#hasRaisedEpoch = true;
     const raised = await pool.raiseEpoch(shard, epoch);
     if (raised.result === 'fenced') throw this.#fenced();
     this.#incarnation = raised.incarnation;
-    this.#assigned = Math.max(this.#assigned, raised.seq);
+    this.#lastSeq = Math.max(this.#lastSeq, raised.seq);
     this.#isAttached = true;
   }
 
@@ -131,7 +133,7 @@ export class DeliveryQueue {
     this.#isAttached = false;
   }
 
-  /** The part to deliver now. Waits a bounded time when there is none; then, or when aborted, undefined. */
+  /** The part to deliver now. If there is none, waits for a bounded time and returns undefined. */
   async next(signal: AbortSignal): Promise<Part | undefined> {
     const head = this.#parts[0];
     if (head !== undefined && !this.#waitsForRoom) return head;
@@ -178,7 +180,7 @@ export class DeliveryQueue {
     return seq < toSeq ? { pool: pool.name, fromSeq: seq + 1, toSeq, incarnation } : undefined;
   }
 
-  /** Moves the pool's seq past a recorded loss. Detaches if the pool stores something else by then. */
+  /** Moves the pool's seq past a recorded loss. Detaches if the pool's state has changed in the meantime. */
   async skip({ fromSeq, toSeq }: Loss): Promise<void> {
     const { pool, shard, epoch } = this.#options;
     const isSkipped = await pool.skipTo({ keysDb: shard, epoch, fromSeq: fromSeq - 1, toSeq });

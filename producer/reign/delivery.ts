@@ -34,7 +34,7 @@ interface InHand {
 const MARK_DELAY_MS = 50;
 
 /**
- * Carries claimed batches into the pools and marks them in the keys-db, for one reign.
+ * Delivers claimed batches to the pools and marks them in the keys-db, for one reign.
  *
  * claimed → rows read → parts queued → delivered → marked. Reading the next batch and marking the last one
  * overlap delivering; every batch is in hand from its claim until all its parts are marked.
@@ -52,7 +52,7 @@ export class Delivery {
     this.#options = options;
   }
 
-  /** Batches that move or wait for their mark. One that waits for its pools alone delays no other. */
+  /** Batches that pools can take now or that wait for their mark. The others wait only for their pools. */
   get moving(): number {
     const isMoving = ({ batch, owed, unmarked }: InHand): boolean =>
       owed.size === 0 ||
@@ -96,7 +96,7 @@ export class Delivery {
     this.#seenUpTo = batch.id;
     const owed = new Set(undelivered.map((part) => part.index));
     this.#inHand.set(batch.id, { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 });
-    // No pool lacks recycled keys: delivered without a need, they would make the pools grow with every loss.
+    // No pool needs recycled keys: without this rule, the pools would grow with every loss.
     const needsRoom = batch.kind === 'recycled';
     for (const { pool, seq, index } of undelivered) {
       const part = { batchId: batch.id, index, seq, keys: keys[index] ?? [], needsRoom };
@@ -120,7 +120,7 @@ export class Delivery {
   }
 
   /**
-   * Marks delivered parts until aborted. Only the marks wait for a keys-db: the pools have the keys.
+   * Marks delivered parts until aborted. While the keys-db is down only marks wait: the pools have the keys.
    */
   async run(signal: AbortSignal): Promise<void> {
     const failures = new Failures(this.#options.log);
@@ -130,7 +130,7 @@ export class Delivery {
         failures.forget();
         if (!marked) await this.#marks.wait(MARK_DELAY_MS, signal);
       } catch (error) {
-        await failures.pauseAfter(error, 'keys-db does not take marks; repeating', signal);
+        await failures.pauseAfter(error, 'parts not marked as delivered; repeating', signal);
       }
     }
   }
@@ -154,7 +154,7 @@ export class Delivery {
     await this.recordLoss({ pool, fromSeq: seq, toSeq: seq, incarnation: '' });
   }
 
-  /** The pool has this part; call it once for each. */
+  /** Call it once for each part, when the pool has it. */
   delivered({ batchId, index }: Pick<Part, 'batchId' | 'index'>): void {
     const inHand = this.#inHand.get(batchId);
     if (!inHand) return;

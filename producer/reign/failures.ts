@@ -2,7 +2,7 @@ import { FencedError } from '../../db/store-errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { delayFor, pauseQuietly, type Backoff } from '../../runtime/retry.ts';
 
-/** The failures in a row of a loop that repeats its work until the reign ends. */
+/** Counts the failures in a row of a loop that repeats its work until the reign ends. */
 export class Failures {
   readonly #log: Log;
   readonly #backoff: Backoff;
@@ -19,7 +19,7 @@ export class Failures {
   }
 
   /**
-   * Logs the first failure of a row and pauses, longer after each. Does nothing when aborted.
+   * Logs only the first of several failures in a row. Pauses, longer after each. Does nothing when aborted.
    *
    * @throws FencedError, handed in as `error`: repeating does not help
    */

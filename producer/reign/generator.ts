@@ -20,7 +20,7 @@ export interface GeneratorOptions {
 
 const LOOK_MS = 1_000;
 const BACKOFF = { baseMs: 100, maxMs: 5_000 };
-/** Keys per step while it is not urgent: one INSERT of some milliseconds. */
+/** Keys per step while generation is not urgent: one INSERT of some milliseconds. */
 const SMALL_STEP = 2_000;
 
 /**
@@ -48,7 +48,7 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
     if (signal.aborted) return;
     try {
       const { claimedTo, generatedTo } = await keysDb.ownership();
-      stock.read(generatedTo - claimedTo);
+      stock.observe(generatedTo - claimedTo);
       onUnused(stock.unused);
       const { count, isUrgent } = nextKeys(stock.unused, stock.limits);
       const startedMs = monotonicMs();

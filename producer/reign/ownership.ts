@@ -27,8 +27,9 @@ const LOOK_TIMEOUT_MS = 300;
  *
  * A keys-db that does not answer is asked again as long as the lock is held.
  *
- * @returns the epoch; undefined when aborted, or when the keys-db refuses because a later lock was there
- * first or it belongs to another ensemble: then give the lock back
+ * @returns the epoch; undefined when aborted, or when the keys-db has accepted a later lock: then give this
+ *   one back
+ * @throws MismatchError if the keys-db belongs to another ensemble, FencedError if a later reign has begun
  */
 export async function raiseOwnEpoch(
   options: OwnershipOptions,
@@ -56,7 +57,7 @@ async function raiseOnce(options: OwnershipOptions): Promise<number | undefined>
   return keysDb.raiseEpochAbove({ czxid: lock.czxid, floor });
 }
 
-/** Of the pools that answer in time. The others are asked again before anything is delivered to them. */
+/** The highest epoch in the pools that answer in time. Others are asked before their first delivery. */
 async function highestStoredEpoch({ pools, shard, log }: OwnershipOptions): Promise<number> {
   const epochs = await Promise.all(
     pools.map(async (pool) => {
@@ -64,7 +65,7 @@ async function highestStoredEpoch({ pools, shard, log }: OwnershipOptions): Prom
         const look = withDeadline(pool.name, LOOK_TIMEOUT_MS, () => pool.producerState(shard));
         return (await look).epoch;
       } catch (error) {
-        log.info({ pool: pool.name, reason: messageOf(error) }, 'pool not asked for its epoch yet');
+        log.info({ pool: pool.name, reason: messageOf(error) }, 'epoch of a pool not read yet');
         return 0;
       }
     }),

@@ -27,7 +27,7 @@ export interface Reconciled {
   readonly delivery: Delivery;
 }
 
-/** A pool that does not answer within this time is attached later; its deliveries wait in its queue. */
+/** A pool that does not answer within this time is attached later. Its deliveries wait in its queue. */
 const ATTACH_TIMEOUT_MS = 300;
 
 /**
@@ -38,14 +38,14 @@ const ATTACH_TIMEOUT_MS = 300;
  */
 export async function reconcile(options: ReconcileOptions, over: AbortSignal): Promise<Reconciled> {
   const { shard, epoch, keysDb, levels, gate, log } = options;
-  const patient = { what: `reconciling ${shard}`, gate, log };
-  const logEnd = await repeatUntilDone(patient, over, () => keysDb.logEnd());
+  const retried = { what: `reconciling ${shard}`, gate, log };
+  const logEnd = await repeatUntilDone(retried, over, () => keysDb.logEnd());
   const queues = createQueues(options, logEnd?.lastSeqs ?? new Map());
   const lastBatch = logEnd?.lastBatch ?? 0;
   const onLoss = (pool: string): void => levels.lost(pool);
   const delivery = new Delivery({ keysDb, epoch, lastBatch, queues, onLoss, log });
   await attachAll([...queues.values()]);
-  await repeatUntilDone(patient, over, () => delivery.adoptPending());
+  await repeatUntilDone(retried, over, () => delivery.adoptPending());
   return { queues, delivery };
 }
 
@@ -71,7 +71,7 @@ function createQueues(
   return new Map(queues.map((queue) => [queue.poolName, queue]));
 }
 
-/** @throws FencedError of any pool; other failures are repeated when the queue is driven */
+/** @throws FencedError of any pool. After another failure, {@link deliverInOrder} attaches the queue. */
 async function attachAll(queues: readonly DeliveryQueue[]): Promise<void> {
   const outcomes = await Promise.allSettled(
     queues.map((queue) => withDeadline('attaching', ATTACH_TIMEOUT_MS, () => queue.attach())),

@@ -36,10 +36,10 @@ export function sumOf(results: readonly RecycleResult[]): RecycleResult {
 }
 
 const USUAL_EVERY_MS = 60_000;
-/** One pass finds at most the keys of one batch. After a great loss many passes follow each other. */
+/** One pass finds at most {@link MAX_DUE} keys. After a great loss many passes follow each other. */
 const MAX_PASSES = 50;
 
-/** The holder's search for leaked keys: at intervals and at low pace, and immediately for an operator. */
+/** The holder's search for leaked keys: slowly at intervals, and immediately for an operator. */
 export class Recycler {
   readonly #options: RecyclerOptions;
   #last: Promise<unknown> = Promise.resolve();
@@ -52,7 +52,7 @@ export class Recycler {
   /** Searches at intervals until the reign ends. */
   async run(): Promise<void> {
     const { everyMs = USUAL_EVERY_MS, signal, log } = this.#options;
-    // A random delay, so that shards taken together do not search together.
+    // A random delay, so that shards taken at the same time do not search at the same time.
     await pauseQuietly(everyMs * (0.5 + Math.random() / 2), signal);
     while (!signal.aborted) {
       const unhurried = new Unhurried(() => this.#waiting > 0, signal);
@@ -64,9 +64,9 @@ export class Recycler {
   }
 
   /**
-   * Searches now, and claims again the keys that have been missing longer than the quarantine. One search
-   * runs at a time; a regular one in flight goes on at full speed. If the reign ends first, the shard counts
-   * as unreachable: the next holder searches again.
+   * Searches now, and claims the keys again that have been missing longer than the quarantine. One search
+   * runs at a time, so a regular one in flight continues at full speed first. If the reign ends first, the
+   * shard counts as unreachable: the next holder searches again.
    */
   async recycle(): Promise<RecycleResult> {
     this.#waiting += 1;
@@ -79,9 +79,9 @@ export class Recycler {
 
   async #search(pace: Pace): Promise<RecycleResult> {
     const { shard, signal } = this.#options;
-    const mine = this.#last.then(() => this.#passes(pace));
-    this.#last = mine.catch(() => undefined);
-    return mine.catch((error: unknown) => {
+    const search = this.#last.then(() => this.#passes(pace));
+    this.#last = search.catch(() => undefined);
+    return search.catch((error: unknown) => {
       if (signal.aborted) return { recycled: 0, missing: 0, unreachable: [shard] };
       throw error;
     });

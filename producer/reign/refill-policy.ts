@@ -4,12 +4,12 @@ import { SMALLEST_SHARE, type Watermarks } from '../pools/watermarks.ts';
 
 export interface PoolView extends Watermarks {
   readonly name: string;
-  /** It answers, and its queue is healthy. */
+  /** Whether the pool answers and its queue is healthy. */
   readonly isHealthy: boolean;
   readonly level: number;
-  /** Claimed for this pool by this reign and not yet in it. */
+  /** Keys that this reign has claimed for the pool and not yet delivered. */
   readonly queued: number;
-  /** It has been at or below its low watermark, and has not been full since. */
+  /** Whether the pool has been at or below its low watermark, and has not been full since. */
   readonly isFilling: boolean;
 }
 
@@ -31,9 +31,9 @@ export interface RefillMeans {
 /**
  * The next batch, or undefined when no pool needs one.
  *
- * Placement spreads a batch evenly over its targets, so the batch holds, per target, what the fullest of them
- * lacks. The fullest is full afterwards, and each round has one target less. While no target is at its low
- * watermark the claim is not urgent: only spare keys are claimed, and the pools fill as fast as keys are
+ * Placement spreads a batch evenly over its targets, so the batch has as many keys per target as the fullest
+ * target lacks. That target is full afterwards, and each round has one target less. While no target is at its
+ * low watermark, the claim is not urgent: only spare keys are claimed, and the pools fill as fast as keys are
  * generated in small steps.
  */
 export function planRefill(
@@ -45,9 +45,9 @@ export function planRefill(
   const perTarget = Math.max(SMALLEST_SHARE, Math.min(...needy.map((pool) => shareOf(pool, heldShards))));
   const needed = Math.min(batchSize, perTarget * needy.length);
   const isUrgent = needy.some(({ level, low }) => level <= low);
-  const least = SMALLEST_SHARE * needy.length;
+  const smallest = SMALLEST_SHARE * needy.length;
   // Neither this batch nor the one that claims the rest later may be too small.
-  if (!isUrgent && spare < needed && (spare < least || needed - spare < least)) return undefined;
+  if (!isUrgent && spare < needed && (spare < smallest || needed - spare < smallest)) return undefined;
   return { targets: needy.map((pool) => pool.name), count: isUrgent ? needed : Math.min(needed, spare) };
 }
 

@@ -33,7 +33,7 @@ export interface RefillOptions {
 
 /** Batches under way together: one being read, one being delivered, one being marked, one to spare. */
 const MAX_MOVING = 4;
-/** Batches that wait for their pools. Recycled keys beyond them are refused: they stay known as leaked. */
+/** Batches that wait for their pools. Beyond them, recycled keys are refused and stay recorded as leaked. */
 const MAX_WAITING = 32;
 const IDLE_MS = 100;
 

@@ -37,8 +37,8 @@ export interface ReignOptions {
 }
 
 /**
- * Why a reign is over: it was released; its lock is gone; a store knows a later reign; the keys-db refused
- * it; or a fault of the program.
+ * Why a reign is over: it was released; its lock is gone; a store has recorded a later reign; the keys-db
+ * refused it; or the program failed.
  */
 export type ReignEnd = 'released' | 'lock-gone' | 'fenced' | 'refused' | 'failed';
 
@@ -46,6 +46,7 @@ export type ReignEnd = 'released' | 'lock-gone' | 'fenced' | 'refused' | 'failed
 const REPLAY_TIMEOUT_MS = 500;
 /** A release may spend this long on deliveries in flight; the successor replays the rest. */
 const FINISH_MS = 200;
+/** This long after {@link FINISH_MS}, the reign is over even if a store hangs. */
 const GRACE_MS = 50;
 
 /**
@@ -64,7 +65,7 @@ const GRACE_MS = 50;
  * - **over**. `done` is resolved. Invariant: nothing new is started; a call still in flight is refused by its
  *   store, or harmless. A successor replays what is claimed and not marked.
  *
- * From every state to over: the lock is gone; a store knows a later reign; the program fails.
+ * From every state to over: the lock is gone; a store has recorded a later reign; the program fails.
  */
 export class Reign {
   readonly shard: string;
@@ -96,18 +97,18 @@ export class Reign {
     return this.#epoch;
   }
 
-  /** Ready or stopping: reconciled and able to deliver. */
+  /** Whether it is ready or stopping: reconciled and able to deliver. */
   get isReady(): boolean {
     return this.#wasReady && !this.#over.signal.aborted;
   }
 
-  /** It has been ready, however it ended. */
+  /** Whether the reign has been ready, however it ended. */
   get wasReady(): boolean {
     return this.#wasReady;
   }
 
   /**
-   * Searches for leaked keys now, and claims again those out of quarantine.
+   * Searches for leaked keys now, and claims those again that are out of quarantine.
    * @throws KeymillError before the reign is ready
    */
   async recycle(): Promise<RecycleResult> {
@@ -115,11 +116,11 @@ export class Reign {
     return this.#recycler.recycle();
   }
 
-  /** Claims no more, finishes deliveries for a bounded time, then the reign is over. Returns when it is. */
+  /** Claims no more, finishes deliveries for a bounded time, and ends the reign. Returns when it is over. */
   async release(): Promise<ReignEnd> {
     this.#stopping.abort();
     if (!this.#wasReady) this.#finish('released');
-    // Also ends a reign whose store hangs: the successor replays what is claimed by then.
+    // The successor replays what is claimed by then.
     setTimeout(() => this.#finish('released'), FINISH_MS + GRACE_MS).unref();
     return this.done;
   }
@@ -145,7 +146,7 @@ export class Reign {
     await this.#produce(epoch, reconciled);
   }
 
-  /** Runs in the background; ends the reign when it fails. */
+  /** Lets `loop` run in the background, and ends the reign when it fails. */
   #watch(loop: Promise<void>): void {
     loop.catch((error: unknown) => this.#fail(error));
   }

@@ -5,7 +5,7 @@ import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 
 export interface RepeatOptions {
-  /** Names the store in errors and completes the log line "… does not answer; repeating". */
+  /** Names the work in errors and in the log line "… does not answer; repeating". */
   readonly what: string;
   readonly gate: WriteGate;
   readonly log: Log;

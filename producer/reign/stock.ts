@@ -24,8 +24,8 @@ export class Stock {
     return Math.max(0, this.#unused - this.limits.low);
   }
 
-  /** Takes note of the number in the keys-db. */
-  read(unused: number): void {
+  /** Records the number that was read from the keys-db. */
+  observe(unused: number): void {
     this.#unused = unused;
   }
 

@@ -1,6 +1,6 @@
 import type { FreeShard } from './contend.ts';
 
-/** Remembers for each shard since when it is free, and until when this producer must not try to take it. */
+/** Records for each shard since when it is free, and until when this producer must not try to take it. */
 export class Attempts {
   readonly #basePauseMs: number;
   readonly #freeSinceMs = new Map<string, number>();
@@ -12,7 +12,7 @@ export class Attempts {
     this.#basePauseMs = basePauseMs;
   }
 
-  /** Takes note of the shards that are free now, all others being taken, and describes the free ones. */
+  /** Records that exactly these shards are free now, and describes them. */
   observeFree(shards: readonly string[], nowMs: number): FreeShard[] {
     for (const shard of this.#freeSinceMs.keys()) {
       if (!shards.includes(shard)) this.#freeSinceMs.delete(shard);
@@ -38,7 +38,7 @@ export class Attempts {
     this.#failures.delete(shard);
   }
 
-  /** Keeps this producer away from the shard, whose heir is another one. */
+  /** Forbids this producer to take the shard until then, because its heir is another producer. */
   block(shard: string, untilMs: number): void {
     this.#blockedUntilMs.set(shard, untilMs);
   }

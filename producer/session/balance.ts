@@ -1,6 +1,6 @@
 import type { MemberView } from './member.ts';
 
-/** Which producer asks for which shard, and which gives it back. Pure. No shard is given back unasked. */
+/** Which producer asks for which shard, and which gives it back on request. Pure. */
 
 export interface BalanceView {
   readonly self: MemberView;

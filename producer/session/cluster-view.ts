@@ -41,7 +41,7 @@ export class ClusterView implements Disposable {
     const locks = this.#locks;
     if (!locks || !this.#members) return undefined;
     const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
-    // What a member announces may be outdated; the locks are not.
+    // The list in a member's node may be older than the locks.
     const ownedBy = (id: string): string[] =>
       [...owners].flatMap(([shard, owner]) => (owner === id ? [shard] : []));
     const others = [...this.#members].filter(([id]) => id !== self.id);

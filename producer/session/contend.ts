@@ -7,7 +7,7 @@ export interface FreeShard {
   readonly shard: string;
   /** How long this producer has seen it free. */
   readonly freeForMs: number;
-  /** For how long a failed attempt or a hand-over of our own still forbids it; 0 if nothing does. */
+  /** For how long a failed attempt or our own hand-over still forbids taking it; 0 if nothing forbids it. */
   readonly blockedForMs: number;
 }
 
@@ -27,14 +27,14 @@ export interface Contention {
 
 export interface ContentionDecision {
   readonly take: readonly string[];
-  /** When a shard that is not taken now may become ours to take by time alone; undefined when none will. */
+  /** Time until another shard may be taken if nothing else changes, in ms; undefined if there is none. */
   readonly againInMs: number | undefined;
 }
 
 /** Delay per rank. Long enough for a producer of a lower rank to create its lock first. */
 export const RANK_DELAY_MS = 60;
 
-/** How long a producer waits for another one that should act and may be unable to: three session timeouts. */
+/** How long a producer waits for another one that should act but may be unable to: three session timeouts. */
 export function longWaitMs(sessionTimeoutMs: number): number {
   return 3 * sessionTimeoutMs;
 }
@@ -66,15 +66,15 @@ export function contend(contention: Contention): ContentionDecision {
 
 function delayOf(candidate: FreeShard, contention: Contention, holds: number): number {
   const { self, members, assigned, sessionTimeoutMs } = contention;
-  const reachesIt = !self.unreachable.includes(candidate.shard);
-  const someoneReachesIt = members.some((m) => m.capacity > 0 && !m.unreachable.includes(candidate.shard));
-  if (!reachesIt && someoneReachesIt) return longWaitMs(sessionTimeoutMs);
+  const canReach = !self.unreachable.includes(candidate.shard);
+  const canAnyReach = members.some((m) => m.capacity > 0 && !m.unreachable.includes(candidate.shard));
+  if (!canReach && canAnyReach) return longWaitMs(sessionTimeoutMs);
   if (assigned.get(candidate.shard) === self.id) return 0;
   if (holds >= fairShare(contention)) return longWaitMs(sessionTimeoutMs);
   return RANK_DELAY_MS * (1 + rankOf(self.id, candidate.shard, members));
 }
 
-/** The fair share of a producer, rounded up; capacities are ignored. */
+/** The shards per producer, rounded up. Of the capacities, only 0 counts: such a producer has no share. */
 function fairShare({ members, shards }: Contention): number {
   const able = members.filter((member) => member.capacity > 0).length;
   return Math.ceil(shards / Math.max(1, able));

@@ -9,7 +9,7 @@ export interface HandOver {
   readonly untilMs: number;
 }
 
-/** Gives surplus shards back, one at a time: until the heir holds the shard, or its time is over. */
+/** Gives surplus shards back, one at a time: the next when the heir holds the shard or its time is over. */
 export class HandOvers {
   readonly #timeoutMs: number;
   readonly #pace: HandOverPace;
@@ -27,7 +27,7 @@ export class HandOvers {
     this.#pace.observe(members, nowMs);
   }
 
-  /** The hand-over to begin now: the caller releases its reign and does not take its shard. */
+  /** The hand-over to begin now. The caller must release the reign, and must not take the shard again. */
   begin(view: BalanceView, nowMs: number): HandOver | undefined {
     if (this.#current || !this.#pace.mayGiveBack(nowMs)) return undefined;
     const shard = giveBackOf(view);

@@ -65,7 +65,7 @@ export class HeldShards {
     try {
       const info = { owner: config.id, host: hostname(), pid: process.pid };
       const result = await tryAcquire(session, lockPath(shard), info);
-      if (isHeld(result)) this.#reign(shard, result);
+      if (isHeld(result)) this.#beginReign(shard, result);
     } catch (error) {
       // The node may still be created later. Then a sweep deletes it.
       log.warn({ error, shard }, 'lock not taken');
@@ -76,12 +76,12 @@ export class HeldShards {
     }
   }
 
-  /** Ends the reign over this shard gently, in the background, and gives the lock back. */
+  /** Releases the reign over this shard in the background, and then gives the lock back. */
   release(shard: string): void {
     void this.#reigns.get(shard)?.release();
   }
 
-  /** Ends all reigns gently and keeps their locks: closing the session frees all of them together. */
+  /** Releases all reigns and keeps their locks: closing the session frees all of them together. */
   async releaseAll(): Promise<void> {
     this.#isReleasingAll = true;
     await Promise.all(this.reigns.map((reign) => reign.release()));
@@ -103,7 +103,7 @@ export class HeldShards {
     }
   }
 
-  #reign(shard: string, lock: HeldLock): void {
+  #beginReign(shard: string, lock: HeldLock): void {
     const { session, ensemble, config, stores, levels, metrics } = this.#options;
     const log = this.#options.log.child({ shard });
     log.info({ czxid: String(lock.czxid) }, 'lock taken');

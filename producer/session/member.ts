@@ -1,14 +1,14 @@
 /** The JSON in `/producers/<id>`: written by the producer, read by the other producers and by operators. */
 export interface ProducerMember {
   readonly id: string;
-  /** Of the worker. */
+  /** Process id of the worker. */
   readonly pid: number | null;
   readonly supervisorPid: number | null;
   readonly host: string | null;
   /** How many shards it may hold; 0 while drained. */
   readonly capacity: number;
   readonly owned: readonly string[];
-  /** Shards that another producer holds above its share, and that this one, below its share, would take. */
+  /** Shards that are assigned to this producer and that it asks their present holders to give back. */
   readonly asks: readonly string[];
   /** Shards whose keys-db it cannot reach. */
   readonly unreachable: readonly string[];
@@ -27,7 +27,7 @@ export type MemberView = Pick<ProducerMember, 'id' | 'capacity' | 'owned' | 'ask
 /**
  * Reads a member's data. Only id and capacity are required: a producer of another version may write less.
  *
- * @returns undefined if no producer writes this: such a foreign node is shown to operators and ignored
+ * @returns undefined if no producer wrote this. Operators see such a foreign node; producers ignore it.
  */
 export function parseProducerMember(json: unknown): ProducerMember | undefined {
   if (typeof json !== 'object' || json === null) return undefined;

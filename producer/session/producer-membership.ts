@@ -30,7 +30,7 @@ export class ProducerMembership {
     this.#membership = join(session, producerPath(view.id), data);
   }
 
-  /** Writes the node if the view has changed. Keeps the old watermarks, which change all the time. */
+  /** Writes the node if the view has changed. Keeps the old watermarks, because they change all the time. */
   update(view: MemberView): void {
     const data = this.#dataOf(view);
     const text = JSON.stringify(data);

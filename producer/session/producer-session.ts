@@ -38,8 +38,8 @@ export interface ProducerSessionOptions {
 const PUBLISH_EVERY_MS = 1_000;
 
 /**
- * What a worker does during one ZooKeeper session: is a member, contends for free shards, reigns over those
- * it gets, asks for shards that it lacks and gives back shards that it has too many of.
+ * The work of a worker during one ZooKeeper session: it is a member, contends for free shards, reigns over
+ * those that it gets, asks for shards when it has too few, and gives shards back when it has too many.
  *
  * Every change of the locks, the members or the keys-dbs rings a bell, and each ring leads to one look at
  * everything ({@link ProducerSession.#look}), which decides what to do and when to look again.
@@ -102,7 +102,7 @@ export class ProducerSession {
     return sumOf(await Promise.all(ready.map((reign) => reign.recycle())));
   }
 
-  /** Ends all reigns gently and takes no shard. The locks stay: closing the session frees them together. */
+  /** Releases all reigns and takes no shard. The locks stay: closing the session frees them together. */
   async release(): Promise<void> {
     this.#isReleasing = true;
     await this.#held.releaseAll();
@@ -117,8 +117,8 @@ export class ProducerSession {
   /**
    * One look at everything: what to give back, what to take, what to ask for.
    *
-   * @returns when a shard may become ours to take by time alone, in ms; undefined when none will, or when the
-   * session cannot act now
+   * @returns the time until another shard may be taken if nothing else changes, in ms; undefined if there is
+   *   none, or when the session cannot act now
    */
   #look(view: ClusterView): number | undefined {
     const { session, levels, reachability, ensemble } = this.#options;
@@ -159,16 +159,17 @@ export class ProducerSession {
   }
 
   /**
-   * Releases what this producer must not write to, what it cannot reach though another producer can,
-   * everything while it is drained, and one surplus shard at a time that its heir asks for.
+   * Releases the shards that this producer must not write to, those that only another producer reaches, all
+   * of them while it is drained, and one surplus shard at a time that its heir asks for.
    */
   #giveBack(view: BalanceView, nowMs: number): void {
     const finished = this.#handOvers.finish(view, nowMs);
     if (finished !== undefined) this.#attempts.unblock(finished);
     this.#handOvers.observe(view.members, nowMs);
     for (const shard of this.#held.owned) {
-      const isWrong = this.#options.reachability.get(shard)?.mismatch !== undefined;
-      if (this.#capacity === 0 || isWrong || this.#isBlindFor(shard, view, nowMs)) this.#held.release(shard);
+      const isMismatched = this.#options.reachability.get(shard)?.mismatch !== undefined;
+      if (this.#capacity === 0 || isMismatched || this.#isBetterElsewhere(shard, view, nowMs))
+        this.#held.release(shard);
     }
     const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
     if (!begun) return;
@@ -176,15 +177,15 @@ export class ProducerSession {
     this.#held.release(begun.shard);
   }
 
-  /** Its keys-db has not answered for a long time, and another producer with room reaches it. */
-  #isBlindFor(shard: string, view: BalanceView, nowMs: number): boolean {
+  /** Whether its keys-db has not answered for a long time, and another producer with room reaches it. */
+  #isBetterElsewhere(shard: string, view: BalanceView, nowMs: number): boolean {
     const { session, reachability } = this.#options;
     const sight = reachability.get(shard);
-    const isBlind = sight?.isReachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
-    return isBlind && canAnotherReach(view, shard);
+    const isSilent = sight?.isReachable === false && nowMs - sight.sinceMs >= longWaitMs(session.timeoutMs);
+    return isSilent && canAnotherReach(view, shard);
   }
 
-  /** As this producer counts itself: a shard whose lock it is taking is as good as owned. */
+  /** This producer in its own decisions: a shard whose lock it is taking counts as owned. */
   #self(): MemberView {
     const { config, reachability } = this.#options;
     const { unreachable } = reachability;
@@ -197,7 +198,7 @@ export class ProducerSession {
     };
   }
 
-  /** As other producers may count it. */
+  /** This producer in its member node: it owns only the shards whose lock it holds. */
   #announced(): MemberView {
     return { ...this.#self(), owned: this.#held.owned.sort() };
   }

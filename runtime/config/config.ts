@@ -38,7 +38,7 @@ export interface PoolLimits {
 }
 
 export interface ProducerConfig extends ProcessConfig {
-  /** Most shards it holds. */
+  /** The most shards that it holds. */
   readonly capacity: number;
   readonly pools: PoolLimits;
   readonly batchSize: number;

@@ -46,7 +46,7 @@ export const VARIABLES = {
   },
   SESSION_TIMEOUT_MS: {
     meaning: 'requested ZooKeeper session timeout; the servers may grant another',
-    tradeOff: 'longer survives longer stalls and elections; shorter replaces a lost host sooner',
+    tradeOff: 'a longer one survives longer stalls and elections; a shorter one replaces a lost host sooner',
     default: '6000',
     unit: 'ms',
   },
@@ -61,7 +61,7 @@ export const VARIABLES = {
     meaning:
       'read replicas of urls servers, each under the name of its server: urls-1=mysql://…,urls-1=mysql://…,urls-2=mysql://…',
     tradeOff:
-      'fewer reads on the servers; if a mapper misses the announcement of a change, the change shows later by the lag of the replica',
+      'fewer reads on the servers; if the announcement of a change does not reach a mapper, the change shows later by the lag of the replica',
     default: 'none',
     secret: true,
   },
@@ -110,7 +110,7 @@ export const VARIABLES = {
   },
   GENERATE_COUNT: {
     meaning:
-      'how many keys a holder then generates at a time, and how many it makes slowly beyond KEYMILL_UNUSED_LOW',
+      'keys that a holder generates in one step at full speed; above KEYMILL_UNUSED_LOW it adds as many more, slowly',
     default: '100000',
     unit: 'keys',
   },
@@ -130,21 +130,21 @@ export const VARIABLES = {
     default: 'false',
   },
   RESERVE: {
-    meaning: 'most keys a mapper holds ready',
+    meaning: 'most keys that a mapper holds ready',
     tradeOff:
       'bridges a short outage of Redis; if the mapper is killed, these keys are unusable for the quarantine',
     default: '256',
     unit: 'keys',
   },
   QUEUE_LIMIT: {
-    meaning: 'most shortens waiting in a mapper; further ones get 503',
+    meaning: 'most shortens that wait in a mapper; further ones get 503',
     default: '4096',
     unit: 'requests',
   },
   CACHE_MAX_BYTES: { meaning: 'memory for cached links in a mapper', default: '67108864', unit: 'bytes' },
   CACHE_REDIS: {
     meaning:
-      'Redis servers that cache links for all mappers; none of the key pools: name=redis://host:port,…',
+      'Redis servers that cache links for all mappers, without those of the key pools: name=redis://host:port,…',
     default: 'none',
     secret: true,
   },
@@ -156,7 +156,7 @@ export const VARIABLES = {
   COUNT_CLICKS: { meaning: 'whether clicks are counted', default: 'true' },
   CLICK_FLUSH_MS: {
     meaning: 'how long clicks are collected in memory before they are stored',
-    tradeOff: 'longer costs the urls servers less; a killed process loses the collected clicks',
+    tradeOff: 'a longer time costs the urls servers less; a killed process loses the collected clicks',
     default: '2000',
     unit: 'ms',
   },
@@ -173,7 +173,7 @@ export class Env {
     this.#source = source;
   }
 
-  /** The raw value: of the variable, or else of the file that `…_FILE` names. Empty counts as undefined. */
+  /** The value of the variable, or else of the file that `…_FILE` names. Undefined when it is empty. */
   find(name: VariableName): string | undefined {
     const variable = `KEYMILL_${name}`;
     const direct = this.#source[variable];

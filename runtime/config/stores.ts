@@ -74,13 +74,13 @@ function readRedis(env: Env): RedisShardConfig[] {
   return parseRedis(env, 'REDIS', env.string('REDIS', REDIS_LIST));
 }
 
-/** Optional. Not a server of the pools: cached entries may be evicted, keys must never be lost. */
+/** Optional. The servers must not be those of the pools: cached entries may be evicted, but keys never. */
 export function readCacheRedis(env: Env, { redis }: Pick<StoresConfig, 'redis'>): RedisShardConfig[] {
   const shards = parseRedis(env, 'CACHE_REDIS', env.find('CACHE_REDIS') ?? '');
   const hostOf = (url: string): string | undefined => URL.parse(url)?.host;
   const pools = new Set(redis.map(({ url }) => hostOf(url)));
   if (shards.some(({ url }) => url !== '' && pools.has(hostOf(url))))
-    env.fault('CACHE_REDIS', 'servers of its own, none of KEYMILL_REDIS');
+    env.fault('CACHE_REDIS', 'servers that are not in KEYMILL_REDIS');
   return shards;
 }
 
@@ -143,14 +143,14 @@ export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urls
       return [];
     }
     if (names.size > 0 && !names.has(server))
-      env.fault('URLS_REPLICAS', `servers of KEYMILL_URLS_DBS; ${server} is none`);
+      env.fault('URLS_REPLICAS', `servers of KEYMILL_URLS_DBS, and ${server} is not one of them`);
     return [{ server, url: readUrl(env, 'URLS_REPLICAS', url, MYSQL) }];
   });
   const addresses = replicas.map(({ url }) => addressOf(url));
   if (new Set(addresses).size < addresses.length) env.fault('URLS_REPLICAS', 'every address once');
   const primary = addresses.find((address) => primaries.has(address));
   if (primary !== undefined)
-    env.fault('URLS_REPLICAS', `addresses of their own; ${primary} is a server of KEYMILL_URLS_DBS`);
+    env.fault('URLS_REPLICAS', `no address of KEYMILL_URLS_DBS, and ${primary} is one`);
   return replicas;
 }
 
@@ -169,7 +169,8 @@ function requireEverySlotOnce(env: Env, servers: readonly UrlsDbConfig[]): void 
   }
   const holes = ALL_SLOTS.filter((slot) => !owners.has(slot));
   const overlaps = [...owners].filter(([, names]) => names.length > 1);
-  if (holes.length > 0) env.fault('URLS_DBS', `a server for every slot; none has ${formatSlots(holes)}`);
+  if (holes.length > 0)
+    env.fault('URLS_DBS', `a server for every slot; there is none for ${formatSlots(holes)}`);
   for (const [slot, names] of overlaps)
     env.fault('URLS_DBS', `one server for each slot; ${names.join(' and ')} both have ${slot}`);
 }

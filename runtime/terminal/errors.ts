@@ -1,4 +1,4 @@
-import { KeymillError } from '../../runtime/errors.ts';
+import { KeymillError } from '../errors.ts';
 
 /** Wrong usage, or there is no cluster. Exit code 2; nothing was changed. */
 export class UsageError extends KeymillError {

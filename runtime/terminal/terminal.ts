@@ -35,7 +35,7 @@ export function section(
   return [heading, ...formatTable(columns, rows).map((line) => `  ${line}`.trimEnd()), ''];
 }
 
-/** The table of a block without the heading, the indentation and the empty line, for a screen of its own. */
+/** Only the table of a block, without heading, indentation and empty line, for a screen with nothing else. */
 export function bare(block: readonly string[]): string[] {
   return block.slice(1, -1).map((line) => line.slice(2));
 }

@@ -2,8 +2,8 @@
 export type Graph = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * The graph of `files`, with each file replaced by `nodeOf` it. Imports of files that are not in the list are
- * left out, and so are those within one node.
+ * The graph of `files`, in which `nodeOf` gives the node of a file. Imports of files that are not in the
+ * list, and imports within one node, are left out.
  */
 export function graphOf(
   files: readonly { readonly path: string; readonly imports: readonly string[] }[],
@@ -52,10 +52,7 @@ export function findCircles(graph: Graph): string[][] {
   return circles;
 }
 
-/**
- * On how many floors the nodes of a graph stand: each above all that it imports. Nodes of a circle share a
- * floor.
- */
+/** The number of floors of a graph. A node stands above the nodes that it imports; a circle has one floor. */
 export function countFloors(graph: Graph): number {
   const circleOf = new Map(
     findCircles(graph).flatMap((circle) => circle.map((node) => [node, circle] as const)),

@@ -54,7 +54,7 @@ export async function bringUp(
     return options.serversOnly ? undefined : await startMembers({ options, shape, addresses }, launch);
   } catch (error) {
     await stopStarted(state, startedHere, progress);
-    // Only the processes of before this call still run.
+    // Only processes that ran before this call still run.
     if (before.shape !== undefined) state.recordShape(before.shape);
     state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
     throw signal.aborted ? signal.reason : explain(error);

@@ -15,8 +15,8 @@ interface Running {
 }
 
 /**
- * The content of `cluster.json`: process ids and ports from the record, workers as their producers published
- * them.
+ * The content of `cluster.json`: process ids and ports from the record, and the workers' ids from their
+ * znodes.
  */
 export function describeCluster({ shape, counts, addresses, state, workers }: Running): ClusterFile {
   const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;

@@ -60,10 +60,7 @@ export function addressesOf(
   };
 }
 
-/**
- * Settings in which a cluster on one machine differs from the defaults. The caller's environment overrides
- * them.
- */
+/** Other defaults for a cluster on one machine. The caller's environment overrides them. */
 const LOCAL_DEFAULTS = {
   // With tick 500 ms and syncLimit 3, a stopped leader costs at most 2 s.
   KEYMILL_SESSION_TIMEOUT_MS: '2000',

@@ -22,7 +22,7 @@ export class Foreground {
     this.#runDir = runDir;
     this.#progress = progress;
     for (const name of SIGNALS) {
-      // The launcher was started by nohup. Node itself forgets which signals were ignored before it started.
+      // nohup started the launcher. Node does not keep which signals were ignored before it started.
       const isIgnored = name === 'SIGHUP' && process.env['KEYMILL_NOHUP'] === '1';
       process.on(name, () => (isIgnored ? undefined : this.#stop(name)));
     }

@@ -61,31 +61,31 @@ export async function startMembers(
   return reserved;
 }
 
-function membersOf(counts: Counts): MemberOf[] {
+function membersOf(counts: Counts): MemberSpec[] {
   return (['producer', 'mapper'] as const).flatMap((kind) =>
     numbered(kind, counts[`${kind}s`]).map((id, index) => ({ id, index, kind, own: ownOf(kind, counts) })),
   );
 }
 
-interface MemberOf {
+interface MemberSpec {
   readonly id: string;
   readonly kind: MemberKind;
   readonly index: number;
-  /** Variables of its kind, besides the addresses. */
+  /** Variables of all processes of its kind, besides the addresses. */
   readonly own: Readonly<Record<string, string>>;
 }
 
 /**
- * Empty for a mapper of one process, so that mappers started before this option existed do not count as
- * outdated.
+ * Empty for a mapper of one process, so that a mapper that was started before this option existed does not
+ * count as outdated.
  */
-function ownOf(kind: MemberKind, { processesPerMapper }: Counts): MemberOf['own'] {
+function ownOf(kind: MemberKind, { processesPerMapper }: Counts): MemberSpec['own'] {
   if (kind !== 'mapper' || processesPerMapper === 1) return {};
   return { KEYMILL_PROCESSES: String(processesPerMapper) };
 }
 
 /** Restarts one process and waits until it is ready again. The others serve in the meantime. */
-async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: Launch): Promise<void> {
+async function renewIfOutdated(member: MemberSpec, addresses: Addresses, launch: Launch): Promise<void> {
   const { id, kind } = member;
   const { state, progress, signal } = launch;
   const running = state.findRunning(id);
@@ -102,7 +102,7 @@ async function renewIfOutdated(member: MemberOf, addresses: Addresses, launch: L
 }
 
 async function startMember(
-  { id, kind, index, own: ofKind }: MemberOf,
+  { id, kind, index, own: ofKind }: MemberSpec,
   addresses: Addresses,
   launch: Launch,
 ): Promise<ReservedPort[]> {
@@ -131,7 +131,7 @@ async function startMember(
 }
 
 /** Identifies the stores and variables that a process was started with. */
-function fingerprintOf(addresses: Addresses, own: MemberOf['own']): string {
+function fingerprintOf(addresses: Addresses, own: MemberSpec['own']): string {
   const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
   return createHash('sha256')
     .update(JSON.stringify(addresses) + variables)

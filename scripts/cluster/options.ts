@@ -35,8 +35,8 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
       }),
     )
     .option('--detach', 'return when the cluster is ready, and leave it running', false)
-    .option('--faultable', 'put a proxy before every server, for drills that break the network', false)
-    .option('--containers', 'run everything in containers, as docker-compose.yml says', false)
+    .option('--faultable', 'put a proxy in front of every server, for drills that break the network', false)
+    .option('--containers', 'run everything in containers, as described by docker-compose.yml', false)
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
     .helpOption('-h, --help', 'show this help')
     // Without this, commander adds "(default: false)" to every flag.
@@ -49,7 +49,7 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
         'port, plus KEYMILL_PORT_OFFSET, or the next free one.',
     )
     .exitOverride((error) => {
-      // Wrong usage is exit code 2; commander says 1.
+      // For wrong usage our exit code is 2, and commander's is 1.
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       throw error;
     });

@@ -16,7 +16,11 @@ import type { Counts } from './state.ts';
 const READY_TIMEOUT_MS = 120_000;
 
 /** The fields of a producer's znode that are used here. */
-const Member = z.object({ pid: z.number(), low: z.record(z.string(), z.number()) });
+const Member = z.object({
+  pid: z.number(),
+  capacity: z.number(),
+  low: z.record(z.string(), z.number()),
+});
 
 /** Process ids of the workers, by producer. */
 export type WorkerPids = ReadonlyMap<string, number>;
@@ -68,8 +72,8 @@ interface Waiting {
 
 /**
  * The same wait for processes and for containers.
- * @param look gives the present places before each check
- * @throws ClusterError with the missing parts after the timeout, and every error of `look`
+ * @param look returns the present places; called before each check
+ * @throws ClusterError with the missing parts and a known cause after the timeout, and every error of `look`
  */
 export async function untilNothingIsMissing(
   look: () => Promise<Places>,
@@ -87,13 +91,13 @@ export async function untilNothingIsMissing(
     let shown = '';
     for (;;) {
       signal.throwIfAborted();
-      const { missing, workers } = await lookAround(session, await look());
+      const { missing, workers, shortage } = await lookAround(session, await look());
       if (missing.length === 0) return workers;
       if (performance.now() > deadline) {
         const seconds = READY_TIMEOUT_MS / 1000;
-        throw new ClusterError(
-          `not ready after ${seconds} s; still waiting for ${missing.map(({ name }) => name).join(', ')}.\n${hint}`,
-        );
+        const names = missing.map(({ name }) => name).join(', ');
+        const advice = shortage === undefined ? hint : `${shortage}\n${hint}`;
+        throw new ClusterError(`not ready after ${seconds} s; still waiting for ${names}.\n${advice}`);
       }
       const summary = summarise(missing);
       if (summary !== shown) progress.line(`waiting for ${summary}`);
@@ -129,10 +133,31 @@ function throwIfEnded(counts: Counts, { state, runDir }: Launch): void {
     throw new StartError(ended, 'it ended before the cluster was ready', runDir.logOf(ended));
 }
 
+/**
+ * Explains why shards have no holder when the capacities of all producers together are too small. Pure.
+ * @returns undefined when the producers have room for every shard
+ */
+export function explainShortage(capacities: readonly number[], shards: number): string | undefined {
+  const room = capacities.reduce((sum, capacity) => sum + capacity, 0);
+  if (room >= shards) return undefined;
+  const holders = capacities.length === 1 ? 'one producer holds' : `${capacities.length} producers hold`;
+  return (
+    `The cause: ${holders} at most ${room} of the ${shards} shards. ` +
+    'Start more with --producers, or raise KEYMILL_PRODUCER_CAPACITY.'
+  );
+}
+
+interface Findings {
+  readonly missing: readonly Missing[];
+  readonly workers: WorkerPids;
+  /** Set when shards have no holder because the producers have too little capacity. */
+  readonly shortage: string | undefined;
+}
+
 async function lookAround(
   session: Session,
   { producers: producersAt, mappers: mappersAt, addresses }: Places,
-): Promise<{ missing: Missing[]; workers: Map<string, number> }> {
+): Promise<Findings> {
   const producers = await Promise.all(
     producersAt.map(async ({ id, admin }) => lookAtProducer(session, id, admin)),
   );
@@ -149,10 +174,12 @@ async function lookAround(
     ...unheldShards(addresses, samples),
     ...lowPools(addresses, samples, producers),
   ];
-  const workers = new Map(
-    producers.flatMap(({ id, member }) => (member === undefined ? [] : [[id, member.pid] as const])),
-  );
-  return { missing, workers };
+  const known = producers.flatMap(({ id, member }) => (member === undefined ? [] : [{ id, ...member }]));
+  const workers = new Map(known.map(({ id, pid }) => [id, pid]));
+  const hasEveryMember = known.length === producers.length;
+  const capacities = known.map(({ capacity }) => capacity);
+  const shortage = hasEveryMember ? explainShortage(capacities, addresses.keysDbs.length) : undefined;
+  return { missing, workers, shortage };
 }
 
 function adminUrl(id: string, { state }: Launch): string {

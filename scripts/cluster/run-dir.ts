@@ -52,8 +52,8 @@ export class RunDir {
   }
 
   /**
-   * Deletes everything that `up` made, and then the folder, if it is empty. The user may have named it by
-   * mistake.
+   * Deletes everything that `up` made, and then the folder if it is empty: the user may have named a folder
+   * with other files by mistake.
    */
   wipe(): void {
     const compileCache = join(this.path, 'compile-cache');

@@ -14,7 +14,7 @@ import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
 
-/** The context of starting processes. */
+/** What every start of a process needs. */
 export interface Launch {
   readonly runDir: RunDir;
   readonly state: State;

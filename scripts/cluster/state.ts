@@ -14,8 +14,8 @@ export type Kind = (typeof KINDS)[number];
 
 const StateFile = z.object({
   /**
-   * In the environment of every process of this cluster and of no other. `down` finds processes without a
-   * record by it.
+   * Only the processes of this cluster have it in their environment. By it `down` finds processes without a
+   * record.
    */
   token: z.string(),
   mysqlPassword: z.string(),
@@ -59,8 +59,8 @@ export interface Counts {
 }
 
 /**
- * The record of a cluster between two commands. Every change is written immediately, so a killed command
- * leaves it right.
+ * The record of a cluster. Every change is written immediately, so it is right even after a command was
+ * killed.
  */
 export class State {
   readonly #runDir: RunDir;

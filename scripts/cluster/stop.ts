@@ -28,10 +28,10 @@ const NAMES: Record<Kind, string> = {
 };
 
 /**
- * Stops all processes on record, one kind after the other: mappers first give their keys back to Redis,
- * producers write to Redis and MySQL, and all of them close their ZooKeeper sessions. Then it stops processes
- * that are not on record: workers whose supervisor was killed, and processes whose start was not recorded
- * yet.
+ * Stops all processes on record, one kind after the other. Mappers and producers go first, because they still
+ * need the servers: mappers give keys back to Redis, producers write to Redis and MySQL, and both close their
+ * ZooKeeper sessions. Then it stops processes without a record: workers whose supervisor was killed, and
+ * processes whose start was not recorded yet.
  */
 export async function stopCluster(runDir: RunDir, state: State, progress: ProgressLog): Promise<void> {
   await rm(runDir.clusterFile, { force: true });

@@ -12,8 +12,8 @@ import { GRACE_MS } from './stop.ts';
 import type { State } from './state.ts';
 
 /**
- * The wire of `up --faultable`: one process with a proxy before every server. Producers and mappers connect
- * to the proxies.
+ * The wire of `up --faultable`: one process with a proxy in front of every server. Producers and mappers
+ * connect to the proxies.
  */
 
 /** The id of the process and of its control port on record. The port of a proxy is `wire/redis-1`. */
@@ -56,7 +56,7 @@ export async function startWire(
       env: { ...process.env, [TOKEN_VARIABLE]: state.token },
       dieWithParent: false,
       port: control,
-      // Any answer will do: without the token it is 401.
+      // Any answer is enough: without the token it is 401.
       probe: async () => (await tryGet(`http://127.0.0.1:${control}/`)) !== undefined,
       readyTimeoutMs: READY_TIMEOUT_MS,
       stopTimeoutMs: GRACE_MS.wire,
@@ -64,7 +64,7 @@ export async function startWire(
       signal,
     });
     state.recordConfig(WIRE, wanted);
-    progress.line(`the wire is ready before ${servers.length} servers; its control is on port ${control}`);
+    progress.line(`wire ready in front of ${servers.length} servers; its control is on port ${control}`);
   } finally {
     for (const port of reserved) port.release();
   }

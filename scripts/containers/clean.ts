@@ -13,7 +13,7 @@ export interface Belonging {
   readonly name: string;
 }
 
-/** Removing a container also removes its volumes without a name, because nobody could find them later. */
+/** With a container, its volumes without a name are removed: nobody could find them later. */
 const REMOVING: Record<Kind, readonly string[]> = {
   container: ['--force', '--volumes'],
   volume: ['--force'],
@@ -51,7 +51,7 @@ export async function cleanEngine(engine: Engine, before: readonly Belonging[]):
   await docker.try(['image', 'rm', '--force', ownImage()]);
 }
 
-/** Names whatever `cleanEngine` failed to remove. */
+/** The names of everything that {@link cleanEngine} failed to remove. */
 export async function whatIsLeft(engine: Engine, before: readonly Belonging[]): Promise<string[]> {
   const left = added(await belongingsOn(engine), before).map(({ kind, name }) => `${kind} ${name}`);
   if (before.length > 0) return left;

@@ -124,7 +124,7 @@ function projectOf(runDir: RunDir): string {
   return `keymill-${createHash('sha256').update(runDir.path).digest('hex').slice(0, 8)}`;
 }
 
-/** For the cluster in `.run`, the place where compose looks by default; for other clusters, their folder. */
+/** For the cluster in `.run`, the path that compose reads by default; for others, a file in their folder. */
 function envFileOf(runDir: RunDir): string {
   return runDir.path === join(REPOSITORY, '.run') ? join(REPOSITORY, '.env') : join(runDir.path, '.env');
 }

@@ -31,7 +31,7 @@ const KILL_AFTER_MS = 5_000;
 const BUILD_END_MS = 10_000;
 
 /**
- * Runs a program to its end. A failing program resolves with its exit code.
+ * Runs a program to its end and resolves with its exit code, also when it fails.
  * @throws when the program cannot be started, takes longer than `timeoutMs` or is aborted. By then the
  *   program and all of its children have ended.
  */
@@ -56,7 +56,7 @@ export async function tryCommand(
     signalGroup(child.pid, 'SIGTERM');
     killing = setTimeout(() => {
       signalGroup(child.pid, 'SIGKILL');
-      // A child that has left the group may keep these open for ever.
+      // A child that has left the group may keep these streams open forever.
       for (const stream of [child.stdout, child.stderr]) stream.destroy();
     }, KILL_AFTER_MS);
   };
@@ -83,7 +83,7 @@ export async function tryCommand(
   return promise;
 }
 
-/** Signals a process and all of its children that have not left its group. A package manager has many. */
+/** Signals a process and all children in its group. A package manager has many. */
 function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   if (leader === undefined) return;
   try {

@@ -95,10 +95,10 @@ async function hasContainers(docker: Docker): Promise<boolean> {
 }
 
 /**
- * Options to try in this order until the kernel accepts them. Without the kernel's packet filter, ports are
- * not reachable from outside, but containers, their networks and ports on the loopback address work.
+ * Options of dockerd to try in this order, until it runs. Without the kernel's packet filter, ports are not
+ * reachable from outside, but containers, their networks and ports on the loopback address work.
  */
-const WAYS: readonly (readonly string[])[] = [
+const OPTIONS: readonly (readonly string[])[] = [
   [],
   ['--iptables=false', '--ip6tables=false', '--ip-masq=false'],
   ['--iptables=false', '--ip6tables=false', '--ip-masq=false', '--storage-driver=vfs'],
@@ -108,9 +108,9 @@ async function startEngine(dir: string, docker: Docker, report: (what: string) =
   if (!(await isInstalled('dockerd')))
     throw new NoEngineError('no Docker engine answers, and dockerd is not installed (Debian: docker.io)');
   let last = '';
-  for (const way of WAYS) {
-    report(`starting a Docker engine${way.length === 0 ? '' : ` with ${way.join(' ')}`} …`);
-    const reason = await tryStart(dir, docker, way);
+  for (const options of OPTIONS) {
+    report(`starting a Docker engine${options.length === 0 ? '' : ` with ${options.join(' ')}`} …`);
+    const reason = await tryStart(dir, docker, options);
     if (reason === undefined) return;
     report(reason);
     last = reason;
@@ -118,8 +118,12 @@ async function startEngine(dir: string, docker: Docker, report: (what: string) =
   throw new NoEngineError(`no Docker engine can be started here: ${last}`);
 }
 
-/** @returns in one line, why it cannot run a container; undefined when it can */
-async function tryStart(dir: string, docker: Docker, way: readonly string[]): Promise<string | undefined> {
+/** @returns one line: why it cannot run a container; undefined when it can */
+async function tryStart(
+  dir: string,
+  docker: Docker,
+  options: readonly string[],
+): Promise<string | undefined> {
   const logFile = join(dir, 'dockerd.log');
   const started = await startProcess({
     id: 'dockerd',
@@ -131,7 +135,7 @@ async function tryStart(dir: string, docker: Docker, way: readonly string[]): Pr
       `--pidfile=${join(dir, 'dockerd.pid')}`,
       // Compose creates its own networks, and the engine's default bridge would stay after the engine.
       '--bridge=none',
-      ...way,
+      ...options,
     ],
     logFile,
     cwd: dir,

@@ -17,13 +17,13 @@ export function ownImage(): string {
 
 /**
  * Builds our image from the sources of this repository. It is quick when nothing has changed. The image gets
- * the modules that are installed here. When the engine runs on another kind of machine, the build downloads
- * them from npm's registry over the host's network.
+ * the modules that are installed here. When the engine runs on another platform, the build downloads them
+ * from npm's registry over the host's network.
  */
 export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<void> {
   const modules = join(REPOSITORY, '.run', 'modules.tar');
   try {
-    if (await isOurKind(docker)) await packModules(modules);
+    if (await isOurPlatform(docker)) await packModules(modules);
     await docker.build(['--network=host', `--label=${IMAGE_LABEL}=1`, `--tag=${ownImage()}`, REPOSITORY], {
       timeoutMs: BUILD_TIMEOUT_MS,
       ...(signal && { signal }),
@@ -34,7 +34,7 @@ export async function buildImage(docker: Docker, signal?: AbortSignal): Promise<
   }
 }
 
-async function isOurKind(docker: Docker): Promise<boolean> {
+async function isOurPlatform(docker: Docker): Promise<boolean> {
   const theirs = (await docker.run(['version', '--format', '{{.Server.Os}} {{.Server.Arch}}'])).trim();
   const ours = { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
   return theirs === `${process.platform} ${ours}`;

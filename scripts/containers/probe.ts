@@ -10,7 +10,7 @@ const PROGRAM = '/bin/true';
  * Runs one container in a network of its own. An engine may start on a machine that forbids the cgroups,
  * mounts or networks that a container needs.
  * @param dir a folder for temporary files
- * @returns in one line, why the container does not run; undefined when it does
+ * @returns one line: why the container does not run; undefined when it does
  */
 export async function whyNothingRuns(docker: Docker, dir: string): Promise<string | undefined> {
   try {

@@ -13,9 +13,9 @@ export type EnvFile = Readonly<Record<string, string | undefined>> &
   Readonly<Record<(typeof SECRETS)[number], string>>;
 
 /**
- * Adds the variables that compose's env file lacks (random secrets, and `defaults`) and returns all of them.
- * It never changes an existing variable, because the data in the volumes depends on it. It also writes the
- * key secret to the run folder, where the operator's command reads it.
+ * Adds the missing variables to compose's env file (random secrets, and `defaults`) and returns all
+ * variables. It never changes an existing variable, because the data in the volumes depends on it. It also
+ * writes the key secret to the run folder, where the operator's command reads it.
  */
 export function ensureEnvFile(
   path: string,

@@ -137,7 +137,7 @@ async function makeBase(docker: Docker, { report, signal }: Work): Promise<void>
   }
 }
 
-/** Java's packages need /proc. `alone` unmounts it in every case, before the folder is deleted. */
+/** Java's packages need /proc. {@link alone} unmounts it in every case, before the folder is deleted. */
 async function installPackages(tree: string, options: CommandOptions): Promise<void> {
   const script = [
     'apt-get update',

@@ -11,7 +11,7 @@ import { ensureImages } from './stand-ins.ts';
 /** The folder of the tests that need a Docker engine. */
 export const CONTAINER_TESTS = 'test/containers/';
 
-/** The contract of both implementations of the test servers. Here it runs on the one by testcontainers. */
+/** The contract of both kinds of test servers. Here it tests those of testcontainers. */
 const CONTRACT = 'test/servers/contract.test.ts';
 
 const ONE_FAILED: Tally = { ...NOTHING, failed: 1 };
@@ -48,7 +48,7 @@ export async function runContainerSuite(options: SuiteOptions): Promise<Tally> {
       await engine.release();
       if (isClean && before !== undefined) removeEngineDir(engine, before);
     }
-    report(isClean ? 'everything of ours is removed' : 'done');
+    report(isClean ? 'everything that we made is removed' : 'done');
   } catch (error) {
     const isSkipped = isWherePossible && error instanceof NoEngineError;
     report(`no container suite: ${messageOf(error)}`);

@@ -21,7 +21,7 @@ import { buildImage, ownImage } from './image.ts';
 import { ensureEnvFile, type EnvFile } from './secrets.ts';
 import { ensureImages } from './stand-ins.ts';
 
-/** The file in a run folder whose cluster consists of containers; it names their engine. */
+/** The file that marks the run folder of a cluster in containers. It names their engine. */
 const MARK = 'containers.json';
 const Mark = z.object({ host: z.string() });
 
@@ -108,7 +108,7 @@ export async function downContainers(
   rmSync(runDir.clusterFile, { force: true });
   const mark = findContainerMark(runDir);
   const found = await openEngine((what) => progress.line(what));
-  // The cluster's own engine: by now, another one may answer at the usual socket.
+  // Uses the engine of this cluster: by now, another engine may answer at the usual socket.
   const docker = mark === undefined ? found.docker : new Docker(mark.host);
   try {
     progress.line('stopping mappers, producers and servers …');

@@ -46,7 +46,7 @@ export function readRecord(path: string): BenchRecord {
   }
 }
 
-/** Writes it in one step: a reader sees the whole old or the whole new file. */
+/** Replaces the file in one step: a reader sees the whole old or the whole new file. */
 export function writeRecord(path: string, record: BenchRecord): void {
   const fresh = `${path}.${process.pid}.new`;
   writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`);

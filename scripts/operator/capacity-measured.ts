@@ -64,7 +64,7 @@ function sizeOf({ rows }: BenchRecord, detail: string, fallback: number): Source
   return { value, source: `bench redirect-zipf, ${run.date.slice(0, 10)}` };
 }
 
-/** The average over all urls servers that answer; undefined without a cluster or with few links. */
+/** The average over all urls servers that answer; undefined without a cluster or with too few links. */
 async function rowBytesOfCluster(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Sourced | undefined> {

@@ -66,7 +66,7 @@ export interface CapacityPlan {
 }
 
 const SECONDS_PER_YEAR = 365 * 86_400;
-/** So that one of them may fail. */
+/** The least number of processes, so that one of them may fail. */
 const LEAST = 2;
 
 /** Computes the size of a cluster. Pure. */

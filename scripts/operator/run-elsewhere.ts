@@ -12,8 +12,7 @@ interface ElsewhereCommand {
 }
 
 /**
- * Runs `keymill NAME` as a program of its own. It shares our terminal and gets the stop signals that we
- * receive.
+ * Runs `keymill NAME` as a program of its own. It shares our terminal, and we pass stop signals on to it.
  * @returns its exit code; 1 when this installation does not contain the program
  */
 export async function runElsewhere(

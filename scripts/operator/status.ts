@@ -25,7 +25,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         readCoordination(config.zookeeper, signal),
       );
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
-      // Reads the levels from Redis while ZooKeeper is asked for the watermarks.
+      // Reads the levels from Redis while the watermarks are read from ZooKeeper.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);

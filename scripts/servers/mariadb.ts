@@ -67,8 +67,8 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
 }
 
 /**
- * Makes the data directory under another name and renames it, so that a kill in the middle leaves no
- * half-made one.
+ * Makes the data directory under another name and renames it, so that a kill never leaves a half-made one
+ * under the right name.
  */
 async function initialise(options: MariaDbOptions, dataDir: string): Promise<void> {
   const { id, dir, logFile, redoLog = '32M', signal } = options;
@@ -82,7 +82,7 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
     // servers' tables.
     `--tmpdir=${join(plain.path, 'tmp')}`,
     '--skip-test-db',
-    // Installs also on a machine that cannot resolve its own name.
+    // Without it, the installation fails on a machine that cannot resolve its own name.
     '--force',
     '--skip-name-resolve',
     '--auth-root-authentication-method=socket',

@@ -63,7 +63,7 @@ export class StartError extends KeymillError {
 export interface StartedProcess {
   readonly identity: ProcessIdentity;
   readonly child: ChildProcess;
-  /** Resolves with a sentence about its end, such as {@link EXITED_WELL}. */
+  /** Resolves with a sentence that tells how it ended, such as {@link EXITED_WELL}. */
   readonly exited: Promise<string>;
   readonly hasExited: () => boolean;
 }

@@ -56,8 +56,8 @@ export async function startRedis(options: RedisOptions): Promise<RunningServer> 
 
 /**
  * The machine's `redis-server`, or the same binary under another name. Debian's redis-tools, which installs
- * no service, contains it as redis-check-rdb. The binary chooses its role by the name that it is called by,
- * so we make a link.
+ * no service, contains it as redis-check-rdb. The binary chooses its role by its file name, so we make a
+ * link.
  */
 async function serverBinary(dir: string): Promise<string> {
   const folders = (process.env['PATH'] ?? '').split(':');
@@ -83,7 +83,7 @@ function redisConfig({ dir, port, password, databases = 1 }: RedisOptions & { po
     'save ""',
     'maxmemory-policy noeviction',
     `databases ${databases}`,
-    // Otherwise it overwrites its environment, by which `down` finds processes without a record.
+    // Otherwise Redis overwrites its environment, in which `down` looks for the cluster's token.
     'set-proc-title no',
     ...(password === undefined ? [] : [`requirepass ${password}`]),
     '',

@@ -46,7 +46,7 @@ export interface RunningEnsemble {
 const CLASSPATH = ['/usr/share/java/slf4j-simple.jar', '/usr/share/java/zookeeper.jar'];
 
 /**
- * Starts a private ensemble. Resolves when every server serves, which implies a quorum.
+ * Starts a private ensemble. Resolves when every server accepts requests, which implies a quorum.
  * @throws StartError after it has stopped all servers
  */
 export async function startZooKeeper(options: ZooKeeperOptions): Promise<RunningEnsemble> {
@@ -80,7 +80,7 @@ export async function startZooKeeper(options: ZooKeeperOptions): Promise<Running
 }
 
 /**
- * Starts server `number` (from 1) of an ensemble. Resolves when it serves, which needs a quorum.
+ * Starts server `number` (from 1) of an ensemble. Resolves when it accepts requests, which needs a quorum.
  * @throws StartError
  */
 export async function startZooKeeperServer(layout: ZooKeeperLayout, number: number): Promise<RunningServer> {
@@ -113,12 +113,16 @@ export async function startZooKeeperServer(layout: ZooKeeperLayout, number: numb
 async function reserveEnsemblePorts(
   options: ZooKeeperOptions,
 ): Promise<[ReservedPort, ReservedPort, ReservedPort][]> {
-  const reserve = async (preferred: number | undefined): Promise<ReservedPort> =>
-    preferred === undefined ? reserveAnyPort() : reservePort(preferred);
+  const reserve = async (port: number | undefined): Promise<ReservedPort> =>
+    port === undefined ? reserveAnyPort() : reservePort(port);
   const all: [ReservedPort, ReservedPort, ReservedPort][] = [];
   for (let index = 0; index < (options.servers ?? 3); index++) {
-    const wanted = options.ports?.[index];
-    all.push([await reserve(wanted?.client), await reserve(wanted?.quorum), await reserve(wanted?.election)]);
+    const preferred = options.ports?.[index];
+    all.push([
+      await reserve(preferred?.client),
+      await reserve(preferred?.quorum),
+      await reserve(preferred?.election),
+    ]);
   }
   return all;
 }

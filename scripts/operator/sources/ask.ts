@@ -4,7 +4,7 @@ import { UnreachableError } from '../../../runtime/terminal/errors.ts';
 import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 
 /**
- * How long a change may take. It is long, because after a timeout it is unknown whether the change was made.
+ * How long a change may take. It is long, because after a timeout nobody knows whether the change was made.
  */
 export const CHANGE_DEADLINE_MS = 10_000;
 

@@ -27,7 +27,7 @@ export interface Origin {
    * `never`: not generated yet, or omitted because it spells a word. `unknown`: the keys-db did not answer.
    */
   readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'unknown';
-  /** The pool that it is on the way to, while pending. */
+  /** The pool that a pending key is on the way to. */
   readonly pool: string | undefined;
 }
 

@@ -12,7 +12,7 @@ export interface LockEntry {
   readonly epoch: number | null;
 }
 
-/** The owner to show for a node that no producer of ours wrote. */
+/** The owner that is shown for a node that no producer of ours wrote. */
 const FOREIGN = 'foreign';
 
 /** One entry for each configured shard, in order. */

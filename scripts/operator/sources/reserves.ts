@@ -20,8 +20,8 @@ export async function readReserve({ id, admin }: MapperAddress): Promise<string[
 }
 
 /**
- * Asks all mappers: those in ZooKeeper, and those that `up` started, because a mapper also serves without
- * ZooKeeper. A mapper that `up` started and whose port is closed has ended, and holds nothing.
+ * Asks all mappers for their keys: those in ZooKeeper, and those that `up` started, because a mapper also
+ * serves without ZooKeeper. A mapper that `up` started and whose port is closed has ended, and holds nothing.
  * @throws UnreachableError when neither ZooKeeper nor `cluster.json` lists the mappers
  */
 export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {
