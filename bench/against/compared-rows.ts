@@ -32,13 +32,13 @@ export interface SideSample {
 
 export interface SideArm {
   readonly run: (seconds: number) => Promise<SideSample>;
-  /** Waits until this side no longer works off what a window left behind. */
+  /** Waits until this side has finished the work that a window left behind. */
   readonly quiesce?: () => Promise<void>;
 }
 
 /** What a side will be asked to do. */
 export interface WindowPlan {
-  /** How many windows, the one that does not count included. */
+  /** The number of windows, with the first one, which does not count. */
   readonly windows: number;
   /** How long each of them is; 0 when a window is an amount of work. */
   readonly seconds: number;

@@ -39,7 +39,7 @@ export interface LatencyResult {
   readonly maxMs: number;
 }
 
-/** An open loop gives up when the requests of this many seconds wait. */
+/** An open loop stops with an error when the requests of this many seconds are late. */
 const MAX_BEHIND_S = 2;
 
 interface Request {

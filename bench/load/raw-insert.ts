@@ -4,7 +4,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { BenchRun } from '../method/bench-run.ts';
 
 const ROWS_PER_INSERT = 10_000;
-/** As many as the generator has. One statement at a time would keep only one of the server's cores busy. */
+/** The same number as in the generator. One statement at a time would use only one core of the server. */
 const IN_FLIGHT = 2;
 /** Statements whose text is made before they are timed. */
 const PREPARED = 20;

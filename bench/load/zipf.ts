@@ -1,4 +1,4 @@
-/** Ranks 0 … count − 1, with probabilities proportional to 1 ÷ (rank + 1)^alpha. Repeatable by the seed. */
+/** Ranks 0 … count − 1, with probabilities proportional to 1 ÷ (rank + 1)^alpha. One seed, one sequence. */
 export class Zipf {
   readonly #sums: Float64Array;
   /** Where the search begins for the i-th of `count` equal parts of the sum. It then takes a step or two. */

@@ -13,7 +13,10 @@ const LOOK_MS = 100;
 const TENTHS = 10;
 
 export interface Generated {
-  /** When the last look before the first published keys was: start-up of the process is not part of it. */
+  /**
+   * The time of the last look before the first published keys, so that the start of the process does not
+   * count.
+   */
   readonly startMs: number;
   readonly endMs: number;
   /** Times in ms and keys published so far, from `startMs` on. */

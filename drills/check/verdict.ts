@@ -139,7 +139,7 @@ function timesOf(
   };
 }
 
-/** The round in which the number of stranded keys exceeded its bound by most, or came closest to it. */
+/** The worst round: the most stranded keys above the bound, or the fewest below it. */
 function worstStranded({ stranded }: Measurements): DrillReport['stranded'] {
   return stranded.toSorted((a, b) => b.keys - b.bound - (a.keys - a.bound))[0] ?? null;
 }

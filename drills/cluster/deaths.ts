@@ -7,7 +7,7 @@ export class Deaths {
   readonly #accounted = new Set<string>();
   readonly #unexpected: string[] = [];
 
-  /** From now until its next start, the end of this process is no surprise. */
+  /** The drill ends this process: until its next start, its end is expected. */
   expect(id: string): void {
     this.#accounted.add(id);
   }

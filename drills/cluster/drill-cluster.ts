@@ -53,7 +53,7 @@ export class DrillCluster {
     this.#progress = progress;
   }
 
-  /** As `up`, or the last restart, described it. */
+  /** The present `cluster.json`. `up` writes it, and every restart by a drill. */
   get file(): ClusterFile {
     return readClusterFile(this.runDir.clusterFile);
   }
@@ -162,7 +162,7 @@ export class DrillCluster {
   }
 
   /**
-   * Makes a fault of the network before one server, for all producers and mappers.
+   * Makes a fault of the network in front of one server, for all producers and mappers.
    * @throws UsageError when the cluster has no wire
    */
   async injectNetworkFault(server: string, fault: NetworkFault): Promise<void> {

@@ -100,7 +100,7 @@ async function workerFaults({ cluster }: DrillRun, producer: string): Promise<Ch
   ];
 }
 
-/** Faults of the network before these servers. None if the cluster has no wire. */
+/** Faults of the network in front of these servers. None if the cluster has no wire. */
 function networkFaults(
   run: DrillRun,
   servers: Readonly<Record<'redis' | 'mysql' | 'zookeeper', string>>,

@@ -165,8 +165,8 @@ const insertUnknown: Drill = {
 const wire: Drill = {
   name: 'wire',
   does:
-    'The network before one Redis, then one urls server, then one ZooKeeper server becomes silent, cuts ' +
-    'answers in the middle, and becomes slow, for all processes together.',
+    'The network in front of one Redis, then of one urls server, then of one ZooKeeper server drops all ' +
+    'data, then cuts answers in the middle, then becomes slow, for all processes together.',
   needs: ['wire'],
   rounds: 1,
   parts: ['redis', 'urls', 'zookeeper'],

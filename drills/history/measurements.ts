@@ -1,6 +1,6 @@
 import type { History } from './history.ts';
 
-/** The time in which a fault lasted, in ms since the drill began. */
+/** From the beginning of a fault to its end, in ms since the drill began. */
 export interface FaultWindow {
   readonly fromMs: number;
   toMs: number;
@@ -35,7 +35,8 @@ export interface TimelineEvent {
 }
 
 /**
- * What a drill measures while it runs, and what it says about it. All times are in ms since the drill began.
+ * What a drill measures while it runs, its events, and its violations. All times are in ms since the drill
+ * began.
  */
 export class Measurements {
   readonly timeline: TimelineEvent[] = [];

@@ -31,7 +31,7 @@ interface Member {
 }
 
 /**
- * Sends requests as a load balancer before the mappers does: to each in turn, except those whose readyz is
+ * Sends requests like a load balancer in front of the mappers: to each in turn, except those whose readyz is
  * not 200. It tries another mapper when a connection is refused, and for a GET also when a kept-alive
  * connection closes before the answer begins. It never repeats a POST that was sent, because the link may
  * exist.

@@ -32,7 +32,7 @@ export class LinkSample {
     }
   }
 
-  /** One of the newest links or one of the sample, equally often. Undefined while there is none. */
+  /** One of the newest links or one of the sample, equally often. Undefined before the first link. */
   pick(): AckedLink | undefined {
     const from = this.#random() < 0.5 ? this.#recent : this.#sample;
     return from[Math.floor(this.#random() * from.length)];

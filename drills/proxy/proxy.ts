@@ -7,7 +7,7 @@ export interface ProxyTarget {
 }
 
 /**
- * A TCP proxy before one server, with a method for each fault of a network.
+ * A TCP proxy in front of one server, with a method for each fault of a network.
  *
  * A fault applies to all connections, open and new ones, until `heal()`. `cutAfter` and `cutBeforeReplyTo`
  * cut one connection and are over then.

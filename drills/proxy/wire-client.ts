@@ -9,7 +9,7 @@ export interface WireAddress {
 }
 
 /**
- * Makes a fault before one server, for all its clients.
+ * Makes a fault of the network in front of one server, for all its clients.
  * @throws Error when the wire refuses or does not answer
  */
 export async function injectNetworkFault(

@@ -5,10 +5,10 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { FaultyProxy } from './proxy.ts';
 
 /**
- * A fault of the network before one server, as the methods of {@link FaultyProxy} describe it. `silence`: no
- * bytes, no FIN, no RST until `heal`. `mute`: new connections are accepted and never answered. `cut`: all
- * connections are reset. `cut-mid-packet`: n bytes of the next answer arrive, then its connection is reset.
- * `delay`: every piece takes longer, in each direction.
+ * A fault of the network in front of one server, as the methods of {@link FaultyProxy} describe it.
+ * `silence`: no bytes, no FIN, no RST until `heal`. `mute`: new connections are accepted and never answered.
+ * `cut`: all connections are reset. `cut-mid-packet`: n bytes of the next answer arrive, then its connection
+ * is reset. `delay`: every piece takes longer, in each direction.
  */
 const NetworkFault = z.discriminatedUnion('fault', [
   z.strictObject({ fault: z.enum(['silence', 'mute', 'cut', 'heal']) }),

@@ -3,8 +3,8 @@ import { startControl } from './wire-control.ts';
 import { FaultyProxy } from './proxy.ts';
 
 /**
- * The wire: a process that `up --faultable` puts before all servers of a cluster. It has one proxy for each
- * server, and a control channel on the loopback address for clients with the cluster's token.
+ * The wire: a process that `up --faultable` puts in front of all servers of a cluster. It has one proxy for
+ * each server, and a control channel on the loopback address for clients with the cluster's token.
  *
  *     node wire-main.ts --control 9301 redis-1:9302:6379 …    (name : port to listen on : server's port)
  */

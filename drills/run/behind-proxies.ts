@@ -29,7 +29,7 @@ export async function restartBehindProxies(run: DrillRun, id: string, kind: Serv
   return proxies;
 }
 
-/** Starts a proxy before each server and puts it into `proxies`. Returns the addresses of the proxies. */
+/** Starts a proxy for each server and puts it into `proxies`. Returns the addresses of the proxies. */
 async function startProxies(
   { cluster }: DrillRun,
   kind: ServerKind,

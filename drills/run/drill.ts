@@ -1,6 +1,6 @@
 import type { DrillRun } from './drill-run.ts';
 
-/** One fault that we inject on purpose, and what the system must do about it. */
+/** A fault that we inject on purpose, and how the system must react to it. */
 export interface Drill {
   readonly name: string;
   /** The fault and the expected behaviour. `keymill drill --list` shows it. */

@@ -16,12 +16,12 @@ const CUT_EVERY_MS = 300;
 const MID_PACKET_BYTES = 5;
 const DELAY_MS = 50;
 
-/** A fault of the network before one server, for every producer and mapper. The cluster must have a wire. */
+/** A fault of the network in front of one server, for all producers and mappers. The cluster needs a wire. */
 export function createNetworkFault({ cluster }: DrillRun, server: string, kind: NetworkFaultKind): Fault {
   const inject = async (fault: NetworkFault): Promise<void> => cluster.injectNetworkFault(server, fault);
   const heal = async (): Promise<void> => inject({ fault: 'heal' });
   if (kind === 'silence')
-    return { what: `silence before ${server}`, begin: async () => inject({ fault: 'silence' }), heal };
+    return { what: `silence in front of ${server}`, begin: async () => inject({ fault: 'silence' }), heal };
   if (kind === 'delay') {
     const begin = async (): Promise<void> => inject({ fault: 'delay', ms: DELAY_MS });
     return { what: `${DELAY_MS} ms more each way to ${server}`, begin, heal };

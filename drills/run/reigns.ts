@@ -21,7 +21,7 @@ export interface ReignsOptions {
 /** Locks by shard at one moment, to compare with later. */
 export type Reigns = ReadonlyMap<string, LockHolder>;
 
-/** Who holds which shard: now, compared with before a fault, and how long a change takes. */
+/** Which producer holds which shard, what a fault changes, and how long the change takes. */
 export class ReignMeter {
   readonly #cluster: DrillCluster;
   readonly #locks: LockWatch;

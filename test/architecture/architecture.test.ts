@@ -71,7 +71,7 @@ const PLANTED: Readonly<Record<keyof typeof RULES, { violation: Planted[]; allow
 type Planted = readonly [path: string, text: string];
 
 describe('architecture', () => {
-  it('is read whole: every folder has files, every import leads to a file', () => {
+  it('covers the whole repository: every folder has files, and every import leads to a file', () => {
     for (const folder of Object.keys(FOLDERS)) {
       const files = product.filter(({ path }) => folderOf(path) === folder);
       expect(files.length, folder).to.be.at.least(15);
@@ -87,7 +87,7 @@ describe('architecture', () => {
     expect(dangling).to.deep.equal([]);
   });
 
-  it('names only rooms that there are, and every room of a folder that has some', () => {
+  it('lists exactly the rooms that exist, for every folder with rooms', () => {
     for (const [folder, rooms] of Object.entries(ROOMS)) {
       const files = product.filter(({ path }) => folderOf(path) === folder);
       const found = new Set(files.map(({ path }) => roomOf(path)));
@@ -101,7 +101,7 @@ describe('architecture', () => {
 
   for (const [name, { violation, allowed }] of Object.entries(PLANTED)) {
     const rule = RULES[name as keyof typeof PLANTED];
-    it(`${name}: holds, and finds what is planted`, () => {
+    it(`${name}: holds in our sources, and finds a planted violation`, () => {
       expect(rule(product)).to.deep.equal([]);
       expect(rule(violation.map(([path, text]) => parseSource(path, text)))).to.have.length(1);
       expect(rule(allowed.map(([path, text]) => parseSource(path, text)))).to.deep.equal([]);
@@ -120,7 +120,7 @@ describe('architecture', () => {
     expect(undeclared).to.deep.equal([]);
   });
 
-  it('mapper and db are as few rooms on as few floors as they were drawn', () => {
+  it('limits the floors of mapper and db, and the imports between their rooms', () => {
     const { mapper, db } = measureHouse(ROOT).folders;
     expect(mapper?.rooms.floors).to.be.at.most(6);
     expect(mapper?.rooms.arrows).to.be.at.most(50);

@@ -21,8 +21,8 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const OF_SCRIPTS = ['cluster', 'servers', 'figures'];
 
 /**
- * Which rooms of its own folder a room may import. A room that is not listed (the files that wire a folder
- * together) may import all of them.
+ * Which rooms of its own folder a room may import. The files that wire a folder together are not listed: they
+ * may import all rooms.
  */
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   mapper: {
@@ -95,7 +95,7 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
   knex: ['db/mysql/migrate.ts'],
 };
 
-/** Where texts that outsiders rely on stand: once each. */
+/** Texts that outsiders rely on. Each may occur in one file only. */
 const HOMES: readonly (readonly [what: RegExp, home: string])[] = [
   [/['"`]\/(shard-locks|producers|mappers|keymill)\b/, 'coordinator/paths.ts'],
   [/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/, 'db/redis/redis-keys.ts'],
@@ -130,11 +130,11 @@ const roomsKnowTheirRooms: Rule = (product) =>
     return roomOf(path) === roomOf(file) || allowed.includes(roomOf(file)) ? [] : [`${path} → ${file}`];
   });
 
-/** No two files import each other, on whatever way round; imports of types count. */
+/** No file imports itself, directly or through other files. Imports of types count. */
 const filesHaveNoCircle: Rule = (product) =>
   findCircles(graphOf(product)).map((circle) => circle.join(' → '));
 
-/** Nor do two rooms of a folder. */
+/** No room of a folder imports itself through other rooms. */
 const roomsHaveNoCircle: Rule = (product) =>
   [...Map.groupBy(product, ({ path }) => folderOf(path))].flatMap(([folder, files]) =>
     findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
@@ -158,7 +158,7 @@ const factsHaveOneHome: Rule = (product) =>
       ),
     );
 
-/** No `any`, no suppressed check of types, no default export. */
+/** No `any`, no comment that switches off a check of types, no default export. */
 const typesHaveNoHoles: Rule = (product) =>
   product.flatMap(({ path, text }) =>
     [

@@ -21,7 +21,7 @@ const MEASURED = {
 };
 
 describe('bench: figures', () => {
-  it('gives the interval of Student: a textbook case', () => {
+  it('gives the interval of Student for an example from a textbook', () => {
     const [low, high] = intervalOf([4.9, 5.1, 5.0, 5.2, 4.8]);
     expect(low).to.be.closeTo(4.8037, 0.001);
     expect(high).to.be.closeTo(5.1963, 0.001);

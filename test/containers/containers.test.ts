@@ -160,7 +160,7 @@ describe('a cluster in containers', function () {
     });
   });
 
-  it('docker pause beyond the session timeout, and unpause: fenced', async () => {
+  it('fences a producer that is paused for longer than the session timeout and then continues', async () => {
     await trial(cluster, 'producer-pause', async ({ locks }) => {
       const [[shard, holder] = []] = [...locks.holders()];
       if (shard === undefined || holder === undefined) throw new Error('no shard has a holder');
@@ -181,7 +181,7 @@ describe('a cluster in containers', function () {
       }
       const { docker } = cluster.engine;
       await until(
-        'the one that was paused to notice that its session is over',
+        'the paused producer to notice that its session is over',
         async () => (await docker.try(['logs', '--since', since, name])).stdout.includes('"session over: '),
         { timeoutMs: 20_000, everyMs: 200 },
       );
@@ -223,9 +223,13 @@ describe('a cluster in containers', function () {
       await cluster.ask('POST', `/containers/${name}/start`);
       await cluster.describe();
       const { admin } = cluster.file.mappers.find(({ container }) => container === name) ?? { admin: '' };
-      await until('it to be alive', async () => (await tryGet(`${admin}/livez`))?.status === 200, {
-        everyMs: 20,
-      });
+      await until(
+        'the new mapper to be alive',
+        async () => (await tryGet(`${admin}/livez`))?.status === 200,
+        {
+          everyMs: 20,
+        },
+      );
       return Math.round(performance.now() - began);
     };
     await mostRounds(play, (tookMs) => tookMs <= 2_000);

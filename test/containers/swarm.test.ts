@@ -98,8 +98,8 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
   });
 });
 
-/** Runs `play` under the load of clients of the published port, and returns what they saw. */
-async function underLoad(stack: TestStack, play: () => Promise<void>): Promise<Verdict> {
+/** Runs `work` while clients load the published port, and returns what they saw. */
+async function underLoad(stack: TestStack, work: () => Promise<void>): Promise<Verdict> {
   const folder = join(testFolder(), 'stack');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const history = new History(join(folder, `rolling-${Date.now().toString(36)}.jsonl`));
@@ -113,7 +113,7 @@ async function underLoad(stack: TestStack, play: () => Promise<void>): Promise<V
   });
   try {
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });
-    await play();
+    await work();
     const { acked } = load;
     await until('the load to go on', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
   } finally {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { assign, type AssignmentMember } from '../../coordinator/assignment.ts';
 
-/** A situation that can really be: shards, members, and who owns what, each shard at most once. */
+/** A possible situation: shards, members, and the owner of each shard, at most one. */
 const situation = fc
   .record({
     shardCount: fc.integer({ min: 0, max: 12 }),
@@ -33,7 +33,7 @@ function keptBy(members: readonly AssignmentMember[], result: Map<string, string
 }
 
 describe('assignment', () => {
-  it('gives nobody more than its capacity, and every shard that fits to somebody', () => {
+  it('gives no member more than its capacity, and assigns every shard while a member has room', () => {
     fc.assert(
       fc.property(situation, ({ shards, members }) => {
         const result = assign(members, shards);
@@ -45,7 +45,7 @@ describe('assignment', () => {
     );
   });
 
-  it('is level: whoever could take one more has at most one less than anybody else', () => {
+  it('is level: a member with room for one more has at most one shard less than any other member', () => {
     fc.assert(
       fc.property(situation, ({ shards, members }) => {
         const numbers = numbersOf(members, assign(members, shards));
@@ -58,7 +58,7 @@ describe('assignment', () => {
     );
   });
 
-  it('moves as few shards as any level assignment could', () => {
+  it('moves the fewest shards that a level assignment allows', () => {
     fc.assert(
       fc.property(situation, ({ shards, members }) => {
         const result = assign(members, shards);
@@ -67,7 +67,7 @@ describe('assignment', () => {
     );
   });
 
-  it('does not depend on the order in which members and shards are seen', () => {
+  it('does not depend on the order in which members and shards are listed', () => {
     fc.assert(
       fc.property(
         situation.chain(({ shards, members }) =>
@@ -88,7 +88,7 @@ describe('assignment', () => {
     );
   });
 
-  it('is stable: once everybody has what it should have, nothing moves any more', () => {
+  it('is stable: once every member has its assigned shards, no shard moves', () => {
     fc.assert(
       fc.property(situation, ({ shards, members }) => {
         const result = assign(members, shards);
@@ -101,7 +101,7 @@ describe('assignment', () => {
     );
   });
 
-  it('one member more or less moves no more than its fair share', () => {
+  it('moves no more than a fair share when a member joins or leaves', () => {
     fc.assert(
       fc.property(situation, fc.integer({ min: 1, max: 6 }), ({ shards, members }, capacity) => {
         const before = assign(members, shards);
@@ -127,7 +127,7 @@ describe('assignment', () => {
     );
   });
 
-  it('takes nonsense for what it is: unknown shards, two claimants, one id twice, odd capacities', () => {
+  it('tolerates nonsense: unknown shards, a shard with two owners, an id given twice, odd capacities', () => {
     const members: AssignmentMember[] = [
       { id: 'a', capacity: 2.9, owned: ['keys-db-1', 'gone', 'keys-db-1'] },
       { id: 'b', capacity: Number.NaN, owned: ['keys-db-2'] },
@@ -141,7 +141,7 @@ describe('assignment', () => {
     expect([numbers.get('a'), numbers.get('d')]).to.deep.equal([2, 2]);
   });
 
-  it('the default cluster: 4 shards, 3 producers of 2, a fourth comes and one goes', () => {
+  it('keeps the default cluster level: 4 shards, 3 producers of capacity 2, a fourth joins and one leaves', () => {
     const shards = ['keys-db-1', 'keys-db-2', 'keys-db-3', 'keys-db-4'];
     const three = ['producer-1', 'producer-2', 'producer-3'].map((id) => ({
       id,
@@ -160,8 +160,7 @@ describe('assignment', () => {
 });
 
 /**
- * How many shards can stay where they are in the best level assignment: by trying who gets the last, uneven
- * ones.
+ * How many shards can keep their owner in the best level assignment. Tries every member for the uneven rest.
  */
 function mostThatCanStay(members: readonly AssignmentMember[], shardCount: number): number {
   let level = 0;

@@ -16,7 +16,7 @@ describe('closing a session from outside', () => {
     await harness.stop();
   });
 
-  it('with one hung server it takes hardly longer than the stagger', async () => {
+  it('takes hardly longer than the stagger when one server hangs', async () => {
     harness.proxies[0]?.acceptWithoutAnswering();
     const witness = await harness.openDirect();
     for (let round = 0; round < 4; round += 1) {
@@ -29,7 +29,7 @@ describe('closing a session from outside', () => {
     }
   });
 
-  it('a session that the ensemble does not know is expired: final', async () => {
+  it('reports a session that the ensemble does not have as expired, which is final', async () => {
     const session = await harness.openDirect();
     const { credentials } = session;
     await session.close();
@@ -37,7 +37,7 @@ describe('closing a session from outside', () => {
     expect(await closeSession({ connect: harness.connect, credentials, log, signal })).to.equal('expired');
   });
 
-  it('it goes on trying until the ensemble can be reached, and closes the session then', async () => {
+  it('repeats until the ensemble can be reached, and then closes the session', async () => {
     const credentials = await orphan('/mine');
     harness.each((proxy) => proxy.silence());
     const closing = closeSession({
@@ -55,16 +55,16 @@ describe('closing a session from outside', () => {
     await untilGone(witness, '/mine');
   });
 
-  it('a session whose process is alive after all is closed too, though it attaches again and again', async () => {
+  it('also closes a session whose process is alive and attaches again and again', async () => {
     for (let round = 0; round < 5; round += 1) {
       const session = await harness.openDirect();
       const signal = AbortSignal.timeout(5000);
       await closeSession({ connect: harness.direct, credentials: session.credentials, log, signal });
-      await until('its process to know', () => session.state === 'expired');
+      await until('its process to notice', () => session.state === 'expired');
     }
   });
 
-  it('it can be given up', async () => {
+  it('can be aborted', async () => {
     const credentials = await orphan('/mine');
     harness.each((proxy) => proxy.silence());
     const controller = new AbortController();
@@ -73,7 +73,7 @@ describe('closing a session from outside', () => {
     expect(String(await closing.catch((error: unknown) => error))).to.equal('Error: enough');
   });
 
-  it('a cut before the answer to close changes nothing: it was done', async () => {
+  it('succeeds although the answer is cut off, because the ensemble has closed the session', async () => {
     const credentials = await orphan('/mine');
     harness.each((proxy) =>
       proxy.cutBeforeReplyTo((sent) => sent.length >= 12 && sent.readInt32BE(8) === -11),
@@ -84,17 +84,14 @@ describe('closing a session from outside', () => {
     await untilGone(witness, '/mine');
   });
 
-  /**
-   * Much sooner than by expiry. The witness's server may be a moment behind the one that closed the session.
-   */
+  /** Waits for much less than the session timeout. The server of the witness may lag behind the other one. */
   async function untilGone(witness: Session, path: string): Promise<void> {
     const isGone = async (): Promise<boolean> => (await witness.exists(path)) === undefined;
     await until(`${path} to be gone`, isGone, { timeoutMs: T / 4, everyMs: 2 });
   }
 
   /**
-   * What a killed process leaves behind: a session with an ephemeral node, and nobody who would attach to it
-   * again.
+   * What a killed process leaves behind: a session with an ephemeral node, to which no client attaches again.
    */
   async function orphan(path: string): Promise<SessionCredentials> {
     const { servers, chroot } = parseConnectString(harness.direct);

@@ -10,7 +10,7 @@ import type { Ensemble, Server } from '../servers/services.ts';
 import { until } from '../until.ts';
 import { log } from './harness.ts';
 
-/** As `up` has it: syncLimit 3 × 500 ms + 0.5 s must stay within it. */
+/** The value that `up` sets. It must be more than the syncLimit (3 × 500 ms) + 0.5 s. */
 const T = 2000;
 
 describe('session: faults of the ensemble itself', function () {
@@ -29,8 +29,7 @@ describe('session: faults of the ensemble itself', function () {
   });
   beforeEach(async () => {
     session = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
-    // An ensemble that was just disturbed may not have closed the last session in time: then its lock stands
-    // for T.
+    // After a fault the ensemble may not have closed the last session yet. Its lock then stays for T.
     lock = await until('the lock', async () => {
       const result = await tryAcquire(session, lockPath('keys-db-1'), { owner: 'p1', host: 'h', pid: 1 });
       return isHeld(result) && result;
@@ -64,7 +63,7 @@ describe('session: faults of the ensemble itself', function () {
     return ({ host, port }) => port === session.server.port && host === session.server.host;
   }
 
-  it('the server it is connected to is killed: the same session and lock, over another one', async () => {
+  it('keeps session and lock over another server when its own is killed', async () => {
     const index = servers.findIndex(isServerOf(session));
     const { attachments } = session;
     await kill(index);
@@ -74,12 +73,12 @@ describe('session: faults of the ensemble itself', function () {
     await restart(index);
   });
 
-  it('the leader is killed: the session and the lock survive', async () => {
+  it('keeps session and lock when the leader is killed', async () => {
     const { id } = session;
     const index = await leader();
     const began = performance.now();
     await kill(index);
-    await until('not to be disturbed, or to be back', async () => {
+    await until('the session to answer, and the lock to be writable', async () => {
       await session.ensurePath('/after-the-leader');
       return lock.mayWrite();
     });
@@ -89,7 +88,7 @@ describe('session: faults of the ensemble itself', function () {
     await restart(index);
   });
 
-  it('the leader is stopped: the session and the lock survive, the stopped server holds nobody up', async () => {
+  it('keeps session and lock when the leader is stopped, and the stopped server delays nothing', async () => {
     const { id } = session;
     const index = await leader();
     await servers[index]?.pause();
@@ -114,7 +113,7 @@ describe('session: faults of the ensemble itself', function () {
     await until('three servers', async () => (await Promise.all(servers.map(modeOf))).every((mode) => mode));
   });
 
-  it('the quorum is lost: no write is believed though reads are answered; when it is back the reign resumes, or ends', async () => {
+  it('allows no write without a quorum, although reads are answered; afterwards the reign resumes or ends', async () => {
     const { id } = session;
     const others = servers.filter((server) => !isServerOf(session)(server));
     const began = performance.now();
@@ -127,22 +126,25 @@ describe('session: faults of the ensemble itself', function () {
     } finally {
       for (const server of others) await server.resume();
     }
-    // A leader that was stopped may count the time it did not run against the sessions: then its word is
-    // final.
-    await until('the lock again, or the end', () => lock.mayWrite() || session.state === 'expired', {
-      timeoutMs: 20_000,
-    });
+    // A leader that was stopped may count its pause as silence of the sessions, and expire them.
+    await until(
+      'a writable lock, or the end of the session',
+      () => lock.mayWrite() || session.state === 'expired',
+      {
+        timeoutMs: 20_000,
+      },
+    );
     if (session.state === 'expired') expect(lock.signal.aborted).to.equal(true);
     else expect(session.id).to.equal(id);
   });
 
-  it('heartbeats leave no trace in the server logs', async () => {
+  it('leaves no trace of its heartbeats in the logs of the servers', async () => {
     const text = (await Promise.all(servers.map(async (server) => server.log()))).join('');
     expect(text).to.not.equal('');
     expect(text).to.not.include('keymill/heartbeat');
   });
 
-  it('a wiped ensemble: the session is over, the id is gone, a new session begins afresh', async () => {
+  it('ends when the ensemble is wiped: the ensemble id is gone, and a new session starts from nothing', async () => {
     await createEnsembleId(session);
     await Promise.all(servers.map(async (_, index) => kill(index)));
     await Promise.all(servers.map(async (server) => server.restart({ wiped: true })));

@@ -5,15 +5,12 @@ import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** T of all these tests; waits are multiples of it. */
+/** The session timeout T of all these tests. Waits are multiples of it. */
 export const T = 1500;
 
 export const log = createLog('test', 'coordinator', 'silent');
 
-/**
- * The test ensemble with a faulty proxy before each server, and a way to sessions that are closed after the
- * test.
- */
+/** The test ensemble, with a faulty proxy in front of each server. `stop` closes all sessions. */
 export class Harness {
   readonly direct: string;
   readonly connect: string;
@@ -40,12 +37,12 @@ export class Harness {
     return session;
   }
 
-  /** A session that no fault reaches. */
+  /** A session without proxies, which no fault reaches. */
   async openDirect(): Promise<Session> {
     return this.open(this.direct);
   }
 
-  /** The proxy that carries this session now. */
+  /** The proxy that carries this session at the moment. */
   proxyOf(session: Session): FaultyProxy {
     const proxy = this.proxies.find(({ port }) => port === session.server.port);
     if (proxy === undefined) throw new Error('this session goes past the proxies');
@@ -56,7 +53,7 @@ export class Harness {
     for (const proxy of this.proxies) verb(proxy);
   }
 
-  /** A proxy before one server alone: a connect string with nothing to fall back on. */
+  /** A connect string with this proxy alone, so that a session has no other server. */
   connectOnlyTo(proxy: FaultyProxy): string {
     return `127.0.0.1:${proxy.port}${this.connect.slice(this.connect.indexOf('/'))}`;
   }

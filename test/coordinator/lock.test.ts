@@ -68,7 +68,7 @@ describe('lock', () => {
     ]);
   });
 
-  it('of many that try at once exactly one gets it', async () => {
+  it('is given to exactly one of many contenders at the same time', async () => {
     const sessions = await Promise.all(Array.from({ length: 8 }, async () => harness.open()));
     const results = await Promise.all(
       sessions.map(async (session) => tryAcquire(session, PATH, { owner: session.id, host: 'h', pid: 1 })),
@@ -76,7 +76,7 @@ describe('lock', () => {
     expect(results.filter(isHeld).length).to.equal(1);
   });
 
-  it('a contender sees it free within milliseconds of a graceful close', async () => {
+  it('is seen free by a contender within milliseconds of a graceful close', async () => {
     await acquire(first);
     let freeAtMs = 0;
     let seen = false;
@@ -91,7 +91,7 @@ describe('lock', () => {
     expect(freeAtMs - began).to.be.lessThan(T / 6);
   });
 
-  it('release frees it at once and ends the holding', async () => {
+  it('is free immediately after its release, which ends the holding', async () => {
     const lock = await acquire(first);
     await lock.release();
     expect(lock.signal.aborted).to.equal(true);
@@ -101,7 +101,7 @@ describe('lock', () => {
     expect((await holder(first))?.owner).to.equal('p2');
   });
 
-  it('a node deleted by an operator ends the holding within milliseconds', async () => {
+  it('ends within milliseconds when an operator deletes its node', async () => {
     const lock = await acquire(first);
     const gone = aborted(lock.signal);
     const released = await releaseLock(second, SHARD, lock.czxid);
@@ -110,7 +110,7 @@ describe('lock', () => {
     expect(lock.mayWrite()).to.equal(false);
   });
 
-  it('an operator cannot release a successor by mistake', async () => {
+  it('is not released when an operator names the lock of an earlier holder', async () => {
     const lock = await acquire(first);
     await lock.release();
     await acquire(second, 'producer-2');
@@ -119,7 +119,7 @@ describe('lock', () => {
     expect((await holder(first))?.owner).to.equal('producer-2');
   });
 
-  it('a node replaced while the holder was cut off: it neither writes to nor deletes the successor', async () => {
+  it('of a successor is neither changed nor deleted by a holder that was cut off', async () => {
     const lock = await acquire(first);
     harness.each((proxy) => proxy.silence());
     await second.remove(PATH, 0);
@@ -135,7 +135,7 @@ describe('lock', () => {
     expect(successor.mayWrite()).to.equal(true);
   });
 
-  it('after another connection was attached nothing may be written before the node was seen again', async () => {
+  it('allows no write over a new connection before its node was read again', async () => {
     const lock = await acquire(first);
     const allowed: boolean[] = [];
     first.on('attached', () => allowed.push(lock.mayWrite()));
@@ -170,7 +170,7 @@ describe('lock', () => {
     expect(await holder(second)).to.include({ nonce: lock.nonce, epoch: 1 });
   });
 
-  it('a create that lands late, after its caller gave up, is swept at the next attach and does not come back', async () => {
+  it('a create that happens after its caller gave up is undone at the next attach, for good', async () => {
     await first.ensurePath(PATHS.locks);
     const { attachments } = first;
     harness.each((proxy) => proxy.silence());
@@ -178,8 +178,7 @@ describe('lock', () => {
     expect(await tryAcquire(first, PATH, info).catch(({ code }: { code: string }) => code)).to.equal(
       'OUTCOME_UNKNOWN',
     );
-    // What the black hole held is delivered now, the create among it; late attempts to attach may cut us off
-    // once more.
+    // The held data is delivered now, with the create. Late attempts to attach may disconnect us once more.
     harness.each((proxy) => proxy.heal());
     await reattached(first, attachments);
     await until('a sweep', async () => sweepOwnNodes(first, new Set()));
@@ -192,7 +191,7 @@ describe('lock', () => {
     expect([...owners]).to.deep.equal([undefined]);
   });
 
-  it('a create that landed with nobody waiting for it is swept away, and nothing else', async () => {
+  it('the sweep removes a node of ours that no caller waits for, and nothing else', async () => {
     const lock = await acquire(first);
     await first.create(lockPath('keys-db-2'), '{}', { ephemeral: true });
     await second.create(lockPath('keys-db-3'), '{}', { ephemeral: true });
@@ -202,7 +201,7 @@ describe('lock', () => {
     expect(lock.signal.aborted).to.equal(false);
   });
 
-  it('foreign and garbage nodes are shown, respected and harmless', async () => {
+  it('shows and respects foreign nodes and garbage, which do no harm', async () => {
     await first.ensurePath(PATHS.locks);
     const garbage = [
       '',
@@ -232,7 +231,7 @@ describe('lock', () => {
     expect(locks.get('forged')?.raw).to.equal(forged);
   });
 
-  it('a node that an ACL hides from us is foreign like any other', async () => {
+  it('treats a node that an ACL hides as foreign', async () => {
     await first.ensurePath(PATHS.locks);
     await createHidden(harness.direct, PATH);
     expect(isHeld(await tryAcquire(first, PATH, { owner: 'p1', host: 'h', pid: 1 }))).to.equal(false);
@@ -242,7 +241,7 @@ describe('lock', () => {
     expect(locks.get(SHARD)).to.include({ kind: 'foreign', raw: '' });
   });
 
-  it('a path that is none, and too much data, are refused without harm', async () => {
+  it('refuses an invalid path and too much data, without harm', async () => {
     const wrong = [lockPath('a//b'), lockPath('..'), lockPath('')];
     for (const path of wrong) {
       const error = await tryAcquire(first, path, { owner: 'p1', host: 'h', pid: 1 }).catch(
@@ -257,7 +256,7 @@ describe('lock', () => {
     expect(first.mayWrite()).to.equal(true);
   });
 
-  it('locks can be read before there are any, and watched before there is a place for them', async () => {
+  it('can be read before any lock exists, and watched before its parent node exists', async () => {
     expect((await readLocks(first)).size).to.equal(0);
     const seen: string[][] = [];
     watchLocks(first, (locks) => seen.push([...locks.keys()]));
@@ -266,7 +265,7 @@ describe('lock', () => {
     await until('the lock', () => seen.at(-1)?.includes(SHARD));
   });
 
-  it('watching sees what happened while it was cut off', async () => {
+  it('a watch sees the changes that happened while it was cut off', async () => {
     const seen: string[][] = [];
     watchLocks(first, (locks) => seen.push([...locks.keys()]));
     await until('a first look', () => seen.length > 0);
@@ -277,7 +276,7 @@ describe('lock', () => {
     await until('the lock', () => seen.at(-1)?.includes(SHARD));
   });
 
-  it('watches do not pile up, however often things are read', async () => {
+  it('the number of watches stays the same, however often locks are read', async () => {
     await acquire(second);
     const lock = await acquireOther();
     watchLocks(first, () => undefined);
@@ -303,7 +302,7 @@ describe('lock', () => {
   }
 });
 
-/** A node that nobody may read, as a person with other rights could leave behind. */
+/** A node that no client may read. A person with other rights could leave one behind. */
 async function createHidden(connect: string, path: string): Promise<void> {
   const client = createClient(connect);
   const { promise, resolve, reject } = Promise.withResolvers<void>();

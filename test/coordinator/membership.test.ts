@@ -48,7 +48,7 @@ describe('membership', () => {
     await until('nobody', () => seen.at(-1)?.length === 0);
   });
 
-  it("waits for a dead predecessor's node of the same id to vanish, and is there the moment it does", async () => {
+  it('waits until the node of a dead predecessor with the same id is gone, and joins immediately after that', async () => {
     const predecessor = await harness.openDirect();
     await join(predecessor, producerPath('producer-1'), { id: 'producer-1', note: 'old' }).joined;
     const member = join(session, producerPath('producer-1'), { id: 'producer-1', note: 'new' });
@@ -63,7 +63,7 @@ describe('membership', () => {
     expect(await noteOf('producer-1')).to.equal('new');
   });
 
-  it('puts its node back when somebody deleted it or wrote over it', async () => {
+  it('restores its node after it was deleted or overwritten', async () => {
     const member = join(session, producerPath('producer-1'), { id: 'producer-1', note: 'mine' });
     await member.joined;
     await witness.set(producerPath('producer-1'), 'garbage', -1);
@@ -72,7 +72,7 @@ describe('membership', () => {
     await until('mine again', async () => (await noteOf('producer-1')) === 'mine');
   });
 
-  it('what was updated while cut off is written afterwards', async () => {
+  it('writes an update that was made while it was cut off after the reconnect', async () => {
     const member = join(session, producerPath('producer-1'), { id: 'producer-1', note: 'a' });
     await member.joined;
     harness.each((proxy) => proxy.silence());
@@ -84,7 +84,7 @@ describe('membership', () => {
     await until('b', async () => (await noteOf('producer-1')) === 'b');
   });
 
-  it('garbage among the members is named as foreign and breaks nothing', async () => {
+  it('names garbage among the members as foreign, and works on', async () => {
     await join(session, producerPath('producer-1'), { id: 'producer-1' }).joined;
     for (const [index, data] of ['', 'x', '[1]', 'null', '{"id":'].entries())
       await witness.create(producerPath(`garbage-${index}`), data, { ephemeral: true });
@@ -93,7 +93,7 @@ describe('membership', () => {
     expect(foreign).to.deep.equal(['garbage-0', 'garbage-1', 'garbage-2', 'garbage-3', 'garbage-4']);
   });
 
-  it('joining is given up when the session ends, and by leaving', async () => {
+  it('stops waiting to join when the session ends, and when it leaves', async () => {
     const path = producerPath('producer-1');
     await join(witness, path, { id: 'other' }).joined;
     const member = join(session, path, { id: 'producer-1' });
@@ -118,7 +118,7 @@ describe('ensemble id', () => {
     await harness.stop();
   });
 
-  it('is absent on a new ensemble; of many that create it at once all get the same', async () => {
+  it('is absent on a new ensemble, and the same for all sessions that create it at the same time', async () => {
     const sessions = await Promise.all([1, 2, 3].map(async () => harness.openDirect()));
     const [first] = sessions;
     if (first === undefined) throw new Error('no session');

@@ -11,7 +11,7 @@ import { Harness, log, T } from './harness.ts';
 
 const PATH = lockPath('keys-db-1');
 const CONTENDERS = 4;
-/** Situations to try; more for a long hunt by hand. */
+/** How many random situations are tried. Set more for a long hunt by hand. */
 const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 4);
 
 const VERBS: Record<string, (proxy: FaultyProxy) => void> = {
@@ -32,8 +32,8 @@ const step = fc.record({
 });
 
 /**
- * A contender as a producer is one: takes the lock when it can, keeps it a while, opens a new session when
- * one has ended.
+ * A contender like a producer: takes the lock when it is free, keeps it for a while, and opens a new session
+ * after the end of its session.
  */
 class Contender {
   readonly #connect: string;
@@ -92,8 +92,8 @@ class Contender {
   }
 }
 
-describe('lock: whatever the network does', () => {
-  it('never do two holders at once believe that they may write, and somebody gets it again in the end', async function () {
+describe('lock: under random network faults', () => {
+  it('never lets two holders write at the same time, and is held again after the faults', async function () {
     this.timeout(RUNS * 60_000);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 8 }), async (steps) => {
@@ -113,7 +113,7 @@ describe('lock: whatever the network does', () => {
           harness.each((proxy) => proxy.heal());
           const before = contenders.reduce((sum, { taken }) => sum + taken, 0);
           await until(
-            'somebody to take the lock again',
+            'a contender to take the lock again',
             () => contenders.reduce((sum, { taken }) => sum + taken, 0) > before,
           );
           expect(worst).to.be.at.most(1);

@@ -31,7 +31,7 @@ describe('connect string', () => {
     ],
   ];
   for (const [text, expected] of cases)
-    it(`"${text}" is understood`, () => expect(parseConnectString(text)).to.deep.equal(expected));
+    it(`parses "${text}"`, () => expect(parseConnectString(text)).to.deep.equal(expected));
 
   for (const text of [
     '',
@@ -45,7 +45,7 @@ describe('connect string', () => {
     '::1:2181',
     'zk1/a//b',
   ])
-    it(`"${text}" is refused, and named`, () => {
+    it(`refuses "${text}", and names it`, () => {
       expect(() => parseConnectString(text))
         .to.throw(`"${text}"`)
         .with.property('code', 'REFUSED');
@@ -53,7 +53,7 @@ describe('connect string', () => {
 });
 
 describe('framing', () => {
-  it('gives back the packets that were sent, however the stream is cut', () => {
+  it('returns the packets that were sent, however the stream is cut', () => {
     const packets = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
     fc.assert(
       fc.property(
@@ -81,7 +81,7 @@ describe('framing', () => {
     );
   });
 
-  it('refuses lengths that cannot be, before it has read them', () => {
+  it('refuses an impossible length before it reads the packet', () => {
     for (const length of [-1, -2_147_483_648, 101, 2_147_483_647]) {
       const head = Buffer.alloc(4);
       head.writeInt32BE(length);
@@ -91,7 +91,7 @@ describe('framing', () => {
 });
 
 describe('liveness clock', () => {
-  it('believes the last proof for 2/3 T, never beyond T, and a process that did not run not at all', () => {
+  it('trusts the last proof for 2/3 T, never beyond T, and never in a process that has stalled', () => {
     const clock = new LivenessClock(3000, 0, 0);
     const ticked = (nowMs: number) => {
       clock.ticked(nowMs);
@@ -115,7 +115,7 @@ describe('liveness clock', () => {
 });
 
 describe('watches', () => {
-  it('are one function per thing for the library, however many callbacks wait, and each is called once', () => {
+  it('give the library one function per node, however many callbacks wait, and call each callback once', () => {
     const watches = new Watches();
     const calls: string[] = [];
     const a = (): void => void calls.push('a');

@@ -40,7 +40,7 @@ describe('session: faults of the process that holds it', () => {
     await until(`${ms} ms`, () => performance.now() - began >= ms);
   }
 
-  it('stopped for longer than T: the first thing it knows when it runs again is that it may not write', async () => {
+  it('stopped for longer than T: it may not write from the moment in which it continues', async () => {
     holder.kill('SIGSTOP');
     const witness = await harness.openDirect();
     await until('the lock to be free', async () => (await readLocks(witness)).size === 0);
@@ -68,7 +68,7 @@ describe('session: faults of the process that holds it', () => {
     expect(reports.some(({ ended }) => ended)).to.equal(false);
   });
 
-  it('an event loop stalled for more than T/3 suspends itself, though every answer came in time', async () => {
+  it('an event loop stalled for more than T/3: it suspends itself, although every answer came in time', async () => {
     holder.send(Math.round(T * 0.45));
     const awake = await until('a report', () => reports.find(({ gapMs }) => gapMs !== undefined));
     expect(awake).to.include({ mayWrite: false, state: 'suspended' });
@@ -78,7 +78,7 @@ describe('session: faults of the process that holds it', () => {
     });
   });
 
-  it('a killed holder: its session closed by another process, the lock is free in milliseconds', async () => {
+  it('a killed holder: when another process closes its session, the lock is free within milliseconds', async () => {
     holder.kill('SIGKILL');
     const witness = await harness.openDirect();
     const began = performance.now();

@@ -28,7 +28,7 @@ describe('session: faults of the network and of the client library', () => {
     return states;
   }
 
-  it('a silent network: not a word is believed after 2/3 T, lost at T, and the ensemble has the last word', async () => {
+  it('a silent network: suspended after 2/3 T, lost at T, and expired only when the ensemble says so', async () => {
     const session = await harness.open();
     const states = statesOf(session);
     await session.create('/mine', '', { ephemeral: true });
@@ -49,7 +49,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(states).to.deep.equal(['suspended', 'lost', 'expired']);
   });
 
-  it('one silent server: the same session goes on over another one', async () => {
+  it('one silent server: the same session continues over another one', async () => {
     const session = await harness.open();
     const { id, attachments } = session;
     await session.create('/mine', 'x', { ephemeral: true });
@@ -59,7 +59,7 @@ describe('session: faults of the network and of the client library', () => {
     expect((await session.get('/mine'))?.stat.ephemeralOwner).to.equal(id);
   });
 
-  it('operations against a silent server are rejected in bounded time, and at once when it is known', async () => {
+  it('operations on a silent server are rejected in bounded time, and immediately once the silence is noticed', async () => {
     const session = await harness.open();
     harness.each((proxy) => proxy.silence());
     const began = performance.now();
@@ -70,7 +70,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(performance.now() - again).to.be.lessThan(T / 10);
   });
 
-  it('a server that accepts and never answers holds nobody up', async () => {
+  it('a server that accepts and never answers hardly delays the opening', async () => {
     harness.proxies[0]?.acceptWithoutAnswering();
     for (let round = 0; round < 5; round += 1) {
       const began = performance.now();
@@ -80,7 +80,7 @@ describe('session: faults of the network and of the client library', () => {
     }
   });
 
-  it('no server answers: opening is refused in time and leaves no connection behind', async () => {
+  it('no server answers: opening fails in bounded time and leaves no connection behind', async () => {
     harness.each((proxy) => proxy.acceptWithoutAnswering());
     const began = performance.now();
     const opening = Session.open({ connect: harness.connect, timeoutMs: T, log, openTimeoutMs: 1200 });
@@ -89,7 +89,7 @@ describe('session: faults of the network and of the client library', () => {
     await until('connections to be gone', () => harness.proxies.every(({ open }) => open === 0));
   });
 
-  it('opening can be given up', async () => {
+  it('opening can be aborted', async () => {
     harness.each((proxy) => proxy.acceptWithoutAnswering());
     const controller = new AbortController();
     const opening = Session.open({ connect: harness.connect, timeoutMs: T, log, signal: controller.signal });
@@ -97,7 +97,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(String(await opening.catch((error: unknown) => error))).to.equal('Error: not any more');
   });
 
-  it('a cut in the middle of the handshake: the next attempt is not spoiled by the half packet', async () => {
+  it('a cut in the middle of the handshake: half a packet does not disturb the next attempt', async () => {
     for (const bytes of [0, 1, 3, 4, 5, 20, 40]) {
       harness.each((proxy) => proxy.cutAfter(bytes));
       const session = await harness.open();
@@ -106,7 +106,7 @@ describe('session: faults of the network and of the client library', () => {
     }
   });
 
-  it('a cut in the middle of an answer: the operation is rejected, the session goes on', async () => {
+  it('a cut in the middle of an answer: the operation is rejected, and the session continues', async () => {
     const session = await harness.open();
     await session.create('/big', 'x'.repeat(100_000), { ephemeral: false });
     for (const bytes of [1, 2, 4, 19, 21, 50_000]) {
@@ -119,7 +119,7 @@ describe('session: faults of the network and of the client library', () => {
     }
   });
 
-  it('a cut before the reply to create: unknown to the caller, done on the ensemble, and ours', async () => {
+  it('a cut before the answer to create: unknown to the caller, executed by the ensemble, and ours', async () => {
     const session = await harness.open();
     const { attachments } = session;
     harness.proxyOf(session).cutBeforeReplyTo(isZooKeeperCreate);
@@ -141,7 +141,7 @@ describe('session: faults of the network and of the client library', () => {
     await until('one connection', () => harness.proxies.reduce((sum, { open }) => sum + open, 0) === 1);
   });
 
-  it('servers that cut every handshake are not stormed', async () => {
+  it('servers that cut every handshake get a bounded number of attempts', async () => {
     const session = await harness.open();
     harness.each((proxy) => proxy.mangleAnswers(() => Buffer.alloc(0)));
     harness.each((proxy) => proxy.cut());
@@ -155,12 +155,12 @@ describe('session: faults of the network and of the client library', () => {
     harness.each((proxy) => proxy.heal());
     harness.each((proxy) => proxy.cut());
     await until(
-      'a final or a good state',
+      'the session to be connected or expired',
       () => session.state === 'connected' || session.state === 'expired',
     );
   });
 
-  it('an error code the library does not know: the operation is refused, the session goes on', async () => {
+  it('an error code that the library does not know: the operation is refused, and the session continues', async () => {
     const session = await harness.open();
     const { attachments } = session;
     harness.proxyOf(session).mangleAnswers((piece) => withErrorCode(piece, -127));
@@ -170,7 +170,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(session.attachments).to.equal(attachments);
   });
 
-  it('"session moved" and "session expired" in an answer: only attaching again tells the truth', async () => {
+  it('"session moved" and "session expired" in an answer: the session attaches again to find out', async () => {
     const session = await harness.open();
     for (const code of [-118, -112]) {
       const { attachments } = session;
@@ -181,7 +181,7 @@ describe('session: faults of the network and of the client library', () => {
     }
   });
 
-  it('nonsense instead of answers: no exception escapes, the session goes on', async () => {
+  it('nonsense instead of answers: no exception escapes, and the session continues', async () => {
     const session = await harness.open();
     const { id } = session;
     const nonsense = [
@@ -204,7 +204,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(session.id).to.equal(id);
   });
 
-  it('nothing is sent late: what was rejected while suspended never happens', async () => {
+  it('an operation that was rejected while suspended is never sent later', async () => {
     const session = await harness.open();
     harness.each((proxy) => proxy.mangleAnswers(() => Buffer.alloc(0)));
     harness.each((proxy) => proxy.cut());
@@ -217,7 +217,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(await session.get('/late')).to.equal(undefined);
   });
 
-  it('closing is bounded, with a silent network too, and nothing reconnects afterwards', async () => {
+  it('closing takes a bounded time, also on a silent network, and nothing reconnects afterwards', async () => {
     const session = await harness.open();
     harness.each((proxy) => proxy.silence());
     const began = performance.now();
@@ -256,7 +256,7 @@ describe('session: faults of the network and of the client library', () => {
     expect(await witness.exists('/mine')).to.equal(undefined);
   });
 
-  it('closing twice, and asking a closed session, is harmless', async () => {
+  it('a session can be closed twice, and rejects operations after that', async () => {
     const session = await harness.open();
     await Promise.all([session.close(), session.close()]);
     await session.close();
@@ -268,7 +268,7 @@ describe('session: faults of the network and of the client library', () => {
     ).to.equal(true);
   });
 
-  it('a slow network is not a dead one', async () => {
+  it('a slow network does not suspend the session', async () => {
     const session = await harness.open();
     harness.each((proxy) => proxy.delay(T / 12));
     const states = statesOf(session);
@@ -278,7 +278,10 @@ describe('session: faults of the network and of the client library', () => {
   });
 });
 
-/** Sets the error code of the answers to operations in a piece from the server; watches and pings stay. */
+/**
+ * Sets the error code of an answer to an operation in a piece from the server. Watches and pings stay as they
+ * are.
+ */
 function withErrorCode(piece: Buffer, code: number): Buffer {
   if (piece.length >= 20 && piece.readInt32BE(4) >= 0) piece.writeInt32BE(code, 16);
   return piece;

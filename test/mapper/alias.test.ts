@@ -12,7 +12,7 @@ describe('aliases', () => {
     '__proto__',
     'constructor',
   ]) {
-    it(`takes ${alias}`, () => expect(whyAliasRefused(alias)).to.equal(undefined));
+    it(`accepts ${alias}`, () => expect(whyAliasRefused(alias)).to.equal(undefined));
   }
 
   const REFUSED: readonly (readonly [string, RegExp])[] = [
@@ -33,7 +33,7 @@ describe('aliases', () => {
     it(`refuses ${JSON.stringify(alias)}`, () => expect(whyAliasRefused(alias)).to.match(reason));
   }
 
-  it('refuses every reserved word whatever its case', () => {
+  it('refuses every reserved word in any case', () => {
     const words =
       'urls users images health livez readyz metrics dashboard admin api docs openapi assets static login logout signup settings stats qr bulk export import robots favicon';
     for (const word of words.split(' ').filter(({ length }) => length >= 3)) {
@@ -42,7 +42,7 @@ describe('aliases', () => {
     }
   });
 
-  it('knows the shape of a key', () => {
+  it('recognises the shape of a key', () => {
     for (const segment of ['abcdefgh', 'abc', '-_-']) expect(hasKeyShape(segment), segment).to.equal(true);
     for (const segment of [
       '',

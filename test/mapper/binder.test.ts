@@ -86,7 +86,7 @@ describe('the binder', () => {
     return Promise.all(keys.map(async (key) => bindKey(row(key))));
   }
 
-  it('shares INSERTs between concurrent requests, as large as the server is slow', async () => {
+  it('shares INSERTs between concurrent requests: the slower the server, the more rows in each', async () => {
     const keys = randomKeys(300);
     const [first = '', ...others] = keys;
     const leading = bindKey(row(first));
@@ -96,7 +96,7 @@ describe('the binder', () => {
     expect((await direct.existing(keys)).size).to.equal(300);
   });
 
-  it('tells taken keys from bound ones and binds the rest of the batch', async () => {
+  it('distinguishes taken keys from bound ones, and binds the rest of the batch', async () => {
     const keys = randomKeys(50);
     const taken = keys.slice(10, 20);
     await direct.insert(taken.map((key) => row(key, { longUrl: 'https://example.com/first' })));
@@ -110,7 +110,7 @@ describe('the binder', () => {
     expect(batches).to.deep.equal([40]);
   });
 
-  it('gives a key that comes twice in one batch to the first', async () => {
+  it('binds a key that occurs twice in one batch to the first row', async () => {
     const [key = ''] = randomKeys(1);
     const outcomes = await Promise.all([
       bindKey(row(key, { longUrl: 'https://example.com/first' })),
@@ -120,7 +120,7 @@ describe('the binder', () => {
     expect((await direct.find([key]))[0]?.longUrl).to.equal('https://example.com/first');
   });
 
-  it('gives a key that is also asked for as an alias to the first of the two', async () => {
+  it('binds a key that is also requested as an alias to the first of the two rows', async () => {
     for (const key of randomKeys(10)) {
       const outcomes = await Promise.all([binder.bindAlias(row(key)), bindKey(row(key))]);
       expect(outcomes.toSorted()).to.deep.equal(['bound', 'taken']);
@@ -146,7 +146,7 @@ describe('the binder', () => {
     expect((await direct.existing(keys)).size).to.equal(30);
   });
 
-  it('writes them when the INSERT never arrived', async () => {
+  it('binds its rows when the INSERT never reached the server', async () => {
     const keys = randomKeys(30);
     await bindKeys(randomKeys(1));
     inserts.length = 0;
@@ -177,7 +177,7 @@ describe('the binder', () => {
     expect(monotonicMs() - startedAt).to.be.lessThan(5_000);
   });
 
-  it('throws when a caller lets more rows be under way than its queue holds', async () => {
+  it('throws when a caller has more rows under way than the queue holds', async () => {
     binder = new Binder({ urlsDb: db, breaker, queueLimit: 5, onBatch: () => undefined, now: monotonicMs });
     for (const bind of [bindKey, async (one: LinkRow) => binder.bindAlias(one)]) {
       const outcomes = await Promise.allSettled(randomKeys(9).map(async (key) => bind(row(key))));

@@ -20,7 +20,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-describe('two mappers among random faults', () => {
+describe('two mappers under random faults', () => {
   let world: World;
   let mappers: TestMapper[];
   let proxies: { redis: FaultyProxy[]; urls: FaultyProxy[] };
@@ -52,7 +52,7 @@ describe('two mappers among random faults', () => {
     for (const proxy of all) await proxy.stop();
   });
 
-  /** One request of a client, and what it must never see. */
+  /** Sends one request of a client, and records an answer that no client may get. */
   async function step(random: () => number, client: number, number: number): Promise<void> {
     const { url } = mappers[random() < 0.5 ? 0 : 1] ?? { url: '' };
     const dice = random();
@@ -116,7 +116,7 @@ describe('two mappers among random faults', () => {
     }
   }
 
-  it('acknowledge nothing that is lost, and bind no key twice', async () => {
+  it('lose no acknowledged link, and bind no key twice', async () => {
     const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
     const random = randomFrom(seed);
     const faults = new AbortController();
@@ -151,7 +151,7 @@ describe('two mappers among random faults', () => {
     }
   }).timeout(60_000);
 
-  it('leave no key unaccounted for but those whose take was never answered', async () => {
+  it('account for every key except those whose take was never answered', async () => {
     const held = await Promise.all(
       mappers.map(
         async ({ adminUrl }) => (await send('GET', `${adminUrl}/reserve`)).json()['keys'] as string[],

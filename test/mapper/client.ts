@@ -10,10 +10,10 @@ export interface Answer {
   json(): Record<string, unknown>;
 }
 
-/** The patience of a person; mocha's is longer, and says less. */
+/** Shorter than the timeouts of the tests, whose message would not name the request. */
 const ANSWER_MS = 20_000;
 
-/** One HTTP request whose redirects are not followed, and whose headers nobody improves. */
+/** Sends one HTTP request as it is given: adds no header, keeps no connection, follows no redirect. */
 export async function send(
   method: string,
   url: string,
@@ -54,7 +54,8 @@ export async function shorten(
 }
 
 /**
- * Bytes to a port, and everything that comes back until the other side closes (or `untilText` has arrived).
+ * Sends bytes to a port. Returns all that arrives until the other side closes, or until `untilText` has
+ * arrived.
  */
 export async function sendRaw(url: string, bytes: string | Buffer, untilText?: string): Promise<string> {
   const { hostname, port } = new URL(url);
@@ -71,7 +72,7 @@ export async function sendRaw(url: string, bytes: string | Buffer, untilText?: s
   return promise;
 }
 
-/** Asserts the shape every refusal has, and returns its `errors`. */
+/** Asserts that the answer is a problem document with this status, and returns its `errors`. */
 export function expectProblem(answer: Answer, status: number): { field: string; reason: string }[] {
   expect(answer.status, answer.text).to.equal(status);
   expect(answer.headers['content-type']).to.equal('application/problem+json');

@@ -5,7 +5,7 @@ const MAX_RESERVE = 100;
 
 interface Case {
   readonly what: string;
-  /** So many draws at each moment. */
+  /** How many keys are drawn at which moments. */
   readonly draws: readonly (readonly [atMs: number, count: number])[];
   readonly target: number;
   readonly maxReserve?: number;
@@ -15,7 +15,7 @@ const CASES: readonly Case[] = [
   { what: 'a few keys before the first draw', draws: [], target: 8 },
   { what: 'no more than its bound, however small that is', draws: [], target: 3, maxReserve: 3 },
   { what: 'a few keys when fewer are drawn', draws: [[0, 7]], target: 8 },
-  { what: 'as many as were drawn in this second', draws: [[0, 30]], target: 30 },
+  { what: 'as many as were drawn in the present second', draws: [[0, 30]], target: 30 },
   {
     what: 'all draws of one second',
     draws: [
@@ -26,7 +26,7 @@ const CASES: readonly Case[] = [
   },
   { what: 'no more than its bound', draws: [[0, 5_000]], target: MAX_RESERVE },
   {
-    what: 'as many as in the second before while this one is young',
+    what: 'as many as in the previous second while the present one has just begun',
     draws: [
       [0, 30],
       [1_000, 1],
@@ -34,7 +34,7 @@ const CASES: readonly Case[] = [
     target: 30,
   },
   {
-    what: 'as many as in this second as soon as that is more',
+    what: 'as many as in the present second as soon as that is more',
     draws: [
       [0, 30],
       [1_000, 40],
@@ -58,7 +58,7 @@ const CASES: readonly Case[] = [
     ],
     target: 9,
   },
-  { what: 'the same on a clock that has run for long', draws: [[1e9, 30]], target: 30 },
+  { what: 'the same on a clock that has run for a long time', draws: [[1e9, 30]], target: 30 },
 ];
 
 describe('the demand for keys', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { sendRaw, shorten } from './client.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
 
-/** What differs from answer to answer by its nature. */
+/** The parts that differ between any two answers. */
 const VARYING: readonly (readonly [RegExp, string])[] = [
   [/^Date: .*$/gm, 'Date: …'],
   [/^(X-Request-Id: )[0-9a-f]{8}-[0-9a-f-]{27}$/gm, '$1…'],
@@ -17,7 +17,7 @@ function normalised(answer: string): string {
   return text;
 }
 
-/** A generator of numbers that a seed repeats (mulberry32). */
+/** Random numbers that are the same for the same seed (mulberry32). */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -28,7 +28,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Ends a connection that was kept. */
+/** A last request, which ends a kept connection. */
 const LAST = 'GET /known-link HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
@@ -148,11 +148,11 @@ describe('the fast paths and Koa', () => {
     await world[Symbol.asyncDispose]();
   });
 
-  /** On a connection that ends with the answer, and on one that stays for another request. */
+  /** Compares answers on a connection that ends with the answer, and on one that serves another request. */
   async function expectSame(bytes: Buffer): Promise<void> {
     await expectSameBytes(bytes);
     const kept = bytes.toString('latin1').replace('Connection: close\r\n', '');
-    // Chunks that never end, and another protocol, would never let the last request be read.
+    // After chunks that never end, or a change of protocol, the server would never read the last request.
     if (!/Transfer-Encoding|Upgrade/.test(kept)) await expectSameBytes(Buffer.from(kept + LAST, 'latin1'));
   }
 
@@ -215,7 +215,7 @@ describe('the fast paths and Koa', () => {
     }
   });
 
-  it('keep a connection, and close it, alike', async () => {
+  it('keep and close connections in the same cases', async () => {
     const get = (path: string, connection: string): string =>
       `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
     await expectSameBytes(

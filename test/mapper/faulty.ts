@@ -7,7 +7,7 @@ export interface Proxied {
   readonly proxy: FaultyProxy;
 }
 
-/** Puts a proxy before a store; stop it after the mapper. */
+/** Puts a proxy in front of a store. Stop it after the mapper. */
 export async function viaProxy<T extends { name: string; url: string }>(store: T): Promise<T & Proxied> {
   const direct = new URL(store.url);
   const proxy = await FaultyProxy.start({ host: direct.hostname, port: Number(direct.port) });

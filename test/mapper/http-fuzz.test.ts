@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { sendRaw, shorten } from './client.ts';
 import { createWorld, type TestMapper, type World } from './world.ts';
 
-describe('whatever is sent over HTTP', () => {
+describe('arbitrary input over HTTP', () => {
   let world: World;
   let mapper: TestMapper;
 
@@ -24,7 +24,7 @@ describe('whatever is sent over HTTP', () => {
     return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
   }
 
-  it('any path is a link, unknown, or malformed; never an error of ours', async () => {
+  it('any path is a link, unknown or malformed, and never answered with 500', async () => {
     const part = fc.oneof(
       fc.string({ unit: 'grapheme-ascii' }),
       fc.constantFrom(
@@ -58,7 +58,7 @@ describe('whatever is sent over HTTP', () => {
     );
   });
 
-  it('any JSON is a link or refused with reasons', async () => {
+  it('any JSON makes a link or is refused with reasons', async () => {
     const field = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
       fc.webUrl(),
@@ -79,7 +79,7 @@ describe('whatever is sent over HTTP', () => {
     );
   });
 
-  it('any text as a body is a link, refused, or not JSON', async () => {
+  it('any text as a body makes a link, is refused, or is not JSON', async () => {
     const texts = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json().map((json) => json.slice(0, -1)),
@@ -93,7 +93,7 @@ describe('whatever is sent over HTTP', () => {
     );
   });
 
-  it('bytes that are no HTTP end the connection, and nothing else', async () => {
+  it('bytes that are not HTTP end their own connection only', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 200 }), async (bytes) => {
         const answer = await sendRaw(mapper.url, `!${bytes}\r\n\r\n`, '}');

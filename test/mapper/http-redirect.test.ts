@@ -25,7 +25,7 @@ describe('aliases and redirects over HTTP', () => {
   }
 
   describe('aliases', () => {
-    it('redirects to the target, case by case', async () => {
+    it('redirects to the target, and distinguishes upper and lower case', async () => {
       await shorten(mapper.url, { long_url: 'https://example.com/upper', custom_alias: 'Case-Alias' });
       await shorten(mapper.url, { long_url: 'https://example.com/lower', custom_alias: 'case-alias' });
       expect((await follow('Case-Alias')).headers.location).to.equal('https://example.com/upper');
@@ -47,7 +47,7 @@ describe('aliases and redirects over HTTP', () => {
       expect((await follow('taken-alias')).headers.location).to.equal('https://example.com/1');
     });
 
-    it('gives an alias to exactly one of many who ask at once, here and on another mapper', async () => {
+    it('gives an alias to exactly one of many concurrent requests, here and on another mapper', async () => {
       const other = await world.start();
       const answers = await Promise.all(
         Array.from({ length: 20 }, async (_, index) =>
@@ -66,7 +66,7 @@ describe('aliases and redirects over HTTP', () => {
       }
     });
 
-    it('redirects from the acknowledging mapper although the alias was asked for before it existed', async () => {
+    it('redirects on the mapper that made an alias, although the alias was requested before it existed', async () => {
       expectProblem(await follow('early-bird'), 404);
       await shorten(mapper.url, { long_url: 'https://example.com/worm', custom_alias: 'early-bird' });
       expect((await follow('early-bird')).status).to.equal(302);
@@ -78,7 +78,7 @@ describe('aliases and redirects over HTTP', () => {
       await shorten(mapper.url, { long_url: 'https://example.com/target?x=1#y', custom_alias: 'followed' });
     });
 
-    it('redirects with an empty body that nobody keeps', async () => {
+    it('redirects with an empty body that no shared cache may store', async () => {
       const answer = await follow('followed');
       expect(answer.status).to.equal(302);
       expect(answer.headers.location).to.equal('https://example.com/target?x=1#y');
@@ -87,7 +87,7 @@ describe('aliases and redirects over HTTP', () => {
       expect(answer.text).to.equal('');
     });
 
-    it('answers HEAD the same, refusals too', async () => {
+    it('answers HEAD like GET, also when it refuses', async () => {
       const [get, head] = [await follow('followed'), await follow('followed', 'HEAD')];
       const [got, headed] = [{ ...get.headers }, { ...head.headers }];
       for (const headers of [got, headed]) {
@@ -134,7 +134,7 @@ describe('aliases and redirects over HTTP', () => {
       });
     }
 
-    it('answers 410 to an expired link, judged at the redirect', async () => {
+    it('answers 410 from the moment in which a link expires, also when it is cached', async () => {
       const expiration = new Date(Date.now() + 400).toISOString();
       await shorten(mapper.url, {
         long_url: 'https://example.com/',

@@ -22,7 +22,7 @@ describe('shortening over HTTP', () => {
   });
 
   describe('POST /urls', () => {
-    it('answers 201 with the link as it is kept', async () => {
+    it('answers 201 with the link as it is stored', async () => {
       const before = Date.now();
       const answer = await shorten(mapper.url, { long_url: 'HTTPS://Example.com:443/a b?x=ä#ß' });
       expect(answer.status).to.equal(201);
@@ -45,7 +45,7 @@ describe('shortening over HTTP', () => {
       expect(body['expiration_date']).to.equal(null);
     });
 
-    it('makes the link durable with user NULL and the very dates it told', async () => {
+    it('stores the link with user NULL and exactly the dates of its answer', async () => {
       const answer = await shorten(mapper.url, {
         long_url: 'https://example.com/stored',
         custom_alias: 'stored-1',
@@ -71,7 +71,7 @@ describe('shortening over HTTP', () => {
       ]);
     });
 
-    it('takes null for absent', async () => {
+    it('treats null like an absent field', async () => {
       const answer = await shorten(mapper.url, {
         long_url: 'https://example.com/',
         custom_alias: null,
@@ -80,7 +80,7 @@ describe('shortening over HTTP', () => {
       expect(answer.status).to.equal(201);
     });
 
-    it('gives each request a key of its own, also for one target', async () => {
+    it('gives each request a key of its own, also for the same target', async () => {
       const answers = await Promise.all(
         Array.from({ length: 100 }, async () =>
           shorten(mapper.url, { long_url: 'https://example.com/same' }),
@@ -150,7 +150,7 @@ describe('shortening over HTTP', () => {
       'true',
       '[{"long_url":"https://example.com/"}]',
     ]) {
-      it(`answers 422 to JSON that is no object: ${body}`, async () => {
+      it(`answers 422 to JSON that is not an object: ${body}`, async () => {
         expect(expectProblem(await shorten(mapper.url, body), 422)).to.have.length(1);
       });
     }
@@ -158,14 +158,22 @@ describe('shortening over HTTP', () => {
     const FIELDS: readonly (readonly [string, unknown, string])[] = [
       ['a missing long_url', {}, 'long_url'],
       ['long_url null', { long_url: null }, 'long_url'],
-      ['long_url no string', { long_url: ['https://example.com/'] }, 'long_url'],
-      ['long_url no URL', { long_url: 'example' }, 'long_url'],
+      ['a long_url that is not a string', { long_url: ['https://example.com/'] }, 'long_url'],
+      ['a long_url that is not a URL', { long_url: 'example' }, 'long_url'],
       ['a private target', { long_url: 'http://127.1/' }, 'long_url'],
       ['our own domain', { long_url: 'http://GO.example./x' }, 'long_url'],
-      ['an alias too short', { long_url: 'https://example.com/', custom_alias: 'ab' }, 'custom_alias'],
+      [
+        'an alias that is too short',
+        { long_url: 'https://example.com/', custom_alias: 'ab' },
+        'custom_alias',
+      ],
       ['an empty alias', { long_url: 'https://example.com/', custom_alias: '' }, 'custom_alias'],
       ['a reserved alias', { long_url: 'https://example.com/', custom_alias: 'AdMiN' }, 'custom_alias'],
-      ['an alias no string', { long_url: 'https://example.com/', custom_alias: 123 }, 'custom_alias'],
+      [
+        'an alias that is not a string',
+        { long_url: 'https://example.com/', custom_alias: 123 },
+        'custom_alias',
+      ],
       [
         'a date in the past',
         { long_url: 'https://example.com/', expiration_date: '2020-01-01T00:00:00Z' },
@@ -177,13 +185,13 @@ describe('shortening over HTTP', () => {
         'expiration_date',
       ],
       [
-        'a date no string',
+        'a date that is not a string',
         { long_url: 'https://example.com/', expiration_date: 4_102_444_800 },
         'expiration_date',
       ],
       ['an unknown field', { long_url: 'https://example.com/', user_id: 1 }, 'user_id'],
       ['a field named constructor', { long_url: 'https://example.com/', constructor: 1 }, 'constructor'],
-      ['a field of other case', { long_url: 'https://example.com/', Custom_Alias: 'abc' }, 'Custom_Alias'],
+      ['a field in another case', { long_url: 'https://example.com/', Custom_Alias: 'abc' }, 'Custom_Alias'],
     ];
     for (const [what, body, field] of FIELDS) {
       it(`answers 422 to ${what}, naming ${field}`, async () => {
@@ -193,7 +201,7 @@ describe('shortening over HTTP', () => {
       });
     }
 
-    it('answers 422 to a field named __proto__, and is not changed by it', async () => {
+    it('answers 422 to a field named __proto__, which changes nothing', async () => {
       const answer = await shorten(
         mapper.url,
         '{"long_url":"https://example.com/","__proto__":{"custom_alias":"polluted"}}',
@@ -214,7 +222,7 @@ describe('shortening over HTTP', () => {
       expect((await shorten(mapper.url, tricky)).status).to.equal(201);
     });
 
-    it('names every field at fault at once', async () => {
+    it('names every field at fault in one answer', async () => {
       const errors = expectProblem(
         await shorten(mapper.url, { long_url: 1, custom_alias: 'a', expiration_date: 'x', foo: 1, bar: 2 }),
         422,
@@ -228,7 +236,7 @@ describe('shortening over HTTP', () => {
       ]);
     });
 
-    it('takes 64 KiB and answers 413 to one byte more, announced or not', async () => {
+    it('accepts 64 KiB and answers 413 to one byte more, with and without Content-Length', async () => {
       const fits = '{"long_url":"https://example.com/"}'.padEnd(65_536);
       expect((await shorten(mapper.url, fits)).status).to.equal(201);
       expectProblem(await shorten(mapper.url, `${fits} `), 413);
@@ -236,7 +244,7 @@ describe('shortening over HTTP', () => {
       expectProblem(await shorten(mapper.url, 'x'.repeat(900_000)), 413);
     });
 
-    it('tells a client that asks first not to send what would be refused', async () => {
+    it('refuses a body that is too large before a client with Expect: 100-continue sends it', async () => {
       const head =
         'POST /urls HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n';
       const refused = await sendRaw(mapper.url, `${head}Content-Length: 70000\r\n\r\n`);

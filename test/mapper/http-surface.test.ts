@@ -71,7 +71,7 @@ describe('the public and the admin port', () => {
     const BROKEN: Readonly<Record<string, readonly [string, number]>> = {
       'no Host': ['GET /abcdefgh HTTP/1.1\r\n\r\n', 400],
       'two Hosts': ['GET /abcdefgh HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
-      'no HTTP at all': ['hello\r\n\r\n', 400],
+      'bytes that are not HTTP': ['hello\r\n\r\n', 400],
       'an unknown method': ['BREW /abcdefgh HTTP/1.1\r\nHost: x\r\n\r\n', 400],
       'a wrong Content-Length': ['POST /urls HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n', 400],
       'two Content-Lengths': [
@@ -98,7 +98,7 @@ describe('the public and the admin port', () => {
       expect(await sendRaw(mapper.url, absolute)).to.match(/^HTTP\/1\.1 302 /);
     });
 
-    it('serves on after a body that broke off', async () => {
+    it('continues to serve after a body that ended early', async () => {
       const { hostname, port } = new URL(mapper.url);
       const socket = connect(Number(port), hostname);
       socket.write(
@@ -109,7 +109,7 @@ describe('the public and the admin port', () => {
       expect((await follow('followed')).status).to.equal(302);
     });
 
-    it('holds 1,200 open connections and serves beside them', async function () {
+    it('serves while 1,200 other connections are open', async function () {
       this.timeout(20_000);
       const { hostname, port } = new URL(mapper.url);
       const sockets = await Promise.all(
@@ -128,7 +128,7 @@ describe('the public and the admin port', () => {
     });
   });
 
-  it('answers 503 with Retry-After to more shortens at once than it may hold, and loses none of the others', async () => {
+  it('answers 503 with Retry-After to shortens above its limit, and loses none of the others', async () => {
     const small = await world.start({ queueLimit: 20 });
     const answers = await Promise.all(
       Array.from({ length: 300 }, async () => shorten(small.url, { long_url: 'https://example.com/' })),

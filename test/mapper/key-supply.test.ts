@@ -199,7 +199,7 @@ describe('the key supply', () => {
     expect(await supply.draw().catch((error: unknown) => error)).to.be.instanceOf(NoKeysError);
   });
 
-  it('returns keys that were not needed for long, and goes on serving', async () => {
+  it('returns keys that it has not needed for a long time, and continues to serve', async () => {
     const keys = keysOn(lower, 100);
     await fill(0, keys);
     const taken = await supply.draw();
@@ -226,7 +226,7 @@ describe('the key supply', () => {
     expect(supply.heldKeys()).to.deep.equal([]);
   });
 
-  it('counts keys as dropped that a Redis that is down cannot take back', async () => {
+  it('counts keys as dropped when their Redis is down and cannot take them back', async () => {
     await fill(0, randomKeys(100));
     const taken = await supply.draw();
     supply.bound(taken);
@@ -263,7 +263,7 @@ describe('the key supply', () => {
     expect(dropped['duplicate']).to.equal(1_900);
   });
 
-  it('drops texts that are no keys, and goes on', async () => {
+  it('drops texts that are not keys, and continues', async () => {
     await fill(0, ['short', 'much-too-long', 'sp ace!!', 'SETTINGS', 'abcdefgh', 'ijklmnop']);
     const taken = [await supply.draw(), await supply.draw()];
     expect(taken.map(({ key }) => key)).to.deep.equal(['abcdefgh', 'ijklmnop']);

@@ -82,7 +82,7 @@ describe('the life of a mapper', () => {
             statuses.push(response.statusCode ?? 0);
             response.resume().on('end', resolve);
           }).on('error', (error: NodeJS.ErrnoException) => {
-            // Nobody listens any more: the second of grace is over, the client goes elsewhere.
+            // The port is closed, because the second of grace is over. A client would use another mapper now.
             if (error.code === 'ECONNREFUSED') load.abort();
             else failures.push(String(error));
             resolve();
@@ -118,7 +118,7 @@ describe('the life of a mapper', () => {
     expect(outcome).to.be.instanceOf(MismatchError);
   });
 
-  it('starts while stores are down, and says what is missing', async () => {
+  it('starts while stores are down, and names them', async () => {
     const nowhere = { name: 'redis-9', url: 'redis://127.0.0.1:1' };
     const mapper = await world.start({ stores: { redis: [...world.redis, nowhere] } });
     const ready = await send('GET', `${mapper.adminUrl}/readyz`);
@@ -151,7 +151,7 @@ describe('the life of a mapper', () => {
       expect(stderr).to.contain(name);
   });
 
-  it('announces itself below /mappers, waits for a dead predecessor’s node, and takes it away at the end', async () => {
+  it('announces itself under /mappers once a dead predecessor’s node is gone, and removes its own at the end', async () => {
     const zookeeper = { ...(await testZooKeeper()), sessionTimeoutMs: 4_000 };
     const observer = await Session.open({ connect: zookeeper.connect, timeoutMs: 4_000, log });
     sessions.push(observer);

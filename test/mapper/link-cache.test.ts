@@ -51,7 +51,7 @@ describe('the link cache', () => {
     expect(cache.size).to.equal(0);
   });
 
-  it('does not store what was being read when the key changed', () => {
+  it('does not store an answer that was being read when its key changed', () => {
     const before = cache.beginFill('known');
     cache.invalidate('known');
     const after = cache.beginFill('known');
@@ -61,7 +61,7 @@ describe('the link cache', () => {
     expect(cache.get('known')).to.deep.equal(link('https://example.com/new'));
   });
 
-  it('does not store what was being read when everything was flushed', () => {
+  it('does not store an answer that was being read when the cache was flushed', () => {
     const before = cache.beginFill('known');
     cache.flush();
     before.store('unknown');
@@ -69,7 +69,7 @@ describe('the link cache', () => {
     expect(cache.get('known')).to.equal(undefined);
   });
 
-  it('has a key that has changed read from the primary: once, or for its time to live where replicas may lag', () => {
+  it('requires the primary for a key that has changed: once, or for its time to live where replicas may lag', () => {
     for (const readsMayLag of [false, true]) {
       nowMs = 0;
       const some = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, readsMayLag, now: () => nowMs });
@@ -88,14 +88,14 @@ describe('the link cache', () => {
     }
   });
 
-  it('remembers which keys changed however many links are made meanwhile', () => {
+  it('remembers which keys changed, however many links are made meanwhile', () => {
     cache.invalidate('changed');
     for (let i = 0; i < 50_000; i += 1) cache.appeared(`made-${i}`);
     const fills = ['changed', 'made-49999'].map((key) => cache.beginFill(key));
     expect(fills.map(({ needsPrimary }) => needsPrimary)).to.deep.equal([true, false]);
   });
 
-  it('does not store a link as unknown that was made while it was read', () => {
+  it('does not store a key as unknown when its link was made during the read', () => {
     store('known-absent', 'unknown');
     const fill = cache.beginFill('being-read');
     for (const key of ['known-absent', 'being-read']) cache.appeared(key);
@@ -103,7 +103,7 @@ describe('the link cache', () => {
     expect([cache.get('known-absent'), cache.get('being-read')]).to.deep.equal([undefined, undefined]);
   });
 
-  it('lets no fill of one key touch another', () => {
+  it('changes no other key when it stores one', () => {
     const one = cache.beginFill('one');
     cache.invalidate('two');
     one.store(link('https://example.com/'));
@@ -124,7 +124,7 @@ describe('the link cache', () => {
     expect(cache.get('buried')).to.deep.equal({ longUrl: undefined, expiresAtMs: undefined });
   });
 
-  it('keeps its links however many unknown keys are asked for', () => {
+  it('keeps its links, however many unknown keys are requested', () => {
     for (let index = 0; index < 1_000; index += 1) store(`link-${index}`, link('https://example.com/'));
     for (let index = 0; index < 100_000; index += 1) store(`none-${index}`, 'unknown');
     for (let index = 0; index < 1_000; index += 1) expect(cache.get(`link-${index}`)).to.not.equal(undefined);
@@ -198,7 +198,7 @@ describe('the link cache', () => {
     );
   });
 
-  it('hits nearly as often as the best possible content, and soon again after other links have become popular', function () {
+  it('has nearly the best possible hit rate, and soon again after other links have become popular', function () {
     this.timeout(120_000);
     const alpha = 0.9;
     const links = 50_000;
@@ -211,7 +211,7 @@ describe('the link cache', () => {
     expect((shifted.segments[1] ?? 0) / shifted.best).to.be.at.least(0.95);
   });
 
-  it('takes the memory that it accounts for, at most 1.5 times that of a plain map', function () {
+  it('uses the memory that it accounts for, at most 1.5 times that of a plain map', function () {
     this.timeout(120_000);
     const { cache: measured, map, accounted, links } = measureMemoryPerLink(22 * 2 ** 20);
     expect(links).to.be.at.least(100_000);

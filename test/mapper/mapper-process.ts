@@ -14,8 +14,8 @@ export interface MapperProcess {
 }
 
 /**
- * Starts `mapper/main.ts` on a world's stores; resolves when it serves.
- * @param onSpawn called with the process immediately, so that the caller kills it, whatever happens here
+ * Starts `mapper/main.ts` on the stores of a world. Resolves when it serves.
+ * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
  */
 export async function startMapperProcess(
   world: World,

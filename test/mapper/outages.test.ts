@@ -8,7 +8,7 @@ import { createWorld, randomKeys, type TestMapper, type World } from './world.ts
 
 type Faulty<T> = T & Awaited<ReturnType<typeof viaProxy>>;
 
-/** The limit for "at once": far above what an idle machine needs, far below any deadline in the code. */
+/** The limit for "immediately": far above the time on an idle machine, far below any deadline in the code. */
 const AT_ONCE_MS = 300;
 
 describe('a mapper in an outage', () => {
@@ -82,7 +82,7 @@ describe('a mapper in an outage', () => {
   }
 
   describe('of the pools', () => {
-    it('answers 503 at once when they are empty, redirects on, and shortens when keys are back', async () => {
+    it('answers 503 immediately when they are empty, still redirects, and shortens when keys are back', async () => {
       const link = (await shortenOne()).json();
       await emptyPools();
       const { result, ms } = await timed(shortenOne);
@@ -96,7 +96,7 @@ describe('a mapper in an outage', () => {
       expect((await shortenOne()).status).to.equal(201);
     });
 
-    it('answers 503 at once when every Redis is down, and redirects', async () => {
+    it('answers 503 immediately when every Redis is down, and still redirects', async () => {
       const link = (await shortenOne()).json();
       for (const { proxy } of redis) await proxy.stop();
       await until('the end of the reserve', async () => (await shortenOne()).status === 503);
@@ -169,7 +169,7 @@ describe('a mapper in an outage', () => {
       });
     }
 
-    it('refuses what only a server that hangs could tell within a second, from the first moment', async () => {
+    it('refuses within a second, from the first moment, a redirect that only a hung server could answer', async () => {
       const aliases = Array.from({ length: 30 }, () => aliasOn(0));
       for (const custom_alias of aliases) await shortenOne({ custom_alias });
       // A memory that keeps nothing: every redirect must ask.
@@ -189,7 +189,7 @@ describe('a mapper in an outage', () => {
       expect(Math.max(...answers.map(({ ms }) => ms))).to.be.lessThan(1_000);
     }).timeout(10_000);
 
-    it('takes it up again when it is back', async () => {
+    it('uses the server again when it is back', async () => {
       const alias = aliasOn(0);
       await shortenOne({ custom_alias: alias });
       proxyOf(urls[0]).silence();
@@ -200,7 +200,7 @@ describe('a mapper in an outage', () => {
       expect((await shortenOne({ custom_alias: aliasOn(0) })).status).to.equal(201);
     });
 
-    it('never pushes the keys of its slots back, and counts them', async () => {
+    it('never returns the keys of its slots to a pool, and counts them', async () => {
       await proxyOf(urls[0]).stop();
       await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
       for (let request = 0; request < 40; request += 1) expect((await shortenOne()).status).to.equal(201);
@@ -210,7 +210,7 @@ describe('a mapper in an outage', () => {
       ).to.be.greaterThan(0);
     });
 
-    it('serves a remembered link past its time while nobody can confirm it', async () => {
+    it('serves a cached link beyond its time to live while the server cannot confirm it', async () => {
       const forgetful = await world.start({
         stores: { redis, urlsDbs: urls },
         cache: { maxBytes: 2 ** 20, ttlMs: 50 },
@@ -224,7 +224,7 @@ describe('a mapper in an outage', () => {
       for (let request = 0; request < 20; request += 1) expect(await followed()).to.equal(302);
     });
 
-    it('does without a server that has lost its tables, until they are back', async () => {
+    it('does not use a server that has lost its tables, until they are back', async () => {
       const { sql } = world.urls[0] ?? {};
       await sql?.query('RENAME TABLE urls TO urls_elsewhere');
       await until('the verdict', async () => JSON.stringify(await degraded()) === '["urls-1"]');
@@ -236,7 +236,7 @@ describe('a mapper in an outage', () => {
       expect((await shortenOne({ custom_alias: aliasOn(0) })).status).to.equal(201);
     });
 
-    it('answers 503 and burns no keys when all of them are down', async () => {
+    it('answers 503 and wastes no keys when all servers are down', async () => {
       for (const { proxy } of urls) await proxy.stop();
       await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
       const { result, ms } = await timed(async () =>
@@ -249,7 +249,7 @@ describe('a mapper in an outage', () => {
       expect((left[0] ?? 0) + (left[1] ?? 0)).to.be.greaterThan(380);
     });
 
-    it('does not blame a 404 on an outage: without the primary there is no saying', async () => {
+    it('answers 503, not 404, to an unknown key while the primary is down, because its link may exist', async () => {
       for (const { proxy } of urls) await proxy.stop();
       await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
       expect((await follow('abcdefgh')).status).to.equal(503);
@@ -258,7 +258,7 @@ describe('a mapper in an outage', () => {
   });
 
   describe('in the middle of an INSERT', () => {
-    it('acknowledges once, and only what is there, when the answer is lost after commit', async () => {
+    it('acknowledges once, and only stored links, when the answer is lost after commit', async () => {
       const cuts = new Set<string>();
       for (const { name, proxy } of urls) {
         proxy.cutBeforeReplyTo((sent) => isInsert(sent) && cuts.add(name).has(name));
@@ -269,7 +269,7 @@ describe('a mapper in an outage', () => {
       expect([...cuts].toSorted()).to.deep.equal(['urls-1', 'urls-2']);
     });
 
-    it('takes an alias for its own when the answer to its INSERT was lost', async () => {
+    it('recognises an alias as its own when the answer to its INSERT was lost', async () => {
       const alias = aliasOn(0);
       proxyOf(urls[0]).cutBeforeReplyTo(isInsert);
       const answer = await shortenOne({ custom_alias: alias });
@@ -278,7 +278,7 @@ describe('a mapper in an outage', () => {
       expect((await shortenOne({ custom_alias: alias })).status).to.equal(409);
     });
 
-    it('answers in bounded time, and never acknowledges a link that is not there, when a server hangs under load', async () => {
+    it('answers in bounded time, and never acknowledges a link that is not stored, when a server hangs under load', async () => {
       const load = new AbortController();
       const answers: Answer[] = [];
       const clients = Array.from({ length: 16 }, async () => {

@@ -62,7 +62,7 @@ describe('a mapper of several processes', () => {
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
 
-  it('serves one port with all, reports for all as one, and ends on SIGTERM with every key back', async () => {
+  it('serves one port with all processes, reports for all of them, and ends on SIGTERM with every key back', async () => {
     const mapper = await start();
     const { url, admin, child, exited } = mapper;
     expect(processesOf(mapper)).to.have.length(2);
@@ -126,7 +126,7 @@ describe('a mapper of several processes', () => {
     await until('an answer', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200);
   }).timeout(60_000);
 
-  it('reports which keys it holds while the successor of a dead process is loading, which holds none', async () => {
+  it('reports which keys it holds while the successor of a dead process is loading, because that has none', async () => {
     const mapper = await start();
     await link(mapper.url);
     const isComplete = async (): Promise<boolean> => {
@@ -142,7 +142,7 @@ describe('a mapper of several processes', () => {
       process.kill(successor, 'SIGCONT');
       return status === 200;
     };
-    // A successor that was stopped too late may hold keys: then again.
+    // A successor that was stopped too late may hold keys. Then we repeat with the next one.
     await until('an answer without it', isComplete, PATIENT);
   }).timeout(90_000);
 

@@ -96,7 +96,7 @@ describe('a replica kept by the replication of MariaDB', () => {
     await until('the replica', async () => (await degraded()) === '[]');
   }).timeout(60_000);
 
-  it('serves on when its primary is gone', async () => {
+  it('continues to serve when its primary is gone', async () => {
     await create('before-the-end');
     await until('the copy', async () => isCopied('before-the-end'));
     await primary.stop();
@@ -121,7 +121,7 @@ describe('the verdict about a replica', () => {
     ['nothing said', [], undefined],
     ["MySQL's words", [MYSQL], { state: 'running', lagMs: 3_000 }],
     ["MariaDB's words", [MARIADB], { state: 'running', lagMs: 3_000 }],
-    ['no word of the lag', [{ ...MYSQL, Seconds_Behind_Source: null }], { state: 'cut-off' }],
+    ['an unknown lag', [{ ...MYSQL, Seconds_Behind_Source: null }], { state: 'cut-off' }],
     ['a primary out of reach', [{ ...MARIADB, Slave_IO_Running: 'Connecting' }], { state: 'cut-off' }],
     ['a stopped receiver', [{ ...MARIADB, Slave_IO_Running: 'No' }], { state: 'stopped' }],
     ['a stopped applier', [{ ...MYSQL, Replica_SQL_Running: 'No' }], { state: 'stopped' }],

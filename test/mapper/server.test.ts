@@ -19,8 +19,8 @@ const LIMITS = {
 const HEAD = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
 /**
- * A keep-alive client in a thread of its own: asks once, waits for `go`, asks again, and tells what came
- * back.
+ * A keep-alive client in its own thread: sends a request, waits for `go`, sends another, and reports the
+ * answer.
  */
 const PATIENT_CLIENT = `
   const { workerData: { go, port }, parentPort } = require('node:worker_threads');
@@ -40,8 +40,8 @@ const PATIENT_CLIENT = `
 `;
 
 /**
- * Many clients in a thread of their own: connect and ask all at once, tell when all are connected, and what
- * came back.
+ * Many clients in one thread of their own. All connect and send a request at the same time. They report when
+ * all have sent it, and then the answers.
  */
 const CROWD = `
   const { workerData: { size, port, go, connected }, parentPort } = require('node:worker_threads');
@@ -105,7 +105,7 @@ describe('the public server', () => {
     expect(performance.now() - startedAt).to.be.lessThan(5_000);
   });
 
-  it('cuts a client that takes nothing of its answer, and none that takes it slowly', async () => {
+  it('cuts off a client that reads nothing of its answer, but not one that reads slowly', async () => {
     const chunk = Buffer.alloc(64 * 2 ** 10);
     const size = 512 * chunk.length;
     let cut = 0;
@@ -134,7 +134,7 @@ describe('the public server', () => {
     await until('the cut', () => cut === 1);
   });
 
-  it('answers what arrived while it stalled, also when it drains', async () => {
+  it('answers requests that arrived while it stalled, also when it drains', async () => {
     await start((_request, response) => response.end('done'));
     const go = new Int32Array(new SharedArrayBuffer(4));
     const client = new Worker(PATIENT_CLIENT, {
@@ -146,14 +146,14 @@ describe('the public server', () => {
     const drained = server.drain(2_000);
     Atomics.store(go, 0, 1);
     Atomics.notify(go, 0);
-    // The event loop stands still for longer than an idle connection is given, as on an overloaded machine.
+    // The event loop stalls for longer than an idle connection may last, as on an overloaded machine.
     Atomics.wait(go, 0, 1, 600);
     const [answer] = (await once(client, 'message')) as [string];
     expect(answer).to.match(/^HTTP\/1\.1 200 /);
     await drained;
   });
 
-  it('answers those who wait to be accepted when it drains, and tells none of them to leave before the port is closed', async () => {
+  it('answers clients that wait to be accepted when it drains, and tells none to leave before the port is closed', async () => {
     const goodbyes: boolean[] = [];
     await start((_request, response) => {
       goodbyes.push(!response.shouldKeepAlive);
@@ -168,7 +168,7 @@ describe('the public server', () => {
     await once(crowd, 'online');
     Atomics.store(go, 0, 1);
     Atomics.notify(go, 0);
-    // Nobody is accepted meanwhile: the kernel makes the connections, and they wait.
+    // No connection is accepted meanwhile: the kernel completes them, and they wait.
     expect(Atomics.wait(connected, 0, 0, 10_000)).not.to.equal('timed-out');
     const drained = server.drain(2_000);
     const [outcomes] = (await once(crowd, 'message')) as [string[]];
@@ -177,7 +177,7 @@ describe('the public server', () => {
     await drained;
   });
 
-  it('finishes what is under way before it is drained, and says goodbye to kept connections', async () => {
+  it('finishes all requests under way before it is drained, and then accepts no connection', async () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     let arrived = 0;
     await start(async (_request, response) => {
@@ -221,7 +221,7 @@ describe('the public server', () => {
     expect(received).to.match(/connection: close/i);
   });
 
-  it('cuts what does not end in time', async () => {
+  it('cuts connections that do not end in time', async () => {
     await start(() => undefined);
     const hanging = send('GET', `${publicPort.url}/`).catch((error: unknown) => error);
     await delay(50);

@@ -136,14 +136,14 @@ describe('target URLs', () => {
     }
   }
 
-  it('takes 2,048 characters and refuses one more', () => {
+  it('accepts 2,048 characters and refuses one more', () => {
     const base = 'https://example.com/';
     expect(reasonFor(base + 'a'.repeat(2_048 - base.length))).to.equal(undefined);
     expect(reasonFor(base + 'a'.repeat(2_049 - base.length))).to.equal('is longer than 2048 characters');
     expect(reasonFor(base + 'ä'.repeat(2_048 - base.length))).to.equal('is too long once percent-encoded');
   });
 
-  it('lets private targets through when configured, but never our own port or short domain', () => {
+  it('accepts private targets when configured, but never our own port or short domain', () => {
     const rules = { ownUrl: new URL('http://127.0.0.1:8080'), allowPrivateTargets: true };
     expect(reasonFor('http://127.0.0.1:9000/', rules)).to.equal(undefined);
     expect(reasonFor('http://[fd00::1]/', rules)).to.equal(undefined);
@@ -154,7 +154,7 @@ describe('target URLs', () => {
     );
   });
 
-  it('keeps only printable ASCII that parses to itself, whatever comes in', () => {
+  it('stores only printable ASCII that parses to itself, for any input', () => {
     const anything = fc.oneof(
       fc.webUrl({ withFragments: true, withQueryParameters: true }),
       fc.string({ unit: 'binary' }).map((tail) => `http://example.com/${tail}`),

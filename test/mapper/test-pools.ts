@@ -12,7 +12,7 @@ const log = createLog('test', 'pools', 'silent');
 
 /** A pool of keys on a Redis behind a proxy. */
 export interface TestPool extends Proxied, AsyncDisposable {
-  /** Past the proxy. */
+  /** Connected directly, without the proxy. */
   readonly client: Redis;
   readonly watched: WatchedPool;
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 
-/** Fills the young generation as a server of many small requests does; prints its size in MiB as it goes. */
+/** Fills the young generation as a server of many small requests does, and prints its sizes in MiB. */
 const FILL = `
   const { getHeapSpaceStatistics } = await import('node:v8');
   const underWay = [];
@@ -36,7 +36,7 @@ describe('mapper/v8-flags', () => {
     expect(sizes.at(-1)).to.equal(32);
   });
 
-  it('is needed for that: V8 by default doubles it each time that enough has survived', () => {
+  it('is necessary: by default V8 doubles that size each time that enough objects have survived', () => {
     expect(fill('').sizes.at(-1)).to.be.lessThan(32);
   });
 });

@@ -12,7 +12,7 @@ import { testDatabase, testRedis } from '../servers.ts';
 export interface World extends AsyncDisposable {
   readonly redis: readonly { name: string; url: string; client: Redis }[];
   readonly urls: readonly { name: string; url: string; slots: readonly number[]; sql: Connection }[];
-  /** Starts a mapper in this process; what `overrides` leaves out fits the tests. */
+  /** Starts a mapper in this process. `overrides` replaces single settings of the tests. */
   start(overrides?: MapperOverrides): Promise<TestMapper>;
   /** The rows of these keys, whichever database has them. */
   rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
@@ -27,13 +27,13 @@ export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
 };
 
 export interface TestMapper extends RunningMapper {
-  /** Begins stopping without waiting: what SIGTERM does. */
+  /** Stops the mapper as SIGTERM does. */
   terminate(): Promise<void>;
 }
 
 const log = createLog('test', 'mapper', process.env['KEYMILL_TEST_LOG'] === undefined ? 'silent' : 'debug');
 
-/** Nobody listens there: a mapper must not need ZooKeeper. */
+/** No server listens there, because a mapper must not need ZooKeeper. */
 const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
 
 export function randomKeys(count: number): string[] {
@@ -41,7 +41,7 @@ export function randomKeys(count: number): string[] {
 }
 
 /**
- * Creates a world with `shards` Redis shards and `databases` urls databases that share the 32 slots evenly.
+ * Creates a world of `shards` Redis shards, and of `databases` urls databases that share the 32 slots evenly.
  */
 export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<World> {
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));

@@ -14,7 +14,7 @@ function filtered(lines: readonly string[]): string[] {
 const CONNECTED = ['', 'WATCHER::', '', 'WatchedEvent state:SyncConnected type:None path:null'];
 
 describe("operator: zkCli's output", () => {
-  it('loses the greeting and the session events, wherever they are', () => {
+  it('contains no greeting and no session events, wherever they were', () => {
     expect(filtered(['Connecting to 127.0.0.1:1', ...CONNECTED, '[a, b]'])).to.deep.equal(['[a, b]']);
     expect(filtered(['Connecting to 127.0.0.1:1', '[a, b]', ...CONNECTED])).to.deep.equal(['[a, b]']);
     expect(filtered([...CONNECTED, ...CONNECTED, ''])).to.deep.equal(['']);

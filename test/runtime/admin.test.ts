@@ -36,7 +36,7 @@ describe('admin port', () => {
     expect((await post('/nowhere', '')).status).to.equal(404);
   });
 
-  it('bound to every address, it names one under which others reach it', async () => {
+  it('bound to every address, it names one under which other processes reach it', async () => {
     await using admin = await startAdmin({
       host: '0.0.0.0',
       port: 0,

@@ -30,7 +30,7 @@ function faultsOf(
 }
 
 describe('configuration', () => {
-  it('reads a right one', () => {
+  it('reads a valid environment', () => {
     const config = readProducerConfig(RIGHT);
     expect(config.id).to.equal('producer-1');
     expect(readProducerConfig({ ...RIGHT, KEYMILL_ID: 'p-{hostname}' }).id).to.equal(`p-${hostname()}`);
@@ -43,7 +43,7 @@ describe('configuration', () => {
     expect(config.stores.keys).to.deep.include({ length: 8, regionBits: 10 });
   });
 
-  it('names every fault at once, with variable, value and expectation', () => {
+  it('names all faults together, each with variable, value and expectation', () => {
     const wrong = {
       KEYMILL_KEY_LENGTH: '12',
       KEYMILL_PRODUCER_CAPACITY: 'two',
@@ -89,11 +89,11 @@ describe('configuration', () => {
     ['a keys-db of another name', { KEYMILL_KEYS_DBS: 'shard-1=mysql://k:p@h/a' }, 'KEYMILL_KEYS_DBS'],
     ['a negative number', { KEYMILL_QUARANTINE_MS: '-1' }, 'KEYMILL_QUARANTINE_MS'],
     [
-      'a file that is not there',
+      'a file that does not exist',
       { KEYMILL_KEY_SECRET: undefined, KEYMILL_KEY_SECRET_FILE: '/nonexistent' },
       'KEYMILL_KEY_SECRET_FILE',
     ],
-    ['an id that is no znode name', { KEYMILL_ID: 'a/b' }, 'KEYMILL_ID'],
+    ['an id that is not a znode name', { KEYMILL_ID: 'a/b' }, 'KEYMILL_ID'],
   ];
   for (const [what, change, variable] of refused) {
     it(`refuses ${what}`, () => {
@@ -115,7 +115,7 @@ describe('configuration', () => {
     ['of an unknown server', 'urls-3=mysql://k:p@h/u', 'urls-3'],
     ['that is a primary', 'urls-1=mysql://other:secret@127.0.0.1:3306/urls_2', '127.0.0.1:3306/urls_2'],
     ['given twice', 'urls-1=mysql://k:p@h/u,urls-2=mysql://other:p@H:3306/u', 'every address once'],
-    ['that is no MySQL', 'urls-1=redis://h/u', 'mysql://user'],
+    ['that is not MySQL', 'urls-1=redis://h/u', 'mysql://user'],
   ] as const) {
     it(`refuses a read replica ${what}`, () => {
       expect(() => readMapperConfig({ ...RIGHT, KEYMILL_URLS_REPLICAS: value }))

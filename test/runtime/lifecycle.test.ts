@@ -7,7 +7,7 @@ import { pause } from '../../runtime/retry.ts';
 
 const log = createLog('test', 'lifecycle', 'silent');
 
-/** A process that says something when it starts, and several lines at its end. */
+/** A process that logs a line when it starts, and several lines at its end. */
 const TALKATIVE = `
   const { runMain } = await import('../../runtime/lifecycle.ts');
   const { createLog } = await import('../../runtime/log.ts');
@@ -34,7 +34,7 @@ describe('lifecycle of a process', () => {
     expect(order).to.deep.equal(['second', 'first']);
   });
 
-  it('goes on releasing when it was asked to stop and the signal of its group follows', async () => {
+  it('continues to release when it was asked to stop and a signal to its process group follows', async () => {
     const released: string[] = [];
     const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {
       scope.onRelease('slow', async () => {
@@ -48,7 +48,7 @@ describe('lifecycle of a process', () => {
     expect(released).to.deep.equal(['slow']);
   });
 
-  it('releases what was taken when start fails half-way, and ends with 1', async () => {
+  it('releases the acquired resources when the start fails half-way, and ends with 1', async () => {
     const released: string[] = [];
     const code = await run({ log, shutdownDeadlineMs: 1_000 }, async (scope) => {
       scope.onRelease('half', () => released.push('half'));
@@ -58,7 +58,7 @@ describe('lifecycle of a process', () => {
     expect(released).to.deep.equal(['half']);
   });
 
-  it('does not let one release hang the others', async () => {
+  it('releases the other resources when one release hangs', async () => {
     const released: string[] = [];
     const code = await run({ log, shutdownDeadlineMs: 5_000, releaseDeadlineMs: 50 }, async (scope) => {
       scope.onRelease('last', () => released.push('last'));
@@ -69,7 +69,7 @@ describe('lifecycle of a process', () => {
     expect(released).to.deep.equal(['last']);
   });
 
-  it('ends when whoever reads its log is gone', async () => {
+  it('ends although the reader of its log is gone', async () => {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', TALKATIVE], {
       stdio: ['ignore', 'pipe', 'inherit'],
       cwd: import.meta.dirname,

@@ -3,13 +3,13 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { restAfter, Unhurried } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
 
-describe('work that nobody waits for', () => {
+describe('work for which no caller waits', () => {
   it('rests four times as long as a piece took, 5 s at most', () => {
     expect(restAfter(3)).to.be.closeTo(12, 1e-9);
     expect(restAfter(60_000)).to.equal(5_000);
   });
 
-  it('is done one piece at a time, with a rest after each, one that failed included', async () => {
+  it('is done one piece at a time, with a rest after each, also after one that failed', async () => {
     const pace = new Unhurried(() => false, new AbortController().signal);
     const spans: { fromMs: number; toMs: number }[] = [];
     const piece = async (fails = false): Promise<void> =>
@@ -28,7 +28,7 @@ describe('work that nobody waits for', () => {
     }
   });
 
-  it('does not rest when somebody has come to wait for it', async () => {
+  it('does not rest once a caller waits for it', async () => {
     let isHurried = false;
     const pace = new Unhurried(() => isHurried, new AbortController().signal);
     const piece = async (): Promise<void> => pace.piece(async () => pause(10));
@@ -40,7 +40,7 @@ describe('work that nobody waits for', () => {
     expect(monotonicMs() - startedMs).to.be.lessThan(20 * (10 + restAfter(10)) * 0.75);
   });
 
-  it('ends with its signal, a rest that has begun included', async () => {
+  it('ends on its signal, also during a rest', async () => {
     const stopping = new AbortController();
     const pace = new Unhurried(() => false, stopping.signal);
     await pace.piece(async () => pause(250));

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createMetrics } from '../../runtime/metrics.ts';
 
 describe('tallies and distributions', () => {
-  it('show as Prometheus counters and histograms, as far as anything was counted', async () => {
+  it('appear as Prometheus counters and histograms once something was counted', async () => {
     const metrics = createMetrics();
     const tally = metrics.tally('seen_total', 'Seen', ['kind']);
     const often = tally.series({ kind: 'often' });

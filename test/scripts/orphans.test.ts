@@ -31,6 +31,6 @@ describe('servers for tests, when the test run is killed', () => {
     const identities = JSON.parse(output) as ProcessIdentity[];
     expect(identities.map(isRunning)).to.deep.equal([true, true]);
     run.kill('SIGKILL');
-    await until('them to be gone', () => !identities.some(isRunning), { timeoutMs: 3_000 });
+    await until('the servers to be gone', () => !identities.some(isRunning), { timeoutMs: 3_000 });
   });
 });

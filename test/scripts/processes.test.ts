@@ -17,7 +17,7 @@ import { until } from '../until.ts';
 describe('process identity', () => {
   it('tells a process from an earlier one with the same id', () => {
     const identity = identityOf(process.pid);
-    if (identity === undefined) throw new Error('we do not run?');
+    if (identity === undefined) throw new Error('this process does not seem to run');
     expect(isRunning(identity)).to.equal(true);
     expect(isRunning({ ...identity, startTime: '1' })).to.equal(false);
   });
