@@ -13,7 +13,7 @@ export const AGAINST_HELP = `
 --against COMMIT compares this work tree (B) with another commit (A). Each runs
 on servers of its own, which its own up or prepare makes; the load is always ours
 and on one of them at a time, in the order A B B A. A ratio above 1 means that B
-is better. In rows of throughput the CPU a request or a key decides.
+is better. In rows of throughput, the CPU per request or key decides.
 
 "Not slower": the median is at least ${LEAST_RATIO}, or the 95 % interval contains 1, and
 the control (each side against itself in the same minutes) is inside ${1 - CONTROL_TOLERANCE} to ${1 + CONTROL_TOLERANCE}.

@@ -17,7 +17,7 @@ export interface ComparedRun {
   readonly a: number;
   readonly b: number;
   readonly figure: Comparison;
-  /** CPU a request, or a key; it decides where it is measured. */
+  /** CPU per request or key. If it is measured, it decides. */
   readonly cpu?: Comparison;
   /** null: too few and too short rounds (`--quick`). */
   readonly verdict: Verdict | null;
@@ -45,7 +45,7 @@ export interface CompareOptions extends BenchRun {
   readonly pin: boolean;
   /** Called after every run of every row. */
   readonly onRun: (row: Pick<ComparedRow, 'name' | 'unit'>, run: ComparedRun) => void;
-  /** Called for a row that could not be measured; the others go on. */
+  /** Called for a row that could not be measured. The others are still measured. */
   readonly onFailed: (name: string, error: Error) => void;
 }
 

@@ -32,7 +32,7 @@ export function formatCompared(rows: readonly Compared[]): string[] {
     ),
     '',
     `A is ${first.a}, B is this work tree (${first.b}). Above 1, B is better: faster, or cheaper in CPU.`,
-    'Where the CPU a request (or a key) was measured, it decides.',
+    'If the CPU per request (or key) was measured, it decides.',
   ];
 }
 

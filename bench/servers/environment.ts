@@ -13,7 +13,7 @@ export function benchKeyspace(): Keyspace {
 
 /**
  * Variables that describe the stores of a bench: every database on one MySQL server. A bench that uses no
- * Redis or no ZooKeeper gets addresses to which nobody connects, because the variables are mandatory.
+ * Redis or no ZooKeeper gets addresses to which no process connects, because the variables are mandatory.
  */
 export function storeVariables(given: {
   readonly mysql: (database: string) => string;

@@ -115,7 +115,7 @@ async function underLoad(stack: TestStack, work: () => Promise<void>): Promise<V
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });
     await work();
     const { acked } = load;
-    await until('the load to go on', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
+    await until('the load to continue', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
   } finally {
     await load.stop();
     await history.close();

@@ -56,7 +56,7 @@ export async function trial(
     await until('the load to run', () => load.acked >= CLIENTS.rate, { timeoutMs: 30_000 });
     await play({ locks, nowMs: () => history.nowMs });
     const acked = load.acked;
-    await until('the load to go on', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
+    await until('the load to continue', () => load.acked >= acked + CLIENTS.rate, { timeoutMs: 60_000 });
   } finally {
     await load.stop();
     locks[Symbol.dispose]();

@@ -45,7 +45,7 @@ describe('membership', () => {
     member.update({ id: 'producer-1', note: 'c' });
     await until('c', () => seen.at(-1)?.[0]?.[1] === 'c');
     await member.leave();
-    await until('nobody', () => seen.at(-1)?.length === 0);
+    await until('no member', () => seen.at(-1)?.length === 0);
   });
 
   it('waits until the node of a dead predecessor with the same id is gone, and joins immediately after that', async () => {

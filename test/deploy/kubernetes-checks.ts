@@ -97,8 +97,8 @@ function faultsOfSecurity(container: Container, pod: PodSpec): string[] {
   if (readOnlyRootFilesystem !== true) faults.push('a writable root');
   if (allowPrivilegeEscalation !== false) faults.push('may gain privileges');
   if (!capabilities?.drop?.includes('ALL')) faults.push('keeps capabilities');
-  if (container.resources?.limits?.['memory'] === undefined) faults.push('no limit of memory');
-  if (container.resources?.requests?.['cpu'] === undefined) faults.push('asks for no CPU');
+  if (container.resources?.limits?.['memory'] === undefined) faults.push('no memory limit');
+  if (container.resources?.requests?.['cpu'] === undefined) faults.push('requests no CPU');
   return faults;
 }
 
@@ -106,7 +106,8 @@ function faultsOfProbes({ startupProbe, livenessProbe, readinessProbe, ports = [
   const probes = [startupProbe, livenessProbe, readinessProbe].filter((probe) => probe !== undefined);
   return probes.flatMap(({ httpGet: { path, port } }) => {
     const faults = [];
-    if (!ports.some(({ name }) => name === port)) faults.push(`a probe of port ${port}, which is none`);
+    if (!ports.some(({ name }) => name === port))
+      faults.push(`a probe of port ${port}, which does not exist`);
     if (!['/livez', '/readyz'].includes(path)) faults.push(`a probe of ${path}, which nothing answers`);
     return faults;
   });
@@ -148,7 +149,7 @@ function faultsOfScaling({ kind, metadata, spec }: Manifest, manifests: readonly
   const isThere = manifests.some(
     (other) => other.kind === target?.kind && other.metadata.name === target.name,
   );
-  return isThere ? [] : [`${metadata.name}: scales ${target?.name}, which is not there`];
+  return isThere ? [] : [`${metadata.name}: scales ${target?.name}, which does not exist`];
 }
 
 function podsOf(selector: Labels | undefined, workloads: readonly Manifest[]): Manifest[] {

@@ -130,7 +130,11 @@ describe('deploy/kubernetes', () => {
         'no schema',
       ],
       ['a probe of no port', (planted) => setProbePort(planted, 'admn'), 'a probe of port admn'],
-      ['a variable that is none', (planted) => setData(planted, 'KEYMILL_ZOKEEPER', 'x'), 'no such variable'],
+      [
+        'a variable that does not exist',
+        (planted) => setData(planted, 'KEYMILL_ZOKEEPER', 'x'),
+        'no such variable',
+      ],
       [
         'a secret in plain text',
         (planted) => setData(planted, 'KEYMILL_KEY_SECRET', 'x'),
@@ -153,7 +157,7 @@ describe('deploy/kubernetes', () => {
         'selects no pods',
       ],
       [
-        'a target that is not there',
+        'a target that does not exist',
         (planted) => void planted.splice(indexOf(planted, 'Deployment'), 1),
         'scales',
       ],

@@ -131,7 +131,7 @@ describe('up and down', function () {
   it('leaves nothing after a failed start, and shows the end of the failed process’s log', async () => {
     const dir = join(cluster.runDir, 'data', 'redis-1');
     mkdirSync(dir, { recursive: true });
-    writeFileSync(join(dir, 'appendonlydir'), 'a file where Redis wants a folder');
+    writeFileSync(join(dir, 'appendonlydir'), 'a file where Redis expects a folder');
     const { code, stderr } = await cluster.run('up', '--detach', ...SMALL);
     expect(code).to.equal(1);
     expect(stderr)

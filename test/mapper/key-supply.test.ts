@@ -253,7 +253,7 @@ describe('the key supply', () => {
     expect((await supply.draw()).from.name).to.equal('redis-2');
   });
 
-  it('gets past a pool full of bound keys before any request sees one', async () => {
+  it('discards the keys of a pool full of bound keys before any request gets one', async () => {
     const stale = randomKeys(2_000);
     await fill(0, stale);
     for (const key of stale.slice(0, 1_900)) bound.add(key);

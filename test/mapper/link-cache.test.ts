@@ -168,7 +168,7 @@ describe('the link cache', () => {
     expect(small.bytes).to.be.at.most(2 ** 18);
   });
 
-  it('behaves like a plain map as long as everything fits, whatever is stored, found and forgotten', () => {
+  it('behaves like a plain map while everything fits, for any sequence of stores, reads and removals', () => {
     const step = fc.record({
       action: fc.constantFrom('store', 'store', 'store', 'ask', 'invalidate'),
       number: fc.integer({ min: 0, max: 150 }),

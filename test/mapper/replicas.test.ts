@@ -223,7 +223,7 @@ describe('read replicas', () => {
         randomKeys(1_000).find((any) => slotOf(any) < 16),
       ),
     ).to.equal(503);
-    // The other primary is lost as well. Redirects go on, so the mapper must stay ready.
+    // The other primary is lost as well. Redirects continue, so the mapper must stay ready.
     const lonely = await start({
       stores: { urlsDbs: urlsDbs.map((db) => ({ ...db, url: db.url.replace(/:\d+\//, ':1/') })) },
     });

@@ -30,7 +30,7 @@ describe('keymill prepare', () => {
     return (rows as { name: string }[]).map(({ name }) => name);
   }
 
-  it('creates the missing tables when only the databases exist, also when several run at once and again', async () => {
+  it('creates missing tables in existing databases, also when several run at the same time, and again later', async () => {
     for (const runs of [2, 1]) {
       const outcomes = await Promise.all(
         Array.from({ length: runs }, async () => runKeymill(['prepare', '--json'], env)),

@@ -50,7 +50,7 @@ describe('a producer among faults', function () {
     await untilFilled(cluster);
   }
 
-  it('goes on under the same epoch after a silence shorter than the session timeout', async () => {
+  it('continues under the same epoch after a silence shorter than the session timeout', async () => {
     const producer = cluster.start('producer-1', {
       KEYMILL_ZOOKEEPER: await throughProxies(cluster.env['KEYMILL_ZOOKEEPER'] ?? ''),
     });
@@ -104,7 +104,7 @@ describe('a producer among faults', function () {
     await untilRefilled();
   });
 
-  it('keeps the lock of a keys-db that no producer reaches, and goes on when it is back', async () => {
+  it('keeps the lock of a keys-db that no producer reaches, and continues when it is back', async () => {
     const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
     const proxy = await proxyTo(url);
     url.host = `127.0.0.1:${proxy.port}`;

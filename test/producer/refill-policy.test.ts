@@ -16,7 +16,7 @@ describe('watermarks', () => {
     it(what, () => expect(watermarks(drainPerSecond, LIMITS)).to.deep.equal({ low, high }));
   }
 
-  it('keeps low below high whatever the limits', () => {
+  it('keeps low below high for any limits', () => {
     fc.assert(
       fc.property(
         fc.nat(1e6),
@@ -37,10 +37,10 @@ describe('mustFill', () => {
   const cases: [what: string, level: number, wasFilling: boolean, held: number, filling: boolean][] = [
     ['starts at the low watermark', 2_000, false, 1, true],
     ['does not start above it', 2_001, false, 1, false],
-    ['goes on above it once begun', 2_001, true, 1, true],
+    ['continues above it once begun', 2_001, true, 1, true],
     ['ends when full', 5_000, true, 1, false],
     ['ends when the share of the deficit is not worth a batch', 4_850, true, 4, false],
-    ['goes on for the same deficit when alone', 4_850, true, 1, true],
+    ['continues for the same deficit when alone', 4_850, true, 1, true],
   ];
   for (const [what, level, wasFilling, held, filling] of cases) {
     it(what, () => expect(mustFill({ level, low: 2_000, high: 5_000 }, wasFilling, held)).to.equal(filling));

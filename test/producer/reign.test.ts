@@ -93,7 +93,7 @@ describe('a reign', function () {
     await untilNothingPends();
   });
 
-  it('records the loss when a Redis was flushed, and goes on delivering', async () => {
+  it('records the loss when a Redis was flushed, and continues to deliver', async () => {
     const { keysDb, poolA, poolB } = stores();
     await using reigning = await reignOver(cluster);
     await untilFilled(cluster);

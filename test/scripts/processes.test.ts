@@ -15,7 +15,7 @@ import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
 describe('process identity', () => {
-  it('tells a process from an earlier one with the same id', () => {
+  it('distinguishes a process from an earlier one with the same id', () => {
     const identity = identityOf(process.pid);
     if (identity === undefined) throw new Error('this process does not seem to run');
     expect(isRunning(identity)).to.equal(true);
