@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { openPool } from '../../db/redis/pool.ts';
+import { SMALLEST_SHARE } from '../../producer/pools/watermarks.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
 import { reignOver } from './reigning.ts';
@@ -137,20 +138,26 @@ describe('a reign', function () {
 
   it('adopts a claim that lands later than its timeout, before it claims again', async () => {
     const { keysDb, poolA, poolB } = stores();
-    await using reigning = await reignOver(cluster);
-    await untilFilled(cluster);
+    // A pool above this level is full. It may stay below 1,000, because gaps in the ids give no keys. As the
+    // low watermark, this level is also the one below which every pool is filled.
+    const low = 1_000 - SMALLEST_SHARE;
+    await using reigning = await reignOver(cluster, { limits: { lowFloor: low } });
+    await untilFilled(cluster, low);
     await untilNothingPends();
     const { epoch } = reigning.reign;
     if (epoch === undefined) throw new Error('no epoch');
-    await until('a claim before any of the reign’s own', async () => {
+    const late = await until('a claim before any of the reign’s own', async () => {
       const { seq } = await poolA.producerState(SHARD);
       return keysDb.claim({ epoch, count: 10, parts: [{ pool: poolA.name, seq: seq + 1 }] });
     });
     // The next claim has no part for poolA, so the seq taken there does not reveal the late claim.
     await poolB.take(10_000);
-    await until('poolB to be filled', async () => (await poolB.level()) >= 1_000);
+    await untilFilled(cluster, low);
+    await untilNothingPends();
+    const lateKeys = (await keysDb.keysOf(late)).map(({ key }) => key);
+    expect(await poolA.page(0, 10_000)).to.include.members(lateKeys);
     await poolA.take(10_000);
-    await untilFilled(cluster);
+    await untilFilled(cluster, low);
     await untilNothingPends();
     expect(await keysDb.losses()).to.deep.equal([]);
     expect(reigning.reign.isReady).to.equal(true);
