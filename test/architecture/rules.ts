@@ -21,8 +21,8 @@ export const FOLDERS: Readonly<Record<string, readonly string[]>> = {
 const OF_SCRIPTS = ['cluster', 'servers', 'figures'];
 
 /**
- * Which rooms of its own folder a room may import. The files that wire a folder together are not listed: they
- * may import all rooms.
+ * Which rooms of its own folder a room may import. The files of a folder that are not listed here are its
+ * wiring files: they may import all of its rooms.
  */
 export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   mapper: {
