@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { createRandom } from '../../runtime/random.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
@@ -8,17 +9,6 @@ import { createWorld, type TestMapper, type World } from './world.ts';
 
 const FAULTS_FOR_MS = 6_000;
 const CLIENTS = 12;
-
-/** Mulberry32: small, and the same everywhere for one seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('two mappers among random faults', () => {
   let world: World;
@@ -118,10 +108,10 @@ describe('two mappers among random faults', () => {
 
   it('acknowledge nothing that is lost, and bind no key twice', async () => {
     const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-    const random = randomFrom(seed);
+    const random = createRandom(seed);
     const faults = new AbortController();
     const clients = Array.from({ length: CLIENTS }, async (_, client) => {
-      const own = randomFrom(seed + client + 1);
+      const own = createRandom(seed + client + 1);
       for (let number = 0; !faults.signal.aborted; number += 1) await step(own, client, number);
     });
     await breakThings(random);
