@@ -1,25 +1,11 @@
 import { expect } from 'chai';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
+import type { AuditReport } from '../../db/audit/audit.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { startAdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
-
-interface Report {
-  issued: number;
-  unused: number;
-  pending: number;
-  pooled: number;
-  reserved: number;
-  bound: number;
-  leaked: number;
-  unknown: number;
-  aliases: number;
-  duplicates: number;
-  balanced: boolean;
-  unreachable: string[];
-}
 
 const LINK = { userId: null, createdAt: new Date(), expiresAt: null, alias: false };
 
@@ -79,7 +65,7 @@ describe('keymill audit', () => {
     await using mapper = await startAdminPort({ 'GET /reserve': async () => ({ keys: [held] }) });
     await announceMapper(cluster, 'mapper-1', mapper.url);
     const { exitCode, stdout } = await runKeymill(['audit', '--json'], cluster.env);
-    const report = JSON.parse(stdout) as Report;
+    const report = JSON.parse(stdout) as AuditReport;
     expect(report).to.include({
       issued: 20,
       unused: 80,
@@ -107,7 +93,7 @@ describe('keymill audit', () => {
       KEYMILL_REDIS: `${cluster.env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1`,
     };
     const { exitCode, stdout, stderr } = await runKeymill(['audit', '--json'], env);
-    const report = JSON.parse(stdout) as Report;
+    const report = JSON.parse(stdout) as AuditReport;
     expect(report).to.include({ issued: 20, leaked: 0, unknown: 3, balanced: true });
     expect(report.unreachable.toSorted()).to.deep.equal(['mapper-1', 'redis-3']);
     expect(exitCode).to.equal(2);
