@@ -5,7 +5,7 @@ import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { ALL_SLOTS } from '../../runtime/config/slots.ts';
+import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
@@ -53,7 +53,7 @@ export async function openTestCluster(): Promise<TestCluster> {
       KEYMILL_ZOOKEEPER: connect,
       KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
       KEYMILL_KEYS_DBS: `keys-db-1=${keysUrl1},keys-db-2=${keysUrl2}`,
-      KEYMILL_URLS_DBS: `urls-1:0-31=${urlsUrl}`,
+      KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${urlsUrl}`,
       KEYMILL_USERS_DB: usersUrl,
       KEYMILL_KEY_SECRET: SECRET,
     },
