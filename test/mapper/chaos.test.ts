@@ -21,11 +21,10 @@ describe('two mappers among random faults', () => {
 
   before(async function () {
     this.timeout(60_000);
-    world = await createWorld();
+    world = await createWorld({ keys: 20_000 });
     const redis = await Promise.all(world.redis.map(viaProxy));
     const urls = await Promise.all(world.urls.map(viaProxy));
     proxies = { redis: redis.map(({ proxy }) => proxy), urls: urls.map(({ proxy }) => proxy) };
-    for (const shard of [0, 1]) await world.fill(shard, 20_000);
     const overrides = { stores: { redis, urlsDbs: urls }, cache: { maxBytes: 2 ** 20, ttlMs: 200 } };
     mappers = [await world.start(overrides), await world.start(overrides)];
     acknowledged = new Map();

@@ -112,9 +112,7 @@ describe('the fast paths and Koa', () => {
 
   before(async function () {
     this.timeout(90_000);
-    world = await createWorld();
-    await world.fill(0, 2_000);
-    await world.fill(1, 2_000);
+    world = await createWorld({ keys: 2_000 });
     const publicUrl = 'https://go.example';
     fast = await world.start({ publicUrl });
     koa = await world.start({ publicUrl, hasFastPaths: false });

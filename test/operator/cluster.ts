@@ -1,3 +1,5 @@
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
+import { lockPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
@@ -20,6 +22,19 @@ export interface TestCluster extends AsyncDisposable {
   readonly pools: readonly Pool[];
   readonly urlsDb: UrlsDb;
   readonly clicksDb: ClicksDb;
+}
+
+/** Takes the lock of a shard like a producer. */
+export async function holdLock({ session }: TestCluster, shard: string, owner: string): Promise<HeldLock> {
+  const lock = await tryAcquire(session, lockPath(shard), { owner, host: 'h', pid: 1 });
+  if (!isHeld(lock)) throw new Error(`${shard} was taken`);
+  return lock;
+}
+
+/** Registers a producer with the fields that operators need. */
+export async function registerProducer({ session }: TestCluster, id: string, admin: string): Promise<void> {
+  await session.ensurePath(PATHS.producers);
+  await session.create(producerPath(id), JSON.stringify({ id, capacity: 2, admin }), { ephemeral: true });
 }
 
 /** Two keys-dbs, two pools, one urls server, one ensemble with a chroot of its own. */
