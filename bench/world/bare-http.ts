@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { pause } from '../../runtime/retry.ts';
 import { Child } from '../load/child.ts';
 import { Connection, type Answer } from '../load/connection.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { KeymillError } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { pause } from '../../runtime/retry.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import { residentBytesOf } from './cpu.ts';

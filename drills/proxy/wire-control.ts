@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { messageOf } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import type { FaultyProxy } from './proxy.ts';
 
 /**
