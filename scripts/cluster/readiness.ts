@@ -183,7 +183,7 @@ async function lookAtProducer(session: Session, id: string, admin: string): Prom
   const member = parseProducerMember(parseJson(node?.data ?? ''));
   return {
     id,
-    isReady: readyz?.status === 200 && member !== undefined,
+    isReady: readyz?.status === 200 && typeof member?.pid === 'number',
     member,
     samples: metrics?.status === 200 ? parseMetrics(metrics.body) : [],
   };
