@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { medianOf } from './method/statistics.ts';
+import { median } from '../runtime/statistics.ts';
 import { cpuMsOfOne } from './world/cpu.ts';
 
 /**
@@ -100,5 +100,5 @@ async function servingOf(child: NodeJS.EventEmitter): Promise<Serving> {
 }
 
 function spread(counts: readonly number[]): string {
-  return `median ${medianOf(counts)}, least ${Math.min(...counts)}`;
+  return `median ${median(counts)}, least ${Math.min(...counts)}`;
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '../runtime/json.ts';
 import type { Node } from './session.ts';
 
 /** What a process writes about itself into its lock. */
@@ -71,12 +72,8 @@ export function parseLock({ data, stat }: Node): LockHolder {
 }
 
 function parseObject(json: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
-  } catch {
-    return {};
-  }
+  const value = parseJson(json);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
 function text(value: unknown): string | null {

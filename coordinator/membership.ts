@@ -1,3 +1,4 @@
+import { parseJson } from '../runtime/json.ts';
 import { childrenOrNone, readNode } from './reading.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
@@ -71,7 +72,8 @@ export function join(session: Session, path: string, data: object): Membership {
  * Calls `onChange` with all members below `parentPath`: now, and whenever one comes, leaves or changes its
  * data.
  *
- * @param parse turns JSON into a member; undefined when the data is not a member's
+ * @param parse turns JSON into a member; undefined when the data is not a member's. Gets undefined for data
+ *   that is not JSON, and must not throw
  * @param onChange gets the members by name, and the names of foreign nodes, which are never an error
  */
 export function watchMembers<T>(
@@ -103,19 +105,11 @@ export async function readMembers<T>(
   const foreign: string[] = [];
   for (const { name, node } of nodes) {
     if (node === undefined) continue;
-    const member = parseMember(node.data, parse);
+    const member = parse(parseJson(node.data));
     if (member === undefined) foreign.push(name);
     else members.set(name, member);
   }
   return { members, foreign };
-}
-
-function parseMember<T>(data: string, parse: (json: unknown) => T | undefined): T | undefined {
-  try {
-    return parse(JSON.parse(data));
-  } catch {
-    return undefined;
-  }
 }
 
 async function create(session: Session, path: string, data: string): Promise<void> {

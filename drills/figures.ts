@@ -13,6 +13,7 @@ const BEGIN = '<!-- made by ./scripts/keymill drill --figures -->';
 const END = '<!-- end -->';
 
 export function readReports(): DrillReport[] {
+  // Only writeReports() below writes this file.
   return JSON.parse(readFileSync(REPORTS, 'utf8')) as DrillReport[];
 }
 

@@ -12,13 +12,8 @@ export interface PartReport {
   readonly deadMs: Distribution;
 }
 
-/** What one drill showed; `keymill drill --json` prints it. */
-export interface DrillReport {
-  readonly name: string;
-  readonly seed: number;
-  readonly rounds: number;
-  /** Shortens a second. */
-  readonly rate: number;
+/** Counts of what the clients saw. */
+export interface ClientCounts {
   readonly sent: number;
   readonly acked: number;
   readonly failed: number;
@@ -26,9 +21,20 @@ export interface DrillReport {
   readonly unknown: number;
   readonly redirects: number;
   readonly redirectsFailed: number;
+  /** Redirects of acknowledged links that a mapper answered with 404 or 410. */
   readonly lost: number;
+  /** Keys that were acknowledged for two links. */
   readonly duplicates: number;
   readonly wrongTarget: number;
+}
+
+/** What one drill showed; `keymill drill --json` prints it. */
+export interface DrillReport extends ClientCounts {
+  readonly name: string;
+  readonly seed: number;
+  readonly rounds: number;
+  /** Shortens a second. */
+  readonly rate: number;
   /** Reigns that ended because a store refused their epoch, from the logs of the producers. */
   readonly fenced: number;
   /** Null when every audit failed. */

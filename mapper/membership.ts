@@ -6,17 +6,7 @@ import type { ZooKeeperConfig } from '../runtime/config/config.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-
-/** The data of `/mappers/<id>`. */
-export interface MapperMember {
-  readonly id: string;
-  readonly url: string;
-  readonly admin: string;
-  readonly pid: number;
-  readonly host: string;
-  /** ISO 8601 UTC. */
-  readonly since: string;
-}
+import type { MapperMember } from './member.ts';
 
 const RETRY = { baseMs: 250, maxMs: 5_000 };
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import getRawBody from 'raw-body';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
+import { parseJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -110,11 +111,9 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     },
   );
   if (text === '') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new KeymillError('BAD_JSON', 'body: not JSON', { cause });
-  }
+  const body = parseJson(text);
+  if (body === undefined) throw new KeymillError('BAD_JSON', 'body: not JSON');
+  return body;
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

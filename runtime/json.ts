@@ -1,6 +1,3 @@
-import { z } from 'zod';
-import { KeymillError } from './errors.ts';
-
 /** Parses JSON text; undefined when it is not JSON. The caller checks the shape of the value. */
 export function parseJson(text: string): unknown {
   try {
@@ -8,16 +5,4 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Parses JSON text that must fit a schema.
- * @throws KeymillError that names the fault and the field, without the text, which may contain passwords
- */
-export function parseJsonAs<T>(schema: z.ZodType<T>, text: string): T {
-  const value = parseJson(text);
-  if (value === undefined) throw new KeymillError('BAD_JSON', 'it is not JSON');
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new KeymillError('BAD_JSON', z.prettifyError(parsed.error), { cause: parsed.error });
 }

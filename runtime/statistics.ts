@@ -10,7 +10,8 @@ export function median(samples: readonly number[]): number {
 
 /**
  * The value below which `share` of the samples lies, interpolated linearly between the two nearest samples
- * (type 7 of Hyndman and Fan, 1996). NaN without samples.
+ * (type 7 of Hyndman and Fan, 1996). NaN without samples. The choice for figures; for limits, see
+ * `upperPercentile`.
  *
  * @param share from 0 (the minimum) to 1 (the maximum): 0.99 for the 99th percentile
  */
@@ -20,6 +21,18 @@ export function percentile(samples: readonly number[], share: number): number {
   const below = sorted[Math.floor(position)] ?? Number.NaN;
   const above = sorted[Math.ceil(position)] ?? Number.NaN;
   return below + (above - below) * (position - Math.floor(position));
+}
+
+/**
+ * The smallest sample that more than `share` of the samples do not exceed, or the greatest sample if there is
+ * none. NaN without samples.
+ *
+ * The choice for limits: it never interpolates, so two samples have the greater one as their median, and up
+ * to 100 samples have their maximum as their 99th percentile. `percentile` would give lower values.
+ */
+export function upperPercentile(samples: readonly number[], share: number): number {
+  const sorted = Float64Array.from(samples).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
 /** Two-sided 95 % quantiles of Student's t for 1, 2, … 20 degrees of freedom. */

@@ -1,4 +1,4 @@
-import { createRandom } from '../method/statistics.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { Zipf } from './zipf.ts';
 
 export interface KeySequenceOptions {

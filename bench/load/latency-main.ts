@@ -1,8 +1,8 @@
 import { monotonicMs } from '../../runtime/clock.ts';
+import { percentile } from '../../runtime/statistics.ts';
 import { serveParent } from './child.ts';
 import { Connection } from './connection.ts';
 import { formatRequest } from './requests.ts';
-import { quantileOf } from '../method/statistics.ts';
 
 /** What to send. The requests follow each other in order, and start again after the last one. */
 export interface LatencyTask {
@@ -70,9 +70,9 @@ async function run(task: LatencyTask): Promise<LatencyResult> {
     return {
       answers: latencies.length,
       perSecond: latencies.length / seconds,
-      p50Ms: quantileOf(latencies, 0.5),
-      p99Ms: quantileOf(latencies, 0.99),
-      maxMs: quantileOf(latencies, 1),
+      p50Ms: percentile(latencies, 0.5),
+      p99Ms: percentile(latencies, 0.99),
+      maxMs: percentile(latencies, 1),
     };
   } finally {
     for (const connection of connections) connection.close();

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createConnection, type Connection } from 'mysql2';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { quantileOf } from '../method/statistics.ts';
+import { percentile } from '../../runtime/statistics.ts';
 import { serveParent } from './child.ts';
 import { TARGET } from './requests.ts';
 
@@ -95,8 +95,8 @@ async function run(task: RawTask): Promise<RawResult> {
   return {
     statements: latencies.length,
     rowsPerSecond: (latencies.length * rows) / seconds,
-    p50Ms: quantileOf(latencies, 0.5),
-    p99Ms: quantileOf(latencies, 0.99),
+    p50Ms: percentile(latencies, 0.5),
+    p99Ms: percentile(latencies, 0.99),
   };
 }
 

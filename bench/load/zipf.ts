@@ -1,4 +1,9 @@
-/** Ranks 0 … count − 1, with probabilities proportional to 1 ÷ (rank + 1)^alpha. One seed, one sequence. */
+/**
+ * Ranks 0 … count − 1, with probabilities proportional to 1 ÷ (rank + 1)^alpha. One seed, one sequence.
+ *
+ * It has its own generator (xorshift32, Marsaglia 2003). The numbers of runtime/random.ts have only 32 bits,
+ * and another sequence would change the recorded figures.
+ */
 export class Zipf {
   readonly #sums: Float64Array;
   /** Where the search begins for the i-th of `count` equal parts of the sum. It then takes a step or two. */

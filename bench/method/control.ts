@@ -1,4 +1,4 @@
-import { medianOf } from './statistics.ts';
+import { median } from '../../runtime/statistics.ts';
 
 /** How far from 1 the control of a quantity may be. */
 export const TOLERANCE = {
@@ -31,7 +31,7 @@ export interface Control {
 
 /** The median of first ÷ second. Pure. NaN without couples. */
 export function controlOf(couples: readonly (readonly [number, number])[]): number {
-  return medianOf(couples.map(([first, second]) => first / second));
+  return median(couples.map(([first, second]) => first / second));
 }
 
 /** Pure. Without couples the control does not hold. */

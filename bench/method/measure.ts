@@ -1,7 +1,8 @@
+import { median } from '../../runtime/statistics.ts';
 import type { BenchRun } from './bench-run.ts';
 import { judgeControl, LEAST_ROUNDS, MAX_ATTEMPTS, type Control, type Quantity } from './control.ts';
 import { couplesOf, orderOf, pairsOf, type Window } from './order.ts';
-import { bootstrapOf, medianOf } from './statistics.ts';
+import { bootstrapOf } from './statistics.ts';
 
 /** One of the things that are compared. `run` measures it once. */
 export interface Arm<Sample> {
@@ -104,7 +105,7 @@ export function ratioOf<Sample>(
   of: (sample: Sample) => number,
 ): Ratio {
   const ratios = pairsOf(sequence, a, b).map(([x, y]) => of(x) / of(y));
-  return { ratio: medianOf(ratios), interval: bootstrapOf(ratios) };
+  return { ratio: median(ratios), interval: bootstrapOf(ratios) };
 }
 
 /** The median of one arm's figure. Pure. */
@@ -113,5 +114,5 @@ export function typicalOf<Sample>(
   arm: string,
   of: (sample: Sample) => number,
 ): number {
-  return medianOf(sequence.filter((window) => window.arm === arm).map(({ sample }) => of(sample)));
+  return median(sequence.filter((window) => window.arm === arm).map(({ sample }) => of(sample)));
 }

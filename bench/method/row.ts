@@ -1,4 +1,4 @@
-import { intervalOf, meanOf } from '../interval.ts';
+import { mean, meanInterval95 } from '../../runtime/statistics.ts';
 
 /** One line of `keymill bench`: a figure, and the baseline of the bare store or machine in the same run. */
 export interface BenchRow {
@@ -49,8 +49,8 @@ export interface Measured {
 export function toRow(measured: Measured): BenchRow {
   const { name, unit, samples, baseline, baselineValue, control } = measured;
   const { better = 'higher', goal, holds = true, details = {} } = measured;
-  const value = measured.value ?? meanOf(samples);
-  const [low, high] = measured.interval ?? intervalOf(samples);
+  const value = measured.value ?? mean(samples);
+  const [low, high] = measured.interval ?? meanInterval95(samples);
   return {
     name,
     value: round(value),

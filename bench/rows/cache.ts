@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { mean } from '../../runtime/statistics.ts';
 import { simulateHitRate } from '../cache/hit-rate.ts';
-import { meanOf } from '../interval.ts';
 import { Child } from '../load/child.ts';
 import type { MemoryPerLink } from '../cache/memory-per-link.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
@@ -31,9 +31,9 @@ function measureHitRates(context: BenchContext): BenchRow {
     context.say(`cache-hit-rate: ${WARM_UP + SEGMENTS * SEGMENT_REQUESTS} requests at α = ${alpha}`);
     const shape = { links: LINKS, cached: CACHED, warmUp: WARM_UP, requests: SEGMENTS * SEGMENT_REQUESTS };
     const { segments, best } = simulateHitRate({ alpha, ...shape, segment: SEGMENT_REQUESTS, seed: SEED });
-    return { alpha, best, hitRate: meanOf(segments), ratios: segments.map((hitRate) => hitRate / best) };
+    return { alpha, best, hitRate: mean(segments), ratios: segments.map((hitRate) => hitRate / best) };
   });
-  const worst = runs.reduce((a, b) => (meanOf(a.ratios) <= meanOf(b.ratios) ? a : b));
+  const worst = runs.reduce((a, b) => (mean(a.ratios) <= mean(b.ratios) ? a : b));
   return toRow({
     name: 'cache-hit-rate',
     unit: 'of the best',
@@ -47,7 +47,7 @@ function measureHitRates(context: BenchContext): BenchRow {
         alpha,
         hitRate,
         best,
-        ratio: meanOf(ratios),
+        ratio: mean(ratios),
       })),
     },
   });

@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { ratesOf } from '../interval.ts';
+import { ratesOf } from '../method/rates.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { WORK_TREE } from '../servers/product.ts';
 import { Delivery, POOLS } from '../world/delivery.ts';

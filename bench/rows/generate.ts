@@ -1,5 +1,5 @@
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
-import { ratesOf } from '../interval.ts';
+import { ratesOf } from '../method/rates.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
 import { benchKeyspace, storeVariables } from '../servers/environment.ts';
 import { runKeymill, WORK_TREE } from '../servers/product.ts';

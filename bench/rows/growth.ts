@@ -1,5 +1,7 @@
+import { createRandom } from '../../runtime/random.ts';
+import { median } from '../../runtime/statistics.ts';
 import { judgeControl, MAX_ATTEMPTS, type Control } from '../method/control.ts';
-import { bootstrapOf, createRandom, medianOf } from '../method/statistics.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
@@ -60,7 +62,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     await cluster.links.fill(size, context);
     context.say(`growth: at ${(cluster.links.count + made).toLocaleString('en-US')} links`);
     const at = await measureSize(context, cluster, cluster.links.count + made, cacheBytes);
-    made += Math.round(medianOf(at.shortens.rates) * secondsOf(context) * at.shortens.attempts);
+    made += Math.round(median(at.shortens.rates) * secondsOf(context) * at.shortens.attempts);
     seen.push(at);
   }
   return judge(seen);
@@ -104,7 +106,7 @@ async function measureSize(
       const after = await repeat(bareArm, BARE_WINDOWS);
       const control = judgeControl('throughput', neighboursOf(rates));
       if (control.holds || context.quick || attempts === MAX_ATTEMPTS)
-        return { rates, bare: medianOf([...before, ...after]), control, attempts };
+        return { rates, bare: median([...before, ...after]), control, attempts };
       context.say(`growth: the control failed (${control.ratio.toFixed(3)}); measuring again`);
     }
   };
@@ -140,8 +142,8 @@ function judge(seen: readonly AtSize[]): BenchRow {
     KINDS.map((what) => {
       const [now, then] = [at[what], first[what]];
       const machine = now.bare / then.bare;
-      const samples = now.rates.map((rate) => rate / medianOf(then.rates) / machine);
-      return { at, what, machine, ratio: medianOf(samples), interval: bootstrapOf(samples) };
+      const samples = now.rates.map((rate) => rate / median(then.rates) / machine);
+      return { at, what, machine, ratio: median(samples), interval: bootstrapOf(samples) };
     }),
   );
   const worst = compared.toSorted((a, b) => a.ratio - b.ratio)[0];
@@ -152,18 +154,18 @@ function judge(seen: readonly AtSize[]): BenchRow {
   const row = toRow({
     name: 'growth',
     unit: `${worst.what}/s`,
-    value: medianOf(worst.at[worst.what].rates),
+    value: median(worst.at[worst.what].rates),
     samples: [],
     interval: worst.interval,
     baseline: `${worst.what}/s at ${first.stored.toLocaleString('en-US')} links × the change of the bare server since then; the worst of all sizes, of redirects and of shortens`,
-    baselineValue: medianOf(first[worst.what].rates) * worst.machine,
+    baselineValue: median(first[worst.what].rates) * worst.machine,
     control: furthest?.ratio ?? Number.NaN,
     details: {
       sizes: seen.map(({ stored, redirects, shortens }) => ({
         stored,
-        redirectsPerSecond: round(medianOf(redirects.rates)),
+        redirectsPerSecond: round(median(redirects.rates)),
         barePerSecondBesideRedirects: round(redirects.bare),
-        shortensPerSecond: round(medianOf(shortens.rates)),
+        shortensPerSecond: round(median(shortens.rates)),
         barePerSecondBesideShortens: round(shortens.bare),
       })),
       ratios: compared.map(({ at, what, machine, ratio }) => ({

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { openRedis } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
+import { median, percentile } from '../../runtime/statistics.ts';
 import { Connection } from '../load/connection.ts';
 import { formatRequest } from '../load/requests.ts';
-import { bootstrapOf, medianOf, quantileOf } from '../method/statistics.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 import { SILENT_LOG } from '../servers/environment.ts';
@@ -55,10 +56,10 @@ async function run(context: BenchContext): Promise<BenchRow> {
     staleMs.push(await lastStale(clients, i % clients.length));
     publishMs.push(await publishOnce());
   }
-  const p99 = (samples: readonly number[]): number => quantileOf(samples, 0.99);
-  const roundTrip = medianOf(publishMs);
+  const p99 = (samples: readonly number[]): number => percentile(samples, 0.99);
+  const roundTrip = median(publishMs);
   const halves = [publishMs.slice(0, publishMs.length / 2), publishMs.slice(publishMs.length / 2)].map(
-    medianOf,
+    median,
   );
   const value = p99(staleMs);
   const [low, high] = bootstrapOf(staleMs, p99);

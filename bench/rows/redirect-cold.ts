@@ -1,8 +1,9 @@
+import { median } from '../../runtime/statistics.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm } from '../method/measure.ts';
 import { pairsOf } from '../method/order.ts';
-import { bootstrapOf, medianOf } from '../method/statistics.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
@@ -77,7 +78,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     baseline: 'p50 of the bare driver’s SELECT by primary key + p50 of the bare 302, in the same round',
     better: 'lower',
     goal: 1.15,
-    ratio: { ratio: medianOf(ratios), interval: bootstrapOf(ratios) },
+    ratio: { ratio: median(ratios), interval: bootstrapOf(ratios) },
     details: { selectMs: round(p50('select')), bareMs: round(p50('bare')) },
   });
   return { ...row, baselineValue: round(p50('select') + p50('bare')) };

@@ -1,7 +1,7 @@
+import { median } from '../../runtime/statistics.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { runWrk } from '../load/wrk.ts';
 import { measure, type Arm } from '../method/measure.ts';
-import { medianOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
@@ -32,7 +32,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     rates.push((await runWrk({ ...load, signal: context.signal })).perSecond);
   }
   // The first one warms up the compiler.
-  const maximum = medianOf(rates.length > 1 ? rates.slice(1) : rates);
+  const maximum = median(rates.length > 1 ? rates.slice(1) : rates);
   const perSecond = maximum * LOAD;
   const open = (name: string, url: string): Arm<number> => ({
     name,

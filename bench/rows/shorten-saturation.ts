@@ -1,6 +1,7 @@
+import { median } from '../../runtime/statistics.ts';
 import { measure, typicalOf } from '../method/measure.ts';
 import { pairsOf, type Window } from '../method/order.ts';
-import { bootstrapOf, medianOf } from '../method/statistics.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
@@ -72,7 +73,7 @@ function worstOf(sequence: readonly Window<HttpSample>[]): { ratio: number; inte
   );
   const rounds = steps[0]?.map((_, round) => round) ?? [];
   const of = (some: readonly number[]): number => {
-    const medians = steps.map((ratios) => medianOf(some.map((round) => ratios[round] ?? Number.NaN)));
+    const medians = steps.map((ratios) => median(some.map((round) => ratios[round] ?? Number.NaN)));
     return Math.min(...medians.slice(1)) / Math.max(...medians);
   };
   return { ratio: of(rounds), interval: bootstrapOf(rounds, of) };

@@ -2,8 +2,9 @@ import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
+import { median } from '../../runtime/statistics.ts';
 import { runWrk } from '../load/wrk.ts';
-import { bootstrapOf, medianOf } from '../method/statistics.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 import { SILENT_LOG } from '../servers/environment.ts';
@@ -63,8 +64,8 @@ async function run(context: BenchContext): Promise<BenchRow> {
     idleRates.push(before, after);
     perShorten.push((sent - ((before + after) / 2) * tookS) / answers);
   }
-  const value = medianOf(perShorten);
-  const halves = [perShorten.slice(0, rounds / 2), perShorten.slice(rounds / 2)].map(medianOf);
+  const value = median(perShorten);
+  const halves = [perShorten.slice(0, rounds / 2), perShorten.slice(rounds / 2)].map(median);
   return {
     ...toRow({
       name: 'shorten-takes',
@@ -77,7 +78,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       control: (halves[0] ?? 0) / (halves[1] ?? 1),
       better: 'lower',
       goal: 0.1,
-      details: { rounds, idleCommandsPerSecond: round(medianOf(idleRates)), connections: CONNECTIONS },
+      details: { rounds, idleCommandsPerSecond: round(median(idleRates)), connections: CONNECTIONS },
     }),
   };
 }

@@ -1,7 +1,8 @@
+import { median } from '../../runtime/statistics.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { SHORTEN_BODY } from '../load/requests.ts';
 import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
-import { medianOf, trendOf, type Trend } from '../method/statistics.ts';
+import { trendOf, type Trend } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
@@ -101,12 +102,12 @@ async function run(context: BenchContext): Promise<BenchRow> {
     live.map((memory) => memory.heap),
     everyS,
   );
-  const p99Ms = medianOf(seen.map((window) => window.p99Ms));
+  const p99Ms = median(seen.map((window) => window.p99Ms));
   const drift = scaled(trendOf(seen.map((window) => window.p99Ms)), windows);
   const isFlat = resident.isFlat && heap.isFlat;
   const isSteady = !rises(drift, P99_DRIFT * p99Ms);
   const half = Math.floor(seen.length / 2);
-  const rateOf = (some: typeof seen): number => medianOf(some.map((window) => window.perSecond));
+  const rateOf = (some: typeof seen): number => median(some.map((window) => window.perSecond));
   const highestOf = (some: typeof seen): number =>
     round(Math.max(...some.map((window) => window.resident)) / MIB);
   return {
@@ -117,7 +118,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
       samples: [],
       interval: inMib(resident.perHour.interval),
       baseline: 'resident when all garbage has been collected, in MiB',
-      baselineValue: resident.median / MIB,
+      baselineValue: resident.medianBytes / MIB,
       control: rateOf(seen.slice(0, half)) / rateOf(seen.slice(half)),
       better: 'lower',
       holds: isFlat && isSteady,
@@ -128,7 +129,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         p99Ms: round(p99Ms),
         p99DriftMs: round(drift.slope),
         p99DriftInterval: drift.interval.map(round),
-        heapMiB: round(heap.median / MIB),
+        heapMiB: round(heap.medianBytes / MIB),
         heapMiBPerHour: round(heap.perHour.slope / MIB),
         heapInterval: inMib(heap.perHour.interval).map(round),
         eachMinuteMiB: {
@@ -150,17 +151,16 @@ function scaled({ slope, interval: [low, high] }: Trend, factor: number): Trend 
 }
 
 interface MemoryTrend {
-  /** Bytes. */
-  readonly median: number;
+  readonly medianBytes: number;
   readonly perHour: Trend;
   readonly isFlat: boolean;
 }
 
 /** @param values bytes, read every `everyS` seconds. Pure. */
 export function judgeMemory(values: readonly number[], everyS: number): MemoryTrend {
-  const median = medianOf(values);
+  const medianBytes = median(values);
   const perHour = scaled(trendOf(values), 3_600 / everyS);
-  return { median, perHour, isFlat: !rises(perHour, MEMORY_PER_HOUR * median) };
+  return { medianBytes, perHour, isFlat: !rises(perHour, MEMORY_PER_HOUR * medianBytes) };
 }
 
 function inMib([low, high]: readonly [number, number]): [number, number] {

@@ -1,4 +1,5 @@
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
+import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 
 export const BENCH_SECRET = 'the secret of a benchmark';
@@ -25,7 +26,7 @@ export function storeVariables(given: {
     KEYMILL_ZOOKEEPER: zookeeper ?? '127.0.0.1:1',
     KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
     KEYMILL_KEYS_DBS: `keys-db-1=${mysql('keys_db_1')}`,
-    KEYMILL_URLS_DBS: `urls-1:0-31=${mysql('urls')}`,
+    KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${mysql('urls')}`,
     KEYMILL_USERS_DB: mysql('users'),
     KEYMILL_KEY_SECRET: BENCH_SECRET,
   };

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { pause } from '../../runtime/retry.ts';
 import { Child } from '../load/child.ts';
 import { Connection, type Answer } from '../load/connection.ts';
@@ -35,7 +37,7 @@ export async function startBareHttp(mapperUrl: string, path: string, signal: Abo
       redirect: headersOf(redirect),
       hasLength: /\r\ncontent-length:/i.test(redirect.raw),
       shorten: headersOf(shorten),
-      shortenBody: JSON.parse(shorten.body) as Record<string, unknown>,
+      shortenBody: parseJsonAs(z.record(z.string(), z.unknown()), shorten.body),
       keepAliveTimeoutMs: Number(/\r\nkeep-alive: timeout=(\d+)/i.exec(redirect.raw)?.[1] ?? 5) * 1_000,
     };
     const { port } = await child.ask<{ port: number }>(answers, START_TIMEOUT_MS);

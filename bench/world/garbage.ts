@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { KeymillError } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { pause } from '../../runtime/retry.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import { residentBytesOf } from './cpu.ts';
@@ -6,6 +8,15 @@ import { residentBytesOf } from './cpu.ts';
 const ANSWER_TIMEOUT_MS = 20_000;
 /** V8 returns pages to the system shortly after a collection. */
 const GIVE_BACK_MS = 500;
+
+const Targets = z.array(z.object({ webSocketDebuggerUrl: z.string() }));
+/** An answer, which has the id of its question, or an event. */
+const InspectorMessage = z.object({
+  id: z.number().optional(),
+  result: z.unknown().optional(),
+  error: z.object({ message: z.string() }).optional(),
+});
+const HeapUsage = z.object({ usedSize: z.number(), backingStorageSize: z.number() });
 
 /** The memory of a process after its garbage was collected, in bytes. */
 export interface LiveMemory {
@@ -27,7 +38,7 @@ export function inspectableAt(port: number): Readonly<Record<string, string>> {
  */
 export async function readLiveMemory(pid: number, port: number): Promise<LiveMemory> {
   const page = await tryGet(`http://127.0.0.1:${port}/json/list`, ANSWER_TIMEOUT_MS);
-  const [target] = JSON.parse(page?.body ?? '[]') as { webSocketDebuggerUrl: string }[];
+  const [target] = parseJsonAs(Targets, page?.body ?? '[]');
   if (target === undefined)
     throw new KeymillError('BENCH_FAILED', `process ${pid} cannot be inspected on port ${port}`);
   const inspector = new Inspector(target.webSocketDebuggerUrl);
@@ -36,10 +47,7 @@ export async function readLiveMemory(pid: number, port: number): Promise<LiveMem
     await inspector.ask('HeapProfiler.collectGarbage');
     await inspector.ask('HeapProfiler.collectGarbage');
     // Read before the pause, in which a mapper makes a few MiB of new garbage.
-    const { usedSize, backingStorageSize } = await inspector.ask<{
-      usedSize: number;
-      backingStorageSize: number;
-    }>('Runtime.getHeapUsage');
+    const { usedSize, backingStorageSize } = HeapUsage.parse(await inspector.ask('Runtime.getHeapUsage'));
     await pause(GIVE_BACK_MS);
     return { heap: usedSize + backingStorageSize, resident: residentBytesOf(pid) };
   } finally {
@@ -59,13 +67,13 @@ class Inspector {
     this.#open.catch(() => undefined);
   }
 
-  async ask<Result>(method: string): Promise<Result> {
+  async ask(method: string): Promise<unknown> {
     await this.#open;
     const id = ++this.#asked;
     this.#socket.send(JSON.stringify({ id, method }));
     for (;;) {
       const { data } = (await this.#next('message')) as Event & { data: string };
-      const answer = JSON.parse(data) as { id?: number; result: Result; error?: { message: string } };
+      const answer = parseJsonAs(InspectorMessage, data);
       if (answer.id !== id) continue;
       if (answer.error !== undefined)
         throw new KeymillError('BENCH_FAILED', `${method}: ${answer.error.message}`);

@@ -3,6 +3,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
+import { readDegraded } from '../../scripts/cluster/readiness.ts';
 import { stopProcess } from '../../scripts/servers/identity.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
@@ -82,8 +83,5 @@ export async function startMapper(
 
 /** Whether it is ready and nothing is degraded: every store is connected. */
 async function isReady(adminUrl: string): Promise<boolean> {
-  const answer = await tryGet(`${adminUrl}/readyz`);
-  if (answer?.status !== 200) return false;
-  const { degraded } = JSON.parse(answer.body) as { degraded?: unknown[] };
-  return (degraded ?? []).length === 0;
+  return (await readDegraded(adminUrl))?.length === 0;
 }

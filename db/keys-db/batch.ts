@@ -55,14 +55,24 @@ export interface BatchRow {
 export const BATCH_COLUMNS =
   'id, kind, first_id, last_id, ids, epoch, parts, CAST(delivered AS CHAR) AS delivered';
 
+/** The column `parts` of `batches`. Only claims.ts writes it, so its shape is not checked. */
+export function partsOf(json: string): { pool: string; seq: number }[] {
+  return JSON.parse(json) as { pool: string; seq: number }[];
+}
+
+/** The column `ids` of `batches`. Only claims.ts writes it, so its shape is not checked. */
+export function idsOf(json: string | null): number[] | undefined {
+  return json === null ? undefined : (JSON.parse(json) as number[]);
+}
+
 export function batchOf(row: BatchRow): Batch {
   const delivered = BigInt(row.delivered);
-  const parts = (JSON.parse(row.parts) as { pool: string; seq: number }[]).map(({ pool, seq }, index) => ({
+  const parts = partsOf(row.parts).map(({ pool, seq }, index) => ({
     pool,
     seq,
     isDelivered: (delivered & (1n << BigInt(index))) !== 0n,
   }));
-  const ids = row.ids === null ? undefined : (JSON.parse(row.ids) as number[]);
+  const ids = idsOf(row.ids);
   return {
     id: row.id,
     kind: row.kind,

@@ -42,6 +42,7 @@ export async function readLog(db: Mysql): Promise<LogState> {
     generatedTo: row?.generated_to ?? 0,
     lastBatch: row?.id ?? 0,
     claimedTo: row?.claimed_to ?? 0,
+    // Only claims.ts writes this column.
     seqs: row?.seqs ? (JSON.parse(row.seqs) as Record<string, number>) : {},
   };
 }

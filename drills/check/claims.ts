@@ -1,3 +1,4 @@
+import { idsOf, partsOf } from '../../db/keys-db/batch.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import type { ClaimRecord } from './reigns.ts';
 
@@ -27,11 +28,10 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
     kind: row.kind,
     firstId: row.first_id,
     lastId: row.last_id,
-    // Only db/keys-db writes these columns, in this shape.
-    ids: row.ids === null ? null : (JSON.parse(row.ids) as number[]),
+    ids: idsOf(row.ids) ?? null,
     epoch: row.epoch,
     claimedTo: row.claimed_to,
-    parts: JSON.parse(row.parts) as { pool: string; seq: number }[],
+    parts: partsOf(row.parts),
   }));
 }
 

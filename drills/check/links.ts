@@ -3,6 +3,7 @@ import { judgeRedirect } from '../load/load.ts';
 import type { Balancer } from '../load/balancer.ts';
 import { readHistory } from '../history/history.ts';
 import { targetOf } from '../load/links.ts';
+import { MAX_SENTENCES } from './tally.ts';
 
 export interface LinkVerdict {
   /** Acknowledged links that some mapper does not redirect. */
@@ -18,7 +19,6 @@ const TIMEOUT_MS = 5_000;
 /** A mapper with a backlog answers 503 and is asked again for this long. Only a 404 or 410 is final. */
 const RETRY_FOR_MS = 20_000;
 const PAUSE_MS = 250;
-const MAX_SENTENCES = 20;
 
 /** Follows every acknowledged link of the history through every mapper. The cluster must be healed. */
 export async function checkLinks(

@@ -1,26 +1,16 @@
 import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../history/history.ts';
+import type { ClientCounts } from '../report.ts';
 
-/** Counts of what the clients saw. */
-export interface Tally {
-  readonly sent: number;
-  readonly acked: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly unknown: number;
-  readonly redirects: number;
-  readonly redirectsFailed: number;
-  /** Redirects of acknowledged links that a mapper answered with 404 or 410. */
-  readonly lost: number;
-  /** Keys that were acknowledged for two links. */
-  readonly duplicates: number;
-  readonly wrongTarget: number;
+/** What the clients saw. */
+export interface Tally extends ClientCounts {
   /** The longest time between two acknowledgements while the load ran. */
   readonly unavailableMs: number;
   /** At most 20 sentences about breaches of what must never happen. */
   readonly violations: readonly string[];
 }
 
-const MAX_SENTENCES = 20;
+/** How many breaches a check describes. */
+export const MAX_SENTENCES = 20;
 
 /** Adds up a history, entry by entry. Keeps only the acknowledged keys and their times in memory. */
 export class TallyKeeper {

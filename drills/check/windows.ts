@@ -1,3 +1,4 @@
+import { upperPercentile } from '../../runtime/statistics.ts';
 import type { Distribution, DrillReport } from '../report.ts';
 import type { HistoryEntry } from '../history/history.ts';
 import type { FaultWindow } from '../history/measurements.ts';
@@ -73,7 +74,7 @@ export class FaultTallyKeeper {
       ackedShare: shareOf(this.tally),
       redirectShare: redirects === 0 ? 1 : right / redirects,
       refused: refusedMs.length,
-      refusedP99Ms: percentile(refusedMs, 0.99),
+      refusedP99Ms: refusedMs.length === 0 ? 0 : upperPercentile(refusedMs, 0.99),
       decay: early.shortens === 0 ? null : shareOf(early) - shareOf(late),
     };
   }
@@ -107,14 +108,8 @@ export class RecoveryKeeper {
   }
 }
 
-/** The value below which the share `p` of the values lies. 0 if there are no values. */
-export function percentile(values: readonly number[], p: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? 0;
-}
-
-/** Sorted and rounded, with median and maximum. */
+/** Sorted and rounded, with median and maximum. Both are 0 if there are no values. */
 export function distributionOf(values: readonly number[]): Distribution {
   const all = values.map((value) => Math.round(value * 10) / 10).sort((a, b) => a - b);
-  return { p50: percentile(all, 0.5), max: all.at(-1) ?? 0, all };
+  return { p50: all.length === 0 ? 0 : upperPercentile(all, 0.5), max: all.at(-1) ?? 0, all };
 }

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
+import { parseProducerMember } from '../../producer/session/member.ts';
+import { parseJson } from '../../runtime/json.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { TOKEN_VARIABLE } from '../../scripts/cluster/environment.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
@@ -13,8 +15,6 @@ import {
   waitUntilGone,
   type ProcessIdentity,
 } from '../../scripts/servers/identity.ts';
-import { parseJson } from '../../runtime/json.ts';
-import { UsageError } from '../../runtime/terminal/errors.ts';
 import { injectNetworkFault } from '../proxy/wire-client.ts';
 import type { NetworkFault } from '../proxy/wire-control.ts';
 import { Deaths } from './deaths.ts';
@@ -22,8 +22,6 @@ import { HeldPorts } from './held-ports.ts';
 import { runKeymill } from './keymill.ts';
 import { ReopeningSession } from './reopening-session.ts';
 import { startProcesses, type StartOverrides } from './start-processes.ts';
-
-const Member = z.object({ pid: z.number(), supervisorPid: z.number().nullable() });
 
 /** The names under which `up` records the ports of one process. */
 const PORT_NAMES = ['', '/http', '/admin', '/quorum', '/election'];
@@ -125,9 +123,9 @@ export class DrillCluster {
   async workerOf(producer: string): Promise<ProcessIdentity> {
     const supervisor = this.file.producers.find(({ id }) => id === producer)?.supervisorPid;
     const node = await this.session.current.get(producerPath(producer));
-    const member = Member.safeParse(parseJson(node?.data ?? ''));
-    const identity = member.success ? identityOf(member.data.pid) : undefined;
-    if (!member.success || identity === undefined || member.data.supervisorPid !== supervisor)
+    const member = parseProducerMember(parseJson(node?.data ?? ''));
+    const identity = typeof member?.pid === 'number' ? identityOf(member.pid) : undefined;
+    if (identity === undefined || member?.supervisorPid !== supervisor)
       throw new UsageError(`${producer} has no worker now`);
     if (!this.#carriesToken(identity.pid))
       throw new UsageError(

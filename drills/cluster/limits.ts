@@ -1,3 +1,7 @@
+import { DEFAULTS } from '../../runtime/config/config.ts';
+import { LOCAL_SESSION_TIMEOUT_MS } from '../../scripts/cluster/environment.ts';
+import { TICK_MS } from '../../scripts/servers/zookeeper.ts';
+
 /** How a cluster is configured, as far as the goals of drills depend on it. */
 export interface Limits {
   /** The lock of a holder that is silent for this long is free. */
@@ -9,7 +13,11 @@ export interface Limits {
 }
 
 /** The limits of a cluster that `up` starts with its defaults. */
-export const USUAL_LIMITS: Limits = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+export const USUAL_LIMITS: Limits = {
+  sessionTimeoutMs: LOCAL_SESSION_TIMEOUT_MS,
+  tickMs: TICK_MS,
+  reserve: DEFAULTS.reserve,
+};
 
 /** The limits of a cluster that `up` starts with these variables. */
 export function readLimits(env: NodeJS.ProcessEnv): Limits {

@@ -3,13 +3,12 @@ import { z } from 'zod';
 import { parseJson } from '../../runtime/json.ts';
 import type { AnyClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
+import { readDegraded } from '../../scripts/cluster/readiness.ts';
 
 const ProducerReady = z.object({
   ok: z.boolean(),
   shards: z.array(z.object({ shard: z.string(), epoch: z.number().nullable(), ready: z.boolean() })),
 });
-
-const MapperReady = z.object({ ok: z.boolean(), degraded: z.array(z.unknown()).catch([]) });
 
 /** How long a cluster may take to quiesce after healing. */
 export const QUIESCE_TIMEOUT_MS = 60_000;
@@ -68,12 +67,9 @@ async function isReady(admin: string): Promise<boolean> {
 }
 
 async function mapperProblems(id: string, admin: string): Promise<string[]> {
-  const answer = await tryGet(`${admin}/readyz`);
-  if (answer?.status !== 200) return [`${id} is not ready`];
-  const { data } = MapperReady.safeParse(parseJson(answer.body));
-  return data === undefined || data.degraded.length > 0
-    ? [`${id} is degraded: ${JSON.stringify(data?.degraded)}`]
-    : [];
+  const degraded = await readDegraded(admin);
+  if (degraded === undefined) return [`${id} is not ready`];
+  return degraded.length > 0 ? [`${id} is degraded: ${JSON.stringify(degraded)}`] : [];
 }
 
 async function shardProblems(file: AnyClusterFile): Promise<string[]> {

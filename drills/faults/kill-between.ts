@@ -1,3 +1,4 @@
+import { partsOf } from '../../db/keys-db/batch.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { producerKey } from '../../db/redis/redis-keys.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
@@ -32,7 +33,7 @@ async function nextPending(run: DrillRun, keysDb: Mysql): Promise<{ id: number; 
   };
   const failure = 'no producer claimed a batch although every pool is empty';
   const { id, parts } = await run.waitFor(find, { timeoutMs: HOLD_MS / 2, everyMs: POLL_MS, failure });
-  return { id, parts: JSON.parse(parts) as Part[] };
+  return { id, parts: partsOf(parts) };
 }
 
 /** Waits until every Redis has accepted its part. */

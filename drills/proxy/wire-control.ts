@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { messageOf } from '../../runtime/errors.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import type { FaultyProxy } from './proxy.ts';
 
 /**
@@ -54,7 +55,7 @@ async function answer(
   if (request.method === 'GET') return { status: 200, body: describe(proxies) };
   const proxy = proxies.get((request.url ?? '').slice(1));
   if (proxy === undefined) return { status: 404, body: { error: `there is no proxy ${request.url}` } };
-  apply(proxy, NetworkFault.parse(JSON.parse(await bodyOf(request))));
+  apply(proxy, parseJsonAs(NetworkFault, await bodyOf(request)));
   return { status: 200, body: describe(proxies) };
 }
 

@@ -3,7 +3,7 @@ import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { INCARNATION_KEY, producerKey } from '../../db/redis/redis-keys.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import type { History } from '../history/history.ts';
+import type { History, ReignEntry } from '../history/history.ts';
 
 interface Named {
   readonly name: string;
@@ -70,15 +70,7 @@ export class ReignWatch {
   }
 }
 
-interface Seen {
-  readonly store: string;
-  readonly shard: string;
-  readonly epoch: number;
-  readonly seq?: number;
-  readonly incarnation?: string;
-  readonly owner?: string;
-  readonly czxid?: string;
-}
+type Seen = Omit<ReignEntry, 'op' | 'at'>;
 
 /** Reads epochs, seqs and incarnation of one moment. Separate commands would mix different moments. */
 const SNAPSHOT = `local all = { redis.call('GET', KEYS[1]) }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CacheDb } from '../../db/redis/cache.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
+import { parseJson } from '../../runtime/json.ts';
 import type { CachedLink } from './link-cache.ts';
 
 export interface CacheShard {
@@ -98,15 +99,11 @@ async function ask<T>({ breaker }: CacheShard, work: () => Promise<T>): Promise<
 }
 
 function parse(value: string): CachedLink | undefined {
-  try {
-    const fields: unknown = JSON.parse(value);
-    if (!Array.isArray(fields)) return undefined;
-    const [longUrl, expiresAtMs] = fields as unknown[];
-    return {
-      longUrl: typeof longUrl === 'string' ? longUrl : undefined,
-      expiresAtMs: typeof expiresAtMs === 'number' ? expiresAtMs : undefined,
-    };
-  } catch {
-    return undefined;
-  }
+  const fields = parseJson(value);
+  if (!Array.isArray(fields)) return undefined;
+  const [longUrl, expiresAtMs] = fields as unknown[];
+  return {
+    longUrl: typeof longUrl === 'string' ? longUrl : undefined,
+    expiresAtMs: typeof expiresAtMs === 'number' ? expiresAtMs : undefined,
+  };
 }

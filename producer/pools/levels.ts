@@ -1,9 +1,10 @@
 import type { Pool } from '../../db/redis/pool.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import type { PoolLimits } from '../../runtime/config/config.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
-import { mustFill, watermarks, type WatermarkLimits, type Watermarks } from './watermarks.ts';
+import { mustFill, watermarks, type Watermarks } from './watermarks.ts';
 
 /** A pool as last seen by this worker. */
 export interface PoolLevel extends Watermarks {
@@ -22,13 +23,13 @@ const POLL_TIMEOUT_MS = 250;
  */
 export class PoolLevels {
   readonly #pools: readonly Pool[];
-  readonly #limits: WatermarkLimits;
+  readonly #limits: PoolLimits;
   readonly #seen = new Map<string, { level: PoolLevel; drain: DrainRate }>();
   readonly #needed = new Bell();
   readonly #watchers = new Set<Bell>();
   #heldShards = 1;
 
-  constructor(pools: readonly Pool[], limits: WatermarkLimits) {
+  constructor(pools: readonly Pool[], limits: PoolLimits) {
     this.#pools = pools;
     this.#limits = limits;
     for (const { name } of pools) {

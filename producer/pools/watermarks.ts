@@ -1,15 +1,6 @@
-/** The levels between which a pool is kept. Pure. */
+import type { PoolLimits } from '../../runtime/config/config.ts';
 
-export interface WatermarkLimits {
-  /** The low watermark is never below this, however slowly the pool drains. */
-  readonly lowFloor: number;
-  /** The high watermark is never below this, unless the ceiling is. */
-  readonly highFloor: number;
-  /** The high watermark is never above this: the keys of a lost Redis are missing until they are recycled. */
-  readonly highCeiling: number;
-  /** A full pool lasts for this many minutes at the measured drain rate. */
-  readonly minutesHeld: number;
-}
+/** The levels between which a pool is kept. Pure. */
 
 export interface Watermarks {
   readonly low: number;
@@ -17,7 +8,7 @@ export interface Watermarks {
 }
 
 /** Watermarks that follow the drain rate (keys per second), between floors and a ceiling. */
-export function watermarks(drainPerSecond: number, limits: WatermarkLimits): Watermarks {
+export function watermarks(drainPerSecond: number, limits: PoolLimits): Watermarks {
   const needed = Math.ceil(drainPerSecond * 60 * limits.minutesHeld);
   const floor = Math.min(limits.highFloor, limits.highCeiling);
   const high = Math.max(1, Math.min(limits.highCeiling, Math.max(floor, needed)));

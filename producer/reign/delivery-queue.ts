@@ -1,6 +1,6 @@
 import type { Pool, DeliveryReply } from '../../db/redis/pool.ts';
 import type { Loss } from '../../db/keys-db/deliveries.ts';
-import { FencedError } from '../../db/store-errors.ts';
+import { fenced, type FencedError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Bell } from '../bell.ts';
 
@@ -193,7 +193,6 @@ export class DeliveryQueue {
   }
 
   #fenced(): FencedError {
-    const { pool, epoch } = this.#options;
-    return new FencedError(pool.name, `epoch ${epoch} is over, a later reign has begun`);
+    return fenced(this.#options.pool, this.#options.epoch);
   }
 }

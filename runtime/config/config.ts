@@ -30,10 +30,15 @@ export interface ProcessConfig {
   readonly stores: StoresConfig;
 }
 
+/** Between which watermarks a pool is kept. */
 export interface PoolLimits {
+  /** The low watermark is never below this, however slowly the pool drains. */
   readonly lowFloor: number;
+  /** The high watermark is never below this, unless the ceiling is. */
   readonly highFloor: number;
+  /** The high watermark is never above this: the keys of a lost Redis are missing until they are recycled. */
   readonly highCeiling: number;
+  /** A full pool lasts for this many minutes at the measured drain rate. */
   readonly minutesHeld: number;
 }
 
@@ -73,6 +78,17 @@ export interface OperatorConfig {
   readonly stores: StoresConfig;
 }
 
+/** The defaults with which other programs calculate. */
+export const DEFAULTS: {
+  readonly capacity: number;
+  readonly pools: PoolLimits;
+  readonly reserve: number;
+} = {
+  capacity: 2,
+  pools: { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 },
+  reserve: 256,
+};
+
 type Source = Readonly<Record<string, string | undefined>>;
 
 /** @throws ConfigError listing every fault */
@@ -81,7 +97,7 @@ export function readProducerConfig(source?: Source): ProducerConfig {
   const pools = readPoolLimits(env);
   const config: ProducerConfig = {
     ...readProcess(env),
-    capacity: env.integer('PRODUCER_CAPACITY', 2, 1, 1_024),
+    capacity: env.integer('PRODUCER_CAPACITY', DEFAULTS.capacity, 1, 1_024),
     pools,
     batchSize: env.integer('BATCH_SIZE', 20_000, 1, 100_000),
     generation: {
@@ -104,7 +120,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
-    reserve: env.integer('RESERVE', 256, 0, 100_000),
+    reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),
     queueLimit: env.integer('QUEUE_LIMIT', 4_096, 1, 1_000_000),
     cache: {
       maxBytes: env.integer('CACHE_MAX_BYTES', 64 * 2 ** 20, 0, 2 ** 40),
@@ -152,11 +168,12 @@ function readZooKeeper(env: Env): ZooKeeperConfig {
 }
 
 function readPoolLimits(env: Env): PoolLimits {
+  const { lowFloor, highFloor, highCeiling, minutesHeld } = DEFAULTS.pools;
   const limits = {
-    lowFloor: env.integer('POOL_LOW', 4_000, 1, 10_000_000),
-    highFloor: env.integer('POOL_HIGH', 10_000, 1, 10_000_000),
-    highCeiling: env.integer('POOL_HIGH_MAX', 200_000, 1, 100_000_000),
-    minutesHeld: env.integer('POOL_MINUTES', 5, 1, 1_440),
+    lowFloor: env.integer('POOL_LOW', lowFloor, 1, 10_000_000),
+    highFloor: env.integer('POOL_HIGH', highFloor, 1, 10_000_000),
+    highCeiling: env.integer('POOL_HIGH_MAX', highCeiling, 1, 100_000_000),
+    minutesHeld: env.integer('POOL_MINUTES', minutesHeld, 1, 1_440),
   };
   if (limits.lowFloor >= limits.highFloor)
     env.fault('POOL_LOW', `less than KEYMILL_POOL_HIGH (${limits.highFloor} keys)`);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';
 

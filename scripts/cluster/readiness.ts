@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
+import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
@@ -14,13 +15,6 @@ import type { Launch } from './servers.ts';
 import type { Counts } from './state.ts';
 
 const READY_TIMEOUT_MS = 120_000;
-
-/** The fields of a producer's znode that are used here. */
-const Member = z.object({
-  pid: z.number(),
-  capacity: z.number(),
-  low: z.record(z.string(), z.number()),
-});
 
 /** Process ids of the workers, by producer. */
 export type WorkerPids = ReadonlyMap<string, number>;
@@ -174,7 +168,9 @@ async function lookAround(
     ...unheldShards(addresses, samples),
     ...lowPools(addresses, samples, producers),
   ];
-  const known = producers.flatMap(({ id, member }) => (member === undefined ? [] : [{ id, ...member }]));
+  const known = producers.flatMap(({ id, member }) =>
+    typeof member?.pid === 'number' ? [{ id, pid: member.pid, capacity: member.capacity }] : [],
+  );
   const workers = new Map(known.map(({ id, pid }) => [id, pid]));
   const hasEveryMember = known.length === producers.length;
   const capacities = known.map(({ capacity }) => capacity);
@@ -186,10 +182,18 @@ function adminUrl(id: string, { state }: Launch): string {
   return `http://127.0.0.1:${state.port(portName(id, 'admin'))}`;
 }
 
+const Degraded = z.object({ degraded: z.array(z.unknown()).catch([]) });
+
+/** The degraded stores of a mapper, from its admin port; undefined if it is not ready. */
+export async function readDegraded(admin: string): Promise<readonly unknown[] | undefined> {
+  const answer = await tryGet(`${admin}/readyz`);
+  return answer?.status === 200 ? Degraded.safeParse(parseJson(answer.body)).data?.degraded : undefined;
+}
+
 interface ProducerView {
   readonly id: string;
   readonly isReady: boolean;
-  readonly member: z.infer<typeof Member> | undefined;
+  readonly member: ProducerMember | undefined;
   readonly samples: readonly Sample[];
 }
 
@@ -199,17 +203,13 @@ async function lookAtProducer(session: Session, id: string, admin: string): Prom
     tryGet(`${admin}/metrics`),
     session.get(producerPath(id)).catch(() => undefined),
   ]);
-  const member = parseMember(node?.data);
+  const member = parseProducerMember(parseJson(node?.data ?? ''));
   return {
     id,
-    isReady: readyz?.status === 200 && member !== undefined,
+    isReady: readyz?.status === 200 && typeof member?.pid === 'number',
     member,
     samples: metrics?.status === 200 ? parseMetrics(metrics.body) : [],
   };
-}
-
-function parseMember(data: string | undefined): z.infer<typeof Member> | undefined {
-  return Member.safeParse(parseJson(data ?? '')).data;
 }
 
 function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missing[] {

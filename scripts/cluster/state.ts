@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { isRunning, ProcessIdentity } from '../servers/identity.ts';
 import { ClusterError } from './errors.ts';
 import { writePrivateFile, type RunDir } from './run-dir.ts';

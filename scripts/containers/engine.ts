@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { ClusterError } from '../cluster/errors.ts';
 import { identityOf, isRunning, ProcessIdentity, stopProcess } from '../servers/identity.ts';
 import { lastLinesOf, startProcess } from '../servers/process.ts';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 import { command, type Docker } from './docker.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { writeClusterFile, type ContainerClusterFile } from '../cluster/cluster-file.ts';
 import { ClusterError } from '../cluster/errors.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';

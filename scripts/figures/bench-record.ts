@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
-import { parseJsonAs } from '../../runtime/json.ts';
+import { parseJsonAs } from '../../runtime/json-schema.ts';
 
 /** How many runs of one row are kept; older ones are dropped. */
 const MAX_RUNS = 30;

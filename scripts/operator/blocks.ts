@@ -1,7 +1,7 @@
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
-import type { MapperMember } from './sources/coordination.ts';
+import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 
@@ -84,7 +84,7 @@ export function producersBlock(producers: readonly ProducerEntry[]): string[] {
   );
 }
 
-export function mappersBlock(mappers: readonly Pick<MapperMember, 'id' | 'url'>[]): string[] {
+export function mappersBlock(mappers: readonly Pick<MapperView, 'id' | 'url'>[]): string[] {
   return section(
     'Mappers',
     [{ title: 'mapper' }, { title: 'url' }],

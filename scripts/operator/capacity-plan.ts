@@ -1,4 +1,5 @@
-import { watermarks, type WatermarkLimits } from '../../producer/pools/watermarks.ts';
+import { watermarks } from '../../producer/pools/watermarks.ts';
+import type { PoolLimits } from '../../runtime/config/config.ts';
 
 /** The demand to plan for. */
 export interface Demand {
@@ -32,7 +33,7 @@ export interface Measured {
   /** Keys a second that one holder delivers from its keys-db to the pools. */
   readonly deliveredPerSecond: number | null;
   readonly generatedPerSecond: number | null;
-  readonly pools: WatermarkLimits;
+  readonly pools: PoolLimits;
   readonly shardsPerProducer: number;
 }
 

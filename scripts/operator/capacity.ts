@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
 import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
+import { DEFAULTS } from '../../runtime/config/config.ts';
 import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
 import {
@@ -15,10 +16,6 @@ import { formatFigure } from '../../runtime/terminal/units.ts';
 const TB = 1e12;
 const TIB = 2 ** 40;
 const GIB = 2 ** 30;
-
-/** The defaults of producers (docs/configuration.md). */
-const POOLS = { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 };
-const SHARDS_PER_PRODUCER = 2;
 
 interface Options extends Omit<Demand, 'shardBytes' | 'regionBits'> {
   readonly shardTb: number;
@@ -92,8 +89,8 @@ function measuredOf(figures: SourcedFigures): Measured {
     redirectsPerSecond: figures.redirectsPerSecond.value,
     deliveredPerSecond: figures.deliveredPerSecond.value,
     generatedPerSecond: figures.generatedPerSecond.value,
-    pools: POOLS,
-    shardsPerProducer: SHARDS_PER_PRODUCER,
+    pools: DEFAULTS.pools,
+    shardsPerProducer: DEFAULTS.capacity,
   };
 }
 

@@ -5,6 +5,9 @@ import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort, type ReservedPort } from './ports.ts';
 import { startServer, type RunningServer, type StartOptions } from './process.ts';
 
+/** The ensemble looks for expired sessions this often. */
+export const TICK_MS = 500;
+
 export interface ZooKeeperPorts {
   readonly client: number;
   readonly quorum: number;
@@ -17,7 +20,6 @@ export interface ZooKeeperOptions extends Omit<StartOptions, 'logFile'> {
   readonly servers?: number;
   /** These ports or the next free ones; without them, any free ports. */
   readonly ports?: readonly ZooKeeperPorts[];
-  readonly tickMs?: number;
   /** True (default): a write is on disk before it is acknowledged. */
   readonly forceSync?: boolean;
   readonly logFile: (id: string) => string;
@@ -127,9 +129,9 @@ async function reserveEnsemblePorts(
   return all;
 }
 
-function zooConfig({ options, ports }: ZooKeeperLayout, own: ZooKeeperPorts, dataDir: string): string {
+function zooConfig({ ports }: ZooKeeperLayout, own: ZooKeeperPorts, dataDir: string): string {
   return [
-    `tickTime=${options.tickMs ?? 500}`,
+    `tickTime=${TICK_MS}`,
     'initLimit=20',
     // syncLimit × tick + 0.5 s must stay below the session timeout; otherwise every producer loses its
     // session when a leader stops.

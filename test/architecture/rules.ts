@@ -75,14 +75,13 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     figures: ['catalogue', 'page', 'report'],
   },
   bench: {
-    interval: [],
     record: [],
-    method: ['interval'],
+    method: [],
     servers: ['method'],
     load: ['method', 'servers'],
     cache: ['load'],
     world: ['load', 'method', 'servers'],
-    rows: ['cache', 'interval', 'load', 'method', 'servers', 'world'],
+    rows: ['cache', 'load', 'method', 'servers', 'world'],
     against: ['load', 'method', 'record', 'rows', 'servers', 'world'],
   },
 };

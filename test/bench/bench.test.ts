@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { array, assert, double, property } from 'fast-check';
-import { intervalOf, meanOf, ratesOf } from '../../bench/interval.ts';
+import { ratesOf } from '../../bench/method/rates.ts';
 import { readRecord } from '../../scripts/figures/bench-record.ts';
 import { renderFigures, updatePage } from '../../bench/record/page.ts';
 import { toRow } from '../../bench/method/row.ts';
@@ -21,27 +20,6 @@ const MEASURED = {
 };
 
 describe('bench: figures', () => {
-  it('gives the interval of Student for an example from a textbook', () => {
-    const [low, high] = intervalOf([4.9, 5.1, 5.0, 5.2, 4.8]);
-    expect(low).to.be.closeTo(4.8037, 0.001);
-    expect(high).to.be.closeTo(5.1963, 0.001);
-    expect(intervalOf([7])).to.deep.equal([7, 7]);
-  });
-
-  it('gives an interval that contains the mean, and equals it when all samples agree', () => {
-    assert(
-      property(
-        array(double({ min: 1, max: 1e9, noNaN: true }), { minLength: 2, maxLength: 40 }),
-        (samples) => {
-          const [low, high] = intervalOf(samples);
-          expect(low).to.be.at.most(meanOf(samples) * (1 + 1e-9));
-          expect(high).to.be.at.least(meanOf(samples) * (1 - 1e-9));
-        },
-      ),
-    );
-    expect(intervalOf([3, 3, 3])).to.deep.equal([3, 3]);
-  });
-
   it('computes rates of equal segments from irregular observations of a count', () => {
     const steady = [0, 100, 250, 400, 1_000].map((ms) => [ms, ms * 5] as const);
     for (const rate of ratesOf(steady, 10)) expect(rate).to.be.closeTo(5_000, 0.01);

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import { array, assert, double, integer, property } from 'fast-check';
+import { createRandom } from '../../runtime/random.ts';
+import { median } from '../../runtime/statistics.ts';
 import { judgeControl } from '../../bench/method/control.ts';
 import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
-import { bootstrapOf, createRandom, medianOf, quantileOf, trendOf } from '../../bench/method/statistics.ts';
+import { bootstrapOf, trendOf } from '../../bench/method/statistics.ts';
 import { toPairedRow } from '../../bench/method/paired-row.ts';
 import type { BenchContext } from '../../bench/rows/bench.ts';
 import { parseWrk } from '../../bench/load/wrk.ts';
@@ -57,26 +59,14 @@ describe('bench: order', () => {
 });
 
 describe('bench: statistics', () => {
-  for (const [samples, q, expected] of [
-    [[3], 0.5, 3],
-    [[1, 2], 0.5, 1.5],
-    [[5, 1, 3], 0.5, 3],
-    [[1, 2, 3, 4, 5], 0.25, 2],
-    [[0, 10], 0.99, 9.9],
-  ] as const) {
-    it(`quantile ${q} of ${samples.join(', ')} is ${expected}`, () => {
-      expect(quantileOf(samples, q)).to.be.closeTo(expected, 1e-9);
-    });
-  }
-
   it('the bootstrap interval is within the samples, contains their median, and is repeatable', () => {
     assert(
       property(
         array(double({ min: 0.1, max: 10, noNaN: true }), { minLength: 1, maxLength: 12 }),
         (samples) => {
           const [low, high] = bootstrapOf(samples);
-          expect(low).to.be.within(Math.min(...samples), medianOf(samples));
-          expect(high).to.be.within(medianOf(samples), Math.max(...samples));
+          expect(low).to.be.within(Math.min(...samples), median(samples));
+          expect(high).to.be.within(median(samples), Math.max(...samples));
           expect(bootstrapOf(samples)).to.deep.equal([low, high]);
         },
       ),

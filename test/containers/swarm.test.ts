@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { AuditReport } from '../../db/audit/audit.ts';
 import { Load } from '../../drills/load/load.ts';
 import { History } from '../../drills/history/history.ts';
 import { createRandom } from '../../runtime/random.ts';
@@ -16,12 +17,6 @@ const BRING_UP_MS = 1_800_000;
 interface Status {
   readonly locks: readonly { readonly owner: string | null }[];
   readonly pools: readonly { readonly level: number | null; readonly low: number | null }[];
-}
-
-interface Audit {
-  readonly balanced: boolean;
-  readonly duplicates: number;
-  readonly bound: number;
 }
 
 describe('deploy/swarm.yml on a swarm of one node', function () {
@@ -62,7 +57,7 @@ describe('deploy/swarm.yml on a swarm of one node', function () {
     const audit = await until(
       'an audit that balances',
       async () => {
-        const found = await stack.keymill<Audit>('audit');
+        const found = await stack.keymill<AuditReport>('audit');
         return found.balanced && found;
       },
       { timeoutMs: 60_000, everyMs: 1_000 },

@@ -92,11 +92,11 @@ describe('assignment', () => {
     fc.assert(
       fc.property(situation, ({ shards, members }) => {
         const result = assign(members, shards);
-        const settled = members.map((member) => ({
+        const assigned = members.map((member) => ({
           ...member,
           owned: shards.filter((shard) => result.get(shard) === member.id),
         }));
-        expect(assign(settled, shards)).to.deep.equal(result);
+        expect(assign(assigned, shards)).to.deep.equal(result);
       }),
     );
   });
@@ -105,11 +105,11 @@ describe('assignment', () => {
     fc.assert(
       fc.property(situation, fc.integer({ min: 1, max: 6 }), ({ shards, members }, capacity) => {
         const before = assign(members, shards);
-        const settled = members.map((member) => ({
+        const assigned = members.map((member) => ({
           ...member,
           owned: shards.filter((shard) => before.get(shard) === member.id),
         }));
-        const joined = [...settled, { id: 'producer-new', capacity, owned: [] }];
+        const joined = [...assigned, { id: 'producer-new', capacity, owned: [] }];
         const after = assign(joined, shards);
         for (const [shard, owner] of before) expect(after.get(shard)).to.be.oneOf([owner, 'producer-new']);
         const left = assign(
@@ -150,11 +150,11 @@ describe('assignment', () => {
     }));
     const first = assign(three, shards);
     expect([...numbersOf(three, first).values()]).to.have.members([1, 1, 2]);
-    const settled = three.map((member) => ({
+    const assigned = three.map((member) => ({
       ...member,
       owned: shards.filter((s) => first.get(s) === member.id),
     }));
-    const second = assign([...settled, { id: 'producer-4', capacity: 2, owned: [] }], shards);
+    const second = assign([...assigned, { id: 'producer-4', capacity: 2, owned: [] }], shards);
     expect(shards.filter((shard) => first.get(shard) !== second.get(shard)).length).to.equal(1);
   });
 });

@@ -8,6 +8,7 @@ import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { keyspace, log, reigning, type TestKeysDb } from './keys-db-fixture.ts';
+import { LOWER, UPPER } from './urls-fixture.ts';
 
 /**
  * A small system without processes: two keys-dbs, two pools, two urls databases, and mappers that only hold
@@ -27,8 +28,6 @@ export interface TestSystem extends AsyncDisposable {
   bind(keys: readonly string[], options?: { alias?: boolean }): Promise<void>;
 }
 
-const HALVES = [Array.from({ length: 16 }, (_, i) => i), Array.from({ length: 16 }, (_, i) => 16 + i)];
-
 export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSystem> {
   const shards = await Promise.all([0, 1].map(async (region) => reigning(keysPerShard, { region })));
   const pools = (await testRedis(2)).map(({ name, url }) => openPool({ name, url, log }));
@@ -36,7 +35,7 @@ export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSys
   const urlsDbUrls = await Promise.all(['urls-1', 'urls-2'].map(testDatabase));
   await Promise.all(urlsDbUrls.map(async (url) => migrate(url, 'urls', log)));
   const urlsDbs = urlsDbUrls.map((url, i) =>
-    openUrlsDb({ name: `urls-${i + 1}`, url, slots: HALVES[i] ?? [], log }),
+    openUrlsDb({ name: `urls-${i + 1}`, url, slots: i === 0 ? LOWER : UPPER, log }),
   );
   const reserves = new Map<string, string[] | undefined>();
   const listReserves = async (): Promise<MapperReserve[]> =>

@@ -7,6 +7,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { partsFor, keyspace, log } from './keys-db-fixture.ts';
 import { testSystem, type TestSystem } from './audit-fixture.ts';
 import { rejection } from './rejection.ts';
+import { UPPER } from './urls-fixture.ts';
 
 const CLEAN = { leaked: 0, unknown: 0, duplicates: 0, repeated: 0, aliases: 0, recycled: 0, balanced: true };
 
@@ -104,8 +105,13 @@ describe('audit', () => {
     const keys = await takeAll(system);
     await system.bind(keys);
     const [first = expect.fail()] = system.urlsDbs;
-    const slots = Array.from({ length: 16 }, (_, i) => 16 + i);
-    const dead = openUrlsDb({ name: 'urls-2', url: 'mysql://a:b@127.0.0.1:1/x', slots, log, timeoutMs: 300 });
+    const dead = openUrlsDb({
+      name: 'urls-2',
+      url: 'mysql://a:b@127.0.0.1:1/x',
+      slots: UPPER,
+      log,
+      timeoutMs: 300,
+    });
     const report = await audit({ ...system.sources, urlsDbs: [first, dead] });
     await dead.close();
     expect(report.unreachable).to.deep.equal(['urls-2']);

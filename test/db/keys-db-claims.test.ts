@@ -2,16 +2,21 @@ import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { codeOf } from '../../runtime/errors.ts';
 import { claimRange } from '../../db/keys-db/claims.ts';
-import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { until } from '../until.ts';
-import { keyspace, log, partsFor, reigning, type TestKeysDb } from './keys-db-fixture.ts';
+import { openKeysDbAt, partsFor, reigning, type TestKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { startWire, through } from './wire.ts';
 
 /** A second session, for transactions that stay open across statements. */
 async function connect(test: TestKeysDb): Promise<Connection> {
   return createConnection(test.url);
+}
+
+/** Locks the row that every claim locks, until the transaction ends. */
+async function lockOwnership(blocker: Connection): Promise<void> {
+  await blocker.query('START TRANSACTION');
+  await blocker.query('SELECT * FROM ownership WHERE id = 1 FOR UPDATE');
 }
 
 /**
@@ -170,13 +175,7 @@ describe('keys-db: claims', () => {
   it('are made once when the answer is lost', async () => {
     await using test = await reigning(100);
     await using wire = await startWire(test.url);
-    await using db = openKeysDb({
-      name: 'keys-db-1',
-      url: through(wire, test.url),
-      region: 0,
-      keyspace,
-      log,
-    });
+    await using db = openKeysDbAt(through(wire, test.url));
     wire.cutBeforeReplyTo((sent) => sent.includes('INSERT INTO batches'));
     const batch = await db.claim({ epoch: 1, count: 10, parts: partsFor(1) });
     expect(wire.accepted, 'connections: the first was cut').to.equal(2);
@@ -187,17 +186,10 @@ describe('keys-db: claims', () => {
   it('are made once when the connection breaks while they run, however late the first one commits', async () => {
     await using test = await reigning(100);
     await using wire = await startWire(test.url);
-    await using db = openKeysDb({
-      name: 'keys-db-1',
-      url: through(wire, test.url),
-      region: 0,
-      keyspace,
-      log,
-    });
+    await using db = openKeysDbAt(through(wire, test.url));
     const blocker = await connect(test);
     try {
-      await blocker.query('START TRANSACTION');
-      await blocker.query('SELECT * FROM ownership WHERE id = 1 FOR UPDATE');
+      await lockOwnership(blocker);
       const claim = db.claim({ epoch: 1, count: 10, parts: partsFor(1) });
       await claimToWait(test);
       wire.cut();
@@ -214,8 +206,7 @@ describe('keys-db: claims', () => {
     await using test = await reigning(100);
     const blocker = await connect(test);
     try {
-      await blocker.query('START TRANSACTION');
-      await blocker.query('SELECT * FROM ownership WHERE id = 1 FOR UPDATE');
+      await lockOwnership(blocker);
       const startedAt = performance.now();
       const error = await rejection(test.db.claim({ epoch: 1, count: 10, parts: partsFor(1) }));
       expect(error).to.have.property('code', 'STORE_UNAVAILABLE');

@@ -53,3 +53,8 @@ export async function reigning(count: number, options: { region?: number } = {})
 export function partsFor(seq: number, pools = ['redis-1', 'redis-2']): { pool: string; seq: number }[] {
   return pools.map((pool) => ({ pool, seq }));
 }
+
+/** A client of the keys-db of region 0 at `url`. */
+export function openKeysDbAt(url: string): KeysDb {
+  return openKeysDb({ name: 'keys-db-1', url, region: 0, keyspace, log });
+}

@@ -1,11 +1,17 @@
 import { expect } from 'chai';
-import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { findUnissuable } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { pause } from '../../runtime/retry.ts';
-import { keyspace, log, partsFor, reigning, testKeysDb, type TestKeysDb } from './keys-db-fixture.ts';
+import {
+  keyspace,
+  openKeysDbAt,
+  partsFor,
+  reigning,
+  testKeysDb,
+  type TestKeysDb,
+} from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { startWire, through } from './wire.ts';
 
@@ -53,7 +59,7 @@ describe('keys-db: generation', () => {
 
   it('completes beside a generator that publishes little and often, like a holder', async () => {
     await using test = await reigning(0);
-    await using holder = openKeysDb({ name: 'keys-db-1', url: test.url, region: 0, keyspace, log });
+    await using holder = openKeysDbAt(test.url);
     const done = new AbortController();
     let trickled = 0;
     const trickle = async (): Promise<void> => {
@@ -75,7 +81,7 @@ describe('keys-db: generation', () => {
       test.db.generate({ count: 30_000, epoch: 1 }),
       test.db.generate({ count: 30_000 }),
       (async () => {
-        await using other = openKeysDb({ name: 'keys-db-1', url: test.url, region: 0, keyspace, log });
+        await using other = openKeysDbAt(test.url);
         await other.generate({ count: 30_000 });
       })(),
     ]);
@@ -94,7 +100,7 @@ describe('keys-db: generation', () => {
       await using test = await reigning(0);
       await using wire = await startWire(test.url);
       const url = through(wire, test.url);
-      await using db = openKeysDb({ name: 'keys-db-1', url, region: 0, keyspace, log });
+      await using db = openKeysDbAt(url);
       wire.cutBeforeReplyTo((sent) => sent.includes(statement));
       await db.generate({ count: 30_000, epoch: 1 });
       expect(wire.accepted - wire.open, 'connections cut').to.equal(1);

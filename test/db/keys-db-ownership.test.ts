@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
-import { keyspace, log, testKeysDb } from './keys-db-fixture.ts';
+import { log, openKeysDbAt, testKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { startWire, through } from './wire.ts';
 
@@ -54,13 +54,7 @@ describe('keys-db: identity', () => {
   });
 
   it('of an unreachable database fails soon, as an unavailable store', async () => {
-    await using db = openKeysDb({
-      name: 'keys-db-1',
-      url: 'mysql://a:b@127.0.0.1:1/x',
-      region: 0,
-      keyspace,
-      log,
-    });
+    await using db = openKeysDbAt('mysql://a:b@127.0.0.1:1/x');
     expect(await rejection(db.verify())).to.have.property('code', 'STORE_UNAVAILABLE');
   });
 });
@@ -93,13 +87,7 @@ describe('keys-db: reigns', () => {
   it('raise the epoch once when the answer is cut off', async () => {
     await using test = await testKeysDb();
     await using wire = await startWire(test.url);
-    await using db = openKeysDb({
-      name: 'keys-db-1',
-      url: through(wire, test.url),
-      region: 0,
-      keyspace,
-      log,
-    });
+    await using db = openKeysDbAt(through(wire, test.url));
     wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE ownership'));
     expect(await db.raiseEpoch({ ...LOCK, czxid: 10n })).to.equal(1);
     wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE ownership'));

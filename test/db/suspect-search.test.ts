@@ -81,7 +81,7 @@ describe('search for suspects', () => {
     expect(await keysDb.suspects()).to.deep.equal([]);
   });
 
-  it('does not settle a range while one of its keys is missing or on its way', async () => {
+  it('does not record a range as settled while one of its keys is missing or on its way', async () => {
     await using system = await testSystem({ keysPerShard: 12_000 });
     await system.issue(0, 11_000);
     const keys = (await Promise.all(system.pools.map(async (pool) => (await pool.take(50_000)).keys))).flat();

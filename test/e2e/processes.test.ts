@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import type { AuditReport } from '../../db/audit/audit.ts';
 import { Balancer, type BalancedResult } from '../../drills/load/balancer.ts';
 import { until } from '../until.ts';
 import { Client } from './client.ts';
@@ -7,13 +8,6 @@ import { TestCluster, untilNothingRuns } from './cluster.ts';
 
 const PATIENT = { timeoutMs: 60_000 };
 const TIMEOUT_MS = 15_000;
-
-interface Audit {
-  readonly leaked: number;
-  readonly unknown: number;
-  readonly duplicates: number;
-  readonly balanced: boolean;
-}
 
 describe('a cluster whose mappers have two processes each', function () {
   this.timeout(300_000);
@@ -68,7 +62,7 @@ describe('a cluster whose mappers have two processes each', function () {
     const audit = await until(
       'a balanced audit without leaks',
       async () => {
-        const found = await cluster.keymill<Audit>('audit', '--repair');
+        const found = await cluster.keymill<AuditReport>('audit', '--repair');
         return found.leaked + found.unknown === 0 && found;
       },
       { timeoutMs: 200_000, everyMs: 1_000 },

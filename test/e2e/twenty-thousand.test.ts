@@ -1,18 +1,11 @@
 import { expect } from 'chai';
+import type { AuditReport } from '../../db/audit/audit.ts';
 import { Client } from './client.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { realUrls, type UrlSource } from './real-urls.ts';
 
 const COUNT = 20_000;
 const CONNECTIONS = 64;
-
-interface Audit {
-  readonly balanced: boolean;
-  readonly bound: number;
-  readonly leaked: number;
-  readonly unknown: number;
-  readonly duplicates: number;
-}
 
 describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
   this.timeout(400_000);
@@ -49,7 +42,7 @@ describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
   });
 
   it('balance in the audit: no key leaked, no key with two links', async () => {
-    const audit = await cluster.keymill<Audit>('audit');
+    const audit = await cluster.keymill<AuditReport>('audit');
     expect(audit).to.include({ balanced: true, leaked: 0, unknown: 0, duplicates: 0 });
     expect(audit.bound).to.equal(COUNT);
   });
@@ -58,7 +51,7 @@ describe(`${COUNT} real URLs at ${CONNECTIONS} connections`, function () {
     await cluster.must('down');
     await cluster.must('up', '--detach');
     await expectAllToRedirect();
-    expect(await cluster.keymill<Audit>('audit')).to.include({
+    expect(await cluster.keymill<AuditReport>('audit')).to.include({
       balanced: true,
       leaked: 0,
       duplicates: 0,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { createRandom } from '../../runtime/random.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
@@ -8,17 +9,6 @@ import { createWorld, type TestMapper, type World } from './world.ts';
 
 const FAULTS_FOR_MS = 6_000;
 const CLIENTS = 12;
-
-/** Mulberry32: small, and the same everywhere for one seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('two mappers under random faults', () => {
   let world: World;
@@ -31,11 +21,10 @@ describe('two mappers under random faults', () => {
 
   before(async function () {
     this.timeout(60_000);
-    world = await createWorld();
+    world = await createWorld({ keys: 20_000 });
     const redis = await Promise.all(world.redis.map(viaProxy));
     const urls = await Promise.all(world.urls.map(viaProxy));
     proxies = { redis: redis.map(({ proxy }) => proxy), urls: urls.map(({ proxy }) => proxy) };
-    for (const shard of [0, 1]) await world.fill(shard, 20_000);
     const overrides = { stores: { redis, urlsDbs: urls }, cache: { maxBytes: 2 ** 20, ttlMs: 200 } };
     mappers = [await world.start(overrides), await world.start(overrides)];
     acknowledged = new Map();
@@ -118,10 +107,10 @@ describe('two mappers under random faults', () => {
 
   it('lose no acknowledged link, and bind no key twice', async () => {
     const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-    const random = randomFrom(seed);
+    const random = createRandom(seed);
     const faults = new AbortController();
     const clients = Array.from({ length: CLIENTS }, async (_, client) => {
-      const own = randomFrom(seed + client + 1);
+      const own = createRandom(seed + client + 1);
       for (let number = 0; !faults.signal.aborted; number += 1) await step(own, client, number);
     });
     await breakThings(random);

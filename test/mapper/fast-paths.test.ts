@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createRandom } from '../../runtime/random.ts';
 import { sendRaw, shorten } from './client.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
 
@@ -15,17 +16,6 @@ function normalised(answer: string): string {
   let text = answer;
   for (const [pattern, replacement] of VARYING) text = text.replace(pattern, replacement);
   return text;
-}
-
-/** Random numbers that are the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A last request, which ends a kept connection. */
@@ -122,9 +112,7 @@ describe('the fast paths and Koa', () => {
 
   before(async function () {
     this.timeout(90_000);
-    world = await createWorld();
-    await world.fill(0, 2_000);
-    await world.fill(1, 2_000);
+    world = await createWorld({ keys: 2_000 });
     const publicUrl = 'https://go.example';
     fast = await world.start({ publicUrl });
     koa = await world.start({ publicUrl, hasFastPaths: false });
@@ -182,7 +170,7 @@ describe('the fast paths and Koa', () => {
 
   it('answer any mixture the same, byte for byte', async function () {
     this.timeout(120_000);
-    const random = randomFrom(seed);
+    const random = createRandom(seed);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
     for (let round = 0; round < 600; round += 1) {
       const extras = [0, 0, 1, 2, 3]

@@ -9,8 +9,7 @@ describe('arbitrary input over HTTP', () => {
 
   before(async function () {
     this.timeout(60_000);
-    world = await createWorld({ shards: 1, databases: 1 });
-    await world.fill(0, 2_000);
+    world = await createWorld({ shards: 1, databases: 1, keys: 2_000 });
     mapper = await world.start();
   });
 

@@ -10,9 +10,7 @@ describe('shortening over HTTP', () => {
 
   before(async function () {
     this.timeout(60_000);
-    world = await createWorld();
-    await world.fill(0, 500);
-    await world.fill(1, 500);
+    world = await createWorld({ keys: 500 });
     mapper = await world.start({ publicUrl: 'https://go.example' });
   });
 

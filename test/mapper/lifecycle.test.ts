@@ -21,9 +21,7 @@ describe('the life of a mapper', () => {
 
   beforeEach(async function () {
     this.timeout(60_000);
-    world = await createWorld();
-    await world.fill(0, 100);
-    await world.fill(1, 100);
+    world = await createWorld({ keys: 100 });
   });
 
   afterEach(async function () {

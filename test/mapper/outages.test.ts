@@ -19,11 +19,9 @@ describe('a mapper in an outage', () => {
 
   beforeEach(async function () {
     this.timeout(60_000);
-    world = await createWorld();
+    world = await createWorld({ keys: 200 });
     redis = await Promise.all(world.redis.map(viaProxy));
     urls = await Promise.all(world.urls.map(viaProxy));
-    await world.fill(0, 200);
-    await world.fill(1, 200);
     mapper = await world.start({ stores: { redis, urlsDbs: urls } });
   });
 

@@ -19,9 +19,7 @@ describe('a mapper of several processes', () => {
 
   beforeEach(async function () {
     this.timeout(60_000);
-    world = await createWorld();
-    await world.fill(0, 200);
-    await world.fill(1, 200);
+    world = await createWorld({ keys: 200 });
   });
 
   afterEach(async function () {

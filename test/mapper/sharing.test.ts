@@ -10,9 +10,7 @@ describe('mappers that share their stores', () => {
 
   before(async function () {
     this.timeout(60_000);
-    world = await createWorld();
-    await world.fill(0, 2_000);
-    await world.fill(1, 2_000);
+    world = await createWorld({ keys: 2_000 });
     one = await world.start();
     two = await world.start();
   });

@@ -41,9 +41,10 @@ export function randomKeys(count: number): string[] {
 }
 
 /**
- * Creates a world of `shards` Redis shards, and of `databases` urls databases that share the 32 slots evenly.
+ * Creates a world of `shards` Redis shards, each with `keys` keys in its pool, and of `databases` urls
+ * databases that share the slots evenly.
  */
-export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<World> {
+export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}): Promise<World> {
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
   const urls = await Promise.all(
     Array.from({ length: databases }, async (_, index) => {
@@ -54,6 +55,12 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
       return { name: `urls-${index + 1}`, url, slots, sql: await createConnection(url) };
     }),
   );
+  const fill = async (shard: number, count: number): Promise<string[]> => {
+    const added = randomKeys(count);
+    await redis[shard]?.client.rpush('keys:available', ...added);
+    return added;
+  };
+  if (keys > 0) await Promise.all(redis.map(async (_, shard) => fill(shard, keys)));
   const mappers: TestMapper[] = [];
   const stores: MapperConfig['stores'] = {
     redis,
@@ -102,16 +109,12 @@ export async function createWorld({ shards = 2, databases = 2 } = {}): Promise<W
       mappers.push(mapper);
       return mapper;
     },
-    rows: async (keys) => {
+    rows: async (wanted) => {
       const query = 'SELECT unique_id, original_url FROM urls WHERE unique_id IN (?)';
-      const found = await Promise.all(urls.map(async ({ sql }) => sql.query(query, [keys])));
+      const found = await Promise.all(urls.map(async ({ sql }) => sql.query(query, [wanted])));
       return found.flatMap(([rows]) => rows as { unique_id: string; original_url: string | null }[]);
     },
-    fill: async (shard, count) => {
-      const keys = randomKeys(count);
-      await redis[shard]?.client.rpush('keys:available', ...keys);
-      return keys;
-    },
+    fill,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(mappers.map(async (mapper) => mapper.stop()));
       for (const { client } of redis) client.disconnect();

@@ -1,25 +1,10 @@
 import { expect } from 'chai';
-import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
-import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
+import { mapperPath, PATHS } from '../../coordinator/paths.ts';
+import type { AuditReport } from '../../db/audit/audit.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { startAdminPort } from './admin-port.ts';
-import { openTestCluster, type TestCluster } from './cluster.ts';
+import { holdLock, openTestCluster, registerProducer, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
-
-interface Report {
-  issued: number;
-  unused: number;
-  pending: number;
-  pooled: number;
-  reserved: number;
-  bound: number;
-  leaked: number;
-  unknown: number;
-  aliases: number;
-  duplicates: number;
-  balanced: boolean;
-  unreachable: string[];
-}
 
 const LINK = { userId: null, createdAt: new Date(), expiresAt: null, alias: false };
 
@@ -47,7 +32,7 @@ async function issueKeys({
   return { taken, pooled: first.length - 3, pending: keys.length - first.length };
 }
 
-async function announceMapper({ session }: TestCluster, id: string, admin: string): Promise<void> {
+async function registerMapper({ session }: TestCluster, id: string, admin: string): Promise<void> {
   await session.ensurePath(PATHS.mappers);
   await session.create(mapperPath(id), JSON.stringify({ id, url: 'http://127.0.0.1:1', admin }), {
     ephemeral: true,
@@ -77,9 +62,9 @@ describe('keymill audit', () => {
       },
     ]);
     await using mapper = await startAdminPort({ 'GET /reserve': async () => ({ keys: [held] }) });
-    await announceMapper(cluster, 'mapper-1', mapper.url);
+    await registerMapper(cluster, 'mapper-1', mapper.url);
     const { exitCode, stdout } = await runKeymill(['audit', '--json'], cluster.env);
-    const report = JSON.parse(stdout) as Report;
+    const report = JSON.parse(stdout) as AuditReport;
     expect(report).to.include({
       issued: 20,
       unused: 80,
@@ -101,13 +86,13 @@ describe('keymill audit', () => {
   it('counts no key as leaked while a mapper or a pool is silent, exit code 2', async () => {
     await using cluster = await openTestCluster();
     await issueKeys(cluster);
-    await announceMapper(cluster, 'mapper-1', 'http://127.0.0.1:1');
+    await registerMapper(cluster, 'mapper-1', 'http://127.0.0.1:1');
     const env = {
       ...cluster.env,
       KEYMILL_REDIS: `${cluster.env['KEYMILL_REDIS']},redis-3=redis://127.0.0.1:1`,
     };
     const { exitCode, stdout, stderr } = await runKeymill(['audit', '--json'], env);
-    const report = JSON.parse(stdout) as Report;
+    const report = JSON.parse(stdout) as AuditReport;
     expect(report).to.include({ issued: 20, leaked: 0, unknown: 3, balanced: true });
     expect(report.unreachable.toSorted()).to.deep.equal(['mapper-1', 'redis-3']);
     expect(exitCode).to.equal(2);
@@ -127,20 +112,14 @@ describe('keymill audit', () => {
 
   it('--repair asks only the producers that hold a shard', async () => {
     await using cluster = await openTestCluster();
-    const { session, env } = cluster;
+    const { env } = cluster;
     await using holder = await startAdminPort({
       'POST /recycle': async () => ({ recycled: 3, missing: 5, unreachable: [] }),
     });
     await using idle = await startAdminPort({});
-    await session.ensurePath(PATHS.producers);
-    for (const [id, admin] of [
-      ['producer-1', holder.url],
-      ['producer-2', idle.url],
-    ] as const) {
-      await session.create(producerPath(id), JSON.stringify({ id, capacity: 2, admin }), { ephemeral: true });
-    }
-    const lock = await tryAcquire(session, lockPath('keys-db-1'), { owner: 'producer-1', host: 'h', pid: 1 });
-    expect(isHeld(lock)).to.equal(true);
+    await registerProducer(cluster, 'producer-1', holder.url);
+    await registerProducer(cluster, 'producer-2', idle.url);
+    await holdLock(cluster, 'keys-db-1', 'producer-1');
     const { exitCode, stderr } = await runKeymill(['audit', '--repair'], env);
     expect(exitCode).to.equal(0);
     expect(stderr).to.include('producer-1: recycles 3 keys, 2 more are missing');

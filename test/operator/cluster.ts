@@ -1,3 +1,5 @@
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
+import { lockPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
@@ -5,7 +7,7 @@ import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { ALL_SLOTS } from '../../runtime/config/slots.ts';
+import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
@@ -20,6 +22,19 @@ export interface TestCluster extends AsyncDisposable {
   readonly pools: readonly Pool[];
   readonly urlsDb: UrlsDb;
   readonly clicksDb: ClicksDb;
+}
+
+/** Takes the lock of a shard like a producer. */
+export async function holdLock({ session }: TestCluster, shard: string, owner: string): Promise<HeldLock> {
+  const lock = await tryAcquire(session, lockPath(shard), { owner, host: 'h', pid: 1 });
+  if (!isHeld(lock)) throw new Error(`${shard} was taken`);
+  return lock;
+}
+
+/** Registers a producer with the fields that operators need. */
+export async function registerProducer({ session }: TestCluster, id: string, admin: string): Promise<void> {
+  await session.ensurePath(PATHS.producers);
+  await session.create(producerPath(id), JSON.stringify({ id, capacity: 2, admin }), { ephemeral: true });
 }
 
 /** Two keys-dbs, two pools, one urls server, one ensemble with a chroot of its own. */
@@ -53,7 +68,7 @@ export async function openTestCluster(): Promise<TestCluster> {
       KEYMILL_ZOOKEEPER: connect,
       KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
       KEYMILL_KEYS_DBS: `keys-db-1=${keysUrl1},keys-db-2=${keysUrl2}`,
-      KEYMILL_URLS_DBS: `urls-1:0-31=${urlsUrl}`,
+      KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${urlsUrl}`,
       KEYMILL_USERS_DB: usersUrl,
       KEYMILL_KEY_SECRET: SECRET,
     },

@@ -1,32 +1,19 @@
 import { expect } from 'chai';
-import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
-import { lockPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { startAdminPort } from './admin-port.ts';
-import { openTestCluster, type TestCluster } from './cluster.ts';
+import { holdLock, openTestCluster, registerProducer } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
-
-async function hold({ session }: TestCluster, shard: string, owner: string): Promise<HeldLock> {
-  const lock = await tryAcquire(session, lockPath(shard), { owner, host: 'h', pid: 1 });
-  if (!isHeld(lock)) throw new Error(`${shard} was taken`);
-  return lock;
-}
-
-async function announceProducer({ session }: TestCluster, id: string, admin: string): Promise<void> {
-  await session.ensurePath(PATHS.producers);
-  await session.create(producerPath(id), JSON.stringify({ id, capacity: 2, admin }), { ephemeral: true });
-}
 
 describe('keymill producers drain', () => {
   it('asks the producer, waits until it holds nothing, and names the shards without a holder', async () => {
     await using cluster = await openTestCluster();
-    const lock = await hold(cluster, 'keys-db-2', 'producer-1');
+    const lock = await holdLock(cluster, 'keys-db-2', 'producer-1');
     await using admin = await startAdminPort({
       'POST /drain': async () => {
         setTimeout(() => void lock.release(), 300);
         return { drained: true };
       },
     });
-    await announceProducer(cluster, 'producer-1', admin.url);
+    await registerProducer(cluster, 'producer-1', admin.url);
     const { exitCode, stdout, stderr } = await runKeymill(
       ['producers', 'drain', 'producer-1', '--json'],
       cluster.env,
@@ -43,8 +30,8 @@ describe('keymill producers drain', () => {
   it('exits with 2 for an unknown or a silent producer, and with 1 when the producer refuses', async () => {
     await using cluster = await openTestCluster();
     await using admin = await startAdminPort({ 'POST /drain': () => Promise.reject(new Error('not now')) });
-    await announceProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
-    await announceProducer(cluster, 'producer-2', admin.url);
+    await registerProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
+    await registerProducer(cluster, 'producer-2', admin.url);
     const drain = async (id: string): ReturnType<typeof runKeymill> =>
       runKeymill(['producers', 'drain', id], cluster.env);
     const unknown = await drain('producer-9');

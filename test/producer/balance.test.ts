@@ -1,19 +1,12 @@
 import { expect } from 'chai';
 import { asksOf, giveBackOf, HandOverPace } from '../../producer/session/balance.ts';
-import { parseProducerMember, type MemberView } from '../../producer/session/member.ts';
+import { parseProducerMember } from '../../producer/session/member.ts';
+import { memberView } from './member-view.ts';
 
 const T = 2_000;
-const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
-  id,
-  capacity: 2,
-  owned: [],
-  asks: [],
-  unreachable: [],
-  ...over,
-});
 
 describe('asksOf', () => {
-  const rich = member('p1', { owned: ['s1', 's2'] });
+  const rich = memberView('p1', { owned: ['s1', 's2'] });
   const owners = new Map([
     ['s1', 'p1'],
     ['s2', 'p1'],
@@ -24,28 +17,28 @@ describe('asksOf', () => {
   ]);
 
   it('asks for a shard assigned to it that a member holds', () => {
-    const self = member('p2');
+    const self = memberView('p2');
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal(['s2']);
   });
 
   it('does not ask for a free shard, which it may take', () => {
-    const self = member('p2');
+    const self = memberView('p2');
     expect(asksOf({ self, members: [rich, self], assigned, owners: new Map() })).to.deep.equal([]);
   });
 
   it('does not ask for a shard whose owner is no member', () => {
-    const self = member('p2');
+    const self = memberView('p2');
     const strangers = new Map([['s2', 'somebody']]);
     expect(asksOf({ self, members: [rich, self], assigned, owners: strangers })).to.deep.equal([]);
   });
 
   it('does not ask for a shard whose keys-db it cannot reach', () => {
-    const self = member('p2', { unreachable: ['s2'] });
+    const self = memberView('p2', { unreachable: ['s2'] });
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
   });
 
   it('asks for nothing when it has its share', () => {
-    const self = member('p2', { owned: ['s3'] });
+    const self = memberView('p2', { owned: ['s3'] });
     expect(asksOf({ self, members: [rich, self], assigned, owners })).to.deep.equal([]);
   });
 });
@@ -55,47 +48,47 @@ describe('giveBackOf', () => {
     ['s1', 'p1'],
     ['s2', 'p2'],
   ]);
-  const self = member('p1', { owned: ['s1', 's2'] });
+  const self = memberView('p1', { owned: ['s1', 's2'] });
 
   it('gives a shard back when the member that it is assigned to asks for it', () => {
     expect(
-      giveBackOf({ self, members: [self, member('p2', { asks: ['s2'] })], assigned, owners: new Map() }),
+      giveBackOf({ self, members: [self, memberView('p2', { asks: ['s2'] })], assigned, owners: new Map() }),
     ).to.equal('s2');
   });
 
   it('gives nothing back unasked', () => {
-    expect(giveBackOf({ self, members: [self, member('p2')], assigned, owners: new Map() })).to.equal(
+    expect(giveBackOf({ self, members: [self, memberView('p2')], assigned, owners: new Map() })).to.equal(
       undefined,
     );
   });
 
   it('gives no shard to a member that it is not assigned to', () => {
-    const members = [self, member('p2'), member('p3', { asks: ['s2'] })];
+    const members = [self, memberView('p2'), memberView('p3', { asks: ['s2'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
 
   it('keeps its own share when another member asks for it', () => {
-    const members = [self, member('p2', { asks: ['s1'] })];
+    const members = [self, memberView('p2', { asks: ['s1'] })];
     expect(giveBackOf({ self, members, assigned, owners: new Map() })).to.equal(undefined);
   });
 });
 
 describe('HandOverPace', () => {
-  const two = [member('p1'), member('p2')];
+  const two = [memberView('p1'), memberView('p2')];
 
   it('waits until membership has been stable for a session timeout', () => {
     const pace = new HandOverPace(T, 0);
     pace.observe(two, 0);
     expect(pace.mayGiveBack(T - 1)).to.equal(false);
     expect(pace.mayGiveBack(T)).to.equal(true);
-    pace.observe([...two, member('p3')], T);
+    pace.observe([...two, memberView('p3')], T);
     expect(pace.mayGiveBack(T + 1)).to.equal(false);
   });
 
   it('ignores what members own or ask for', () => {
     const pace = new HandOverPace(T, 0);
     pace.observe(two, 0);
-    pace.observe([member('p2', { asks: ['s1'] }), member('p1', { owned: ['s1'] })], T);
+    pace.observe([memberView('p2', { asks: ['s1'] }), memberView('p1', { owned: ['s1'] })], T);
     expect(pace.mayGiveBack(T)).to.equal(true);
   });
 
@@ -135,7 +128,7 @@ describe('parseProducerMember', () => {
   it('reads a member that lacks optional fields, or has other values in them', () => {
     const said = { id: 'p1', capacity: 2, owned: ['s1', 7], asks: 's2', pid: '2', low: { 'redis-1': null } };
     expect(parseProducerMember(said)).to.deep.equal({
-      ...member('p1', { owned: ['s1'] }),
+      ...memberView('p1', { owned: ['s1'] }),
       pid: null,
       supervisorPid: null,
       host: null,

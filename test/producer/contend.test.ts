@@ -1,23 +1,15 @@
 import { expect } from 'chai';
 import { contend, RANK_DELAY_MS, type Contention } from '../../producer/session/contend.ts';
-import type { MemberView } from '../../producer/session/member.ts';
+import { memberView } from './member-view.ts';
 
 const T = 2_000;
-const member = (id: string, over: Partial<MemberView> = {}): MemberView => ({
-  id,
-  capacity: 2,
-  owned: [],
-  asks: [],
-  unreachable: [],
-  ...over,
-});
 const free = (shard: string, freeForMs = 0, blockedForMs = 0) => ({ shard, freeForMs, blockedForMs });
 
 function view(over: Partial<Contention>): Contention {
-  const self = over.self ?? member('p1');
+  const self = over.self ?? memberView('p1');
   return {
     self,
-    members: [self, member('p2'), member('p3')],
+    members: [self, memberView('p2'), memberView('p3')],
     free: [free('s1')],
     shards: 4,
     holds: 0,
@@ -41,13 +33,13 @@ describe('contend', () => {
   });
 
   it('gives each producer a different rank for the same shard', () => {
-    const members = ['p1', 'p2', 'p3'].map((id) => member(id));
+    const members = ['p1', 'p2', 'p3'].map((id) => memberView(id));
     const waits = members.map((self) => contend(view({ self, members, assigned: new Map() })).againInMs);
     expect(new Set(waits).size).to.equal(3);
   });
 
   it('goes above its fair share only after three session timeouts', () => {
-    const self = member('p1', { capacity: 4, owned: ['s2', 's3'] });
+    const self = memberView('p1', { capacity: 4, owned: ['s2', 's3'] });
     const at = (freeForMs: number) => contend(view({ self, holds: 2, free: [free('s1', freeForMs)] })).take;
     expect(at(3 * T - 1)).to.deep.equal([]);
     expect(at(3 * T)).to.deep.equal(['s1']);
@@ -68,7 +60,7 @@ describe('contend', () => {
   });
 
   it('a drained producer takes nothing', () => {
-    const self = member('p1', { capacity: 0 });
+    const self = memberView('p1', { capacity: 0 });
     expect(contend(view({ self, assigned: new Map([['s1', 'p1']]) })).take).to.deep.equal([]);
   });
 
@@ -79,14 +71,14 @@ describe('contend', () => {
   });
 
   it('leaves a keys-db that it cannot reach to producers that can', () => {
-    const self = member('p1', { unreachable: ['s1'] });
+    const self = memberView('p1', { unreachable: ['s1'] });
     expect(contend(view({ self, assigned: new Map([['s1', 'p1']]) })).againInMs).to.equal(3 * T);
   });
 
   it('takes a keys-db that no producer reaches, to be ready when it returns', () => {
-    const members = ['p1', 'p2'].map((id) => member(id, { unreachable: ['s1'] }));
+    const members = ['p1', 'p2'].map((id) => memberView(id, { unreachable: ['s1'] }));
     const decision = contend(
-      view({ self: member('p1', { unreachable: ['s1'] }), members, assigned: new Map([['s1', 'p1']]) }),
+      view({ self: memberView('p1', { unreachable: ['s1'] }), members, assigned: new Map([['s1', 'p1']]) }),
     );
     expect(decision.take).to.deep.equal(['s1']);
   });

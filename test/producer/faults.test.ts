@@ -45,6 +45,15 @@ describe('a producer among faults', function () {
     return proxy;
   }
 
+  /** Starts a producer that reaches its keys-db only through the proxy. */
+  async function startBehindProxy(id: string): Promise<FaultyProxy> {
+    const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
+    const proxy = await proxyTo(url);
+    url.host = `127.0.0.1:${proxy.port}`;
+    cluster.start(id, { KEYMILL_KEYS_DBS: `${SHARD}=${url.href}` });
+    return proxy;
+  }
+
   async function untilRefilled(): Promise<void> {
     for (const pool of cluster.pools) await pool.take(10_000);
     await untilFilled(cluster);
@@ -90,10 +99,7 @@ describe('a producer among faults', function () {
   });
 
   it('gives a shard back if it cannot reach its keys-db and another producer can', async () => {
-    const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
-    const proxy = await proxyTo(url);
-    url.host = `127.0.0.1:${proxy.port}`;
-    cluster.start('producer-1', { KEYMILL_KEYS_DBS: `${SHARD}=${url.href}` });
+    const proxy = await startBehindProxy('producer-1');
     await untilFilled(cluster);
     const { epoch } = await untilHeld(cluster, SHARD);
     cluster.start('producer-2');
@@ -105,10 +111,7 @@ describe('a producer among faults', function () {
   });
 
   it('keeps the lock of a keys-db that no producer reaches, and continues when it is back', async () => {
-    const url = new URL((cluster.env['KEYMILL_KEYS_DBS'] ?? '').replace(/^[^=]*=/, ''));
-    const proxy = await proxyTo(url);
-    url.host = `127.0.0.1:${proxy.port}`;
-    cluster.start('producer-1', { KEYMILL_KEYS_DBS: `${SHARD}=${url.href}` });
+    const proxy = await startBehindProxy('producer-1');
     await untilFilled(cluster);
     const before = await untilHeld(cluster, SHARD);
     proxy.silence();

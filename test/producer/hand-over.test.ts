@@ -1,20 +1,20 @@
 import { expect } from 'chai';
 import type { BalanceView } from '../../producer/session/balance.ts';
 import { HandOvers } from '../../producer/session/hand-over.ts';
-import type { MemberView } from '../../producer/session/member.ts';
 import { log } from './cluster.ts';
+import { memberView } from './member-view.ts';
 
 const T = 1_000;
 
 describe('HandOvers', () => {
-  const heir: MemberView = { id: 'p2', capacity: 2, owned: [], asks: ['s2'], unreachable: [] };
+  const heir = memberView('p2', { asks: ['s2'] });
   const assigned = new Map([
     ['s1', 'p1'],
     ['s2', 'p2'],
   ]);
 
   function view(owned: string[], owners: [string, string][]): BalanceView {
-    const self = { id: 'p1', capacity: 2, owned, asks: [], unreachable: [] };
+    const self = memberView('p1', { owned });
     return { self, members: [self, heir], assigned, owners: new Map(owners) };
   }
 

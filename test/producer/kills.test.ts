@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createRandom } from '../../runtime/random.ts';
 import { until } from '../until.ts';
 import { testCluster, type Cluster, type Producer } from './cluster.ts';
 
@@ -11,7 +12,7 @@ describe('keys under random kills', function () {
   const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
 
   it(`every claimed key reaches a pool exactly once (TEST_SEED=${seed})`, async () => {
-    const random = randomFrom(seed);
+    const random = createRandom(seed);
     await using cluster = await testCluster({
       keysDbs: 2,
       env: { KEYMILL_SESSION_TIMEOUT_MS: String(T), KEYMILL_BATCH_SIZE: '200' },
@@ -114,16 +115,4 @@ async function drain(cluster: Cluster, taken: string[], signal: AbortSignal): Pr
 
 async function untilTaken(taken: readonly string[], count: number): Promise<void> {
   await until(`${count} keys to be taken`, () => taken.length >= count, { timeoutMs: 60_000 });
-}
-
-/** mulberry32 */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -6,6 +6,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
 import { testDatabase } from '../servers.ts';
@@ -80,10 +81,12 @@ describe('recycling of leaked keys', function () {
   before(async () => {
     const url = await testDatabase('urls-1');
     await migrate(url, 'urls', log);
-    const slots = Array.from({ length: 32 }, (_, slot) => slot);
-    urlsDb = openUrlsDb({ name: 'urls-1', url, slots, log });
+    urlsDb = openUrlsDb({ name: 'urls-1', url, slots: ALL_SLOTS, log });
     cluster = await testCluster({
-      env: { KEYMILL_URLS_DBS: `urls-1:0-31=${url}`, KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) },
+      env: {
+        KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${url}`,
+        KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS),
+      },
     });
     cluster.start('producer-1');
     await untilFilled(cluster);

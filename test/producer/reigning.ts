@@ -5,7 +5,7 @@ import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
 import { PoolLevels } from '../../producer/pools/levels.ts';
 import { createProducerMetrics } from '../../producer/metrics.ts';
-import type { WatermarkLimits } from '../../producer/pools/watermarks.ts';
+import type { PoolLimits } from '../../runtime/config/config.ts';
 import { Reign } from '../../producer/reign/reign.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { log, type Cluster } from './cluster.ts';
@@ -19,7 +19,7 @@ export interface Reigning extends AsyncDisposable {
 export interface ReigningOptions {
   readonly keysDb?: KeysDb;
   readonly pools?: readonly Pool[];
-  readonly limits?: Partial<WatermarkLimits>;
+  readonly limits?: Partial<PoolLimits>;
   readonly batchSize?: number;
   readonly generation?: { low: number; count: number };
 }

@@ -1,6 +1,7 @@
-import { expect } from 'chai';
 import { createRandom } from '../../runtime/random.ts';
-import { mean, meanInterval95, median, percentile } from '../../runtime/statistics.ts';
+import { mean, meanInterval95, median, percentile, upperPercentile } from '../../runtime/statistics.ts';
+import { expect } from 'chai';
+import { array, assert, double, property } from 'fast-check';
 
 describe('statistics', () => {
   for (const [samples, share, expected] of [
@@ -20,8 +21,17 @@ describe('statistics', () => {
     expect(median([5, 1, 3])).to.equal(3);
   });
 
+  it('the upper percentile is the greater of two samples, and the maximum of a hundred', () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
+    expect(upperPercentile([2, 1], 0.5)).to.equal(2);
+    expect(upperPercentile([10, 9, 100], 0.5)).to.equal(10);
+    expect(upperPercentile(hundred, 0.99)).to.equal(100);
+    expect(upperPercentile(hundred, 1)).to.equal(100);
+  });
+
   it('without samples there is no mean, no median and no percentile', () => {
-    expect([mean([]), median([]), percentile([], 0.99)]).to.deep.equal([Number.NaN, Number.NaN, Number.NaN]);
+    for (const value of [mean([]), median([]), percentile([], 0.99), upperPercentile([], 0.99)])
+      expect(value).to.be.NaN;
   });
 
   it('the interval of the mean is exact for few samples and the sample itself for one', () => {
@@ -29,6 +39,20 @@ describe('statistics', () => {
     const [low, high] = meanInterval95([1, 2, 3]);
     expect(low).to.be.closeTo(2 - 4.303 / Math.sqrt(3), 1e-9);
     expect(high).to.be.closeTo(2 + 4.303 / Math.sqrt(3), 1e-9);
+  });
+
+  it('the interval contains the mean, and equals it when all samples agree', () => {
+    assert(
+      property(
+        array(double({ min: 1, max: 1e9, noNaN: true }), { minLength: 2, maxLength: 40 }),
+        (samples) => {
+          const [low, high] = meanInterval95(samples);
+          expect(low).to.be.at.most(mean(samples) * (1 + 1e-9));
+          expect(high).to.be.at.least(mean(samples) * (1 - 1e-9));
+        },
+      ),
+    );
+    expect(meanInterval95([3, 3, 3])).to.deep.equal([3, 3]);
   });
 
   it('the interval covers the true mean about 95 times in 100', () => {

@@ -1,18 +1,14 @@
-import { z } from 'zod';
 import { readEnsembleId } from '../../../coordinator/ensemble.ts';
 import type { LockHolder } from '../../../coordinator/lock-holder.ts';
 import { readLocks } from '../../../coordinator/lock-view.ts';
 import { readMembers } from '../../../coordinator/membership.ts';
 import { PATHS } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
+import { parseMapperMember, type MapperView } from '../../../mapper/member.ts';
 import { parseProducerMember, type ProducerMember } from '../../../producer/session/member.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
-
-const MapperMember = z.object({ id: z.string(), url: z.string(), admin: z.string().nullable().catch(null) });
-/** The fields of `/mappers/<id>` that operators need. */
-export type MapperMember = z.infer<typeof MapperMember>;
 
 /** The state of a cluster in ZooKeeper, read at about one moment. */
 export interface Coordination {
@@ -20,7 +16,7 @@ export interface Coordination {
   /** A shard without an entry is free. Some names may not be configured shards. */
   readonly locks: ReadonlyMap<string, LockHolder>;
   readonly producers: readonly ProducerMember[];
-  readonly mappers: readonly MapperMember[];
+  readonly mappers: readonly MapperView[];
   /** Paths of member nodes that no process of ours wrote. */
   readonly foreign: readonly string[];
 }
@@ -32,7 +28,7 @@ export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSi
       readEnsembleId(session),
       readLocks(session),
       readMembers(session, PATHS.producers, parseProducerMember),
-      readMembers(session, PATHS.mappers, (json) => MapperMember.safeParse(json).data),
+      readMembers(session, PATHS.mappers, parseMapperMember),
     ]);
     return {
       ensemble,

@@ -1,0 +1,6 @@
+import type { MemberView } from '../../producer/session/member.ts';
+
+/** A producer that may hold two shards and holds none. */
+export function memberView(id: string, over: Partial<MemberView> = {}): MemberView {
+  return { id, capacity: 2, owned: [], asks: [], unreachable: [], ...over };
+}
