@@ -1,19 +1,19 @@
 import type { Command } from 'commander';
-import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
-import { formatCompared } from './against/report.ts';
-import { BENCHES } from './rows/catalogue.ts';
-import { describeCommit, describeMachine } from './record/machine.ts';
-import { rewritePage } from './record/page.ts';
-import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
-import type { BenchRun } from './method/bench-run.ts';
-import type { BenchRow } from './method/row.ts';
-import type { Bench } from './rows/bench.ts';
-import { runBenches } from './rows/run-benches.ts';
 import { RefusedError, UsageError } from '../runtime/terminal/errors.ts';
 import { startProgressBar } from '../runtime/terminal/progress-bar.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { note, printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
 import { formatFigure } from '../runtime/terminal/units.ts';
+import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
+import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
+import { formatCompared } from './against/report.ts';
+import type { BenchRun } from './method/bench-run.ts';
+import type { BenchRow } from './method/row.ts';
+import { describeCommit, describeMachine } from './record/machine.ts';
+import { rewritePage } from './record/page.ts';
+import type { Bench } from './rows/bench.ts';
+import { BENCHES } from './rows/catalogue.ts';
+import { runBenches } from './rows/run-benches.ts';
 
 interface Options {
   readonly list?: true;

@@ -2,8 +2,8 @@ import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pause, pauseQuietly } from '../runtime/retry.ts';
 import type { ConnectString, Server } from './connect-string.ts';
-import { CoordinationError, isCoordinationError } from './errors.ts';
 import { Connection } from './connection.ts';
+import { CoordinationError, isCoordinationError } from './errors.ts';
 import type { SessionCredentials } from './transport.ts';
 
 /**

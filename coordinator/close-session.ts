@@ -1,8 +1,8 @@
 import type { Log } from '../runtime/log.ts';
 import { pauseQuietly } from '../runtime/retry.ts';
 import { attachPatiently, ServerOrder } from './attach.ts';
-import type { Connection } from './connection.ts';
 import { parseConnectString } from './connect-string.ts';
+import type { Connection } from './connection.ts';
 import { isCoordinationError } from './errors.ts';
 import type { SessionCredentials } from './transport.ts';
 

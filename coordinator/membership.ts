@@ -1,7 +1,7 @@
 import { parseJson } from '../runtime/json.ts';
-import { childrenOrNone, readNode } from './reading.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
+import { childrenOrNone, readNode } from './reading.ts';
 import type { Session } from './session.ts';
 
 /** An ephemeral node of a member, with data that may change. */

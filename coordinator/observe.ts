@@ -1,5 +1,5 @@
-import type { Session } from './session.ts';
 import { isCoordinationError } from './errors.ts';
+import type { Session } from './session.ts';
 
 /** A running observation. `refresh()` reads again now. */
 export interface Observer extends Disposable {

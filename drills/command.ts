@@ -8,8 +8,8 @@ import { RunDir } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
 import { recordReport, writeFigures } from './figures.ts';
 import { describeReport, type DrillReport } from './report.ts';
-import type { Drill } from './run/drill.ts';
 import { runDrills } from './run-drills.ts';
+import type { Drill } from './run/drill.ts';
 
 interface CommandOptions {
   readonly list?: true;

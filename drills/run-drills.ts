@@ -3,8 +3,8 @@ import type { RunDir } from '../scripts/cluster/run-dir.ts';
 import { ClusterProvider } from './cluster/cluster-provider.ts';
 import { hasFaketime } from './faults/clock.ts';
 import { notRunReport, type DrillReport } from './report.ts';
-import type { Drill } from './run/drill.ts';
 import { runDrill, type DrillOptions } from './run-drill.ts';
+import type { Drill } from './run/drill.ts';
 
 /**
  * Runs drills one after another and hands each report to `onReport`. A drill that cannot run is reported as

@@ -4,8 +4,8 @@ import { aborted } from '../runtime/aborted.ts';
 import type { ListenConfig, MapperConfig } from '../runtime/config/config.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
-import { ProcessGroup } from './processes/process-group.ts';
 import { openPresence } from './presence.ts';
+import { ProcessGroup } from './processes/process-group.ts';
 
 /**
  * The parent process of a mapper with several processes: keeps them running and answers on the admin port for

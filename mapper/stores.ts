@@ -1,13 +1,13 @@
+import { openPool } from '../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
-import { openPool } from '../db/redis/pool.ts';
 import type { Readiness } from '../runtime/admin.ts';
+import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
+import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { Breaker } from '../runtime/breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
-import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';

@@ -1,7 +1,7 @@
-import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../db/keys-db/keys-db.ts';
-import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import { openPool, type Pool } from '../db/redis/pool.ts';
+import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import type { StoresConfig } from '../runtime/config/stores.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';

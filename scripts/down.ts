@@ -1,6 +1,6 @@
-import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { takeLock } from './cluster/lock.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
 import { RunDir } from './cluster/run-dir.ts';

@@ -1,8 +1,8 @@
 import { messageOf } from '../runtime/errors.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
 import { openEngine } from './containers/engine.ts';
-import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { ensureImages } from './containers/stand-ins.ts';
+import { abortedByStopSignals } from './containers/stop-signals.ts';
 
 const USAGE = `Usage: ./scripts/stand-ins
 

@@ -1,5 +1,5 @@
-import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { globSync } from 'node:fs';
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
 import { ProgressLog } from './cluster/progress-log.ts';

@@ -1,8 +1,8 @@
-import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { CommanderError } from 'commander';
 import { messageOf } from '../runtime/errors.ts';
-import { bringUp } from './cluster/bring-up.ts';
 import { UsageError } from '../runtime/terminal/errors.ts';
+import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
+import { bringUp } from './cluster/bring-up.ts';
 import { Foreground } from './cluster/foreground.ts';
 import { takeLock } from './cluster/lock.ts';
 import { parseUpOptions, type UpOptions } from './cluster/options.ts';

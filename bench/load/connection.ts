@@ -1,5 +1,5 @@
-import { createConnection, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
 
 /** An answer to one request. */
 export interface Answer {

@@ -1,5 +1,5 @@
-import type { BenchRow } from '../method/row.ts';
 import type { BenchRun } from '../method/bench-run.ts';
+import type { BenchRow } from '../method/row.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
 
 /** What every bench gets. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { mean } from '../../runtime/statistics.ts';
 import { simulateHitRate } from '../cache/hit-rate.ts';
-import { Child } from '../load/child.ts';
 import type { MemoryPerLink } from '../cache/memory-per-link.ts';
+import { Child } from '../load/child.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 

@@ -1,12 +1,12 @@
+import type { Bench } from './bench.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
+import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
-import { permute } from './permute.ts';
-import type { Bench } from './bench.ts';
-import { clicks } from './clicks.ts';
 import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';
+import { permute } from './permute.ts';
 import { processes } from './processes.ts';
 import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';

@@ -2,10 +2,10 @@ import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { PrivateServers } from '../servers/private-servers.ts';
-import { benchKeyspace, SILENT_LOG, storeVariables } from '../servers/environment.ts';
-import { runKeymill, WORK_TREE } from '../servers/product.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
+import { benchKeyspace, SILENT_LOG, storeVariables } from '../servers/environment.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
+import { runKeymill, WORK_TREE } from '../servers/product.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
 const CLAIMS = 1_000;

@@ -2,9 +2,9 @@ import { VARIABLES } from '../../runtime/config/env.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
-import type { Bench, BenchContext } from './bench.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
+import type { Bench, BenchContext } from './bench.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
 
 /** What counting clicks costs a redirect. */

@@ -1,11 +1,11 @@
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { insertRaw } from '../load/raw-insert.ts';
 import { ratesOf } from '../method/rates.ts';
-import { PrivateServers } from '../servers/private-servers.ts';
+import { toRow, type BenchRow } from '../method/row.ts';
 import { benchKeyspace, storeVariables } from '../servers/environment.ts';
+import { PrivateServers } from '../servers/private-servers.ts';
 import { runKeymill, WORK_TREE } from '../servers/product.ts';
 import { generateKeys, markOf } from '../world/key-generation.ts';
-import { insertRaw } from '../load/raw-insert.ts';
-import { toRow, type BenchRow } from '../method/row.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
 const KEYS = 10_000_000;

@@ -1,16 +1,16 @@
 import { createRandom } from '../../runtime/random.ts';
 import { median } from '../../runtime/statistics.ts';
 import { judgeControl, MAX_ATTEMPTS, type Control } from '../method/control.ts';
-import { bootstrapOf } from '../method/statistics.ts';
-import type { PrivateCluster } from '../world/private-cluster.ts';
+import type { Arm } from '../method/measure.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { httpArm, type HttpSample } from './http-arm.ts';
-import { shortenArm } from './shorten.ts';
-import type { Arm } from '../method/measure.ts';
 import { measureCacheBytes } from './redirect-zipf.ts';
+import { shortenArm } from './shorten.ts';
 
 const FULL = { sizes: [10_000, 1_000_000, 10_000_000], windows: 20, seconds: 3 };
 const QUICK = { sizes: [2_000, 20_000], windows: 2, seconds: 1 };

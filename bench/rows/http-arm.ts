@@ -1,7 +1,7 @@
 import { runWrk, type Requests } from '../load/wrk.ts';
 import type { Arm } from '../method/measure.ts';
-import type { BenchContext } from './bench.ts';
 import { cpuMsOf, pin } from '../world/cpu.ts';
+import type { BenchContext } from './bench.ts';
 
 export const CONNECTIONS = 64;
 const SERVER_CPU = 0;

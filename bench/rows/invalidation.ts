@@ -5,11 +5,11 @@ import { KeymillError } from '../../runtime/errors.ts';
 import { median, percentile } from '../../runtime/statistics.ts';
 import { Connection } from '../load/connection.ts';
 import { formatRequest } from '../load/requests.ts';
-import { bootstrapOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const ROUNDS = 1_000;
 const QUICK_ROUNDS = 20;

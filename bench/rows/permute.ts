@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Keyspace } from '../../db/keyspace/key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { benchKeyspace } from '../servers/environment.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
+import { benchKeyspace } from '../servers/environment.ts';
 import { type Bench, type BenchContext } from './bench.ts';
 
 const BATCH = 10_000;

@@ -1,10 +1,10 @@
 import { measure, ratioOf, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
 import { controlFault, toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { processesOf } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput, type HttpSample } from './http-arm.ts';
 import { shortenArm } from './shorten.ts';
 

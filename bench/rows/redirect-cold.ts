@@ -3,12 +3,12 @@ import { LatencyClient } from '../load/latency.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm } from '../method/measure.ts';
 import { pairsOf } from '../method/order.ts';
-import { bootstrapOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { startMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 /** More than one connection can request in a second. */
 export const KEYS_PER_SECOND = 6_000;

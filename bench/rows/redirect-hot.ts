@@ -1,10 +1,10 @@
 import { measure, ratioOf, typicalOf } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS, cpuPerAnswer, httpArm, throughput } from './http-arm.ts';
 
 /** Redirects of links in the mapper's memory, beside a bare server that answers the same bytes. */

@@ -4,10 +4,10 @@ import { runWrk } from '../load/wrk.ts';
 import { measure, type Arm } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const LOAD = 0.5;

@@ -1,14 +1,14 @@
 import { KeymillError } from '../../runtime/errors.ts';
+import { keySequence } from '../load/key-sequence.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { measure, ratioOf, typicalOf } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import type { PrivateCluster } from '../world/private-cluster.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper } from '../world/mapper.ts';
-import { keySequence } from '../load/key-sequence.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS, httpArm, throughput } from './http-arm.ts';
 
 const ALPHAS = [0.7, 0.9, 1] as const;

@@ -1,7 +1,7 @@
 import { KeymillError } from '../../runtime/errors.ts';
 import { StartError } from '../../scripts/servers/process.ts';
-import { PrivateCluster } from '../world/private-cluster.ts';
 import type { BenchRow } from '../method/row.ts';
+import { PrivateCluster } from '../world/private-cluster.ts';
 import type { Bench, BenchContext } from './bench.ts';
 
 export interface RunOptions extends Omit<BenchContext, 'privateCluster'> {

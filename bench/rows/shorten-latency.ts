@@ -1,12 +1,12 @@
 import { LatencyClient } from '../load/latency.ts';
-import { SHORTEN_BODY } from '../load/requests.ts';
 import { RawMysql } from '../load/raw-mysql.ts';
+import { SHORTEN_BODY } from '../load/requests.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
-import type { Bench, BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
 import { withRawTable } from '../world/raw-table.ts';
+import type { Bench, BenchContext } from './bench.ts';
 
 /** The latency of one request at a time. The mapper must not delay it to make a larger batch. */
 export const shortenLatency: Bench = {

@@ -1,11 +1,11 @@
 import { median } from '../../runtime/statistics.ts';
 import { measure, typicalOf } from '../method/measure.ts';
 import { pairsOf, type Window } from '../method/order.ts';
-import { bootstrapOf } from '../method/statistics.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { startMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpSample } from './http-arm.ts';
 
 /** The first one saturates the mapper; the others are four and sixteen times as many. */

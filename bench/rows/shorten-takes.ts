@@ -4,11 +4,11 @@ import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import { median } from '../../runtime/statistics.ts';
 import { runWrk } from '../load/wrk.ts';
-import { bootstrapOf } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
+import { bootstrapOf } from '../method/statistics.ts';
 import { SILENT_LOG } from '../servers/environment.ts';
 import { startMapper } from '../world/mapper.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const FULL = { rounds: 10, seconds: 3 };

@@ -1,13 +1,13 @@
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import type { PrivateCluster } from '../world/private-cluster.ts';
 import { round, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { cpuMsOf } from '../world/cpu.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
 import { withRawTable } from '../world/raw-table.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS, httpArm, throughput, type HttpSample } from './http-arm.ts';
 
 const requests = () => ({ kind: 'shorten' }) as const;

@@ -1,15 +1,15 @@
 import { median } from '../../runtime/statistics.ts';
+import { reserveAnyPort } from '../../scripts/servers/ports.ts';
+import { keySequence } from '../load/key-sequence.ts';
+import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { SHORTEN_BODY } from '../load/requests.ts';
-import type { LatencyResult, LatencyTask } from '../load/latency-main.ts';
-import { trendOf, type Trend } from '../method/statistics.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
-import { reserveAnyPort } from '../../scripts/servers/ports.ts';
+import { trendOf, type Trend } from '../method/statistics.ts';
 import { residentBytesOf } from '../world/cpu.ts';
 import { inspectableAt, readLiveMemory, type LiveMemory } from '../world/garbage.ts';
 import { startMapper } from '../world/mapper.ts';
-import { keySequence } from '../load/key-sequence.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const MIB = 2 ** 20;

@@ -2,10 +2,10 @@ import type { Mysql } from '../../db/mysql/mysql.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { Connection } from '../load/connection.ts';
 import { formatRequest } from '../load/requests.ts';
-import type { PrivateCluster } from '../world/private-cluster.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
-import { type Bench, type BenchContext } from './bench.ts';
 import { startMapper } from '../world/mapper.ts';
+import type { PrivateCluster } from '../world/private-cluster.ts';
+import { type Bench, type BenchContext } from './bench.ts';
 
 const FULL = { requests: 512, rounds: 20 };
 const QUICK = { requests: 64, rounds: 2 };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
 import { startZooKeeper } from '../../scripts/servers/zookeeper.ts';
-import { makeBenchDir } from './bench-dir.ts';
 import type { BenchRun } from '../method/bench-run.ts';
+import { makeBenchDir } from './bench-dir.ts';
 
 const GIB = 2 ** 30;
 

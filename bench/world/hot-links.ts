@@ -1,6 +1,6 @@
 import type { Requests } from '../load/wrk.ts';
-import type { PrivateCluster } from './private-cluster.ts';
 import type { BenchRun } from '../method/bench-run.ts';
+import type { PrivateCluster } from './private-cluster.ts';
 
 const LINKS = 1_000;
 

@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import type { SqlValue } from '../../db/mysql/driver.ts';

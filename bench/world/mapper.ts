@@ -7,9 +7,9 @@ import { readDegraded } from '../../scripts/cluster/readiness.ts';
 import { stopProcess } from '../../scripts/servers/identity.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { lastLinesOf, startProcess } from '../../scripts/servers/process.ts';
-import type { PrivateCluster } from './private-cluster.ts';
 import { bareEnvironment } from '../servers/environment.ts';
 import { programOf } from '../servers/product.ts';
+import type { PrivateCluster } from './private-cluster.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;

@@ -9,8 +9,8 @@ import { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { makeClusterDir, removeBenchDir } from '../servers/bench-dir.ts';
 import { bareEnvironment } from '../servers/environment.ts';
 import { programOf, WORK_TREE, type Product } from '../servers/product.ts';
-import { LinkStock } from './link-stock.ts';
 import { cpuMsOf } from './cpu.ts';
+import { LinkStock } from './link-stock.ts';
 
 const UP_TIMEOUT_MS = 240_000;
 /** Three MariaDB servers with a redo log of 1 GB each, and ZooKeeper and Redis beside them. */

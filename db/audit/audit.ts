@@ -1,11 +1,11 @@
+import type { KeysDb } from '../keys-db/keys-db.ts';
+import type { Keyspace } from '../keyspace/key.ts';
+import type { WalkedLink } from '../urls/stored-links.ts';
 import { findBound } from './bound.ts';
 import { IdWindow } from './id-window.ts';
 import { walkLinks } from './links-walk.ts';
 import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
-import type { KeysDb } from '../keys-db/keys-db.ts';
-import type { Keyspace } from '../keyspace/key.ts';
-import type { WalkedLink } from '../urls/stored-links.ts';
 
 /**
  * Where all keys are. Each issued key is counted once, in one of pending … unknown: the furthest place in

@@ -1,8 +1,8 @@
-import type { KeysDb } from '../keys-db/keys-db.ts';
-import { placementOf } from '../keyspace/placement.ts';
-import type { Keyspace } from '../keyspace/key.ts';
-import type { Pool } from '../redis/pool.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
+import type { Keyspace } from '../keyspace/key.ts';
+import { placementOf } from '../keyspace/placement.ts';
+import type { Pool } from '../redis/pool.ts';
 import type { AuditSources } from './sources.ts';
 
 /** The places before the urls databases, in the direction in which keys flow. */

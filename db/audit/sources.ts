@@ -1,7 +1,7 @@
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
-import type { UrlsDb } from '../urls/links.ts';
 import type { Pool } from '../redis/pool.ts';
+import type { UrlsDb } from '../urls/links.ts';
 
 /** Every place where a key can be. */
 export interface AuditSources {

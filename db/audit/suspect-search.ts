@@ -1,11 +1,11 @@
 import type { Log } from '../../runtime/log.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
+import type { IssuedKey } from '../keys-db/batch.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
+import { SETTLED_RANGE } from '../keys-db/suspects.ts';
 import { findBound } from './bound.ts';
 import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
-import type { KeysDb } from '../keys-db/keys-db.ts';
-import type { IssuedKey } from '../keys-db/batch.ts';
-import { SETTLED_RANGE } from '../keys-db/suspects.ts';
 
 export interface SuspectSearchOptions extends Omit<AuditSources, 'keysDbs'> {
   readonly keysDb: KeysDb;

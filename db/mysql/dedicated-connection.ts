@@ -1,6 +1,6 @@
 import { monotonicMs } from '../../runtime/clock.ts';
-import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
+import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
 
 type DriverDone = (error: DriverError | null, result: unknown) => void;
 

@@ -1,8 +1,8 @@
 import knex, { type Knex } from 'knex';
 import type { Log } from '../../runtime/log.ts';
+import { StoreUnavailableError } from '../store-errors.ts';
 import { databaseOf, openMysql } from './mysql.ts';
 import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
-import { StoreUnavailableError } from '../store-errors.ts';
 
 /** The database of a migration. */
 export type MigrationDb = Knex;

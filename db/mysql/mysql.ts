@@ -1,7 +1,7 @@
+import { StoreUnavailableError } from '../store-errors.ts';
 import { DedicatedConnection } from './dedicated-connection.ts';
 import { ConnectionPool, DEFAULT_CONNECTIONS, type MysqlOptions, type SqlValue } from './driver.ts';
 import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
-import { StoreUnavailableError } from '../store-errors.ts';
 
 interface Statement {
   readonly kind: StatementKind;

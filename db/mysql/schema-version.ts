@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { Mysql } from './mysql.ts';
 import { MismatchError } from '../store-errors.ts';
+import type { Mysql } from './mysql.ts';
 
 /** The three kinds of database. Each has its own numbered migrations in `db/migrations/<kind>`. */
 export type DatabaseKind = 'keys-db' | 'urls' | 'users';

@@ -2,9 +2,9 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { delayFor, pauseQuietly, withDeadline } from '../../runtime/retry.ts';
-import { connectRedis, type RedisLink } from './redis.ts';
-import { SCRIPTS } from './redis-scripts.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
+import { SCRIPTS } from './redis-scripts.ts';
+import { connectRedis, type RedisLink } from './redis.ts';
 
 export interface ReconnectingLinkOptions {
   readonly name: string;

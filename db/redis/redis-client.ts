@@ -1,8 +1,8 @@
 import { messageOf } from '../../runtime/errors.ts';
-import { ReconnectingLink, type ReconnectingLinkOptions } from './reconnecting-link.ts';
-import { NotSentError, ReplyError, type RedisLink } from './redis.ts';
-import type { Script } from './redis-scripts.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
+import { ReconnectingLink, type ReconnectingLinkOptions } from './reconnecting-link.ts';
+import type { Script } from './redis-scripts.ts';
+import { NotSentError, ReplyError, type RedisLink } from './redis.ts';
 
 /**
  * One Redis server. A command fails immediately when there is no usable connection, and never waits for one.

@@ -1,5 +1,5 @@
-import type { LinkRow } from './link.ts';
 import { toSqlText } from '../mysql/driver.ts';
+import type { LinkRow } from './link.ts';
 
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
 /** Few links need these columns. Other INSERTs omit them, because the server must parse every value. */

@@ -1,10 +1,10 @@
-import type { LinkTarget } from './link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { slotOf } from '../keyspace/placement.ts';
+import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { toSqlText } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { StoreRefusedError } from '../store-errors.ts';
+import type { LinkTarget } from './link.ts';
 
 /**
  * Called exactly once, with the links that exist, in no particular order.

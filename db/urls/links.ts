@@ -1,12 +1,13 @@
-import type { LinkRow, StoredLink } from './link.ts';
 import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { toInsert } from './link-insert.ts';
-import { TargetReader } from './link-targets.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
+import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
+import { toInsert } from './link-insert.ts';
+import { TargetReader } from './link-targets.ts';
+import type { LinkRow, StoredLink } from './link.ts';
 import { verifySlots } from './slots.ts';
 import {
   existingKeys,
@@ -16,7 +17,6 @@ import {
   type LinkPosition,
   type WalkedLink,
 } from './stored-links.ts';
-import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
 
 /**
  * One MySQL database of links, for the slots that it owns. Every statement goes to the primary.

@@ -1,7 +1,7 @@
 import { ALL_SLOTS, formatSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { hasLinks } from './stored-links.ts';
 import { DuplicateRowError, MismatchError, StoreUnavailableError } from '../store-errors.ts';
+import { hasLinks } from './stored-links.ts';
 
 interface SlotRow {
   slot: number;

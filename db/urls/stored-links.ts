@@ -1,7 +1,7 @@
-import type { StoredLink } from './link.ts';
-import { whereKeys } from './link-targets.ts';
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { whereKeys } from './link-targets.ts';
+import type { StoredLink } from './link.ts';
 
 /** A position in the order of the primary key. */
 export interface LinkPosition {

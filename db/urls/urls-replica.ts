@@ -1,9 +1,9 @@
-import { TargetReader } from './link-targets.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import { toReplication, type Replication } from './replication.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
-import { verifyReplicaSlots } from './slots.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
+import { TargetReader } from './link-targets.ts';
+import { toReplication, type Replication } from './replication.ts';
+import { verifyReplicaSlots } from './slots.ts';
 
 /**
  * A copy of a urls database, which MySQL's replication keeps up to date with some delay. It is never written.

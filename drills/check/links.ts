@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { judgeRedirect } from '../load/load.ts';
-import type { Balancer } from '../load/balancer.ts';
 import { readHistory } from '../history/history.ts';
+import type { Balancer } from '../load/balancer.ts';
 import { targetOf } from '../load/links.ts';
+import { judgeRedirect } from '../load/load.ts';
 import { MAX_SENTENCES } from './tally.ts';
 
 export interface LinkVerdict {

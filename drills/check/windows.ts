@@ -1,7 +1,7 @@
 import { upperPercentile } from '../../runtime/statistics.ts';
-import type { Distribution, DrillReport } from '../report.ts';
 import type { HistoryEntry } from '../history/history.ts';
 import type { FaultWindow } from '../history/measurements.ts';
+import type { Distribution, DrillReport } from '../report.ts';
 
 /**
  * Counts of what the clients saw during the faults, from `graceMs` after the beginning of each to its end.

@@ -1,7 +1,7 @@
 import { signalProcess, type ProcessIdentity } from '../../scripts/servers/identity.ts';
 import { withRedis } from '../cluster/redis.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { createNetworkFault, NETWORK_FAULTS, type Fault } from '../run/network-fault.ts';
 
 interface ChaosFault extends Fault {

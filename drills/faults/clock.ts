@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 
 const FAULT_MS = 5_000;
 

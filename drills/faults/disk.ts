@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 
 const execute = promisify(execFile);
 const FULL_MS = 10_000;

@@ -3,8 +3,8 @@ import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { producerKey } from '../../db/redis/redis-keys.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
 import { withRedis } from '../cluster/redis.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { hidePools, holdWrites } from '../run/pools.ts';
 
 /** A crash at the two worst moments of a delivery. We reach them by holding writes back in Redis or MySQL. */

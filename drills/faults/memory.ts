@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { waitUntilGone, type ProcessIdentity } from '../../scripts/servers/identity.ts';
 import { withRedis } from '../cluster/redis.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 
 const DEATH_TIMEOUT_MS = 30_000;
 const FAULT_MS = 5_000;

@@ -2,8 +2,8 @@ import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
 import { isZooKeeperCreate, type FaultyProxy } from '../proxy/proxy.ts';
 import { restartBehindProxies } from '../run/behind-proxies.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { createNetworkFault, NETWORK_FAULTS } from '../run/network-fault.ts';
 
 /** Drills on the network between processes and their servers. */

@@ -1,8 +1,8 @@
 import { signalProcess, waitUntilGone } from '../../scripts/servers/identity.ts';
 import { getAudit } from '../cluster/audit.ts';
 import { getRoles } from '../cluster/ensemble.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun, Holder } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { killFor } from '../run/outage.ts';
 
 /** Drills that kill, stop or restart our own processes. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 import { withRedis } from '../cluster/redis.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { killFor, stopFor } from '../run/outage.ts';
 
 /** Drills on the Redis shards that store the key pools. */

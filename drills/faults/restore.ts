@@ -1,7 +1,7 @@
 import { databaseOf, openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { hidePools } from '../run/pools.ts';
 
 const CLAIM_TIMEOUT_MS = 40_000;

@@ -1,8 +1,8 @@
 import { formatSlots, parseSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import type { ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { waitUntilGone } from '../../scripts/servers/identity.ts';
-import type { Drill } from '../run/drill.ts';
 import type { DrillRun } from '../run/drill-run.ts';
+import type { Drill } from '../run/drill.ts';
 import { logFromNow } from '../watch/log-tail.ts';
 
 const REFUSAL_TIMEOUT_MS = 15_000;

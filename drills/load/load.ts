@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { parseJson } from '../../runtime/json.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { Balancer, type Backend, type BalancedResult } from './balancer.ts';
 import type { History, RedirectOutcome, ShortenOutcome } from '../history/history.ts';
+import { Balancer, type Backend, type BalancedResult } from './balancer.ts';
 import { LinkSample, targetOf, type AckedLink } from './links.ts';
 
 export interface LoadOptions {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { startControl } from './wire-control.ts';
 import { FaultyProxy } from './proxy.ts';
+import { startControl } from './wire-control.ts';
 
 /**
  * The wire: a process that `up --faultable` puts in front of all servers of a cluster. It has one proxy for

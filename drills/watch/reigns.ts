@@ -1,8 +1,8 @@
-import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { openRedis, type RedisClient } from '../../db/redis/redis-client.ts';
 import { INCARNATION_KEY, producerKey } from '../../db/redis/redis-keys.ts';
-import { pauseQuietly } from '../../runtime/retry.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 import type { History, ReignEntry } from '../history/history.ts';
 
 interface Named {

@@ -1,6 +1,6 @@
 import { publishInvalidation } from '../../db/redis/invalidation.ts';
-import { withDeadline } from '../../runtime/retry.ts';
 import type { Pool } from '../../db/redis/pool.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import type { SharedCache } from './shared-cache.ts';
 
 /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */

@@ -1,9 +1,9 @@
 import { openCacheDb } from '../../db/redis/cache.ts';
+import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { CACHE_SHARD_BREAKER } from '../../runtime/config/breakers.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Breaker } from '../../runtime/breaker.ts';
-import { CACHE_SHARD_BREAKER } from '../../runtime/config/breakers.ts';
 import { SharedCache } from './shared-cache.ts';
 
 /** How long the start waits for shards that do not answer. */

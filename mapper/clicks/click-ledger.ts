@@ -1,5 +1,5 @@
-import type { ClickFlush, ClickRow, ClicksDb } from '../../db/urls/clicks.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { ClickFlush, ClickRow, ClicksDb } from '../../db/urls/clicks.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';

@@ -3,12 +3,12 @@ import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { ClickLedger } from './click-ledger.ts';
-import { ClickCounter, type Clicks } from './clicks.ts';
-import type { MapperMetrics } from '../metrics.ts';
 import { pollEvery } from '../../runtime/polling.ts';
+import type { MapperMetrics } from '../metrics.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
+import { ClickLedger } from './click-ledger.ts';
+import { ClickCounter, type Clicks } from './clicks.ts';
 
 export interface OpenClickCounterOptions {
   readonly config: MapperConfig;

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
-import { pollEvery } from '../../runtime/polling.ts';
 
 /** Counts every link that is followed. It is on the path of a redirect, so it must cost almost nothing. */
 export interface Clicks {

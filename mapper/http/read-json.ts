@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Problem, invalidFields } from './problem.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
+import { Problem, invalidFields } from './problem.ts';
 
 /**
  * A body that is too large is read and discarded up to this size. Otherwise the client may never read the

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { KeymillError } from '../../runtime/errors.ts';
+import type { UrlsServer } from '../urls/urls-server.ts';
 import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
 import { Reserve } from './reserve.ts';
 import type { TakenKey } from './taken-key.ts';
 import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
-import type { UrlsServer } from '../urls/urls-server.ts';
 
 /** No healthy pool had a key. Waiting would not help: answer 503. */
 export class NoKeysError extends KeymillError {

@@ -1,5 +1,5 @@
-import type { TakenKey } from './taken-key.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
+import type { TakenKey } from './taken-key.ts';
 
 /**
  * Keys held ready, by the urls server of their slot. The keys of one server are in the order in which they

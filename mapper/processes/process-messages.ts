@@ -1,5 +1,5 @@
-import type { MetricsSnapshot } from '../../runtime/metrics.ts';
 import type { Readiness } from '../../runtime/admin.ts';
+import type { MetricsSnapshot } from '../../runtime/metrics.ts';
 
 /**
  * The IPC messages between a mapper's parent process and its children. Both run the same version: one forks

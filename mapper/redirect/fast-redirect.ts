@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
 import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
-import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
 import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
-import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
-import type { RedirectTally } from './redirect-tally.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import { isHeaderValue, type WholeAnswers } from '../http/whole-answer.ts';
+import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
+import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
+import type { RedirectTally } from './redirect-tally.ts';
 
 export interface FastRedirectOptions {
   readonly cache: LinkCache;

@@ -1,8 +1,8 @@
-import type { LinkTarget } from '../../db/urls/link.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import type { LinkTarget } from '../../db/urls/link.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
-import type { Read } from '../urls/link-reads.ts';
 import type { SharedAnswer, SharedCache } from '../cache/shared-cache.ts';
+import type { Read } from '../urls/link-reads.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
 export type LinkSource = 'memory' | 'cache' | 'db';

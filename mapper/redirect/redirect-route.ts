@@ -1,9 +1,9 @@
 import type { Router } from '@koa/router';
-import { requestIdOf } from '../http/request-id.ts';
-import { monotonicMs } from '../../runtime/clock.ts';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import type { FoundLink, LinkFinder } from './link-finder.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
+import { requestIdOf } from '../http/request-id.ts';
+import type { FoundLink, LinkFinder } from './link-finder.ts';
 import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 

@@ -2,8 +2,8 @@ import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import type { Clicks } from '../clicks/clicks.ts';
-import type { LinkSource } from './link-finder.ts';
 import type { MapperMetrics } from '../metrics.ts';
+import type { LinkSource } from './link-finder.ts';
 import type { RedirectResult } from './redirect-answer.ts';
 
 type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;

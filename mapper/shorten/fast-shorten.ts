@@ -2,14 +2,14 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { answerError } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
-import { MAX_BODY_BYTES } from '../http/limits.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
+import type { WholeAnswers } from '../http/whole-answer.ts';
 import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
-import type { WholeAnswers } from '../http/whole-answer.ts';
+import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;

@@ -1,9 +1,9 @@
+import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
-import type { MapperMetrics } from '../metrics.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem } from '../http/problem.ts';
-import type { Link } from '../../db/urls/link.ts';
+import type { MapperMetrics } from '../metrics.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
 export const CREATED = new AnswerHead(201, 'Created', [

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Link } from '../../db/urls/link.ts';
 import { whyAliasRefused } from '../../db/keyspace/alias.ts';
-import { parseExpiration } from './expiration.ts';
+import type { Link } from '../../db/urls/link.ts';
 import { invalidFields, type FieldError } from '../http/problem.ts';
+import { parseExpiration } from './expiration.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
 /** A request for a new link, every field checked. */

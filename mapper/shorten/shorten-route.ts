@@ -1,11 +1,11 @@
 import type { Router } from '@koa/router';
-import { requestIdOf } from '../http/request-id.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
-import { overloaded, type Shortener } from './shortener.ts';
+import { requestIdOf } from '../http/request-id.ts';
 import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ParseShortenRequest } from './shorten-request.ts';
+import { overloaded, type Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import type { BindOutcome, Binding } from '../urls/binder.ts';
+import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { IdRun } from '../../runtime/id-run.ts';
-import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
-import { type TakenKey } from '../keys/taken-key.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
-import type { ShortenRequest } from './shorten-request.ts';
+import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
+import { type TakenKey } from '../keys/taken-key.ts';
+import type { BindOutcome, Binding } from '../urls/binder.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
+import type { ShortenRequest } from './shorten-request.ts';
 
 /** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
 export interface ShortenObserver {

@@ -1,14 +1,14 @@
-import type { UrlsDb } from '../../db/urls/links.ts';
-import type { LinkRow } from '../../db/urls/link.ts';
 import {
   DuplicateRowError,
   MismatchError,
   OutcomeUnknownError,
   StoreUnavailableError,
 } from '../../db/store-errors.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
+import type { UrlsDb } from '../../db/urls/links.ts';
+import type { Breaker } from '../../runtime/breaker.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
 import { Batcher } from './batcher.ts';
-import type { Breaker } from '../../runtime/breaker.ts';
 
 /** `taken`: the key belongs to another link already. */
 export type BindOutcome = 'bound' | 'taken';

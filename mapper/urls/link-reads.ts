@@ -1,8 +1,8 @@
+import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { TargetReader } from '../../db/urls/link-targets.ts';
 import type { LinkTarget } from '../../db/urls/link.ts';
-import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { Batcher } from './batcher.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
+import { Batcher } from './batcher.ts';
 
 export interface LinkReadsOptions {
   readonly db: { readonly name: string; createTargetReader(): TargetReader };

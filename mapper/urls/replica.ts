@@ -1,11 +1,11 @@
-import type { Replication } from '../../db/urls/replication.ts';
 import { MismatchError } from '../../db/store-errors.ts';
+import type { Replication } from '../../db/urls/replication.ts';
 import type { UrlsReplica } from '../../db/urls/urls-replica.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { REPLICA_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
-import { Breaker } from '../../runtime/breaker.ts';
-import { REPLICA_BREAKER } from '../../runtime/config/breakers.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 
 export interface ReplicaOptions {

@@ -1,10 +1,10 @@
-import type { UrlsDb } from '../../db/urls/links.ts';
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { UrlsDb } from '../../db/urls/links.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { Binder } from './binder.ts';
-import { Breaker } from '../../runtime/breaker.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 import type { Replica } from './replica.ts';
 

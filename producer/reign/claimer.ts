@@ -2,8 +2,8 @@ import { MAX_PARTS, type Batch } from '../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { PoolLevels } from '../pools/levels.ts';
 import type { BatchReader } from './batch-reader.ts';
-import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
+import type { Delivery } from './delivery.ts';
 import type { PoolView, RefillPlan } from './refill-policy.ts';
 import type { Stock } from './stock.ts';
 

@@ -1,6 +1,6 @@
 import type { Log } from '../../runtime/log.ts';
-import type { Delivery } from './delivery.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
+import type { Delivery } from './delivery.ts';
 import { Failures } from './failures.ts';
 import { whenWritable, type WriteGate } from './write-gate.ts';
 

@@ -1,5 +1,5 @@
-import type { Pool, DeliveryReply } from '../../db/redis/pool.ts';
 import type { Loss } from '../../db/keys-db/deliveries.ts';
+import type { Pool, DeliveryReply } from '../../db/redis/pool.ts';
 import { fenced, type FencedError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Bell } from '../bell.ts';

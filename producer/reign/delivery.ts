@@ -1,9 +1,9 @@
-import { placementOf } from '../../db/keyspace/placement.ts';
-import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Batch } from '../../db/keys-db/batch.ts';
 import type { Loss } from '../../db/keys-db/deliveries.ts';
-import type { Log } from '../../runtime/log.ts';
+import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { placementOf } from '../../db/keyspace/placement.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import type { Log } from '../../runtime/log.ts';
 import { Bell } from '../bell.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
 import { Failures } from './failures.ts';

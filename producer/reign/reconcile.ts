@@ -5,8 +5,8 @@ import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import type { ProducerMetrics } from '../metrics.ts';
 import type { PoolLevels } from '../pools/levels.ts';
-import { Delivery } from './delivery.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
+import { Delivery } from './delivery.ts';
 import { repeatUntilDone } from './repeat.ts';
 import type { WriteGate } from './write-gate.ts';
 

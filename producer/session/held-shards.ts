@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { sweepOwnNodes } from '../../coordinator/lock-view.ts';
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
+import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { describeCluster } from './describe.ts';
-import { explain } from './advice.ts';
 import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
-import type { UpOptions } from './options.ts';
 import { scaleMembers } from './members.ts';
+import type { UpOptions } from './options.ts';
 import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
 import { migrateAll } from './schema.ts';

@@ -1,7 +1,7 @@
+import { MARIADB_USER } from '../servers/mariadb.ts';
 import type { RunDir } from './run-dir.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { State } from './state.ts';
-import { MARIADB_USER } from '../servers/mariadb.ts';
 
 /** The port of a running server by its id: `redis-1`, `mysql-keys`, `zookeeper-1`. */
 export type Ports = (id: string) => number;

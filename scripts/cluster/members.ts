@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isRunning } from '../servers/identity.ts';
 import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { startProcess } from '../servers/process.ts';
-import { isRunning } from '../servers/identity.ts';
 import { firstPort, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';

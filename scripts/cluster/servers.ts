@@ -1,5 +1,5 @@
-import { startMariaDb } from '../servers/mariadb.ts';
 import type { ProcessIdentity } from '../servers/identity.ts';
+import { startMariaDb } from '../servers/mariadb.ts';
 import type { RunningServer } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
 import {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { stopProcess } from '../servers/identity.ts';
+import { reservePort, type ReservedPort } from '../servers/ports.ts';
 import { startServer } from '../servers/process.ts';
 import type { WireEntry } from './cluster-file.ts';
 import { addressesOf, firstPort, numbered, TOKEN_VARIABLE, type Addresses } from './environment.ts';
@@ -8,8 +8,8 @@ import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';
 import type { Launch } from './servers.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
-import { GRACE_MS } from './stop.ts';
 import type { State } from './state.ts';
+import { GRACE_MS } from './stop.ts';
 
 /**
  * The wire of `up --faultable`: one process with a proxy in front of every server. Producers and mappers

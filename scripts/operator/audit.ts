@@ -1,18 +1,14 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { audit, type AuditReport } from '../../db/audit/audit.ts';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
-import { openUrlsDb } from '../../db/urls/links.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
+import { openUrlsDb } from '../../db/urls/links.ts';
 import { messageOf } from '../../runtime/errors.ts';
-import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
-import { callAdmin } from './sources/admin.ts';
-import { askOnly, ASK_DEADLINE_MS } from './sources/ask.ts';
-import { readCoordination } from './sources/coordination.ts';
-import { findCluster, type Cluster } from './sources/find-cluster.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import { readReserves } from './sources/reserves.ts';
+import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
+import { formatTable } from '../../runtime/terminal/table.ts';
 import {
   note,
   ONE_JSON_DOCUMENT,
@@ -20,8 +16,12 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
-import { formatTable } from '../../runtime/terminal/table.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
+import { callAdmin } from './sources/admin.ts';
+import { askOnly, ASK_DEADLINE_MS } from './sources/ask.ts';
+import { readCoordination } from './sources/coordination.ts';
+import { findCluster, type Cluster } from './sources/find-cluster.ts';
+import { readReserves } from './sources/reserves.ts';
 
 /** A holder searches all stores before it recycles. With millions of keys, that takes time. */
 const RECYCLE_DEADLINE_MS = 120_000;

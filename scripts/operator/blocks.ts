@@ -1,9 +1,9 @@
-import type { KeysDbEntry } from './sources/keys-dbs.ts';
-import type { LockEntry } from './sources/lock-entries.ts';
-import type { PoolEntry } from './sources/pool-levels.ts';
 import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
+import type { KeysDbEntry } from './sources/keys-dbs.ts';
+import type { LockEntry } from './sources/lock-entries.ts';
+import type { PoolEntry } from './sources/pool-levels.ts';
 
 /* The parts of a cluster on a screen. `status` shows all; `locks`, `pools` and `producers` show one each. */
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { openMysql } from '../../db/mysql/mysql.ts';
-import { readRecord, type BenchRecord } from '../figures/bench-record.ts';
-import { REPOSITORY } from '../cluster/run-dir.ts';
-import type { Measured } from './capacity-plan.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
+import { REPOSITORY } from '../cluster/run-dir.ts';
+import { readRecord, type BenchRecord } from '../figures/bench-record.ts';
+import type { Measured } from './capacity-plan.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
 

@@ -1,6 +1,4 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
-import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
 import { DEFAULTS } from '../../runtime/config/config.ts';
 import { SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
@@ -12,6 +10,8 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { formatFigure } from '../../runtime/terminal/units.ts';
+import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
+import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
 
 const TB = 1e12;
 const TIB = 2 ** 40;

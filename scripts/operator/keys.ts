@@ -1,15 +1,15 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { KeysDbConfig, StoresConfig } from '../../runtime/config/stores.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
-import { findCluster } from './sources/find-cluster.ts';
-import { withKeysDb } from './sources/keys-dbs.ts';
 import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount, formatDuration, formatFigure } from '../../runtime/terminal/units.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { withKeysDb } from './sources/keys-dbs.ts';
 
 const MAX_COUNT = 1_000_000_000;
 

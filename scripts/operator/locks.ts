@@ -1,15 +1,9 @@
 import type { Command } from 'commander';
+import { isCoordinationError } from '../../coordinator/errors.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { releaseLock } from '../../coordinator/lock-view.ts';
-import { isCoordinationError } from '../../coordinator/errors.ts';
 import type { Session } from '../../coordinator/session.ts';
-import { locksBlock } from './blocks.ts';
 import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
-import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
-import { readCoordination, withSession } from './sources/coordination.ts';
-import { findCluster } from './sources/find-cluster.ts';
-import { lockEntries, lockEntry } from './sources/lock-entries.ts';
-import { noteStrangers } from './sources/strangers.ts';
 import {
   bare,
   ONE_JSON_DOCUMENT,
@@ -17,6 +11,12 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
+import { locksBlock } from './blocks.ts';
+import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
+import { readCoordination, withSession } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { lockEntries, lockEntry } from './sources/lock-entries.ts';
+import { noteStrangers } from './sources/strangers.ts';
 
 export function addLocksCommand(program: Command, terminal: Terminal): void {
   const locks = program

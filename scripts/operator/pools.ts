@@ -1,9 +1,4 @@
 import type { Command } from 'commander';
-import { poolsBlock } from './blocks.ts';
-import { Inquiry } from './sources/ask.ts';
-import { readCoordination } from './sources/coordination.ts';
-import { findCluster } from './sources/find-cluster.ts';
-import { readPools } from './sources/pool-levels.ts';
 import {
   bare,
   ONE_JSON_DOCUMENT,
@@ -11,6 +6,11 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
+import { poolsBlock } from './blocks.ts';
+import { Inquiry } from './sources/ask.ts';
+import { readCoordination } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { readPools } from './sources/pool-levels.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program

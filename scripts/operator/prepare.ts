@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** Longer than a migration waits for another one that works on the same schema. */
 const PREPARE_DEADLINE_MS = 120_000;

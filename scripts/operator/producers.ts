@@ -1,15 +1,9 @@
 import type { Command } from 'commander';
-import { codeOf, messageOf } from '../../runtime/errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { pause } from '../../runtime/retry.ts';
 import type { OperatorConfig } from '../../runtime/config/config.ts';
-import { producersBlock, type ProducerEntry } from './blocks.ts';
+import { codeOf, messageOf } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
 import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
-import { callAdmin } from './sources/admin.ts';
-import { askOnly } from './sources/ask.ts';
-import { readCoordination, type Coordination } from './sources/coordination.ts';
-import { findCluster } from './sources/find-cluster.ts';
-import { producerEntries } from './sources/members.ts';
 import {
   bare,
   note,
@@ -18,6 +12,12 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
+import { producersBlock, type ProducerEntry } from './blocks.ts';
+import { callAdmin } from './sources/admin.ts';
+import { askOnly } from './sources/ask.ts';
+import { readCoordination, type Coordination } from './sources/coordination.ts';
+import { findCluster } from './sources/find-cluster.ts';
+import { producerEntries } from './sources/members.ts';
 
 /** A drained producer finishes its deliveries first. After this time, something is wrong with it. */
 const DRAIN_TIMEOUT_MS = 30_000;

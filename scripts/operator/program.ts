@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { createProgram, runCommandLine } from '../../runtime/terminal/command-line.ts';
-import { runElsewhere } from './run-elsewhere.ts';
 import type { Terminal } from '../../runtime/terminal/terminal.ts';
+import { runElsewhere } from './run-elsewhere.ts';
 
 /** Adds one command, with its subcommands and options, to the program. */
 type AddCommand = (program: Command, terminal: Terminal) => void;

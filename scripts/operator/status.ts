@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
@@ -7,9 +8,8 @@ import { findCluster } from './sources/find-cluster.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
-import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 import { readPools } from './sources/pool-levels.ts';
-import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
+import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program

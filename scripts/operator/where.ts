@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { Inquiry } from './sources/ask.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type Link,
   type Origin,
 } from './sources/key-traces.ts';
-import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** How far a key has come. */
 type Life = 'bound' | 'reserved' | 'pooled' | 'pending' | 'unused' | 'missing' | 'unknown' | 'never issued';

@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { parseConnectString } from '../../coordinator/connect-string.ts';
 import { UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
+import { note, ONE_JSON_DOCUMENT, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { ASK_DEADLINE_MS } from './sources/ask.ts';
 import { findConnectString } from './sources/find-cluster.ts';
-import { note, ONE_JSON_DOCUMENT, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { isNoise, ZkOutputFilter } from './zk-output.ts';
 
 /** zkCli's own timeout is 30 s; with it, zkCli would leave a hanging server only after 20 s. */

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { askOnly, CHANGE_DEADLINE_MS, Inquiry } from './sources/ask.ts';
 import { withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { withKeysDb } from './sources/keys-dbs.ts';
-import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 interface Adopted {
   readonly keysDb: string;

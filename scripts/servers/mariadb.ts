@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort } from './ports.ts';
+import { ask } from './probe.ts';
 import {
   EXITED_WELL,
   StartError,

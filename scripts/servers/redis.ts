@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ask } from './probe.ts';
 import { reserveAnyPort, reservePort } from './ports.ts';
+import { ask } from './probe.ts';
 import { startServer, type RunningServer, type StartOptions } from './process.ts';
 
 export interface RedisOptions extends StartOptions {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { PATHS } from '../../coordinator/paths.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
-import { PROBLEMS } from '../../mapper/http/problem.ts';
 import { INCARNATION_KEY, INVALIDATION_CHANNEL, POOL_KEY } from '../../db/redis/redis-keys.ts';
+import { PROBLEMS } from '../../mapper/http/problem.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
 const contract = readFileSync(join(REPOSITORY, 'docs/contract.md'), 'utf8');

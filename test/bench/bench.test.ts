@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ratesOf } from '../../bench/method/rates.ts';
-import { readRecord } from '../../scripts/figures/bench-record.ts';
-import { renderFigures, updatePage } from '../../bench/record/page.ts';
 import { toRow } from '../../bench/method/row.ts';
+import { renderFigures, updatePage } from '../../bench/record/page.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { readRecord } from '../../scripts/figures/bench-record.ts';
 import { runKeymill } from '../operator/run-keymill.ts';
 import { leftoversOf } from './leftovers.ts';
 

@@ -1,18 +1,18 @@
 import { expect } from 'chai';
 import { array, assert, double, integer, property } from 'fast-check';
-import { createRandom } from '../../runtime/random.ts';
-import { median } from '../../runtime/statistics.ts';
+import { keySequence } from '../../bench/load/key-sequence.ts';
+import { parseWrk } from '../../bench/load/wrk.ts';
 import { judgeControl } from '../../bench/method/control.ts';
 import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
-import { bootstrapOf, trendOf } from '../../bench/method/statistics.ts';
 import { toPairedRow } from '../../bench/method/paired-row.ts';
+import { bootstrapOf, trendOf } from '../../bench/method/statistics.ts';
 import type { BenchContext } from '../../bench/rows/bench.ts';
-import { parseWrk } from '../../bench/load/wrk.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
 import { judgeMemory, rises } from '../../bench/rows/soak.ts';
 import { parseStat } from '../../bench/world/cpu.ts';
-import { keySequence } from '../../bench/load/key-sequence.ts';
+import { createRandom } from '../../runtime/random.ts';
+import { median } from '../../runtime/statistics.ts';
 
 const sequenceOf = (letters: string, values: readonly number[]) =>
   Array.from(letters, (arm, i) => ({ arm, round: Math.floor(i / 2), sample: values[i] ?? 0 }));

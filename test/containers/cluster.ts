@@ -1,12 +1,12 @@
-import { request } from 'node:http';
 import { readdirSync, readFileSync } from 'node:fs';
-import { Compose, type Container } from '../../scripts/containers/compose.ts';
-import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
-import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
-import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
-import { refreshClusterFile } from '../../scripts/containers/up.ts';
-import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { request } from 'node:http';
 import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
+import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { Compose, type Container } from '../../scripts/containers/compose.ts';
+import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
+import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
+import { refreshClusterFile } from '../../scripts/containers/up.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
 

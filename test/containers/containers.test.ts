@@ -1,13 +1,13 @@
-import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
-import { command } from '../../scripts/containers/docker.ts';
-import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
-import type { Container } from '../../scripts/containers/compose.ts';
+import { expect } from 'chai';
 import type { Backend } from '../../drills/load/balancer.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
+import type { Container } from '../../scripts/containers/compose.ts';
+import { command } from '../../scripts/containers/docker.ts';
+import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
+import { Client } from '../e2e/client.ts';
 import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
-import { Client } from '../e2e/client.ts';
 import { childrenOf, ContainerTestCluster } from './cluster.ts';
 import { trial, type Playing } from './trial.ts';
 import { unserved, type Verdict } from './verdict.ts';

@@ -5,9 +5,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { openEngine } from '../../scripts/containers/engine.ts';
 import { importProgram } from '../../scripts/containers/probe.ts';
-import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { until } from '../until.ts';
 
 /** The folder of a private engine, and an environment in which no other engine can be found. */

@@ -1,6 +1,6 @@
 import { openEngine } from '../../scripts/containers/engine.ts';
-import { ensureImages } from '../../scripts/containers/stand-ins.ts';
 import { buildImage } from '../../scripts/containers/image.ts';
+import { ensureImages } from '../../scripts/containers/stand-ins.ts';
 import { OneNodeSwarm } from './one-node-swarm.ts';
 
 /*

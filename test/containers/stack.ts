@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { Docker } from '../../scripts/containers/docker.ts';
 import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
-import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
-import { Keeper } from '../servers/keeping.ts';
 import { testFolder } from '../servers.ts';
+import { Keeper } from '../servers/keeping.ts';
 import { until } from '../until.ts';
 
 const FILE = join(REPOSITORY, 'deploy', 'swarm.yml');

@@ -2,12 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { AuditReport } from '../../db/audit/audit.ts';
-import { Load } from '../../drills/load/load.ts';
 import { History } from '../../drills/history/history.ts';
+import { Load } from '../../drills/load/load.ts';
 import { createRandom } from '../../runtime/random.ts';
+import { Client } from '../e2e/client.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
-import { Client } from '../e2e/client.ts';
 import { TestStack } from './stack.ts';
 import { CLIENTS, unserved, verdictOf, type Verdict } from './verdict.ts';
 

@@ -1,7 +1,7 @@
 import { parseConnectString } from '../../coordinator/connect-string.ts';
 import { Session } from '../../coordinator/session.ts';
-import { createLog } from '../../runtime/log.ts';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { createLog } from '../../runtime/log.ts';
 import { testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 

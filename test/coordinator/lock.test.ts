@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { ACL, createClient, Id, Permission } from 'node-zookeeper-client';
-import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { readLocks, releaseLock, sweepOwnNodes, watchLocks } from '../../coordinator/lock-view.ts';
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath, PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { isZooKeeperCreate } from '../../drills/proxy/proxy.ts';

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { sweepOwnNodes } from '../../coordinator/lock-view.ts';
+import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { pauseQuietly } from '../../runtime/retry.ts';
 import { isZooKeeperCreate, type FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 import { until } from '../until.ts';
 import { Harness, log, T } from './harness.ts';
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditSources, MapperReserve } from '../../db/audit/sources.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { keyspace, log, reigning, type TestKeysDb } from './keys-db-fixture.ts';

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { audit } from '../../db/audit/audit.ts';
-import { openUrlsDb } from '../../db/urls/links.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { openPool } from '../../db/redis/pool.ts';
-import { slotOf } from '../../db/keyspace/placement.ts';
-import { partsFor, keyspace, log } from './keys-db-fixture.ts';
+import { openUrlsDb } from '../../db/urls/links.ts';
 import { testSystem, type TestSystem } from './audit-fixture.ts';
+import { partsFor, keyspace, log } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { UPPER } from './urls-fixture.ts';
 

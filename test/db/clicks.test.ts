@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { errorOf } from './outcome.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import type { DedicatedConnection } from '../../db/mysql/dedicated-connection.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { codeOf } from '../../runtime/errors.ts';
 import { claimRange } from '../../db/keys-db/claims.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
+import { codeOf } from '../../runtime/errors.ts';
 import { until } from '../until.ts';
 import { openKeysDbAt, partsFor, reigning, type TestKeysDb } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';

@@ -1,8 +1,8 @@
-import { createLog } from '../../runtime/log.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 
 export const log = createLog('test', 'keys-db', 'silent');

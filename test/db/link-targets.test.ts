@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
+import type { SqlValue } from '../../db/mysql/driver.ts';
 import { SELECT_TARGET, whereKeys, type TargetReader } from '../../db/urls/link-targets.ts';
 import { type LinkTarget } from '../../db/urls/link.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { SqlValue } from '../../db/mysql/driver.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
 async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import type { UrlsDb } from '../../db/urls/links.ts';
 import { DuplicateRowError, OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { UrlsDb } from '../../db/urls/links.ts';
 import { errorOf } from './outcome.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey } from './urls-fixture.ts';
 import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';

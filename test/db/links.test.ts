@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
+import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
 import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
-import type { LinkRow } from '../../db/urls/link.ts';
-import { DuplicateRowError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { errorOf } from './outcome.ts';
 import {
   emptyUrlsDatabase,

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { createLog } from '../../runtime/log.ts';
 import { dumpSchema, migrate } from '../../db/mysql/migrate.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { checkSchema, type DatabaseKind } from '../../db/mysql/schema-version.ts';
+import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testMysql } from '../servers.ts';
 import { rejection } from './rejection.ts';
 

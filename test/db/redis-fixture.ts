@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { openPool, type Pool, type PoolOptions } from '../../db/redis/pool.ts';
-import { createLog } from '../../runtime/log.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
 import { startWire, through } from './wire.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { openMysql } from '../../db/mysql/mysql.ts';
 import { SuspectSearch } from '../../db/audit/suspect-search.ts';
+import { openMysql } from '../../db/mysql/mysql.ts';
 import { until } from '../until.ts';
 import { testSystem, type TestSystem } from './audit-fixture.ts';
 import { keyspace, log } from './keys-db-fixture.ts';

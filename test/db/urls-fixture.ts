@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';

@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import type { DrillReport } from '../../drills/report.ts';
 import { goalsOf } from '../../drills/check/goals.ts';
-import { checkClaims, ReignChecker, type ClaimRecord } from '../../drills/check/reigns.ts';
-import { TallyKeeper } from '../../drills/check/tally.ts';
 import { missedGoals } from '../../drills/check/missed-goals.ts';
+import { checkClaims, ReignChecker, type ClaimRecord } from '../../drills/check/reigns.ts';
 import { SlotsKeeper } from '../../drills/check/slots.ts';
+import { TallyKeeper } from '../../drills/check/tally.ts';
 import { FaultTallyKeeper, RecoveryKeeper } from '../../drills/check/windows.ts';
 import type { HistoryEntry, RedirectEntry, ReignEntry, ShortenEntry } from '../../drills/history/history.ts';
+import type { DrillReport } from '../../drills/report.ts';
 
 /** Two keys in different slots, the lower slot first. */
 const [LOW, HIGH] = ['aaaaaaaa', 'aaaaaaab'].toSorted((a, b) => slotOf(a) - slotOf(b)) as [string, string];

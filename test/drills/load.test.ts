@@ -1,12 +1,12 @@
-import { expect } from 'chai';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Balancer, type Backend } from '../../drills/load/balancer.ts';
+import { expect } from 'chai';
 import { History, readHistory, type HistoryEntry } from '../../drills/history/history.ts';
+import { Balancer, type Backend } from '../../drills/load/balancer.ts';
 import { LinkSample, targetOf } from '../../drills/load/links.ts';
 import { judgeRedirect, judgeShorten, Load } from '../../drills/load/load.ts';
 import { createRandom } from '../../runtime/random.ts';

@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import { formatLock } from '../../coordinator/lock-holder.ts';
 import { lockPath, PATHS } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { QUIET_LOG } from '../../runtime/log.ts';
 import { ReopeningSession } from '../../drills/cluster/reopening-session.ts';
 import { LockWatch } from '../../drills/watch/locks.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
 import { testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { TestCluster } from '../e2e/cluster.ts';
 import type { DrillReport } from '../../drills/report.ts';
+import { TestCluster } from '../e2e/cluster.ts';
 
 /**
  * A few drills with few rounds and little load, on one cluster. They assert what must never happen. Times are

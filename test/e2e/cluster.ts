@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findStrays } from '../../scripts/cluster/stop.ts';
 import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
-import { until } from '../until.ts';
+import { findStrays } from '../../scripts/cluster/stop.ts';
 import { testFolder } from '../servers.ts';
+import { until } from '../until.ts';
 
 export interface Outcome {
   readonly code: number | null;

@@ -1,5 +1,5 @@
-import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
 import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';

@@ -1,7 +1,7 @@
 import { lockPath, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 import { createLog } from '../../runtime/log.ts';
+import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 import { until } from '../until.ts';
 import type { TestCluster } from './cluster.ts';
 

@@ -1,12 +1,12 @@
-import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { expect } from 'chai';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
-import { TestCluster, untilNothingRuns } from './cluster.ts';
 import { until } from '../until.ts';
+import { TestCluster, untilNothingRuns } from './cluster.ts';
 
 /** The smallest cluster. */
 const SMALL = [

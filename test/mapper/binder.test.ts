@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { type LinkRow } from '../../db/urls/link.ts';
 import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { type LinkRow } from '../../db/urls/link.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { Binder, type BindOutcome } from '../../mapper/urls/binder.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

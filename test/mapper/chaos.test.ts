@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import { createRandom } from '../../runtime/random.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { isInsert, viaProxy } from './faulty.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
 import { simulateHitRate } from '../../bench/cache/hit-rate.ts';
 import { measureMemoryPerLink } from '../../bench/cache/memory-per-link.ts';
+import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
 
 function link(longUrl: string): CachedLink {
   return { longUrl, expiresAtMs: undefined };

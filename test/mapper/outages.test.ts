@@ -1,5 +1,5 @@
-import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';

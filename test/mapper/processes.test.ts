@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { openClicksDb } from '../../db/urls/clicks.ts';
 import { Balancer } from '../../drills/load/balancer.ts';
 import { identityOf, isRunning, waitUntilGone } from '../../scripts/servers/identity.ts';
-import { openClicksDb } from '../../db/urls/clicks.ts';
-import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { startMapperProcess, type MapperProcess } from './mapper-process.ts';

@@ -1,10 +1,10 @@
-import { openPublicPort, type PublicPort } from '../../mapper/http/public-port.ts';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
+import { openPublicPort, type PublicPort } from '../../mapper/http/public-port.ts';
 import { readJsonObject } from '../../mapper/http/read-json.ts';
 import { startServer, type Handler, type PublicServer } from '../../mapper/http/server.ts';
 import { until } from '../until.ts';

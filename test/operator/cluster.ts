@@ -1,12 +1,12 @@
 import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
+import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { Session } from '../../coordinator/session.ts';
-import { readLocks } from '../../coordinator/lock-view.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
+import { readLocks } from '../../coordinator/lock-view.ts';
 import { readMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
-import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
+import { Session } from '../../coordinator/session.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
+import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { testCluster, untilFilled } from './cluster.ts';
 import { until } from '../until.ts';
+import { testCluster, untilFilled } from './cluster.ts';
 
 describe('a producer', function () {
   this.timeout(60_000);

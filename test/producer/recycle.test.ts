@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { mapperPath } from '../../coordinator/paths.ts';
-import { Recycler } from '../../producer/reign/recycle.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { Recycler } from '../../producer/reign/recycle.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';

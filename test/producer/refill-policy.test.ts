@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { planRefill, type PoolView } from '../../producer/reign/refill-policy.ts';
 import { mustFill, watermarks } from '../../producer/pools/watermarks.ts';
+import { planRefill, type PoolView } from '../../producer/reign/refill-policy.ts';
 
 const LIMITS = { lowFloor: 2_000, highFloor: 5_000, highCeiling: 50_000, minutesHeld: 5 };
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { openPool } from '../../db/redis/pool.ts';
+import { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { SMALLEST_SHARE } from '../../producer/pools/watermarks.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';

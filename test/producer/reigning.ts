@@ -1,12 +1,12 @@
-import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
+import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { PoolLevels } from '../../producer/pools/levels.ts';
 import { createProducerMetrics } from '../../producer/metrics.ts';
-import type { PoolLimits } from '../../runtime/config/config.ts';
+import { PoolLevels } from '../../producer/pools/levels.ts';
 import { Reign } from '../../producer/reign/reign.ts';
+import type { PoolLimits } from '../../runtime/config/config.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { log, type Cluster } from './cluster.ts';
 

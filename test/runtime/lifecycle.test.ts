@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { createLog } from '../../runtime/log.ts';
 import { run } from '../../runtime/lifecycle.ts';
+import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
 
 const log = createLog('test', 'lifecycle', 'silent');

@@ -1,7 +1,7 @@
-import { createRandom } from '../../runtime/random.ts';
-import { mean, meanInterval95, median, percentile, upperPercentile } from '../../runtime/statistics.ts';
 import { expect } from 'chai';
 import { array, assert, double, property } from 'fast-check';
+import { createRandom } from '../../runtime/random.ts';
+import { mean, meanInterval95, median, percentile, upperPercentile } from '../../runtime/statistics.ts';
 
 describe('statistics', () => {
   for (const [samples, share, expected] of [

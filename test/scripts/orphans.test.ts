@@ -1,7 +1,7 @@
-import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { isRunning, type ProcessIdentity } from '../../scripts/servers/identity.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';

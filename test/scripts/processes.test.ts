@@ -1,8 +1,8 @@
-import { expect } from 'chai';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { addressesOf, processEnvironment } from '../../scripts/cluster/environment.ts';
 import { parseMetrics } from '../../scripts/cluster/http.ts';
 import { tryLock } from '../../scripts/cluster/lock.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
-import { ask } from '../../scripts/servers/probe.ts';
 import { reservePort } from '../../scripts/servers/ports.ts';
+import { ask } from '../../scripts/servers/probe.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 describe('servers for tests', () => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Docker } from '../../scripts/containers/docker.ts';
 import { openEngine } from '../../scripts/containers/engine.ts';
 import { ensureImages } from '../../scripts/containers/stand-ins.ts';
-import type { Docker } from '../../scripts/containers/docker.ts';
 import { findStartTime } from '../../scripts/servers/identity.ts';
 import { RUN_LABEL } from './run-label.ts';
 

@@ -1,17 +1,17 @@
+import type { Batch } from '../../../db/keys-db/batch.ts';
+import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
-import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
-import type { Batch } from '../../../db/keys-db/batch.ts';
+import type { Pool } from '../../../db/redis/pool.ts';
 import { openClicksDb } from '../../../db/urls/clicks.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
-import type { Pool } from '../../../db/redis/pool.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
 import { readCoordination } from './coordination.ts';
 import { withKeysDb } from './keys-dbs.ts';
 import { withPool } from './pool-levels.ts';
-import { QUIET_LOG } from '../../../runtime/log.ts';
 import { readReserve } from './reserves.ts';
 
 interface SoughtKey {

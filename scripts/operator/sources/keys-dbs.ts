@@ -1,8 +1,8 @@
-import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { openKeysDb, type KeysDb } from '../../../db/keys-db/keys-db.ts';
+import type { Keyspace } from '../../../db/keyspace/key.ts';
 import type { KeysDbConfig, StoresConfig } from '../../../runtime/config/stores.ts';
-import type { Inquiry } from './ask.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
+import type { Inquiry } from './ask.ts';
 
 /** The number of keys in a keys-db, in the output of `status`; null when it did not answer. */
 export interface KeysDbEntry {
