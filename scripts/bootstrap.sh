@@ -23,7 +23,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
-  mkdir -p "$KEYMILL_ROOT/.run" || fail "cannot write to $KEYMILL_ROOT"
+  (umask 077 && mkdir -p "$KEYMILL_ROOT/.run") || fail "cannot write to $KEYMILL_ROOT"
   if has flock; then
     exec 9>"$KEYMILL_ROOT/.run/install.lock"
     flock -n 9 || { say 'waiting for another installation to finish'; flock 9; }
@@ -182,11 +182,13 @@ allow_service_starts() {
 
 # Makes Node keep compiled modules in .run/compile-cache, for this command and all its child processes. A
 # process that finds its modules there never loads the type stripper: 25 to 40 MB less memory for each. The
-# folder is private, because its content is executed. Where it cannot be made, everything works without it.
+# folder is private, because its content is executed: a link, or a folder of another user, is not used.
+# Without the folder everything works as well.
 keep_compiled_code() {
   [ -z "${NODE_COMPILE_CACHE:-}" ] || return 0
   cache="$KEYMILL_ROOT/.run/compile-cache"
-  { mkdir -p "$cache" && chmod 700 "$cache"; } 2>/dev/null || return 0
+  (umask 077 && mkdir -p "$cache") 2>/dev/null || return 0
+  [ -d "$cache" ] && [ ! -h "$cache" ] && [ -O "$cache" ] && chmod 700 "$cache" 2>/dev/null || return 0
   export NODE_COMPILE_CACHE="$cache"
 }
 

@@ -39,6 +39,8 @@ export async function openPublicPort({ host, port }: ListenConfig, isShared: boo
     };
   }
   const placeholder = createNetServer().listen({ port: 0, host, backlog: BACKLOG, reusePort: isShared });
+  // Nobody can know the port yet. A connection would never be answered by the placeholder, so it is refused.
+  placeholder.on('connection', (socket) => socket.destroy());
   await once(placeholder, 'listening');
   let isHandedOver = false;
   return {

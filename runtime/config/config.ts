@@ -116,7 +116,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
   const { stores } = general;
   const config: MapperConfig = {
     ...general,
-    http: { host: env.find('HTTP_HOST') ?? '127.0.0.1', port: env.integer('HTTP_PORT', 8080, 0, 65_535) },
+    http: readHttp(env),
     processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
@@ -180,6 +180,16 @@ function readPoolLimits(env: Env): PoolLimits {
   if (limits.highFloor > limits.highCeiling)
     env.fault('POOL_HIGH', `at most KEYMILL_POOL_HIGH_MAX (${limits.highCeiling} keys)`);
   return limits;
+}
+
+/** Without PUBLIC_URL, short URLs begin with this address, so it must be one that a URL can contain. */
+function readHttp(env: Env): ListenConfig {
+  const host = env.find('HTTP_HOST') ?? '127.0.0.1';
+  const port = env.integer('HTTP_PORT', 8080, 0, 65_535);
+  const canBeInUrl = URL.canParse(`http://${host.includes(':') ? `[${host}]` : host}`);
+  if (!canBeInUrl && env.find('PUBLIC_URL') === undefined)
+    env.fault('HTTP_HOST', 'an address that can stand in a URL, or KEYMILL_PUBLIC_URL beside it');
+  return { host, port };
 }
 
 function readPublicUrl(env: Env): string | undefined {

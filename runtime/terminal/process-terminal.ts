@@ -12,10 +12,21 @@ export async function runOnTerminal(
   work: (terminal: Terminal) => Promise<number>,
 ): Promise<never> {
   tolerateClosedOutput();
+  stopWithParent();
   const { stdout, stderr } = process;
   const exitCode = await work({ env, stdout, stderr, isInteractive: stderr.isTTY, exitCode: 0 });
   await new Promise((resolve) => stdout.write('', resolve));
   process.exit(exitCode);
+}
+
+/**
+ * When the process that started this one with a channel has died, the program stops as after SIGTERM:
+ * whatever it has broken or started is put right.
+ */
+function stopWithParent(): void {
+  if (process.channel === undefined) return;
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref();
 }
 
 /** From now on, a reader that closes the pipe early (`up | head`) does not end the process. */

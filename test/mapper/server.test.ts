@@ -84,6 +84,13 @@ describe('the public server', () => {
     }
   };
 
+  it('refuses connections to a free port until it serves', async () => {
+    await using early = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
+    const socket = connect(Number(new URL(early.url).port), '127.0.0.1');
+    await once(socket, 'close');
+    server = await startServer(echo, early, LIMITS);
+  });
+
   it('answers 408 to headers and bodies that never end', async () => {
     await start(echo);
     const answers = await Promise.all([

@@ -101,6 +101,14 @@ describe('configuration', () => {
     });
   }
 
+  it('refuses a host that no URL can contain, unless short URLs begin with another address', () => {
+    const KEYMILL_HTTP_HOST = '::1%lo';
+    expect(faultsOf({ KEYMILL_HTTP_HOST }, readMapperConfig)).to.deep.equal(['KEYMILL_HTTP_HOST']);
+    const KEYMILL_PUBLIC_URL = 'https://go.example';
+    expect(faultsOf({ KEYMILL_HTTP_HOST, KEYMILL_PUBLIC_URL }, readMapperConfig)).to.deep.equal([]);
+    expect(faultsOf({ KEYMILL_HTTP_HOST: '::' }, readMapperConfig)).to.deep.equal([]);
+  });
+
   it('reads read replicas, several of one server under its name', () => {
     expect(readMapperConfig(RIGHT).urlsReplicas).to.deep.equal([]);
     const urls = ['mysql://k:p@replica-1/urls_1', 'mysql://k:p@replica-2:3307/urls_1'];
