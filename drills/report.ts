@@ -73,6 +73,19 @@ export interface DrillReport extends ClientCounts {
   readonly passed: boolean;
 }
 
+/** The counts over a history without a request. */
+export const NO_REQUESTS = {
+  acked: 0,
+  failed: 0,
+  refused: 0,
+  unknown: 0,
+  redirects: 0,
+  redirectsFailed: 0,
+  lost: 0,
+  duplicates: 0,
+  wrongTarget: 0,
+};
+
 /** The report of a drill that could not run: a failure with its reason. */
 export function notRunReport(
   { name, seed, rounds, rate }: Pick<DrillReport, 'name' | 'seed' | 'rounds' | 'rate'>,
@@ -85,15 +98,7 @@ export function notRunReport(
     rounds,
     rate,
     sent: 0,
-    acked: 0,
-    failed: 0,
-    refused: 0,
-    unknown: 0,
-    redirects: 0,
-    redirectsFailed: 0,
-    lost: 0,
-    duplicates: 0,
-    wrongTarget: 0,
+    ...NO_REQUESTS,
     fenced: 0,
     leaked: null,
     unownedMs: none,

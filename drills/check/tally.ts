@@ -1,4 +1,5 @@
 import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../history/history.ts';
+import { NO_REQUESTS } from '../report.ts';
 import type { ClientCounts } from '../report.ts';
 
 /** What the clients saw. */
@@ -16,17 +17,7 @@ export const MAX_SENTENCES = 20;
 export class TallyKeeper {
   readonly #links = new Map<string, number>();
   readonly #violations: string[] = [];
-  readonly #counts = {
-    acked: 0,
-    failed: 0,
-    refused: 0,
-    unknown: 0,
-    redirects: 0,
-    redirectsFailed: 0,
-    lost: 0,
-    duplicates: 0,
-    wrongTarget: 0,
-  };
+  readonly #counts = { ...NO_REQUESTS };
   /** Not in order: `result()` sorts them. */
   readonly #ackedAt: number[] = [];
   #sent = 0;

@@ -25,7 +25,10 @@ export class AnswerHead {
   readonly #flat: string[];
   readonly #places: readonly number[];
 
-  /** @param reason of the status line: "Found" */
+  /**
+   * @param reason of the status line: "Found"
+   * @throws RangeError unless two or three values vary: `toText` writes no others
+   */
   constructor(status: number, reason: string, headers: readonly Header[]) {
     this.#status = status;
     this.#headers = headers;
@@ -38,6 +41,8 @@ export class AnswerHead {
     this.#end = end;
     this.#flat = headers.flatMap(([name, value]) => [name, value ?? '']);
     this.#places = headers.flatMap(([, value], index) => (value === VARIES ? [2 * index + 1] : []));
+    if (this.#places.length < 2 || this.#places.length > 3)
+      throw new RangeError(`${this.#places.length} values of a ${status} vary, not two or three`);
   }
 
   /** Without the line break at the end of the last header. The values are not checked. */

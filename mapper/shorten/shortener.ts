@@ -3,6 +3,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { IdRun } from '../../runtime/id-run.ts';
+import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
@@ -26,7 +27,7 @@ export interface ShortenerOptions {
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
   /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
-  readonly announce: (key: string) => Promise<void>;
+  readonly announce: AnnounceChange;
   /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
   /** Monotonic milliseconds. */
