@@ -3,7 +3,8 @@ import type { Log } from '../runtime/log.ts';
 import { delayFor, pause, pauseQuietly } from '../runtime/retry.ts';
 import type { ConnectString, Server } from './connect-string.ts';
 import { Connection } from './connection.ts';
-import { CoordinationError, isCoordinationError } from './errors.ts';
+import { CoordinationError, isCoordinationError, notAllowed } from './errors.ts';
+import { protectTree } from './protection.ts';
 import type { SessionCredentials } from './transport.ts';
 
 /**
@@ -46,6 +47,8 @@ export interface AttachOptions {
   readonly timeoutMs: number;
   /** The session to attach to; without it each attempt opens a new one. */
   readonly credentials?: SessionCredentials | undefined;
+  /** `user:password`, by which the ensemble knows our processes. */
+  readonly auth?: string | undefined;
   /** Limit for connect and handshake with one server, and the same again for `prove`. */
   readonly handshakeMs: number;
   readonly log: Log;
@@ -120,27 +123,32 @@ export interface OpenFirstOptions {
   /** For the message of the error. */
   readonly connect: string;
   readonly timeoutMs: number;
+  readonly auth: string | undefined;
   readonly log: Log;
   readonly openTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Opens a new session: rounds of {@link attach}, until a server has a quorum and the chroot exists.
- * @throws CoordinationError UNAVAILABLE when no server answers in time, or the reason of the signal
+ * Opens a new session: rounds of {@link attach}, until a server has a quorum, the chroot exists, and with
+ * credentials the tree is protected.
+ * @throws CoordinationError UNAVAILABLE when no server answers in time or the credentials are wrong; or the
+ *   reason of the signal
  */
 export async function openFirst(options: OpenFirstOptions): Promise<Connection> {
-  const { order, connect, timeoutMs, log, openTimeoutMs } = options;
+  const { order, connect, timeoutMs, auth, log, openTimeoutMs } = options;
   const deadline = AbortSignal.timeout(openTimeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   const prove = async (fresh: Connection, deadlineMs: number): Promise<void> => {
-    await fresh.heartbeat(deadlineMs);
+    if (!(await fresh.heartbeat(deadlineMs))) throw notAllowed(auth);
     await fresh.ensureChroot(deadlineMs);
+    if (auth !== undefined) await protectTree(fresh, deadlineMs);
   };
   const handshakeMs = handshakeFor(timeoutMs);
   let last: unknown;
   try {
-    return await attachPatiently({ order, timeoutMs, handshakeMs, log, signal, prove }, (_round, error) => {
+    const options = { order, timeoutMs, auth, handshakeMs, log, signal, prove };
+    return await attachPatiently(options, (_round, error) => {
       last = error;
     });
   } catch (error) {
@@ -176,12 +184,13 @@ async function tryAll(options: AttachOptions, signal: AbortSignal, { won, failed
 }
 
 async function tryServer(options: AttachOptions, server: Server, signal: AbortSignal): Promise<Connection> {
-  const { order, timeoutMs, credentials, handshakeMs, log, prove } = options;
+  const { order, timeoutMs, credentials, auth, handshakeMs, log, prove } = options;
   const connection = await Connection.open({
     server,
     chroot: order.chroot,
     timeoutMs,
     credentials,
+    auth,
     handshakeMs,
     log,
     signal,

@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   /** The session to attach to; without it a new one is opened. */
   readonly credentials?: SessionCredentials | undefined;
+  /** `user:password`; see {@link Transport}. */
+  readonly auth?: string | undefined;
   /** Limit for the TCP connect and the handshake together. */
   readonly handshakeMs: number;
   readonly log: Log;
@@ -54,7 +56,7 @@ export class Connection {
     return connection;
   }
 
-  private constructor({ server, chroot, timeoutMs, credentials, log }: ConnectionOptions) {
+  private constructor({ server, chroot, timeoutMs, credentials, auth, log }: ConnectionOptions) {
     this.server = server;
     this.#chroot = chroot;
     this.#credentials = credentials ?? { id: '', password: '', timeoutMs };
@@ -62,6 +64,7 @@ export class Connection {
       server,
       timeoutMs,
       credentials,
+      auth,
       log,
       onConnected: () => this.#connected.resolve(),
       onEnded: (reason) => this.#onEnded(reason),
@@ -90,6 +93,10 @@ export class Connection {
     return this.#provenAtMs;
   }
 
+  get hasChroot(): boolean {
+    return this.#chroot !== '';
+  }
+
   /** Watch callbacks that wait on this connection, for the leak tests. */
   get watchCount(): number {
     return this.#watches.size;
@@ -98,30 +105,62 @@ export class Connection {
   /**
    * A write through the quorum that changes nothing. It proves that this server is connected to a majority
    * and that the session is alive. A server that is cut off would still answer a read or a ping.
+   *
+   * The answer that we may not delete the node is the same proof. A process without credentials gets it after
+   * another one with credentials has protected the tree: the first one keeps its session and its locks until
+   * it is restarted.
+   * @returns whether we may write there
    */
-  async heartbeat(deadlineMs: number): Promise<void> {
+  async heartbeat(deadlineMs: number): Promise<boolean> {
     const sentAtMs = monotonicMs();
     const path = this.#full(PATHS.heartbeat);
-    await this.#ask<undefined>('heartbeat', deadlineMs, (done) =>
-      this.#transport.remove(path, NEVER_A_VERSION, accepting(['NO_NODE', 'BAD_VERSION'], done)),
-    );
+    let isAllowed = true;
+    try {
+      await this.#ask<undefined>('heartbeat', deadlineMs, (done) =>
+        this.#transport.remove(path, NEVER_A_VERSION, accepting(['NO_NODE', 'BAD_VERSION'], done)),
+      );
+    } catch (error) {
+      if (!isCoordinationError(error, 'NO_AUTH')) throw error;
+      isAllowed = false;
+    }
     this.#provenAtMs = sentAtMs;
+    return isAllowed;
   }
 
-  /** Creates the chroot of the connect string if it is missing. */
+  /** Creates the chroot of the connect string if it is missing. The nodes above it are for everybody. */
   async ensureChroot(deadlineMs: number): Promise<void> {
     const parts = this.#chroot.split('/').slice(1);
     for (const [index] of parts.entries()) {
       const path = `/${parts.slice(0, index + 1).join('/')}`;
+      const node = { path, data: '', isEphemeral: false, isShared: path !== this.#chroot };
+      const stat = await this.#ask<NodeStat | undefined>(`read chroot ${path}`, deadlineMs, (done) =>
+        this.#transport.exists(path, undefined, accepting(['NO_NODE'], done)),
+      );
+      // Read first: where we may not create, a node that exists is not reported as such.
+      if (stat !== undefined) continue;
       await this.#ask<undefined>(`create chroot ${path}`, deadlineMs, (done) =>
-        this.#transport.create(path, '', false, accepting(['NODE_EXISTS'], done)),
+        this.#transport.create(node, accepting(['NODE_EXISTS'], done)),
       );
     }
   }
 
   async create(path: string, data: string, ephemeral: boolean, deadlineMs: number): Promise<void> {
     await this.#ask<undefined>(`create ${path}`, deadlineMs, (done) =>
-      this.#transport.create(this.#full(path), data, ephemeral, done),
+      this.#transport.create({ path: this.#full(path), data, isEphemeral: ephemeral }, done),
+    );
+  }
+
+  /** Whether everybody may change the node. @throws NO_NODE */
+  async isOpen(path: string, deadlineMs: number): Promise<boolean> {
+    return this.#ask<boolean>(`read the ACL of ${path}`, deadlineMs, (done) =>
+      this.#transport.isOpen(this.#full(path), done),
+    );
+  }
+
+  /** Allows everybody else only to read the node. Needs credentials. @throws NO_NODE, NO_AUTH */
+  async protect(path: string, deadlineMs: number): Promise<void> {
+    await this.#ask<undefined>(`protect ${path}`, deadlineMs, (done) =>
+      this.#transport.protect(this.#full(path), done),
     );
   }
 
@@ -260,7 +299,7 @@ export class Connection {
 }
 
 /** A `done` that treats these errors as success. */
-function accepting(codes: CoordinationErrorCode[], done: Done<undefined>): Done<undefined> {
+function accepting<T>(codes: CoordinationErrorCode[], done: Done<T | undefined>): Done<T | undefined> {
   return (error) => done(isCoordinationError(error, ...codes) ? undefined : error, undefined);
 }
 

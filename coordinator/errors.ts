@@ -8,6 +8,7 @@ import { KeymillError } from '../runtime/errors.ts';
  * - `OUTCOME_UNKNOWN`: it was sent and no answer came; read the node to see whether it was done.
  * - `SESSION_EXPIRED`: final; open a new session.
  * - `NO_NODE`, `NODE_EXISTS`, `BAD_VERSION`, `NOT_EMPTY`: the ensemble's answer about a node.
+ * - `NO_AUTH`: the node belongs to others; check the credentials, KEYMILL_ZOOKEEPER_AUTH.
  * - `UNAVAILABLE`: no server answered in time.
  * - `REFUSED`: the ensemble answered with another error, or the connect string is invalid; see the message.
  */
@@ -19,6 +20,7 @@ export type CoordinationErrorCode =
   | 'NODE_EXISTS'
   | 'BAD_VERSION'
   | 'NOT_EMPTY'
+  | 'NO_AUTH'
   | 'UNAVAILABLE'
   | 'REFUSED';
 
@@ -35,4 +37,13 @@ export class CoordinationError extends KeymillError {
 /** True if `error` is a {@link CoordinationError} with one of these codes. */
 export function isCoordinationError(error: unknown, ...codes: CoordinationErrorCode[]): boolean {
   return error instanceof CoordinationError && codes.includes(error.code);
+}
+
+/** @param auth the credentials of the connection, which the message does not contain */
+export function notAllowed(auth: string | undefined, cause?: unknown): CoordinationError {
+  const why =
+    auth === undefined
+      ? 'it takes credentials to change this node, and KEYMILL_ZOOKEEPER_AUTH is not set'
+      : 'this node belongs to other credentials than those of KEYMILL_ZOOKEEPER_AUTH';
+  return new CoordinationError('NO_AUTH', why, { cause });
 }

@@ -10,6 +10,15 @@ export const PATHS = {
   heartbeat: '/keymill/heartbeat',
 } as const;
 
+/** The persistent nodes. All our processes create below them, or read them. */
+export const OWN_PATHS: readonly string[] = [
+  PATHS.locks,
+  PATHS.producers,
+  PATHS.mappers,
+  PATHS.ensemble.slice(0, PATHS.ensemble.lastIndexOf('/')),
+  PATHS.ensemble,
+];
+
 export function lockPath(shard: string): string {
   return `${PATHS.locks}/${shard}`;
 }

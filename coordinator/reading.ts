@@ -32,7 +32,7 @@ export async function readNode(
   try {
     return await session.get(path, onChange);
   } catch (error) {
-    if (!isCoordinationError(error, 'REFUSED')) throw error;
+    if (!isCoordinationError(error, 'NO_AUTH')) throw error;
     const stat = await session.exists(path, onChange);
     return stat && { data: '', stat };
   }

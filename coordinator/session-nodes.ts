@@ -50,11 +50,15 @@ export abstract class SessionNodes {
   async ensurePath(path: string): Promise<void> {
     const parts = path.split('/').slice(1);
     for (const [index] of parts.entries()) {
-      await this.create(`/${parts.slice(0, index + 1).join('/')}`, '', { ephemeral: false }).catch(
-        (error: unknown) => {
-          if (!isCoordinationError(error, 'NODE_EXISTS')) throw error;
-        },
-      );
+      const part = `/${parts.slice(0, index + 1).join('/')}`;
+      try {
+        await this.create(part, '', { ephemeral: false });
+      } catch (error) {
+        if (isCoordinationError(error, 'NODE_EXISTS')) continue;
+        // Where we may not create, ZooKeeper gives this answer also when the node exists.
+        const isThere = isCoordinationError(error, 'NO_AUTH') && (await this.exists(part)) !== undefined;
+        if (!isThere) throw error;
+      }
     }
   }
 

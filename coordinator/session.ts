@@ -21,6 +21,11 @@ export interface SessionOptions {
   readonly connect: string;
   /** Requested. The ensemble limits it. */
   readonly timeoutMs: number;
+  /**
+   * `user:password`. With it, others may only read the nodes of this session and the parents of all nodes.
+   * Without it, everybody may change them.
+   */
+  readonly auth?: string | undefined;
   readonly log: Log;
   readonly signal?: AbortSignal;
   /** How long to try before giving up. Default: 10 s. */
@@ -37,6 +42,7 @@ const CLOSE_MS = 1000;
  */
 export class Session extends SessionNodes {
   readonly #connect: string;
+  readonly #auth: string | undefined;
   readonly #order: ServerOrder;
   readonly log: Log;
   readonly #ended = new AbortController();
@@ -52,16 +58,17 @@ export class Session extends SessionNodes {
 
   /**
    * Opens a new session.
-   * @throws CoordinationError UNAVAILABLE when no server answers in time, REFUSED for an invalid connect
-   *   string; the reason of the signal
+   * @throws CoordinationError UNAVAILABLE when no server answers in time or the credentials are wrong,
+   *   REFUSED for an invalid connect string; the reason of the signal
    */
   static async open(options: SessionOptions): Promise<Session> {
-    const { connect, timeoutMs, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
+    const { connect, timeoutMs, auth, log, openTimeoutMs = OPEN_TIMEOUT_MS } = options;
     const order = new ServerOrder(parseConnectString(connect));
     const connection = await openFirst({
       order,
       connect,
       timeoutMs,
+      auth,
       log,
       openTimeoutMs,
       signal: options.signal,
@@ -72,6 +79,7 @@ export class Session extends SessionNodes {
   private constructor(options: SessionOptions, order: ServerOrder, connection: Connection) {
     super();
     this.#connect = options.connect;
+    this.#auth = options.auth;
     this.#order = order;
     this.log = options.log;
     this.#events = new SessionEvents(options.log);
@@ -228,10 +236,11 @@ export class Session extends SessionNodes {
           order: this.#order,
           timeoutMs: this.timeoutMs,
           credentials: this.credentials,
+          auth: this.#auth,
           handshakeMs,
           log: this.log,
           signal: this.ended,
-          prove: async (connection, deadlineMs) => connection.heartbeat(deadlineMs),
+          prove: async (connection, deadlineMs) => void (await connection.heartbeat(deadlineMs)),
         },
         (round, error) => {
           if (round === 5)

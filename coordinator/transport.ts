@@ -11,14 +11,25 @@
  * - close() does not report its end, waits forever, and throws before connect();
  * - its parser of connect strings does not support IPv6, and its chroot changes packets: we use neither;
  * - `version 0` in a transaction is sent as -1: we offer no transactions. The library has no deadlines, and
- *   it accumulates watches: connection.ts deals with both.
+ *   it accumulates watches: connection.ts deals with both;
+ * - when a server refuses the credentials, the library answers no operation any more: we end the connection
+ *   with the reason.
  */
 import type { Socket } from 'node:net';
-import { createClient, CreateMode, Exception, type Client, type Stat } from 'node-zookeeper-client';
+import {
+  ACL,
+  createClient,
+  CreateMode,
+  Exception,
+  Id,
+  Permission,
+  type Client,
+  type Stat,
+} from 'node-zookeeper-client';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Server } from './connect-string.ts';
-import { CoordinationError, type CoordinationErrorCode } from './errors.ts';
+import { CoordinationError, notAllowed, type CoordinationErrorCode } from './errors.ts';
 import { FrameReader } from './framing.ts';
 
 /**
@@ -46,12 +57,25 @@ export interface Node {
   readonly stat: NodeStat;
 }
 
+export interface NewNode {
+  readonly path: string;
+  readonly data: string;
+  readonly isEphemeral: boolean;
+  /** Whether everybody may change the node, although we have credentials. */
+  readonly isShared?: boolean;
+}
+
 export interface TransportOptions {
   readonly server: Server;
   /** Requested session timeout. */
   readonly timeoutMs: number;
   /** The session to attach to; without it a new one is opened. */
   readonly credentials?: SessionCredentials | undefined;
+  /**
+   * `user:password`, sent before the first operation. Then every node that is created here is ours: others
+   * may only read it.
+   */
+  readonly auth?: string | undefined;
   readonly log: Log;
   readonly onConnected: () => void;
   /** Called once, when either side has ended the connection. */
@@ -80,6 +104,7 @@ const STATE_CONNECTING = 1;
 const STATE_CLOSED = -2;
 const CLOSE_SESSION = -11;
 const SESSION_MOVED = -118;
+const XID_AUTH = -4;
 /** A server accepts at most 1 MB from a client but may send more: a long list of children. */
 const MAX_PACKET_BYTES = 16 * 1024 * 1024;
 
@@ -91,6 +116,11 @@ const CODE_NAMES: Record<number, CoordinationErrorCode> = {
   [Exception.NOT_EMPTY]: 'NOT_EMPTY',
   [Exception.CONNECTION_LOSS]: 'OUTCOME_UNKNOWN',
 };
+
+const ANYBODY = new Id('world', 'anyone');
+const OPEN = [new ACL(Permission.ALL, ANYBODY)];
+/** The server replaces the scheme `auth` by the credentials of the connection. */
+const OURS = [new ACL(Permission.ALL, new Id('auth', '')), new ACL(Permission.READ, ANYBODY)];
 
 export class Transport {
   readonly #options: TransportOptions;
@@ -104,6 +134,7 @@ export class Transport {
     this.#client = createClient('see-findNextServer', clientOptions(options));
     const { connectionManager: manager } = this.#client as unknown as { connectionManager: Manager };
     this.#manager = manager;
+    if (options.auth !== undefined) this.#client.addAuthInfo('digest', Buffer.from(options.auth));
     const receive = manager.onSocketData.bind(manager);
     manager.findNextServer = (callback) => callback(options.server);
     manager.onSocketData = (chunk) => this.#onData(chunk, receive);
@@ -139,9 +170,24 @@ export class Transport {
     this.#options.onEnded(reason);
   }
 
-  create(path: string, data: string, ephemeral: boolean, done: Done<undefined>): void {
-    const mode = ephemeral ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT;
-    this.#client.create(path, Buffer.from(data), mode, (error) => done(this.#translated(error), undefined));
+  create({ path, data, isEphemeral, isShared = false }: NewNode, done: Done<undefined>): void {
+    const mode = isEphemeral ? CreateMode.EPHEMERAL : CreateMode.PERSISTENT;
+    const acl = this.#options.auth === undefined || isShared ? OPEN : OURS;
+    this.#client.create(path, Buffer.from(data), acl, mode, (error) =>
+      done(this.#translated(error), undefined),
+    );
+  }
+
+  /** Whether everybody may change the node. */
+  isOpen(path: string, done: Done<boolean>): void {
+    this.#client.getACL(path, (error, acl: readonly ACL[] | undefined) =>
+      done(this.#translated(error), acl?.some(opensToAll) ?? false),
+    );
+  }
+
+  /** Allows everybody else only to read the node. */
+  protect(path: string, done: Done<undefined>): void {
+    this.#client.setACL(path, OURS, (error) => done(this.#translated(error), undefined));
   }
 
   set(path: string, data: string, version: number, done: Done<undefined>): void {
@@ -209,6 +255,8 @@ export class Transport {
   #disarm(packet: Buffer): void {
     const xid = packet.readInt32BE(4);
     const code = packet.readInt32BE(16);
+    if (xid === XID_AUTH && code !== Exception.OK)
+      this.destroy(this.#lost('does not accept the credentials of KEYMILL_ZOOKEEPER_AUTH'));
     if (xid < 0) return;
     if (code === SESSION_MOVED || code === Exception.SESSION_EXPIRED) {
       // Only the answer to an attempt to attach is final.
@@ -226,6 +274,7 @@ export class Transport {
   #translated(error: unknown): CoordinationError | undefined {
     if (!error) return undefined;
     const code = error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : 0;
+    if (code === Exception.NO_AUTH) return notAllowed(this.#options.auth, error);
     return new CoordinationError(CODE_NAMES[code] ?? 'REFUSED', messageOf(error), { cause: error });
   }
 
@@ -233,6 +282,12 @@ export class Transport {
     const { host, port } = this.#options.server;
     return new CoordinationError('OUTCOME_UNKNOWN', `ZooKeeper ${host}:${port} ${what}`, { cause });
   }
+}
+
+/** The library's types have another name for the permissions. */
+function opensToAll({ id, ...acl }: ACL): boolean {
+  const { permission } = acl as unknown as { permission: number };
+  return id.scheme === 'world' && (permission & ~Permission.READ) !== 0;
 }
 
 function clientOptions({ timeoutMs, credentials }: TransportOptions): {

@@ -28,11 +28,15 @@ export class MapperMembership {
     await this.#running;
   }
 
-  async #run({ connect, sessionTimeoutMs }: ZooKeeperConfig, member: MapperMember, log: Log): Promise<void> {
+  async #run(
+    { connect, auth, sessionTimeoutMs: timeoutMs }: ZooKeeperConfig,
+    member: MapperMember,
+    log: Log,
+  ): Promise<void> {
     const { signal } = this.#stopping;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        const session = await Session.open({ connect, timeoutMs: sessionTimeoutMs, log, signal });
+        const session = await Session.open({ connect, timeoutMs, auth, log, signal });
         attempt = 0;
         await this.#stayRegistered(session, member);
       } catch (error) {

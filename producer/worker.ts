@@ -144,8 +144,9 @@ class Worker {
   async #runOneSession(adminUrl: string, whenAsked: Promise<void>): Promise<void> {
     const { signal } = this.#options.scope;
     const log = this.#log;
-    const { connect, sessionTimeoutMs: timeoutMs } = this.#options.config.zookeeper;
-    const session = await Session.open({ connect, timeoutMs, log, signal, openTimeoutMs: OPEN_TIMEOUT_MS });
+    const { connect, auth, sessionTimeoutMs: timeoutMs } = this.#options.config.zookeeper;
+    const openTimeoutMs = OPEN_TIMEOUT_MS;
+    const session = await Session.open({ connect, timeoutMs, auth, log, signal, openTimeoutMs });
     if (signal.aborted) return session.close();
     this.#session = session;
     this.#showState(session.state);

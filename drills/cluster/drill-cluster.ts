@@ -41,8 +41,8 @@ export class DrillCluster {
   /** @throws UsageError when no cluster runs in `runDir` */
   static async open(runDir: RunDir, progress: ProgressLog): Promise<DrillCluster> {
     if (!existsSync(runDir.clusterFile)) throw new UsageError(`no cluster runs in ${runDir.path}`);
-    const { connect } = readClusterFile(runDir.clusterFile).zookeeper;
-    return new DrillCluster(runDir, await ReopeningSession.open(connect), progress);
+    const { zookeeper } = readClusterFile(runDir.clusterFile);
+    return new DrillCluster(runDir, await ReopeningSession.open(zookeeper), progress);
   }
 
   private constructor(runDir: RunDir, session: ReopeningSession, progress: ProgressLog) {

@@ -1,4 +1,4 @@
-import { Session } from '../../coordinator/session.ts';
+import { Session, type SessionOptions } from '../../coordinator/session.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 
@@ -7,20 +7,24 @@ const RETRY = { baseMs: 50, maxMs: 500 };
 
 /** A ZooKeeper session that opens again after its end. A drill may delete the data of the ensemble. */
 export class ReopeningSession {
-  readonly #connect: string;
+  readonly #options: SessionOptions;
   readonly #closing = new AbortController();
   readonly #users = new Set<{ use: (session: Session) => Disposable; using: Disposable }>();
   #session: Session;
 
-  static async open(connect: string): Promise<ReopeningSession> {
-    return new ReopeningSession(
-      connect,
-      await Session.open({ connect, timeoutMs: TIMEOUT_MS, log: QUIET_LOG }),
-    );
+  static async open({
+    connect,
+    auth,
+  }: {
+    connect: string;
+    auth?: string | undefined;
+  }): Promise<ReopeningSession> {
+    const options = { connect, auth, timeoutMs: TIMEOUT_MS, log: QUIET_LOG };
+    return new ReopeningSession(options, await Session.open(options));
   }
 
-  private constructor(connect: string, session: Session) {
-    this.#connect = connect;
+  private constructor(options: SessionOptions, session: Session) {
+    this.#options = options;
     this.#session = session;
     this.#follow(session);
   }
@@ -57,8 +61,7 @@ export class ReopeningSession {
     const { signal } = this.#closing;
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        const connect = this.#connect;
-        this.#session = await Session.open({ connect, timeoutMs: TIMEOUT_MS, log: QUIET_LOG, signal });
+        this.#session = await Session.open({ ...this.#options, signal });
         break;
       } catch {
         await pauseQuietly(delayFor(attempt, RETRY), signal);

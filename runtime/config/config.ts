@@ -13,6 +13,8 @@ import {
 export interface ZooKeeperConfig {
   /** `host:port,host:port/chroot` */
   readonly connect: string;
+  /** `user:password`. Undefined: everybody may change our nodes. */
+  readonly auth?: string | undefined;
   readonly sessionTimeoutMs: number;
 }
 
@@ -137,6 +139,14 @@ export function readMapperConfig(source?: Source): MapperConfig {
   return config;
 }
 
+/** Only the settings of ZooKeeper. @throws ConfigError listing every fault */
+export function readZooKeeperConfig(source?: Source): ZooKeeperConfig {
+  const env = new Env(source);
+  const config = readZooKeeper(env);
+  env.throwIfFaulty();
+  return config;
+}
+
 /** @throws ConfigError listing every fault */
 export function readOperatorConfig(source?: Source): OperatorConfig {
   const env = new Env(source);
@@ -164,7 +174,22 @@ function readZooKeeper(env: Env): ZooKeeperConfig {
   if (connect !== '' && !/^[^,/:\s]+:\d{1,5}(,[^,/:\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
     env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot');
   }
-  return { connect, sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000) };
+  return {
+    connect,
+    auth: readZooKeeperAuth(env),
+    sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000),
+  };
+}
+
+/** zkCli.sh reads both from one line, so they contain no blanks. */
+function readZooKeeperAuth(env: Env): string | undefined {
+  const auth = env.find('ZOOKEEPER_AUTH');
+  if (auth !== undefined && !/^[A-Za-z0-9][\w.-]*:[\x21-\x7e]+$/.test(auth))
+    env.fault(
+      'ZOOKEEPER_AUTH',
+      'user:password: a user of letters, digits, . _ -, and a password of visible ASCII characters',
+    );
+  return auth;
 }
 
 function readPoolLimits(env: Env): PoolLimits {

@@ -44,6 +44,13 @@ export const VARIABLES = {
   ZOOKEEPER: {
     meaning: 'ZooKeeper connect string: host:port,host:port, with an optional /chroot at the end',
   },
+  ZOOKEEPER_AUTH: {
+    meaning:
+      'user:password of all processes of one cluster (scheme digest): others may read our nodes in ZooKeeper and not change them',
+    tradeOff: 'without it, everybody who reaches ZooKeeper may take or delete locks',
+    default: 'none: the nodes are open',
+    secret: true,
+  },
   SESSION_TIMEOUT_MS: {
     meaning: 'requested ZooKeeper session timeout; the servers may grant another',
     tradeOff: 'a longer one survives longer stalls and elections; a shorter one replaces a lost host sooner',

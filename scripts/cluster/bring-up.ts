@@ -5,6 +5,7 @@ import { describeCluster } from './describe.ts';
 import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { scaleMembers } from './members.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { UpOptions } from './options.ts';
 import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
@@ -39,6 +40,8 @@ export async function bringUp(
     state.recordCounts(undefined);
     for (const { id } of state.processes()) state.forgetProcess(id);
   }
+  refuseLateOpening(options, state);
+  state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
   const before = { shape: state.shape, counts: state.counts };
   state.recordShape(shape);
   const startedHere: string[] = [];
@@ -97,6 +100,14 @@ async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promi
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
   if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
   await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
+}
+
+/** Nodes that belong to credentials stay so in the data of ZooKeeper. */
+function refuseLateOpening({ zookeeperOpen }: UpOptions, { isEstablished, zookeeperAuth }: State): void {
+  if (zookeeperOpen && isEstablished && zookeeperAuth !== undefined)
+    throw new UsageError(
+      '--zookeeper-open: the nodes of this cluster belong to its credentials. Leave the option out, or start from scratch: ./scripts/down --wipe',
+    );
 }
 
 function existingOf(state: State): Parameters<typeof resolveShape>[1] {

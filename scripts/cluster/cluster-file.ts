@@ -13,6 +13,11 @@ import { writePrivateFile, type RunDir } from './run-dir.ts';
 const Mapper = z.object({ id: z.string(), url: z.string(), admin: z.string() });
 const Producer = z.object({ id: z.string(), admin: z.string() });
 const ZookeeperServer = z.object({ id: z.number(), port: z.number() });
+const Zookeeper = z.object({
+  connect: z.string(),
+  /** `user:password`; without it, everybody may change the nodes. */
+  auth: z.string().optional(),
+});
 const RedisServer = z.object({ name: z.string(), url: z.string() });
 const MysqlServer = z.object({ name: z.string(), port: z.number() });
 
@@ -20,7 +25,7 @@ const MysqlServer = z.object({ name: z.string(), port: z.number() });
 const AnyClusterFile = z.object({
   mappers: z.array(Mapper),
   producers: z.array(Producer),
-  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer) }),
+  zookeeper: Zookeeper.extend({ servers: z.array(ZookeeperServer) }),
   redis: z.array(RedisServer),
   mysql: z.array(MysqlServer),
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
@@ -43,7 +48,7 @@ export type WireEntry = z.infer<typeof WireEntry>;
 const ClusterFile = AnyClusterFile.extend({
   mappers: z.array(Mapper.extend(process)),
   producers: z.array(Producer.extend({ supervisorPid: z.number(), workerPid: z.number() })),
-  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer.extend(process)) }),
+  zookeeper: Zookeeper.extend({ servers: z.array(ZookeeperServer.extend(process)) }),
   redis: z.array(RedisServer.extend(process)),
   mysql: z.array(MysqlServer.extend(process)),
   /**
@@ -60,7 +65,7 @@ const container = { container: z.string() };
 const ContainerClusterFile = AnyClusterFile.extend({
   mappers: z.array(Mapper.extend(container)),
   producers: z.array(Producer.extend(container)),
-  zookeeper: z.object({ connect: z.string(), servers: z.array(ZookeeperServer.extend(container)) }),
+  zookeeper: Zookeeper.extend({ servers: z.array(ZookeeperServer.extend(container)) }),
   redis: z.array(RedisServer.extend(container)),
   mysql: z.array(MysqlServer.extend(container)),
   /** The one published port. */

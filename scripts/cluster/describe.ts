@@ -38,6 +38,7 @@ export function describeCluster({ shape, counts, addresses, state, workers }: Ru
     })),
     zookeeper: {
       connect: addresses.zookeeper,
+      ...(addresses.zookeeperAuth !== undefined && { auth: addresses.zookeeperAuth }),
       servers: numbered('zookeeper', shape.zookeepers).map((id, index) => ({
         id: index + 1,
         port: port(id),

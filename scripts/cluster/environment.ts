@@ -9,6 +9,8 @@ export type Ports = (id: string) => number;
 /** The addresses of all stores. The URLs contain passwords. */
 export interface Addresses {
   readonly zookeeper: string;
+  /** `user:password`; undefined when the nodes in ZooKeeper are open. */
+  readonly zookeeperAuth?: string | undefined;
   readonly redis: { readonly name: string; readonly url: string }[];
   readonly keysDbs: { readonly name: string; readonly url: string }[];
   readonly urlsDbs: { readonly name: string; readonly url: string; readonly slots: string }[];
@@ -34,7 +36,7 @@ export function numbered(prefix: string, count: number): string[] {
 /** The addresses of a cluster of this shape. Pure. */
 export function addressesOf(
   shape: Shape,
-  state: Pick<State, 'mysqlPassword' | 'redisPassword'>,
+  state: Pick<State, 'mysqlPassword' | 'redisPassword' | 'zookeeperAuth'>,
   port: Ports,
 ): Addresses {
   const mysql = (server: string, database: string): string =>
@@ -45,6 +47,7 @@ export function addressesOf(
     zookeeper: numbered('zookeeper', shape.zookeepers)
       .map((id) => `127.0.0.1:${port(id)}`)
       .join(','),
+    zookeeperAuth: state.zookeeperAuth,
     redis: numbered('redis', shape.redis).map((name) => ({
       name,
       url: `redis://default:${state.redisPassword}@127.0.0.1:${port(name)}`,
@@ -95,7 +98,7 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
   };
   const inherited: NodeJS.ProcessEnv = { ...process.env };
   // The configuration refuses a variable that is set together with its …_FILE form.
-  for (const name of Object.keys(ours))
+  for (const name of [...Object.keys(ours), 'KEYMILL_ZOOKEEPER_AUTH'])
     delete inherited[name.endsWith('_FILE') ? name.slice(0, -5) : `${name}_FILE`];
-  return { ...LOCAL_DEFAULTS, ...inherited, ...ours };
+  return { ...LOCAL_DEFAULTS, ...inherited, ...ours, KEYMILL_ZOOKEEPER_AUTH: addresses.zookeeperAuth };
 }

@@ -90,7 +90,7 @@ async function renewIfOutdated(member: MemberSpec, addresses: Addresses, launch:
   const { state, progress, signal } = launch;
   const running = state.findRunning(id);
   if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own)) return;
-  progress.line(`restarting ${id}: its stores or its number of processes have changed …`);
+  progress.line(`restarting ${id}: its stores, credentials or number of processes have changed …`);
   await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
   const deadline = performance.now() + RENEWAL_MS;

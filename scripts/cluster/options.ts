@@ -9,6 +9,8 @@ export interface UpOptions extends WantedShape {
   readonly serversOnly: boolean;
   readonly processesPerMapper: number | undefined;
   readonly faultable: boolean;
+  /** Whether everybody may change the nodes in ZooKeeper. */
+  readonly zookeeperOpen: boolean;
   readonly containers: boolean;
 }
 
@@ -36,6 +38,11 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
     )
     .option('--detach', 'return when the cluster is ready, and leave it running', false)
     .option('--faultable', 'put a proxy in front of every server, for drills that break the network', false)
+    .option(
+      '--zookeeper-open',
+      'let every client change the nodes in ZooKeeper; only at the first start',
+      false,
+    )
     .option('--containers', 'run everything in containers, as described by docker-compose.yml', false)
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
     .helpOption('-h, --help', 'show this help')

@@ -74,8 +74,10 @@ export async function untilNothingIsMissing(
   { progress, signal, hint }: Waiting,
 ): Promise<WorkerPids> {
   const log = createLog('up', 'up', 'silent');
+  const { zookeeper: connect, zookeeperAuth: auth } = (await look()).addresses;
   const session = await Session.open({
-    connect: (await look()).addresses.zookeeper,
+    connect,
+    auth,
     timeoutMs: 4_000,
     log,
     signal,

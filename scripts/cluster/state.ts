@@ -20,6 +20,8 @@ const StateFile = z.object({
   token: z.string(),
   mysqlPassword: z.string(),
   redisPassword: z.string(),
+  /** `user:password`. Null: the nodes in ZooKeeper stay open. Absent: an older version wrote the record. */
+  zookeeperAuth: z.string().nullable().optional(),
   /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
@@ -113,6 +115,17 @@ export class State {
 
   get redisPassword(): string {
     return this.#data.redisPassword;
+  }
+
+  /** `user:password`; undefined when the nodes in ZooKeeper are open. */
+  get zookeeperAuth(): string | undefined {
+    return this.#data.zookeeperAuth ?? undefined;
+  }
+
+  /** Chooses once whether the nodes in ZooKeeper are open, and else the password. */
+  chooseZookeeperAuth({ isOpen }: { isOpen: boolean }): void {
+    if (this.#data.zookeeperAuth === undefined || (isOpen && !this.isEstablished))
+      this.#change({ zookeeperAuth: isOpen ? null : `keymill:${randomBytes(16).toString('hex')}` });
   }
 
   get shape(): Shape | undefined {

@@ -73,5 +73,5 @@ export function describeContainers(
 
 /** The addresses in a `cluster.json`, in the form in which the wait for readiness takes them. */
 export function addressesOfContainers(file: ContainerClusterFile): Addresses {
-  return { ...file, zookeeper: file.zookeeper.connect };
+  return { ...file, zookeeper: file.zookeeper.connect, zookeeperAuth: file.zookeeper.auth };
 }

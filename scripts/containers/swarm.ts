@@ -51,7 +51,7 @@ const ZOOKEEPER_ANSWERS = [
   'CMD',
   'bash',
   '-c',
-  'exec 3<>/dev/tcp/127.0.0.1/2181 && echo ruok >&3 && grep -q imok <&3',
+  'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && grep -qi zookeeper <&3',
 ];
 
 /**

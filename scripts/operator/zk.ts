@@ -1,14 +1,16 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { parseConnectString } from '../../coordinator/connect-string.ts';
 import { UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
 import { note, ONE_JSON_DOCUMENT, printJson, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { ASK_DEADLINE_MS } from './sources/ask.ts';
-import { findConnectString } from './sources/find-cluster.ts';
+import { findEnsemble } from './sources/find-cluster.ts';
 import { isNoise, ZkOutputFilter } from './zk-output.ts';
+import { zkCliLine } from './zk-input.ts';
 
 /** zkCli's own timeout is 30 s; with it, zkCli would leave a hanging server only after 20 s. */
 const SESSION_MS = 5_000;
@@ -42,7 +44,7 @@ export function addZkCommand(program: Command, terminal: Terminal): void {
 }
 
 async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boolean): Promise<void> {
-  const connect = findConnectString(terminal.env);
+  const { connect, auth } = findEnsemble(terminal.env);
   await requireAnyServer(connect);
   const isConversation = args.length === 0;
   if (isConversation && process.stdin.isTTY) {
@@ -55,7 +57,7 @@ async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boo
     const onLine = (line: string): void => {
       if (!isJson) terminal.stdout.write(`${line}\n`);
     };
-    const { exitCode, lines, hasNoQuorum } = await runFiltered({ connect, args, onLine }, terminal);
+    const { exitCode, lines, hasNoQuorum } = await runFiltered({ connect, auth, args, onLine }, terminal);
     if (isJson) printJson(terminal, { args, exitCode, lines });
     if (hasNoQuorum)
       note(terminal, `ZooKeeper at ${connect} has no quorum. Is a majority of its servers running?`);
@@ -67,27 +69,36 @@ async function runZkCli(terminal: Terminal, args: readonly string[], isJson: boo
 
 interface ZkCliRun {
   readonly connect: string;
+  readonly auth: string | undefined;
   readonly args: readonly string[];
   readonly onLine: (line: string) => void;
 }
 
 async function runFiltered(
-  { connect, args, onLine }: ZkCliRun,
+  { connect, auth, args, onLine }: ZkCliRun,
   terminal: Terminal,
 ): Promise<{ exitCode: number; lines: string[]; hasNoQuorum: boolean }> {
+  const isConversation = args.length === 0;
+  // Every user of this machine sees the arguments of a process. So the credentials go through stdin, and then
+  // the command too, because zkCli reads only one of both.
+  const input = auth === undefined ? undefined : [`addauth digest ${auth}`, zkCliLine(args)];
+  const stdin = input === undefined ? (isConversation ? 'inherit' : 'ignore') : 'pipe';
   const child = spawn(
     existsSync(ZKCLI) ? ZKCLI : 'zkCli.sh',
-    ['-timeout', String(SESSION_MS), '-server', connect, ...args],
+    ['-timeout', String(SESSION_MS), '-server', connect, ...(input === undefined ? args : [])],
     {
-      stdio: [args.length === 0 ? 'inherit' : 'ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
       env: { ...process.env, CLIENT_JVMFLAGS: quickStart(process.env['CLIENT_JVMFLAGS']) },
     },
-  );
+  ) as ChildProcessByStdio<Writable | null, Readable, Readable>;
+  if (input !== undefined) feed(child.stdin, input, isConversation);
   const filter = new ZkOutputFilter();
   const lines: string[] = [];
   let hasNoQuorum = false;
   const show = (ready: readonly string[]): void => {
     for (const line of ready) {
+      // A zkCli with line editing repeats what it reads.
+      if (auth !== undefined && line.includes(auth)) continue;
       if (args.length > 0) lines.push(line);
       onLine(line);
     }
@@ -111,6 +122,21 @@ async function runFiltered(
   });
   show(filter.end());
   return { exitCode, lines, hasNoQuorum };
+}
+
+/**
+ * Writes lines to zkCli's stdin, and in a conversation also what the user types. zkCli may end before it has
+ * read them: that is reported by its exit code.
+ */
+function feed(stdin: Writable | null, lines: readonly string[], isConversation: boolean): void {
+  stdin?.on('error', () => undefined);
+  stdin?.write(lines.map((line) => (line === '' ? '' : `${line}\n`)).join(''));
+  if (stdin === null || !isConversation) {
+    stdin?.end();
+    return;
+  }
+  stdin.once('close', () => process.stdin.destroy());
+  process.stdin.pipe(stdin);
 }
 
 /** zkCli runs for half a second, so Java should not spend time on optimising it. */

@@ -42,7 +42,7 @@ export async function trial(
   const folder = join(cluster.runDir.path, 'drills');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const history = new History(join(folder, `${runId}.jsonl`));
-  const session = await ReopeningSession.open(cluster.file.zookeeper.connect);
+  const session = await ReopeningSession.open(cluster.file.zookeeper);
   const shards = cluster.file.keysDbs.map((keysDb) => keysDb.name);
   const locks = new LockWatch(
     session,

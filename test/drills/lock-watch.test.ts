@@ -17,7 +17,7 @@ describe('the watch over locks', () => {
     const { connect } = await testZooKeeper();
     holder = await Session.open({ connect, timeoutMs: 4_000, log: QUIET_LOG });
     await holder.ensurePath(PATHS.locks);
-    watching = await ReopeningSession.open(connect);
+    watching = await ReopeningSession.open({ connect });
     watch = new LockWatch(
       watching,
       ['keys-db-1', 'keys-db-2'],

@@ -23,9 +23,9 @@ export class Observer {
   }
 
   static async open(cluster: TestCluster): Promise<Observer> {
-    const connect = cluster.file.zookeeper.connect;
+    const { connect, auth } = cluster.file.zookeeper;
     const log = createLog('test', 'observer', 'silent');
-    return new Observer(cluster, await Session.open({ connect, timeoutMs: 10_000, log }));
+    return new Observer(cluster, await Session.open({ connect, auth, timeoutMs: 10_000, log }));
   }
 
   get shards(): string[] {

@@ -1,14 +1,39 @@
-import { execFile } from 'node:child_process';
+import { execFile, type PromiseWithChild } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { Session } from '../../coordinator/session.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
+import { zkCliLine } from '../../scripts/operator/zk-input.ts';
 import { isNoise, ZkOutputFilter } from '../../scripts/operator/zk-output.ts';
 import { testZooKeeper } from '../servers.ts';
+import { until } from '../until.ts';
 import { runKeymill } from './run-keymill.ts';
 
 function filtered(lines: readonly string[]): string[] {
   const filter = new ZkOutputFilter();
   return [...lines.flatMap((line) => filter.push(line)), ...filter.end()];
+}
+
+const LAUNCHER = join(import.meta.dirname, '../../scripts/keymill.ts');
+
+/** Starts `keymill zk` without a command. */
+function converse(env: Readonly<Record<string, string>>): PromiseWithChild<{ stdout: string }> {
+  return promisify(execFile)(process.execPath, [LAUNCHER, 'zk'], { env: { ...process.env, ...env } });
+}
+
+/** The command lines of all processes of this machine. */
+function commandLines(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')];
+      } catch {
+        return [];
+      }
+    });
 }
 
 const CONNECTED = ['', 'WATCHER::', '', 'WatchedEvent state:SyncConnected type:None path:null'];
@@ -30,6 +55,25 @@ describe("operator: zkCli's output", () => {
     expect(isNoise('SLF4J: Failed to load class')).to.equal(true);
     expect(isNoise('\tat org.apache.zookeeper.ZooKeeperMain.main(ZooKeeperMain.java:292)')).to.equal(true);
     expect(isNoise('Node does not exist: /nope')).to.equal(false);
+  });
+});
+
+describe("operator: a line for zkCli's stdin", () => {
+  it('keeps every argument together', () => {
+    const cases: [string[], string][] = [
+      [['ls', '-R', '/'], 'ls -R /'],
+      [['create', '/a', 'x y'], 'create /a "x y"'],
+      [['set', '/a', ''], 'set /a ""'],
+      [['set', '/a', '{"a": 1}'], `set /a '{"a": 1}'`],
+      [['set', '/a', "it's"], "set /a it's"],
+      [[], ''],
+    ];
+    for (const [args, line] of cases) expect(zkCliLine(args)).to.equal(line);
+  });
+
+  it('refuses what no line can contain', () => {
+    for (const argument of [`"it's" x`, 'a\nb'])
+      expect(() => zkCliLine(['set', '/a', argument])).to.throw('quotation');
   });
 });
 
@@ -65,13 +109,44 @@ describe('keymill zk', () => {
 
   it('reads commands from stdin without arguments', async () => {
     const { connect } = await testZooKeeper();
-    const launcher = join(import.meta.dirname, '../../scripts/keymill.ts');
-    const running = promisify(execFile)(process.execPath, [launcher, 'zk'], {
-      env: { ...process.env, KEYMILL_ZOOKEEPER: connect },
-    });
+    const running = converse({ KEYMILL_ZOOKEEPER: connect });
     running.child.stdin?.end('create /a\nls /\nquit\n');
     const { stdout } = await running;
     expect(stdout).to.equal('[a]\n');
+  });
+
+  it('adds the credentials of the cluster, and shows them neither in its output nor in the list of processes', async () => {
+    const { connect } = await testZooKeeper();
+    const auth = 'keymill:a"secret';
+    const session = await Session.open({ connect, auth, timeoutMs: 4_000, log: QUIET_LOG });
+    await session.ensurePath('/shard-locks');
+    await session.close();
+    const stranger = { KEYMILL_ZOOKEEPER: connect };
+    const refused = await runKeymill(['zk', 'create', '/shard-locks/a', 'x'], stranger);
+    expect(refused).to.include({ exitCode: 1, stdout: '' });
+    expect(refused.stderr).to.include('Insufficient permission');
+    expect(await runKeymill(['zk', 'ls', '/shard-locks'], stranger)).to.include({ stdout: '[]\n' });
+    const env = { ...stranger, KEYMILL_ZOOKEEPER_AUTH: auth };
+    const data = '{"owner": "it\u2019s me"}';
+    expect(await runKeymill(['zk', 'create', '/shard-locks/a', data], env)).to.include({ exitCode: 0 });
+    expect(await runKeymill(['zk', 'get', '/shard-locks/a'], env)).to.deep.equal({
+      exitCode: 0,
+      stdout: `${data}\n`,
+      stderr: '',
+    });
+    expect(await runKeymill(['zk', 'get', '/nope'], env)).to.deep.equal({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'Node does not exist: /nope\n',
+    });
+    const { stdout } = await runKeymill(['zk', 'delete', '/shard-locks/a', '--json'], env);
+    expect(JSON.parse(stdout)).to.deep.equal({ args: ['delete', '/shard-locks/a'], exitCode: 0, lines: [] });
+
+    const running = converse(env);
+    await until('zkCli to run', () => commandLines().some((line) => line.includes(connect)));
+    expect(commandLines().filter((line) => line.includes('secret'))).to.deep.equal([]);
+    running.child.stdin?.end('create /shard-locks/b\nls /shard-locks\nquit\n');
+    expect((await running).stdout).to.equal('[b]\n');
   });
 
   it('names an unreachable ensemble within about a second, exit code 2', async () => {

@@ -81,16 +81,18 @@ describe('the lock of a run folder', () => {
 });
 
 describe('the environment of a producer or mapper', () => {
-  const state = { mysqlPassword: 'm', redisPassword: 'r', token: 't' };
+  const state = { mysqlPassword: 'm', redisPassword: 'r', zookeeperAuth: 'keymill:z', token: 't' };
   const addresses = addressesOf(DEFAULT_SHAPE, state, () => 1234);
   const runDir = new RunDir('/nowhere');
 
   it('describes the cluster, whatever the caller’s environment says, and keeps its other settings', () => {
     process.env['KEYMILL_REDIS_FILE'] = '/etc/other';
+    process.env['KEYMILL_ZOOKEEPER_AUTH_FILE'] = '/etc/another';
     process.env['KEYMILL_QUARANTINE_MS'] = '1500';
     try {
       const env = processEnvironment({ runDir, state, addresses, own: { KEYMILL_ID: 'producer-1' } });
-      expect(env).not.to.have.property('KEYMILL_REDIS_FILE');
+      expect(env).not.to.have.any.keys('KEYMILL_REDIS_FILE', 'KEYMILL_ZOOKEEPER_AUTH_FILE');
+      expect(env).to.have.property('KEYMILL_ZOOKEEPER_AUTH', 'keymill:z');
       expect(env).to.include({
         KEYMILL_ID: 'producer-1',
         KEYMILL_QUARANTINE_MS: '1500',

@@ -40,6 +40,18 @@ describe('servers for tests', () => {
   });
 });
 
+describe('a ZooKeeper server', () => {
+  it('answers srvr, and no other of the four-letter words', async () => {
+    const { connect } = await testZooKeeper();
+    const port = Number(/:(\d+)/.exec(connect)?.[1]);
+    for (const word of ['ruok', 'stat', 'envi', 'conf', 'dump', 'cons', 'wchp', 'mntr']) {
+      const answer = await ask(port, word, (text) => text.endsWith('\n'));
+      expect(answer, word).to.equal(`${word} is not executed because it is not in the whitelist.\n`);
+    }
+    expect(await ask(port, 'srvr', (text) => text.includes('Mode'))).to.include('Zookeeper version');
+  });
+});
+
 describe('reservePort', () => {
   it('gives no port twice before its release', async () => {
     const first = await reservePort(24_500);

@@ -121,12 +121,12 @@ export class ContainerServices implements Services {
             ZOO_SYNC_LIMIT: '3',
             ZOO_MAX_CLIENT_CNXNS: '0',
             ZOO_ADMINSERVER_ENABLED: 'false',
-            ZOO_4LW_COMMANDS_WHITELIST: '*',
+            ZOO_4LW_COMMANDS_WHITELIST: 'srvr',
             ZOO_CFG_EXTRA: 'minSessionTimeout=1000',
             SERVER_JVMFLAGS:
               '-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=4096',
           },
-          // A server without a quorum answers "ruok" too; only one that serves reports its mode.
+          // A server without a quorum answers too; only one that serves reports its mode.
           isReady: async () =>
             (await ask(2181, 'srvr', (answer) => /Mode: \w+\n/.test(answer), { host: address })) !==
             undefined,

@@ -45,12 +45,13 @@ export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSi
 
 /** Opens a session, runs `work` and closes the session, so that no session is left to time out. */
 export async function withSession<T>(
-  { connect, sessionTimeoutMs }: ZooKeeperConfig,
+  { connect, auth, sessionTimeoutMs }: ZooKeeperConfig,
   signal: AbortSignal | undefined,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const session = await Session.open({
     connect,
+    auth,
     timeoutMs: sessionTimeoutMs,
     openTimeoutMs: ASK_DEADLINE_MS,
     log: QUIET_LOG,

@@ -1,4 +1,9 @@
-import { readOperatorConfig, type OperatorConfig } from '../../../runtime/config/config.ts';
+import {
+  readOperatorConfig,
+  readZooKeeperConfig,
+  type OperatorConfig,
+  type ZooKeeperConfig,
+} from '../../../runtime/config/config.ts';
 import { readAnyClusterFile, type AnyClusterFile } from '../../cluster/cluster-file.ts';
 import { RunDir } from '../../cluster/run-dir.ts';
 
@@ -29,10 +34,12 @@ export function findCluster(env: Source): Cluster {
 
 /**
  * Finds only the ensemble, for commands that need nothing else.
- * @throws UsageError when there is no cluster
+ * @throws UsageError when there is no cluster, ConfigError when the variables are wrong
  */
-export function findConnectString(env: Source): string {
-  return env['KEYMILL_ZOOKEEPER'] || readAnyClusterFile(runDirOf(env).clusterFile).zookeeper.connect;
+export function findEnsemble(env: Source): ZooKeeperConfig {
+  if (env['KEYMILL_ZOOKEEPER']) return readZooKeeperConfig(env);
+  const file = readAnyClusterFile(runDirOf(env).clusterFile);
+  return readZooKeeperConfig({ ...env, ...ensembleOf(file) });
 }
 
 /** The folder of `up`: `KEYMILL_RUN_DIR`, or `.run` in the repository, whatever the current folder is. */
@@ -45,13 +52,21 @@ function variablesOf(file: AnyClusterFile): Source {
   const list = (entries: readonly { name: string; url: string }[]): string =>
     entries.map(({ name, url }) => `${name}=${url}`).join(',');
   return {
-    KEYMILL_ZOOKEEPER: file.zookeeper.connect,
+    ...ensembleOf(file),
     KEYMILL_REDIS: list(file.redis),
     KEYMILL_KEYS_DBS: list(file.keysDbs),
     KEYMILL_URLS_DBS: list(
       file.urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
     ),
     KEYMILL_USERS_DB: file.usersDb.url,
+  };
+}
+
+function ensembleOf({ zookeeper }: AnyClusterFile): Source {
+  return {
+    KEYMILL_ZOOKEEPER: zookeeper.connect,
+    KEYMILL_ZOOKEEPER_AUTH: zookeeper.auth,
+    KEYMILL_ZOOKEEPER_AUTH_FILE: undefined,
   };
 }
 
