@@ -1,6 +1,7 @@
 import { readClusterFile, writeClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { describeCluster } from '../../scripts/cluster/describe.ts';
 import { addressesOf, type Addresses } from '../../scripts/cluster/environment.ts';
+import { startLogKeeper } from '../../scripts/cluster/log-keeper.ts';
 import { startMembers } from '../../scripts/cluster/members.ts';
 import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
@@ -38,6 +39,7 @@ export async function startProcesses(
     onSpawn: (id, kind, spawned) => state.recordProcess(id, kind, spawned),
   };
   await withEnvironment(environment, async () => {
+    await startLogKeeper(launch);
     await startServers(shape, launch);
     if (isFaultable(state)) await startWire(shape, launch);
     const reserved = await startMembers(counts, { ...memberAddresses(shape, state), ...overrides }, launch);

@@ -1,13 +1,26 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { olderPartOf } from '../../scripts/servers/rotate.ts';
 
-/** Returns a function that reads everything that was appended to the log since. */
+/**
+ * Returns a function that reads everything that was appended to the log since. The log may be rotated once in
+ * the meantime.
+ */
 export function logFromNow(path: string): () => string {
+  const older = olderPartOf(path);
   const from = sizeOf(path);
-  return () => readFrom(path, from);
+  const before = modifiedAtMs(older);
+  return () => {
+    if (modifiedAtMs(older) === before) return readFrom(path, from);
+    return readFrom(older, from) + readFrom(path, 0);
+  };
 }
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function modifiedAtMs(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 }
 
 function readFrom(path: string, from: number): string {

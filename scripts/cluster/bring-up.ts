@@ -4,6 +4,7 @@ import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { describeCluster } from './describe.ts';
 import { addressesOf, numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
+import { startLogKeeper } from './log-keeper.ts';
 import { scaleMembers } from './members.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { UpOptions } from './options.ts';
@@ -51,6 +52,7 @@ export async function bringUp(
   };
   const launch: Launch = { ...context, onSpawn };
   try {
+    await startLogKeeper(launch);
     await startServers(shape, launch);
     if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
@@ -128,7 +130,7 @@ function portOf(state: State, id: string): number {
 async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
   if (ids.length > 0) progress.line('stopping the started processes …');
   const entries = state.processes().filter(({ id }) => ids.includes(id));
-  for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper']]) {
+  for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper', 'log-keeper']]) {
     await Promise.all(
       entries
         .filter(({ kind }) => group.includes(kind))

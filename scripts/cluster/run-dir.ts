@@ -11,7 +11,8 @@ export const REPOSITORY = resolve(import.meta.dirname, '../..');
  *     cluster.json   where each part runs, for other programs; exists only while the cluster is ready
  *     state.json     passwords, ports, shape and process ids, only for `up` and `down`
  *     key-secret     the secret that shuffles the key space; never changes
- *     logs/<id>.log  data/<id>/
+ *     logs/<id>.log  and its older part, logs/<id>.log.1 (see log-keeper-main.ts)
+ *     data/<id>/
  *
  * In `.run` the launchers also keep compile-cache/ (see bootstrap.sh) and install.log, for all clusters of
  * the repository.

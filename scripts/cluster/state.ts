@@ -9,7 +9,7 @@ import { writePrivateFile, type RunDir } from './run-dir.ts';
 import type { Shape } from './shape.ts';
 
 /** The kinds of processes. `down` stops them in this order. */
-export const KINDS = ['mapper', 'producer', 'wire', 'redis', 'mysql', 'zookeeper'] as const;
+export const KINDS = ['mapper', 'producer', 'wire', 'redis', 'mysql', 'zookeeper', 'log-keeper'] as const;
 export type Kind = (typeof KINDS)[number];
 
 const StateFile = z.object({

@@ -16,6 +16,7 @@ export const GRACE_MS: Record<Kind, number> = {
   // It writes its changed pages to disk.
   mysql: 60_000,
   zookeeper: 5_000,
+  'log-keeper': 2_000,
 };
 
 const NAMES: Record<Kind, string> = {
@@ -25,6 +26,7 @@ const NAMES: Record<Kind, string> = {
   redis: 'Redis',
   mysql: 'MariaDB',
   zookeeper: 'ZooKeeper',
+  'log-keeper': 'the log keeper',
 };
 
 /**

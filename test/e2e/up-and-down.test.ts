@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -53,7 +53,7 @@ describe('up and down', function () {
     expect(cluster.leftovers()).to.deep.equal([]);
   });
 
-  it('leaves no process that keeps its output open, and only the owner may read its secrets', async () => {
+  it('leaves no process that keeps its output open, bounds its logs, and only the owner may read its secrets', async () => {
     // `must` resolves when the pipes close. A server with one of them would keep it open.
     const { stdout } = await cluster.must('up', '--detach', ...SMALL);
     expect(stdout)
@@ -62,6 +62,12 @@ describe('up and down', function () {
     expect(statSync(join(cluster.runDir, 'cluster.json')).mode & 0o777).to.equal(0o600);
     expect(statSync(join(cluster.runDir, 'state.json')).mode & 0o777).to.equal(0o600);
     expect(statSync(cluster.runDir).mode & 0o777).to.equal(0o700);
+
+    const log = join(cluster.runDir, 'logs/redis-1.log');
+    appendFileSync(log, 'a line of a server that writes too much\n'.repeat(500_000));
+    await until('the log to be rotated', () => existsSync(`${log}.1`) && statSync(log).size < 2 ** 20);
+    expect(statSync(`${log}.1`).size).to.be.above(16 * 2 ** 20);
+    expect(statSync(`${log}.1`).mode & 0o777).to.equal(0o600);
   });
 
   it('lets Node keep compiled code, in a folder that only its owner may enter', async () => {
@@ -85,8 +91,8 @@ describe('up and down', function () {
       .describeLeftovers()
       .split('\n')
       .filter((line) => !line.includes('worker-main.ts'));
-    // ZooKeeper, Redis, MariaDB, the producer's supervisor, the mapper.
-    expect(processes, processes.join('\n')).to.have.length(5);
+    // ZooKeeper, Redis, MariaDB, the producer's supervisor, the mapper, the log keeper.
+    expect(processes, processes.join('\n')).to.have.length(6);
   });
 
   it('stops the whole cluster on Ctrl-C', async () => {
