@@ -72,6 +72,23 @@ const LOCAL_DEFAULTS = {
   KEYMILL_QUARANTINE_MS: '30000',
 };
 
+/** The variables that describe Redis and the databases. The values contain passwords. */
+export function storeVariables({
+  redis,
+  keysDbs,
+  urlsDbs,
+  usersDb,
+}: Omit<Addresses, 'zookeeper'>): Record<string, string> {
+  const list = (entries: readonly { name: string; url: string }[]): string =>
+    entries.map(({ name, url }) => `${name}=${url}`).join(',');
+  return {
+    KEYMILL_REDIS: list(redis),
+    KEYMILL_KEYS_DBS: list(keysDbs),
+    KEYMILL_URLS_DBS: list(urlsDbs.map(({ name, url, slots }) => ({ name: `${name}:${slots}`, url }))),
+    KEYMILL_USERS_DB: usersDb.url,
+  };
+}
+
 interface ProcessSettings {
   readonly runDir: RunDir;
   readonly state: Pick<State, 'token'>;
@@ -82,16 +99,9 @@ interface ProcessSettings {
 
 /** The environment of a producer or mapper: the caller's, with its addresses replaced by this cluster's. */
 export function processEnvironment({ runDir, state, addresses, own }: ProcessSettings): NodeJS.ProcessEnv {
-  const list = (entries: readonly { name: string; url: string }[]): string =>
-    entries.map(({ name, url }) => `${name}=${url}`).join(',');
   const ours: Record<string, string> = {
     KEYMILL_ZOOKEEPER: addresses.zookeeper,
-    KEYMILL_REDIS: list(addresses.redis),
-    KEYMILL_KEYS_DBS: list(addresses.keysDbs),
-    KEYMILL_URLS_DBS: list(
-      addresses.urlsDbs.map(({ name, url, slots }) => ({ name: `${name}:${slots}`, url })),
-    ),
-    KEYMILL_USERS_DB: addresses.usersDb.url,
+    ...storeVariables(addresses),
     KEYMILL_KEY_SECRET_FILE: runDir.keySecretFile,
     [TOKEN_VARIABLE]: state.token,
     ...own,

@@ -10,6 +10,7 @@ export const REPOSITORY = resolve(import.meta.dirname, '../..');
  *
  *     cluster.json   where each part runs, for other programs; exists only while the cluster is ready
  *     state.json     passwords, ports, shape and process ids, only for `up` and `down`
+ *     secrets/       only of a cluster in containers, which reads them
  *     key-secret     the secret that shuffles the key space; never changes
  *     logs/<id>.log  and its older part, logs/<id>.log.1 (see log-keeper-main.ts)
  *     data/<id>/
@@ -34,6 +35,11 @@ export class RunDir {
 
   get keySecretFile(): string {
     return join(this.path, 'key-secret');
+  }
+
+  /** The secrets of a cluster in containers, each in a file. */
+  get secrets(): string {
+    return join(this.path, 'secrets');
   }
 
   get data(): string {
@@ -63,6 +69,7 @@ export class RunDir {
       this.data,
       this.logs,
       this.keySecretFile,
+      this.secrets,
       this.stateFile,
       compileCache,
     ])

@@ -1,16 +1,10 @@
 import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
 import type { Addresses } from '../cluster/environment.ts';
-import { mysqlServersOf, DEFAULT_SHAPE } from '../cluster/shape.ts';
+import { DEFAULT_SHAPE, mysqlServersOf } from '../cluster/shape.ts';
+import { addressesIn, PORTS, type Passwords } from './addresses.ts';
 import type { Container } from './compose.ts';
 
 type Member = ContainerClusterFile['producers'][number];
-
-const PORTS = { http: 8080, admin: 9101, zookeeper: 2181, redis: 6379, mysql: 3306 };
-
-export interface Passwords {
-  readonly redis: string;
-  readonly mysql: string;
-}
 
 /**
  * The content of `cluster.json`, with the containers' present addresses. Only the engine's machine can reach
@@ -18,27 +12,21 @@ export interface Passwords {
  */
 export function describeContainers(
   containers: readonly Container[],
-  passwords: Passwords,
+  secrets: Passwords,
   publicUrl: string,
 ): ContainerClusterFile {
   const of = (service: string): Container[] =>
     containers
       .filter((container) => container.service === service && container.address !== '')
       .toSorted((a, b) => a.number - b.number);
-  const one = (service: string): { address: string; container: string } => {
-    const [found] = of(service);
-    return { address: found?.address ?? '0.0.0.0', container: found?.name ?? '' };
-  };
-  const mysql = (server: string, database: string): string =>
-    `mysql://keymill:${passwords.mysql}@${one(server).address}:${PORTS.mysql}/${database}`;
+  const nameOf = (service: string): string => of(service)[0]?.name ?? '';
   const members = (service: string): Member[] =>
     of(service).map(({ hostname, name, address }) => ({
       id: hostname,
       admin: `http://${address}:${PORTS.admin}`,
       container: name,
     }));
-  const servers = mysqlServersOf(DEFAULT_SHAPE.mysqlServers);
-  const zookeepers = ['zookeeper-1', 'zookeeper-2', 'zookeeper-3'];
+  const stores = addressesIn(secrets, (service) => of(service)[0]?.address ?? '0.0.0.0');
   return {
     mappers: members('mapper').map((member) => ({
       ...member,
@@ -46,27 +34,23 @@ export function describeContainers(
     })),
     producers: members('producer'),
     zookeeper: {
-      connect: zookeepers.map((name) => `${one(name).address}:${PORTS.zookeeper}`).join(','),
-      servers: zookeepers.map((name, index) => ({
+      connect: stores.zookeeper,
+      auth: secrets.zookeeperAuth,
+      servers: ['zookeeper-1', 'zookeeper-2', 'zookeeper-3'].map((name, index) => ({
         id: index + 1,
         port: PORTS.zookeeper,
-        container: one(name).container,
+        container: nameOf(name),
       })),
     },
-    redis: ['redis-1', 'redis-2', 'redis-3', 'redis-4'].map((name) => ({
+    redis: stores.redis.map((server) => ({ ...server, container: nameOf(server.name) })),
+    mysql: mysqlServersOf(DEFAULT_SHAPE.mysqlServers).map(({ name }) => ({
       name,
-      url: `redis://default:${passwords.redis}@${one(name).address}:${PORTS.redis}`,
-      container: one(name).container,
+      port: PORTS.mysql,
+      container: nameOf(name),
     })),
-    mysql: servers.map(({ name }) => ({ name, port: PORTS.mysql, container: one(name).container })),
-    keysDbs: ['keys-db-1', 'keys-db-2', 'keys-db-3', 'keys-db-4'].map((name) => ({
-      name,
-      url: mysql('mysql-keys', name.replaceAll('-', '_')),
-    })),
-    urlsDbs: servers.flatMap(({ name, slots }) =>
-      slots === undefined ? [] : [{ name, slots, url: mysql(name, 'urls') }],
-    ),
-    usersDb: { url: mysql('mysql-keys', 'users') },
+    keysDbs: stores.keysDbs,
+    urlsDbs: stores.urlsDbs,
+    usersDb: stores.usersDb,
     publicUrl,
   };
 }

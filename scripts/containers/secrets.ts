@@ -1,43 +1,105 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { storeVariables } from '../cluster/environment.ts';
+import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
+import { addressesIn, type Passwords } from './addresses.ts';
 
-const SECRETS = [
-  'KEYMILL_REDIS_PASSWORD',
-  'KEYMILL_MYSQL_PASSWORD',
-  'KEYMILL_MYSQL_ROOT_PASSWORD',
-  'KEYMILL_KEY_SECRET',
-] as const;
+/** The secrets of a cluster in containers. Its data depends on them, so they never change. */
+export interface Secrets extends Passwords {
+  readonly mysqlRootPassword: string;
+  readonly keySecret: string;
+}
 
-export type EnvFile = Readonly<Record<string, string | undefined>> &
-  Readonly<Record<(typeof SECRETS)[number], string>>;
+/** The file of each secret, and its variable in the `.env` of an older version, which had no files. */
+const FILES: Readonly<Record<keyof Secrets, { readonly file: string; readonly older?: string }>> = {
+  redisPassword: { file: 'redis-password', older: 'KEYMILL_REDIS_PASSWORD' },
+  mysqlPassword: { file: 'mysql-password', older: 'KEYMILL_MYSQL_PASSWORD' },
+  mysqlRootPassword: { file: 'mysql-root-password', older: 'KEYMILL_MYSQL_ROOT_PASSWORD' },
+  keySecret: { file: 'key-secret', older: 'KEYMILL_KEY_SECRET' },
+  zookeeperAuth: { file: 'zookeeper-auth' },
+};
+
+type EnvFile = Readonly<Record<string, string | undefined>>;
+
+export interface Settings {
+  /** The variables in compose's env file. */
+  readonly env: EnvFile;
+  readonly secrets: Secrets;
+}
 
 /**
- * Adds the missing variables to compose's env file (random secrets, and `defaults`) and returns all
- * variables. It never changes an existing variable, because the data in the volumes depends on it. It also
+ * Adds the missing variables to compose's env file, and the missing secrets to the folder from which
+ * docker-compose.yml and deploy/swarm.yml read them. Never changes an existing variable or secret. It also
  * writes the key secret to the run folder, where the operator's command reads it.
  */
-export function ensureEnvFile(
-  path: string,
+export function ensureSettings(
+  envFile: string,
   runDir: RunDir,
   defaults: Readonly<Record<string, string>>,
-): EnvFile {
+): Settings {
+  const isUsualPlace = runDir.path === join(REPOSITORY, '.run');
+  const env = ensureEnvFile(envFile, {
+    ...(!isUsualPlace && { KEYMILL_SECRETS: runDir.secrets }),
+    ...defaults,
+  });
+  const secrets = ensureSecrets(runDir, env);
+  writePrivateFile(runDir.keySecretFile, `${secrets.keySecret}\n`);
+  return { env, secrets };
+}
+
+function ensureEnvFile(path: string, defaults: Readonly<Record<string, string>>): EnvFile {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const found = parse(text);
-  const missing = Object.entries({
-    ...Object.fromEntries(SECRETS.map((name) => [name, randomBytes(24).toString('hex')])),
-    ...defaults,
-  }).filter(([name]) => found[name] === undefined);
+  const missing = Object.entries(defaults).filter(([name]) => found[name] === undefined);
   if (missing.length > 0) {
     const added = missing.map(([name, value]) => `${name}=${value}\n`).join('');
     writePrivateFile(path, text === '' || text.endsWith('\n') ? text + added : `${text}\n${added}`);
   }
-  const all = { ...found, ...Object.fromEntries(missing) } as EnvFile;
-  writePrivateFile(runDir.keySecretFile, `${all.KEYMILL_KEY_SECRET}\n`);
-  return all;
+  return { ...found, ...Object.fromEntries(missing) };
 }
 
-function parse(text: string): Record<string, string | undefined> {
+function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
+  mkdirSync(runDir.secrets, { recursive: true, mode: 0o700 });
+  const ensure = (name: keyof Secrets): string => {
+    const { file, older } = FILES[name];
+    const path = join(runDir.secrets, file);
+    if (existsSync(path)) return readFileSync(path, 'utf8').trim();
+    const random = randomBytes(24).toString('hex');
+    const value = (older && env[older]) || (name === 'zookeeperAuth' ? `keymill:${random}` : random);
+    writeSecret(path, value);
+    return value;
+  };
+  const secrets: Secrets = {
+    redisPassword: ensure('redisPassword'),
+    mysqlPassword: ensure('mysqlPassword'),
+    mysqlRootPassword: ensure('mysqlRootPassword'),
+    keySecret: ensure('keySecret'),
+    zookeeperAuth: ensure('zookeeperAuth'),
+  };
+  // Producers and mappers read whole addresses, which contain the passwords.
+  const stores = storeVariables(addressesIn(secrets, (service) => service));
+  for (const [variable, value] of Object.entries(stores))
+    writeSecret(join(runDir.secrets, fileOf(variable)), value);
+  return secrets;
+}
+
+/** `KEYMILL_KEYS_DBS` → `keys-dbs`. */
+function fileOf(variable: string): string {
+  return variable.replace('KEYMILL_', '').toLowerCase().replaceAll('_', '-');
+}
+
+/**
+ * The processes in the containers are of several users, and each must be able to read its files. On this
+ * machine only the owner may enter the folder.
+ */
+function writeSecret(path: string, value: string): void {
+  const text = `${value}\n`;
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  writeFileSync(path, text, { mode: 0o644 });
+}
+
+function parse(text: string): EnvFile {
   return Object.fromEntries(
     text.split('\n').flatMap((line) => {
       const match = /^\s*([A-Z][A-Z0-9_]*)=(.*)$/.exec(line);

@@ -15,6 +15,8 @@ interface Service extends Record<string, unknown> {
 interface ComposeFile {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
 const HEADER = `# The cluster of docker-compose.yml as a stack of a Docker swarm. scripts/containers/swarm.ts makes this file:
@@ -60,13 +62,20 @@ const ZOOKEEPER_ANSWERS = [
  */
 export function swarmFile(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
-  const { services, volumes } = parse(text, { merge: true }) as ComposeFile;
+  const { services, volumes, networks, secrets } = parse(text, { merge: true }) as ComposeFile;
   const stack = {
     version: '3.8',
     services: Object.fromEntries(
       Object.entries(services).map(([name, service]) => [name, ofSwarm(name, service)]),
     ),
-    networks: { default: { driver: 'overlay' } },
+    // Attachable, so that the program in front of haproxy can join its network.
+    networks: Object.fromEntries(
+      Object.keys(networks).map((name) => [name, { driver: 'overlay', attachable: name === 'front' }]),
+    ),
+    secrets: Object.fromEntries(
+      // Paths are relative to the file that names them.
+      Object.entries(secrets).map(([name, { file }]) => [name, { file: file.replace('./.run', '../.run') }]),
+    ),
     volumes,
     configs: Object.fromEntries(Object.values(CONFIGS).map(({ file }) => [nameOf(file), { file }])),
   };
@@ -91,11 +100,6 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    // In host mode a request reaches the haproxy of its own node, and haproxy's log shows the client's
-    // address.
-    ...(name === 'haproxy' && {
-      ports: [{ target: 8080, published: '${KEYMILL_PUBLISH_PORT:-8080}', protocol: 'tcp', mode: 'host' }],
-    }),
     deploy: deployment(name, service, data.length > 0),
   };
 }

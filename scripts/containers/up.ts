@@ -18,7 +18,7 @@ import { addressesOfContainers, describeContainers } from './describe.ts';
 import { Docker } from './docker.ts';
 import { openEngine, type Engine } from './engine.ts';
 import { buildImage, ownImage } from './image.ts';
-import { ensureEnvFile, type EnvFile } from './secrets.ts';
+import { ensureSettings, type Settings } from './secrets.ts';
 import { ensureImages } from './stand-ins.ts';
 
 /** The file that marks the run folder of a cluster in containers. It names their engine. */
@@ -65,7 +65,7 @@ export async function upContainers(
     throw error;
   }
   const compose = new Compose(docker, runDir);
-  const env = ensureEnvFile(compose.envFile, runDir, await publishDefaults(compose.envFile));
+  const settings = ensureSettings(compose.envFile, runDir, await publishDefaults(compose.envFile));
   const before = findContainerMark(runDir) === undefined ? [] : await compose.containers();
   const count = (service: string): number =>
     before.filter((container) => container.service === service).length;
@@ -82,7 +82,7 @@ export async function upContainers(
   progress.line(`${scale.producers} producers and ${scale.mappers} mappers started`);
   await untilNothingIsMissing(
     async () => {
-      const file = await describeNow(compose, env);
+      const file = await describeNow(compose, settings);
       return { producers: file.producers, mappers: file.mappers, addresses: addressesOfContainers(file) };
     },
     {
@@ -91,7 +91,7 @@ export async function upContainers(
       hint: "Read each container's log with docker logs, then run ./scripts/up --containers again.",
     },
   );
-  const file = await describeNow(compose, env);
+  const file = await describeNow(compose, settings);
   await untilPublished(file.publicUrl, signal);
   writeClusterFile(runDir, file);
   return { engine, compose, file };
@@ -132,6 +132,7 @@ function refuseOtherShape(options: UpOptions): void {
       ['--mysql-servers', options.mysqlServers],
       ['--processes-per-mapper', options.processesPerMapper],
       ['--faultable', options.faultable || undefined],
+      ['--zookeeper-open', options.zookeeperOpen || undefined],
       ['--servers-only', options.serversOnly || undefined],
     ] as const
   ).filter(([, value]) => value !== undefined);
@@ -185,12 +186,11 @@ async function untilPublished(url: string, signal: AbortSignal): Promise<void> {
  * another address.
  */
 export async function refreshClusterFile(runDir: RunDir, compose: Compose): Promise<ContainerClusterFile> {
-  const file = await describeNow(compose, ensureEnvFile(compose.envFile, runDir, {}));
+  const file = await describeNow(compose, ensureSettings(compose.envFile, runDir, {}));
   writeClusterFile(runDir, file);
   return file;
 }
 
-async function describeNow(compose: Compose, env: EnvFile): Promise<ContainerClusterFile> {
-  const passwords = { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD };
-  return describeContainers(await compose.containers(), passwords, env['KEYMILL_PUBLIC_URL'] ?? '');
+async function describeNow(compose: Compose, { env, secrets }: Settings): Promise<ContainerClusterFile> {
+  return describeContainers(await compose.containers(), secrets, env['KEYMILL_PUBLIC_URL'] ?? '');
 }

@@ -5,7 +5,7 @@ import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { Compose, type Container } from '../../scripts/containers/compose.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
-import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
+import { ensureSettings } from '../../scripts/containers/secrets.ts';
 import { refreshClusterFile } from '../../scripts/containers/up.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 import { until } from '../until.ts';
@@ -30,7 +30,7 @@ export class ContainerTestCluster {
   async up(): Promise<void> {
     this.#engine = await openEngine(() => undefined);
     this.#compose = new Compose(this.engine.docker, this.runDir);
-    ensureEnvFile(this.compose.envFile, this.runDir, { KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) });
+    ensureSettings(this.compose.envFile, this.runDir, { KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) });
     await this.commands.must('up', '--containers', '--detach');
     await this.describe();
   }

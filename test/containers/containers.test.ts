@@ -3,8 +3,9 @@ import { expect } from 'chai';
 import type { Backend } from '../../drills/load/balancer.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import type { Container } from '../../scripts/containers/compose.ts';
-import { command } from '../../scripts/containers/docker.ts';
+import { command, tryCommand } from '../../scripts/containers/docker.ts';
 import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
+import { ensureSettings } from '../../scripts/containers/secrets.ts';
 import { Client } from '../e2e/client.ts';
 import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
@@ -20,6 +21,13 @@ const BRING_UP_MS = 1_800_000;
 /** haproxy checks every 250 ms and waits one second for the answer. */
 const UNCHECKED_MS = 4_000;
 const MIB = 2 ** 20;
+const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh';
+const STORE_PORTS: Readonly<Record<string, number>> = {
+  zookeeper: 2181,
+  redis: 6379,
+  mysql: 3306,
+  urls: 3306,
+};
 const DATABASES = new Set(['mysql-keys', 'urls-1', 'urls-2']);
 
 type Play = (playing: Playing) => Promise<void>;
@@ -96,6 +104,37 @@ describe('a cluster in containers', function () {
     );
     const zk = await cluster.commands.must('keymill', 'zk', 'ls', '/shard-locks');
     expect(zk.stdout).to.contain('keys-db-1');
+  });
+
+  it('lets haproxy reach our programs and no store, and nobody else change the nodes in ZooKeeper', async () => {
+    const containers = await cluster.running();
+    const { pid = 0 } = containers.find(({ service }) => service === 'haproxy') ?? {};
+    const isReached = async ({ service, address }: Container): Promise<boolean> => {
+      const port = STORE_PORTS[service.replace(/-.*$/, '')] ?? 9101;
+      const script = `exec 3<>/dev/tcp/${address}/${port}`;
+      const args = [`--net=/proc/${pid}/ns/net`, 'timeout', '2', 'bash', '-c', script];
+      return (await tryCommand('nsenter', args)).exitCode === 0;
+    };
+    for (const container of containers.filter(({ service }) => service !== 'haproxy')) {
+      const isOurs = ['mapper', 'producer'].includes(container.service);
+      expect(await isReached(container), container.name).to.equal(isOurs);
+    }
+    const stranger = await tryCommand(ZKCLI, [
+      '-server',
+      cluster.file.zookeeper.connect,
+      'create',
+      '/producers/squatter',
+      '{}',
+    ]);
+    expect(stranger.stderr).to.include('Insufficient permission');
+  });
+
+  it('has no secret in the environment or the arguments of any container', async () => {
+    const { secrets } = ensureSettings(cluster.compose.envFile, cluster.runDir, {});
+    for (const { name } of await cluster.compose.containers()) {
+      const description = await cluster.engine.docker.run(['inspect', name]);
+      for (const secret of Object.values(secrets)) expect(description, name).not.to.include(secret);
+    }
   });
 
   it('shortens through the one published port, and redirects there and at every mapper', async () => {

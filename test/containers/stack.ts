@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { Docker } from '../../scripts/containers/docker.ts';
-import { ensureEnvFile } from '../../scripts/containers/secrets.ts';
+import { ensureSettings } from '../../scripts/containers/secrets.ts';
 import { reserveAnyPort } from '../../scripts/servers/ports.ts';
 import { testFolder } from '../servers.ts';
 import { Keeper } from '../servers/keeping.ts';
 import { until } from '../until.ts';
 
 const FILE = join(REPOSITORY, 'deploy', 'swarm.yml');
+/** Publishes the port. */
+const PUBLIC_FILE = join(REPOSITORY, 'deploy', 'swarm-public.yml');
 const CONVERGE_MS = 300_000;
 
 interface StackFile {
@@ -108,12 +110,12 @@ export class TestStack {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const env = {
       ...this.docker.environment,
-      ...ensureEnvFile(join(folder, '.env'), new RunDir(folder), {}),
+      ...ensureSettings(join(folder, '.env'), new RunDir(folder), {}).env,
       KEYMILL_PUBLISH_PORT: port,
       KEYMILL_PUBLIC_URL: this.publicUrl,
     };
     // The images exist only on this node and in no registry.
-    const options = ['--resolve-image=never', `--compose-file=${FILE}`];
+    const options = ['--resolve-image=never', `--compose-file=${FILE}`, `--compose-file=${PUBLIC_FILE}`];
     await this.docker.run(['stack', 'deploy', ...options, this.name], { env });
   }
 
