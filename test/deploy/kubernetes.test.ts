@@ -22,6 +22,7 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 
 /** The files of the Secret that the README's `kubectl create secret` makes. */
 const STORES: Readonly<Record<string, string>> = {
+  'zookeeper-auth': 'keymill:secret',
   redis: 'redis-1=redis://:secret@redis-1:6379,redis-2=redis://:secret@redis-2:6379',
   'keys-dbs': 'keys-db-1=mysql://keymill:secret@keys:3306/keys_db_1',
   'urls-dbs':
@@ -67,6 +68,8 @@ describe('deploy/kubernetes', () => {
       const preparation = readOperatorConfig(environment('keymill-prepare'));
       expect(producer.stores).to.deep.equal(mapper.stores);
       expect(preparation.stores).to.deep.equal(mapper.stores);
+      for (const { zookeeper } of [mapper, producer, preparation])
+        expect(zookeeper.auth).to.equal('keymill:secret');
       const ports = Object.fromEntries(
         (containerOf('keymill-mapper').ports ?? []).map(({ name, containerPort }) => [name, containerPort]),
       );
