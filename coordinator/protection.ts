@@ -15,12 +15,20 @@ const ZOOKEEPERS_OWN = 'zookeeper';
  *
  * A node that already belongs to other credentials stays as it is: the operation that needs it fails then,
  * and says why.
- * @throws CoordinationError OUTCOME_UNKNOWN
+ * @throws CoordinationError; a node may vanish, or get other credentials, while this runs
  */
 export async function protectTree(connection: Connection, deadlineMs: number): Promise<void> {
-  const names = await connection.children('/', deadlineMs);
-  const paths = isOurRoot(connection.hasChroot, names) ? ['/', ...OWN_PATHS] : OWN_PATHS;
-  await Promise.all(paths.map(async (path) => protectIfOpen(connection, path, deadlineMs)));
+  const isOpen = async (path: string): Promise<boolean> =>
+    connection.isOpen(path, deadlineMs).catch((error: unknown) => {
+      if (isCoordinationError(error, 'NO_NODE', 'NO_AUTH')) return false;
+      throw error;
+    });
+  const paths = ['/', ...OWN_PATHS];
+  // All at once: this is part of the opening of each session.
+  const [names, ...answers] = await Promise.all([connection.children('/', deadlineMs), ...paths.map(isOpen)]);
+  const open = paths.filter((_, index) => answers[index] === true);
+  const ours = isOurRoot(connection.hasChroot, names) ? open : open.filter((path) => path !== '/');
+  await Promise.all(ours.map(async (path) => connection.protect(path, deadlineMs)));
 }
 
 /** Whether nobody else uses the node above our paths. */
@@ -29,12 +37,4 @@ export function isOurRoot(hasChroot: boolean, names: readonly string[]): boolean
     hasChroot ||
     names.every((name) => name === ZOOKEEPERS_OWN || OWN_PATHS.some((path) => path === `/${name}`))
   );
-}
-
-async function protectIfOpen(connection: Connection, path: string, deadlineMs: number): Promise<void> {
-  try {
-    if (await connection.isOpen(path, deadlineMs)) await connection.protect(path, deadlineMs);
-  } catch (error) {
-    if (!isCoordinationError(error, 'NO_NODE', 'NO_AUTH')) throw error;
-  }
 }
