@@ -185,4 +185,16 @@ describe('keymill locks: what is not ours', () => {
     expect(again.stderr).to.include('no producer holds keys-db-1');
     expect((await runKeymill(['locks', 'release', 'a/b'], env)).exitCode).to.equal(2);
   });
+
+  it('says that a lock has nodes below it, and how to delete them', async () => {
+    await using cluster = await openTestCluster();
+    const { session, env } = cluster;
+    await session.ensurePath(`${lockPath('keys-db-1')}/a-child`);
+    const { exitCode, stderr } = await runKeymill(['locks', 'release', 'keys-db-1'], env);
+    expect(stderr)
+      .to.include('has nodes below it: a-child')
+      .and.include('zk deleteall /shard-locks/keys-db-1');
+    expect(stderr).not.to.include('cannot be reached');
+    expect(exitCode).to.equal(1);
+  });
 });
