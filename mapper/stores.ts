@@ -113,7 +113,7 @@ function openReplicas(
   return urlsReplicas
     .filter((replica) => replica.server === server.name)
     .map(({ url }, index) => {
-      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server });
+      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server, log });
       stack.defer(async () => db.close());
       // A cached link may be as old as its time to live, so a replica may be as far behind.
       return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });
