@@ -93,9 +93,10 @@ describe('keymill status, locks, pools, producers', () => {
       { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
       { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
     ]);
+    const running = { supervisorPid: 4710, workerPid: 4711, capacity: 2, drained: false };
     expect(status.producers).to.deep.equal([
-      { id: 'producer-1', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: ['keys-db-1'] },
-      { id: 'producer-2', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: [] },
+      { id: 'producer-1', ...running, shards: ['keys-db-1'] },
+      { id: 'producer-2', ...running, shards: [] },
     ]);
     expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
     expect(status.keysDbs).to.deep.equal([
