@@ -17,4 +17,6 @@ export interface AuditSources {
 export interface MapperReserve {
   readonly mapper: string;
   readonly keys: readonly string[] | undefined;
+  /** Why there are no keys, for operators. */
+  readonly reason?: string;
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
-import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import { alarmsBlock, keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import { blockerEntries, refusedEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
@@ -35,17 +36,23 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         producers: producerEntries(coordination),
         mappers: mapperEntries(coordination),
         keysDbs: await keysDbsAsked,
+        refused: refusedEntries(coordination),
+        recyclingBlocked: blockerEntries(coordination),
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
       else {
-        printLines(terminal, [
-          ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
-          ...poolsBlock(status.pools),
-          ...producersBlock(status.producers),
-          ...mappersBlock(status.mappers),
-          ...keysDbsBlock(status.keysDbs).slice(0, -1),
-        ]);
+        printLines(
+          terminal,
+          [
+            ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
+            ...poolsBlock(status.pools),
+            ...producersBlock(status.producers),
+            ...mappersBlock(status.mappers),
+            ...keysDbsBlock(status.keysDbs),
+            ...alarmsBlock(status.refused, status.recyclingBlocked),
+          ].slice(0, -1),
+        );
       }
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);

@@ -84,7 +84,16 @@ describe('keymill status, locks, pools, producers', () => {
       return isComplete && { stderr: outcome.stderr, status: answer };
     });
     expect(stderr).to.equal('');
-    expect(status).to.have.all.keys('locks', 'pools', 'producers', 'mappers', 'keysDbs', 'unreachable');
+    expect(status).to.have.all.keys(
+      'locks',
+      'pools',
+      'producers',
+      'mappers',
+      'keysDbs',
+      'refused',
+      'recyclingBlocked',
+      'unreachable',
+    );
     const [held, free] = status.locks;
     expect(held).to.include({ shard: 'keys-db-1', owner: 'producer-1', pid: 4711, epoch: 7 });
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);

@@ -1,6 +1,10 @@
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import { mapperPath } from '../../../coordinator/paths.ts';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import { whyOutOfReach } from '../../../runtime/admin-address.ts';
+import { messageOf } from '../../../runtime/errors.ts';
 import { callAdmin } from './admin.ts';
 import { askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
@@ -11,11 +15,15 @@ const Reserve = z.object({ keys: z.array(z.string()) });
 interface MapperAddress {
   readonly id: string;
   readonly admin: string | null;
+  /** Host name; undefined if it is not known. */
+  readonly host?: string | null;
 }
 
 /** Every key that a mapper holds: its reserve, and the taken keys in flight. */
-export async function readReserve({ id, admin }: MapperAddress): Promise<string[]> {
+export async function readReserve({ id, admin, host = null }: MapperAddress): Promise<string[]> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
+  const outOfReach = whyOutOfReach({ admin, host }, hostname());
+  if (outOfReach !== undefined) throw new Error(outOfReach);
   return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
 }
 
@@ -34,12 +42,15 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
   return answers.flat();
 }
 
+/** A foreign node among the mappers counts as one that does not answer: it may be a mapper. */
 async function readNamed(
   config: ZooKeeperConfig,
   isKnownOtherwise: boolean,
 ): Promise<readonly MapperAddress[]> {
   try {
-    return (await askOnly('zookeeper', (signal) => readCoordination(config, signal))).mappers;
+    const { mappers, foreign } = await askOnly('zookeeper', (signal) => readCoordination(config, signal));
+    const strangers = foreign.filter((path) => path.startsWith(mapperPath('')));
+    return [...mappers, ...strangers.map((path) => ({ id: path.slice(mapperPath('').length), admin: null }))];
   } catch (error) {
     if (isKnownOtherwise) return [];
     throw error;
@@ -49,8 +60,8 @@ async function readNamed(
 async function tryReserve(mapper: MapperAddress): Promise<MapperReserve> {
   try {
     return { mapper: mapper.id, keys: await readReserve(mapper) };
-  } catch {
-    return { mapper: mapper.id, keys: undefined };
+  } catch (error) {
+    return { mapper: mapper.id, keys: undefined, reason: messageOf(error) };
   }
 }
 
