@@ -67,6 +67,7 @@ export class MapperMembership {
     );
     const hosts = groups.flatMap(({ members }) => [...members.values()]);
     const reason = hosts.map((host) => whyOutOfReach(member, host)).find((why) => why !== undefined);
+    log.debug({ hosts: hosts.length }, 'hosts of the other members read');
     if (reason === undefined) return;
     this.#hasWarned = true;
     log.warn(
