@@ -1,5 +1,5 @@
 import { Session, type SessionState } from '../coordinator/session.ts';
-import { startAdmin } from '../runtime/admin.ts';
+import { BadBodyError, startAdmin, type AdminBody } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
@@ -105,10 +105,13 @@ class Worker {
     };
   }
 
-  /** `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it. */
-  drain(body: unknown): { drained: boolean } {
-    const undoes = typeof body === 'object' && body !== null && 'drained' in body && body.drained === false;
-    this.#isDrained = !undoes;
+  /**
+   * `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it.
+   * @throws BadBodyError
+   */
+  drain({ drained }: AdminBody): { drained: boolean } {
+    if (typeof drained !== 'boolean') throw new BadBodyError('{"drained": true} or {"drained": false}');
+    this.#isDrained = drained;
     this.#log.info({ drained: this.#isDrained }, 'drain');
     this.#producerSession?.drain(this.#isDrained);
     return { drained: this.#isDrained };

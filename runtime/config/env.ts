@@ -88,6 +88,19 @@ export const VARIABLES = {
   LOG_LEVEL: { meaning: 'trace, debug, info, warn, error, fatal or silent', default: 'info' },
   ADMIN_HOST: { meaning: 'address of the admin port (livez, readyz, metrics)', default: '127.0.0.1' },
   ADMIN_PORT: { meaning: 'admin port; 0 picks a free one', default: '0' },
+  ADMIN_TOKEN: {
+    meaning:
+      'token that the admin port wants for everything but livez, readyz and metrics; the same in all processes of a cluster, 16 to 512 characters (openssl rand -hex 32)',
+    default: 'none: everything else is refused, and no key can be recycled',
+    secret: true,
+  },
+  ADMIN_NAMES: {
+    meaning:
+      'host names under which the admin port may be asked, besides IP addresses, localhost and KEYMILL_ADMIN_HOST: name,name',
+    tradeOff:
+      'a name that others can point at this address lets their web pages read livez, readyz and metrics',
+    default: 'none',
+  },
   PRODUCER_CAPACITY: { meaning: 'most keys-db shards that one producer holds', default: '2', unit: 'shards' },
   POOL_LOW: { meaning: 'smallest low watermark of a pool', default: '4000', unit: 'keys' },
   POOL_HIGH: { meaning: 'smallest high watermark of a pool', default: '10000', unit: 'keys' },

@@ -26,6 +26,8 @@ const AnyClusterFile = z.object({
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
   urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
   usersDb: z.object({ url: z.string() }),
+  /** For the admin ports. Absent in the file of an older version, whose admin ports want none. */
+  adminToken: z.string().optional(),
 });
 export type AnyClusterFile = z.infer<typeof AnyClusterFile>;
 

@@ -20,6 +20,8 @@ const StateFile = z.object({
   token: z.string(),
   mysqlPassword: z.string(),
   redisPassword: z.string(),
+  /** For the admin ports. Absent in the record of an older version: then one is made. */
+  adminToken: z.string().optional(),
   /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
@@ -87,7 +89,10 @@ export class State {
   /** Reads the record, or creates one with new random secrets. */
   static open(runDir: RunDir): State {
     const found = State.find(runDir);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      if (found.adminToken === undefined) found.#change({ adminToken: randomToken() });
+      return found;
+    }
     runDir.make();
     if (!existsSync(runDir.keySecretFile))
       writePrivateFile(runDir.keySecretFile, `${randomBytes(32).toString('hex')}\n`);
@@ -95,6 +100,7 @@ export class State {
       token: randomBytes(16).toString('hex'),
       mysqlPassword: randomBytes(16).toString('hex'),
       redisPassword: randomBytes(16).toString('hex'),
+      adminToken: randomToken(),
       established: false,
       ports: {},
       processes: {},
@@ -113,6 +119,11 @@ export class State {
 
   get redisPassword(): string {
     return this.#data.redisPassword;
+  }
+
+  /** Undefined only in a record of an older version that was found and not opened. */
+  get adminToken(): string | undefined {
+    return this.#data.adminToken;
   }
 
   get shape(): Shape | undefined {
@@ -196,4 +207,8 @@ export class State {
   #save(): void {
     writePrivateFile(this.#runDir.stateFile, `${JSON.stringify(this.#data, null, 2)}\n`);
   }
+}
+
+function randomToken(): string {
+  return randomBytes(32).toString('hex');
 }

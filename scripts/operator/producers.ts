@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { OperatorConfig } from '../../runtime/config/config.ts';
 import { codeOf, messageOf } from '../../runtime/errors.ts';
@@ -13,8 +14,7 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { producersBlock, type ProducerEntry } from './blocks.ts';
-import { callAdmin } from './sources/admin.ts';
-import { askOnly } from './sources/ask.ts';
+import { ASK_DEADLINE_MS, askOnly } from './sources/ask.ts';
 import { readCoordination, type Coordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { producerEntries } from './sources/members.ts';
@@ -58,7 +58,9 @@ async function drain(
   const coordination = await ask(config);
   const { admin, shards } = requireProducer(coordination, id);
   try {
-    await callAdmin(admin, 'POST', '/drain', { body: { drained: isDrained } });
+    const address = { url: admin, token: config.adminToken };
+    const body = { drained: isDrained };
+    await askAdmin(address, 'POST', '/drain', { body, timeoutMs: ASK_DEADLINE_MS });
   } catch (error) {
     if (codeOf(error) === 'ADMIN_REFUSED') throw new RefusedError(`${id}: ${messageOf(error)}`, error);
     throw new UnreachableError(`${id} does not answer at ${admin}: ${messageOf(error)}`, error);
