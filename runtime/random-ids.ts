@@ -53,5 +53,5 @@ function makeUuids(): string {
   const digits = Buffer.from(bytes.toString('hex'), 'latin1');
   for (let at = 0; at < digits.length; at += 36)
     digits[at + 8] = digits[at + 13] = digits[at + 18] = digits[at + 23] = DASH;
-  return digits.latin1Slice();
+  return digits.toString('latin1');
 }

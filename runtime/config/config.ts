@@ -168,8 +168,8 @@ function readProcess(env: Env): ProcessConfig {
 
 function readZooKeeper(env: Env): ZooKeeperConfig {
   const connect = env.string('ZOOKEEPER', 'host:port,host:port/chroot');
-  if (connect !== '' && !/^[^,/:\s]+:\d{1,5}(,[^,/:\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
-    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot');
+  if (connect !== '' && !/^[^,/:@\s]+:\d{1,5}(,[^,/:@\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
+    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot, without user and password');
   }
   return { connect, sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000) };
 }
@@ -209,7 +209,12 @@ function readPublicUrl(env: Env): string | undefined {
     url.pathname === '/' &&
     url.search === '' &&
     url.hash === '' &&
-    url.username === '';
-  if (!isOrigin) env.fault('PUBLIC_URL', 'an http or https origin without path, such as https://go.example');
+    url.username === '' &&
+    url.password === '';
+  if (!isOrigin)
+    env.fault(
+      'PUBLIC_URL',
+      'an http or https origin without path, user and password, such as https://go.example',
+    );
   return url?.origin;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { KeymillError, messageOf } from '../errors.ts';
+import { codeOf, KeymillError } from '../errors.ts';
+import { showSetting } from '../redact.ts';
 
 /** One invalid setting: the variable, its value, and what would be valid. */
 export interface Fault {
@@ -193,13 +194,13 @@ export class Env {
     const isSecret = 'secret' in VARIABLES[name];
     const file = isSecret ? this.#source[`${variable}_FILE`] : undefined;
     if (direct && file)
-      this.#push(`${variable}_FILE`, file, `either ${variable} or ${variable}_FILE, not both`);
+      this.#push(`${variable}_FILE`, showSetting(file), `either ${variable} or ${variable}_FILE, not both`);
     if (direct) return direct.trim();
     if (!file) return undefined;
     try {
       return readFileSync(file, 'utf8').trim();
     } catch (error) {
-      this.#push(`${variable}_FILE`, file, `a readable file (${messageOf(error)})`);
+      this.#push(`${variable}_FILE`, showSetting(file), `a readable file (${codeOf(error)})`);
       return undefined;
     }
   }
@@ -238,11 +239,15 @@ export class Env {
     return found ?? fallback;
   }
 
-  /** Records a fault of a variable. The value of a secret is left out. */
+  /** Records a fault of a variable. A secret is left out, and every value that may contain a password. */
   fault(name: VariableName, expected: string): void {
     const raw = this.#source[`KEYMILL_${name}`];
     const shown =
-      raw === undefined || raw === '' ? '(not set)' : 'secret' in VARIABLES[name] ? '(hidden)' : raw;
+      raw === undefined || raw === ''
+        ? '(not set)'
+        : 'secret' in VARIABLES[name]
+          ? '(hidden)'
+          : showSetting(raw);
     this.#push(`KEYMILL_${name}`, shown, expected);
   }
 
