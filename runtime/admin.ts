@@ -129,7 +129,10 @@ async function answer(
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const method = request.method ?? 'GET';
   const refusal = gate.refusalOf(method, path, request);
-  if (refusal !== undefined) return refuse(response, refusal, `${method} ${path}`);
+  if (refusal !== undefined) {
+    options.log.debug({ method, path, ...refusal }, 'admin request refused');
+    return refuse(response, refusal);
+  }
   if (isOpenPath(path)) return answerOpenly(options, path, response);
   try {
     const body = method === 'POST' ? await readObject(request) : {};
@@ -161,8 +164,8 @@ async function answerOpenly(options: AdminOptions, path: OpenPath, response: Ser
 }
 
 /** The body of a refused request stays unread, so the connection is closed. */
-function refuse(response: ServerResponse, { status, reason, headers }: Refusal, asked: string): void {
-  sendJson(response, status, { error: `${asked}: ${reason}` }, { ...headers, connection: 'close' });
+function refuse(response: ServerResponse, { status, reason, headers }: Refusal): void {
+  sendJson(response, status, { error: reason }, { ...headers, connection: 'close' });
 }
 
 /** @throws BadBodyError */
