@@ -125,7 +125,7 @@ export class HeldShards {
         urlsDbs: stores.urlsDbs,
         keyspace: stores.keyspace,
         quarantineMs: config.stores.quarantineMs,
-        reserves: () => readReserves(session),
+        reserves: () => readReserves(session, config.admin.token),
       },
       onSearched: (blockedBy) => recyclingAlarm.observe(shard, blockedBy),
       metrics,

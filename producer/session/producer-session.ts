@@ -65,17 +65,17 @@ export class ProducerSession {
   #asks: string[] = [];
   #refusals: ReadonlyMap<string, RefusalReason>;
   #free: readonly string[];
-  #capacity: number;
+  /** Assumed false until the mark was read. Nothing is taken before that. */
+  #isDrained = false;
   #isReleasing = false;
 
   /** Announces the member immediately; contends for nothing before {@link ProducerSession.run}. */
-  constructor(options: ProducerSessionOptions, isDrained: boolean) {
+  constructor(options: ProducerSessionOptions) {
     const { session, config, levels, supervisorPid, adminUrl: admin, log } = options;
     this.#options = options;
     this.#shards = config.stores.keysDbs.map(({ name }) => name);
     this.#free = this.#shards;
     this.#refusals = this.#refuse(undefined);
-    this.#capacity = isDrained ? 0 : config.capacity;
     this.#attempts = new Attempts(session.timeoutMs / 8);
     this.#held = new HeldShards({
       ...options,
@@ -89,6 +89,11 @@ export class ProducerSession {
     this.#membership = new ProducerMembership(session, this.#announced(), levels, fixed);
   }
 
+  /** Whether it holds no shard because an operator has drained this producer. */
+  get isDrained(): boolean {
+    return this.#isDrained;
+  }
+
   get reigns(): readonly Reign[] {
     return this.#held.reigns;
   }
@@ -96,7 +101,7 @@ export class ProducerSession {
   /** See {@link idleReasons}, as of the last look. */
   get idle(): Readonly<Record<string, string>> | undefined {
     return idleReasons({
-      capacity: this.#capacity,
+      capacity: this.#self().capacity,
       reigns: this.reigns,
       free: this.#free,
       refusals: this.#refusals,
@@ -112,9 +117,9 @@ export class ProducerSession {
 
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {
-    const { session, reachability } = this.#options;
+    const { session, config, reachability } = this.#options;
     using stack = new DisposableStack();
-    const view = stack.use(new ClusterView(session, this.#changed));
+    const view = stack.use(new ClusterView(session, config.id, this.#changed));
     const ensemble = stack.use(new EnsembleWatch(session, reachability, this.#changed));
     stack.use(reachability.observe(() => this.#changed.ring()));
     stack.defer(session.on('attached', () => this.#housekeep()));
@@ -124,12 +129,6 @@ export class ProducerSession {
       const againInMs = this.#look(view, ensemble.view) ?? Infinity;
       await this.#changed.wait(Math.max(1, Math.min(againInMs, session.timeoutMs / 4)), session.ended);
     }
-  }
-
-  /** Gives all shards back and takes none; `isDrained` false undoes it. */
-  drain(isDrained: boolean): void {
-    this.#capacity = isDrained ? 0 : this.#options.config.capacity;
-    this.#changed.ring();
   }
 
   /** Lets every ready reign search for leaked keys. */
@@ -158,6 +157,7 @@ export class ProducerSession {
    */
   #look(view: ClusterView, ensemble: EnsembleView | undefined): number | undefined {
     const { session, levels, alarms } = this.#options;
+    this.#observeDrain(view.isDrained);
     const cluster = view.read(this.#self());
     if (!cluster || this.#isReleasing || this.#held.isSweeping || !session.mayWrite()) return undefined;
     const nowMs = monotonicMs();
@@ -224,13 +224,22 @@ export class ProducerSession {
       const isMismatched = sight?.mismatch !== undefined;
       // The adoption has raised the epoch, so the keys-db refuses this reign, and a new one can begin.
       const isAdopted = sight?.ensemble !== undefined && sight.ensemble !== ensemble;
-      if (this.#capacity === 0 || isMismatched || isAdopted || this.#isBetterElsewhere(shard, view, nowMs))
+      if (this.#isDrained || isMismatched || isAdopted || this.#isBetterElsewhere(shard, view, nowMs))
         this.#held.release(shard);
     }
     const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
     if (!begun) return;
     this.#attempts.block(begun.shard, begun.untilMs);
     this.#held.release(begun.shard);
+  }
+
+  #observeDrain(isDrained: boolean | undefined): void {
+    if (isDrained === undefined || isDrained === this.#isDrained) return;
+    this.#isDrained = isDrained;
+    this.#options.log.info(
+      { drained: isDrained },
+      isDrained ? 'drained: gives all shards back' : 'undrained',
+    );
   }
 
   /** Whether its keys-db has not answered for a long time, and another producer with room reaches it. */
@@ -247,7 +256,7 @@ export class ProducerSession {
     const { unreachable } = reachability;
     return {
       id: config.id,
-      capacity: this.#capacity,
+      capacity: this.#isDrained ? 0 : config.capacity,
       owned: this.#held.claimed,
       asks: this.#asks,
       unreachable,

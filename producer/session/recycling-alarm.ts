@@ -1,6 +1,10 @@
 import type { Log } from '../../runtime/log.ts';
 import type { ProducerMetrics } from '../metrics.ts';
 
+/** A node in ZooKeeper, where this is shown, has room for a megabyte, and others write the reasons. */
+const MAX_SHOWN = 20;
+const MAX_REASON_CHARS = 200;
+
 /**
  * Reports stores and mappers that stop the recycling: while one of them cannot be asked, no key can be
  * counted as leaked.
@@ -16,9 +20,14 @@ export class RecyclingAlarm {
     this.#log = log;
   }
 
-  /** What stops the recycling, as the last searches found it: why, by the name of the store or mapper. */
+  /**
+   * What stops the recycling, as the last searches found it: why, by the name of the store or mapper. At most
+   * {@link MAX_SHOWN} of them.
+   */
   get blockedBy(): Readonly<Record<string, string>> {
-    return Object.fromEntries([...this.#byShard.values()].flatMap((blockers) => [...blockers]));
+    const all = new Map([...this.#byShard.values()].flatMap((blockers) => [...blockers]));
+    const some = [...all].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MAX_SHOWN);
+    return Object.fromEntries(some.map(([by, why]) => [by, why.slice(0, MAX_REASON_CHARS)]));
   }
 
   /** Call after every search; logs each change once. @param blockedBy empty after a complete search */

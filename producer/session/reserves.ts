@@ -4,15 +4,17 @@ import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import type { MapperReserve } from '../../db/audit/sources.ts';
 import { whyOutOfReach, type AnnouncedAdmin } from '../../runtime/admin-address.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { messageOf } from '../../runtime/errors.ts';
 
 const ASK_TIMEOUT_MS = 2_000;
 
 /**
  * Asks every mapper in ZooKeeper for the keys that it holds. A mapper that does not answer, or whose node
- * cannot be read, is returned with the reason and without keys: then no key may be counted as lost.
+ * cannot be read, is returned without keys and with the reason: then no key may be counted as lost.
+ * @param token `KEYMILL_ADMIN_TOKEN`
  */
-export async function readReserves(session: Session): Promise<MapperReserve[]> {
+export async function readReserves(session: Session, token: string | undefined): Promise<MapperReserve[]> {
   const { members, foreign } = await readMembers(session, PATHS.mappers, parseAdmin);
   return [
     ...foreign.map((mapper) => ({
@@ -20,7 +22,7 @@ export async function readReserves(session: Session): Promise<MapperReserve[]> {
       keys: undefined,
       reason: `${PATHS.mappers}/${mapper} is foreign: no mapper wrote it, and it has no admin address`,
     })),
-    ...(await Promise.all([...members].map(([mapper, address]) => askReserve(mapper, address)))),
+    ...(await Promise.all([...members].map(([mapper, member]) => askReserve(mapper, member, token)))),
   ];
 }
 
@@ -30,28 +32,20 @@ function parseAdmin(json: unknown): AnnouncedAdmin | undefined {
   return { admin: json.admin, host: 'host' in json && typeof json.host === 'string' ? json.host : null };
 }
 
-async function askReserve(mapper: string, address: AnnouncedAdmin): Promise<MapperReserve> {
-  const { admin } = address;
-  const outOfReach = whyOutOfReach(address, hostname());
+async function askReserve(
+  mapper: string,
+  member: AnnouncedAdmin,
+  token: string | undefined,
+): Promise<MapperReserve> {
+  const url = member.admin;
+  const outOfReach = whyOutOfReach(member, hostname());
   if (outOfReach !== undefined) return { mapper, keys: undefined, reason: outOfReach };
-  const unanswered = (why: string): MapperReserve => ({
-    mapper,
-    keys: undefined,
-    reason: `its admin port ${admin} ${why}`,
-  });
   try {
-    const response = await fetch(new URL('/reserve', admin), { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    if (!response.ok) return unanswered(`answers with status ${response.status}`);
-    const body: unknown = await response.json();
+    const body = await askAdmin({ url, token }, 'GET', '/reserve', { timeoutMs: ASK_TIMEOUT_MS });
     const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
-    if (!Array.isArray(keys)) return unanswered('answers with something else than a list of keys');
+    if (!Array.isArray(keys)) throw new Error('it answered something else than a list of keys');
     return { mapper, keys: keys.filter((key) => typeof key === 'string') };
   } catch (error) {
-    return unanswered(`does not answer (${causeOf(error)})`);
+    return { mapper, keys: undefined, reason: `its admin port ${url}: ${messageOf(error)}` };
   }
-}
-
-/** `fetch` hides the network's error in the cause of its own one. */
-function causeOf(error: unknown): string {
-  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }

@@ -7,6 +7,7 @@ import { readNode } from '../../coordinator/reading.ts';
 import type { Node, Session } from '../../coordinator/session.ts';
 import { parseMapperMember, type MapperView } from '../../mapper/member.ts';
 import { whyOutOfReach } from '../../runtime/admin-address.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import { parseJson } from '../../runtime/json.ts';
@@ -21,8 +22,7 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { mappersBlock } from './blocks.ts';
-import { callAdmin } from './sources/admin.ts';
-import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
+import { ASK_DEADLINE_MS, askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { mapperEntries } from './sources/members.ts';
@@ -121,7 +121,7 @@ async function refuseIfAlive(
 async function answers({ admin, host }: { admin: string; host: string | null }): Promise<boolean> {
   if (whyOutOfReach({ admin, host }, hostname()) !== undefined) return false;
   try {
-    await callAdmin(admin, 'GET', '/livez');
+    await askAdmin({ url: admin, token: undefined }, 'GET', '/livez', { timeoutMs: ASK_DEADLINE_MS });
     return true;
   } catch (error) {
     return codeOf(error) === 'ADMIN_REFUSED';

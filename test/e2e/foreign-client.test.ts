@@ -5,7 +5,9 @@ import { isCoordinationError } from '../../coordinator/errors.ts';
 import { releaseLock } from '../../coordinator/lock-view.ts';
 import { lockPath, mapperPath, producerPath } from '../../coordinator/paths.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { shorten } from '../mapper/client.ts';
 import { startMapperProcess, type MapperProcess } from '../mapper/mapper-process.ts';
 import { runKeymill } from '../operator/run-keymill.ts';
@@ -139,8 +141,9 @@ describe('a foreign ZooKeeper client (kazoo)', function () {
           shards: { ready: boolean }[];
         };
         if (shards.length === 0 || !shards.every(({ ready }) => ready)) continue;
-        const response = await fetch(`${admin}/recycle`, { method: 'POST' });
-        return ((await response.json()) as { unreachable: string[] }).unreachable;
+        const question = { body: {}, timeoutMs: 20_000 };
+        const answer = await askAdmin({ url: admin, token: ADMIN_TOKEN }, 'POST', '/recycle', question);
+        return (answer as { unreachable: string[] }).unreachable;
       }
       return undefined;
     });

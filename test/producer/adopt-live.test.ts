@@ -106,7 +106,7 @@ describe('keymill zookeeper adopt, while producers run', function () {
     await cluster.session.remove(PATHS.ensemble, -1);
     const [first] = producers;
     if (!first) throw new Error('no producer');
-    await untilLogged(first, 'this ZooKeeper has no ensemble id');
+    for (const producer of producers) await untilLogged(producer, 'this ZooKeeper has no ensemble id');
     await freeAll();
     await expectIdle('has no ensemble id', 'no_ensemble');
     await adopt();

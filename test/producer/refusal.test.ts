@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { hasGoneBack } from '../../coordinator/ensemble.ts';
+import { MismatchError } from '../../db/store-errors.ts';
 import type { Sight } from '../../producer/reachability.ts';
 import { idleReasons, refusalOf, type RefusalReason } from '../../producer/session/refusal.ts';
 
@@ -35,7 +36,7 @@ describe('why a producer does not contend for a shard', () => {
     ],
     [
       'the configuration differs',
-      { ...SIGHT, mismatch: 'other keys' },
+      { ...SIGHT, mismatch: new MismatchError('s', 'other keys') },
       { id: 'a', goneBackFor: NONE },
       'mismatch',
     ],
