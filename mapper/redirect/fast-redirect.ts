@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
-import { isReserved } from '../../db/keyspace/reserved.ts';
+import { wasAlwaysReserved } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
@@ -71,7 +71,7 @@ export class FastRedirect {
       this.#options.redirects.took(startedMs);
       return true;
     }
-    if (isReserved(key)) return false;
+    if (wasAlwaysReserved(key)) return false;
     this.#options.finder.read(
       key,
       new Miss(this.#late, response, key, startedMs, requestIds.of(headers['x-request-id'])),
