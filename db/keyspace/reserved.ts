@@ -1,4 +1,4 @@
-/** First path segments that the service uses, or has always planned to use, on either port: no link has one. */
+/** First path segments that the service has always used, or planned to, on either port: no link has one. */
 const ALWAYS_RESERVED = [
   'urls users images health livez readyz metrics dashboard admin api docs openapi assets static login logout signup',
   'settings stats qr bulk export import robots favicon reserve',
