@@ -100,8 +100,8 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
 }
 
 async function readShard(db: KeysDb): Promise<Shard> {
-  const { claimedTo } = await db.ownership();
-  const { unused } = await db.countsAt(claimedTo);
+  const { claimedTo, generatedTo } = await db.ownership();
+  const unused = await db.countExactly(claimedTo + 1, generatedTo);
   return { db, mark: claimedTo, unused, recycled: await db.recycledCount() };
 }
 

@@ -12,21 +12,16 @@ const WINDOW_IDS = 10_000;
 const TIMEOUT_MS = 30_000;
 
 /**
- * Keys above a claim mark, and keys up to it. Counts rows, because only some gaps are recorded. A count of
+ * Keys not yet claimed and keys claimed so far. Counts rows, because only some gaps are recorded. A count of
  * more than {@link COUNTED_IDS} ids is an estimate.
  */
-export async function countsAt(db: Mysql, mark: number): Promise<{ unused: number; used: number }> {
-  const { generatedTo } = await readOwnership(db);
+export async function countsNow(db: Mysql): Promise<{ unused: number; used: number }> {
+  const { claimedTo, generatedTo } = await readOwnership(db);
   const [unused, used] = await Promise.all([
-    countKeys(db, mark + 1, generatedTo),
-    countKeys(db, 1, Math.min(mark, generatedTo)),
+    countKeys(db, claimedTo + 1, generatedTo),
+    countKeys(db, 1, claimedTo),
   ]);
   return { unused, used };
-}
-
-/** Keys not yet claimed and keys claimed so far; see {@link countsAt}. */
-export async function countsNow(db: Mysql): Promise<{ unused: number; used: number }> {
-  return countsAt(db, (await readOwnership(db)).claimedTo);
 }
 
 /** Keys claimed again so far, in batches of kind `recycled`. */
@@ -47,6 +42,14 @@ async function countKeys(db: Mysql, firstId: number, lastId: number): Promise<nu
     return [first, first + WINDOW_IDS - 1];
   });
   return Math.round(((await countRows(db, windows)) * ids) / (WINDOWS * WINDOW_IDS));
+}
+
+/** The keys of a range of ids, whatever its length. */
+export async function countExactly(db: Mysql, firstId: number, lastId: number): Promise<number> {
+  let keys = 0;
+  for (let first = firstId; first <= lastId; first += COUNTED_IDS)
+    keys += await countRows(db, [[first, Math.min(first + COUNTED_IDS - 1, lastId)]]);
+  return keys;
 }
 
 async function countRows(db: Mysql, ranges: readonly (readonly [number, number])[]): Promise<number> {
