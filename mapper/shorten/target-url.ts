@@ -30,16 +30,17 @@ export type TargetUrl =
 export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
   const { own, allowPrivateTargets, maxBytes } = rules;
   const text = cutInvisibleEnds(input);
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)
+  // No character has more than three bytes for each code unit, so most texts need not be counted.
+  if (3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes)
     return refuse(`is longer than ${maxBytes} bytes`);
   const url = URL.parse(text);
   if (url === null) return refuse('is not an absolute URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
   if (url.href.length > maxBytes) return refuse(`is longer than ${maxBytes} bytes once percent-encoded`);
   if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
-  if (isOwn(url, own)) return refuse('points back at this service');
-  if (!allowPrivateTargets && isPrivate(url.hostname))
-    return refuse('points at a private or reserved address');
+  const name = nameOf(url.hostname);
+  if (isOwn(name, url, own)) return refuse('points back at this service');
+  if (!allowPrivateTargets && isPrivate(name)) return refuse('points at a private or reserved address');
   const fault = whyNoHost(url);
   return fault === undefined ? { ok: true, href: url.href } : refuse(fault);
 }
@@ -50,24 +51,22 @@ export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
  */
 export function ownAddressOf(publicUrl: string): OwnAddress {
   const url = new URL(publicUrl);
-  const host = hostOf(url.hostname);
+  const host = hostOf(nameOf(url.hostname));
   const isShared = host === 'localhost' || isPublicAddress(host) !== undefined;
   return { host, port: isShared ? portOf(url) : undefined };
 }
 
-function isOwn(target: URL, { host, port }: OwnAddress): boolean {
-  return hostOf(target.hostname) === host && (port === undefined || portOf(target) === port);
+function isOwn(name: string, target: URL, { host, port }: OwnAddress): boolean {
+  return hostOf(name) === host && (port === undefined || portOf(target) === port);
 }
 
-/** One spelling for each host: without final dots, and every name and address of this machine the same. */
-function hostOf(hostname: string): string {
-  const name = nameOf(hostname);
+/** One spelling for each host: every name and address of this machine is the same. */
+function hostOf(name: string): string {
   if (isLocalName(name)) return 'localhost';
   return mayBeAddress(name) ? spellAddress(name) : name;
 }
 
-function isPrivate(hostname: string): boolean {
-  const name = nameOf(hostname);
+function isPrivate(name: string): boolean {
   return isLocalName(name) || (mayBeAddress(name) && isPublicAddress(name) === false);
 }
 
