@@ -32,8 +32,8 @@ async function readHomepages(): Promise<string[]> {
 }
 
 /**
- * URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 bytes, a public host that can
- * exist. (The index contains `http://http://code.google.com/p/ucpp/`.)
+ * URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 bytes, a public host that
+ * can exist. (The index contains `http://http://code.google.com/p/ucpp/`.)
  */
 function isTarget(text: string): boolean {
   const url = URL.parse(text);
