@@ -112,3 +112,9 @@ export function alarmsBlock(refused: readonly RefusedEntry[], blockers: readonly
   ];
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
 }
+
+/** Nothing when there are none, because that is how it should be. */
+export function reservedAliasesBlock(aliases: readonly string[]): string[] {
+  if (aliases.length === 0) return [];
+  return [`Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`, ''];
+}
