@@ -12,7 +12,8 @@ import type { Log } from '../runtime/log.ts';
 import type { Server } from './connect-string.ts';
 import { CoordinationError, isCoordinationError, type CoordinationErrorCode } from './errors.ts';
 import { PATHS } from './paths.ts';
-import { Transport, type Done, type Node, type NodeStat, type SessionCredentials } from './transport.ts';
+import type { Node, NodeStat } from './node.ts';
+import { Transport, type Done, type SessionCredentials } from './transport.ts';
 import { Watches } from './watches.ts';
 
 export interface ConnectionOptions {
@@ -125,6 +126,15 @@ export class Connection {
     }
     this.#provenAtMs = sentAtMs;
     return isAllowed;
+  }
+
+  /**
+   * The number of a transaction that the ensemble applies now. All numbers that it gives later are higher,
+   * unless its data is put back to an earlier state.
+   */
+  async currentZxid(deadlineMs: number): Promise<bigint> {
+    await this.heartbeat(deadlineMs);
+    return this.#transport.lastZxid;
   }
 
   /** Creates the chroot of the connect string if it is missing. The nodes above it are for everybody. */

@@ -19,6 +19,7 @@ export const OWN_PATHS: readonly string[] = [
   PATHS.mappers,
   PATHS.ensemble.slice(0, PATHS.ensemble.lastIndexOf('/')),
   PATHS.ensemble,
+  PATHS.drained,
 ];
 
 export function lockPath(shard: string): string {

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { isCoordinationError } from './errors.ts';
-import type { Node, NodeStat } from './transport.ts';
+import type { Node, NodeStat } from './node.ts';
 
 /**
  * The operations of a session on nodes. All need the state `connected`: otherwise they throw NOT_CONNECTED
@@ -44,6 +44,14 @@ export abstract class SessionNodes {
   /** The warning at {@link set} applies. @throws NO_NODE, BAD_VERSION, NOT_EMPTY */
   async remove(path: string, version: number): Promise<void> {
     await this.connectionFor(path).remove(path, version, this.operationMs);
+  }
+
+  /**
+   * The number of a transaction that the ensemble applies now. Every node that was created before this call
+   * has a lower czxid, unless the data of the ensemble was put back to an earlier state since.
+   */
+  async currentZxid(): Promise<bigint> {
+    return this.connectionFor('current zxid').currentZxid(this.operationMs);
   }
 
   /** Creates `path` and its missing parents, persistent and empty. */

@@ -12,7 +12,8 @@ import { SessionEvents, type SessionState, type StateListener } from './session-
 import { SessionNodes } from './session-nodes.ts';
 import type { SessionCredentials } from './transport.ts';
 
-export type { Node, SessionCredentials } from './transport.ts';
+export type { Node } from './node.ts';
+export type { SessionCredentials } from './transport.ts';
 
 export type { SessionState } from './session-events.ts';
 

@@ -31,6 +31,7 @@ import type { Log } from '../runtime/log.ts';
 import type { Server } from './connect-string.ts';
 import { CoordinationError, notAllowed, type CoordinationErrorCode } from './errors.ts';
 import { FrameReader } from './framing.ts';
+import type { NewNode, Node, NodeStat } from './node.ts';
 
 /**
  * What another process needs to attach to a session. With it, a supervisor closes the session of its dead
@@ -42,27 +43,6 @@ export interface SessionCredentials {
   /** Base64. */
   readonly password: string;
   readonly timeoutMs: number;
-}
-
-export interface NodeStat {
-  /** The transaction that created the node. It distinguishes the node from a successor at the same path. */
-  readonly czxid: bigint;
-  /** 16 hex digits of the owning session; zeros for a persistent node. */
-  readonly ephemeralOwner: string;
-  readonly version: number;
-}
-
-export interface Node {
-  readonly data: string;
-  readonly stat: NodeStat;
-}
-
-export interface NewNode {
-  readonly path: string;
-  readonly data: string;
-  readonly isEphemeral: boolean;
-  /** Whether everybody may change the node, although we have credentials. */
-  readonly isShared?: boolean;
 }
 
 export interface TransportOptions {
@@ -127,6 +107,7 @@ export class Transport {
   readonly #client: Client;
   readonly #manager: Manager;
   readonly #reader = new FrameReader(MAX_PACKET_BYTES);
+  #lastZxid = 0n;
   #ended = false;
 
   constructor(options: TransportOptions) {
@@ -147,6 +128,11 @@ export class Transport {
 
   connect(): void {
     this.#client.connect();
+  }
+
+  /** The number of the newest transaction that the server had applied when it sent its last answer. */
+  get lastZxid(): bigint {
+    return this.#lastZxid;
   }
 
   /** The session, once connected. */
@@ -237,7 +223,7 @@ export class Transport {
     if (this.#ended) return;
     try {
       for (const packet of this.#reader.push(chunk)) {
-        if (this.#manager.state !== STATE_CONNECTING) this.#disarm(packet);
+        if (this.#manager.state !== STATE_CONNECTING) this.#inspect(packet);
         if (this.#ended) return;
         receive(packet);
       }
@@ -249,15 +235,17 @@ export class Transport {
   }
 
   /**
-   * Replaces an unknown error code by SYSTEM_ERROR: with it the library would throw and never answer the
-   * caller. Ends the connection when the session has ended or moved.
+   * Reads the header of an answer. Replaces an unknown error code by SYSTEM_ERROR: with it the library would
+   * throw and never answer the caller. Ends the connection when the session has ended or moved.
    */
-  #disarm(packet: Buffer): void {
+  #inspect(packet: Buffer): void {
     const xid = packet.readInt32BE(4);
+    const zxid = packet.readBigInt64BE(8);
     const code = packet.readInt32BE(16);
     if (xid === XID_AUTH && code !== Exception.OK)
       this.destroy(this.#lost('does not accept the credentials of KEYMILL_ZOOKEEPER_AUTH'));
     if (xid < 0) return;
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
     if (code === SESSION_MOVED || code === Exception.SESSION_EXPIRED) {
       // Only the answer to an attempt to attach is final.
       this.destroy(this.#lost('reports that the session has ended or moved to another server'));

@@ -1,8 +1,9 @@
 import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
 import type { Addresses } from '../cluster/environment.ts';
 import { DEFAULT_SHAPE, mysqlServersOf } from '../cluster/shape.ts';
-import { addressesIn, PORTS, type Passwords } from './addresses.ts';
+import { addressesIn, PORTS } from './addresses.ts';
 import type { Container } from './compose.ts';
+import type { Secrets } from './secrets.ts';
 
 type Member = ContainerClusterFile['producers'][number];
 
@@ -12,7 +13,7 @@ type Member = ContainerClusterFile['producers'][number];
  */
 export function describeContainers(
   containers: readonly Container[],
-  secrets: Passwords,
+  secrets: Secrets,
   publicUrl: string,
 ): ContainerClusterFile {
   const of = (service: string): Container[] =>
@@ -51,6 +52,7 @@ export function describeContainers(
     keysDbs: stores.keysDbs,
     urlsDbs: stores.urlsDbs,
     usersDb: stores.usersDb,
+    adminToken: secrets.adminToken,
     publicUrl,
   };
 }

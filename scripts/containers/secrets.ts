@@ -9,6 +9,8 @@ import { addressesIn, type Passwords } from './addresses.ts';
 export interface Secrets extends Passwords {
   readonly mysqlRootPassword: string;
   readonly keySecret: string;
+  /** For the admin ports. */
+  readonly adminToken: string;
 }
 
 /** The file of each secret, and its variable in the `.env` of an older version, which had no files. */
@@ -17,6 +19,7 @@ const FILES: Readonly<Record<keyof Secrets, { readonly file: string; readonly ol
   mysqlPassword: { file: 'mysql-password', older: 'KEYMILL_MYSQL_PASSWORD' },
   mysqlRootPassword: { file: 'mysql-root-password', older: 'KEYMILL_MYSQL_ROOT_PASSWORD' },
   keySecret: { file: 'key-secret', older: 'KEYMILL_KEY_SECRET' },
+  adminToken: { file: 'admin-token', older: 'KEYMILL_ADMIN_TOKEN' },
   zookeeperAuth: { file: 'zookeeper-auth' },
 };
 
@@ -75,6 +78,7 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
     mysqlPassword: ensure('mysqlPassword'),
     mysqlRootPassword: ensure('mysqlRootPassword'),
     keySecret: ensure('keySecret'),
+    adminToken: ensure('adminToken'),
     zookeeperAuth: ensure('zookeeperAuth'),
   };
   // Producers and mappers read whole addresses, which contain the passwords.

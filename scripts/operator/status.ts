@@ -1,7 +1,16 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
-import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import {
+  alarmsBlock,
+  keysDbsBlock,
+  locksBlock,
+  mappersBlock,
+  poolsBlock,
+  producersBlock,
+  reservedAliasesBlock,
+} from './blocks.ts';
+import { blockerEntries, refusedEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
@@ -9,6 +18,7 @@ import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
 import { readPools } from './sources/pool-levels.ts';
+import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
@@ -27,6 +37,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);
       const status = {
@@ -35,17 +46,25 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         producers: producerEntries(coordination),
         mappers: mapperEntries(coordination),
         keysDbs: await keysDbsAsked,
+        refused: refusedEntries(coordination),
+        recyclingBlocked: blockerEntries(coordination),
+        reservedAliases: await reservedAliasesAsked,
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
       else {
-        printLines(terminal, [
-          ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
-          ...poolsBlock(status.pools),
-          ...producersBlock(status.producers),
-          ...mappersBlock(status.mappers),
-          ...keysDbsBlock(status.keysDbs).slice(0, -1),
-        ]);
+        printLines(
+          terminal,
+          [
+            ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
+            ...poolsBlock(status.pools),
+            ...producersBlock(status.producers),
+            ...mappersBlock(status.mappers),
+            ...keysDbsBlock(status.keysDbs),
+            ...reservedAliasesBlock(status.reservedAliases),
+            ...alarmsBlock(status.refused, status.recyclingBlocked),
+          ].slice(0, -1),
+        );
       }
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);

@@ -37,7 +37,7 @@ for (const file of ['docker-compose.yml', 'deploy/swarm.yml']) {
       for (const [name, { environment = {}, secrets: used = [] }] of Object.entries(services)) {
         for (const [variable, value] of Object.entries(environment)) {
           expect(value, `${name} ${variable}`).not.to.match(/:\/\/[^/]*:[^/]*@/);
-          if (/PASSWORD|SECRET|AUTH|_DBS?$|REDIS$/.test(variable.replace(/_FILE$/, '')))
+          if (/PASSWORD|SECRET|AUTH|TOKEN|_DBS?$|REDIS$/.test(variable.replace(/_FILE$/, '')))
             expect(value, `${name} ${variable}`).to.match(/^\/run\/secrets\//);
         }
         const named = [...JSON.stringify(services[name]).matchAll(/\/run\/secrets\/([a-z-]+)/g)];

@@ -5,13 +5,19 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { Recycler } from '../../producer/reign/recycle.ts';
+import { readReserves } from '../../producer/session/reserves.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
+import { startAdmin } from '../../runtime/admin.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
+import { runKeymill } from '../operator/run-keymill.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
-import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+import { log, testCluster, untilFilled, untilLogged, type Cluster, type Producer } from './cluster.ts';
 
 const QUARANTINE_MS = 1_000;
 
@@ -76,6 +82,7 @@ describe('a search for leaked keys', () => {
 describe('recycling of leaked keys', function () {
   this.timeout(60_000);
   let cluster: Cluster;
+  let producer: Producer;
   let urlsDb: UrlsDb;
 
   before(async () => {
@@ -88,7 +95,7 @@ describe('recycling of leaked keys', function () {
         KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS),
       },
     });
-    cluster.start('producer-1');
+    producer = cluster.start('producer-1');
     await untilFilled(cluster);
     await until('the pools to be full', async () => (await cluster.pooled()).length >= 1_900);
   });
@@ -99,9 +106,8 @@ describe('recycling of leaked keys', function () {
   });
 
   async function recycle(): Promise<unknown> {
-    const admin = (await cluster.members()).get('producer-1')?.admin ?? '';
-    const response = await fetch(`${admin}/recycle`, { method: 'POST' });
-    return response.json();
+    const url = (await cluster.members()).get('producer-1')?.admin ?? '';
+    return askAdmin({ url, token: ADMIN_TOKEN }, 'POST', '/recycle', { body: {}, timeoutMs: 20_000 });
   }
 
   async function take(count: number, pool = 0): Promise<string[]> {
@@ -157,6 +163,33 @@ describe('recycling of leaked keys', function () {
     await bind(drawn);
   });
 
+  it('says why a mapper did not tell its keys', async () => {
+    const options = { host: '127.0.0.1', port: 0, names: [], metrics: createMetrics(), log };
+    const reserve = {
+      ready: () => ({ ok: true }),
+      routes: { 'GET /reserve': async () => ({ keys: ['k'] }) },
+    };
+    await using open = await startAdmin({ ...options, ...reserve, token: ADMIN_TOKEN });
+    await using other = await startAdmin({ ...options, ...reserve, token: 'the-token-of-another-cluster' });
+    await using without = await startAdmin({ ...options, ...reserve, token: undefined });
+    const gone = await startAdmin({ ...options, ...reserve, token: ADMIN_TOKEN });
+    await gone[Symbol.asyncDispose]();
+    const { session } = cluster;
+    await session.ensurePath('/mappers');
+    const urls = [open.url, other.url, without.url, gone.url];
+    const ids = urls.map((_, index) => `mapper-${index + 1}`);
+    for (const [index, id] of ids.entries())
+      await session.create(mapperPath(id), JSON.stringify({ id, admin: urls[index] }), { ephemeral: true });
+    const answers = new Map(
+      (await readReserves(session, ADMIN_TOKEN)).map((answer) => [answer.mapper, answer]),
+    );
+    for (const id of ids) await session.remove(mapperPath(id), -1);
+    expect(answers.get('mapper-1')?.keys).to.deep.equal(['k']);
+    expect(answers.get('mapper-2')?.reason).to.include('wrong token');
+    expect(answers.get('mapper-3')?.reason).to.include('KEYMILL_ADMIN_TOKEN is not set');
+    expect(answers.get('mapper-4')?.reason).to.include('ECONNREFUSED');
+  });
+
   it('counts no key as missing while a mapper does not answer', async () => {
     await cluster.session.ensurePath('/mappers');
     const silent = { id: 'mapper-1', url: 'http://127.0.0.1:9', admin: 'http://127.0.0.1:9' };
@@ -165,5 +198,39 @@ describe('recycling of leaked keys', function () {
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['mapper-1'] });
     await cluster.session.remove(mapperPath('mapper-1'), -1);
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 3, unreachable: [] });
+  });
+
+  it('names what stops the recycling, once for each change, until it is forgotten', async () => {
+    const { env, session } = cluster;
+    const readyz = async (): Promise<{ recyclingBlocked: Record<string, string> }> => {
+      const response = await fetch(`${(await cluster.members()).get('producer-1')?.admin}/readyz`);
+      return (await response.json()) as Awaited<ReturnType<typeof readyz>>;
+    };
+    const metrics = async (): Promise<string> =>
+      (await fetch(`${(await cluster.members()).get('producer-1')?.admin}/metrics`)).text();
+    const logged = (beginning: string): number =>
+      producer.lines.filter(({ msg }) => msg.startsWith(beginning)).length;
+    const warnings = logged('leaked keys are not recycled');
+
+    await session.create(mapperPath('squatter'), 'not ours', { ephemeral: false });
+    await session.create(`${mapperPath('squatter')}/child`, '', { ephemeral: false });
+    for (let time = 0; time < 2; time += 1)
+      expect(await recycle()).to.deep.include({ missing: 0, unreachable: ['squatter'] });
+    expect((await readyz()).recyclingBlocked['squatter']).to.include('is foreign');
+    expect(await metrics()).to.include('recycling_blocked{by="squatter"} 1');
+    await untilLogged(producer, 'leaked keys are not recycled');
+    expect(logged('leaked keys are not recycled') - warnings, 'one line for one change').to.equal(1);
+    await until('status to show it', async () => {
+      const { stdout } = await runKeymill(['status', '--json'], env);
+      const { recyclingBlocked } = JSON.parse(stdout) as { recyclingBlocked: { by: string; why: string }[] };
+      return recyclingBlocked.some(({ by, why }) => by === 'squatter' && why.includes('is foreign'));
+    });
+    expect((await runKeymill(['status'], env)).stdout).to.match(/squatter +no leaked key is recycled/);
+
+    expect(await runKeymill(['mappers', 'forget', 'squatter'], env)).to.include({ exitCode: 0 });
+    expect(await recycle()).to.deep.include({ unreachable: [] });
+    await untilLogged(producer, 'leaked keys can be recycled again');
+    expect((await readyz()).recyclingBlocked).to.deep.equal({});
+    expect(await metrics()).not.to.include('recycling_blocked{');
   });
 });

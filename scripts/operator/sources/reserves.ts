@@ -1,8 +1,12 @@
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import { mapperPath } from '../../../coordinator/paths.ts';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
+import { whyOutOfReach } from '../../../runtime/admin-address.ts';
+import { askAdmin } from '../../../runtime/admin-client.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
-import { callAdmin } from './admin.ts';
-import { askOnly } from './ask.ts';
+import { messageOf } from '../../../runtime/errors.ts';
+import { ASK_DEADLINE_MS, askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
 import type { Cluster } from './find-cluster.ts';
 
@@ -11,12 +15,20 @@ const Reserve = z.object({ keys: z.array(z.string()) });
 interface MapperAddress {
   readonly id: string;
   readonly admin: string | null;
+  /** Host name; undefined if it is not known. */
+  readonly host?: string | null;
 }
 
 /** Every key that a mapper holds: its reserve, and the taken keys in flight. */
-export async function readReserve({ id, admin }: MapperAddress): Promise<string[]> {
+export async function readReserve(
+  { id, admin, host = null }: MapperAddress,
+  token: string | undefined,
+): Promise<string[]> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
-  return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
+  const outOfReach = whyOutOfReach({ admin, host }, hostname());
+  if (outOfReach !== undefined) throw new Error(outOfReach);
+  const address = { url: admin, token };
+  return Reserve.parse(await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_DEADLINE_MS })).keys;
 }
 
 /**
@@ -28,35 +40,40 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
   const named = await readNamed(config.zookeeper, file !== undefined);
   const started = (file?.mappers ?? []).filter(({ id }) => !named.some((mapper) => mapper.id === id));
   const answers = await Promise.all([
-    ...named.map(async (mapper) => [await tryReserve(mapper)]),
-    ...started.map(async (mapper) => ((await isGone(mapper)) ? [] : [await tryReserve(mapper)])),
+    ...named.map(async (mapper) => [await tryReserve(mapper, config.adminToken)]),
+    ...started.map(async (mapper) =>
+      (await isGone(mapper)) ? [] : [await tryReserve(mapper, config.adminToken)],
+    ),
   ]);
   return answers.flat();
 }
 
+/** A foreign node among the mappers counts as one that does not answer: it may be a mapper. */
 async function readNamed(
   config: ZooKeeperConfig,
   isKnownOtherwise: boolean,
 ): Promise<readonly MapperAddress[]> {
   try {
-    return (await askOnly('zookeeper', (signal) => readCoordination(config, signal))).mappers;
+    const { mappers, foreign } = await askOnly('zookeeper', (signal) => readCoordination(config, signal));
+    const strangers = foreign.filter((path) => path.startsWith(mapperPath('')));
+    return [...mappers, ...strangers.map((path) => ({ id: path.slice(mapperPath('').length), admin: null }))];
   } catch (error) {
     if (isKnownOtherwise) return [];
     throw error;
   }
 }
 
-async function tryReserve(mapper: MapperAddress): Promise<MapperReserve> {
+async function tryReserve(mapper: MapperAddress, token: string | undefined): Promise<MapperReserve> {
   try {
-    return { mapper: mapper.id, keys: await readReserve(mapper) };
-  } catch {
-    return { mapper: mapper.id, keys: undefined };
+    return { mapper: mapper.id, keys: await readReserve(mapper, token) };
+  } catch (error) {
+    return { mapper: mapper.id, keys: undefined, reason: messageOf(error) };
   }
 }
 
 async function isGone({ admin }: { admin: string }): Promise<boolean> {
   try {
-    await callAdmin(admin, 'GET', '/livez');
+    await askAdmin({ url: admin, token: undefined }, 'GET', '/livez', { timeoutMs: ASK_DEADLINE_MS });
     return false;
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
