@@ -13,6 +13,9 @@ export interface ProducerMetrics {
   readonly takeoverSeconds: Histogram;
   readonly keysUnused: Gauge<'keys_db'>;
   readonly keysRecycled: Counter;
+  readonly urlsGoneBack: Gauge<'keys_db' | 'urls_db'>;
+  readonly urlsChanges: Counter<'urls_db' | 'kind'>;
+  readonly linksGone: Counter;
   readonly capacityShortage: Gauge;
 }
 
@@ -46,6 +49,19 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     takeoverSeconds: metrics.histogram('takeover_seconds', 'From the lock to ready to deliver'),
     keysUnused: metrics.gauge('keys_unused', 'Generated and not yet claimed, about', ['keys_db']),
     keysRecycled: metrics.counter('keys_recycled_total', 'Leaked keys claimed again'),
+    urlsGoneBack: metrics.gauge(
+      'urls_gone_back',
+      '1 after a urls server has gone back to an earlier state, until an operator has said so',
+      ['keys_db', 'urls_db'],
+    ),
+    urlsChanges: metrics.counter('urls_changes_total', 'Urls servers that were restarted or have gone back', [
+      'urls_db',
+      'kind',
+    ]),
+    linksGone: metrics.counter(
+      'links_gone_total',
+      'Links that were stored and are gone; their keys are written off',
+    ),
     capacityShortage: metrics.gauge(
       'capacity_shortage',
       'Shards beyond what all producers together may hold: alarm when above 0',

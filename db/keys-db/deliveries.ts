@@ -1,6 +1,5 @@
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { fenced } from '../store-errors.ts';
 import {
   BATCH_COLUMNS,
   batchOf,
@@ -10,6 +9,7 @@ import {
   type BatchRow,
   type IssuedKey,
 } from './batch.ts';
+import { refuseIfFenced } from './refuse-if-fenced.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
 const READ_TIMEOUT_MS = 10_000;
@@ -132,9 +132,7 @@ export async function recordLoss(
       [loss.pool, loss.fromSeq, loss.toSeq, loss.incarnation, epoch],
     ),
   );
-  if (affectedRows > 0) return;
-  const [row] = await db.query('SELECT 1 FROM ownership WHERE id = 1 AND epoch = ?', [epoch]);
-  if (!row) throw fenced(db, epoch);
+  if (affectedRows === 0) await refuseIfFenced(db, epoch);
 }
 
 /** All losses ever recorded, oldest first. */

@@ -13,6 +13,19 @@ CREATE TABLE `clicks` (
   PRIMARY KEY (`slot`,`unique_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `marks` (
+  `keys_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `beat` bigint(20) unsigned NOT NULL COMMENT 'counted up by the holder, never down',
+  `claimed_to` bigint(20) unsigned NOT NULL COMMENT 'the claim mark of the keys-db then',
+  PRIMARY KEY (`keys_db`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `server` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'random',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `slots` (
   `slot` tinyint(3) unsigned NOT NULL,
   `owned` tinyint(1) NOT NULL,

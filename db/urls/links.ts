@@ -8,6 +8,7 @@ import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
 import type { LinkRow, StoredLink } from './link.ts';
+import { countUp, readMark, type Beat, type ServerMark } from './marks.ts';
 import { verifySlots } from './slots.ts';
 import {
   existingKeys,
@@ -58,6 +59,10 @@ export interface UrlsDb {
    */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<WalkedLink[]>;
   hasLinks(): Promise<boolean>;
+  /** The server's mark for the holder of `keysDb`, and its identity. */
+  mark(keysDb: string): Promise<ServerMark>;
+  /** Counts up that mark if it is still as it was read; see {@link countUp}. */
+  countUp(beat: Beat): Promise<number | undefined>;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -157,6 +162,14 @@ class MysqlUrlsDb implements UrlsDb {
 
   async hasLinks(): Promise<boolean> {
     return hasLinks(this.#db);
+  }
+
+  async mark(keysDb: string): Promise<ServerMark> {
+    return readMark(this.#db, keysDb);
+  }
+
+  async countUp(beat: Beat): Promise<number | undefined> {
+    return countUp(this.#db, beat);
   }
 
   async warmUp(): Promise<void> {

@@ -91,8 +91,8 @@ export class Recycler {
     const { search, queue, onRecycled, signal, log } = this.#options;
     let recycled = 0;
     for (let pass = 1; ; pass += 1) {
-      const { due, missing, unreachable } = await search.run(signal, pace);
-      if (due.length > 0 && (await queue.offer(due, signal))) {
+      const { due, missing, unreachable, version } = await search.run(signal, pace);
+      if (due.length > 0 && (await queue.offer({ ids: due, version }, signal))) {
         recycled += due.length;
         onRecycled(due.length);
         log.info({ keys: due.length }, 'leaked keys are recycled');

@@ -1,5 +1,6 @@
 import type { HeldLock } from '../../coordinator/lock.ts';
 import { SuspectSearch, type SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
+import { UrlsWatch } from '../../db/audit/urls-watch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
 import { FencedError, MismatchError } from '../../db/store-errors.ts';
@@ -11,6 +12,7 @@ import type { ProducerMetrics } from '../metrics.ts';
 import type { PoolLevels } from '../pools/levels.ts';
 import { deliverInOrder } from './deliver-in-order.ts';
 import { keepGenerated } from './generator.ts';
+import { keepMarks } from './keep-marks.ts';
 import { raiseOwnEpoch } from './ownership.ts';
 import { reconcile, type Reconciled } from './reconcile.ts';
 import { RecycleQueue } from './recycle-queue.ts';
@@ -31,9 +33,16 @@ export interface ReignOptions {
   readonly batchSize: number;
   readonly generation: StockLimits;
   /** Where else a key can be, for the search for leaked keys. */
-  readonly surroundings: Omit<SuspectSearchOptions, 'keysDb' | 'pools' | 'log'>;
+  readonly surroundings: Pick<SuspectSearchOptions, 'urlsDbs' | 'keyspace' | 'quarantineMs' | 'reserves'>;
   readonly metrics: ProducerMetrics;
   readonly log: Log;
+}
+
+interface RecyclerParts {
+  readonly epoch: number;
+  readonly watch: UrlsWatch;
+  readonly queue: RecycleQueue;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -179,7 +188,9 @@ export class Reign {
     const stock = new Stock(generation);
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
     this.#watch(keepGenerated({ keysDb, epoch, gate, stock, log, exhausted, onUnused }, stopping));
-    this.#recycler = this.#createRecycler(recycling, stopping);
+    const watch = this.#createWatch(epoch);
+    this.#watch(keepMarks({ watch, gate, log }, over));
+    this.#recycler = this.#createRecycler({ epoch, watch, queue: recycling, signal: stopping });
     void this.#recycler.run();
     await refill(
       { keysDb, epoch, queues, delivery, levels, gate, stock, batchSize, log, needed, exhausted, recycling },
@@ -190,9 +201,26 @@ export class Reign {
     this.#finish('released');
   }
 
-  #createRecycler(queue: RecycleQueue, signal: AbortSignal): Recycler {
+  #createWatch(epoch: number): UrlsWatch {
+    const { shard, keysDb, surroundings, metrics, log } = this.#options;
+    const { urlsDbs } = surroundings;
+    return new UrlsWatch({
+      keysDb,
+      epoch,
+      urlsDbs,
+      log,
+      onChange: (urlsDb, kind) => metrics.urlsChanges.inc({ urls_db: urlsDb, kind }),
+      onAlarms: (names) => {
+        for (const { name } of urlsDbs)
+          metrics.urlsGoneBack.set({ keys_db: shard, urls_db: name }, names.has(name) ? 1 : 0);
+      },
+    });
+  }
+
+  #createRecycler({ epoch, watch, queue, signal }: RecyclerParts): Recycler {
     const { shard, keysDb, pools, surroundings, metrics, log } = this.#options;
-    const search = new SuspectSearch({ keysDb, pools, ...surroundings, log });
+    const onLinksGone = (links: number): void => metrics.linksGone.inc(links);
+    const search = new SuspectSearch({ keysDb, epoch, watch, pools, ...surroundings, onLinksGone, log });
     const onRecycled = (keys: number): void => metrics.keysRecycled.inc(keys);
     return new Recycler({ shard, search, queue, log, onRecycled, signal });
   }

@@ -128,6 +128,7 @@ function describe(report: AuditReport): string[] {
     ['  reserved', reserved, 'held by a mapper'],
     ['  bound', bound, 'bound to a link'],
     ['  leaked', leaked, 'found nowhere; recycled after the quarantine'],
+    ['  written off', report.written_off, 'found nowhere; never recycled, because their links may be lost'],
     ['  unknown', unknown, 'not found, but some source did not answer'],
     ['unused', report.unused, 'generated, not yet given out'],
     ['recycled', report.recycled, 'given out a second time so far'],

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
+import { testDatabase } from '../servers.ts';
+import { until } from '../until.ts';
+import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+
+const QUARANTINE_MS = 1_000;
+
+interface Recycled {
+  readonly recycled: number;
+  readonly missing: number;
+  readonly unreachable: readonly string[];
+}
+
+describe('keys whose links were lost', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+  let urlsDb: UrlsDb;
+  let sql: Mysql;
+
+  before(async () => {
+    const url = await testDatabase('urls-1');
+    await migrate(url, 'urls', log);
+    urlsDb = openUrlsDb({ name: 'urls-1', url, slots: ALL_SLOTS, log });
+    sql = openMysql(url, { name: 'test' });
+    cluster = await testCluster({
+      env: {
+        KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${url}`,
+        KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS),
+      },
+    });
+    cluster.start('producer-1');
+    await untilFilled(cluster);
+    await until('the pools to be full', async () => (await cluster.pooled()).length >= 1_900);
+  });
+
+  after(async () => {
+    await Promise.all([urlsDb.close(), sql.close()]);
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  async function admin(): Promise<string> {
+    return (await cluster.members()).get('producer-1')?.admin ?? '';
+  }
+
+  async function recycle(): Promise<Recycled> {
+    const response = await fetch(`${await admin()}/recycle`, { method: 'POST' });
+    return (await response.json()) as Recycled;
+  }
+
+  async function take(count: number): Promise<string[]> {
+    const taken = await Promise.all(cluster.pools.map(async (pool) => (await pool.take(count)).keys));
+    return taken.flat();
+  }
+
+  async function bind(keys: readonly string[]): Promise<void> {
+    const row = { longUrl: 'https://a.example/', userId: null, createdAt: new Date(), expiresAt: null };
+    const requestId = (): string => randomBytes(16).toString('hex');
+    await urlsDb.insert(keys.map((key) => ({ ...row, key, slot: slotOf(key), requestId: requestId() })));
+  }
+
+  /** Takes keys and loses them, and waits until these are recycled: everything missing longer is as well. */
+  async function untilLeakedKeysAreRecycled(): Promise<void> {
+    const leaked = new Set(await take(5));
+    // Makes room in the pools for recycled keys.
+    await bind(await take(150));
+    await until('the leaked keys to be back', async () => {
+      await recycle();
+      const pooled = await cluster.pooled();
+      return pooled.filter((key) => leaked.has(key)).length === leaked.size;
+    });
+  }
+
+  it('are never recycled after their rows were deleted', async () => {
+    const published = await take(20);
+    await bind(published);
+    await recycle();
+    await sql.execute('DELETE FROM urls WHERE unique_id IN (?)', [published]);
+    await untilLeakedKeysAreRecycled();
+    const pooled = new Set(await cluster.pooled());
+    expect(published.filter((key) => pooled.has(key))).to.deep.equal([]);
+  });
+});
