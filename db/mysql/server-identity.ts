@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import type { Mysql } from './mysql.ts';
 
@@ -30,7 +31,7 @@ const MAX_BETWEEN_MS = 1_000;
  *
  * Call it directly after the SELECT: a restart between the two statements shows as a new start time beside
  * older columns, and not the other way round.
- * @param sentMs when the SELECT was sent, by `performance.now()`
+ * @param sentMs when the SELECT was sent, by `monotonicMs()`
  * @throws StoreUnavailableError also when the answers were too slow to tell the start time
  */
 export async function completeIdentity(
@@ -39,7 +40,7 @@ export async function completeIdentity(
   sentMs: number,
 ): Promise<ServerIdentity> {
   const [uptime] = await db.queryArrays<[string, string]>("SHOW GLOBAL STATUS LIKE 'Uptime'");
-  if (performance.now() - sentMs > MAX_BETWEEN_MS)
+  if (monotonicMs() - sentMs > MAX_BETWEEN_MS)
     throw new StoreUnavailableError(db.name, `no answer about itself within ${MAX_BETWEEN_MS} ms`);
   return { host, port, serverId, startedS: uptime === undefined ? 0 : nowS - Number(uptime[1]) };
 }

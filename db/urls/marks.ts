@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import {
   completeIdentity,
@@ -26,7 +27,7 @@ const READ_MARK = `SELECT ${IDENTITY_COLUMNS},
 
 /** Reads the mark of a keys-db and the identity of the server. @throws StoreUnavailableError */
 export async function readMark(db: Mysql, keysDb: string): Promise<ServerMark> {
-  const sentMs = performance.now();
+  const sentMs = monotonicMs();
   const [row] = await db.query<MarkRow>(READ_MARK, [keysDb]);
   if (row === undefined) throw new StoreUnavailableError(db.name, 'it does not describe itself');
   const identity = await completeIdentity(db, row, sentMs);
