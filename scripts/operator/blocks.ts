@@ -1,6 +1,7 @@
 import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
+import type { UrlsDbEntry } from './sources/gone-back.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
@@ -97,5 +98,17 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
     'Keys-dbs (keys)',
     [{ title: 'keys-db' }, { title: 'unused', align: 'right' }, { title: 'used', align: 'right' }],
     keysDbs.map(({ name, unused, used }) => [name, formatCount(unused) ?? 'UNREACHABLE', formatCount(used)]),
+  );
+}
+
+export function urlsDbsBlock(urlsDbs: readonly UrlsDbEntry[]): string[] {
+  return section(
+    'Urls servers',
+    [{ title: 'server' }, { title: 'state' }, { title: 'noticed' }, { title: 'reason' }],
+    urlsDbs.map(({ name, goneBack }) =>
+      goneBack === null
+        ? [name, 'ok', undefined, undefined]
+        : [name, 'GONE BACK', goneBack.at, `${goneBack.reason}; see "keymill urls restored --help"`],
+    ),
   );
 }

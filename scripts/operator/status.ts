@@ -1,10 +1,18 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
-import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import {
+  keysDbsBlock,
+  locksBlock,
+  mappersBlock,
+  poolsBlock,
+  producersBlock,
+  urlsDbsBlock,
+} from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
+import { urlsDbEntries } from './sources/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
@@ -14,7 +22,9 @@ import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
     .command('status')
-    .description('Shows locks, pools, producers, mappers and keys-dbs of the cluster on one screen.')
+    .description(
+      'Shows locks, pools, producers, mappers, keys-dbs and urls servers of the cluster on one screen.',
+    )
     .option('--json', ONE_JSON_DOCUMENT)
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
@@ -29,12 +39,17 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);
+      const { keysDbs, alarms } = await keysDbsAsked;
       const status = {
         locks: lockEntries(shards, coordination.locks),
         pools: await poolsAsked,
         producers: producerEntries(coordination),
         mappers: mapperEntries(coordination),
-        keysDbs: await keysDbsAsked,
+        keysDbs,
+        urlsDbs: urlsDbEntries(
+          stores.urlsDbs.map(({ name }) => name),
+          alarms,
+        ),
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
@@ -44,7 +59,8 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ...poolsBlock(status.pools),
           ...producersBlock(status.producers),
           ...mappersBlock(status.mappers),
-          ...keysDbsBlock(status.keysDbs).slice(0, -1),
+          ...keysDbsBlock(status.keysDbs),
+          ...urlsDbsBlock(status.urlsDbs).slice(0, -1),
         ]);
       }
       noteStrangers(terminal, shards, coordination);

@@ -17,6 +17,7 @@ interface Status {
   producers: object[];
   mappers: object[];
   keysDbs: object[];
+  urlsDbs: object[];
   unreachable: string[];
 }
 
@@ -84,7 +85,15 @@ describe('keymill status, locks, pools, producers', () => {
       return isComplete && { stderr: outcome.stderr, status: answer };
     });
     expect(stderr).to.equal('');
-    expect(status).to.have.all.keys('locks', 'pools', 'producers', 'mappers', 'keysDbs', 'unreachable');
+    expect(status).to.have.all.keys(
+      'locks',
+      'pools',
+      'producers',
+      'mappers',
+      'keysDbs',
+      'urlsDbs',
+      'unreachable',
+    );
     const [held, free] = status.locks;
     expect(held).to.include({ shard: 'keys-db-1', owner: 'producer-1', pid: 4711, epoch: 7 });
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -102,12 +111,13 @@ describe('keymill status, locks, pools, producers', () => {
       { name: 'keys-db-1', unused: 1_000, used: 0 },
       { name: 'keys-db-2', unused: 0, used: 0 },
     ]);
+    expect(status.urlsDbs).to.deep.equal([{ name: 'urls-1', goneBack: null }]);
     expect(status.unreachable).to.deep.equal([]);
   });
 
   it('status as text fits on one screen', async () => {
     const { stdout } = await runKeymill(['status'], cluster.env);
-    for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs'])
+    for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs', 'Urls servers'])
       expect(stdout).to.include(part);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);

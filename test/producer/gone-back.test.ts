@@ -7,7 +7,7 @@ import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
-import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+import { log, testCluster, untilFilled, type Cluster, type Producer } from './cluster.ts';
 
 const QUARANTINE_MS = 1_000;
 
@@ -22,6 +22,7 @@ describe('keys whose links were lost', function () {
   let cluster: Cluster;
   let urlsDb: UrlsDb;
   let sql: Mysql;
+  let producer: Producer;
 
   before(async () => {
     const url = await testDatabase('urls-1');
@@ -34,7 +35,7 @@ describe('keys whose links were lost', function () {
         KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS),
       },
     });
-    cluster.start('producer-1');
+    producer = cluster.start('producer-1');
     await untilFilled(cluster);
     await until('the pools to be full', async () => (await cluster.pooled()).length >= 1_900);
   });
@@ -76,13 +77,53 @@ describe('keys whose links were lost', function () {
     });
   }
 
+  async function untilRecycledExcept(published: readonly string[]): Promise<void> {
+    await untilLeakedKeysAreRecycled();
+    const pooled = new Set(await cluster.pooled());
+    expect(published.filter((key) => pooled.has(key))).to.deep.equal([]);
+  }
+
+  /** The beat of the urls server that the keys-db has kept. */
+  async function keptBeat(): Promise<number> {
+    return (await cluster.keysDbs[0]?.keptMarks())?.get('urls-1')?.beat ?? 0;
+  }
+
+  async function alarm(): Promise<string | undefined> {
+    const page = await (await fetch(`${await admin()}/metrics`)).text();
+    return /^keymill_urls_gone_back\{.*\} (\d)$/m.exec(page)?.[1];
+  }
+
   it('are never recycled after their rows were deleted', async () => {
     const published = await take(20);
     await bind(published);
     await recycle();
     await sql.execute('DELETE FROM urls WHERE unique_id IN (?)', [published]);
-    await untilLeakedKeysAreRecycled();
-    const pooled = new Set(await cluster.pooled());
-    expect(published.filter((key) => pooled.has(key))).to.deep.equal([]);
+    await untilRecycledExcept(published);
+  });
+
+  it('are never recycled after their urls server was put back to an older copy', async () => {
+    const copiedAt = await until('a mark', async () => keptBeat());
+    for (const table of ['urls', 'marks', 'server']) {
+      await sql.execute(`CREATE TABLE old_${table} LIKE ${table}`);
+      await sql.execute(`INSERT INTO old_${table} SELECT * FROM ${table}`);
+    }
+    const published = await take(20);
+    await bind(published);
+    // No search sees these links: only the mark shows that they were lost.
+    await until('a later mark', async () => (await keptBeat()) > copiedAt, { timeoutMs: 10_000 });
+    expect(await alarm()).to.equal('0');
+    await sql.execute(
+      'RENAME TABLE urls TO newer_urls, old_urls TO urls, marks TO newer_marks, old_marks TO marks, ' +
+        'server TO newer_server, old_server TO server',
+    );
+    // Not even in quarantine, although they are found nowhere.
+    expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: [] });
+    expect(await cluster.keysDbs[0]?.suspects()).to.deep.equal([]);
+    const [line, ...others] = producer.lines.filter(({ msg }) =>
+      msg.startsWith('a urls server has gone back'),
+    );
+    expect(line).to.include({ level: 'error', urlsDb: 'urls-1', keysDb: 'keys-db-1' });
+    expect(others).to.deep.equal([]);
+    expect(await alarm()).to.equal('1');
   });
 });
