@@ -9,6 +9,7 @@ import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
 import { slotMap } from './faults/slot-map.ts';
+import { URLS_RESTORE_DRILLS } from './faults/urls-restore.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
 import type { Drill } from './run/drill.ts';
 
@@ -20,6 +21,7 @@ export const DRILLS: readonly Drill[] = [
   ...MYSQL_DRILLS,
   slotMap,
   keysDbRestored,
+  ...URLS_RESTORE_DRILLS,
   ...ZOOKEEPER_DRILLS,
   ...NETWORK_DRILLS,
   oom,

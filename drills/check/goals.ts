@@ -73,6 +73,8 @@ export function goalsOf(drill: string, limits: Limits): Goals {
     'slot-map': NOTHING_FAILS,
     'keys-db-down': NOTHING_FAILS,
     'keys-db-restored': { failedRedirects: 0 },
+    'urls-restored': { ackedShare: 0.95, unownedMaxMs: 0 },
+    'urls-failover': { ackedShare: 0.95, unownedMaxMs: 0 },
     'zk-server': NOTHING_FAILS,
     'zk-quorum': NOTHING_FAILS,
     'zk-wiped': NOTHING_FAILS,

@@ -42,8 +42,8 @@ async function onFirst(system: TestSystem, ...statements: string[]): Promise<voi
   });
 }
 
-/** Copies the tables of the first urls server. `restore` puts them back in one statement. */
-async function backUp(system: TestSystem): Promise<{ restore(): Promise<void> }> {
+/** Copies the tables of the first urls server. The result puts them back in one statement. */
+async function backUp(system: TestSystem): Promise<() => Promise<void>> {
   await onFirst(
     system,
     ...TABLES.flatMap((table) => [
@@ -52,7 +52,7 @@ async function backUp(system: TestSystem): Promise<{ restore(): Promise<void> }>
     ]),
   );
   const moves = TABLES.map((table) => `${table} TO newer_${table}, old_${table} TO ${table}`);
-  return { restore: async () => onFirst(system, `RENAME TABLE ${moves.join(', ')}`) };
+  return async () => onFirst(system, `RENAME TABLE ${moves.join(', ')}`);
 }
 
 /** Issues keys, takes all from the pools, and binds them. */
@@ -73,7 +73,7 @@ describe('a urls server that has gone back', () => {
     const { watch, changes, alarms } = watchOf(system);
     await publish(system, 100);
     await watch.beat();
-    const { restore } = await backUp(system);
+    const restore = await backUp(system);
     await watch.beat();
     const published = onFirstServer(await publish(system, 200));
     await restore();
