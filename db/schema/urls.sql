@@ -20,6 +20,12 @@ CREATE TABLE `marks` (
   PRIMARY KEY (`keys_db`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `schema_compatibility` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `server` (
   `id` tinyint(3) unsigned NOT NULL,
   `incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'random',
