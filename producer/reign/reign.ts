@@ -211,6 +211,7 @@ export class Reign {
       log,
       onChange: (urlsDb, kind) => metrics.urlsChanges.inc({ urls_db: urlsDb, kind }),
       onAlarms: (names) => {
+        if (this.#over.signal.aborted) return;
         for (const { name } of urlsDbs)
           metrics.urlsGoneBack.set({ keys_db: shard, urls_db: name }, names.has(name) ? 1 : 0);
       },
@@ -243,7 +244,11 @@ export class Reign {
   #finish(end: ReignEnd): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.#options.metrics.lockHeld.set({ keys_db: this.shard }, 0);
+    const { metrics, surroundings } = this.#options;
+    metrics.lockHeld.set({ keys_db: this.shard }, 0);
+    // The next holder shows the alarms of this keys-db.
+    for (const { name } of surroundings.urlsDbs)
+      metrics.urlsGoneBack.set({ keys_db: this.shard, urls_db: name }, 0);
     this.#options.log.info({ end, epoch: this.#epoch }, 'reign over');
     this.#end.resolve(end);
   }
