@@ -4,7 +4,9 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster, type Producer } from './cluster.ts';
@@ -50,8 +52,13 @@ describe('keys whose links were lost', function () {
   }
 
   async function recycle(): Promise<Recycled> {
-    const response = await fetch(`${await admin()}/recycle`, { method: 'POST' });
-    return (await response.json()) as Recycled;
+    const options = { body: {}, timeoutMs: 20_000 };
+    return (await askAdmin(
+      { url: await admin(), token: ADMIN_TOKEN },
+      'POST',
+      '/recycle',
+      options,
+    )) as Recycled;
   }
 
   async function take(count: number): Promise<string[]> {
