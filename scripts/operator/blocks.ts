@@ -103,14 +103,20 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
   );
 }
 
-export function urlsDbsBlock(urlsDbs: readonly UrlsDbEntry[]): string[] {
-  return section(
-    'Urls servers',
-    [{ title: 'server' }, { title: 'state' }, { title: 'noticed' }, { title: 'reason' }],
-    urlsDbs.map(({ name, goneBack }) =>
-      goneBack === null
-        ? [name, 'ok', undefined, undefined]
-        : [name, 'GONE BACK', goneBack.at, `${goneBack.reason}; see "keymill urls restored --help"`],
-    ),
+/** Nothing when none has gone back, because that is how it should be. */
+export function goneBackBlock(urlsDbs: readonly UrlsDbEntry[]): string[] {
+  return urlsDbs.flatMap(({ name, goneBack }) =>
+    goneBack === null
+      ? []
+      : [
+          '',
+          `${name} HAS GONE BACK, noticed ${goneBack.at}: ${goneBack.reason}; keymill urls restored --help`,
+        ],
   );
+}
+
+/** Nothing when there are none, because that is how it should be. */
+export function reservedAliasesBlock(aliases: readonly string[]): string[] {
+  if (aliases.length === 0) return [];
+  return ['', `Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`];
 }

@@ -2,12 +2,13 @@ import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import {
+  goneBackBlock,
   keysDbsBlock,
   locksBlock,
   mappersBlock,
   poolsBlock,
   producersBlock,
-  urlsDbsBlock,
+  reservedAliasesBlock,
 } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
@@ -17,13 +18,14 @@ import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
 import { readPools } from './sources/pool-levels.ts';
+import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
     .command('status')
     .description(
-      'Shows locks, pools, producers, mappers, keys-dbs and urls servers of the cluster on one screen.',
+      'Shows locks, pools, producers, mappers and keys-dbs of the cluster on one screen, and urls servers that have gone back.',
     )
     .option('--json', ONE_JSON_DOCUMENT)
     .action(async ({ json }: { json?: true }) => {
@@ -37,6 +39,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);
       const { keysDbs, alarms } = await keysDbsAsked;
@@ -50,6 +53,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           stores.urlsDbs.map(({ name }) => name),
           alarms,
         ),
+        reservedAliases: await reservedAliasesAsked,
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
@@ -59,8 +63,9 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ...poolsBlock(status.pools),
           ...producersBlock(status.producers),
           ...mappersBlock(status.mappers),
-          ...keysDbsBlock(status.keysDbs),
-          ...urlsDbsBlock(status.urlsDbs).slice(0, -1),
+          ...keysDbsBlock(status.keysDbs).slice(0, -1),
+          ...goneBackBlock(status.urlsDbs),
+          ...reservedAliasesBlock(status.reservedAliases),
         ]);
       }
       noteStrangers(terminal, shards, coordination);

@@ -27,10 +27,10 @@ export async function readKeysDbs(
   stores: StoresConfig,
   keyspace: Keyspace,
 ): Promise<KeysDbsRead> {
-  const read = async (keysDb: KeysDb) => ({
-    ...(await keysDb.counts()),
-    alarms: openAlarms((await keysDb.writeOffs()).writeOffs),
-  });
+  const read = async (keysDb: KeysDb) => {
+    const [counts, { writeOffs }] = await Promise.all([keysDb.counts(), keysDb.writeOffs()]);
+    return { ...counts, alarms: openAlarms(writeOffs) };
+  };
   const answers = await Promise.all(
     stores.keysDbs.map(async (config) => inquiry.ask(config.name, () => withKeysDb(config, keyspace, read))),
   );
