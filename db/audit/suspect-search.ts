@@ -26,6 +26,8 @@ export interface SearchResult {
   /** False when some store or mapper did not answer. The search then has no other result. */
   readonly isComplete: boolean;
   readonly unreachable: readonly string[];
+  /** Why they did not answer, by name, where it is known. */
+  readonly reasons?: ReadonlyMap<string, string>;
   /** Keys found nowhere, except those that are written off. */
   readonly missing: number;
   /** Ids that have been missing for longer than the quarantine: recycle them. At most MAX_DUE. */
@@ -69,11 +71,11 @@ export class SuspectSearch {
     const { claimedTo } = await keysDb.ownership();
     const before = new WrittenOff((await keysDb.writeOffs()).writeOffs);
     const sightings = await this.#lookAround(pace, signal);
-    if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable);
+    if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable, sightings.reasons);
     const pass = await this.#ranges.run({ claimedTo, sightings, writtenOff: before, pace, signal });
     if (pass.unreachable.length > 0) return incomplete(pass.unreachable);
     const again = await this.#searchAgain(pass.missing, pace, signal);
-    if (again.unreachable.length > 0) return incomplete(again.unreachable);
+    if (again.unreachable.length > 0) return incomplete(again.unreachable, again.reasons);
     // After all reads: a server that went back before one of them is noticed now.
     const silent = await watch.look();
     if (silent.length > 0) return incomplete(silent);
@@ -97,7 +99,11 @@ export class SuspectSearch {
     missing: readonly IssuedKey[],
     pace: Pace,
     signal: AbortSignal | undefined,
-  ): Promise<{ missing: readonly IssuedKey[]; unreachable: readonly string[] }> {
+  ): Promise<{
+    missing: readonly IssuedKey[];
+    unreachable: readonly string[];
+    reasons?: ReadonlyMap<string, string>;
+  }> {
     if (missing.length === 0) return { missing, unreachable: [] };
     const { keysDb, urlsDbs } = this.#options;
     const sightings = await this.#lookAround(pace, signal);
@@ -110,7 +116,7 @@ export class SuspectSearch {
       if (unreachable.length > 0) return { missing: [], unreachable };
       still.push(...some.filter(({ id, key }) => !bound.has(key) && !sightings.find(keysDb.region, id)));
     }
-    return { missing: still, unreachable: sightings.unreachable };
+    return { missing: still, unreachable: sightings.unreachable, reasons: sightings.reasons };
   }
 
   /** Reports links that were deleted from their urls server, each once during a reign. */
@@ -143,6 +149,6 @@ export class SuspectSearch {
   }
 }
 
-function incomplete(unreachable: readonly string[]): SearchResult {
-  return { isComplete: false, unreachable, missing: 0, due: [], version: 0 };
+function incomplete(unreachable: readonly string[], reasons?: ReadonlyMap<string, string>): SearchResult {
+  return { isComplete: false, unreachable, ...(reasons && { reasons }), missing: 0, due: [], version: 0 };
 }

@@ -2,6 +2,7 @@ import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 import type { UrlsDbEntry } from './sources/gone-back.ts';
+import type { BlockerEntry, RefusedEntry } from './sources/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
@@ -103,20 +104,27 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
   );
 }
 
-/** Nothing when none has gone back, because that is how it should be. */
-export function goneBackBlock(urlsDbs: readonly UrlsDbEntry[]): string[] {
-  return urlsDbs.flatMap(({ name, goneBack }) =>
-    goneBack === null
-      ? []
-      : [
-          '',
-          `${name} HAS GONE BACK, noticed ${goneBack.at}: ${goneBack.reason}; keymill urls restored --help`,
-        ],
-  );
+interface Alarms {
+  readonly refused: readonly RefusedEntry[];
+  readonly recyclingBlocked: readonly BlockerEntry[];
+  readonly urlsDbs: readonly UrlsDbEntry[];
+}
+
+/** What only a person can mend. Empty if there is nothing of the kind. */
+export function alarmsBlock({ refused, recyclingBlocked, urlsDbs }: Alarms): string[] {
+  const byReason = Map.groupBy(refused, ({ why, producers }) => `${producers.join(' ')} refuse: ${why}`);
+  const rows = [
+    ...[...byReason].map(([text, shards]) => [shards.map(({ shard }) => shard).join(' '), text]),
+    ...recyclingBlocked.map(({ by, why }) => [by, `no leaked key is recycled: ${why}`]),
+    ...urlsDbs.flatMap(({ name, goneBack }) =>
+      goneBack === null ? [] : [[name, `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`]],
+    ),
+  ];
+  return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
 }
 
 /** Nothing when there are none, because that is how it should be. */
 export function reservedAliasesBlock(aliases: readonly string[]): string[] {
   if (aliases.length === 0) return [];
-  return ['', `Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`];
+  return [`Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`, ''];
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import {
-  goneBackBlock,
+  alarmsBlock,
   keysDbsBlock,
   locksBlock,
   mappersBlock,
@@ -10,6 +10,7 @@ import {
   producersBlock,
   reservedAliasesBlock,
 } from './blocks.ts';
+import { blockerEntries, refusedEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
@@ -24,9 +25,7 @@ import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
     .command('status')
-    .description(
-      'Shows locks, pools, producers, mappers and keys-dbs of the cluster on one screen, and urls servers that have gone back.',
-    )
+    .description('Shows locks, pools, producers, mappers and keys-dbs of the cluster on one screen.')
     .option('--json', ONE_JSON_DOCUMENT)
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
@@ -53,20 +52,25 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           stores.urlsDbs.map(({ name }) => name),
           alarms,
         ),
+        refused: refusedEntries(coordination),
+        recyclingBlocked: blockerEntries(coordination),
         reservedAliases: await reservedAliasesAsked,
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
       else {
-        printLines(terminal, [
-          ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
-          ...poolsBlock(status.pools),
-          ...producersBlock(status.producers),
-          ...mappersBlock(status.mappers),
-          ...keysDbsBlock(status.keysDbs).slice(0, -1),
-          ...goneBackBlock(status.urlsDbs),
-          ...reservedAliasesBlock(status.reservedAliases),
-        ]);
+        printLines(
+          terminal,
+          [
+            ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
+            ...poolsBlock(status.pools),
+            ...producersBlock(status.producers),
+            ...mappersBlock(status.mappers),
+            ...keysDbsBlock(status.keysDbs),
+            ...reservedAliasesBlock(status.reservedAliases),
+            ...alarmsBlock(status),
+          ].slice(0, -1),
+        );
       }
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);

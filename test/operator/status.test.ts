@@ -104,6 +104,8 @@ describe('keymill status, locks, pools, producers', () => {
       'mappers',
       'keysDbs',
       'urlsDbs',
+      'refused',
+      'recyclingBlocked',
       'reservedAliases',
       'unreachable',
     );
