@@ -29,6 +29,7 @@ interface Timed {
 describe('a urls server that answers reads and does not write', () => {
   let world: World;
   let admin: Connection;
+  let adminUrl: string;
   let urls: { name: string; url: string; slots: readonly number[] }[];
   let mapper: TestMapper;
 
@@ -41,7 +42,8 @@ describe('a urls server that answers reads and does not write', () => {
     );
     const urlOf = (user: string): string => `mysql://${user}:${password}@127.0.0.1:${server.port}/urls`;
     await migrate(urlOf(MARIADB_USER), 'urls', log);
-    admin = await createConnection(urlOf(MARIADB_USER));
+    adminUrl = urlOf(MARIADB_USER);
+    admin = await createConnection(adminUrl);
     await admin.query(`CREATE USER '${MAPPER_USER}'@'127.0.0.1' IDENTIFIED BY '${password}'`);
     await admin.query(`GRANT ALL ON urls.* TO '${MAPPER_USER}'@'127.0.0.1'`);
     world = await createWorld({ keys: 2_000 });
@@ -190,6 +192,49 @@ describe('a urls server that answers reads and does not write', () => {
     expectHardlyAnyRefused(answers);
     await admin.query('SET GLOBAL read_only = 0');
     await until('recovery', async () => (await degraded()) === '[]');
+    await expectStored(answers);
+  }).timeout(20_000);
+
+  it('is not used at all while a pending ALTER TABLE blocks reads too', async () => {
+    const [unseen = ''] = await storeUnseen(1);
+    const reader = await createConnection(adminUrl);
+    const alterer = await createConnection(adminUrl);
+    const loaded = load(4_000);
+    await delay(500);
+    await reader.query('START TRANSACTION');
+    await reader.query('SELECT COUNT(*) FROM urls');
+    const altered = alterer.query("ALTER TABLE urls COMMENT 'drilled'");
+    await until('the breaker', async () => (await degraded()) === '["urls-1"]');
+    expect(await follow(unseen)).to.equal(503);
+    const answers = await loaded;
+    expectHardlyAnyRefused(answers);
+    await reader.query('COMMIT');
+    await altered;
+    await alterer.query("ALTER TABLE urls COMMENT ''");
+    await Promise.all([reader.end(), alterer.end()]);
+    await until('recovery', async () => (await degraded()) === '[]');
+    await expectStored(answers);
+  }).timeout(20_000);
+
+  it('is used while it refuses further connections, until it has lost its own, and again afterwards', async () => {
+    const [unseen = '', later = ''] = await storeUnseen(2);
+    const loaded = load(4_000);
+    // More than the server takes from now on, also when the mapper has lost its own.
+    const others = await Promise.all(Array.from({ length: 11 }, async () => createConnection(adminUrl)));
+    await admin.query('SET GLOBAL max_connections = 10');
+    await delay(1_000);
+    expect(await degraded()).to.equal('[]');
+    expect(await follow(unseen)).to.equal(302);
+    expect((await shortenOne({ custom_alias: aliasOn(0) })).answer.status).to.equal(201);
+    await admin.query(`KILL CONNECTION USER '${MAPPER_USER}'@'127.0.0.1'`);
+    await until('the breaker', async () => (await degraded()) === '["urls-1"]');
+    expect(await follow(later)).to.equal(503);
+    const answers = await loaded;
+    expectHardlyAnyRefused(answers);
+    await admin.query('SET GLOBAL max_connections = 1000');
+    await Promise.all(others.map(async (other) => other.end()));
+    await until('recovery', async () => (await degraded()) === '[]');
+    expect(await follow(later)).to.equal(302);
     await expectStored(answers);
   }).timeout(20_000);
 });
