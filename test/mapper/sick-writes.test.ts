@@ -6,7 +6,7 @@ import { createConnection, type Connection } from 'mysql2/promise';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
-import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { MARIADB_OPERATOR, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { stopAtEnd, testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
@@ -41,8 +41,8 @@ describe('a urls server that answers reads and does not write', () => {
       startMariaDb({ id: 'sick-writes', dir, logFile: `${dir}.log`, password, flushLogAtCommit: 0 }),
     );
     const urlOf = (user: string): string => `mysql://${user}:${password}@127.0.0.1:${server.port}/urls`;
-    await migrate(urlOf(MARIADB_USER), 'urls', log);
-    adminUrl = urlOf(MARIADB_USER);
+    await migrate(urlOf(MARIADB_OPERATOR), 'urls', log);
+    adminUrl = urlOf(MARIADB_OPERATOR);
     admin = await createConnection(adminUrl);
     await admin.query(`CREATE USER '${MAPPER_USER}'@'127.0.0.1' IDENTIFIED BY '${password}'`);
     await admin.query(`GRANT ALL ON urls.* TO '${MAPPER_USER}'@'127.0.0.1'`);
