@@ -1,6 +1,7 @@
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { parseSlots } from '../../runtime/config/slots.ts';
 import { MARIADB_OPERATOR, MARIADB_USER } from '../../scripts/servers/mariadb.ts';
+import { readDegraded } from '../../scripts/cluster/readiness.ts';
 import type { DrillRun } from '../run/drill-run.ts';
 import type { Drill } from '../run/drill.ts';
 
@@ -41,6 +42,15 @@ async function connect(run: DrillRun, { name, url }: Victim, what: string, conne
   return mysql;
 }
 
+/** Lasts as long as the fault. It is none unless every mapper names `degraded` at its end. */
+async function hold(run: DrillRun, degraded: string): Promise<void> {
+  await run.pause(FAULT_MS);
+  for (const { id, admin } of run.cluster.file.mappers) {
+    if ((await readDegraded(admin))?.includes(degraded) !== true)
+      run.violation(`${id} does not name "${degraded}" as degraded`);
+  }
+}
+
 const writesHang: Drill = {
   name: 'urls-writes-hang',
   does:
@@ -58,7 +68,7 @@ const writesHang: Drill = {
     const operator = await connect(run, victim, 'lock');
     const end = run.beginFault(`${statements.at(-1)} on ${victim.name}`);
     for (const statement of statements) await operator.execute(statement, [], { timeoutMs: SLOW_MS });
-    await run.pause(FAULT_MS);
+    await hold(run, `${victim.name} writes`);
     await run.undo('lock');
     end();
   },
@@ -77,7 +87,7 @@ const readOnly: Drill = {
     run.undoLater('read-only', async () => void (await operator.execute('SET GLOBAL read_only = 0')));
     const end = run.beginFault(`${victim.name} is read-only`);
     await operator.execute('SET GLOBAL read_only = 1', [], { timeoutMs: SLOW_MS });
-    await run.pause(FAULT_MS);
+    await hold(run, `${victim.name} writes`);
     await run.undo('read-only');
     end();
     await run.undo('connection');
@@ -103,7 +113,7 @@ const metadataLock: Drill = {
     const altered = alterer.execute("ALTER TABLE urls COMMENT ''", [], { timeoutMs: FAULT_MS + SLOW_MS });
     // It also fails when an interrupted drill closes the connection.
     altered.catch(() => undefined);
-    await run.pause(FAULT_MS);
+    await hold(run, victim.name);
     await run.undo('transaction');
     await altered;
     end();
@@ -134,7 +144,8 @@ const connectionsUsedUp: Drill = {
     );
     await setMost(FEWEST_CONNECTIONS);
     if (isCut) await foreign.execute(`KILL CONNECTION USER '${MARIADB_USER}'@'127.0.0.1'`);
-    await run.pause(FAULT_MS);
+    if (isCut) await hold(run, victim.name);
+    else await run.pause(FAULT_MS);
     await run.undo('limit');
     end();
     await run.undo('connections');

@@ -195,6 +195,22 @@ describe('a urls server that answers reads and does not write', () => {
     await expectStored(answers);
   }).timeout(20_000);
 
+  it('lets a mapper refuse soon, and then immediately, when the other servers do not write either', async () => {
+    await admin.query('FLUSH TABLES WITH READ LOCK');
+    const { sql } = world.urls[1] as World['urls'][number];
+    await sql.query('LOCK TABLES urls READ');
+    try {
+      const first = await Promise.all(Array.from({ length: 20 }, async () => shortenOne()));
+      expect(first.map(({ answer }) => answer.status)).to.deep.equal(first.map(() => 503));
+      expect(Math.max(...first.map(({ ms }) => ms))).to.be.lessThan(2 * REFUSED_MS);
+      const { answer, ms } = await shortenOne();
+      expect(answer.status).to.equal(503);
+      expect(ms).to.be.lessThan(300);
+    } finally {
+      await sql.query('UNLOCK TABLES');
+    }
+  }).timeout(10_000);
+
   it('is not used at all while a pending ALTER TABLE blocks reads too', async () => {
     const [unseen = ''] = await storeUnseen(1);
     const reader = await createConnection(adminUrl);

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { until } from '../until.ts';
+import { startAdminPort, type AdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
@@ -22,6 +23,7 @@ interface Status {
 
 describe('keymill status, locks, pools, producers', () => {
   let cluster: TestCluster;
+  let mapperAdmin: AdminPort;
 
   before(async () => {
     cluster = await openTestCluster();
@@ -66,11 +68,17 @@ describe('keymill status, locks, pools, producers', () => {
         ephemeral: true,
       },
     );
+    mapperAdmin = await startAdminPort({
+      'GET /readyz': async () => ({ ok: true, degraded: ['redis-2', 'urls-1 writes'] }),
+    });
+    const sick = { id: 'mapper-2', url: 'http://127.0.0.1:8081', admin: mapperAdmin.url };
+    await session.create(mapperPath('mapper-2'), JSON.stringify(sick), { ephemeral: true });
     await keysDbs[0]?.generate({ count: 1_000 });
     await pools[0]?.deliver({ keysDb: 'keys-db-1', epoch: 1, seq: 1, keys: ['AAAAAAAA', 'BBBBBBBB'] });
   });
 
   after(async () => {
+    await mapperAdmin[Symbol.asyncDispose]();
     await cluster[Symbol.asyncDispose]();
   });
 
@@ -98,7 +106,10 @@ describe('keymill status, locks, pools, producers', () => {
       { id: 'producer-1', ...running, shards: ['keys-db-1'] },
       { id: 'producer-2', ...running, shards: [] },
     ]);
-    expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
+    expect(status.mappers).to.deep.equal([
+      { id: 'mapper-1', url: 'http://127.0.0.1:8080', degraded: null },
+      { id: 'mapper-2', url: 'http://127.0.0.1:8081', degraded: ['redis-2', 'urls-1 writes'] },
+    ]);
     expect(status.keysDbs).to.deep.equal([
       { name: 'keys-db-1', unused: 1_000, used: 0 },
       { name: 'keys-db-2', unused: 0, used: 0 },
@@ -112,6 +123,9 @@ describe('keymill status, locks, pools, producers', () => {
       expect(stdout).to.include(part);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
+    expect(stdout)
+      .to.match(/mapper-1 .+\(unknown\)/)
+      .and.match(/mapper-2 .+REDIS-2, URLS-1 WRITES/);
     expect(stdout.split('\n').length).to.be.below(30);
   });
 

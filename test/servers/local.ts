@@ -35,7 +35,8 @@ export class LocalServices implements Services {
       startMariaDb({ id, dir, logFile, password, flushLogAtCommit, ...(port !== undefined && { port }) });
     const server = await this.#run({ id, dir, logFile, start, cuttable });
     return Object.assign(server, {
-      url: (database: string) => `mysql://${MARIADB_OPERATOR}:${password}@127.0.0.1:${server.port}/${database}`,
+      url: (database: string) =>
+        `mysql://${MARIADB_OPERATOR}:${password}@127.0.0.1:${server.port}/${database}`,
     });
   }
 
