@@ -64,3 +64,21 @@ export class StoreRefusedError extends KeymillError {
     super('STORE_REFUSED', `${store} refused a statement: ${reason}`, { cause });
   }
 }
+
+/**
+ * A store holds a value that no program of ours writes there: text instead of a number, or a number that cannot
+ * be right. The value is not used. A person must mend it; the message names it.
+ */
+export class ImpossibleValueError extends KeymillError {
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('IMPOSSIBLE_VALUE', `${store} holds an impossible value: ${reason}`, { cause });
+  }
+}
+
+/** Why a store is not used although it answers: only a person can mend it. */
+export type Contradiction = MismatchError | ImpossibleValueError;
+
+/** Whether to stop using the store until a person has mended it. Repeating does not help. */
+export function isContradiction(error: unknown): error is Contradiction {
+  return error instanceof MismatchError || error instanceof ImpossibleValueError;
+}

@@ -1,5 +1,5 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { MismatchError } from '../db/store-errors.ts';
+import { isContradiction, MismatchError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -74,12 +74,13 @@ export class Reachability {
     return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
   }
 
-  /** Asks each keys-db once. @throws MismatchError if one contradicts the configuration: refuse to start */
+  /**
+   * Asks each keys-db once. One with an impossible value is only left out: the others need a producer.
+   * @throws MismatchError if one contradicts the configuration: refuse to start
+   */
   async askOnce(): Promise<void> {
-    await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
-    for (const [name, { mismatch }] of this.#sights) {
-      if (mismatch !== undefined) throw new MismatchError(name, mismatch);
-    }
+    const errors = await Promise.all(this.#keysDbs.map(async (keysDb) => this.#ask(keysDb)));
+    for (const error of errors) if (error instanceof MismatchError) throw error;
   }
 
   /** Asks each keys-db at its interval, until aborted. */
@@ -105,7 +106,8 @@ export class Reachability {
     );
   }
 
-  async #ask(keysDb: KeysDb): Promise<void> {
+  /** @returns the error of an attempt that failed */
+  async #ask(keysDb: KeysDb): Promise<unknown> {
     try {
       const ensemble = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
         if (!this.#verified.has(keysDb.name)) await keysDb.verify();
@@ -113,11 +115,13 @@ export class Reachability {
         return (await keysDb.ownership()).ensemble;
       });
       this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
+      return undefined;
     } catch (error) {
       // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
-      const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
+      const mismatch = isContradiction(error) ? messageOf(error) : undefined;
       this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
+      return error;
     }
   }
 
@@ -128,7 +132,10 @@ export class Reachability {
     const now: Sight = { ...before, ...seen, sinceMs: isChanged ? monotonicMs() : before.sinceMs };
     this.#sights.set(name, now);
     if (isChanged && now.mismatch !== undefined)
-      this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
+      this.#log.error(
+        { shard: name, reason },
+        'keys-db not used: a person must mend it, or the configuration',
+      );
     else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
     else if (isChanged && before.isReachable !== undefined)
       this.#log.info({ shard: name }, 'keys-db reachable');

@@ -3,7 +3,7 @@ import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { IssuedKey } from '../keys-db/batch.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import { SETTLED_RANGE } from '../keys-db/suspects.ts';
-import { findBound } from './bound.ts';
+import { findBound, findUnusable } from './bound.ts';
 import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
 
@@ -56,6 +56,8 @@ export class SuspectSearch {
   async run(signal?: AbortSignal, pace: Pace = AT_ONCE): Promise<SearchResult> {
     const { keysDb, log } = this.#options;
     const { claimedTo } = await keysDb.ownership();
+    const unusable = await findUnusable(this.#options.urlsDbs);
+    if (unusable.length > 0) return incomplete(unusable);
     const sightings = await this.#lookAround(pace, signal);
     if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable);
     const pass = await this.#searchRanges(claimedTo, sightings, pace, signal);

@@ -172,7 +172,7 @@ async function commit(db: Mysql, claim: Claim): Promise<Batch> {
   try {
     const { affectedRows } = await repeatUntilKnown(() => db.execute(CLAIM, params));
     if (affectedRows === 0) throw fenced(db, claim.epoch);
-    return batchOf(rowOf(claim));
+    return batchOf(rowOf(claim), db.name);
   } catch (error) {
     if (!(error instanceof DuplicateRowError)) throw error;
   }
@@ -201,7 +201,7 @@ async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);
   const ids = claim.ids && JSON.stringify(claim.ids);
   if (row?.epoch === claim.epoch && row.first_id === claim.firstId && row.last_id === claim.lastId) {
-    if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
+    if (row.ids === ids && row.parts === claim.parts) return batchOf(row, db.name);
   }
   throw new OutcomeUnknownError(
     db.name,

@@ -9,6 +9,12 @@ export const POOL_KEY = 'keys:available';
 /** Random id of the data of a Redis. A new id means that the earlier data is lost. */
 export const INCARNATION_KEY = 'incarnation';
 
+/**
+ * The keyspace whose keys the pool holds, as text (`formatIdentity`). Producers write it when they raise an epoch
+ * or deliver; mappers only compare. Without it, as after a loss of data, the pool is used.
+ */
+export const KEYSPACE_KEY = 'keyspace';
+
 /** Hash {epoch, seq}: the reign over `keysDb` that delivers here, and the last part that was accepted. */
 export function producerKey(keysDb: string): string {
   return `producer:${keysDb}`;

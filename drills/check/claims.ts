@@ -23,15 +23,16 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
     [],
     { timeoutMs: TIMEOUT_MS },
   );
+  const source = { store: name, what: 'a column of batches' };
   return rows.map((row) => ({
     id: row.id,
     kind: row.kind,
     firstId: row.first_id,
     lastId: row.last_id,
-    ids: idsOf(row.ids) ?? null,
+    ids: idsOf(row.ids, source) ?? null,
     epoch: row.epoch,
     claimedTo: row.claimed_to,
-    parts: partsOf(row.parts),
+    parts: partsOf(row.parts, source),
   }));
 }
 

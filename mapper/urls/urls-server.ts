@@ -76,6 +76,11 @@ export class UrlsServer {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
+  /** Whether it answers and contradicts the configuration, so that it is not used. */
+  get isRefused(): boolean {
+    return this.#complaint !== '';
+  }
+
   /**
    * Looks a link up on a replica, or else on the primary. A link that the replica does not have is looked up
    * on the primary.
@@ -107,8 +112,9 @@ export class UrlsServer {
   }
 
   /**
-   * Compares the slots, before first use and after every outage; reads one key otherwise.
-   * @throws MismatchError when the server records other slots than the configured map gives it
+   * Compares keyspace and slots, before first use and after every outage; reads one key otherwise.
+   * @throws MismatchError when the server records another keyspace, or other slots than the configured map gives
+   *   it
    */
   async poll(): Promise<void> {
     const { db, siblings } = this.#options;
@@ -118,6 +124,7 @@ export class UrlsServer {
         await this.#breaker.watch(async () => db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS }));
       else await this.#breaker.watch(async () => db.verifySlots(siblings));
       this.#isVerified = true;
+      this.#complaint = '';
     } catch (error) {
       if (error instanceof MismatchError) throw error;
       this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');

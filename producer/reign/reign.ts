@@ -2,7 +2,7 @@ import type { HeldLock } from '../../coordinator/lock.ts';
 import { SuspectSearch, type SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { FencedError, MismatchError } from '../../db/store-errors.ts';
+import { FencedError, isContradiction } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -138,7 +138,9 @@ export class Reign {
     const reconciled = await reconcile({ ...this.#options, epoch, gate }, over);
     if (over.aborted) return;
     const { queues, delivery } = reconciled;
-    for (const queue of queues.values()) this.#watch(deliverInOrder({ queue, delivery, gate, log }, over));
+    const { refused } = this.#options.levels;
+    for (const queue of queues.values())
+      this.#watch(deliverInOrder({ queue, delivery, gate, shard, refused, log }, over));
     this.#watch(delivery.run(over));
     await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(REPLAY_TIMEOUT_MS)]));
     if (over.aborted) return;
@@ -203,7 +205,7 @@ export class Reign {
     if (error instanceof FencedError) {
       log.warn({ error }, 'fenced: the reign is over');
       this.#finish('fenced');
-    } else if (error instanceof MismatchError) {
+    } else if (isContradiction(error)) {
       log.error({ error }, 'the keys-db refuses this reign');
       this.#finish('refused');
     } else {
@@ -215,6 +217,7 @@ export class Reign {
   #finish(end: ReignEnd): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
+    this.#options.levels.refused.forget(this.shard);
     this.#options.metrics.lockHeld.set({ keys_db: this.shard }, 0);
     this.#options.log.info({ end, epoch: this.#epoch }, 'reign over');
     this.#end.resolve(end);

@@ -4,7 +4,8 @@ import { audit, type AuditReport } from '../../db/audit/audit.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
-import { openUrlsDb } from '../../db/urls/links.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
@@ -69,14 +70,15 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
   const keysDbs = stores.keysDbs.map(({ name, url, region }) =>
     stack.use(openKeysDb({ name, url, region, keyspace, log: QUIET_LOG })),
   );
-  const pools = stores.redis.map((shard) => stack.use(openPool({ ...shard, log: QUIET_LOG })));
+  const pools = stores.redis.map((shard) => stack.use(openPool({ ...shard, keyspace, log: QUIET_LOG })));
   const urlsDbs = stores.urlsDbs.map((config) => {
-    const urlsDb = openUrlsDb({ ...config, log: QUIET_LOG, connections: 2 });
+    const urlsDb = openUrlsDb({ ...config, keyspace, log: QUIET_LOG, connections: 2 });
     stack.defer(() => urlsDb.close());
     return urlsDb;
   });
   // With another key secret, all keys would look unknown.
   for (const keysDb of keysDbs) await askOnly(keysDb.name, () => keysDb.verify());
+  await refuseForeign(urlsDbs);
   await Promise.all(pools.map((pool) => pool.whenConnected(ASK_DEADLINE_MS)));
   try {
     return await audit(
@@ -86,6 +88,17 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
   } catch (error) {
     interrupt.signal.throwIfAborted();
     throw new UnreachableError(`the audit could not be finished: ${messageOf(error)}`, error);
+  }
+}
+
+/** On a urls server of another cluster no key of ours is bound. One that does not answer is reported later. */
+async function refuseForeign(urlsDbs: readonly UrlsDb[]): Promise<void> {
+  for (const urlsDb of urlsDbs) {
+    try {
+      await urlsDb.verifyKeyspace();
+    } catch (error) {
+      if (error instanceof MismatchError) throw new UnreachableError(messageOf(error), error);
+    }
   }
 }
 

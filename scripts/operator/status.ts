@@ -8,7 +8,7 @@ import { findCluster } from './sources/find-cluster.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
-import { readPools } from './sources/pool-levels.ts';
+import { noteProblems, readPools } from './sources/pool-levels.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
@@ -26,7 +26,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       );
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
-      const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const poolsAsked = readPools(inquiry, { ...stores, keyspace }, coordinationAsked);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);
       const status = {
@@ -47,6 +47,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ...keysDbsBlock(status.keysDbs).slice(0, -1),
         ]);
       }
+      noteProblems(terminal, status.pools);
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);
     });

@@ -38,13 +38,14 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   db: {
     'store-errors': [],
+    'stored-values': ['store-errors'],
     keyspace: [],
     mysql: ['store-errors'],
-    redis: ['store-errors'],
+    redis: ['keyspace', 'store-errors', 'stored-values'],
     accounts: ['mysql'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
-    'keys-db': ['keyspace', 'mysql', 'store-errors'],
+    'keys-db': ['keyspace', 'mysql', 'store-errors', 'stored-values'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
   },
   producer: {

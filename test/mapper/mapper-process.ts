@@ -13,16 +13,10 @@ export interface MapperProcess {
   readonly exited: Promise<number | null>;
 }
 
-/**
- * Starts `mapper/main.ts` on the stores of a world. Resolves when it serves.
- * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
- */
-export async function startMapperProcess(
-  world: World,
-  onSpawn: (child: ChildProcess) => void,
-  env: Record<string, string> = {},
-): Promise<MapperProcess> {
-  const stores = {
+/** The variables of a mapper on the stores of a world. */
+export function mapperEnvironment(world: World): Record<string, string | undefined> {
+  return {
+    PATH: process.env['PATH'],
     KEYMILL_ID: 'mapper-1',
     KEYMILL_REDIS: world.redis.map(({ name, url }) => `${name}=${url}`).join(','),
     KEYMILL_URLS_DBS: world.urls
@@ -34,8 +28,19 @@ export async function startMapperProcess(
     KEYMILL_ZOOKEEPER: '127.0.0.1:1',
     KEYMILL_HTTP_PORT: '0',
   };
+}
+
+/**
+ * Starts `mapper/main.ts` on the stores of a world. Resolves when it serves.
+ * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
+ */
+export async function startMapperProcess(
+  world: World,
+  onSpawn: (child: ChildProcess) => void,
+  env: Record<string, string> = {},
+): Promise<MapperProcess> {
   const child = spawn(process.execPath, ['mapper/main.ts'], {
-    env: { PATH: process.env['PATH'], ...stores, ...env },
+    env: { ...mapperEnvironment(world), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onSpawn(child);
