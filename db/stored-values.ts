@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ImpossibleValueError } from './store-errors.ts';
 
 /** Where a value was read: the store, and the name of the value for a person. */
@@ -62,6 +63,6 @@ export function parseFields(value: unknown, { store, what }: Source): Readonly<R
 
 /** For messages. Values of strangers can be long. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = inspect(value, { depth: 1, maxStringLength: MAX_SHOWN_CHARACTERS, breakLength: Infinity });
   return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
 }

@@ -1,3 +1,4 @@
+import type { KeyspaceIdentity } from '../db/keyspace/identity.ts';
 import { subscribeInvalidations } from '../db/redis/invalidation.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -18,7 +19,7 @@ export interface MapperCaches extends AsyncDisposable {
 /** Opens the caches and subscribes to the changes that other mappers announce. */
 export async function openCaches(
   config: MapperConfig,
-  pools: readonly AnnouncingPool[],
+  { keyspace, pools }: { readonly keyspace: KeyspaceIdentity; readonly pools: readonly AnnouncingPool[] },
   log: Log,
 ): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
@@ -33,7 +34,7 @@ export async function openCaches(
       onSubscribed: () => links.flush(),
     }),
   );
-  const shared = await openSharedCache(config, log, stack);
+  const shared = await openSharedCache({ config, keyspace, log }, stack);
   const opened = stack.move();
   return {
     links,

@@ -41,7 +41,7 @@ export function whyForeign(stored: StoredIdentity, ours: KeyspaceIdentity): stri
   if (bits !== ours.regionBits)
     return `was made for region_bits ${show(bits)}, ${says('REGION_BITS', ours.regionBits)}`;
   if (stored.fingerprint !== ours.fingerprint)
-    return 'its keys were made with another secret than KEYMILL_KEY_SECRET (fingerprints differ)';
+    return 'was made with another secret than KEYMILL_KEY_SECRET (fingerprints differ)';
   return undefined;
 }
 

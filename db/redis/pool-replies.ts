@@ -120,6 +120,6 @@ function foreign(store: string, stored: string, ours: KeyspaceIdentity): Mismatc
   const reason = whyForeign(parseIdentity(stored), ours) ?? 'records its keyspace in another form';
   return new MismatchError(
     store,
-    `its pool ${reason}; if KEYMILL_REDIS names a server of another cluster, give this cluster its own`,
+    `its pool ${reason}. If KEYMILL_REDIS names a server of another cluster, give this cluster its own`,
   );
 }

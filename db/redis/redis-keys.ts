@@ -23,9 +23,12 @@ export function producerKey(keysDb: string): string {
 /** Pub/sub channel on which the key of a changed link is published to every mapper. */
 export const INVALIDATION_CHANNEL = 'keymill:invalidate';
 
-/** On cache shards: a cached link. */
-export function cacheKey(key: string): string {
-  return `cache:${key}`;
+/**
+ * On cache shards: a cached link.
+ * @param scope the first characters of the keyspace's fingerprint: two clusters may have the same alias
+ */
+export function cacheKey(scope: string, key: string): string {
+  return `cache:${scope}:${key}`;
 }
 
 /** On cache shards: hash of versions, by stripe of keys. */

@@ -15,7 +15,7 @@ export async function verifyKeyspace(db: Mysql, ours: KeyspaceIdentity): Promise
   if (reason === undefined) return;
   throw new MismatchError(
     db.name,
-    `${reason}; if KEYMILL_URLS_DBS or KEYMILL_URLS_REPLICAS names a server of another cluster, correct it`,
+    `${reason}. If KEYMILL_URLS_DBS or KEYMILL_URLS_REPLICAS names a server of another cluster, correct it`,
   );
 }
 

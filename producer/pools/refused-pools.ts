@@ -30,19 +30,19 @@ export class RefusedPools {
     return this.all().some((refused) => refused.pool === pool);
   }
 
-  /** A call has failed. Only a contradiction refuses the pool. */
+  /** A call has failed. Only a contradiction refuses the pool. @param log names the shard */
   failed(shard: string, pool: string, error: unknown, log: Log): void {
     if (!isContradiction(error)) return;
     const reason = error instanceof MismatchError ? 'mismatch' : 'impossible';
     const id = idOf(shard, pool);
     if (this.#refused.get(id)?.reason === reason) return;
     this.#refused.set(id, { pool, shard, reason });
-    log.error({ pool, shard, why: reason, reason: messageOf(error) }, 'pool not used until it is mended');
+    log.error({ pool, why: reason, reason: messageOf(error) }, 'pool not used until it is mended');
   }
 
   /** The pool has accepted the reign. */
   accepted(shard: string, pool: string, log: Log): void {
-    if (this.#refused.delete(idOf(shard, pool))) log.info({ pool, shard }, 'pool used again');
+    if (this.#refused.delete(idOf(shard, pool))) log.info({ pool }, 'pool used again');
   }
 
   /** The reign over `shard` has ended. */

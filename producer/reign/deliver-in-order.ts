@@ -41,8 +41,9 @@ export async function deliverInOrder(options: DeliverInOrderOptions, signal: Abo
     } catch (error) {
       queue.detach();
       refused.failed(shard, queue.poolName, error, log);
-      const why = isContradiction(error) ? 'pool is not used' : 'pool does not answer';
-      await failures.pauseAfter(error, `${why}; its deliveries wait`, signal);
+      // A refused pool has been logged.
+      const message = isContradiction(error) ? undefined : 'pool does not answer; its deliveries wait';
+      await failures.pauseAfter(error, message, signal);
     }
   }
 }

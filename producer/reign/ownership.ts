@@ -2,6 +2,7 @@ import type { HeldLock } from '../../coordinator/lock.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import { producerKey } from '../../db/redis/redis-keys.ts';
 import type { Pool } from '../../db/redis/pool.ts';
+import { isContradiction } from '../../db/store-errors.ts';
 import { requirePlausible } from '../../db/stored-values.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -83,7 +84,8 @@ async function storedEpochs({ pools, shard, levels, log }: OwnershipOptions): Pr
         return [{ pool: pool.name, epoch: (await look).epoch }];
       } catch (error) {
         levels.refused.failed(shard, pool.name, error, log);
-        log.info({ pool: pool.name, reason: messageOf(error) }, 'epoch of a pool not read yet');
+        if (!isContradiction(error))
+          log.info({ pool: pool.name, reason: messageOf(error) }, 'epoch of a pool not read yet');
         return [];
       }
     }),
