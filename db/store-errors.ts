@@ -1,4 +1,5 @@
 import { KeymillError } from '../runtime/errors.ts';
+import { ImpossibleValueError } from '../runtime/stored-values.ts';
 
 /**
  * Nothing was written and nothing was read. The store could not be reached, was busy (lock wait, deadlock,
@@ -62,16 +63,6 @@ export class MismatchError extends KeymillError {
 export class StoreRefusedError extends KeymillError {
   constructor(store: string, reason: string, cause?: unknown) {
     super('STORE_REFUSED', `${store} refused a statement: ${reason}`, { cause });
-  }
-}
-
-/**
- * A store holds a value that no program of ours writes there: text instead of a number, or a number that cannot
- * be right. The value is not used. A person must mend it; the message names it.
- */
-export class ImpossibleValueError extends KeymillError {
-  constructor(store: string, reason: string, cause?: unknown) {
-    super('IMPOSSIBLE_VALUE', `${store} holds an impossible value: ${reason}`, { cause });
   }
 }
 

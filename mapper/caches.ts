@@ -1,4 +1,4 @@
-import type { KeyspaceIdentity } from '../db/keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../runtime/config/keyspace-identity.ts';
 import { subscribeInvalidations } from '../db/redis/invalidation.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';

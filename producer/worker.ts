@@ -101,6 +101,7 @@ class Worker {
       session,
       drained: this.#isDrained,
       shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
+      refused: this.#options.levels.refused.all(),
       unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
     };
   }

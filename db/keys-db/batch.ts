@@ -1,5 +1,5 @@
 import { parseJson } from '../../runtime/json.ts';
-import { parseArray, parseCount, parseFields, parseText, type Source } from '../stored-values.ts';
+import { parseArray, parseCount, parseFields, parseText, type Source } from '../../runtime/stored-values.ts';
 
 /** A claim on keys. Its keys and the pool of each part are fixed before any key is pushed. */
 export interface Batch {

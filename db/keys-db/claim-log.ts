@@ -1,6 +1,6 @@
 import { parseJson } from '../../runtime/json.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { parseCount, parseFields } from '../stored-values.ts';
+import { parseCount, parseFields } from '../../runtime/stored-values.ts';
 
 /**
  * The newest state of the log of claims. A claim succeeds only if this is still the newest state when it

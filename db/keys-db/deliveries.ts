@@ -1,7 +1,7 @@
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { fenced } from '../store-errors.ts';
-import { parseCount } from '../stored-values.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import {
   BATCH_COLUMNS,
   batchOf,

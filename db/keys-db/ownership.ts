@@ -1,9 +1,9 @@
-import { whyForeign, type StoredIdentity } from '../keyspace/identity.ts';
+import { whyForeign, type StoredIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
-import { parseCount } from '../stored-values.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
 /** The owner of a keys-db, and how far claims and generation have come. */

@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, scryptSync } from 'node:crypto';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { BITS_PER_CHARACTER, CODE_OF_VALUE, valueAt } from './alphabet.ts';
-import type { KeyspaceIdentity } from './identity.ts';
 import { createPermutation, type Permutation } from './permutation.ts';
 
 export interface KeyspaceOptions {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Log } from '../../runtime/log.ts';
-import type { KeyspaceIdentity } from '../keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { openRedis, type RedisClient } from './redis-client.ts';
 import { cacheKey, CACHE_VERSIONS_KEY } from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';

@@ -1,6 +1,18 @@
-import { formatIdentity, parseIdentity, whyForeign, type KeyspaceIdentity } from '../keyspace/identity.ts';
-import { parseArray, parseCount, parseText, type Source } from '../stored-values.ts';
-import { ImpossibleValueError, MismatchError } from '../store-errors.ts';
+import {
+  formatIdentity,
+  parseIdentity,
+  whyForeign,
+  type KeyspaceIdentity,
+} from '../../runtime/config/keyspace-identity.ts';
+import {
+  ImpossibleValueError,
+  parseArray,
+  parseCount,
+  parseText,
+  type Source,
+} from '../../runtime/stored-values.ts';
+import { MismatchError } from '../store-errors.ts';
+import { INCARNATION_KEY } from './redis-keys.ts';
 import { ReplyError } from './redis.ts';
 
 /** The answers of a pool, from what the driver returns to types. Everything throws ImpossibleValueError. */
@@ -90,7 +102,7 @@ function parseState(
 }
 
 function parseIncarnation(value: unknown, store: string): string {
-  return parseText(value, INCARNATION, { store, what: 'incarnation' });
+  return parseText(value, INCARNATION, { store, what: INCARNATION_KEY });
 }
 
 function answerOf(store: string): Source {

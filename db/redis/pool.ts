@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
-import { formatIdentity, type KeyspaceIdentity } from '../keyspace/identity.ts';
+import { formatIdentity, type KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import {
   parseDelivery,
   parseKeys,
@@ -27,8 +27,9 @@ export type { DeliveryReply, ProducerState, RaiseReply } from './pool-replies.ts
  * Every method has a deadline and throws StoreUnavailableError (not executed) or OutcomeUnknownError (sent,
  * no answer). Every method except {@link Pool.take} and {@link Pool.putBack} may be repeated after an error.
  *
- * Every method except {@link Pool.publish} throws MismatchError when the pool belongs to another keyspace, and
- * ImpossibleValueError when the Redis holds a value that no program of ours writes. Then nothing was changed.
+ * Every method except {@link Pool.publish} throws MismatchError when the pool belongs to another keyspace,
+ * and ImpossibleValueError when the Redis holds a value that no program of ours writes. Then nothing was
+ * changed.
  */
 export interface Pool extends AsyncDisposable {
   readonly name: string;
@@ -95,8 +96,8 @@ export interface PoolOptions {
   readonly url: string;
   readonly log: Log;
   /**
-   * The keyspace that the pool must belong to. The first announcement of a reign or delivery records it. Without
-   * it nothing is compared.
+   * The keyspace that the pool must belong to. The first announcement of a reign or delivery records it.
+   * Without it nothing is compared.
    */
   readonly keyspace?: KeyspaceIdentity;
   /** Deadline of a command, in ms. Default 1,000. */

@@ -10,8 +10,8 @@ export const POOL_KEY = 'keys:available';
 export const INCARNATION_KEY = 'incarnation';
 
 /**
- * The keyspace whose keys the pool holds, as text (`formatIdentity`). Producers write it when they raise an epoch
- * or deliver; mappers only compare. Without it, as after a loss of data, the pool is used.
+ * The keyspace whose keys the pool holds, as text (`formatIdentity`). Producers write it when they raise an
+ * epoch or deliver; mappers only compare. Without it, as after a loss of data, the pool is used.
  */
 export const KEYSPACE_KEY = 'keyspace';
 

@@ -1,10 +1,14 @@
-import { whyForeign, type KeyspaceIdentity, type StoredIdentity } from '../keyspace/identity.ts';
+import {
+  whyForeign,
+  type KeyspaceIdentity,
+  type StoredIdentity,
+} from '../../runtime/config/keyspace-identity.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { DuplicateRowError, MismatchError } from '../store-errors.ts';
 
 /**
- * Compares the keyspace that a urls database, or a replica of one, records with ours. Never writes. A database
- * without a record is accepted: only programs that have verified the keys-dbs may write one.
+ * Compares the keyspace that a urls database, or a replica of one, records with ours. Never writes. A
+ * database without a record is accepted: only programs that have verified the keys-dbs may write one.
  * @throws MismatchError when it records another one
  */
 export async function verifyKeyspace(db: Mysql, ours: KeyspaceIdentity): Promise<void> {
@@ -20,8 +24,8 @@ export async function verifyKeyspace(db: Mysql, ours: KeyspaceIdentity): Promise
 }
 
 /**
- * Records our keyspace in a urls database that records none, and compares it otherwise. Call it only after the
- * keys-dbs have accepted the same keyspace.
+ * Records our keyspace in a urls database that records none, and compares it otherwise. Call it only after
+ * the keys-dbs have accepted the same keyspace.
  * @throws MismatchError when it records another one
  */
 export async function recordKeyspace(db: Mysql, ours: KeyspaceIdentity): Promise<void> {

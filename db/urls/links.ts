@@ -1,7 +1,7 @@
 import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { KeyspaceIdentity } from '../keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
@@ -29,8 +29,8 @@ export interface UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   /**
-   * Compares the keyspace and the map's slots with those that the database records. A new database records the
-   * map's slots, once. Call it before any other method.
+   * Compares the keyspace and the map's slots with those that the database records. A new database records
+   * the map's slots, once. Call it before any other method.
    * @param siblings the other urls databases of the map. While one of them has links, an empty database is
    * refused
    * @throws MismatchError when they disagree, or when the schema is not this program's

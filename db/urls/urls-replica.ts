@@ -1,4 +1,4 @@
-import type { KeyspaceIdentity } from '../keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
@@ -16,7 +16,8 @@ import { verifyReplicaSlots } from './slots.ts';
 export interface UrlsReplica {
   readonly name: string;
   /**
-   * Compares the keyspace with ours, and the slots in the replica with those of its server. Call it before any other method.
+   * Compares the keyspace with ours, and the slots in the replica with those of its server. Call it before
+   * any other method.
    * @throws MismatchError when it copies another server; StoreUnavailableError while its tables are missing,
    * or are not this program's
    */

@@ -1,4 +1,4 @@
-import type { KeyspaceIdentity } from '../../db/keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { openCacheDb } from '../../db/redis/cache.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

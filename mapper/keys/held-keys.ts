@@ -5,9 +5,9 @@ import type { TakenKey } from './taken-key.ts';
 import type { WatchedPool } from './watched-pool.ts';
 
 /**
- * Why a key was dropped. `malformed`: a pool had a text that is no key; `duplicate`: it is bound already; `slot_down`:
- * its urls server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held for longer
- * than a mapper may hold a key; `not_returned`: Redis did not take it back.
+ * Why a key was dropped. `malformed`: a pool had a text that is no key; `duplicate`: it is bound already;
+ * `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held
+ * for longer than a mapper may hold a key; `not_returned`: Redis did not take it back.
  */
 export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 

@@ -11,12 +11,12 @@ export interface MalformedTake {
 const LOOK_TIMEOUT_MS = 500;
 
 /**
- * What becomes of texts that a take returned and that are no keys. The pool is not drawn from any more, so this
- * happens to one take.
+ * What becomes of texts that a take returned and that are no keys. The pool is not drawn from any more, so
+ * this happens to one take.
  *
- * If the take and the next texts in the pool contain no key at all, the texts are the keys of another cluster,
- * or of another key length: they go back. Otherwise they are rubbish between our keys, and are dropped, because
- * they would stand before these keys again.
+ * If the take and the next texts in the pool contain no key at all, the texts are the keys of another
+ * cluster, or of another key length: they go back. Otherwise they are rubbish between our keys, and are
+ * dropped, because they would stand before these keys again.
  *
  * @returns how many were dropped. Never rejects.
  */

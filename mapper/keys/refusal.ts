@@ -1,8 +1,8 @@
 import type { Log } from '../../runtime/log.ts';
 
 /**
- * Why a pool that answers is not used. `mismatch`: it belongs to another keyspace; `impossible`: its Redis holds
- * a value that no program of ours writes; `malformed`: it gave texts that are no keys.
+ * Why a pool that answers is not used. `mismatch`: it belongs to another keyspace; `impossible`: its Redis
+ * holds a value that no program of ours writes; `malformed`: it gave texts that are no keys.
  */
 export type RefusalReason = 'mismatch' | 'impossible' | 'malformed';
 

@@ -21,7 +21,10 @@ export interface WatchedPoolOptions {
  * sooner.
  */
 const SUSPICION_MS = 30_000;
-/** How long a pool is not drawn from after a take with malformed keys, at least: this bounds the keys it costs. */
+/**
+ * How long a pool is not drawn from after a take with malformed keys, at least: this bounds the keys it
+ * costs.
+ */
 const MALFORMED_REST_MS = 5_000;
 /** How many texts are looked at to judge a pool that gave malformed keys. */
 const HEAD_TEXTS = 16;
@@ -103,8 +106,8 @@ export class WatchedPool {
   }
 
   /**
-   * Reads the level, and compares the keyspace of the pool with ours. While the pool is healthy this keeps the
-   * level fresh; otherwise it is the trial that can close the breaker or end a refusal.
+   * Reads the level, and compares the keyspace of the pool with ours. While the pool is healthy this keeps
+   * the level fresh; otherwise it is the trial that can close the breaker or end a refusal.
    * @throws MismatchError when the pool belongs to another keyspace
    */
   async poll(timeoutMs: number): Promise<void> {

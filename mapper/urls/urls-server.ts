@@ -113,8 +113,8 @@ export class UrlsServer {
 
   /**
    * Compares keyspace and slots, before first use and after every outage; reads one key otherwise.
-   * @throws MismatchError when the server records another keyspace, or other slots than the configured map gives
-   *   it
+   * @throws MismatchError when the server records another keyspace, or other slots than the configured map
+   *   gives it
    */
   async poll(): Promise<void> {
     const { db, siblings } = this.#options;

@@ -3,8 +3,8 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 
 /**
- * Why a pool that answers is not used. `mismatch`: it belongs to another cluster or keyspace; `impossible`: it
- * holds a value that no program of ours writes.
+ * Why a pool that answers is not used. `mismatch`: it belongs to another cluster or keyspace; `impossible`:
+ * it holds a value that no program of ours writes.
  */
 export type RefusalReason = 'mismatch' | 'impossible';
 

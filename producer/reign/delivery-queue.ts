@@ -2,7 +2,7 @@ import type { Loss } from '../../db/keys-db/deliveries.ts';
 import type { Pool, DeliveryReply, ProducerState } from '../../db/redis/pool.ts';
 import { producerKey } from '../../db/redis/redis-keys.ts';
 import { fenced, type FencedError } from '../../db/store-errors.ts';
-import { requirePlausible } from '../../db/stored-values.ts';
+import { requirePlausible } from '../../runtime/stored-values.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Bell } from '../bell.ts';
 

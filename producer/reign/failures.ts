@@ -19,7 +19,8 @@ export class Failures {
   }
 
   /**
-   * Logs only the first of several failures in a row, and none without a message. Pauses, longer after each. Does nothing when aborted.
+   * Logs only the first of several failures in a row, and none without a message. Pauses, longer after each.
+   * Does nothing when aborted.
    *
    * @throws FencedError, handed in as `error`: repeating does not help
    */

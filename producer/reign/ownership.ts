@@ -3,7 +3,7 @@ import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import { producerKey } from '../../db/redis/redis-keys.ts';
 import type { Pool } from '../../db/redis/pool.ts';
 import { isContradiction } from '../../db/store-errors.ts';
-import { requirePlausible } from '../../db/stored-values.ts';
+import { requirePlausible } from '../../runtime/stored-values.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
@@ -73,8 +73,8 @@ interface StoredEpoch {
 }
 
 /**
- * The epochs in the pools that answer in time. Others are asked before their first delivery. A pool of another
- * cluster, or one with a value that is no epoch, counts as one that does not answer.
+ * The epochs in the pools that answer in time. Others are asked before their first delivery. A pool of
+ * another cluster, or one with a value that is no epoch, counts as one that does not answer.
  */
 async function storedEpochs({ pools, shard, levels, log }: OwnershipOptions): Promise<StoredEpoch[]> {
   const epochs = await Promise.all(

@@ -91,7 +91,9 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
   }
 }
 
-/** On a urls server of another cluster no key of ours is bound. One that does not answer is reported later. */
+/**
+ * On a urls server of another cluster no key of ours is bound. One that does not answer is reported later.
+ */
 async function refuseForeign(urlsDbs: readonly UrlsDb[]): Promise<void> {
   for (const urlsDb of urlsDbs) {
     try {

@@ -38,14 +38,13 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   db: {
     'store-errors': [],
-    'stored-values': ['store-errors'],
     keyspace: [],
     mysql: ['store-errors'],
-    redis: ['keyspace', 'store-errors', 'stored-values'],
+    redis: ['store-errors'],
     accounts: ['mysql'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
-    'keys-db': ['keyspace', 'mysql', 'store-errors', 'stored-values'],
+    'keys-db': ['keyspace', 'mysql', 'store-errors'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
   },
   producer: {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { formatIdentity } from '../../db/keyspace/identity.ts';
+import { formatIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openUrlsDb } from '../../db/urls/links.ts';
 import { createLog } from '../../runtime/log.ts';

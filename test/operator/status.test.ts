@@ -13,7 +13,14 @@ interface Status {
     since: string | null;
     epoch: number | null;
   }[];
-  pools: { name: string; level: number | null; low: number | null; high: number | null; healthy: boolean }[];
+  pools: {
+    name: string;
+    level: number | null;
+    low: number | null;
+    high: number | null;
+    healthy: boolean;
+    problem: string | null;
+  }[];
   producers: object[];
   mappers: object[];
   keysDbs: object[];
@@ -90,8 +97,8 @@ describe('keymill status, locks, pools, producers', () => {
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     expect(free).to.deep.equal({ shard: 'keys-db-2', owner: null, pid: null, since: null, epoch: null });
     expect(status.pools).to.deep.equal([
-      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
-      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
+      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true, problem: null },
+      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true, problem: null },
     ]);
     expect(status.producers).to.deep.equal([
       { id: 'producer-1', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: ['keys-db-1'] },
@@ -132,6 +139,7 @@ describe('keymill status, locks, pools, producers', () => {
       low: null,
       high: null,
       healthy: false,
+      problem: null,
     });
     expect(status.keysDbs[2]).to.deep.equal({ name: 'keys-db-3', unused: null, used: null });
     expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');

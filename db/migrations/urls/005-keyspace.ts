@@ -1,8 +1,8 @@
 import type { MigrationDb } from '../../mysql/migrate.ts';
 
 /**
- * One row: the keyspace whose keys this database binds. Without it, a mapper with another key length or secret,
- * or one of another cluster, would bind its keys here.
+ * One row: the keyspace whose keys this database binds. Without it, a mapper with another key length or
+ * secret, or one of another cluster, would bind its keys here.
  */
 export async function up(db: MigrationDb): Promise<void> {
   if (await db.schema.hasTable('keyspace')) return;

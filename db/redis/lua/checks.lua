@@ -1,10 +1,10 @@
 --[[
-Purpose: functions for the scripts of a pool, which refuse a pool of strangers and values that cannot be right.
-redis-scripts.ts puts this text in front of them. pool-replies.ts translates the error codes FOREIGN and
-IMPOSSIBLE.
+Purpose: functions for the scripts of a pool, which refuse the pool of another keyspace and values that cannot
+be right. redis-scripts.ts puts this text in front of them. pool-replies.ts translates the error codes FOREIGN
+and IMPOSSIBLE.
 ]]
 
--- As in db/stored-values.ts: 2^53 - 1 - 2^32.
+-- As in runtime/stored-values.ts: 2^53 - 1 - 2^32.
 local MAX_COUNT = 9007194959773695
 
 -- A text that an error reply may contain: one line, not long.

@@ -1,8 +1,8 @@
-import type { KeyspaceIdentity } from '../../../db/keyspace/identity.ts';
+import type { KeyspaceIdentity } from '../../../runtime/config/keyspace-identity.ts';
 import { openPool, type Pool } from '../../../db/redis/pool.ts';
 import { producerKey } from '../../../db/redis/redis-keys.ts';
 import { isContradiction } from '../../../db/store-errors.ts';
-import { requirePlausible } from '../../../db/stored-values.ts';
+import { requirePlausible } from '../../../runtime/stored-values.ts';
 import { isPoolKey } from '../../../mapper/keys/pool-key.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
 import type { KeysDbConfig, RedisShardConfig } from '../../../runtime/config/stores.ts';

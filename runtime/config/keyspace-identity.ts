@@ -1,4 +1,4 @@
-import { parseJson } from '../../runtime/json.ts';
+import { parseJson } from '../json.ts';
 
 /** What tells one keyspace from another. Safe to store and to show. */
 export interface KeyspaceIdentity {

@@ -1,8 +1,12 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { batchOf, type BatchRow } from '../../db/keys-db/batch.ts';
-import { MAX_COUNT, parseCount, requirePlausible } from '../../db/stored-values.ts';
-import { ImpossibleValueError } from '../../db/store-errors.ts';
+import {
+  ImpossibleValueError,
+  MAX_COUNT,
+  parseCount,
+  requirePlausible,
+} from '../../runtime/stored-values.ts';
 
 const SOURCE = { store: 'redis-1', what: 'epoch of producer:keys-db-1' };
 

@@ -1,5 +1,15 @@
 import { inspect } from 'node:util';
-import { ImpossibleValueError } from './store-errors.ts';
+import { KeymillError } from './errors.ts';
+
+/**
+ * A store holds a value that no program of ours writes there: text instead of a number, or a number that
+ * cannot be right. The value is not used. A person must mend it; the message names it.
+ */
+export class ImpossibleValueError extends KeymillError {
+  constructor(store: string, reason: string, cause?: unknown) {
+    super('IMPOSSIBLE_VALUE', `${store} holds an impossible value: ${reason}`, { cause });
+  }
+}
 
 /** Where a value was read: the store, and the name of the value for a person. */
 export interface Source {
@@ -8,8 +18,8 @@ export interface Source {
 }
 
 /**
- * The largest epoch, sequence number, batch number or id that is accepted. The distance to 2^53 leaves room to
- * count on from it with exact numbers.
+ * The largest epoch, sequence number, batch number or id that is accepted. The distance to 2^53 leaves room
+ * to count on from it with exact numbers.
  */
 export const MAX_COUNT = Number.MAX_SAFE_INTEGER - 2 ** 32;
 
