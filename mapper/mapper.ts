@@ -108,7 +108,9 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const keyspace = createKeyspace(config.stores.keys);
   const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
-  const caches = stack.use(await openCaches(config, stores, log));
+  const { pools, issued } = stores;
+  const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
+  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, log }));
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;

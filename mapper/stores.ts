@@ -9,6 +9,7 @@ import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { IssuedKeys } from './keys/issued-keys.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
@@ -28,10 +29,12 @@ export interface MapperStores extends AsyncDisposable {
   readonly keyspace: Keyspace;
   readonly pools: readonly WatchedPool[];
   readonly servers: UrlsServers;
+  readonly issued: IssuedKeys;
 }
 
 const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
+const CLAIM_MARKS_POLL_MS = 1_000;
 const URLS_POLL_MS = 250;
 /** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
@@ -45,6 +48,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   await using stack = new AsyncDisposableStack();
   const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
+  const issued = createIssuedKeys(options);
   const stopping = new AbortController();
   await withinFirstAnswer([
     ...pools.map(async (watched) => {
@@ -59,6 +63,9 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ...pools.map(async (watched) =>
       pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.pollQuietly(POOL_POLL_TIMEOUT_MS)),
     ),
+    ...pools.map(async (watched) =>
+      pollEvery(CLAIM_MARKS_POLL_MS, stopping.signal, async () => readClaimMarks(watched, options, issued)),
+    ),
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
@@ -69,7 +76,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   });
   const opened = stack.move();
   const { keyspace } = options;
-  return { keyspace, pools, servers, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+  return { keyspace, pools, servers, issued, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
 function openWatchedPool(
@@ -86,6 +93,27 @@ function openWatchedPool(
     },
   });
   return new WatchedPool({ pool, breaker, keyLength: keyspace.length, now: monotonicMs, log });
+}
+
+function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): IssuedKeys {
+  return new IssuedKeys({
+    keyspace,
+    keysDbs: stores.keysDbs,
+    pools: stores.redis.map(({ name }) => name),
+    now: monotonicMs,
+  });
+}
+
+/** Its poll notices a pool that does not answer. */
+async function readClaimMarks(
+  { pool, isHealthy }: WatchedPool,
+  { config }: OpenStoresOptions,
+  issued: IssuedKeys,
+): Promise<void> {
+  if (!isHealthy) return;
+  const names = config.stores.keysDbs.map(({ name }) => name);
+  const marks = await pool.claimMarks(names, { timeoutMs: POOL_POLL_TIMEOUT_MS }).catch(() => undefined);
+  if (marks !== undefined) issued.record(pool.name, marks);
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
@@ -120,7 +148,8 @@ function openReplicas(
   return urlsReplicas
     .filter((replica) => replica.server === server.name)
     .map(({ url }, index) => {
-      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server, keyspace });
+      const name = `${server.name}-replica-${index + 1}`;
+      const db = openUrlsReplica({ name, url, server, keyspace, log });
       stack.defer(async () => db.close());
       // A cached link may be as old as its time to live, so a replica may be as far behind.
       return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });

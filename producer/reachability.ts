@@ -1,5 +1,10 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { isContradiction, MismatchError } from '../db/store-errors.ts';
+import {
+  isContradiction,
+  MismatchError,
+  SchemaMismatchError,
+  type Contradiction,
+} from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -12,7 +17,7 @@ export interface Sight {
   /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
   /** Why this version or configuration must not write to it. A person must decide. */
-  readonly mismatch: string | undefined;
+  readonly mismatch: Contradiction | undefined;
   /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
 }
@@ -75,12 +80,20 @@ export class Reachability {
   }
 
   /**
-   * Asks each keys-db once. One with an impossible value is only left out: the others need a producer.
-   * @throws MismatchError if one contradicts the configuration: refuse to start
+   * Asks each keys-db once. A keys-db whose schema is another version's, or which holds an impossible value,
+   * is not used; the others are.
+   * @throws MismatchError if one contradicts the configuration, or if the schema of all is another version's:
+   *   refuse to start
    */
   async askOnce(): Promise<void> {
-    const errors = await Promise.all(this.#keysDbs.map(async (keysDb) => this.#ask(keysDb)));
-    for (const error of errors) if (error instanceof MismatchError) throw error;
+    await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
+    const mismatches = [...this.#sights.values()].flatMap(({ mismatch }) =>
+      mismatch instanceof MismatchError ? mismatch : [],
+    );
+    const fatal =
+      mismatches.find((mismatch) => !(mismatch instanceof SchemaMismatchError)) ??
+      (mismatches.length === this.#sights.size ? mismatches[0] : undefined);
+    if (fatal !== undefined) throw fatal;
   }
 
   /** Asks each keys-db at its interval, until aborted. */
@@ -106,8 +119,11 @@ export class Reachability {
     );
   }
 
-  /** @returns the error of an attempt that failed */
-  async #ask(keysDb: KeysDb): Promise<unknown> {
+  #logMismatch(shard: string, mismatch: Contradiction): void {
+    this.#log.error({ shard, reason: messageOf(mismatch) }, `keys-db not used: ${whyUnused(mismatch)}`);
+  }
+
+  async #ask(keysDb: KeysDb): Promise<void> {
     try {
       const ensemble = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
         if (!this.#verified.has(keysDb.name)) await keysDb.verify();
@@ -115,30 +131,32 @@ export class Reachability {
         return (await keysDb.ownership()).ensemble;
       });
       this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
-      return undefined;
     } catch (error) {
       // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
-      const mismatch = isContradiction(error) ? messageOf(error) : undefined;
+      const mismatch = isContradiction(error) ? error : undefined;
       this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
-      return error;
     }
   }
 
   #record(name: string, seen: Partial<Sight>, reason?: string): void {
     const before = this.#sights.get(name);
     if (!before) return;
-    const isChanged = before.isReachable !== seen.isReachable || before.mismatch !== seen.mismatch;
+    const isChanged =
+      before.isReachable !== seen.isReachable || before.mismatch?.message !== seen.mismatch?.message;
     const now: Sight = { ...before, ...seen, sinceMs: isChanged ? monotonicMs() : before.sinceMs };
     this.#sights.set(name, now);
-    if (isChanged && now.mismatch !== undefined)
-      this.#log.error(
-        { shard: name, reason },
-        'keys-db not used: a person must mend it, or the configuration',
-      );
+    if (isChanged && now.mismatch !== undefined) this.#logMismatch(name, now.mismatch);
     else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
     else if (isChanged && before.isReachable !== undefined)
       this.#log.info({ shard: name }, 'keys-db reachable');
     if (isChanged || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
   }
+}
+
+function whyUnused(mismatch: Contradiction): string {
+  if (mismatch instanceof SchemaMismatchError) return "its schema is another version's";
+  return mismatch instanceof MismatchError
+    ? 'it contradicts the configuration'
+    : 'a value in it cannot be right';
 }

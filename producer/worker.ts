@@ -1,3 +1,4 @@
+import { markDrained } from '../coordinator/drained.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
 import { startAdmin } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
@@ -67,7 +68,6 @@ class Worker {
   #session: Session | undefined;
   /** Contends during the current session; undefined while there is none. */
   #producerSession: ProducerSession | undefined;
-  #isDrained = false;
 
   constructor(options: WorkerOptions) {
     const { config, stores, metrics, log } = options;
@@ -99,26 +99,27 @@ class Worker {
     return {
       ok: session === 'connected' && this.#producerSession !== undefined,
       session,
-      drained: this.#isDrained,
+      drained: this.#producerSession?.isDrained ?? false,
       shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
       refused: this.#options.levels.refused.all(),
       unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
     };
   }
 
-  /** `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it. */
-  drain(body: unknown): { drained: boolean } {
+  /**
+   * `POST /drain`: gives every shard back and takes none, until `{"drained": false}` undoes it. The mark is
+   * in ZooKeeper, so it holds for the workers that follow this one.
+   */
+  async drain(body: unknown): Promise<{ drained: boolean }> {
     const undoes = typeof body === 'object' && body !== null && 'drained' in body && body.drained === false;
-    this.#isDrained = !undoes;
-    this.#log.info({ drained: this.#isDrained }, 'drain');
-    this.#producerSession?.drain(this.#isDrained);
-    return { drained: this.#isDrained };
+    if (!this.#producerSession || !this.#session) throw noSession();
+    await markDrained(this.#session, this.#options.config.id, !undoes);
+    return { drained: !undoes };
   }
 
   /** `POST /recycle`: searches for leaked keys now, and claims again those that are out of quarantine. */
   async recycle(): Promise<RecycleResult> {
-    if (!this.#producerSession)
-      throw new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
+    if (!this.#producerSession) throw noSession();
     return this.#producerSession.recycle();
   }
 
@@ -170,10 +171,18 @@ class Worker {
     const { config, stores, levels, metrics, link, log } = this.#options;
     const reachability = this.#reachability;
     const supervisorPid = link.pid;
-    this.#producerSession = new ProducerSession(
-      { session, ensemble, config, stores, levels, reachability, metrics, adminUrl, supervisorPid, log },
-      this.#isDrained,
-    );
+    this.#producerSession = new ProducerSession({
+      session,
+      ensemble,
+      config,
+      stores,
+      levels,
+      reachability,
+      metrics,
+      adminUrl,
+      supervisorPid,
+      log,
+    });
     const ended = this.#producerSession.run();
     link.ready();
     await ended;
@@ -190,4 +199,8 @@ class Worker {
       this.#options.metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
     }
   }
+}
+
+function noSession(): KeymillError {
+  return new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
 }

@@ -86,6 +86,14 @@ export function parseKeys(reply: unknown, store: string): string[] {
   return parseArray(reply, answerOf(store)).map(String);
 }
 
+/** Anything that cannot be a claim mark counts as none: then every key may have been issued. */
+export function parseMarks(reply: unknown, store: string): (number | undefined)[] {
+  return parseArray(reply, answerOf(store)).map((text) => {
+    const mark = Number(text);
+    return text !== '' && Number.isSafeInteger(mark) && mark >= 0 ? mark : undefined;
+  });
+}
+
 export function parseLevel(reply: unknown, store: string): number {
   return parseCount(reply, { store, what: 'the level of its pool' });
 }

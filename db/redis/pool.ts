@@ -5,6 +5,7 @@ import {
   parseDelivery,
   parseKeys,
   parseLevel,
+  parseMarks,
   parseProducerState,
   parseRaise,
   parseTake,
@@ -74,6 +75,11 @@ export interface Pool extends AsyncDisposable {
   page(fromTail: number, count: number): Promise<string[]>;
   /** Up to `count` keys at the head, which the next take would get. They stay in the pool. */
   head(count: number, options?: { timeoutMs?: number }): Promise<string[]>;
+  /**
+   * The highest id of each keys-db that was claimed for a part delivered here, in their order; undefined
+   * where none is stored.
+   */
+  claimMarks(keysDbs: readonly string[], options?: { timeoutMs?: number }): Promise<(number | undefined)[]>;
   /** Publishes `message` on a pub/sub channel of this shard. */
   publish(channel: string, message: string): Promise<void>;
 }
@@ -89,6 +95,8 @@ export interface Delivery {
   readonly epoch: number;
   readonly seq: number;
   readonly keys: readonly string[];
+  /** The claim mark after the part's batch. Absent when its keys are claimed again. */
+  readonly claimedTo?: number | undefined;
 }
 
 export interface PoolOptions {
@@ -142,9 +150,9 @@ class RedisPool implements Pool {
     return this.#redis.whenConnected(timeoutMs);
   }
 
-  async deliver({ keysDb, epoch, seq, keys }: Delivery): Promise<DeliveryReply> {
+  async deliver({ keysDb, epoch, seq, keys, claimedTo = 0 }: Delivery): Promise<DeliveryReply> {
     const state = producerKey(keysDb);
-    const args = [epoch, seq, ...pack(keys), this.#identity];
+    const args = [epoch, seq, claimedTo, ...pack(keys), this.#identity];
     const timeoutMs = DELIVER_TIMEOUT_MS;
     const reply = await this.#run(SCRIPTS.deliver, [POOL_KEY, state, KEYSPACE_KEY], args, { timeoutMs });
     return parseDelivery(reply, { store: this.name, state });
@@ -206,6 +214,13 @@ class RedisPool implements Pool {
   async head(count: number, options?: { timeoutMs?: number }): Promise<string[]> {
     const [keys] = await this.#ask([['LRANGE', [POOL_KEY, 0, count - 1]]], options);
     return parseKeys(keys, this.name);
+  }
+
+  async claimMarks(
+    keysDbs: readonly string[],
+    options?: { timeoutMs?: number },
+  ): Promise<(number | undefined)[]> {
+    return parseMarks(await this.#run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options), this.name);
   }
 
   async publish(channel: string, message: string): Promise<void> {

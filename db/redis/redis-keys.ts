@@ -15,7 +15,10 @@ export const INCARNATION_KEY = 'incarnation';
  */
 export const KEYSPACE_KEY = 'keyspace';
 
-/** Hash {epoch, seq}: the reign over `keysDb` that delivers here, and the last part that was accepted. */
+/**
+ * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
+ * and the highest id that was claimed for any part delivered here.
+ */
 export function producerKey(keysDb: string): string {
   return `producer:${keysDb}`;
 }

@@ -123,7 +123,7 @@ class MysqlUrlsDb implements UrlsDb {
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
-    await checkSchema(this.#db, 'urls');
+    await checkSchema(this.#db, 'urls', this.#log);
     await this.verifyKeyspace();
     await verifySlots(this.#db, this.slots, async () => {
       await this.#refuseBesideLinks(siblings);

@@ -1,4 +1,5 @@
 import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
+import type { Log } from '../../runtime/log.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
@@ -38,6 +39,7 @@ export interface UrlsReplicaOptions {
   readonly server: { readonly name: string; readonly slots: readonly number[] };
   /** The keyspace that the replica must belong to. Without it none is compared. */
   readonly keyspace?: KeyspaceIdentity;
+  readonly log: Log;
 }
 
 /** Two target readers, the poll, and one connection that is being replaced. */
@@ -55,17 +57,19 @@ class MysqlUrlsReplica implements UrlsReplica {
   readonly #server: UrlsReplicaOptions['server'];
   readonly #keyspace: KeyspaceIdentity | undefined;
   readonly #db: Mysql;
+  readonly #log: Log;
 
-  constructor({ name, url, server, keyspace }: UrlsReplicaOptions) {
+  constructor({ name, url, server, keyspace, log }: UrlsReplicaOptions) {
     this.name = name;
     this.#keyspace = keyspace;
     this.#server = server;
+    this.#log = log;
     this.#db = openMysql(url, { name, connections: CONNECTIONS, connectTimeoutMs: CONNECT_TIMEOUT_MS });
   }
 
   async verify(): Promise<void> {
     try {
-      await checkSchema(this.#db, 'urls');
+      await checkSchema(this.#db, 'urls', this.#log);
     } catch (error) {
       // The replica is being created, or has not received a migration yet. This resolves itself.
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -209,5 +209,29 @@ describe('up and down', function () {
     const pids = cluster.file.producers.map(({ supervisorPid }) => supervisorPid);
     await cluster.must('up', '--detach');
     expect(cluster.file.producers.map(({ supervisorPid }) => supervisorPid)).to.deep.equal(pids);
+  });
+
+  it('leaves the processes alone when its folder is a copy of theirs', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    const copy = new TestCluster(`copy-${Math.random().toString(36).slice(2, 8)}`);
+    try {
+      // Without the data, because a copy of a running server's data may be unreadable.
+      for (const name of ['cluster.json', 'state.json', 'key-secret'])
+        cpSync(join(cluster.runDir, name), join(copy.runDir, name), { preserveTimestamps: true });
+      const status = await copy.run('keymill', 'status');
+      expect(status.stderr).to.include('is a copy').and.include(cluster.runDir);
+      expect(status.code).to.equal(2);
+      expect((await copy.must('down')).stderr).to.include('nothing was running');
+      expect(cluster.leftovers().length).to.be.at.least(5);
+
+      await copy.must('up', '--detach', ...SMALL);
+      expect(copy.file.mappers[0]?.pid).not.to.equal(before.mappers[0]?.pid);
+      expect(copy.file.mysql[0]?.port).not.to.equal(before.mysql[0]?.port);
+    } finally {
+      await copy.destroy();
+    }
+    await cluster.must('up', '--detach');
+    expect(cluster.file).to.deep.equal(before);
   });
 });
