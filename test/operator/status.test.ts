@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { until } from '../until.ts';
@@ -144,6 +145,36 @@ describe('keymill status, locks, pools, producers', () => {
     });
     expect(status.keysDbs[2]).to.deep.equal({ name: 'keys-db-3', unused: null, used: null });
     expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');
+  });
+
+  it('says why a pool is not used', async () => {
+    const shard = cluster.env['KEYMILL_REDIS']?.split(',')[1]?.replace(/^[^=]*=/, '') ?? '';
+    const client = new Redis(shard);
+    const problem = async (): Promise<string> => {
+      const { stdout, stderr } = await runKeymill(['pools', '--json'], cluster.env);
+      const [, second] = (JSON.parse(stdout) as Status).pools;
+      expect(second?.healthy).to.equal(false);
+      expect(stderr).to.include(`not used: ${second?.problem}`);
+      return second?.problem ?? '';
+    };
+    await client.hset('producer:keys-db-1', { epoch: '9007199254740992' });
+    expect(await problem())
+      .to.include('redis-2')
+      .and.include('epoch of producer:keys-db-1');
+    // Above the epoch that the holder of keys-db-1 publishes.
+    await client.hset('producer:keys-db-1', { epoch: '99999999999' });
+    expect(await problem()).to.include('more than 2^32 above');
+    await client.del('producer:keys-db-1');
+    await client.rpush('keys:available', 'sevenly');
+    expect(await problem()).to.include('no keys of 8 characters');
+    await client.del('keys:available');
+    await client.set('keyspace', '{"key_length":7,"region_bits":4,"fingerprint":"x"}');
+    expect(await problem())
+      .to.include('key_length 7')
+      .and.include('KEYMILL_KEY_LENGTH');
+    expect((await runKeymill(['pools'], cluster.env)).stdout).to.match(/redis-2.*NOT USED/);
+    await client.del('keyspace');
+    client.disconnect();
   });
 
   it('shows the pools and keys-dbs without ZooKeeper; exit code 2 when no source answers', async () => {
