@@ -1,6 +1,6 @@
 import { markDrained } from '../coordinator/drained.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
-import { startAdmin } from '../runtime/admin.ts';
+import { BadBodyError, startAdmin, type AdminBody } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
@@ -109,12 +109,13 @@ class Worker {
   /**
    * `POST /drain`: gives every shard back and takes none, until `{"drained": false}` undoes it. The mark is
    * in ZooKeeper, so it holds for the workers that follow this one.
+   * @throws BadBodyError
    */
-  async drain(body: unknown): Promise<{ drained: boolean }> {
-    const undoes = typeof body === 'object' && body !== null && 'drained' in body && body.drained === false;
+  async drain({ drained }: AdminBody): Promise<{ drained: boolean }> {
+    if (typeof drained !== 'boolean') throw new BadBodyError('{"drained": true} or {"drained": false}');
     if (!this.#producerSession || !this.#session) throw noSession();
-    await markDrained(this.#session, this.#options.config.id, !undoes);
-    return { drained: !undoes };
+    await markDrained(this.#session, this.#options.config.id, drained);
+    return { drained };
   }
 
   /** `POST /recycle`: searches for leaked keys now, and claims again those that are out of quarantine. */

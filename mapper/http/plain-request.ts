@@ -7,8 +7,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 const MAX_RAW_HEADERS = 128;
 
 /**
- * Whether a request is ordinary: HTTP/1.1, exactly one Host, no Expect, no chunks, no compression. Koa
- * answers all others. (Node has already built `headers` when we see a request, so reading it costs nothing.)
+ * Whether a request is ordinary: HTTP/1.1, exactly one Host, no Expect, no chunks, no compression, no purpose
+ * such as prefetch. Koa answers all others. (Node has already built `headers` when we see a request, so
+ * reading it costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
@@ -17,17 +18,25 @@ export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders):
     headers.expect === undefined &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined &&
-    hasOneHost(request.rawHeaders)
+    hasPlainNames(request.rawHeaders)
   );
 }
 
-/** Counts in the raw headers, because `headers` keeps only the first of several. */
-function hasOneHost(raw: readonly string[]): boolean {
+/** The headers in which browsers state a purpose, and the lengths of these names. */
+const PURPOSE = /^(?:sec-purpose|purpose|x-moz)$/i;
+const isPurposeLength = (length: number): boolean => length === 7 || length === 11 || length === 5;
+
+/**
+ * Whether there is one Host, and no header that states a purpose. Reads the raw headers, because `headers`
+ * keeps only the first of several. One pass over the names costs less than further look-ups in `headers`.
+ */
+function hasPlainNames(raw: readonly string[]): boolean {
   if (raw.length > MAX_RAW_HEADERS) return false;
   let hosts = 0;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
     if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    else if (isPurposeLength(name.length) && PURPOSE.test(name)) return false;
   }
   return hosts === 1;
 }

@@ -2,21 +2,21 @@ import { readMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import type { MapperReserve } from '../../db/audit/sources.ts';
-import { readJson } from '../../runtime/json.ts';
+import { askAdmin, type AdminAddress } from '../../runtime/admin-client.ts';
+import { messageOf } from '../../runtime/errors.ts';
 
 const ASK_TIMEOUT_MS = 2_000;
-/** More than the largest reserves of the most processes: 64 times 100,000 keys. */
-const MAX_ANSWER_BYTES = 128 * 2 ** 20;
 
 /**
  * Asks every mapper in ZooKeeper for the keys that it holds. A mapper that does not answer, or whose node
- * cannot be read, is returned without keys: then no key may be counted as lost.
+ * cannot be read, is returned without keys and with the reason: then no key may be counted as lost.
+ * @param token `KEYMILL_ADMIN_TOKEN`
  */
-export async function readReserves(session: Session): Promise<MapperReserve[]> {
+export async function readReserves(session: Session, token: string | undefined): Promise<MapperReserve[]> {
   const { members, foreign } = await readMembers(session, PATHS.mappers, parseAdmin);
   return [
-    ...foreign.map((mapper) => ({ mapper, keys: undefined })),
-    ...(await Promise.all([...members].map(([mapper, admin]) => askReserve(mapper, admin)))),
+    ...foreign.map((mapper) => ({ mapper, keys: undefined, reason: 'its node is not what a mapper writes' })),
+    ...(await Promise.all([...members].map(([mapper, url]) => askReserve(mapper, { url, token })))),
   ];
 }
 
@@ -25,19 +25,18 @@ function parseAdmin(json: unknown): string | undefined {
   return typeof json.admin === 'string' ? json.admin : undefined;
 }
 
-/** Undefined unless every entry is a text: a list that is only partly readable may lack keys. */
-function parseReserve(body: unknown): string[] | undefined {
-  if (typeof body !== 'object' || body === null || !('keys' in body) || !Array.isArray(body.keys))
-    return undefined;
-  return body.keys.every((key) => typeof key === 'string') ? body.keys : undefined;
+/** Refuses a list of which only a part can be read: it may lack keys. */
+function parseReserve(body: unknown): string[] {
+  const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
+  if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
+  throw new Error('it answered something else than a list of keys');
 }
 
-async function askReserve(mapper: string, admin: string): Promise<MapperReserve> {
+async function askReserve(mapper: string, address: AdminAddress): Promise<MapperReserve> {
   try {
-    const response = await fetch(new URL('/reserve', admin), { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    const body = await readJson(response, MAX_ANSWER_BYTES);
-    return { mapper, keys: response.ok ? parseReserve(body) : undefined };
-  } catch {
-    return { mapper, keys: undefined };
+    const body = await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_TIMEOUT_MS });
+    return { mapper, keys: parseReserve(body) };
+  } catch (error) {
+    return { mapper, keys: undefined, reason: `${address.url}: ${messageOf(error)}` };
   }
 }

@@ -27,6 +27,8 @@ const AnyClusterFile = z.object({
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
   urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
   usersDb: z.object({ url: z.string() }),
+  /** For the admin ports. Absent in the file of an older version, whose admin ports want none. */
+  adminToken: z.string().optional(),
   /** The run folder that it was written in: a copy describes the cluster of the original. */
   folder: FolderIdentity.optional(),
 });

@@ -22,6 +22,8 @@ const StateFile = z.object({
   folder: FolderIdentity.optional(),
   mysqlPassword: z.string(),
   redisPassword: z.string(),
+  /** For the admin ports. Absent in the record of an older version: then one is made. */
+  adminToken: z.string().optional(),
   /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
@@ -93,14 +95,18 @@ export class State {
   /** Reads the record, or creates one with new random secrets. */
   static open(runDir: RunDir): State {
     const found = State.find(runDir);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      if (found.adminToken === undefined) found.#change({ adminToken: randomToken(32) });
+      return found;
+    }
     runDir.make();
     if (!existsSync(runDir.keySecretFile))
       writePrivateFile(runDir.keySecretFile, `${randomBytes(32).toString('hex')}\n`);
     const state = new State(runDir, {
-      token: randomToken(),
+      token: randomToken(16),
       mysqlPassword: randomBytes(16).toString('hex'),
       redisPassword: randomBytes(16).toString('hex'),
+      adminToken: randomToken(32),
       established: false,
       ports: {},
       processes: {},
@@ -119,6 +125,11 @@ export class State {
 
   get redisPassword(): string {
     return this.#data.redisPassword;
+  }
+
+  /** Undefined only in a record of an older version that was found and not opened. */
+  get adminToken(): string | undefined {
+    return this.#data.adminToken;
   }
 
   get shape(): Shape | undefined {
@@ -205,10 +216,10 @@ export class State {
   }
 }
 
-function randomToken(): string {
-  return randomBytes(16).toString('hex');
+function randomToken(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
 }
 
 function withoutProcesses(data: StateFile): StateFile {
-  return { ...data, token: randomToken(), processes: {}, counts: undefined, up: undefined };
+  return { ...data, token: randomToken(16), processes: {}, counts: undefined, up: undefined };
 }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { until } from '../until.ts';
 import type { World } from './world.ts';
 
@@ -27,6 +28,7 @@ export function mapperEnvironment(world: World): Record<string, string | undefin
     KEYMILL_KEY_SECRET: 'a secret for tests only',
     KEYMILL_ZOOKEEPER: '127.0.0.1:1',
     KEYMILL_HTTP_PORT: '0',
+    KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
   };
 }
 
