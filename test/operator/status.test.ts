@@ -110,6 +110,8 @@ describe('keymill status, locks, pools, producers', () => {
       'producers',
       'mappers',
       'keysDbs',
+      'refused',
+      'recyclingBlocked',
       'reservedAliases',
       'unreachable',
     );
