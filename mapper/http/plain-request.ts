@@ -7,8 +7,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 const MAX_RAW_HEADERS = 128;
 
 /**
- * Whether a request is ordinary: HTTP/1.1, exactly one Host, no Expect, no chunks, no compression. Koa
- * answers all others. (Node has already built `headers` when we see a request, so reading it costs nothing.)
+ * Whether a request is ordinary: HTTP/1.1, exactly one Host that is valid, no Expect, no chunks, no
+ * compression. Koa answers all others. (Node has already built `headers` when we see a request, so reading it
+ * costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
@@ -17,8 +18,20 @@ export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders):
     headers.expect === undefined &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined &&
-    hasOneHost(request.rawHeaders)
+    hasOneHost(request.rawHeaders) &&
+    isHost(headers.host ?? '')
   );
+}
+
+/**
+ * RFC 3986, 3.2.2 and 3.2.3, without the empty name, which no URL of the scheme http has (RFC 9110, 4.2.1).
+ */
+const NAME = /^(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})+(?::\d*)?$/i;
+const ADDRESS = /^\[(?:[\da-f:.]+|v[\da-f]+\.[\w.~!$&'()*+,;=:-]+)\](?::\d*)?$/i;
+
+/** Whether `value` is a name or an address, with or without a port. */
+export function isHost(value: string): boolean {
+  return NAME.test(value) || ADDRESS.test(value);
 }
 
 /** Counts in the raw headers, because `headers` keeps only the first of several. */
