@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { openPublicPort } from '../../mapper/http/public-port.ts';
 import { readJsonObject } from '../../mapper/http/read-json.ts';
 import { startServer } from '../../mapper/http/server.ts';
+import { createRandom } from '../../runtime/random.ts';
 import { median } from '../../runtime/statistics.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
@@ -161,5 +162,46 @@ describe('the requests of one connection', () => {
       expect(arrived).to.have.length(64);
       expect(Math.max(...perTurn)).to.be.at.most(32);
     });
+  });
+
+  it('are answered completely and in order, however their bytes are split and the client leaves', async () => {
+    const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const random = createRandom(seed);
+    const upTo = (limit: number): number => Math.floor(random() * limit);
+    await using port = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
+    const server = await startServer(async (request, response) => {
+      const text = request.method === 'POST' ? JSON.stringify(await readJsonObject(request, response)) : '';
+      for (let turns = upTo(4); turns > 1; turns -= 1) await turn();
+      response.end(`<${request.url}>${text}`);
+    }, port);
+    const converse = async (): Promise<void> => {
+      const wanted = paths.slice(0, upTo(300));
+      const asked = wanted.map((path) => (random() < 0.5 ? get(path) : post(path)));
+      const bytes = Buffer.from(asked.join('') + (random() < 0.3 ? 'GARBAGE' : ''));
+      const socket = connect({
+        port: Number(new URL(port.url).port),
+        host: '127.0.0.1',
+        allowHalfOpen: true,
+      });
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      const ended = once(socket, 'end');
+      for (let start = 0; start < bytes.length;) {
+        const size = 1 + upTo(random() < 0.5 ? 50 : 20_000);
+        socket.write(bytes.subarray(start, start + size));
+        start += size;
+        if (random() < 0.5) await turn();
+      }
+      socket.end();
+      await ended;
+      const answered = [...text.matchAll(/<(\/\d+)>/g)].map(([, path]) => path);
+      expect(answered, `seed ${seed}`).to.deep.equal(wanted);
+      expect(text.includes('HTTP/1.1 400 '), `seed ${seed}`).to.equal(bytes.includes('GARBAGE'));
+    };
+    for (let round = 0; round < 4; round += 1)
+      await Promise.all(Array.from({ length: 10 }, async () => converse()));
+    const leftMs = performance.now();
+    await server.drain(5_000);
+    expect(performance.now() - leftMs, 'no connection is left').to.be.lessThan(4_000);
   });
 });
