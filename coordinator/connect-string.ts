@@ -1,3 +1,4 @@
+import { showSetting } from '../runtime/redact.ts';
 import { CoordinationError } from './errors.ts';
 
 export interface Server {
@@ -33,13 +34,14 @@ export function parseConnectString(connect: string): ConnectString {
 }
 
 function parseServer(connect: string, text: string): Server {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d+))?$/i.exec(text);
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:@[\]]+))(?::(\d+))?$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw refused(connect, `"${text}" is not host:port`);
+  if (host === undefined || port < 1 || port > 65_535)
+    throw refused(connect, `"${showSetting(text)}" is not host:port`);
   return { host, port };
 }
 
 function refused(connect: string, why: string): CoordinationError {
-  return new CoordinationError('REFUSED', `ZooKeeper connect string "${connect}": ${why}`);
+  return new CoordinationError('REFUSED', `ZooKeeper connect string "${showSetting(connect)}": ${why}`);
 }

@@ -33,7 +33,8 @@ export function watchLocks(session: Session, onChange: (locks: Map<string, LockH
 /**
  * An operator's release. With `czxid`, it never deletes a node that has replaced the one that the operator
  * saw.
- * @throws CoordinationError NO_NODE if the node has vanished or was replaced, BAD_VERSION if it has changed
+ * @throws CoordinationError NO_NODE if the node has vanished or was replaced, BAD_VERSION if it has changed,
+ *   NOT_EMPTY with the names if it has children: no lock of ours can have any
  */
 export async function releaseLock(session: Session, shard: string, czxid?: bigint): Promise<LockHolder> {
   const path = lockPath(shard);
@@ -41,7 +42,15 @@ export async function releaseLock(session: Session, shard: string, czxid?: bigin
   if (node === undefined) throw new CoordinationError('NO_NODE', `nobody holds ${shard}`);
   if (czxid !== undefined && node.stat.czxid !== czxid)
     throw new CoordinationError('NO_NODE', `${shard} has another holder by now`);
-  await session.remove(path, node.stat.version);
+  try {
+    await session.remove(path, node.stat.version);
+  } catch (error) {
+    if (!isCoordinationError(error, 'NOT_EMPTY')) throw error;
+    const names = (await childrenOrNone(session, path)).sort();
+    throw new CoordinationError('NOT_EMPTY', `${path} has nodes below it: ${names.join(', ')}`, {
+      cause: error,
+    });
+  }
   return parseLock(node);
 }
 

@@ -4,6 +4,8 @@ export const PATHS = {
   locks: '/shard-locks',
   producers: '/producers',
   mappers: '/mappers',
+  /** Persistent marks of the producers that shall hold no shard. */
+  drained: '/keymill/drained',
   /** Random id of this ensemble, also stored in every keys-db. It reveals a ZooKeeper that was wiped. */
   ensemble: '/keymill/ensemble',
   /** Never exists. Deleting it is the heartbeat: a write through the quorum that changes nothing. */
@@ -16,6 +18,10 @@ export function lockPath(shard: string): string {
 
 export function producerPath(id: string): string {
   return `${PATHS.producers}/${id}`;
+}
+
+export function drainedPath(id: string): string {
+  return `${PATHS.drained}/${id}`;
 }
 
 export function mapperPath(id: string): string {

@@ -1,3 +1,4 @@
+import type { Log } from '../runtime/log.ts';
 import { openMysql } from './mysql/mysql.ts';
 import { checkSchema } from './mysql/schema-version.ts';
 
@@ -12,10 +13,10 @@ export interface UsersDb {
 }
 
 /** Connects when first used. */
-export function openUsersDb({ url }: { url: string }): UsersDb {
+export function openUsersDb({ url, log }: { url: string; log: Log }): UsersDb {
   const db = openMysql(url, { name: 'users', connections: 2 });
   return {
-    verify: async () => checkSchema(db, 'users'),
+    verify: async () => checkSchema(db, 'users', log),
     close: async () => db.close(),
   };
 }

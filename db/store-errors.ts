@@ -56,6 +56,11 @@ export class MismatchError extends KeymillError {
 }
 
 /**
+ * The schema is of another version, which this program must not use. Migrate it, or use the newer program.
+ */
+export class SchemaMismatchError extends MismatchError {}
+
+/**
  * The store refused the statement permanently (bad value, missing right): a fault in the program or in its
  * grants.
  */

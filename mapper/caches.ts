@@ -15,22 +15,38 @@ export interface MapperCaches extends AsyncDisposable {
   readonly announceChange: AnnounceChange;
 }
 
+export interface OpenCachesOptions {
+  readonly config: MapperConfig;
+  readonly pools: readonly AnnouncingPool[];
+  /** Whether a key may become a link without an announcement. */
+  readonly mayAppear: (key: string) => boolean;
+  readonly log: Log;
+}
+
 /** Opens the caches and subscribes to the changes that other mappers announce. */
-export async function openCaches(
-  config: MapperConfig,
-  pools: readonly AnnouncingPool[],
-  log: Log,
-): Promise<MapperCaches> {
+export async function openCaches({
+  config,
+  pools,
+  mayAppear,
+  log,
+}: OpenCachesOptions): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
   const readsMayLag = (config.urlsReplicas ?? []).length > 0;
-  const links = new LinkCache({ ...config.cache, readsMayLag, now: monotonicMs });
-  stack.use(
+  const links: LinkCache = new LinkCache({
+    ...config.cache,
+    readsMayLag,
+    mayAppear,
+    isHearing: () => invalidations.isHearing,
+    now: monotonicMs,
+  });
+  const invalidations = stack.use(
     subscribeInvalidations({
       servers: config.stores.redis,
       log,
       onInvalidated: (key) => links.invalidate(key),
       // Announcements may have been missed while the subscription was down.
       onSubscribed: () => links.flush(),
+      onHeardAgain: () => links.forgetUnknown(),
     }),
   );
   const shared = await openSharedCache(config, log, stack);

@@ -107,7 +107,9 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(
     await openStores({ config, onBatch: (rows) => metrics.bindBatchSize.observe(rows), log }),
   );
-  const caches = stack.use(await openCaches(config, stores.pools, log));
+  const { pools, issued } = stores;
+  const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
+  const caches = stack.use(await openCaches({ config, pools, mayAppear, log }));
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;

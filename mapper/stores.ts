@@ -1,3 +1,4 @@
+import { createKeyspace } from '../db/keyspace/key.ts';
 import { openPool } from '../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
@@ -8,6 +9,7 @@ import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { IssuedKeys } from './keys/issued-keys.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
@@ -24,10 +26,12 @@ export interface OpenStoresOptions {
 export interface MapperStores extends AsyncDisposable {
   readonly pools: readonly WatchedPool[];
   readonly servers: UrlsServers;
+  readonly issued: IssuedKeys;
 }
 
 const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
+const CLAIM_MARKS_POLL_MS = 1_000;
 const URLS_POLL_MS = 250;
 /** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
@@ -41,6 +45,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   await using stack = new AsyncDisposableStack();
   const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
+  const issued = createIssuedKeys(options.config);
   const stopping = new AbortController();
   await withinFirstAnswer([
     ...pools.map(async (watched) => {
@@ -55,6 +60,9 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ...pools.map(async (watched) =>
       pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.poll(POOL_POLL_TIMEOUT_MS)),
     ),
+    ...pools.map(async (watched) =>
+      pollEvery(CLAIM_MARKS_POLL_MS, stopping.signal, async () => readClaimMarks(watched, options, issued)),
+    ),
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
@@ -64,7 +72,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     await Promise.all(polls);
   });
   const opened = stack.move();
-  return { pools, servers, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+  return { pools, servers, issued, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
 function openWatchedPool(
@@ -81,6 +89,27 @@ function openWatchedPool(
     },
   });
   return new WatchedPool(pool, breaker, monotonicMs);
+}
+
+function createIssuedKeys({ stores }: MapperConfig): IssuedKeys {
+  return new IssuedKeys({
+    keyspace: createKeyspace(stores.keys),
+    keysDbs: stores.keysDbs,
+    pools: stores.redis.map(({ name }) => name),
+    now: monotonicMs,
+  });
+}
+
+/** Its poll notices a pool that does not answer. */
+async function readClaimMarks(
+  { pool, isHealthy }: WatchedPool,
+  { config }: OpenStoresOptions,
+  issued: IssuedKeys,
+): Promise<void> {
+  if (!isHealthy) return;
+  const names = config.stores.keysDbs.map(({ name }) => name);
+  const marks = await pool.claimMarks(names, { timeoutMs: POOL_POLL_TIMEOUT_MS }).catch(() => undefined);
+  if (marks !== undefined) issued.record(pool.name, marks);
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
@@ -113,7 +142,7 @@ function openReplicas(
   return urlsReplicas
     .filter((replica) => replica.server === server.name)
     .map(({ url }, index) => {
-      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server });
+      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server, log });
       stack.defer(async () => db.close());
       // A cached link may be as old as its time to live, so a replica may be as far behind.
       return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });

@@ -1,5 +1,5 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { MismatchError } from '../db/store-errors.ts';
+import { MismatchError, SchemaMismatchError } from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -12,7 +12,7 @@ export interface Sight {
   /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
   /** Why this version or configuration must not write to it. A person must decide. */
-  readonly mismatch: string | undefined;
+  readonly mismatch: MismatchError | undefined;
   /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
 }
@@ -74,12 +74,18 @@ export class Reachability {
     return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
   }
 
-  /** Asks each keys-db once. @throws MismatchError if one contradicts the configuration: refuse to start */
+  /**
+   * Asks each keys-db once. A keys-db whose schema is another version's is not used; the others are.
+   * @throws MismatchError if one contradicts the configuration, or if the schema of all is another version's:
+   *   refuse to start
+   */
   async askOnce(): Promise<void> {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
-    for (const [name, { mismatch }] of this.#sights) {
-      if (mismatch !== undefined) throw new MismatchError(name, mismatch);
-    }
+    const mismatches = [...this.#sights.values()].flatMap(({ mismatch }) => mismatch ?? []);
+    const fatal =
+      mismatches.find((mismatch) => !(mismatch instanceof SchemaMismatchError)) ??
+      (mismatches.length === this.#sights.size ? mismatches[0] : undefined);
+    if (fatal !== undefined) throw fatal;
   }
 
   /** Asks each keys-db at its interval, until aborted. */
@@ -105,6 +111,14 @@ export class Reachability {
     );
   }
 
+  #logMismatch(shard: string, mismatch: MismatchError): void {
+    const why =
+      mismatch instanceof SchemaMismatchError
+        ? "its schema is another version's"
+        : 'it contradicts the configuration';
+    this.#log.error({ shard, reason: messageOf(mismatch) }, `keys-db not used: ${why}`);
+  }
+
   async #ask(keysDb: KeysDb): Promise<void> {
     try {
       const ensemble = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
@@ -116,7 +130,7 @@ export class Reachability {
     } catch (error) {
       // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
-      const mismatch = error instanceof MismatchError ? messageOf(error) : undefined;
+      const mismatch = error instanceof MismatchError ? error : undefined;
       this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }
   }
@@ -124,11 +138,11 @@ export class Reachability {
   #record(name: string, seen: Partial<Sight>, reason?: string): void {
     const before = this.#sights.get(name);
     if (!before) return;
-    const isChanged = before.isReachable !== seen.isReachable || before.mismatch !== seen.mismatch;
+    const isChanged =
+      before.isReachable !== seen.isReachable || before.mismatch?.message !== seen.mismatch?.message;
     const now: Sight = { ...before, ...seen, sinceMs: isChanged ? monotonicMs() : before.sinceMs };
     this.#sights.set(name, now);
-    if (isChanged && now.mismatch !== undefined)
-      this.#log.error({ shard: name, reason }, 'keys-db not used: it contradicts the configuration');
+    if (isChanged && now.mismatch !== undefined) this.#logMismatch(name, now.mismatch);
     else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
     else if (isChanged && before.isReachable !== undefined)
       this.#log.info({ shard: name }, 'keys-db reachable');

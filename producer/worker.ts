@@ -1,5 +1,6 @@
+import { markDrained } from '../coordinator/drained.ts';
 import { Session, type SessionState } from '../coordinator/session.ts';
-import { startAdmin } from '../runtime/admin.ts';
+import { BadBodyError, startAdmin, type AdminBody } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
 import { KeymillError } from '../runtime/errors.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
@@ -67,7 +68,6 @@ class Worker {
   #session: Session | undefined;
   /** Contends during the current session; undefined while there is none. */
   #producerSession: ProducerSession | undefined;
-  #isDrained = false;
 
   constructor(options: WorkerOptions) {
     const { config, stores, metrics, log } = options;
@@ -99,25 +99,27 @@ class Worker {
     return {
       ok: session === 'connected' && this.#producerSession !== undefined,
       session,
-      drained: this.#isDrained,
+      drained: this.#producerSession?.isDrained ?? false,
       shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
       unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
     };
   }
 
-  /** `POST /drain`: gives every shard back and takes none; `{"drained": false}` undoes it. */
-  drain(body: unknown): { drained: boolean } {
-    const undoes = typeof body === 'object' && body !== null && 'drained' in body && body.drained === false;
-    this.#isDrained = !undoes;
-    this.#log.info({ drained: this.#isDrained }, 'drain');
-    this.#producerSession?.drain(this.#isDrained);
-    return { drained: this.#isDrained };
+  /**
+   * `POST /drain`: gives every shard back and takes none, until `{"drained": false}` undoes it. The mark is
+   * in ZooKeeper, so it holds for the workers that follow this one.
+   * @throws BadBodyError
+   */
+  async drain({ drained }: AdminBody): Promise<{ drained: boolean }> {
+    if (typeof drained !== 'boolean') throw new BadBodyError('{"drained": true} or {"drained": false}');
+    if (!this.#producerSession || !this.#session) throw noSession();
+    await markDrained(this.#session, this.#options.config.id, drained);
+    return { drained };
   }
 
   /** `POST /recycle`: searches for leaked keys now, and claims again those that are out of quarantine. */
   async recycle(): Promise<RecycleResult> {
-    if (!this.#producerSession)
-      throw new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
+    if (!this.#producerSession) throw noSession();
     return this.#producerSession.recycle();
   }
 
@@ -169,10 +171,18 @@ class Worker {
     const { config, stores, levels, metrics, link, log } = this.#options;
     const reachability = this.#reachability;
     const supervisorPid = link.pid;
-    this.#producerSession = new ProducerSession(
-      { session, ensemble, config, stores, levels, reachability, metrics, adminUrl, supervisorPid, log },
-      this.#isDrained,
-    );
+    this.#producerSession = new ProducerSession({
+      session,
+      ensemble,
+      config,
+      stores,
+      levels,
+      reachability,
+      metrics,
+      adminUrl,
+      supervisorPid,
+      log,
+    });
     const ended = this.#producerSession.run();
     link.ready();
     await ended;
@@ -189,4 +199,8 @@ class Worker {
       this.#options.metrics.sessionState.set({ state: known }, shown === known ? 1 : 0);
     }
   }
+}
+
+function noSession(): KeymillError {
+  return new KeymillError('NO_SESSION', 'no ZooKeeper session: this producer holds nothing');
 }

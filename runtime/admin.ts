@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import getRawBody from 'raw-body';
+import { digestOf, refusalOf, type AdminAccess, type AdminPath, type Refusal } from './admin-policy.ts';
+import type { AdminConfig } from './config/admin.ts';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
 import { parseJson } from './json.ts';
 import type { Log } from './log.ts';
@@ -13,16 +15,26 @@ export interface Readiness {
   readonly [detail: string]: unknown;
 }
 
-/**
- * Answers one JSON request with the returned body. A thrown {@link KeymillError} becomes a 409, any other
- * error a 500.
- */
-export type AdminRoute = (body: unknown) => Promise<unknown>;
+/** The JSON object in the body of a POST; empty for a GET. */
+export type AdminBody = Readonly<Record<string, unknown>>;
 
-export interface AdminOptions {
-  readonly host: string;
-  /** 0 picks a free port; see {@link Admin.url}. */
-  readonly port: number;
+/**
+ * Answers one request with the returned value as JSON. A thrown {@link BadBodyError} becomes a 400, any other
+ * {@link KeymillError} a 409, any other error a 500.
+ */
+export type AdminRoute = (body: AdminBody) => Promise<unknown>;
+
+/** The body of an admin request is not what the route wants. The message says what would be right. */
+export class BadBodyError extends KeymillError {
+  readonly status: 400 | 413;
+
+  constructor(expected: string, { status = 400, cause }: { status?: 400 | 413; cause?: unknown } = {}) {
+    super('BAD_BODY', `body: expected ${expected}`, { cause });
+    this.status = status;
+  }
+}
+
+export interface AdminOptions extends AdminConfig {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly ready: () => Readiness | Promise<Readiness>;
   /** Keys are `"METHOD /path"`. */
@@ -36,16 +48,24 @@ export interface Admin extends AsyncDisposable {
 
 const MAX_BODY_BYTES = 64 * 1024;
 
+/** Answered without a token. */
+const OPEN_PATHS = ['/livez', '/readyz', '/metrics'] as const;
+type OpenPath = (typeof OPEN_PATHS)[number];
+
 /**
  * Starts the admin port of a process: `GET /livez`, `/readyz`, `/metrics` and the given routes. It is for
- * operators only: the default address is loopback, and it is never the public port.
+ * operators only: the default address is loopback, and it is never the public port. `admin-policy` decides
+ * who may ask for what.
  *
  * @throws Node's error when the server cannot listen, such as EADDRINUSE
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const { host, port, log } = options;
+  const { host, port, token, log } = options;
+  if (token === undefined)
+    log.warn('KEYMILL_ADMIN_TOKEN is not set: the admin port answers only /livez, /readyz and /metrics');
+  const gate = new Gate(options);
   const server = createServer((request, response) => {
-    answer(options, request, response).catch((error: unknown) => {
+    answer(options, gate, request, response).catch((error: unknown) => {
       log.error({ error, url: request.url }, 'admin request failed');
       if (!response.headersSent) sendJson(response, 500, { error: 'internal error' });
     });
@@ -73,51 +93,101 @@ function reachableHost(host: string): string {
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
+/** The rules of one admin port: its paths, and who may ask for them. */
+class Gate {
+  readonly #access: AdminAccess;
+  readonly #paths = new Map<string, AdminPath>(
+    OPEN_PATHS.map((path) => [path, { isOpen: true, methods: ['GET'] }]),
+  );
+
+  constructor({ host, names, token, routes = {} }: AdminOptions) {
+    this.#access = {
+      names: new Set([host, ...names].map((name) => name.toLowerCase())),
+      tokenDigest: token === undefined ? undefined : digestOf(token),
+    };
+    for (const route of Object.keys(routes)) {
+      const [method, path = ''] = route.split(' ');
+      const methods = [
+        ...(this.#paths.get(path)?.methods ?? []),
+        method === 'POST' ? 'POST' : 'GET',
+      ] as const;
+      this.#paths.set(path, { isOpen: false, methods });
+    }
+  }
+
+  refusalOf(method: string, path: string, { headers }: IncomingMessage): Refusal | undefined {
+    return refusalOf(method, headers, this.#paths.get(path), this.#access);
+  }
+}
+
 async function answer(
   options: AdminOptions,
+  gate: Gate,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
-  if (method === 'GET' && path === '/livez') return sendJson(response, 200, { ok: true });
-  if (method === 'GET' && path === '/readyz') {
-    const readiness = await options.ready();
-    return sendJson(response, readiness.ok ? 200 : 503, readiness);
+  const method = request.method ?? 'GET';
+  const refusal = gate.refusalOf(method, path, request);
+  if (refusal !== undefined) {
+    options.log.debug({ method, path, ...refusal }, 'admin request refused');
+    return refuse(response, refusal);
   }
-  if (method === 'GET' && path === '/metrics') {
-    const text = await options.metrics.text();
-    response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text);
-    return;
-  }
-  const route = options.routes?.[`${method} ${path}`];
-  if (!route) return sendJson(response, 404, { error: `no ${method} ${path} here` });
+  if (isOpenPath(path)) return answerOpenly(options, path, response);
   try {
-    sendJson(response, 200, await route(await readJson(request)));
+    const body = method === 'POST' ? await readObject(request) : {};
+    const route = options.routes?.[`${method === 'HEAD' ? 'GET' : method} ${path}`];
+    sendJson(response, 200, await route?.(body));
   } catch (error) {
     const expected = error instanceof KeymillError;
     if (!expected) options.log.error({ error, path }, 'admin route failed');
-    sendJson(response, expected ? 409 : 500, {
+    const status = error instanceof BadBodyError ? error.status : expected ? 409 : 500;
+    sendJson(response, status, {
       error: expected ? messageOf(error) : 'internal error',
       code: codeOf(error),
     });
   }
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const text = await getRawBody(request, { limit: MAX_BODY_BYTES, encoding: 'utf8' }).catch(
-    (cause: unknown) => {
-      throw new KeymillError('BAD_BODY', `body: at most ${MAX_BODY_BYTES} bytes of UTF-8`, { cause });
-    },
-  );
-  if (text === '') return undefined;
-  const body = parseJson(text);
-  if (body === undefined) throw new KeymillError('BAD_JSON', 'body: not JSON');
-  return body;
+function isOpenPath(path: string): path is OpenPath {
+  return (OPEN_PATHS as readonly string[]).includes(path);
 }
 
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
+async function answerOpenly(options: AdminOptions, path: OpenPath, response: ServerResponse): Promise<void> {
+  if (path === '/livez') return sendJson(response, 200, { ok: true });
+  if (path === '/readyz') {
+    const readiness = await options.ready();
+    return sendJson(response, readiness.ok ? 200 : 503, readiness);
+  }
+  const text = await options.metrics.text();
+  response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text);
+}
+
+/** The body of a refused request stays unread, so the connection is closed. */
+function refuse(response: ServerResponse, { status, reason, headers }: Refusal): void {
+  sendJson(response, status, { error: reason }, { ...headers, connection: 'close' });
+}
+
+/** @throws BadBodyError */
+async function readObject(request: IncomingMessage): Promise<AdminBody> {
+  const text = await getRawBody(request, { limit: MAX_BODY_BYTES, encoding: 'utf8' }).catch(
+    (cause: unknown) => {
+      throw new BadBodyError(`at most ${MAX_BODY_BYTES} bytes of UTF-8`, { status: 413, cause });
+    },
+  );
+  const body = parseJson(text);
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw new BadBodyError(`a JSON object, such as {}${text === '' ? ', and got nothing' : ''}`);
+  return body as AdminBody;
+}
+
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   response
-    .writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+    .writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers })
     .end(`${JSON.stringify(body ?? null)}\n`);
 }

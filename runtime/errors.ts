@@ -1,3 +1,5 @@
+import { hideCredentials } from './redact.ts';
+
 /**
  * The base of every error that this system throws on purpose.
  *
@@ -30,9 +32,9 @@ export class DeadlineError extends KeymillError {
   }
 }
 
-/** The message of any thrown value, for a log line or a terminal. */
+/** The message of any thrown value, for a log line or a terminal. Passwords in addresses are hidden. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return hideCredentials(error instanceof Error ? error.message : String(error));
 }
 
 /** The stable code of any thrown value: ours, Node's (`ECONNREFUSED`), or `UNKNOWN`. */

@@ -1,10 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { pino, type Logger } from 'pino';
 import { codeOf } from './errors.ts';
+import { hideCredentials } from './redact.ts';
 
 /**
  * Structured log: one JSON line for each event, on stdout. `log.info({ shard, epoch }, 'reign began')`. Log
- * the name of a store and never its URL, which contains a password.
+ * the name of a store and not its URL. A password in an address is hidden all the same.
  */
 export type Log = Logger;
 
@@ -22,6 +23,7 @@ export function createLog(part: string, id: string, level: LogLevel = 'info'): L
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: describeError },
+    hooks: { streamWrite: hideCredentials },
     redact: { paths: ['password', 'secret', '*.password', '*.secret'], censor: '[redacted]' },
   });
 }

@@ -13,8 +13,10 @@ export interface AuditSources {
   readonly reserves: () => Promise<readonly MapperReserve[]>;
 }
 
-/** The keys that a mapper holds: in reserve, taken or in flight. Undefined when it did not answer. */
+/** The keys that a mapper holds: in reserve, taken or in flight. Undefined when it did not say. */
 export interface MapperReserve {
   readonly mapper: string;
   readonly keys: readonly string[] | undefined;
+  /** For a person: why `keys` is undefined. */
+  readonly reason?: string;
 }

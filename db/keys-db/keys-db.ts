@@ -55,7 +55,7 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
   return {
     name,
     region,
-    verify: async () => verifyKeysDb(db, keyspace, region),
+    verify: async () => verifyKeysDb(db, { keyspace, region, log }),
 
     ownership: on(db, readOwnership),
     raiseEpoch: async (proof: LockProof) => {

@@ -1,3 +1,4 @@
+import type { Log } from '../../runtime/log.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
@@ -31,10 +32,13 @@ interface OwnershipRow {
  * Refuses a database that is not this shard's: another secret, key length, region or schema. The region also
  * reveals two names for one database. The first program that connects records the secret's fingerprint, the
  * key length and the region.
- * @throws MismatchError
+ * @throws MismatchError; SchemaMismatchError when the schema is another version's
  */
-export async function verifyKeysDb(db: Mysql, keyspace: Keyspace, region: number): Promise<void> {
-  await checkSchema(db, 'keys-db');
+export async function verifyKeysDb(
+  db: Mysql,
+  { keyspace, region, log }: { keyspace: Keyspace; region: number; log: Log },
+): Promise<void> {
+  await checkSchema(db, 'keys-db', log);
   if (!(await readIdentity(db))) {
     const [key] = await db.query('SELECT id FROM `keys` LIMIT 1');
     if (key)

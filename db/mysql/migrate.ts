@@ -2,7 +2,17 @@ import knex, { type Knex } from 'knex';
 import type { Log } from '../../runtime/log.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import { databaseOf, openMysql } from './mysql.ts';
-import { MIGRATIONS_TABLE, migrationNames, refuseNewer, type DatabaseKind } from './schema-version.ts';
+import {
+  COMPATIBILITY_TABLE,
+  logCompatible,
+  migrationNames,
+  migrationNumber,
+  MIGRATIONS_TABLE,
+  readVerdict,
+  refuseTooNew,
+  type DatabaseKind,
+  type SchemaVerdict,
+} from './schema-version.ts';
 
 /** The database of a migration. */
 export type MigrationDb = Knex;
@@ -12,6 +22,12 @@ export type MigrationDb = Knex;
  * half-way.
  */
 export interface Migration {
+  /**
+   * The number of the oldest last migration whose program may go on using the schema afterwards. A migration
+   * that only adds (expand) repeats the number of the release before; one that takes something away
+   * (contract) leaves it out, and then only programs that have this migration may use the schema.
+   */
+  compatibleFrom?: number;
   up: (db: MigrationDb) => Promise<void>;
 }
 
@@ -20,8 +36,8 @@ const LOCK_WAIT_S = 60;
 /**
  * Creates the database if it is missing, and runs the migrations that it lacks. Several processes may run it
  * at the same time.
- * @throws MismatchError when the database is newer than this program; StoreUnavailableError when another
- * migration holds the lock for 60 s
+ * @throws SchemaMismatchError when the database is too new for this program; StoreUnavailableError when
+ *   another migration holds the lock for 60 s
  */
 export async function migrate(url: string, kind: DatabaseKind, log: Log): Promise<void> {
   await createDatabase(url);
@@ -31,7 +47,9 @@ export async function migrate(url: string, kind: DatabaseKind, log: Log): Promis
   const guard = connect(url);
   try {
     await lock(guard, database);
-    await refuseNewerSchema(guard, kind, database);
+    const judged = await readDatabase(url, kind);
+    refuseTooNew(database, judged);
+    if (judged.verdict === 'compatible') return logCompatible(log, database, judged.newer);
     const runner = connect(url);
     try {
       const config = migrationConfig(kind);
@@ -97,9 +115,21 @@ class NumberedFiles implements Knex.MigrationSource<string> {
     const module = (await import(
       new URL(`../migrations/${this.#kind}/${name}.ts`, import.meta.url).href
     )) as Migration;
-    // There are no down migrations: to roll back a schema that holds links, restore a backup.
-    return { up: module.up, down: async () => undefined };
+    return {
+      // First, so that no program starts to use what this migration takes away.
+      up: async (db) => {
+        await requireFrom(db, module.compatibleFrom ?? migrationNumber(name));
+        await module.up(db);
+      },
+      // There are no down migrations: to roll back a schema that holds links, restore a backup.
+      down: async () => undefined,
+    };
   }
+}
+
+async function readDatabase(url: string, kind: DatabaseKind): Promise<SchemaVerdict> {
+  await using db = openMysql(url, { name: databaseOf(url), connections: 1 });
+  return await readVerdict(db, kind);
 }
 
 async function createDatabase(url: string): Promise<void> {
@@ -125,9 +155,38 @@ async function lock(db: Knex, database: string): Promise<void> {
     throw new StoreUnavailableError(database, `another migration has run for more than ${LOCK_WAIT_S} s`);
 }
 
-async function refuseNewerSchema(db: Knex, kind: DatabaseKind, database: string): Promise<void> {
-  if (!(await db.schema.hasTable(MIGRATIONS_TABLE))) return;
-  const rows = await db<{ name: string }>(MIGRATIONS_TABLE).select('name');
-  const recorded = rows.map((row) => row.name);
-  refuseNewer(database, recorded, await migrationNames(kind));
+interface Compatibility {
+  id: number;
+  compatible_from: number;
+}
+
+/**
+ * Creates the table that says which programs may use the schema. It is called by one migration of each kind
+ * of database; from then on each migration raises the number as it needs.
+ */
+export async function createCompatibility(db: MigrationDb, compatibleFrom: number): Promise<void> {
+  if (!(await db.schema.hasTable(COMPATIBILITY_TABLE))) {
+    await db.schema.createTable(COMPATIBILITY_TABLE, (table) => {
+      table.charset('utf8mb4');
+      table.collate('utf8mb4_unicode_ci');
+      table.specificType('id', 'TINYINT UNSIGNED').notNullable().primary();
+      table
+        .specificType('compatible_from', 'SMALLINT UNSIGNED')
+        .notNullable()
+        .comment('number of the oldest last migration whose program may use this schema');
+    });
+  }
+  await db<Compatibility>(COMPATIBILITY_TABLE)
+    .insert({ id: 1, compatible_from: compatibleFrom })
+    .onConflict('id')
+    .ignore();
+}
+
+/** Never lowers the number. Does nothing before the migration that creates the table. */
+async function requireFrom(db: MigrationDb, compatibleFrom: number): Promise<void> {
+  if (!(await db.schema.hasTable(COMPATIBILITY_TABLE))) return;
+  await db<Compatibility>(COMPATIBILITY_TABLE)
+    .where({ id: 1 })
+    .andWhere('compatible_from', '<', compatibleFrom)
+    .update({ compatible_from: compatibleFrom });
 }

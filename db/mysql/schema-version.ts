@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { MismatchError } from '../store-errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { SchemaMismatchError } from '../store-errors.ts';
 import type { Mysql } from './mysql.ts';
 
 /** The three kinds of database. Each has its own numbered migrations in `db/migrations/<kind>`. */
@@ -8,6 +9,12 @@ export type DatabaseKind = 'keys-db' | 'urls' | 'users';
 
 /** The table of applied migrations, in every database. */
 export const MIGRATIONS_TABLE = 'schema_migrations';
+
+/**
+ * The table of one row that says which programs may use a schema, in every database. A program is known by
+ * the number of its last migration of that kind.
+ */
+export const COMPATIBILITY_TABLE = 'schema_compatibility';
 
 /** The names of this program's migrations, in order: the files `NNN-*.ts` without their extension. */
 export async function migrationNames(kind: DatabaseKind): Promise<string[]> {
@@ -18,30 +25,82 @@ export async function migrationNames(kind: DatabaseKind): Promise<string[]> {
     .sort();
 }
 
-/**
- * Refuses a database whose schema is not exactly this program's.
- * @throws MismatchError when it is newer, older or missing
- */
-export async function checkSchema(db: Mysql, kind: DatabaseKind): Promise<void> {
-  const rows = await db.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY id`);
-  const recorded = rows.map((row) => row.name);
-  const known = await migrationNames(kind);
-  refuseNewer(db.name, recorded, known);
-  const missing = known.filter((name) => !recorded.includes(name));
-  if (missing.length > 0) {
-    throw new MismatchError(
-      db.name,
-      `schema is older than this program (missing ${missing.join(', ')}): migrate it`,
-    );
-  }
+/** The number of a migration: 7 for `007-compatibility`. */
+export function migrationNumber(name: string): number {
+  return Number.parseInt(name, 10);
 }
 
-/** @throws MismatchError when a recorded migration is not one of this program's */
-export function refuseNewer(store: string, recorded: readonly string[], known: readonly string[]): void {
+/** How a schema relates to a program. */
+export type SchemaVerdict =
+  | { readonly verdict: 'same' }
+  /** Newer, and this program may use it: a release may run beside the next one. */
+  | { readonly verdict: 'compatible'; readonly newer: readonly string[] }
+  | { readonly verdict: 'older'; readonly missing: readonly string[] }
+  | { readonly verdict: 'too new'; readonly newer: readonly string[] };
+
+/**
+ * Compares the migrations that a database records with those of a program.
+ * @param compatibleFrom the lowest last migration of a program that may use the schema. Undefined when the
+ *   database does not say it: then only the program of exactly this schema may
+ */
+export function judgeSchema(
+  recorded: readonly string[],
+  known: readonly string[],
+  compatibleFrom: number | undefined,
+): SchemaVerdict {
+  const missing = known.filter((name) => !recorded.includes(name));
   const newer = recorded.filter((name) => !known.includes(name));
-  if (newer.length === 0) return;
-  throw new MismatchError(
-    store,
-    `schema is newer than this program (it has ${newer.join(', ')}): use the newer program`,
+  if (newer.length === 0) return missing.length === 0 ? { verdict: 'same' } : { verdict: 'older', missing };
+  const isCompatible =
+    missing.length === 0 &&
+    compatibleFrom !== undefined &&
+    migrationNumber(known.at(-1) ?? '') >= compatibleFrom;
+  return { verdict: isCompatible ? 'compatible' : 'too new', newer };
+}
+
+/** How the schema of a database, which may still be empty, relates to this program. */
+export async function readVerdict(db: Mysql, kind: DatabaseKind): Promise<SchemaVerdict> {
+  const tables = (await db.queryArrays<[string]>('SHOW TABLES')).map(([name]) => name);
+  const applied = tables.includes(MIGRATIONS_TABLE)
+    ? await db.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE} ORDER BY id`)
+    : [];
+  const [row] = tables.includes(COMPATIBILITY_TABLE)
+    ? await db.query<{ number: number }>(
+        `SELECT compatible_from AS number FROM ${COMPATIBILITY_TABLE} WHERE id = 1`,
+      )
+    : [];
+  return judgeSchema(
+    applied.map(({ name }) => name),
+    await migrationNames(kind),
+    row?.number,
   );
+}
+
+/**
+ * Refuses a database whose schema this program must not use. Logs it when it may use a newer one.
+ * @throws SchemaMismatchError when the schema is too new, older or missing
+ */
+export async function checkSchema(db: Mysql, kind: DatabaseKind, log: Log): Promise<void> {
+  const judged = await readVerdict(db, kind);
+  if (judged.verdict === 'older') {
+    throw new SchemaMismatchError(
+      db.name,
+      `schema is older than this program (missing ${judged.missing.join(', ')}): run "keymill prepare"`,
+    );
+  }
+  refuseTooNew(db.name, judged);
+  if (judged.verdict === 'compatible') logCompatible(log, db.name, judged.newer);
+}
+
+/** @throws SchemaMismatchError when this program must not use the schema, because it is too new */
+export function refuseTooNew(store: string, judged: SchemaVerdict): void {
+  if (judged.verdict !== 'too new') return;
+  throw new SchemaMismatchError(
+    store,
+    `schema is newer than this program (it has ${judged.newer.join(', ')}): use the newer program`,
+  );
+}
+
+export function logCompatible(log: Log, store: string, newer: readonly string[]): void {
+  log.warn({ store, newer }, 'schema is newer than this program, which may use it');
 }

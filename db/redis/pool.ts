@@ -52,6 +52,11 @@ export interface Pool extends AsyncDisposable {
    * between two pages only repeats keys.
    */
   page(fromTail: number, count: number): Promise<string[]>;
+  /**
+   * The highest id of each keys-db that was claimed for a part delivered here, in their order; undefined
+   * where none is stored.
+   */
+  claimMarks(keysDbs: readonly string[], options?: { timeoutMs?: number }): Promise<(number | undefined)[]>;
   /** Publishes `message` on a pub/sub channel of this shard. */
   publish(channel: string, message: string): Promise<void>;
 }
@@ -67,6 +72,8 @@ export interface Delivery {
   readonly epoch: number;
   readonly seq: number;
   readonly keys: readonly string[];
+  /** The claim mark after the part's batch. Absent when its keys are claimed again. */
+  readonly claimedTo?: number | undefined;
 }
 
 export interface DeliveryReply {
@@ -130,8 +137,8 @@ class RedisPool implements Pool {
     return this.#redis.whenConnected(timeoutMs);
   }
 
-  async deliver({ keysDb, epoch, seq, keys }: Delivery): Promise<DeliveryReply> {
-    const args = [epoch, seq, ...pack(keys)];
+  async deliver({ keysDb, epoch, seq, keys, claimedTo = 0 }: Delivery): Promise<DeliveryReply> {
+    const args = [epoch, seq, claimedTo, ...pack(keys)];
     const timeoutMs = DELIVER_TIMEOUT_MS;
     const reply = await this.#redis.run(SCRIPTS.deliver, [POOL_KEY, producerKey(keysDb)], args, {
       timeoutMs,
@@ -207,6 +214,14 @@ class RedisPool implements Pool {
     return (await this.#redis.command('LRANGE', [POOL_KEY, -fromTail - count, -fromTail - 1])) as string[];
   }
 
+  async claimMarks(
+    keysDbs: readonly string[],
+    options?: { timeoutMs?: number },
+  ): Promise<(number | undefined)[]> {
+    const reply = await this.#redis.run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options);
+    return (reply as string[]).map(parseMark);
+  }
+
   async publish(channel: string, message: string): Promise<void> {
     await this.#redis.command('PUBLISH', [channel, message]);
   }
@@ -221,6 +236,12 @@ class RedisPool implements Pool {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis[Symbol.asyncDispose]();
   }
+}
+
+/** Anything that cannot be a claim mark counts as none: then every key may have been issued. */
+function parseMark(text: string): number | undefined {
+  const mark = Number(text);
+  return text !== '' && Number.isSafeInteger(mark) && mark >= 0 ? mark : undefined;
 }
 
 function parseTake(reply: unknown): { keys: string[]; level: number } {

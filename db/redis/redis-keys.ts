@@ -9,7 +9,10 @@ export const POOL_KEY = 'keys:available';
 /** Random id of the data of a Redis. A new id means that the earlier data is lost. */
 export const INCARNATION_KEY = 'incarnation';
 
-/** Hash {epoch, seq}: the reign over `keysDb` that delivers here, and the last part that was accepted. */
+/**
+ * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
+ * and the highest id that was claimed for any part delivered here.
+ */
 export function producerKey(keysDb: string): string {
   return `producer:${keysDb}`;
 }

@@ -17,6 +17,7 @@ export const SCRIPTS = {
   raiseEpoch: readScript('raise-epoch'),
   skipTo: readScript('skip-to'),
   take: readScript('take'),
+  claimMarks: readScript('claim-marks'),
   putBack: readScript('put-back', PUSH_KEYS),
   cacheRead: readScript('cache-read'),
   cacheFill: readScript('cache-fill'),

@@ -61,6 +61,12 @@ CREATE TABLE `ownership` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `schema_compatibility` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `settled_ranges` (
   `range_number` bigint(20) unsigned NOT NULL COMMENT 'ids of 10,000 × n + 1 to 10,000 × (n + 1)',
   PRIMARY KEY (`range_number`)

@@ -13,6 +13,12 @@ CREATE TABLE `clicks` (
   PRIMARY KEY (`slot`,`unique_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `schema_compatibility` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `slots` (
   `slot` tinyint(3) unsigned NOT NULL,
   `owned` tinyint(1) NOT NULL,

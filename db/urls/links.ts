@@ -109,7 +109,7 @@ class MysqlUrlsDb implements UrlsDb {
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
-    await checkSchema(this.#db, 'urls');
+    await checkSchema(this.#db, 'urls', this.#log);
     await verifySlots(this.#db, this.slots, async () => {
       await this.#refuseBesideLinks(siblings);
       this.#log.info(

@@ -1,3 +1,4 @@
+import type { Log } from '../../runtime/log.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
@@ -33,6 +34,7 @@ export interface UrlsReplicaOptions {
   readonly url: string;
   /** The server that it copies. */
   readonly server: { readonly name: string; readonly slots: readonly number[] };
+  readonly log: Log;
 }
 
 /** Two target readers, the poll, and one connection that is being replaced. */
@@ -49,16 +51,18 @@ class MysqlUrlsReplica implements UrlsReplica {
   readonly name: string;
   readonly #server: UrlsReplicaOptions['server'];
   readonly #db: Mysql;
+  readonly #log: Log;
 
-  constructor({ name, url, server }: UrlsReplicaOptions) {
+  constructor({ name, url, server, log }: UrlsReplicaOptions) {
     this.name = name;
     this.#server = server;
+    this.#log = log;
     this.#db = openMysql(url, { name, connections: CONNECTIONS, connectTimeoutMs: CONNECT_TIMEOUT_MS });
   }
 
   async verify(): Promise<void> {
     try {
-      await checkSchema(this.#db, 'urls');
+      await checkSchema(this.#db, 'urls', this.#log);
     } catch (error) {
       // The replica is being created, or has not received a migration yet. This resolves itself.
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);

@@ -24,6 +24,15 @@ export interface LinkCacheOptions {
    * that has changed is read from the primary for the whole time to live, and not only once.
    */
   readonly readsMayLag?: boolean;
+  /**
+   * Whether a key may become a link without an announcement. That such a key is unknown is never remembered.
+   * Default: none.
+   */
+  readonly mayAppear?: (key: string) => boolean;
+  /**
+   * Whether announcements arrive. While they do not, nothing is remembered as unknown. Default: they do.
+   */
+  readonly isHearing?: () => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Seed of the random choices. */
@@ -79,6 +88,8 @@ export class LinkCache {
   };
   readonly #changed: RecentKeys;
   readonly #readsMayLag: boolean;
+  readonly #mayAppear: (key: string) => boolean;
+  readonly #isHearing: () => boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
   #foundKey = '';
@@ -90,6 +101,8 @@ export class LinkCache {
     this.#unknown = new RecentKeys(negativeBytes, negativeTtlMs, now);
     this.#changed = new RecentKeys(CHANGED_MAX_BYTES, ttlMs, now);
     this.#readsMayLag = options.readsMayLag ?? false;
+    this.#mayAppear = options.mayAppear ?? (() => false);
+    this.#isHearing = options.isHearing ?? (() => true);
     this.#ttlMs = ttlMs;
     this.#now = now;
   }
@@ -135,7 +148,7 @@ export class LinkCache {
   /** The entry, unless it is past its time to live. */
   get(key: string): CacheEntry | undefined {
     const table = this.#links.find(key);
-    if (table === undefined) return this.#unknown.has(key) ? 'unknown' : undefined;
+    if (table === undefined) return this.#unknown.has(key) && this.#isHearing() ? 'unknown' : undefined;
     const place = this.#links.foundAt;
     if (this.#now() - table.timeAt(place) > this.#ttlMs) return undefined;
     this.#links.countHit(table);
@@ -178,8 +191,21 @@ export class LinkCache {
   /** Forgets everything, because invalidations may have been missed. */
   flush(): void {
     this.#links.clear();
+    this.forgetUnknown();
+  }
+
+  /** Forgets which keys were unknown, because announcements of new links may have been missed. */
+  forgetUnknown(): void {
     this.#unknown.clear();
     for (const fill of this.#fills.values()) fill.overtake();
+  }
+
+  /**
+   * Whether it is remembered, and may be told to others, that `key` is unknown. Otherwise an absence is true
+   * only for a request that came before the read of the database.
+   */
+  remembersAbsence(key: string): boolean {
+    return this.#isHearing() && !this.#mayAppear(key);
   }
 
   #fill({ key, needsPrimary }: OpenFill, entry: CacheEntry, ageMs: number): void {
@@ -198,7 +224,7 @@ export class LinkCache {
   #store(key: string, entry: CacheEntry, ageMs: number): void {
     if (entry === 'unknown') {
       this.#links.delete(key);
-      this.#unknown.add(flat(key));
+      if (this.remembersAbsence(key)) this.#unknown.add(flat(key));
     } else {
       const { longUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
       this.#unknown.delete(key);

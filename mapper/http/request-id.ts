@@ -1,19 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import type { Context } from 'koa';
-import { IdRun } from '../../runtime/id-run.ts';
+import { RandomIds } from '../../runtime/random-ids.ts';
 
 const SHAPE = /^[\w.~+/=:@-]{1,128}$/;
 
 /**
- * The `X-Request-Id` of every answer: the caller's id if it is safe to log and echo, otherwise a new one in
- * the form of a UUID.
+ * The `X-Request-Id` of every answer: the caller's id if it is safe to log and echo, otherwise a
+ * random UUID.
  */
 export class RequestIds {
-  readonly #run = new IdRun(randomUUID);
+  readonly #ids = RandomIds.uuid();
 
   /** @param given the request's own `X-Request-Id` */
   of(given: string | string[] | undefined): string {
-    return typeof given === 'string' && SHAPE.test(given) ? given : this.#run.next();
+    return typeof given === 'string' && SHAPE.test(given) ? given : this.#ids.next();
   }
 }
 

@@ -34,7 +34,9 @@ export interface LinkFinderOptions {
  * key: a replica first (if configured), then the primary. Any number of requests for one key share one read.
  *
  * A request that comes after an invalidation does not join a read that began before it: it must see the
- * change. A look-up is one object that the queues pass on, not a chain of promises, because every step delays
+ * change. And a request that joined a read which found nothing is answered by that read only if the absence
+ * may be remembered. Otherwise its link may have been made after the read began, and it gets a read of its
+ * own. A look-up is one object that the queues pass on, not a chain of promises, because every step delays
  * a client's answer.
  */
 export class LinkFinder {
@@ -61,8 +63,14 @@ export class LinkFinder {
       running.join(observer);
       return;
     }
+    this.#begin(key, observer);
+  }
+
+  /** @param others asked for the same key before now */
+  #begin(key: string, observer: LookUpObserver, others?: readonly LookUpObserver[]): void {
     const { cache, shared, servers, now } = this.#options;
     const flight = new Flight(key, now(), cache.beginFill(key), observer, this.#land);
+    if (others !== undefined) flight.cover(others);
     this.#flights.set(key, flight);
     if (shared !== undefined) void this.#askShared(shared, flight);
     else if (flight.fill.needsPrimary) servers.for(key).readPrimary(flight);
@@ -87,6 +95,7 @@ export class LinkFinder {
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
     const { key, fill } = flight;
+    let late: LookUpObserver[] = [];
     try {
       if ('error' in landing) {
         // While the server is down, a link past its time to live is better than no redirect. It was never
@@ -95,6 +104,7 @@ export class LinkFinder {
         if (stale === undefined) flight.notifyFailed(landing.error);
         else flight.notifyFound(stale, 'memory');
       } else {
+        if (landing.entry === 'unknown' && !cache.remembersAbsence(key)) late = flight.takeLate();
         flight.notifyFound(landing.entry, landing.source);
         fill.store(landing.entry, landing.ageMs);
       }
@@ -102,6 +112,8 @@ export class LinkFinder {
       // Even when an observer throws: otherwise later requests would join a flight that has landed.
       fill.end();
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
+      const [next, ...others] = late;
+      if (next !== undefined) this.#begin(key, next, others);
     }
   };
 }
@@ -118,6 +130,8 @@ class Flight implements Read {
   readonly #land: (flight: Flight, landing: Landing) => void;
   readonly #first: LookUpObserver;
   #others: LookUpObserver[] | undefined;
+  /** How many of the others asked before the read began. */
+  #covered = 0;
   #shared: SharedAnswer | undefined;
 
   constructor(
@@ -136,6 +150,17 @@ class Flight implements Read {
 
   join(observer: LookUpObserver): void {
     (this.#others ??= []).push(observer);
+  }
+
+  /** Adds observers that asked before the read begins. Call it before that. */
+  cover(others: readonly LookUpObserver[]): void {
+    this.#others = [...others];
+    this.#covered = others.length;
+  }
+
+  /** Removes and returns the observers that asked after the read had begun. */
+  takeLate(): LookUpObserver[] {
+    return this.#others?.splice(this.#covered) ?? [];
   }
 
   /**

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
-import { IdRun } from '../../runtime/id-run.ts';
+import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
@@ -96,7 +95,7 @@ export class Shortener {
 
 /** Makes rows. The rows of one millisecond share a Date object. */
 class RowMaker {
-  readonly #ids = new IdRun(() => randomBytes(16).toString('hex'));
+  readonly #ids = RandomIds.hex();
   #now = new Date();
 
   create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {

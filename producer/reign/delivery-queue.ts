@@ -12,6 +12,8 @@ export interface Part {
   /** Counted per keys-db and pool. */
   readonly seq: number;
   readonly keys: readonly string[];
+  /** The claim mark after its batch; undefined when its keys are claimed again. */
+  readonly claimedTo: number | undefined;
   /** Whether the part is delivered only when the pool has room for it. */
   readonly needsRoom: boolean;
 }
@@ -154,7 +156,8 @@ export class DeliveryQueue {
   async deliver(part: Part): Promise<'delivered' | 'gap'> {
     const { pool, shard, epoch, onReply } = this.#options;
     this.#sentAtMs = monotonicMs();
-    const delivering = pool.deliver({ keysDb: shard, epoch, seq: part.seq, keys: part.keys });
+    const { seq, keys, claimedTo } = part;
+    const delivering = pool.deliver({ keysDb: shard, epoch, seq, keys, claimedTo });
     const reply = await delivering.finally(() => (this.#sentAtMs = undefined));
     onReply(reply.result, reply.level, part.keys.length);
     switch (reply.result) {

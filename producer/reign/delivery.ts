@@ -98,8 +98,9 @@ export class Delivery {
     this.#inHand.set(batch.id, { batch, owed, unmarked: new Set(), unmarkedSinceMs: 0 });
     // No pool needs recycled keys: without this rule, the pools would grow with every loss.
     const needsRoom = batch.kind === 'recycled';
+    const claimedTo = batch.kind === 'range' ? batch.lastId : undefined;
     for (const { pool, seq, index } of undelivered) {
-      const part = { batchId: batch.id, index, seq, keys: keys[index] ?? [], needsRoom };
+      const part = { batchId: batch.id, index, seq, keys: keys[index] ?? [], claimedTo, needsRoom };
       const queue = queues.get(pool);
       if (queue) queue.enqueue(part);
       else this.delivered(part);

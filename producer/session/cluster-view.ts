@@ -1,3 +1,4 @@
+import { watchDrained } from '../../coordinator/drained.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { watchLocks } from '../../coordinator/lock-view.ts';
 import { watchMembers } from '../../coordinator/membership.ts';
@@ -19,9 +20,14 @@ export class ClusterView implements Disposable {
   readonly #watches = new DisposableStack();
   #locks: ReadonlyMap<string, LockHolder> | undefined;
   #members: ReadonlyMap<string, MemberView> | undefined;
+  #isDrained: boolean | undefined;
 
-  /** Starts watching. @param changed rung after every change */
-  constructor(session: Session, changed: Bell) {
+  /**
+   * Starts watching.
+   * @param id of this producer
+   * @param changed rung after every change
+   */
+  constructor(session: Session, id: string, changed: Bell) {
     this.#watches.use(
       watchLocks(session, (locks) => {
         this.#locks = locks;
@@ -34,12 +40,23 @@ export class ClusterView implements Disposable {
         changed.ring();
       }),
     );
+    this.#watches.use(
+      watchDrained(session, id, (isDrained) => {
+        this.#isDrained = isDrained;
+        changed.ring();
+      }),
+    );
   }
 
-  /** The cluster as last seen; undefined until locks and members have been read. */
+  /** Whether this producer is drained; undefined until that has been read once. */
+  get isDrained(): boolean | undefined {
+    return this.#isDrained;
+  }
+
+  /** The cluster as last seen; undefined until everything has been read once. */
   read(self: MemberView): ClusterSnapshot | undefined {
     const locks = this.#locks;
-    if (!locks || !this.#members) return undefined;
+    if (!locks || !this.#members || this.#isDrained === undefined) return undefined;
     const owners = new Map([...locks].map(([shard, { owner }]) => [shard, owner]));
     // The list in a member's node may be older than the locks.
     const ownedBy = (id: string): string[] =>

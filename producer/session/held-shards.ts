@@ -121,7 +121,7 @@ export class HeldShards {
         urlsDbs: stores.urlsDbs,
         keyspace: stores.keyspace,
         quarantineMs: config.stores.quarantineMs,
-        reserves: () => readReserves(session),
+        reserves: () => readReserves(session, config.admin.token),
       },
       metrics,
       log,

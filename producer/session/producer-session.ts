@@ -54,15 +54,15 @@ export class ProducerSession {
   readonly #membership: ProducerMembership;
   readonly #alarm: CapacityAlarm;
   #asks: string[] = [];
-  #capacity: number;
+  /** Assumed false until the mark was read. Nothing is taken before that. */
+  #isDrained = false;
   #isReleasing = false;
 
   /** Announces the member immediately; contends for nothing before {@link ProducerSession.run}. */
-  constructor(options: ProducerSessionOptions, isDrained: boolean) {
+  constructor(options: ProducerSessionOptions) {
     const { session, config, levels, supervisorPid, adminUrl: admin, log } = options;
     this.#options = options;
     this.#shards = config.stores.keysDbs.map(({ name }) => name);
-    this.#capacity = isDrained ? 0 : config.capacity;
     this.#attempts = new Attempts(session.timeoutMs / 8);
     this.#held = new HeldShards({ ...options, attempts: this.#attempts, changed: this.#changed });
     this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), log);
@@ -71,15 +71,20 @@ export class ProducerSession {
     this.#membership = new ProducerMembership(session, this.#self(), levels, fixed);
   }
 
+  /** Whether it holds no shard because an operator has drained this producer. */
+  get isDrained(): boolean {
+    return this.#isDrained;
+  }
+
   get reigns(): readonly Reign[] {
     return this.#held.reigns;
   }
 
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {
-    const { session, reachability } = this.#options;
+    const { session, config, reachability } = this.#options;
     using stack = new DisposableStack();
-    const view = stack.use(new ClusterView(session, this.#changed));
+    const view = stack.use(new ClusterView(session, config.id, this.#changed));
     stack.use(reachability.observe(() => this.#changed.ring()));
     stack.defer(session.on('attached', () => this.#housekeep()));
     const every = setInterval(() => this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
@@ -88,12 +93,6 @@ export class ProducerSession {
       const againInMs = this.#look(view) ?? Infinity;
       await this.#changed.wait(Math.max(1, Math.min(againInMs, session.timeoutMs / 4)), session.ended);
     }
-  }
-
-  /** Gives all shards back and takes none; `isDrained` false undoes it. */
-  drain(isDrained: boolean): void {
-    this.#capacity = isDrained ? 0 : this.#options.config.capacity;
-    this.#changed.ring();
   }
 
   /** Lets every ready reign search for leaked keys. */
@@ -122,6 +121,7 @@ export class ProducerSession {
    */
   #look(view: ClusterView): number | undefined {
     const { session, levels, reachability, ensemble } = this.#options;
+    this.#observeDrain(view.isDrained);
     const cluster = view.read(this.#self());
     if (!cluster || this.#isReleasing || this.#held.isSweeping || !session.mayWrite()) return undefined;
     const nowMs = monotonicMs();
@@ -168,13 +168,22 @@ export class ProducerSession {
     this.#handOvers.observe(view.members, nowMs);
     for (const shard of this.#held.owned) {
       const isMismatched = this.#options.reachability.get(shard)?.mismatch !== undefined;
-      if (this.#capacity === 0 || isMismatched || this.#isBetterElsewhere(shard, view, nowMs))
+      if (this.#isDrained || isMismatched || this.#isBetterElsewhere(shard, view, nowMs))
         this.#held.release(shard);
     }
     const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
     if (!begun) return;
     this.#attempts.block(begun.shard, begun.untilMs);
     this.#held.release(begun.shard);
+  }
+
+  #observeDrain(isDrained: boolean | undefined): void {
+    if (isDrained === undefined || isDrained === this.#isDrained) return;
+    this.#isDrained = isDrained;
+    this.#options.log.info(
+      { drained: isDrained },
+      isDrained ? 'drained: gives all shards back' : 'undrained',
+    );
   }
 
   /** Whether its keys-db has not answered for a long time, and another producer with room reaches it. */
@@ -191,7 +200,7 @@ export class ProducerSession {
     const { unreachable } = reachability;
     return {
       id: config.id,
-      capacity: this.#capacity,
+      capacity: this.#isDrained ? 0 : config.capacity,
       owned: this.#held.claimed,
       asks: this.#asks,
       unreachable,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS, type LogLevel } from '../log.ts';
+import { readAdmin, readAdminToken, type AdminConfig } from './admin.ts';
 import { Env } from './env.ts';
 import {
   readCacheRedis,
@@ -25,7 +26,7 @@ export interface ListenConfig {
 export interface ProcessConfig {
   readonly id: string;
   readonly logLevel: LogLevel;
-  readonly admin: ListenConfig;
+  readonly admin: AdminConfig;
   readonly zookeeper: ZooKeeperConfig;
   readonly stores: StoresConfig;
 }
@@ -76,6 +77,8 @@ export interface MapperConfig extends ProcessConfig {
 export interface OperatorConfig {
   readonly zookeeper: ZooKeeperConfig;
   readonly stores: StoresConfig;
+  /** For the admin ports of producers and mappers. */
+  readonly adminToken: string | undefined;
 }
 
 /** The defaults with which other programs calculate. */
@@ -140,7 +143,11 @@ export function readMapperConfig(source?: Source): MapperConfig {
 /** @throws ConfigError listing every fault */
 export function readOperatorConfig(source?: Source): OperatorConfig {
   const env = new Env(source);
-  const config = { zookeeper: readZooKeeper(env), stores: readStores(env) };
+  const config = {
+    zookeeper: readZooKeeper(env),
+    stores: readStores(env),
+    adminToken: readAdminToken(env),
+  };
   env.throwIfFaulty();
   return config;
 }
@@ -153,7 +160,7 @@ function readProcess(env: Env): ProcessConfig {
   return {
     id,
     logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
-    admin: { host: env.find('ADMIN_HOST') ?? '127.0.0.1', port: env.integer('ADMIN_PORT', 0, 0, 65_535) },
+    admin: readAdmin(env),
     zookeeper: readZooKeeper(env),
     stores: readStores(env),
   };
@@ -161,8 +168,8 @@ function readProcess(env: Env): ProcessConfig {
 
 function readZooKeeper(env: Env): ZooKeeperConfig {
   const connect = env.string('ZOOKEEPER', 'host:port,host:port/chroot');
-  if (connect !== '' && !/^[^,/:\s]+:\d{1,5}(,[^,/:\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
-    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot');
+  if (connect !== '' && !/^[^,/:@\s]+:\d{1,5}(,[^,/:@\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
+    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot, without user and password');
   }
   return { connect, sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000) };
 }
@@ -202,7 +209,12 @@ function readPublicUrl(env: Env): string | undefined {
     url.pathname === '/' &&
     url.search === '' &&
     url.hash === '' &&
-    url.username === '';
-  if (!isOrigin) env.fault('PUBLIC_URL', 'an http or https origin without path, such as https://go.example');
+    url.username === '' &&
+    url.password === '';
+  if (!isOrigin)
+    env.fault(
+      'PUBLIC_URL',
+      'an http or https origin without path, user and password, such as https://go.example',
+    );
   return url?.origin;
 }

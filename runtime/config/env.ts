@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { KeymillError, messageOf } from '../errors.ts';
+import { codeOf, KeymillError } from '../errors.ts';
+import { showSetting } from '../redact.ts';
 
 /** One invalid setting: the variable, its value, and what would be valid. */
 export interface Fault {
@@ -88,6 +89,19 @@ export const VARIABLES = {
   LOG_LEVEL: { meaning: 'trace, debug, info, warn, error, fatal or silent', default: 'info' },
   ADMIN_HOST: { meaning: 'address of the admin port (livez, readyz, metrics)', default: '127.0.0.1' },
   ADMIN_PORT: { meaning: 'admin port; 0 picks a free one', default: '0' },
+  ADMIN_TOKEN: {
+    meaning:
+      'token that the admin port wants for everything but livez, readyz and metrics; the same in all processes of a cluster, 16 to 512 characters (openssl rand -hex 32)',
+    default: 'none: everything else is refused, and no key can be recycled',
+    secret: true,
+  },
+  ADMIN_NAMES: {
+    meaning:
+      'host names under which the admin port may be asked, besides IP addresses, localhost and KEYMILL_ADMIN_HOST: name,name',
+    tradeOff:
+      'a name that others can point at this address lets their web pages read livez, readyz and metrics',
+    default: 'none',
+  },
   PRODUCER_CAPACITY: { meaning: 'most keys-db shards that one producer holds', default: '2', unit: 'shards' },
   POOL_LOW: { meaning: 'smallest low watermark of a pool', default: '4000', unit: 'keys' },
   POOL_HIGH: { meaning: 'smallest high watermark of a pool', default: '10000', unit: 'keys' },
@@ -180,13 +194,13 @@ export class Env {
     const isSecret = 'secret' in VARIABLES[name];
     const file = isSecret ? this.#source[`${variable}_FILE`] : undefined;
     if (direct && file)
-      this.#push(`${variable}_FILE`, file, `either ${variable} or ${variable}_FILE, not both`);
+      this.#push(`${variable}_FILE`, showSetting(file), `either ${variable} or ${variable}_FILE, not both`);
     if (direct) return direct.trim();
     if (!file) return undefined;
     try {
       return readFileSync(file, 'utf8').trim();
     } catch (error) {
-      this.#push(`${variable}_FILE`, file, `a readable file (${messageOf(error)})`);
+      this.#push(`${variable}_FILE`, showSetting(file), `a readable file (${codeOf(error)})`);
       return undefined;
     }
   }
@@ -225,11 +239,15 @@ export class Env {
     return found ?? fallback;
   }
 
-  /** Records a fault of a variable. The value of a secret is left out. */
+  /** Records a fault of a variable. A secret is left out, and every value that may contain a password. */
   fault(name: VariableName, expected: string): void {
     const raw = this.#source[`KEYMILL_${name}`];
     const shown =
-      raw === undefined || raw === '' ? '(not set)' : 'secret' in VARIABLES[name] ? '(hidden)' : raw;
+      raw === undefined || raw === ''
+        ? '(not set)'
+        : 'secret' in VARIABLES[name]
+          ? '(hidden)'
+          : showSetting(raw);
     this.#push(`KEYMILL_${name}`, shown, expected);
   }
 

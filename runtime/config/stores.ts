@@ -135,7 +135,7 @@ function readUrlsDbs(env: Env): UrlsDbConfig[] {
 export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urlsDbs'>): UrlsReplicaConfig[] {
   const expected = 'urls-1=mysql://user:password@host:port/database,urls-1=…,urls-2=…';
   const names = new Set(urlsDbs.map(({ name }) => name));
-  const primaries = new Set(urlsDbs.map(({ url }) => addressOf(url)));
+  const primaries = new Set(urlsDbs.flatMap(({ url }) => addressOf(url) ?? []));
   const replicas = splitList(env.find('URLS_REPLICAS') ?? '').flatMap((entry) => {
     const [server, url] = splitOnce(entry, '=');
     if (!NAME.test(server) || url === undefined) {
@@ -146,7 +146,7 @@ export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urls
       env.fault('URLS_REPLICAS', `servers of KEYMILL_URLS_DBS, and ${server} is not one of them`);
     return [{ server, url: readUrl(env, 'URLS_REPLICAS', url, MYSQL) }];
   });
-  const addresses = replicas.map(({ url }) => addressOf(url));
+  const addresses = replicas.flatMap(({ url }) => addressOf(url) ?? []);
   if (new Set(addresses).size < addresses.length) env.fault('URLS_REPLICAS', 'every address once');
   const primary = addresses.find((address) => primaries.has(address));
   if (primary !== undefined)
@@ -154,11 +154,11 @@ export function readUrlsReplicas(env: Env, { urlsDbs }: Pick<StoresConfig, 'urls
   return replicas;
 }
 
-/** Host, port and database, without the user. */
-function addressOf(url: string): string {
+/** Host, port and database, without the user. Undefined for what is no URL. */
+function addressOf(url: string): string | undefined {
   const parsed = URL.parse(url);
   return parsed === null
-    ? url
+    ? undefined
     : `${parsed.hostname.toLowerCase()}:${parsed.port || MYSQL_PORT}${parsed.pathname}`;
 }
 

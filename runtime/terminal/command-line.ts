@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { KeymillError } from '../errors.ts';
+import { hideCredentials } from '../redact.ts';
 import { RefusedError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -31,7 +32,7 @@ export async function runCommandLine(
   } catch (error) {
     // Commander has already printed the help, the version or the fault.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.stderr.write(`keymill: ${describe(error)}\n`);
+    terminal.stderr.write(`keymill: ${hideCredentials(describe(error))}\n`);
     return error instanceof RefusedError ? 1 : 2;
   }
 }

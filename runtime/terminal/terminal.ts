@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { hideCredentials } from '../redact.ts';
 import { formatTable, type Column } from './table.ts';
 
 /**
@@ -40,7 +41,7 @@ export function bare(block: readonly string[]): string[] {
   return block.slice(1, -1).map((line) => line.slice(2));
 }
 
-/** Writes a remark to stderr. */
+/** Writes a remark to stderr. Passwords in addresses are hidden. */
 export function note(terminal: Terminal, text: string): void {
-  terminal.stderr.write(`${text}\n`);
+  terminal.stderr.write(`${hideCredentials(text)}\n`);
 }

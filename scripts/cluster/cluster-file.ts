@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
-import { writePrivateFile, type RunDir } from './run-dir.ts';
+import { FolderIdentity, isCopy, RunDir, writePrivateFile } from './run-dir.ts';
 
 /**
  * `cluster.json`: which parts of a cluster run where. `up` writes it; the operator's commands, drills,
@@ -26,6 +27,10 @@ const AnyClusterFile = z.object({
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
   urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
   usersDb: z.object({ url: z.string() }),
+  /** For the admin ports. Absent in the file of an older version, whose admin ports want none. */
+  adminToken: z.string().optional(),
+  /** The run folder that it was written in: a copy describes the cluster of the original. */
+  folder: FolderIdentity.optional(),
 });
 export type AnyClusterFile = z.infer<typeof AnyClusterFile>;
 
@@ -85,10 +90,11 @@ export function readClusterFile(path: string): ClusterFile {
 }
 
 export function writeClusterFile(runDir: RunDir, file: ClusterFile | ContainerClusterFile): void {
-  writePrivateFile(runDir.clusterFile, `${JSON.stringify(file, null, 2)}\n`);
+  const written = { ...file, folder: runDir.identity };
+  writePrivateFile(runDir.clusterFile, `${JSON.stringify(written, null, 2)}\n`);
 }
 
-function readAs<T>(schema: z.ZodType<T>, path: string): T {
+function readAs<T extends AnyClusterFile>(schema: z.ZodType<T>, path: string): T {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -102,6 +108,18 @@ function readAs<T>(schema: z.ZodType<T>, path: string): T {
     }
     throw new UsageError(`${path} cannot be read: ${messageOf(error)}`);
   }
+  const file = parse(schema, text, path);
+  if (isCopy(file.folder, new RunDir(dirname(path)).identity)) {
+    throw new UsageError(
+      `${path} is a copy: it describes the cluster of ${file.folder?.path}.\n` +
+        `For that cluster:      set KEYMILL_RUN_DIR=${file.folder?.path}\n` +
+        'For one of your own:   ./scripts/up --detach',
+    );
+  }
+  return file;
+}
+
+function parse<T>(schema: z.ZodType<T>, text: string, path: string): T {
   try {
     return parseJsonAs(schema, text);
   } catch (error) {

@@ -49,6 +49,7 @@ export function describeCluster({ shape, counts, addresses, state, workers }: Ru
     keysDbs: addresses.keysDbs.map(({ name, url }) => ({ name, url })),
     urlsDbs: addresses.urlsDbs.map(({ name, url, slots }) => ({ name, url, slots })),
     usersDb: { url: addresses.usersDb.url },
+    adminToken: state.adminToken,
     ...(wire !== undefined && { wire }),
   };
 }

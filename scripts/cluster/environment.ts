@@ -71,7 +71,7 @@ const LOCAL_DEFAULTS = {
 
 interface ProcessSettings {
   readonly runDir: RunDir;
-  readonly state: Pick<State, 'token'>;
+  readonly state: Pick<State, 'token' | 'adminToken'>;
   readonly addresses: Addresses;
   /** The variables of this one process: its id and ports. */
   readonly own: Readonly<Record<string, string>>;
@@ -90,6 +90,7 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
     ),
     KEYMILL_USERS_DB: addresses.usersDb.url,
     KEYMILL_KEY_SECRET_FILE: runDir.keySecretFile,
+    ...(state.adminToken !== undefined && { KEYMILL_ADMIN_TOKEN: state.adminToken }),
     [TOKEN_VARIABLE]: state.token,
     ...own,
   };

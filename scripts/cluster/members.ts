@@ -8,7 +8,7 @@ import { firstPort, numbered, processEnvironment, type Addresses } from './envir
 import { tryGet } from './http.ts';
 import { REPOSITORY } from './run-dir.ts';
 import type { Launch } from './servers.ts';
-import type { Counts, Kind } from './state.ts';
+import type { Counts, Kind, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 
 type MemberKind = Extract<Kind, 'producer' | 'mapper'>;
@@ -89,8 +89,8 @@ async function renewIfOutdated(member: MemberSpec, addresses: Addresses, launch:
   const { id, kind } = member;
   const { state, progress, signal } = launch;
   const running = state.findRunning(id);
-  if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own)) return;
-  progress.line(`restarting ${id}: its stores or its number of processes have changed …`);
+  if (running === undefined || state.configOf(id) === fingerprintOf(addresses, member.own, state)) return;
+  progress.line(`restarting ${id}: its stores, its number of processes or the admin token have changed …`);
   await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
   const deadline = performance.now() + RENEWAL_MS;
@@ -126,15 +126,19 @@ async function startMember(
     dieWithParent: false,
   });
   launch.onSpawn(id, kind, identity);
-  state.recordConfig(id, fingerprintOf(addresses, ofKind));
+  state.recordConfig(id, fingerprintOf(addresses, ofKind, state));
   return reserved;
 }
 
-/** Identifies the stores and variables that a process was started with. */
-function fingerprintOf(addresses: Addresses, own: MemberSpec['own']): string {
+/** Identifies the stores, variables and token that a process was started with. */
+function fingerprintOf(
+  addresses: Addresses,
+  own: MemberSpec['own'],
+  { adminToken = '' }: Pick<State, 'adminToken'>,
+): string {
   const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
   return createHash('sha256')
-    .update(JSON.stringify(addresses) + variables)
+    .update(JSON.stringify(addresses) + variables + adminToken)
     .digest('hex')
     .slice(0, 16);
 }

@@ -26,7 +26,7 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
     ]),
     '',
     `Logs: ${runDir.logs}/`,
-    `Addresses with passwords: ${runDir.clusterFile}`,
+    `Passwords and admin token: ${runDir.clusterFile}`,
     ...(first === undefined || last === undefined ? [] : example(first.url, last.url)),
     'More:',
     '  ./scripts/keymill status',

@@ -1,8 +1,32 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
 import { ClusterError } from './errors.ts';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
+
+/** Identifies a folder: by its path, and by its file system and inode there. */
+export const FolderIdentity = z.object({ path: z.string(), inode: z.string() }).readonly();
+export type FolderIdentity = z.infer<typeof FolderIdentity>;
+
+/**
+ * Whether a file that names the folder it was written in has come into another folder as a copy (`cp -a`).
+ * The process ids in it then belong to the cluster of the original. A folder that was moved keeps its inode,
+ * and one that was restored from a backup keeps its path.
+ */
+export function isCopy(writtenIn: FolderIdentity | undefined, now: FolderIdentity): boolean {
+  return writtenIn !== undefined && writtenIn.path !== now.path && writtenIn.inode !== now.inode;
+}
 
 /**
  * The folder of one cluster: `.run` in the repository, or `KEYMILL_RUN_DIR`. Tests and drills use folders of
@@ -21,6 +45,12 @@ export class RunDir {
 
   constructor(path: string = process.env['KEYMILL_RUN_DIR'] ?? '') {
     this.path = path === '' ? join(REPOSITORY, '.run') : resolve(path);
+  }
+
+  /** @throws Error when the folder does not exist */
+  get identity(): FolderIdentity {
+    const { dev, ino } = statSync(this.path, { bigint: true });
+    return { path: realpathSync(this.path), inode: `${dev}:${ino}` };
   }
 
   get clusterFile(): string {

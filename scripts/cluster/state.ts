@@ -5,7 +5,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { isRunning, ProcessIdentity } from '../servers/identity.ts';
 import { ClusterError } from './errors.ts';
-import { writePrivateFile, type RunDir } from './run-dir.ts';
+import { FolderIdentity, isCopy, writePrivateFile, type RunDir } from './run-dir.ts';
 import type { Shape } from './shape.ts';
 
 /** The kinds of processes. `down` stops them in this order. */
@@ -18,8 +18,12 @@ const StateFile = z.object({
    * record.
    */
   token: z.string(),
+  /** Where this file was written. In a copy, token and processes are those of another cluster. */
+  folder: FolderIdentity.optional(),
   mysqlPassword: z.string(),
   redisPassword: z.string(),
+  /** For the admin ports. Absent in the record of an older version: then one is made. */
+  adminToken: z.string().optional(),
   /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
@@ -71,11 +75,15 @@ export class State {
     this.#data = data;
   }
 
-  /** Reads the record; undefined when nothing was ever started here. */
+  /**
+   * Reads the record; undefined when nothing was ever started here. A copied record keeps its data, secrets
+   * and ports. The processes and the token stay with the original.
+   */
   static find(runDir: RunDir): State | undefined {
     if (!existsSync(runDir.stateFile)) return undefined;
     try {
-      return new State(runDir, parseJsonAs(StateFile, readFileSync(runDir.stateFile, 'utf8')));
+      const data = parseJsonAs(StateFile, readFileSync(runDir.stateFile, 'utf8'));
+      return new State(runDir, isCopy(data.folder, runDir.identity) ? withoutProcesses(data) : data);
     } catch (error) {
       throw new ClusterError(
         `${runDir.stateFile} cannot be read: ${messageOf(error)}\n` +
@@ -87,14 +95,18 @@ export class State {
   /** Reads the record, or creates one with new random secrets. */
   static open(runDir: RunDir): State {
     const found = State.find(runDir);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      if (found.adminToken === undefined) found.#change({ adminToken: randomToken(32) });
+      return found;
+    }
     runDir.make();
     if (!existsSync(runDir.keySecretFile))
       writePrivateFile(runDir.keySecretFile, `${randomBytes(32).toString('hex')}\n`);
     const state = new State(runDir, {
-      token: randomBytes(16).toString('hex'),
+      token: randomToken(16),
       mysqlPassword: randomBytes(16).toString('hex'),
       redisPassword: randomBytes(16).toString('hex'),
+      adminToken: randomToken(32),
       established: false,
       ports: {},
       processes: {},
@@ -113,6 +125,11 @@ export class State {
 
   get redisPassword(): string {
     return this.#data.redisPassword;
+  }
+
+  /** Undefined only in a record of an older version that was found and not opened. */
+  get adminToken(): string | undefined {
+    return this.#data.adminToken;
   }
 
   get shape(): Shape | undefined {
@@ -194,6 +211,15 @@ export class State {
   }
 
   #save(): void {
-    writePrivateFile(this.#runDir.stateFile, `${JSON.stringify(this.#data, null, 2)}\n`);
+    const data: StateFile = { ...this.#data, folder: this.#runDir.identity };
+    writePrivateFile(this.#runDir.stateFile, `${JSON.stringify(data, null, 2)}\n`);
   }
+}
+
+function randomToken(bytes: number): string {
+  return randomBytes(bytes).toString('hex');
+}
+
+function withoutProcesses(data: StateFile): StateFile {
+  return { ...data, token: randomToken(16), processes: {}, counts: undefined, up: undefined };
 }

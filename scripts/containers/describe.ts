@@ -10,6 +10,8 @@ const PORTS = { http: 8080, admin: 9101, zookeeper: 2181, redis: 6379, mysql: 33
 export interface Passwords {
   readonly redis: string;
   readonly mysql: string;
+  /** For the admin ports. */
+  readonly adminToken: string;
 }
 
 /**
@@ -67,6 +69,7 @@ export function describeContainers(
       slots === undefined ? [] : [{ name, slots, url: mysql(name, 'urls') }],
     ),
     usersDb: { url: mysql('mysql-keys', 'users') },
+    adminToken: passwords.adminToken,
     publicUrl,
   };
 }

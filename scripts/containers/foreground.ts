@@ -62,7 +62,7 @@ function printSummary({ file, runDir, progress, isDetached }: Summary): void {
     '',
     ...members.map(({ container }) => `  ${container}`),
     '',
-    `Addresses with passwords: ${runDir.clusterFile}`,
+    `Passwords and admin token: ${runDir.clusterFile}`,
     '',
     `  curl -s ${file.publicUrl}/urls -H 'content-type: application/json' \\`,
     `    -d '{"long_url":"https://example.com/hello"}'`,

@@ -7,6 +7,7 @@ const SECRETS = [
   'KEYMILL_MYSQL_PASSWORD',
   'KEYMILL_MYSQL_ROOT_PASSWORD',
   'KEYMILL_KEY_SECRET',
+  'KEYMILL_ADMIN_TOKEN',
 ] as const;
 
 export type EnvFile = Readonly<Record<string, string | undefined>> &

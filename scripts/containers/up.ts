@@ -191,6 +191,10 @@ export async function refreshClusterFile(runDir: RunDir, compose: Compose): Prom
 }
 
 async function describeNow(compose: Compose, env: EnvFile): Promise<ContainerClusterFile> {
-  const passwords = { redis: env.KEYMILL_REDIS_PASSWORD, mysql: env.KEYMILL_MYSQL_PASSWORD };
+  const passwords = {
+    redis: env.KEYMILL_REDIS_PASSWORD,
+    mysql: env.KEYMILL_MYSQL_PASSWORD,
+    adminToken: env.KEYMILL_ADMIN_TOKEN,
+  };
   return describeContainers(await compose.containers(), passwords, env['KEYMILL_PUBLIC_URL'] ?? '');
 }

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { audit, type AuditReport } from '../../db/audit/audit.ts';
+import type { MapperReserve } from '../../db/audit/sources.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
 import { openUrlsDb } from '../../db/urls/links.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
@@ -17,7 +19,6 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
-import { callAdmin } from './sources/admin.ts';
 import { askOnly, ASK_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster, type Cluster } from './sources/find-cluster.ts';
@@ -49,16 +50,24 @@ export function addAuditCommand(program: Command, terminal: Terminal): void {
     .action(async ({ repair, json }: { repair?: true; json?: true }) => {
       const cluster = findCluster(terminal.env);
       if (repair) await recycle(terminal, cluster);
-      const report = await auditCluster(cluster);
+      const reasons = new Map<string, string>();
+      const report = await auditCluster(cluster, (mapper, reason) => reasons.set(mapper, reason));
       if (json) printJson(terminal, report);
       else printLines(terminal, describe(report));
-      for (const source of report.unreachable) note(terminal, `unreachable: ${source}`);
+      for (const source of report.unreachable) {
+        const reason = reasons.get(source);
+        note(terminal, `unreachable: ${source}${reason === undefined ? '' : ` (${reason})`}`);
+      }
       const isSound = report.balanced && report.duplicates === 0;
       terminal.exitCode = report.unreachable.length > 0 ? 2 : isSound ? 0 : 1;
     });
 }
 
-async function auditCluster(cluster: Cluster): Promise<AuditReport> {
+/** @param onSilentMapper gets each mapper whose keys are unknown, and why */
+async function auditCluster(
+  cluster: Cluster,
+  onSilentMapper: (mapper: string, reason: string) => void,
+): Promise<AuditReport> {
   const { stores } = cluster.config;
   await using stack = new AsyncDisposableStack();
   const interrupt = new AbortController();
@@ -78,11 +87,13 @@ async function auditCluster(cluster: Cluster): Promise<AuditReport> {
   // With another key secret, all keys would look unknown.
   for (const keysDb of keysDbs) await askOnly(keysDb.name, () => keysDb.verify());
   await Promise.all(pools.map((pool) => pool.whenConnected(ASK_DEADLINE_MS)));
+  const reserves = async (): Promise<readonly MapperReserve[]> => {
+    const answers = await readReserves(cluster);
+    for (const { mapper, reason } of answers) if (reason !== undefined) onSilentMapper(mapper, reason);
+    return answers;
+  };
   try {
-    return await audit(
-      { keyspace, keysDbs, pools, urlsDbs, reserves: () => readReserves(cluster) },
-      interrupt.signal,
-    );
+    return await audit({ keyspace, keysDbs, pools, urlsDbs, reserves }, interrupt.signal);
   } catch (error) {
     interrupt.signal.throwIfAborted();
     throw new UnreachableError(`the audit could not be finished: ${messageOf(error)}`, error);
@@ -100,7 +111,8 @@ async function recycle(terminal: Terminal, { config }: Cluster): Promise<void> {
       .filter(({ id }) => owners.has(id))
       .map(async ({ id, admin }) => {
         try {
-          note(terminal, `${id}: ${describeRecycled(Recycled.parse(await callRecycle(id, admin)))}`);
+          const answer = await askToRecycle(id, admin, config.adminToken);
+          note(terminal, `${id}: ${describeRecycled(Recycled.parse(answer))}`);
         } catch (error) {
           note(terminal, `${id} did not recycle: ${messageOf(error)}`);
         }
@@ -114,9 +126,9 @@ function describeRecycled({ recycled, missing, unreachable }: z.infer<typeof Rec
   return `recycles ${formatCount(recycled)} keys${waiting}${silent}`;
 }
 
-async function callRecycle(id: string, admin: string | null): Promise<unknown> {
-  if (admin === null) throw new Error(`${id} publishes no admin address`);
-  return callAdmin(admin, 'POST', '/recycle', { timeoutMs: RECYCLE_DEADLINE_MS });
+async function askToRecycle(id: string, url: string | null, token: string | undefined): Promise<unknown> {
+  if (url === null) throw new Error(`${id} publishes no admin address`);
+  return askAdmin({ url, token }, 'POST', '/recycle', { body: {}, timeoutMs: RECYCLE_DEADLINE_MS });
 }
 
 function describe(report: AuditReport): string[] {

@@ -12,7 +12,9 @@ export interface ProducerEntry {
   readonly id: string;
   readonly supervisorPid: number | null;
   readonly workerPid: number | null;
+  /** 0 while it is drained. */
   readonly capacity: number;
+  readonly drained: boolean;
   readonly shards: readonly string[];
 }
 
@@ -74,11 +76,11 @@ export function producersBlock(producers: readonly ProducerEntry[]): string[] {
       { title: 'holds' },
       { title: 'shards' },
     ],
-    producers.map(({ id, workerPid, supervisorPid, capacity, shards }) => [
+    producers.map(({ id, workerPid, supervisorPid, capacity, drained, shards }) => [
       id,
       workerPid?.toString(),
       supervisorPid?.toString(),
-      `${shards.length} of ${capacity}`,
+      `${shards.length} of ${capacity}${drained ? ', DRAINED' : ''}`,
       shards.length === 0 ? undefined : shards.join(' '),
     ]),
   );

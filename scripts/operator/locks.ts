@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { isCoordinationError } from '../../coordinator/errors.ts';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { releaseLock } from '../../coordinator/lock-view.ts';
+import { lockPath } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
 import {
   bare,
@@ -59,7 +61,11 @@ async function release(terminal: Terminal, shard: string, isJson: boolean): Prom
       return await releaseLock(session, shard);
     } catch (error) {
       if (isCoordinationError(error, 'NO_NODE')) return undefined;
-      throw error;
+      if (!isCoordinationError(error, 'NOT_EMPTY')) throw error;
+      throw new RefusedError(
+        `${messageOf(error)}. No producer makes such a node. To delete all of it: keymill zk deleteall ${lockPath(shard)}`,
+        error,
+      );
     }
   };
   const holder = await askOnly(

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
+import { markDrained } from '../../coordinator/drained.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { OperatorConfig } from '../../runtime/config/config.ts';
-import { codeOf, messageOf } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
-import { RefusedError, UnreachableError, UsageError } from '../../runtime/terminal/errors.ts';
+import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
 import {
   bare,
   note,
@@ -13,9 +13,8 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { producersBlock, type ProducerEntry } from './blocks.ts';
-import { callAdmin } from './sources/admin.ts';
-import { askOnly } from './sources/ask.ts';
-import { readCoordination, type Coordination } from './sources/coordination.ts';
+import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
+import { readCoordination, withSession, type Coordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { producerEntries } from './sources/members.ts';
 
@@ -30,50 +29,71 @@ export function addProducersCommand(program: Command, terminal: Terminal): void 
     .helpCommand(false)
     .option('--json', `${ONE_JSON_DOCUMENT}: {"producers":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
-      const entries = producerEntries(await ask(findCluster(terminal.env).config));
+      const coordination = await ask(findCluster(terminal.env).config);
+      const entries = producerEntries(coordination);
       if (json) printJson(terminal, { producers: entries, unreachable: [] });
       else printLines(terminal, bare(producersBlock(entries)));
+      noteAbsent(terminal, coordination);
     });
   producers
     .command('drain')
     .summary('hand over all shards of a producer')
     .description(
-      'Makes a producer finish its deliveries, hand over all its shards, and take no more. Use it before you stop the ' +
-        "producer's host. Returns when the producer holds no shard.",
+      'Makes a producer finish its deliveries, hand over all its shards, and take no more until "producers undrain", also ' +
+        "after it was restarted. Use it before you stop the producer's host. Returns when the producer holds no shard.",
     )
     .argument('<id>', 'such as producer-1')
-    .option('--undo', 'let it take shards again')
+    .option('--undo', 'the same as "producers undrain"')
     .option('--json', `${ONE_JSON_DOCUMENT}: {"id","drained","handedOver":[…]}`)
-    .action(async (id: string, options: { undo?: true; json?: true }) =>
-      drain(terminal, id, { isDrained: options.undo !== true, isJson: options.json === true }),
+    .action(async (id: string, { undo, json }: { undo?: true; json?: true }) =>
+      undo ? undrain(terminal, id, json === true) : drain(terminal, id, json === true),
     );
+  producers
+    .command('undrain')
+    .summary('let a drained producer take shards again')
+    .description('Ends "producers drain". The producer need not run.')
+    .argument('<id>', 'such as producer-1')
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"id","drained","handedOver":[]}`)
+    .action(async (id: string, { json }: { json?: true }) => undrain(terminal, id, json === true));
 }
 
-async function drain(
-  terminal: Terminal,
-  id: string,
-  { isDrained, isJson }: { isDrained: boolean; isJson: boolean },
-): Promise<void> {
+async function drain(terminal: Terminal, id: string, isJson: boolean): Promise<void> {
   const { config } = findCluster(terminal.env);
-  const coordination = await ask(config);
-  const { admin, shards } = requireProducer(coordination, id);
-  try {
-    await callAdmin(admin, 'POST', '/drain', { body: { drained: isDrained } });
-  } catch (error) {
-    if (codeOf(error) === 'ADMIN_REFUSED') throw new RefusedError(`${id}: ${messageOf(error)}`, error);
-    throw new UnreachableError(`${id} does not answer at ${admin}: ${messageOf(error)}`, error);
-  }
-  if (isDrained) await untilEmpty(config, id);
-  const handedOver = isDrained ? shards : [];
-  if (isJson) printJson(terminal, { id, drained: isDrained, handedOver });
-  else if (!isDrained) printLines(terminal, [`${id} takes shards again`]);
+  const { shards: handedOver } = requireProducer(await ask(config), id);
+  await mark(config, id, true);
+  await untilEmpty(config, id);
+  if (isJson) printJson(terminal, { id, drained: true, handedOver });
   else
     printLines(terminal, [
       handedOver.length === 0
         ? `${id} is drained; it held no shards`
         : `${id} is drained; it handed over ${handedOver.join(', ')}`,
+      `It takes none until: keymill producers undrain ${id}`,
     ]);
-  if (isDrained) noteFree(terminal, config, await ask(config));
+  noteFree(terminal, config, await ask(config));
+}
+
+async function undrain(terminal: Terminal, id: string, isJson: boolean): Promise<void> {
+  const { config } = findCluster(terminal.env);
+  const coordination = await ask(config);
+  if (!coordination.drained.includes(id)) requireProducer(coordination, id);
+  await mark(config, id, false);
+  if (isJson) printJson(terminal, { id, drained: false, handedOver: [] });
+  else printLines(terminal, [`${id} takes shards again`]);
+}
+
+async function mark({ zookeeper }: OperatorConfig, id: string, isDrained: boolean): Promise<void> {
+  await askOnly(
+    'zookeeper',
+    (signal) => withSession(zookeeper, signal, async (session) => markDrained(session, id, isDrained)),
+    CHANGE_DEADLINE_MS,
+  );
+}
+
+/** A producer with one of these names would take no shard when it starts. */
+function noteAbsent(terminal: Terminal, { drained, producers }: Coordination): void {
+  const absent = drained.filter((id) => !producers.some((producer) => producer.id === id));
+  if (absent.length > 0) note(terminal, `drained, and not running: ${absent.join(', ')}`);
 }
 
 /** Draining the last producer with room leaves shards without a holder. */
@@ -83,20 +103,14 @@ function noteFree(terminal: Terminal, config: OperatorConfig, { locks }: Coordin
     note(terminal, `no producer holds ${free.join(', ')} now. Is there another producer with room?`);
 }
 
-function requireProducer(
-  coordination: Coordination,
-  id: string,
-): Pick<ProducerEntry, 'shards'> & { admin: string } {
-  const admin = coordination.producers.find((producer) => producer.id === id)?.admin;
-  const entry = producerEntries(coordination).find((producer) => producer.id === id);
-  if (entry === undefined) {
-    const known = producerEntries(coordination).map((producer) => producer.id);
-    throw new UsageError(
-      `there is no producer ${id}. ${known.length === 0 ? 'There are none' : `Choose ${known.join(', ')}`}`,
-    );
-  }
-  if (!admin) throw new UnreachableError(`${id} publishes no admin address`);
-  return { admin, shards: entry.shards };
+function requireProducer(coordination: Coordination, id: string): ProducerEntry {
+  const producers = producerEntries(coordination);
+  const found = producers.find((producer) => producer.id === id);
+  if (found !== undefined) return found;
+  const known = producers.map((producer) => producer.id);
+  throw new UsageError(
+    `there is no producer ${id}. ${known.length === 0 ? 'There are none' : `Choose ${known.join(', ')}`}`,
+  );
 }
 
 async function untilEmpty(config: OperatorConfig, id: string): Promise<void> {

@@ -54,7 +54,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
         findLink(inquiry, config.stores, key),
         findOrigin(inquiry, config.stores, { keyspace, key }),
         findInPools(inquiry, config.stores.redis, key),
-        findInMappers(inquiry, config.zookeeper, key),
+        findInMappers(inquiry, config, key),
       ]);
       const { unreachable } = inquiry;
       const whereabouts: Whereabouts = {

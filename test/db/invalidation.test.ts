@@ -27,9 +27,15 @@ describe('invalidation', () => {
     for (const wire of wires) await wire[Symbol.asyncDispose]();
   });
 
-  function listen(): AsyncDisposable & { received: string[]; subscribed: string[] } {
+  function listen(): AsyncDisposable & {
+    received: string[];
+    subscribed: string[];
+    heardAgain: string[];
+    isHearing: () => boolean;
+  } {
     const received: string[] = [];
     const subscribed: string[] = [];
+    const heardAgain: string[] = [];
     const subscription = subscribeInvalidations({
       servers: servers.map(({ name, url }, index) => ({
         name,
@@ -38,8 +44,15 @@ describe('invalidation', () => {
       log,
       onInvalidated: (key) => received.push(key),
       onSubscribed: (server) => subscribed.push(server),
+      onHeardAgain: (server) => heardAgain.push(server),
     });
-    return { received, subscribed, [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose]() };
+    return {
+      received,
+      subscribed,
+      heardAgain,
+      isHearing: () => subscription.isHearing,
+      [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose](),
+    };
   }
 
   function randomKey(): string {
@@ -82,6 +95,19 @@ describe('invalidation', () => {
     await until('a new connection', () => (wires[0]?.accepted ?? 0) > acceptedBefore);
     wires[0]?.heal();
     await until('the new subscription', () => listener.subscribed.length > 2);
+  });
+
+  it('know within half a second that a shard is silent, and tell when it is heard again', async () => {
+    await using listener = listen();
+    await until('both shards to be heard', () => listener.isHearing());
+    wires[1]?.silence();
+    const pausedAt = performance.now();
+    await until('the silence to be known', () => !listener.isHearing(), { everyMs: 5 });
+    expect(performance.now() - pausedAt).to.be.below(600);
+    wires[1]?.heal();
+    await until('both shards to be heard', () => listener.isHearing());
+    expect(listener.heardAgain).to.deep.equal(['redis-2']);
+    expect(listener.subscribed, 'on the same connection').to.have.length(2);
   });
 
   it('reports 0 when no shard can be reached', async () => {

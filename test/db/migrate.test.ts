@@ -21,7 +21,7 @@ describe('migrations', () => {
       if (process.env['KEYMILL_UPDATE_SCHEMA']) await writeFile(file, dump);
       expect(dump).to.equal(await readFile(file, 'utf8'));
       await using db = openMysql(url, { name: kind });
-      await checkSchema(db, kind);
+      await checkSchema(db, kind, log);
     });
   }
 
@@ -31,7 +31,7 @@ describe('migrations', () => {
     await Promise.all([migrate(url, 'users', log), migrate(url, 'users', log), migrate(url, 'users', log)]);
     await migrate(url, 'users', log);
     await using db = openMysql(url, { name: 'users' });
-    expect(await db.query('SELECT name FROM schema_migrations')).to.have.length(1);
+    expect(await db.query('SELECT name FROM schema_migrations')).to.have.length(2);
   });
 
   it('continue after a crash half-way', async () => {
@@ -55,20 +55,34 @@ describe('migrations', () => {
     await db.execute(
       "INSERT INTO schema_migrations (name, batch, migration_time) VALUES ('999-future', 9, NOW())",
     );
-    for (const attempt of [() => migrate(url, 'urls', log), () => checkSchema(db, 'urls')]) {
+    await db.execute('UPDATE schema_compatibility SET compatible_from = 999');
+    for (const attempt of [() => migrate(url, 'urls', log), () => checkSchema(db, 'urls', log)]) {
       const error = await rejection(attempt());
       expect(error).to.have.property('code', 'MISMATCH');
       expect(error.message).to.contain('newer than this program').and.contain('999-future');
     }
   });
 
+  it('leave a newer schema as it is, if that allows this program', async () => {
+    const url = await testDatabase('compatible');
+    await migrate(url, 'urls', log);
+    await using db = openMysql(url, { name: 'urls-1' });
+    await db.execute(
+      "INSERT INTO schema_migrations (name, batch, migration_time) VALUES ('999-added', 9, NOW())",
+    );
+    await checkSchema(db, 'urls', log);
+    await migrate(url, 'urls', log);
+    await db.execute('UPDATE schema_compatibility SET compatible_from = 999');
+    expect(await rejection(checkSchema(db, 'urls', log))).to.have.property('code', 'MISMATCH');
+  });
+
   it('are found missing in an older or an empty database', async () => {
     const url = await testDatabase('older');
     await using db = openMysql(url, { name: 'urls-1' });
-    expect(await rejection(checkSchema(db, 'urls'))).to.have.property('code', 'MISMATCH');
+    expect(await rejection(checkSchema(db, 'urls', log))).to.have.property('code', 'MISMATCH');
     await migrate(url, 'urls', log);
     await db.execute("DELETE FROM schema_migrations WHERE name = '002-slots'");
-    expect((await rejection(checkSchema(db, 'urls'))).message).to.contain(
+    expect((await rejection(checkSchema(db, 'urls', log))).message).to.contain(
       'older than this program (missing 002-slots)',
     );
   });

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { send } from '../mapper/client.ts';
 import { until } from '../until.ts';
 import { TestCluster, untilNothingRuns } from './cluster.ts';
 
@@ -195,6 +196,44 @@ describe('up and down', function () {
     expect(after.producers[0]?.supervisorPid).to.equal(before.producers[0]?.supervisorPid);
   });
 
+  it('makes an admin token that grown clusters keep, and obeys no request without it', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const { adminToken = '', producers, mappers } = cluster.file;
+    expect(adminToken).to.match(/^[0-9a-f]{64}$/);
+    const [producer, mapper] = [producers[0]?.admin ?? '', mappers[0]?.admin ?? ''];
+    const page = { Host: 'evil.example', Origin: 'https://evil.example', 'Content-Type': 'text/plain' };
+    const drained = await send('POST', `${producer}/drain`, { headers: page, body: '{}' });
+    expect(drained.status).to.equal(403);
+    expect((await send('GET', `${mapper}/reserve`)).status).to.equal(401);
+    const audit = await cluster.run('keymill', 'audit', '--repair', '--json');
+    expect(audit.code, audit.stderr).to.equal(0);
+    expect(audit.stderr)
+      .to.match(/producer-1: recycles \d+ keys/)
+      .and.not.match(/did not/);
+    await cluster.must('up', '--detach', '--mappers', '2');
+    expect(cluster.file.adminToken).to.equal(adminToken);
+    const headers = { authorization: `Bearer ${adminToken}` };
+    const grown = cluster.file.mappers[1]?.admin ?? '';
+    expect((await send('GET', `${grown}/reserve`, { headers })).status).to.equal(200);
+  });
+
+  it('gives a token to a cluster of a version that had none, and restarts its processes', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    const path = join(cluster.runDir, 'state.json');
+    const { adminToken: _, ...older } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    writeFileSync(path, JSON.stringify(older), { mode: 0o600 });
+    await cluster.must('up', '--detach');
+    const after = cluster.file;
+    expect(after.adminToken)
+      .to.match(/^[0-9a-f]{64}$/)
+      .and.not.equal(before.adminToken);
+    expect(after.mappers[0]?.pid).not.to.equal(before.mappers[0]?.pid);
+    expect(after.mysql).to.deep.equal(before.mysql);
+    const headers = { authorization: `Bearer ${after.adminToken}` };
+    expect((await send('GET', `${after.mappers[0]?.admin}/reserve`, { headers })).status).to.equal(200);
+  });
+
   it('grows and shrinks its stores while it runs', async () => {
     await cluster.must('up', '--detach', ...SMALL);
     const before = cluster.file;
@@ -209,5 +248,29 @@ describe('up and down', function () {
     const pids = cluster.file.producers.map(({ supervisorPid }) => supervisorPid);
     await cluster.must('up', '--detach');
     expect(cluster.file.producers.map(({ supervisorPid }) => supervisorPid)).to.deep.equal(pids);
+  });
+
+  it('leaves the processes alone when its folder is a copy of theirs', async () => {
+    await cluster.must('up', '--detach', ...SMALL);
+    const before = cluster.file;
+    const copy = new TestCluster(`copy-${Math.random().toString(36).slice(2, 8)}`);
+    try {
+      // Without the data, because a copy of a running server's data may be unreadable.
+      for (const name of ['cluster.json', 'state.json', 'key-secret'])
+        cpSync(join(cluster.runDir, name), join(copy.runDir, name), { preserveTimestamps: true });
+      const status = await copy.run('keymill', 'status');
+      expect(status.stderr).to.include('is a copy').and.include(cluster.runDir);
+      expect(status.code).to.equal(2);
+      expect((await copy.must('down')).stderr).to.include('nothing was running');
+      expect(cluster.leftovers().length).to.be.at.least(5);
+
+      await copy.must('up', '--detach', ...SMALL);
+      expect(copy.file.mappers[0]?.pid).not.to.equal(before.mappers[0]?.pid);
+      expect(copy.file.mysql[0]?.port).not.to.equal(before.mysql[0]?.port);
+    } finally {
+      await copy.destroy();
+    }
+    await cluster.must('up', '--detach');
+    expect(cluster.file).to.deep.equal(before);
   });
 });

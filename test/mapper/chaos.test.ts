@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { createRandom } from '../../runtime/random.ts';
+import { AS_OPERATOR } from '../admin-token.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { isInsert, viaProxy } from './faulty.ts';
@@ -143,7 +144,8 @@ describe('two mappers under random faults', () => {
   it('account for every key except those whose take was never answered', async () => {
     const held = await Promise.all(
       mappers.map(
-        async ({ adminUrl }) => (await send('GET', `${adminUrl}/reserve`)).json()['keys'] as string[],
+        async ({ adminUrl }) =>
+          (await send('GET', `${adminUrl}/reserve`, { headers: AS_OPERATOR })).json()['keys'] as string[],
       ),
     );
     const pooled = await Promise.all(

@@ -17,7 +17,10 @@ const ANSWER_MS = 20_000;
 export async function send(
   method: string,
   url: string,
-  { headers = {}, body }: { headers?: Record<string, string | string[]>; body?: string | Buffer } = {},
+  {
+    headers = {},
+    body,
+  }: { headers?: Readonly<Record<string, string | string[]>>; body?: string | Buffer } = {},
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const { origin } = new URL(url);

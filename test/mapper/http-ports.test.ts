@@ -56,6 +56,15 @@ describe('the public and the admin port', () => {
       expect(nasty.headers['x-request-id']).to.match(/^[0-9a-f-]{36}$/);
     });
 
+    it('gives request ids that tell nobody how much traffic there is', async () => {
+      const ids: string[] = [];
+      for (let request = 0; request < 20; request += 1)
+        ids.push(String((await follow('abcdefgh')).headers['x-request-id']));
+      for (const part of [ids.map((id) => id.slice(0, 8)), ids.map((id) => id.slice(-8))])
+        expect(new Set(part).size, part.join(' ')).to.equal(ids.length);
+      expect(ids.toSorted()).not.to.deep.equal(ids);
+    });
+
     it('does not let Host or forwarding headers decide what a short link looks like', async () => {
       const headers = {
         host: 'evil.example',

@@ -7,6 +7,7 @@ import { Session } from '../../coordinator/session.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testZooKeeper } from '../servers.ts';
+import { AS_OPERATOR } from '../admin-token.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
 import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
@@ -47,7 +48,9 @@ describe('the life of a mapper', () => {
     }
     // The last request may have started a take, whose keys are in neither place until its answer comes.
     const held = await until('every unused key to be in the reserve or in a pool', async () => {
-      const keys = (await send('GET', `${admin}/reserve`)).json()['keys'] as string[];
+      const keys = (await send('GET', `${admin}/reserve`, { headers: AS_OPERATOR })).json()[
+        'keys'
+      ] as string[];
       return keys.length + (await pooled()) === 180 && keys;
     });
     expect(held.length).to.be.greaterThan(0);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { until } from '../until.ts';
 import type { World } from './world.ts';
 
@@ -33,6 +34,7 @@ export async function startMapperProcess(
     KEYMILL_KEY_SECRET: 'a secret for tests only',
     KEYMILL_ZOOKEEPER: '127.0.0.1:1',
     KEYMILL_HTTP_PORT: '0',
+    KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
   };
   const child = spawn(process.execPath, ['mapper/main.ts'], {
     env: { PATH: process.env['PATH'], ...stores, ...env },

@@ -5,6 +5,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { openClicksDb } from '../../db/urls/clicks.ts';
 import { Balancer } from '../../drills/load/balancer.ts';
 import { identityOf, isRunning, waitUntilGone } from '../../scripts/servers/identity.ts';
+import { AS_OPERATOR } from '../admin-token.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
@@ -67,7 +68,7 @@ describe('a mapper of several processes', () => {
     const keys: string[] = [];
     for (let request = 0; request < 20; request += 1) keys.push(await link(url));
     for (const key of keys) expect((await send('GET', `${url}/${key}`)).status).to.equal(302);
-    const held = (await send('GET', `${admin}/reserve`)).json()['keys'] as string[];
+    const held = (await send('GET', `${admin}/reserve`, { headers: AS_OPERATOR })).json()['keys'] as string[];
     expect(await pooled()).to.equal(380 - held.length);
     expect(await metric(admin, 'shortens_total')).to.equal(20);
     expect(await metric(admin, 'redirects_total')).to.equal(20);
@@ -113,15 +114,20 @@ describe('a mapper of several processes', () => {
     const [first] = processesOf(mapper);
     if (first === undefined) throw new Error('a process is needed');
     await link(mapper.url);
-    expect((await send('GET', `${mapper.admin}/reserve`)).status).to.equal(200);
+    expect((await send('GET', `${mapper.admin}/reserve`, { headers: AS_OPERATOR })).status).to.equal(200);
     process.kill(first, 'SIGSTOP');
-    expect((await send('GET', `${mapper.admin}/reserve`)).status).to.be.at.least(400);
+    expect((await send('GET', `${mapper.admin}/reserve`, { headers: AS_OPERATOR })).status).to.be.at.least(
+      400,
+    );
     // The kernel still gives it connections.
     const readiness = await send('GET', `${mapper.admin}/readyz`);
     expect(readiness.status).to.equal(503);
     expect(readiness.json()['degraded']).to.have.length(1);
     process.kill(first, 'SIGCONT');
-    await until('an answer', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200);
+    await until(
+      'an answer',
+      async () => (await send('GET', `${mapper.admin}/reserve`, { headers: AS_OPERATOR })).status === 200,
+    );
   }).timeout(60_000);
 
   it('reports which keys it holds while the successor of a dead process is loading, because that has none', async () => {
@@ -136,7 +142,7 @@ describe('a mapper of several processes', () => {
       });
       // Loading takes a tenth of a second or more.
       process.kill(successor, 'SIGSTOP');
-      const { status } = await send('GET', `${mapper.admin}/reserve`);
+      const { status } = await send('GET', `${mapper.admin}/reserve`, { headers: AS_OPERATOR });
       process.kill(successor, 'SIGCONT');
       return status === 200;
     };
@@ -151,7 +157,11 @@ describe('a mapper of several processes', () => {
     process.kill(first, 'SIGSTOP');
     await until('its end', () => identityOf(first) === undefined, PATIENT);
     await until('another', () => processesOf(mapper).length === 2, PATIENT);
-    await until('both', async () => (await send('GET', `${mapper.admin}/reserve`)).status === 200, PATIENT);
+    await until(
+      'both',
+      async () => (await send('GET', `${mapper.admin}/reserve`, { headers: AS_OPERATOR })).status === 200,
+      PATIENT,
+    );
   }).timeout(90_000);
 
   it('ends its processes when it is killed, and they return their keys', async () => {

@@ -6,6 +6,7 @@ import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 
 /** Stores of one test file: Redis shards and urls databases of their own, and mappers on them. */
@@ -78,7 +79,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
       const config: MapperConfig = {
         id: `mapper-${mappers.length + 1}`,
         logLevel: 'silent',
-        admin: { host: '127.0.0.1', port: 0 },
+        admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
         http: { host: '127.0.0.1', port: 0 },
         zookeeper: NO_ZOOKEEPER,
         processes: 1,

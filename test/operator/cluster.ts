@@ -9,6 +9,7 @@ import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 const SECRET = 'the secret of a test cluster';
@@ -71,6 +72,7 @@ export async function openTestCluster(): Promise<TestCluster> {
       KEYMILL_URLS_DBS: `urls-1:${formatSlots(ALL_SLOTS)}=${urlsUrl}`,
       KEYMILL_USERS_DB: usersUrl,
       KEYMILL_KEY_SECRET: SECRET,
+      KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
     },
     session,
     keysDbs,

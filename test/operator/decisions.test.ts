@@ -1,48 +1,46 @@
 import { expect } from 'chai';
-import { startAdminPort } from './admin-port.ts';
+import { markDrained, readDrained, watchDrained } from '../../coordinator/drained.ts';
 import { holdLock, openTestCluster, registerProducer } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
 describe('keymill producers drain', () => {
-  it('asks the producer, waits until it holds nothing, and names the shards without a holder', async () => {
+  it('marks the producer, waits until it holds nothing, and names the shards without a holder', async () => {
     await using cluster = await openTestCluster();
+    const { session, env } = cluster;
     const lock = await holdLock(cluster, 'keys-db-2', 'producer-1');
-    await using admin = await startAdminPort({
-      'POST /drain': async () => {
-        setTimeout(() => void lock.release(), 300);
-        return { drained: true };
-      },
+    await registerProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
+    using stack = new DisposableStack();
+    const watch = watchDrained(session, 'producer-1', (isDrained) => {
+      if (isDrained) void lock.release();
     });
-    await registerProducer(cluster, 'producer-1', admin.url);
+    stack.use(watch);
     const { exitCode, stdout, stderr } = await runKeymill(
       ['producers', 'drain', 'producer-1', '--json'],
-      cluster.env,
+      env,
     );
     expect(exitCode).to.equal(0);
     expect(JSON.parse(stdout)).to.deep.equal({ id: 'producer-1', drained: true, handedOver: ['keys-db-2'] });
     expect(stderr).to.include('no producer holds keys-db-1, keys-db-2');
-    expect(await runKeymill(['producers', 'drain', 'producer-1', '--undo'], cluster.env)).to.include({
-      exitCode: 0,
-    });
-    expect(admin.asked).to.deep.equal(['POST /drain', 'POST /drain']);
+    const { producers } = JSON.parse((await runKeymill(['producers', '--json'], env)).stdout) as {
+      producers: { drained: boolean }[];
+    };
+    expect(producers).to.have.nested.property('[0].drained', true);
+    expect(await runKeymill(['producers', 'undrain', 'producer-1'], env)).to.include({ exitCode: 0 });
+    expect(await readDrained(session)).to.deep.equal([]);
   });
 
-  it('exits with 2 for an unknown or a silent producer, and with 1 when the producer refuses', async () => {
+  it('exits with 2 for an unknown producer; undrains one that does not run any more', async () => {
     await using cluster = await openTestCluster();
-    await using admin = await startAdminPort({ 'POST /drain': () => Promise.reject(new Error('not now')) });
+    const { session, env } = cluster;
     await registerProducer(cluster, 'producer-1', 'http://127.0.0.1:1');
-    await registerProducer(cluster, 'producer-2', admin.url);
-    const drain = async (id: string): ReturnType<typeof runKeymill> =>
-      runKeymill(['producers', 'drain', id], cluster.env);
-    const unknown = await drain('producer-9');
-    expect(unknown.exitCode).to.equal(2);
-    expect(unknown.stderr).to.include('Choose producer-1, producer-2');
-    const silent = await drain('producer-1');
-    expect(silent.exitCode).to.equal(2);
-    expect(silent.stderr).to.include('producer-1 does not answer at http://127.0.0.1:1');
-    const refused = await drain('producer-2');
-    expect(refused.exitCode).to.equal(1);
-    expect(refused.stderr).to.include('not now');
+    for (const verb of ['drain', 'undrain']) {
+      const unknown = await runKeymill(['producers', verb, 'producer-9'], env);
+      expect(unknown.exitCode).to.equal(2);
+      expect(unknown.stderr).to.include('Choose producer-1');
+    }
+    await markDrained(session, 'producer-9', true);
+    expect((await runKeymill(['producers'], env)).stderr).to.include('not running: producer-9');
+    expect(await runKeymill(['producers', 'undrain', 'producer-9'], env)).to.include({ exitCode: 0 });
   });
 });
 

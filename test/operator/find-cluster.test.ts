@@ -52,6 +52,20 @@ describe('operator: finding the cluster', () => {
     expect(config.stores.keysDbs.map(({ name, region }) => [name, region])).to.deep.equal([['keys-db-1', 0]]);
     expect(config.stores.urlsDbs[0]?.slots).to.have.length(32);
     expect(file?.mappers[0]?.admin).to.equal('http://127.0.0.1:9101');
+    expect(config.adminToken).to.equal(undefined);
+  });
+
+  it('takes the admin token of the file, whatever the variables say, and theirs if the file has none', () => {
+    const adminToken = 'the-token-of-the-file';
+    const KEYMILL_RUN_DIR = writeCluster('token', { ...document, adminToken });
+    const without = { KEYMILL_RUN_DIR: writeCluster('no-token', document), KEYMILL_KEY_SECRET: SECRET };
+    const tokenOf = (env: Record<string, string>): string | undefined => findCluster(env).config.adminToken;
+    const env = { KEYMILL_RUN_DIR, KEYMILL_KEY_SECRET: SECRET };
+    expect(tokenOf({ ...env, KEYMILL_ADMIN_TOKEN: 'another-token-of-ours' })).to.equal(adminToken);
+    expect(tokenOf({ ...env, KEYMILL_ADMIN_TOKEN_FILE: '/nowhere' })).to.equal(adminToken);
+    expect(tokenOf({ ...without, KEYMILL_ADMIN_TOKEN: 'another-token-of-ours' })).to.equal(
+      'another-token-of-ours',
+    );
   });
 
   it('prefers the variables to the file, and names all their faults', async () => {
@@ -63,6 +77,15 @@ describe('operator: finding the cluster', () => {
     expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
     for (const name of ['ZOOKEEPER', 'REDIS', 'KEYS_DBS', 'URLS_DBS', 'USERS_DB', 'KEY_SECRET']) {
       expect(stderr).to.include(`KEYMILL_${name}`);
+    }
+  });
+
+  it('repeats no password of a connect string, whichever command reads it', async () => {
+    const env = { KEYMILL_ZOOKEEPER: 'user:hidden-one@127.0.0.1:1,user:hidden-two@127.0.0.1:2' };
+    for (const command of [['zk', 'ls', '/'], ['locks'], ['status', '--json']]) {
+      const { exitCode, stdout, stderr } = await runKeymill(command, env);
+      expect({ exitCode, stdout }, command.join(' ')).to.deep.equal({ exitCode: 2, stdout: '' });
+      expect(stderr, command.join(' ')).to.include('host:port').and.not.include('hidden-');
     }
   });
 

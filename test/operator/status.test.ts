@@ -93,9 +93,10 @@ describe('keymill status, locks, pools, producers', () => {
       { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
       { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
     ]);
+    const running = { supervisorPid: 4710, workerPid: 4711, capacity: 2, drained: false };
     expect(status.producers).to.deep.equal([
-      { id: 'producer-1', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: ['keys-db-1'] },
-      { id: 'producer-2', supervisorPid: 4710, workerPid: 4711, capacity: 2, shards: [] },
+      { id: 'producer-1', ...running, shards: ['keys-db-1'] },
+      { id: 'producer-2', ...running, shards: [] },
     ]);
     expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
     expect(status.keysDbs).to.deep.equal([
@@ -184,5 +185,17 @@ describe('keymill locks: what is not ours', () => {
     expect(again).to.include({ exitCode: 1, stdout: '' });
     expect(again.stderr).to.include('no producer holds keys-db-1');
     expect((await runKeymill(['locks', 'release', 'a/b'], env)).exitCode).to.equal(2);
+  });
+
+  it('says that a lock has nodes below it, and how to delete them', async () => {
+    await using cluster = await openTestCluster();
+    const { session, env } = cluster;
+    await session.ensurePath(`${lockPath('keys-db-1')}/a-child`);
+    const { exitCode, stderr } = await runKeymill(['locks', 'release', 'keys-db-1'], env);
+    expect(stderr)
+      .to.include('has nodes below it: a-child')
+      .and.include('zk deleteall /shard-locks/keys-db-1');
+    expect(stderr).not.to.include('cannot be reached');
+    expect(exitCode).to.equal(1);
   });
 });

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { askAdmin } from '../../runtime/admin-client.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
+import { send } from '../mapper/client.ts';
 import { until } from '../until.ts';
 import { testCluster, untilFilled, type Cluster } from './cluster.ts';
 
@@ -20,6 +23,10 @@ describe('balance between producers', function () {
   async function owners(): Promise<Map<string, string>> {
     const locks = await cluster.locks();
     return new Map([...locks].map(([shard, { owner }]) => [shard, owner ?? '?']));
+  }
+
+  async function adminOf(id: string): Promise<string> {
+    return (await cluster.members()).get(id)?.admin ?? '';
   }
 
   async function loads(): Promise<number[]> {
@@ -51,15 +58,32 @@ describe('balance between producers', function () {
     expect(SHARDS.filter((shard) => before.get(shard) !== after.get(shard))).to.have.length(1);
   });
 
+  it('a web page drains no producer', async () => {
+    const admin = await adminOf('producer-4');
+    const page = {
+      Host: 'evil.example',
+      Origin: 'https://evil.example',
+      'Content-Type': 'text/plain',
+    };
+    expect((await send('POST', `${admin}/drain`, { headers: page, body: '{}' })).status).to.equal(403);
+    const { 'Content-Type': type } = page;
+    expect((await send('POST', `${admin}/drain`, { headers: { 'Content-Type': type } })).status).to.equal(
+      401,
+    );
+    expect((await send('GET', `${admin}/readyz`)).json()).to.include({ drained: false });
+  });
+
   it('a drained producer gives all shards back and takes none, until the drain is undone', async () => {
     const before = await owners();
-    const admin = (await cluster.members()).get('producer-4')?.admin ?? '';
-    await fetch(`${admin}/drain`, { method: 'POST' });
+    const admin = await adminOf('producer-4');
+    const drain = async (drained: boolean): Promise<unknown> =>
+      askAdmin({ url: admin, token: ADMIN_TOKEN }, 'POST', '/drain', { body: { drained }, timeoutMs: 5_000 });
+    await drain(true);
     await untilLoads([0, 1, 1, 2]);
     const after = await owners();
     expect([...after.values()]).not.to.include('producer-4');
     expect(SHARDS.filter((shard) => before.get(shard) !== after.get(shard))).to.have.length(1);
-    await fetch(`${admin}/drain`, { method: 'POST', body: '{"drained":false}' });
+    await drain(false);
     await untilLoads([1, 1, 1, 1]);
   });
 

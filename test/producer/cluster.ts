@@ -10,6 +10,7 @@ import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
 import { createLog } from '../../runtime/log.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
@@ -82,6 +83,7 @@ export async function testCluster({
     KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:9/users',
     KEYMILL_KEY_SECRET: SECRET,
     KEYMILL_KEY_LENGTH: '8',
+    KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
     KEYMILL_POOL_LOW: '400',
     KEYMILL_POOL_HIGH: '1000',
     KEYMILL_POOL_HIGH_MAX: '1000',

@@ -5,10 +5,15 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { Recycler } from '../../producer/reign/recycle.ts';
+import { readReserves } from '../../producer/session/reserves.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
+import { startAdmin } from '../../runtime/admin.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
+import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
 import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
@@ -99,9 +104,8 @@ describe('recycling of leaked keys', function () {
   });
 
   async function recycle(): Promise<unknown> {
-    const admin = (await cluster.members()).get('producer-1')?.admin ?? '';
-    const response = await fetch(`${admin}/recycle`, { method: 'POST' });
-    return response.json();
+    const url = (await cluster.members()).get('producer-1')?.admin ?? '';
+    return askAdmin({ url, token: ADMIN_TOKEN }, 'POST', '/recycle', { body: {}, timeoutMs: 20_000 });
   }
 
   async function take(count: number, pool = 0): Promise<string[]> {
@@ -155,6 +159,33 @@ describe('recycling of leaked keys', function () {
       return (await back()) + drawn.filter((key) => lost.includes(key)).length === 700;
     });
     await bind(drawn);
+  });
+
+  it('says why a mapper did not tell its keys', async () => {
+    const options = { host: '127.0.0.1', port: 0, names: [], metrics: createMetrics(), log };
+    const reserve = {
+      ready: () => ({ ok: true }),
+      routes: { 'GET /reserve': async () => ({ keys: ['k'] }) },
+    };
+    await using open = await startAdmin({ ...options, ...reserve, token: ADMIN_TOKEN });
+    await using other = await startAdmin({ ...options, ...reserve, token: 'the-token-of-another-cluster' });
+    await using without = await startAdmin({ ...options, ...reserve, token: undefined });
+    const gone = await startAdmin({ ...options, ...reserve, token: ADMIN_TOKEN });
+    await gone[Symbol.asyncDispose]();
+    const { session } = cluster;
+    await session.ensurePath('/mappers');
+    const urls = [open.url, other.url, without.url, gone.url];
+    const ids = urls.map((_, index) => `mapper-${index + 1}`);
+    for (const [index, id] of ids.entries())
+      await session.create(mapperPath(id), JSON.stringify({ id, admin: urls[index] }), { ephemeral: true });
+    const answers = new Map(
+      (await readReserves(session, ADMIN_TOKEN)).map((answer) => [answer.mapper, answer]),
+    );
+    for (const id of ids) await session.remove(mapperPath(id), -1);
+    expect(answers.get('mapper-1')?.keys).to.deep.equal(['k']);
+    expect(answers.get('mapper-2')?.reason).to.include('wrong token');
+    expect(answers.get('mapper-3')?.reason).to.include('KEYMILL_ADMIN_TOKEN is not set');
+    expect(answers.get('mapper-4')?.reason).to.include('ECONNREFUSED');
   });
 
   it('counts no key as missing while a mapper does not answer', async () => {

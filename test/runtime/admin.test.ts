@@ -1,17 +1,43 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
-import { startAdmin } from '../../runtime/admin.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
+import { BadBodyError, startAdmin, type Admin, type AdminOptions } from '../../runtime/admin.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
+import { ADMIN_TOKEN, AS_OPERATOR } from '../admin-token.ts';
+import { send, type Answer } from '../mapper/client.ts';
+
+async function start(options: Partial<AdminOptions> = {}): Promise<Admin> {
+  return startAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    names: [],
+    token: ADMIN_TOKEN,
+    metrics: createMetrics(),
+    ready: () => ({ ok: true }),
+    log: createLog('test', 'admin', 'silent'),
+    ...options,
+  });
+}
+
+async function listen(answer: RequestListener): Promise<{ url: string } & AsyncDisposable> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: async () => void server.close() };
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
 
 describe('admin port', () => {
   it('answers livez, readyz and metrics, and its routes', async () => {
     const metrics = createMetrics();
     metrics.counter('things_total', 'things').inc();
     let ok = false;
-    await using admin = await startAdmin({
-      host: '127.0.0.1',
-      port: 0,
+    await using admin = await start({
       metrics,
       ready: () => ({ ok, waitingFor: 'godot' }),
       routes: {
@@ -20,31 +46,147 @@ describe('admin port', () => {
           throw new KeymillError('NOT_NOW', 'not now');
         },
       },
-      log: createLog('test', 'admin', 'silent'),
     });
     expect((await fetch(`${admin.url}/livez`)).status).to.equal(200);
     const unready = await fetch(`${admin.url}/readyz`);
     expect([unready.status, await unready.json()]).to.deep.equal([503, { ok: false, waitingFor: 'godot' }]);
     ok = true;
     expect((await fetch(`${admin.url}/readyz`)).status).to.equal(200);
+    expect((await send('HEAD', `${admin.url}/readyz`)).status).to.equal(200);
     expect(await (await fetch(`${admin.url}/metrics`)).text()).to.contain('keymill_things_total 1');
-    const post = (path: string, body: string): Promise<Response> =>
-      fetch(admin.url + path, { method: 'POST', body });
-    expect(await (await post('/echo', '{"a":1}')).json()).to.deep.equal({ a: 1 });
-    expect((await post('/echo', '{')).status).to.equal(409);
-    expect((await post('/refuse', '')).status).to.equal(409);
-    expect((await post('/nowhere', '')).status).to.equal(404);
+    const post = async (path: string, body: string): Promise<Answer> =>
+      send('POST', admin.url + path, { headers: { ...AS_OPERATOR, ...JSON_TYPE }, body });
+    expect((await post('/echo', '{"a":1}')).json()).to.deep.equal({ a: 1 });
+    expect((await post('/refuse', '{}')).status).to.equal(409);
+    expect((await post('/nowhere', '{}')).status).to.equal(404);
   });
 
   it('bound to every address, it names one under which other processes reach it', async () => {
-    await using admin = await startAdmin({
-      host: '0.0.0.0',
-      port: 0,
-      metrics: createMetrics(),
-      ready: () => ({ ok: true }),
-      log: createLog('test', 'admin', 'silent'),
-    });
+    await using admin = await start({ host: '0.0.0.0' });
     expect(admin.url).not.to.contain('0.0.0.0');
     expect((await fetch(`${admin.url}/livez`)).status).to.equal(200);
+  });
+
+  describe('obeys no web page', () => {
+    let admin: Admin;
+    let drains = 0;
+
+    before(async () => {
+      admin = await start({
+        names: ['keymill.internal'],
+        routes: {
+          'POST /drain': async ({ drained }) => {
+            if (typeof drained !== 'boolean') throw new BadBodyError('{"drained": true}');
+            drains += 1;
+            return { drained };
+          },
+          'GET /reserve': async () => ({ keys: ['aKey'] }),
+        },
+      });
+    });
+
+    beforeEach(() => {
+      drains = 0;
+    });
+
+    after(async () => admin[Symbol.asyncDispose]());
+
+    const drain = async (
+      headers: Readonly<Record<string, string>>,
+      body = '{"drained":true}',
+    ): Promise<Answer> => send('POST', `${admin.url}/drain`, { headers, body });
+
+    it('a page cannot drain: text/plain, a foreign Host and Origin, no token', async () => {
+      const page = { Host: 'evil.example', Origin: 'https://evil.example', 'Content-Type': 'text/plain' };
+      expect((await drain(page, '{}')).status).to.equal(403);
+      expect((await drain({ ...page, ...AS_OPERATOR }, '{}')).status).to.equal(403);
+      expect((await drain({ ...AS_OPERATOR, 'Content-Type': 'text/plain' })).status).to.equal(415);
+      expect(drains).to.equal(0);
+    });
+
+    it('a page cannot read: a rebound name, a cross-site GET, a frame without origin', async () => {
+      const ask = async (path: string, headers: Readonly<Record<string, string>>): Promise<number> =>
+        (await send('GET', admin.url + path, { headers: { ...AS_OPERATOR, ...headers } })).status;
+      expect(await ask('/reserve', {})).to.equal(200);
+      expect(await ask('/reserve', { Host: 'keymill.internal:1' })).to.equal(200);
+      for (const path of ['/reserve', '/metrics', '/readyz', '/livez']) {
+        expect(await ask(path, { Host: 'rebound.example' }), path).to.equal(403);
+        expect(await ask(path, { 'Sec-Fetch-Site': 'cross-site' }), path).to.equal(403);
+        expect(await ask(path, { Origin: 'null' }), path).to.equal(403);
+      }
+    });
+
+    it('no token, and a wrong one: 401 asks for a Bearer token', async () => {
+      for (const headers of [JSON_TYPE, { ...JSON_TYPE, authorization: 'Bearer wrong' }]) {
+        const answer = await drain(headers);
+        expect([answer.status, answer.headers['www-authenticate']]).to.deep.equal([401, 'Bearer']);
+        expect(answer.text).to.include('KEYMILL_ADMIN_TOKEN').and.not.include(ADMIN_TOKEN);
+      }
+      expect(drains).to.equal(0);
+      expect((await drain({ ...JSON_TYPE, ...AS_OPERATOR })).json()).to.deep.equal({ drained: true });
+    });
+
+    it('a change wants a body that says what to do', async () => {
+      const headers = { ...AS_OPERATOR, ...JSON_TYPE };
+      for (const body of ['', '{', '[]', '"drain"', 'null', '{}', '{"drained":"yes"}']) {
+        const answer = await drain(headers, body);
+        expect(answer.status, body).to.equal(400);
+        expect(answer.text, body).to.include('expected');
+      }
+      expect((await drain(headers, `{"drained":true,"x":"${'x'.repeat(70_000)}"}`)).status).to.equal(413);
+      expect(drains).to.equal(0);
+      for (const method of ['GET', 'OPTIONS', 'PUT']) {
+        const answer = await send(method, `${admin.url}/drain`, { headers: AS_OPERATOR });
+        expect([answer.status, answer.headers['allow']], method).to.deep.equal([405, 'POST']);
+      }
+      expect((await send('POST', `${admin.url}/livez`)).status).to.equal(405);
+    });
+  });
+
+  it('without a token it answers only livez, readyz and metrics, and names the variable', async () => {
+    await using admin = await start({
+      token: undefined,
+      routes: { 'GET /reserve': async () => ({ keys: [] }) },
+    });
+    for (const path of ['/livez', '/readyz', '/metrics'])
+      expect((await send('GET', admin.url + path)).status, path).to.equal(200);
+    const refused = await send('GET', `${admin.url}/reserve`, { headers: AS_OPERATOR });
+    expect(refused.status).to.equal(403);
+    expect(refused.json()['error']).to.include('KEYMILL_ADMIN_TOKEN is not set');
+  });
+
+  describe('askAdmin', () => {
+    it('tells a refusal, with its reason, from a process that does not answer', async () => {
+      await using admin = await start({ routes: { 'GET /reserve': async () => ({ keys: ['aKey'] }) } });
+      const ask = async (url: string, token: string | undefined): Promise<unknown> =>
+        askAdmin({ url, token }, 'GET', '/reserve', { timeoutMs: 2_000 }).catch((error: unknown) => error);
+      expect(await ask(admin.url, ADMIN_TOKEN)).to.deep.equal({ keys: ['aKey'] });
+      expect(await ask(admin.url, undefined)).to.include({ code: 'ADMIN_REFUSED' });
+      expect(await ask(admin.url, 'another-token-of-ours'))
+        .to.be.instanceOf(KeymillError)
+        .with.property('message')
+        .that.includes('wrong token');
+      const gone = await start();
+      await gone[Symbol.asyncDispose]();
+      const silent = await ask(gone.url, ADMIN_TOKEN);
+      expect(silent).to.include({ code: 'ADMIN_UNREACHABLE' });
+      expect(silent).to.have.property('message').that.includes('ECONNREFUSED');
+    });
+
+    it('carries the token to no other address', async () => {
+      let asked = 0;
+      await using thief = await listen((_, response) => {
+        asked += 1;
+        response.end('{}');
+      });
+      await using redirecting = await listen((_, response) => {
+        response.writeHead(307, { location: `${thief.url}/reserve` }).end();
+      });
+      const address = { url: redirecting.url, token: ADMIN_TOKEN };
+      const answer = askAdmin(address, 'GET', '/reserve', { timeoutMs: 2_000 });
+      const error: unknown = await answer.catch((reason: unknown) => reason);
+      expect(error).to.include({ code: 'ADMIN_UNREACHABLE' });
+      expect(asked).to.equal(0);
+    });
   });
 });

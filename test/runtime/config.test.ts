@@ -134,6 +134,51 @@ describe('configuration', () => {
     });
   }
 
+  for (const [variable, value] of [
+    ['KEYMILL_PUBLIC_URL', 'https://user:s3cret@go.example'],
+    ['KEYMILL_PUBLIC_URL', 'https://:s3cret@go.example'],
+    ['KEYMILL_PUBLIC_URL', 'https://user:s3 /cret@go.example'],
+    ['KEYMILL_ZOOKEEPER', 'user:s3cret@127.0.0.1:2181'],
+    ['KEYMILL_ZOOKEEPER', 's3cret@127.0.0.1:2181'],
+    ['KEYMILL_ZOOKEEPER', 'zk://user:s3cret@127.0.0.1:2181/keymill'],
+    ['KEYMILL_HTTP_HOST', 'user:s3cret@host'],
+    ['KEYMILL_ADMIN_NAMES', 'user:s3cret@host'],
+    ['KEYMILL_ADMIN_TOKEN', 's3cret'],
+    ['KEYMILL_URLS_REPLICAS', 'urls-1=mysql://k:s3cret@h:port/u,urls-1=mysql://k:s3cret@h:port/u'],
+    ['KEYMILL_USERS_DB', 'http://k:s3cret@h/users'],
+    ['KEYMILL_USERS_DB_FILE', 'mysql://k:s3cret@h/users'],
+  ] as const) {
+    it(`refuses ${variable}=${value.replace('s3', '…')} and does not repeat the password`, () => {
+      const env = {
+        ...RIGHT,
+        ...(variable.endsWith('_FILE') && { KEYMILL_USERS_DB: undefined }),
+        [variable]: value,
+      };
+      expect(() => readMapperConfig(env))
+        .to.throw(ConfigError, variable)
+        .with.property('message')
+        .that.does.not.contain('cret');
+    });
+  }
+
+  it('reads the admin port: its names, and a token that only its file has', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keymill-config-'));
+    try {
+      const file = join(folder, 'token');
+      writeFileSync(file, 'a-token-from-a-file\n');
+      const env = {
+        ...RIGHT,
+        KEYMILL_ADMIN_TOKEN_FILE: file,
+        KEYMILL_ADMIN_NAMES: 'node-7, node-8.internal',
+      };
+      expect(readMapperConfig(env).admin).to.include({ token: 'a-token-from-a-file' });
+      expect(readMapperConfig(env).admin.names).to.deep.equal(['node-7', 'node-8.internal']);
+      expect(readMapperConfig(RIGHT).admin).to.include({ token: undefined });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('refuses a public URL with a path', () => {
     expect(faultsOf({ KEYMILL_PUBLIC_URL: 'https://go.example/x' }, readMapperConfig)).to.deep.equal([
       'KEYMILL_PUBLIC_URL',

@@ -81,7 +81,7 @@ describe('the lock of a run folder', () => {
 });
 
 describe('the environment of a producer or mapper', () => {
-  const state = { mysqlPassword: 'm', redisPassword: 'r', token: 't' };
+  const state = { mysqlPassword: 'm', redisPassword: 'r', token: 't', adminToken: 'a' };
   const addresses = addressesOf(DEFAULT_SHAPE, state, () => 1234);
   const runDir = new RunDir('/nowhere');
 
@@ -95,6 +95,7 @@ describe('the environment of a producer or mapper', () => {
         KEYMILL_ID: 'producer-1',
         KEYMILL_QUARANTINE_MS: '1500',
         KEYMILL_SESSION_TIMEOUT_MS: '2000',
+        KEYMILL_ADMIN_TOKEN: 'a',
       });
       expect(env['KEYMILL_REDIS']).to.match(/^redis-1=redis:\/\/default:r@127\.0\.0\.1:1234,redis-2=/);
       expect(env['KEYMILL_URLS_DBS']).to.match(/^urls-1:0-15=mysql:.*,urls-2:16-31=mysql:/);

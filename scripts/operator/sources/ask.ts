@@ -1,6 +1,8 @@
+import { isCoordinationError } from '../../../coordinator/errors.ts';
+import { MismatchError, StoreRefusedError } from '../../../db/store-errors.ts';
 import { messageOf } from '../../../runtime/errors.ts';
 import { withDeadline } from '../../../runtime/retry.ts';
-import { UnreachableError } from '../../../runtime/terminal/errors.ts';
+import { RefusedError, UnreachableError, UsageError } from '../../../runtime/terminal/errors.ts';
 import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 
 /**
@@ -48,7 +50,11 @@ export class Inquiry {
   }
 }
 
-/** Asks a source that the command cannot work without. @throws UnreachableError with its name */
+/**
+ * Asks a source that the command cannot work without.
+ * @throws UnreachableError with its name when it does not answer; UsageError when it contradicts the
+ *   configuration; RefusedError when it refuses
+ */
 export async function askOnly<T>(
   source: string,
   question: (signal: AbortSignal) => Promise<T>,
@@ -57,8 +63,19 @@ export async function askOnly<T>(
   try {
     return await withDeadline(source, deadlineMs, question);
   } catch (error) {
-    throw new UnreachableError(`${source} cannot be reached: ${messageOf(error)}`, error);
+    throw toCommandError(source, error);
   }
+}
+
+/** A refusal is an answer: an operator who reads "cannot be reached" looks for the fault in the network. */
+function toCommandError(source: string, error: unknown): Error {
+  if (error instanceof RefusedError || error instanceof UsageError) return error;
+  if (error instanceof MismatchError) return new UsageError(messageOf(error));
+  const isRefusal =
+    error instanceof StoreRefusedError ||
+    isCoordinationError(error, 'NO_NODE', 'NODE_EXISTS', 'BAD_VERSION', 'NOT_EMPTY', 'REFUSED');
+  if (isRefusal) return new RefusedError(`${source} refused: ${messageOf(error)}`, error);
+  return new UnreachableError(`${source} cannot be reached: ${messageOf(error)}`, error);
 }
 
 /** Sorts keys-db-2 before keys-db-10. */

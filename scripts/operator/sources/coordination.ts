@@ -1,3 +1,4 @@
+import { readDrained } from '../../../coordinator/drained.ts';
 import { readEnsembleId } from '../../../coordinator/ensemble.ts';
 import type { LockHolder } from '../../../coordinator/lock-holder.ts';
 import { readLocks } from '../../../coordinator/lock-view.ts';
@@ -17,6 +18,8 @@ export interface Coordination {
   readonly locks: ReadonlyMap<string, LockHolder>;
   readonly producers: readonly ProducerMember[];
   readonly mappers: readonly MapperView[];
+  /** Ids of the producers that were drained, whether or not they run. */
+  readonly drained: readonly string[];
   /** Paths of member nodes that no process of ours wrote. */
   readonly foreign: readonly string[];
 }
@@ -24,17 +27,19 @@ export interface Coordination {
 /** Reads the state over a session of its own. */
 export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSignal): Promise<Coordination> {
   return withSession(config, signal, async (session) => {
-    const [ensemble, locks, producers, mappers] = await Promise.all([
+    const [ensemble, locks, producers, mappers, drained] = await Promise.all([
       readEnsembleId(session),
       readLocks(session),
       readMembers(session, PATHS.producers, parseProducerMember),
       readMembers(session, PATHS.mappers, parseMapperMember),
+      readDrained(session),
     ]);
     return {
       ensemble,
       locks,
       producers: [...producers.members.values()],
       mappers: [...mappers.members.values()],
+      drained,
       foreign: [
         ...producers.foreign.map((name) => `${PATHS.producers}/${name}`),
         ...mappers.foreign.map((name) => `${PATHS.mappers}/${name}`),

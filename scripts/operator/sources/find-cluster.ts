@@ -52,6 +52,10 @@ function variablesOf(file: AnyClusterFile): Source {
       file.urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
     ),
     KEYMILL_USERS_DB: file.usersDb.url,
+    ...(file.adminToken !== undefined && {
+      KEYMILL_ADMIN_TOKEN: file.adminToken,
+      KEYMILL_ADMIN_TOKEN_FILE: undefined,
+    }),
   };
 }
 

@@ -5,7 +5,7 @@ import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import type { Pool } from '../../../db/redis/pool.ts';
 import { openClicksDb } from '../../../db/urls/clicks.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
-import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import type { OperatorConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
@@ -99,13 +99,13 @@ async function isInPool(pool: Pool, key: string): Promise<boolean> {
 /** The id of the mapper that holds the key, in reserve or in flight, if one does. */
 export async function findInMappers(
   inquiry: Inquiry,
-  zookeeper: ZooKeeperConfig,
+  { zookeeper, adminToken }: Pick<OperatorConfig, 'zookeeper' | 'adminToken'>,
   key: string,
 ): Promise<string | undefined> {
   const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve({ id, admin }))),
+    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve({ id, admin }, adminToken))),
   );
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
 }

@@ -6,13 +6,14 @@ import type { Coordination } from './coordination.ts';
  * The producers in the output of `--json`, sorted by id. Their shards come from the locks, which are
  * authoritative.
  */
-export function producerEntries({ producers, locks }: Coordination): ProducerEntry[] {
+export function producerEntries({ producers, locks, drained }: Coordination): ProducerEntry[] {
   return producers
     .map(({ id, pid, supervisorPid, capacity }) => ({
       id,
       supervisorPid,
       workerPid: pid,
       capacity,
+      drained: drained.includes(id),
       shards: [...locks]
         .flatMap(([shard, lock]) => (lock.kind === 'ours' && lock.owner === id ? [shard] : []))
         .sort(naturally),

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
+import { askAdmin } from '../../../runtime/admin-client.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
-import { callAdmin } from './admin.ts';
-import { askOnly } from './ask.ts';
+import { messageOf } from '../../../runtime/errors.ts';
+import { ASK_DEADLINE_MS, askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
 import type { Cluster } from './find-cluster.ts';
 
@@ -14,9 +15,13 @@ interface MapperAddress {
 }
 
 /** Every key that a mapper holds: its reserve, and the taken keys in flight. */
-export async function readReserve({ id, admin }: MapperAddress): Promise<string[]> {
+export async function readReserve(
+  { id, admin }: MapperAddress,
+  token: string | undefined,
+): Promise<string[]> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
-  return Reserve.parse(await callAdmin(admin, 'GET', '/reserve')).keys;
+  const address = { url: admin, token };
+  return Reserve.parse(await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_DEADLINE_MS })).keys;
 }
 
 /**
@@ -28,8 +33,10 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
   const named = await readNamed(config.zookeeper, file !== undefined);
   const started = (file?.mappers ?? []).filter(({ id }) => !named.some((mapper) => mapper.id === id));
   const answers = await Promise.all([
-    ...named.map(async (mapper) => [await tryReserve(mapper)]),
-    ...started.map(async (mapper) => ((await isGone(mapper)) ? [] : [await tryReserve(mapper)])),
+    ...named.map(async (mapper) => [await tryReserve(mapper, config.adminToken)]),
+    ...started.map(async (mapper) =>
+      (await isGone(mapper)) ? [] : [await tryReserve(mapper, config.adminToken)],
+    ),
   ]);
   return answers.flat();
 }
@@ -46,17 +53,17 @@ async function readNamed(
   }
 }
 
-async function tryReserve(mapper: MapperAddress): Promise<MapperReserve> {
+async function tryReserve(mapper: MapperAddress, token: string | undefined): Promise<MapperReserve> {
   try {
-    return { mapper: mapper.id, keys: await readReserve(mapper) };
-  } catch {
-    return { mapper: mapper.id, keys: undefined };
+    return { mapper: mapper.id, keys: await readReserve(mapper, token) };
+  } catch (error) {
+    return { mapper: mapper.id, keys: undefined, reason: messageOf(error) };
   }
 }
 
 async function isGone({ admin }: { admin: string }): Promise<boolean> {
   try {
-    await callAdmin(admin, 'GET', '/livez');
+    await askAdmin({ url: admin, token: undefined }, 'GET', '/livez', { timeoutMs: ASK_DEADLINE_MS });
     return false;
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;

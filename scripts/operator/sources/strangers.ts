@@ -9,6 +9,7 @@ export const NOTHING_KNOWN: Coordination = {
   locks: new Map(),
   producers: [],
   mappers: [],
+  drained: [],
   foreign: [],
 };
 

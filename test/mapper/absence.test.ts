@@ -1,0 +1,153 @@
+import { expect } from 'chai';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { startWire, through } from '../db/wire.ts';
+import { until } from '../until.ts';
+import { send, shorten } from './client.ts';
+import { createWorld, type MapperOverrides, type TestMapper, type World } from './world.ts';
+
+const KEYS = { length: 8, secret: 'a secret for tests', regionBits: 10 };
+const TARGET = { long_url: 'https://example.com/' };
+const CLAIMED_TO = 1_000;
+/** Above every mark, and above what can be claimed within seconds. */
+const FAR = 2 ** 31;
+
+describe('a mapper that was asked for a key before its link was made', function () {
+  this.timeout(30_000);
+  const keyspace = createKeyspace(KEYS);
+  let world: World;
+  let wires: FaultyProxy[];
+  let maker: TestMapper;
+  let asked: TestMapper;
+
+  before(async () => {
+    world = await createWorld();
+    wires = await Promise.all(world.redis.map(async ({ url }) => startWire(url)));
+    for (const { client } of world.redis)
+      await client.hset('producer:keys-db-1', { epoch: 1, seq: 1, claimed_to: CLAIMED_TO });
+    const stores = { keys: KEYS, keysDbs: [{ name: 'keys-db-1', url: '', region: 0 }] };
+    const overrides: MapperOverrides = { stores, reserve: 0 };
+    maker = await world.start(overrides);
+    const redis = world.redis.map(({ name, url }, index) => ({
+      name,
+      url: through(wires[index] as FaultyProxy, url),
+    }));
+    asked = await world.start({ ...overrides, stores: { ...stores, redis } });
+  });
+
+  after(async () => {
+    await world[Symbol.asyncDispose]();
+    for (const wire of wires) await wire[Symbol.asyncDispose]();
+  });
+
+  async function statusOf(key: string): Promise<number> {
+    return (await send('GET', `${asked.url}/${key}`)).status;
+  }
+
+  function keyOf(id: number): string {
+    return keyspace.keysOf(0, id, 1)[0] ?? '';
+  }
+
+  async function readsFor(key: string, times: number): Promise<number> {
+    const count = async (): Promise<number> => {
+      const [rows] = (await world.urls[0]?.sql.query("SHOW GLOBAL STATUS LIKE 'Com_select'")) ?? [];
+      return Number((rows as { Value: string }[])[0]?.Value);
+    };
+    const before = await count();
+    for (let time = 0; time < times; time += 1) expect(await statusOf(key)).to.equal(404);
+    return (await count()) - before;
+  }
+
+  it('redirects by a pool key as soon as the link is acknowledged', async () => {
+    for (let id = 1; id <= 20; id += 1) {
+      expect(await statusOf(keyOf(id))).to.equal(404);
+      await world.redis[0]?.client.rpush('keys:available', keyOf(id));
+      await until('the key to be taken', async () => {
+        const made = await shorten(maker.url, TARGET);
+        return made.status === 201 && made.json()['unique_id'] === keyOf(id);
+      });
+      expect(await statusOf(keyOf(id))).to.equal(302);
+    }
+  });
+
+  it('redirects a request that joined a read from before the link was made', async () => {
+    const [own] = world.urls;
+    if (own === undefined) throw new Error('no urls server');
+    const key = keyOf(
+      Array.from({ length: 500 }, (_, id) => 100 + id).find((id) => own.slots.includes(slotOf(keyOf(id)))) ??
+        0,
+    );
+    await using wire = await startWire(own.url);
+    const urlsDbs = world.urls.map((db) => (db === own ? { ...db, url: through(wire, db.url) } : db));
+    const slow = await world.start({
+      stores: { keys: KEYS, keysDbs: [{ name: 'keys-db-1', url: '', region: 0 }], urlsDbs },
+    });
+    const status = async (path: string): Promise<number> => (await send('GET', `${slow.url}/${path}`)).status;
+    // Each new subscription makes the reads in flight outdated.
+    await until('every subscription', async () => {
+      const counts = await Promise.all(
+        world.redis.map(async ({ client }) => client.pubsub('NUMSUB', 'keymill:invalidate')),
+      );
+      return counts.every(([, count]) => count === 3);
+    });
+    // The read is executed, and its answer is held.
+    let isAsked = false;
+    let isHeld = false;
+    wire.cutBeforeReplyTo((sent) => {
+      isAsked ||= sent.includes(key);
+      return false;
+    });
+    wire.mangleAnswers((piece) => {
+      if (isAsked && !isHeld) wire.silence();
+      isHeld ||= isAsked;
+      return piece;
+    });
+    const early = status(key);
+    await until('the answer of the read to be held', () => isHeld);
+    await world.redis[0]?.client.rpush('keys:available', key);
+    await until('the link', async () => (await shorten(maker.url, TARGET)).json()['unique_id'] === key);
+    const late = status(key);
+    // These are answered without a read, and so after the late request has arrived.
+    for (let time = 0; time < 5; time += 1) expect(await status('no.key')).to.equal(404);
+    wire.heal();
+    expect(await early).to.equal(404);
+    expect(await late).to.equal(302);
+  });
+
+  it('asks the urls server only once for a key that cannot be issued', async () => {
+    await until('the marks to be known', async () => (await readsFor(keyOf(FAR), 30)) < 30, {
+      everyMs: 200,
+    });
+  });
+
+  it('redirects by an alias that it could not hear of', async () => {
+    const alias = `unheard-${Date.now()}`;
+    await until('the announcements to be heard', async () => (await readsFor(`${alias}-0`, 30)) < 30);
+    expect(await statusOf(alias)).to.equal(404);
+    for (const wire of wires) wire.silence();
+    try {
+      await until('half a second of silence', async () => (await readsFor(`${alias}-0`, 30)) >= 30);
+      expect((await shorten(maker.url, { ...TARGET, custom_alias: alias })).status).to.equal(201);
+      expect(await statusOf(alias)).to.equal(302);
+    } finally {
+      for (const wire of wires) wire.heal();
+    }
+  });
+
+  it('forgets what was absent, when it hears again after a silence', async () => {
+    const alias = `silence-${Date.now()}`;
+    await until('the announcements to be heard', async () => (await readsFor(`${alias}-0`, 30)) < 30);
+    expect(await statusOf(alias)).to.equal(404);
+    for (const wire of wires) wire.silence();
+    // Written by hand, as a mapper writes that reaches no Redis: nobody announces it.
+    await until('half a second of silence', async () => (await readsFor(`${alias}-0`, 30)) >= 30);
+    const silent = await world.start({
+      stores: { redis: [{ name: 'redis-1', url: 'redis://127.0.0.1:1' }] },
+    });
+    expect((await shorten(silent.url, { ...TARGET, custom_alias: alias })).status).to.equal(201);
+    for (const wire of wires) wire.heal();
+    await until('the announcements to be heard', async () => (await readsFor(`${alias}-0`, 30)) < 30);
+    expect(await statusOf(alias)).to.equal(302);
+  });
+});
