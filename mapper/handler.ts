@@ -17,6 +17,7 @@ import { createBodyReader } from './shorten/shorten-body.ts';
 import { createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
+import { ownAddressOf, type TargetRules } from './shorten/target-url.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -25,7 +26,8 @@ export interface HandlerOptions {
   readonly cache: LinkCache;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
-  readonly allowPrivateTargets: boolean;
+  /** Which targets a link may have, without the rule that is the same for all: not this service. */
+  readonly targets: Omit<TargetRules, 'own'>;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
   readonly hasFastPaths: boolean;
   readonly metrics: MapperMetrics;
@@ -34,8 +36,8 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { shortener, finder, clicks, publicUrl, allowPrivateTargets, metrics, log } = options;
-  const rules = { ownUrl: new URL(publicUrl), allowPrivateTargets };
+  const { shortener, finder, clicks, publicUrl, targets, metrics, log } = options;
+  const rules = { ...targets, own: ownAddressOf(publicUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);

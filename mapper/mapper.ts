@@ -113,14 +113,14 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
-  const { allowPrivateTargets } = config;
+  const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handler = createHandler({
     shortener,
     finder,
     clicks,
     cache: caches.links,
     publicUrl,
-    allowPrivateTargets,
+    targets: { allowPrivateTargets, maxBytes },
     hasFastPaths,
     metrics,
     log,

@@ -1,3 +1,4 @@
+import { hasLooseEndAt } from '../../db/keyspace/loose-ends.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { insertRaw } from '../load/raw-insert.ts';
 import { ratesOf } from '../method/rates.ts';
@@ -73,15 +74,18 @@ interface Proof {
   readonly distinctKeys: number;
   readonly firstId: number;
   readonly lastId: number;
+  /** Recorded gaps: their keys spell a word. */
   readonly gaps: number;
+  /** Gaps that are not recorded: their keys begin or end with `-` or `_`. */
+  readonly looseEnds: number;
   /** Whether the index exists that refuses a second row with the same key. */
   readonly uniqueIndex: boolean;
   readonly allDistinct: boolean;
 }
 
 /**
- * Counts every row and every distinct key. Every id from 1 to the published mark must be a row or a recorded
- * gap, and the table must have the unique index that refuses a second row with the same key.
+ * Counts every row and every distinct key. Every id from 1 to the published mark must be a row or a gap, and
+ * the table must have the unique index that refuses a second row with the same key.
  */
 async function prove(db: Mysql, expected: number): Promise<Proof> {
   const options = { timeoutMs: COUNT_TIMEOUT_MS };
@@ -98,6 +102,23 @@ async function prove(db: Mysql, expected: number): Promise<Proof> {
   const gaps = gapRow?.[0] ?? 0;
   const uniqueIndex = indexes.some((index) => index.Column_name === 'unique_id' && index.Non_unique === 0);
   const mark = await markOf(db);
-  const allDistinct = rows === expected && distinctKeys === expected && uniqueIndex && rows + gaps === mark;
-  return { rows, distinctKeys, firstId, lastId, gaps, uniqueIndex, allDistinct };
+  const looseEnds = countLooseEnds(mark);
+  const isFull = rows + gaps + looseEnds === mark;
+  const allDistinct = rows === expected && distinctKeys === expected && uniqueIndex && isFull;
+  return { rows, distinctKeys, firstId, lastId, gaps, looseEnds, uniqueIndex, allDistinct };
+}
+
+const IDS_PER_PIECE = 100_000;
+
+/** Ids from 1 to `mark` whose keys are not generated because of their first or last character. */
+function countLooseEnds(mark: number): number {
+  const keyspace = benchKeyspace();
+  const stride = keyspace.length + 1;
+  let found = 0;
+  for (let first = 1; first <= mark; first += IDS_PER_PIECE) {
+    const count = Math.min(IDS_PER_PIECE, mark - first + 1);
+    const bytes = keyspace.bytesOf(0, first, count);
+    for (let i = 0; i < count; i += 1) if (hasLooseEndAt(bytes, i * stride, keyspace.length)) found += 1;
+  }
+  return found;
 }

@@ -90,6 +90,9 @@ export async function generateKeys(
   run.signal.throwIfAborted();
   if (code !== 0)
     throw new KeymillError('BENCH_FAILED', `keymill keys generate ended with ${code}:\n${complaints}`);
+  // The mark counts ids, of which some have no key. The last mark belongs to exactly `count` keys.
+  const keysPerId = count / Math.max(1, seen.at(-1)?.[1] ?? 0);
+  for (const look of seen) look[1] = Math.round(look[1] * keysPerId);
   const [firstMs = startMs, first = 0] = seen[0] ?? [];
   const [endMs, last] = seen.at(-1) ?? [startMs, 0];
   return {

@@ -48,7 +48,6 @@ interface Shard {
   /** The claim mark, read before anything else. */
   readonly mark: number;
   readonly unused: number;
-  readonly used: number;
   readonly recycled: number;
 }
 
@@ -72,6 +71,7 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
   const report = emptyReport(shards, sightings.unreachable);
   const missing: Missing[] = [];
   const above: BoundAbove[] = [];
+  let isComplete = true;
   const marks = new Map(shards.map(({ db, mark }) => [db.region, mark]));
   const highest = Math.max(0, ...marks.values());
   for (let first = 1; first <= Math.max(1, highest); first += WINDOW) {
@@ -89,18 +89,20 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
     if (isFirstWalk) report.duplicates = walk.duplicates;
     for (const { db, mark } of shards) {
       const range = { first, last: Math.min(last, mark) };
-      await countKeys({ db, range, bound: bound.get(db.region), sightings, report, missing }, signal);
+      const count = { db, range, bound: bound.get(db.region), sightings, report, missing };
+      if (!(await countKeys(count, signal))) isComplete = false;
     }
   }
   await searchAgain(sources, missing, report, signal);
   const boundAbove = await countAbove(shards, above);
-  report.balanced = isBalanced(report, shards) && boundAbove === 0;
+  report.balanced = isComplete && isBalanced(report) && boundAbove === 0;
   return report;
 }
 
 async function readShard(db: KeysDb): Promise<Shard> {
-  const { claimedTo } = await db.ownership();
-  return { db, mark: claimedTo, ...(await db.countsAt(claimedTo)), recycled: await db.recycledCount() };
+  const { claimedTo, generatedTo } = await db.ownership();
+  const unused = await db.countExactly(claimedTo + 1, generatedTo);
+  return { db, mark: claimedTo, unused, recycled: await db.recycledCount() };
 }
 
 function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): AuditReport {
@@ -157,15 +159,21 @@ interface Count {
   readonly missing: Missing[];
 }
 
-/** Reads the keys of a range of ids and counts each in the furthest place where it was seen. */
+/**
+ * Reads the keys of a range of ids and counts each in the furthest place where it was seen.
+ * @returns false when the keys-db lacks a row
+ */
 async function countKeys(
   { db, range, bound, sightings, report, missing }: Count,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
+  let isComplete = true;
   for (let first = range.first; first <= range.last; first += IDS_PER_PAGE) {
     signal?.throwIfAborted();
-    const rows = await db.keysBetween(first, Math.min(first + IDS_PER_PAGE - 1, range.last));
+    const last = Math.min(first + IDS_PER_PAGE - 1, range.last);
+    const rows = await db.keysBetween(first, last);
     report.issued += rows.length;
+    if (!(await db.isComplete({ firstId: first, lastId: last, rows }))) isComplete = false;
     for (const { id, key } of rows) {
       const seen = sightings.find(db.region, id);
       const isBound = bound?.has(id) ?? false;
@@ -176,6 +184,7 @@ async function countKeys(
       else countLost(report);
     }
   }
+  return isComplete;
 }
 
 /** Searches missing keys again. A key put back by a mapper that stopped, or in flight, has arrived by now. */
@@ -219,9 +228,7 @@ async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]
   return above.filter(({ region, id }) => id > (now.get(region) ?? 0)).length;
 }
 
-/** The places must sum up to the issued keys, and these must equal the count that the claim marks give. */
-function isBalanced(report: AuditReport, shards: readonly Shard[]): boolean {
-  const { pending, pooled, reserved, bound, leaked, unknown } = report;
-  const parts = pending + pooled + reserved + bound + leaked + unknown;
-  return parts === report.issued && report.issued === shards.reduce((total, { used }) => total + used, 0);
+/** The places must sum up to the issued keys. */
+function isBalanced({ issued, pending, pooled, reserved, bound, leaked, unknown }: AuditReport): boolean {
+  return pending + pooled + reserved + bound + leaked + unknown === issued;
 }

@@ -1,6 +1,7 @@
 import { codeOf } from '../../runtime/errors.ts';
 import { MAX_LENGTH, type Keyspace } from '../keyspace/key.ts';
-import { findUnissuable } from '../keyspace/reserved.ts';
+import { hasLooseEndAt, idsFor } from '../keyspace/loose-ends.ts';
+import { findWords } from '../keyspace/reserved.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import {
   DuplicateRowError,
@@ -42,10 +43,13 @@ interface Chunk {
   /** `(id,'key'),…` */
   readonly values: string;
   readonly size: number;
+  /** Ids whose key spells a word. Ids whose key has a loose end are not listed. */
   readonly gaps: readonly number[];
 }
 
 const KEYS_PER_INSERT = 5_000;
+/** More ids than keys are expected of, so that nearly every INSERT is full. The spare ones start the next. */
+const SPARE_IDS = 64;
 const INSERTS_PER_PUBLICATION = 20;
 /** INSERTs in flight at the same time: with one, only one of the server's cores would be busy. */
 const CONCURRENT_INSERTS = 2;
@@ -124,12 +128,29 @@ async function insertRange(
   return { lastId, size };
 }
 
+/** The next `count` keys. Fewer when too many of the ids are gaps, and at the end of the region. */
 function makeChunk({ keyspace, region }: Region, firstId: number, count: number): Chunk {
-  const ids = Math.min(count, keyspace.maxId - firstId + 1);
+  const ids = Math.min(idsFor(count) + SPARE_IDS, keyspace.maxId - firstId + 1);
   const keys = keyspace.bytesOf(region, firstId, ids);
-  const gaps = findUnissuable(keys.toString('latin1'), keyspace.length).map((i) => firstId + i);
-  const values = writeRows(keys, keyspace.length, firstId, new Set(gaps));
-  return { lastId: firstId + ids - 1, values, size: ids - gaps.length, gaps };
+  const words = findWords(keys.toString('latin1'), keyspace.length);
+  const gaps: number[] = [];
+  let word = 0;
+  let size = 0;
+  let at = 0;
+  let i = 0;
+  for (; i < ids && size < count; i += 1) {
+    const start = i * (keyspace.length + 1);
+    const isWord = i === words[word];
+    if (isWord) word += 1;
+    if (hasLooseEndAt(keys, start, keyspace.length)) continue;
+    if (isWord) {
+      gaps.push(firstId + i);
+      continue;
+    }
+    at = writeRow(at, firstId + i, keys, start, keyspace.length);
+    size += 1;
+  }
+  return { lastId: firstId + i - 1, values: scratch.toString('latin1', 0, at), size, gaps };
 }
 
 /** Characters of `(1125899906842623,'0123456789'),` without the key. */
@@ -145,23 +166,21 @@ const QUOTE = 0x27;
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** `(id,'key'),…` byte by byte: a string for each key would double the memory of the process. */
-function writeRows(keys: Buffer, length: number, firstId: number, gaps: ReadonlySet<number>): string {
-  const count = keys.length / (length + 1);
-  let at = 0;
-  for (let i = 0; i < count; i += 1) {
-    if (gaps.has(firstId + i)) continue;
-    if (at > 0) scratch[at++] = COMMA;
-    scratch[at++] = OPEN;
-    at = writeNumber(scratch, at, firstId + i);
-    scratch[at++] = COMMA;
-    scratch[at++] = QUOTE;
-    const key = i * (length + 1);
-    for (let c = 0; c < length; c += 1) scratch[at++] = keys[key + c] ?? 0;
-    scratch[at++] = QUOTE;
-    scratch[at++] = CLOSE;
-  }
-  return scratch.toString('latin1', 0, at);
+/**
+ * `(id,'key')` behind the rows before it, byte by byte: a string for each key would double the memory of the
+ * process.
+ */
+function writeRow(end: number, id: number, keys: Buffer, start: number, length: number): number {
+  let at = end;
+  if (at > 0) scratch[at++] = COMMA;
+  scratch[at++] = OPEN;
+  at = writeNumber(scratch, at, id);
+  scratch[at++] = COMMA;
+  scratch[at++] = QUOTE;
+  for (let c = 0; c < length; c += 1) scratch[at++] = keys[start + c] ?? 0;
+  scratch[at++] = QUOTE;
+  scratch[at++] = CLOSE;
+  return at;
 }
 
 function writeNumber(bytes: Buffer, at: number, number: number): number {
@@ -201,17 +220,17 @@ function mayExistAlready(error: unknown): boolean {
   return error instanceof StoreUnavailableError && codeOf(error.cause).startsWith('ER_LOCK_');
 }
 
+/** The rows of the keys without a loose end: an earlier release may have left others above the mark. */
+const COUNT_ROWS =
+  "SELECT COUNT(*) FROM `keys` WHERE id BETWEEN ? AND ? AND unique_id NOT REGEXP '^[-_]|[-_]$'";
+
 /** Inserts the rows of a chunk that do not exist yet, and checks that the range is complete. */
 async function completeChunk(db: Mysql, firstId: number, chunk: Chunk, insert: string): Promise<void> {
   const options = { timeoutMs: TIMEOUT_MS };
   await repeatUntilKnown(() =>
     db.execute(`${insert} ON DUPLICATE KEY UPDATE \`keys\`.id = \`keys\`.id`, [], options),
   );
-  const [row] = await db.queryArrays<[number]>(
-    'SELECT COUNT(*) FROM `keys` WHERE id BETWEEN ? AND ?',
-    [firstId, chunk.lastId],
-    options,
-  );
+  const [row] = await db.queryArrays<[number]>(COUNT_ROWS, [firstId, chunk.lastId], options);
   if (row?.[0] === chunk.size) return;
   throw new MismatchError(
     db.name,

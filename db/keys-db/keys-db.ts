@@ -3,7 +3,7 @@ import type { Keyspace } from '../keyspace/key.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { logEnd } from './claim-log.ts';
 import { claimRange, claimRecycled } from './claims.ts';
-import { countsAt, countsNow, recycledCount } from './counts.ts';
+import { countExactly, countsNow, isComplete, recycledCount, type RangeOfRows } from './counts.ts';
 import { keysBetween, keysOf, markDelivered, pendingBatches, readLosses, recordLoss } from './deliveries.ts';
 import { generate, type GenerateRequest } from './generation.ts';
 import {
@@ -81,7 +81,8 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
     losses: on(db, readLosses),
 
     counts: on(db, countsNow),
-    countsAt: on(db, countsAt),
+    countExactly: on(db, countExactly),
+    isComplete: async (range: RangeOfRows) => isComplete(db, { keyspace, region }, range),
     recycledCount: on(db, recycledCount),
 
     recordSuspects: on(db, recordSuspects),

@@ -1,4 +1,4 @@
-import { isReserved } from './reserved.ts';
+import { isReserved, wasAlwaysReserved } from './reserved.ts';
 
 export const MIN_ALIAS_CHARACTERS = 3;
 export const MAX_ALIAS_CHARACTERS = 64;
@@ -20,5 +20,5 @@ export function whyAliasRefused(alias: string): string | undefined {
  * store. Every key (6 to 10 characters of the same alphabet) has the shape of an alias.
  */
 export function hasKeyShape(segment: string): boolean {
-  return SHAPE.test(segment) && !isReserved(segment);
+  return SHAPE.test(segment) && !wasAlwaysReserved(segment);
 }

@@ -1,18 +1,36 @@
-/** First path segments that the service uses, or will use, on either port. */
-const RESERVED = [
+/** First path segments that the service has always used, or planned to, on either port: no link has one. */
+const ALWAYS_RESERVED = [
   'urls users images health livez readyz metrics dashboard admin api docs openapi assets static login logout signup',
   'settings stats qr bulk export import robots favicon reserve',
 ].flatMap((line) => line.split(' '));
 
-/** Tests one segment without a copy, because every key taken from a pool is tested. */
-const RESERVED_ONE = new RegExp(`^(?:${RESERVED.join('|')})(?:\\.|$)`, 'i');
+/**
+ * Reserved since release 0.1.0. A link made before may have one as its alias, and keeps it: a route must not
+ * answer a request for such a link.
+ */
+export const RESERVED_LATER: readonly string[] = [
+  'account accounts auth oauth keys tokens tags teams webhooks webhook events search preview sessions session',
+  'register password reset verify confirm invite analytics report reports abuse terms privacy status healthz ready',
+  'live ping version drain recycle chunks jobs graphql rpc well-known',
+].flatMap((line) => line.split(' '));
+
+const RESERVED = [...ALWAYS_RESERVED, ...RESERVED_LATER];
+
+const [ALWAYS_RESERVED_ONE, RESERVED_ONE] = [ALWAYS_RESERVED, RESERVED].map(
+  (words) => new RegExp(`^(?:${words.join('|')})(?:\\.|$)`, 'i'),
+) as [RegExp, RegExp];
 
 /**
- * Whether the service uses a path segment, in any case and with any extension (`Robots.txt`). No key or alias
- * may be one.
+ * Whether the service uses a path segment, in any case and with any extension (`Robots.txt`). No key, and no
+ * new alias, may be one.
  */
 export function isReserved(segment: string): boolean {
   return RESERVED_ONE.test(segment);
+}
+
+/** Whether a path segment has always been reserved, so that no link can have it. */
+export function wasAlwaysReserved(segment: string): boolean {
+  return ALWAYS_RESERVED_ONE.test(segment);
 }
 
 /** Words that no generated key may spell. Users may still choose them as an alias. */
@@ -59,20 +77,30 @@ export function isBlocked(key: string): boolean {
   return BLOCKED_ONE.test(key);
 }
 
-/** A reserved word that is a whole key: with a space, or nothing, on either side. */
-const RESERVED_PATTERN = `(?<![^ ])(?:${RESERVED.join('|')})(?![^ ])`;
+/**
+ * A reserved word that is a whole key: with a space, or nothing, on either side. Undefined when no word has
+ * the length of a key. Words of other lengths would only slow the search down.
+ */
+function reservedPattern(length: number): string | undefined {
+  const words = RESERVED.filter((word) => word.length === length);
+  return words.length === 0 ? undefined : `(?<![^ ])(?:${words.join('|')})(?![^ ])`;
+}
 
 /**
- * Positions of the keys that must not be issued, in ascending order.
+ * Positions of the keys that spell a reserved or blocked word, in ascending order. They must not be issued.
  *
  * Searches all keys as one text, which is about 5 times faster than one by one. One by one would cost more
  * than the permutation.
  * @param text keys of `length` characters, a space after each
  */
-export function findUnissuable(text: string, length: number): number[] {
+export function findWords(text: string, length: number): number[] {
   const stride = length + 1;
   const found: number[] = [];
-  const pattern = new RegExp(`${BLOCKED_PATTERN}|${RESERVED_PATTERN}`, 'gi');
+  const reserved = reservedPattern(length);
+  const pattern = new RegExp(
+    reserved === undefined ? BLOCKED_PATTERN : `${BLOCKED_PATTERN}|${reserved}`,
+    'gi',
+  );
   for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
     const position = Math.floor(match.index / stride);
     found.push(position);

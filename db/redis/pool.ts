@@ -53,6 +53,10 @@ export interface Pool extends AsyncDisposable {
    */
   page(fromTail: number, count: number): Promise<string[]>;
   /**
+   * Whether the pool contains the key, by one command that reads the whole list: 5 ms for 115,000 keys.
+   */
+  has(key: string): Promise<boolean>;
+  /**
    * The highest id of each keys-db that was claimed for a part delivered here, in their order; undefined
    * where none is stored.
    */
@@ -112,6 +116,9 @@ export interface PoolOptions {
 
 /** Deadline of a delivery of any size. A part of 50,000 keys takes Redis about 20 ms. */
 const DELIVER_TIMEOUT_MS = 5_000;
+
+/** Deadline of a search through the list, during which Redis serves nobody else. */
+const HAS_TIMEOUT_MS = 3_000;
 
 /** Starts connecting in the background and returns immediately. */
 export function openPool(options: PoolOptions): Pool {
@@ -212,6 +219,10 @@ class RedisPool implements Pool {
 
   async page(fromTail: number, count: number): Promise<string[]> {
     return (await this.#redis.command('LRANGE', [POOL_KEY, -fromTail - count, -fromTail - 1])) as string[];
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.#redis.command('LPOS', [POOL_KEY, key], { timeoutMs: HAS_TIMEOUT_MS })) !== null;
   }
 
   async claimMarks(

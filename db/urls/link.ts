@@ -6,6 +6,8 @@ export interface Link {
   readonly createdAt: Date;
   /** null: never. */
   readonly expiresAt: Date | null;
+  /** The user chose the key. */
+  readonly alias?: boolean;
 }
 
 /** A link to bind. */
@@ -18,8 +20,6 @@ export interface LinkRow extends Link {
    * or taken.
    */
   readonly requestId: string;
-  /** The user chose the key. */
-  readonly alias?: boolean;
 }
 
 /**

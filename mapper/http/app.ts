@@ -1,7 +1,7 @@
 import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../../runtime/log.ts';
-import { isHost } from './plain-request.ts';
+import { isHost } from './host.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
 import { requestIdOf, type RequestIds } from './request-id.ts';
 

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
-import { isReserved } from '../../db/keyspace/reserved.ts';
+import { wasAlwaysReserved } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
 import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import { isHeaderValue, type WholeAnswers } from '../http/whole-answer.ts';
+import type { WholeAnswers } from '../http/whole-answer.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
-import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
+import { FOUND, isUsable, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 
 export interface FastRedirectOptions {
@@ -34,6 +34,7 @@ const REFUSALS = {
   unknown: prepareProblem(refusalOf('unknown')),
   expired: prepareProblem(refusalOf('expired')),
   deleted: prepareProblem(refusalOf('deleted')),
+  unusable: prepareProblem(refusalOf('unusable')),
 };
 
 /**
@@ -71,7 +72,7 @@ export class FastRedirect {
       this.#options.redirects.took(startedMs);
       return true;
     }
-    if (isReserved(key)) return false;
+    if (wasAlwaysReserved(key)) return false;
     this.#options.finder.read(
       key,
       new Miss(this.#late, response, key, startedMs, requestIds.of(headers['x-request-id'])),
@@ -106,11 +107,18 @@ export class FastRedirect {
     requestId: string,
   ): void {
     const result = judge(entry, Date.now);
-    if (result === 'found') {
-      this.#redirect(response, key, locationOf(entry), source, requestId);
-      return;
-    }
-    this.#options.redirects.answered(key, response.req.method, result, source);
+    if (result === 'found') this.#redirect(response, key, locationOf(entry), source, requestId);
+    else this.#refuse(response, key, result, source, requestId);
+  }
+
+  #refuse(
+    response: ServerResponse,
+    key: string,
+    result: keyof typeof REFUSALS,
+    source: LinkSource,
+    requestId: string,
+  ): void {
+    this.#options.redirects.answered(key, false, result, source);
     answer(response, REFUSALS[result], requestId);
   }
 
@@ -122,16 +130,15 @@ export class FastRedirect {
     requestId: string,
   ): void {
     const { redirects, answers } = this.#options;
-    const isWritten = isHeaderValue(target) && answers.tryWrite(response, FOUND.toText(requestId, target));
-    redirects.answered(key, response.req.method, 'found', source);
-    if (isWritten) return;
-    try {
-      FOUND.write(response, requestId, target);
-    } catch (error) {
-      // A target that was written into the table by hand may contain characters that no header may.
-      answerError(response, error, requestId, this.#options.log);
+    // Again for a link that was judged, but a link in memory comes here directly.
+    if (!isUsable(target)) {
+      this.#refuse(response, key, 'unusable', source, requestId);
       return;
     }
+    const isWritten = answers.tryWrite(response, FOUND.toText(requestId, target));
+    redirects.answered(key, response.req.method === 'GET', 'found', source);
+    if (isWritten) return;
+    FOUND.write(response, requestId, target);
     response.end();
   }
 }

@@ -2,8 +2,9 @@ import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
+import { isHeaderValue } from '../http/whole-answer.ts';
 
-export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted';
+export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted' | 'unusable';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -22,7 +23,15 @@ export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   if (entry === 'unknown') return 'unknown';
   if (entry.longUrl === undefined) return 'deleted';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
-  return 'found';
+  return isUsable(entry.longUrl) ? 'found' : 'unusable';
+}
+
+/**
+ * Whether a target can be sent as a `Location`. One that was written into the table by hand may be blank, or
+ * contain characters that no header may.
+ */
+export function isUsable(target: string): boolean {
+  return target.trim() !== '' && isHeaderValue(target);
 }
 
 /** The target of a link that {@link judge} has found. */
@@ -36,6 +45,7 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   unknown: 'unknown-key',
   expired: 'link-expired',
   deleted: 'link-deleted',
+  unusable: 'link-unusable',
 };
 
 /** The answer for a link that cannot be followed. */

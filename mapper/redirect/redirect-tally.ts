@@ -24,15 +24,19 @@ export class RedirectTally {
       unknown: of('unknown', source),
       expired: of('expired', source),
       deleted: of('deleted', source),
+      unusable: of('unusable', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
     this.#failed = { unavailable: of('unavailable', 'db'), error: of('error', 'db') };
   }
 
-  /** A link was looked up. HEAD does not follow the link, so it is not a click. */
-  answered(key: string, method: string | undefined, result: RedirectResult, source: LinkSource): void {
+  /**
+   * A link was looked up.
+   * @param isFollowing false for a request that is no click: HEAD, or a prefetch
+   */
+  answered(key: string, isFollowing: boolean, result: RedirectResult, source: LinkSource): void {
     this.#answered[source][result].count += 1;
-    if (result === 'found' && method === 'GET') this.#clicks?.count(key);
+    if (isFollowing && result === 'found') this.#clicks?.count(key);
   }
 
   failed(error: unknown): void {

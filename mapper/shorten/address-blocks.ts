@@ -69,6 +69,22 @@ export function isPublicAddress(host: string): boolean | undefined {
   return isIPv4(address) ? isPublicV4(address) : isPublicV6(address);
 }
 
+/** Addresses under which a service on this machine answers. Linux takes 0.0.0.0 and :: for them too. */
+const OWN_MACHINE_V4 = blocks(['127.0.0.0/8', '0.0.0.0/32']);
+const OWN_MACHINE_V6 = blocks(['::1/128', '::/128']);
+
+/**
+ * One spelling for an IP literal, so that two of them can be compared: IPv4 also for an IPv4-mapped address,
+ * and `localhost` for every address of this machine. Leaves a name as it is.
+ */
+export function spellAddress(host: string): string {
+  const literal = host.startsWith('[') ? host.slice(1, -1) : host;
+  if (!ipaddr.isValid(literal)) return host;
+  const address = ipaddr.process(literal);
+  const own = isIPv4(address) ? OWN_MACHINE_V4 : OWN_MACHINE_V6;
+  return within(address, own) ? 'localhost' : address.toString();
+}
+
 function isPublicV4(address: ipaddr.IPv4): boolean {
   return within(address, REACHABLE_V4) || !within(address, UNREACHABLE_V4);
 }

@@ -1,8 +1,9 @@
+import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
 import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
-import { Problem } from '../http/problem.ts';
+import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
@@ -14,15 +15,31 @@ export const CREATED = new AnswerHead(201, 'Created', [
   ['Content-Length', VARIES],
 ]);
 
+const LOOSE_END: FieldError = {
+  field: 'custom_alias',
+  reason: 'begins or ends with - or _, which programs that find links in a text may cut off',
+};
+
+interface LinkBody {
+  readonly short_url: string;
+  readonly unique_id: string;
+  readonly long_url: string;
+  readonly created_at: string;
+  readonly expiration_date: string | null;
+  /** Only when there is something to say. The link was made nevertheless. */
+  readonly warnings?: readonly FieldError[];
+}
+
 /** The body of a 201. */
-export function toLinkBody(link: Link, shortUrl: string): Readonly<Record<string, string | null>> {
-  return {
+export function toLinkBody(link: Link, shortUrl: string): LinkBody {
+  const body: LinkBody = {
     short_url: shortUrl,
     unique_id: link.key,
     long_url: link.longUrl,
     created_at: isoOf(link.createdAt),
     expiration_date: link.expiresAt?.toISOString() ?? null,
   };
+  return link.alias === true && hasLooseEnd(link.key) ? { ...body, warnings: [LOOSE_END] } : body;
 }
 
 let lastDate = new Date(0);

@@ -15,10 +15,13 @@ export interface UrlsRouteOptions {
   readonly shortens: ShortenTally;
 }
 
+/** With a slash too: people type one. */
+const PATHS = ['/urls', '/urls/'];
+
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
   const { shortener, parse, publicUrl, shortens } = options;
-  router.post('/urls', async (ctx) => {
+  router.post(PATHS, async (ctx) => {
     const startedMs = monotonicMs();
     try {
       // Before any work: a request that is refused must be cheap.
@@ -34,7 +37,7 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
       throw error;
     }
   });
-  router.all('/urls', () => {
+  router.all(PATHS, () => {
     throw new Problem('method-not-allowed', {
       detail: 'Only POST makes sense here.',
       headers: { Allow: 'POST' },

@@ -1,16 +1,21 @@
-import { isPublicAddress } from './address-blocks.ts';
+import { isPublicAddress, spellAddress } from './address-blocks.ts';
+import { cutInvisibleEnds } from './invisible-ends.ts';
 
-export const MAX_TARGET_CHARACTERS = 2048;
-/**
- * Percent-encoding can make a URL nine times as long. Common clients and proxies refuse a longer `Location`.
- */
-const MAX_HREF_CHARACTERS = 8_000;
+/** The address of this service; see {@link ownAddressOf}. */
+export interface OwnAddress {
+  /** As {@link hostOf} spells it. */
+  readonly host: string;
+  /** Undefined: every port is ours. */
+  readonly port: string | undefined;
+}
 
 export interface TargetRules {
-  /** The origin of this service. A link to it could loop. */
-  readonly ownUrl: URL;
+  /** The address of this service. A link to it could loop. */
+  readonly own: OwnAddress;
   /** Accepts targets in private networks and on localhost: for intranets and tests. */
   readonly allowPrivateTargets: boolean;
+  /** The longest target, as it is typed and percent-encoded. Proxies refuse a long `Location`. */
+  readonly maxBytes: number;
 }
 
 export type TargetUrl =
@@ -23,39 +28,70 @@ export type TargetUrl =
  * rule. Names are not looked up, because a name may resolve to another address after any check.
  */
 export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
-  if (isTooLong(input)) return refuse(`is longer than ${MAX_TARGET_CHARACTERS} characters`);
-  const url = URL.parse(input);
+  const { own, allowPrivateTargets, maxBytes } = rules;
+  const text = cutInvisibleEnds(input);
+  // No character has more than three bytes for each code unit, so most texts need not be counted.
+  if (3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes)
+    return refuse(`is longer than ${maxBytes} bytes`);
+  const url = URL.parse(text);
   if (url === null) return refuse('is not an absolute URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
-  if (url.href.length > MAX_HREF_CHARACTERS) return refuse('is too long once percent-encoded');
+  if (url.href.length > maxBytes) return refuse(`is longer than ${maxBytes} bytes once percent-encoded`);
   if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
-  if (isOwn(url, rules.ownUrl)) return refuse('points back at this service');
-  if (!rules.allowPrivateTargets && isPrivate(url.hostname))
-    return refuse('points at a private or reserved address');
-  return { ok: true, href: url.href };
-}
-
-function isTooLong(input: string): boolean {
-  return input.length > MAX_TARGET_CHARACTERS && Array.from(input).length > MAX_TARGET_CHARACTERS;
+  const name = nameOf(url.hostname);
+  if (isOwn(name, url, own)) return refuse('points back at this service');
+  if (!allowPrivateTargets && isPrivate(name)) return refuse('points at a private or reserved address');
+  const fault = whyNoHost(url);
+  return fault === undefined ? { ok: true, href: url.href } : refuse(fault);
 }
 
 /**
- * A short domain is ours on every port. An address or localhost is ours only on our own port: other services
- * run there too.
+ * @param publicUrl the origin of this service. A short domain is ours on every port. An address or localhost
+ *   is ours only on our own port: other services run there too
  */
-function isOwn(target: URL, own: URL): boolean {
-  const host = nameOf(target.hostname);
-  if (host !== nameOf(own.hostname)) return false;
-  const isShared = isLocalName(host) || isPublicAddress(host) !== undefined;
-  return !isShared || portOf(target) === portOf(own);
+export function ownAddressOf(publicUrl: string): OwnAddress {
+  const url = new URL(publicUrl);
+  const host = hostOf(nameOf(url.hostname));
+  const isShared = host === 'localhost' || isPublicAddress(host) !== undefined;
+  return { host, port: isShared ? portOf(url) : undefined };
 }
 
-function isPrivate(hostname: string): boolean {
-  return isLocalName(nameOf(hostname)) || (mayBeAddress(hostname) && isPublicAddress(hostname) === false);
+function isOwn(name: string, target: URL, { host, port }: OwnAddress): boolean {
+  return hostOf(name) === host && (port === undefined || portOf(target) === port);
+}
+
+/** One spelling for each host: every name and address of this machine is the same. */
+function hostOf(name: string): string {
+  if (isLocalName(name)) return 'localhost';
+  return mayBeAddress(name) ? spellAddress(name) : name;
+}
+
+function isPrivate(name: string): boolean {
+  return isLocalName(name) || (mayBeAddress(name) && isPublicAddress(name) === false);
 }
 
 function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
+}
+
+const MAX_LABEL_CHARACTERS = 63;
+const MAX_HOST_CHARACTERS = 253;
+
+/** Why no server can have this host and port. Undefined when one can. */
+function whyNoHost({ hostname, port }: URL): string | undefined {
+  if (port === '0') return 'has port 0, which no server can have';
+  if (hostname.startsWith('[')) return undefined;
+  const name = hostname.endsWith('.') ? hostname.slice(0, -1) : hostname;
+  if (name === 'http' || name === 'https') return `has "${name}" as its host: is the scheme written twice?`;
+  if (name.length > MAX_HOST_CHARACTERS) return `has a host of more than ${MAX_HOST_CHARACTERS} characters`;
+  for (let start = 0, end; start <= name.length; start = end + 1) {
+    const dot = name.indexOf('.', start);
+    end = dot === -1 ? name.length : dot;
+    if (end === start) return 'has a host with an empty part between its dots';
+    if (end - start > MAX_LABEL_CHARACTERS)
+      return `has a host with a part of more than ${MAX_LABEL_CHARACTERS} characters`;
+  }
+  return undefined;
 }
 
 /**

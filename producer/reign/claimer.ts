@@ -1,5 +1,6 @@
 import { MAX_PARTS, type Batch } from '../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { idsFor, keysAmong } from '../../db/keyspace/loose-ends.ts';
 import type { PoolLevels } from '../pools/levels.ts';
 import type { BatchReader } from './batch-reader.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
@@ -39,17 +40,17 @@ export class Claimer {
     return this.pools().flatMap(({ name, isHealthy }) => (isHealthy ? [name] : []));
   }
 
-  /** Claims unused keys. Returns false when none are left. */
+  /** Claims unused keys, about as many as planned. Returns false when none are left. */
   async claim({ targets, count }: RefillPlan): Promise<boolean> {
     const { keysDb, epoch, stock } = this.#options;
     const batch = await keysDb.claim({
       epoch,
       after: this.#newest(),
-      count,
+      count: idsFor(count),
       parts: this.#partsFor(targets),
     });
     if (batch === undefined) return false;
-    const size = batch.lastId - batch.firstId + 1;
+    const size = keysAmong(batch.lastId - batch.firstId + 1);
     stock.claimed(size);
     this.#announceAndRead(batch, size);
     return true;

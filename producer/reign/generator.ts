@@ -1,4 +1,5 @@
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { keysAmong } from '../../db/keyspace/loose-ends.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
@@ -48,7 +49,7 @@ export async function keepGenerated(options: GeneratorOptions, signal: AbortSign
     if (signal.aborted) return;
     try {
       const { claimedTo, generatedTo } = await keysDb.ownership();
-      stock.observe(generatedTo - claimedTo);
+      stock.observe(keysAmong(generatedTo - claimedTo));
       onUnused(stock.unused);
       const { count, isUrgent } = nextKeys(stock.unused, stock.limits);
       const startedMs = monotonicMs();

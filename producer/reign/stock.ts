@@ -6,7 +6,7 @@ export interface StockLimits {
   readonly count: number;
 }
 
-/** The unused keys of a keys-db: the number last read, minus the keys claimed since. */
+/** About how many unused keys a keys-db has: the number last read, minus the keys claimed since. */
 export class Stock {
   readonly limits: StockLimits;
   #unused = 0;

@@ -65,6 +65,8 @@ export interface MapperConfig extends ProcessConfig {
   /** Origin of short URLs, without a slash at the end. Undefined: the mapper's own address. */
   readonly publicUrl: string | undefined;
   readonly allowPrivateTargets: boolean;
+  /** The longest target of a link. */
+  readonly maxUrlBytes: number;
   readonly reserve: number;
   readonly queueLimit: number;
   readonly cache: CacheConfig;
@@ -123,6 +125,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
+    maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),
     queueLimit: env.integer('QUEUE_LIMIT', 4_096, 1, 1_000_000),
     cache: {

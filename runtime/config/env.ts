@@ -143,6 +143,13 @@ export const VARIABLES = {
     meaning: 'true lets links point at private and loopback addresses',
     default: 'false',
   },
+  MAX_URL_BYTES: {
+    meaning: 'longest target of a link, as it is typed and percent-encoded; 2048 to 8000',
+    tradeOff:
+      'a Location of more than 4 KB needs larger buffers in the proxies in front (docs/operations.md)',
+    default: '2048',
+    unit: 'bytes',
+  },
   RESERVE: {
     meaning: 'most keys that a mapper holds ready',
     tradeOff:

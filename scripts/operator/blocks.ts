@@ -101,3 +101,9 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
     keysDbs.map(({ name, unused, used }) => [name, formatCount(unused) ?? 'UNREACHABLE', formatCount(used)]),
   );
 }
+
+/** Nothing when there are none, because that is how it should be. */
+export function reservedAliasesBlock(aliases: readonly string[]): string[] {
+  if (aliases.length === 0) return [];
+  return ['', `Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`];
+}

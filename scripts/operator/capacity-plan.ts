@@ -1,3 +1,4 @@
+import { SHARE_WITH_KEY } from '../../db/keyspace/loose-ends.ts';
 import { watermarks } from '../../producer/pools/watermarks.ts';
 import type { PoolLimits } from '../../runtime/config/config.ts';
 
@@ -50,9 +51,10 @@ export interface CapacityPlan {
   };
   readonly cache: { readonly links: number; readonly totalBytes: number };
   readonly keySpace: {
+    /** All texts of the length of a key. */
     readonly keys: number;
     readonly usedShare: number;
-    /** With the configured keys-dbs, and with as many as the key space allows. */
+    /** With the configured keys-dbs, and with as many as the key space allows. Some texts are never keys. */
     readonly yearsUntilExhausted: { readonly configured: number; readonly all: number };
   };
   readonly pools: {
@@ -80,7 +82,8 @@ export function planCapacity(demand: Demand, measured: Measured): CapacityPlan {
   const totalBytes = links * measured.rowBytes;
   const cached = links * demand.cacheShare;
   const keys = 64 ** demand.keyLength;
-  const keysOfShard = keys / 2 ** demand.regionBits;
+  const generated = keys * SHARE_WITH_KEY;
+  const generatedOfShard = generated / 2 ** demand.regionBits;
   const { low, high } = watermarks(peakWrites / demand.redisShards, measured.pools);
   return {
     writesPerSecond: { average: writes, peak: peakWrites },
@@ -97,8 +100,8 @@ export function planCapacity(demand: Demand, measured: Measured): CapacityPlan {
       keys,
       usedShare: links / keys,
       yearsUntilExhausted: {
-        configured: (keysOfShard * demand.keysDbs) / demand.linksPerYear,
-        all: keys / demand.linksPerYear,
+        configured: (generatedOfShard * demand.keysDbs) / demand.linksPerYear,
+        all: generated / demand.linksPerYear,
       },
     },
     pools: { low, high, secondsHeld: (high * demand.redisShards) / peakWrites },

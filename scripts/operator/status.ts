@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
-import { keysDbsBlock, locksBlock, mappersBlock, poolsBlock, producersBlock } from './blocks.ts';
+import {
+  keysDbsBlock,
+  locksBlock,
+  mappersBlock,
+  poolsBlock,
+  producersBlock,
+  reservedAliasesBlock,
+} from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
@@ -9,6 +16,7 @@ import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { mapperEntries, producerEntries } from './sources/members.ts';
 import { readPools } from './sources/pool-levels.ts';
+import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
@@ -27,6 +35,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
       const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const shards = stores.keysDbs.map(({ name }) => name);
       const status = {
@@ -35,6 +44,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         producers: producerEntries(coordination),
         mappers: mapperEntries(coordination),
         keysDbs: await keysDbsAsked,
+        reservedAliases: await reservedAliasesAsked,
         unreachable: inquiry.unreachable,
       };
       if (json) printJson(terminal, status);
@@ -45,6 +55,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ...producersBlock(status.producers),
           ...mappersBlock(status.mappers),
           ...keysDbsBlock(status.keysDbs).slice(0, -1),
+          ...reservedAliasesBlock(status.reservedAliases),
         ]);
       }
       noteStrangers(terminal, shards, coordination);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
+import { findTypedKey } from '../../db/keyspace/typed-key.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { Inquiry } from './sources/ask.ts';
@@ -133,10 +134,16 @@ function describe(found: Whereabouts, origin: Origin | undefined): string[] {
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${value}`]));
 }
 
-/** Accepts a whole short link too, because that is what a person usually has. */
+/**
+ * Accepts a whole short link too, with or without its scheme and with the text around it, because that is
+ * what a person usually has.
+ */
 function parseKey(given: string): string {
-  const path = URL.parse(given)?.pathname.slice(1);
-  const key = path === undefined || path === '' ? given : path;
-  if (/^[A-Za-z0-9_-]{3,64}$/.test(key)) return key;
+  const link = /(?:https?:\/\/)?[\w.:[\]-]+\/([^\s?#]+)/i.exec(given)?.[1];
+  const text = link ?? given.trim();
+  const key = KEY.test(text) ? text : findTypedKey(text);
+  if (key !== undefined) return key;
   throw new UsageError(`"${given}" is not a key: a key is 3 to 64 of A-Z a-z 0-9 - _`);
 }
+
+const KEY = /^[A-Za-z0-9_-]{3,64}$/;

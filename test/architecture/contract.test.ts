@@ -20,7 +20,10 @@ describe('docs/contract.md', () => {
     expect(listed).to.have.length.above(20);
     expect(listed.filter((word) => !isReserved(word))).to.deep.equal([]);
     const source = readFileSync(join(REPOSITORY, 'db/keyspace/reserved.ts'), 'utf8');
-    const declared = /const RESERVED = \[([^\]]+)\]/.exec(source)?.[1]?.match(/[a-z]+/g) ?? [];
+    const lists = [
+      ...source.matchAll(/const (?:ALWAYS_RESERVED|RESERVED_LATER)[^[=]*(?:\[\])? = \[([^\]]+)\]/g),
+    ];
+    const declared = lists.flatMap(([, list = '']) => list.match(/[a-z-]+/g) ?? []);
     expect(listed).to.have.members(declared);
   });
 

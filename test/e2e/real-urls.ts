@@ -32,7 +32,8 @@ async function readHomepages(): Promise<string[]> {
 }
 
 /**
- * URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 characters, a public host.
+ * URLs that docs/contract.md accepts: http or https, no credentials, at most 2,048 bytes, a public host that
+ * can exist. (The index contains `http://http://code.google.com/p/ucpp/`.)
  */
 function isTarget(text: string): boolean {
   const url = URL.parse(text);
@@ -41,6 +42,6 @@ function isTarget(text: string): boolean {
     /^https?:$/.test(url.protocol) &&
     url.username === '' &&
     url.href.length <= 2_048 &&
-    !/^localhost$|\.localhost$|^\[|^[\d.]+$/.test(url.hostname)
+    !/^localhost$|\.localhost$|^\[|^[\d.]+$|^https?$/.test(url.hostname)
   );
 }

@@ -18,6 +18,8 @@ function normalised(answer: string): string {
   return text;
 }
 
+const LINKS = ['known-link', 'taken-alias', 'deleted-link', 'expired-link', 'a-_'];
+
 /** A last request, which ends a kept connection. */
 const LAST = 'GET /known-link HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 
@@ -26,6 +28,8 @@ const PATHS = [
   '/known-link /deleted-link /expired-link /taken-alias /a-_ / // //known-link /known-link/ /known%2Dlink /KNOWN-LINK',
   '/known-link% /known-link;x /known-link#x /ab /urls /URLS /Urls.txt /health /urls/ /urls?x /urls/x * /kn\u00f6wn',
   'http://any.example/known-link /known-link\\ /. /.. /known-link.html /known-link+ /robots /livez',
+  '/known-link. /known-link). /known-link%E2%80%8B /known-link\u00a0 /known-link/. /deleted-link, /robots. /status',
+  '/broken-link /blank-link /urls/. /known-link/x /unknown-link!',
   `/${'a'.repeat(64)} /${'a'.repeat(65)}`,
 ].flatMap((line) => line.split(' '));
 
@@ -44,6 +48,8 @@ const HEADERS = [
   'Transfer-Encoding: chunked',
   'Expect: 100-continue',
   'Expect: 200-ok',
+  'Sec-Purpose: prefetch;prerender',
+  'purpose: prefetch',
   'Transfer-Encoding: gzip, chunked',
   'Host: y',
 ];
@@ -130,15 +136,17 @@ describe('the fast paths and Koa', () => {
     fast = await world.start({ publicUrl });
     koa = await world.start({ publicUrl, hasFastPaths: false });
     const made = await Promise.all(
-      ['known-link', 'taken-alias', 'deleted-link', 'expired-link', 'a-_'].map(async (custom_alias) =>
+      [...LINKS, 'broken-link', 'blank-link'].map(async (custom_alias) =>
         shorten(koa.url, { long_url: `https://example.com/${custom_alias}?q=1`, custom_alias }),
       ),
     );
-    expect(made.map(({ status }) => status)).to.deep.equal([201, 201, 201, 201, 201]);
+    expect(made.map(({ status }) => status)).to.deep.equal(made.map(() => 201));
     for (const { sql } of world.urls) {
       await sql.query(
         "UPDATE urls SET original_url = NULL, deleted_at = NOW(3) WHERE unique_id = 'deleted-link'",
       );
+      await sql.query("UPDATE urls SET original_url = 'https://x/\\r\\na' WHERE unique_id = 'broken-link'");
+      await sql.query("UPDATE urls SET original_url = ' ' WHERE unique_id = 'blank-link'");
       await sql.query("UPDATE urls SET expires_at = '2020-01-01' WHERE unique_id = 'expired-link'");
     }
     paths = PATHS.concat(randomKeys(3).map((key) => `/${key}`));

@@ -1,12 +1,22 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { parseTargetUrl, type TargetRules } from '../../mapper/shorten/target-url.ts';
+import { ownAddressOf, parseTargetUrl, type TargetRules } from '../../mapper/shorten/target-url.ts';
 
-const RULES: TargetRules = { ownUrl: new URL('https://go.example'), allowPrivateTargets: false };
+const RULES: TargetRules = {
+  own: ownAddressOf('https://go.example'),
+  allowPrivateTargets: false,
+  maxBytes: 2_048,
+};
 
 function reasonFor(input: string, rules: Partial<TargetRules> = {}): string | undefined {
   const target = parseTargetUrl(input, { ...RULES, ...rules });
   return target.ok ? undefined : target.reason;
+}
+
+/** A name of so many characters, in labels of at most 63. */
+function longName(characters: number): string {
+  const label = `${'a'.repeat(62)}.`;
+  return label.repeat(5).slice(0, characters - 1) + 'a';
 }
 
 describe('target URLs', () => {
@@ -15,6 +25,16 @@ describe('target URLs', () => {
     ['HTTP://EXAMPLE.com:80/%7Ea/../b', 'http://example.com/b'],
     ['https://example.com:8443/?q=a b#c d', 'https://example.com:8443/?q=a%20b#c%20d'],
     ['  https://example.com/\n', 'https://example.com/'],
+    ['\u00a0https://example.com/\u200b', 'https://example.com/'],
+    ['\ufeff\u2028 https://example.com/\u200b\u3000\u00ad\n', 'https://example.com/'],
+    ['\u202ahttps://example.com/\u202c\u2060', 'https://example.com/'],
+    ['https://example.com/a\u200bb', 'https://example.com/a%E2%80%8Bb'],
+    ['https://example.com/\u2764\ufe0f', 'https://example.com/%E2%9D%A4%EF%B8%8F'],
+    ['https://example.com./', 'https://example.com./'],
+    [`https://${'a'.repeat(63)}.example/`, `https://${'a'.repeat(63)}.example/`],
+    [`https://${longName(253)}./`, `https://${longName(253)}./`],
+    ['https://a_b.-example-.com/', 'https://a_b.-example-.com/'],
+    ['https://http.example/', 'https://http.example/'],
     ['https://bücher.example/ä', 'https://xn--bcher-kva.example/%C3%A4'],
     ['http:example.com', 'http://example.com/'],
     ['http://8.8.8.8/', 'http://8.8.8.8/'],
@@ -61,6 +81,26 @@ describe('target URLs', () => {
       'http://user:password@example.com/',
       'http://:password@example.com/',
     ],
+    'has port 0, which no server can have': ['http://example.com:0/', 'https://example.com:00/'],
+    'has "http" as its host: is the scheme written twice?': [
+      'http://http://example.com',
+      'https://http//example.com',
+      'http://HTTP./',
+    ],
+    'has "https" as its host: is the scheme written twice?': ['https://https://example.com/a'],
+    'has a host with an empty part between its dots': [
+      'http://a..b/',
+      'http://.example.com/',
+      'http://example.com../',
+      'http://./',
+      'http://8.8.8.8../',
+      'http://a\u3002\u3002b/',
+    ],
+    'has a host with a part of more than 63 characters': [
+      `http://${'a'.repeat(64)}.example/`,
+      `http://example.${'a'.repeat(64)}/`,
+    ],
+    'has a host of more than 253 characters': [`http://${longName(254)}/`, `http://${longName(254)}./`],
     'points back at this service': [
       'https://go.example/abc',
       'http://go.example/',
@@ -87,6 +127,9 @@ describe('target URLs', () => {
       'http://100.64.0.1/',
       'http://100.127.255.255/',
       'http://169.254.169.254/',
+      'http://169.254.169.254./',
+      'http://169.254.169.254../',
+      'http://10.0.0.1.../',
       'http://172.16.0.1/',
       'http://172.31.255.255/',
       'http://192.0.0.1/',
@@ -136,21 +179,54 @@ describe('target URLs', () => {
     }
   }
 
-  it('accepts 2,048 characters and refuses one more', () => {
+  it('accepts 2,048 bytes and refuses one more, as typed and percent-encoded', () => {
     const base = 'https://example.com/';
-    expect(reasonFor(base + 'a'.repeat(2_048 - base.length))).to.equal(undefined);
-    expect(reasonFor(base + 'a'.repeat(2_049 - base.length))).to.equal('is longer than 2048 characters');
-    expect(reasonFor(base + 'ä'.repeat(2_048 - base.length))).to.equal('is too long once percent-encoded');
+    const rest = 2_048 - base.length;
+    expect(reasonFor(base + 'a'.repeat(rest))).to.equal(undefined);
+    expect(reasonFor(`\u00a0${base}${'a'.repeat(rest)}\u200b`)).to.equal(undefined);
+    expect(reasonFor(`${base}${'a'.repeat(rest)}a`)).to.equal('is longer than 2048 bytes');
+    expect(reasonFor(`${base}${'/../a'.repeat(600)}`)).to.equal('is longer than 2048 bytes');
+    expect(reasonFor(base + 'é'.repeat(rest / 6))).to.equal(undefined);
+    expect(reasonFor(base + 'é'.repeat(rest / 6 + 1))).to.equal(
+      'is longer than 2048 bytes once percent-encoded',
+    );
+    expect(reasonFor(base + 'é'.repeat(650), { maxBytes: 4_000 })).to.equal(undefined);
   });
 
-  it('accepts private targets when configured, but never our own port or short domain', () => {
-    const rules = { ownUrl: new URL('http://127.0.0.1:8080'), allowPrivateTargets: true };
-    expect(reasonFor('http://127.0.0.1:9000/', rules)).to.equal(undefined);
-    expect(reasonFor('http://[fd00::1]/', rules)).to.equal(undefined);
-    expect(reasonFor('http://localhost:8080/', rules)).to.equal(undefined);
-    expect(reasonFor('http://2130706433:8080/', rules)).to.equal('points back at this service');
-    expect(reasonFor('https://go.example:1/', { allowPrivateTargets: true })).to.equal(
-      'points back at this service',
+  it('refuses our own address in any spelling, also when private targets are accepted', () => {
+    const OWN: Readonly<Record<string, readonly string[]>> = {
+      'http://127.0.0.1:8080': [
+        'http://127.0.0.1:8080/',
+        'https://127.0.0.1.:8080/',
+        'http://2130706433:8080/',
+        'http://%31%32%37.1:8080/',
+        'http://localhost:8080/',
+        'http://LOCALHOST.:8080/',
+        'http://a.localhost:8080/',
+        'http://127.1.2.3:8080/',
+        'http://0.0.0.0:8080/',
+        'http://[::1]:8080/',
+        'http://[::]:8080/',
+        'http://[::ffff:127.0.0.1]:8080/',
+      ],
+      'http://10.0.0.5': ['http://10.0.0.5/', 'http://10.0.0.5.:80/', 'http://[::ffff:10.0.0.5]:80/'],
+      'http://[fd00::5]:81': ['http://[FD00:0:0:0:0:0:0:5]:81/'],
+      'https://bücher.example': ['https://BÜCHER.example/', 'http://xn--bcher-kva.example.:1/'],
+      'https://go.example': ['https://go.example:1/', 'https://GO%2eexample./', 'https://ｇｏ。example/'],
+    };
+    for (const [publicUrl, targets] of Object.entries(OWN)) {
+      const rules = { own: ownAddressOf(publicUrl), allowPrivateTargets: true };
+      for (const target of targets)
+        expect(reasonFor(target, rules), target).to.equal('points back at this service');
+    }
+  });
+
+  it('accepts other private targets when configured', () => {
+    const rules = { own: ownAddressOf('http://127.0.0.1:8080'), allowPrivateTargets: true };
+    for (const target of ['http://127.0.0.1:9000/', 'http://localhost/', 'http://[fd00::1]:8080/'])
+      expect(reasonFor(target, rules), target).to.equal(undefined);
+    expect(reasonFor('http://10.0.0.5:81/', { ...rules, own: ownAddressOf('http://10.0.0.5') })).to.equal(
+      undefined,
     );
   });
 

@@ -85,6 +85,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
         processes: 1,
         publicUrl: undefined,
         allowPrivateTargets: false,
+        maxUrlBytes: 2_048,
         reserve: 16,
         queueLimit: 1_000,
         cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },

@@ -43,9 +43,9 @@ const BY_HAND: readonly (readonly [string, (plan: ReturnType<typeof planCapacity
   ['cache', (plan) => plan.cache, { links: 6_307_200_000, totalBytes: 3_153_600_000_000 }],
   ['keys', (plan) => plan.keySpace.keys, 281_474_976_710_656],
   ['used share', (plan) => plan.keySpace.usedShare.toFixed(8), '0.00011204'],
-  // 4 × 2^38 ÷ 3,153,600,000, and 2^48 ÷ the same
-  ['keys-dbs last', (plan) => plan.keySpace.yearsUntilExhausted.configured.toFixed(2), '348.65'],
-  ['keys last', (plan) => plan.keySpace.yearsUntilExhausted.all.toFixed(0), '89255'],
+  // 4 × 2^38 × (62 ÷ 64)² ÷ 3,153,600,000, and 2^48 × (62 ÷ 64)² ÷ the same
+  ['keys-dbs last', (plan) => plan.keySpace.yearsUntilExhausted.configured.toFixed(2), '327.20'],
+  ['keys last', (plan) => plan.keySpace.yearsUntilExhausted.all.toFixed(0), '83764'],
   // 100 keys/s leave each of 4 pools: 5 minutes are 30,000; low at 0.4 of that; 120,000 ÷ 400
   ['pools', (plan) => plan.pools, { low: 12_000, high: 30_000, secondsHeld: 300 }],
   // 400 ÷ 500 + 2,000 ÷ 5,000 = 1.2

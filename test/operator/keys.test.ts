@@ -138,6 +138,36 @@ describe('keymill where', () => {
       .and.match(/^clicks +41$/m);
   });
 
+  it('accepts a link as it is typed or pasted, with the text around it', async () => {
+    await using cluster = await openTestCluster();
+    const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
+    const longUrl = 'https://example.com/a';
+    await cluster.urlsDb.insert([{ ...link, key: 'my-alias', slot: slotOf('my-alias'), longUrl }]);
+    for (const given of [
+      'https://go.example/my-alias',
+      'https://go.example/my-alias/',
+      'https://go.example/my-alias).',
+      '"http://127.0.0.1:8080/my-alias?utm=1#x",',
+      'go.example/my-alias%E2%80%8B',
+      'localhost:8080/my-alias\u200b',
+      ' my-alias, ',
+    ]) {
+      const { stdout } = await runKeymill(['where', '--json', given], cluster.env);
+      expect(JSON.parse(stdout), given).to.include({ key: 'my-alias', life: 'bound' });
+    }
+  });
+
+  it('finds a key in a pool of 115,000 keys, every time', async () => {
+    await using cluster = await openTestCluster();
+    const [pool] = cluster.pools;
+    const keys = Array.from({ length: 115_000 }, (_, i) => `K${i}`.padEnd(8, 'x'));
+    for (let at = 0; at < keys.length; at += 5_000) await pool?.putBack(keys.slice(at, at + 5_000));
+    for (const key of [keys[0], keys[60_000], keys.at(-1)]) {
+      const { stdout } = await runKeymill(['where', '--json', key ?? ''], cluster.env);
+      expect(JSON.parse(stdout)).to.deep.include({ life: 'pooled', place: 'redis-1', unreachable: [] });
+    }
+  });
+
   it('finds no origin for an alias, calls an unknown key never issued, and refuses nonsense', async () => {
     await using cluster = await openTestCluster();
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
@@ -17,6 +18,7 @@ interface Status {
   producers: object[];
   mappers: object[];
   keysDbs: object[];
+  reservedAliases: string[];
   unreachable: string[];
 }
 
@@ -25,7 +27,7 @@ describe('keymill status, locks, pools, producers', () => {
 
   before(async () => {
     cluster = await openTestCluster();
-    const { session, keysDbs, pools } = cluster;
+    const { session, keysDbs, pools, urlsDb } = cluster;
     const lock = await tryAcquire(session, lockPath('keys-db-1'), {
       owner: 'producer-1',
       host: 'h',
@@ -67,6 +69,16 @@ describe('keymill status, locks, pools, producers', () => {
       },
     );
     await keysDbs[0]?.generate({ count: 1_000 });
+    const link = { userId: null, createdAt: new Date(), expiresAt: null, longUrl: 'https://example.com/' };
+    await urlsDb.insert(
+      ['status', 'Graphql', 'an-alias'].map((key) => ({
+        ...link,
+        key,
+        slot: slotOf(key),
+        requestId: '00'.repeat(16),
+        alias: true,
+      })),
+    );
     await pools[0]?.deliver({ keysDb: 'keys-db-1', epoch: 1, seq: 1, keys: ['AAAAAAAA', 'BBBBBBBB'] });
   });
 
@@ -84,7 +96,16 @@ describe('keymill status, locks, pools, producers', () => {
       return isComplete && { stderr: outcome.stderr, status: answer };
     });
     expect(stderr).to.equal('');
-    expect(status).to.have.all.keys('locks', 'pools', 'producers', 'mappers', 'keysDbs', 'unreachable');
+    expect(status).to.have.all.keys(
+      'locks',
+      'pools',
+      'producers',
+      'mappers',
+      'keysDbs',
+      'reservedAliases',
+      'unreachable',
+    );
+    expect(status.reservedAliases).to.deep.equal(['Graphql', 'status']);
     const [held, free] = status.locks;
     expect(held).to.include({ shard: 'keys-db-1', owner: 'producer-1', pid: 4711, epoch: 7 });
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -110,6 +131,7 @@ describe('keymill status, locks, pools, producers', () => {
     const { stdout } = await runKeymill(['status'], cluster.env);
     for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs'])
       expect(stdout).to.include(part);
+    expect(stdout).to.match(/reserved word now .*: Graphql, status/);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
     expect(stdout.split('\n').length).to.be.below(30);

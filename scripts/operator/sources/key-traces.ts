@@ -2,7 +2,6 @@ import type { Batch } from '../../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
-import type { Pool } from '../../../db/redis/pool.ts';
 import { openClicksDb } from '../../../db/urls/clicks.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
 import type { OperatorConfig } from '../../../runtime/config/config.ts';
@@ -24,7 +23,8 @@ export interface Origin {
   readonly keysDb: string;
   readonly id: number;
   /**
-   * `never`: not generated yet, or omitted because it spells a word. `unknown`: the keys-db did not answer.
+   * `never`: not generated yet, or left out, because it spells a word or begins or ends with `-` or `_`.
+   * `unknown`: the keys-db did not answer.
    */
   readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'unknown';
   /** The pool that a pending key is on the way to. */
@@ -73,7 +73,8 @@ function holds({ kind, ids, firstId, lastId }: Batch, id: number): boolean {
   return kind === 'recycled' ? (ids?.includes(id) ?? false) : firstId <= id && id <= lastId;
 }
 
-const PAGE_KEYS = 10_000;
+/** Longer than for other sources: the question reads a whole list, in a Redis that may be busy. */
+const POOL_DEADLINE_MS = 4_000;
 
 /** The name of the pool that contains the key, if one does. */
 export async function findInPools(
@@ -82,18 +83,11 @@ export async function findInPools(
   key: string,
 ): Promise<string | undefined> {
   const found = await Promise.all(
-    shards.map((shard) => inquiry.ask(shard.name, () => withPool(shard, (pool) => isInPool(pool, key)))),
+    shards.map((shard) =>
+      inquiry.ask(shard.name, () => withPool(shard, async (pool) => pool.has(key)), POOL_DEADLINE_MS),
+    ),
   );
   return shards.find((_, index) => found[index] === true)?.name;
-}
-
-/** Reads pages from the tail. Keys move towards the head, so a key that moves meanwhile is not missed. */
-async function isInPool(pool: Pool, key: string): Promise<boolean> {
-  for (let fromTail = 0; ; fromTail += PAGE_KEYS) {
-    const keys = await pool.page(fromTail, PAGE_KEYS);
-    if (keys.includes(key)) return true;
-    if (keys.length < PAGE_KEYS) return false;
-  }
 }
 
 /** The id of the mapper that holds the key, in reserve or in flight, if one does. */

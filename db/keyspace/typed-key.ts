@@ -1,0 +1,26 @@
+import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from './alias.ts';
+
+/**
+ * A key, then only characters that no key has. `+` right behind the key is left out: `/{unique_id}+` is to
+ * become the preview of a link.
+ */
+const TYPED = new RegExp(
+  `^([A-Za-z0-9_-]{${MIN_ALIAS_CHARACTERS},${MAX_ALIAS_CHARACTERS}})[^A-Za-z0-9_+-][^A-Za-z0-9_-]*$`,
+);
+
+/**
+ * The key that a person meant who typed or pasted a link with the text around it: `abc123/`, `abc123).`,
+ * `abc123%E2%80%8B`. Undefined when the text has the shape of a key itself, or does not begin with a key.
+ *
+ * @param text of a path, without the slash before it. Percent-encoded or not, in any encoding: characters
+ *   that ASCII lacks never contain the bytes of a key
+ */
+export function findTypedKey(text: string): string | undefined {
+  return TYPED.exec(decodeBytes(text))?.[1];
+}
+
+/** One character for each encoded byte. Unlike `decodeURIComponent` it accepts everything. */
+function decodeBytes(text: string): string {
+  if (!text.includes('%')) return text;
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
