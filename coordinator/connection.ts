@@ -108,6 +108,15 @@ export class Connection {
     this.#provenAtMs = sentAtMs;
   }
 
+  /**
+   * The number of a transaction that the ensemble applies now. All numbers that it gives later are higher,
+   * unless its data is put back to an earlier state.
+   */
+  async currentZxid(deadlineMs: number): Promise<bigint> {
+    await this.heartbeat(deadlineMs);
+    return this.#transport.lastZxid;
+  }
+
   /** Creates the chroot of the connect string if it is missing. */
   async ensureChroot(deadlineMs: number): Promise<void> {
     const parts = this.#chroot.split('/').slice(1);

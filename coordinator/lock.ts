@@ -128,13 +128,23 @@ class Held implements HeldLock {
     // The next holder may have the lock before we are notified that our node is gone.
     this.#isReleasing = true;
     try {
-      if (this.signal.aborted) return;
-      const { version } = await this.#getStat();
-      await this.#session.remove(this.path, version);
+      if (!this.signal.aborted) await this.#remove();
     } catch (error) {
       if (!isCoordinationError(error, 'NO_NODE')) throw error;
     } finally {
       this.#end('released');
+    }
+  }
+
+  async #remove(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { version } = await this.#getStat();
+      try {
+        return await this.#session.remove(this.path, version);
+      } catch (error) {
+        // An epoch that was on its way has been published in between.
+        if (!isCoordinationError(error, 'BAD_VERSION') || attempt === MAX_ATTEMPTS) throw error;
+      }
     }
   }
 

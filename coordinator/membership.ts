@@ -2,7 +2,10 @@ import { parseJson } from '../runtime/json.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
 import { childrenOrNone, readNode } from './reading.ts';
-import type { Session } from './session.ts';
+import type { Node, Session } from './session.ts';
+
+/** The owner of a persistent node. */
+export const NO_SESSION = '0'.repeat(16);
 
 /** An ephemeral node of a member, with data that may change. */
 export interface Membership {
@@ -105,11 +108,31 @@ export async function readMembers<T>(
   const foreign: string[] = [];
   for (const { name, node } of nodes) {
     if (node === undefined) continue;
-    const member = parse(parseJson(node.data));
+    // Members of ours are ephemeral. A person or another program made a persistent node.
+    const member = node.stat.ephemeralOwner === NO_SESSION ? undefined : parse(parseJson(node.data));
     if (member === undefined) foreign.push(name);
     else members.set(name, member);
   }
   return { members, foreign };
+}
+
+/**
+ * Deletes the node of a member, as an operator saw it, and all nodes below it: a persistent node may have
+ * some.
+ * @throws CoordinationError NO_NODE if it has vanished or was replaced, BAD_VERSION if it has changed
+ */
+export async function removeMember(session: Session, path: string, { stat }: Node): Promise<void> {
+  if ((await session.exists(path))?.czxid !== stat.czxid)
+    throw new CoordinationError('NO_NODE', `${path} has vanished or was replaced`);
+  await removeBelow(session, path);
+  await session.remove(path, stat.version);
+}
+
+async function removeBelow(session: Session, path: string): Promise<void> {
+  for (const name of await childrenOrNone(session, path)) {
+    await removeBelow(session, `${path}/${name}`);
+    await removeIfThere(session, `${path}/${name}`, -1);
+  }
 }
 
 async function create(session: Session, path: string, data: string): Promise<void> {

@@ -46,6 +46,14 @@ export abstract class SessionNodes {
     await this.connectionFor(path).remove(path, version, this.operationMs);
   }
 
+  /**
+   * The number of a transaction that the ensemble applies now. Every node that was created before this call
+   * has a lower czxid, unless the data of the ensemble was put back to an earlier state since.
+   */
+  async currentZxid(): Promise<bigint> {
+    return this.connectionFor('current zxid').currentZxid(this.operationMs);
+  }
+
   /** Creates `path` and its missing parents, persistent and empty. */
   async ensurePath(path: string): Promise<void> {
     const parts = path.split('/').slice(1);

@@ -97,6 +97,7 @@ export class Transport {
   readonly #client: Client;
   readonly #manager: Manager;
   readonly #reader = new FrameReader(MAX_PACKET_BYTES);
+  #lastZxid = 0n;
   #ended = false;
 
   constructor(options: TransportOptions) {
@@ -116,6 +117,11 @@ export class Transport {
 
   connect(): void {
     this.#client.connect();
+  }
+
+  /** The number of the newest transaction that the server had applied when it sent its last answer. */
+  get lastZxid(): bigint {
+    return this.#lastZxid;
   }
 
   /** The session, once connected. */
@@ -191,7 +197,7 @@ export class Transport {
     if (this.#ended) return;
     try {
       for (const packet of this.#reader.push(chunk)) {
-        if (this.#manager.state !== STATE_CONNECTING) this.#disarm(packet);
+        if (this.#manager.state !== STATE_CONNECTING) this.#inspect(packet);
         if (this.#ended) return;
         receive(packet);
       }
@@ -203,13 +209,15 @@ export class Transport {
   }
 
   /**
-   * Replaces an unknown error code by SYSTEM_ERROR: with it the library would throw and never answer the
-   * caller. Ends the connection when the session has ended or moved.
+   * Reads the header of an answer. Replaces an unknown error code by SYSTEM_ERROR: with it the library would
+   * throw and never answer the caller. Ends the connection when the session has ended or moved.
    */
-  #disarm(packet: Buffer): void {
+  #inspect(packet: Buffer): void {
     const xid = packet.readInt32BE(4);
+    const zxid = packet.readBigInt64BE(8);
     const code = packet.readInt32BE(16);
     if (xid < 0) return;
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
     if (code === SESSION_MOVED || code === Exception.SESSION_EXPIRED) {
       // Only the answer to an attempt to attach is final.
       this.destroy(this.#lost('reports that the session has ended or moved to another server'));

@@ -14,6 +14,8 @@ export interface ProducerMetrics {
   readonly keysUnused: Gauge<'keys_db'>;
   readonly keysRecycled: Counter;
   readonly capacityShortage: Gauge;
+  readonly shardRefused: Gauge<'keys_db' | 'reason'>;
+  readonly recyclingBlocked: Gauge<'by'>;
 }
 
 export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): ProducerMetrics {
@@ -49,6 +51,15 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     capacityShortage: metrics.gauge(
       'capacity_shortage',
       'Shards beyond what all producers together may hold: alarm when above 0',
+    ),
+    shardRefused: metrics.gauge('shard_refused', '1 while this producer must not contend for a keys-db', [
+      'keys_db',
+      'reason',
+    ]),
+    recyclingBlocked: metrics.gauge(
+      'recycling_blocked',
+      '1 for each store or mapper whose silence stops the recycling of leaked keys',
+      ['by'],
     ),
   };
 }

@@ -15,6 +15,8 @@ export interface Sight {
   readonly mismatch: MismatchError | undefined;
   /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
+  /** Of the lock whose holder last raised the epoch, within that ensemble; 0 before. */
+  readonly czxid: bigint;
 }
 
 const ASK_TIMEOUT_MS = 1_000;
@@ -29,7 +31,6 @@ export class Reachability {
   readonly #log: Log;
   readonly #sights = new Map<string, Sight>();
   readonly #verified = new Set<string>();
-  readonly #logged = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
@@ -41,6 +42,7 @@ export class Reachability {
       sinceMs: monotonicMs(),
       mismatch: undefined,
       ensemble: undefined,
+      czxid: 0n,
     };
     for (const { name } of keysDbs) this.#sights.set(name, unseen);
   }
@@ -55,13 +57,9 @@ export class Reachability {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Whether the keys-db was asked, is the configured one, and belongs to this ensemble or to none yet. */
-  isUsable(shard: string, ensemble: string): boolean {
-    const sight = this.#sights.get(shard);
-    if (sight?.isReachable === undefined || sight.mismatch !== undefined) return false;
-    if (sight.ensemble === undefined || sight.ensemble === ensemble) return true;
-    this.#logStranger(shard, sight.ensemble, ensemble);
-    return false;
+  /** The last lock that each keys-db has recorded. */
+  get recordedLocks(): [shard: string, lock: Pick<Sight, 'ensemble' | 'czxid'>][] {
+    return [...this.#sights];
   }
 
   /** Names of the keys-dbs that did not answer the last time. */
@@ -69,9 +67,17 @@ export class Reachability {
     return [...this.#sights].filter(([, sight]) => sight.isReachable === false).map(([name]) => name);
   }
 
-  /** Whether this cluster is new: every keys-db answers and none has had a reign. */
-  get isPristine(): boolean {
-    return [...this.#sights.values()].every((sight) => sight.isReachable && sight.ensemble === undefined);
+  /** Asks whether this cluster is new: every keys-db answers and none has had a reign. */
+  async isPristine(): Promise<boolean> {
+    const hasNoReign = (): boolean =>
+      [...this.#sights.values()].every(
+        ({ isReachable, mismatch, ensemble }) =>
+          isReachable && mismatch === undefined && ensemble === undefined,
+      );
+    if (!hasNoReign()) return false;
+    // A reign may have begun since the last answers, and then a missing ensemble id means a wiped ZooKeeper.
+    await this.#askAll();
+    return hasNoReign();
   }
 
   /**
@@ -80,7 +86,7 @@ export class Reachability {
    *   refuse to start
    */
   async askOnce(): Promise<void> {
-    await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
+    await this.#askAll();
     const mismatches = [...this.#sights.values()].flatMap(({ mismatch }) => mismatch ?? []);
     const fatal =
       mismatches.find((mismatch) => !(mismatch instanceof SchemaMismatchError)) ??
@@ -100,15 +106,8 @@ export class Reachability {
     );
   }
 
-  /** Logs each keys-db once for each pair of ensembles: a person must decide. */
-  #logStranger(shard: string, belongsTo: string, ensemble: string): void {
-    const pair = `${shard} ${belongsTo} ${ensemble}`;
-    if (this.#logged.has(pair)) return;
-    this.#logged.add(pair);
-    this.#log.error(
-      { shard, belongsTo, ensemble },
-      'keys-db belongs to another ZooKeeper, nobody contends for it: if ZooKeeper was wiped or replaced, run "keymill zookeeper adopt"',
-    );
+  async #askAll(): Promise<void> {
+    await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
   }
 
   #logMismatch(shard: string, mismatch: MismatchError): void {
@@ -121,12 +120,12 @@ export class Reachability {
 
   async #ask(keysDb: KeysDb): Promise<void> {
     try {
-      const ensemble = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
+      const { ensemble, czxid } = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
         if (!this.#verified.has(keysDb.name)) await keysDb.verify();
         this.#verified.add(keysDb.name);
-        return (await keysDb.ownership()).ensemble;
+        return keysDb.ownership();
       });
-      this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble });
+      this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble, czxid });
     } catch (error) {
       // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
@@ -146,6 +145,7 @@ export class Reachability {
     else if (isChanged && !now.isReachable) this.#log.warn({ shard: name, reason }, 'keys-db unreachable');
     else if (isChanged && before.isReachable !== undefined)
       this.#log.info({ shard: name }, 'keys-db reachable');
-    if (isChanged || before.ensemble !== now.ensemble) for (const listener of this.#listeners) listener();
+    const hasNewLock = before.ensemble !== now.ensemble || before.czxid !== now.czxid;
+    if (isChanged || hasNewLock) for (const listener of this.#listeners) listener();
   }
 }

@@ -7,13 +7,14 @@ import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { whenEnsembleKnown } from './ensemble.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { PoolLevels } from './pools/levels.ts';
 import type { SupervisorLink } from './processes/supervisor-link.ts';
 import { Reachability } from './reachability.ts';
 import type { RecycleResult } from './reign/recycle.ts';
-import { ProducerSession } from './session/producer-session.ts';
+import { ProducerSession, type ProducerAlarms } from './session/producer-session.ts';
+import { RecyclingAlarm } from './session/recycling-alarm.ts';
+import { RefusalAlarm } from './session/refusal-alarm.ts';
 import { openStores, type ProducerStores } from './stores.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
@@ -63,6 +64,7 @@ interface WorkerOptions {
 class Worker {
   readonly #options: WorkerOptions;
   readonly #reachability: Reachability;
+  readonly #alarms: ProducerAlarms;
   readonly #log: Log;
   /** The last one opened. */
   #session: Session | undefined;
@@ -73,6 +75,10 @@ class Worker {
     const { config, stores, metrics, log } = options;
     this.#options = options;
     this.#log = log;
+    this.#alarms = {
+      refusals: new RefusalAlarm(metrics, log),
+      recycling: new RecyclingAlarm(metrics, log),
+    };
     this.#showState('lost');
     for (const { name } of stores.keysDbs) metrics.lockHeld.set({ keys_db: name }, 0);
     this.#reachability = new Reachability(stores.keysDbs, config.zookeeper.sessionTimeoutMs / 2, log);
@@ -95,10 +101,14 @@ class Worker {
   readiness(): { ok: boolean; [detail: string]: unknown } {
     const session = this.#session?.state ?? 'none';
     const reigns = this.#producerSession?.reigns ?? [];
+    const idle = this.#producerSession?.idle;
     const silentPools = this.#options.stores.pools.filter(({ isConnected }) => !isConnected);
     return {
-      ok: session === 'connected' && this.#producerSession !== undefined,
+      ok: session === 'connected' && this.#producerSession !== undefined && idle === undefined,
       session,
+      idle: idle ?? null,
+      refused: this.#producerSession?.refused ?? {},
+      recyclingBlocked: this.#alarms.recycling.blockedBy,
       drained: this.#producerSession?.isDrained ?? false,
       shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
       unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
@@ -155,11 +165,8 @@ class Worker {
     try {
       await this.#options.link.entrust(session.credentials);
       await whenAsked;
-      const ended = AbortSignal.any([session.ended, signal]);
-      const reachability = this.#reachability;
-      const ensemble = await whenEnsembleKnown({ session, reachability, log }, ended);
-      if (ensemble === undefined) return;
-      await this.#contend(session, ensemble, adminUrl);
+      if (session.ended.aborted || signal.aborted) return;
+      await this.#contend(session, adminUrl);
       if (!signal.aborted) log.warn({ session: session.id }, 'session over: every shard is dropped');
     } finally {
       this.#producerSession = undefined;
@@ -167,18 +174,17 @@ class Worker {
     }
   }
 
-  async #contend(session: Session, ensemble: string, adminUrl: string): Promise<void> {
+  async #contend(session: Session, adminUrl: string): Promise<void> {
     const { config, stores, levels, metrics, link, log } = this.#options;
-    const reachability = this.#reachability;
     const supervisorPid = link.pid;
     this.#producerSession = new ProducerSession({
       session,
-      ensemble,
       config,
       stores,
       levels,
-      reachability,
+      reachability: this.#reachability,
       metrics,
+      alarms: this.#alarms,
       adminUrl,
       supervisorPid,
       log,

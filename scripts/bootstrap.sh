@@ -19,7 +19,7 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [containers] [load] [model]: installs the parts that the caller needs.
+# bootstrap modules [servers] [containers] [load] [model] [foreign]: installs the parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
@@ -43,6 +43,7 @@ needs_install() {
       containers) find_missing_container_tools ;;
       load) has wrk || missing_packages="$missing_packages wrk" ;;
       model) find_missing_model_checker ;;
+      foreign) [ -d /usr/lib/python3/dist-packages/kazoo ] || missing_packages="$missing_packages python3-kazoo" ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"

@@ -1,3 +1,4 @@
+import { messageOf } from '../../runtime/errors.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
@@ -28,6 +29,8 @@ const KEYS_PER_PAGE = 2_000;
 export class Sightings {
   /** Stores and mappers that did not answer. Their keys were not seen. */
   readonly unreachable: string[] = [];
+  /** Why, by name, where it is known. */
+  readonly reasons = new Map<string, string>();
   readonly #keyspace: Keyspace;
   readonly #byRegion: ReadonlyMap<number, Map<number, Sighting>>;
 
@@ -76,16 +79,18 @@ export async function lookAround(
     signal?.throwIfAborted();
     try {
       await look();
-    } catch {
+    } catch (error) {
       sightings.unreachable.push(name);
+      sightings.reasons.set(name, messageOf(error));
     }
   };
   await Promise.all(keysDbs.map((db) => attempt(db.name, () => lookAtPending(db, sightings, pace))));
   await Promise.all(pools.map((pool) => attempt(pool.name, () => lookAtPool(pool, sightings, pace, signal))));
   await attempt('mappers', async () => {
-    for (const { mapper, keys } of await sources.reserves()) {
+    for (const { mapper, keys, reason } of await sources.reserves()) {
       if (keys) sightings.see('reserved', mapper, keys);
       else sightings.unreachable.push(mapper);
+      if (reason !== undefined) sightings.reasons.set(mapper, reason);
     }
   });
   signal?.throwIfAborted();

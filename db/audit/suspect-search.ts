@@ -18,6 +18,8 @@ export interface SearchResult {
   /** False when some store or mapper did not answer. The search then has no other result. */
   readonly isComplete: boolean;
   readonly unreachable: readonly string[];
+  /** Why they did not answer, by name, where it is known. */
+  readonly reasons?: ReadonlyMap<string, string>;
   /** Keys found nowhere. */
   readonly missing: number;
   /** Ids that have been missing for longer than the quarantine: recycle them. At most MAX_DUE. */
@@ -57,11 +59,11 @@ export class SuspectSearch {
     const { keysDb, log } = this.#options;
     const { claimedTo } = await keysDb.ownership();
     const sightings = await this.#lookAround(pace, signal);
-    if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable);
+    if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable, sightings.reasons);
     const pass = await this.#searchRanges(claimedTo, sightings, pace, signal);
     if (pass.unreachable.length > 0) return incomplete(pass.unreachable);
     const again = await this.#searchAgain(pass.missing, pace, signal);
-    if (again.unreachable.length > 0) return incomplete(again.unreachable);
+    if (again.unreachable.length > 0) return incomplete(again.unreachable, again.reasons);
     const { missing } = again;
     await this.#record(missing, pass.searchedTo);
     const due = await this.#due(missing);
@@ -130,7 +132,11 @@ export class SuspectSearch {
     missing: readonly IssuedKey[],
     pace: Pace,
     signal: AbortSignal | undefined,
-  ): Promise<{ missing: Set<number>; unreachable: readonly string[] }> {
+  ): Promise<{
+    missing: Set<number>;
+    unreachable: readonly string[];
+    reasons?: ReadonlyMap<string, string>;
+  }> {
     if (missing.length === 0) return { missing: new Set(), unreachable: [] };
     const { keysDb, urlsDbs } = this.#options;
     const sightings = await this.#lookAround(pace, signal);
@@ -143,7 +149,7 @@ export class SuspectSearch {
       for (const { id, key } of some)
         if (!bound.has(key) && !sightings.find(keysDb.region, id)) still.add(id);
     }
-    return { missing: still, unreachable: sightings.unreachable };
+    return { missing: still, unreachable: sightings.unreachable, reasons: sightings.reasons };
   }
 
   async #record(missing: ReadonlySet<number>, searchedTo: number): Promise<void> {
@@ -164,6 +170,6 @@ function keyOf({ key }: IssuedKey): string {
   return key;
 }
 
-function incomplete(unreachable: readonly string[]): SearchResult {
-  return { isComplete: false, unreachable, missing: 0, due: [] };
+function incomplete(unreachable: readonly string[], reasons?: ReadonlyMap<string, string>): SearchResult {
+  return { isComplete: false, unreachable, ...(reasons && { reasons }), missing: 0, due: [] };
 }

@@ -133,8 +133,9 @@ export async function raiseEpoch(
       [czxid, owner, ensemble, czxid, ensemble],
     ),
   );
-  // Selected by our own czxid, because the epoch in the table can be that of a later reign.
-  const ours = await epochOf(db, czxid, ensemble);
+  // Selected by our own czxid, because the epoch in the table can be that of a later reign. By the owner too,
+  // because a ZooKeeper that was put back to an earlier state gives a number twice.
+  const ours = await epochOf(db, czxid, { ensemble, owner });
   if (ours !== undefined) return ours;
   const now = await readOwnership(db);
   if (now.ensemble !== ensemble) {
@@ -181,10 +182,14 @@ export async function adoptEnsemble(db: Mysql, ensemble: string): Promise<void> 
   );
 }
 
-async function epochOf(db: Mysql, czxid: bigint, ensemble?: string): Promise<number | undefined> {
+async function epochOf(
+  db: Mysql,
+  czxid: bigint,
+  proof?: Pick<LockProof, 'ensemble' | 'owner'>,
+): Promise<number | undefined> {
   const [row] = await db.query<{ epoch: number }>(
-    `SELECT epoch FROM ownership WHERE id = 1 AND czxid = ? ${ensemble === undefined ? '' : 'AND ensemble = ?'}`,
-    ensemble === undefined ? [czxid] : [czxid, ensemble],
+    `SELECT epoch FROM ownership WHERE id = 1 AND czxid = ? ${proof ? 'AND ensemble = ? AND owner = ?' : ''}`,
+    proof ? [czxid, proof.ensemble, proof.owner] : [czxid],
   );
   return row?.epoch;
 }

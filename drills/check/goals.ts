@@ -76,6 +76,7 @@ export function goalsOf(drill: string, limits: Limits): Goals {
     'zk-server': NOTHING_FAILS,
     'zk-quorum': NOTHING_FAILS,
     'zk-wiped': NOTHING_FAILS,
+    'zk-rolled-back': NOTHING_FAILS,
     'lock-deleted': { ...NOTHING_FAILS, unownedMaxMs: 500 },
     'zk-silent': hostLost,
     'create-unknown': { ...NOTHING_FAILS, unownedMaxMs: 500 },

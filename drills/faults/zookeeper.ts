@@ -1,6 +1,11 @@
-import { rm } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readMembers } from '../../coordinator/membership.ts';
+import { PATHS } from '../../coordinator/paths.ts';
+import { parseProducerMember } from '../../producer/session/member.ts';
+import { signalProcess } from '../../scripts/servers/identity.ts';
 import { getRoles } from '../cluster/ensemble.ts';
+import type { DrillRun } from '../run/drill-run.ts';
 import type { Drill } from '../run/drill.ts';
 import { killFor, stopFor } from '../run/outage.ts';
 
@@ -43,6 +48,84 @@ const zkQuorum: Drill = {
   },
 };
 
+/** Kills the whole ensemble, works on the data folders of its servers, and starts it again. */
+async function restartEnsemble(
+  run: DrillRun,
+  whileDown: (dataDir: string) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const { cluster } = run;
+  const names = cluster.file.zookeeper.servers.map(({ id }) => `zookeeper-${id}`);
+  run.undoLater('restart', async () => cluster.startMissing());
+  await Promise.all(names.map(async (name) => cluster.kill(name)));
+  for (const name of names) await whileDown(join(cluster.runDir.dataOf(name), 'data'));
+  await run.undo('restart');
+}
+
+/** Kills every worker that holds a shard, so that each shard gets a new lock. */
+async function renewLocks(run: DrillRun): Promise<void> {
+  const before = run.reigns.of(run.cluster.shards);
+  const sinceMs = run.nowMs;
+  for (const producer of run.reigns.holdings().keys())
+    signalProcess(await run.cluster.workerOf(producer), 'SIGKILL');
+  await run.reigns.untilTakenOver(before, sinceMs);
+}
+
+/** Reports a violation for every shard that a producer would contend for, or gives another reason not to. */
+async function expectRefusals(run: DrillRun, reason: string): Promise<void> {
+  const { members } = await readMembers(run.cluster.session.current, PATHS.producers, parseProducerMember);
+  for (const [id, { refused }] of members) {
+    for (const shard of run.cluster.shards) {
+      if (!refused[shard]?.includes(reason))
+        run.violation(`${id} does not say "${reason}" of ${shard}, but: ${refused[shard] ?? 'nothing'}`);
+    }
+  }
+}
+
+const olderOf = (dataDir: string): string => `${dataDir}.older`;
+
+const zkRolledBack: Drill = {
+  name: 'zk-rolled-back',
+  does:
+    'Puts an older copy of its data back into ZooKeeper. Every new lock looks older than those that the ' +
+    'keys-dbs have recorded, so no producer contends, and each says why. An operator adopts the ensemble, and ' +
+    'running producers go on. Epochs continue to rise.',
+  needs: [],
+  rounds: 1,
+  isDestructive: true,
+  round: async (run) => {
+    const { cluster } = run;
+    run.event('the ensemble is stopped, and its data is copied');
+    await restartEnsemble(run, async (dataDir) => cp(dataDir, olderOf(dataDir), { recursive: true }));
+    await run.untilQuiesced();
+    // Each start of the whole ensemble raises the upper half of its transaction numbers. After one more, the
+    // numbers of the new locks are above all that the older copy will give.
+    run.event('the ensemble is restarted, and every shard gets a new lock');
+    await restartEnsemble(run);
+    await run.untilQuiesced();
+    await renewLocks(run);
+    const end = run.beginFault('the ensemble is stopped, and the older copy of its data is put back');
+    await restartEnsemble(run, async (dataDir) => {
+      await rm(dataDir, { recursive: true });
+      await rename(olderOf(dataDir), dataDir);
+    });
+    // Long enough for the old sessions to end, and for every producer to connect again and to contend.
+    await run.pause(5 * run.limits.sessionTimeoutMs);
+    if (run.locks.holders().size > 0)
+      run.violation('a producer holds a lock before the ensemble was adopted');
+    await expectRefusals(run, 'has gone back');
+    run.event('keymill zookeeper adopt');
+    const adoptedMs = run.nowMs;
+    await cluster.keymill('zookeeper', 'adopt');
+    await run.waitFor(() => (run.locks.holders().size === cluster.shards.length ? true : undefined), {
+      timeoutMs: 30_000,
+      everyMs: 10,
+      failure: 'not every shard has a holder 30 s after the adoption',
+    });
+    run.event(`every shard has a holder ${Math.round(run.nowMs - adoptedMs)} ms after the adoption began`);
+    end();
+  },
+};
+
 const zkWiped: Drill = {
   name: 'zk-wiped',
   does:
@@ -53,12 +136,8 @@ const zkWiped: Drill = {
   isDestructive: true,
   round: async (run) => {
     const { cluster } = run;
-    const names = cluster.file.zookeeper.servers.map(({ id }) => `zookeeper-${id}`);
-    run.undoLater('restart', async () => cluster.startMissing());
     const end = run.beginFault('kill -9 of the whole ensemble, and its data is deleted');
-    await Promise.all(names.map(async (name) => cluster.kill(name)));
-    for (const name of names) await rm(join(cluster.runDir.dataOf(name), 'data'), { recursive: true });
-    await run.undo('restart');
+    await restartEnsemble(run, async (dataDir) => rm(dataDir, { recursive: true }));
     // Long enough for every producer to connect again and to contend, which would be wrong.
     await run.pause(5 * run.limits.sessionTimeoutMs);
     if (run.locks.holders().size > 0) run.violation('a producer took a lock before the ensemble was adopted');
@@ -89,4 +168,4 @@ const lockDeleted: Drill = {
   },
 };
 
-export const ZOOKEEPER_DRILLS: readonly Drill[] = [zkServer, zkQuorum, zkWiped, lockDeleted];
+export const ZOOKEEPER_DRILLS: readonly Drill[] = [zkServer, zkQuorum, zkWiped, zkRolledBack, lockDeleted];

@@ -1,5 +1,6 @@
 import { type SuspectSearch } from '../../db/audit/suspect-search.ts';
 import { MAX_DUE } from '../../db/keys-db/suspects.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { AT_ONCE, Unhurried, type Pace } from '../../runtime/pace.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
@@ -11,6 +12,8 @@ export interface RecyclerOptions {
   readonly queue: Pick<RecycleQueue, 'offer'>;
   readonly log: Log;
   readonly onRecycled: (keys: number) => void;
+  /** See `onSearched` of a reign. */
+  readonly onSearched?: ((blockedBy: ReadonlyMap<string, string>) => void) | undefined;
   /** From the end of one regular search to the start of the next. Default a minute. */
   readonly everyMs?: number;
   /** Aborted when the reign ends. */
@@ -36,6 +39,9 @@ export function sumOf(results: readonly RecycleResult[]): RecycleResult {
 }
 
 const USUAL_EVERY_MS = 60_000;
+const SILENT = 'it does not answer';
+/** A search that was stopped is repeated after this time: the cause may be short, such as a dead mapper. */
+const BLOCKED_EVERY_MS = 10_000;
 /** One pass finds at most {@link MAX_DUE} keys. After a great loss many passes follow each other. */
 const MAX_PASSES = 50;
 
@@ -56,10 +62,12 @@ export class Recycler {
     await pauseQuietly(everyMs * (0.5 + Math.random() / 2), signal);
     while (!signal.aborted) {
       const unhurried = new Unhurried(() => this.#waiting > 0, signal);
-      await this.#search(unhurried).catch((error: unknown) => {
+      const result = await this.#search(unhurried).catch((error: unknown) => {
         if (!signal.aborted) log.info({ error }, 'search for leaked keys not finished; it will be repeated');
+        return undefined;
       });
-      await pauseQuietly(everyMs, signal);
+      const isComplete = result?.unreachable.length === 0;
+      await pauseQuietly(isComplete ? everyMs : Math.min(everyMs, BLOCKED_EVERY_MS), signal);
     }
   }
 
@@ -83,15 +91,18 @@ export class Recycler {
     this.#last = search.catch(() => undefined);
     return search.catch((error: unknown) => {
       if (signal.aborted) return { recycled: 0, missing: 0, unreachable: [shard] };
+      this.#options.onSearched?.(new Map([[shard, messageOf(error)]]));
       throw error;
     });
   }
 
   async #passes(pace: Pace): Promise<RecycleResult> {
-    const { search, queue, onRecycled, signal, log } = this.#options;
+    const { search, queue, onRecycled, onSearched, signal, log } = this.#options;
     let recycled = 0;
     for (let pass = 1; ; pass += 1) {
-      const { due, missing, unreachable } = await search.run(signal, pace);
+      const { due, missing, unreachable, reasons } = await search.run(signal, pace);
+      if (!signal.aborted)
+        onSearched?.(new Map(unreachable.map((name) => [name, reasons?.get(name) ?? SILENT])));
       if (due.length > 0 && (await queue.offer(due, signal))) {
         recycled += due.length;
         onRecycled(due.length);

@@ -32,6 +32,11 @@ export interface ReignOptions {
   readonly generation: StockLimits;
   /** Where else a key can be, for the search for leaked keys. */
   readonly surroundings: Omit<SuspectSearchOptions, 'keysDb' | 'pools' | 'log'>;
+  /**
+   * Called after every search for leaked keys, with the stores and mappers that stopped it and why; empty
+   * when all were searched.
+   */
+  readonly onSearched?: (blockedBy: ReadonlyMap<string, string>) => void;
   readonly metrics: ProducerMetrics;
   readonly log: Log;
 }
@@ -105,6 +110,11 @@ export class Reign {
   /** Whether the reign has been ready, however it ended. */
   get wasReady(): boolean {
     return this.#wasReady;
+  }
+
+  /** The ensemble that gave its lock. */
+  get ensemble(): string {
+    return this.#options.ensemble;
   }
 
   /**
@@ -191,10 +201,10 @@ export class Reign {
   }
 
   #createRecycler(queue: RecycleQueue, signal: AbortSignal): Recycler {
-    const { shard, keysDb, pools, surroundings, metrics, log } = this.#options;
+    const { shard, keysDb, pools, surroundings, onSearched, metrics, log } = this.#options;
     const search = new SuspectSearch({ keysDb, pools, ...surroundings, log });
     const onRecycled = (keys: number): void => metrics.keysRecycled.inc(keys);
-    return new Recycler({ shard, search, queue, log, onRecycled, signal });
+    return new Recycler({ shard, search, queue, log, onRecycled, onSearched, signal });
   }
 
   #fail(error: unknown): void {

@@ -33,6 +33,11 @@ export class Attempts {
     this.#blockedUntilMs.set(shard, nowMs + pauseMs * (0.5 + random / 2));
   }
 
+  /** How often in a row it has failed. */
+  failuresOf(shard: string): number {
+    return this.#failures.get(shard) ?? 0;
+  }
+
   /** A reign has been ready: the next failure counts as a first one. */
   succeeded(shard: string): void {
     this.#failures.delete(shard);

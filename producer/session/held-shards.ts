@@ -12,16 +12,17 @@ import type { PoolLevels } from '../pools/levels.ts';
 import { Reign, type ReignEnd } from '../reign/reign.ts';
 import type { ProducerStores } from '../stores.ts';
 import type { Attempts } from './attempts.ts';
+import type { RecyclingAlarm } from './recycling-alarm.ts';
 import { readReserves } from './reserves.ts';
 
 export interface HeldShardsOptions {
   readonly session: Session;
-  readonly ensemble: string;
   readonly config: ProducerConfig;
   readonly stores: ProducerStores;
   readonly levels: PoolLevels;
   readonly metrics: ProducerMetrics;
   readonly attempts: Attempts;
+  readonly recyclingAlarm: RecyclingAlarm;
   /** Rung when a shard was taken, given back or lost, and after a sweep. */
   readonly changed: Bell;
   readonly log: Log;
@@ -58,14 +59,17 @@ export class HeldShards {
     return this.#isSweeping;
   }
 
-  /** Takes the lock if it is free and begins a reign. A failure blocks the shard for a while. */
-  async acquire(shard: string): Promise<void> {
+  /**
+   * Takes the lock if it is free and begins a reign. A failure blocks the shard for a while.
+   * @param ensemble id of the ensemble that gives the lock
+   */
+  async acquire(shard: string, ensemble: string): Promise<void> {
     const { session, config, attempts, changed, log } = this.#options;
     this.#acquiring.add(shard);
     try {
       const info = { owner: config.id, host: hostname(), pid: process.pid };
       const result = await tryAcquire(session, lockPath(shard), info);
-      if (isHeld(result)) this.#beginReign(shard, result);
+      if (isHeld(result)) this.#beginReign(shard, ensemble, result);
     } catch (error) {
       // The node may still be created later. Then a sweep deletes it.
       log.warn({ error, shard }, 'lock not taken');
@@ -103,8 +107,8 @@ export class HeldShards {
     }
   }
 
-  #beginReign(shard: string, lock: HeldLock): void {
-    const { session, ensemble, config, stores, levels, metrics } = this.#options;
+  #beginReign(shard: string, ensemble: string, lock: HeldLock): void {
+    const { session, config, stores, levels, metrics, recyclingAlarm } = this.#options;
     const log = this.#options.log.child({ shard });
     log.info({ czxid: String(lock.czxid) }, 'lock taken');
     const reign = new Reign({
@@ -123,6 +127,7 @@ export class HeldShards {
         quarantineMs: config.stores.quarantineMs,
         reserves: () => readReserves(session, config.admin.token),
       },
+      onSearched: (blockedBy) => recyclingAlarm.observe(shard, blockedBy),
       metrics,
       log,
     });
@@ -132,8 +137,9 @@ export class HeldShards {
   }
 
   async #onReignOver(reign: Reign, lock: HeldLock, end: ReignEnd): Promise<void> {
-    const { attempts, changed, log } = this.#options;
+    const { attempts, recyclingAlarm, changed, log } = this.#options;
     const { shard } = reign;
+    recyclingAlarm.forget(shard);
     if (reign.wasReady) attempts.succeeded(shard);
     if (end !== 'released') attempts.failed(shard, monotonicMs());
     if (!this.#isReleasingAll) {

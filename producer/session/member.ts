@@ -12,6 +12,10 @@ export interface ProducerMember {
   readonly asks: readonly string[];
   /** Shards whose keys-db it cannot reach. */
   readonly unreachable: readonly string[];
+  /** Shards that it does not contend for, even when they are free: why, by shard. */
+  readonly refused: Readonly<Record<string, string>>;
+  /** Stores and mappers whose silence stops the recycling for its shards: why, by name. */
+  readonly recyclingBlocked: Readonly<Record<string, string>>;
   /** Base URL of its admin port. */
   readonly admin: string | null;
   /** Watermarks by pool name. */
@@ -23,6 +27,9 @@ export interface ProducerMember {
 
 /** The part of a member by which producers decide. */
 export type MemberView = Pick<ProducerMember, 'id' | 'capacity' | 'owned' | 'asks' | 'unreachable'>;
+
+/** What a producer announces about its work. The rest of the member data does not change. */
+export type AnnouncedMember = MemberView & Pick<ProducerMember, 'refused' | 'recyclingBlocked'>;
 
 /**
  * Reads a member's data. Only id and capacity are required: a producer of another version may write less.
@@ -45,9 +52,11 @@ export function parseProducerMember(json: unknown): ProducerMember | undefined {
     owned: parseStrings(data.owned),
     asks: parseStrings(data.asks),
     unreachable: parseStrings(data.unreachable),
+    refused: parseRecord(data.refused, 'string'),
+    recyclingBlocked: parseRecord(data.recyclingBlocked, 'string'),
     admin: parseString(data.admin),
-    low: parseLevels(data.low),
-    high: parseLevels(data.high),
+    low: parseRecord(data.low, 'number'),
+    high: parseRecord(data.high, 'number'),
     since: parseString(data.since),
   };
 }
@@ -64,7 +73,9 @@ function parseStrings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
 
-function parseLevels(value: unknown): Record<string, number> {
+function parseRecord(value: unknown, type: 'number'): Record<string, number>;
+function parseRecord(value: unknown, type: 'string'): Record<string, string>;
+function parseRecord(value: unknown, type: 'number' | 'string'): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(Object.entries(value).filter(([, level]) => typeof level === 'number'));
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => typeof item === type));
 }

@@ -4,7 +4,7 @@ import { producerPath } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { isoNow } from '../../runtime/clock.ts';
 import type { PoolLevels } from '../pools/levels.ts';
-import type { ProducerMember, MemberView } from './member.ts';
+import type { AnnouncedMember, ProducerMember } from './member.ts';
 
 type Watermarks = Pick<ProducerMember, 'low' | 'high'>;
 
@@ -18,7 +18,7 @@ export class ProducerMembership {
 
   constructor(
     session: Session,
-    view: MemberView,
+    view: AnnouncedMember,
     levels: PoolLevels,
     process: Pick<ProducerMember, 'pid' | 'supervisorPid' | 'admin'>,
   ) {
@@ -31,7 +31,7 @@ export class ProducerMembership {
   }
 
   /** Writes the node if the view has changed. Keeps the old watermarks, because they change all the time. */
-  update(view: MemberView): void {
+  update(view: AnnouncedMember): void {
     const data = this.#dataOf(view);
     const text = JSON.stringify(data);
     if (text === this.#published) return;
@@ -40,12 +40,12 @@ export class ProducerMembership {
   }
 
   /** Like {@link update}, with the current watermarks. */
-  updateWatermarks(view: MemberView): void {
+  updateWatermarks(view: AnnouncedMember): void {
     this.#watermarks = this.#readWatermarks();
     this.update(view);
   }
 
-  #dataOf(view: MemberView): ProducerMember {
+  #dataOf(view: AnnouncedMember): ProducerMember {
     return { ...view, ...this.#fixed, ...this.#watermarks };
   }
 

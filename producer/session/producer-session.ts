@@ -16,19 +16,28 @@ import { CapacityAlarm } from './capacity-alarm.ts';
 import { ClusterView } from './cluster-view.ts';
 import { contend, longWaitMs } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
+import { EnsembleWatch, type EnsembleView } from './ensemble-watch.ts';
 import { HeldShards } from './held-shards.ts';
-import type { MemberView } from './member.ts';
+import type { AnnouncedMember, MemberView } from './member.ts';
 import { ProducerMembership } from './producer-membership.ts';
+import type { RecyclingAlarm } from './recycling-alarm.ts';
+import type { RefusalAlarm } from './refusal-alarm.ts';
+import { idleReasons, messageOfRefusal, PASSES_SOON, refusalOf, type RefusalReason } from './refusal.ts';
+
+/** They outlive a session, so that a new session does not report again what was reported. */
+export interface ProducerAlarms {
+  readonly refusals: RefusalAlarm;
+  readonly recycling: RecyclingAlarm;
+}
 
 export interface ProducerSessionOptions {
   readonly session: Session;
-  /** Id of the ensemble that the session is with: only keys-dbs that belong to it are contended for. */
-  readonly ensemble: string;
   readonly config: ProducerConfig;
   readonly stores: ProducerStores;
   readonly levels: PoolLevels;
   readonly reachability: Reachability;
   readonly metrics: ProducerMetrics;
+  readonly alarms: ProducerAlarms;
   readonly adminUrl: string;
   readonly supervisorPid: number | null;
   readonly log: Log;
@@ -54,6 +63,8 @@ export class ProducerSession {
   readonly #membership: ProducerMembership;
   readonly #alarm: CapacityAlarm;
   #asks: string[] = [];
+  #refusals: ReadonlyMap<string, RefusalReason>;
+  #free: readonly string[];
   /** Assumed false until the mark was read. Nothing is taken before that. */
   #isDrained = false;
   #isReleasing = false;
@@ -63,12 +74,19 @@ export class ProducerSession {
     const { session, config, levels, supervisorPid, adminUrl: admin, log } = options;
     this.#options = options;
     this.#shards = config.stores.keysDbs.map(({ name }) => name);
+    this.#free = this.#shards;
+    this.#refusals = this.#refuse(undefined);
     this.#attempts = new Attempts(session.timeoutMs / 8);
-    this.#held = new HeldShards({ ...options, attempts: this.#attempts, changed: this.#changed });
+    this.#held = new HeldShards({
+      ...options,
+      attempts: this.#attempts,
+      recyclingAlarm: options.alarms.recycling,
+      changed: this.#changed,
+    });
     this.#handOvers = new HandOvers(session.timeoutMs, monotonicMs(), log);
     this.#alarm = new CapacityAlarm(options.metrics, log);
     const fixed = { pid: process.pid, supervisorPid, admin };
-    this.#membership = new ProducerMembership(session, this.#self(), levels, fixed);
+    this.#membership = new ProducerMembership(session, this.#announced(), levels, fixed);
   }
 
   /** Whether it holds no shard because an operator has drained this producer. */
@@ -80,17 +98,35 @@ export class ProducerSession {
     return this.#held.reigns;
   }
 
+  /** See {@link idleReasons}, as of the last look. */
+  get idle(): Readonly<Record<string, string>> | undefined {
+    return idleReasons({
+      capacity: this.#self().capacity,
+      reigns: this.reigns,
+      free: this.#free,
+      refusals: this.#refusals,
+      failures: (shard) => this.#attempts.failuresOf(shard),
+    });
+  }
+
+  /** Why this producer does not contend for a shard even when it is free: by shard, as of the last look. */
+  get refused(): Readonly<Record<string, string>> {
+    const lasting = [...this.#refusals].filter(([, reason]) => !PASSES_SOON.has(reason));
+    return Object.fromEntries(lasting.map(([shard, reason]) => [shard, messageOfRefusal(reason)]));
+  }
+
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {
     const { session, config, reachability } = this.#options;
     using stack = new DisposableStack();
     const view = stack.use(new ClusterView(session, config.id, this.#changed));
+    const ensemble = stack.use(new EnsembleWatch(session, reachability, this.#changed));
     stack.use(reachability.observe(() => this.#changed.ring()));
     stack.defer(session.on('attached', () => this.#housekeep()));
     const every = setInterval(() => this.#housekeep(), Math.min(PUBLISH_EVERY_MS, session.timeoutMs));
     stack.defer(() => clearInterval(every));
     while (!session.ended.aborted) {
-      const againInMs = this.#look(view) ?? Infinity;
+      const againInMs = this.#look(view, ensemble.view) ?? Infinity;
       await this.#changed.wait(Math.max(1, Math.min(againInMs, session.timeoutMs / 4)), session.ended);
     }
   }
@@ -119,8 +155,8 @@ export class ProducerSession {
    * @returns the time until another shard may be taken if nothing else changes, in ms; undefined if there is
    *   none, or when the session cannot act now
    */
-  #look(view: ClusterView): number | undefined {
-    const { session, levels, reachability, ensemble } = this.#options;
+  #look(view: ClusterView, ensemble: EnsembleView | undefined): number | undefined {
+    const { session, levels, alarms } = this.#options;
     this.#observeDrain(view.isDrained);
     const cluster = view.read(this.#self());
     if (!cluster || this.#isReleasing || this.#held.isSweeping || !session.mayWrite()) return undefined;
@@ -129,22 +165,38 @@ export class ProducerSession {
     levels.observeHeldShards(this.#shards.filter((shard) => taken.has(shard)).length);
     this.#alarm.observe(cluster.members, this.#shards.length);
 
-    const usable = this.#shards.filter((shard) => reachability.isUsable(shard, ensemble));
+    this.#refusals = this.#refuse(ensemble);
+    alarms.refusals.observe(this.#refusals);
+    const usable = this.#shards.filter((shard) => !this.#refusals.has(shard));
     const assigned = assign(cluster.members, usable);
     this.#giveBack({ ...cluster, assigned, self: this.#self() }, nowMs);
-    const free = usable.filter((shard) => !taken.has(shard));
-    const againInMs = this.#take(free, { ...cluster, assigned, self: this.#self() }, nowMs);
+    this.#free = this.#shards.filter((shard) => !taken.has(shard));
+    const againInMs = this.#take(ensemble?.id, { ...cluster, assigned, self: this.#self() }, nowMs);
     this.#asks = asksOf({ ...cluster, assigned, self: this.#self() });
     this.#membership.update(this.#announced());
     return againInMs;
   }
 
+  #refuse(ensemble: EnsembleView | undefined): ReadonlyMap<string, RefusalReason> {
+    const { reachability } = this.#options;
+    return new Map(
+      this.#shards.flatMap((shard) => {
+        const reason = refusalOf(shard, reachability.get(shard), ensemble);
+        return reason === undefined ? [] : [[shard, reason] as const];
+      }),
+    );
+  }
+
+  /** @param ensemble only undefined if every shard is refused */
   #take(
-    free: readonly string[],
+    ensemble: string | undefined,
     { self, members, assigned }: BalanceView,
     nowMs: number,
   ): number | undefined {
-    const notBeingTaken = free.filter((shard) => !self.owned.includes(shard));
+    if (ensemble === undefined) return undefined;
+    const notBeingTaken = this.#free.filter(
+      (shard) => !this.#refusals.has(shard) && !self.owned.includes(shard),
+    );
     const { take, againInMs } = contend({
       self,
       members,
@@ -154,21 +206,25 @@ export class ProducerSession {
       assigned,
       sessionTimeoutMs: this.#options.session.timeoutMs,
     });
-    for (const shard of take) void this.#held.acquire(shard);
+    for (const shard of take) void this.#held.acquire(shard, ensemble);
     return againInMs;
   }
 
   /**
-   * Releases the shards that this producer must not write to, those that only another producer reaches, all
-   * of them while it is drained, and one surplus shard at a time that its heir asks for.
+   * Releases the shards that this producer must not write to, those of another ensemble than the one that
+   * gave the lock, those that only another producer reaches, all of them while it is drained, and one surplus
+   * shard at a time that its heir asks for.
    */
   #giveBack(view: BalanceView, nowMs: number): void {
     const finished = this.#handOvers.finish(view, nowMs);
     if (finished !== undefined) this.#attempts.unblock(finished);
     this.#handOvers.observe(view.members, nowMs);
-    for (const shard of this.#held.owned) {
-      const isMismatched = this.#options.reachability.get(shard)?.mismatch !== undefined;
-      if (this.#isDrained || isMismatched || this.#isBetterElsewhere(shard, view, nowMs))
+    for (const { shard, ensemble } of this.#held.reigns) {
+      const sight = this.#options.reachability.get(shard);
+      const isMismatched = sight?.mismatch !== undefined;
+      // The adoption has raised the epoch, so the keys-db refuses this reign, and a new one can begin.
+      const isAdopted = sight?.ensemble !== undefined && sight.ensemble !== ensemble;
+      if (this.#isDrained || isMismatched || isAdopted || this.#isBetterElsewhere(shard, view, nowMs))
         this.#held.release(shard);
     }
     const begun = this.#handOvers.begin({ ...view, self: this.#announced() }, nowMs);
@@ -208,7 +264,12 @@ export class ProducerSession {
   }
 
   /** This producer in its member node: it owns only the shards whose lock it holds. */
-  #announced(): MemberView {
-    return { ...this.#self(), owned: this.#held.owned.sort() };
+  #announced(): AnnouncedMember {
+    return {
+      ...this.#self(),
+      owned: this.#held.owned.sort(),
+      refused: this.refused,
+      recyclingBlocked: this.#options.alarms.recycling.blockedBy,
+    };
   }
 }

@@ -1,8 +1,10 @@
+import { hostname } from 'node:os';
 import { readMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import type { MapperReserve } from '../../db/audit/sources.ts';
-import { askAdmin, type AdminAddress } from '../../runtime/admin-client.ts';
+import { whyOutOfReach, type AnnouncedAdmin } from '../../runtime/admin-address.ts';
+import { askAdmin } from '../../runtime/admin-client.ts';
 import { messageOf } from '../../runtime/errors.ts';
 
 const ASK_TIMEOUT_MS = 2_000;
@@ -15,23 +17,35 @@ const ASK_TIMEOUT_MS = 2_000;
 export async function readReserves(session: Session, token: string | undefined): Promise<MapperReserve[]> {
   const { members, foreign } = await readMembers(session, PATHS.mappers, parseAdmin);
   return [
-    ...foreign.map((mapper) => ({ mapper, keys: undefined, reason: 'its node is not what a mapper writes' })),
-    ...(await Promise.all([...members].map(([mapper, url]) => askReserve(mapper, { url, token })))),
+    ...foreign.map((mapper) => ({
+      mapper,
+      keys: undefined,
+      reason: `${PATHS.mappers}/${mapper} is foreign: no mapper wrote it, and it has no admin address`,
+    })),
+    ...(await Promise.all([...members].map(([mapper, member]) => askReserve(mapper, member, token)))),
   ];
 }
 
-function parseAdmin(json: unknown): string | undefined {
+function parseAdmin(json: unknown): AnnouncedAdmin | undefined {
   if (typeof json !== 'object' || json === null || !('admin' in json)) return undefined;
-  return typeof json.admin === 'string' ? json.admin : undefined;
+  if (typeof json.admin !== 'string') return undefined;
+  return { admin: json.admin, host: 'host' in json && typeof json.host === 'string' ? json.host : null };
 }
 
-async function askReserve(mapper: string, address: AdminAddress): Promise<MapperReserve> {
+async function askReserve(
+  mapper: string,
+  member: AnnouncedAdmin,
+  token: string | undefined,
+): Promise<MapperReserve> {
+  const url = member.admin;
+  const outOfReach = whyOutOfReach(member, hostname());
+  if (outOfReach !== undefined) return { mapper, keys: undefined, reason: outOfReach };
   try {
-    const body = await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_TIMEOUT_MS });
+    const body = await askAdmin({ url, token }, 'GET', '/reserve', { timeoutMs: ASK_TIMEOUT_MS });
     const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
     if (!Array.isArray(keys)) throw new Error('it answered something else than a list of keys');
     return { mapper, keys: keys.filter((key) => typeof key === 'string') };
   } catch (error) {
-    return { mapper, keys: undefined, reason: `${address.url}: ${messageOf(error)}` };
+    return { mapper, keys: undefined, reason: `its admin port ${url}: ${messageOf(error)}` };
   }
 }

@@ -1,3 +1,5 @@
+import { visible } from './visible.ts';
+
 /** One column of a table. Numbers are aligned right, so that their digits are below each other. */
 export interface Column {
   readonly title: string;
@@ -16,7 +18,7 @@ export function formatTable(
 ): string[] {
   const cells = [
     columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map((_, i) => row[i] ?? '-')),
+    ...rows.map((row) => columns.map((_, i) => visible(row[i] ?? '-'))),
   ];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => widthOf(row[i] ?? ''))));
   return cells.map((row) =>

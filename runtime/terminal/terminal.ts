@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { hideCredentials } from '../redact.ts';
 import { formatTable, type Column } from './table.ts';
+import { visible } from './visible.ts';
 
 /**
  * The surroundings of a command: its environment, its output and its exit code. The answer goes to stdout and
@@ -24,7 +25,7 @@ export function printJson(terminal: Terminal, document: unknown): void {
 }
 
 export function printLines(terminal: Terminal, lines: readonly string[]): void {
-  terminal.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  terminal.stdout.write(lines.map((line) => `${visible(line, '\n\t')}\n`).join(''));
 }
 
 /** One block of a screen: a heading, an indented table, and an empty line. */
@@ -43,5 +44,5 @@ export function bare(block: readonly string[]): string[] {
 
 /** Writes a remark to stderr. Passwords in addresses are hidden. */
 export function note(terminal: Terminal, text: string): void {
-  terminal.stderr.write(`${hideCredentials(text)}\n`);
+  terminal.stderr.write(`${visible(hideCredentials(text), '\n\t')}\n`);
 }

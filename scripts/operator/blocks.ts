@@ -1,6 +1,7 @@
 import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
+import type { BlockerEntry, RefusedEntry } from './sources/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
@@ -102,8 +103,18 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
   );
 }
 
+/** What only a person can mend. Empty if there is nothing of the kind. */
+export function alarmsBlock(refused: readonly RefusedEntry[], blockers: readonly BlockerEntry[]): string[] {
+  const byReason = Map.groupBy(refused, ({ why, producers }) => `${producers.join(' ')} refuse: ${why}`);
+  const rows = [
+    ...[...byReason].map(([text, shards]) => [shards.map(({ shard }) => shard).join(' '), text]),
+    ...blockers.map(({ by, why }) => [by, `no leaked key is recycled: ${why}`]),
+  ];
+  return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
+}
+
 /** Nothing when there are none, because that is how it should be. */
 export function reservedAliasesBlock(aliases: readonly string[]): string[] {
   if (aliases.length === 0) return [];
-  return ['', `Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`];
+  return [`Links whose alias is a reserved word now (they go on working): ${aliases.join(', ')}`, ''];
 }

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'the producers and their shards; drain a producer',
     load: async () => (await import('./producers.ts')).addProducersCommand,
   },
+  mappers: {
+    summary: 'the mappers; forget one that is gone',
+    load: async () => (await import('./mappers.ts')).addMappersCommand,
+  },
   where: {
     summary: 'follow one key from its keys-db to its link',
     load: async () => (await import('./where.ts')).addWhereCommand,
@@ -47,7 +51,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./prepare.ts')).addPrepareCommand,
   },
   zookeeper: {
-    summary: 'adopt a new ensemble after ZooKeeper was wiped',
+    summary: 'adopt the ensemble after ZooKeeper was wiped, replaced or put back',
     load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,
   },
   zk: {

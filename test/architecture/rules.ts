@@ -55,7 +55,6 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     pools: ['bell'],
     metrics: ['pools'],
     supervisor: ['processes'],
-    ensemble: ['reachability'],
     reign: ['bell', 'metrics', 'pools'],
     session: ['bell', 'metrics', 'pools', 'reachability', 'reign', 'stores'],
   },

@@ -147,6 +147,16 @@ describe('lock', () => {
     expect(lock.signal.aborted).to.equal(false);
   });
 
+  it('is given back although its epoch is published while it is released', async () => {
+    for (let time = 1; time <= 20; time += 1) {
+      const lock = await acquire(first);
+      const published = lock.publishEpoch(time).catch(() => undefined);
+      await lock.release();
+      expect(await holder(first)).to.equal(undefined);
+      await published;
+    }
+  });
+
   it('ends with its session', async () => {
     const lock = await acquire(first);
     await first.close();

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
+import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { mapperPath } from '../../coordinator/paths.ts';
+import { mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { createLog } from '../../runtime/log.ts';
@@ -109,6 +110,24 @@ describe('the life of a mapper', () => {
     expect(await exited).to.equal(0);
     agent.destroy();
   });
+
+  for (const host of ['another-host', hostname()]) {
+    const warns = host !== hostname();
+    const title = warns ? 'warns at the start' : 'does not warn';
+    it(`${title} if its admin port is on loopback and a producer runs on ${warns ? 'another' : 'its'} host`, async () => {
+      const { connect } = await testZooKeeper();
+      const session = await Session.open({ connect, timeoutMs: 4_000, log });
+      sessions.push(session);
+      await session.ensurePath(PATHS.producers);
+      const producer = JSON.stringify({ id: 'producer-1', capacity: 2, host });
+      await session.create(producerPath('producer-1'), producer, { ephemeral: true });
+      const { log: logOf } = await startProcess({ KEYMILL_ZOOKEEPER: connect, KEYMILL_LOG_LEVEL: 'debug' });
+      await until('the mapper to read the hosts', () => logOf().includes('hosts of the other members read'));
+      const warning = 'producers on other hosts cannot ask this mapper for its keys';
+      if (warns) await until('a warning', () => logOf().includes(warning));
+      else expect(logOf()).not.to.include(warning);
+    }).timeout(40_000);
+  }
 
   it('refuses to start on a map that a urls server contradicts', async () => {
     await world.start();

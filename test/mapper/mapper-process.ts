@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { until } from '../until.ts';
-import type { World } from './world.ts';
 
 /** A mapper in a process of its own, as `up` starts it. */
 export interface MapperProcess {
@@ -14,19 +13,29 @@ export interface MapperProcess {
   readonly exited: Promise<number | null>;
 }
 
+/** The stores of a mapper: those of a world, or others. */
+export interface MapperStores {
+  readonly redis: readonly { readonly name: string; readonly url: string }[];
+  readonly urls: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly slots: readonly number[];
+  }[];
+}
+
 /**
- * Starts `mapper/main.ts` on the stores of a world. Resolves when it serves.
+ * Starts `mapper/main.ts` on these stores. Resolves when it serves.
  * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
  */
 export async function startMapperProcess(
-  world: World,
+  { redis, urls }: MapperStores,
   onSpawn: (child: ChildProcess) => void,
   env: Record<string, string> = {},
 ): Promise<MapperProcess> {
   const stores = {
     KEYMILL_ID: 'mapper-1',
-    KEYMILL_REDIS: world.redis.map(({ name, url }) => `${name}=${url}`).join(','),
-    KEYMILL_URLS_DBS: world.urls
+    KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
+    KEYMILL_URLS_DBS: urls
       .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
       .join(','),
     KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',

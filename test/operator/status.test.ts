@@ -102,6 +102,8 @@ describe('keymill status, locks, pools, producers', () => {
       'producers',
       'mappers',
       'keysDbs',
+      'refused',
+      'recyclingBlocked',
       'reservedAliases',
       'unreachable',
     );

@@ -14,6 +14,11 @@ describe('operator: tables', () => {
     expect(lines).to.deep.equal(['pool       keys  state', 'redis-1       7  ok', 'r        12,345']);
   });
 
+  it('show control characters, which a terminal would obey, as text', () => {
+    const lines = formatTable([{ title: 'id' }], [['\u001b[31m\u009b\n\u007f é']]);
+    expect(lines[1]).to.equal(String.raw`\x1b[31m\x9b\x0a\x7f é`);
+  });
+
   it('show a missing cell as a dash, and only the titles when there are no rows', () => {
     expect(
       formatTable(

@@ -117,6 +117,8 @@ describe('parseProducerMember', () => {
       owned: ['s1'],
       asks: ['s2'],
       unreachable: ['s3'],
+      refused: { s4: 'why' },
+      recyclingBlocked: { 'mapper-1': 'why' },
       admin: 'http://127.0.0.1:1',
       low: { 'redis-1': 4_000 },
       high: { 'redis-1': 10_000 },
@@ -129,6 +131,8 @@ describe('parseProducerMember', () => {
     const said = { id: 'p1', capacity: 2, owned: ['s1', 7], asks: 's2', pid: '2', low: { 'redis-1': null } };
     expect(parseProducerMember(said)).to.deep.equal({
       ...memberView('p1', { owned: ['s1'] }),
+      refused: {},
+      recyclingBlocked: {},
       pid: null,
       supervisorPid: null,
       host: null,

@@ -14,9 +14,10 @@ import { createMetrics } from '../../runtime/metrics.ts';
 import { AT_ONCE } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
+import { runKeymill } from '../operator/run-keymill.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
-import { log, testCluster, untilFilled, type Cluster } from './cluster.ts';
+import { log, testCluster, untilFilled, untilLogged, type Cluster, type Producer } from './cluster.ts';
 
 const QUARANTINE_MS = 1_000;
 
@@ -81,6 +82,7 @@ describe('a search for leaked keys', () => {
 describe('recycling of leaked keys', function () {
   this.timeout(60_000);
   let cluster: Cluster;
+  let producer: Producer;
   let urlsDb: UrlsDb;
 
   before(async () => {
@@ -93,7 +95,7 @@ describe('recycling of leaked keys', function () {
         KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS),
       },
     });
-    cluster.start('producer-1');
+    producer = cluster.start('producer-1');
     await untilFilled(cluster);
     await until('the pools to be full', async () => (await cluster.pooled()).length >= 1_900);
   });
@@ -196,5 +198,39 @@ describe('recycling of leaked keys', function () {
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 0, unreachable: ['mapper-1'] });
     await cluster.session.remove(mapperPath('mapper-1'), -1);
     expect(await recycle()).to.deep.equal({ recycled: 0, missing: 3, unreachable: [] });
+  });
+
+  it('names what stops the recycling, once for each change, until it is forgotten', async () => {
+    const { env, session } = cluster;
+    const readyz = async (): Promise<{ recyclingBlocked: Record<string, string> }> => {
+      const response = await fetch(`${(await cluster.members()).get('producer-1')?.admin}/readyz`);
+      return (await response.json()) as Awaited<ReturnType<typeof readyz>>;
+    };
+    const metrics = async (): Promise<string> =>
+      (await fetch(`${(await cluster.members()).get('producer-1')?.admin}/metrics`)).text();
+    const logged = (beginning: string): number =>
+      producer.lines.filter(({ msg }) => msg.startsWith(beginning)).length;
+    const warnings = logged('leaked keys are not recycled');
+
+    await session.create(mapperPath('squatter'), 'not ours', { ephemeral: false });
+    await session.create(`${mapperPath('squatter')}/child`, '', { ephemeral: false });
+    for (let time = 0; time < 2; time += 1)
+      expect(await recycle()).to.deep.include({ missing: 0, unreachable: ['squatter'] });
+    expect((await readyz()).recyclingBlocked['squatter']).to.include('is foreign');
+    expect(await metrics()).to.include('recycling_blocked{by="squatter"} 1');
+    await untilLogged(producer, 'leaked keys are not recycled');
+    expect(logged('leaked keys are not recycled') - warnings, 'one line for one change').to.equal(1);
+    await until('status to show it', async () => {
+      const { stdout } = await runKeymill(['status', '--json'], env);
+      const { recyclingBlocked } = JSON.parse(stdout) as { recyclingBlocked: { by: string; why: string }[] };
+      return recyclingBlocked.some(({ by, why }) => by === 'squatter' && why.includes('is foreign'));
+    });
+    expect((await runKeymill(['status'], env)).stdout).to.match(/squatter +no leaked key is recycled/);
+
+    expect(await runKeymill(['mappers', 'forget', 'squatter'], env)).to.include({ exitCode: 0 });
+    expect(await recycle()).to.deep.include({ unreachable: [] });
+    await untilLogged(producer, 'leaked keys can be recycled again');
+    expect((await readyz()).recyclingBlocked).to.deep.equal({});
+    expect(await metrics()).not.to.include('recycling_blocked{');
   });
 });

@@ -99,7 +99,7 @@ export async function findInMappers(
   const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map(({ id, admin }) => inquiry.ask(id, async () => readReserve({ id, admin }, adminToken))),
+    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, adminToken))),
   );
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
 }

@@ -1,5 +1,8 @@
+import { hostname } from 'node:os';
 import { z } from 'zod';
+import { mapperPath } from '../../../coordinator/paths.ts';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
+import { whyOutOfReach } from '../../../runtime/admin-address.ts';
 import { askAdmin } from '../../../runtime/admin-client.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
 import { messageOf } from '../../../runtime/errors.ts';
@@ -12,14 +15,18 @@ const Reserve = z.object({ keys: z.array(z.string()) });
 interface MapperAddress {
   readonly id: string;
   readonly admin: string | null;
+  /** Host name; undefined if it is not known. */
+  readonly host?: string | null;
 }
 
 /** Every key that a mapper holds: its reserve, and the taken keys in flight. */
 export async function readReserve(
-  { id, admin }: MapperAddress,
+  { id, admin, host = null }: MapperAddress,
   token: string | undefined,
 ): Promise<string[]> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
+  const outOfReach = whyOutOfReach({ admin, host }, hostname());
+  if (outOfReach !== undefined) throw new Error(outOfReach);
   const address = { url: admin, token };
   return Reserve.parse(await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_DEADLINE_MS })).keys;
 }
@@ -41,12 +48,15 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
   return answers.flat();
 }
 
+/** A foreign node among the mappers counts as one that does not answer: it may be a mapper. */
 async function readNamed(
   config: ZooKeeperConfig,
   isKnownOtherwise: boolean,
 ): Promise<readonly MapperAddress[]> {
   try {
-    return (await askOnly('zookeeper', (signal) => readCoordination(config, signal))).mappers;
+    const { mappers, foreign } = await askOnly('zookeeper', (signal) => readCoordination(config, signal));
+    const strangers = foreign.filter((path) => path.startsWith(mapperPath('')));
+    return [...mappers, ...strangers.map((path) => ({ id: path.slice(mapperPath('').length), admin: null }))];
   } catch (error) {
     if (isKnownOtherwise) return [];
     throw error;
