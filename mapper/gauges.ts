@@ -42,10 +42,19 @@ export function watchGauges(
   );
   metrics.gauge(
     'urls_db_up',
-    'Whether a urls server answers and owns the slots of the map',
+    'Whether a urls server answers reads and owns the slots of the map',
     ['urls_db'],
     (gauge) => {
       for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'urls_db_writable',
+    'Whether a urls server is up and takes new links',
+    ['urls_db'],
+    (gauge) => {
+      for (const { name, isWritable } of servers.all) gauge.set({ urls_db: name }, Number(isWritable));
     },
     'min',
   );

@@ -69,6 +69,9 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
+    ...servers.all.map(async (server) =>
+      pollEvery(URLS_POLL_MS, stopping.signal, async () => servers.pollWrites(server)),
+    ),
   ];
   stack.defer(async () => {
     stopping.abort();
@@ -172,6 +175,7 @@ export function readinessOf({ pools, servers }: MapperStores, signal: AbortSigna
   const degraded = [
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
+    ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };

@@ -19,6 +19,7 @@ import {
   type LinkPosition,
   type WalkedLink,
 } from './stored-links.ts';
+import { WriteProof } from './write-proof.ts';
 
 /**
  * One MySQL database of links, for the slots that it owns. Every statement goes to the primary.
@@ -68,6 +69,12 @@ export interface UrlsDb {
    */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<WalkedLink[]>;
   hasLinks(): Promise<boolean>;
+  /**
+   * Writes and commits to `urls`, and leaves nothing ({@link WriteProof}).
+   * @throws StoreUnavailableError, OutcomeUnknownError or MismatchError: it takes no links now;
+   * StoreRefusedError: we may not make this proof
+   */
+  proveWriting(timeoutMs: number): Promise<void>;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -92,6 +99,12 @@ export interface UrlsDbOptions {
  * duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
  */
 const MAX_DEADLOCKS = 5;
+/**
+ * How long a statement waits for a lock, in seconds: the least that MySQL knows, and less than the deadline
+ * of an INSERT. While locks, a backup or an ALTER TABLE block all writes, the server thus answers that it
+ * wrote nothing, and the links get keys of another server.
+ */
+const LOCK_WAIT_S = 1;
 
 /** Connects when first used. */
 export function openUrlsDb(options: UrlsDbOptions): UrlsDb {
@@ -104,6 +117,7 @@ class MysqlUrlsDb implements UrlsDb {
   readonly #db: Mysql;
   /** For INSERTs. A second INSERT at the same time takes a connection of the pool. */
   readonly #connection: DedicatedConnection;
+  readonly #proof: WriteProof;
   readonly #log: Log;
   readonly #keyspace: KeyspaceIdentity | undefined;
   readonly #timeoutMs: number;
@@ -114,12 +128,10 @@ class MysqlUrlsDb implements UrlsDb {
     this.#log = options.log;
     this.#keyspace = options.keyspace;
     this.#timeoutMs = options.timeoutMs ?? 2_000;
-    this.#db = openMysql(options.url, {
-      name: options.name,
-      connections: options.connections ?? 8,
-      connectTimeoutMs: this.#timeoutMs,
-    });
+    const settings = { name: options.name, connectTimeoutMs: this.#timeoutMs, lockWaitS: LOCK_WAIT_S };
+    this.#db = openMysql(options.url, { ...settings, connections: options.connections ?? 8 });
     this.#connection = this.#db.createDedicatedConnection();
+    this.#proof = new WriteProof(options.url, { ...settings, slot: options.slots[0] ?? 0 });
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
@@ -182,12 +194,16 @@ class MysqlUrlsDb implements UrlsDb {
     return hasLinks(this.#db);
   }
 
+  async proveWriting(timeoutMs: number): Promise<void> {
+    await this.#proof.make(timeoutMs);
+  }
+
   async warmUp(): Promise<void> {
-    await this.#db.warmUp();
+    await Promise.all([this.#db.warmUp(), this.#proof.warmUp()]);
   }
 
   async close(): Promise<void> {
-    await this.#db.close();
+    await Promise.all([this.#db.close(), this.#proof.close()]);
   }
 
   async #write(sql: string, timeoutMs: number): Promise<void> {

@@ -36,7 +36,7 @@ interface Waiter {
  * as down.
  */
 const TAKE_TIMEOUT_MS = 500;
-/** After this, no further take begins for the requests that wait now. */
+/** After this and a take that failed, no further take begins for the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
 /** The fewest keys of one take from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
@@ -172,16 +172,18 @@ export class KeySupply {
     const tried = new Set<WatchedPool>();
     for (;;) {
       const next = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
-      if (next === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
-      const wasExhausted = await this.#takeFrom(next);
-      if (wasExhausted) tried.add(next);
+      if (next === undefined || this.#isClosed) break;
+      const result = await this.#takeFrom(next);
+      if (result !== 'more') tried.add(next);
       if (this.#waiters.length === 0) return;
+      // A take that succeeds late was delayed by this process: the pools have keys.
+      if (result === 'failed' && this.#options.now() > deadlineMs) break;
     }
     this.#rejectWaiters();
   }
 
-  /** @returns whether the pool has nothing more to give now */
-  async #takeFrom(from: WatchedPool): Promise<boolean> {
+  /** @returns whether the pool has more to give now */
+  async #takeFrom(from: WatchedPool): Promise<'more' | 'exhausted' | 'failed'> {
     const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
     const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
     try {
@@ -196,11 +198,11 @@ export class KeySupply {
         if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
       this.#accept(taken);
-      return keys.length < count || !from.isHealthy;
+      return keys.length < count || !from.isHealthy ? 'exhausted' : 'more';
     } catch (error) {
       from.failed(error);
       this.#options.log.debug({ error, pool: from.name }, 'take failed');
-      return true;
+      return 'failed';
     }
   }
 

@@ -1,4 +1,3 @@
-import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 import type { BlockerEntry, RefusedEntry } from './sources/alarms.ts';
@@ -17,6 +16,14 @@ export interface ProducerEntry {
   readonly capacity: number;
   readonly drained: boolean;
   readonly shards: readonly string[];
+}
+
+/** A mapper in the output of `--json`. */
+export interface MapperEntry {
+  readonly id: string;
+  readonly url: string;
+  /** The stores that it cannot use, as its `/readyz` names them; null when it does not answer. */
+  readonly degraded: readonly string[] | null;
 }
 
 /** @param isKnown false when ZooKeeper did not answer: then a missing lock is unknown and not free */
@@ -88,11 +95,15 @@ export function producersBlock(producers: readonly ProducerEntry[]): string[] {
   );
 }
 
-export function mappersBlock(mappers: readonly Pick<MapperView, 'id' | 'url'>[]): string[] {
+export function mappersBlock(mappers: readonly MapperEntry[]): string[] {
   return section(
     'Mappers',
-    [{ title: 'mapper' }, { title: 'url' }],
-    mappers.map(({ id, url }) => [id, url]),
+    [{ title: 'mapper' }, { title: 'url' }, { title: 'does not use' }],
+    mappers.map(({ id, url, degraded }) => [
+      id,
+      url,
+      degraded === null ? '(unknown)' : degraded.join(', ').toUpperCase() || undefined,
+    ]),
   );
 }
 

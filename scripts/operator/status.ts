@@ -16,7 +16,7 @@ import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
-import { mapperEntries, producerEntries } from './sources/members.ts';
+import { producerEntries, readMappers } from './sources/members.ts';
 import { noteProblems, readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
@@ -39,12 +39,13 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const poolsAsked = readPools(inquiry, { ...stores, keyspace }, coordinationAsked);
       const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
+      const mappersAsked = readMappers(coordination);
       const shards = stores.keysDbs.map(({ name }) => name);
       const status = {
         locks: lockEntries(shards, coordination.locks),
         pools: await poolsAsked,
         producers: producerEntries(coordination),
-        mappers: mapperEntries(coordination),
+        mappers: await mappersAsked,
         keysDbs: await keysDbsAsked,
         refused: refusedEntries(coordination),
         recyclingBlocked: blockerEntries(coordination),

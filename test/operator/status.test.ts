@@ -4,6 +4,7 @@ import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
+import { startAdminPort, type AdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
@@ -32,6 +33,7 @@ interface Status {
 
 describe('keymill status, locks, pools, producers', () => {
   let cluster: TestCluster;
+  let mapperAdmin: AdminPort;
 
   before(async () => {
     cluster = await openTestCluster();
@@ -76,6 +78,11 @@ describe('keymill status, locks, pools, producers', () => {
         ephemeral: true,
       },
     );
+    mapperAdmin = await startAdminPort({
+      'GET /readyz': async () => ({ ok: true, degraded: ['redis-2', 'urls-1 writes'] }),
+    });
+    const sick = { id: 'mapper-2', url: 'http://127.0.0.1:8081', admin: mapperAdmin.url };
+    await session.create(mapperPath('mapper-2'), JSON.stringify(sick), { ephemeral: true });
     await keysDbs[0]?.generate({ count: 1_000 });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, longUrl: 'https://example.com/' };
     await urlsDb.insert(
@@ -91,6 +98,7 @@ describe('keymill status, locks, pools, producers', () => {
   });
 
   after(async () => {
+    await mapperAdmin[Symbol.asyncDispose]();
     await cluster[Symbol.asyncDispose]();
   });
 
@@ -129,7 +137,10 @@ describe('keymill status, locks, pools, producers', () => {
       { id: 'producer-1', ...running, shards: ['keys-db-1'] },
       { id: 'producer-2', ...running, shards: [] },
     ]);
-    expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
+    expect(status.mappers).to.deep.equal([
+      { id: 'mapper-1', url: 'http://127.0.0.1:8080', degraded: null },
+      { id: 'mapper-2', url: 'http://127.0.0.1:8081', degraded: ['redis-2', 'urls-1 writes'] },
+    ]);
     expect(status.keysDbs).to.deep.equal([
       { name: 'keys-db-1', unused: 1_000, used: 0 },
       { name: 'keys-db-2', unused: 0, used: 0 },
@@ -144,6 +155,9 @@ describe('keymill status, locks, pools, producers', () => {
     expect(stdout).to.match(/reserved word now .*: Graphql, status/);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
+    expect(stdout)
+      .to.match(/mapper-1 .+\(unknown\)/)
+      .and.match(/mapper-2 .+REDIS-2, URLS-1 WRITES/);
     expect(stdout.split('\n').length).to.be.below(30);
   });
 
