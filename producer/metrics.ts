@@ -27,11 +27,22 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     gauge.reset();
     if (levels.isWatched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
   });
-  metrics.gauge('pool_healthy', '1 while the pool answers', ['pool'], (gauge) => {
+  const { refused } = levels;
+  metrics.gauge('pool_healthy', '1 while the pool answers and is not refused', ['pool'], (gauge) => {
     gauge.reset();
-    if (levels.isWatched)
-      for (const { name, isAnswering } of levels.all()) gauge.set({ pool: name }, isAnswering ? 1 : 0);
+    if (!levels.isWatched) return;
+    for (const { name, isAnswering } of levels.all())
+      gauge.set({ pool: name }, isAnswering && !refused.has(name) ? 1 : 0);
   });
+  metrics.gauge(
+    'store_refused',
+    '1 for a store that answers and is not used, because a person must mend it',
+    ['store', 'reason'],
+    (gauge) => {
+      gauge.reset();
+      for (const { pool, reason } of refused.all()) gauge.set({ store: pool, reason }, 1);
+    },
+  );
   metrics.gauge(
     'pool_exhausted_seconds_estimate',
     'How long the pools last at the measured drain if nobody refills them',

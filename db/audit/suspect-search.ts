@@ -2,7 +2,7 @@ import type { Log } from '../../runtime/log.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { IssuedKey } from '../keys-db/batch.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
-import { findBound } from './bound.ts';
+import { findBound, findUnusable } from './bound.ts';
 import { RangeSearch } from './range-search.ts';
 import { rangeOf } from './seen-bound.ts';
 import { lookAround, type Sightings } from './sightings.ts';
@@ -70,6 +70,8 @@ export class SuspectSearch {
     const { keysDb, watch, log } = this.#options;
     const { claimedTo } = await keysDb.ownership();
     const before = new WrittenOff((await keysDb.writeOffs()).writeOffs);
+    const unusable = await findUnusable(this.#options.urlsDbs);
+    if (unusable.length > 0) return incomplete(unusable);
     const sightings = await this.#lookAround(pace, signal);
     if (sightings.unreachable.length > 0) return incomplete(sightings.unreachable, sightings.reasons);
     const pass = await this.#ranges.run({ claimedTo, sightings, writtenOff: before, pace, signal });

@@ -190,7 +190,7 @@ async function commit(db: Mysql, claim: Claim, version?: number): Promise<Batch 
   const sql = version === undefined ? CLAIM : CLAIM_JUDGED;
   try {
     const { affectedRows } = await repeatUntilKnown(() => db.execute(sql, params));
-    if (affectedRows > 0) return batchOf(rowOf(claim));
+    if (affectedRows > 0) return batchOf(rowOf(claim), db.name);
   } catch (error) {
     if (!(error instanceof DuplicateRowError)) throw error;
     return readOwn(db, claim);
@@ -223,7 +223,7 @@ async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);
   const ids = claim.ids && JSON.stringify(claim.ids);
   if (row?.epoch === claim.epoch && row.first_id === claim.firstId && row.last_id === claim.lastId) {
-    if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
+    if (row.ids === ids && row.parts === claim.parts) return batchOf(row, db.name);
   }
   throw new OutcomeUnknownError(
     db.name,

@@ -13,6 +13,14 @@ CREATE TABLE `clicks` (
   PRIMARY KEY (`slot`,`unique_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `keyspace` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `fingerprint` varchar(64) NOT NULL,
+  `key_length` tinyint(3) unsigned NOT NULL,
+  `region_bits` tinyint(3) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `marks` (
   `keys_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `beat` bigint(20) unsigned NOT NULL COMMENT 'counted up by the holder, never down',

@@ -1,10 +1,12 @@
 import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
+import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
 import type { LinkRow, StoredLink } from './link.ts';
@@ -29,13 +31,21 @@ export interface UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   /**
-   * Compares the map's slots with those that the database records. A new database records the map's slots,
-   * once. Call it before any other method.
+   * Compares the keyspace and the map's slots with those that the database records. A new database records
+   * the map's slots, once. Call it before any other method.
    * @param siblings the other urls databases of the map. While one of them has links, an empty database is
    * refused
    * @throws MismatchError when they disagree, or when the schema is not this program's
    */
   verifySlots(siblings?: readonly UrlsDb[]): Promise<void>;
+  /** Compares only the keyspace, for programs that just read. @throws MismatchError */
+  verifyKeyspace(): Promise<void>;
+  /**
+   * Records our keyspace if none is recorded, and compares it otherwise. Call it only after the keys-dbs were
+   * verified.
+   * @throws MismatchError
+   */
+  recordKeyspace(): Promise<void>;
   /**
    * Binds all rows or none, by one multi-row INSERT in the order of the primary key, in autocommit. The rows
    * are durable when it returns.
@@ -80,6 +90,8 @@ export interface UrlsDbOptions {
   readonly url: string;
   readonly slots: readonly number[];
   readonly log: Log;
+  /** The keyspace that the database must belong to. Without it nothing is compared or recorded. */
+  readonly keyspace?: KeyspaceIdentity;
   /** Default 8: a mapper's INSERTs are few and large, its reads many and small. */
   readonly connections?: number;
   /** Deadline of a statement, in ms. Default 2,000. */
@@ -112,12 +124,14 @@ class MysqlUrlsDb implements UrlsDb {
   readonly #connection: DedicatedConnection;
   readonly #proof: WriteProof;
   readonly #log: Log;
+  readonly #keyspace: KeyspaceIdentity | undefined;
   readonly #timeoutMs: number;
 
   constructor(options: UrlsDbOptions) {
     this.name = options.name;
     this.slots = options.slots;
     this.#log = options.log;
+    this.#keyspace = options.keyspace;
     this.#timeoutMs = options.timeoutMs ?? 2_000;
     const settings = { name: options.name, connectTimeoutMs: this.#timeoutMs, lockWaitS: LOCK_WAIT_S };
     this.#db = openMysql(options.url, { ...settings, connections: options.connections ?? 8 });
@@ -127,6 +141,7 @@ class MysqlUrlsDb implements UrlsDb {
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
     await checkSchema(this.#db, 'urls', this.#log);
+    await this.verifyKeyspace();
     await verifySlots(this.#db, this.slots, async () => {
       await this.#refuseBesideLinks(siblings);
       this.#log.info(
@@ -134,6 +149,14 @@ class MysqlUrlsDb implements UrlsDb {
         'a new urls database records its slots',
       );
     });
+  }
+
+  async verifyKeyspace(): Promise<void> {
+    if (this.#keyspace !== undefined) await verifyKeyspace(this.#db, this.#keyspace);
+  }
+
+  async recordKeyspace(): Promise<void> {
+    if (this.#keyspace !== undefined) await recordKeyspace(this.#db, this.#keyspace);
   }
 
   async insert(

@@ -23,15 +23,16 @@ export async function readClaims({ name, url }: { name: string; url: string }): 
     [],
     { timeoutMs: TIMEOUT_MS },
   );
+  const source = sourceIn(name);
   return rows.map((row) => ({
     id: row.id,
     kind: row.kind,
     firstId: row.first_id,
     lastId: row.last_id,
-    ids: idsOf(row.ids) ?? null,
+    ids: idsOf(row.ids, source) ?? null,
     epoch: row.epoch,
     claimedTo: row.claimed_to,
-    parts: partsOf(row.parts),
+    parts: partsOf(row.parts, source),
   }));
 }
 
@@ -53,9 +54,13 @@ export async function readRecycled(
     [since],
     { timeoutMs: TIMEOUT_MS },
   );
-  const ids = batches.flatMap((batch) => idsOf(batch.ids) ?? []);
+  const ids = batches.flatMap((batch) => idsOf(batch.ids, sourceIn(name)) ?? []);
   if (ids.length === 0) return [];
   const sql = 'SELECT unique_id FROM `keys` WHERE id IN (?)';
   const rows = await database.queryArrays<[string]>(sql, [ids], { timeoutMs: TIMEOUT_MS });
   return rows.map(([key]) => key);
+}
+
+function sourceIn(store: string): { store: string; what: string } {
+  return { store, what: 'a column of batches' };
 }

@@ -3,6 +3,8 @@ import { KeymillError } from '../../runtime/errors.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
+import { returnMalformed, type MalformedTake } from './malformed-keys.ts';
+import { isPoolKey } from './pool-key.ts';
 import { Reserve } from './reserve.ts';
 import type { TakenKey } from './taken-key.ts';
 import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
@@ -15,6 +17,8 @@ export class NoKeysError extends KeymillError {
 }
 
 export interface KeySupplyOptions extends HeldKeysOptions {
+  /** Characters of a key. */
+  readonly keyLength: number;
   readonly pools: readonly WatchedPool[];
   /** Most keys held ready; {@link Demand} decides how many are. */
   readonly reserve: number;
@@ -185,21 +189,38 @@ export class KeySupply {
     try {
       const { keys, level } = await from.pool.take(count, {
         timeoutMs: TAKE_TIMEOUT_MS,
-        onLateKeys: (late) => this.#accept(this.#held.hold(from, late)),
+        onLateKeys: (late) => this.#accept(this.#hold(from, late)),
       });
       from.answered(level);
-      let taken = this.#held.hold(from, keys);
+      let taken = this.#hold(from, keys);
       if (from.isSuspect) {
         taken = await this.#withoutBound(taken);
         if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
       this.#accept(taken);
-      return keys.length < count ? 'exhausted' : 'more';
+      return keys.length < count || !from.isHealthy ? 'exhausted' : 'more';
     } catch (error) {
-      from.failed();
+      from.failed(error);
       this.#options.log.debug({ error, pool: from.name }, 'take failed');
       return 'failed';
     }
+  }
+
+  /** Holds the keys of a take. Texts that are no keys end the drawing from this pool. */
+  #hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
+    const { keyLength } = this.#options;
+    const keys = texts.filter((text) => isPoolKey(text, keyLength));
+    if (keys.length < texts.length) {
+      const malformed = texts.filter((text) => !isPoolKey(text, keyLength));
+      void this.#putAside({ from, malformed, hadKeys: keys.length > 0 });
+    }
+    return this.#held.hold(from, keys);
+  }
+
+  async #putAside(take: MalformedTake): Promise<void> {
+    const { onDropped, log } = this.#options;
+    const dropped = await returnMalformed(take, log);
+    if (dropped > 0) onDropped(dropped, 'malformed');
   }
 
   /** Gives keys to the requests that wait; the rest goes to the reserve. */

@@ -84,6 +84,11 @@ export class UrlsServer {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
+  /** Whether it answers and contradicts the configuration, so that it is not used. */
+  get isRefused(): boolean {
+    return this.#complaint !== '';
+  }
+
   /** Whether it takes new links. They must be readable too, because they are followed at once. */
   get isWritable(): boolean {
     return this.isUp && this.writes.isTaken;
@@ -120,8 +125,9 @@ export class UrlsServer {
   }
 
   /**
-   * Reads one key. Before that, compares the slots, before first use and after every outage.
-   * @throws MismatchError when the server records other slots than the configured map gives it
+   * Reads one key. Before that, compares keyspace and slots, before first use and after every outage.
+   * @throws MismatchError when the server records another keyspace, or other slots than the configured map
+   *   gives it
    */
   async poll(): Promise<void> {
     const { db, siblings } = this.#options;
@@ -133,6 +139,7 @@ export class UrlsServer {
         await db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS });
       });
       this.#isVerified = true;
+      this.#complaint = '';
     } catch (error) {
       if (error instanceof MismatchError) throw error;
       this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');

@@ -3,7 +3,7 @@ import { SuspectSearch, type SuspectSearchOptions } from '../../db/audit/suspect
 import { UrlsWatch } from '../../db/audit/urls-watch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { FencedError, MismatchError } from '../../db/store-errors.ts';
+import { FencedError, isContradiction } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -157,7 +157,9 @@ export class Reign {
     const reconciled = await reconcile({ ...this.#options, epoch, gate }, over);
     if (over.aborted) return;
     const { queues, delivery } = reconciled;
-    for (const queue of queues.values()) this.#watch(deliverInOrder({ queue, delivery, gate, log }, over));
+    const { refused } = this.#options.levels;
+    for (const queue of queues.values())
+      this.#watch(deliverInOrder({ queue, delivery, gate, shard, refused, log }, over));
     this.#watch(delivery.run(over));
     await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(REPLAY_TIMEOUT_MS)]));
     if (over.aborted) return;
@@ -242,7 +244,7 @@ export class Reign {
     if (error instanceof FencedError) {
       log.warn({ error }, 'fenced: the reign is over');
       this.#finish('fenced');
-    } else if (error instanceof MismatchError) {
+    } else if (isContradiction(error)) {
       log.error({ error }, 'the keys-db refuses this reign');
       this.#finish('refused');
     } else {
@@ -254,7 +256,8 @@ export class Reign {
   #finish(end: ReignEnd): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    const { metrics, surroundings } = this.#options;
+    const { levels, metrics, surroundings } = this.#options;
+    levels.refused.forget(this.shard);
     metrics.lockHeld.set({ keys_db: this.shard }, 0);
     // The next holder shows the alarms of this keys-db.
     for (const { name } of surroundings.urlsDbs)

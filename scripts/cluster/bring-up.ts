@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs';
+import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { describeCluster } from './describe.ts';
-import { addressesOf, numbered, type Addresses } from './environment.ts';
+import { addressesOf, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
+import { recordKeyspace } from './keyspace.ts';
 import { scaleMembers } from './members.ts';
 import type { UpOptions } from './options.ts';
 import type { ProgressLog } from './progress-log.ts';
@@ -74,6 +76,7 @@ async function startMembers(
   };
   state.recordEstablished();
   await migrateAll(addresses);
+  await recordKeyspace(readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} })).stores);
   progress.line('databases ready');
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);

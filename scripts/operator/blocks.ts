@@ -68,7 +68,8 @@ export function poolsBlock(pools: readonly PoolEntry[]): string[] {
   );
 }
 
-function stateOf({ level, low, healthy }: PoolEntry): string {
+function stateOf({ level, low, healthy, problem }: PoolEntry): string {
+  if (problem !== null) return 'NOT USED';
   if (level === null) return 'UNREACHABLE';
   if (!healthy) return 'SLOW';
   if (level === 0) return 'EMPTY';

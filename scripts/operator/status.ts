@@ -18,7 +18,7 @@ import { urlsDbEntries } from './sources/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { producerEntries, readMappers } from './sources/members.ts';
-import { readPools } from './sources/pool-levels.ts';
+import { noteProblems, readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
@@ -37,7 +37,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       );
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
-      const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const poolsAsked = readPools(inquiry, { ...stores, keyspace }, coordinationAsked);
       const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const mappersAsked = readMappers(coordination);
@@ -73,6 +73,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ].slice(0, -1),
         );
       }
+      noteProblems(terminal, status.pools);
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);
     });

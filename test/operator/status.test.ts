@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
@@ -15,7 +16,14 @@ interface Status {
     since: string | null;
     epoch: number | null;
   }[];
-  pools: { name: string; level: number | null; low: number | null; high: number | null; healthy: boolean }[];
+  pools: {
+    name: string;
+    level: number | null;
+    low: number | null;
+    high: number | null;
+    healthy: boolean;
+    problem: string | null;
+  }[];
   producers: object[];
   mappers: object[];
   keysDbs: object[];
@@ -123,8 +131,8 @@ describe('keymill status, locks, pools, producers', () => {
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     expect(free).to.deep.equal({ shard: 'keys-db-2', owner: null, pid: null, since: null, epoch: null });
     expect(status.pools).to.deep.equal([
-      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
-      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
+      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true, problem: null },
+      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true, problem: null },
     ]);
     const running = { supervisorPid: 4710, workerPid: 4711, capacity: 2, drained: false };
     expect(status.producers).to.deep.equal([
@@ -174,9 +182,40 @@ describe('keymill status, locks, pools, producers', () => {
       low: null,
       high: null,
       healthy: false,
+      problem: null,
     });
     expect(status.keysDbs[2]).to.deep.equal({ name: 'keys-db-3', unused: null, used: null });
     expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');
+  });
+
+  it('says why a pool is not used', async () => {
+    const shard = cluster.env['KEYMILL_REDIS']?.split(',')[1]?.replace(/^[^=]*=/, '') ?? '';
+    const client = new Redis(shard);
+    const problem = async (): Promise<string> => {
+      const { stdout, stderr } = await runKeymill(['pools', '--json'], cluster.env);
+      const [, second] = (JSON.parse(stdout) as Status).pools;
+      expect(second?.healthy).to.equal(false);
+      expect(stderr).to.include(`not used: ${second?.problem}`);
+      return second?.problem ?? '';
+    };
+    await client.hset('producer:keys-db-1', { epoch: '9007199254740992' });
+    expect(await problem())
+      .to.include('redis-2')
+      .and.include('epoch of producer:keys-db-1');
+    // Above the epoch that the holder of keys-db-1 publishes.
+    await client.hset('producer:keys-db-1', { epoch: '99999999999' });
+    expect(await problem()).to.include('more than 2^32 above');
+    await client.del('producer:keys-db-1');
+    await client.rpush('keys:available', 'sevenly');
+    expect(await problem()).to.include('no keys of 8 characters');
+    await client.del('keys:available');
+    await client.set('keyspace', '{"key_length":7,"region_bits":4,"fingerprint":"x"}');
+    expect(await problem())
+      .to.include('key_length 7')
+      .and.include('KEYMILL_KEY_LENGTH');
+    expect((await runKeymill(['pools'], cluster.env)).stdout).to.match(/redis-2.*NOT USED/);
+    await client.del('keyspace');
+    client.disconnect();
   });
 
   it('shows the pools and keys-dbs without ZooKeeper; exit code 2 when no source answers', async () => {
