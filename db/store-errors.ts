@@ -1,4 +1,5 @@
 import { KeymillError } from '../runtime/errors.ts';
+import { ImpossibleValueError } from '../runtime/stored-values.ts';
 
 /**
  * Nothing was written and nothing was read. The store could not be reached, was busy (lock wait, deadlock,
@@ -68,4 +69,12 @@ export class StoreRefusedError extends KeymillError {
   constructor(store: string, reason: string, cause?: unknown) {
     super('STORE_REFUSED', `${store} refused a statement: ${reason}`, { cause });
   }
+}
+
+/** Why a store is not used although it answers: only a person can mend it. */
+export type Contradiction = MismatchError | ImpossibleValueError;
+
+/** Whether to stop using the store until a person has mended it. Repeating does not help. */
+export function isContradiction(error: unknown): error is Contradiction {
+  return error instanceof MismatchError || error instanceof ImpossibleValueError;
 }

@@ -9,6 +9,8 @@ import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
 import { slotMap } from './faults/slot-map.ts';
+import { URLS_RESTORE_DRILLS } from './faults/urls-restore.ts';
+import { URLS_SERVER_DRILLS } from './faults/urls-servers.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
 import type { Drill } from './run/drill.ts';
 
@@ -18,8 +20,10 @@ export const DRILLS: readonly Drill[] = [
   killBetween,
   ...REDIS_DRILLS,
   ...MYSQL_DRILLS,
+  ...URLS_SERVER_DRILLS,
   slotMap,
   keysDbRestored,
+  ...URLS_RESTORE_DRILLS,
   ...ZOOKEEPER_DRILLS,
   ...NETWORK_DRILLS,
   oom,

@@ -12,15 +12,20 @@ const SENTENCES: Readonly<Record<keyof Goals, (bound: number, goals: Goals) => s
   deadMaxMs: (time) => `fault to next holder ≤ ${ms(time)}`,
   unavailableMs: (time) => `acknowledgements pause for at most ${ms(time)}`,
   ackedShare: (share, { graceMs = 1_000 }) =>
-    `≥ ${percent(share)} of shortens acknowledged after the first ${ms(graceMs)} of the fault`,
+    `≥ ${percent(share)} of shortens acknowledged ` +
+    (graceMs === 0 ? 'during the fault' : `after the first ${ms(graceMs)} of the fault`),
   decay: (share) =>
     `the share of acknowledged shortens falls by at most ${percent(share)} from the first 15 s to the last 15 s`,
   redirectShare: (share) =>
     share === 1
       ? 'every redirect succeeds during the fault'
       : `≥ ${percent(share)} of redirects succeed during the fault`,
-  graceMs: (time) => `shares and refusals are counted from ${ms(time)} after the fault began`,
+  graceMs: (time) =>
+    time === 0
+      ? 'shares and refusals are counted from the first moment of the fault'
+      : `shares and refusals are counted from ${ms(time)} after the fault began`,
   refusedP99Ms: (time) => `shortens are refused with Retry-After, p99 ≤ ${ms(time)}`,
+  refusedMaxMs: (time) => `no shorten is refused after more than ${ms(time)}`,
   backWithinMs: (time) => `every shorten is acknowledged again ≤ ${ms(time)} after healing`,
   redirectRefusedMs: (time) =>
     `redirects of slots that are down are refused in < ${ms(time)}; redirects of other slots, and those answered before, succeed`,

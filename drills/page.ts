@@ -26,6 +26,7 @@ function sectionOf(drill: Drill, report: DrillReport | undefined): string[] {
 
 function linesOf(drill: Drill, report: DrillReport): string[] {
   const { lost, duplicates, wrongTarget, leaked } = report;
+  const writtenOff = report.writtenOff > 0 ? `; ${count(report.writtenOff)} links lost by the fault` : '';
   const verdict = report.passed ? 'passed' : `failed: ${report.violations.join('; ')}`;
   const parts = drill.parts === undefined ? '' : ` of each part (${drill.parts.join(', ')})`;
   const withoutSuccess = [
@@ -37,7 +38,7 @@ function linesOf(drill: Drill, report: DrillReport): string[] {
   return [
     `- **Last run**${dateOf(report)}: ${verdict}. Rounds: ${report.rounds}${parts}. Seed: ${report.seed}`,
     `  - ${withoutSuccess.join('; ')}`,
-    `  - keys: ${lost} lost, ${duplicates} bound twice, ${wrongTarget} wrong targets, ${leaked ?? '?'} leaked`,
+    `  - keys: ${lost} lost, ${duplicates} bound twice, ${wrongTarget} wrong targets, ${leaked ?? '?'} leaked${writtenOff}`,
     ...(times.length === 0 ? [] : [`  - ${times.join('; ')}`]),
     ...(during.length === 0 ? [] : [`  - ${during.join('; ')}`]),
   ];

@@ -37,6 +37,8 @@ export interface DrillReport extends ClientCounts {
   readonly rate: number;
   /** Reigns that ended because a store refused their epoch, from the logs of the producers. */
   readonly fenced: number;
+  /** Links that are gone because the drill put a urls server back to an older state. */
+  readonly writtenOff: number;
   /** Null when every audit failed. */
   readonly leaked: number | null;
   /** Times in which no producer held a shard. */
@@ -100,6 +102,7 @@ export function notRunReport(
     sent: 0,
     ...NO_REQUESTS,
     fenced: 0,
+    writtenOff: 0,
     leaked: null,
     unownedMs: none,
     deadMs: none,
@@ -134,7 +137,8 @@ export function describeReport(report: DrillReport): string[] {
     [
       'keys',
       `${report.lost} lost, ${report.duplicates} duplicates, ${report.wrongTarget} wrong targets, ` +
-        `${report.leaked ?? 'unknown'} leaked`,
+        `${report.leaked ?? 'unknown'} leaked` +
+        (report.writtenOff > 0 ? `, ${report.writtenOff} written off` : ''),
     ],
     ['unowned', describeTimes(report.unownedMs)],
     ...report.parts.map(

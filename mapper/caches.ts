@@ -1,3 +1,4 @@
+import type { KeyspaceIdentity } from '../runtime/config/keyspace-identity.ts';
 import { subscribeInvalidations } from '../db/redis/invalidation.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -17,6 +18,7 @@ export interface MapperCaches extends AsyncDisposable {
 
 export interface OpenCachesOptions {
   readonly config: MapperConfig;
+  readonly keyspace: KeyspaceIdentity;
   readonly pools: readonly AnnouncingPool[];
   /** Whether a key may become a link without an announcement. */
   readonly mayAppear: (key: string) => boolean;
@@ -26,6 +28,7 @@ export interface OpenCachesOptions {
 /** Opens the caches and subscribes to the changes that other mappers announce. */
 export async function openCaches({
   config,
+  keyspace,
   pools,
   mayAppear,
   log,
@@ -49,7 +52,7 @@ export async function openCaches({
       onHeardAgain: () => links.forgetUnknown(),
     }),
   );
-  const shared = await openSharedCache(config, log, stack);
+  const shared = await openSharedCache({ config, keyspace, log }, stack);
   const opened = stack.move();
   return {
     links,

@@ -28,11 +28,33 @@ export function watchGauges(
     'min',
   );
   metrics.gauge(
+    'store_refused',
+    '1 for a store that answers and is not used, because a person must mend it',
+    ['store', 'reason'],
+    (gauge) => {
+      gauge.reset();
+      for (const { name, refusal } of pools)
+        if (refusal !== undefined) gauge.set({ store: name, reason: refusal }, 1);
+      for (const { name, isRefused } of servers.all)
+        if (isRefused) gauge.set({ store: name, reason: 'mismatch' }, 1);
+    },
+    'max',
+  );
+  metrics.gauge(
     'urls_db_up',
-    'Whether a urls server answers and owns the slots of the map',
+    'Whether a urls server answers reads and owns the slots of the map',
     ['urls_db'],
     (gauge) => {
       for (const { name, isUp } of servers.all) gauge.set({ urls_db: name }, Number(isUp));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'urls_db_writable',
+    'Whether a urls server is up and takes new links',
+    ['urls_db'],
+    (gauge) => {
+      for (const { name, isWritable } of servers.all) gauge.set({ urls_db: name }, Number(isWritable));
     },
     'min',
   );

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { createKeyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
@@ -62,7 +63,7 @@ const DRAIN_MS = 5_000;
 
 /**
  * Starts a whole mapper in this process: its serving part, then the admin port and the entry in ZooKeeper.
- * @throws MismatchError when a urls server contradicts the configuration; also when a port is taken
+ * @throws MismatchError when a store contradicts the configuration; also when a port is taken
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
   const { config, log } = options;
@@ -95,7 +96,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
 /**
  * Starts the serving part in order: stores, caches, service, handler, public port. It stops in the reverse
  * order.
- * @throws MismatchError when a urls server contradicts the configuration; also when the port is taken
+ * @throws MismatchError when a store contradicts the configuration; also when the port is taken
  */
 export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
   const { config, log, signal, hasFastPaths = true } = options;
@@ -104,12 +105,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const metrics = createMapperMetrics(registry);
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
-  const stores = stack.use(
-    await openStores({ config, onBatch: (rows) => metrics.bindBatchSize.observe(rows), log }),
-  );
+  const keyspace = createKeyspace(config.stores.keys);
+  const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
+  const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
-  const caches = stack.use(await openCaches({ config, pools, mayAppear, log }));
+  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, log }));
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;

@@ -62,7 +62,7 @@ function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupp
   return new KeySupply({
     pools,
     reserve: config.reserve,
-    keyLength: config.stores.keys.length,
+    keyLength: stores.keyspace.length,
     serverAt: (slot) => servers.at(slot),
     findBound: async (keys) => servers.findBound(keys),
     onDropped: (count, reason) => {

@@ -1,4 +1,4 @@
-import { createKeyspace } from '../db/keyspace/key.ts';
+import type { Keyspace } from '../db/keyspace/key.ts';
 import { openPool } from '../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
@@ -17,6 +17,8 @@ import { UrlsServers } from './urls/urls-servers.ts';
 
 export interface OpenStoresOptions {
   readonly config: MapperConfig;
+  /** Of the configuration. Stores of another one are refused. */
+  readonly keyspace: Keyspace;
   /** Called with the number of rows of each INSERT. */
   readonly onBatch: (rows: number) => void;
   readonly log: Log;
@@ -24,6 +26,7 @@ export interface OpenStoresOptions {
 
 /** The stores of a mapper. Polls in the background keep their levels and health up to date. */
 export interface MapperStores extends AsyncDisposable {
+  readonly keyspace: Keyspace;
   readonly pools: readonly WatchedPool[];
   readonly servers: UrlsServers;
   readonly issued: IssuedKeys;
@@ -38,14 +41,14 @@ const FIRST_ANSWER_MS = 3_000;
 
 /**
  * Opens all stores and waits until each has answered once, for at most {@link FIRST_ANSWER_MS}.
- * @throws MismatchError when a urls server, or a replica of one, records other slots than the configuration
- *   gives it
+ * @throws MismatchError when a pool, a urls server or a replica belongs to another keyspace, or when a urls
+ *   server or replica records other slots than the configuration gives it
  */
 export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
   const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
-  const issued = createIssuedKeys(options.config);
+  const issued = createIssuedKeys(options);
   const stopping = new AbortController();
   await withinFirstAnswer([
     ...pools.map(async (watched) => {
@@ -58,7 +61,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   ]);
   const polls = [
     ...pools.map(async (watched) =>
-      pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.poll(POOL_POLL_TIMEOUT_MS)),
+      pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.pollQuietly(POOL_POLL_TIMEOUT_MS)),
     ),
     ...pools.map(async (watched) =>
       pollEvery(CLAIM_MARKS_POLL_MS, stopping.signal, async () => readClaimMarks(watched, options, issued)),
@@ -66,21 +69,25 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
+    ...servers.all.map(async (server) =>
+      pollEvery(URLS_POLL_MS, stopping.signal, async () => servers.pollWrites(server)),
+    ),
   ];
   stack.defer(async () => {
     stopping.abort();
     await Promise.all(polls);
   });
   const opened = stack.move();
-  return { pools, servers, issued, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+  const { keyspace } = options;
+  return { keyspace, pools, servers, issued, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
 function openWatchedPool(
   { name, url }: { name: string; url: string },
-  { log }: OpenStoresOptions,
+  { keyspace, log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
 ): WatchedPool {
-  const pool = stack.use(openPool({ name, url, log }));
+  const pool = stack.use(openPool({ name, url, keyspace, log }));
   const breaker = new Breaker({
     ...POOL_BREAKER,
     now: monotonicMs,
@@ -88,12 +95,12 @@ function openWatchedPool(
       if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
     },
   });
-  return new WatchedPool(pool, breaker, monotonicMs);
+  return new WatchedPool({ pool, breaker, keyLength: keyspace.length, now: monotonicMs, log });
 }
 
-function createIssuedKeys({ stores }: MapperConfig): IssuedKeys {
+function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): IssuedKeys {
   return new IssuedKeys({
-    keyspace: createKeyspace(stores.keys),
+    keyspace,
     keysDbs: stores.keysDbs,
     pools: stores.redis.map(({ name }) => name),
     now: monotonicMs,
@@ -113,9 +120,11 @@ async function readClaimMarks(
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
-  const { config, onBatch, log } = options;
+  const { config, keyspace, onBatch, log } = options;
   const { queueLimit } = config;
-  const dbs = config.stores.urlsDbs.map(({ name, url, slots }) => openUrlsDb({ name, url, slots, log }));
+  const dbs = config.stores.urlsDbs.map(({ name, url, slots }) =>
+    openUrlsDb({ name, url, slots, keyspace, log }),
+  );
   for (const db of dbs) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db) =>
@@ -135,14 +144,15 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
 function openReplicas(
   server: UrlsDb,
   isPrimaryUp: () => boolean,
-  { config, log }: OpenStoresOptions,
+  { config, keyspace, log }: OpenStoresOptions,
   stack: AsyncDisposableStack,
 ): Replica[] {
   const { urlsReplicas = [], queueLimit, cache } = config;
   return urlsReplicas
     .filter((replica) => replica.server === server.name)
     .map(({ url }, index) => {
-      const db = openUrlsReplica({ name: `${server.name}-replica-${index + 1}`, url, server, log });
+      const name = `${server.name}-replica-${index + 1}`;
+      const db = openUrlsReplica({ name, url, server, keyspace, log });
       stack.defer(async () => db.close());
       // A cached link may be as old as its time to live, so a replica may be as far behind.
       return new Replica({ db, isPrimaryUp, maxLagMs: cache.ttlMs, queueLimit, now: monotonicMs, log });
@@ -165,6 +175,7 @@ export function readinessOf({ pools, servers }: MapperStores, signal: AbortSigna
   const degraded = [
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
+    ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };

@@ -13,6 +13,9 @@ export interface ProducerMetrics {
   readonly takeoverSeconds: Histogram;
   readonly keysUnused: Gauge<'keys_db'>;
   readonly keysRecycled: Counter;
+  readonly urlsGoneBack: Gauge<'keys_db' | 'urls_db'>;
+  readonly urlsChanges: Counter<'urls_db' | 'kind'>;
+  readonly linksGone: Counter;
   readonly capacityShortage: Gauge;
   readonly shardRefused: Gauge<'keys_db' | 'reason'>;
   readonly recyclingBlocked: Gauge<'by'>;
@@ -24,11 +27,22 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     gauge.reset();
     if (levels.isWatched) for (const { name, level } of levels.all()) gauge.set({ pool: name }, level);
   });
-  metrics.gauge('pool_healthy', '1 while the pool answers', ['pool'], (gauge) => {
+  const { refused } = levels;
+  metrics.gauge('pool_healthy', '1 while the pool answers and is not refused', ['pool'], (gauge) => {
     gauge.reset();
-    if (levels.isWatched)
-      for (const { name, isAnswering } of levels.all()) gauge.set({ pool: name }, isAnswering ? 1 : 0);
+    if (!levels.isWatched) return;
+    for (const { name, isAnswering } of levels.all())
+      gauge.set({ pool: name }, isAnswering && !refused.has(name) ? 1 : 0);
   });
+  metrics.gauge(
+    'store_refused',
+    '1 for a store that answers and is not used, because a person must mend it',
+    ['store', 'reason'],
+    (gauge) => {
+      gauge.reset();
+      for (const { pool, reason } of refused.all()) gauge.set({ store: pool, reason }, 1);
+    },
+  );
   metrics.gauge(
     'pool_exhausted_seconds_estimate',
     'How long the pools last at the measured drain if nobody refills them',
@@ -48,6 +62,19 @@ export function createProducerMetrics(metrics: Metrics, levels: PoolLevels): Pro
     takeoverSeconds: metrics.histogram('takeover_seconds', 'From the lock to ready to deliver'),
     keysUnused: metrics.gauge('keys_unused', 'Generated and not yet claimed, about', ['keys_db']),
     keysRecycled: metrics.counter('keys_recycled_total', 'Leaked keys claimed again'),
+    urlsGoneBack: metrics.gauge(
+      'urls_gone_back',
+      '1 after a urls server has gone back to an earlier state, until an operator has said so',
+      ['keys_db', 'urls_db'],
+    ),
+    urlsChanges: metrics.counter('urls_changes_total', 'Urls servers that were restarted or have gone back', [
+      'urls_db',
+      'kind',
+    ]),
+    linksGone: metrics.counter(
+      'links_gone_total',
+      'Links that were stored and are gone; their keys are written off',
+    ),
     capacityShortage: metrics.gauge(
       'capacity_shortage',
       'Shards beyond what all producers together may hold: alarm when above 0',

@@ -1,5 +1,10 @@
 import type { KeysDb } from '../db/keys-db/keys-db.ts';
-import { MismatchError, SchemaMismatchError } from '../db/store-errors.ts';
+import {
+  isContradiction,
+  MismatchError,
+  SchemaMismatchError,
+  type Contradiction,
+} from '../db/store-errors.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -12,7 +17,7 @@ export interface Sight {
   /** When `isReachable` or `mismatch` last changed, by the monotonic clock. */
   readonly sinceMs: number;
   /** Why this version or configuration must not write to it. A person must decide. */
-  readonly mismatch: MismatchError | undefined;
+  readonly mismatch: Contradiction | undefined;
   /** The ensemble its epochs belong to; undefined before its first reign, and before its first answer. */
   readonly ensemble: string | undefined;
   /** Of the lock whose holder last raised the epoch, within that ensemble; 0 before. */
@@ -81,13 +86,16 @@ export class Reachability {
   }
 
   /**
-   * Asks each keys-db once. A keys-db whose schema is another version's is not used; the others are.
+   * Asks each keys-db once. A keys-db whose schema is another version's, or which holds an impossible value,
+   * is not used; the others are.
    * @throws MismatchError if one contradicts the configuration, or if the schema of all is another version's:
    *   refuse to start
    */
   async askOnce(): Promise<void> {
     await this.#askAll();
-    const mismatches = [...this.#sights.values()].flatMap(({ mismatch }) => mismatch ?? []);
+    const mismatches = [...this.#sights.values()].flatMap(({ mismatch }) =>
+      mismatch instanceof MismatchError ? mismatch : [],
+    );
     const fatal =
       mismatches.find((mismatch) => !(mismatch instanceof SchemaMismatchError)) ??
       (mismatches.length === this.#sights.size ? mismatches[0] : undefined);
@@ -110,12 +118,8 @@ export class Reachability {
     await Promise.all(this.#keysDbs.map((keysDb) => this.#ask(keysDb)));
   }
 
-  #logMismatch(shard: string, mismatch: MismatchError): void {
-    const why =
-      mismatch instanceof SchemaMismatchError
-        ? "its schema is another version's"
-        : 'it contradicts the configuration';
-    this.#log.error({ shard, reason: messageOf(mismatch) }, `keys-db not used: ${why}`);
+  #logMismatch(shard: string, mismatch: Contradiction): void {
+    this.#log.error({ shard, reason: messageOf(mismatch) }, `keys-db not used: ${whyUnused(mismatch)}`);
   }
 
   async #ask(keysDb: KeysDb): Promise<void> {
@@ -129,7 +133,7 @@ export class Reachability {
     } catch (error) {
       // The keys-db may come back restored or replaced, so it is verified again.
       this.#verified.delete(keysDb.name);
-      const mismatch = error instanceof MismatchError ? error : undefined;
+      const mismatch = isContradiction(error) ? error : undefined;
       this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }
   }
@@ -148,4 +152,11 @@ export class Reachability {
     const hasNewLock = before.ensemble !== now.ensemble || before.czxid !== now.czxid;
     if (isChanged || hasNewLock) for (const listener of this.#listeners) listener();
   }
+}
+
+function whyUnused(mismatch: Contradiction): string {
+  if (mismatch instanceof SchemaMismatchError) return "its schema is another version's";
+  return mismatch instanceof MismatchError
+    ? 'it contradicts the configuration'
+    : 'a value in it cannot be right';
 }

@@ -23,8 +23,8 @@ export function openStores(config: StoresConfig, log: Log): ProducerStores {
   const keysDbs = config.keysDbs.map(({ name, url, region }) =>
     openKeysDb({ name, url, region, keyspace, log }),
   );
-  const pools = config.redis.map(({ name, url }) => openPool({ name, url, log }));
-  const urlsDbs = config.urlsDbs.map((urlsDb) => openUrlsDb({ ...urlsDb, log, connections: 1 }));
+  const pools = config.redis.map(({ name, url }) => openPool({ name, url, keyspace, log }));
+  const urlsDbs = config.urlsDbs.map((urlsDb) => openUrlsDb({ ...urlsDb, keyspace, log, connections: 1 }));
   const byName = new Map(keysDbs.map((keysDb) => [keysDb.name, keysDb]));
   return {
     keysDbs,

@@ -111,6 +111,7 @@ class Worker {
       recyclingBlocked: this.#alarms.recycling.blockedBy,
       drained: this.#producerSession?.isDrained ?? false,
       shards: reigns.map(({ shard, epoch, isReady }) => ({ shard, epoch: epoch ?? null, ready: isReady })),
+      refusedPools: this.#options.levels.refused.all(),
       unreachable: [...this.#reachability.unreachable, ...silentPools.map(({ name }) => name)],
     };
   }

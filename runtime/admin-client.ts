@@ -1,4 +1,5 @@
 import { codeOf, KeymillError, messageOf } from './errors.ts';
+import { readJson } from './json.ts';
 
 /** Where a process can be asked, and by what right. */
 export interface AdminAddress {
@@ -13,6 +14,9 @@ export interface AdminQuestion {
   readonly body?: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
 }
+
+/** More than the largest reserves of the most processes of one mapper: 64 times 100,000 keys. */
+const MAX_ANSWER_BYTES = 128 * 2 ** 20;
 
 /**
  * Sends one request to the admin port of a process and returns the JSON of its answer.
@@ -39,7 +43,9 @@ export async function askAdmin(
   const response = await request.catch((error: unknown) => {
     throw unreachable(error);
   });
-  const answer: unknown = await response.json().catch(() => undefined);
+  const answer = await readJson(response, MAX_ANSWER_BYTES).catch((error: unknown) => {
+    throw unreachable(error);
+  });
   if (response.ok) return answer;
   throw new KeymillError(
     'ADMIN_REFUSED',

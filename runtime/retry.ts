@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { AnswerDeadline } from './answer-deadline.ts';
 import { DeadlineError } from './errors.ts';
 
 /**
- * Runs `work`. Rejects with {@link DeadlineError} after `timeoutMs`, even if `work` ignores its signal.
+ * Runs `work`. Rejects with {@link DeadlineError} after `timeoutMs`, even if `work` ignores its signal. Time
+ * in which the event loop was late does not count ({@link AnswerDeadline}).
  *
  * The signal passed to `work` is aborted at the deadline, and with `parent`, so that the work can stop. A
  * late result is dropped. Where it matters (a take, an insert), the caller must keep the promise of the work.
@@ -22,13 +24,13 @@ export async function withDeadline<T>(
     reject(reason);
     controller.abort(reason);
   };
-  const timer = setTimeout(() => stop(new DeadlineError(what, timeoutMs)), timeoutMs);
+  const deadline = new AnswerDeadline(timeoutMs, () => stop(new DeadlineError(what, timeoutMs)));
   const onParentAbort = (): void => stop(parent?.reason);
   parent?.addEventListener('abort', onParentAbort, { once: true });
   try {
     return await Promise.race([work(controller.signal), stopped]);
   } finally {
-    clearTimeout(timer);
+    deadline.clear();
     parent?.removeEventListener('abort', onParentAbort);
   }
 }

@@ -1,3 +1,4 @@
+import type { IssuedKey } from '../keys-db/batch.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { WalkedLink } from '../urls/stored-links.ts';
@@ -6,6 +7,7 @@ import { IdWindow } from './id-window.ts';
 import { walkLinks } from './links-walk.ts';
 import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
+import { countWrittenOff } from './written-off.ts';
 
 /**
  * Where all keys are. Each issued key is counted once, in one of pending … unknown: the furthest place in
@@ -22,6 +24,8 @@ export interface AuditReport {
   bound: number;
   /** Found nowhere, although every store and mapper answered. */
   leaked: number;
+  /** Found nowhere, and never recycled, because it may have been published. */
+  written_off: number;
   /** Found nowhere, while some store or mapper did not answer. */
   unknown: number;
   /** Keys claimed again so far. */
@@ -116,6 +120,7 @@ function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): 
     reserved: 0,
     bound: 0,
     leaked: 0,
+    written_off: 0,
     unknown: 0,
     recycled: sum((shard) => shard.recycled),
     aliases: 0,
@@ -144,10 +149,8 @@ function markBound(
   });
 }
 
-interface Missing {
-  readonly region: number;
-  readonly id: number;
-  readonly key: string;
+interface Missing extends IssuedKey {
+  readonly db: KeysDb;
 }
 
 interface Count {
@@ -173,6 +176,7 @@ async function countKeys(
     const last = Math.min(first + IDS_PER_PAGE - 1, range.last);
     const rows = await db.keysBetween(first, last);
     report.issued += rows.length;
+    const lost: IssuedKey[] = [];
     if (!(await db.isComplete({ firstId: first, lastId: last, rows }))) isComplete = false;
     for (const { id, key } of rows) {
       const seen = sightings.find(db.region, id);
@@ -180,9 +184,10 @@ async function countKeys(
       if (seen && (isBound || seen.isRepeated)) report.repeated += 1;
       if (isBound) report.bound += 1;
       else if (seen) report[seen.place] += 1;
-      else if (missing.length < MAX_SEARCHED_AGAIN) missing.push({ region: db.region, id, key });
-      else countLost(report);
+      else if (missing.length < MAX_SEARCHED_AGAIN) missing.push({ db, id, key });
+      else lost.push({ id, key });
     }
+    await countLost(report, db, lost);
   }
   return isComplete;
 }
@@ -202,17 +207,27 @@ async function searchAgain(
     missing.map(({ key }) => key),
   );
   addUnreachable(report, unreachable);
-  for (const { region, id, key } of missing) {
-    const seen = sightings.find(region, id);
-    if (bound.has(key)) report.bound += 1;
-    else if (seen) report[seen.place] += 1;
-    else countLost(report);
+  for (const [db, some] of Map.groupBy(missing, (key) => key.db)) {
+    const lost = some.filter(({ id, key }) => {
+      const seen = sightings.find(db.region, id);
+      if (bound.has(key)) report.bound += 1;
+      else if (seen) report[seen.place] += 1;
+      else return true;
+      return false;
+    });
+    await countLost(report, db, lost);
   }
 }
 
-function countLost(report: AuditReport): void {
-  if (report.unreachable.length > 0) report.unknown += 1;
-  else report.leaked += 1;
+/** Counts keys that were found nowhere. */
+async function countLost(report: AuditReport, db: KeysDb, keys: readonly IssuedKey[]): Promise<void> {
+  if (report.unreachable.length > 0) {
+    report.unknown += keys.length;
+    return;
+  }
+  const writtenOff = await countWrittenOff(db, keys);
+  report.written_off += writtenOff;
+  report.leaked += keys.length - writtenOff;
 }
 
 function addUnreachable(report: AuditReport, names: readonly string[]): void {
@@ -229,6 +244,7 @@ async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]
 }
 
 /** The places must sum up to the issued keys. */
-function isBalanced({ issued, pending, pooled, reserved, bound, leaked, unknown }: AuditReport): boolean {
-  return pending + pooled + reserved + bound + leaked + unknown === issued;
+function isBalanced(report: AuditReport): boolean {
+  const { issued, pending, pooled, reserved, bound, leaked, written_off: writtenOff, unknown } = report;
+  return pending + pooled + reserved + bound + leaked + writtenOff + unknown === issued;
 }

@@ -3,9 +3,16 @@ export class IdWindow {
   readonly #first: number;
   readonly #bits: Uint8Array;
 
-  constructor(first: number, last: number) {
+  /** @param bits the `bits` of an earlier window with the same ids */
+  constructor(first: number, last: number, bits: Uint8Array = new Uint8Array()) {
     this.#first = first;
     this.#bits = new Uint8Array(Math.max(0, Math.ceil((last - first + 1) / 8)));
+    this.#bits.set(bits.subarray(0, this.#bits.length));
+  }
+
+  /** Bit i of byte n: id first + 8 × n + i. */
+  get bits(): Uint8Array {
+    return this.#bits;
   }
 
   /** Ignores ids outside the window. */

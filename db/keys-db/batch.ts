@@ -1,3 +1,6 @@
+import { parseJson } from '../../runtime/json.ts';
+import { parseArray, parseCount, parseFields, parseText, type Source } from '../../runtime/stored-values.ts';
+
 /** A claim on keys. Its keys and the pool of each part are fixed before any key is pushed. */
 export interface Batch {
   /** Counts the claims on this keys-db, without gaps. */
@@ -55,31 +58,40 @@ export interface BatchRow {
 export const BATCH_COLUMNS =
   'id, kind, first_id, last_id, ids, epoch, parts, CAST(delivered AS CHAR) AS delivered';
 
-/** The column `parts` of `batches`. Only claims.ts writes it, so its shape is not checked. */
-export function partsOf(json: string): { pool: string; seq: number }[] {
-  return JSON.parse(json) as { pool: string; seq: number }[];
+const POOL_NAME = /^[\x21-\x7e]{1,64}$/;
+
+/** The column `parts` of `batches`. @throws ImpossibleValueError */
+export function partsOf(json: string, source: Source): { pool: string; seq: number }[] {
+  return parseArray(parseJson(json), source).map((part) => {
+    const { pool, seq } = parseFields(part, source);
+    return { pool: parseText(pool, POOL_NAME, source), seq: parseCount(seq, source) };
+  });
 }
 
-/** The column `ids` of `batches`. Only claims.ts writes it, so its shape is not checked. */
-export function idsOf(json: string | null): number[] | undefined {
-  return json === null ? undefined : (JSON.parse(json) as number[]);
+/** The column `ids` of `batches`. @throws ImpossibleValueError */
+export function idsOf(json: string | null, source: Source): number[] | undefined {
+  return json === null ? undefined : parseArray(parseJson(json), source).map((id) => parseCount(id, source));
 }
 
-export function batchOf(row: BatchRow): Batch {
+/** @throws ImpossibleValueError when the row has what no claim writes */
+export function batchOf(row: BatchRow, store: string): Batch {
+  const sourceOf = (column: keyof BatchRow): Source => ({ store, what: `${column} of batch ${row.id}` });
+  const count = (column: 'id' | 'first_id' | 'last_id' | 'epoch'): number =>
+    parseCount(row[column], sourceOf(column));
   const delivered = BigInt(row.delivered);
-  const parts = partsOf(row.parts).map(({ pool, seq }, index) => ({
+  const parts = partsOf(row.parts, sourceOf('parts')).map(({ pool, seq }, index) => ({
     pool,
     seq,
     isDelivered: (delivered & (1n << BigInt(index))) !== 0n,
   }));
-  const ids = idsOf(row.ids);
+  const ids = idsOf(row.ids, sourceOf('ids'));
   return {
-    id: row.id,
+    id: count('id'),
     kind: row.kind,
-    firstId: row.first_id ?? ids?.[0] ?? 0,
-    lastId: row.last_id ?? ids?.at(-1) ?? 0,
+    firstId: row.first_id === null ? (ids?.[0] ?? 0) : count('first_id'),
+    lastId: row.last_id === null ? (ids?.at(-1) ?? 0) : count('last_id'),
     ...(ids && { ids }),
-    epoch: row.epoch,
+    epoch: count('epoch'),
     parts,
   };
 }

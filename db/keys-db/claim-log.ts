@@ -1,4 +1,6 @@
+import { parseJson } from '../../runtime/json.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { parseCount, parseFields } from '../../runtime/stored-values.ts';
 
 /**
  * The newest state of the log of claims. A claim succeeds only if this is still the newest state when it
@@ -25,7 +27,7 @@ export async function logEnd(db: Mysql): Promise<LogEnd> {
   return { lastBatch, lastSeqs: new Map(Object.entries(seqs)) };
 }
 
-/** Reads the state that a claim builds on. */
+/** Reads the state that a claim builds on. @throws ImpossibleValueError */
 export async function readLog(db: Mysql): Promise<LogState> {
   const [row] = await db.query<{
     epoch: number;
@@ -37,12 +39,19 @@ export async function readLog(db: Mysql): Promise<LogState> {
     `SELECT o.epoch, o.generated_to, b.id, b.claimed_to, b.seqs
        FROM ownership o LEFT JOIN batches b ON b.id = (SELECT MAX(id) FROM batches) WHERE o.id = 1`,
   );
+  const count = (value: unknown, what: string): number => parseCount(value, { store: db.name, what });
   return {
-    epoch: row?.epoch ?? 0,
-    generatedTo: row?.generated_to ?? 0,
-    lastBatch: row?.id ?? 0,
-    claimedTo: row?.claimed_to ?? 0,
-    // Only claims.ts writes this column.
-    seqs: row?.seqs ? (JSON.parse(row.seqs) as Record<string, number>) : {},
+    epoch: count(row?.epoch, 'epoch of the ownership row'),
+    generatedTo: count(row?.generated_to, 'generated_to'),
+    lastBatch: count(row?.id, 'id of the newest batch'),
+    claimedTo: count(row?.claimed_to, 'claimed_to of the newest batch'),
+    seqs: row?.seqs ? parseSeqs(row.seqs, db.name) : {},
   };
+}
+
+/** The column `seqs` of `batches`: the last sequence number of each pool. */
+function parseSeqs(json: string, store: string): Record<string, number> {
+  const source = { store, what: 'seqs of the newest batch' };
+  const entries = Object.entries(parseFields(parseJson(json), source));
+  return Object.fromEntries(entries.map(([pool, seq]) => [pool, parseCount(seq, source)]));
 }

@@ -57,7 +57,7 @@ export async function claimRange(
   const firstId = state.claimedTo + 1;
   const lastId = Math.min(state.claimedTo + count, state.generatedTo);
   if (lastId < firstId) return undefined;
-  const batch = await commit(db, {
+  const batch = await commitAny(db, {
     kind: 'range',
     firstId,
     lastId,
@@ -79,15 +79,21 @@ async function showClaimMark(db: Mysql, claimedTo: number): Promise<void> {
   await db.execute(sql, [claimedTo], { timeoutMs: 1_000 }).catch(() => undefined);
 }
 
+/** Keys to claim again. */
+export interface RecycledClaim extends Claimant {
+  readonly ids: readonly number[];
+  readonly parts: readonly PartRequest[];
+  /** The version of the write-offs by which these ids were judged: see `readWriteOffs`. */
+  readonly version?: number;
+}
+
 /**
  * Claims keys again that were issued before and are in no store. Refuses ids above the claim mark.
+ * @returns undefined when a write-off was recorded after `version`: judge the ids again
  * @throws like {@link claimRange}
  */
-export async function claimRecycled(
-  db: Mysql,
-  request: Claimant & { readonly ids: readonly number[]; readonly parts: readonly PartRequest[] },
-): Promise<Batch> {
-  const { epoch, ids, parts } = request;
+export async function claimRecycled(db: Mysql, request: RecycledClaim): Promise<Batch | undefined> {
+  const { epoch, ids, parts, version } = request;
   const state = await readLog(db);
   refuseIfOutdated(db, request, state);
   const sorted = [...new Set(ids)].sort((a, b) => a - b);
@@ -100,7 +106,7 @@ export async function claimRecycled(
   if ((sorted.at(-1) ?? 0) > state.claimedTo)
     throw new StoreRefusedError(db.name, 'a key never claimed cannot be recycled');
   const { claimedTo } = state;
-  return commit(db, {
+  const claim: Claim = {
     kind: 'recycled',
     firstId: null,
     lastId: null,
@@ -108,7 +114,8 @@ export async function claimRecycled(
     claimedTo,
     epoch,
     ...nextEntry(db, state, parts),
-  });
+  };
+  return commit(db, claim, version);
 }
 
 /**
@@ -163,20 +170,35 @@ const CLAIM = `INSERT INTO batches
     (id, kind, first_id, last_id, ids, size, epoch, parts, claimed_to, seqs, claimed_at)
   SELECT ?, ?, ?, ?, ?, ?, epoch, ?, ?, ?, UTC_TIMESTAMP(3)
     FROM ownership WHERE id = 1 AND epoch = ? AND generated_to >= ? FOR UPDATE`;
+/** In a claim of recycled keys: no key was written off since they were judged. */
+const CLAIM_JUDGED = CLAIM.replace(' FOR UPDATE', ' AND write_offs = ? FOR UPDATE');
 
-async function commit(db: Mysql, claim: Claim): Promise<Batch> {
+/** Only a claim with a version can be refused for it. */
+async function commitAny(db: Mysql, claim: Claim): Promise<Batch> {
+  const batch = await commit(db, claim);
+  if (batch === undefined) throw fenced(db, claim.epoch);
+  return batch;
+}
+
+/** @returns undefined when the version of the write-offs is not `version` any more */
+async function commit(db: Mysql, claim: Claim, version?: number): Promise<Batch | undefined> {
   const size = claim.ids?.length ?? (claim.lastId ?? 0) - (claim.firstId ?? 0) + 1;
   const ids = claim.ids && JSON.stringify(claim.ids);
   const params: SqlValue[] = [claim.id, claim.kind, claim.firstId, claim.lastId, ids, size];
   params.push(claim.parts, claim.claimedTo, claim.seqs, claim.epoch, claim.claimedTo);
+  if (version !== undefined) params.push(version);
+  const sql = version === undefined ? CLAIM : CLAIM_JUDGED;
   try {
-    const { affectedRows } = await repeatUntilKnown(() => db.execute(CLAIM, params));
-    if (affectedRows === 0) throw fenced(db, claim.epoch);
-    return batchOf(rowOf(claim));
+    const { affectedRows } = await repeatUntilKnown(() => db.execute(sql, params));
+    if (affectedRows > 0) return batchOf(rowOf(claim), db.name);
   } catch (error) {
     if (!(error instanceof DuplicateRowError)) throw error;
+    return readOwn(db, claim);
   }
-  return readOwn(db, claim);
+  // A first attempt without an answer may have been made, before a write-off refused its repetition.
+  const { epoch, lastBatch } = await readLog(db);
+  if (epoch !== claim.epoch || version === undefined) throw fenced(db, claim.epoch);
+  return lastBatch >= claim.id ? readOwn(db, claim) : undefined;
 }
 
 function rowOf(claim: Claim): BatchRow {
@@ -201,7 +223,7 @@ async function readOwn(db: Mysql, claim: Claim): Promise<Batch> {
   if (row && row.epoch > claim.epoch) throw fenced(db, claim.epoch);
   const ids = claim.ids && JSON.stringify(claim.ids);
   if (row?.epoch === claim.epoch && row.first_id === claim.firstId && row.last_id === claim.lastId) {
-    if (row.ids === ids && row.parts === claim.parts) return batchOf(row);
+    if (row.ids === ids && row.parts === claim.parts) return batchOf(row, db.name);
   }
   throw new OutcomeUnknownError(
     db.name,

@@ -1,6 +1,6 @@
 import { chunksOf } from '../mysql/chunks.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { fenced } from '../store-errors.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import {
   BATCH_COLUMNS,
   batchOf,
@@ -10,6 +10,7 @@ import {
   type BatchRow,
   type IssuedKey,
 } from './batch.ts';
+import { refuseIfFenced } from './refuse-if-fenced.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
 const READ_TIMEOUT_MS = 10_000;
@@ -24,7 +25,7 @@ export async function pendingBatches(db: Mysql): Promise<Batch[]> {
   const rows = await db.query<BatchRow>(
     `SELECT ${BATCH_COLUMNS} FROM batches WHERE completed_at IS NULL ORDER BY id`,
   );
-  return rows.map(batchOf);
+  return rows.map((row) => batchOf(row, db.name));
 }
 
 /** The keys of a batch in order of id. Reads the rows, because ids have gaps. */
@@ -132,9 +133,7 @@ export async function recordLoss(
       [loss.pool, loss.fromSeq, loss.toSeq, loss.incarnation, epoch],
     ),
   );
-  if (affectedRows > 0) return;
-  const [row] = await db.query('SELECT 1 FROM ownership WHERE id = 1 AND epoch = ?', [epoch]);
-  if (!row) throw fenced(db, epoch);
+  if (affectedRows === 0) await refuseIfFenced(db, epoch);
 }
 
 /** All losses ever recorded, oldest first. */
@@ -144,8 +143,8 @@ export async function readLosses(db: Mysql): Promise<Loss[]> {
   );
   return rows.map((row) => ({
     pool: row.pool,
-    fromSeq: row.from_seq,
-    toSeq: row.to_seq,
+    fromSeq: parseCount(row.from_seq, { store: db.name, what: 'from_seq of a loss' }),
+    toSeq: parseCount(row.to_seq, { store: db.name, what: 'to_seq of a loss' }),
     incarnation: row.pool_incarnation,
   }));
 }

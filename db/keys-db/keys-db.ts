@@ -6,6 +6,7 @@ import { claimRange, claimRecycled } from './claims.ts';
 import { countExactly, countsNow, isComplete, recycledCount, type RangeOfRows } from './counts.ts';
 import { keysBetween, keysOf, markDelivered, pendingBatches, readLosses, recordLoss } from './deliveries.ts';
 import { generate, type GenerateRequest } from './generation.ts';
+import { keepMark, readKeptMarks } from './kept-marks.ts';
 import {
   adoptEnsemble,
   raiseEpoch,
@@ -14,6 +15,7 @@ import {
   verifyKeysDb,
   type LockProof,
 } from './ownership.ts';
+import { forgetSeenBound, keepSeenBound, readSeenBound } from './seen-bound.ts';
 import {
   clearSuspects,
   dueSuspects,
@@ -22,6 +24,7 @@ import {
   recordSuspects,
   settledRanges,
 } from './suspects.ts';
+import { readWriteOffs, recordWriteOff } from './write-offs.ts';
 
 export interface KeysDbOptions {
   /** "keys-db-1" */
@@ -91,6 +94,14 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
     dueSuspects: on(db, dueSuspects),
     settledRanges: on(db, settledRanges),
     recordSettled: on(db, recordSettled),
+
+    keptMarks: on(db, readKeptMarks),
+    keepMark: on(db, keepMark),
+    writeOffs: on(db, readWriteOffs),
+    recordWriteOff: on(db, recordWriteOff),
+    seenBound: on(db, readSeenBound),
+    keepSeenBound: on(db, keepSeenBound),
+    forgetSeenBound: on(db, forgetSeenBound),
 
     close,
     [Symbol.asyncDispose]: close,

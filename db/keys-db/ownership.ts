@@ -1,8 +1,10 @@
+import { whyForeign, type StoredIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { DuplicateRowError, FencedError, MismatchError } from '../store-errors.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
 
 /** The owner of a keys-db, and how far claims and generation have come. */
@@ -50,25 +52,17 @@ export async function verifyKeysDb(
   }
   const stored = await readIdentity(db);
   if (!stored) throw new MismatchError(db.name, 'its keyspace row vanished while it was being verified');
-  const expected = { key_length: keyspace.length, region_bits: keyspace.regionBits, region };
-  for (const [column, value] of Object.entries(expected)) {
-    const found = stored[column as keyof typeof expected];
-    if (found !== value)
-      throw new MismatchError(db.name, `was made for ${column} ${found}, the configuration says ${value}`);
-  }
-  if (stored.fingerprint !== keyspace.fingerprint) {
+  const reason = whyForeign(stored, keyspace);
+  if (reason !== undefined) throw new MismatchError(db.name, reason);
+  if (stored.region !== region)
     throw new MismatchError(
       db.name,
-      'its keys were made with another secret than KEYMILL_KEY_SECRET (fingerprints differ)',
+      `was made for region ${stored.region}, the configuration says ${region}`,
     );
-  }
 }
 
-interface IdentityRow {
-  fingerprint: string;
-  key_length: number;
-  region_bits: number;
-  region: number;
+interface IdentityRow extends StoredIdentity {
+  readonly region: number;
 }
 
 async function readIdentity(db: Mysql): Promise<IdentityRow | undefined> {
@@ -90,7 +84,7 @@ async function recordIdentity(db: Mysql, keyspace: Keyspace, region: number): Pr
   }
 }
 
-/** Reads the ownership row and the claim mark. */
+/** Reads the ownership row and the claim mark. @throws ImpossibleValueError */
 export async function readOwnership(db: Mysql): Promise<Ownership> {
   const [row] = await db.query<OwnershipRow>(
     `SELECT epoch, CAST(czxid AS CHAR) AS czxid, ensemble, owner, generated_to,
@@ -99,12 +93,12 @@ export async function readOwnership(db: Mysql): Promise<Ownership> {
   );
   if (!row) throw new MismatchError(db.name, 'has no ownership row');
   return {
-    epoch: row.epoch,
+    epoch: parseEpoch(row.epoch, db.name),
     czxid: BigInt(row.czxid),
     ensemble: row.ensemble ?? undefined,
     owner: row.owner ?? undefined,
-    claimedTo: row.claimed_to ?? 0,
-    generatedTo: row.generated_to,
+    claimedTo: parseCount(row.claimed_to, { store: db.name, what: 'claimed_to of the newest batch' }),
+    generatedTo: parseCount(row.generated_to, { store: db.name, what: 'generated_to' }),
   };
 }
 
@@ -191,5 +185,10 @@ async function epochOf(
     `SELECT epoch FROM ownership WHERE id = 1 AND czxid = ? ${proof ? 'AND ensemble = ? AND owner = ?' : ''}`,
     proof ? [czxid, proof.ensemble, proof.owner] : [czxid],
   );
-  return row?.epoch;
+  return row && parseEpoch(row.epoch, db.name);
+}
+
+/** @throws ImpossibleValueError: nothing can count on from a number near 2^53 */
+function parseEpoch(value: unknown, store: string): number {
+  return parseCount(value, { store, what: 'epoch of the ownership row' });
 }

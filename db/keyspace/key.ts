@@ -1,4 +1,5 @@
 import { createHmac, hkdfSync, scryptSync } from 'node:crypto';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { BITS_PER_CHARACTER, CODE_OF_VALUE, valueAt } from './alphabet.ts';
 import { createPermutation, type Permutation } from './permutation.ts';
 
@@ -16,16 +17,9 @@ export interface KeyspaceOptions {
  * of region and id give different keys, without coordination. Without the secret, nobody can guess the next
  * key or the id of a key.
  */
-export interface Keyspace {
-  readonly length: number;
-  readonly regionBits: number;
+export interface Keyspace extends KeyspaceIdentity {
   /** Ids of a region are 1 to maxId. */
   readonly maxId: number;
-  /**
-   * Same secret, length and region bits ⇔ same fingerprint. Safe to store: it reveals nothing about the
-   * secret.
-   */
-  readonly fingerprint: string;
   /**
    * The keys of `count` ids, starting at `firstId`, permuted as one batch.
    * @throws RangeError outside the region

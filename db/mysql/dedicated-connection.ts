@@ -1,3 +1,4 @@
+import { extensionMs } from '../../runtime/answer-deadline.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
@@ -34,7 +35,9 @@ export type StatementDone = (error: Error | undefined, result: unknown) => void;
 interface Running {
   readonly kind: StatementKind;
   readonly timeoutMs: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
+  /** How often the deadline was extended, because the event loop was late. */
+  extensions: number;
   readonly done: StatementDone;
   isSent: boolean;
 }
@@ -99,7 +102,8 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   ): void {
     if (this.#running !== undefined)
       throw new RangeError(`a dedicated connection to ${this.#pool.name} takes one statement at a time`);
-    const running: Running = { kind, timeoutMs, deadlineMs: monotonicMs() + timeoutMs, done, isSent: false };
+    const deadlineMs = monotonicMs() + timeoutMs;
+    const running: Running = { kind, timeoutMs, deadlineMs, extensions: 0, done, isSent: false };
     this.#running = running;
     this.#armTimer(running.deadlineMs, timeoutMs);
     const connection = this.#connection;
@@ -177,10 +181,26 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
     const running = this.#running;
     if (running === undefined) return;
     const leftMs = running.deadlineMs - monotonicMs();
-    if (leftMs > 0) {
-      this.#armTimer(running.deadlineMs, leftMs);
+    if (leftMs > 0) this.#armTimer(running.deadlineMs, leftMs);
+    // After a stall of the event loop, timers run before sockets are read: first read the answer that may
+    // have arrived.
+    else setImmediate(() => this.#judge(running, -leftMs));
+  };
+
+  #judge(running: Running, lateMs: number): void {
+    if (this.#running !== running) return;
+    const { timeoutMs, extensions } = running;
+    const moreMs = extensionMs({ timeoutMs, lateMs, extensions });
+    if (moreMs === 0) {
+      this.#timeOut(running);
       return;
     }
+    running.extensions += 1;
+    running.deadlineMs = monotonicMs() + moreMs;
+    this.#armTimer(running.deadlineMs, moreMs);
+  }
+
+  #timeOut(running: Running): void {
     const { name } = this.#pool;
     const { kind, timeoutMs } = running;
     if (running.isSent) {
@@ -190,5 +210,5 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
     } else {
       this.#end(running, new StoreUnavailableError(name, `no connection within ${timeoutMs} ms`), undefined);
     }
-  };
+  }
 }

@@ -13,6 +13,8 @@ export interface MysqlOptions {
   readonly connections?: number;
   readonly connectTimeoutMs?: number;
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ';
+  /** Most seconds that a statement waits for a lock on a row or a table (default: 2, and the server's). */
+  readonly lockWaitS?: number;
   /** Statements that may wait for a connection. Beyond this number they fail immediately (default 1,000). */
   readonly queueLimit?: number;
   /** The server accepts several statements in one request, for `Mysql.transact` (default false). */
@@ -23,7 +25,7 @@ export const DEFAULT_CONNECTIONS = 4;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** UTC dates, no silent truncation, bounded lock waits (in seconds). */
+/** UTC dates, no silent truncation, bounded waits for row locks (in seconds). */
 const SESSION_SETTINGS = [
   'autocommit = 1', // a server may be configured otherwise, and then no statement would ever be committed
   "time_zone = '+00:00'",
@@ -32,9 +34,13 @@ const SESSION_SETTINGS = [
 ];
 
 /** The first statements of a connection. */
-function sessionSetup({ isolation = 'READ COMMITTED' }: MysqlOptions): string[] {
+function sessionSetup({ isolation = 'READ COMMITTED', lockWaitS }: MysqlOptions): string[] {
+  const lockWaits =
+    lockWaitS === undefined
+      ? []
+      : [`innodb_lock_wait_timeout = ${lockWaitS}`, `lock_wait_timeout = ${lockWaitS}`];
   return [
-    `SET SESSION ${SESSION_SETTINGS.join(', ')}`,
+    `SET SESSION ${[...SESSION_SETTINGS, ...lockWaits].join(', ')}`,
     `SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`,
   ];
 }

@@ -21,8 +21,11 @@ export interface DriverError extends Error {
 }
 
 const LOCKED = new Set([1205, 1213, 3572]);
-/** Certainly not executed: too many connections, read-only, disk or table full, interrupted before commit. */
-const BUSY = new Set([1040, 1203, 1290, 1792, 1836, 1021, 1114, 1317, 3024, 1969, 4031]);
+/**
+ * Certainly not executed: too many connections, read-only (1036 is MariaDB's answer with `innodb_read_only`),
+ * offline, disk or table full, interrupted before commit.
+ */
+const BUSY = new Set([1040, 1203, 1036, 1290, 1792, 1836, 3032, 1021, 1114, 1317, 3024, 1969, 4031]);
 /** An error while writing or committing: the server does not report whether it succeeded. */
 const UNREPORTED = new Set([1026, 1030, 1180]);
 const MISSING = new Set([1049, 1146, 1054]);

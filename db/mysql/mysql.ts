@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import { DedicatedConnection } from './dedicated-connection.ts';
 import { ConnectionPool, DEFAULT_CONNECTIONS, type MysqlOptions, type SqlValue } from './driver.ts';
@@ -111,7 +112,7 @@ export class Mysql {
     return new Promise((resolve, reject) => {
       let isLate = false;
       let abandon: (() => void) | undefined;
-      const timer = setTimeout(() => {
+      const deadline = new AnswerDeadline(timeoutMs, () => {
         isLate = true;
         if (abandon === undefined) {
           reject(new StoreUnavailableError(this.name, `no connection within ${timeoutMs} ms`));
@@ -119,10 +120,10 @@ export class Mysql {
         }
         abandon();
         reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
-      }, timeoutMs);
+      });
       pool.acquire((unavailable, connection) => {
         if (connection === undefined) {
-          clearTimeout(timer);
+          deadline.clear();
           reject(unavailable);
           return;
         }
@@ -133,7 +134,7 @@ export class Mysql {
         abandon = () => pool.forget(connection);
         const statement = { sql, rowsAsArray, ...(params.length > 0 && { values: [...params] }) };
         connection.query(statement, (error: DriverError | null, result) => {
-          clearTimeout(timer);
+          deadline.clear();
           if (!error) {
             pool.release(connection);
             resolve(result);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { Log } from '../../runtime/log.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { openRedis, type RedisClient } from './redis-client.ts';
 import { cacheKey, CACHE_VERSIONS_KEY } from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';
@@ -43,6 +44,8 @@ export interface CacheDbOptions {
   readonly name: string;
   readonly url: string;
   readonly log: Log;
+  /** Of this cluster: a cache shard that two clusters share mixes none of their links. */
+  readonly keyspace: KeyspaceIdentity;
   /** Deadline of a command, in ms. After it, a read of the database is faster. Default 20. */
   readonly timeoutMs?: number;
 }
@@ -53,21 +56,26 @@ export interface CacheDbOptions {
  */
 const STRIPES = 4_096;
 const TIMEOUT_MS = 20;
+/** 48 bits: among a thousand clusters, no two have the same. */
+const SCOPE_CHARACTERS = 12;
 const FORGET_TIMEOUT_MS = 250;
 
 /** Starts connecting in the background and returns immediately. */
 export function openCacheDb(options: CacheDbOptions): CacheDb {
-  const { name, url, log, timeoutMs = TIMEOUT_MS } = options;
-  return new RedisCache(openRedis(url, { name, log, commandTimeoutMs: timeoutMs }));
+  const { name, url, keyspace, log, timeoutMs = TIMEOUT_MS } = options;
+  const scope = keyspace.fingerprint.slice(0, SCOPE_CHARACTERS);
+  return new RedisCache(openRedis(url, { name, log, commandTimeoutMs: timeoutMs }), scope);
 }
 
 class RedisCache implements CacheDb {
   readonly name: string;
   readonly #redis: RedisClient;
+  readonly #scope: string;
 
-  constructor(redis: RedisClient) {
+  constructor(redis: RedisClient, scope: string) {
     this.name = redis.name;
     this.#redis = redis;
+    this.#scope = scope;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {
@@ -76,28 +84,28 @@ class RedisCache implements CacheDb {
 
   async read(key: string): Promise<CacheAnswer> {
     const args = [stripeOf(key), randomVersion()];
-    const reply = await this.#redis.run(SCRIPTS.cacheRead, keysOf(key), args);
+    const reply = await this.#redis.run(SCRIPTS.cacheRead, this.#keysOf(key), args);
     const [value, remainingMs, version] = reply as [string | null, number, string];
     return { value: value ?? undefined, remainingMs, version };
   }
 
   async fill(key: string, { version, value, ttlMs }: CacheEntry): Promise<boolean> {
     const args = [stripeOf(key), version, value, ttlMs];
-    return (await this.#redis.run(SCRIPTS.cacheFill, keysOf(key), args)) === 1;
+    return (await this.#redis.run(SCRIPTS.cacheFill, this.#keysOf(key), args)) === 1;
   }
 
   async forget(key: string): Promise<void> {
     const args = [stripeOf(key), randomVersion()];
-    await this.#redis.run(SCRIPTS.cacheForget, keysOf(key), args, { timeoutMs: FORGET_TIMEOUT_MS });
+    await this.#redis.run(SCRIPTS.cacheForget, this.#keysOf(key), args, { timeoutMs: FORGET_TIMEOUT_MS });
+  }
+
+  #keysOf(key: string): [string, string] {
+    return [cacheKey(this.#scope, key), CACHE_VERSIONS_KEY];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis[Symbol.asyncDispose]();
   }
-}
-
-function keysOf(key: string): [string, string] {
-  return [cacheKey(key), CACHE_VERSIONS_KEY];
 }
 
 function stripeOf(key: string): number {

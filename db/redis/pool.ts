@@ -1,8 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
-import { openRedis, type RedisClient } from './redis-client.ts';
-import { INCARNATION_KEY, POOL_KEY, producerKey } from './redis-keys.ts';
-import { SCRIPTS } from './redis-scripts.ts';
+import { formatIdentity, type KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
+import {
+  parseDelivery,
+  parseKeys,
+  parseLevel,
+  parseMarks,
+  parseProducerState,
+  parseRaise,
+  parseTake,
+  refuseForeign,
+  translateRefusal,
+  type DeliveryReply,
+  type ProducerState,
+  type RaiseReply,
+} from './pool-replies.ts';
+import { openRedis, type CommandOptions, type RedisClient } from './redis-client.ts';
+import { INCARNATION_KEY, KEYSPACE_KEY, POOL_KEY, producerKey } from './redis-keys.ts';
+import { SCRIPTS, type Script } from './redis-scripts.ts';
+
+export type { DeliveryReply, ProducerState, RaiseReply } from './pool-replies.ts';
 
 /**
  * The pool of one Redis shard: the list of ready keys between producers and mappers, and the epochs that
@@ -10,6 +27,10 @@ import { SCRIPTS } from './redis-scripts.ts';
  *
  * Every method has a deadline and throws StoreUnavailableError (not executed) or OutcomeUnknownError (sent,
  * no answer). Every method except {@link Pool.take} and {@link Pool.putBack} may be repeated after an error.
+ *
+ * Every method except {@link Pool.publish} throws MismatchError when the pool belongs to another keyspace,
+ * and ImpossibleValueError when the Redis holds a value that no program of ours writes. Then nothing was
+ * changed.
  */
 export interface Pool extends AsyncDisposable {
   readonly name: string;
@@ -52,6 +73,8 @@ export interface Pool extends AsyncDisposable {
    * between two pages only repeats keys.
    */
   page(fromTail: number, count: number): Promise<string[]>;
+  /** Up to `count` keys at the head, which the next take would get. They stay in the pool. */
+  head(count: number, options?: { timeoutMs?: number }): Promise<string[]>;
   /**
    * Whether the pool contains the key, by one command that reads the whole list: 5 ms for 115,000 keys.
    */
@@ -80,30 +103,15 @@ export interface Delivery {
   readonly claimedTo?: number | undefined;
 }
 
-export interface DeliveryReply {
-  readonly result: 'ok' | 'duplicate' | 'fenced' | 'gap';
-  /** As stored after the call. */
-  readonly epoch: number;
-  readonly seq: number;
-  readonly level: number;
-}
-
-export interface ProducerState {
-  readonly epoch: number;
-  readonly seq: number;
-  readonly incarnation: string | undefined;
-}
-
-export interface RaiseReply extends ProducerState {
-  readonly result: 'ok' | 'fenced';
-  readonly incarnation: string;
-  readonly level: number;
-}
-
 export interface PoolOptions {
   readonly name: string;
   readonly url: string;
   readonly log: Log;
+  /**
+   * The keyspace that the pool must belong to. The first announcement of a reign or delivery records it.
+   * Without it nothing is compared.
+   */
+  readonly keyspace?: KeyspaceIdentity;
   /** Deadline of a command, in ms. Default 1,000. */
   readonly commandTimeoutMs?: number;
   /**
@@ -129,11 +137,16 @@ class RedisPool implements Pool {
   readonly name: string;
   readonly #redis: RedisClient;
   readonly #log: Log;
+  readonly #keyspace: KeyspaceIdentity | undefined;
+  /** As the scripts get it. */
+  readonly #identity: string;
 
   constructor(options: PoolOptions, redis: RedisClient) {
     this.name = options.name;
     this.#redis = redis;
     this.#log = options.log;
+    this.#keyspace = options.keyspace;
+    this.#identity = options.keyspace === undefined ? '' : formatIdentity(options.keyspace);
   }
 
   get isConnected(): boolean {
@@ -145,80 +158,69 @@ class RedisPool implements Pool {
   }
 
   async deliver({ keysDb, epoch, seq, keys, claimedTo = 0 }: Delivery): Promise<DeliveryReply> {
-    const args = [epoch, seq, claimedTo, ...pack(keys)];
+    const state = producerKey(keysDb);
+    const args = [epoch, seq, claimedTo, ...pack(keys), this.#identity];
     const timeoutMs = DELIVER_TIMEOUT_MS;
-    const reply = await this.#redis.run(SCRIPTS.deliver, [POOL_KEY, producerKey(keysDb)], args, {
-      timeoutMs,
-    });
-    const [result, storedEpoch, storedSeq, level] = reply as [
-      DeliveryReply['result'],
-      number,
-      number,
-      number,
-    ];
-    return { result, epoch: storedEpoch, seq: storedSeq, level };
+    const reply = await this.#run(SCRIPTS.deliver, [POOL_KEY, state, KEYSPACE_KEY], args, { timeoutMs });
+    return parseDelivery(reply, { store: this.name, state });
   }
 
   async raiseEpoch(keysDb: string, epoch: number): Promise<RaiseReply> {
-    const keys = [POOL_KEY, producerKey(keysDb), INCARNATION_KEY];
-    const reply = await this.#redis.run(SCRIPTS.raiseEpoch, keys, [epoch, randomIncarnation()]);
-    const [result, storedEpoch, seq, incarnation, level] = reply as [
-      'ok' | 'fenced',
-      number,
-      number,
-      string,
-      number,
-    ];
-    return { result, epoch: storedEpoch, seq, incarnation, level };
+    const state = producerKey(keysDb);
+    const keys = [POOL_KEY, state, INCARNATION_KEY, KEYSPACE_KEY];
+    const reply = await this.#run(SCRIPTS.raiseEpoch, keys, [epoch, randomIncarnation(), this.#identity]);
+    return parseRaise(reply, { store: this.name, state });
   }
 
   async producerState(keysDb: string): Promise<ProducerState> {
-    const [state, incarnation] = (await Promise.all([
-      this.#redis.command('HMGET', [producerKey(keysDb), 'epoch', 'seq']),
-      this.#redis.command('GET', [INCARNATION_KEY]),
-    ])) as [[string | null, string | null], string | null];
-    return {
-      epoch: Number(state[0] ?? 0),
-      seq: Number(state[1] ?? 0),
-      incarnation: incarnation ?? undefined,
-    };
+    const state = producerKey(keysDb);
+    const [fields, incarnation] = await this.#ask([
+      ['HMGET', [state, 'epoch', 'seq']],
+      ['GET', [INCARNATION_KEY]],
+    ]);
+    return parseProducerState(fields, incarnation, { store: this.name, state });
   }
 
   async skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean> {
-    const keys = [producerKey(skip.keysDb), INCARNATION_KEY];
-    const reply = await this.#redis.run(SCRIPTS.skipTo, keys, [
-      skip.epoch,
-      skip.fromSeq,
-      skip.toSeq,
-      randomIncarnation(),
-    ]);
-    return (reply as [string])[0] === 'ok';
+    const { epoch, fromSeq, toSeq } = skip;
+    const keys = [producerKey(skip.keysDb), INCARNATION_KEY, KEYSPACE_KEY];
+    const args = [epoch, fromSeq, toSeq, randomIncarnation(), this.#identity];
+    const reply = await this.#run(SCRIPTS.skipTo, keys, args);
+    return Array.isArray(reply) && reply[0] === 'ok';
   }
 
   async take(
     count: number,
     { timeoutMs, onLateKeys = this.#putBackLate }: TakeOptions = {},
   ): Promise<{ keys: string[]; level: number }> {
-    const reply = await this.#redis.run(SCRIPTS.take, [POOL_KEY], [count], {
+    const reply = await this.#run(SCRIPTS.take, [POOL_KEY, KEYSPACE_KEY], [count, this.#identity], {
       ...(timeoutMs !== undefined && { timeoutMs }),
       onLate: (late) => {
-        const { keys } = parseTake(late);
+        const { keys } = parseTake(late, this.name);
         if (keys.length > 0) onLateKeys(keys);
       },
     });
-    return parseTake(reply);
+    return parseTake(reply, this.name);
   }
 
   async putBack(keys: readonly string[]): Promise<number> {
-    return (await this.#redis.run(SCRIPTS.putBack, [POOL_KEY], pack(keys))) as number;
+    const args = [...pack(keys), this.#identity];
+    return parseLevel(await this.#run(SCRIPTS.putBack, [POOL_KEY, KEYSPACE_KEY], args), this.name);
   }
 
   async level(options?: { timeoutMs?: number }): Promise<number> {
-    return (await this.#redis.command('LLEN', [POOL_KEY], options)) as number;
+    const [level] = await this.#ask([['LLEN', [POOL_KEY]]], options);
+    return parseLevel(level, this.name);
   }
 
   async page(fromTail: number, count: number): Promise<string[]> {
-    return (await this.#redis.command('LRANGE', [POOL_KEY, -fromTail - count, -fromTail - 1])) as string[];
+    const [keys] = await this.#ask([['LRANGE', [POOL_KEY, -fromTail - count, -fromTail - 1]]]);
+    return parseKeys(keys, this.name);
+  }
+
+  async head(count: number, options?: { timeoutMs?: number }): Promise<string[]> {
+    const [keys] = await this.#ask([['LRANGE', [POOL_KEY, 0, count - 1]]], options);
+    return parseKeys(keys, this.name);
   }
 
   async has(key: string): Promise<boolean> {
@@ -229,12 +231,41 @@ class RedisPool implements Pool {
     keysDbs: readonly string[],
     options?: { timeoutMs?: number },
   ): Promise<(number | undefined)[]> {
-    const reply = await this.#redis.run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options);
-    return (reply as string[]).map(parseMark);
+    return parseMarks(await this.#run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options), this.name);
   }
 
   async publish(channel: string, message: string): Promise<void> {
     await this.#redis.command('PUBLISH', [channel, message]);
+  }
+
+  async #run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    options?: CommandOptions,
+  ): Promise<unknown> {
+    try {
+      return await this.#redis.run(script, keys, args, options);
+    } catch (error) {
+      throw translateRefusal(error, this.#keyspace, this.name);
+    }
+  }
+
+  /** Sends commands that only read, together, and compares the keyspace. @returns their answers in order */
+  async #ask(
+    commands: readonly (readonly [name: string, args: readonly (string | number)[]])[],
+    options?: CommandOptions,
+  ): Promise<unknown[]> {
+    try {
+      const [keyspace, ...answers] = await Promise.all([
+        this.#redis.command('GET', [KEYSPACE_KEY], options),
+        ...commands.map(async ([name, args]) => this.#redis.command(name, args, options)),
+      ]);
+      refuseForeign(keyspace, this.#keyspace, this.name);
+      return answers;
+    } catch (error) {
+      throw translateRefusal(error, this.#keyspace, this.name);
+    }
   }
 
   /** Best effort: the audit finds the keys that are not put back, like the reserve of a killed mapper. */
@@ -247,17 +278,6 @@ class RedisPool implements Pool {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis[Symbol.asyncDispose]();
   }
-}
-
-/** Anything that cannot be a claim mark counts as none: then every key may have been issued. */
-function parseMark(text: string): number | undefined {
-  const mark = Number(text);
-  return text !== '' && Number.isSafeInteger(mark) && mark >= 0 ? mark : undefined;
-}
-
-function parseTake(reply: unknown): { keys: string[]; level: number } {
-  const [level, ...keys] = reply as [number, ...string[]];
-  return { keys, level };
 }
 
 /** The length of one key, and all keys concatenated: the arguments of the scripts. */

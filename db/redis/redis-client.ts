@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../store-errors.ts';
 import { ReconnectingLink, type ReconnectingLinkOptions } from './reconnecting-link.ts';
@@ -122,25 +123,20 @@ class DeadlineClient implements RedisClient {
     const link = this.#usableLink();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let hasExpired = false;
-    let hasEnded = false;
-    let hangTimer: NodeJS.Timeout | undefined;
+    let hang: AnswerDeadline | undefined;
     const expire = (): void => {
-      if (hasEnded) return;
       hasExpired = true;
       this.#overdue += 1;
       reject(new OutcomeUnknownError(this.name, `no answer to ${what} within ${timeoutMs} ms`));
-      hangTimer = setTimeout(() => link.destroy(), this.#options.hangMs ?? 3_000);
+      hang = new AnswerDeadline(this.#options.hangMs ?? 3_000, () => link.destroy());
     };
-    // After the event loop stalled, timers run before sockets are read: first read the answers that have
-    // arrived.
-    const timer = setTimeout(() => setImmediate(expire), timeoutMs);
+    const deadline = new AnswerDeadline(timeoutMs, expire);
     /** @returns whether the deadline had passed */
     const end = (): boolean => {
-      hasEnded = true;
       this.#inFlight -= 1;
       if (hasExpired) this.#overdue -= 1;
-      clearTimeout(timer);
-      clearTimeout(hangTimer);
+      deadline.clear();
+      hang?.clear();
       return hasExpired;
     };
     this.#inFlight += 1;

@@ -10,6 +10,12 @@ export const POOL_KEY = 'keys:available';
 export const INCARNATION_KEY = 'incarnation';
 
 /**
+ * The keyspace whose keys the pool holds, as text (`formatIdentity`). Producers write it when they raise an
+ * epoch or deliver; mappers only compare. Without it, as after a loss of data, the pool is used.
+ */
+export const KEYSPACE_KEY = 'keyspace';
+
+/**
  * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
  * and the highest id that was claimed for any part delivered here.
  */
@@ -20,9 +26,12 @@ export function producerKey(keysDb: string): string {
 /** Pub/sub channel on which the key of a changed link is published to every mapper. */
 export const INVALIDATION_CHANNEL = 'keymill:invalidate';
 
-/** On cache shards: a cached link. */
-export function cacheKey(key: string): string {
-  return `cache:${key}`;
+/**
+ * On cache shards: a cached link.
+ * @param scope the first characters of the keyspace's fingerprint: two clusters may have the same alias
+ */
+export function cacheKey(scope: string, key: string): string {
+  return `cache:${scope}:${key}`;
 }
 
 /** On cache shards: hash of versions, by stripe of keys. */

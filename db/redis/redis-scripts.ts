@@ -9,16 +9,17 @@ export interface Script {
   readonly sha1: string;
 }
 
+const CHECKS = readLua('checks');
 const PUSH_KEYS = readLua('push-keys');
 
 /** All scripts, read once at start. The header of each file describes KEYS, ARGV and the reply. */
 export const SCRIPTS = {
-  deliver: readScript('deliver', PUSH_KEYS),
-  raiseEpoch: readScript('raise-epoch'),
-  skipTo: readScript('skip-to'),
-  take: readScript('take'),
+  deliver: readScript('deliver', CHECKS + PUSH_KEYS),
+  raiseEpoch: readScript('raise-epoch', CHECKS),
+  skipTo: readScript('skip-to', CHECKS),
+  take: readScript('take', CHECKS),
   claimMarks: readScript('claim-marks'),
-  putBack: readScript('put-back', PUSH_KEYS),
+  putBack: readScript('put-back', CHECKS + PUSH_KEYS),
   cacheRead: readScript('cache-read'),
   cacheFill: readScript('cache-fill'),
   cacheForget: readScript('cache-forget'),

@@ -22,6 +22,18 @@ CREATE TABLE `gaps` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `kept_marks` (
+  `urls_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `beat` bigint(20) unsigned NOT NULL,
+  `host` varchar(255) NOT NULL,
+  `port` int(10) unsigned NOT NULL,
+  `server_id` bigint(20) unsigned NOT NULL,
+  `started_s` bigint(20) unsigned NOT NULL COMMENT 'Unix time, to 2 s',
+  `server_incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `kept_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`urls_db`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `keys` (
   `id` bigint(20) unsigned NOT NULL,
   `unique_id` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -58,6 +70,7 @@ CREATE TABLE `ownership` (
   `claimed_to` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'the claim mark, for people: what decides stands in the newest row of batches',
   `generated_to` bigint(20) unsigned NOT NULL COMMENT 'every key up to this id has been inserted',
   `raised_at` datetime(3) DEFAULT NULL,
+  `write_offs` int(10) unsigned NOT NULL DEFAULT 0 COMMENT 'rises with every row of write_offs',
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
@@ -65,6 +78,12 @@ CREATE TABLE `schema_compatibility` (
   `id` tinyint(3) unsigned NOT NULL,
   `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
   PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `seen_bound` (
+  `range_number` bigint(20) unsigned NOT NULL COMMENT 'as in settled_ranges',
+  `bits` varbinary(1250) NOT NULL COMMENT 'bit i: id 10,000 × n + 1 + i',
+  PRIMARY KEY (`range_number`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `settled_ranges` (
@@ -77,4 +96,16 @@ CREATE TABLE `suspects` (
   `first_seen` datetime(3) NOT NULL,
   PRIMARY KEY (`id`),
   KEY `suspects_first_seen` (`first_seen`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `write_offs` (
+  `id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'random',
+  `urls_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `slots` int(10) unsigned NOT NULL COMMENT 'bit i: slot i',
+  `claimed_to` bigint(20) unsigned NOT NULL COMMENT 'the claim mark then',
+  `kind` enum('restarted','gone-back','restored') CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'restored: said by an operator',
+  `reason` varchar(255) NOT NULL,
+  `good_at` datetime(3) DEFAULT NULL COMMENT 'when its mark was last kept',
+  `recorded_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

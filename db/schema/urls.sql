@@ -13,9 +13,30 @@ CREATE TABLE `clicks` (
   PRIMARY KEY (`slot`,`unique_id`,`day`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `keyspace` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `fingerprint` varchar(64) NOT NULL,
+  `key_length` tinyint(3) unsigned NOT NULL,
+  `region_bits` tinyint(3) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `marks` (
+  `keys_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `beat` bigint(20) unsigned NOT NULL COMMENT 'counted up by the holder, never down',
+  `claimed_to` bigint(20) unsigned NOT NULL COMMENT 'the claim mark of the keys-db then',
+  PRIMARY KEY (`keys_db`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `schema_compatibility` (
   `id` tinyint(3) unsigned NOT NULL,
   `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `server` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `incarnation` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'random',
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

@@ -1,13 +1,16 @@
 import { formatSlots } from '../../runtime/config/slots.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
+import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
 import type { LinkRow, StoredLink } from './link.ts';
+import { countUp, readMark, type Beat, type ServerMark } from './marks.ts';
 import { verifySlots } from './slots.ts';
 import {
   existingKeys,
@@ -17,6 +20,7 @@ import {
   type LinkPosition,
   type WalkedLink,
 } from './stored-links.ts';
+import { WriteProof } from './write-proof.ts';
 
 /**
  * One MySQL database of links, for the slots that it owns. Every statement goes to the primary.
@@ -27,13 +31,21 @@ export interface UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   /**
-   * Compares the map's slots with those that the database records. A new database records the map's slots,
-   * once. Call it before any other method.
+   * Compares the keyspace and the map's slots with those that the database records. A new database records
+   * the map's slots, once. Call it before any other method.
    * @param siblings the other urls databases of the map. While one of them has links, an empty database is
    * refused
    * @throws MismatchError when they disagree, or when the schema is not this program's
    */
   verifySlots(siblings?: readonly UrlsDb[]): Promise<void>;
+  /** Compares only the keyspace, for programs that just read. @throws MismatchError */
+  verifyKeyspace(): Promise<void>;
+  /**
+   * Records our keyspace if none is recorded, and compares it otherwise. Call it only after the keys-dbs were
+   * verified.
+   * @throws MismatchError
+   */
+  recordKeyspace(): Promise<void>;
   /**
    * Binds all rows or none, by one multi-row INSERT in the order of the primary key, in autocommit. The rows
    * are durable when it returns.
@@ -58,6 +70,16 @@ export interface UrlsDb {
    */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<WalkedLink[]>;
   hasLinks(): Promise<boolean>;
+  /** The server's mark for the holder of `keysDb`, and its identity. */
+  mark(keysDb: string): Promise<ServerMark>;
+  /** Counts up that mark if it is still as it was read; see {@link countUp}. */
+  countUp(beat: Beat): Promise<number | undefined>;
+  /**
+   * Writes and commits to `urls`, and leaves nothing ({@link WriteProof}).
+   * @throws StoreUnavailableError, OutcomeUnknownError or MismatchError: it takes no links now;
+   * StoreRefusedError: we may not make this proof
+   */
+  proveWriting(timeoutMs: number): Promise<void>;
   /** Opens every connection beforehand. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   close(): Promise<void>;
@@ -68,6 +90,8 @@ export interface UrlsDbOptions {
   readonly url: string;
   readonly slots: readonly number[];
   readonly log: Log;
+  /** The keyspace that the database must belong to. Without it nothing is compared or recorded. */
+  readonly keyspace?: KeyspaceIdentity;
   /** Default 8: a mapper's INSERTs are few and large, its reads many and small. */
   readonly connections?: number;
   /** Deadline of a statement, in ms. Default 2,000. */
@@ -80,6 +104,12 @@ export interface UrlsDbOptions {
  * duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
  */
 const MAX_DEADLOCKS = 5;
+/**
+ * How long a statement waits for a lock, in seconds: the least that MySQL knows, and less than the deadline
+ * of an INSERT. While locks, a backup or an ALTER TABLE block all writes, the server thus answers that it
+ * wrote nothing, and the links get keys of another server.
+ */
+const LOCK_WAIT_S = 1;
 
 /** Connects when first used. */
 export function openUrlsDb(options: UrlsDbOptions): UrlsDb {
@@ -92,24 +122,26 @@ class MysqlUrlsDb implements UrlsDb {
   readonly #db: Mysql;
   /** For INSERTs. A second INSERT at the same time takes a connection of the pool. */
   readonly #connection: DedicatedConnection;
+  readonly #proof: WriteProof;
   readonly #log: Log;
+  readonly #keyspace: KeyspaceIdentity | undefined;
   readonly #timeoutMs: number;
 
   constructor(options: UrlsDbOptions) {
     this.name = options.name;
     this.slots = options.slots;
     this.#log = options.log;
+    this.#keyspace = options.keyspace;
     this.#timeoutMs = options.timeoutMs ?? 2_000;
-    this.#db = openMysql(options.url, {
-      name: options.name,
-      connections: options.connections ?? 8,
-      connectTimeoutMs: this.#timeoutMs,
-    });
+    const settings = { name: options.name, connectTimeoutMs: this.#timeoutMs, lockWaitS: LOCK_WAIT_S };
+    this.#db = openMysql(options.url, { ...settings, connections: options.connections ?? 8 });
     this.#connection = this.#db.createDedicatedConnection();
+    this.#proof = new WriteProof(options.url, { ...settings, slot: options.slots[0] ?? 0 });
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
     await checkSchema(this.#db, 'urls', this.#log);
+    await this.verifyKeyspace();
     await verifySlots(this.#db, this.slots, async () => {
       await this.#refuseBesideLinks(siblings);
       this.#log.info(
@@ -117,6 +149,14 @@ class MysqlUrlsDb implements UrlsDb {
         'a new urls database records its slots',
       );
     });
+  }
+
+  async verifyKeyspace(): Promise<void> {
+    if (this.#keyspace !== undefined) await verifyKeyspace(this.#db, this.#keyspace);
+  }
+
+  async recordKeyspace(): Promise<void> {
+    if (this.#keyspace !== undefined) await recordKeyspace(this.#db, this.#keyspace);
   }
 
   async insert(
@@ -159,12 +199,24 @@ class MysqlUrlsDb implements UrlsDb {
     return hasLinks(this.#db);
   }
 
+  async mark(keysDb: string): Promise<ServerMark> {
+    return readMark(this.#db, keysDb);
+  }
+
+  async countUp(beat: Beat): Promise<number | undefined> {
+    return countUp(this.#db, beat);
+  }
+
+  async proveWriting(timeoutMs: number): Promise<void> {
+    await this.#proof.make(timeoutMs);
+  }
+
   async warmUp(): Promise<void> {
-    await this.#db.warmUp();
+    await Promise.all([this.#db.warmUp(), this.#proof.warmUp()]);
   }
 
   async close(): Promise<void> {
-    await this.#db.close();
+    await Promise.all([this.#db.close(), this.#proof.close()]);
   }
 
   async #write(sql: string, timeoutMs: number): Promise<void> {

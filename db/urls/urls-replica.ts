@@ -1,7 +1,9 @@
+import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { Log } from '../../runtime/log.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
+import { verifyKeyspace } from './keyspace-record.ts';
 import { TargetReader } from './link-targets.ts';
 import { toReplication, type Replication } from './replication.ts';
 import { verifyReplicaSlots } from './slots.ts';
@@ -15,7 +17,8 @@ import { verifyReplicaSlots } from './slots.ts';
 export interface UrlsReplica {
   readonly name: string;
   /**
-   * Compares the slots in the replica with those of its server. Call it before any other method.
+   * Compares the keyspace with ours, and the slots in the replica with those of its server. Call it before
+   * any other method.
    * @throws MismatchError when it copies another server; StoreUnavailableError while its tables are missing,
    * or are not this program's
    */
@@ -34,6 +37,8 @@ export interface UrlsReplicaOptions {
   readonly url: string;
   /** The server that it copies. */
   readonly server: { readonly name: string; readonly slots: readonly number[] };
+  /** The keyspace that the replica must belong to. Without it none is compared. */
+  readonly keyspace?: KeyspaceIdentity;
   readonly log: Log;
 }
 
@@ -50,11 +55,13 @@ export function openUrlsReplica(options: UrlsReplicaOptions): UrlsReplica {
 class MysqlUrlsReplica implements UrlsReplica {
   readonly name: string;
   readonly #server: UrlsReplicaOptions['server'];
+  readonly #keyspace: KeyspaceIdentity | undefined;
   readonly #db: Mysql;
   readonly #log: Log;
 
-  constructor({ name, url, server, log }: UrlsReplicaOptions) {
+  constructor({ name, url, server, keyspace, log }: UrlsReplicaOptions) {
     this.name = name;
+    this.#keyspace = keyspace;
     this.#server = server;
     this.#log = log;
     this.#db = openMysql(url, { name, connections: CONNECTIONS, connectTimeoutMs: CONNECT_TIMEOUT_MS });
@@ -68,6 +75,7 @@ class MysqlUrlsReplica implements UrlsReplica {
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);
       throw error;
     }
+    if (this.#keyspace !== undefined) await verifyKeyspace(this.#db, this.#keyspace);
     await verifyReplicaSlots(this.#db, this.#server.slots, this.#server.name);
   }
 

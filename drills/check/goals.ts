@@ -23,6 +23,8 @@ export interface Goals {
   readonly graceMs?: number;
   /** The highest 99th percentile of the times of refusals. Without refusals there was no fault. */
   readonly refusedP99Ms?: number;
+  /** The longest time after which a shorten is refused. */
+  readonly refusedMaxMs?: number;
   /** Every shorten is acknowledged from this time after healing on. */
   readonly backWithinMs?: number;
   /**
@@ -70,9 +72,21 @@ export function goalsOf(drill: string, limits: Limits): Goals {
       graceMs: 3_000,
     },
     'urls-down': { ackedShare: 0.99, decay: 0.01, redirectRefusedMs: 1_000 },
+    // From its first moment on: an INSERT that hangs delays its links, and they get keys of another server.
+    'urls-writes-hang': { failedRedirects: 0, ackedShare: 0.99, refusedMaxMs: 1_500, graceMs: 0 },
+    'urls-read-only': { failedRedirects: 0, ackedShare: 0.99, refusedMaxMs: 1_500, graceMs: 0 },
+    'urls-metadata-lock': { ackedShare: 0.99, refusedMaxMs: 1_500, graceMs: 0, redirectRefusedMs: 1_000 },
+    'urls-connections-used-up': {
+      ackedShare: 0.99,
+      refusedMaxMs: 1_500,
+      graceMs: 0,
+      redirectRefusedMs: 1_000,
+    },
     'slot-map': NOTHING_FAILS,
     'keys-db-down': NOTHING_FAILS,
     'keys-db-restored': { failedRedirects: 0 },
+    'urls-restored': { ackedShare: 0.95, unownedMaxMs: 0 },
+    'urls-failover': { ackedShare: 0.95, unownedMaxMs: 0 },
     'zk-server': NOTHING_FAILS,
     'zk-quorum': NOTHING_FAILS,
     'zk-wiped': NOTHING_FAILS,

@@ -3,11 +3,14 @@ import { readHistory } from '../history/history.ts';
 import type { Balancer } from '../load/balancer.ts';
 import { targetOf } from '../load/links.ts';
 import { judgeRedirect } from '../load/load.ts';
+import { LostLinks } from './lost-links.ts';
 import { MAX_SENTENCES } from './tally.ts';
 
 export interface LinkVerdict {
   /** Acknowledged links that some mapper does not redirect. */
   readonly lost: number;
+  /** Links that some mapper does not redirect, and that the drill itself lost. */
+  readonly writtenOff: number;
   /** Links that some mapper redirects to another target. */
   readonly wrongTarget: number;
   readonly checked: number;
@@ -20,13 +23,18 @@ const TIMEOUT_MS = 5_000;
 const RETRY_FOR_MS = 20_000;
 const PAUSE_MS = 250;
 
-/** Follows every acknowledged link of the history through every mapper. The cluster must be healed. */
+/**
+ * Follows every acknowledged link of the history through every mapper. The cluster must be healed.
+ * @param lostLinks has read the whole history
+ */
 export async function checkLinks(
   historyPath: string,
   runId: string,
   balancer: Balancer,
+  lostLinks = new LostLinks([]),
 ): Promise<LinkVerdict> {
   const lost = new Set<string>();
+  const writtenOff = new Set<string>();
   let wrongTarget = 0;
   let checked = 0;
   const violations: string[] = [];
@@ -46,6 +54,7 @@ export async function checkLinks(
         const location = result.kind === 'answer' ? result.headers.location : '';
         return report(`after healing, ${mapper} redirects ${key} (link ${n}) to ${location}`);
       }
+      if (outcome === 'lost' && lostLinks.mayBeLost(key)) return void writtenOff.add(key);
       if (outcome === 'lost' || performance.now() > deadline) {
         lost.add(key);
         const answer = result.kind === 'answer' ? result.status : result.kind;
@@ -65,5 +74,5 @@ export async function checkLinks(
     }
   }
   await Promise.all(inFlight);
-  return { lost: lost.size, wrongTarget, checked, violations };
+  return { lost: lost.size, writtenOff: writtenOff.size, wrongTarget, checked, violations };
 }

@@ -48,6 +48,7 @@ export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, s
     if (during.refused === 0) missed.push('no shorten was refused, so there was no fault');
     atMost('refusals, 99th percentile', during.refusedP99Ms, goals.refusedP99Ms, ' ms');
   }
+  atMost('slowest refused shorten', Math.max(0, ...tally.refusedMs), goals.refusedMaxMs, ' ms');
   if (goals.redirectRefusedMs !== undefined) {
     atMost('slowest refused redirect', Math.max(0, ...slots.refusedMs), goals.redirectRefusedMs, ' ms');
     atMost('failed redirects of slots that were up', slots.elsewhere, 0);

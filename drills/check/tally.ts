@@ -1,6 +1,7 @@
 import type { HistoryEntry, RedirectEntry, ShortenEntry } from '../history/history.ts';
 import { NO_REQUESTS } from '../report.ts';
 import type { ClientCounts } from '../report.ts';
+import { LostLinks } from './lost-links.ts';
 
 /** What the clients saw. */
 export interface Tally extends ClientCounts {
@@ -20,7 +21,13 @@ export class TallyKeeper {
   readonly #counts = { ...NO_REQUESTS };
   /** Not in order: `result()` sorts them. */
   readonly #ackedAt: number[] = [];
+  readonly #lostLinks: LostLinks;
   #sent = 0;
+
+  /** @param lostLinks gets every entry before this keeper does */
+  constructor(lostLinks = new LostLinks([])) {
+    this.#lostLinks = lostLinks;
+  }
 
   add(entry: HistoryEntry): void {
     if (entry.op === 'shorten') this.#addShorten(entry);
@@ -49,7 +56,7 @@ export class TallyKeeper {
     this.#links.set(key, n);
   }
 
-  #addRedirect({ outcome, key, n, via, at, location, status }: RedirectEntry): void {
+  #addRedirect({ outcome, key, n, via, at, ms, location, status }: RedirectEntry): void {
     this.#counts.redirects += 1;
     if (outcome === 'right') return;
     this.#counts.redirectsFailed += 1;
@@ -57,7 +64,7 @@ export class TallyKeeper {
     if (outcome === 'wrong') {
       this.#counts.wrongTarget += 1;
       this.#report(`${key} (link ${n}) led to ${location ?? 'nowhere'} ${where}`);
-    } else if (outcome === 'lost') {
+    } else if (outcome === 'lost' && !this.#lostLinks.mayBeLost(key, at + ms)) {
       this.#counts.lost += 1;
       this.#report(`${key} (link ${n}) was acknowledged and answered ${status ?? 'nothing'} ${where}`);
     }

@@ -5,9 +5,10 @@ import { readHistory } from '../history/history.ts';
 import type { Gap, Measurements, Part } from '../history/measurements.ts';
 import type { Balancer } from '../load/balancer.ts';
 import type { DrillReport } from '../report.ts';
-import { readClaims } from './claims.ts';
+import { readClaims, readRecycled } from './claims.ts';
 import { goalsOf } from './goals.ts';
 import { checkLinks } from './links.ts';
+import { LostLinks } from './lost-links.ts';
 import { missedGoals } from './missed-goals.ts';
 import { checkClaims, ReignChecker } from './reigns.ts';
 import { SlotsKeeper } from './slots.ts';
@@ -44,14 +45,16 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
   const { cluster, measurements, historyPath } = finished;
   const goals = goalsOf(finished.name, finished.limits);
   const checked = await checkHistory(historyPath, measurements, goals.graceMs ?? DEFAULT_GRACE_MS);
-  const { tally, during, slots, recovery } = checked;
-  const links = await checkLinks(historyPath, finished.runId, finished.balancer);
+  const { tally, during, slots, recovery, lostLinks } = checked;
+  const links = await checkLinks(historyPath, finished.runId, finished.balancer, lostLinks);
   const claims = await checkAllClaims(finished);
   const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
+  const recycled = await checkRecycled(finished, lostLinks);
   const { healedMs } = measurements;
   const figures = {
     ...tally,
     lost: Math.max(tally.lost, links.lost),
+    writtenOff: links.writtenOff,
     wrongTarget: tally.wrongTarget + links.wrongTarget,
     duplicates: tally.duplicates + (audit?.duplicates ?? 0),
     leaked: audit?.leaked ?? null,
@@ -70,27 +73,31 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
     ...links.violations,
     ...checked.reigns.result(),
     ...claims,
-    ...auditViolations(audit),
+    ...recycled,
+    ...auditViolations(audit, links.writtenOff),
     ...missedGoals(goals, figures, during.tally, slots.tally),
   ];
   return { ...figures, violations, passed: violations.length === 0 };
 }
 
 /** Feeds the history to every checker that reads it. */
-async function checkHistory(path: string, { windows, restored, healedMs }: Measurements, graceMs: number) {
-  const tallies = new TallyKeeper();
+async function checkHistory(path: string, measurements: Measurements, graceMs: number) {
+  const { windows, restored, putBack, healedMs } = measurements;
+  const lostLinks = new LostLinks(putBack);
+  const tallies = new TallyKeeper(lostLinks);
   const during = new FaultTallyKeeper(windows, graceMs);
   const slots = new SlotsKeeper(windows);
   const recovery = new RecoveryKeeper(healedMs ?? Infinity);
   const reigns = new ReignChecker(restored);
   for await (const entry of readHistory(path)) {
+    lostLinks.add(entry);
     tallies.add(entry);
     during.add(entry);
     slots.add(entry);
     recovery.add(entry);
     if (entry.op === 'reign') reigns.add(entry);
   }
-  return { tally: tallies.result(), during, slots, recovery, reigns };
+  return { tally: tallies.result(), during, slots, recovery, reigns, lostLinks };
 }
 
 async function checkAllClaims({ cluster, measurements, claimedBefore }: FinishedDrill): Promise<string[]> {
@@ -105,11 +112,30 @@ async function checkAllClaims({ cluster, measurements, claimedBefore }: Finished
   return breaches.flat();
 }
 
-function auditViolations(audit: Audit | undefined): string[] {
+/** A key that was acknowledged before its urls server was put back must never be recycled afterwards. */
+async function checkRecycled(
+  { cluster, measurements }: FinishedDrill,
+  { keys }: LostLinks,
+): Promise<string[]> {
+  const breaches = await Promise.all(
+    measurements.putBack.flatMap(({ at }) =>
+      cluster.file.keysDbs.map(async (keysDb) => {
+        const recycled = await readRecycled(keysDb, at);
+        const published = recycled.filter((key) => keys.has(key)).length;
+        return published === 0 ? [] : [`${keysDb.name}: recycled ${published} keys whose links were lost`];
+      }),
+    ),
+  );
+  return breaches.flat();
+}
+
+function auditViolations(audit: Audit | undefined, writtenOff: number): string[] {
   if (audit === undefined) return ['every audit failed'];
+  const uncounted = writtenOff - audit.written_off;
   const { balanced, leaked, duplicates } = audit;
   return [
     ...(balanced ? [] : ['the audit does not balance']),
+    ...(uncounted > 0 ? [`the audit misses ${uncounted} keys among those that are written off`] : []),
     ...(leaked > 0 ? [`${leaked} keys are leaked and were not recycled`] : []),
     ...(duplicates > 0 ? [`${duplicates} keys have more than one link`] : []),
   ];

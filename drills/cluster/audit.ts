@@ -7,6 +7,7 @@ import { runKeymill } from './keymill.ts';
 const Audit = z.object({
   issued: z.number(),
   leaked: z.number(),
+  written_off: z.number(),
   unknown: z.number(),
   duplicates: z.number(),
   balanced: z.boolean(),

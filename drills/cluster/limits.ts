@@ -1,5 +1,5 @@
 import { DEFAULTS } from '../../runtime/config/config.ts';
-import { LOCAL_SESSION_TIMEOUT_MS } from '../../scripts/cluster/environment.ts';
+import { LOCAL_QUARANTINE_MS, LOCAL_SESSION_TIMEOUT_MS } from '../../scripts/cluster/environment.ts';
 import { TICK_MS } from '../../scripts/servers/zookeeper.ts';
 
 /** How a cluster is configured, as far as the goals of drills depend on it. */
@@ -10,6 +10,8 @@ export interface Limits {
   readonly tickMs: number;
   /** The most keys that one process of a mapper holds ready. */
   readonly reserve: number;
+  /** A key that is missing for longer is recycled. */
+  readonly quarantineMs: number;
 }
 
 /** The limits of a cluster that `up` starts with its defaults. */
@@ -17,6 +19,7 @@ export const USUAL_LIMITS: Limits = {
   sessionTimeoutMs: LOCAL_SESSION_TIMEOUT_MS,
   tickMs: TICK_MS,
   reserve: DEFAULTS.reserve,
+  quarantineMs: LOCAL_QUARANTINE_MS,
 };
 
 /** The limits of a cluster that `up` starts with these variables. */
@@ -25,5 +28,6 @@ export function readLimits(env: NodeJS.ProcessEnv): Limits {
     sessionTimeoutMs: Number(env['KEYMILL_SESSION_TIMEOUT_MS'] ?? USUAL_LIMITS.sessionTimeoutMs),
     tickMs: USUAL_LIMITS.tickMs,
     reserve: Number(env['KEYMILL_RESERVE'] ?? USUAL_LIMITS.reserve),
+    quarantineMs: Number(env['KEYMILL_QUARANTINE_MS'] ?? USUAL_LIMITS.quarantineMs),
   };
 }

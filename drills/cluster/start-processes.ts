@@ -16,6 +16,8 @@ export interface StartOverrides {
   readonly environment?: Readonly<Record<string, string>>;
   /** Other addresses of servers, for producers and mappers. */
   readonly addresses?: Partial<Addresses>;
+  /** Additional arguments of MariaDB servers. */
+  readonly mysqlArgs?: readonly string[];
 }
 
 interface Startable {
@@ -29,13 +31,14 @@ interface Startable {
 /** Starts every process of a cluster that does not run, and writes its `cluster.json` again. */
 export async function startProcesses(
   { runDir, state, shape, counts, progress }: Startable,
-  { environment = {}, addresses: overrides = {} }: StartOverrides,
+  { environment = {}, addresses: overrides = {}, mysqlArgs = [] }: StartOverrides,
 ): Promise<void> {
   const launch: Launch = {
     runDir,
     state,
     progress,
     signal: new AbortController().signal,
+    mysqlArgs,
     onSpawn: (id, kind, spawned) => state.recordProcess(id, kind, spawned),
   };
   await withEnvironment(environment, async () => {

@@ -33,7 +33,7 @@ async function nextPending(run: DrillRun, keysDb: Mysql): Promise<{ id: number; 
   };
   const failure = 'no producer claimed a batch although every pool is empty';
   const { id, parts } = await run.waitFor(find, { timeoutMs: HOLD_MS / 2, everyMs: POLL_MS, failure });
-  return { id, parts: partsOf(parts) };
+  return { id, parts: partsOf(parts, { store: 'a keys-db', what: 'parts' }) };
 }
 
 /** Waits until every Redis has accepted its part. */

@@ -29,6 +29,18 @@ export interface Stranded {
   readonly bound: number;
 }
 
+/**
+ * A urls server was put back to an older state at `toMs`: links of its slots that were acknowledged since
+ * `fromMs` may be lost.
+ */
+export interface PutBack {
+  readonly slots: ReadonlySet<number>;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** `toMs` by the clock of this machine, which its servers share. */
+  readonly at: Date;
+}
+
 export interface TimelineEvent {
   readonly ms: number;
   readonly event: string;
@@ -50,6 +62,7 @@ export class Measurements {
   readonly stranded: Stranded[] = [];
   /** Stores into which the drill put older data: the epochs and parts that they report may fall. */
   readonly restored = new Set<string>();
+  readonly putBack: PutBack[] = [];
   /** The end of the last fault that made mappers refuse requests. Undefined if the drill has none. */
   healedMs: number | undefined;
   readonly #history: History;

@@ -113,6 +113,14 @@ export class DrillRun {
     this.measurements.restored.add(store);
   }
 
+  /**
+   * The drill put a urls server back to an older state, and will start it now: links that were acknowledged
+   * since `fromMs` may be lost.
+   */
+  markPutBack(slots: readonly number[], fromMs: number): void {
+    this.measurements.putBack.push({ slots: new Set(slots), fromMs, toMs: this.nowMs, at: new Date() });
+  }
+
   /** From now on the drill measures how long mappers still refuse requests. */
   markHealed(): void {
     this.measurements.healedMs = this.nowMs;

@@ -43,6 +43,11 @@ export interface LinkCacheOptions {
 export interface Fill {
   /** Whether the key was invalidated since the read began. */
   readonly isStale: boolean;
+  /**
+   * Whether it is remembered, and may be told to others, that there is no link. Otherwise an absence is true
+   * only for a request that came before the read: the link may have been made since, without our knowledge.
+   */
+  readonly remembersAbsence: boolean;
   /** The key has changed recently: only the primary is certain to have the new state. */
   readonly needsPrimary: boolean;
   /**
@@ -83,6 +88,8 @@ export class LinkCache {
   /** The last fill begun for each key; it links to the earlier ones. */
   readonly #fills = new Map<string, OpenFill>();
   readonly #keeper: FillKeeper = {
+    remembersAbsence: ({ key, silences }) =>
+      silences === this.#silences && this.#isHearing() && !this.#mayAppear(key),
     store: (fill, entry, ageMs) => this.#fill(fill, entry, ageMs),
     end: (fill) => this.#endFill(fill),
   };
@@ -92,6 +99,8 @@ export class LinkCache {
   readonly #isHearing: () => boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
+  /** How many times announcements of new links may have been missed. */
+  #silences = 0;
   #foundKey = '';
 
   constructor(options: LinkCacheOptions) {
@@ -166,7 +175,8 @@ export class LinkCache {
 
   /** Call before reading the database. The result is stored through the returned fill. */
   beginFill(key: string): Fill {
-    const fill = new OpenFill(this.#keeper, key, this.#changed.has(key), this.#fills.get(key));
+    const before = this.#fills.get(key);
+    const fill = new OpenFill(this.#keeper, key, this.#changed.has(key), before, this.#silences);
     this.#fills.set(key, fill);
     return fill;
   }
@@ -192,25 +202,26 @@ export class LinkCache {
   flush(): void {
     this.#links.clear();
     this.forgetUnknown();
-  }
-
-  /** Forgets which keys were unknown, because announcements of new links may have been missed. */
-  forgetUnknown(): void {
-    this.#unknown.clear();
     for (const fill of this.#fills.values()) fill.overtake();
   }
 
   /**
-   * Whether it is remembered, and may be told to others, that `key` is unknown. Otherwise an absence is true
-   * only for a request that came before the read of the database.
+   * Forgets which keys were unknown, because announcements of new links may have been missed. Links that are
+   * being read are stored all the same.
    */
-  remembersAbsence(key: string): boolean {
-    return this.#isHearing() && !this.#mayAppear(key);
+  forgetUnknown(): void {
+    this.#unknown.clear();
+    this.#silences += 1;
   }
 
-  #fill({ key, needsPrimary }: OpenFill, entry: CacheEntry, ageMs: number): void {
+  #fill(fill: OpenFill, entry: CacheEntry, ageMs: number): void {
+    const { key, needsPrimary } = fill;
     if (needsPrimary && !this.#readsMayLag) this.#changed.delete(key);
-    this.#store(key, entry, ageMs);
+    if (entry !== 'unknown') this.#store(key, entry, ageMs);
+    else {
+      this.#links.delete(key);
+      if (fill.remembersAbsence) this.#unknown.add(flat(key));
+    }
   }
 
   #endFill(fill: OpenFill): void {
@@ -221,19 +232,15 @@ export class LinkCache {
       for (let at = last; at !== undefined; at = at.before) if (at.before === fill) at.before = fill.before;
   }
 
-  #store(key: string, entry: CacheEntry, ageMs: number): void {
-    if (entry === 'unknown') {
-      this.#links.delete(key);
-      if (this.remembersAbsence(key)) this.#unknown.add(flat(key));
-    } else {
-      const { longUrl, expiresAtMs = Number.POSITIVE_INFINITY } = entry;
-      this.#unknown.delete(key);
-      this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs, this.#now() - ageMs);
-    }
+  #store(key: string, { longUrl, expiresAtMs }: CachedLink, ageMs: number): void {
+    this.#unknown.delete(key);
+    const expiryMs = expiresAtMs ?? Number.POSITIVE_INFINITY;
+    this.#links.set(flat(key), longUrl && flat(longUrl), expiryMs, this.#now() - ageMs);
   }
 }
 
 interface FillKeeper {
+  remembersAbsence(fill: OpenFill): boolean;
   store(fill: OpenFill, entry: CacheEntry, ageMs: number): void;
   end(fill: OpenFill): void;
 }
@@ -243,10 +250,18 @@ class OpenFill implements Fill {
   readonly key: string;
   readonly needsPrimary: boolean;
   before: OpenFill | undefined;
+  readonly silences: number;
   readonly #keeper: FillKeeper;
   #isStale = false;
 
-  constructor(keeper: FillKeeper, key: string, needsPrimary: boolean, before: OpenFill | undefined) {
+  constructor(
+    keeper: FillKeeper,
+    key: string,
+    needsPrimary: boolean,
+    before: OpenFill | undefined,
+    silences: number,
+  ) {
+    this.silences = silences;
     this.#keeper = keeper;
     this.key = key;
     this.needsPrimary = needsPrimary;
@@ -255,6 +270,10 @@ class OpenFill implements Fill {
 
   get isStale(): boolean {
     return this.#isStale;
+  }
+
+  get remembersAbsence(): boolean {
+    return this.#keeper.remembersAbsence(this);
   }
 
   store(entry: CacheEntry, ageMs = 0): void {

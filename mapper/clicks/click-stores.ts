@@ -42,7 +42,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     (db, index) =>
       new ClickLedger({
         db,
-        isUp: () => servers.all[index]?.isUp === true,
+        isUp: () => servers.all[index]?.isWritable === true,
         source,
         maxKeys: MAX_KEYS,
         onStored: (clicks) => metrics.clicksStored.inc(clicks),

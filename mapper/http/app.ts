@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../../runtime/log.ts';
+import { isHost } from './host.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
 import { requestIdOf, type RequestIds } from './request-id.ts';
 
@@ -21,6 +22,7 @@ export function createApp({ addRoutes, requestIds, log }: AppOptions): Koa {
   app.on('error', (error: unknown) => log.debug({ error }, 'connection failed'));
   app.use(identifyRequests(requestIds));
   app.use(answerProblems(log));
+  app.use(checkFraming);
   app.use(checkHost);
   app.use(router.routes());
   app.use(() => {
@@ -39,13 +41,33 @@ function identifyRequests(requestIds: RequestIds): (ctx: Context, next: Next) =>
 }
 
 /**
- * RFC 9112: exactly one Host in HTTP/1.1. Its value is not used: short URLs begin with the configured origin.
+ * Refuses a request whose end we may not find where another program on the way finds it, and reads nothing
+ * after it (RFC 9112, 2.3, 6.1).
+ */
+async function checkFraming(ctx: Context, next: Next): Promise<void> {
+  const { httpVersion, headers } = ctx.req;
+  const coding = headers['transfer-encoding'];
+  const isKnownVersion = httpVersion === '1.1' || httpVersion === '1.0';
+  const isKnownCoding = coding === undefined || coding.toLowerCase() === 'chunked';
+  // HTTP/1.0 had no chunks, so a program of that time takes them for something else.
+  const isSure = isKnownVersion && isKnownCoding && (coding === undefined || httpVersion === '1.1');
+  if (!isSure) ctx.res.shouldKeepAlive = false;
+  if (!isKnownVersion) {
+    throw new Problem('malformed-request', { detail: 'Only HTTP/1.1 and HTTP/1.0 are understood.' });
+  }
+  if (!isKnownCoding) throw new Problem('unknown-coding');
+  await next();
+}
+
+/**
+ * RFC 9112, 3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a valid one. Its value is not
+ * used: short URLs begin with the configured origin.
  */
 async function checkHost(ctx: Context, next: Next): Promise<void> {
-  const hosts = ctx.req.headersDistinct['host']?.length ?? 0;
-  if (hosts > 1 || (hosts === 0 && ctx.req.httpVersion === '1.1')) {
-    throw new Problem('bad-host');
-  }
+  const hosts = ctx.req.headersDistinct['host'] ?? [];
+  const [host] = hosts;
+  const isMissing = host === undefined && ctx.req.httpVersion === '1.1';
+  if (isMissing || hosts.length > 1 || (host !== undefined && !isHost(host))) throw new Problem('bad-host');
   await next();
 }
 
@@ -60,18 +82,18 @@ function answerProblems(log: Log): (ctx: Context, next: Next) => Promise<void> {
           { error, requestId: requestIdOf(ctx), method: ctx.method, path: ctx.path },
           'request failed',
         );
+      } else if (problem.code === 'incomplete') {
+        log.debug({ error, requestId: requestIdOf(ctx) }, 'client gone');
       }
       writeProblem(ctx, problem);
     }
-    // The client may or may not send the body that it announced, so this connection can carry no further
-    // request.
-    const isBodyUnread = ctx.req.headers.expect !== undefined && !ctx.req.complete;
-    if (isBodyUnread) ctx.set('Connection', 'close');
   };
 }
 
 function writeProblem(ctx: Context, problem: Problem): void {
   ctx.status = problem.status;
+  // Node has older words for some.
+  ctx.message = problem.title;
   ctx.set({ ...problem.headers });
   ctx.body = JSON.stringify(problem);
   ctx.set('Content-Type', PROBLEM_TYPE);

@@ -19,3 +19,15 @@ export const LIMITS: ServerLimits = {
 
 export const MAX_HEADER_BYTES = 16 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * Requests of one connection that one turn of the event loop begins. Ten clients that pipeline then delay
+ * another client by 160 requests, some 2 ms.
+ */
+export const REQUESTS_PER_TURN = 16;
+
+/** Requests of one connection that wait for their answers. With more, its bytes are not read. */
+export const MAX_UNANSWERED = 64;
+
+/** How long a connection that we have closed is still read. */
+export const LINGER_MS = 2_000;

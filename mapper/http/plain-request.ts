@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { isUsualHost } from './host.ts';
 
 /**
  * Entries of `rawHeaders`, two for each header. Koa answers a request with more: we do not scan it a second
@@ -7,9 +8,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 const MAX_RAW_HEADERS = 128;
 
 /**
- * Whether a request is ordinary: HTTP/1.1, exactly one Host, no Expect, no chunks, no compression, no purpose
- * such as prefetch. Koa answers all others. (Node has already built `headers` when we see a request, so
- * reading it costs nothing.)
+ * Whether a request is ordinary: HTTP/1.1, exactly one Host of the usual form, no Expect, no chunks, no
+ * compression, no purpose such as prefetch. Koa answers all others. (Node has already built `headers` when we
+ * see a request, so reading it costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
@@ -18,6 +19,7 @@ export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders):
     headers.expect === undefined &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined &&
+    isUsualHost(headers.host ?? '') &&
     hasPlainNames(request.rawHeaders)
   );
 }

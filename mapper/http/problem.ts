@@ -22,6 +22,7 @@ const TITLES = {
   422: 'Unprocessable Content',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
+  501: 'Not Implemented',
   503: 'Service Unavailable',
 } as const;
 
@@ -49,7 +50,7 @@ export const PROBLEMS = {
   'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
   incomplete: { status: 400, detail: 'The body ended early.' },
-  'bad-host': { status: 400, detail: 'Exactly one Host header is needed.' },
+  'bad-host': { status: 400, detail: 'Exactly one Host header with a valid name is needed.' },
   'not-found': { status: 404, detail: 'There is nothing here.', headers: NO_STORE },
   'unknown-key': { status: 404, detail: 'There is no such link.', headers: NO_STORE },
   'method-not-allowed': { status: 405, detail: 'This method is not allowed here.' },
@@ -70,6 +71,7 @@ export const PROBLEMS = {
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
   'headers-too-large': { status: 431, detail: `The headers must not exceed ${MAX_HEADER_BYTES} bytes.` },
   internal: { status: 500, detail: 'Something went wrong on our side.' },
+  'unknown-coding': { status: 501, detail: 'The only transfer coding that is understood is chunked.' },
   'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
   overloaded: { status: 503, detail: 'Too many requests wait already.', headers: RETRY },
   'no-keys': { status: 503, detail: 'There are no keys to give out just now.', headers: RETRY },

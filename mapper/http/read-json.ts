@@ -61,7 +61,8 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
   // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
   // The server leaves 100 Continue to us, so that a client does not send a body that we would refuse.
-  if (request.headers.expect !== undefined) response.writeContinue();
+  // HTTP/1.0 does not have it (RFC 9110, 10.1.1).
+  if (request.headers.expect !== undefined && request.httpVersion === '1.1') response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
@@ -77,7 +78,8 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
   };
   request.on('data', onData);
   request.once('end', () => resolve(Buffer.concat(chunks)));
-  request.once('error', reject);
+  // The client is gone: its request is at fault, not we.
+  request.once('error', (cause) => reject(new Problem('incomplete', { cause })));
   request.once('close', () => reject(new Problem('incomplete')));
   return promise;
 }

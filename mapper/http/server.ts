@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Connection, connectionOf, CountedResponse, type ParseError } from './connection.ts';
 import { LIMITS, MAX_HEADER_BYTES, type ServerLimits } from './limits.ts';
-import { PROBLEM_TYPE, Problem, type ProblemKind } from './problem.ts';
+import { answer, prepareProblem } from './plain-answer.ts';
+import { Problem } from './problem.ts';
 import { BACKLOG, type PublicPort } from './public-port.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -27,6 +30,14 @@ export async function startServer(
   limits: ServerLimits = LIMITS,
 ): Promise<PublicServer> {
   let isLeaving = false;
+  const handle = (handler: Handler, request: IncomingMessage, response: ServerResponse): void => {
+    // Node parses the bytes after a request for another protocol as if they were HTTP.
+    if (isLeaving || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    const connection = connectionOf(request.socket);
+    connection?.began(response);
+    handler(request, response);
+    if (!response.shouldKeepAlive) connection?.end();
+  };
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -34,29 +45,29 @@ export async function startServer(
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: MAX_HEADER_BYTES,
+      ServerResponse: CountedResponse,
       requireHostHeader: false, // Koa answers with a problem document.
       noDelay: true,
       // Most requests have no body, and the stream that would deliver one costs as much as finding a link.
       optimizeEmptyRequests: true,
     },
-    (request, response) => {
-      if (isLeaving) response.shouldKeepAlive = false;
-      handler(request, response);
-    },
+    (request, response) => handle(handler, request, response),
   );
   const stalled = cutStalled(server, limits.stalledMs);
-  server.on('checkContinue', (request, response) => server.emit('request', request, response));
-  server.on('checkExpectation', (_request, response) => {
-    const problem = new Problem('expectation-failed');
-    response
-      .writeHead(problem.status, {
-        'Content-Type': PROBLEM_TYPE,
-        'X-Request-Id': randomUUID(),
-        Connection: 'close',
-      })
-      .end(JSON.stringify(problem));
+  // Not documented: a client that has sent FIN is answered, and its connection closed when nothing is due.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  server.on('connection', (socket: Socket) => new Connection(socket));
+  server.on('clientError', (error: ParseError, socket: Socket) => connectionOf(socket)?.parserStopped(error));
+  // The client may or may not send the body that it announced, so no request can follow it.
+  server.on('checkContinue', (request, response) => {
+    response.shouldKeepAlive = false;
+    handle(handler, request, response);
   });
-  server.on('clientError', answerBrokenRequest);
+  server.on('checkExpectation', (request, response) => {
+    response.shouldKeepAlive = false;
+    handle(refuseExpectation, request, response);
+  });
+  server.on('connect', refuseTunnel);
   await port.listen(server);
   return {
     drain: async (timeoutMs) => {
@@ -136,22 +147,17 @@ async function drain(server: Server, timeoutMs: number, leave: () => void): Prom
   clearTimeout(cut);
 }
 
-/** By the code of Node's error. */
-const BROKEN: Readonly<Record<string, ProblemKind>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'too-slow',
-};
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  answer(response, prepareProblem(new Problem('expectation-failed')), randomUUID());
+}
 
-/** Node hands over the bare socket of a request that it could not parse, or that took too long. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const problem = new Problem(BROKEN[error.code ?? ''] ?? 'malformed-request');
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${randomUUID()}\r\nConnection: close\r\n\r\n${body}`,
+/** CONNECT asks for a tunnel. Node has let go of the socket when it tells us. */
+function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  connectionOf(socket as Socket)?.refuse(
+    new Problem('method-not-allowed', {
+      detail: 'This is not a proxy.',
+      headers: { Allow: 'GET, HEAD, POST' },
+    }),
   );
 }

@@ -1,4 +1,3 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
@@ -6,15 +5,13 @@ import type { TakenKey } from './taken-key.ts';
 import type { WatchedPool } from './watched-pool.ts';
 
 /**
- * Why a key was dropped. `malformed`: the text is not a key; `duplicate`: it is bound already; `slot_down`:
- * its urls server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held for longer
- * than a mapper may hold a key; `not_returned`: Redis did not take it back.
+ * Why a key was dropped. `malformed`: a pool had a text that is no key; `duplicate`: it is bound already;
+ * `slot_down`: its urls server is down; `unresolved`: its INSERT may have happened; `outdated`: it was held
+ * for longer than a mapper may hold a key; `not_returned`: Redis did not take it back.
  */
 export type DropReason = 'malformed' | 'duplicate' | 'slot_down' | 'unresolved' | 'outdated' | 'not_returned';
 
 export interface HeldKeysOptions {
-  /** Characters of a key. */
-  readonly keyLength: number;
   /** The urls server that owns a slot. */
   readonly serverAt: (slot: number) => UrlsServer;
   readonly onDropped: (count: number, reason: DropReason) => void;
@@ -40,20 +37,11 @@ export class HeldKeys {
     return Array.from(this.#held, ({ key }) => key);
   }
 
-  /**
-   * Holds the keys that a take returned. Drops texts that are no keys: a link under such a text could never
-   * be followed.
-   */
-  hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
-    const { now, onDropped, log } = this.#options;
-    const takenAtMs = now();
-    const taken = texts.filter((text) => this.#isKey(text)).map((key) => this.#place(key, from, takenAtMs));
+  /** Holds the keys that a take returned. */
+  hold(from: WatchedPool, keys: readonly string[]): TakenKey[] {
+    const takenAtMs = this.#options.now();
+    const taken = keys.map((key) => this.#place(key, from, takenAtMs));
     for (const one of taken) this.#held.add(one);
-    const malformed = texts.length - taken.length;
-    if (malformed > 0) {
-      log.error({ pool: from.name, malformed }, 'a pool holds texts that are no keys: dropped');
-      onDropped(malformed, 'malformed');
-    }
     return taken;
   }
 
@@ -89,9 +77,5 @@ export class HeldKeys {
   #place(key: string, from: WatchedPool, takenAtMs: number): TakenKey {
     const slot = slotOf(key);
     return { key, slot, from, takenAtMs, server: this.#options.serverAt(slot) };
-  }
-
-  #isKey(text: string): boolean {
-    return text.length === this.#options.keyLength && hasKeyShape(text);
   }
 }

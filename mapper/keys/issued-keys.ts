@@ -14,7 +14,7 @@ export interface IssuedKeysOptions {
 const OUTDATED_AFTER_MS = 3_000;
 /**
  * How many ids may be claimed while a mark is on its way to us and an absence is remembered, together 8 s.
- * A holder has been measured at 1.2 million keys per second.
+ * The bench `deliver` moves up to 630,000 keys per second, this is 13 times as many.
  */
 const MARGIN = 2 ** 26;
 

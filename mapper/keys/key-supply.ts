@@ -3,6 +3,8 @@ import { KeymillError } from '../../runtime/errors.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
+import { returnMalformed, type MalformedTake } from './malformed-keys.ts';
+import { isPoolKey } from './pool-key.ts';
 import { Reserve } from './reserve.ts';
 import type { TakenKey } from './taken-key.ts';
 import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
@@ -15,6 +17,8 @@ export class NoKeysError extends KeymillError {
 }
 
 export interface KeySupplyOptions extends HeldKeysOptions {
+  /** Characters of a key. */
+  readonly keyLength: number;
   readonly pools: readonly WatchedPool[];
   /** Most keys held ready; {@link Demand} decides how many are. */
   readonly reserve: number;
@@ -32,7 +36,7 @@ interface Waiter {
  * as down.
  */
 const TAKE_TIMEOUT_MS = 500;
-/** After this, no further take begins for the requests that wait now. */
+/** After this and a take that failed, no further take begins for the requests that wait now. */
 const ROUND_TIMEOUT_MS = 1_500;
 /** The fewest keys of one take from a suspect pool, to get past its bound keys. */
 const SUSPECT_TAKE = 256;
@@ -168,36 +172,55 @@ export class KeySupply {
     const tried = new Set<WatchedPool>();
     for (;;) {
       const next = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
-      if (next === undefined || this.#isClosed || this.#options.now() > deadlineMs) break;
-      const wasExhausted = await this.#takeFrom(next);
-      if (wasExhausted) tried.add(next);
+      if (next === undefined || this.#isClosed) break;
+      const result = await this.#takeFrom(next);
+      if (result !== 'more') tried.add(next);
       if (this.#waiters.length === 0) return;
+      // A take that succeeds late was delayed by this process: the pools have keys.
+      if (result === 'failed' && this.#options.now() > deadlineMs) break;
     }
     this.#rejectWaiters();
   }
 
-  /** @returns whether the pool has nothing more to give now */
-  async #takeFrom(from: WatchedPool): Promise<boolean> {
+  /** @returns whether the pool has more to give now */
+  async #takeFrom(from: WatchedPool): Promise<'more' | 'exhausted' | 'failed'> {
     const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
     const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
     try {
       const { keys, level } = await from.pool.take(count, {
         timeoutMs: TAKE_TIMEOUT_MS,
-        onLateKeys: (late) => this.#accept(this.#held.hold(from, late)),
+        onLateKeys: (late) => this.#accept(this.#hold(from, late)),
       });
       from.answered(level);
-      let taken = this.#held.hold(from, keys);
+      let taken = this.#hold(from, keys);
       if (from.isSuspect) {
         taken = await this.#withoutBound(taken);
         if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
       this.#accept(taken);
-      return keys.length < count;
+      return keys.length < count || !from.isHealthy ? 'exhausted' : 'more';
     } catch (error) {
-      from.failed();
+      from.failed(error);
       this.#options.log.debug({ error, pool: from.name }, 'take failed');
-      return true;
+      return 'failed';
     }
+  }
+
+  /** Holds the keys of a take. Texts that are no keys end the drawing from this pool. */
+  #hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
+    const { keyLength } = this.#options;
+    const keys = texts.filter((text) => isPoolKey(text, keyLength));
+    if (keys.length < texts.length) {
+      const malformed = texts.filter((text) => !isPoolKey(text, keyLength));
+      void this.#putAside({ from, malformed, hadKeys: keys.length > 0 });
+    }
+    return this.#held.hold(from, keys);
+  }
+
+  async #putAside(take: MalformedTake): Promise<void> {
+    const { onDropped, log } = this.#options;
+    const dropped = await returnMalformed(take, log);
+    if (dropped > 0) onDropped(dropped, 'malformed');
   }
 
   /** Gives keys to the requests that wait; the rest goes to the reserve. */

@@ -104,7 +104,7 @@ export class LinkFinder {
         if (stale === undefined) flight.notifyFailed(landing.error);
         else flight.notifyFound(stale, 'memory');
       } else {
-        if (landing.entry === 'unknown' && !cache.remembersAbsence(key)) late = flight.takeLate();
+        if (landing.entry === 'unknown' && !fill.remembersAbsence) late = flight.takeLate();
         flight.notifyFound(landing.entry, landing.source);
         fill.store(landing.entry, landing.ageMs);
       }

@@ -70,7 +70,9 @@ export class ShortenTally {
     this.#took(startedMs);
   }
 
+  /** A client that left before its whole request had arrived was not refused, and is not counted. */
   refused(error: unknown, startedMs: number): void {
+    if (error instanceof Problem && error.code === 'incomplete') return;
     this.#metrics.shortens.series({ result: resultOf(error) }).count += 1;
     this.#took(startedMs);
   }

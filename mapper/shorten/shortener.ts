@@ -78,7 +78,7 @@ export class Shortener {
     const row: LinkRow = { ...this.#rows.create(alias, slot, request), alias: true };
     try {
       const server = servers.at(slot);
-      if (!server.isUp) throw shardDown();
+      if (!server.isWritable) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still have cached that the alias does not exist.
       cache.invalidate(alias);
@@ -202,11 +202,11 @@ class PoolKeyShorten implements Binding {
 
   /** @returns false when this key cannot be bound now and another must be drawn */
   #bind(taken: TakenKey): boolean {
-    const { supply } = this.#options;
+    const { supply, servers } = this.#options;
     const { server } = taken;
     // One check of the breaker per key is enough: nothing is awaited from here to the queue, a breaker that
     // opens later fails the queued rows, and the binder checks it again for each INSERT.
-    if (!server.isUp) {
+    if (servers.avoids(server)) {
       // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');
       return false;

@@ -15,7 +15,8 @@ export type BindOutcome = 'bound' | 'taken';
 
 export interface BinderOptions {
   readonly urlsDb: UrlsDb;
-  readonly breaker: Breaker;
+  /** Receives the outcome of every INSERT. */
+  readonly breaker: Pick<Breaker, 'isClosed' | 'succeeded' | 'failed'>;
   /** Most rows that may wait. The callers admit no more links than this at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
@@ -60,18 +61,27 @@ const MAX_CONTRADICTIONS = 5;
  * - Duplicate: nothing of the INSERT was written. The rows are read. A key with our request id is bound, a
  *   key with another one is taken, and the rest are inserted again.
  * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or turns out to
- *   be a duplicate.
+ *   be a duplicate. Once the server counts as down, only rows with an alias wait for that: the others get
+ *   another key. A row that is bound later nevertheless was never acknowledged.
  * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
  */
 export class Binder {
   readonly #options: BinderOptions;
   readonly #keys: Batcher<Binding>;
   readonly #aliases: Batcher<Binding>;
+  /** When each INSERT in flight began, repetitions included. */
+  readonly #flights = new Set<Flight>();
 
   constructor(options: BinderOptions) {
     this.#options = options;
-    const run = (bindings: Binding[], returned: () => void): void =>
-      void this.#bindAll(bindings).finally(returned);
+    const run = (bindings: Binding[], returned: () => void): void => {
+      const flight = { beganMs: options.now() };
+      this.#flights.add(flight);
+      void this.#bindAll(bindings).finally(() => {
+        this.#flights.delete(flight);
+        returned();
+      });
+    };
     const maxQueued = options.queueLimit;
     this.#keys = new Batcher({
       maxBatch: MAX_BATCH_ROWS,
@@ -85,6 +95,14 @@ export class Binder {
   /** Whether the row of a pool key would leave with an INSERT that is being gathered. */
   get isGathering(): boolean {
     return this.#keys.isGathering;
+  }
+
+  /** How long the oldest INSERT has been in flight; 0 when none is. */
+  get inFlightMs(): number {
+    const nowMs = this.#options.now();
+    let longestMs = 0;
+    for (const { beganMs } of this.#flights) longestMs = Math.max(longestMs, nowMs - beganMs);
+    return longestMs;
   }
 
   /** Whether no INSERT of pool keys is in flight or being gathered. */
@@ -110,6 +128,12 @@ export class Binder {
     const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
     for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
       binding.failed(error);
+  }
+
+  /** The server hangs: fails every row of a pool key that has not been sent, so that it gets another key. */
+  failQueuedKeys(): void {
+    const error = new StoreUnavailableError(this.#options.urlsDb.name, 'an INSERT hangs');
+    for (const binding of this.#keys.removeQueued()) binding.failed(error);
   }
 
   /** Resolves when no row waits or is in flight. */
@@ -148,11 +172,13 @@ export class Binder {
   async #insertUntilDecided(pending: Binding[]): Promise<void> {
     const { urlsDb, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
-    let isUnknown = false;
+    let unknown: OutcomeUnknownError | undefined;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
       // Checked for each INSERT, not for each row: since the last attempt the server may have gone down.
-      if (!breaker.isClosed && !isUnknown) throw new StoreUnavailableError(urlsDb.name, 'it is down');
+      if (!breaker.isClosed && unknown === undefined)
+        throw new StoreUnavailableError(urlsDb.name, 'it is down');
+      if (!breaker.isClosed && unknown !== undefined && !hasAlias(pending)) throw unknown;
       try {
         await urlsDb.insert(
           pending.map(({ row }) => row),
@@ -170,12 +196,11 @@ export class Binder {
           }
         } else if (
           error instanceof OutcomeUnknownError ||
-          (error instanceof StoreUnavailableError && isUnknown)
+          (error instanceof StoreUnavailableError && unknown !== undefined)
         ) {
           breaker.failed();
-          isUnknown = true;
-          if (now() > deadlineMs)
-            throw error instanceof OutcomeUnknownError ? error : unresolved(urlsDb.name, error);
+          unknown = error instanceof OutcomeUnknownError ? error : unresolved(urlsDb.name, error);
+          if (now() > deadlineMs) throw unknown;
           await pause(delayFor(attempt, REPEAT));
         } else {
           if (error instanceof StoreUnavailableError) breaker.failed();
@@ -213,6 +238,15 @@ export class Binder {
     if (mine > 0) onBatch(mine);
     return decided;
   }
+}
+
+interface Flight {
+  readonly beganMs: number;
+}
+
+/** A row with an alias is alone in its INSERT. */
+function hasAlias([first]: readonly Binding[]): boolean {
+  return first?.row.alias === true;
 }
 
 function unresolved(name: string, cause: Error): OutcomeUnknownError {

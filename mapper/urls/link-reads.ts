@@ -34,6 +34,11 @@ export interface Read {
  */
 const SELECTS_IN_FLIGHT = 2;
 const MAX_BATCH_KEYS = 256;
+/**
+ * The least time for a SELECT. A read may have lost all of its time in this process, and then a time-out
+ * would say nothing about the database.
+ */
+const MIN_ANSWER_MS = 100;
 
 /**
  * Links read by key from one database. Concurrent reads share a SELECT. Every outcome is reported to the
@@ -75,7 +80,7 @@ export class LinkReads {
     // The SELECT must end in time for the read that has waited longest.
     let askedAtMs = Number.POSITIVE_INFINITY;
     for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
-    const remainingMs = Math.max(1, timeoutMs - (now() - askedAtMs));
+    const remainingMs = Math.max(MIN_ANSWER_MS, timeoutMs - (now() - askedAtMs));
     const keys = reads.map(({ key }) => key);
     reader.read(keys, remainingMs, (error, targets) => {
       this.#readers.push(reader);

@@ -73,7 +73,8 @@ export class Replica {
   }
 
   /**
-   * Compares the slots before first use and after every outage, and reads the state of the replication.
+   * Compares keyspace and slots before first use and after every outage, and reads the state of the
+   * replication.
    * @throws MismatchError when it is a copy of another server
    */
   async poll(): Promise<void> {

@@ -4,9 +4,10 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Binder } from './binder.ts';
+import type { Binder } from './binder.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 import type { Replica } from './replica.ts';
+import { UrlsWrites } from './urls-writes.ts';
 
 export interface UrlsServerOptions {
   readonly db: UrlsDb;
@@ -30,14 +31,16 @@ const PROBE_TIMEOUT_MS = 750;
 const PROBE_KEY = '-';
 
 /**
- * A urls server: up or down. Rows are bound by shared INSERTs, links are read by shared SELECTs.
+ * A urls server: up or down, and while it is up, writable or not. Rows are bound by shared INSERTs, links are
+ * read by shared SELECTs.
  *
- * It is up once its record of slots has been compared with the configured map, and while its breaker is
- * closed. When it goes down, everything that waits for it fails immediately. The poll makes the trials; no
- * request is spent on one.
+ * It is up once its record of slots has been compared with the configured map, and while the breaker of its
+ * reads is closed. It is writable while it is up and {@link UrlsWrites} takes rows. So a server that only
+ * reads still serves its redirects, and one whose writes hang gets no new links. What waits for a server that
+ * goes down fails immediately. The polls make the trials; no request is spent on one.
  */
 export class UrlsServer {
-  readonly binder: Binder;
+  readonly writes: UrlsWrites;
   readonly replicas: readonly Replica[];
   readonly #options: UrlsServerOptions;
   readonly #breaker: Breaker;
@@ -57,7 +60,7 @@ export class UrlsServer {
         if (state === 'open') this.#failQueued();
       },
     });
-    this.binder = new Binder({ urlsDb: db, breaker: this.#breaker, queueLimit, onBatch, now });
+    this.writes = new UrlsWrites({ db, queueLimit, onBatch, isReadable: () => this.isUp, now, log });
     this.#reads = new LinkReads({
       db,
       breaker: this.#breaker,
@@ -72,8 +75,23 @@ export class UrlsServer {
     return this.#options.db.name;
   }
 
+  get binder(): Binder {
+    return this.writes.binder;
+  }
+
+  /** Whether it answers reads. */
   get isUp(): boolean {
     return this.#isVerified && this.#breaker.isClosed;
+  }
+
+  /** Whether it answers and contradicts the configuration, so that it is not used. */
+  get isRefused(): boolean {
+    return this.#complaint !== '';
+  }
+
+  /** Whether it takes new links. They must be readable too, because they are followed at once. */
+  get isWritable(): boolean {
+    return this.isUp && this.writes.isTaken;
   }
 
   /**
@@ -107,17 +125,21 @@ export class UrlsServer {
   }
 
   /**
-   * Compares the slots, before first use and after every outage; reads one key otherwise.
-   * @throws MismatchError when the server records other slots than the configured map gives it
+   * Reads one key. Before that, compares keyspace and slots, before first use and after every outage.
+   * @throws MismatchError when the server records another keyspace, or other slots than the configured map
+   *   gives it
    */
   async poll(): Promise<void> {
     const { db, siblings } = this.#options;
     if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
+    const { isUp } = this;
     try {
-      if (this.isUp)
-        await this.#breaker.watch(async () => db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS }));
-      else await this.#breaker.watch(async () => db.verifySlots(siblings));
+      await this.#breaker.watch(async () => {
+        if (!isUp) await db.verifySlots(siblings);
+        await db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS });
+      });
       this.#isVerified = true;
+      this.#complaint = '';
     } catch (error) {
       if (error instanceof MismatchError) throw error;
       this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
@@ -27,7 +28,7 @@ export class UrlsServers {
 
   /**
    * The server that would bind a new row soonest: the one that gathers an INSERT now, or else one that has
-   * none in flight.
+   * none in flight. While one hangs, any other one will do.
    *
    * `'any'`: all are busy, or one of them is down. If a server that is down were skipped, its keys would stay
    * in the reserve until they filled it. `'none'`: all are down, so a key should not be drawn at all.
@@ -37,16 +38,44 @@ export class UrlsServers {
   get nextToBind(): UrlsServer | 'any' | 'none' {
     let gathering: UrlsServer | undefined;
     let idle: UrlsServer | undefined;
-    let up = 0;
+    let busy: UrlsServer | undefined;
+    let writable = 0;
+    let hanging = 0;
     for (const server of this.all) {
-      if (!server.isUp) continue;
-      up += 1;
-      if (server.binder.isGathering) gathering ??= server;
+      if (!server.isWritable) continue;
+      writable += 1;
+      if (server.writes.isHanging) hanging += 1;
+      else if (server.binder.isGathering) gathering ??= server;
       else if (server.binder.isIdle) idle ??= server;
+      else busy ??= server;
     }
-    if (up === 0) return 'none';
-    if (up < this.all.length) return 'any';
-    return gathering ?? idle ?? 'any';
+    if (writable === 0) return 'none';
+    if (writable < this.all.length) return 'any';
+    return gathering ?? idle ?? (hanging > 0 ? busy : undefined) ?? 'any';
+  }
+
+  /**
+   * Whether a new row should not go to this server: it is down, or it hangs and another one does not.
+   */
+  avoids(server: UrlsServer): boolean {
+    return !server.isWritable || (server.writes.isHanging && this.#hasBrisk);
+  }
+
+  /**
+   * Repeatedly called for each server: looks whether its writes hang, and proves whether it writes if that is
+   * in doubt. Never rejects.
+   */
+  async pollWrites(server: UrlsServer): Promise<void> {
+    // After a stall of the event loop, timers run before sockets are read: first read the answers that have
+    // arrived.
+    await setImmediate();
+    if (server.writes.noticeHanging() && this.#hasBrisk) server.binder.failQueuedKeys();
+    await server.writes.prove();
+  }
+
+  /** Whether any server takes new links and does not hang. */
+  get #hasBrisk(): boolean {
+    return this.all.some(({ isWritable, writes }) => isWritable && !writes.isHanging);
   }
 
   for(key: string): UrlsServer {

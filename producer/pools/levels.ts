@@ -4,6 +4,7 @@ import type { PoolLimits } from '../../runtime/config/config.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { Bell } from '../bell.ts';
 import { DrainRate } from './drain-rate.ts';
+import { RefusedPools } from './refused-pools.ts';
 import { mustFill, watermarks, type Watermarks } from './watermarks.ts';
 
 /** A pool as last seen by this worker. */
@@ -22,6 +23,7 @@ const POLL_TIMEOUT_MS = 250;
  * shard is held: a worker without one fills no pool.
  */
 export class PoolLevels {
+  readonly refused = new RefusedPools();
   readonly #pools: readonly Pool[];
   readonly #limits: PoolLimits;
   readonly #seen = new Map<string, { level: PoolLevel; drain: DrainRate }>();

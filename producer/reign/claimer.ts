@@ -5,6 +5,7 @@ import type { PoolLevels } from '../pools/levels.ts';
 import type { BatchReader } from './batch-reader.ts';
 import type { DeliveryQueue } from './delivery-queue.ts';
 import type { Delivery } from './delivery.ts';
+import type { LeakedKeys } from './recycle-queue.ts';
 import type { PoolView, RefillPlan } from './refill-policy.ts';
 import type { Stock } from './stock.ts';
 
@@ -56,14 +57,19 @@ export class Claimer {
     return true;
   }
 
-  /** Claims leaked keys again, for the pools with room if there are any. */
-  async claimAgain(ids: readonly number[]): Promise<void> {
+  /**
+   * Claims leaked keys again, for the pools with room if there are any.
+   * @returns false when keys were written off since these were judged: judge them again
+   */
+  async claimAgain({ ids, version }: LeakedKeys): Promise<boolean> {
     const { keysDb, epoch, levels } = this.#options;
     const healthy = this.healthyPools();
     const roomy = healthy.filter((pool) => levels.hasRoom(pool, ids.length));
     const parts = this.#partsFor(roomy.length > 0 ? roomy : healthy);
-    const batch = await keysDb.claimRecycled({ epoch, after: this.#newest(), ids, parts });
+    const batch = await keysDb.claimRecycled({ epoch, after: this.#newest(), ids, parts, version });
+    if (batch === undefined) return false;
     this.#announceAndRead(batch, ids.length);
+    return true;
   }
 
   /** Id of the newest batch that is in hand or completed. The next claim must follow it directly. */

@@ -1,4 +1,6 @@
+import { isContradiction } from '../../db/store-errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { RefusedPools } from '../pools/refused-pools.ts';
 import type { DeliveryQueue, Part } from './delivery-queue.ts';
 import type { Delivery } from './delivery.ts';
 import { Failures } from './failures.ts';
@@ -8,6 +10,8 @@ export interface DeliverInOrderOptions {
   readonly queue: DeliveryQueue;
   readonly delivery: Delivery;
   readonly gate: WriteGate;
+  readonly shard: string;
+  readonly refused: RefusedPools;
   readonly log: Log;
 }
 
@@ -19,7 +23,7 @@ const BACKOFF = { baseMs: 50, maxMs: 1_000 };
  * @throws FencedError from any store: the reign is over
  */
 export async function deliverInOrder(options: DeliverInOrderOptions, signal: AbortSignal): Promise<void> {
-  const { queue, delivery, gate, log } = options;
+  const { queue, delivery, gate, shard, refused, log } = options;
   const failures = new Failures(log.child({ pool: queue.poolName }), BACKOFF);
   while (!signal.aborted) {
     await whenWritable(gate, signal);
@@ -27,6 +31,7 @@ export async function deliverInOrder(options: DeliverInOrderOptions, signal: Abo
     try {
       if (!queue.isAttached) {
         await queue.attach();
+        refused.accepted(shard, queue.poolName, log);
         failures.forget();
       }
       const part = await queue.next(signal);
@@ -35,7 +40,10 @@ export async function deliverInOrder(options: DeliverInOrderOptions, signal: Abo
       else await closeGap(options, part);
     } catch (error) {
       queue.detach();
-      await failures.pauseAfter(error, 'pool does not answer; its deliveries wait', signal);
+      refused.failed(shard, queue.poolName, error, log);
+      // A refused pool has been logged.
+      const message = isContradiction(error) ? undefined : 'pool does not answer; its deliveries wait';
+      await failures.pauseAfter(error, message, signal);
     }
   }
 }

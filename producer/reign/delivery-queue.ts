@@ -1,6 +1,8 @@
 import type { Loss } from '../../db/keys-db/deliveries.ts';
-import type { Pool, DeliveryReply } from '../../db/redis/pool.ts';
+import type { Pool, DeliveryReply, ProducerState } from '../../db/redis/pool.ts';
+import { producerKey } from '../../db/redis/redis-keys.ts';
 import { fenced, type FencedError } from '../../db/store-errors.ts';
+import { requirePlausible } from '../../runtime/stored-values.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Bell } from '../bell.ts';
 
@@ -117,13 +119,17 @@ export class DeliveryQueue {
    * @throws FencedError if the pool stores a later epoch, or this very number from an earlier reign (a
    *   keys-db restored from a backup repeats numbers): the reign must end, and the next one gets a higher
    *   epoch
+   * @throws MismatchError if the pool belongs to another keyspace, ImpossibleValueError if no reign can have
+   *   stored what it stores: it is not used until a person has mended it
    */
   async attach(): Promise<void> {
     const { pool, shard, epoch } = this.#options;
     const before = await pool.producerState(shard);
+    this.#requirePlausible(before);
     if (before.epoch > epoch || (before.epoch === epoch && !this.#hasRaisedEpoch)) throw this.#fenced();
     this.#hasRaisedEpoch = true;
     const raised = await pool.raiseEpoch(shard, epoch);
+    this.#requirePlausible(raised);
     if (raised.result === 'fenced') throw this.#fenced();
     this.#incarnation = raised.incarnation;
     this.#lastSeq = Math.max(this.#lastSeq, raised.seq);
@@ -167,6 +173,7 @@ export class DeliveryQueue {
         this.#queuedKeys -= part.keys.length;
         return 'delivered';
       case 'fenced':
+        this.#requirePlausible(reply);
         throw this.#fenced();
       case 'gap':
         return 'gap';
@@ -193,6 +200,17 @@ export class DeliveryQueue {
   get #waitsForRoom(): boolean {
     const [head] = this.#parts;
     return head?.needsRoom === true && !this.#options.hasRoom(head.keys.length);
+  }
+
+  /** @throws ImpossibleValueError */
+  #requirePlausible({ epoch, seq }: Pick<ProducerState, 'epoch' | 'seq'>): void {
+    const { pool, shard } = this.#options;
+    const where = (field: string): { store: string; what: string } => ({
+      store: pool.name,
+      what: `${field} of ${producerKey(shard)}`,
+    });
+    requirePlausible(epoch, this.#options.epoch, where('epoch'));
+    requirePlausible(seq, this.#lastSeq, where('seq'));
   }
 
   #fenced(): FencedError {

@@ -19,14 +19,15 @@ export class Failures {
   }
 
   /**
-   * Logs only the first of several failures in a row. Pauses, longer after each. Does nothing when aborted.
+   * Logs only the first of several failures in a row, and none without a message. Pauses, longer after each.
+   * Does nothing when aborted.
    *
    * @throws FencedError, handed in as `error`: repeating does not help
    */
-  async pauseAfter(error: unknown, message: string, signal: AbortSignal): Promise<void> {
+  async pauseAfter(error: unknown, message: string | undefined, signal: AbortSignal): Promise<void> {
     if (error instanceof FencedError) throw error;
     if (signal.aborted) return;
-    if (this.#inARow === 0) this.#log.warn({ error }, message);
+    if (this.#inARow === 0 && message !== undefined) this.#log.warn({ error }, message);
     this.#inARow += 1;
     await pauseQuietly(delayFor(this.#inARow - 1, this.#backoff), signal);
   }

@@ -1,9 +1,13 @@
 import type { HeldLock } from '../../coordinator/lock.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
+import { producerKey } from '../../db/redis/redis-keys.ts';
 import type { Pool } from '../../db/redis/pool.ts';
+import { isContradiction } from '../../db/store-errors.ts';
+import { requirePlausible } from '../../runtime/stored-values.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
+import type { PoolLevels } from '../pools/levels.ts';
 import { repeatUntilDone } from './repeat.ts';
 import type { WriteGate } from './write-gate.ts';
 
@@ -14,6 +18,7 @@ export interface OwnershipOptions {
   readonly lock: HeldLock;
   readonly keysDb: KeysDb;
   readonly pools: readonly Pool[];
+  readonly levels: PoolLevels;
   readonly gate: WriteGate;
   readonly log: Log;
 }
@@ -45,11 +50,16 @@ export async function raiseOwnEpoch(
  */
 async function raiseOnce(options: OwnershipOptions): Promise<number | undefined> {
   const { keysDb, lock, ensemble, owner } = options;
-  const [epoch, floor] = await Promise.all([
+  const [epoch, found] = await Promise.all([
     keysDb.raiseEpoch({ czxid: lock.czxid, ensemble, owner }),
-    highestStoredEpoch(options),
+    storedEpochs(options),
   ]);
-  if (epoch === undefined || epoch > floor) return epoch;
+  if (epoch === undefined) return undefined;
+  const floor = Math.max(
+    0,
+    ...found.filter((one) => isPlausible(one, epoch, options)).map((one) => one.epoch),
+  );
+  if (epoch > floor) return epoch;
   options.log.warn(
     { epoch, floor },
     'the keys-db is behind a Redis (restored from a backup?): lifting its epoch',
@@ -57,18 +67,39 @@ async function raiseOnce(options: OwnershipOptions): Promise<number | undefined>
   return keysDb.raiseEpochAbove({ czxid: lock.czxid, floor });
 }
 
-/** The highest epoch in the pools that answer in time. Others are asked before their first delivery. */
-async function highestStoredEpoch({ pools, shard, log }: OwnershipOptions): Promise<number> {
+interface StoredEpoch {
+  readonly pool: string;
+  readonly epoch: number;
+}
+
+/**
+ * The epochs in the pools that answer in time. Others are asked before their first delivery. A pool of
+ * another cluster, or one with a value that is no epoch, counts as one that does not answer.
+ */
+async function storedEpochs({ pools, shard, levels, log }: OwnershipOptions): Promise<StoredEpoch[]> {
   const epochs = await Promise.all(
     pools.map(async (pool) => {
       try {
         const look = withDeadline(pool.name, LOOK_TIMEOUT_MS, () => pool.producerState(shard));
-        return (await look).epoch;
+        return [{ pool: pool.name, epoch: (await look).epoch }];
       } catch (error) {
-        log.info({ pool: pool.name, reason: messageOf(error) }, 'epoch of a pool not read yet');
-        return 0;
+        levels.refused.failed(shard, pool.name, error, log);
+        if (!isContradiction(error))
+          log.info({ pool: pool.name, reason: messageOf(error) }, 'epoch of a pool not read yet');
+        return [];
       }
     }),
   );
-  return Math.max(0, ...epochs);
+  return epochs.flat();
+}
+
+/** Nothing is lifted by an epoch that no reign can have had. */
+function isPlausible(found: StoredEpoch, epoch: number, { shard, levels, log }: OwnershipOptions): boolean {
+  try {
+    requirePlausible(found.epoch, epoch, { store: found.pool, what: `epoch of ${producerKey(shard)}` });
+    return true;
+  } catch (error) {
+    levels.refused.failed(shard, found.pool, error, log);
+    return false;
+  }
 }

@@ -1,7 +1,14 @@
 import type { Bell } from '../bell.ts';
 
-interface Request {
+/** Keys to claim again. */
+export interface LeakedKeys {
   readonly ids: readonly number[];
+  /** Of the write-offs by which they were judged. */
+  readonly version: number;
+}
+
+interface Request {
+  readonly keys: LeakedKeys;
   readonly resolve: (claimed: boolean) => void;
 }
 
@@ -19,13 +26,13 @@ export class RecycleQueue {
     return this.#requests.length === 0;
   }
 
-  /** Resolves to whether these ids were claimed. If not, the next search finds them again. */
-  async offer(ids: readonly number[], signal: AbortSignal): Promise<boolean> {
+  /** Resolves to whether these keys were claimed. If not, the next search finds them again. */
+  async offer(keys: LeakedKeys, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = (): void => resolve(false);
     signal.addEventListener('abort', giveUp, { once: true });
-    this.#requests.push({ ids, resolve });
+    this.#requests.push({ keys, resolve });
     this.#offered.ring();
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
   }
@@ -36,14 +43,14 @@ export class RecycleQueue {
   }
 
   /**
-   * Hands the oldest request to `claim`. It is not tried twice: a claim without an answer may have been made.
+   * Hands the oldest request to `claim`, which returns whether it claimed. It is not tried twice: a claim
+   * without an answer may have been made.
    */
-  async claimNext(claim: (ids: readonly number[]) => Promise<void>): Promise<void> {
+  async claimNext(claim: (keys: LeakedKeys) => Promise<boolean>): Promise<void> {
     const request = this.#requests.shift();
     if (!request) return;
     try {
-      await claim(request.ids);
-      request.resolve(true);
+      request.resolve(await claim(request.keys));
     } catch (error) {
       request.resolve(false);
       throw error;

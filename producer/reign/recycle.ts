@@ -100,10 +100,10 @@ export class Recycler {
     const { search, queue, onRecycled, onSearched, signal, log } = this.#options;
     let recycled = 0;
     for (let pass = 1; ; pass += 1) {
-      const { due, missing, unreachable, reasons } = await search.run(signal, pace);
+      const { due, missing, unreachable, reasons, version } = await search.run(signal, pace);
       if (!signal.aborted)
         onSearched?.(new Map(unreachable.map((name) => [name, reasons?.get(name) ?? SILENT])));
-      if (due.length > 0 && (await queue.offer(due, signal))) {
+      if (due.length > 0 && (await queue.offer({ ids: due, version }, signal))) {
         recycled += due.length;
         onRecycled(due.length);
         log.info({ keys: due.length }, 'leaked keys are recycled');

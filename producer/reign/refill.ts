@@ -94,7 +94,7 @@ function nextClaim(
 ): (() => Promise<void>) | undefined {
   if (delivery.waiting >= MAX_WAITING) recycling.refuse();
   if (!recycling.isEmpty && claimer.healthyPools().length > 0)
-    return () => recycling.claimNext((ids) => claimer.claimAgain(ids));
+    return () => recycling.claimNext((keys) => claimer.claimAgain(keys));
   const { heldShards } = levels;
   const plan = planRefill(claimer.pools(), { heldShards, batchSize, spare: stock.spare });
   if (!plan) return undefined;

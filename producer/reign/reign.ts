@@ -1,8 +1,9 @@
 import type { HeldLock } from '../../coordinator/lock.ts';
 import { SuspectSearch, type SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
+import { UrlsWatch } from '../../db/audit/urls-watch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Pool } from '../../db/redis/pool.ts';
-import { FencedError, MismatchError } from '../../db/store-errors.ts';
+import { FencedError, isContradiction } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -11,6 +12,7 @@ import type { ProducerMetrics } from '../metrics.ts';
 import type { PoolLevels } from '../pools/levels.ts';
 import { deliverInOrder } from './deliver-in-order.ts';
 import { keepGenerated } from './generator.ts';
+import { keepMarks } from './keep-marks.ts';
 import { raiseOwnEpoch } from './ownership.ts';
 import { reconcile, type Reconciled } from './reconcile.ts';
 import { RecycleQueue } from './recycle-queue.ts';
@@ -31,7 +33,7 @@ export interface ReignOptions {
   readonly batchSize: number;
   readonly generation: StockLimits;
   /** Where else a key can be, for the search for leaked keys. */
-  readonly surroundings: Omit<SuspectSearchOptions, 'keysDb' | 'pools' | 'log'>;
+  readonly surroundings: Pick<SuspectSearchOptions, 'urlsDbs' | 'keyspace' | 'quarantineMs' | 'reserves'>;
   /**
    * Called after every search for leaked keys, with the stores and mappers that stopped it and why; empty
    * when all were searched.
@@ -39,6 +41,13 @@ export interface ReignOptions {
   readonly onSearched?: (blockedBy: ReadonlyMap<string, string>) => void;
   readonly metrics: ProducerMetrics;
   readonly log: Log;
+}
+
+interface RecyclerParts {
+  readonly epoch: number;
+  readonly watch: UrlsWatch;
+  readonly queue: RecycleQueue;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -148,7 +157,9 @@ export class Reign {
     const reconciled = await reconcile({ ...this.#options, epoch, gate }, over);
     if (over.aborted) return;
     const { queues, delivery } = reconciled;
-    for (const queue of queues.values()) this.#watch(deliverInOrder({ queue, delivery, gate, log }, over));
+    const { refused } = this.#options.levels;
+    for (const queue of queues.values())
+      this.#watch(deliverInOrder({ queue, delivery, gate, shard, refused, log }, over));
     this.#watch(delivery.run(over));
     await delivery.finish(AbortSignal.any([over, AbortSignal.timeout(REPLAY_TIMEOUT_MS)]));
     if (over.aborted) return;
@@ -189,7 +200,9 @@ export class Reign {
     const stock = new Stock(generation);
     const onUnused = (unused: number): void => metrics.keysUnused.set({ keys_db: shard }, unused);
     this.#watch(keepGenerated({ keysDb, epoch, gate, stock, log, exhausted, onUnused }, stopping));
-    this.#recycler = this.#createRecycler(recycling, stopping);
+    const watch = this.#createWatch(epoch);
+    this.#watch(keepMarks({ watch, gate, log }, over));
+    this.#recycler = this.#createRecycler({ epoch, watch, queue: recycling, signal: stopping });
     void this.#recycler.run();
     await refill(
       { keysDb, epoch, queues, delivery, levels, gate, stock, batchSize, log, needed, exhausted, recycling },
@@ -200,9 +213,27 @@ export class Reign {
     this.#finish('released');
   }
 
-  #createRecycler(queue: RecycleQueue, signal: AbortSignal): Recycler {
+  #createWatch(epoch: number): UrlsWatch {
+    const { shard, keysDb, surroundings, metrics, log } = this.#options;
+    const { urlsDbs } = surroundings;
+    return new UrlsWatch({
+      keysDb,
+      epoch,
+      urlsDbs,
+      log,
+      onChange: (urlsDb, kind) => metrics.urlsChanges.inc({ urls_db: urlsDb, kind }),
+      onAlarms: (names) => {
+        if (this.#over.signal.aborted) return;
+        for (const { name } of urlsDbs)
+          metrics.urlsGoneBack.set({ keys_db: shard, urls_db: name }, names.has(name) ? 1 : 0);
+      },
+    });
+  }
+
+  #createRecycler({ epoch, watch, queue, signal }: RecyclerParts): Recycler {
     const { shard, keysDb, pools, surroundings, onSearched, metrics, log } = this.#options;
-    const search = new SuspectSearch({ keysDb, pools, ...surroundings, log });
+    const onLinksGone = (links: number): void => metrics.linksGone.inc(links);
+    const search = new SuspectSearch({ keysDb, epoch, watch, pools, ...surroundings, onLinksGone, log });
     const onRecycled = (keys: number): void => metrics.keysRecycled.inc(keys);
     return new Recycler({ shard, search, queue, log, onRecycled, onSearched, signal });
   }
@@ -213,7 +244,7 @@ export class Reign {
     if (error instanceof FencedError) {
       log.warn({ error }, 'fenced: the reign is over');
       this.#finish('fenced');
-    } else if (error instanceof MismatchError) {
+    } else if (isContradiction(error)) {
       log.error({ error }, 'the keys-db refuses this reign');
       this.#finish('refused');
     } else {
@@ -225,7 +256,12 @@ export class Reign {
   #finish(end: ReignEnd): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.#options.metrics.lockHeld.set({ keys_db: this.shard }, 0);
+    const { levels, metrics, surroundings } = this.#options;
+    levels.refused.forget(this.shard);
+    metrics.lockHeld.set({ keys_db: this.shard }, 0);
+    // The next holder shows the alarms of this keys-db.
+    for (const { name } of surroundings.urlsDbs)
+      metrics.urlsGoneBack.set({ keys_db: this.shard, urls_db: name }, 0);
     this.#options.log.info({ end, epoch: this.#epoch }, 'reign over');
     this.#end.resolve(end);
   }

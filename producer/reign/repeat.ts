@@ -1,4 +1,4 @@
-import { MismatchError } from '../../db/store-errors.ts';
+import { isContradiction } from '../../db/store-errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { Failures } from './failures.ts';
@@ -18,7 +18,7 @@ const TIMEOUT_MS = 5_000;
  * Repeats idempotent work on one store until it succeeds, pausing while the session is suspended.
  *
  * @returns undefined when aborted
- * @throws FencedError, MismatchError: repeating does not help
+ * @throws FencedError, MismatchError, ImpossibleValueError: repeating does not help
  */
 export async function repeatUntilDone<T>(
   { what, gate, log, timeoutMs = TIMEOUT_MS }: RepeatOptions,
@@ -32,7 +32,7 @@ export async function repeatUntilDone<T>(
     try {
       return await withDeadline(what, timeoutMs, work, signal);
     } catch (error) {
-      if (error instanceof MismatchError) throw error;
+      if (isContradiction(error)) throw error;
       await failures.pauseAfter(error, `${what} does not answer; repeating`, signal);
     }
   }

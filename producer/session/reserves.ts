@@ -32,6 +32,13 @@ function parseAdmin(json: unknown): AnnouncedAdmin | undefined {
   return { admin: json.admin, host: 'host' in json && typeof json.host === 'string' ? json.host : null };
 }
 
+/** Refuses a list of which only a part can be read: it may lack keys. */
+function parseReserve(body: unknown): string[] {
+  const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
+  if (Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return keys;
+  throw new Error('it answered something else than a list of keys');
+}
+
 async function askReserve(
   mapper: string,
   member: AnnouncedAdmin,
@@ -42,9 +49,7 @@ async function askReserve(
   if (outOfReach !== undefined) return { mapper, keys: undefined, reason: outOfReach };
   try {
     const body = await askAdmin({ url, token }, 'GET', '/reserve', { timeoutMs: ASK_TIMEOUT_MS });
-    const keys = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined;
-    if (!Array.isArray(keys)) throw new Error('it answered something else than a list of keys');
-    return { mapper, keys: keys.filter((key) => typeof key === 'string') };
+    return { mapper, keys: parseReserve(body) };
   } catch (error) {
     return { mapper, keys: undefined, reason: `its admin port ${url}: ${messageOf(error)}` };
   }

@@ -1,12 +1,14 @@
 import { rmSync } from 'node:fs';
+import { readOperatorConfig } from '../../runtime/config/config.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { describeCluster } from './describe.ts';
-import { addressesOf, numbered, type Addresses } from './environment.ts';
+import { addressesOf, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
+import { recordKeyspace } from './keyspace.ts';
 import { startLogKeeper } from './log-keeper.ts';
 import { scaleMembers } from './members.ts';
-import { UsageError } from '../../runtime/terminal/errors.ts';
 import type { UpOptions } from './options.ts';
 import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
@@ -79,6 +81,7 @@ async function startMembers(
   };
   state.recordEstablished();
   await migrateAll(addresses);
+  await recordKeyspace(readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} })).stores);
   progress.line('databases ready');
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);

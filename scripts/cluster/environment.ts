@@ -65,11 +65,13 @@ export function addressesOf(
 
 /** With tick 500 ms and syncLimit 3, a stopped leader costs at most 2 s. */
 export const LOCAL_SESSION_TIMEOUT_MS = 2_000;
+/** Short, because a local mapper holds a key for seconds. */
+export const LOCAL_QUARANTINE_MS = 30_000;
 
 /** Other defaults for a cluster on one machine. The caller's environment overrides them. */
 const LOCAL_DEFAULTS = {
   KEYMILL_SESSION_TIMEOUT_MS: String(LOCAL_SESSION_TIMEOUT_MS),
-  KEYMILL_QUARANTINE_MS: '30000',
+  KEYMILL_QUARANTINE_MS: String(LOCAL_QUARANTINE_MS),
 };
 
 /** The variables that describe Redis and the databases. The values contain passwords. */

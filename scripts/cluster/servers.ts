@@ -23,6 +23,8 @@ export interface Launch {
   readonly signal: AbortSignal;
   /** Called for every process as soon as it exists. */
   readonly onSpawn: (id: string, kind: Kind, spawned: ProcessIdentity) => void;
+  /** Additional arguments of the MariaDB servers that are started. */
+  readonly mysqlArgs?: readonly string[];
 }
 
 /** The usual ports. Busy ones are skipped. */
@@ -77,11 +79,14 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
       dir: runDir.dataOf(id),
       port: state.port(id) ?? firstPort(usualPort),
       password: state.mysqlPassword,
-      bufferPool: '1G',
-      redoLog: '1G',
+      ...MYSQL_SIZES,
+      extraArgs: launch.mysqlArgs ?? [],
     }),
   );
 }
+
+/** The memory and the redo log of each MariaDB server. */
+export const MYSQL_SIZES = { bufferPool: '1G', redoLog: '1G' };
 
 interface Common {
   readonly logFile: string;

@@ -5,7 +5,8 @@ import type { MapperReserve } from '../../db/audit/sources.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
-import { openUrlsDb } from '../../db/urls/links.ts';
+import { MismatchError } from '../../db/store-errors.ts';
+import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { askAdmin } from '../../runtime/admin-client.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
@@ -78,14 +79,15 @@ async function auditCluster(
   const keysDbs = stores.keysDbs.map(({ name, url, region }) =>
     stack.use(openKeysDb({ name, url, region, keyspace, log: QUIET_LOG })),
   );
-  const pools = stores.redis.map((shard) => stack.use(openPool({ ...shard, log: QUIET_LOG })));
+  const pools = stores.redis.map((shard) => stack.use(openPool({ ...shard, keyspace, log: QUIET_LOG })));
   const urlsDbs = stores.urlsDbs.map((config) => {
-    const urlsDb = openUrlsDb({ ...config, log: QUIET_LOG, connections: 2 });
+    const urlsDb = openUrlsDb({ ...config, keyspace, log: QUIET_LOG, connections: 2 });
     stack.defer(() => urlsDb.close());
     return urlsDb;
   });
   // With another key secret, all keys would look unknown.
   for (const keysDb of keysDbs) await askOnly(keysDb.name, () => keysDb.verify());
+  await refuseForeign(urlsDbs);
   await Promise.all(pools.map((pool) => pool.whenConnected(ASK_DEADLINE_MS)));
   const reserves = async (): Promise<readonly MapperReserve[]> => {
     const answers = await readReserves(cluster);
@@ -97,6 +99,19 @@ async function auditCluster(
   } catch (error) {
     interrupt.signal.throwIfAborted();
     throw new UnreachableError(`the audit could not be finished: ${messageOf(error)}`, error);
+  }
+}
+
+/**
+ * On a urls server of another cluster no key of ours is bound. One that does not answer is reported later.
+ */
+async function refuseForeign(urlsDbs: readonly UrlsDb[]): Promise<void> {
+  for (const urlsDb of urlsDbs) {
+    try {
+      await urlsDb.verifyKeyspace();
+    } catch (error) {
+      if (error instanceof MismatchError) throw new UnreachableError(messageOf(error), error);
+    }
   }
 }
 
@@ -140,6 +155,7 @@ function describe(report: AuditReport): string[] {
     ['  reserved', reserved, 'held by a mapper'],
     ['  bound', bound, 'bound to a link'],
     ['  leaked', leaked, 'found nowhere; recycled after the quarantine'],
+    ['  written off', report.written_off, 'found nowhere; never recycled, because their links may be lost'],
     ['  unknown', unknown, 'not found, but some source did not answer'],
     ['unused', report.unused, 'generated, not yet given out'],
     ['recycled', report.recycled, 'given out a second time so far'],

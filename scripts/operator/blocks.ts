@@ -1,6 +1,6 @@
-import type { MapperView } from '../../mapper/member.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
+import type { UrlsDbEntry } from './sources/gone-back.ts';
 import type { BlockerEntry, RefusedEntry } from './sources/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
@@ -17,6 +17,14 @@ export interface ProducerEntry {
   readonly capacity: number;
   readonly drained: boolean;
   readonly shards: readonly string[];
+}
+
+/** A mapper in the output of `--json`. */
+export interface MapperEntry {
+  readonly id: string;
+  readonly url: string;
+  /** The stores that it cannot use, as its `/readyz` names them; null when it does not answer. */
+  readonly degraded: readonly string[] | null;
 }
 
 /** @param isKnown false when ZooKeeper did not answer: then a missing lock is unknown and not free */
@@ -60,7 +68,8 @@ export function poolsBlock(pools: readonly PoolEntry[]): string[] {
   );
 }
 
-function stateOf({ level, low, healthy }: PoolEntry): string {
+function stateOf({ level, low, healthy, problem }: PoolEntry): string {
+  if (problem !== null) return 'NOT USED';
   if (level === null) return 'UNREACHABLE';
   if (!healthy) return 'SLOW';
   if (level === 0) return 'EMPTY';
@@ -87,11 +96,15 @@ export function producersBlock(producers: readonly ProducerEntry[]): string[] {
   );
 }
 
-export function mappersBlock(mappers: readonly Pick<MapperView, 'id' | 'url'>[]): string[] {
+export function mappersBlock(mappers: readonly MapperEntry[]): string[] {
   return section(
     'Mappers',
-    [{ title: 'mapper' }, { title: 'url' }],
-    mappers.map(({ id, url }) => [id, url]),
+    [{ title: 'mapper' }, { title: 'url' }, { title: 'does not use' }],
+    mappers.map(({ id, url, degraded }) => [
+      id,
+      url,
+      degraded === null ? '(unknown)' : degraded.join(', ').toUpperCase() || undefined,
+    ]),
   );
 }
 
@@ -103,12 +116,21 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
   );
 }
 
+interface Alarms {
+  readonly refused: readonly RefusedEntry[];
+  readonly recyclingBlocked: readonly BlockerEntry[];
+  readonly urlsDbs: readonly UrlsDbEntry[];
+}
+
 /** What only a person can mend. Empty if there is nothing of the kind. */
-export function alarmsBlock(refused: readonly RefusedEntry[], blockers: readonly BlockerEntry[]): string[] {
+export function alarmsBlock({ refused, recyclingBlocked, urlsDbs }: Alarms): string[] {
   const byReason = Map.groupBy(refused, ({ why, producers }) => `${producers.join(' ')} refuse: ${why}`);
   const rows = [
     ...[...byReason].map(([text, shards]) => [shards.map(({ shard }) => shard).join(' '), text]),
-    ...blockers.map(({ by, why }) => [by, `no leaked key is recycled: ${why}`]),
+    ...recyclingBlocked.map(({ by, why }) => [by, `no leaked key is recycled: ${why}`]),
+    ...urlsDbs.flatMap(({ name, goneBack }) =>
+      goneBack === null ? [] : [[name, `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`]],
+    ),
   ];
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
 }

@@ -25,7 +25,7 @@ import { mappersBlock } from './blocks.ts';
 import { ASK_DEADLINE_MS, askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { mapperEntries } from './sources/members.ts';
+import { readMappers } from './sources/members.ts';
 import { noteStrangers } from './sources/strangers.ts';
 
 /** A mapper that runs registers itself again within this time. */
@@ -64,7 +64,7 @@ export function addMappersCommand(program: Command, terminal: Terminal): void {
 async function showMappers(terminal: Terminal, isJson: boolean): Promise<void> {
   const { config } = findCluster(terminal.env);
   const coordination = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
-  const entries = mapperEntries(coordination);
+  const entries = await readMappers(coordination);
   if (isJson) printJson(terminal, { mappers: entries, unreachable: [] });
   else printLines(terminal, bare(mappersBlock(entries)));
   const shards = config.stores.keysDbs.map(({ name }) => name);

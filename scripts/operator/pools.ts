@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { createKeyspace } from '../../db/keyspace/key.ts';
 import {
   bare,
   ONE_JSON_DOCUMENT,
@@ -10,7 +11,7 @@ import { poolsBlock } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { readPools } from './sources/pool-levels.ts';
+import { noteProblems, readPools } from './sources/pool-levels.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program
@@ -21,11 +22,14 @@ export function addPoolsCommand(program: Command, terminal: Terminal): void {
     .option('--json', `${ONE_JSON_DOCUMENT}: {"pools":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
       const { config } = findCluster(terminal.env);
+      const { stores } = config;
+      const keyspace = createKeyspace(stores.keys);
       const inquiry = new Inquiry();
       const coordination = inquiry.ask('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
-      const pools = await readPools(inquiry, config.stores.redis, coordination);
+      const pools = await readPools(inquiry, { ...stores, keyspace }, coordination);
       if (json) printJson(terminal, { pools, unreachable: inquiry.unreachable });
       else printLines(terminal, bare(poolsBlock(pools)));
+      noteProblems(terminal, pools);
       inquiry.report(terminal);
     });
 }

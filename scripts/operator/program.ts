@@ -54,6 +54,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'adopt the ensemble after ZooKeeper was wiped, replaced or put back',
     load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,
   },
+  urls: {
+    summary: 'say that a urls server was restored',
+    load: async () => (await import('./urls.ts')).addUrlsCommand,
+  },
   zk: {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,

@@ -14,10 +14,11 @@ import { blockerEntries, refusedEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
+import { urlsDbEntries } from './sources/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
-import { mapperEntries, producerEntries } from './sources/members.ts';
-import { readPools } from './sources/pool-levels.ts';
+import { producerEntries, readMappers } from './sources/members.ts';
+import { noteProblems, readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
@@ -36,16 +37,22 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       );
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
-      const poolsAsked = readPools(inquiry, stores.redis, coordinationAsked);
+      const poolsAsked = readPools(inquiry, { ...stores, keyspace }, coordinationAsked);
       const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
+      const mappersAsked = readMappers(coordination);
       const shards = stores.keysDbs.map(({ name }) => name);
+      const { keysDbs, alarms } = await keysDbsAsked;
       const status = {
         locks: lockEntries(shards, coordination.locks),
         pools: await poolsAsked,
         producers: producerEntries(coordination),
-        mappers: mapperEntries(coordination),
-        keysDbs: await keysDbsAsked,
+        mappers: await mappersAsked,
+        keysDbs,
+        urlsDbs: urlsDbEntries(
+          stores.urlsDbs.map(({ name }) => name),
+          alarms,
+        ),
         refused: refusedEntries(coordination),
         recyclingBlocked: blockerEntries(coordination),
         reservedAliases: await reservedAliasesAsked,
@@ -62,10 +69,11 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
             ...mappersBlock(status.mappers),
             ...keysDbsBlock(status.keysDbs),
             ...reservedAliasesBlock(status.reservedAliases),
-            ...alarmsBlock(status.refused, status.recyclingBlocked),
+            ...alarmsBlock(status),
           ].slice(0, -1),
         );
       }
+      noteProblems(terminal, status.pools);
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);
     });

@@ -16,7 +16,16 @@ import {
 } from './sources/key-traces.ts';
 
 /** How far a key has come. */
-type Life = 'bound' | 'reserved' | 'pooled' | 'pending' | 'unused' | 'missing' | 'unknown' | 'never issued';
+type Life =
+  | 'bound'
+  | 'reserved'
+  | 'pooled'
+  | 'pending'
+  | 'unused'
+  | 'missing'
+  | 'written off'
+  | 'unknown'
+  | 'never issued';
 
 interface Whereabouts {
   readonly key: string;
@@ -96,6 +105,7 @@ function judge({ urlsDb, link, origin, pool, mapper, isCertain }: Traces): {
   if (origin?.stage === 'pending') return { life: 'pending', place: origin.pool ?? null };
   if (origin?.stage === 'unused') return { life: 'unused', place: origin.keysDb };
   if (!isCertain) return { life: 'unknown', place: null };
+  if (origin?.stage === 'written off') return { life: 'written off', place: null };
   return { life: origin?.stage === 'issued' ? 'missing' : 'never issued', place: null };
 }
 
@@ -106,6 +116,7 @@ const MEANING: Record<Life, string> = {
   pending: 'claimed, on the way to a pool',
   unused: 'not issued yet',
   missing: 'issued, and found nowhere; the audit counts it as leaked, and it will be recycled',
+  'written off': 'found nowhere; its link may have been lost, so it is never given to another one',
   unknown: 'not found, but some source did not answer',
   'never issued': 'this cluster has no such key and no link with this name',
 };

@@ -14,7 +14,10 @@ import {
   type StartOptions,
 } from './process.ts';
 
+/** May do everything but write to a read-only server. There it is refused, as a mapper in production is. */
 export const MARIADB_USER = 'keymill';
+/** Has all rights. Has the password of {@link MARIADB_USER}. */
+export const MARIADB_OPERATOR = 'operator';
 
 export interface MariaDbOptions extends StartOptions {
   readonly id: string;
@@ -22,7 +25,7 @@ export interface MariaDbOptions extends StartOptions {
   readonly dir: string;
   /** This port or the next free one; without it, any free port. */
   readonly port?: number;
-  /** Password of the only user, `keymill`: letters and digits. It is set at every start. */
+  /** Password of both users: letters and digits. It is set at every start. */
   readonly password: string;
   readonly bufferPool?: string;
   readonly redoLog?: string;
@@ -32,7 +35,7 @@ export interface MariaDbOptions extends StartOptions {
 }
 
 /**
- * Starts a private MariaDB server on the loopback address, with one user that has all rights.
+ * Starts a private MariaDB server on the loopback address, with two users.
  * @throws StartError
  */
 export async function startMariaDb(options: MariaDbOptions): Promise<RunningServer> {
@@ -129,12 +132,16 @@ function asRoot(): string[] {
 }
 
 function userStatements(password: string): string {
+  const users = [MARIADB_USER, MARIADB_OPERATOR];
   return [
-    `DELETE FROM mysql.global_priv WHERE User NOT IN ('${MARIADB_USER}', 'mariadb.sys');`,
+    `DELETE FROM mysql.global_priv WHERE User NOT IN ('${users.join("', '")}', 'mariadb.sys');`,
     'FLUSH PRIVILEGES;',
-    `CREATE USER IF NOT EXISTS '${MARIADB_USER}'@'127.0.0.1';`,
-    `ALTER USER '${MARIADB_USER}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
-    `GRANT ALL PRIVILEGES ON *.* TO '${MARIADB_USER}'@'127.0.0.1' WITH GRANT OPTION;`,
+    ...users.flatMap((user) => [
+      `CREATE USER IF NOT EXISTS '${user}'@'127.0.0.1';`,
+      `ALTER USER '${user}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
+      `GRANT ALL PRIVILEGES ON *.* TO '${user}'@'127.0.0.1' WITH GRANT OPTION;`,
+    ]),
+    `REVOKE READ ONLY ADMIN ON *.* FROM '${MARIADB_USER}'@'127.0.0.1';`,
     '',
   ].join('\n');
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { PATHS } from '../../coordinator/paths.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
-import { INCARNATION_KEY, INVALIDATION_CHANNEL, POOL_KEY } from '../../db/redis/redis-keys.ts';
+import { INCARNATION_KEY, INVALIDATION_CHANNEL, KEYSPACE_KEY, POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { PROBLEMS } from '../../mapper/http/problem.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
@@ -49,7 +49,13 @@ describe('docs/contract.md', () => {
 
   it('names every znode path that exists, and the Redis keys that outsiders may read', () => {
     const { heartbeat: _neverExists, ...paths } = PATHS;
-    for (const name of [...Object.values(paths), POOL_KEY, INCARNATION_KEY, INVALIDATION_CHANNEL])
+    for (const name of [
+      ...Object.values(paths),
+      POOL_KEY,
+      KEYSPACE_KEY,
+      INCARNATION_KEY,
+      INVALIDATION_CHANNEL,
+    ])
       expect(contract).to.include(`\`${name}`);
   });
 

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditSources, MapperReserve } from '../../db/audit/sources.ts';
+import type { SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
+import { UrlsWatch } from '../../db/audit/urls-watch.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
@@ -81,6 +83,26 @@ export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSys
         ...urlsDbs.map((db) => db.close()),
       ]);
     },
+  };
+}
+
+/** The options of a search by the holder of the first keys-db, in epoch 1. */
+export function searchOptions({ sources, shards }: TestSystem): SuspectSearchOptions {
+  const keysDb = shards[0]?.db ?? fail();
+  const { keyspace: keys, pools, urlsDbs, reserves } = sources;
+  const nothing = (): void => undefined;
+  const watch = new UrlsWatch({ keysDb, epoch: 1, urlsDbs, log, onChange: nothing, onAlarms: nothing });
+  return {
+    keysDb,
+    epoch: 1,
+    watch,
+    keyspace: keys,
+    pools,
+    urlsDbs,
+    reserves,
+    quarantineMs: 0,
+    onLinksGone: nothing,
+    log,
   };
 }
 

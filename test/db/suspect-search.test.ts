@@ -1,15 +1,17 @@
 import { expect } from 'chai';
-import { SuspectSearch } from '../../db/audit/suspect-search.ts';
+import { SuspectSearch, type SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { until } from '../until.ts';
-import { testSystem, type TestSystem } from './audit-fixture.ts';
-import { keyspace, log } from './keys-db-fixture.ts';
+import { searchOptions, testSystem, type TestSystem } from './audit-fixture.ts';
+import { keyspace } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 
-function searchOf(system: TestSystem, quarantineMs: number): SuspectSearch {
-  const keysDb = system.shards[0]?.db ?? expect.fail();
-  const { pools, urlsDbs, reserves } = system.sources;
-  return new SuspectSearch({ keyspace, keysDb, pools, urlsDbs, reserves, quarantineMs, log });
+function searchOf(
+  system: TestSystem,
+  quarantineMs: number,
+  options: Partial<SuspectSearchOptions> = {},
+): SuspectSearch {
+  return new SuspectSearch({ ...searchOptions(system), quarantineMs, ...options });
 }
 
 async function ageSuspects(system: TestSystem): Promise<void> {
@@ -54,13 +56,7 @@ describe('search for suspects', () => {
     expect(await search.run()).to.deep.include({ isComplete: false, unreachable: ['mapper-1'], due: [] });
     system.reserves.set('mapper-1', []);
     const reserves = async (): Promise<never> => Promise.reject(new Error('no session'));
-    const blind = new SuspectSearch({
-      ...system.sources,
-      keysDb: system.shards[0]?.db ?? expect.fail(),
-      reserves,
-      quarantineMs: 0,
-      log,
-    });
+    const blind = searchOf(system, 0, { reserves });
     expect(await blind.run()).to.deep.include({ isComplete: false, unreachable: ['mappers'], due: [] });
     expect(await system.shards[0]?.db.suspects()).to.deep.equal([]);
   });
@@ -76,7 +72,7 @@ describe('search for suspects', () => {
       if (keys.length > 0) await pool.putBack(keys.splice(0));
       return [];
     };
-    const search = new SuspectSearch({ ...system.sources, reserves, keysDb, quarantineMs: 0, log });
+    const search = searchOf(system, 0, { reserves });
     expect(await search.run()).to.deep.include({ isComplete: true, missing: 0 });
     expect(await keysDb.suspects()).to.deep.equal([]);
   });
@@ -110,7 +106,8 @@ describe('search for suspects', () => {
       return result.due.length === 5 ? result.due : undefined;
     });
     const { db } = system.shards[0] ?? expect.fail();
-    const batch = await db.claimRecycled({ epoch: 1, ids: due, parts: [{ pool: 'redis-1', seq: 9 }] });
+    const parts = [{ pool: 'redis-1', seq: 9 }];
+    const batch = (await db.claimRecycled({ epoch: 1, ids: due, parts })) ?? expect.fail();
     expect(await search.run(), 'pending is not missing').to.deep.include({ missing: 0, due: [] });
     await db.markDelivered(batch, [0]);
     await system.bind((await db.keysOf(batch)).map(({ key }) => key));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { goalsOf } from '../../drills/check/goals.ts';
+import { LostLinks } from '../../drills/check/lost-links.ts';
 import { missedGoals } from '../../drills/check/missed-goals.ts';
 import { checkClaims, ReignChecker, type ClaimRecord } from '../../drills/check/reigns.ts';
 import { SlotsKeeper } from '../../drills/check/slots.ts';
@@ -241,7 +242,7 @@ describe('redirects while a urls server is down', () => {
 });
 
 describe('the goals of the drills', () => {
-  const LIMITS = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256 };
+  const LIMITS = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256, quarantineMs: 30_000 };
   const none = { p50: 0, max: 0, all: [] };
   const good: DrillReport['during'] = {
     ackedShare: 1,
@@ -290,5 +291,37 @@ describe('the goals of the drills', () => {
     expect(missed('urls-down', { during: { ...good, decay: 0.03 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 258, bound: 257 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 257, bound: 257 } })).to.deep.equal([]);
+  });
+});
+
+describe('links that a drill itself has lost', () => {
+  const putBack = [{ slots: new Set([slotOf(LOW)]), fromMs: 1_000, toMs: 2_000, at: new Date() }];
+  const lost = (key: string, at: number): RedirectEntry => ({ ...redirect(1, key, 'lost'), at });
+
+  function tallyOf(...entries: HistoryEntry[]): ReturnType<TallyKeeper['result']> {
+    const lostLinks = new LostLinks(putBack);
+    const keeper = new TallyKeeper(lostLinks);
+    for (const entry of entries) {
+      lostLinks.add(entry);
+      keeper.add(entry);
+    }
+    return keeper.result();
+  }
+
+  it('may answer 404 after their urls server was put back, and not before', () => {
+    expect(tallyOf(acked(1, LOW, 1_500), lost(LOW, 2_100))).to.include({ lost: 0, redirectsFailed: 1 });
+    expect(tallyOf(acked(1, LOW, 1_500), lost(LOW, 1_900)).lost).to.equal(1);
+  });
+
+  it('are those of its slots that were acknowledged since the copy, and no others', () => {
+    expect(tallyOf(acked(1, HIGH, 1_500), lost(HIGH, 2_100)).lost).to.equal(1);
+    expect(tallyOf(acked(1, LOW, 900), lost(LOW, 2_100)).lost).to.equal(1);
+    expect(tallyOf(acked(1, LOW, 2_050), lost(LOW, 2_100)).lost).to.equal(1);
+  });
+
+  it('must not lead elsewhere, and their keys must not be acknowledged again', () => {
+    const wrong = { ...lost(LOW, 2_100), outcome: 'wrong' } as const;
+    expect(tallyOf(acked(1, LOW, 1_500), wrong).wrongTarget).to.equal(1);
+    expect(tallyOf(acked(1, LOW, 1_500), acked(2, LOW, 2_500)).duplicates).to.equal(1);
   });
 });

@@ -50,6 +50,19 @@ const HEADERS = [
   'Expect: 200-ok',
   'Sec-Purpose: prefetch;prerender',
   'purpose: prefetch',
+  'Transfer-Encoding: gzip, chunked',
+  'Host: y',
+];
+
+const HOSTS = ['x', 'x:80', '[::1]', '', 'a b', 'a/b', 'x:y', '[', 'ü', '%', 'a%20b', 'a@b', 'a,b'];
+
+/** What may follow a request on its connection. */
+const FOLLOWERS = [
+  'GARBAGE\r\n\r\n',
+  '\0',
+  'GET /known-link HTTP/2.0\r\n\r\n',
+  'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n',
+  'POST /urls HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nz',
 ];
 
 const URLS = [
@@ -185,8 +198,8 @@ describe('the fast paths and Koa', () => {
         .slice(0, pick([0, 1, 3, 5]))
         .filter(Boolean)
         .map(() => pick(HEADERS));
-      const version = random() < 0.1 ? '1.0' : '1.1';
-      const host = random() < 0.05 ? [] : ['Host: x'];
+      const version = random() < 0.1 ? pick(['1.0', '1.0', '2.0', '0.9']) : '1.1';
+      const host = random() < 0.05 ? [] : [`Host: ${random() < 0.1 ? pick(HOSTS) : 'x'}`];
       if (random() < 0.5) {
         const head = [
           `${pick(METHODS)} ${pick(paths)}${pick(['', '?', '?q=%'])} HTTP/${version}`,
@@ -221,6 +234,19 @@ describe('the fast paths and Koa', () => {
     await expectSameBytes(
       'GET /known-link HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /known-link HTTP/1.0\r\n\r\n',
     );
+  });
+
+  it('answer a request the same when something malformed follows', async () => {
+    const requests = [
+      'GET /known-link HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET /nothing-there HTTP/1.1\r\nHost: x\r\n\r\n',
+      `GET /${randomKeys(1)[0]} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      ...BODIES.slice(0, 10).map((body) =>
+        String(post(body, ['Content-Type: application/json'])).replace('Connection: close\r\n', ''),
+      ),
+    ];
+    for (const request of requests)
+      for (const follower of FOLLOWERS) await expectSameBytes(request + request + follower);
   });
 
   function post(body: string | Buffer, headers: readonly string[], version = '1.1'): Buffer {

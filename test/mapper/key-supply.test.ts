@@ -43,6 +43,7 @@ describe('the key supply', () => {
     aheadMs = 0;
     pools = await openTestPools(3, {
       onTake: (name) => takes.push(name),
+      now: () => monotonicMs() + aheadMs,
     });
     supply = new KeySupply({
       pools: pools.map(({ watched }) => watched),
@@ -263,11 +264,33 @@ describe('the key supply', () => {
     expect(dropped['duplicate']).to.equal(1_900);
   });
 
-  it('drops texts that are not keys, and continues', async () => {
+  it('drops texts that are not keys, uses the keys between them, and rests from that pool', async () => {
     await fill(0, ['short', 'much-too-long', 'sp ace!!', 'SETTINGS', 'abcdefgh', 'ijklmnop']);
     const taken = [await supply.draw(), await supply.draw()];
     expect(taken.map(({ key }) => key)).to.deep.equal(['abcdefgh', 'ijklmnop']);
-    expect(dropped).to.deep.equal({ malformed: 4 });
+    await until('the drop', () => dropped['malformed'] === 4);
+    expect(poolAt(0).watched.refusal).to.equal('malformed');
+    await poolAt(0).watched.poll(500);
+    expect(poolAt(0).watched.isHealthy).to.equal(false);
+  });
+
+  it('leaves a pool full of keys of another length as it is, and draws from it again when it has ours', async () => {
+    const foreign = Array.from({ length: 1_000 }, (_, index) => `f${String(index).padStart(6, '0')}`);
+    await fill(0, foreign);
+    await fill(1, randomKeys(100));
+    for (let draw = 0; draw < 48; draw += 1) expect((await supply.draw()).from.name).to.equal('redis-2');
+    const { client, watched } = poolAt(0);
+    await until('the keys to be back', async () => (await client.llen('keys:available')) === 1_000);
+    expect((await client.lrange('keys:available', 0, -1)).toSorted()).to.deep.equal(foreign);
+    expect(takes.filter((name) => name === 'redis-1')).to.have.length(1);
+    expect(dropped).to.deep.equal({});
+    await client.del('keys:available');
+    await fill(0, randomKeys(1_000));
+    expect(watched.refusal, 'at once').to.equal('malformed');
+    aheadMs = 10_000;
+    await watched.poll(500);
+    expect(watched.isHealthy).to.equal(true);
+    expect((await supply.draw()).key).to.have.length(8);
   });
 
   it('trusts a pool again after a take without any bound key', async () => {

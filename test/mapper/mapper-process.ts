@@ -23,16 +23,10 @@ export interface MapperStores {
   }[];
 }
 
-/**
- * Starts `mapper/main.ts` on these stores. Resolves when it serves.
- * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
- */
-export async function startMapperProcess(
-  { redis, urls }: MapperStores,
-  onSpawn: (child: ChildProcess) => void,
-  env: Record<string, string> = {},
-): Promise<MapperProcess> {
-  const stores = {
+/** The variables of a mapper on these stores. */
+export function mapperEnvironment({ redis, urls }: MapperStores): Record<string, string | undefined> {
+  return {
+    PATH: process.env['PATH'],
     KEYMILL_ID: 'mapper-1',
     KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
     KEYMILL_URLS_DBS: urls
@@ -45,8 +39,19 @@ export async function startMapperProcess(
     KEYMILL_HTTP_PORT: '0',
     KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
   };
+}
+
+/**
+ * Starts `mapper/main.ts` on these stores. Resolves when it serves.
+ * @param onSpawn gets the process immediately, so that the caller can kill it also when the start fails
+ */
+export async function startMapperProcess(
+  stores: MapperStores,
+  onSpawn: (child: ChildProcess) => void,
+  env: Record<string, string> = {},
+): Promise<MapperProcess> {
   const child = spawn(process.execPath, ['mapper/main.ts'], {
-    env: { PATH: process.env['PATH'], ...stores, ...env },
+    env: { ...mapperEnvironment(stores), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onSpawn(child);

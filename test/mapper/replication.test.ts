@@ -7,7 +7,7 @@ import { toReplication } from '../../db/urls/replication.ts';
 import { complaintAbout } from '../../mapper/urls/replica.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
-import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { MARIADB_OPERATOR, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import type { RunningServer } from '../../scripts/servers/process.ts';
 import { stopAtEnd, testFolder } from '../servers.ts';
 import { until } from '../until.ts';
@@ -40,10 +40,10 @@ describe('a replica kept by the replication of MariaDB', () => {
     const [first, second] = await Promise.all([startServer(1, password), startServer(2, password)]);
     primary = first;
     const url = (server: RunningServer): string =>
-      `mysql://${MARIADB_USER}:${password}@127.0.0.1:${server.port}/urls`;
+      `mysql://${MARIADB_OPERATOR}:${password}@127.0.0.1:${server.port}/urls`;
     follower = await createConnection(url(second).replace(/urls$/, ''));
     await follower.query(
-      `CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${first.port}, MASTER_USER = '${MARIADB_USER}',
+      `CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${first.port}, MASTER_USER = '${MARIADB_OPERATOR}',
        MASTER_PASSWORD = '${password}', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1`,
     );
     await follower.query('START SLAVE');

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { openCacheDb, type CacheDb } from '../../db/redis/cache.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
@@ -57,9 +58,9 @@ describe('the shared cache', () => {
   /** On how many shards there is an entry. */
   async function held(key: string): Promise<number> {
     const clients = shards.map(({ url }) => new Redis(url));
-    const found = await Promise.all(clients.map(async (client) => client.exists(`cache:${key}`)));
+    const found = await Promise.all(clients.map(async (client) => client.keys(`cache:*:${key}`)));
     for (const client of clients) client.disconnect();
-    return found.reduce((sum, count) => sum + count, 0);
+    return found.flat().length;
   }
 
   async function create(alias: string): Promise<void> {
@@ -125,16 +126,32 @@ describe('the shared cache', () => {
   });
 });
 
+const [OURS, OTHERS] = ['a secret for tests', 'the secret of another cluster'].map((secret) =>
+  createKeyspace({ length: 8, secret, regionBits: 10 }),
+) as [Keyspace, Keyspace];
+
 describe('a cache shard', () => {
   let db: CacheDb;
+  let server: { url: string } | undefined;
 
   beforeEach(async () => {
-    const [server] = await testRedis();
-    db = openCacheDb({ name: 'cache-1', url: server?.url ?? '', log, timeoutMs: 1_000 });
+    [server] = await testRedis();
+    db = openCacheDb({ name: 'cache-1', url: server?.url ?? '', keyspace: OURS, log, timeoutMs: 1_000 });
     await until('the connection', async () => db.read('key').then(Boolean, () => false));
   });
 
   afterEach(async () => db[Symbol.asyncDispose]());
+
+  it('keeps the links of two clusters apart', async () => {
+    const { version } = await db.read('promo');
+    await db.fill('promo', { version, value: 'ours', ttlMs: 60_000 });
+    const url = server?.url ?? '';
+    await using other = openCacheDb({ name: 'cache-1', url, keyspace: OTHERS, log, timeoutMs: 1_000 });
+    await until('the connection', async () => other.read('x').then(Boolean, () => false));
+    expect((await other.read('promo')).value).to.equal(undefined);
+    await other.forget('promo');
+    expect((await db.read('promo')).value).to.equal('ours');
+  });
 
   it('returns what was stored, and for how long it may be used', async () => {
     const { value, version } = await db.read('key');

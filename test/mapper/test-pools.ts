@@ -18,6 +18,8 @@ export interface TestPool extends Proxied, AsyncDisposable {
 }
 
 export interface TestPoolOptions {
+  /** The clock of the pools, in monotonic milliseconds. */
+  readonly now?: () => number;
   readonly onTake: (name: string) => void;
 }
 
@@ -28,7 +30,7 @@ export async function openTestPools(count: number, options: TestPoolOptions): Pr
 
 async function openTestPool(
   server: { name: string; url: string },
-  { onTake }: TestPoolOptions,
+  { onTake, now = monotonicMs }: TestPoolOptions,
 ): Promise<TestPool> {
   const proxied = await viaProxy(server);
   const client = new Redis(server.url);
@@ -40,7 +42,7 @@ async function openTestPool(
     return take(...args);
   };
   const breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
-  const watched = new WatchedPool(pool, breaker, monotonicMs);
+  const watched = new WatchedPool({ pool, breaker, keyLength: 8, now, log });
   expect(await pool.whenConnected(5_000)).to.equal(true);
   return {
     ...proxied,

@@ -5,7 +5,7 @@ import { migrate } from '../../db/mysql/migrate.ts';
 import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
-import { createLog } from '../../runtime/log.ts';
+import { createLog, type Log } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase, testRedis } from '../servers.ts';
 
@@ -25,6 +25,7 @@ export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
   stores?: Partial<MapperConfig['stores']>;
   /** False: Koa answers everything. */
   hasFastPaths?: boolean;
+  log?: Log;
 };
 
 export interface TestMapper extends RunningMapper {
@@ -32,7 +33,11 @@ export interface TestMapper extends RunningMapper {
   terminate(): Promise<void>;
 }
 
-const log = createLog('test', 'mapper', process.env['KEYMILL_TEST_LOG'] === undefined ? 'silent' : 'debug');
+const testLog = createLog(
+  'test',
+  'mapper',
+  process.env['KEYMILL_TEST_LOG'] === undefined ? 'silent' : 'debug',
+);
 
 /** No server listens there, because a mapper must not need ZooKeeper. */
 const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
@@ -50,7 +55,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
   const urls = await Promise.all(
     Array.from({ length: databases }, async (_, index) => {
       const url = await testDatabase(`urls-${index + 1}`);
-      await migrate(url, 'urls', log);
+      await migrate(url, 'urls', testLog);
       const size = ALL_SLOTS.length / databases;
       const slots = ALL_SLOTS.slice(index * size, (index + 1) * size);
       return { name: `urls-${index + 1}`, url, slots, sql: await createConnection(url) };
@@ -74,7 +79,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
   return {
     redis,
     urls,
-    start: async ({ hasFastPaths = true, ...overrides } = {}) => {
+    start: async ({ hasFastPaths = true, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();
       const config: MapperConfig = {
         id: `mapper-${mappers.length + 1}`,

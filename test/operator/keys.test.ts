@@ -119,6 +119,8 @@ describe('keymill where', () => {
       id: 5,
       unreachable: ['keys-db-1'],
     });
+    await runKeymill(['urls', 'restored', 'urls-1'], env);
+    expect(await where(key)).to.include({ life: 'written off', place: null, id: 5 });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, requestId: '00'.repeat(16) };
     await urlsDb.insert([{ ...link, key, slot: slotOf(key), longUrl: 'https://example.com/' }]);
     const bound = await where(`http://127.0.0.1:8080/${key}`);

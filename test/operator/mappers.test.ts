@@ -40,7 +40,7 @@ describe('keymill mappers', () => {
     const { exitCode, stdout, stderr } = await runKeymill(['mappers', '--json'], cluster.env);
     expect(exitCode).to.equal(0);
     expect(JSON.parse(stdout)).to.deep.equal({
-      mappers: [{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }],
+      mappers: [{ id: 'mapper-1', url: 'http://127.0.0.1:8080', degraded: null }],
       unreachable: [],
     });
     expect(stderr).to.include('foreign: /mappers/squatter');

@@ -50,6 +50,23 @@ describe('keymill prepare', () => {
     }
   });
 
+  it('records the keyspace in the urls servers, and refuses another secret there and in the keys-dbs', async () => {
+    expect(await runKeymill(['prepare'], env)).to.have.property('exitCode', 0);
+    const connection = await createConnection((await testMysql()).url(`${PREFIX}_urls`));
+    const [rows] = await connection.query('SELECT key_length, region_bits FROM keyspace');
+    await connection.end();
+    expect(rows).to.deep.equal([{ key_length: 8, region_bits: 10 }]);
+    const other = { ...env, KEYMILL_KEY_SECRET: 'the secret of another cluster' };
+    const refused = await runKeymill(['prepare'], other);
+    expect(refused.exitCode).to.equal(2);
+    expect(refused.stderr).to.include('keys-db-1').and.include('another secret than KEYMILL_KEY_SECRET');
+    // A new keys-db is no proof of a keyspace for a urls server that has links of another one.
+    const keysDbs = `keys-db-1=${(await testMysql()).url(`${PREFIX}_other_keys`)}`;
+    const moved = await runKeymill(['prepare'], { ...other, KEYMILL_KEYS_DBS: keysDbs });
+    expect(moved.exitCode).to.equal(2);
+    expect(moved.stderr).to.include('urls-1').and.include('another secret than KEYMILL_KEY_SECRET');
+  });
+
   it('names a server that does not answer, exit code 2', async () => {
     const broken = { ...env, KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users' };
     const { exitCode, stdout, stderr } = await runKeymill(['prepare'], broken);

@@ -14,6 +14,7 @@ const COMMANDS = [
   'audit',
   'prepare',
   'zookeeper adopt',
+  'urls restored',
   'zk',
   'drill',
   'bench',
@@ -49,6 +50,8 @@ describe('keymill: the command line', () => {
       ['producers', 'drain'],
       ['keys'],
       ['zookeeper'],
+      ['urls'],
+      ['urls', 'restored'],
       ['where'],
       ['bench', 'everything'],
     ]) {

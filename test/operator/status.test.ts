@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
+import { startAdminPort, type AdminPort } from './admin-port.ts';
 import { openTestCluster, type TestCluster } from './cluster.ts';
 import { runKeymill } from './run-keymill.ts';
 
@@ -14,16 +16,25 @@ interface Status {
     since: string | null;
     epoch: number | null;
   }[];
-  pools: { name: string; level: number | null; low: number | null; high: number | null; healthy: boolean }[];
+  pools: {
+    name: string;
+    level: number | null;
+    low: number | null;
+    high: number | null;
+    healthy: boolean;
+    problem: string | null;
+  }[];
   producers: object[];
   mappers: object[];
   keysDbs: object[];
+  urlsDbs: object[];
   reservedAliases: string[];
   unreachable: string[];
 }
 
 describe('keymill status, locks, pools, producers', () => {
   let cluster: TestCluster;
+  let mapperAdmin: AdminPort;
 
   before(async () => {
     cluster = await openTestCluster();
@@ -68,6 +79,11 @@ describe('keymill status, locks, pools, producers', () => {
         ephemeral: true,
       },
     );
+    mapperAdmin = await startAdminPort({
+      'GET /readyz': async () => ({ ok: true, degraded: ['redis-2', 'urls-1 writes'] }),
+    });
+    const sick = { id: 'mapper-2', url: 'http://127.0.0.1:8081', admin: mapperAdmin.url };
+    await session.create(mapperPath('mapper-2'), JSON.stringify(sick), { ephemeral: true });
     await keysDbs[0]?.generate({ count: 1_000 });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, longUrl: 'https://example.com/' };
     await urlsDb.insert(
@@ -83,6 +99,7 @@ describe('keymill status, locks, pools, producers', () => {
   });
 
   after(async () => {
+    await mapperAdmin[Symbol.asyncDispose]();
     await cluster[Symbol.asyncDispose]();
   });
 
@@ -102,6 +119,7 @@ describe('keymill status, locks, pools, producers', () => {
       'producers',
       'mappers',
       'keysDbs',
+      'urlsDbs',
       'refused',
       'recyclingBlocked',
       'reservedAliases',
@@ -113,19 +131,23 @@ describe('keymill status, locks, pools, producers', () => {
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     expect(free).to.deep.equal({ shard: 'keys-db-2', owner: null, pid: null, since: null, epoch: null });
     expect(status.pools).to.deep.equal([
-      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true },
-      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true },
+      { name: 'redis-1', level: 2, low: 5_000, high: 20_000, healthy: true, problem: null },
+      { name: 'redis-2', level: 0, low: 4_500, high: null, healthy: true, problem: null },
     ]);
     const running = { supervisorPid: 4710, workerPid: 4711, capacity: 2, drained: false };
     expect(status.producers).to.deep.equal([
       { id: 'producer-1', ...running, shards: ['keys-db-1'] },
       { id: 'producer-2', ...running, shards: [] },
     ]);
-    expect(status.mappers).to.deep.equal([{ id: 'mapper-1', url: 'http://127.0.0.1:8080' }]);
+    expect(status.mappers).to.deep.equal([
+      { id: 'mapper-1', url: 'http://127.0.0.1:8080', degraded: null },
+      { id: 'mapper-2', url: 'http://127.0.0.1:8081', degraded: ['redis-2', 'urls-1 writes'] },
+    ]);
     expect(status.keysDbs).to.deep.equal([
       { name: 'keys-db-1', unused: 1_000, used: 0 },
       { name: 'keys-db-2', unused: 0, used: 0 },
     ]);
+    expect(status.urlsDbs).to.deep.equal([{ name: 'urls-1', goneBack: null }]);
     expect(status.unreachable).to.deep.equal([]);
   });
 
@@ -136,6 +158,9 @@ describe('keymill status, locks, pools, producers', () => {
     expect(stdout).to.match(/reserved word now .*: Graphql, status/);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
+    expect(stdout)
+      .to.match(/mapper-1 .+\(unknown\)/)
+      .and.match(/mapper-2 .+REDIS-2, URLS-1 WRITES/);
     expect(stdout.split('\n').length).to.be.below(30);
   });
 
@@ -157,9 +182,40 @@ describe('keymill status, locks, pools, producers', () => {
       low: null,
       high: null,
       healthy: false,
+      problem: null,
     });
     expect(status.keysDbs[2]).to.deep.equal({ name: 'keys-db-3', unused: null, used: null });
     expect(stderr).to.include('unreachable: redis-3').and.not.include('nobody:x');
+  });
+
+  it('says why a pool is not used', async () => {
+    const shard = cluster.env['KEYMILL_REDIS']?.split(',')[1]?.replace(/^[^=]*=/, '') ?? '';
+    const client = new Redis(shard);
+    const problem = async (): Promise<string> => {
+      const { stdout, stderr } = await runKeymill(['pools', '--json'], cluster.env);
+      const [, second] = (JSON.parse(stdout) as Status).pools;
+      expect(second?.healthy).to.equal(false);
+      expect(stderr).to.include(`not used: ${second?.problem}`);
+      return second?.problem ?? '';
+    };
+    await client.hset('producer:keys-db-1', { epoch: '9007199254740992' });
+    expect(await problem())
+      .to.include('redis-2')
+      .and.include('epoch of producer:keys-db-1');
+    // Above the epoch that the holder of keys-db-1 publishes.
+    await client.hset('producer:keys-db-1', { epoch: '99999999999' });
+    expect(await problem()).to.include('more than 2^32 above');
+    await client.del('producer:keys-db-1');
+    await client.rpush('keys:available', 'sevenly');
+    expect(await problem()).to.include('no keys of 8 characters');
+    await client.del('keys:available');
+    await client.set('keyspace', '{"key_length":7,"region_bits":4,"fingerprint":"x"}');
+    expect(await problem())
+      .to.include('key_length 7')
+      .and.include('KEYMILL_KEY_LENGTH');
+    expect((await runKeymill(['pools'], cluster.env)).stdout).to.match(/redis-2.*NOT USED/);
+    await client.del('keyspace');
+    client.disconnect();
   });
 
   it('shows the pools and keys-dbs without ZooKeeper; exit code 2 when no source answers', async () => {

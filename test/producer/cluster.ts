@@ -68,7 +68,7 @@ export async function testCluster({
     }),
   );
   const dbs = databases.map((database) => openKeysDb({ ...database, keyspace, log }));
-  const openPools = redis.map((shard) => openPool({ ...shard, log }));
+  const openPools = redis.map((shard) => openPool({ ...shard, keyspace, log }));
   await Promise.all(openPools.map((pool) => pool.whenConnected(20_000)));
   const session = await Session.open({ connect, timeoutMs: 10_000, log });
   const producers: Producer[] = [];

@@ -55,7 +55,7 @@ describe('a search for leaked keys', () => {
           searches.push(search);
           for (let piece = 0; piece < 20; piece += 1) await (pace ?? AT_ONCE).piece(async () => pause(20));
           search.ms = monotonicMs() - startedMs;
-          return { isComplete: true, unreachable: [], missing: 0, due: [] };
+          return { isComplete: true, unreachable: [], missing: 0, due: [], version: 0 };
         },
       },
       queue: { offer: async () => true },

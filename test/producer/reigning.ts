@@ -12,6 +12,7 @@ import { log, type Cluster } from './cluster.ts';
 
 export interface Reigning extends AsyncDisposable {
   readonly reign: Reign;
+  readonly levels: PoolLevels;
   /** Ends the reign as a kill does: nothing is finished. */
   abandon(): Promise<void>;
 }
@@ -62,6 +63,7 @@ export async function reignOver(cluster: Cluster, options: ReigningOptions = {})
   });
   return {
     reign,
+    levels,
     abandon: async () => {
       await lock.release();
       await reign.done;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
-import { MARIADB_USER, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { MARIADB_OPERATOR, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { isPortFree } from '../../scripts/servers/ports.ts';
 import type { RunningServer } from '../../scripts/servers/process.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
@@ -35,7 +35,8 @@ export class LocalServices implements Services {
       startMariaDb({ id, dir, logFile, password, flushLogAtCommit, ...(port !== undefined && { port }) });
     const server = await this.#run({ id, dir, logFile, start, cuttable });
     return Object.assign(server, {
-      url: (database: string) => `mysql://${MARIADB_USER}:${password}@127.0.0.1:${server.port}/${database}`,
+      url: (database: string) =>
+        `mysql://${MARIADB_OPERATOR}:${password}@127.0.0.1:${server.port}/${database}`,
     });
   }
 

@@ -3,18 +3,23 @@ Purpose: after a loss of data in this pool, move seq over the parts recorded as 
 accepted.
 KEYS[1]  the producer state of one keys-db: hash {epoch, seq}
 KEYS[2]  the incarnation of this Redis: a string
+KEYS[3]  the keyspace that the pool belongs to: a string
 ARGV[1]  epoch of the reign that recorded the loss
 ARGV[2]  the stored seq that it has just read
 ARGV[3]  the seq to store: that of the next part, minus one
 ARGV[4]  a random id: becomes the incarnation if this Redis has none
+ARGV[5]  our keyspace; empty to compare nothing
 Returns  {result, stored epoch, stored seq}; result is 'ok', 'fenced' (a later reign is stored) or
          'moved' (another seq is stored)
 ]]
-local state, incarnationKey = KEYS[1], KEYS[2]
+local state, incarnationKey, keyspaceKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fromSeq, toSeq, candidate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local ours = ARGV[5]
 
-local stored = redis.call('HMGET', state, 'epoch', 'seq')
-local storedEpoch, storedSeq = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+local refusal = refusalOf(keyspaceKey, ours, true)
+if refusal then return refusal end
+local impossible, storedEpoch, storedSeq = readState(state)
+if impossible then return impossible end
 
 if epoch < storedEpoch then return { 'fenced', storedEpoch, storedSeq } end
 if storedSeq ~= fromSeq or toSeq < fromSeq then return { 'moved', storedEpoch, storedSeq } end

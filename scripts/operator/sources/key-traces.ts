@@ -1,3 +1,4 @@
+import { countWrittenOff } from '../../../db/audit/written-off.ts';
 import type { Batch } from '../../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../../../db/keyspace/key.ts';
@@ -24,9 +25,9 @@ export interface Origin {
   readonly id: number;
   /**
    * `never`: not generated yet, or left out, because it spells a word or begins or ends with `-` or `_`.
-   * `unknown`: the keys-db did not answer.
+   * `written off`: issued, and never recycled if it is found nowhere. `unknown`: the keys-db did not answer.
    */
-  readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'unknown';
+  readonly stage: 'never' | 'unused' | 'pending' | 'issued' | 'written off' | 'unknown';
   /** The pool that a pending key is on the way to. */
   readonly pool: string | undefined;
 }
@@ -64,9 +65,9 @@ async function readOrigin(keysDb: KeysDb, { keyspace, key }: SoughtKey, id: numb
   if (id > claimedTo) return { ...origin, stage: 'unused' };
   const batch = (await keysDb.pendingBatches()).find((pending) => holds(pending, id));
   const part = batch?.parts[placementOf(key, batch.parts.length)];
-  return part === undefined || part.isDelivered
-    ? { ...origin, stage: 'issued' }
-    : { ...origin, stage: 'pending', pool: part.pool };
+  if (part !== undefined && !part.isDelivered) return { ...origin, stage: 'pending', pool: part.pool };
+  const isWrittenOff = (await countWrittenOff(keysDb, [row])) === 1;
+  return { ...origin, stage: isWrittenOff ? 'written off' : 'issued' };
 }
 
 function holds({ kind, ids, firstId, lastId }: Batch, id: number): boolean {

@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { LINGER_MS } from './limits.ts';
+import { Pipeline } from './pipeline.ts';
+import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
+import { Problem, type ProblemKind } from './problem.ts';
+
+/**
+ * One connection of the HTTP server. It makes Node's parser obey the rules of a {@link Pipeline}, and answers
+ * bytes that are not a request after all requests before them.
+ *
+ * Node parses a chunk of up to 64 KiB, which can hold 2,000 requests, without a pause. It can be stopped in
+ * a way that it does not document, and that only this file knows. When `onIncoming` returns the parser's code
+ * for a pause, Node reports a parse error with that code and with the bytes that are left. When they are
+ * emitted as data later, it goes on.
+ */
+export class Connection {
+  readonly #socket: HttpSocket;
+  readonly #pipeline = new Pipeline(() => this.#goOn());
+  /** The newest request's response, until it is answered and its body has arrived. */
+  #newest: ServerResponse | undefined;
+  /** Bytes that are not parsed yet. While there are any, the socket is not read. */
+  #rest: Buffer | undefined;
+
+  /** Attaches itself to a connection that Node's server has just received. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#socket[CONNECTION] = this;
+    this.#stopParserWhenFull();
+    // Node resumes a socket after each request, for more of a body, and when answers have gone out.
+    socket.on('resume', () => {
+      if (this.#rest === undefined) return;
+      this.#stopReading();
+      this.#goOn();
+    });
+    // The client sends no more, but reads. Node closes after the last answer, so this should say it.
+    socket.on('end', () => {
+      this.#pipeline.end();
+      if (this.#newest?.headersSent === false) this.#newest.shouldKeepAlive = false;
+    });
+  }
+
+  /** A request has begun. Tell `end` when its answer closes the connection. */
+  began(response: ServerResponse): void {
+    this.#newest = response;
+    this.#pipeline.began();
+  }
+
+  /** The newest request is the last one. */
+  end(): void {
+    this.#pipeline.end();
+  }
+
+  /** Called for each response, in order, when all of it is handed to the socket. */
+  answered(response: ServerResponse): void {
+    if (response === this.#newest && !this.#awaitsBody) this.#newest = undefined;
+    this.#pipeline.answered();
+  }
+
+  /** Node has stopped parsing: because we told it to, at bytes that are no request, or after a time-out. */
+  parserStopped(error: ParseError): void {
+    const socket = this.#socket;
+    if (error.code === 'HPE_PAUSED' && error.rawPacket !== undefined) {
+      // What follows the last request is never parsed.
+      this.#rest = this.#pipeline.isEnding ? NOTHING : error.rawPacket.subarray(error.bytesParsed);
+      this.#stopReading();
+      return;
+    }
+    const isTimeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (!socket.writable) {
+      // It is closed already. A client that does not close its side either has had time for it.
+      if (isTimeout || socket.writableFinished) socket.destroy();
+      // A request whose bytes we did not take is not late.
+    } else if (!isTimeout || this.#rest === undefined || this.#awaitsBody)
+      this.refuse(new Problem(BROKEN[error.code ?? ''] ?? 'malformed-request'));
+  }
+
+  /**
+   * Answers what cannot be handled as a request, after all answers that are due, and closes the connection.
+   * If the body of the newest request is at fault, the problem is the answer to that request.
+   */
+  refuse(problem: Problem): void {
+    const newest = this.#newest;
+    this.#rest = NOTHING;
+    this.#stopReading();
+    if (newest !== undefined && this.#awaitsBody) {
+      if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
+      else {
+        this.#pipeline.end();
+        newest.shouldKeepAlive = false;
+        answer(newest, prepareProblem(problem), randomUUID());
+        // The handler still waits for the body. Node tells it only when a request has no answer.
+        this.#socket.once('close', () => newest.req.destroy());
+      }
+    } else if (!this.#pipeline.isEnding)
+      this.#pipeline.endWith(() => this.#closeWith(closingAnswer(problem)));
+  }
+
+  /** Whether bytes of the newest request's body are still to come. */
+  get #awaitsBody(): boolean {
+    const request = this.#newest?.req;
+    return request !== undefined && !request.complete && !request.readableEnded;
+  }
+
+  #stopParserWhenFull(): void {
+    const { parser } = this.#socket;
+    if (!parser) return;
+    const { onIncoming } = parser;
+    const pipeline = this.#pipeline;
+    parser.onIncoming = (request, shouldKeepAlive) => {
+      if (pipeline.isEnding) return PAUSE;
+      const result = onIncoming(request, shouldKeepAlive);
+      // The body of the last request is still to come.
+      return pipeline.isFull && !pipeline.isEnding ? PAUSE : result;
+    };
+  }
+
+  /** Node stops at the event. A stream that counts as paused may be read nevertheless, and emits none. */
+  #stopReading(): void {
+    if (this.#socket.isPaused()) this.#socket.emit('pause');
+    else this.#socket.pause();
+  }
+
+  /** Parses what is left, and reads on when nothing is. */
+  #goOn(): void {
+    const socket = this.#socket;
+    const rest = this.#rest;
+    // Node itself stops reading while a client does not take its answers.
+    const mayGoOn = !this.#pipeline.isEnding && !this.#pipeline.isFull && socket[PAUSED_BY_NODE] !== true;
+    if (rest === undefined || !mayGoOn || socket.destroyed || !socket.parser) return;
+    this.#rest = undefined;
+    socket.parser.resume();
+    // Also when nothing is left: the end of the last request has not been reported yet.
+    socket.emit('data', rest);
+    if (this.#rest === undefined) socket.resume();
+  }
+
+  /**
+   * Sends the last bytes and reads on for a moment. A socket that is closed with unread bytes resets its
+   * connection, and the client may lose the answer (RFC 9112, 9.6).
+   */
+  #closeWith(bytes: string): void {
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    this.#rest = undefined;
+    socket.removeAllListeners('data').on('data', () => undefined);
+    socket.end(bytes);
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  }
+}
+
+/** Tells the connection when a response is finished. */
+export class CountedResponse extends ServerResponse {
+  override detachSocket(socket: Socket): void {
+    super.detachSocket(socket);
+    connectionOf(socket)?.answered(this);
+  }
+}
+
+/** The connection that was attached to a socket of the HTTP server. */
+export function connectionOf(socket: Socket): Connection | undefined {
+  return (socket as HttpSocket)[CONNECTION];
+}
+
+/** Node's error for bytes that are not HTTP. `rawPacket` is the chunk; it is absent after a time-out. */
+export interface ParseError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
+/** Node's parser of requests, as far as we use it. */
+interface Parser {
+  /** The headers of a request are complete. @returns a code of the parser; 0: go on */
+  onIncoming: (request: IncomingMessage, shouldKeepAlive: boolean) => number;
+  resume(): void;
+}
+
+const CONNECTION = Symbol('connection');
+
+/** Where Node notes that it reads nothing because too many bytes of answers wait. */
+const PAUSED_BY_NODE = '_paused';
+
+type HttpSocket = Socket & {
+  [CONNECTION]?: Connection;
+  readonly parser?: Parser | null;
+  readonly [PAUSED_BY_NODE]?: boolean;
+};
+
+const NOTHING = Buffer.alloc(0);
+
+/** HPE_PAUSED of llhttp. */
+const PAUSE = 21;
+
+/** By the code of Node's error. */
+const BROKEN: Readonly<Record<string, ProblemKind>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  HPE_INVALID_EOF_STATE: 'incomplete',
+  ERR_HTTP_REQUEST_TIMEOUT: 'too-slow',
+};

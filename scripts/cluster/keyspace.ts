@@ -1,0 +1,35 @@
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
+import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
+import { openUrlsDb } from '../../db/urls/links.ts';
+import type { KeysDbConfig, StoresConfig, UrlsDbConfig } from '../../runtime/config/stores.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
+
+/** Both of the following, for all databases of a cluster. @throws MismatchError */
+export async function recordKeyspace({ keys, keysDbs, urlsDbs }: StoresConfig): Promise<void> {
+  const keyspace = createKeyspace(keys);
+  await Promise.all(keysDbs.map(async (config) => verifyKeysDb(config, keyspace)));
+  await Promise.all(urlsDbs.map(async (config) => recordInUrlsDb(config, keyspace)));
+}
+
+/**
+ * Verifies that a keys-db belongs to the keyspace. One without keys records it.
+ * @throws MismatchError
+ */
+export async function verifyKeysDb({ name, url, region }: KeysDbConfig, keyspace: Keyspace): Promise<void> {
+  await using keysDb = openKeysDb({ name, url, region, keyspace, log: QUIET_LOG });
+  await keysDb.verify();
+}
+
+/**
+ * Records the keyspace in a urls server that records none, so that mappers of another one refuse it. Call it
+ * only after every keys-db was verified: a wrong record would stop the right mappers.
+ * @throws MismatchError when it records another one
+ */
+export async function recordInUrlsDb(config: UrlsDbConfig, keyspace: Keyspace): Promise<void> {
+  const urlsDb = openUrlsDb({ ...config, keyspace, log: QUIET_LOG, connections: 1 });
+  try {
+    await urlsDb.recordKeyspace();
+  } finally {
+    await urlsDb.close();
+  }
+}

@@ -1,0 +1,78 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'chai';
+import { MAX_UNANSWERED, REQUESTS_PER_TURN } from '../../mapper/http/limits.ts';
+import { Pipeline } from '../../mapper/http/pipeline.ts';
+
+describe('the pipeline of a connection', () => {
+  let calls: number;
+  let pipeline: Pipeline;
+
+  beforeEach(() => {
+    calls = 0;
+    pipeline = new Pipeline(() => (calls += 1));
+  });
+
+  function begin(count: number): void {
+    for (let i = 0; i < count; i += 1) pipeline.began();
+  }
+
+  function answer(count: number): void {
+    for (let i = 0; i < count; i += 1) pipeline.answered();
+  }
+
+  it('is full when its share of a turn is used, and has room in the next turn', async () => {
+    begin(REQUESTS_PER_TURN - 1);
+    expect(pipeline.isFull).to.equal(false);
+    begin(1);
+    expect([pipeline.isFull, calls]).to.deep.equal([true, 0]);
+    await turn();
+    expect([pipeline.isFull, calls]).to.deep.equal([false, 1]);
+  });
+
+  it('gets no second share in a turn, whenever the requests of earlier turns came', async () => {
+    begin(REQUESTS_PER_TURN / 2 - 1);
+    await turn();
+    begin(REQUESTS_PER_TURN / 2 + 1);
+    expect(pipeline.isFull).to.equal(true);
+  });
+
+  it('is full with too many unanswered requests, and has room when half of them are answered', async () => {
+    for (let begun = 0; begun < MAX_UNANSWERED; begun += REQUESTS_PER_TURN) {
+      expect(pipeline.isFull).to.equal(false);
+      begin(REQUESTS_PER_TURN);
+      await turn();
+    }
+    expect(pipeline.isFull).to.equal(true);
+    const before = calls;
+    answer(MAX_UNANSWERED / 2 - 1);
+    await turn();
+    expect(calls).to.equal(before);
+    answer(1);
+    await turn();
+    expect(calls).to.equal(before + 1);
+  });
+
+  it('is never full for a client that waits for each answer', async () => {
+    for (let i = 0; i < 10 * REQUESTS_PER_TURN; i += 1) {
+      begin(1);
+      answer(1);
+      expect(pipeline.isFull).to.equal(false);
+      await turn();
+    }
+  });
+
+  it('calls back when all is answered, immediately if nothing is due', async () => {
+    const ended: string[] = [];
+    pipeline.endWith(() => ended.push('idle'));
+    expect([pipeline.isEnding, ended]).to.deep.equal([true, ['idle']]);
+    pipeline = new Pipeline(() => undefined);
+    begin(2);
+    pipeline.endWith(() => ended.push('busy'));
+    answer(1);
+    await turn();
+    expect(ended).to.deep.equal(['idle']);
+    answer(1);
+    await turn();
+    expect(ended).to.deep.equal(['idle', 'busy']);
+  });
+});
