@@ -103,6 +103,8 @@ describe('lock', () => {
 
   it('ends within milliseconds when an operator deletes its node', async () => {
     const lock = await acquire(first);
+    // The operator may be connected to a server that is behind.
+    await until('the lock to be seen', async () => (await holder(second)) !== undefined);
     const gone = aborted(lock.signal);
     const released = await releaseLock(second, SHARD, lock.czxid);
     expect(released.owner).to.equal('producer-1');

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { testCluster, untilHeld, untilLogged, type Cluster } from './cluster.ts';
 
@@ -8,6 +9,8 @@ describe('a producer beside a keys-db of another version', function () {
 
   beforeEach(async () => {
     cluster = await testCluster({ keysDbs: 2 });
+    // A new ZooKeeper gets its id only when every keys-db tells that it is new too.
+    await createEnsembleId(cluster.session);
   });
 
   afterEach(() => cluster[Symbol.asyncDispose]());
