@@ -13,9 +13,9 @@ const ZOOKEEPERS_OPEN_PATHS = [`/${ZOOKEEPERS_OWN}`, `/${ZOOKEEPERS_OWN}/quota`]
  *
  * The root of our tree is protected too: who may delete `/shard-locks` while no lock is held, and create it
  * again, keeps all producers out. Our root is the chroot. Without one it is `/`, but only while no node of
- * others stands there, because they may need to create more. Then ZooKeeper's own nodes are protected as well:
- * below them, everybody could fill the memory of the servers, and put a quota on our paths. No state of
- * them prevents a session.
+ * others stands there, because they may need to create more. Then ZooKeeper's own nodes are protected as
+ * well: below them, everybody could fill the memory of the servers, and put a quota on our paths. No state
+ * of them prevents a session.
  *
  * A node that already belongs to other credentials stays as it is: the operation that needs it fails then,
  * and says why.
