@@ -17,7 +17,7 @@ import { createBodyReader } from './shorten/shorten-body.ts';
 import { createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
-import { ownAddressOf, type TargetRules } from './shorten/target-url.ts';
+import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -26,6 +26,8 @@ export interface HandlerOptions {
   readonly cache: LinkCache;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** How a client on this machine reaches the public port. */
+  readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
   readonly targets: Omit<TargetRules, 'own'>;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
@@ -37,7 +39,7 @@ export interface HandlerOptions {
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandler(options: HandlerOptions): Handler {
   const { shortener, finder, clicks, publicUrl, targets, metrics, log } = options;
-  const rules = { ...targets, own: ownAddressOf(publicUrl) };
+  const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
