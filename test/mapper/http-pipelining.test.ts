@@ -137,7 +137,6 @@ describe('clients that pipeline', () => {
       expect(bytes, 'bytes of answers').to.be.greaterThan(minBytes);
       const meanMs = ATTACK_MS / tookMs.length;
       const story = `${tookMs.length} requests, longest ${tookMs.at(-1)} ms, mean ${meanMs} ms, calm ${calm} ms`;
-      if (process.env['KEYMILL_TEST_STORY'] !== undefined) process.stderr.write(`${story}\n`);
       expect(meanMs, story).to.be.lessThan(100 + 5 * calm);
     });
   }
