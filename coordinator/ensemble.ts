@@ -6,8 +6,8 @@ import type { Session } from './session.ts';
 
 /** This limits how often other processes can be first. */
 const MAX_ATTEMPTS = 10;
-/** The stores keep up to 64 characters. Other data was not written by us. */
-const ID_SHAPE = /^[\x20-\x7e]{1,64}$/;
+/** A random UUID. Other data was not written by us. */
+const ID_SHAPE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The random id of this ensemble, or undefined if it has none: it was never set up, it was wiped, or

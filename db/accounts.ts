@@ -1,4 +1,3 @@
-import type { Log } from '../runtime/log.ts';
 import { openMysql } from './mysql/mysql.ts';
 import { checkSchema } from './mysql/schema-version.ts';
 
@@ -13,10 +12,12 @@ export interface UsersDb {
 }
 
 /** Connects when first used. */
-export function openUsersDb({ url, log }: { url: string; log: Log }): UsersDb {
+export function openUsersDb({ url }: { url: string }): UsersDb {
   const db = openMysql(url, { name: 'users', connections: 2 });
   return {
-    verify: async () => checkSchema(db, 'users', log),
+    verify: async () => {
+      await checkSchema(db, 'users');
+    },
     close: async () => db.close(),
   };
 }

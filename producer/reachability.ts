@@ -35,7 +35,6 @@ export class Reachability {
   readonly #everyMs: number;
   readonly #log: Log;
   readonly #sights = new Map<string, Sight>();
-  readonly #verified = new Set<string>();
   readonly #listeners = new Set<() => void>();
 
   constructor(keysDbs: readonly KeysDb[], everyMs: number, log: Log) {
@@ -125,14 +124,12 @@ export class Reachability {
   async #ask(keysDb: KeysDb): Promise<void> {
     try {
       const { ensemble, czxid } = await withDeadline(keysDb.name, ASK_TIMEOUT_MS, async () => {
-        if (!this.#verified.has(keysDb.name)) await keysDb.verify();
-        this.#verified.add(keysDb.name);
+        // Each time: it may be migrated, restored or replaced while we run.
+        await keysDb.verify();
         return keysDb.ownership();
       });
       this.#record(keysDb.name, { isReachable: true, mismatch: undefined, ensemble, czxid });
     } catch (error) {
-      // The keys-db may come back restored or replaced, so it is verified again.
-      this.#verified.delete(keysDb.name);
       const mismatch = isContradiction(error) ? error : undefined;
       this.#record(keysDb.name, { isReachable: mismatch !== undefined, mismatch }, messageOf(error));
     }

@@ -1,6 +1,7 @@
 import type { Log } from '../../runtime/log.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
+import { logCompatible } from '../mysql/schema-version.ts';
 import { logEnd } from './claim-log.ts';
 import { claimRange, claimRecycled } from './claims.ts';
 import { countExactly, countsNow, isComplete, recycledCount, type RangeOfRows } from './counts.ts';
@@ -52,13 +53,19 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
   const db = openMysql(url, { name, connections: 4 });
   /** Generation's long statements have connections of their own, so that claims never wait behind them. */
   const generatorDb = openMysql(url, { name, connections: 2 });
+  let toldNewer = '';
   const close = async (): Promise<void> => {
     await Promise.all([db.close(), generatorDb.close()]);
   };
   return {
     name,
     region,
-    verify: async () => verifyKeysDb(db, { keyspace, region, log }),
+    verify: async () => {
+      const newer = await verifyKeysDb(db, { keyspace, region });
+      // It is verified again and again, and said once.
+      if (newer.join() !== toldNewer) logCompatible(log, name, newer);
+      toldNewer = newer.join();
+    },
 
     ownership: on(db, readOwnership),
     raiseEpoch: async (proof: LockProof) => {

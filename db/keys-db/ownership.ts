@@ -1,5 +1,4 @@
 import { whyForeign, type StoredIdentity } from '../../runtime/config/keyspace-identity.ts';
-import type { Log } from '../../runtime/log.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
@@ -34,14 +33,16 @@ interface OwnershipRow {
  * Refuses a database that is not this shard's: another secret, key length, region or schema. The region also
  * reveals two names for one database. The first program that connects records the secret's fingerprint, the
  * key length and the region.
+ * @returns the migrations that this program does not know, although it may use the schema; mostly none
  * @throws MismatchError; SchemaMismatchError when the schema is another version's
  */
 export async function verifyKeysDb(
   db: Mysql,
-  { keyspace, region, log }: { keyspace: Keyspace; region: number; log: Log },
-): Promise<void> {
-  await checkSchema(db, 'keys-db', log);
-  if (!(await readIdentity(db))) {
+  { keyspace, region }: { keyspace: Keyspace; region: number },
+): Promise<readonly string[]> {
+  const newer = await checkSchema(db, 'keys-db');
+  let stored = await readIdentity(db);
+  if (!stored) {
     const [key] = await db.query('SELECT id FROM `keys` LIMIT 1');
     if (key)
       throw new MismatchError(
@@ -49,8 +50,8 @@ export async function verifyKeysDb(
         'holds keys, but not the fingerprint of the secret they were made with',
       );
     await recordIdentity(db, keyspace, region);
+    stored = await readIdentity(db);
   }
-  const stored = await readIdentity(db);
   if (!stored) throw new MismatchError(db.name, 'its keyspace row vanished while it was being verified');
   const reason = whyForeign(stored, keyspace);
   if (reason !== undefined) throw new MismatchError(db.name, reason);
@@ -59,6 +60,7 @@ export async function verifyKeysDb(
       db.name,
       `was made for region ${stored.region}, the configuration says ${region}`,
     );
+  return newer;
 }
 
 interface IdentityRow extends StoredIdentity {

@@ -77,10 +77,11 @@ export async function readVerdict(db: Mysql, kind: DatabaseKind): Promise<Schema
 }
 
 /**
- * Refuses a database whose schema this program must not use. Logs it when it may use a newer one.
+ * Refuses a database whose schema this program must not use.
+ * @returns the migrations that this program does not know, although it may use the schema; mostly none
  * @throws SchemaMismatchError when the schema is too new, older or missing
  */
-export async function checkSchema(db: Mysql, kind: DatabaseKind, log: Log): Promise<void> {
+export async function checkSchema(db: Mysql, kind: DatabaseKind): Promise<readonly string[]> {
   const judged = await readVerdict(db, kind);
   if (judged.verdict === 'older') {
     throw new SchemaMismatchError(
@@ -89,7 +90,7 @@ export async function checkSchema(db: Mysql, kind: DatabaseKind, log: Log): Prom
     );
   }
   refuseTooNew(db.name, judged);
-  if (judged.verdict === 'compatible') logCompatible(log, db.name, judged.newer);
+  return judged.verdict === 'compatible' ? judged.newer : [];
 }
 
 /** @throws SchemaMismatchError when this program must not use the schema, because it is too new */
@@ -101,6 +102,7 @@ export function refuseTooNew(store: string, judged: SchemaVerdict): void {
   );
 }
 
+/** Says that a newer schema is used; nothing if there is nothing newer. */
 export function logCompatible(log: Log, store: string, newer: readonly string[]): void {
-  log.warn({ store, newer }, 'schema is newer than this program, which may use it');
+  if (newer.length > 0) log.warn({ store, newer }, 'schema is newer than this program, which may use it');
 }

@@ -4,7 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import { checkSchema } from '../mysql/schema-version.ts';
+import { checkSchema, logCompatible } from '../mysql/schema-version.ts';
 import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
 import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
@@ -140,7 +140,7 @@ class MysqlUrlsDb implements UrlsDb {
   }
 
   async verifySlots(siblings: readonly UrlsDb[] = []): Promise<void> {
-    await checkSchema(this.#db, 'urls', this.#log);
+    logCompatible(this.#log, this.name, await checkSchema(this.#db, 'urls'));
     await this.verifyKeyspace();
     await verifySlots(this.#db, this.slots, async () => {
       await this.#refuseBesideLinks(siblings);

@@ -1,7 +1,7 @@
 import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import type { Log } from '../../runtime/log.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import { checkSchema } from '../mysql/schema-version.ts';
+import { checkSchema, logCompatible } from '../mysql/schema-version.ts';
 import { MismatchError, StoreRefusedError, StoreUnavailableError } from '../store-errors.ts';
 import { verifyKeyspace } from './keyspace-record.ts';
 import { TargetReader } from './link-targets.ts';
@@ -69,7 +69,7 @@ class MysqlUrlsReplica implements UrlsReplica {
 
   async verify(): Promise<void> {
     try {
-      await checkSchema(this.#db, 'urls', this.#log);
+      logCompatible(this.#log, this.name, await checkSchema(this.#db, 'urls'));
     } catch (error) {
       // The replica is being created, or has not received a migration yet. This resolves itself.
       if (error instanceof MismatchError) throw new StoreUnavailableError(this.name, error.message, error);

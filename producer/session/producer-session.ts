@@ -2,6 +2,7 @@ import { assign } from '../../coordinator/assignment.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { ProducerConfig } from '../../runtime/config/config.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Bell } from '../bell.ts';
 import type { ProducerMetrics } from '../metrics.ts';
@@ -105,6 +106,7 @@ export class ProducerSession {
       reigns: this.reigns,
       free: this.#free,
       refusals: this.#refusals,
+      describe: this.#describe,
       failures: (shard) => this.#attempts.failuresOf(shard),
     });
   }
@@ -112,8 +114,13 @@ export class ProducerSession {
   /** Why this producer does not contend for a shard even when it is free: by shard, as of the last look. */
   get refused(): Readonly<Record<string, string>> {
     const lasting = [...this.#refusals].filter(([, reason]) => !PASSES_SOON.has(reason));
-    return Object.fromEntries(lasting.map(([shard, reason]) => [shard, messageOfRefusal(reason)]));
+    return Object.fromEntries(lasting.map(([shard, reason]) => [shard, this.#describe(shard, reason)]));
   }
+
+  readonly #describe = (shard: string, reason: RefusalReason): string => {
+    const mismatch = this.#options.reachability.get(shard)?.mismatch;
+    return reason === 'mismatch' && mismatch !== undefined ? messageOf(mismatch) : messageOfRefusal(reason);
+  };
 
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {

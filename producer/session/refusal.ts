@@ -6,7 +6,7 @@ import type { EnsembleView } from './ensemble-watch.ts';
 const MESSAGES = {
   not_asked: 'its keys-db has not been asked yet',
   not_read: 'the ensemble id has not been read yet',
-  mismatch: 'its keys-db contradicts the configuration',
+  mismatch: 'its keys-db must not be used by this producer',
   no_ensemble:
     'this ZooKeeper has no ensemble id: if it was wiped, run "keymill zookeeper adopt"; if the cluster is new, it gets one when every keys-db answers',
   other_ensemble:
@@ -57,6 +57,8 @@ export interface Standing {
   /** Shards whose lock nobody has. */
   readonly free: readonly string[];
   readonly refusals: ReadonlyMap<string, RefusalReason>;
+  /** The reason in plain words. */
+  readonly describe: (shard: string, reason: RefusalReason) => string;
   /** How often in a row taking this shard, or the reign over it, has failed. */
   readonly failures: (shard: string) => number;
 }
@@ -73,6 +75,7 @@ export function idleReasons({
   reigns,
   free,
   refusals,
+  describe,
   failures,
 }: Standing): Readonly<Record<string, string>> | undefined {
   if (capacity === 0 || reigns.some(({ wasReady }) => wasReady)) return undefined;
@@ -80,7 +83,7 @@ export function idleReasons({
   const candidates = [...new Set([...free, ...own])];
   const reasons = candidates.map((shard) => {
     const refusal = own.includes(shard) ? undefined : refusals.get(shard);
-    if (refusal !== undefined) return [shard, messageOfRefusal(refusal)] as const;
+    if (refusal !== undefined) return [shard, describe(shard, refusal)] as const;
     const failed = failures(shard);
     return failed < MANY_FAILURES
       ? undefined

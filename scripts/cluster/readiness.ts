@@ -15,6 +15,8 @@ import type { Launch } from './servers.ts';
 import type { Counts } from './state.ts';
 
 const READY_TIMEOUT_MS = 120_000;
+/** A cause that lasts this long is shown while `up` still waits. */
+const CAUSE_AFTER_MS = 5_000;
 
 /** Process ids of the workers, by producer. */
 export type WorkerPids = ReadonlyMap<string, number>;
@@ -83,19 +85,22 @@ export async function untilNothingIsMissing(
     signal,
   });
   try {
-    const deadline = performance.now() + READY_TIMEOUT_MS;
+    const startedAt = performance.now();
+    const deadline = startedAt + READY_TIMEOUT_MS;
     let shown = '';
     for (;;) {
       signal.throwIfAborted();
-      const { missing, workers, shortage } = await lookAround(session, await look());
+      const { missing, workers, cause } = await lookAround(session, await look());
       if (missing.length === 0) return workers;
       if (performance.now() > deadline) {
         const seconds = READY_TIMEOUT_MS / 1000;
         const names = missing.map(({ name }) => name).join(', ');
-        const advice = shortage === undefined ? hint : `${shortage}\n${hint}`;
+        const advice = cause === undefined ? hint : `${cause}\n${hint}`;
         throw new ClusterError(`not ready after ${seconds} s; still waiting for ${names}.\n${advice}`);
       }
-      const summary = summarise(missing);
+      // In the first moments of a new cluster, producers refuse what they take a moment later.
+      const isLong = performance.now() - startedAt > CAUSE_AFTER_MS;
+      const summary = summarise(missing) + (isLong && cause !== undefined ? `. ${cause}` : '');
       if (summary !== shown) progress.line(`waiting for ${summary}`);
       shown = summary;
       await delay(100, undefined, { signal }).catch(() => undefined);
@@ -146,8 +151,8 @@ export function explainShortage(capacities: readonly number[], shards: number): 
 interface Findings {
   readonly missing: readonly Missing[];
   readonly workers: WorkerPids;
-  /** Set when shards have no holder because the producers have too little capacity. */
-  readonly shortage: string | undefined;
+  /** Why shards have no holder, if it is known. */
+  readonly cause: string | undefined;
 }
 
 async function lookAround(
@@ -177,7 +182,13 @@ async function lookAround(
   const hasEveryMember = known.length === producers.length;
   const capacities = known.map(({ capacity }) => capacity);
   const shortage = hasEveryMember ? explainShortage(capacities, addresses.keysDbs.length) : undefined;
-  return { missing, workers, shortage };
+  return { missing, workers, cause: shortage ?? explainRefusals(producers) };
+}
+
+/** What producers say about shards that they do not contend for. */
+function explainRefusals(producers: readonly ProducerView[]): string | undefined {
+  const reasons = new Set(producers.flatMap(({ member }) => Object.values(member?.refused ?? {})));
+  return reasons.size === 0 ? undefined : `The cause: ${[...reasons].join('; ')}.`;
 }
 
 function adminUrl(id: string, { state }: Launch): string {

@@ -167,10 +167,12 @@ function describe(report: AuditReport): string[] {
     [{ title: '' }, { title: '', align: 'right' }, { title: '' }],
     rows.map(([name, count, meaning]) => [name, formatCount(count), meaning]),
   );
-  return [
-    ...lines,
-    report.balanced
-      ? 'balanced: every issued key is accounted for'
-      : 'NOT BALANCED: the counts do not add up',
-  ];
+  return [...lines, verdictOf(report)];
+}
+
+function verdictOf({ balanced, unknown }: AuditReport): string {
+  if (!balanced) return 'NOT BALANCED: the counts do not add up';
+  return unknown === 0
+    ? 'balanced: every issued key is accounted for'
+    : 'the counts add up, but some keys are unknown: ask again when every source answers';
 }

@@ -1,3 +1,4 @@
+import { Help } from 'commander';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 import type { UrlsDbEntry } from './sources/gone-back.ts';
@@ -103,7 +104,7 @@ export function mappersBlock(mappers: readonly MapperEntry[]): string[] {
     mappers.map(({ id, url, degraded }) => [
       id,
       url,
-      degraded === null ? '(unknown)' : degraded.join(', ').toUpperCase() || undefined,
+      degraded === null ? '(unknown)' : degraded.join(', ') || undefined,
     ]),
   );
 }
@@ -122,17 +123,32 @@ interface Alarms {
   readonly urlsDbs: readonly UrlsDbEntry[];
 }
 
+/** Width of a sentence about an alarm. */
+const ALARM_COLUMNS = 80;
+
 /** What only a person can mend. Empty if there is nothing of the kind. */
 export function alarmsBlock({ refused, recyclingBlocked, urlsDbs }: Alarms): string[] {
-  const byReason = Map.groupBy(refused, ({ why, producers }) => `${producers.join(' ')} refuse: ${why}`);
+  const byReason = Map.groupBy(refused, ({ why, producers }) => `refused by ${producers.join(' ')}: ${why}`);
   const rows = [
-    ...[...byReason].map(([text, shards]) => [shards.map(({ shard }) => shard).join(' '), text]),
-    ...recyclingBlocked.map(({ by, why }) => [by, `no leaked key is recycled: ${why}`]),
+    ...[...byReason].flatMap(([text, shards]) =>
+      alarmRows(
+        shards.map(({ shard }) => shard),
+        text,
+      ),
+    ),
+    ...recyclingBlocked.flatMap(({ by, why }) => alarmRows([by], `no leaked key is recycled: ${why}`)),
     ...urlsDbs.flatMap(({ name, goneBack }) =>
-      goneBack === null ? [] : [[name, `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`]],
+      goneBack === null ? [] : alarmRows([name], `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`),
     ),
   ];
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
+}
+
+/** A part on each line, and beside them the sentence, in lines of a width that fits on a screen. */
+function alarmRows(parts: readonly string[], sentence: string): string[][] {
+  const lines = new Help().boxWrap(sentence, ALARM_COLUMNS).split('\n');
+  const height = Math.max(parts.length, lines.length);
+  return Array.from({ length: height }, (_, i) => [parts[i] ?? '', lines[i] ?? '']);
 }
 
 /** Nothing when there are none, because that is how it should be. */

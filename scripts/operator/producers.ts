@@ -21,6 +21,8 @@ import { producerEntries } from './sources/members.ts';
 /** A drained producer finishes its deliveries first. After this time, something is wrong with it. */
 const DRAIN_TIMEOUT_MS = 30_000;
 const LOOK_EVERY_MS = 100;
+/** A worker that died is replaced within this time. */
+const REPLACED_MS = 2_000;
 
 export function addProducersCommand(program: Command, terminal: Terminal): void {
   const producers = program
@@ -59,7 +61,7 @@ export function addProducersCommand(program: Command, terminal: Terminal): void 
 
 async function drain(terminal: Terminal, id: string, isJson: boolean): Promise<void> {
   const { config } = findCluster(terminal.env);
-  const { shards: handedOver } = requireProducer(await ask(config), id);
+  const handedOver = await shardsOf(config, id);
   await mark(config, id, true);
   await untilEmpty(config, id);
   if (isJson) printJson(terminal, { id, drained: true, handedOver });
@@ -71,6 +73,23 @@ async function drain(terminal: Terminal, id: string, isJson: boolean): Promise<v
       `It takes none until: keymill producers undrain ${id}`,
     ]);
   noteFree(terminal, config, await ask(config));
+}
+
+/**
+ * The shards of a producer that runs, or that is drained already. Waits for one whose worker is being
+ * replaced.
+ * @throws UsageError when there is none
+ */
+async function shardsOf(config: OperatorConfig, id: string): Promise<readonly string[]> {
+  const deadlineMs = monotonicMs() + REPLACED_MS;
+  for (;;) {
+    const coordination = await ask(config);
+    const found = producerEntries(coordination).find((producer) => producer.id === id);
+    if (found !== undefined) return found.shards;
+    if (coordination.drained.includes(id)) return [];
+    if (monotonicMs() > deadlineMs) return requireProducer(coordination, id).shards;
+    await pause(LOOK_EVERY_MS);
+  }
 }
 
 async function undrain(terminal: Terminal, id: string, isJson: boolean): Promise<void> {

@@ -11,7 +11,7 @@ const log = createLog('test', 'accounts', 'silent');
 describe('the users database', () => {
   it('is accepted after the migration, and refused before it', async () => {
     const url = await testDatabase('users');
-    const users = openUsersDb({ url, log });
+    const users = openUsersDb({ url });
     try {
       expect(await users.verify().catch((error: unknown) => error)).to.be.instanceOf(MismatchError);
       await migrate(url, 'users', log);

@@ -160,7 +160,7 @@ describe('keymill status, locks, pools, producers', () => {
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
     expect(stdout)
       .to.match(/mapper-1 .+\(unknown\)/)
-      .and.match(/mapper-2 .+REDIS-2, URLS-1 WRITES/);
+      .and.match(/mapper-2 .+redis-2, urls-1 writes/);
     expect(stdout.split('\n').length).to.be.below(30);
   });
 

@@ -60,7 +60,7 @@ describe('keymill urls restored', () => {
     expect(Date.now() - Date.parse(alarm.at)).to.be.within(-5_000, 60_000);
     const { stdout } = await runKeymill(['status'], cluster.env);
     expect(stdout).to.match(
-      /ALARMS[^]+urls-1 +has gone back, noticed \S+Z: its mark is 3, the last one was 9/,
+      /ALARMS[^]+urls-1 +has gone back, noticed \S+Z: its\s+mark\s+is\s+3,\s+the\s+last\s+one\s+was\s+9/,
     );
     await runKeymill(['urls', 'restored', 'urls-1'], cluster.env);
     expect(await goneBack(), 'after the word of an operator').to.equal(null);

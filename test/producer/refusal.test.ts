@@ -62,10 +62,18 @@ describe('why a producer does not contend for a shard', () => {
 
 describe('a producer that contends for nothing although shards are free', () => {
   const refusals = new Map<string, RefusalReason>([['s', 'gone_back']]);
-  const standing = { capacity: 2, reigns: [], free: ['s'], refusals, failures: () => 0 };
+  const describeRefusal = (shard: string, reason: RefusalReason): string => `${shard}: ${reason}`;
+  const standing = {
+    capacity: 2,
+    reigns: [],
+    free: ['s'],
+    refusals,
+    describe: describeRefusal,
+    failures: () => 0,
+  };
 
   it('says why, for each free shard', () => {
-    expect(idleReasons(standing)).to.have.all.keys('s');
+    expect(idleReasons(standing)).to.deep.equal({ s: 's: gone_back' });
     expect(idleReasons({ ...standing, free: ['t'], failures: () => 3 })?.['t']).to.include(
       'the last 3 attempts',
     );

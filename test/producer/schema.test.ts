@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
+import { until } from '../until.ts';
 import { testCluster, untilHeld, untilLogged, type Cluster } from './cluster.ts';
 
 describe('a producer beside a keys-db of another version', function () {
@@ -30,6 +31,20 @@ describe('a producer beside a keys-db of another version', function () {
     const producer = cluster.start('producer-1');
     await untilHeld(cluster, 'keys-db-1');
     await untilLogged(producer, "keys-db not used: its schema is another version's");
+    expect([...(await cluster.locks()).keys()]).to.deep.equal(['keys-db-1']);
+  });
+
+  it('gives that shard back when its schema becomes too new, says why, and takes it no more', async () => {
+    cluster.start('producer-1');
+    await untilHeld(cluster, 'keys-db-1');
+    await untilHeld(cluster, 'keys-db-2');
+    await upgrade(999);
+    await until('the shard to be free', async () => !(await cluster.locks()).has('keys-db-2'));
+    const member = await until('the reason in its node', async () => {
+      const found = (await cluster.members()).get('producer-1');
+      return found?.refused['keys-db-2'] !== undefined && found;
+    });
+    expect(member.refused['keys-db-2']).to.include('newer than this program').and.include('999-later');
     expect([...(await cluster.locks()).keys()]).to.deep.equal(['keys-db-1']);
   });
 
