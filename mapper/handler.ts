@@ -2,6 +2,7 @@ import type { Log } from '../runtime/log.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { createApp } from './http/app.ts';
+import { connectionOf } from './http/connection.ts';
 import { LIMITS } from './http/limits.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Handler } from './http/server.ts';
@@ -53,7 +54,11 @@ export function createHandler(options: HandlerOptions): Handler {
     requestIds,
     log,
   }).callback();
-  if (!options.hasFastPaths) return app;
+  const slow: Handler = (request, response) => {
+    connectionOf(request.socket)?.weigh(request);
+    return app(request, response);
+  };
+  if (!options.hasFastPaths) return slow;
   const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
   const redirect = new FastRedirect({ ...shared, cache: options.cache, answers });
   const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules), answers });
@@ -62,6 +67,6 @@ export function createHandler(options: HandlerOptions): Handler {
     if (method === 'GET' || method === 'HEAD') {
       if (redirect.tryAnswer(request, response)) return undefined;
     } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
-    return app(request, response);
+    return slow(request, response);
   };
 }
