@@ -2,6 +2,7 @@ import type { Log } from '../runtime/log.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { createApp } from './http/app.ts';
+import { connectionOf } from './http/connection.ts';
 import { LIMITS } from './http/limits.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Handler } from './http/server.ts';
@@ -17,7 +18,7 @@ import { createBodyReader } from './shorten/shorten-body.ts';
 import { createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
-import { ownAddressOf, type TargetRules } from './shorten/target-url.ts';
+import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -26,6 +27,8 @@ export interface HandlerOptions {
   readonly cache: LinkCache;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** How a client on this machine reaches the public port. */
+  readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
   readonly targets: Omit<TargetRules, 'own'>;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
@@ -37,7 +40,7 @@ export interface HandlerOptions {
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandler(options: HandlerOptions): Handler {
   const { shortener, finder, clicks, publicUrl, targets, metrics, log } = options;
-  const rules = { ...targets, own: ownAddressOf(publicUrl) };
+  const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
@@ -51,7 +54,11 @@ export function createHandler(options: HandlerOptions): Handler {
     requestIds,
     log,
   }).callback();
-  if (!options.hasFastPaths) return app;
+  const slow: Handler = (request, response) => {
+    connectionOf(request.socket)?.weigh(request);
+    return app(request, response);
+  };
+  if (!options.hasFastPaths) return slow;
   const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
   const redirect = new FastRedirect({ ...shared, cache: options.cache, answers });
   const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules), answers });
@@ -60,6 +67,6 @@ export function createHandler(options: HandlerOptions): Handler {
     if (method === 'GET' || method === 'HEAD') {
       if (redirect.tryAnswer(request, response)) return undefined;
     } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
-    return app(request, response);
+    return slow(request, response);
   };
 }

@@ -121,6 +121,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     clicks,
     cache: caches.links,
     publicUrl,
+    listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes },
     hasFastPaths,
     metrics,

@@ -117,7 +117,14 @@ function wrongUse(
   return { status: 415, reason: `content type ${type ?? '(none)'}: expected application/json` };
 }
 
+const UTF_8 = /^charset="?utf-?8"?$/;
+
 /** A page of another origin can send application/json only after a preflight, which we refuse. */
 function isJson(type: string | undefined): boolean {
-  return /^application\/json *(; *charset="?utf-8"? *)?$/i.test(type ?? '');
+  const [name, ...parameters] = (type ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const isOther = (parameter: string): boolean => !parameter.startsWith('charset=');
+  return (
+    name === 'application/json' &&
+    parameters.every((parameter) => isOther(parameter) || UTF_8.test(parameter))
+  );
 }

@@ -1,13 +1,15 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import getRawBody from 'raw-body';
 import { digestOf, refusalOf, type AdminAccess, type AdminPath, type Refusal } from './admin-policy.ts';
+import { createAdminServer } from './admin-server.ts';
 import type { AdminConfig } from './config/admin.ts';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
 import { parseJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { createPacedPage } from './paced-page.ts';
 
 /** The body of `/readyz`. `ok` decides between 200 and 503; the other fields are for a person. */
 export interface Readiness {
@@ -46,6 +48,9 @@ export interface Admin extends AsyncDisposable {
   readonly url: string;
 }
 
+/** Making the page takes some milliseconds of the event loop, and strangers may ask for it. */
+const METRICS_EVERY_MS = 100;
+
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** Answered without a token. */
@@ -64,14 +69,14 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   if (token === undefined)
     log.warn('KEYMILL_ADMIN_TOKEN is not set: the admin port answers only /livez, /readyz and /metrics');
   const gate = new Gate(options);
-  const server = createServer((request, response) => {
-    answer(options, gate, request, response).catch((error: unknown) => {
+  const page = createPacedPage(async () => options.metrics.text(), METRICS_EVERY_MS);
+  const answering = { ...options, page };
+  const server = createAdminServer((request, response) => {
+    answer(answering, gate, request, response).catch((error: unknown) => {
       log.error({ error, url: request.url }, 'admin request failed');
       if (!response.headersSent) sendJson(response, 500, { error: 'internal error' });
     });
   });
-  server.requestTimeout = 5_000;
-  server.headersTimeout = 5_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
   });
@@ -120,8 +125,11 @@ class Gate {
   }
 }
 
+/** What answers need. */
+type Answering = AdminOptions & { readonly page: () => Promise<string> };
+
 async function answer(
-  options: AdminOptions,
+  options: Answering,
   gate: Gate,
   request: IncomingMessage,
   response: ServerResponse,
@@ -153,13 +161,13 @@ function isOpenPath(path: string): path is OpenPath {
   return (OPEN_PATHS as readonly string[]).includes(path);
 }
 
-async function answerOpenly(options: AdminOptions, path: OpenPath, response: ServerResponse): Promise<void> {
+async function answerOpenly(options: Answering, path: OpenPath, response: ServerResponse): Promise<void> {
   if (path === '/livez') return sendJson(response, 200, { ok: true });
   if (path === '/readyz') {
     const readiness = await options.ready();
     return sendJson(response, readiness.ok ? 200 : 503, readiness);
   }
-  const text = await options.metrics.text();
+  const text = await options.page();
   response.writeHead(200, { 'content-type': options.metrics.contentType }).end(text);
 }
 

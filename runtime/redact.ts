@@ -16,7 +16,10 @@ export function hideCredentials(text: string): string {
   return text.includes('@') ? text.replace(USER_AND_PASSWORD, `${HIDDEN}@`) : text;
 }
 
-/** A setting that is wrong, as a message may show it. An @ means that there may be a password before it. */
+/**
+ * A setting that is wrong, as a message may show it. There may be a password before an @, and a token in the
+ * query or fragment of a URL.
+ */
 export function showSetting(value: string): string {
-  return value.includes('@') ? HIDDEN : value;
+  return /[@?#]/.test(value) ? HIDDEN : value;
 }

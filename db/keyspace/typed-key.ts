@@ -8,14 +8,19 @@ const TYPED = new RegExp(
   `^([A-Za-z0-9_-]{${MIN_ALIAS_CHARACTERS},${MAX_ALIAS_CHARACTERS}})[^A-Za-z0-9_+-][^A-Za-z0-9_-]*$`,
 );
 
+/** A longer text was neither typed nor pasted. Decoding it would take long. */
+const MAX_TEXT_CHARACTERS = 256;
+
 /**
  * The key that a person meant who typed or pasted a link with the text around it: `abc123/`, `abc123).`,
- * `abc123%E2%80%8B`. Undefined when the text has the shape of a key itself, or does not begin with a key.
+ * `abc123%E2%80%8B`. Undefined when the text has the shape of a key itself, or does not begin with a key,
+ * or is too long to be looked at.
  *
  * @param text of a path, without the slash before it. Percent-encoded or not, in any encoding: characters
  *   that ASCII lacks never contain the bytes of a key
  */
 export function findTypedKey(text: string): string | undefined {
+  if (text.length > MAX_TEXT_CHARACTERS) return undefined;
   return TYPED.exec(decodeBytes(text))?.[1];
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { LINGER_MS } from './limits.ts';
+import { LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
 import { Pipeline } from './pipeline.ts';
 import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
 import { Problem, type ProblemKind } from './problem.ts';
@@ -22,6 +22,9 @@ export class Connection {
   #newest: ServerResponse | undefined;
   /** Bytes that are not parsed yet. While there are any, the socket is not read. */
   #rest: Buffer | undefined;
+  /** The newest request whose body comes in chunks, and how many of them have come. */
+  #chunked: IncomingMessage | undefined;
+  #chunks = 0;
 
   /** Attaches itself to a connection that Node's server has just received. */
   constructor(socket: Socket) {
@@ -45,6 +48,28 @@ export class Connection {
   began(response: ServerResponse): void {
     this.#newest = response;
     this.#pipeline.began();
+  }
+
+  /**
+   * The newest request takes the slow path, and counts as several in this turn. One with chunks is the only
+   * one of its turn, because a segment can hold 10,000 chunks.
+   */
+  weigh(request: IncomingMessage): void {
+    const isChunked = request.headers['transfer-encoding'] !== undefined;
+    this.#pipeline.costs(isChunked ? REQUESTS_PER_TURN : SLOW_REQUEST_COST);
+    if (!isChunked) return;
+    if (this.#chunked === undefined) watchBody(this.#socket, () => this.#takesChunk());
+    this.#chunked = request;
+    this.#chunks = 0;
+  }
+
+  /** A piece of a body has arrived: a chunk, or a part of one. @returns false when it is one too many */
+  #takesChunk(): boolean {
+    if (this.#newest?.req !== this.#chunked) return true;
+    this.#chunks += 1;
+    if (this.#chunks <= MAX_CHUNKS) return true;
+    this.refuse(new Problem('malformed-request', { detail: TOO_MANY }));
+    return false;
   }
 
   /** The newest request is the last one. */
@@ -175,6 +200,37 @@ interface Parser {
   /** The headers of a request are complete. @returns a code of the parser; 0: go on */
   onIncoming: (request: IncomingMessage, shouldKeepAlive: boolean) => number;
   resume(): void;
+  /** Whose body arrives. */
+  incoming: IncomingMessage | null;
+  readonly constructor: { readonly kOnBody: number };
+  /** Among others, under `kOnBody`: a piece of the body has arrived. */
+  [event: number]: BodyListener | undefined;
+}
+
+type BodyListener = (bytes: Buffer) => void;
+
+/**
+ * Makes the parser of a socket report each piece of a body. `take` says whether the piece, and what follows,
+ * is wanted: the parser cannot be stopped there, so it drops the rest of its bytes.
+ */
+function watchBody(socket: HttpSocket, take: () => boolean): void {
+  const { parser } = socket;
+  if (!parser) return;
+  const { kOnBody } = parser.constructor;
+  const onBody = parser[kOnBody];
+  let watch: BodyListener | undefined = (bytes) => {
+    if (take()) onBody?.call(parser, bytes);
+    else {
+      parser[kOnBody] = watch = undefined;
+      // The request is never complete, so its handler does not take for whole what it has got.
+      parser.incoming = null;
+    }
+  };
+  parser[kOnBody] = watch;
+  // Node gives the parser to other connections, after CONNECT already before the close.
+  socket.once('close', () => {
+    if (parser[kOnBody] === watch) parser[kOnBody] = onBody;
+  });
 }
 
 const CONNECTION = Symbol('connection');
@@ -187,6 +243,8 @@ type HttpSocket = Socket & {
   readonly parser?: Parser | null;
   readonly [PAUSED_BY_NODE]?: boolean;
 };
+
+const TOO_MANY = `The body has more than ${MAX_CHUNKS} chunks.`;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -26,6 +26,18 @@ export const MAX_BODY_BYTES = 64 * 1024;
  */
 export const REQUESTS_PER_TURN = 16;
 
+/**
+ * A request that Koa answers counts as this many. It costs some ten times as much as a link from memory, and
+ * a client may make it cost more: 15 KB of path, 500 headers.
+ */
+export const SLOW_REQUEST_COST = REQUESTS_PER_TURN / 2;
+
+/**
+ * The chunks of a body, which the parser hands over one by one. A turn begins one request with chunks of each
+ * connection. Usual clients send chunks of kilobytes.
+ */
+export const MAX_CHUNKS = 1_024;
+
 /** Requests of one connection that wait for their answers. With more, its bytes are not read. */
 export const MAX_UNANSWERED = 64;
 

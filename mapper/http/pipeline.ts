@@ -7,7 +7,7 @@ const FEW_UNANSWERED = MAX_UNANSWERED / 2;
  * The rules for the requests of one connection, whoever parses them:
  *
  * - One turn of the event loop begins at most {@link REQUESTS_PER_TURN}, so that other connections have their
- *   turn.
+ *   turn. A request that costs more work counts as several.
  * - At most {@link MAX_UNANSWERED} are unanswered.
  * - After a request whose answer closes the connection, no other begins (RFC 9112, 9.6).
  *
@@ -42,6 +42,12 @@ export class Pipeline {
     this.#inThisTurn += 1;
     // Not at the first: a client that sends one request at a time would pay for a timer with each.
     if (this.#inThisTurn === REQUESTS_PER_TURN / 2) this.#awaitTurn();
+  }
+
+  /** The request that has just begun counts as `units` requests of this turn. */
+  costs(units: number): void {
+    this.#inThisTurn += units - 1;
+    if (this.#inThisTurn >= REQUESTS_PER_TURN / 2) this.#awaitTurn();
   }
 
   /** The oldest request has its whole answer. */

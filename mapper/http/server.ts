@@ -152,9 +152,10 @@ function refuseExpectation(_request: IncomingMessage, response: ServerResponse):
 }
 
 /** CONNECT asks for a tunnel. Node has let go of the socket when it tells us. */
-function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+function refuseTunnel(request: IncomingMessage, socket: Duplex): void {
   socket.on('error', () => socket.destroy());
-  connectionOf(socket as Socket)?.refuse(
+  // The stream may be a wrapper around the socket.
+  connectionOf(request.socket)?.refuse(
     new Problem('method-not-allowed', {
       detail: 'This is not a proxy.',
       headers: { Allow: 'GET, HEAD, POST' },

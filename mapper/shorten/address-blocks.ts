@@ -56,6 +56,13 @@ const REACHABLE_V6 = blocks([
 /** NAT64: reachable when the IPv4 address in its last four bytes is (RFC 6052). */
 const NAT64 = blocks(['64:ff9b::/96']);
 
+/** IPv6 blocks whose addresses contain an IPv4 address, by its first byte. */
+const EMBEDDING: readonly (readonly [firstByte: number, list: readonly Block[]])[] = [
+  // v4-mapped, v4-translated, v4-compatible, NAT64, and NAT64 of one network
+  [12, blocks(['::ffff:0:0/96', '::ffff:0:0:0/96', '::/96', '64:ff9b::/96', '64:ff9b:1::/48'])],
+  [2, blocks(['2002::/16'])], // 6to4
+];
+
 /**
  * Whether an IP literal may be the target of a link: it lies in no special-purpose block that is not globally
  * reachable.
@@ -74,15 +81,23 @@ const OWN_MACHINE_V4 = blocks(['127.0.0.0/8', '0.0.0.0/32']);
 const OWN_MACHINE_V6 = blocks(['::1/128', '::/128']);
 
 /**
- * One spelling for an IP literal, so that two of them can be compared: IPv4 also for an IPv4-mapped address,
- * and `localhost` for every address of this machine. Leaves a name as it is.
+ * One spelling for an IP literal, so that two of them can be compared: that of the IPv4 address which an IPv6
+ * address contains, and `localhost` for every address of this machine. Leaves a name as it is.
  */
 export function spellAddress(host: string): string {
   const literal = host.startsWith('[') ? host.slice(1, -1) : host;
   if (!ipaddr.isValid(literal)) return host;
-  const address = ipaddr.process(literal);
-  const own = isIPv4(address) ? OWN_MACHINE_V4 : OWN_MACHINE_V6;
-  return within(address, own) ? 'localhost' : address.toString();
+  const given = ipaddr.parse(literal);
+  if (!isIPv4(given) && within(given, OWN_MACHINE_V6)) return 'localhost';
+  const address = isIPv4(given) ? given : (embeddedV4(given) ?? given);
+  return isIPv4(address) && within(address, OWN_MACHINE_V4) ? 'localhost' : address.toString();
+}
+
+function embeddedV4(address: ipaddr.IPv6): ipaddr.IPv4 | undefined {
+  const found = EMBEDDING.find(([, list]) => within(address, list));
+  if (found === undefined) return undefined;
+  const [first] = found;
+  return new ipaddr.IPv4(address.toByteArray().slice(first, first + 4));
 }
 
 function isPublicV4(address: ipaddr.IPv4): boolean {

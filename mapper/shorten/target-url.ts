@@ -1,7 +1,8 @@
+import { whyNoHost } from '../../runtime/why-no-host.ts';
 import { isPublicAddress, spellAddress } from './address-blocks.ts';
 import { cutInvisibleEnds } from './invisible-ends.ts';
 
-/** The address of this service; see {@link ownAddressOf}. */
+/** An address of this service; see {@link ownAddressesOf}. */
 export interface OwnAddress {
   /** As {@link hostOf} spells it. */
   readonly host: string;
@@ -10,8 +11,8 @@ export interface OwnAddress {
 }
 
 export interface TargetRules {
-  /** The address of this service. A link to it could loop. */
-  readonly own: OwnAddress;
+  /** The addresses of this service. A link to one could loop. */
+  readonly own: readonly OwnAddress[];
   /** Accepts targets in private networks and on localhost: for intranets and tests. */
   readonly allowPrivateTargets: boolean;
   /** The longest target, as it is typed and percent-encoded. Proxies refuse a long `Location`. */
@@ -34,7 +35,7 @@ export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
   if (3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes)
     return refuse(`is longer than ${maxBytes} bytes`);
   const url = URL.parse(text);
-  if (url === null) return refuse('is not an absolute URL');
+  if (url === null) return refuse(whyNoUrl(text));
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
   if (url.href.length > maxBytes) return refuse(`is longer than ${maxBytes} bytes once percent-encoded`);
   if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
@@ -46,18 +47,30 @@ export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
 }
 
 /**
- * @param publicUrl the origin of this service. A short domain is ours on every port. An address or localhost
- *   is ours only on our own port: other services run there too
+ * The origin of short links, and the address on which the mapper listens. A short domain is ours on every
+ * port. An address, localhost and the name of a listening host are ours only on our own port: other services
+ * run there too.
  */
-export function ownAddressOf(publicUrl: string): OwnAddress {
-  const url = new URL(publicUrl);
+export function ownAddressesOf(publicUrl: string, listeningUrl: string): OwnAddress[] {
+  const own = ownAddressOf(publicUrl, false);
+  // A zone, as in fe80::1%eth0, can be listened on and cannot be in a URL.
+  const listening = listeningUrl.replace(/%[^\]]*\]/, ']');
+  if (listening === publicUrl || !URL.canParse(listening)) return [own];
+  return [own, ownAddressOf(listening, true)];
+}
+
+function ownAddressOf(text: string, isListening: boolean): OwnAddress {
+  const url = new URL(text);
   const host = hostOf(nameOf(url.hostname));
-  const isShared = host === 'localhost' || isPublicAddress(host) !== undefined;
+  const isShared = isListening || host === 'localhost' || isPublicAddress(host) !== undefined;
   return { host, port: isShared ? portOf(url) : undefined };
 }
 
-function isOwn(name: string, target: URL, { host, port }: OwnAddress): boolean {
-  return hostOf(name) === host && (port === undefined || portOf(target) === port);
+function isOwn(name: string, target: URL, own: readonly OwnAddress[]): boolean {
+  const spelled = hostOf(name);
+  for (const { host, port } of own)
+    if (spelled === host && (port === undefined || portOf(target) === port)) return true;
+  return false;
 }
 
 /** One spelling for each host: every name and address of this machine is the same. */
@@ -74,24 +87,17 @@ function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
-const MAX_LABEL_CHARACTERS = 63;
-const MAX_HOST_CHARACTERS = 253;
-
-/** Why no server can have this host and port. Undefined when one can. */
-function whyNoHost({ hostname, port }: URL): string | undefined {
-  if (port === '0') return 'has port 0, which no server can have';
-  if (hostname.startsWith('[')) return undefined;
-  const name = hostname.endsWith('.') ? hostname.slice(0, -1) : hostname;
-  if (name === 'http' || name === 'https') return `has "${name}" as its host: is the scheme written twice?`;
-  if (name.length > MAX_HOST_CHARACTERS) return `has a host of more than ${MAX_HOST_CHARACTERS} characters`;
-  for (let start = 0, end; start <= name.length; start = end + 1) {
-    const dot = name.indexOf('.', start);
-    end = dot === -1 ? name.length : dot;
-    if (end === start) return 'has a host with an empty part between its dots';
-    if (end - start > MAX_LABEL_CHARACTERS)
-      return `has a host with a part of more than ${MAX_LABEL_CHARACTERS} characters`;
-  }
-  return undefined;
+/** Why a text is no URL, by the part that is wrong, where it is cheap to tell. */
+function whyNoUrl(text: string): string {
+  if (text === '') return 'is empty';
+  const authority = /^https?:[/\\]*([^/\\?#]*)/i.exec(text)?.[1];
+  const [, host = '', port = ''] = /^(?:.*@)?(\[.*\]|[^:]*)(?::(\d+))?$/s.exec(authority ?? '') ?? [];
+  if (Number(port) > 65_535) return 'has a port above 65535';
+  if (/[^\S\t\r\n]|%20/.test(host)) return 'has a blank in its host';
+  if (host.startsWith('[')) return 'has no IPv6 address between its brackets (without a zone, such as %eth0)';
+  if (/^\d+(?:\.\d+){3}\.?$/.test(host) && host.split('.').some((part) => Number(part) > 255))
+    return 'has an IPv4 address with a part above 255';
+  return 'is not an absolute URL, such as https://example.com/page';
 }
 
 /**

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { LOG_LEVELS, type LogLevel } from '../log.ts';
+import { whyNoHost } from '../why-no-host.ts';
 import { readAdmin, readAdminToken, type AdminConfig } from './admin.ts';
 import { Env } from './env.ts';
 import {
@@ -239,10 +240,12 @@ function readPublicUrl(env: Env): string | undefined {
     url.hash === '' &&
     url.username === '' &&
     url.password === '';
-  if (!isOrigin)
+  const why = url === null || !isOrigin ? undefined : whyNoHost(url);
+  if (!isOrigin || why !== undefined)
     env.fault(
       'PUBLIC_URL',
-      'an http or https origin without path, user and password, such as https://go.example',
+      'an http or https origin without path, user and password, such as https://go.example' +
+        (why === undefined ? '' : `; it ${why}`),
     );
   return url?.origin;
 }

@@ -147,11 +147,11 @@ function describe(found: Whereabouts, origin: Origin | undefined): string[] {
 
 /**
  * Accepts a whole short link too, with or without its scheme and with the text around it, because that is
- * what a person usually has.
+ * what a person usually has. A `+` behind the key is that of a preview.
  */
 function parseKey(given: string): string {
   const link = /(?:https?:\/\/)?[\w.:[\]-]+\/([^\s?#]+)/i.exec(given)?.[1];
-  const text = link ?? given.trim();
+  const text = (link ?? given.trim()).replace(/^([A-Za-z0-9_-]+)\+(?![A-Za-z0-9_-])/, '$1');
   const key = KEY.test(text) ? text : findTypedKey(text);
   if (key !== undefined) return key;
   throw new UsageError(`"${given}" is not a key: a key is 3 to 64 of A-Z a-z 0-9 - _`);

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ACL, createClient, Id, Permission } from 'node-zookeeper-client';
 import { createEnsembleId } from '../../coordinator/ensemble.ts';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { join as joinMembers } from '../../coordinator/membership.ts';
@@ -130,6 +132,42 @@ describe('coordinator: credentials', () => {
     expect(error)
       .to.have.property('message')
       .that.includes('does not accept the credentials of KEYMILL_ZOOKEEPER_AUTH');
+    await server.stop();
+  });
+
+  it("protect ZooKeeper's own nodes where the whole ensemble is ours; no state of them keeps a session out", async () => {
+    const dir = join(testFolder(), 'whole-ensemble');
+    const logFile = (id: string): string => join(dir, `${id}.log`);
+    const server = await stopAtEnd(startZooKeeper({ dir, servers: 1, forceSync: false, logFile }));
+    const { connect } = server;
+    const stranger = await Session.open({ connect, timeoutMs: T, log });
+    await stranger.create('/zookeeper/made-before', '', { ephemeral: false });
+    await fill(await open(connect));
+    for (const path of ['/zookeeper/x', '/zookeeper/quota/shard-locks'])
+      expect(await codeOf(stranger.create(path, '', { ephemeral: false })), path).to.equal('NO_AUTH');
+    expect(await codeOf(stranger.remove('/zookeeper/made-before', -1))).to.equal('NO_AUTH');
+    expect(await stranger.children('/zookeeper')).to.have.members(['config', 'made-before', 'quota']);
+    expect((await stranger.get('/zookeeper/config'))?.data).to.be.a('string');
+    await ours.create('/zookeeper/quota/shard-locks', '', { ephemeral: false });
+    await stranger.close();
+    await ours.close();
+
+    // Writable for all, and nobody may change that; not even readable.
+    const raw = createClient(connect);
+    const connected = once(raw, 'connected');
+    raw.connect();
+    await connected;
+    raw.addAuthInfo('digest', Buffer.from(AUTH));
+    const setAcl = async (path: string, acl: ACL[]): Promise<void> => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      raw.setACL(path, acl, (error) => (error ? reject(new Error(String(error))) : resolve()));
+      await promise;
+    };
+    const permissions = Permission.READ | Permission.CREATE | Permission.DELETE;
+    await setAcl('/zookeeper/quota', [new ACL(permissions, new Id('world', 'anyone'))]);
+    await setAcl('/zookeeper', [new ACL(Permission.ALL, new Id('ip', '192.0.2.1'))]);
+    raw.close();
+    await (await open(connect)).close();
     await server.stop();
   });
 

@@ -52,4 +52,14 @@ describe('a key with the text around it', () => {
     );
     expect(findTypedKey(`abc${'.'.repeat(16_000)}x`)).to.equal(undefined);
   });
+
+  it('is found in a text of up to 256 characters, encoded or not', () => {
+    for (const [character, count] of [
+      ['.', 253],
+      ['%E2%80%8B', 28],
+    ] as const) {
+      expect(findTypedKey(`abc${character.repeat(count)}`)).to.equal('abc');
+      expect(findTypedKey(`abc${character.repeat(count + 1)}`)).to.equal(undefined);
+    }
+  });
 });

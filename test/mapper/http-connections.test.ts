@@ -166,6 +166,9 @@ describe('a connection to the public port', () => {
       ['another transfer coding', chunked('gzip, chunked'), 501],
       ['chunks twice', chunked('chunked, chunked'), 400],
       ['a last coding that is not chunked', chunked('chunked, gzip'), 400],
+      ['gzip without chunks', chunked('gzip'), 400],
+      ['the coding identity', chunked('identity'), 400],
+      ['a coding that ends like chunked', chunked('xchunked'), 400],
       ['HTTP/2.0', GET.replace('1.1', '2.0'), 400],
       ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
       ['HTTP/0.9', 'GET /followed\r\n\r\n', 400],
@@ -225,10 +228,55 @@ describe('a connection to the public port', () => {
     }
   });
 
+  describe('with a body in chunks', () => {
+    /** A shorten in chunks of one byte each, and requests behind it. */
+    function inChunksOf1(count: number): string {
+      const head =
+        'POST /urls HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+      const chunks = BODY.padEnd(count)
+        .split('')
+        .map((character) => `1\r\n${character}\r\n`);
+      return `${head}${chunks.join('')}0\r\n\r\n`;
+    }
+
+    it('takes 1,024 chunks', async () => {
+      await onBoth(inChunksOf1(1_024) + inChunksOf1(1_024) + post('Connection: close\r\n'), (answers) =>
+        expect(statusesOf(answers)).to.deep.equal([201, 201, 201]),
+      );
+    });
+
+    for (const count of [1_025, 3_000, 8_000]) {
+      it(`refuses ${count} chunks, and handles nothing after them`, async () => {
+        const before = await rowCount();
+        await onBoth(GET + post() + inChunksOf1(count) + post() + GET, (answers) => {
+          expect(statusesOf(answers)).to.deep.equal([302, 201, 400]);
+          expect(answers)
+            .to.include('more than 1024 chunks')
+            .and.match(/\r\nConnection: close\r\n/);
+        });
+        expect(await rowCount()).to.equal(before + mappers.length);
+      });
+    }
+
+    it('refuses too many chunks of a request that needs no body', async () => {
+      const body = `${'1\r\nx\r\n'.repeat(3_000)}0\r\n\r\n`;
+      const bytes = GET.replace('Host: x\r\n', 'Host: x\r\nTransfer-Encoding: chunked\r\n') + body + GET;
+      await onBoth(bytes, (answers) => expect(statusesOf(answers).slice(1)).to.deep.equal([]));
+    });
+  });
+
   it('is told to continue in HTTP/1.1, and not in HTTP/1.0', async () => {
     const expecting = post('Expect: 100-continue\r\nConnection: close\r\n');
     await onBoth(expecting, (answers) => expect(statusesOf(answers)).to.deep.equal([100, 201]));
     await onBoth(expecting.replace('HTTP/1.1', 'HTTP/1.0'), (answers) =>
+      expect(statusesOf(answers)).to.deep.equal([201]),
+    );
+    // Node looks only for the word, and HTTP/1.0 does not have the header.
+    const more = expecting.replace('100-continue', '100-continue, more');
+    await onBoth(more, (answers) => expect(statusesOf(answers)).to.deep.equal([100, 201]));
+    const other = expecting.replace('100-continue', 'more');
+    await onBoth(other, (answers) => expect(statusesOf(answers)).to.deep.equal([417]));
+    await onBoth(other.replace('HTTP/1.1', 'HTTP/1.0'), (answers) =>
       expect(statusesOf(answers)).to.deep.equal([201]),
     );
   });

@@ -29,6 +29,20 @@ describe('the pipeline of a connection', () => {
     expect([pipeline.isFull, calls]).to.deep.equal([false, 1]);
   });
 
+  it('counts a request that costs more as several', async () => {
+    begin(1);
+    pipeline.costs(REQUESTS_PER_TURN / 2);
+    expect(pipeline.isFull).to.equal(false);
+    begin(1);
+    pipeline.costs(REQUESTS_PER_TURN / 2);
+    expect([pipeline.isFull, calls]).to.deep.equal([true, 0]);
+    await turn();
+    expect([pipeline.isFull, calls]).to.deep.equal([false, 1]);
+    begin(1);
+    pipeline.costs(REQUESTS_PER_TURN);
+    expect(pipeline.isFull).to.equal(true);
+  });
+
   it('gets no second share in a turn, whenever the requests of earlier turns came', async () => {
     begin(REQUESTS_PER_TURN / 2 - 1);
     await turn();

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { ownAddressOf, parseTargetUrl, type TargetRules } from '../../mapper/shorten/target-url.ts';
+import { ownAddressesOf, parseTargetUrl, type TargetRules } from '../../mapper/shorten/target-url.ts';
 
 const RULES: TargetRules = {
-  own: ownAddressOf('https://go.example'),
+  own: ownAddressesOf('https://go.example', 'http://127.0.0.1:8080'),
   allowPrivateTargets: false,
   maxBytes: 2_048,
 };
@@ -58,15 +58,26 @@ describe('target URLs', () => {
   }
 
   const REFUSED: Readonly<Record<string, readonly string[]>> = {
-    'is not an absolute URL': [
-      '',
+    'is not an absolute URL, such as https://example.com/page': [
       'example.com',
       '/a',
       '//example.com',
       'http://',
-      'http://a b/',
-      'https://example.com:99999/',
+      'http://exa<mple.com/',
+      'http://example.com:x/',
     ],
+    'is empty': ['', ' \n\u200b'],
+    'has a port above 65535': [
+      'https://example.com:99999/',
+      'http://example.com:65536',
+      'http://[::1]:65536/',
+    ],
+    'has a blank in its host': ['http://a b/', 'HTTP://u@exa mple.com:80/', 'http://a%20b/'],
+    'has no IPv6 address between its brackets (without a zone, such as %eth0)': [
+      'http://[fe80::1%25eth0]/',
+      'http://[1::2::3]:80/',
+    ],
+    'has an IPv4 address with a part above 255': ['http://256.1.1.1/', 'https://1.2.3.999.:80?q'],
     'must be an http or https URL': [
       'javascript:alert(1)',
       'java\nscript:alert(1)',
@@ -208,26 +219,58 @@ describe('target URLs', () => {
         'http://[::1]:8080/',
         'http://[::]:8080/',
         'http://[::ffff:127.0.0.1]:8080/',
+        'http://[::127.0.0.1]:8080/',
+        'http://[::ffff:0:127.0.0.1]:8080/',
+        'http://[64:ff9b::7f00:1]:8080/',
+        'http://[64:ff9b:1::127.0.0.1]:8080/',
+        'http://[2002:7f00:1::]:8080/',
+        'http://[2002:7f00:1::5]:8080/',
       ],
-      'http://10.0.0.5': ['http://10.0.0.5/', 'http://10.0.0.5.:80/', 'http://[::ffff:10.0.0.5]:80/'],
+      'http://10.0.0.5': [
+        'http://10.0.0.5/',
+        'http://10.0.0.5.:80/',
+        'http://[::ffff:10.0.0.5]:80/',
+        'http://[64:ff9b::10.0.0.5]/',
+      ],
       'http://[fd00::5]:81': ['http://[FD00:0:0:0:0:0:0:5]:81/'],
       'https://bücher.example': ['https://BÜCHER.example/', 'http://xn--bcher-kva.example.:1/'],
       'https://go.example': ['https://go.example:1/', 'https://GO%2eexample./', 'https://ｇｏ。example/'],
     };
     for (const [publicUrl, targets] of Object.entries(OWN)) {
-      const rules = { own: ownAddressOf(publicUrl), allowPrivateTargets: true };
+      const rules = { own: ownAddressesOf(publicUrl, publicUrl), allowPrivateTargets: true };
       for (const target of targets)
         expect(reasonFor(target, rules), target).to.equal('points back at this service');
     }
   });
 
+  it('refuses the address on which it listens, on that port, also when links begin with another one', () => {
+    const allowPrivateTargets = true;
+    for (const [listening, refused, accepted] of [
+      ['http://127.0.0.1:14090', 'http://localhost:14090/', 'http://localhost:14091/'],
+      ['http://127.0.0.1:14090', 'http://[2002:7f00:1::]:14090/', 'http://[2002:a00:1::]:14090/'],
+      ['http://[fe80::1%eth0]:80', 'http://[fe80::1]/', 'http://[fe80::2]/'],
+      ['http://mapper-1:8080', 'http://mapper-1:8080/', 'http://mapper-1/'],
+    ] as const) {
+      const rules = { own: ownAddressesOf('https://münchen.example', listening), allowPrivateTargets };
+      for (const target of [refused, 'https://MÜNCHEN.example:1/'])
+        expect(reasonFor(target, rules), target).to.equal('points back at this service');
+      expect(reasonFor(accepted, rules), accepted).to.equal(undefined);
+    }
+  });
+
   it('accepts other private targets when configured', () => {
-    const rules = { own: ownAddressOf('http://127.0.0.1:8080'), allowPrivateTargets: true };
+    const rules = {
+      own: ownAddressesOf('http://127.0.0.1:8080', 'http://127.0.0.1:8080'),
+      allowPrivateTargets: true,
+    };
     for (const target of ['http://127.0.0.1:9000/', 'http://localhost/', 'http://[fd00::1]:8080/'])
       expect(reasonFor(target, rules), target).to.equal(undefined);
-    expect(reasonFor('http://10.0.0.5:81/', { ...rules, own: ownAddressOf('http://10.0.0.5') })).to.equal(
-      undefined,
-    );
+    expect(
+      reasonFor('http://10.0.0.5:81/', {
+        ...rules,
+        own: ownAddressesOf('http://10.0.0.5', 'http://10.0.0.5'),
+      }),
+    ).to.equal(undefined);
   });
 
   it('stores only printable ASCII that parses to itself, for any input', () => {

@@ -153,6 +153,8 @@ describe('keymill where', () => {
       'go.example/my-alias%E2%80%8B',
       'localhost:8080/my-alias\u200b',
       ' my-alias, ',
+      'https://go.example/my-alias+',
+      'my-alias+).',
     ]) {
       const { stdout } = await runKeymill(['where', '--json', given], cluster.env);
       expect(JSON.parse(stdout), given).to.include({ key: 'my-alias', life: 'bound' });
@@ -184,7 +186,7 @@ describe('keymill where', () => {
     expect(await json('my-alias', '--json')).to.include({ life: 'bound', keysDb: null, id: null });
     expect(await json('-ab', '--json')).to.include({ life: 'bound', key: '-ab' });
     expect(await json('no-such-thing', '--json')).to.include({ life: 'never issued', place: null });
-    for (const nonsense of ['a', 'käse', 'a b c', 'x'.repeat(65)]) {
+    for (const nonsense of ['a', 'käse', 'a b c', 'abc+def', 'x'.repeat(65)]) {
       expect((await runKeymill(['where', nonsense], cluster.env)).exitCode, nonsense).to.equal(2);
     }
   });

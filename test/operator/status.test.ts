@@ -87,7 +87,7 @@ describe('keymill status, locks, pools, producers', () => {
     await keysDbs[0]?.generate({ count: 1_000 });
     const link = { userId: null, createdAt: new Date(), expiresAt: null, longUrl: 'https://example.com/' };
     await urlsDb.insert(
-      ['status', 'Graphql', 'an-alias'].map((key) => ({
+      ['status', 'Graphql', 'GraphQL', 'OAuth', 'webHook', 'Well-Known', 'sTATUS', 'an-alias'].map((key) => ({
         ...link,
         key,
         slot: slotOf(key),
@@ -125,7 +125,14 @@ describe('keymill status, locks, pools, producers', () => {
       'reservedAliases',
       'unreachable',
     );
-    expect(status.reservedAliases).to.deep.equal(['Graphql', 'status']);
+    expect(status.reservedAliases).to.deep.equal([
+      'GraphQL',
+      'Graphql',
+      'OAuth',
+      'Well-Known',
+      'status',
+      'webHook',
+    ]);
     const [held, free] = status.locks;
     expect(held).to.include({ shard: 'keys-db-1', owner: 'producer-1', pid: 4711, epoch: 7 });
     expect(held?.since).to.match(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -155,7 +162,7 @@ describe('keymill status, locks, pools, producers', () => {
     const { stdout } = await runKeymill(['status'], cluster.env);
     for (const part of ['Locks', 'Pools', 'Producers', 'Mappers', 'Keys-dbs'])
       expect(stdout).to.include(part);
-    expect(stdout).to.match(/reserved word now .*: Graphql, status/);
+    expect(stdout).to.match(/reserved word now .*: GraphQL, Graphql, .*status/);
     expect(stdout).to.match(/keys-db-1 +producer-1 +4711 +7/);
     expect(stdout).to.match(/keys-db-2 +\(free\)/);
     expect(stdout)

@@ -1,14 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { askAdmin } from '../../runtime/admin-client.ts';
 import { BadBodyError, startAdmin, type Admin, type AdminOptions } from '../../runtime/admin.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { createLog } from '../../runtime/log.ts';
-import { createMetrics } from '../../runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import { ADMIN_TOKEN, AS_OPERATOR } from '../admin-token.ts';
-import { send, type Answer } from '../mapper/client.ts';
+import { send, sendRaw, type Answer } from '../mapper/client.ts';
+import { until } from '../until.ts';
 
 async function start(options: Partial<AdminOptions> = {}): Promise<Admin> {
   return startAdmin({
@@ -141,6 +143,105 @@ describe('admin port', () => {
       }
       expect((await send('POST', `${admin.url}/livez`)).status).to.equal(405);
     });
+  });
+
+  describe('takes one request of each connection', () => {
+    const GET = 'GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+    const BODY = '{"drained":true}';
+    const POST = `POST /drain HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
+    const CONNECT = 'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n';
+    let admin: Admin;
+    let drains = 0;
+
+    before(async () => {
+      admin = await start({
+        routes: {
+          'POST /drain': async () => {
+            await delay(20);
+            drains += 1;
+            return { drains };
+          },
+        },
+      });
+    });
+
+    beforeEach(() => {
+      drains = 0;
+    });
+
+    after(async () => admin[Symbol.asyncDispose]());
+
+    const statusesOf = (text: string): number[] =>
+      [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+
+    for (const [what, bytes, status] of [
+      ['requests behind a GET', GET.repeat(2_000), 200],
+      ['requests behind a POST', POST + POST + GET, 200],
+      ['garbage behind a GET', `${GET}GARBAGE\r\n\r\n`, 200],
+      ['garbage behind a POST', `${POST}GARBAGE\r\n\r\n`, 200],
+      ['CONNECT behind a POST', POST + CONNECT, 200],
+      ['CONNECT', CONNECT + GET, 405],
+      ['garbage', 'GARBAGE\r\n\r\n', 400],
+      ['a wrong chunk', POST.replace(/Content-Length.*/s, 'Transfer-Encoding: chunked\r\n\r\nz'), 400],
+      ['too many headers', GET.replace('Host', `A: ${'a'.repeat(20_000)}\r\nHost`), 431],
+    ] as const) {
+      it(`answers ${status} and closes: ${what}`, async () => {
+        const answer = await sendRaw(admin.url, bytes);
+        expect(statusesOf(answer), answer).to.deep.equal([status]);
+        expect(answer).to.match(/\r\nConnection: close\r\n/i);
+        expect(drains).to.equal(bytes.startsWith(POST) ? 1 : 0);
+      });
+    }
+
+    it('takes 256 connections at a time, and has room again when they are gone', async () => {
+      const port = Number(new URL(admin.url).port);
+      const sockets = Array.from({ length: 256 }, () => connect(port, '127.0.0.1'));
+      try {
+        await Promise.all(sockets.map(async (socket) => once(socket, 'connect')));
+        await once(
+          connect(port, '127.0.0.1').on('error', () => undefined),
+          'close',
+        );
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+      await until('room', async () => (await send('GET', `${admin.url}/livez`)).status === 200);
+    });
+
+    it('answers a client that ends its side (FIN) after the request', async () => {
+      for (const bytes of [POST, GET, '']) {
+        const socket = connect({
+          port: Number(new URL(admin.url).port),
+          host: '127.0.0.1',
+          allowHalfOpen: true,
+        });
+        let answer = '';
+        socket.on('data', (chunk) => (answer += chunk.toString()));
+        const ended = once(socket, 'end');
+        socket.end(bytes);
+        await ended;
+        expect(statusesOf(answer), bytes).to.deep.equal(bytes === '' ? [] : [200]);
+      }
+      expect(drains).to.equal(1);
+    });
+  });
+
+  it('makes the page of metrics once for all who wait for it, at most ten times a second', async () => {
+    let pages = 0;
+    const metrics: Pick<Metrics, 'text' | 'contentType'> = {
+      contentType: 'text/plain',
+      text: async () => `page ${(pages += 1)}`,
+    };
+    await using admin = await start({ metrics });
+    const scrape = async (): Promise<string> => (await send('GET', `${admin.url}/metrics`)).text;
+    const startedMs = performance.now();
+    for (let round = 1; round <= 5; round += 1) {
+      const before = pages;
+      const answers = await Promise.all(Array.from({ length: 50 }, scrape));
+      // No page is older than the question.
+      for (const answer of answers) expect(Number(answer.split(' ')[1])).to.be.greaterThan(before);
+    }
+    expect(pages).to.be.at.most(1 + (performance.now() - startedMs) / 100);
   });
 
   it('without a token it answers only livez, readyz and metrics, and names the variable', async () => {

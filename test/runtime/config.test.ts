@@ -138,6 +138,8 @@ describe('configuration', () => {
     ['KEYMILL_PUBLIC_URL', 'https://user:s3cret@go.example'],
     ['KEYMILL_PUBLIC_URL', 'https://:s3cret@go.example'],
     ['KEYMILL_PUBLIC_URL', 'https://user:s3 /cret@go.example'],
+    ['KEYMILL_PUBLIC_URL', 'https://go.example/?token=s3cret'],
+    ['KEYMILL_PUBLIC_URL', 'https://go.example/#s3cret'],
     ['KEYMILL_ZOOKEEPER', 'user:s3cret@127.0.0.1:2181'],
     ['KEYMILL_ZOOKEEPER', 's3cret@127.0.0.1:2181'],
     ['KEYMILL_ZOOKEEPER', 'zk://user:s3cret@127.0.0.1:2181/keymill'],
@@ -179,10 +181,17 @@ describe('configuration', () => {
     }
   });
 
-  it('refuses a public URL with a path', () => {
-    expect(faultsOf({ KEYMILL_PUBLIC_URL: 'https://go.example/x' }, readMapperConfig)).to.deep.equal([
-      'KEYMILL_PUBLIC_URL',
-    ]);
+  it('refuses a public URL with a path, or with a host or port that no server can have', () => {
+    for (const KEYMILL_PUBLIC_URL of [
+      'https://go.example/x',
+      'http://http',
+      'https://https://go.example',
+      'http://go.example:0',
+      'http://go..example',
+    ])
+      expect(faultsOf({ KEYMILL_PUBLIC_URL }, readMapperConfig), KEYMILL_PUBLIC_URL).to.deep.equal([
+        'KEYMILL_PUBLIC_URL',
+      ]);
   });
 
   it('reads secrets from files and never repeats their value', () => {

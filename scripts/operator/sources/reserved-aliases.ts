@@ -5,16 +5,36 @@ import type { StoresConfig, UrlsDbConfig } from '../../../runtime/config/stores.
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
 
-/** Each reserved word as people spell it: `status`, `Status`, `STATUS`. Other spellings are not looked up. */
-const SPELLINGS = RESERVED_LATER.flatMap((word) => [
-  word,
-  word.charAt(0).toUpperCase() + word.slice(1),
-  word.toUpperCase(),
-]);
+/** Where people write a capital inside a word: its parts, and names that have a spelling of their own. */
+const COMPOUNDS: Readonly<Record<string, string>> = {
+  oauth: 'OAuth',
+  webhook: 'WebHook',
+  webhooks: 'WebHooks',
+  healthz: 'HealthZ',
+  graphql: 'GraphQL',
+};
+
+const SPELLINGS = RESERVED_LATER.flatMap(spellingsOf);
+
+/**
+ * A word as people spell it: `status`, `Status`, `STATUS`, `Well-Known`, `OAuth`. The case of aliases counts,
+ * so looking for every spelling would read the whole table.
+ */
+function spellingsOf(word: string): string[] {
+  const parts = word.split('-').map(capitalised);
+  const compound = COMPOUNDS[word];
+  const spellings = [word, word.toUpperCase(), capitalised(word), parts.join('-')];
+  if (compound !== undefined) spellings.push(compound, compound.charAt(0).toLowerCase() + compound.slice(1));
+  return [...new Set(spellings)];
+}
+
+function capitalised(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
 
 /**
  * The aliases of living links that spell a word which was reserved after they were made. They go on working.
- * One query to each urls server, for some 300 keys.
+ * One query to each urls server, for some 200 keys.
  */
 export async function readReservedAliases(
   inquiry: Inquiry,
