@@ -31,7 +31,10 @@ export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
  * contain characters that no header may.
  */
 export function isUsable(target: string): boolean {
-  return target.trim() !== '' && isHeaderValue(target);
+  // Every redirect from memory asks. Nearly every target shows in its first character that it is not blank.
+  const first = target.charCodeAt(0);
+  const isBlank = !(first > 0x20 && first < 0x7f) && target.trim() === '';
+  return !isBlank && isHeaderValue(target);
 }
 
 /** The target of a link that {@link judge} has found. */
