@@ -14,6 +14,8 @@ export interface MapperCaches extends AsyncDisposable {
   /** The Redis shards that cache links for all mappers; undefined when there are none. */
   readonly shared: SharedCache | undefined;
   readonly announceChange: AnnounceChange;
+  /** Whether all announcements of other mappers were heard a moment ago. */
+  readonly isHearing: () => boolean;
 }
 
 export interface OpenCachesOptions {
@@ -22,6 +24,13 @@ export interface OpenCachesOptions {
   readonly pools: readonly AnnouncingPool[];
   /** Whether a key may become a link without an announcement. */
   readonly mayAppear: (key: string) => boolean;
+  /** Takes the announcements that are not about links. */
+  readonly accounts: {
+    /** @returns false when the announcement is about a link */
+    hear(message: string): boolean;
+    /** Announcements may have been missed. */
+    forgetAll(): void;
+  };
   readonly log: Log;
 }
 
@@ -31,25 +40,35 @@ export async function openCaches({
   keyspace,
   pools,
   mayAppear,
+  accounts,
   log,
 }: OpenCachesOptions): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
   const readsMayLag = (config.urlsReplicas ?? []).length > 0;
+  const isHearing = (): boolean => invalidations.isHearing;
   const links: LinkCache = new LinkCache({
     ...config.cache,
     readsMayLag,
     mayAppear,
-    isHearing: () => invalidations.isHearing,
+    isHearing,
     now: monotonicMs,
   });
   const invalidations = stack.use(
     subscribeInvalidations({
       servers: config.stores.redis,
       log,
-      onInvalidated: (key) => links.invalidate(key),
+      onInvalidated: (message) => {
+        if (!accounts.hear(message)) links.invalidate(message);
+      },
       // Announcements may have been missed while the subscription was down.
-      onSubscribed: () => links.flush(),
-      onHeardAgain: () => links.forgetUnknown(),
+      onSubscribed: () => {
+        links.flush();
+        accounts.forgetAll();
+      },
+      onHeardAgain: () => {
+        links.forgetUnknown();
+        accounts.forgetAll();
+      },
     }),
   );
   const shared = await openSharedCache({ config, keyspace, log }, stack);
@@ -58,6 +77,7 @@ export async function openCaches({
     links,
     shared,
     announceChange: createAnnounceChange({ pools, shared }),
+    isHearing,
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),
   };
 }

@@ -5,7 +5,8 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { openCaches } from './caches.ts';
+import { openAccounts, type MapperAccounts } from './accounts.ts';
+import { openCaches, type MapperCaches } from './caches.ts';
 import { watchGauges } from './gauges.ts';
 import { createHandler } from './handler.ts';
 import { LIMITS } from './http/limits.ts';
@@ -110,7 +111,19 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
-  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, log }));
+  // It is asked only when the caches are open.
+  const accounts: MapperAccounts = stack.use(
+    openAccounts({
+      config,
+      publicUrl,
+      isHearing: () => caches.isHearing(),
+      announce: async (message) => caches.announceChange(message),
+      log,
+    }),
+  );
+  const caches: MapperCaches = stack.use(
+    await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
+  );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
@@ -120,6 +133,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     finder,
     clicks,
     cache: caches.links,
+    accounts,
     publicUrl,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes },

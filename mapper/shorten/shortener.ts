@@ -98,14 +98,14 @@ class RowMaker {
   readonly #ids = RandomIds.hex();
   #now = new Date();
 
-  create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {
+  create(key: string, slot: number, { longUrl, expiresAt, owner }: ShortenRequest): LinkRow {
     const nowMs = Date.now();
     if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
     return {
       key,
       slot,
       longUrl,
-      userId: null,
+      userId: owner ?? null,
       createdAt: this.#now,
       expiresAt,
       requestId: this.#ids.next(),

@@ -146,6 +146,11 @@ export const VARIABLES = {
     meaning: 'beginning of every short link, e.g. https://go.example',
     default: "the mapper's own address",
   },
+  SIGNUP: {
+    meaning:
+      'whether everybody may make an account: open or closed; closed: only an operator makes accounts (keymill users add)',
+    default: 'closed; ./scripts/up opens it',
+  },
   ALLOW_PRIVATE_TARGETS: {
     meaning: 'true lets links point at private and loopback addresses',
     default: 'false',

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openUsersDb } from '../../db/accounts.ts';
+import { openUsersDb } from '../../db/accounts/users-db.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { MismatchError } from '../../db/store-errors.ts';
