@@ -36,6 +36,16 @@ function toAnswer(user: User): z.input<typeof userAnswer> {
 }
 
 const PASSWORD = 'a good long password';
+const ANA: z.input<typeof userAnswer> = {
+  user_id: '119890573463187456',
+  email: 'ana@example.com',
+  first_name: 'Ana',
+  middle_name: null,
+  last_name: null,
+  is_admin: false,
+  created_at: '2026-11-28T02:37:42.402Z',
+  updated_at: '2026-11-28T02:37:42.402Z',
+};
 const CREDENTIALS = { email: 'ana@example.com', password: PASSWORD };
 
 export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
@@ -50,6 +60,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     example: { ...CREDENTIALS, first_name: 'Ana' },
     status: 201,
     answer: userAnswer,
+    exampleAnswer: ANA,
     means: 'The account',
     problems: ['signup-closed', 'email-taken', 'overloaded', 'no-accounts'],
     handle: async ({ accounts }, { body }) => {
@@ -75,6 +86,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     example: CREDENTIALS,
     status: 200,
     answer: userAnswer,
+    exampleAnswer: ANA,
     means: 'The account, with the cookie of the session',
     problems: ['wrong-password', 'account-disabled', 'overloaded', 'no-accounts'],
     handle: async ({ accounts }, { body }) => {
@@ -103,6 +115,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     access: 'account',
     status: 200,
     answer: userAnswer,
+    exampleAnswer: ANA,
     means: 'The account',
     handle: async ({ accounts }, { identity }) => ({ body: toAnswer(await accounts.profile(identity)) }),
   }),
@@ -117,6 +130,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     example: { last_name: 'García' },
     status: 200,
     answer: userAnswer,
+    exampleAnswer: { ...ANA, last_name: 'García', updated_at: '2026-11-28T02:38:10.015Z' },
     means: 'The account as it is now',
     handle: async ({ accounts }, { identity, body }) => {
       const { first_name: firstName, middle_name: middleName, last_name: lastName } = body;
@@ -153,6 +167,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     description: '`keymill users reset` prints the token. It is good once, for an hour.',
     access: 'anyone',
     body: z.strictObject({ token: text({ max: 100 }), new: newPassword }),
+    example: { token: 'q8WzN3m0cJ6b5Yt1uVh2rKx4sLp7dEf9aGiBoCjDkHM', new: 'another long password' },
     status: 204,
     means: 'The password has changed, and all sessions have ended',
     problems: ['overloaded', 'no-accounts'],
@@ -173,6 +188,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
       password: givenPassword,
       delete_links: z.boolean({ error: mustBe('true or false') }).optional(),
     }),
+    example: { password: 'another long password', delete_links: true },
     status: 204,
     means: 'The account is gone',
     problems: ['overloaded'],

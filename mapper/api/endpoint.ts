@@ -60,6 +60,8 @@ export interface Declared {
   readonly problems?: readonly ProblemKind[];
   /** A body of a request, for page and document. The tests send it. */
   readonly example?: Readonly<Record<string, unknown>>;
+  /** The JSON of an answer to it. The tests compare its fields with those of a real answer. */
+  readonly exampleAnswer?: Readonly<Record<string, unknown>>;
   /** A fast path of its own answers it: the router leaves it alone. */
   readonly isServedElsewhere?: true;
 }
@@ -83,12 +85,13 @@ export function endpoint<
   B extends z.ZodType | undefined = undefined,
   O extends z.ZodType | undefined = undefined,
 >(
-  declared: Omit<Declared, 'access' | 'params' | 'query' | 'body' | 'answer'> & {
+  declared: Omit<Declared, 'access' | 'params' | 'query' | 'body' | 'answer' | 'exampleAnswer'> & {
     readonly access: A;
     readonly params?: P;
     readonly query?: Q;
     readonly body?: B;
     readonly answer?: O;
+    readonly exampleAnswer?: O extends z.ZodType ? z.input<O> : never;
     readonly handle?: (
       services: Services,
       request: ApiRequest<A, P, Q, B>,

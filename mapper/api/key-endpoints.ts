@@ -37,6 +37,15 @@ function toAnswer(key: ApiKey): z.input<typeof keyAnswer> {
   };
 }
 
+const BUILD_SERVER: z.input<typeof keyAnswer> = {
+  key_id: '4fZk9QxT',
+  name: 'build server',
+  scopes: ['links:create'],
+  created_at: '2026-11-28T02:37:42.402Z',
+  expires_at: null,
+  last_used_at: null,
+};
+
 const expiresAt = z
   .string({ error: mustBe('a string') })
   .transform((value, context) => {
@@ -66,6 +75,7 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     answer: z
       .object({ items: z.array(keyAnswer), next_cursor: z.string().nullable() })
       .meta({ id: 'ApiKeys' }),
+    exampleAnswer: { items: [BUILD_SERVER], next_cursor: null },
     means: 'The keys that are not revoked, without their secrets. They are at most 100, so there is one page',
     handle: async ({ accounts }, { identity }) => ({
       body: { items: (await accounts.listKeys(identity)).map(toAnswer), next_cursor: null },
@@ -82,6 +92,7 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     example: { name: 'build server', scopes: ['links:create'] },
     status: 201,
     answer: newKeyAnswer,
+    exampleAnswer: { ...BUILD_SERVER, secret: 'km_4fZk9QxTd0aXbZ7mC2nV8qLw5eR1tY6uI3oP9sGhJ4kAbCd' },
     means: 'The key, with its secret',
     handle: async ({ accounts }, { identity, body }) => {
       const { key, secret } = await accounts.createKey(identity, {

@@ -34,6 +34,13 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     example: { long_url: 'https://example.com/hello' },
     status: 201,
     answer: newLinkAnswer,
+    exampleAnswer: {
+      short_url: 'https://go.example/QFXOHkP7',
+      unique_id: 'QFXOHkP7',
+      long_url: 'https://example.com/hello',
+      created_at: '2026-11-28T02:37:42.402Z',
+      expiration_date: null,
+    },
     means: 'The link, with its short URL also as `Location`',
     problems: ['alias-taken', 'no-keys', 'no-key', 'store-down', 'overloaded'],
     isServedElsewhere: true,

@@ -21,9 +21,7 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
-const HEADERS = {
-  'X-Request-Id': { description: 'of the request, or new', schema: { type: 'string' } },
-} as const;
+const HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
 export interface DocumentOptions {
   /** Origin of this service. */
@@ -51,6 +49,7 @@ export function createOpenApi(endpoints: readonly Endpoint[], options: DocumentO
       servers: [{ url: options.publicUrl }],
       paths,
       components: {
+        headers: { 'X-Request-Id': { description: 'of the request, or new', schema: { type: 'string' } } },
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: km_…' },
           session: { type: 'apiKey', in: 'cookie', name: options.cookieName },
@@ -67,8 +66,20 @@ export function createOpenApi(endpoints: readonly Endpoint[], options: DocumentO
 }
 
 function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
-  const { name, summary, description, access, params, query, body, example, status, answer, means } =
-    endpoint;
+  const {
+    name,
+    summary,
+    description,
+    access,
+    params,
+    query,
+    body,
+    example,
+    status,
+    answer,
+    exampleAnswer,
+    means,
+  } = endpoint;
   return {
     operationId: name,
     summary,
@@ -87,7 +98,11 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
       [status]: {
         description: means,
         headers: HEADERS,
-        ...(answer !== undefined && { content: { [JSON_TYPE]: { schema: answer } } }),
+        ...(answer !== undefined && {
+          content: {
+            [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
+          },
+        }),
       },
       ...Object.fromEntries(
         [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [
