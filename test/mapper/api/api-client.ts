@@ -25,14 +25,19 @@ export class ApiClient {
   async call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
     const { body, key, cookie, headers = {} } = options;
     const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
+    const bytes = body === undefined ? undefined : isRaw ? body : JSON.stringify(body);
     const answer = await send(method, this.#base() + path, {
       headers: {
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        // Node states no length for the body of a DELETE.
+        ...(bytes !== undefined && {
+          'content-type': 'application/json',
+          'content-length': String(Buffer.byteLength(bytes)),
+        }),
         ...(key !== undefined && { authorization: `Bearer ${key}` }),
         ...(cookie !== undefined && { cookie }),
         ...headers,
       },
-      ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
+      ...(bytes !== undefined && { body: bytes }),
     });
     this.document.check(method, path, answer);
     return answer;
