@@ -107,7 +107,7 @@ export class Front {
   }
 }
 
-interface FrontHouse {
+interface FrontConnectionOptions {
   readonly handle: FrontHandler;
   readonly ends: AnswerEnds;
   readonly nowMs: () => number;
@@ -123,7 +123,7 @@ interface FrontHouse {
  */
 class FrontConnection implements Reply {
   readonly socket: Socket;
-  readonly #house: FrontHouse;
+  readonly #options: FrontConnectionOptions;
   readonly #pipeline = new Pipeline(() => this.#goOn());
   idleSinceMs: number;
   /** Whether a request has come. */
@@ -139,10 +139,10 @@ class FrontConnection implements Reply {
   method = '';
   url = '';
 
-  constructor(socket: Socket, house: FrontHouse) {
+  constructor(socket: Socket, options: FrontConnectionOptions) {
     this.socket = socket;
-    this.#house = house;
-    this.idleSinceMs = house.nowMs();
+    this.#options = options;
+    this.idleSinceMs = options.nowMs();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
     socket.on('error', onError).on('close', this.#onClose);
   }
@@ -164,9 +164,10 @@ class FrontConnection implements Reply {
   handOver(): void {
     const { socket } = this;
     const rest = this.#rest;
+    this.#rest = undefined;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('error', onError).off('close', this.#onClose);
-    this.#house.leave(true);
+    this.#options.leave(true);
     if (rest !== undefined) socket.emit('data', rest);
     if (this.#hasEnded) socket.emit('end');
     else if (socket.isPaused()) socket.resume();
@@ -188,7 +189,7 @@ class FrontConnection implements Reply {
     this.#goOn();
   };
 
-  readonly #onClose = (): void => this.#house.leave(false);
+  readonly #onClose = (): void => this.#options.leave(false);
 
   /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
   #goOn(): void {
@@ -226,14 +227,14 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#house.handle(request, bytes, this)) return false;
+    if (!this.#options.handle(request, bytes, this)) return false;
     this.hasAsked = true;
     return true;
   }
 
   #write(head: string, body: string, encoding: BufferEncoding): void {
     const { socket } = this;
-    const { ends, isLeaving, nowMs } = this.#house;
+    const { ends, isLeaving, nowMs } = this.#options;
     this.#isAnswerDue = false;
     this.idleSinceMs = nowMs();
     this.#pipeline.answered();
