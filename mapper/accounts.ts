@@ -17,6 +17,7 @@ import { parseIdentityChange } from './auth/identity-change.ts';
 import { LastUses } from './auth/last-uses.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
+import type { MapperMetrics } from './metrics.ts';
 import { UsersStore } from './auth/users-store.ts';
 
 export interface OpenAccountsOptions {
@@ -27,6 +28,7 @@ export interface OpenAccountsOptions {
   readonly isHearing: () => boolean;
   /** Notifies all mappers. Bounded; never rejects. */
   readonly announce: (message: string) => Promise<void>;
+  readonly metrics: Pick<MapperMetrics, 'signIns'>;
   readonly log: Log;
 }
 
@@ -48,6 +50,7 @@ export interface MapperAccounts extends AsyncDisposable {
 
 const POLL_MS = 1_000;
 const FLUSH_MS = 5_000;
+const SWEEP_MS = 600_000;
 
 /** Opens the users database, and everything that asks it. Does not wait for it: links go without. */
 export function openAccounts({
@@ -55,11 +58,12 @@ export function openAccounts({
   publicUrl,
   isHearing,
   announce,
+  metrics,
   log,
 }: OpenAccountsOptions): MapperAccounts {
   const stack = new AsyncDisposableStack();
-  const { url } = config.stores.usersDb;
-  const db = url === '' ? undefined : openUsersDb({ url });
+  const { usersDb } = config.stores;
+  const db = usersDb && openUsersDb(usersDb);
   if (db !== undefined) stack.defer(async () => db.close());
   const store = new UsersStore({ db, now: monotonicMs, log });
   const uses = new LastUses(store, log);
@@ -77,6 +81,7 @@ export function openAccounts({
     passwords: new Passwords(passwords),
     identities,
     announce,
+    onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
   const cookieName = cookieNameFor(publicUrl);
@@ -85,6 +90,7 @@ export function openAccounts({
   const polls = [
     pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
     pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
+    pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),
   ];
   stack.defer(async () => {
     stopping.abort();

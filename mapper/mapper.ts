@@ -118,6 +118,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       publicUrl,
       isHearing: () => caches.isHearing(),
       announce: async (message) => caches.announceChange(message),
+      metrics,
       log,
     }),
   );
@@ -125,7 +126,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
   );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
-  watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
+  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
@@ -149,7 +150,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf(stores, signal),
+    readiness: () => readinessOf({ ...stores, users: accounts.store }, signal),
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);

@@ -1,5 +1,6 @@
 import { DuplicateRowError } from '../store-errors.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { IDENTIFY_TIMEOUT_MS } from './sessions.ts';
 
 /** What an operator and the owner see of a key. */
 export interface ApiKey {
@@ -96,6 +97,7 @@ export class ApiKeys {
          FROM api_keys JOIN users USING (user_id)
          WHERE key_id = ? AND revoked_at IS NULL AND disabled_at IS NULL AND deletion_asked_at IS NULL`,
       [id],
+      { timeoutMs: IDENTIFY_TIMEOUT_MS },
     );
     if (row === undefined) return undefined;
     return {

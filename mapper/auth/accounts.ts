@@ -16,6 +16,8 @@ export interface AccountsOptions {
   /** Notifies all mappers. Bounded; never rejects. */
   readonly announce: (message: string) => Promise<void>;
   readonly isSignupOpen: boolean;
+  /** Counts sign-ins. */
+  readonly onSignIn: (result: 'ok' | 'wrong' | 'disabled') => void;
 }
 
 /** Sessions end so long after their last use. */
@@ -54,11 +56,13 @@ export class Accounts {
    * @throws Problem 401 wrong email or password, 403 the account is disabled
    */
   async signIn(email: string, password: string): Promise<{ user: User; session: Secret }> {
-    const { store, passwords } = this.#options;
+    const { store, passwords, onSignIn } = this.#options;
     const found = await store.ask(async (db) => db.users.findByEmail(email));
     const user = found?.deletionAskedAt === null ? found : undefined;
     const isRight = await passwords.isRight(password, user?.password);
-    if (user === undefined || !isRight) throw new Problem('wrong-password');
+    const isLetIn = user !== undefined && isRight;
+    onSignIn(!isLetIn ? 'wrong' : user.disabledAt === null ? 'ok' : 'disabled');
+    if (!isLetIn) throw new Problem('wrong-password');
     if (user.disabledAt !== null) throw new Problem('account-disabled');
     return { user, session: await this.#beginSession(user.id, user.password) };
   }

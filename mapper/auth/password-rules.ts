@@ -19,3 +19,10 @@ export const COMMON_PASSWORD = 'is one of the passwords that are tried first; ch
 export function normalisePassword(password: string): string {
   return password.normalize('NFKC');
 }
+
+/**
+ * The hash of no known password. An account has it until its owner has chosen one; and it is compared with
+ * when there is no such user, so that the answer takes the same time.
+ */
+export const NO_PASSWORD =
+  '$argon2id$v=19$m=19456,t=2,p=1$3WzOBXlBqfW4GkDzBtrnJg$m7Yb2Lr0pXGyMyq5Zg7k5v0cXkJ3l0dO2fQbF1yT9aE';

@@ -1,13 +1,6 @@
 import { Problem, invalidFields } from '../http/problem.ts';
 import type { PasswordProcess } from './password-process.ts';
-import { COMMON_PASSWORD, normalisePassword } from './password-rules.ts';
-
-/**
- * Compared with when there is no such user, so that the answer takes the same time. It is the hash of no
- * known password.
- */
-const NOBODY =
-  '$argon2id$v=19$m=19456,t=2,p=1$3WzOBXlBqfW4GkDzBtrnJg$m7Yb2Lr0pXGyMyq5Zg7k5v0cXkJ3l0dO2fQbF1yT9aE';
+import { COMMON_PASSWORD, NO_PASSWORD, normalisePassword } from './password-rules.ts';
 
 /** Hashes and compares passwords, outside of this process. */
 export class Passwords {
@@ -35,7 +28,7 @@ export class Passwords {
   async isRight(password: string, stored: string | undefined): Promise<boolean> {
     const answer = await this.#process.run({
       password: normalisePassword(password),
-      stored: stored ?? NOBODY,
+      stored: stored ?? NO_PASSWORD,
     });
     if ('isRight' in answer) return answer.isRight && stored !== undefined;
     throw failed(answer);

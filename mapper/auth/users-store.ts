@@ -50,6 +50,16 @@ export class UsersStore {
     return this.#isVerified && this.#breaker.isClosed;
   }
 
+  /** It answers, and a person must mend it. */
+  get isRefused(): boolean {
+    return this.#contradiction !== undefined;
+  }
+
+  /** Removes what is over: sessions and password links, some at a time. Never rejects. */
+  async sweep(): Promise<void> {
+    if (this.isUp) await this.#db?.sessions.removeExpired(new Date()).catch(() => undefined);
+  }
+
   /** Asks whether it answers and has our tables. Never rejects. */
   async poll(): Promise<void> {
     const db = this.#db;

@@ -73,7 +73,12 @@ export const VARIABLES = {
     default: 'none',
     secret: true,
   },
-  USERS_DB: { meaning: 'users database: mysql://user:password@host:port/database', secret: true },
+  USERS_DB: {
+    meaning: 'users database: mysql://user:password@host:port/database',
+    tradeOff: 'without it there are no accounts and no API keys; links are made and followed as ever',
+    default: 'none',
+    secret: true,
+  },
   KEY_LENGTH: {
     meaning: 'characters of a generated key, 6 to 10',
     tradeOff: 'shorter links are nicer to read and easier to enumerate',

@@ -82,7 +82,7 @@ export async function createWorld({
     redis,
     urlsDbs: urls,
     keysDbs: [],
-    usersDb: { url: usersUrl },
+    usersDb: hasUsers ? { url: usersUrl } : undefined,
     keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
     quarantineMs: 30_000,
   };

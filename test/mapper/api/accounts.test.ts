@@ -121,7 +121,7 @@ describe('accounts', () => {
       const answers = await Promise.all(
         Array.from({ length: 8 }, async () => api.call('POST', '/users', { body })),
       );
-      expect(answers.map(({ status }) => status).sort()).to.deep.equal([
+      expect(answers.map(({ status }) => status)).to.have.members([
         201, 409, 409, 409, 409, 409, 409, 409,
       ]);
     });
@@ -278,7 +278,7 @@ describe('accounts', () => {
         expect(expectProblem(await reset(token), 422)[0]?.field).to.equal('token');
       await people.db.resets.create(good.hash, ana.id, now, new Date(now.getTime() + 60_000));
       const answers = await Promise.all([reset(good.text), reset(good.text)]);
-      expect(answers.map(({ status }) => status).sort()).to.deep.equal([204, 422]);
+      expect(answers.map(({ status }) => status)).to.have.members([204, 422]);
       expectProblem(await api.call('GET', '/users/me', { cookie }), 401);
       expect((await signIn(ana.email, OTHER_PASSWORD)).status).to.equal(200);
     });

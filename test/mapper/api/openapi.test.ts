@@ -116,7 +116,7 @@ describe('the OpenAPI document', () => {
 
   it('lists the problems of an endpoint under their statuses', () => {
     for (const endpoint of ENDPOINTS) {
-      const { responses = {} } =
+      const { responses } =
         api.operations.find(({ operationId }) => operationId === endpoint.name) ?? expect.fail();
       const listed = Object.values(responses).flatMap(({ description }) =>
         [...description.matchAll(/^`([a-z0-9-]+)`:/gm)].map(([, kind]) => kind),
