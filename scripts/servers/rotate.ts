@@ -52,9 +52,9 @@ export function rotate(path: string, maxBytes: number): boolean {
 /**
  * Copies everything from `start` on, also what is appended meanwhile, in whole lines.
  *
- * A read may see the beginning of a line that is being appended: writes and the truncation exclude each other,
- * but a write becomes visible page by page. So after a partial line we read on, for a limited time: the process
- * may have died in the middle of the line.
+ * A read may see the beginning of a line that is being appended: writes and the truncation exclude each
+ * other, but a write becomes visible page by page. So after a partial line we read on, for a limited time:
+ * the process may have died in the middle of the line.
  */
 function copyFrom(file: number, start: number, target: string): void {
   const copy = openSync(target, 'w', 0o600);

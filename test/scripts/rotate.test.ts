@@ -16,7 +16,9 @@ import { olderPartOf, rotate } from '../../scripts/servers/rotate.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** Counts on stdout as fast as it can. Each line is filled up with as many characters as the argument says. */
+/**
+ * Counts on stdout as fast as it can. Each line is filled up with as many characters as the argument says.
+ */
 const COUNTER = `
   const filling = "x".repeat(Number(process.argv[1]));
   for (let i = 0; ; i++) require("fs").writeSync(1, i + " " + filling + "\\n");`;
