@@ -41,7 +41,10 @@ export function parseCount(value: unknown, { store, what }: Source): number {
   const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= MAX_COUNT)
     return number;
-  throw new ImpossibleValueError(store, `${what} is ${showValue(value)}, not a number from 0 to ${MAX_COUNT}`);
+  throw new ImpossibleValueError(
+    store,
+    `${what} is ${showValue(value)}, not a number from 0 to ${MAX_COUNT}`,
+  );
 }
 
 /**
