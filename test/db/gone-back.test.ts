@@ -184,6 +184,19 @@ describe('a urls server that has gone back', () => {
     expect(changes).to.deep.equal([]);
   });
 
+  it('writes nothing off by an impossible record, which is named', async () => {
+    await using system = await testSystem();
+    const { watch } = watchOf(system);
+    await watch.beat();
+    await onFirst(system, 'UPDATE marks SET beat = 0');
+    await watch.look();
+    await system.shards[0]?.sql.execute('UPDATE write_offs SET claimed_to = 18446744073709551615');
+    const error = await rejection(searchOf(system, { watch }).run());
+    expect(error.message).to.include(
+      'keys-db-1 holds an impossible value: claimed_to of urls-1 in write_offs',
+    );
+  });
+
   for (const [column, value, kind] of [
     ['host', "'elsewhere'", 'gone-back'],
     ['port', '1', 'gone-back'],
