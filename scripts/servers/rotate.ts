@@ -12,6 +12,8 @@ import {
 const LINE_BREAK = 0x0a;
 /** How long the end of a last line is waited for. */
 const LINE_END_TIMEOUT_MS = 250;
+/** Together about half a millisecond. */
+const READS_WITHOUT_PAUSE = 500;
 
 /** The older part of a log file. */
 export function olderPartOf(path: string): string {
@@ -63,15 +65,19 @@ function copyFrom(file: number, start: number, target: string): void {
     let position = start === 0 ? 0 : lineStartFrom(file, start, buffer);
     let endsWithLine = true;
     let partialSinceMs: number | undefined;
+    let emptyReads = 0;
     for (;;) {
       const read = readSync(file, buffer, 0, buffer.length, position);
       if (read === 0) {
         if (endsWithLine) return;
         partialSinceMs ??= performance.now();
         if (performance.now() - partialSinceMs > LINE_END_TIMEOUT_MS) return;
-        sleepMs(0.1);
+        emptyReads += 1;
+        // Not at first: a line that is being written is whole within microseconds, and more lines follow it.
+        if (emptyReads > READS_WITHOUT_PAUSE) sleepMs(0.1);
         continue;
       }
+      emptyReads = 0;
       for (let written = 0; written < read;) written += writeSync(copy, buffer, written, read - written);
       position += read;
       endsWithLine = buffer[read - 1] === LINE_BREAK;

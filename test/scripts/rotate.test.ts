@@ -37,10 +37,12 @@ describe('the rotation of a log file', () => {
       const MAX = 100_000;
       try {
         let previous = -1;
-        for (let round = 0; round < 30; round += 1) {
+        for (let round = 0; round < (filling === 0 ? 10 : 30); round += 1) {
           await until('a rotation', () => rotate(path, MAX), { everyMs: 1 });
           const older = readFileSync(olderPartOf(path), 'utf8');
-          expect(older.length).to.be.within(MAX / 2, 2 * MAX + 1_000_000);
+          expect(older.length).to.be.above(MAX / 2);
+          // Long lines come faster than this process may be scheduled on a busy machine.
+          if (filling === 0) expect(older.length).to.be.below(2 * MAX + 1_000_000);
           const numbers = numbersOf(older, filling);
           expect(numbers[0]).to.be.above(previous);
           previous = numbers.at(-1) ?? 0;
