@@ -9,7 +9,9 @@ import { createWorld, type TestMapper, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { PASSWORD, People } from './people.ts';
 
-/** Problems that a test of another file provokes: they need a fault of the stores, or many requests at a time. */
+/**
+ * Problems that a test of another file provokes: they need a fault of the stores, or many requests at a time.
+ */
 const ELSEWHERE: Readonly<Partial<Record<ProblemKind, string>>> = {
   incomplete: 'http-shorten.test.ts',
   overloaded: 'passwords.test.ts, sharing.test.ts',
