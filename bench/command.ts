@@ -8,7 +8,7 @@ import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record
 import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
 import { formatCompared } from './against/report.ts';
 import type { BenchRun } from './method/bench-run.ts';
-import type { BenchRow } from './method/row.ts';
+import type { BenchRow, FurtherComparison } from './method/row.ts';
 import { describeCommit, describeMachine } from './record/machine.ts';
 import { rewritePage } from './record/page.ts';
 import type { Bench } from './rows/bench.ts';
@@ -161,20 +161,33 @@ function table(rows: readonly BenchRow[]): string[] {
       { title: 'baseline', align: 'right' },
       { title: 'what the baseline is' },
     ],
-    rows.map((row) => [
-      row.name,
-      formatFigure(row.value),
-      row.unit,
-      row.ratio.toFixed(2),
-      `${formatFigure(row.interval[0])} – ${formatFigure(row.interval[1])}`,
-      row.judged,
-      row.goal === null ? undefined : formatFigure(row.goal),
-      row.quick === true ? 'quick: no verdict' : verdictOf(row),
-      row.control.toFixed(2),
-      formatFigure(row.baselineValue),
-      row.baseline,
+    rows.flatMap((row) => [
+      cellsOf(row, row, verdictOf(row)),
+      ...(row.further ?? []).map((further) =>
+        cellsOf({ ...row, name: `  ${further.label}` }, further, further.isReached ? 'reached' : 'MISSED'),
+      ),
     ]),
   );
+}
+
+function cellsOf(
+  row: BenchRow,
+  { value, ratio, interval, goal, baseline, baselineValue }: BenchRow | FurtherComparison,
+  verdict: string,
+): (string | undefined)[] {
+  return [
+    row.name,
+    formatFigure(value),
+    row.unit,
+    ratio.toFixed(2),
+    `${formatFigure(interval[0])} – ${formatFigure(interval[1])}`,
+    row.judged,
+    goal === null ? undefined : formatFigure(goal),
+    row.quick === true ? 'quick: no verdict' : verdict,
+    row.control.toFixed(2),
+    formatFigure(baselineValue),
+    baseline,
+  ];
 }
 
 function verdictOf({ goal, passed, details }: BenchRow): string {
