@@ -71,8 +71,8 @@ export const throughput = {
 } as const;
 
 /**
- * How many cores the server kept busy. A server of one thread that stays well below 1 waited for the load: then
- * its rate is that of the load generator, and only its CPU per answer can be compared.
+ * How many cores the server kept busy. A server of one thread that stays well below 1 waited for the load:
+ * then its rate is that of the load generator, and only its CPU per answer can be compared.
  */
 export function busyShare({ perSecond, cpuUs, errorShare }: HttpSample): number {
   return ((perSecond / (1 - errorShare)) * cpuUs) / 1e6;

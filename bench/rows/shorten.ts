@@ -161,8 +161,8 @@ function judge(
 }
 
 /**
- * CPU time in µs for each row, by process: first of the arm itself, then of those that take part. It is that of
- * all windows together: in one of them, a small server uses less than the kernel's unit.
+ * CPU time in µs for each row, by process: first of the arm itself, then of those that take part. It is that
+ * of all windows together: in one of them, a small server uses less than the kernel's unit.
  */
 function accountOf({ sequence }: Measurement<HttpSample>, arm: string): Record<string, number> {
   const samples = sequence.filter((window) => window.arm === arm).map(({ sample }) => sample);

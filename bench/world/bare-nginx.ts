@@ -9,6 +9,7 @@ import { bareEnvironment } from '../servers/environment.ts';
 import { askOnce, askUntilServed, compareShapes, headersOf, keepAliveSecondsOf, shapeOf } from './answers.ts';
 import type { BareHttp } from './bare-http.ts';
 
+const NGINX = 'nginx';
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
 /** nginx ends a connection after 1,000 requests unless it is told otherwise. This is the highest value. */
@@ -42,7 +43,7 @@ export async function startBareNginx(
     const server = await startServer({
       id: 'nginx',
       port,
-      command: 'nginx',
+      command: NGINX,
       args: ['-p', dir, '-c', configFile],
       cwd: dir,
       logFile: join(dir, 'nginx.log'),
@@ -71,7 +72,7 @@ export async function startBareNginx(
 
 /** The version of the nginx that {@link startBareNginx} starts, such as `1.22.1`. */
 export function nginxVersion(): string {
-  return /nginx\/(\S+)/.exec(spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr)?.[1] ?? 'unknown';
+  return /nginx\/(\S+)/.exec(spawnSync(NGINX, ['-v'], { encoding: 'utf8' }).stderr)?.[1] ?? 'unknown';
 }
 
 /** The shape without the reason of the status and without nginx's own header. */

@@ -107,7 +107,7 @@ describe('keymill bench', () => {
       expect(row).to.include({ name: 'redirect-hot', goal: 1.5, judged: 'ratio' });
       expect(row).to.include({ quick: true, passed: false });
       expect(row?.['ratio']).to.be.above(0);
-      const [nginx] = row?.['further'] as { label: string; ratio: number; goal: number }[];
+      const [nginx] = (row?.['further'] ?? []) as { label: string; ratio: number; goal: number }[];
       expect(nginx).to.include({ label: 'beside nginx', goal: 0.9 });
       expect(nginx?.ratio).to.be.above(0);
     });
