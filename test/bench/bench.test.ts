@@ -64,6 +64,12 @@ describe('keymill bench', () => {
     expect(stderr).to.include('no bench nothing');
   });
 
+  it('refuses so few rounds that their interval says nothing', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'permute', '--rounds', '19']);
+    expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+    expect(stderr).to.include('--rounds 19: expected a whole number of at least 20');
+  });
+
   it('permute gives one complete row', async () => {
     const { exitCode, stdout } = await runKeymill(['bench', 'permute', '--json']);
     expect(exitCode).to.equal(0);

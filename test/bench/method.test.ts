@@ -145,6 +145,19 @@ describe('bench: control', () => {
     expect(measurement).to.deep.include({ rounds: 20, seconds: 3, controlHolds: true, attempts: [1] });
   });
 
+  it('takes the rounds and seconds that the user chose, unless the run is quick', async () => {
+    const of = async (quick: boolean) => {
+      const arms = ['A', 'B'].map((name) => ({ name, run: async () => 1 }));
+      const { rounds, seconds } = await measure<number>(
+        { ...silent(), quick, rounds: 30, seconds: 1 },
+        { name: 'x', arms, watched: [{ quantity: 'throughput', of: (sample) => sample }] },
+      );
+      return { rounds, seconds };
+    };
+    expect(await of(false)).to.deep.equal({ rounds: 30, seconds: 1 });
+    expect(await of(true)).to.deep.equal({ rounds: 2, seconds: 1 });
+  });
+
   it('a row whose control never holds has not passed, and gives the reason', async () => {
     const broken = await measure<number>(silent(), {
       name: 'x',
