@@ -41,9 +41,9 @@ const WINDOW_SECONDS = 3;
 export const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * Measures all arms side by side: 20 rounds of 3 s unless the plan or the user says otherwise, forward and backward in turn,
- * after one window of each that does not count. When the control does not hold, it measures again, up to
- * three times in all.
+ * Measures all arms side by side: 20 rounds of 3 s unless the plan or the user says otherwise, forward and
+ * backward in turn, after one window of each that does not count. When the control does not hold, it measures
+ * again, up to three times in all.
  */
 export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
