@@ -5,7 +5,7 @@ import { createHeardWorld, type HeardWorld } from './heard-world.ts';
 import { processesOf, type MapperProcess } from './mapper-process.ts';
 
 /** Before a release: 10,000. */
-const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 1_000);
+const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 500);
 /** While a Redis is away. */
 const RUNS_AWAY = Math.ceil(RUNS / 5);
 /** On a busy machine a process may not run for half a second. Then it is not waited for. */
