@@ -27,8 +27,8 @@ export interface OpenAccountsOptions {
   readonly publicUrl: string;
   /** Whether announcements of changes are heard. */
   readonly isHearing: () => boolean;
-  /** Notifies all mappers. Bounded; never rejects. */
-  readonly announce: (message: string) => Promise<void>;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
   readonly metrics: Pick<MapperMetrics, 'signIns'>;
   readonly log: Log;
 }

@@ -6,13 +6,13 @@ import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
-import { openCaches, type MapperCaches } from './caches.ts';
+import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchGauges } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
-import { createMapperMetrics } from './metrics.ts';
+import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService } from './service.ts';
 import { openStores, readinessOf } from './stores.ts';
@@ -111,7 +111,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
-  // It is asked only when the caches are open.
+  const onAnnounced = countChanges(metrics);
+  // It asks the caches only when they are open.
   const accounts: MapperAccounts = stack.use(
     openAccounts({
       config,
@@ -123,10 +124,10 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const caches: MapperCaches = stack.use(
-    await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
+    await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
   );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
-  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, cache: caches.links });
+  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
@@ -160,5 +161,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await service.finish();
       await resources.disposeAsync();
     },
+  };
+}
+
+function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
+  return (heard, seconds) => {
+    changes.inc({ heard });
+    changeSeconds.observe(seconds);
   };
 }

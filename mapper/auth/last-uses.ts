@@ -8,7 +8,9 @@ const MINUTE_MS = 60_000;
 /** A session in use is moved on once a day: its end needs no more. */
 const DAY_MS = 86_400_000;
 
-/** Whether a use at this moment is to be recorded, given the last record. Times in milliseconds since 1970. */
+/**
+ * Whether a use at this moment is to be recorded, given the last record. Times in milliseconds since 1970.
+ */
 export function isDue({ proof }: Pick<Identity, 'proof'>, lastMs: number, nowMs: number): boolean {
   const everyMs = proof.kind === 'key' ? MINUTE_MS : DAY_MS;
   return Math.floor(nowMs / everyMs) > Math.floor(lastMs / everyMs);
