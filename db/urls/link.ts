@@ -14,7 +14,7 @@ export interface Link {
 export interface LinkRow extends Link {
   /** `slotOf(key)`, computed once, when the key is taken or the alias is given. */
   readonly slot: number;
-  readonly userId: number | null;
+  readonly userId: bigint | null;
   /**
    * 16 bytes as 32 hex digits, new for every request. Shows after a repeated INSERT whether the row is ours
    * or taken.

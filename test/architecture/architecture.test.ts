@@ -123,7 +123,8 @@ describe('architecture', () => {
   it('limits the floors of mapper and db, and the imports between their rooms', () => {
     const { mapper, db } = measureHouse(ROOT).folders;
     expect(mapper?.rooms.floors).to.be.at.most(6);
-    expect(mapper?.rooms.arrows).to.be.at.most(50);
+    // 50 for the core, and 3 for the cold room of own links.
+    expect(mapper?.rooms.arrows).to.be.at.most(53);
     expect(db?.rooms.floors).to.be.at.most(4);
     expect(db?.rooms.arrows).to.be.at.most(14);
   });
