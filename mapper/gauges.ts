@@ -75,3 +75,20 @@ export function watchGauges(
   );
   metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(cache.size));
 }
+
+/** Who serves the connections of clients: most should stay at the front, which is the fastest. */
+export function watchConnections(
+  metrics: Metrics,
+  server: { connections(): { readonly front: number; readonly node: number } },
+): void {
+  metrics.gauge(
+    'http_connections',
+    'Open connections of clients, by who serves them: the front at the socket, or node:http',
+    ['served_by'],
+    (gauge) => {
+      const { front, node } = server.connections();
+      gauge.set({ served_by: 'front' }, front);
+      gauge.set({ served_by: 'node_http' }, node);
+    },
+  );
+}

@@ -3,10 +3,8 @@ import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
-import { LIMITS } from './http/limits.ts';
 import { RequestIds } from './http/request-id.ts';
-import type { Handler } from './http/server.ts';
-import { WholeAnswers } from './http/whole-answer.ts';
+import type { Handler, Handlers } from './http/server.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
@@ -38,7 +36,7 @@ export interface HandlerOptions {
 }
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
-export function createHandler(options: HandlerOptions): Handler {
+export function createHandlers(options: HandlerOptions): Handlers {
   const { shortener, finder, clicks, publicUrl, targets, metrics, log } = options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
@@ -58,15 +56,20 @@ export function createHandler(options: HandlerOptions): Handler {
     connectionOf(request.socket)?.weigh(request);
     return app(request, response);
   };
-  if (!options.hasFastPaths) return slow;
-  const answers = new WholeAnswers(LIMITS.keepAliveTimeoutMs);
-  const redirect = new FastRedirect({ ...shared, cache: options.cache, answers });
-  const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules), answers });
-  return (request, response) => {
-    const { method } = request;
-    if (method === 'GET' || method === 'HEAD') {
-      if (redirect.tryAnswer(request, response)) return undefined;
-    } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
-    return slow(request, response);
+  if (!options.hasFastPaths) return { any: slow };
+  const redirect = new FastRedirect({ ...shared, cache: options.cache });
+  const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules) });
+  return {
+    any: (request, response) => {
+      const { method } = request;
+      if (method === 'GET' || method === 'HEAD') {
+        if (redirect.tryAnswer(request, response)) return undefined;
+      } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
+      return slow(request, response);
+    },
+    usual: ({ method, path, bodyStart, end }, bytes, reply) =>
+      method === 'POST'
+        ? shorten.tryBody(path, bytes.subarray(bodyStart, end), reply)
+        : redirect.tryPath(path, reply),
   };
 }

@@ -6,8 +6,8 @@ import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { openCaches } from './caches.ts';
-import { watchGauges } from './gauges.ts';
-import { createHandler } from './handler.ts';
+import { watchConnections, watchGauges } from './gauges.ts';
+import { createHandlers } from './handler.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -115,7 +115,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
-  const handler = createHandler({
+  const handlers = createHandlers({
     shortener,
     finder,
     clicks,
@@ -127,7 +127,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     metrics,
     log,
   });
-  const server = await startServer(handler, port, LIMITS);
+  const server = await startServer(handlers, port, LIMITS);
+  watchConnections(registry, server);
   stack.defer(async () => server.drain(0));
   const resources = stack.move();
   return {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { flat } from '../../runtime/flat-text.ts';
 import type { LinkTable } from './link-table.ts';
 import { PopularLinks } from './popular-links.ts';
 import { RecentKeys } from './recent-keys.ts';
@@ -69,12 +70,6 @@ const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
  * may then serve their old state until its time to live is over.
  */
 const CHANGED_MAX_BYTES = 2 ** 20;
-
-/**
- * From this length on V8 makes a substring a view of the whole string, and so keeps the whole alive: here the
- * request line.
- */
-const SHORTEST_VIEW = 13;
 
 /**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that have no link.
@@ -298,9 +293,4 @@ function toLink(table: LinkTable, place: number): CachedLink {
     longUrl: table.targetAt(place),
     expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,
   };
-}
-
-/** The same text as a string that keeps no other string alive. */
-function flat(text: string): string {
-  return text.length < SHORTEST_VIEW ? text : Buffer.from(text).toString();
 }

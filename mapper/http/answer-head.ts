@@ -4,6 +4,14 @@ import type { Context } from 'koa';
 /** Stands for a header's value that differs from answer to answer. */
 export const VARIES = null;
 
+/** The characters that Node refuses in a header. */
+const UNSAFE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Whether Node accepts `value` as the value of a header. */
+export function isHeaderValue(value: string): boolean {
+  return !UNSAFE.test(value);
+}
+
 type Header = readonly [name: string, value: string | typeof VARIES];
 
 /**
@@ -51,7 +59,7 @@ export class AnswerHead {
   }
 
   /** Through Node, which adds the headers of the connection. @throws when Node refuses a value */
-  write(response: ServerResponse, ...values: readonly string[]): void {
+  write(response: ServerResponse, ...values: readonly (string | undefined)[]): void {
     for (const [index, place] of this.#places.entries()) this.#flat[place] = values[index] ?? '';
     response.writeHead(this.#status, this.#flat);
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { AnswerEnds } from './answer-ends.ts';
 import { LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
 import { Pipeline } from './pipeline.ts';
 import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
@@ -16,6 +17,8 @@ import { Problem, type ProblemKind } from './problem.ts';
  * emitted as data later, it goes on.
  */
 export class Connection {
+  /** For answers that are written at once, without Node. */
+  readonly ends: AnswerEnds;
   readonly #socket: HttpSocket;
   readonly #pipeline = new Pipeline(() => this.#goOn());
   /** The newest request's response, until it is answered and its body has arrived. */
@@ -27,7 +30,8 @@ export class Connection {
   #chunks = 0;
 
   /** Attaches itself to a connection that Node's server has just received. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, ends: AnswerEnds) {
+    this.ends = ends;
     this.#socket = socket;
     this.#socket[CONNECTION] = this;
     this.#stopParserWhenFull();
@@ -173,14 +177,6 @@ export class Connection {
     socket.end(bytes);
     socket.resume();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  }
-}
-
-/** Tells the connection when a response is finished. */
-export class CountedResponse extends ServerResponse {
-  override detachSocket(socket: Socket): void {
-    super.detachSocket(socket);
-    connectionOf(socket)?.answered(this);
   }
 }
 

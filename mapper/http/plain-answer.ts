@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import type { Log } from '../../runtime/log.ts';
-import { PROBLEM_TYPE, problemOf, type Problem } from './problem.ts';
+import { PROBLEM_TYPE, type Problem } from './problem.ts';
 
 /** An answer built in advance. Only the request id varies. */
 export interface PreparedAnswer {
@@ -30,22 +29,17 @@ export function answer(response: ServerResponse, prepared: PreparedAnswer, reque
   else response.end(prepared.body);
 }
 
-/** Answers with the problem that `error` stands for. Logs an error that is our fault. */
-export function answerError(response: ServerResponse, error: unknown, requestId: string, log: Log): void {
-  const problem = problemOf(error);
-  if (problem.status === 500) {
-    const { method, url } = response.req;
-    log.error({ error, requestId, method, path: url }, 'request failed');
-  }
-  answer(response, prepareProblem(problem), requestId);
+/** Status line and headers as text, without the line break of the last header. */
+export function headOf(prepared: PreparedAnswer, requestId: string): string {
+  const { status, reason, headers } = prepared;
+  headers[1] = requestId;
+  let head = `HTTP/1.1 ${status} ${reason}`;
+  for (let i = 0; i < headers.length; i += 2) head += `\r\n${headers[i]}: ${headers[i + 1]}`;
+  return head;
 }
 
 /** The bytes of an answer that no request has, and that closes the connection. */
 export function closingAnswer(problem: Problem): string {
-  const { status, reason, headers, body } = prepareProblem(problem);
-  headers[1] = randomUUID();
-  headers.push('Connection', 'close');
-  let head = `HTTP/1.1 ${status} ${reason}\r\n`;
-  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return `${head}\r\n${body}`;
+  const prepared = prepareProblem(problem);
+  return `${headOf(prepared, randomUUID())}\r\nConnection: close\r\n\r\n${prepared.body}`;
 }

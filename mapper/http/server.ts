@@ -1,17 +1,30 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Connection, connectionOf, CountedResponse, type ParseError } from './connection.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { AnswerEnds } from './answer-ends.ts';
+import { Connection, connectionOf, type ParseError } from './connection.ts';
+import { Front, type FrontHandler, type FrontOptions } from './front.ts';
 import { LIMITS, MAX_HEADER_BYTES, type ServerLimits } from './limits.ts';
+import { NodeReply } from './node-reply.ts';
 import { answer, prepareProblem } from './plain-answer.ts';
 import { Problem } from './problem.ts';
 import { BACKLOG, type PublicPort } from './public-port.ts';
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
+export type Handler = (request: IncomingMessage, response: NodeReply) => unknown;
+
+export interface Handlers {
+  /** Answers any request that Node has parsed. */
+  readonly any: Handler;
+  /** Answers usual requests at the socket. Without it Node parses all requests. */
+  readonly usual?: FrontHandler | undefined;
+}
 
 export interface PublicServer {
+  /** Connections now, by who serves them: the front, or Node's HTTP server. */
+  connections(): { readonly front: number; readonly node: number };
   /**
    * Stops listening and waits for the requests in flight. Every answer from now on closes its connection;
    * idle connections are closed. After `timeoutMs` all remaining connections are cut.
@@ -20,32 +33,63 @@ export interface PublicServer {
 }
 
 /**
- * Serves `handler` on the public port. Time-outs cut off slow senders. Bytes that are not HTTP get a problem
- * document too.
+ * Serves the handlers on the public port. Time-outs cut off slow senders. Bytes that are not HTTP get a
+ * problem document too.
  * @throws when the port is taken
  */
 export async function startServer(
-  handler: Handler,
+  handlers: Handlers,
   port: PublicPort,
   limits: ServerLimits = LIMITS,
 ): Promise<PublicServer> {
-  let isLeaving = false;
-  const handle = (handler: Handler, request: IncomingMessage, response: ServerResponse): void => {
+  const ends = new AnswerEnds(limits.keepAliveTimeoutMs);
+  const leaving = { hasBegun: false };
+  const server = createNodeServer(handlers.any, limits, ends, leaving);
+  const front =
+    handlers.usual && takeOver(server, { handle: handlers.usual, ends, limits, now: monotonicMs });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const stalled = cutStalled(sockets, limits.stalledMs);
+  await port.listen(server);
+  return {
+    connections: () => {
+      const atFront = front?.size ?? 0;
+      return { front: atFront, node: sockets.size - atFront };
+    },
+    drain: async (timeoutMs) => {
+      await drain(server, front, timeoutMs, () => {
+        leaving.hasBegun = true;
+      });
+      clearInterval(stalled);
+    },
+  };
+}
+
+function createNodeServer(
+  handler: Handler,
+  limits: ServerLimits,
+  ends: AnswerEnds,
+  leaving: { readonly hasBegun: boolean },
+): Server {
+  const handle = (handler: Handler, request: IncomingMessage, response: NodeReply): void => {
     // Node parses the bytes after a request for another protocol as if they were HTTP.
-    if (isLeaving || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    if (leaving.hasBegun || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     const connection = connectionOf(request.socket);
     connection?.began(response);
     handler(request, response);
     if (!response.shouldKeepAlive) connection?.end();
   };
-  const server = createServer(
+  const server = createServer<typeof IncomingMessage, typeof NodeReply>(
     {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
       maxHeaderSize: MAX_HEADER_BYTES,
-      ServerResponse: CountedResponse,
+      ServerResponse: NodeReply,
       requireHostHeader: false, // Koa answers with a problem document.
       noDelay: true,
       // Most requests have no body, and the stream that would deliver one costs as much as finding a link.
@@ -53,10 +97,9 @@ export async function startServer(
     },
     (request, response) => handle(handler, request, response),
   );
-  const stalled = cutStalled(server, limits.stalledMs);
   // Not documented: a client that has sent FIN is answered, and its connection closed when nothing is due.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('connection', (socket: Socket) => new Connection(socket));
+  server.on('connection', (socket: Socket) => new Connection(socket, ends));
   server.on('clientError', (error: ParseError, socket: Socket) => connectionOf(socket)?.parserStopped(error));
   // The client may or may not send the body that it announced, so no request can follow it.
   server.on('checkContinue', (request, response) => {
@@ -68,15 +111,25 @@ export async function startServer(
     handle(refuseExpectation, request, response);
   });
   server.on('connect', refuseTunnel);
-  await port.listen(server);
-  return {
-    drain: async (timeoutMs) => {
-      await drain(server, timeoutMs, () => {
-        isLeaving = true;
-      });
-      clearInterval(stalled);
+  return server;
+}
+
+/**
+ * Puts a front before Node's HTTP server: it receives the connections, and Node's own listeners only those
+ * that it hands over.
+ */
+function takeOver(server: Server, options: Omit<FrontOptions, 'handOver' | 'refuseSilent'>): Front {
+  const listeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  const front = new Front({
+    ...options,
+    handOver: (socket) => {
+      for (const listener of listeners) Reflect.apply(listener, server, [socket]);
     },
-  };
+    refuseSilent: (socket) => connectionOf(socket)?.refuse(new Problem('too-slow')),
+  });
+  server.on('connection', (socket: Socket) => front.accept(socket));
+  return front;
 }
 
 /**
@@ -90,12 +143,7 @@ const IDLE_GRACE_MS = 250;
  * a timer for every request, which costs a redirect from memory a tenth of its time. Clients that send
  * nothing have time-outs of their own.
  */
-function cutStalled(server: Server, everyMs: number): NodeJS.Timeout {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+function cutStalled(sockets: ReadonlySet<Socket>, everyMs: number): NodeJS.Timeout {
   const lastSentBytes = new WeakMap<Socket, number>();
   const sweep = (): void => {
     for (const socket of sockets) {
@@ -129,7 +177,12 @@ async function acceptWaiting(server: Server): Promise<void> {
  * @param leave makes every later answer close its connection. Called when the port is closed: a client that
  *   was disconnected earlier would connect again while the port closes.
  */
-async function drain(server: Server, timeoutMs: number, leave: () => void): Promise<void> {
+async function drain(
+  server: Server,
+  front: Front | undefined,
+  timeoutMs: number,
+  leave: () => void,
+): Promise<void> {
   if (server.listening) await acceptWaiting(server);
   // Not the close() of http: it cuts every idle connection immediately, even one whose request is on the
   // wire.
@@ -137,17 +190,26 @@ async function drain(server: Server, timeoutMs: number, leave: () => void): Prom
     NetServer.prototype.close.call(server, () => resolve());
   });
   leave();
+  front?.leave();
   // After a stall, the event loop runs timers before it reads sockets. setImmediate lets it read the requests
   // first.
-  const closeIdle = (): void => void setImmediate(() => server.closeIdleConnections());
+  const closeIdle = (): void =>
+    void setImmediate(() => {
+      server.closeIdleConnections();
+      front?.closeIdle();
+    });
   const idle = setInterval(closeIdle, Math.min(IDLE_GRACE_MS, timeoutMs));
-  const cut = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  const cut = setTimeout(() => {
+    server.closeAllConnections();
+    front?.close();
+  }, timeoutMs);
   await closed;
+  front?.close();
   clearInterval(idle);
   clearTimeout(cut);
 }
 
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+function refuseExpectation(_request: IncomingMessage, response: NodeReply): void {
   answer(response, prepareProblem(new Problem('expectation-failed')), randomUUID());
 }
 

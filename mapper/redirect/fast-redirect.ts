@@ -1,13 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { MAX_ALIAS_CHARACTERS, MIN_ALIAS_CHARACTERS } from '../../db/keyspace/alias.ts';
 import { wasAlwaysReserved } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { flat } from '../../runtime/flat-text.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
-import { answer, answerError, prepareProblem } from '../http/plain-answer.ts';
+import { prepareProblem } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
+import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import type { WholeAnswers } from '../http/whole-answer.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
 import { FOUND, isUsable, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
@@ -17,7 +18,6 @@ export interface FastRedirectOptions {
   readonly finder: LinkFinder;
   readonly redirects: RedirectTally;
   readonly requestIds: RequestIds;
-  readonly answers: WholeAnswers;
   readonly log: Log;
 }
 
@@ -39,8 +39,7 @@ const REFUSALS = {
 
 /**
  * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link
- * in memory is answered synchronously, in one write; any other waits for the finder. When the connection ends
- * with the answer, Node writes it.
+ * in memory is answered synchronously, in one write; any other waits for the finder.
  *
  * Koa answers every request that is unusual in any way. A differential test compares the answers of both,
  * byte for byte.
@@ -52,94 +51,94 @@ export class FastRedirect {
     this.#options = options;
   }
 
-  /** @returns false when Koa must answer; otherwise this answers, now or later */
-  tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+  /**
+   * A request that Node has parsed.
+   * @returns false when Koa must answer; otherwise this answers, now or later
+   */
+  tryAnswer(request: IncomingMessage, reply: Reply): boolean {
     const { headers } = request;
     const key = findKey(request.url);
     if (key === undefined || headers['content-length'] !== undefined || !isPlain(request, headers))
       return false;
-    const { cache, requestIds } = this.#options;
+    return this.#tryFollow(key, reply, headers['x-request-id']);
+  }
+
+  /**
+   * A usual request, by its path.
+   * @returns false when Koa must answer; otherwise this answers, now or later
+   */
+  tryPath(path: string, reply: Reply): boolean {
+    const key = findKey(path);
+    return key !== undefined && this.#tryFollow(key, reply, undefined);
+  }
+
+  #tryFollow(key: string, reply: Reply, givenId: string | string[] | undefined): boolean {
+    const { cache, requestIds, redirects } = this.#options;
     const startedMs = monotonicMs();
     const target = cache.findTarget(key, Date.now);
     if (target !== undefined) {
-      this.#redirect(response, cache.foundKey, target, 'memory', requestIds.of(headers['x-request-id']));
-      this.#options.redirects.took(startedMs);
+      this.#redirect(reply, cache.foundKey, target, 'memory', requestIds.of(givenId));
+      redirects.took(startedMs);
       return true;
     }
-    const entry = cache.get(key);
+    // From here on the key is stored somewhere, longer than its request.
+    const ownKey = flat(key);
+    const entry = cache.get(ownKey);
     if (entry !== undefined) {
-      this.#answer(response, key, entry, 'memory', requestIds.of(headers['x-request-id']));
-      this.#options.redirects.took(startedMs);
+      this.#answer(reply, ownKey, entry, 'memory', requestIds.of(givenId));
+      redirects.took(startedMs);
       return true;
     }
-    if (wasAlwaysReserved(key)) return false;
-    this.#options.finder.read(
-      key,
-      new Miss(this.#late, response, key, startedMs, requestIds.of(headers['x-request-id'])),
-    );
+    if (wasAlwaysReserved(ownKey)) return false;
+    const miss = new Miss(this.#late, reply, ownKey, startedMs, requestIds.of(givenId));
+    this.#options.finder.read(ownKey, miss);
     return true;
   }
 
   readonly #late: LateAnswers = {
     found: (miss, entry, source) => {
-      const { response, key, requestId, startedMs } = miss;
+      const { reply, key, requestId, startedMs } = miss;
       try {
-        this.#answer(response, key, entry, source, requestId);
+        this.#answer(reply, key, entry, source, requestId);
         this.#options.redirects.took(startedMs);
       } catch (error) {
         // Must not throw: other requests wait for the same link.
         this.#late.failed(miss, error);
       }
     },
-    failed: ({ response, requestId, startedMs }, error) => {
+    failed: ({ reply, requestId, startedMs }, error) => {
       const { redirects, log } = this.#options;
       redirects.failed(error);
-      answerError(response, lookUpFailure(error), requestId, log);
+      answerError(reply, lookUpFailure(error), requestId, log);
       redirects.took(startedMs);
     },
   };
 
-  #answer(
-    response: ServerResponse,
-    key: string,
-    entry: CacheEntry,
-    source: LinkSource,
-    requestId: string,
-  ): void {
+  #answer(reply: Reply, key: string, entry: CacheEntry, source: LinkSource, requestId: string): void {
     const result = judge(entry, Date.now);
-    if (result === 'found') this.#redirect(response, key, locationOf(entry), source, requestId);
-    else this.#refuse(response, key, result, source, requestId);
+    if (result === 'found') this.#redirect(reply, key, locationOf(entry), source, requestId);
+    else this.#refuse(reply, key, result, source, requestId);
   }
 
   #refuse(
-    response: ServerResponse,
+    reply: Reply,
     key: string,
     result: keyof typeof REFUSALS,
     source: LinkSource,
     requestId: string,
   ): void {
     this.#options.redirects.answered(key, false, result, source);
-    answer(response, REFUSALS[result], requestId);
+    reply.sendPrepared(REFUSALS[result], requestId);
   }
 
-  #redirect(
-    response: ServerResponse,
-    key: string,
-    target: string,
-    source: LinkSource,
-    requestId: string,
-  ): void {
-    const { redirects, answers } = this.#options;
+  #redirect(reply: Reply, key: string, target: string, source: LinkSource, requestId: string): void {
     // Again for a link that was judged, but a link in memory comes here directly.
     if (!isUsable(target)) {
-      this.#refuse(response, key, 'unusable', source, requestId);
+      this.#refuse(reply, key, 'unusable', source, requestId);
       return;
     }
-    const isWritten = answers.tryWrite(response, FOUND.toText(requestId, target));
-    redirects.answered(key, response.req.method === 'GET', 'found', source);
-    if (isWritten) return;
-    FOUND.write(response, requestId, target);
-    response.end();
+    this.#options.redirects.answered(key, reply.method === 'GET', 'found', source);
+    reply.send(FOUND, '', requestId, target);
   }
 }
 
@@ -150,21 +149,15 @@ interface LateAnswers {
 
 /** A request whose link was not in memory, with all that its answer needs. */
 class Miss implements LookUpObserver {
-  readonly response: ServerResponse;
+  readonly reply: Reply;
   readonly key: string;
   readonly startedMs: number;
   readonly requestId: string;
   readonly #answers: LateAnswers;
 
-  constructor(
-    answers: LateAnswers,
-    response: ServerResponse,
-    key: string,
-    startedMs: number,
-    requestId: string,
-  ) {
+  constructor(answers: LateAnswers, reply: Reply, key: string, startedMs: number, requestId: string) {
     this.#answers = answers;
-    this.response = response;
+    this.reply = reply;
     this.key = key;
     this.startedMs = startedMs;
     this.requestId = requestId;

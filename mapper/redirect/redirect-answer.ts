@@ -1,8 +1,7 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
-import { AnswerHead, VARIES } from '../http/answer-head.ts';
+import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
-import { isHeaderValue } from '../http/whole-answer.ts';
 
 export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted' | 'unusable';
 

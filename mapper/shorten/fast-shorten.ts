@@ -1,12 +1,11 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
-import { answerError } from '../http/plain-answer.ts';
 import { isPlain } from '../http/plain-request.ts';
+import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import type { WholeAnswers } from '../http/whole-answer.ts';
 import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
@@ -19,7 +18,6 @@ export interface FastShortenOptions {
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
   readonly requestIds: RequestIds;
-  readonly answers: WholeAnswers;
   readonly log: Log;
 }
 
@@ -37,14 +35,31 @@ export class FastShorten {
     this.#options = options;
   }
 
-  /** @returns false when Koa must answer; otherwise this answers, later */
-  tryAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+  /** A request that Node has parsed. @returns false when Koa must answer; otherwise this answers, later */
+  tryAnswer(request: IncomingMessage, reply: Reply): boolean {
     const { headers } = request;
     if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
-    const exchange = new Exchange(this.#options, response, headers['x-request-id']);
-    if (this.#options.shortener.isFull) exchange.refused(overloaded());
-    else exchange.receive(request);
+    const exchange = this.#begin(reply, headers['x-request-id']);
+    exchange?.receive(request);
     return true;
+  }
+
+  /**
+   * A usual request with its whole body.
+   * @returns false when Koa must answer; otherwise this answers, later
+   */
+  tryBody(path: string, body: Buffer, reply: Reply): boolean {
+    if (path !== '/urls') return false;
+    this.#begin(reply, undefined)?.received(body);
+    return true;
+  }
+
+  /** @returns undefined when the request is refused already */
+  #begin(reply: Reply, givenId: string | string[] | undefined): Exchange | undefined {
+    const exchange = new Exchange(this.#options, reply, givenId);
+    if (!this.#options.shortener.isFull) return exchange;
+    exchange.refused(overloaded());
+    return undefined;
   }
 }
 
@@ -57,38 +72,44 @@ function hasPlainBody(headers: IncomingHttpHeaders): boolean {
 /** One request until its answer. */
 class Exchange implements ShortenObserver {
   readonly #options: FastShortenOptions;
-  readonly #response: ServerResponse;
+  readonly #reply: Reply;
   readonly #requestId: string;
   readonly #startedMs = monotonicMs();
-  #body: Buffer | undefined;
 
-  constructor(options: FastShortenOptions, response: ServerResponse, givenId: string | string[] | undefined) {
+  constructor(options: FastShortenOptions, reply: Reply, givenId: string | string[] | undefined) {
     this.#options = options;
-    this.#response = response;
+    this.#reply = reply;
     this.#requestId = options.requestIds.of(givenId);
   }
 
   /** When the body breaks off, the client is gone and needs no answer. */
   receive(request: IncomingMessage): void {
+    let body: Buffer | undefined;
     request.on('data', (chunk: Buffer) => {
-      this.#body = this.#body === undefined ? chunk : Buffer.concat([this.#body, chunk]);
+      body = body === undefined ? chunk : Buffer.concat([body, chunk]);
     });
-    request.on('end', () => this.#received());
+    request.on('end', () => this.received(body ?? Buffer.alloc(0)));
+  }
+
+  received(body: Buffer): void {
+    const { read, shortener } = this.#options;
+    let request;
+    try {
+      request = read(body);
+    } catch (error) {
+      this.refused(error);
+      return;
+    }
+    shortener.begin(request, this);
   }
 
   made(link: Link): void {
+    const { publicUrl, shortens } = this.#options;
     try {
-      const { publicUrl, shortens, answers } = this.#options;
       const shortUrl = `${publicUrl}/${link.key}`;
+      // ASCII, because addresses and keys are.
       const body = JSON.stringify(toLinkBody(link, shortUrl));
-      const bytes = Buffer.byteLength(body);
-      const length = String(bytes);
-      const isAscii = bytes === body.length;
-      const head = CREATED.toText(this.#requestId, shortUrl, length);
-      if (!isAscii || !answers.tryWrite(this.#response, head, body)) {
-        CREATED.write(this.#response, this.#requestId, shortUrl, length);
-        this.#response.end(body);
-      }
+      this.#reply.send(CREATED, body, this.#requestId, shortUrl, String(body.length));
       shortens.created(this.#startedMs);
     } catch (error) {
       this.refused(error);
@@ -98,18 +119,6 @@ class Exchange implements ShortenObserver {
   refused(error: unknown): void {
     const { shortens, log } = this.#options;
     shortens.refused(error, this.#startedMs);
-    answerError(this.#response, error, this.#requestId, log);
-  }
-
-  #received(): void {
-    const { read, shortener } = this.#options;
-    let request;
-    try {
-      request = read(this.#body ?? Buffer.alloc(0));
-    } catch (error) {
-      this.refused(error);
-      return;
-    }
-    shortener.begin(request, this);
+    answerError(this.#reply, error, this.#requestId, log);
   }
 }

@@ -160,11 +160,16 @@ describe('the requests of one connection', () => {
     await using port = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
     const arrived: string[] = [];
     const waiting: (() => void)[] = [];
-    const server = await startServer(async (request, response) => {
-      arrived.push(String(request.url));
-      if (request.method === 'POST') await readJsonObject(request, response);
-      waiting.push(() => response.end(`<${request.url}>`));
-    }, port);
+    const server = await startServer(
+      {
+        any: async (request, response) => {
+          arrived.push(String(request.url));
+          if (request.method === 'POST') await readJsonObject(request, response);
+          waiting.push(() => response.end(`<${request.url}>`));
+        },
+      },
+      port,
+    );
     const socket = connect(Number(new URL(port.url).port), '127.0.0.1');
     let text = '';
     socket.on('data', (chunk) => (text += chunk.toString()));
@@ -226,11 +231,17 @@ describe('the requests of one connection', () => {
     const random = createRandom(seed);
     const upTo = (limit: number): number => Math.floor(random() * limit);
     await using port = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
-    const server = await startServer(async (request, response) => {
-      const text = request.method === 'POST' ? JSON.stringify(await readJsonObject(request, response)) : '';
-      for (let turns = upTo(4); turns > 1; turns -= 1) await turn();
-      response.end(`<${request.url}>${text}`);
-    }, port);
+    const server = await startServer(
+      {
+        any: async (request, response) => {
+          const text =
+            request.method === 'POST' ? JSON.stringify(await readJsonObject(request, response)) : '';
+          for (let turns = upTo(4); turns > 1; turns -= 1) await turn();
+          response.end(`<${request.url}>${text}`);
+        },
+      },
+      port,
+    );
     const converse = async (): Promise<void> => {
       const wanted = paths.slice(0, upTo(300));
       const asked = wanted.map((path) => (random() < 0.5 ? get(path) : post(path)));

@@ -73,7 +73,7 @@ describe('the public server', () => {
 
   async function start(handler: Handler): Promise<void> {
     publicPort = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
-    server = await startServer(handler, publicPort, LIMITS);
+    server = await startServer({ any: handler }, publicPort, LIMITS);
   }
 
   const echo: Handler = async (request, response) => {
@@ -88,7 +88,7 @@ describe('the public server', () => {
     await using early = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
     const socket = connect(Number(new URL(early.url).port), '127.0.0.1');
     await once(socket, 'close');
-    server = await startServer(echo, early, LIMITS);
+    server = await startServer({ any: echo }, early, LIMITS);
   });
 
   it('answers 408 to headers and bodies that never end', async () => {

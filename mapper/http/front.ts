@@ -1,0 +1,253 @@
+import type { Socket } from 'node:net';
+import type { AnswerEnds } from './answer-ends.ts';
+import type { AnswerHead } from './answer-head.ts';
+import type { ServerLimits } from './limits.ts';
+import { Pipeline } from './pipeline.ts';
+import { headOf, type PreparedAnswer } from './plain-answer.ts';
+import type { Reply } from './reply.ts';
+import { findUsualRequest, type UsualRequest } from './usual-request.ts';
+
+/**
+ * Answers a usual request, now or later.
+ * @param bytes of the chunk in which it was found
+ * @returns false when it does not answer: Node's parser must read the request
+ */
+export type FrontHandler = (request: UsualRequest, bytes: Buffer, reply: Reply) => boolean;
+
+export interface FrontOptions {
+  readonly handle: FrontHandler;
+  readonly ends: AnswerEnds;
+  readonly limits: ServerLimits;
+  /** Gives a connection to Node's HTTP server for good. */
+  readonly handOver: (socket: Socket) => void;
+  /** Answers a client that has sent nothing since it connected, and closes. Its connection is handed over. */
+  readonly refuseSilent: (socket: Socket) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Node too closes idle connections this much later than it says, so that a request on its way is answered.
+ */
+const KEEP_ALIVE_GRACE_MS = 1_000;
+
+/**
+ * Answers usual requests at the socket. Half of what a request costs in `node:http` is its machinery: objects
+ * for request, response, headers and streams.
+ *
+ * The front knows one form of request ({@link findUsualRequest}) and only whole ones. Whatever else arrives,
+ * it hands the connection with its bytes to Node's HTTP server, for good, when all requests before are
+ * answered. So it never judges, repairs or waits for bytes, and Node's time-outs hold for slow senders.
+ */
+export class Front {
+  readonly #options: FrontOptions;
+  readonly #connections = new Set<FrontConnection>();
+  readonly #sweep: NodeJS.Timeout;
+  /** Set by each sweep: exact enough for time-outs, and free for a request. */
+  #nowMs: number;
+  #isLeaving = false;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    this.#nowMs = options.now();
+    const everyMs = Math.min(1_000, options.limits.headersTimeoutMs);
+    this.#sweep = setInterval(() => this.#closeLate(), everyMs).unref();
+  }
+
+  /** Connections that the front serves: not those that it has handed over. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Serves a connection that has just been accepted. */
+  accept(socket: Socket): void {
+    const { handle, ends, handOver } = this.#options;
+    const connection: FrontConnection = new FrontConnection(socket, {
+      handle,
+      ends,
+      nowMs: () => this.#nowMs,
+      isLeaving: () => this.#isLeaving,
+      leave: (isHandedOver) => {
+        this.#connections.delete(connection);
+        if (isHandedOver) handOver(socket);
+      },
+    });
+    this.#connections.add(connection);
+  }
+
+  /** From now on each answer is the last one of its connection. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#connections) if (connection.isIdle) connection.socket.destroy();
+  }
+
+  /** Cuts every connection, and ends the sweeps. */
+  close(): void {
+    clearInterval(this.#sweep);
+    for (const { socket } of this.#connections) socket.destroy();
+  }
+
+  /** One sweep over all connections costs less than a timer for each request. */
+  #closeLate(): void {
+    const { limits, now, refuseSilent } = this.#options;
+    this.#nowMs = now();
+    for (const connection of this.#connections) {
+      if (!connection.isIdle) continue;
+      const idleMs = this.#nowMs - connection.idleSinceMs;
+      if (connection.hasAsked) {
+        if (idleMs > limits.keepAliveTimeoutMs + KEEP_ALIVE_GRACE_MS) connection.socket.destroy();
+      } else if (idleMs > limits.headersTimeoutMs) {
+        connection.handOver();
+        refuseSilent(connection.socket);
+      }
+    }
+  }
+}
+
+interface FrontConnectionOptions {
+  readonly handle: FrontHandler;
+  readonly ends: AnswerEnds;
+  readonly nowMs: () => number;
+  readonly isLeaving: () => boolean;
+  /** The connection is closed, or Node's from now on. */
+  readonly leave: (isHandedOver: boolean) => void;
+}
+
+/**
+ * One connection of the front. It answers one request at a time, so it is itself the place where the answer
+ * goes. While an answer is due nothing else is looked at: bytes that come meanwhile wait, and no more are
+ * read. It obeys the rules of a {@link Pipeline}, like Node's connections.
+ */
+class FrontConnection implements Reply {
+  readonly socket: Socket;
+  readonly #options: FrontConnectionOptions;
+  readonly #pipeline = new Pipeline(() => this.#goOn());
+  idleSinceMs: number;
+  /** Whether a request has come. */
+  hasAsked = false;
+  /** What the client has sent and nobody has looked at. While there is any, the socket is not read. */
+  #rest: Buffer | undefined;
+  /** The client sends no more, but reads (RFC 9112, 9.6). */
+  #hasEnded = false;
+  #isAnswerDue = false;
+  #isLooking = false;
+  /** Too many bytes of answers wait for the client. */
+  #isChoked = false;
+  method = '';
+  url = '';
+
+  constructor(socket: Socket, options: FrontConnectionOptions) {
+    this.socket = socket;
+    this.#options = options;
+    this.idleSinceMs = options.nowMs();
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
+    socket.on('error', onError).on('close', this.#onClose);
+  }
+
+  /** Whether nothing is due in either direction. */
+  get isIdle(): boolean {
+    return !this.#isAnswerDue && this.#rest === undefined && this.socket.writableLength === 0;
+  }
+
+  send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
+    this.#write(head.toText(first, second, third), body, 'latin1');
+  }
+
+  sendPrepared(prepared: PreparedAnswer, requestId: string): void {
+    this.#write(headOf(prepared, requestId), this.method === 'HEAD' ? '' : prepared.body, 'utf8');
+  }
+
+  /** Gives the connection to Node, with the bytes that nobody has looked at. */
+  handOver(): void {
+    const { socket } = this;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
+    socket.off('error', onError).off('close', this.#onClose);
+    this.#options.leave(true);
+    if (rest !== undefined) socket.emit('data', rest);
+    if (this.#hasEnded) socket.emit('end');
+    else if (socket.isPaused()) socket.resume();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    // A stream that was paused can still emit what it has read before.
+    this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#goOn();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    if (!this.#isAnswerDue && this.#rest === undefined) this.socket.end();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#isChoked = false;
+    this.#goOn();
+  };
+
+  readonly #onClose = (): void => this.#options.leave(false);
+
+  /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
+  #goOn(): void {
+    const bytes = this.#rest;
+    if (bytes === undefined || this.#isAnswerDue || this.#isLooking) return;
+    this.#isLooking = true;
+    const text = bytes.toString('latin1');
+    for (let at = 0; at < text.length && this.#mayBegin;) {
+      const request = findUsualRequest(text, at);
+      if (request === undefined || !this.#begin(request, bytes)) {
+        this.#rest = at === 0 ? bytes : bytes.subarray(at);
+        this.handOver();
+        return;
+      }
+      at = request.end;
+    }
+    this.#isLooking = false;
+    const { socket } = this;
+    // Nothing after the last request is looked at (RFC 9112, 9.6).
+    if (this.#pipeline.isEnding || socket.destroyed) this.#rest = undefined;
+    if (this.#rest !== undefined) socket.pause();
+    else if (socket.isPaused()) socket.resume();
+  }
+
+  get #mayBegin(): boolean {
+    const pipeline = this.#pipeline;
+    if (this.#isAnswerDue || this.#isChoked || this.socket.destroyed) return false;
+    return !pipeline.isFull && !pipeline.isEnding;
+  }
+
+  /** @returns false when Node must answer it */
+  #begin(request: UsualRequest, bytes: Buffer): boolean {
+    this.method = request.method;
+    this.url = request.path;
+    this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
+    this.#isAnswerDue = true;
+    this.#pipeline.began();
+    if (!this.#options.handle(request, bytes, this)) return false;
+    this.hasAsked = true;
+    return true;
+  }
+
+  #write(head: string, body: string, encoding: BufferEncoding): void {
+    const { socket } = this;
+    const { ends, isLeaving, nowMs } = this.#options;
+    this.#isAnswerDue = false;
+    this.idleSinceMs = nowMs();
+    this.#pipeline.answered();
+    const isLast = isLeaving() || (this.#hasEnded && this.#rest === undefined);
+    if (isLast) this.#pipeline.end();
+    if (socket.writable) {
+      const isTaken = socket.write(head + (isLast ? ends.close : ends.keepAlive) + body, encoding);
+      if (isLast) socket.destroySoon();
+      else this.#isChoked = !isTaken;
+    }
+    this.#goOn();
+  }
+}
+
+/** The stream closes itself after an error, and a client that has broken off needs no answer. */
+function onError(): void {}

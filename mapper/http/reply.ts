@@ -1,0 +1,28 @@
+import type { Log } from '../../runtime/log.ts';
+import type { AnswerHead } from './answer-head.ts';
+import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
+import { problemOf } from './problem.ts';
+
+/**
+ * Where the answer to one request goes: a connection of the front, or a response of Node. Both write the same
+ * bytes. Each request is answered once, now or later; an answer for a client that has gone is dropped.
+ */
+export interface Reply {
+  readonly method: string | undefined;
+  /** As it is logged. */
+  readonly url: string | undefined;
+  /**
+   * @param body ASCII; the head states its length
+   * @param values those of the head that vary, all checked
+   */
+  send(head: AnswerHead, body: string, first: string, second: string, third?: string): void;
+  sendPrepared(prepared: PreparedAnswer, requestId: string): void;
+}
+
+/** Answers with the problem that `error` stands for. Logs an error that is our fault. */
+export function answerError(reply: Reply, error: unknown, requestId: string, log: Log): void {
+  const problem = problemOf(error);
+  if (problem.status === 500)
+    log.error({ error, requestId, method: reply.method, path: reply.url }, 'request failed');
+  reply.sendPrepared(prepareProblem(problem), requestId);
+}

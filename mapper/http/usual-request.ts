@@ -1,0 +1,89 @@
+import { MAX_BODY_BYTES } from './limits.ts';
+
+/** A request of the usual form, whole in its chunk. */
+export interface UsualRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  /**
+   * Without the query. May be a view of the whole chunk: a copy of it must be stored, not the text itself.
+   */
+  readonly path: string;
+  /** Where its body begins in the chunk. It ends with the request. */
+  readonly bodyStart: number;
+  /** Where the next request begins in the chunk. */
+  readonly end: number;
+}
+
+/** Longer heads are left to Node, which knows the real limit. */
+const MAX_HEAD_BYTES = 8 * 1024;
+
+const END_OF_HEAD = '\r\n\r\n';
+
+/**
+ * Header fields that decide how a request is framed, routed or answered. Each has its own place in an
+ * expression below, or makes the request an unusual one.
+ *
+ * - RFC 9112, 6 and 9.3: where a body ends, and whether the connection stays open. Node also obeys
+ *   Proxy-Connection, and reads Keep-Alive.
+ * - RFC 9110, 7.8, 10.1.1, 10.1.4, 6.5.1, 8.4: another protocol, an expectation, trailers, compression.
+ * - A request for somebody who is known, with an id, or of a browser that only looks ahead.
+ */
+const WITH_MEANING = [
+  'connection|proxy-connection|keep-alive|content-length|transfer-encoding|host',
+  'upgrade|expect|te|trailer|content-encoding',
+  'authorization|cookie|x-request-id|purpose|sec-purpose|x-moz',
+].join('|');
+
+/** RFC 9112, 5 and RFC 9110, 5.5: one space, no space at the end, nothing that is not printable ASCII. */
+const VALUE = '[!-~](?:[ -~]*[!-~])?';
+/** A line that is passed over. In requests with a body, Content-Type has a meaning too. */
+const line = (meanings: string): string => `(?!(?:${meanings}):)[a-z-]+: ${VALUE}\\r\\n`;
+const PASSED = line(WITH_MEANING);
+const PASSED_BESIDE_BODY = line(`${WITH_MEANING}|content-type`);
+/** RFC 9112, 3.2, of the usual form of `./host.ts`. */
+const HOST = String.raw`host: [\w.-]+(?::\d+)?\r\n`;
+/** RFC 9112, 6.3: digits only, no list. No zero before others, no empty body. */
+const LENGTH = String.raw`content-length: ([1-9]\d{0,4})\r\n`;
+const TYPE = String.raw`(?:content-type: (?-i:application/json)\r\n)`;
+/** RFC 9112, 3.2.1: origin-form. A fragment is none of it. */
+const PATH = String.raw`(/[\w-]{1,64})`;
+const QUERY = String.raw`(?:\?[!"$-~]*)?`;
+
+/** Exactly one Host. */
+const FOLLOW = new RegExp(
+  String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${PASSED})*${HOST}(?:${PASSED})*)\r\n`,
+  'y',
+);
+
+/** Each of the three once, in any order: three in all, and every one of them found. */
+const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
+const POST = new RegExp(
+  String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}` +
+    String.raw`(?:(?:${PASSED_BESIDE_BODY})*(?:${HOST}|${TYPE}|${LENGTH})){3}(?:${PASSED_BESIDE_BODY})*)\r\n`,
+  'y',
+);
+
+/**
+ * Finds a request of the usual form that begins at `start` and is whole: GET or HEAD without a body, or POST
+ * of JSON with a length. Undefined: anything else, which only a parser of HTTP may judge.
+ *
+ * It never guesses and never repairs: what it finds, every parser finds in the same way.
+ * @param text the bytes of the chunk, one character each
+ */
+export function findUsualRequest(text: string, start: number): UsualRequest | undefined {
+  const endOfHead = text.indexOf(END_OF_HEAD, start);
+  if (endOfHead < 0 || endOfHead - start > MAX_HEAD_BYTES) return undefined;
+  const bodyStart = endOfHead + END_OF_HEAD.length;
+  FOLLOW.lastIndex = start;
+  const follow = FOLLOW.exec(text);
+  if (follow !== null) {
+    const [, method, path] = follow;
+    return { method: method as 'GET' | 'HEAD', path: path as string, bodyStart, end: bodyStart };
+  }
+  POST.lastIndex = start;
+  const post = POST.exec(text);
+  if (post === null) return undefined;
+  const [, path, length] = post;
+  const end = bodyStart + Number(length);
+  if (end > text.length || end - bodyStart > MAX_BODY_BYTES) return undefined;
+  return { method: 'POST', path: path as string, bodyStart, end };
+}
