@@ -76,8 +76,7 @@ export function toOwnLink(row: LinkColumns, tags: readonly string[]): OwnLink {
     expiresAt: row.expires_at,
     title: row.title,
     tags,
-    // A text that is no rules must not become a plain link when its owner changes the title.
-    rules: row.rules === null ? {} : (parseRules(row.rules) ?? { unreadable: row.rules }),
+    rules: row.rules === null ? {} : parseRules(row.rules),
     visitsLeft: row.visits_left,
     deletedAt: row.deleted_at,
     version: row.version,

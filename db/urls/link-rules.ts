@@ -1,3 +1,4 @@
+import { KeymillError } from '../../runtime/errors.ts';
 import { parseJson } from '../../runtime/json.ts';
 
 /**
@@ -14,10 +15,14 @@ export interface LinkRules {
 
 const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked']);
 
-/** Undefined when the text is no JSON object. */
-export function parseRules(text: string): LinkRules | undefined {
+/**
+ * The rules of a link as they are stored. A text that is no rules becomes a rule that nobody knows: the link
+ * is not followed, and does not become a plain link when its owner changes it.
+ */
+export function parseRules(text: string): LinkRules {
   const value = parseJson(text);
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? { ...value } : { unreadable: text };
 }
 
 /** As it is stored; null for a plain link. */
@@ -32,4 +37,14 @@ export function formatRules(rules: LinkRules): string | null {
  */
 export function isEveryRuleKnown(rules: LinkRules): boolean {
   return Object.keys(rules).every((field) => KNOWN_FIELDS.has(field));
+}
+
+/**
+ * A link has rules that this program does not know, or is no link to a target at all: a newer program wrote
+ * it. It is not followed, and nothing about it is remembered. Another mapper may know it.
+ */
+export class UnknownRulesError extends KeymillError {
+  constructor(key: string) {
+    super('UNKNOWN_RULES', `link ${key} has rules that this program does not know`);
+  }
 }
