@@ -1,5 +1,4 @@
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -8,7 +7,6 @@ import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { OwnLinks } from './own-links.ts';
-import type { OwnLinksServer } from './own-links-server.ts';
 import { pruneAll } from './prune-links.ts';
 
 export interface OpenOwnLinksOptions {
@@ -19,26 +17,20 @@ export interface OpenOwnLinksOptions {
   readonly log: Log;
 }
 
-/** The rules of own links, with the connections that they need. */
+/** The rules of own links, and their work in the background. */
 export interface OpenOwnLinks extends AsyncDisposable {
   readonly links: OwnLinks;
 }
 
 const PRUNE_EVERY_MS = 3_600_000;
 
-/**
- * Connects when first used: a mapper that only follows and shortens has no connection more. In the
- * background, links that were deleted long ago are cleared.
- */
+/** Also starts the work in the background: clearing links that were deleted long ago. */
 export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnLinksOptions): OpenOwnLinks {
-  const own = config.stores.urlsDbs.map((urlsDb, index): OwnLinksServer => {
-    const server = servers.all[index];
-    return {
-      db: openOwnLinksDb(urlsDb),
-      isUp: () => server?.isUp === true,
-      isWritable: () => server?.isWritable === true,
-    };
-  });
+  const own = servers.all.map((server) => ({
+    db: server.ownLinks,
+    isUp: () => server.isUp,
+    isWritable: () => server.isWritable,
+  }));
   const stopping = new AbortController();
   const pruning = pollEvery(PRUNE_EVERY_MS, stopping.signal, async () => pruneAll(own, stopping.signal, log));
   return {
@@ -52,7 +44,7 @@ export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnL
     }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await Promise.all([pruning, ...own.map(async ({ db }) => db.close())]);
+      await pruning;
     },
   };
 }
