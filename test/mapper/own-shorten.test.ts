@@ -11,6 +11,13 @@ import { loseNextAnswer, loseRequest, startWire, through } from '../db/wire.ts';
 import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { openUrlsDb } from '../../db/urls/links.ts';
 import { createLog } from '../../runtime/log.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openCaches } from '../../mapper/caches.ts';
+import { createMapperMetrics } from '../../mapper/metrics.ts';
+import { openService, type Service } from '../../mapper/service.ts';
+import { openStores } from '../../mapper/stores.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
+import { createWorld, type World } from './world.ts';
 import { createOwnLinksWorld, newOwner, ownedRow, type OwnLinksWorld } from './own-links-fixture.ts';
 
 const QUIET = createLog('test', 'own', 'silent');
@@ -115,5 +122,63 @@ describe('an INSERT of links with an owner', () => {
     for (const [key, rows] of expected)
       expect(await count(key)).to.deep.equal({ urls: rows, owned: rows, link_tags: 2 * rows });
     await Promise.all([own.close(), plain.close()]);
+  });
+});
+
+describe('a shorten by an owner', () => {
+  let world: World;
+  let service: Service;
+  const stack = new AsyncDisposableStack();
+
+  before(async function () {
+    this.timeout(60_000);
+    world = stack.use(await createWorld({ keys: 50 }));
+    const config = world.configOf();
+    const keyspace = createKeyspace(config.stores.keys);
+    const registry = createMetrics();
+    const metrics = createMapperMetrics(registry);
+    const stores = stack.use(await openStores({ config, keyspace, onBatch: () => undefined, log: QUIET }));
+    const { pools } = stores;
+    const caches = stack.use(
+      await openCaches({ config, keyspace, pools, mayAppear: () => false, log: QUIET }),
+    );
+    service = stack.use(openService({ config, stores, caches, registry, metrics, log: QUIET }));
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await service.finish();
+    await stack.disposeAsync();
+  });
+
+  it('makes a link with a key of a pool, or with an alias, that its owner finds and lists', async () => {
+    const owner = newOwner();
+    const own = { userId: owner.userId, title: 'T', tags: ['a', 'b'], rules: {} };
+    const request = { longUrl: 'https://example.com/own', expiresAt: null };
+    const links = [
+      await service.shortener.shorten({ ...request, alias: undefined, own }),
+      await service.shortener.shorten({ ...request, alias: `own-${owner.userId}`, own }),
+    ];
+    await service.shortener.shorten({ ...request, alias: undefined });
+    for (const { key, requestId } of links) {
+      const found = await service.ownLinks.find(owner, key);
+      expect(found).to.deep.include({
+        key,
+        longUrl: request.longUrl,
+        title: 'T',
+        tags: ['a', 'b'],
+        version: 1,
+        changedBy: requestId,
+      });
+    }
+    const page = await service.ownLinks.list(
+      { userId: owner.userId, state: 'active' },
+      { cursor: undefined, limit: 10 },
+    );
+    expect('items' in page ? page.items.map(({ key }) => key) : page).to.have.members(
+      links.map(({ key }) => key),
+    );
+    const again = service.shortener.shorten({ ...request, alias: `own-${owner.userId}`, own });
+    expect(await errorOf(again)).to.have.property('code', 'alias-taken');
   });
 });
