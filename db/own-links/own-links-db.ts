@@ -1,6 +1,7 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { changeLink } from './change-link.ts';
+import { leaveOwner, type Leaving } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, type OwnedRow } from './owned-insert.ts';
@@ -36,6 +37,8 @@ export interface OwnLinksDb {
   countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece>;
   /** See {@link renameTag}. */
   renameTag(rename: TagRename, count: number): Promise<number>;
+  /** See {@link leaveOwner}. */
+  leaveOwner(leaving: Leaving, count: number): Promise<string[]>;
   /** See {@link pruneLinks}. */
   prune(count: number): Promise<number>;
   close(): Promise<void>;
@@ -117,6 +120,12 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   async renameTag(rename: TagRename, count: number): Promise<number> {
     return repeatAfterDeadlock(async () =>
       renameTag(this.#db, rename, { count, timeoutMs: this.#timeoutMs }),
+    );
+  }
+
+  async leaveOwner(leaving: Leaving, count: number): Promise<string[]> {
+    return repeatAfterDeadlock(async () =>
+      leaveOwner(this.#db, leaving, { count, timeoutMs: this.#timeoutMs }),
     );
   }
 

@@ -6,12 +6,13 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-error
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
+import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { readPage } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
-import { renameTagEverywhere, readTagPage } from './tag-lists.ts';
+import { readTagPage } from './tag-lists.ts';
 import { Turns } from './turns.ts';
 
 /** Who asks. An administrator may read and change every link. */
@@ -127,12 +128,29 @@ export class OwnLinks {
 
   /**
    * Gives all links with the tag `from` the tag `to` instead. If `to` exists, the two become one.
-   * @returns how many links were changed, and whether that were all. If not, call it again
+   * It takes a bounded time; repeat it until it is done.
    */
-  async renameTag(userId: bigint, from: string, to: string): Promise<{ links: number; isDone: boolean }> {
+  async renameTag(userId: bigint, from: string, to: string): Promise<ManyChanged> {
     if (from === to) return { links: 0, isDone: true };
-    const { servers, now } = this.#options;
-    return renameTagEverywhere(servers, { userId, from, to, nextId: () => this.#ids.next(), now });
+    const rename = async (db: OwnLinksDb, count: number): Promise<number> =>
+      db.renameTag({ userId, from, to, changeId: this.#ids.next() }, count);
+    return changeMany(this.#options.servers, rename, this.#options.now);
+  }
+
+  /**
+   * Takes all links away from an owner whose account ends, and deletes them if `isDeleting`. It takes a
+   * bounded time; repeat it until it is done. After a crash, mappers may follow links that were deleted just
+   * before until their time to live is over.
+   */
+  async leaveOwner(userId: bigint, isDeleting: boolean): Promise<ManyChanged> {
+    const { servers, forget, announce, now } = this.#options;
+    const leave = async (db: OwnLinksDb, count: number): Promise<number> => {
+      const keys = await db.leaveOwner({ userId, isDeleting, changeId: this.#ids.next() }, count);
+      for (const key of keys) forget(key);
+      if (isDeleting) await Promise.all(keys.map(async (key) => announce(key)));
+      return keys.length;
+    };
+    return changeMany(servers, leave, now);
   }
 
   async #changeIf(
