@@ -25,7 +25,9 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
       .map((row) => `(${placeOf(row, dates)},x'${targetHash(row.longUrl).toString('hex')}')`)
       .join(',')}`,
   ];
-  const tags = sorted.flatMap((row) => row.tags.map((tag) => `(${placeOf(row, dates)},${toSqlText(tag)})`));
+  const tags = sorted.flatMap((row) =>
+    Array.from(new Set(row.tags), (tag) => `(${placeOf(row, dates)},${toSqlText(tag)})`),
+  );
   if (tags.length > 0)
     statements.push(
       `INSERT INTO link_tags (user_id, created_at, unique_id, slot, tag) VALUES ${tags.join(',')}`,

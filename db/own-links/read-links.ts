@@ -34,7 +34,7 @@ export const RESTORABLE_FROM = `UTC_TIMESTAMP(3) - INTERVAL ${RESTORABLE_DAYS} D
  * @throws StoreUnavailableError: the read may be repeated
  */
 export async function findOwnLink(db: Mysql, key: string, timeoutMs: number): Promise<OwnLink | undefined> {
-  const sql = `SELECT ${LINK_COLUMNS}, t.tag FROM urls u
+  const sql = `SELECT ${LINK_COLUMNS}, CONVERT(t.tag USING utf8mb4) AS tag FROM urls u
     LEFT JOIN link_tags t ON t.slot = u.slot AND t.unique_id = u.unique_id
     WHERE u.slot = ? AND u.unique_id = ? AND (u.deleted_at IS NULL OR u.deleted_at > ${RESTORABLE_FROM})
     ORDER BY t.tag`;
@@ -55,7 +55,8 @@ export async function readTags(
 ): Promise<ReadonlyMap<string, string[]>> {
   const tagsOf = new Map<string, string[]>();
   if (links.length === 0) return tagsOf;
-  const sql = 'SELECT unique_id, tag FROM link_tags WHERE (slot, unique_id) IN (?) ORDER BY tag';
+  const sql = `SELECT unique_id, CONVERT(tag USING utf8mb4) FROM link_tags
+    WHERE (slot, unique_id) IN (?) ORDER BY link_tags.tag`;
   const pairs: SqlValue = links.map(({ slot, key }) => [slot, key]);
   for (const [key, tag] of await db.queryArrays<[string, string]>(sql, [pairs], { timeoutMs })) {
     const tags = tagsOf.get(key);

@@ -24,7 +24,7 @@ export async function countTags(
   { userId, after, count }: { userId: bigint; after: string | undefined; count: number },
   timeoutMs: number,
 ): Promise<TagPiece> {
-  const sql = `SELECT s.slots, t.tag, t.links
+  const sql = `SELECT s.slots, CONVERT(t.tag USING utf8mb4), t.links
     FROM (SELECT GROUP_CONCAT(slot) AS slots FROM slots WHERE owned = 1) s
     LEFT JOIN (SELECT tag, COUNT(*) AS links FROM link_tags
                WHERE user_id = ? AND is_deleted = 0 ${after === undefined ? '' : 'AND tag > ?'}

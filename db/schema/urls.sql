@@ -30,7 +30,7 @@ CREATE TABLE `keyspace` (
 
 CREATE TABLE `link_tags` (
   `user_id` bigint(20) unsigned NOT NULL,
-  `tag` varchar(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `tag` varbinary(200) NOT NULL COMMENT 'UTF-8; as text, it would be equal with and without blanks at its end',
   `created_at` datetime(3) NOT NULL COMMENT 'of the link, as in urls',
   `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `slot` tinyint(3) unsigned NOT NULL,

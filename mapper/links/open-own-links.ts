@@ -3,6 +3,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
@@ -23,6 +24,8 @@ export interface OpenOwnLinks extends AsyncDisposable {
 }
 
 const PRUNE_EVERY_MS = 3_600_000;
+/** Not at once: the start of a mapper has more urgent work. */
+const PRUNE_FIRST_MS = 60_000;
 
 /** Also starts the work in the background: clearing links that were deleted long ago. */
 export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnLinksOptions): OpenOwnLinks {
@@ -32,7 +35,10 @@ export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnL
     isWritable: () => server.isWritable,
   }));
   const stopping = new AbortController();
-  const pruning = pollEvery(PRUNE_EVERY_MS, stopping.signal, async () => pruneAll(own, stopping.signal, log));
+  const pruning = (async () => {
+    await pauseQuietly(PRUNE_FIRST_MS, stopping.signal);
+    await pollEvery(PRUNE_EVERY_MS, stopping.signal, async () => pruneAll(own, stopping.signal, log));
+  })();
   return {
     links: new OwnLinks({
       servers: own,

@@ -86,6 +86,23 @@ describe('own links', () => {
     ]);
   });
 
+  it('keep tags that differ only in case, accents or blanks at their ends apart', async () => {
+    const owner = newOwner();
+    const tags = ['a', 'a ', 'A', 'á', 'ß', 'ss', '🎈', '\'\\%_"'];
+    const row = ownedRow(owner, { tags: [...tags, 'a'] });
+    await world.make(row);
+    expect((await world.links.find(owner, row.key))?.tags).to.have.members(tags);
+    const changed = changedLink(await world.links.change(owner, row.key, { tags: [...tags, 'b', 'b '] }));
+    expect(changed.tags).to.have.members([...tags, 'b', 'b ']);
+    const page = await world.links.list(
+      { userId: owner.userId, state: 'all', tag: 'a ' },
+      { cursor: undefined, limit: 5 },
+    );
+    expect('items' in page ? page.items.map(({ key }) => key) : page).to.deep.equal([row.key]);
+    const { items } = await world.links.tags(owner.userId, { after: undefined, limit: 20 });
+    expect(items.map(({ tag }) => tag)).to.have.members([...tags, 'b', 'b ']);
+  });
+
   it('are listed from the newest to the oldest over both servers, by pages', async () => {
     const owner = newOwner();
     const rows = Array.from({ length: 50 }, (_, at) =>

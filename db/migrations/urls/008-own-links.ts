@@ -38,7 +38,7 @@ export async function up(db: MigrationDb): Promise<void> {
     db,
     'link_tags',
     `user_id BIGINT UNSIGNED NOT NULL,
-     tag VARCHAR(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+     tag VARBINARY(200) NOT NULL COMMENT 'UTF-8; as text, it would be equal with and without blanks at its end',
      created_at DATETIME(3) NOT NULL COMMENT 'of the link, as in urls',
      unique_id ${KEY} NOT NULL,
      slot TINYINT UNSIGNED NOT NULL,
