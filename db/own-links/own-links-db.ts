@@ -6,7 +6,7 @@ import { readListPiece, type ListPiece, type ListQuestion } from './list-links.t
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, type OwnedRow } from './owned-insert.ts';
 import { pruneLinks } from './prune.ts';
-import { findOwnLink, readTags } from './read-links.ts';
+import { findOwnLink, readClicks, readTags } from './read-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
 /**
@@ -33,6 +33,8 @@ export interface OwnLinksDb {
   ): Promise<ListPiece>;
   /** The tags of links, by key. */
   tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>>;
+  /** See {@link readClicks}. */
+  clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>>;
   /** See {@link countTags}. */
   countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece>;
   /** See {@link renameTag}. */
@@ -111,6 +113,10 @@ class MysqlOwnLinksDb implements OwnLinksDb {
 
   async tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>> {
     return readTags(this.#db, links, this.#timeoutMs);
+  }
+
+  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
+    return readClicks(this.#db, links, this.#timeoutMs);
   }
 
   async countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece> {

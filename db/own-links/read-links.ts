@@ -66,6 +66,20 @@ export async function readTags(
   return tagsOf;
 }
 
+/** How often each link was followed, by its key. Links without a click are absent. @throws StoreUnavailableError */
+export async function readClicks(
+  db: Mysql,
+  links: readonly { readonly key: string; readonly slot: number }[],
+  timeoutMs: number,
+): Promise<ReadonlyMap<string, number>> {
+  if (links.length === 0) return new Map();
+  const sql = `SELECT unique_id, CAST(SUM(clicks) AS UNSIGNED) FROM clicks
+    WHERE (slot, unique_id) IN (?) GROUP BY slot, unique_id`;
+  const pairs: SqlValue = links.map(({ slot, key }) => [slot, key]);
+  const rows = await db.queryArrays<[string, number | string]>(sql, [pairs], { timeoutMs });
+  return new Map(rows.map(([key, clicks]) => [key, Number(clicks)]));
+}
+
 export function toOwnLink(row: LinkColumns, tags: readonly string[]): OwnLink {
   return {
     key: row.unique_id,

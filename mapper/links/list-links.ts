@@ -63,18 +63,24 @@ async function look(
 }
 
 async function addTags(servers: readonly OwnLinksServer[], links: readonly OwnLink[]): Promise<OwnLink[]> {
-  const byDb = Map.groupBy(links, ({ slot }) => dbOf(servers, slot));
-  const tags = new Map<string, readonly string[]>();
-  await Promise.all(
-    Array.from(byDb, async ([db, own]) => {
-      for (const [key, found] of await db.tagsOf(own)) tags.set(key, found);
-    }),
-  );
+  const tags = await readOfEach(servers, links, async (db, own) => db.tagsOf(own));
   return links.map((link) => ({ ...link, tags: tags.get(link.key) ?? [] }));
 }
 
-function dbOf(servers: readonly OwnLinksServer[], slot: number): OwnLinksDb {
+/** Reads something of each link, from all their servers at the same time. */
+export async function readOfEach<T>(
+  servers: readonly OwnLinksServer[],
+  links: readonly OwnLink[],
+  read: (db: OwnLinksDb, links: readonly OwnLink[]) => Promise<ReadonlyMap<string, T>>,
+): Promise<ReadonlyMap<string, T>> {
+  const byServer = Map.groupBy(links, ({ slot }) => serverOf(servers, slot));
+  const found = await Promise.all(Array.from(byServer, async ([{ db }, own]) => read(db, own)));
+  return new Map(found.flatMap((some) => [...some]));
+}
+
+/** @throws RangeError when no server has the slot; the configuration refuses such a map before */
+export function serverOf(servers: readonly OwnLinksServer[], slot: number): OwnLinksServer {
   const server = servers.find(({ db }) => db.slots.includes(slot));
   if (server === undefined) throw new RangeError(`no urls server has slot ${slot}`);
-  return server.db;
+  return server;
 }

@@ -10,7 +10,7 @@ import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
-import { readPage } from './list-links.ts';
+import { readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 import { readTagPage } from './tag-lists.ts';
 import { Turns } from './turns.ts';
@@ -55,6 +55,9 @@ export interface OwnLinksOptions {
   readonly now: () => number;
 }
 
+/** Most changes that are under way or wait in this process. One takes some milliseconds. */
+const MAX_CHANGES = 1_000;
+
 /**
  * The rules of one's own links: read, change, delete, restore, list, tags. Fields are checked by the caller.
  *
@@ -64,7 +67,7 @@ export interface OwnLinksOptions {
 export class OwnLinks {
   readonly #options: OwnLinksOptions;
   readonly #ids = RandomIds.hex();
-  readonly #turns = new Turns();
+  readonly #turns = new Turns(MAX_CHANGES);
   readonly #cursors: Cursors;
 
   constructor(options: OwnLinksOptions) {
@@ -118,6 +121,11 @@ export class OwnLinks {
     return { items: links, nextCursor: next === undefined ? null : this.#cursors.seal(text, next) };
   }
 
+  /** How often links were followed, by their keys. Links without a click are absent. */
+  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
+    return readOfEach(this.#options.servers, links, async (db, own) => db.clicksOf(own));
+  }
+
   /** Lists the tags of an owner's links, in their order as text. */
   async tags(
     userId: bigint,
@@ -161,6 +169,7 @@ export class OwnLinks {
   ): Promise<ChangeResult> {
     const { db, isWritable } = this.#serverOf(key);
     if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
+    if (this.#turns.isFull) throw new StoreUnavailableError(db.name, 'too many changes wait already');
     const watched = new WatchedChanges(db);
     const changed = await this.#turns
       .take(key, async () => {
@@ -193,8 +202,7 @@ export class OwnLinks {
   }
 
   #serverOf(key: string): OwnLinksServer {
-    const slot = this.#options.slotOf(key);
-    return this.#options.servers.find(({ db }) => db.slots.includes(slot)) as OwnLinksServer;
+    return serverOf(this.#options.servers, this.#options.slotOf(key));
   }
 }
 

@@ -3,7 +3,18 @@
  * reach this process together do not make each other start again.
  */
 export class Turns {
+  readonly #maxWaiting: number;
   readonly #last = new Map<string, Promise<unknown>>();
+  #waiting = 0;
+
+  /** @param maxWaiting most pieces of work, of all keys together, that are under way or wait */
+  constructor(maxWaiting: number) {
+    this.#maxWaiting = maxWaiting;
+  }
+
+  get isFull(): boolean {
+    return this.#waiting >= this.#maxWaiting;
+  }
 
   /** @throws the error of `work` */
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
@@ -13,9 +24,11 @@ export class Turns {
       return work();
     })();
     this.#last.set(key, turn);
+    this.#waiting += 1;
     try {
       return await turn;
     } finally {
+      this.#waiting -= 1;
       if (this.#last.get(key) === turn) this.#last.delete(key);
     }
   }

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { withSql } from '../db/urls-fixture.ts';
 import { etagOf } from '../../mapper/links/etag.ts';
 import {
   changedLink,
@@ -84,6 +85,26 @@ describe('own links', () => {
       { tag: 'kept', links: 1 },
       { tag: 'new', links: 1 },
     ]);
+  });
+
+  it('know how often they were followed', async () => {
+    const owner = newOwner();
+    const rows = Array.from({ length: 10 }, () => ownedRow(owner));
+    await world.make(...rows);
+    for (const { url, db } of world.servers)
+      await withSql(url, async (sql) => {
+        for (const { key, slot } of rows.slice(1).filter((row) => db.slots.includes(row.slot)))
+          await sql.execute(
+            "INSERT INTO clicks (slot, unique_id, day, clicks) VALUES (?, ?, '2026-01-01', 2), (?, ?, '2026-01-02', 3)",
+            [slot, key, slot, key],
+          );
+      });
+    const page = await world.links.list(
+      { userId: owner.userId, state: 'all' },
+      { cursor: undefined, limit: 20 },
+    );
+    const clicks = await world.links.clicksOf('items' in page ? page.items : []);
+    expect(clicks).to.deep.equal(new Map(rows.slice(1).map(({ key }) => [key, 5])));
   });
 
   it('keep tags that differ only in case, accents or blanks at their ends apart', async () => {
