@@ -42,7 +42,7 @@ export function openService(options: ServiceOptions): Service {
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const announce = caches.announceChange;
-  const own = stack.use(openOwnLinks({ config, servers, cache: caches.links, announce, log }));
+  const own = stack.use(openOwnLinks({ config, servers, announce, log }));
   return {
     supply,
     ownLinks: own.links,

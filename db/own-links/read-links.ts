@@ -66,7 +66,10 @@ export async function readTags(
   return tagsOf;
 }
 
-/** How often each link was followed, by its key. Links without a click are absent. @throws StoreUnavailableError */
+/**
+ * How often each link was followed, by its key. Links without a click are absent.
+ * @throws StoreUnavailableError
+ */
 export async function readClicks(
   db: Mysql,
   links: readonly { readonly key: string; readonly slot: number }[],

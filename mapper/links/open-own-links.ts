@@ -5,7 +5,6 @@ import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
-import type { LinkCache } from '../cache/link-cache.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { OwnLinks } from './own-links.ts';
 import { pruneAll } from './prune-links.ts';
@@ -13,7 +12,6 @@ import { pruneAll } from './prune-links.ts';
 export interface OpenOwnLinksOptions {
   readonly config: MapperConfig;
   readonly servers: UrlsServers;
-  readonly cache: LinkCache;
   readonly announce: AnnounceChange;
   readonly log: Log;
 }
@@ -28,7 +26,7 @@ const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_FIRST_MS = 60_000;
 
 /** Also starts the work in the background: clearing links that were deleted long ago. */
-export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnLinksOptions): OpenOwnLinks {
+export function openOwnLinks({ config, servers, announce, log }: OpenOwnLinksOptions): OpenOwnLinks {
   const own = servers.all.map((server) => ({
     db: server.ownLinks,
     isUp: () => server.isUp,
@@ -42,7 +40,6 @@ export function openOwnLinks({ config, servers, cache, announce, log }: OpenOwnL
   return {
     links: new OwnLinks({
       servers: own,
-      forget: (key) => cache.invalidate(key),
       announce,
       secret: config.stores.keys.secret,
       slotOf,

@@ -44,8 +44,6 @@ export type Page<Item> =
 
 export interface OwnLinksOptions {
   readonly servers: readonly OwnLinksServer[];
-  /** Called before the announcement: forgets the link in this process. */
-  readonly forget: (key: string) => void;
   readonly announce: AnnounceChange;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
@@ -151,10 +149,9 @@ export class OwnLinks {
    * before until their time to live is over.
    */
   async leaveOwner(userId: bigint, isDeleting: boolean): Promise<ManyChanged> {
-    const { servers, forget, announce, now } = this.#options;
+    const { servers, announce, now } = this.#options;
     const leave = async (db: OwnLinksDb, count: number): Promise<number> => {
       const keys = await db.leaveOwner({ userId, isDeleting, changeId: this.#ids.next() }, count);
-      for (const key of keys) forget(key);
       if (isDeleting) await Promise.all(keys.map(async (key) => announce(key)));
       return keys.length;
     };
@@ -171,24 +168,21 @@ export class OwnLinks {
     if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
     if (this.#turns.isFull) throw new StoreUnavailableError(db.name, 'too many changes wait already');
     const watched = new WatchedChanges(db);
-    const changed = await this.#turns
-      .take(key, async () => {
-        try {
-          return await this.#changeOne(watched, key, (link) => {
-            if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
-            const etag = etagOf(link);
-            if (ifMatch !== undefined && !isNamedBy(ifMatch, etag, false))
-              return { refusal: { why: 'stale', etag } };
-            return decide(link);
-          });
-        } finally {
-          if (watched.mayHaveChanged) this.#options.forget(key);
-        }
-      })
-      .catch(async (error: unknown) => {
-        if (watched.mayHaveChanged) await this.#options.announce(key);
-        throw error;
-      });
+    let changed: Changed<Refusal>;
+    try {
+      changed = await this.#turns.take(key, async () =>
+        this.#changeOne(watched, key, (link) => {
+          if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
+          const etag = etagOf(link);
+          if (ifMatch !== undefined && !isNamedBy(ifMatch, etag, false))
+            return { refusal: { why: 'stale', etag } };
+          return decide(link);
+        }),
+      );
+    } catch (error) {
+      if (watched.mayHaveChanged) await this.#options.announce(key);
+      throw error;
+    }
     const announced = watched.mayHaveChanged ? await this.#options.announce(key) : undefined;
     return 'refusal' in changed ? changed : { link: changed.link, announced };
   }

@@ -30,7 +30,6 @@ export interface ShortenerOptions {
   readonly supply: KeySupply;
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
-  /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
   readonly announce: AnnounceChange;
   /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
@@ -99,7 +98,7 @@ export class Shortener {
     request: ShortenRequest,
     observer: ShortenObserver,
   ): Promise<void> {
-    const { servers, cache, announce } = this.#options;
+    const { servers, announce } = this.#options;
     const slot = slotOf(alias);
     const row = { ...way.createRow(alias, slot, request), alias: true };
     try {
@@ -107,7 +106,6 @@ export class Shortener {
       if (!server.isWritable) throw shardDown();
       if ((await way.binderOf(server).bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still have cached that the alias does not exist.
-      cache.invalidate(alias);
       await announce(alias);
     } catch (error) {
       this.#pending.count -= 1;

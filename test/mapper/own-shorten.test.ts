@@ -17,6 +17,7 @@ import { createMapperMetrics } from '../../mapper/metrics.ts';
 import { openService, type Service } from '../../mapper/service.ts';
 import { openStores } from '../../mapper/stores.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
+import { send } from './client.ts';
 import { createWorld, type World } from './world.ts';
 import { createOwnLinksWorld, newOwner, ownedRow, type OwnLinksWorld } from './own-links-fixture.ts';
 
@@ -140,7 +141,14 @@ describe('a shorten by an owner', () => {
     const stores = stack.use(await openStores({ config, keyspace, onBatch: () => undefined, log: QUIET }));
     const { pools } = stores;
     const caches = stack.use(
-      await openCaches({ config, keyspace, pools, mayAppear: () => false, log: QUIET }),
+      await openCaches({
+        config,
+        keyspace,
+        pools,
+        mayAppear: () => false,
+        onAnnounced: () => undefined,
+        log: QUIET,
+      }),
     );
     service = stack.use(openService({ config, stores, caches, registry, metrics, log: QUIET }));
   });
@@ -180,5 +188,39 @@ describe('a shorten by an owner', () => {
     );
     const again = service.shortener.shorten({ ...request, alias: `own-${owner.userId}`, own });
     expect(await errorOf(again)).to.have.property('code', 'alias-taken');
+  });
+
+  it('makes a link that another mapper follows by each new state at once', async () => {
+    const other = await world.start();
+    const owner = newOwner();
+    const own = { userId: owner.userId, title: null, tags: [], rules: {} };
+    const request = { longUrl: 'https://example.com/first', expiresAt: null };
+    const { key } = await service.shortener.shorten({ ...request, alias: undefined, own });
+    const follow = async (): Promise<string | undefined> => {
+      const { status, headers, text } = await send('GET', `${other.url}/${key}`);
+      return status === 302
+        ? headers.location
+        : (JSON.parse(text) as { type: string }).type.split(':').at(-1);
+    };
+    const { ownLinks } = service;
+    expect(await follow()).to.equal('https://example.com/first');
+    for (let round = 0; round < 5; round += 1) {
+      const longUrl = `https://example.com/${round}`;
+      const edited = await ownLinks.change(owner, key, { longUrl });
+      expect(edited).to.have.deep.property('announced', { isHeardByAll: true, othersMayLagMs: 0 });
+      expect(await follow()).to.equal(longUrl);
+      await ownLinks.change(owner, key, { disabled: true });
+      expect(await follow()).to.equal('link-disabled');
+      await ownLinks.remove(owner, key);
+      expect(await follow()).to.equal('link-deleted');
+      await ownLinks.restore(owner, key);
+      expect(await follow()).to.equal('link-disabled');
+      await ownLinks.change(owner, key, { disabled: null });
+      expect(await follow()).to.equal(longUrl);
+      await ownLinks.change(newOwner(true), key, { blocked: 'spam' });
+      expect(await follow()).to.equal('link-blocked');
+      await ownLinks.change(newOwner(true), key, { blocked: null });
+      expect(await follow()).to.equal(longUrl);
+    }
   });
 });
