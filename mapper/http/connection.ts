@@ -114,16 +114,25 @@ export class Connection {
     this.#rest = NOTHING;
     this.#stopReading();
     if (newest !== undefined && this.#awaitsBody) {
-      if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
-      else {
-        this.#pipeline.end();
-        newest.shouldKeepAlive = false;
-        answer(newest, prepareProblem(problem), randomUUID());
-        // The handler still waits for the body. Node tells it only when a request has no answer.
-        this.#socket.once('close', () => newest.req.destroy());
-      }
+      this.#pipeline.end();
+      // A handler that needs no body answers before its first piece. Its promises run there when Node has
+      // called the parser, but only after this when we have.
+      const hasBodyBegun = newest.req === this.#chunked && this.#chunks > 0;
+      if (hasBodyBegun) setImmediate(() => this.#refuseBody(newest, problem));
+      else this.#refuseBody(newest, problem);
     } else if (!this.#pipeline.isEnding)
       this.#pipeline.endWith(() => this.#closeWith(closingAnswer(problem)));
+  }
+
+  /** The body of the newest request is at fault, and nothing can follow it. */
+  #refuseBody(newest: ServerResponse, problem: Problem): void {
+    if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
+    else {
+      newest.shouldKeepAlive = false;
+      answer(newest, prepareProblem(problem), randomUUID());
+      // The handler still waits for the body. Node tells it only when a request has no answer.
+      this.#socket.once('close', () => newest.req.destroy());
+    }
   }
 
   /** Whether bytes of the newest request's body are still to come. */
