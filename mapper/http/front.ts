@@ -194,7 +194,11 @@ class FrontConnection implements Reply {
   /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
   #goOn(): void {
     const bytes = this.#rest;
-    if (bytes === undefined || this.#isAnswerDue || this.#isLooking) return;
+    if (bytes === undefined || this.#isLooking) return;
+    if (this.#isAnswerDue) {
+      this.socket.pause();
+      return;
+    }
     this.#isLooking = true;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin;) {
