@@ -28,6 +28,9 @@ export class Connection {
   /** The newest request whose body comes in chunks, and how many of them have come. */
   #chunked: IncomingMessage | undefined;
   #chunks = 0;
+  /** What Node does at FIN. */
+  readonly #nodeEnds: readonly Function[];
+  #hasEnded = false;
 
   /** Attaches itself to a connection that Node's server has just received. */
   constructor(socket: Socket, ends: AnswerEnds) {
@@ -41,11 +44,21 @@ export class Connection {
       this.#stopReading();
       this.#goOn();
     });
-    // The client sends no more, but reads. Node closes after the last answer, so this should say it.
-    socket.on('end', () => {
-      this.#pipeline.end();
-      if (this.#newest?.headersSent === false) this.#newest.shouldKeepAlive = false;
+    this.#nodeEnds = socket.listeners('end');
+    socket.removeAllListeners('end').on('end', () => {
+      this.#hasEnded = true;
+      if (this.#rest === undefined) this.#end();
     });
+  }
+
+  /**
+   * The client sends no more, but reads, and all that it has sent is parsed. Node closes after the last
+   * answer, so this should say it.
+   */
+  #end(): void {
+    for (const listener of this.#nodeEnds) Reflect.apply(listener, this.#socket, []);
+    this.#pipeline.end();
+    if (this.#newest?.headersSent === false) this.#newest.shouldKeepAlive = false;
   }
 
   /** A request has begun. Tell `end` when its answer closes the connection. */
@@ -171,7 +184,10 @@ export class Connection {
     socket.parser.resume();
     // Also when nothing is left: the end of the last request has not been reported yet.
     socket.emit('data', rest);
-    if (this.#rest === undefined) socket.resume();
+    if (this.#rest !== undefined) return;
+    // In a turn of its own, as a FIN has that Node reads: a handler that needs no body answers before.
+    if (this.#hasEnded) setImmediate(() => this.#end());
+    else socket.resume();
   }
 
   /**

@@ -169,7 +169,8 @@ class FrontConnection implements Reply {
     socket.off('error', onError).off('close', this.#onClose);
     this.#options.leave(true);
     if (rest !== undefined) socket.emit('data', rest);
-    if (this.#hasEnded) socket.emit('end');
+    // In a turn of its own, as a FIN has that Node reads.
+    if (this.#hasEnded) setImmediate(() => socket.emit('end'));
     else if (socket.isPaused()) socket.resume();
   }
 
