@@ -18,6 +18,8 @@ export interface ConverseOptions {
    * never ends is ended by it.
    */
   readonly quietMs?: number;
+  /** Whether the client sends FIN immediately after its last step. */
+  readonly endsEarly?: boolean;
 }
 
 /** In the text that {@link converse} returns: the server has not closed the connection. */
@@ -35,7 +37,7 @@ const CLOSE_MS = 5_000;
 export async function converse(
   port: number,
   steps: readonly Step[],
-  { quietMs = 300 }: ConverseOptions = {},
+  { quietMs = 300, endsEarly = false }: ConverseOptions = {},
 ): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
@@ -45,20 +47,25 @@ export async function converse(
   let goOn: (() => void) | undefined;
   const onQuiet = (): void => {
     if (!isSent) goOn?.();
-    else if (!isOver) {
+    else {
       isOver = true;
       socket.end();
-      timer = setTimeout(onQuiet, CLOSE_MS);
-    } else {
-      received += STILL_OPEN;
-      socket.destroy();
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        received += STILL_OPEN;
+        socket.destroy();
+      }, CLOSE_MS);
     }
   };
   // Refreshed by each event, which costs less than a new timer for each. A loop that was held up runs timers
   // before it reads what has come meanwhile.
   let timer = setTimeout(() => {
     const lengthThen = received.length;
-    setImmediate(() => (received.length === lengthThen ? onQuiet() : timer.refresh()));
+    setImmediate(() => {
+      if (isOver) return;
+      if (received.length === lengthThen) onQuiet();
+      else timer.refresh();
+    });
   }, quietMs);
   socket.setEncoding('latin1');
   socket.on('data', (text: string) => {
@@ -89,6 +96,7 @@ export async function converse(
     timer.refresh();
   }
   isSent = true;
+  if (endsEarly && !isOver) onQuiet();
   await closed;
   return received;
 }
