@@ -105,7 +105,7 @@ export class Connection {
     const socket = this.#socket;
     if (error.code === 'HPE_PAUSED' && error.rawPacket !== undefined) {
       // What follows the last request is never parsed.
-      this.#rest = this.#pipeline.isEnding ? NOTHING : error.rawPacket.subarray(error.bytesParsed);
+      this.#rest = this.#pipeline.isEnding ? NOTHING : this.#unparsed(error.rawPacket, error.bytesParsed);
       this.#stopReading();
       return;
     }
@@ -116,6 +116,14 @@ export class Connection {
       // A request whose bytes we did not take is not late.
     } else if (!isTimeout || this.#rest === undefined || this.#awaitsBody)
       this.refuse(new Problem(BROKEN[error.code ?? ''] ?? 'malformed-request'));
+  }
+
+  /**
+   * A stream that Node has resumed emits what it has read before we can pause it again. The parser then
+   * refuses the whole chunk, and its count of bytes means nothing.
+   */
+  #unparsed(chunk: Buffer, bytesParsed: number | undefined): Buffer {
+    return this.#rest === undefined ? chunk.subarray(bytesParsed) : Buffer.concat([this.#rest, chunk]);
   }
 
   /**

@@ -153,6 +153,28 @@ describe('the front and node:http with Koa', () => {
       await Promise.all(Array.from({ length: PARALLEL }, cutOne));
     });
   }
+
+  it('answer all requests that Koa answers, also those in chunks that come close to each other', async function () {
+    this.timeout(60_000);
+    const odd = 'GET /known-link HTTP/1.1\r\n\r\n';
+    const chunks = [
+      POST,
+      POST + GET,
+      odd + odd + odd,
+      GET + POST + POST + GET,
+      GET + POST + GET,
+      GET + GET,
+      LAST,
+    ];
+    for (let round = 0; round < 40; round += 1) {
+      const steps = chunks.map((chunk, index) => ({
+        bytes: Buffer.from(chunk),
+        after: ([0, 4, 8, 1, 1, 4, 2][index] as number) + ((round >> index) & 1),
+      }));
+      const answers = await expectSame(steps, `round ${round}`);
+      expect(answers.match(/HTTP\/1\.1 /g), `round ${round}`).to.have.length(16);
+    }
+  });
 });
 
 function describeStep({ bytes, after }: Step): string {
