@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
 import { LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type Turns } from './pipeline.ts';
 import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
 import { Problem, type ProblemKind } from './problem.ts';
 
@@ -20,7 +20,7 @@ export class Connection {
   /** For answers that are written at once, without Node. */
   readonly ends: AnswerEnds;
   readonly #socket: HttpSocket;
-  readonly #pipeline = new Pipeline(() => this.#goOn());
+  readonly #pipeline: Pipeline;
   /** The newest request's response, until it is answered and its body has arrived. */
   #newest: ServerResponse | undefined;
   /** Bytes that are not parsed yet. While there are any, the socket is not read. */
@@ -33,8 +33,9 @@ export class Connection {
   #hasEnded = false;
 
   /** Attaches itself to a connection that Node's server has just received. */
-  constructor(socket: Socket, ends: AnswerEnds) {
+  constructor(socket: Socket, ends: AnswerEnds, turns: Turns) {
     this.ends = ends;
+    this.#pipeline = new Pipeline(turns, () => this.#goOn());
     this.#socket = socket;
     this.#socket[CONNECTION] = this;
     this.#stopParserWhenFull();
