@@ -45,7 +45,7 @@ export interface PipelinersOptions {
   readonly resets?: boolean;
 }
 
-/** @returns when the clients have begun; then `bytes` resolves to the bytes of all answers when they have ended */
+/** @returns when the clients have begun. `bytes` are those of all answers, when the clients have ended. */
 export async function startPipeliners({
   clients = 10,
   bytes = Infinity,
