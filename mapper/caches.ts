@@ -1,9 +1,11 @@
 import type { KeyspaceIdentity } from '../runtime/config/keyspace-identity.ts';
+import type { Heard } from '../db/redis/hearing.ts';
 import { subscribeInvalidations } from '../db/redis/invalidation.ts';
+import type { Pool } from '../db/redis/pool.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { createAnnounceChange, type AnnounceChange, type AnnouncingPool } from './cache/announce-change.ts';
+import { createAnnounceChange, type AnnounceChange } from './cache/announce-change.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
@@ -14,14 +16,24 @@ export interface MapperCaches extends AsyncDisposable {
   /** The Redis shards that cache links for all mappers; undefined when there are none. */
   readonly shared: SharedCache | undefined;
   readonly announceChange: AnnounceChange;
+  /** Whether announcements arrive that others publish on this Redis shard. */
+  hears(pool: string): boolean;
 }
 
+/** How long the start waits for the announcements of a Redis that does not answer. */
+const FIRST_SUBSCRIPTION_MS = 500;
+
 export interface OpenCachesOptions {
-  readonly config: MapperConfig;
+  readonly config: Pick<MapperConfig, 'cache' | 'urlsReplicas'> & {
+    readonly stores: Pick<MapperConfig['stores'], 'redis'>;
+  };
   readonly keyspace: KeyspaceIdentity;
-  readonly pools: readonly AnnouncingPool[];
+  /** Their connections carry announcements and acknowledgements, whether keys are taken from them or not. */
+  readonly pools: readonly { readonly pool: Pool }[];
   /** Whether a key may become a link without an announcement. */
   readonly mayAppear: (key: string) => boolean;
+  /** A change was announced. @param seconds until it may be answered */
+  readonly onAnnounced: (heard: Heard, seconds: number) => void;
   readonly log: Log;
 }
 
@@ -31,9 +43,11 @@ export async function openCaches({
   keyspace,
   pools,
   mayAppear,
+  onAnnounced,
   log,
 }: OpenCachesOptions): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
+  const { ttlMs } = config.cache;
   const readsMayLag = (config.urlsReplicas ?? []).length > 0;
   const links: LinkCache = new LinkCache({
     ...config.cache,
@@ -44,7 +58,9 @@ export async function openCaches({
   });
   const invalidations = stack.use(
     subscribeInvalidations({
-      servers: config.stores.redis,
+      shards: config.stores.redis.flatMap(({ name, url }) =>
+        pools.flatMap(({ pool }) => (pool.name === name ? [{ name, url, pool }] : [])),
+      ),
       log,
       onInvalidated: (key) => links.invalidate(key),
       // Announcements may have been missed while the subscription was down.
@@ -52,12 +68,45 @@ export async function openCaches({
       onHeardAgain: () => links.forgetUnknown(),
     }),
   );
-  const shared = await openSharedCache({ config, keyspace, log }, stack);
+  const [shared] = await Promise.all([
+    openSharedCache({ config, keyspace, log }, stack),
+    invalidations.whenSubscribed(FIRST_SUBSCRIPTION_MS),
+  ]);
+  const reportState = reportOnce(log);
   const opened = stack.move();
   return {
     links,
     shared,
-    announceChange: createAnnounceChange({ pools, shared }),
+    announceChange: createAnnounceChange({
+      links,
+      shared,
+      invalidations,
+      // A replica is read until it is as late as a cached link may be.
+      maxLagMs: readsMayLag ? 2 * ttlMs : ttlMs,
+      now: monotonicMs,
+      onAnnounced: (heard, seconds) => {
+        onAnnounced(heard, seconds);
+        reportState(heard);
+      },
+    }),
+    hears: (pool) => invalidations.hears(pool),
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),
+  };
+}
+
+/** @returns a function that logs whether changes are heard, once for each change of that */
+function reportOnce(log: Log): (heard: Heard) => void {
+  let before: Heard = 'all';
+  return (heard) => {
+    if (heard === before) return;
+    before = heard;
+    if (heard === 'all') log.info('changes of links are heard by every mapper again');
+    else
+      log.warn(
+        { heardBy: heard },
+        heard === 'none'
+          ? 'no redis took the announcement of a changed link: mappers may show old links until their time to live is over'
+          : 'a mapper does not acknowledge changed links: it may show old ones until their time to live is over',
+      );
   };
 }

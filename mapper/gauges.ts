@@ -1,14 +1,15 @@
 import type { Metrics } from '../runtime/metrics.ts';
-import type { LinkCache } from './cache/link-cache.ts';
+import type { MapperCaches } from './caches.ts';
 import type { KeySupply } from './keys/key-supply.ts';
 import type { MapperStores } from './stores.ts';
 
 /** Registers the values that are read at every scrape. */
 export function watchGauges(
   metrics: Metrics,
-  { stores, supply, cache }: { stores: MapperStores; supply: KeySupply; cache: LinkCache },
+  { stores, supply, caches }: { stores: MapperStores; supply: KeySupply; caches: MapperCaches },
 ): void {
   const { pools, servers } = stores;
+  const { links } = caches;
   metrics.gauge(
     'pool_level',
     'Ready keys in a pool, by its last answer',
@@ -24,6 +25,15 @@ export function watchGauges(
     ['pool'],
     (gauge) => {
       for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'announcements_heard',
+    'Whether announcements of new and changed links on a Redis arrive at this mapper',
+    ['pool'],
+    (gauge) => {
+      for (const { name } of pools) gauge.set({ pool: name }, Number(caches.hears(name)));
     },
     'min',
   );
@@ -71,9 +81,9 @@ export function watchGauges(
     gauge.set(supply.heldKeys().length);
   });
   metrics.gauge('link_cache_bytes', 'Memory of the link cache, as accounted', [], (gauge) =>
-    gauge.set(cache.bytes),
+    gauge.set(links.bytes),
   );
-  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(cache.size));
+  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(links.size));
 }
 
 /** Who serves the connections of clients: most should stay at the front, which is the fastest. */

@@ -5,13 +5,13 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { openCaches } from './caches.ts';
+import { openCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchGauges } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
-import { createMapperMetrics } from './metrics.ts';
+import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService } from './service.ts';
 import { openStores, readinessOf } from './stores.ts';
@@ -110,9 +110,10 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
-  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, log }));
+  const onAnnounced = countChanges(metrics);
+  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, onAnnounced, log }));
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
-  watchGauges(registry, { stores, supply: service.supply, cache: caches.links });
+  watchGauges(registry, { stores, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
@@ -145,5 +146,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await service.finish();
       await resources.disposeAsync();
     },
+  };
+}
+
+function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
+  return (heard, seconds) => {
+    changes.inc({ heard });
+    changeSeconds.observe(seconds);
   };
 }

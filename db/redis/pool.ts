@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
 import { formatIdentity, type KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import {
   parseDelivery,
   parseKeys,
@@ -8,9 +9,11 @@ import {
   parseMarks,
   parseProducerState,
   parseRaise,
+  isWrongType,
   parseTake,
   refuseForeign,
   translateRefusal,
+  wrongType,
   type DeliveryReply,
   type ProducerState,
   type RaiseReply,
@@ -84,8 +87,11 @@ export interface Pool extends AsyncDisposable {
    * where none is stored.
    */
   claimMarks(keysDbs: readonly string[], options?: { timeoutMs?: number }): Promise<(number | undefined)[]>;
-  /** Publishes `message` on a pub/sub channel of this shard. */
-  publish(channel: string, message: string): Promise<void>;
+  /**
+   * Publishes `message` on a pub/sub channel of this shard; also while the shard is late with its answers.
+   * @returns how many connections were subscribed to the channel
+   */
+  publish(channel: string, message: string): Promise<number>;
 }
 
 export interface TakeOptions {
@@ -175,7 +181,7 @@ class RedisPool implements Pool {
   async producerState(keysDb: string): Promise<ProducerState> {
     const state = producerKey(keysDb);
     const [fields, incarnation] = await this.#ask([
-      ['HMGET', [state, 'epoch', 'seq']],
+      ['HMGET', [state, 'epoch', 'seq', 'claimed_to']],
       ['GET', [INCARNATION_KEY]],
     ]);
     return parseProducerState(fields, incarnation, { store: this.name, state });
@@ -231,11 +237,13 @@ class RedisPool implements Pool {
     keysDbs: readonly string[],
     options?: { timeoutMs?: number },
   ): Promise<(number | undefined)[]> {
-    return parseMarks(await this.#run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options), this.name);
+    const states = keysDbs.map(producerKey);
+    return parseMarks(await this.#run(SCRIPTS.claimMarks, states, [], options), states, this.name);
   }
 
-  async publish(channel: string, message: string): Promise<void> {
-    await this.#redis.command('PUBLISH', [channel, message]);
+  async publish(channel: string, message: string): Promise<number> {
+    const reply = await this.#redis.command('PUBLISH', [channel, message], { isSentWhenOverdue: true });
+    return parseCount(reply, { store: this.name, what: 'the answer to PUBLISH' });
   }
 
   async #run(
@@ -247,7 +255,7 @@ class RedisPool implements Pool {
     try {
       return await this.#redis.run(script, keys, args, options);
     } catch (error) {
-      throw translateRefusal(error, this.#keyspace, this.name);
+      throw await this.#explain(keys, error);
     }
   }
 
@@ -264,8 +272,17 @@ class RedisPool implements Pool {
       refuseForeign(keyspace, this.#keyspace, this.name);
       return answers;
     } catch (error) {
-      throw translateRefusal(error, this.#keyspace, this.name);
+      throw await this.#explain([KEYSPACE_KEY, ...commands.map(([, [key]]) => String(key))], error);
     }
+  }
+
+  /** The error of a call on these keys; one that names the key if it is of another type. */
+  async #explain(keys: readonly string[], error: unknown): Promise<unknown> {
+    if (!isWrongType(error)) return translateRefusal(error, this.#keyspace, this.name);
+    const types = await Promise.all(
+      keys.map(async (key) => [key, await this.#redis.command('TYPE', [key]).catch(() => 'none')] as const),
+    );
+    return wrongType(new Map(types), this.name);
   }
 
   /** Best effort: the audit finds the keys that are not put back, like the reserve of a killed mapper. */

@@ -157,11 +157,14 @@ class FrontConnection implements Reply {
   }
 
   send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
-    this.#write(head.toText(first, second, third), body, 'latin1');
+    const ending = this.#finish();
+    this.#write(head.toText(ending, first, second, third) + body, 'latin1');
   }
 
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
-    this.#write(headOf(prepared, requestId), this.method === 'HEAD' ? '' : prepared.body, 'utf8');
+    const ending = this.#finish();
+    const body = this.method === 'HEAD' ? '' : prepared.body;
+    this.#write(headOf(prepared, requestId) + ending + body, 'utf8');
   }
 
   /** Gives the connection to Node, with the bytes that nobody has looked at. */
@@ -241,17 +244,22 @@ class FrontConnection implements Reply {
     return true;
   }
 
-  #write(head: string, body: string, encoding: BufferEncoding): void {
-    const { socket } = this;
+  /** The request has its answer. @returns the headers of the connection */
+  #finish(): string {
     const { ends, isLeaving, nowMs } = this.#options;
     this.#isAnswerDue = false;
     this.idleSinceMs = nowMs();
     this.#pipeline.answered();
-    const isLast = isLeaving() || (this.#hasEnded && this.#rest === undefined);
-    if (isLast) this.#pipeline.end();
+    if (!isLeaving() && !(this.#hasEnded && this.#rest === undefined)) return ends.keepAlive;
+    this.#pipeline.end();
+    return ends.close;
+  }
+
+  #write(text: string, encoding: BufferEncoding): void {
+    const { socket } = this;
     if (socket.writable) {
-      const isTaken = socket.write(head + (isLast ? ends.close : ends.keepAlive) + body, encoding);
-      if (isLast) socket.destroySoon();
+      const isTaken = socket.write(text, encoding);
+      if (this.#pipeline.isEnding) socket.destroySoon();
       else this.#isChoked = !isTaken;
     }
     this.#goOn();

@@ -25,7 +25,6 @@ export interface ShortenerOptions {
   readonly supply: KeySupply;
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
-  /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
   readonly announce: AnnounceChange;
   /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
@@ -73,7 +72,7 @@ export class Shortener {
   }
 
   async #shortenWithAlias(alias: string, request: ShortenRequest, observer: ShortenObserver): Promise<void> {
-    const { servers, cache, announce } = this.#options;
+    const { servers, announce } = this.#options;
     const slot = slotOf(alias);
     const row: LinkRow = { ...this.#rows.create(alias, slot, request), alias: true };
     try {
@@ -81,7 +80,6 @@ export class Shortener {
       if (!server.isWritable) throw shardDown();
       if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still have cached that the alias does not exist.
-      cache.invalidate(alias);
       await announce(alias);
     } catch (error) {
       this.#pending.count -= 1;

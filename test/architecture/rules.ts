@@ -96,7 +96,10 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
 /** Texts that outsiders rely on. Each may occur in one file only. */
 const HOMES: readonly (readonly [what: RegExp, home: string])[] = [
   [/['"`]\/(shard-locks|producers|mappers|keymill)\b/, 'coordinator/paths.ts'],
-  [/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/, 'db/redis/redis-keys.ts'],
+  [
+    /['"`](keys:available|producer:|keymill:invalidate|keymill:hear|incarnation['"`])/,
+    'db/redis/redis-keys.ts',
+  ],
   [/\bprocess\.env\b/, 'runtime/config/env.ts'],
 ];
 
