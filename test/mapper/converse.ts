@@ -25,6 +25,12 @@ export interface ConverseOptions {
 /** In the text that {@link converse} returns: the server has not closed the connection. */
 const STILL_OPEN = '<the connection is still open>';
 
+/**
+ * In the same text: the server has closed the connection with bytes of ours unread, and answers on their way
+ * may be lost.
+ */
+export const RESET = '<the connection was reset>';
+
 /** How long the server may take to close a connection whose client has sent FIN. */
 const CLOSE_MS = 5_000;
 
@@ -78,7 +84,7 @@ export async function converse(
     socket.end();
     goOn?.();
   });
-  socket.on('error', () => undefined);
+  socket.on('error', () => (received += RESET));
   socket.on('close', () => {
     isOver = true;
     clearTimeout(timer);
