@@ -7,7 +7,7 @@ import { effectsBetween, hasLast, LAST, LINKS, Twins, type Effects } from './fro
 import { RequestGenerator, type Generated } from './generated-requests.ts';
 
 /** Generated requests. Each is sent once alone and once in a stream of others. */
-const REQUESTS = Number(process.env['KEYMILL_TEST_RUNS'] ?? (IS_LONG ? 2_000_000 : 3_000));
+const REQUESTS = Number(process.env['KEYMILL_TEST_RUNS'] ?? (IS_LONG ? 2_000_000 : 2_000));
 /** Requests whose effects are compared. */
 const PART = IS_LONG ? 20_000 : 1_000;
 const BATCH = IS_LONG ? 20 : 10;
