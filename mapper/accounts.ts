@@ -7,6 +7,7 @@ import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
+import type { LinkService } from './api/link-service.ts';
 import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
@@ -37,7 +38,7 @@ export interface OpenAccountsOptions {
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
   /** Adds the routes of the API and its document. */
-  addRoutes(router: Router): void;
+  addRoutes(router: Router, links: LinkService): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * @throws Problem 401, 403, 503
@@ -99,10 +100,10 @@ export function openAccounts({
   });
   return {
     store,
-    addRoutes: (router) => {
+    addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
       addPasswordPage(router, accounts);
-      addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, cookieName });
+      addEndpoints(router, ENDPOINTS, { services: { accounts, links }, guard, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request) => (await guard.admit(request, { optional: 'links:create' }))?.userId,

@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Router } from '@koa/router';
 import type { Log } from '../runtime/log.ts';
+import { LinkService } from './api/link-service.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Handler, Handlers } from './http/server.ts';
+import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
@@ -24,10 +26,11 @@ export interface HandlerOptions {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
+  readonly ownLinks: OwnLinks;
   readonly cache: LinkCache;
   readonly accounts: {
     /** Adds the routes of the API. */
-    addRoutes(router: Router): void;
+    addRoutes(router: Router, links: LinkService): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
     ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
   };
@@ -54,7 +57,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
   const app = createApp({
     addRoutes: (router) => {
-      accounts.addRoutes(router);
+      accounts.addRoutes(router, new LinkService({ own: options.ownLinks, targets: rules, publicUrl }));
       addUrlsRoute(router, { ...shared, parse, ownerOf: async (request) => accounts.ownerOf(request) });
       addRedirectRoute(router, shared);
     },

@@ -134,6 +134,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     shortener,
     finder,
     clicks,
+    ownLinks: service.ownLinks,
     cache: caches.links,
     accounts,
     publicUrl,

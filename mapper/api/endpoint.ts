@@ -5,10 +5,12 @@ import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { ProblemKind } from '../http/problem.ts';
+import type { LinkService } from './link-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
   readonly accounts: Accounts;
+  readonly links: LinkService;
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -37,6 +39,12 @@ export interface ApiReply<T> {
   readonly session?: Secret | null;
 }
 
+/** 304: the client has the answer already. */
+export interface NotModified {
+  readonly isNotModified: true;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** The part of a declaration from which the document and the page are made. */
 export interface Declared {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -51,6 +59,8 @@ export interface Declared {
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
   readonly body?: z.ZodType;
+  /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
+  readonly conditional?: 'read' | 'change';
   readonly status: 200 | 201 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;
@@ -73,7 +83,7 @@ export interface Endpoint extends Declared {
   readonly handle?: (
     services: Services,
     request: ApiRequest<Access, ObjectSchema, ObjectSchema, z.ZodType>,
-  ) => Promise<ApiReply<unknown>>;
+  ) => Promise<ApiReply<unknown> | NotModified>;
 }
 
 /**
@@ -97,7 +107,7 @@ export function endpoint<
     readonly handle?: (
       services: Services,
       request: ApiRequest<A, P, Q, B>,
-    ) => Promise<ApiReply<O extends z.ZodType ? z.input<O> : undefined>>;
+    ) => Promise<ApiReply<O extends z.ZodType ? z.input<O> : undefined> | NotModified>;
   },
 ): Endpoint {
   return declared as unknown as Endpoint;

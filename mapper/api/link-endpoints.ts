@@ -1,22 +1,47 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
+import type { LinkPatch } from '../links/judge-change.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
-import { time } from './fields.ts';
-
-const fieldError = z.object({ field: z.string(), reason: z.string() });
-
-const newLinkAnswer = z
-  .object({
-    short_url: z.string().meta({ format: 'uri' }),
-    unique_id: z.string(),
-    long_url: z.string(),
-    created_at: time,
-    expiration_date: time.nullable(),
-    warnings: z.array(fieldError).optional(),
-  })
-  .meta({ id: 'NewLink' });
+import {
+  expirationDate,
+  HELLO,
+  linkAnswer,
+  linkKey,
+  longUrl,
+  newLinkAnswer,
+  tags,
+  title,
+} from './link-fields.ts';
+import { isKnownState } from './link-service.ts';
 
 const textField = z.string({ error: mustBe('a string') });
+
+const patchBody = z.strictObject({
+  long_url: longUrl.optional(),
+  expiration_date: expirationDate.optional(),
+  title: title.nullable().optional(),
+  tags: tags.nullable().optional(),
+  disabled: z
+    .boolean({ error: mustBe('true or false') })
+    .nullable()
+    .optional(),
+});
+
+function toPatch(body: z.output<typeof patchBody>): LinkPatch {
+  const { long_url, expiration_date, title, tags, disabled } = body;
+  return {
+    ...(long_url !== undefined && { longUrl: long_url }),
+    ...(expiration_date !== undefined && { expiresAt: expiration_date }),
+    ...(title !== undefined && { title }),
+    ...(tags !== undefined && { tags }),
+    ...(disabled !== undefined && { disabled }),
+  };
+}
+
+/** Said when some mappers have not heard of a change whose answer has no body. */
+function lagHeader(lagMs: number): { headers?: Record<string, string> } {
+  return lagMs === 0 ? {} : { headers: { 'X-Others-May-Lag': String(Math.ceil(lagMs / 1_000)) } };
+}
 
 export const LINK_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
@@ -27,7 +52,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     description: 'Without a key or session, the link has no owner.',
     access: { optional: 'links:create' },
     body: z.strictObject({
-      long_url: textField.meta({ examples: ['https://example.com/hello'] }),
+      long_url: longUrl,
       custom_alias: textField.nullish(),
       expiration_date: textField.meta({ format: 'date-time' }).nullish(),
     }),
@@ -44,5 +69,72 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     means: 'The link, with its short URL also as `Location`',
     problems: ['alias-taken', 'no-keys', 'no-key', 'store-down', 'overloaded'],
     isServedElsewhere: true,
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/urls/{key}',
+    name: 'getLink',
+    summary: 'Read an own link',
+    description:
+      'The link of another user is answered like one that does not exist. The `ETag` is over all but `clicks` and `visits_left`.',
+    access: 'links:read',
+    params: linkKey,
+    conditional: 'read',
+    status: 200,
+    answer: linkAnswer,
+    exampleAnswer: HELLO,
+    means: 'The link',
+    problems: ['unknown-key', 'store-down'],
+    handle: async ({ links }, { identity, params, headers }) => {
+      const { body, etag } = await links.get(identity, params.key);
+      if (isKnownState(headers['if-none-match'], etag))
+        return { isNotModified: true, headers: { ETag: etag } };
+      return { body, headers: { ETag: etag } };
+    },
+  }),
+  endpoint({
+    method: 'PATCH',
+    path: '/urls/{key}',
+    name: 'changeLink',
+    summary: 'Change an own link',
+    description:
+      'A field that is absent stays; null clears it. When it is answered, every mapper redirects by the new state; otherwise `warnings` says how long some may lag.',
+    access: 'links:write',
+    params: linkKey,
+    body: patchBody,
+    conditional: 'change',
+    example: { title: 'Hello, world', tags: ['greetings'] },
+    status: 200,
+    answer: linkAnswer,
+    exampleAnswer: { ...HELLO, title: 'Hello, world', updated_at: '2026-11-28T02:38:10.015Z', version: 2 },
+    means: 'The link as it is now',
+    problems: ['change-blocked', 'unknown-key', 'link-deleted', 'store-down'],
+    handle: async ({ links }, { identity, params, body, headers }) => {
+      const { body: link, etag } = await links.change(
+        identity,
+        params.key,
+        toPatch(body),
+        headers['if-match'],
+      );
+      return { body: link, headers: { ETag: etag } };
+    },
+  }),
+  endpoint({
+    method: 'DELETE',
+    path: '/urls/{key}',
+    name: 'deleteLink',
+    summary: 'Delete an own link',
+    description:
+      'It can be restored for 30 days. Its key is never given to another link. `X-Others-May-Lag` is there only when some mappers have not heard of it: seconds for which they may still follow the link.',
+    access: 'links:write',
+    params: linkKey,
+    conditional: 'change',
+    status: 204,
+    means: 'The link is deleted, now or before',
+    problems: ['unknown-key', 'store-down'],
+    handle: async ({ links }, { identity, params, headers }) => ({
+      body: undefined,
+      ...lagHeader(await links.remove(identity, params.key, headers['if-match'])),
+    }),
   }),
 ];

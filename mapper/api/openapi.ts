@@ -23,6 +23,13 @@ const problem = z
 
 const HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
+/** The header that makes a request conditional (RFC 9110, 13.1). */
+const CONDITIONS = {
+  read: z.object({ 'If-None-Match': z.string().optional() }),
+  change: z.object({ 'If-Match': z.string().optional() }),
+};
+const NOT_MODIFIED = 'The state is the one that `If-None-Match` names';
+
 export interface DocumentOptions {
   /** Origin of this service. */
   readonly publicUrl: string;
@@ -74,6 +81,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     params,
     query,
     body,
+    conditional,
     example,
     status,
     answer,
@@ -85,8 +93,12 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(access),
-    ...((params !== undefined || query !== undefined) && {
-      requestParams: { ...(params && { path: params }), ...(query && { query }) },
+    ...((params ?? query ?? conditional) !== undefined && {
+      requestParams: {
+        ...(params && { path: params }),
+        ...(query && { query }),
+        ...(conditional && { header: CONDITIONS[conditional] }),
+      },
     }),
     ...(body !== undefined && {
       requestBody: {
@@ -104,6 +116,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
           },
         }),
       },
+      ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(
         [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [
           code,

@@ -36,11 +36,14 @@ export function addEndpoints(router: Router, endpoints: readonly Endpoint[], opt
       ctx.set({ ...API_HEADERS });
       await answer(ctx, endpoint, options);
     });
-  for (const [path, declared] of Map.groupBy(served, ({ path }) => path))
+  for (const [path, declared] of Map.groupBy(endpoints, ({ path }) => path)) {
+    // Then its own route says which methods make sense.
+    if (declared.some(({ isServedElsewhere }) => isServedElsewhere === true)) continue;
     router.all(toRouterPath(path), (ctx) => {
       ctx.set({ ...API_HEADERS });
       throw new Problem('method-not-allowed', { headers: { Allow: declared.flatMap(methodsOf).join(', ') } });
     });
+  }
 }
 
 function methodsOf({ method, hasPage }: Endpoint): string[] {
@@ -77,7 +80,10 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
   if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
   const reply = await handle?.(options.services, request);
   if (reply === undefined) throw new Problem('not-found');
-  write(ctx, status, reply, options.cookieName);
+  if ('isNotModified' in reply) {
+    ctx.set({ ...reply.headers });
+    ctx.status = 304;
+  } else write(ctx, status, reply, options.cookieName);
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

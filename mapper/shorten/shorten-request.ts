@@ -6,6 +6,10 @@ import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { parseExpiration } from './expiration.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
+export const TITLE_CHARACTERS = 200;
+export const TAGS = 20;
+export const TAG_CHARACTERS = 50;
+
 /** A request for a new link, every field checked. */
 export interface ShortenRequest extends Pick<Link, 'longUrl' | 'expiresAt'> {
   readonly alias: string | undefined;

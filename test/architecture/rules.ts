@@ -37,7 +37,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
-    api: ['auth', 'http', 'shorten'],
+    api: ['auth', 'http', 'links', 'shorten'],
   },
   db: {
     'store-errors': [],

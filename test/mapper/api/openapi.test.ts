@@ -37,7 +37,7 @@ const operation = z.strictObject({
           required: z.literal(true),
         }),
         z.strictObject({
-          in: z.literal('query'),
+          in: z.enum(['query', 'header']),
           name: z.string(),
           schema: jsonSchema,
           required: z.boolean().optional(),

@@ -48,6 +48,27 @@ describe('every documented status', () => {
     return client.call(endpoint.method, endpoint.path.replaceAll(/\{\w+\}/g, 'none'), options);
   }
 
+  /** A new link, and the session of its owner. */
+  async function ownLink(): Promise<{ cookie: string; key: string }> {
+    const cookie = await people.session(await people.person());
+    const made = await api.call('POST', '/urls', { cookie, body: { long_url: 'https://example.com/' } });
+    return { cookie, key: String(made.json()['unique_id']) };
+  }
+
+  /** A request about an own link. */
+  async function callOwn(
+    { method, path, body, example }: Endpoint,
+    options: CallOptions,
+    own?: { cookie: string; key: string },
+  ): Promise<Answer> {
+    const { cookie, key } = own ?? (await ownLink());
+    return api.call(method, path.replace('{key}', key), {
+      ...options,
+      cookie,
+      ...(body !== undefined && { body: example ?? {} }),
+    });
+  }
+
   /** How to provoke each problem that many endpoints have, whichever endpoint it is. */
   const GENERAL: Readonly<Partial<Record<ProblemKind, (endpoint: Endpoint) => Promise<Answer>>>> = {
     'malformed-json': async (one) => call(one, { ...(await allowed(one)), body: '{' }),
@@ -73,6 +94,23 @@ describe('every documented status', () => {
     'foreign-origin': async (one) =>
       call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
     'not-found': async (one) => call(one, await allowed(one)),
+    'unknown-key': async (one) => call(one, { ...(await allowed(one)), body: {} }),
+    'changed-meanwhile': async (one) => callOwn(one, { headers: { 'if-match': '"1-00000000"' } }),
+    'link-deleted': async (one) => {
+      const { cookie, key } = await ownLink();
+      await api.call('DELETE', `/urls/${key}`, { cookie });
+      return callOwn(one, {}, { cookie, key });
+    },
+    'change-blocked': async (one) => {
+      const own = await ownLink();
+      for (const { sql } of world.urls)
+        await sql.query(
+          `UPDATE urls SET rules = '{"blocked":"phishing"}', ruled_url = original_url, original_url = NULL
+             WHERE unique_id = ?`,
+          [own.key],
+        );
+      return callOwn(one, {}, own);
+    },
     'no-accounts': async (one) => {
       const alone = await world.start({ stores: { usersDb: undefined } });
       try {
@@ -121,6 +159,12 @@ describe('every documented status', () => {
     },
   };
 
+  for (const endpoint of ENDPOINTS.filter(({ conditional }) => conditional === 'read'))
+    it(`304 of ${endpoint.method} ${endpoint.path}`, async () => {
+      const answer = await callOwn(endpoint, { headers: { 'if-none-match': '*' } });
+      expect([answer.status, answer.text]).to.deep.equal([304, '']);
+    });
+
   for (const endpoint of ENDPOINTS)
     describe(`of ${endpoint.method} ${endpoint.path}`, () => {
       for (const kind of problemsOf(endpoint)) {
@@ -135,6 +179,7 @@ describe('every documented status', () => {
   it('of success, with the example of each endpoint: the answer has the fields of the example', async () => {
     const ana = await people.person();
     const { keyId } = await people.key(ana, ['account']);
+    let key = '';
     let password = PASSWORD;
     // The deletion of the account comes last.
     const ordered = ENDPOINTS.toSorted(
@@ -153,13 +198,14 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
-      const answer = await api.call(method, path.replace('{key_id}', keyId), {
+      const answer = await api.call(method, path.replace('{key_id}', keyId).replace('{key}', key), {
         ...(access !== 'anyone' && { cookie: await people.session(ana) }),
         ...(body !== undefined && { body: { ...example, ...own[name] } }),
       });
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
       if (exampleAnswer !== undefined)
         expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));
+      if (name === 'createLink') key = String(answer.json()['unique_id']);
       if (name === 'changePassword' || name === 'resetPassword') password = String(example?.['new']);
     }
   });

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { mustBe } from '../http/field-errors.ts';
+import { parseExpiration } from '../shorten/expiration.ts';
+import { TAG_CHARACTERS, TAGS, TITLE_CHARACTERS } from '../shorten/shorten-request.ts';
+import type { WholeLink } from '../shorten/whole-link.ts';
+import { text, time } from './fields.ts';
+
+/* The fields of links in requests and answers. */
+
+export const fieldError = z.object({ field: z.string(), reason: z.string() });
+
+/** What `POST /urls` answers when the request names no field of own links. */
+export const newLinkAnswer = z
+  .object({
+    short_url: z.string().meta({ format: 'uri' }),
+    unique_id: z.string(),
+    long_url: z.string(),
+    created_at: time,
+    expiration_date: time.nullable(),
+    warnings: z.array(fieldError).optional(),
+  })
+  .meta({ id: 'NewLink' });
+
+export const linkAnswer = z
+  .object({
+    unique_id: z.string(),
+    short_url: z.string().meta({ format: 'uri' }),
+    long_url: z.string(),
+    created_at: time,
+    updated_at: time,
+    expiration_date: time.nullable(),
+    valid_from: time.nullable(),
+    title: z.string().nullable(),
+    tags: z.array(z.string()),
+    redirect_type: z.int(),
+    forward_query: z.boolean(),
+    max_visits: z.int().nullable(),
+    visits_left: z.int().nullable(),
+    has_password: z.boolean(),
+    targets: z.array(z.never()),
+    disabled: z.boolean(),
+    blocked: z.string().nullable().meta({ description: 'why an administrator has switched it off' }),
+    deleted_at: time.nullable(),
+    clicks: z.object({ total: z.int(), humans: z.int(), bots: z.int() }),
+    version: z.int().meta({ description: '1 for a new link; each change adds 1' }),
+    warnings: z
+      .array(fieldError)
+      .optional()
+      .meta({ description: 'only when there is something to say; the request has succeeded nevertheless' }),
+  })
+  .meta({ id: 'Link' });
+
+export const linkKey = z.object({ key: z.string().meta({ examples: ['QFXOHkP7'] }) });
+
+export const longUrl = z
+  .string({ error: mustBe('a string') })
+  .meta({ examples: ['https://example.com/hello'] });
+
+export const title = text({ max: TITLE_CHARACTERS });
+
+export const tag = text({ min: 1, max: TAG_CHARACTERS });
+
+export const tags = z
+  .array(tag, { error: mustBe('a list of texts') })
+  .max(TAGS, { error: `must not have more than ${TAGS} tags` });
+
+/** A time in the future, or null. */
+export const expirationDate = z
+  .string({ error: mustBe('a string') })
+  .transform((value, context) => {
+    const parsed = parseExpiration(value, Date.now());
+    if (parsed.ok) return parsed.at;
+    context.addIssue(parsed.reason);
+    return z.NEVER;
+  })
+  .meta({ format: 'date-time' })
+  .nullable();
+
+export const HELLO: WholeLink = {
+  unique_id: 'QFXOHkP7',
+  short_url: 'https://go.example/QFXOHkP7',
+  long_url: 'https://example.com/hello',
+  created_at: '2026-11-28T02:37:42.402Z',
+  updated_at: '2026-11-28T02:37:42.402Z',
+  expiration_date: null,
+  valid_from: null,
+  title: 'Hello',
+  tags: ['greetings'],
+  redirect_type: 302,
+  forward_query: false,
+  max_visits: null,
+  visits_left: null,
+  has_password: false,
+  targets: [],
+  disabled: false,
+  blocked: null,
+  deleted_at: null,
+  clicks: { total: 0, humans: 0, bots: 0 },
+  version: 1,
+};

@@ -1,0 +1,152 @@
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { OwnLink } from '../../db/own-links/own-link.ts';
+import type { Identity } from '../auth/identities.ts';
+import { isAllowed } from '../auth/scopes.ts';
+import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
+import { etagOf, isNamedBy } from '../links/etag.ts';
+import type { LinkPatch } from '../links/judge-change.ts';
+import type { Announced, Caller, ChangeResult, OwnLinks, Refusal } from '../links/own-links.ts';
+import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
+import { toWholeLink, type WholeLink } from '../shorten/whole-link.ts';
+
+export interface LinkServiceOptions {
+  readonly own: OwnLinks;
+  readonly targets: TargetRules;
+  /** Origin of short URLs, without a slash at the end. */
+  readonly publicUrl: string;
+}
+
+/** A link as it is answered, and its entity tag. */
+export interface AnsweredLink {
+  readonly body: WholeLink & { readonly warnings?: FieldError[] };
+  readonly etag: string;
+}
+
+/** No link has another key. */
+const KEY = /^[\w-]{1,64}$/;
+
+/**
+ * One's own links as the API answers them. Every method may throw a Problem: 404 for a link that does not
+ * exist or is another's, always the same one; 503 while a store is away.
+ */
+export class LinkService {
+  readonly #options: LinkServiceOptions;
+
+  constructor(options: LinkServiceOptions) {
+    this.#options = options;
+  }
+
+  async get(identity: Identity, key: string): Promise<AnsweredLink> {
+    requireKey(key);
+    const { own } = this.#options;
+    const link = await ask(async () => own.find(callerOf(identity), key));
+    if (link === undefined) throw unknownLink();
+    return this.#answer(link);
+  }
+
+  /** @throws Problem 403 blocked, 410 deleted, 412 another state, 422 */
+  async change(
+    identity: Identity,
+    key: string,
+    patch: LinkPatch,
+    ifMatch: string | undefined,
+  ): Promise<AnsweredLink> {
+    requireKey(key);
+    const { own, targets } = this.#options;
+    const target = patch.longUrl === undefined ? undefined : parseTargetUrl(patch.longUrl, targets);
+    if (target?.ok === false) throw invalidFields([{ field: 'long_url', reason: target.reason }]);
+    const checked = target === undefined ? patch : { ...patch, longUrl: target.href };
+    const { link, announced } = await settle(async () =>
+      own.change(callerOf(identity), key, checked, ifMatch),
+    );
+    const { body, etag } = await this.#answer(link);
+    const lag = lagOf(announced);
+    return { body: lag === undefined ? body : { ...body, warnings: [lag] }, etag };
+  }
+
+  /** @returns milliseconds for which some mappers may still follow the link. @throws Problem 412 */
+  async remove(identity: Identity, key: string, ifMatch: string | undefined): Promise<number> {
+    requireKey(key);
+    const { own } = this.#options;
+    const { announced } = await settle(async () => own.remove(callerOf(identity), key, ifMatch));
+    return announced?.othersMayLagMs ?? 0;
+  }
+
+  async #answer(link: OwnLink): Promise<AnsweredLink> {
+    const { own, publicUrl } = this.#options;
+    const clicks = await ask(async () => own.clicksOf([link]));
+    const body = toWholeLink(link, `${publicUrl}/${link.key}`, clicks.get(link.key) ?? 0);
+    return { body, etag: etagOf(link) };
+  }
+}
+
+/** Whether `If-None-Match` names the state that the client would get. */
+export function isKnownState(ifNoneMatch: string | undefined, etag: string): boolean {
+  return ifNoneMatch !== undefined && isNamedBy(ifNoneMatch, etag, true);
+}
+
+function callerOf({ userId, scopes }: Identity): Caller {
+  return { userId, isAdmin: isAllowed(scopes, 'admin') };
+}
+
+function requireKey(key: string): void {
+  if (!KEY.test(key)) throw unknownLink();
+}
+
+function unknownLink(): Problem {
+  return new Problem('unknown-key');
+}
+
+/** The link after a change, or as it was if it is as wanted already. @throws Problem for any other refusal */
+async function settle(
+  change: () => Promise<ChangeResult>,
+): Promise<{ link: OwnLink; announced: Announced | undefined }> {
+  const result = await ask(change);
+  if ('link' in result) return result;
+  const { refusal } = result;
+  if (refusal.why === 'unchanged') return { link: refusal.link, announced: undefined };
+  throw problemFor(refusal);
+}
+
+function problemFor(refusal: Exclude<Refusal, { why: 'unchanged' }>): Problem {
+  const { why } = refusal;
+  if (why === 'unknown') return unknownLink();
+  if (why === 'stale') return new Problem('changed-meanwhile', { headers: { ETag: refusal.etag } });
+  if (why === 'deleted')
+    return new Problem('link-deleted', { detail: 'This link was deleted. Restore it first.' });
+  if (why === 'blocked')
+    return new Problem('change-blocked', {
+      detail: `An administrator has blocked this link: ${refusal.reason}`,
+    });
+  return invalidFields([{ field: 'tags', reason: 'must be empty for a link without an owner' }]);
+}
+
+/** What is said when some mappers have not heard of a change. */
+function lagOf(announced: Announced | undefined): FieldError | undefined {
+  if (announced === undefined || announced.isHeardByAll) return undefined;
+  const seconds = Math.ceil(announced.othersMayLagMs / 1_000);
+  return { field: '', reason: `some servers may redirect by the old state for up to ${seconds} s` };
+}
+
+/** @throws Problem 503 that names the store */
+async function ask<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreUnavailableError)
+      throw new Problem('store-down', { detail: storeOf(error), cause: error });
+    if (error instanceof OutcomeUnknownError)
+      throw new Problem('store-down', {
+        detail: 'A store did not confirm the change. Read the link to see whether it has happened.',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** Its name, without the reasons of the driver. */
+function storeOf(error: StoreUnavailableError): string {
+  const [name = ''] = messageOf(error).split(' is unavailable: ');
+  return `${name} cannot be reached just now.`;
+}
