@@ -17,7 +17,7 @@ import { RedirectTally } from './redirect/redirect-tally.ts';
 import { FastShorten } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader } from './shorten/shorten-body.ts';
-import { createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -51,6 +51,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const { shortener, finder, clicks, accounts, publicUrl, targets, metrics, log } = options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
+  const parseOwn = createOwnRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
@@ -58,7 +59,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const app = createApp({
     addRoutes: (router) => {
       accounts.addRoutes(router, new LinkService({ own: options.ownLinks, targets: rules, publicUrl }));
-      addUrlsRoute(router, { ...shared, parse, ownerOf: async (request) => accounts.ownerOf(request) });
+      addUrlsRoute(router, {
+        ...shared,
+        parse,
+        parseOwn,
+        ownerOf: async (request) => accounts.ownerOf(request),
+      });
       addRedirectRoute(router, shared);
     },
     requestIds,

@@ -7,15 +7,7 @@ import { mustBe } from '../http/field-errors.ts';
 
 const EXAMPLE_TIME = '2026-11-28T02:37:42.402Z';
 
-/** A text in a request. */
-export function text({ min = 0, max }: { readonly min?: number; readonly max: number }) {
-  return z
-    .string({ error: mustBe('a string') })
-    .min(min, { error: min === 1 ? 'must not be empty' : `must have at least ${min} characters` })
-    .max(max, { error: `must not exceed ${max} characters` })
-    .refine((value) => value.isWellFormed(), { error: 'must be well-formed Unicode' })
-    .refine((value) => !/\p{Cc}/u.test(value), { error: 'must not contain control characters' });
-}
+export { text } from '../http/text-field.ts';
 
 /** An email address in a request, in the form in which addresses are compared. */
 export const email = z

@@ -1,16 +1,18 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
+import { tag, tags, title } from '../shorten/own-fields.ts';
+import { text } from '../http/text-field.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
 import {
   expirationDate,
   HELLO,
+  instant,
   linkAnswer,
   linkKey,
   longUrl,
   newLinkAnswer,
-  tags,
-  title,
+  pageQuery,
 } from './link-fields.ts';
 import { isKnownState } from './link-service.ts';
 
@@ -43,22 +45,39 @@ function lagHeader(lagMs: number): { headers?: Record<string, string> } {
   return lagMs === 0 ? {} : { headers: { 'X-Others-May-Lag': String(Math.ceil(lagMs / 1_000)) } };
 }
 
+const STATES = ['active', 'expired', 'disabled', 'deleted', 'all'] as const;
+
+const listQuery = z.strictObject({
+  ...pageQuery,
+  q: text({ max: 200 }).optional().meta({ description: 'a part of title, target or key, in any case' }),
+  tag: tag.optional(),
+  state: z
+    .enum(STATES, { error: `must be one of ${STATES.join(', ')}` })
+    .default('active')
+    .meta({ description: '`disabled` includes blocked ones; `deleted` those that can be restored' }),
+  from: instant.optional().meta({ description: 'made at this time or later' }),
+  to: instant.optional().meta({ description: 'made before this time' }),
+});
+
 export const LINK_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
     method: 'POST',
     path: '/urls',
     name: 'createLink',
     summary: 'Make a link',
-    description: 'Without a key or session, the link has no owner.',
+    description:
+      'Without a key or session, the link has no owner. With one, it may have `title` and `tags`: a request with either of them is answered with the whole link, as `GET /urls/{key}` does.',
     access: { optional: 'links:create' },
     body: z.strictObject({
       long_url: longUrl,
       custom_alias: textField.nullish(),
       expiration_date: textField.meta({ format: 'date-time' }).nullish(),
+      title: title.nullish(),
+      tags: tags.nullish(),
     }),
     example: { long_url: 'https://example.com/hello' },
     status: 201,
-    answer: newLinkAnswer,
+    answer: z.union([linkAnswer, newLinkAnswer]),
     exampleAnswer: {
       short_url: 'https://go.example/QFXOHkP7',
       unique_id: 'QFXOHkP7',
@@ -69,6 +88,24 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     means: 'The link, with its short URL also as `Location`',
     problems: ['alias-taken', 'no-keys', 'no-key', 'store-down', 'overloaded'],
     isServedElsewhere: true,
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/urls',
+    name: 'listLinks',
+    summary: 'List the own links, newest first',
+    description:
+      'Pages give each link exactly once, also while links are made and deleted. A page may have fewer links than `limit`, or none, and still a next one.',
+    access: 'links:read',
+    query: listQuery,
+    status: 200,
+    answer: z
+      .object({ items: z.array(linkAnswer), next_cursor: z.string().nullable() })
+      .meta({ id: 'Links' }),
+    exampleAnswer: { items: [HELLO], next_cursor: null },
+    means: 'One page of links',
+    problems: ['store-down'],
+    handle: async ({ links }, { identity, query }) => ({ body: await links.list(identity, query) }),
   }),
   endpoint({
     method: 'GET',
@@ -135,6 +172,23 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     handle: async ({ links }, { identity, params, headers }) => ({
       body: undefined,
       ...lagHeader(await links.remove(identity, params.key, headers['if-match'])),
+    }),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/urls/{key}/restore',
+    name: 'restoreLink',
+    summary: 'Restore a deleted link',
+    description: 'Within 30 days. `X-Others-May-Lag`: as for the deletion.',
+    access: 'links:write',
+    params: linkKey,
+    conditional: 'change',
+    status: 204,
+    means: 'The link is not deleted',
+    problems: ['unknown-key', 'store-down'],
+    handle: async ({ links }, { identity, params, headers }) => ({
+      body: undefined,
+      ...lagHeader(await links.restore(identity, params.key, headers['if-match'])),
     }),
   }),
 ];

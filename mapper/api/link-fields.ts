@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
-import { parseExpiration } from '../shorten/expiration.ts';
-import { TAG_CHARACTERS, TAGS, TITLE_CHARACTERS } from '../shorten/shorten-request.ts';
+import { parseExpiration, parseInstant, type Expiration } from '../shorten/expiration.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
-import { text, time } from './fields.ts';
+import { time } from './fields.ts';
 
 /* The fields of links in requests and answers. */
 
@@ -56,25 +55,45 @@ export const longUrl = z
   .string({ error: mustBe('a string') })
   .meta({ examples: ['https://example.com/hello'] });
 
-export const title = text({ max: TITLE_CHARACTERS });
-
-export const tag = text({ min: 1, max: TAG_CHARACTERS });
-
-export const tags = z
-  .array(tag, { error: mustBe('a list of texts') })
-  .max(TAGS, { error: `must not have more than ${TAGS} tags` });
-
 /** A time in the future, or null. */
-export const expirationDate = z
-  .string({ error: mustBe('a string') })
-  .transform((value, context) => {
-    const parsed = parseExpiration(value, Date.now());
-    if (parsed.ok) return parsed.at;
-    context.addIssue(parsed.reason);
-    return z.NEVER;
-  })
-  .meta({ format: 'date-time' })
-  .nullable();
+export const expirationDate = dateTime((value) => parseExpiration(value, Date.now())).nullable();
+
+/** A time at which links were made. No link is older than 1970. */
+export const instant = dateTime((value) => {
+  const parsed = parseInstant(value);
+  return parsed.ok && parsed.at.getTime() < 0 ? { ok: true, at: new Date(0) } : parsed;
+});
+
+function dateTime(parse: (value: string) => Expiration) {
+  return z
+    .string({ error: mustBe('a string') })
+    .transform((value, context) => {
+      const parsed = parse(value);
+      if (parsed.ok) return parsed.at;
+      context.addIssue(parsed.reason);
+      return z.NEVER;
+    })
+    .meta({ format: 'date-time' });
+}
+
+const MAX_LIMIT = 200;
+const DEFAULT_LIMIT = 50;
+
+/** The parameters of a list that comes in pages. */
+export const pageQuery = {
+  limit: z
+    .string()
+    .refine((value) => /^[1-9]\d{0,2}$/.test(value) && Number(value) <= MAX_LIMIT, {
+      error: `must be a whole number from 1 to ${MAX_LIMIT}`,
+    })
+    .transform(Number)
+    .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT })
+    .optional()
+    .transform((limit) => limit ?? DEFAULT_LIMIT),
+  cursor: z.string().max(1_000, { error: 'must not exceed 1000 characters' }).optional().meta({
+    description: '`next_cursor` of the page before, with the same other parameters',
+  }),
+};
 
 export const HELLO: WholeLink = {
   unique_id: 'QFXOHkP7',

@@ -1,10 +1,12 @@
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
+import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isAllowed } from '../auth/scopes.ts';
 import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import { etagOf, isNamedBy } from '../links/etag.ts';
+import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Announced, Caller, ChangeResult, OwnLinks, Refusal } from '../links/own-links.ts';
 import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
@@ -21,6 +23,17 @@ export interface LinkServiceOptions {
 export interface AnsweredLink {
   readonly body: WholeLink & { readonly warnings?: FieldError[] };
   readonly etag: string;
+}
+
+/** A place in a list. */
+interface Place {
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+interface Page<Item> {
+  readonly items: Item[];
+  readonly next_cursor: string | null;
 }
 
 /** No link has another key. */
@@ -73,12 +86,55 @@ export class LinkService {
     return announced?.othersMayLagMs ?? 0;
   }
 
-  async #answer(link: OwnLink): Promise<AnsweredLink> {
-    const { own, publicUrl } = this.#options;
-    const clicks = await ask(async () => own.clicksOf([link]));
-    const body = toWholeLink(link, `${publicUrl}/${link.key}`, clicks.get(link.key) ?? 0);
-    return { body, etag: etagOf(link) };
+  /** Like {@link remove}. */
+  async restore(identity: Identity, key: string, ifMatch: string | undefined): Promise<number> {
+    requireKey(key);
+    const { own } = this.#options;
+    const { announced } = await settle(async () => own.restore(callerOf(identity), key, ifMatch));
+    return announced?.othersMayLagMs ?? 0;
   }
+
+  /** @throws Problem 422 for a cursor that is not of this list */
+  async list(
+    { userId }: Identity,
+    { cursor, limit, ...choice }: Omit<ListQuestion, 'userId'> & Place,
+  ): Promise<Page<WholeLink>> {
+    const { own } = this.#options;
+    const page = await ask(async () => own.list({ userId, ...choice }, { cursor, limit }));
+    if ('invalid' in page) throw badCursor();
+    const clicks = await ask(async () => own.clicksOf(page.items));
+    const items = page.items.map((link) => this.#toWhole(link, clicks));
+    return { items, next_cursor: page.nextCursor };
+  }
+
+  /** @throws Problem 422 for a cursor that is not of this list */
+  async listTags({ userId }: Identity, place: Place): Promise<Page<{ tag: string; links: number }>> {
+    const page = await ask(async () => this.#options.own.tagPage(userId, place));
+    if ('invalid' in page) throw badCursor();
+    return { items: [...page.items], next_cursor: page.nextCursor };
+  }
+
+  /** @throws Problem 404 when no link has the tag `from` */
+  async renameTag({ userId }: Identity, from: string, to: string): Promise<ManyChanged> {
+    if (from === to) throw invalidFields([{ field: 'tag', reason: 'is the name that the tag has already' }]);
+    const renamed = await ask(async () => this.#options.own.renameTag(userId, from, to));
+    if (renamed.links === 0 && renamed.isDone)
+      throw new Problem('not-found', { detail: 'None of your links has this tag.' });
+    return renamed;
+  }
+
+  async #answer(link: OwnLink): Promise<AnsweredLink> {
+    const clicks = await ask(async () => this.#options.own.clicksOf([link]));
+    return { body: this.#toWhole(link, clicks), etag: etagOf(link) };
+  }
+
+  #toWhole(link: OwnLink, clicks: ReadonlyMap<string, number>): WholeLink {
+    return toWholeLink(link, `${this.#options.publicUrl}/${link.key}`, clicks.get(link.key) ?? 0);
+  }
+}
+
+function badCursor(): Problem {
+  return invalidFields([{ field: 'cursor', reason: 'is made up, or belongs to another list' }]);
 }
 
 /** Whether `If-None-Match` names the state that the client would get. */

@@ -132,6 +132,22 @@ export class OwnLinks {
     return readTagPage(this.#options.servers, { userId, after, limit });
   }
 
+  /** Like {@link tags}, with a cursor like that of {@link list}. */
+  async tagPage(
+    userId: bigint,
+    { cursor, limit }: { cursor?: string | undefined; limit: number },
+  ): Promise<Page<TagCount>> {
+    const text = JSON.stringify(['tags', `${userId}`]);
+    const after = cursor === undefined ? undefined : this.#cursors.open(text, cursor);
+    if (cursor !== undefined && after === undefined) return { invalid: 'cursor' };
+    const { items, next } = await this.tags(userId, { after: after?.key, limit });
+    const createdAt = new Date(0);
+    return {
+      items,
+      nextCursor: next === undefined ? null : this.#cursors.seal(text, { createdAt, key: next }),
+    };
+  }
+
   /**
    * Gives all links with the tag `from` the tag `to` instead. If `to` exists, the two become one.
    * It takes a bounded time; repeat it until it is done.

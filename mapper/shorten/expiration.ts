@@ -12,10 +12,15 @@ export type Expiration =
  * without offset and the 30th of February.
  */
 export function parseExpiration(input: string, nowMs: number): Expiration {
+  const instant = parseInstant(input);
+  return instant.ok && instant.at.getTime() <= nowMs ? refuse('is in the past') : instant;
+}
+
+/** Reads any time that a link can have, like {@link parseExpiration}. */
+export function parseInstant(input: string): Expiration {
   const atMs = parseRfc3339(input);
   if (atMs === undefined)
     return refuse('must be an RFC 3339 date-time with offset, such as 2030-01-31T12:00:00Z');
-  if (atMs <= nowMs) return refuse('is in the past');
   if (atMs > LATEST_MS) return refuse('is after the year 9999');
   return { ok: true, at: new Date(atMs) };
 }

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Link } from '../../db/urls/link.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { isPlain } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
-import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
+import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ReadShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 
@@ -103,12 +103,12 @@ class Exchange implements ShortenObserver {
     shortener.begin(request, this);
   }
 
-  made(link: Link): void {
+  made(link: LinkRow): void {
     const { publicUrl, shortens } = this.#options;
     try {
       const shortUrl = `${publicUrl}/${link.key}`;
       // ASCII, because addresses and keys are.
-      const body = JSON.stringify(toLinkBody(link, shortUrl));
+      const body = formatNewLink(link, shortUrl, false);
       this.#reply.send(CREATED, body, this.#requestId, shortUrl, String(body.length));
       shortens.created(this.#startedMs);
     } catch (error) {

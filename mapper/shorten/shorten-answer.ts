@@ -1,10 +1,12 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
-import type { Link } from '../../db/urls/link.ts';
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
+import { toNewOwnLink, toWholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
 export const CREATED = new AnswerHead(201, 'Created', [
@@ -30,8 +32,7 @@ interface LinkBody {
   readonly warnings?: readonly FieldError[];
 }
 
-/** The body of a 201. */
-export function toLinkBody(link: Link, shortUrl: string): LinkBody {
+function toLinkBody(link: Link, shortUrl: string): LinkBody {
   const body: LinkBody = {
     short_url: shortUrl,
     unique_id: link.key,
@@ -40,6 +41,27 @@ export function toLinkBody(link: Link, shortUrl: string): LinkBody {
     expiration_date: link.expiresAt?.toISOString() ?? null,
   };
   return link.alias === true && hasLooseEnd(link.key) ? { ...body, warnings: [LOOSE_END] } : body;
+}
+
+/**
+ * The body of a 201 as ASCII. A request that names no field of own links gets the five fields, all others the
+ * whole link.
+ */
+export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
+  const body = toLinkBody(link, shortUrl);
+  if (!isWhole || !isOwned(link)) return JSON.stringify(body);
+  const { warnings } = body;
+  const whole = toWholeLink(toNewOwnLink(link), shortUrl, 0);
+  return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
+}
+
+function isOwned(link: LinkRow): link is OwnedRow {
+  return 'tags' in link;
+}
+
+/** JSON allows to escape any character, and the fast path writes one byte for each. */
+function toAscii(json: string): string {
+  return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 let lastDate = new Date(0);

@@ -4,17 +4,16 @@ import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { Link } from '../../db/urls/link.ts';
 import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { parseExpiration } from './expiration.ts';
+import { tags, title } from './own-fields.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
-
-export const TITLE_CHARACTERS = 200;
-export const TAGS = 20;
-export const TAG_CHARACTERS = 50;
 
 /** A request for a new link, every field checked. */
 export interface ShortenRequest extends Pick<Link, 'longUrl' | 'expiresAt'> {
   readonly alias: string | undefined;
   /** Absent for an anonymous link. */
   readonly own?: OwnFields;
+  /** Whether it names a field that only own links have. Then its answer is the whole link. */
+  readonly namesOwn?: boolean;
 }
 
 /** What a link has that somebody owns. */
@@ -24,6 +23,31 @@ export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => S
 
 /** Parses the bytes of a body. @throws Problem */
 export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
+
+/** Parses the body of somebody who is known. @throws Problem */
+export type ParseOwnRequest = (body: Readonly<Record<string, unknown>>, userId: bigint) => ShortenRequest;
+
+/** A link that its owner gives neither a title nor tags. */
+export function ownedBy(userId: bigint): OwnFields {
+  return { userId, title: null, tags: [], rules: {} };
+}
+
+/** Like {@link createShortenRequestParser}, with the fields that only own links have. */
+export function createOwnRequestParser(rules: TargetRules, nowMs: () => number): ParseOwnRequest {
+  const schema = createSchema(rules, nowMs).extend({ title: title.nullish(), tags: tags.nullish() });
+  return (body, userId) => {
+    const parsed = schema.safeParse(body);
+    if (!parsed.success) throw invalidInput(parsed.error);
+    const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
+    const own = {
+      ...ownedBy(userId),
+      title: parsed.data.title ?? null,
+      tags: [...new Set(parsed.data.tags)],
+    };
+    const namesOwn = parsed.data.title !== undefined || parsed.data.tags !== undefined;
+    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? null, own, namesOwn };
+  };
+}
 
 /** @returns a parser for the body of `POST /urls`, which throws a 422 that names every invalid field */
 export function createShortenRequestParser(rules: TargetRules, nowMs: () => number): ParseShortenRequest {

@@ -4,13 +4,14 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
-import { CREATED, toLinkBody, type ShortenTally } from './shorten-answer.ts';
-import type { ParseShortenRequest } from './shorten-request.ts';
+import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
+import type { ParseOwnRequest, ParseShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
+  readonly parseOwn: ParseOwnRequest;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -18,34 +19,35 @@ export interface UrlsRouteOptions {
   readonly ownerOf: (request: IncomingMessage) => Promise<bigint | undefined>;
 }
 
-/** With a slash too: people type one. */
-const PATHS = ['/urls', '/urls/'];
+const PATH = '/urls';
+/** People type a slash. */
+const PATH_WITH_SLASH = '/urls/';
 
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
-  const { shortener, parse, publicUrl, shortens, ownerOf } = options;
-  router.post(PATHS, async (ctx) => {
+  const { shortener, parse, parseOwn, publicUrl, shortens, ownerOf } = options;
+  router.post([PATH, PATH_WITH_SLASH], async (ctx) => {
     const startedMs = monotonicMs();
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
       const owner = await ownerOf(ctx.req);
-      const request = parse(await readJsonObject(ctx.req, ctx.res));
-      const link = await shortener.shorten(
-        owner === undefined
-          ? request
-          : { ...request, own: { userId: owner, title: null, tags: [], rules: {} } },
-      );
+      const fields = await readJsonObject(ctx.req, ctx.res);
+      const request = owner === undefined ? parse(fields) : parseOwn(fields, owner);
+      const link = await shortener.shorten(request);
       const shortUrl = `${publicUrl}/${link.key}`;
-      const body = JSON.stringify(toLinkBody(link, shortUrl));
-      CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(Buffer.byteLength(body)));
+      const body = formatNewLink(link, shortUrl, request.namesOwn === true);
+      CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(body.length));
       shortens.created(startedMs);
     } catch (error) {
       shortens.refused(error, startedMs);
       throw error;
     }
   });
-  router.all(PATHS, () => {
+  router.all(PATH, () => {
+    throw new Problem('method-not-allowed', { headers: { Allow: 'GET, HEAD, POST' } });
+  });
+  router.all(PATH_WITH_SLASH, () => {
     throw new Problem('method-not-allowed', {
       detail: 'Only POST makes sense here.',
       headers: { Allow: 'POST' },

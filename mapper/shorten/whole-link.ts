@@ -1,3 +1,4 @@
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 
 /** A link with all its fields, in the form of the API. */
@@ -49,5 +50,18 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): Wh
     deleted_at: link.deletedAt?.toISOString() ?? null,
     clicks: { total: clicks, humans: clicks, bots: 0 },
     version: link.version,
+  };
+}
+
+/** A link that has just been made, as its owner sees it. */
+export function toNewOwnLink(row: OwnedRow): OwnLink {
+  return {
+    ...row,
+    tags: row.tags.toSorted(),
+    updatedAt: null,
+    visitsLeft: null,
+    deletedAt: null,
+    version: 1,
+    changedBy: row.requestId,
   };
 }

@@ -38,7 +38,7 @@ const value = fc.oneof(
 );
 const FIELDS = [
   'email password first_name last_name current new token delete_links name scopes expires_at',
-  'long_url custom_alias expiration_date __proto__ constructor',
+  'long_url custom_alias expiration_date title tags tag disabled __proto__ constructor',
 ].flatMap((line) => line.split(' '));
 const object = fc.dictionary(fc.oneof(fc.constantFrom(...FIELDS), text), value, { maxKeys: 6 });
 /** JSON, JSON with a part cut out, and a field twice. */
@@ -57,7 +57,7 @@ const body = fc.oneof(
   text,
 );
 const headers = fc.dictionary(
-  fc.constantFrom('authorization', 'cookie', 'origin', 'content-type', 'if-match', 'accept'),
+  fc.constantFrom('authorization', 'cookie', 'origin', 'content-type', 'if-match', 'if-none-match', 'accept'),
   fc.string({ unit: 'grapheme-ascii', maxLength: 60 }).map((header) => header.trim()),
   { maxKeys: 2 },
 );

@@ -93,7 +93,8 @@ describe('every documented status', () => {
       call(one, { key: (await people.key(await people.person(), ['stats:read'])).key, body: {} }),
     'foreign-origin': async (one) =>
       call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
-    'not-found': async (one) => call(one, await allowed(one)),
+    'not-found': async (one) =>
+      call(one, { ...(await allowed(one)), ...(one.body !== undefined && { body: one.example ?? {} }) }),
     'unknown-key': async (one) => call(one, { ...(await allowed(one)), body: {} }),
     'changed-meanwhile': async (one) => callOwn(one, { headers: { 'if-match': '"1-00000000"' } }),
     'link-deleted': async (one) => {
@@ -198,10 +199,14 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
-      const answer = await api.call(method, path.replace('{key_id}', keyId).replace('{key}', key), {
-        ...(access !== 'anyone' && { cookie: await people.session(ana) }),
-        ...(body !== undefined && { body: { ...example, ...own[name] } }),
-      });
+      const answer = await api.call(
+        method,
+        path.replace('{key_id}', keyId).replace('{key}', key).replace('{tag}', 'greetings'),
+        {
+          ...(access !== 'anyone' && { cookie: await people.session(ana) }),
+          ...(body !== undefined && { body: { ...example, ...own[name] } }),
+        },
+      );
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
       if (exampleAnswer !== undefined)
         expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));
