@@ -12,7 +12,7 @@ import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
-import { cookieNameFor } from './auth/credential.ts';
+import { cookieNameFor, parseCredential } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { parseIdentityChange } from './auth/identity-change.ts';
@@ -20,6 +20,7 @@ import { LastUses } from './auth/last-uses.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { isAllowed } from './auth/scopes.ts';
 import { UsersStore } from './auth/users-store.ts';
 
 export interface OpenAccountsOptions {
@@ -44,6 +45,8 @@ export interface MapperAccounts extends AsyncDisposable {
    * @throws Problem 401, 403, 503
    */
   ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
+  /** The same for the key of an `Authorization`, if memory knows it. Undefined: only `ownerOf` can say. */
+  ownerOfKey(authorization: string): bigint | undefined;
   /** An announcement has arrived. @returns false when it is about a link */
   hear(message: string): boolean;
   /** Announcements may have been missed. */
@@ -107,6 +110,12 @@ export function openAccounts({
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request) => (await guard.admit(request, { optional: 'links:create' }))?.userId,
+    ownerOfKey: (authorization) => {
+      const identity = identities.tryIdentify(parseCredential({ authorization }, cookieName));
+      return identity !== undefined && isAllowed(identity.scopes, 'links:create')
+        ? identity.userId
+        : undefined;
+    },
     hear: (message) => {
       const userId = parseIdentityChange(message);
       if (userId !== undefined) identities.forgetUser(userId);

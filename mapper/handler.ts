@@ -16,7 +16,7 @@ import { addRedirectRoute } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
 import { FastShorten } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
-import { createBodyReader } from './shorten/shorten-body.ts';
+import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
 import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
@@ -33,6 +33,8 @@ export interface HandlerOptions {
     addRoutes(router: Router, links: LinkService): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
     ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
+    /** The same, if memory knows it; undefined when only `ownerOf` can say. */
+    ownerOfKey(authorization: string): bigint | undefined;
   };
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
@@ -76,7 +78,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
   };
   if (!options.hasFastPaths) return { any: slow };
   const redirect = new FastRedirect({ ...shared, cache: options.cache });
-  const shorten = new FastShorten({ ...shared, read: createBodyReader(parse, rules) });
+  const shorten = new FastShorten({
+    ...shared,
+    read: createBodyReader(parse, rules),
+    readOwn: createOwnBodyReader(parseOwn, rules),
+    ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
+  });
   return {
     any: (request, response) => {
       const { method } = request;
@@ -85,9 +92,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
       } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
       return slow(request, response);
     },
-    usual: ({ method, path, bodyStart, end }, bytes, reply) =>
+    usual: ({ method, path, authorization, bodyStart, end }, bytes, reply) =>
       method === 'POST'
-        ? shorten.tryBody(path, bytes.subarray(bodyStart, end), reply)
+        ? shorten.tryBody(path, authorization, bytes.subarray(bodyStart, end), reply)
         : redirect.tryPath(path, reply),
   };
 }

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createKeyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
+import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchGauges } from './gauges.ts';
@@ -127,6 +129,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
   );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
+  const { ownLinks } = service;
+  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, now: monotonicMs, log }));
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
@@ -134,7 +138,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     shortener,
     finder,
     clicks,
-    ownLinks: service.ownLinks,
+    ownLinks,
     cache: caches.links,
     accounts,
     publicUrl,

@@ -71,6 +71,24 @@ export class Identities {
     return identity;
   }
 
+  /**
+   * Who sent a request, from memory alone. One that is in use is read again when half of its time is over,
+   * so that it stays in memory.
+   * @returns undefined when memory cannot say: then {@link identify} can
+   */
+  tryIdentify(credential: Credential): Identity | undefined {
+    if (credential.kind !== 'key' && credential.kind !== 'session') return undefined;
+    const name = nameOf(credential);
+    const remembered = this.#remembered.get(name);
+    if (remembered === undefined || remembered.identity.endsAtMs <= Date.now()) return undefined;
+    const ageMs = this.#options.now() - remembered.readAtMs;
+    const ttlMs = this.#ttlMs;
+    if (ageMs >= ttlMs) return undefined;
+    if (ageMs > ttlMs / 2) this.#read(name, credential).catch(() => undefined);
+    this.#options.onUsed(remembered.identity);
+    return remembered.identity;
+  }
+
   /** Something about this user has changed: his keys, his sessions, or what he may do. */
   forgetUser(userId: bigint): void {
     this.#changes += 1;

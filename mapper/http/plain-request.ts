@@ -13,13 +13,17 @@ const MAX_RAW_HEADERS = 128;
  * answers all others. (Node has already built `headers` when we see a request, so reading it costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
+  return headers.authorization === undefined && isPlainBesideKey(request, headers);
+}
+
+/** Whether a request is ordinary, except that it may have an `Authorization`. */
+export function isPlainBesideKey(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (
     request.httpVersionMinor === 1 &&
     request.httpVersionMajor === 1 &&
     headers.expect === undefined &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined &&
-    headers.authorization === undefined &&
     headers.cookie === undefined &&
     isUsualHost(headers.host ?? '') &&
     hasPlainNames(request.rawHeaders)

@@ -7,6 +7,8 @@ export interface UsualRequest {
    * Without the query. May be a view of the whole chunk: a copy of it must be stored, not the text itself.
    */
   readonly path: string;
+  /** The value of `Authorization`, of a POST that has one. */
+  readonly authorization: string | undefined;
   /** Where its body begins in the chunk. It ends with the request. */
   readonly bodyStart: number;
   /** Where the next request begins in the chunk. */
@@ -62,9 +64,19 @@ const POST = new RegExp(
   'y',
 );
 
+/** RFC 6750, 2.1, of the usual form: one space, and no character that a key of ours cannot have. */
+const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
+/** The same with a key. A POST without one never comes to it. */
+const KEYED_POST = new RegExp(
+  String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}${found(KEY)}` +
+    String.raw`(?:(?:${PASSED_BESIDE_BODY})*(?:${HOST}|${TYPE}|${LENGTH}|${KEY})){4}` +
+    String.raw`(?:${PASSED_BESIDE_BODY})*)\r\n`,
+  'y',
+);
+
 /**
  * Finds a request of the usual form that begins at `start` and is whole: GET or HEAD without a body, or POST
- * of JSON with a length. Undefined: anything else, which only a parser of HTTP may judge.
+ * of JSON with a length, which may have a key. Undefined: anything else, which only a parser of HTTP may judge.
  *
  * It never guesses and never repairs: what it finds, every parser finds in the same way.
  * @param text the bytes of the chunk, one character each
@@ -77,13 +89,25 @@ export function findUsualRequest(text: string, start: number): UsualRequest | un
   const follow = FOLLOW.exec(text);
   if (follow !== null) {
     const [, method, path] = follow;
-    return { method: method as 'GET' | 'HEAD', path: path as string, bodyStart, end: bodyStart };
+    return {
+      method: method as 'GET' | 'HEAD',
+      path: path as string,
+      authorization: undefined,
+      bodyStart,
+      end: bodyStart,
+    };
   }
   POST.lastIndex = start;
-  const post = POST.exec(text);
+  let post = POST.exec(text);
+  let authorization: string | undefined;
+  if (post === null) {
+    KEYED_POST.lastIndex = start;
+    post = KEYED_POST.exec(text);
+    authorization = post?.[3];
+  }
   if (post === null) return undefined;
   const [, path, length] = post;
   const end = bodyStart + Number(length);
   if (end > text.length || end - bodyStart > MAX_BODY_BYTES) return undefined;
-  return { method: 'POST', path: path as string, bodyStart, end };
+  return { method: 'POST', path: path as string, authorization, bodyStart, end };
 }

@@ -3,17 +3,23 @@ import type { LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
-import { isPlain } from '../http/plain-request.ts';
+import { isPlainBesideKey } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
-import type { ReadShortenRequest } from './shorten-request.ts';
+import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;
   /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
+  readonly readOwn: ReadOwnRequest;
+  /**
+   * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
+   * can say.
+   */
+  readonly ownerOfKey: (authorization: string) => bigint | undefined;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -38,25 +44,36 @@ export class FastShorten {
   /** A request that Node has parsed. @returns false when Koa must answer; otherwise this answers, later */
   tryAnswer(request: IncomingMessage, reply: Reply): boolean {
     const { headers } = request;
-    if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
-    const exchange = this.#begin(reply, headers['x-request-id']);
+    const { authorization } = headers;
+    if (request.url !== '/urls' || !isPlainBesideKey(request, headers) || !hasPlainBody(headers))
+      return false;
+    const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
+    if (authorization !== undefined && owner === undefined) return false;
+    const exchange = this.#begin(reply, headers['x-request-id'], owner);
     exchange?.receive(request);
     return true;
   }
 
   /**
    * A usual request with its whole body.
+   * @param authorization the value of the header
    * @returns false when Koa must answer; otherwise this answers, later
    */
-  tryBody(path: string, body: Buffer, reply: Reply): boolean {
+  tryBody(path: string, authorization: string | undefined, body: Buffer, reply: Reply): boolean {
     if (path !== '/urls') return false;
-    this.#begin(reply, undefined)?.received(body);
+    const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
+    if (authorization !== undefined && owner === undefined) return false;
+    this.#begin(reply, undefined, owner)?.received(body);
     return true;
   }
 
   /** @returns undefined when the request is refused already */
-  #begin(reply: Reply, givenId: string | string[] | undefined): Exchange | undefined {
-    const exchange = new Exchange(this.#options, reply, givenId);
+  #begin(
+    reply: Reply,
+    givenId: string | string[] | undefined,
+    owner: bigint | undefined,
+  ): Exchange | undefined {
+    const exchange = new Exchange(this.#options, reply, givenId, owner);
     if (!this.#options.shortener.isFull) return exchange;
     exchange.refused(overloaded());
     return undefined;
@@ -74,11 +91,21 @@ class Exchange implements ShortenObserver {
   readonly #options: FastShortenOptions;
   readonly #reply: Reply;
   readonly #requestId: string;
+  /** Undefined: the link has none. */
+  readonly #owner: bigint | undefined;
+  /** Whether the answer is the whole link. */
+  #isWhole = false;
   readonly #startedMs = monotonicMs();
 
-  constructor(options: FastShortenOptions, reply: Reply, givenId: string | string[] | undefined) {
+  constructor(
+    options: FastShortenOptions,
+    reply: Reply,
+    givenId: string | string[] | undefined,
+    owner: bigint | undefined,
+  ) {
     this.#options = options;
     this.#reply = reply;
+    this.#owner = owner;
     this.#requestId = options.requestIds.of(givenId);
   }
 
@@ -92,14 +119,16 @@ class Exchange implements ShortenObserver {
   }
 
   received(body: Buffer): void {
-    const { read, shortener } = this.#options;
+    const { read, readOwn, shortener } = this.#options;
+    const owner = this.#owner;
     let request;
     try {
-      request = read(body);
+      request = owner === undefined ? read(body) : readOwn(body, owner);
     } catch (error) {
       this.refused(error);
       return;
     }
+    this.#isWhole = request.namesOwn === true;
     shortener.begin(request, this);
   }
 
@@ -107,8 +136,7 @@ class Exchange implements ShortenObserver {
     const { publicUrl, shortens } = this.#options;
     try {
       const shortUrl = `${publicUrl}/${link.key}`;
-      // ASCII, because addresses and keys are.
-      const body = formatNewLink(link, shortUrl, false);
+      const body = formatNewLink(link, shortUrl, this.#isWhole);
       this.#reply.send(CREATED, body, this.#requestId, shortUrl, String(body.length));
       shortens.created(this.#startedMs);
     } catch (error) {

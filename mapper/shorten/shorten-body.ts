@@ -1,6 +1,12 @@
 import { isAscii } from 'node:buffer';
 import { parseJsonObject } from '../http/read-json.ts';
-import type { ParseShortenRequest, ReadShortenRequest } from './shorten-request.ts';
+import {
+  ownedBy,
+  type ParseOwnRequest,
+  type ParseShortenRequest,
+  type ReadOwnRequest,
+  type ReadShortenRequest,
+} from './shorten-request.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
 /**
@@ -9,14 +15,28 @@ import { parseTargetUrl, type TargetRules } from './target-url.ts';
  */
 export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadShortenRequest {
   return (body) => {
-    const text = isAscii(body) ? body.toString('latin1') : undefined;
-    const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
-    if (input !== undefined) {
-      const target = parseTargetUrl(input, rules);
-      if (target.ok) return { longUrl: target.href, alias: undefined, expiresAt: null };
-    }
+    const longUrl = findUsualTarget(body, rules);
+    if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
     return parse(parseJsonObject(body));
   };
+}
+
+/** Like {@link createBodyReader}, for the bodies of somebody who is known. */
+export function createOwnBodyReader(parse: ParseOwnRequest, rules: TargetRules): ReadOwnRequest {
+  return (body, userId) => {
+    const longUrl = findUsualTarget(body, rules);
+    if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };
+    return parse(parseJsonObject(body), userId);
+  };
+}
+
+/** The target of a usual body that is accepted. */
+function findUsualTarget(body: Buffer, rules: TargetRules): string | undefined {
+  const text = isAscii(body) ? body.toString('latin1') : undefined;
+  const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
+  if (input === undefined) return undefined;
+  const target = parseTargetUrl(input, rules);
+  return target.ok ? target.href : undefined;
 }
 
 /** The form that most clients send: no spaces, and no character in the text that JSON must escape. */

@@ -24,6 +24,9 @@ export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => S
 /** Parses the bytes of a body. @throws Problem */
 export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
 
+/** Like {@link ReadShortenRequest}, for somebody who is known. */
+export type ReadOwnRequest = (body: Buffer, userId: bigint) => ShortenRequest;
+
 /** Parses the body of somebody who is known. @throws Problem */
 export type ParseOwnRequest = (body: Readonly<Record<string, unknown>>, userId: bigint) => ShortenRequest;
 

@@ -13,6 +13,7 @@ function post(...headers: readonly string[]): string {
 
 const HOST = 'Host: go.example:80';
 const TYPE = 'Content-Type: application/json';
+const KEY = 'Authorization: Bearer km_4fZk9QxTd0aXbZ7mC2nV8qLw5eR1tY6uI3oP9sGhJ4kAbCd';
 const LENGTH = `Content-Length: ${BODY.length}`;
 
 const USUAL: Readonly<Record<string, string>> = {
@@ -42,6 +43,14 @@ const USUAL: Readonly<Record<string, string>> = {
     HOST,
     'User-Agent: x',
   ),
+  'a POST with a key, before all others': post(KEY, HOST, TYPE, LENGTH),
+  'a POST with a key, behind all others': post(
+    LENGTH,
+    TYPE,
+    'Accept: */*',
+    HOST,
+    KEY.toLowerCase().replace('bearer', 'Bearer'),
+  ),
   'a POST with other letters in its names': post('HOST: x', 'content-type: application/json', LENGTH),
 };
 
@@ -50,6 +59,17 @@ const UNUSUAL: Readonly<Record<string, string>> = {
   'a line break before the request (RFC 9112, 2.2)': `\r\n${get(HOST)}`,
   'a part of a head': get(HOST).slice(0, -1),
   'a part of a body': post(HOST, TYPE, LENGTH).slice(0, -1),
+  'a GET with a key': get(HOST, KEY),
+  'two keys': post(KEY, KEY, HOST, TYPE, LENGTH),
+  'a key and no host': post(KEY, TYPE, LENGTH),
+  'a key and a host twice': post(KEY, HOST, HOST, TYPE, LENGTH),
+  'a key and a length twice': post(KEY, HOST, LENGTH, TYPE, LENGTH),
+  'a key and a cookie': post(KEY, HOST, TYPE, LENGTH, 'Cookie: a=b'),
+  'a key and two keys of other letters': post(KEY, HOST, TYPE, LENGTH, KEY.replace('A', 'a')),
+  'bearer in small letters': post(KEY.replace('Bearer', 'bearer'), HOST, TYPE, LENGTH),
+  'two spaces before a key': post(KEY.replace('Bearer ', 'Bearer  '), HOST, TYPE, LENGTH),
+  'a space behind a key': post(`${KEY} `, HOST, TYPE, LENGTH),
+  'a comma in a key': post(`${KEY},b`, HOST, TYPE, LENGTH),
   'another method': get(HOST).replace('GET', 'OPTIONS'),
   'a method in small letters': get(HOST).replace('GET', 'get'),
   'POST of another type': post(HOST, 'Content-Type: text/plain', LENGTH),
@@ -108,7 +128,7 @@ const UNUSUAL: Readonly<Record<string, string>> = {
 const WITH_MEANING =
   'Connection: keep-alive|connection: close|Proxy-Connection: close|Keep-Alive: timeout=1|' +
   'Transfer-Encoding: chunked|Transfer-Encoding: identity|Content-Encoding: gzip|Expect: 100-continue|' +
-  'Upgrade: h2c|TE: trailers|Trailer: A|Authorization: Bearer a|Cookie: a=b|X-Request-Id: a|' +
+  'Upgrade: h2c|TE: trailers|Trailer: A|Authorization: Basic a|Cookie: a=b|X-Request-Id: a|' +
   'Purpose: prefetch|Sec-Purpose: prefetch|X-Moz: prefetch';
 
 describe('the usual form of a request', () => {
@@ -139,6 +159,9 @@ describe('the usual form of a request', () => {
       method: 'GET',
       path: '/abcd1234',
     });
+    expect(findUsualRequest(post(HOST, KEY, TYPE, LENGTH), 0)?.authorization).to.equal(
+      KEY.slice('Authorization: '.length),
+    );
   });
 
   it('is looked for in time that grows with the length of the head, whatever it contains', () => {
@@ -147,6 +170,7 @@ describe('the usual form of a request', () => {
       lines(2_000, 'A: b\r\n'),
       lines(400, 'Content-Length: 1\r\n'),
       lines(800, 'Host: x\r\n'),
+      lines(200, 'Authorization: Bearer a\r\nHost: x\r\n'),
       `A: ${'a '.repeat(4_000)}\r\n`,
       `A: a${' '.repeat(8_000)}\r\n`,
     ]) {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { UsersDb } from '../../../db/accounts/users-db.ts';
 import { parseCredential, type Credential } from '../../../mapper/auth/credential.ts';
@@ -87,6 +88,44 @@ describe('identities', () => {
       bed.nowMs = atMs;
       expect(await bed.isAccepted()).to.equal(true);
       expect(bed.reads, `at ${atMs} ms`).to.equal(reads);
+    }
+  });
+
+  it('are found in memory without a wait, and are read again there before their time is over', async () => {
+    const bed = new Bed();
+    const inMemory = (): bigint | undefined => bed.identities.tryIdentify(bed.credential)?.userId;
+    expect(inMemory()).to.equal(undefined);
+    await bed.ask();
+    for (const [atMs, reads] of [
+      [29_999, 1],
+      [30_001, 2],
+      [60_000, 2],
+      [60_002, 3],
+    ] as const) {
+      bed.nowMs = atMs;
+      expect([inMemory(), inMemory()]).to.deep.equal([USER, USER]);
+      expect(bed.reads, `at ${atMs} ms`).to.equal(reads);
+      await turn();
+    }
+    bed.isAway = true;
+    bed.nowMs = 120_001;
+    expect(inMemory()).to.equal(USER);
+    await turn();
+    bed.nowMs = 120_002;
+    expect(inMemory()).to.equal(undefined);
+    expect(bed.identities.tryIdentify({ kind: 'malformed' })).to.equal(undefined);
+  });
+
+  it('in memory end with a revocation that is announced, and with one that the next read meets', async () => {
+    for (const isAnnounced of [true, false]) {
+      const bed = new Bed();
+      await bed.ask();
+      bed.isRevoked = true;
+      bed.nowMs = 40_000;
+      if (isAnnounced) bed.identities.forgetUser(USER);
+      else bed.identities.tryIdentify(bed.credential);
+      await turn();
+      expect(bed.identities.tryIdentify(bed.credential)).to.equal(undefined);
     }
   });
 
