@@ -1,4 +1,5 @@
 import type { Keyspace } from '../db/keyspace/key.ts';
+import { openOwnLinksDb, type OwnLinksDb } from '../db/own-links/own-links-db.ts';
 import { openPool } from '../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
@@ -118,11 +119,13 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
   const dbs = config.stores.urlsDbs.map(({ name, url, slots }) =>
     openUrlsDb({ name, url, slots, keyspace, log }),
   );
-  for (const db of dbs) stack.defer(async () => db.close());
+  const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
+  for (const db of [...dbs, ...ownDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
-    (db) =>
+    (db, index) =>
       new UrlsServer({
         db,
+        ownLinks: ownDbs[index] as OwnLinksDb,
         siblings: dbs,
         openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
         queueLimit,
@@ -163,12 +166,22 @@ async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<voi
   }
 }
 
+/** The users database: accounts need it, links do not. */
+export interface HealthOfUsers {
+  readonly isConfigured: boolean;
+  readonly isUp: boolean;
+}
+
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
-export function readinessOf({ pools, servers }: MapperStores, signal: AbortSignal): Readiness {
+export function readinessOf(
+  { pools, servers, users }: MapperStores & { readonly users: HealthOfUsers },
+  signal: AbortSignal,
+): Readiness {
   const degraded = [
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
     ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
+    ...(users.isConfigured && !users.isUp ? ['users'] : []),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };

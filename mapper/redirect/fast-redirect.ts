@@ -34,6 +34,8 @@ const REFUSALS = {
   unknown: prepareProblem(refusalOf('unknown')),
   expired: prepareProblem(refusalOf('expired')),
   deleted: prepareProblem(refusalOf('deleted')),
+  disabled: prepareProblem(refusalOf('disabled')),
+  blocked: prepareProblem(refusalOf('blocked')),
   unusable: prepareProblem(refusalOf('unusable')),
 };
 

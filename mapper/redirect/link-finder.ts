@@ -1,4 +1,5 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { isEveryRuleKnown, UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { LinkTarget } from '../../db/urls/link.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
 import type { SharedAnswer, SharedCache } from '../cache/shared-cache.ts';
@@ -100,6 +101,7 @@ export class LinkFinder {
       if ('error' in landing) {
         // While the server is down, a link past its time to live is better than no redirect. It was never
         // invalidated.
+        if (landing.error instanceof UnknownRulesError) cache.invalidate(key);
         const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
         if (stale === undefined) flight.notifyFailed(landing.error);
         else flight.notifyFound(stale, 'memory');
@@ -179,6 +181,10 @@ class Flight implements Read {
   }
 
   found(link: LinkTarget | undefined): void {
+    if (link?.rules !== undefined && !isEveryRuleKnown(link.rules)) {
+      this.failed(new UnknownRulesError(link.key));
+      return;
+    }
     const entry = link === undefined ? 'unknown' : toEntry(link);
     if (entry !== 'unknown' && !this.fill.isStale) this.#shared?.store(entry);
     this.#land(this, { entry, source: 'db', ageMs: 0 });
@@ -199,6 +205,7 @@ class Flight implements Read {
   }
 }
 
-function toEntry({ longUrl, expiresAt }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
-  return { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
+function toEntry({ longUrl, expiresAt, rules }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
+  const plain = { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
+  return rules === undefined ? plain : { ...plain, rules };
 }

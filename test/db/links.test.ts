@@ -53,7 +53,7 @@ describe('a urls database', () => {
 
   describe('insert and find', () => {
     it('reads what was bound, to the millisecond and in UTC', async () => {
-      const row = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z'), userId: 7 });
+      const row = linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z'), userId: 7n });
       await db.insert([row]);
       const [found] = await db.find([row.key]);
       expect(found).to.deep.equal({
@@ -77,7 +77,7 @@ describe('a urls database', () => {
       const usual = linkRow(randomKey());
       const rare = [
         linkRow(randomKey(), { expiresAt: new Date('2031-01-01T00:00:00.001Z') }),
-        linkRow(randomKey(), { userId: 7 }),
+        linkRow(randomKey(), { userId: 7n }),
         linkRow(randomKey(), { alias: true }),
       ];
       await db.insert([usual]);

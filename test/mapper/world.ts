@@ -13,10 +13,14 @@ import { testDatabase, testRedis } from '../servers.ts';
 export interface World extends AsyncDisposable {
   readonly redis: readonly { name: string; url: string; client: Redis }[];
   readonly urls: readonly { name: string; url: string; slots: readonly number[]; sql: Connection }[];
+  /** Empty: it has no users database. */
+  readonly usersUrl: string;
   /** Starts a mapper in this process. `overrides` replaces single settings of the tests. */
   start(overrides?: MapperOverrides): Promise<TestMapper>;
   /** The rows of these keys, whichever database has them. */
   rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
+  /** The configuration of the next mapper, for a test that starts only a part of it. */
+  configOf(overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'log'>): MapperConfig;
   /** Puts `count` fresh keys into a shard's pool. */
   fill(shard: number, count: number): Promise<string[]>;
 }
@@ -49,8 +53,14 @@ export function randomKeys(count: number): string[] {
 /**
  * Creates a world of `shards` Redis shards, each with `keys` keys in its pool, and of `databases` urls
  * databases that share the slots evenly.
+ * `hasUsers`: with a users database too, open for everybody.
  */
-export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}): Promise<World> {
+export async function createWorld({
+  shards = 2,
+  databases = 2,
+  keys = 0,
+  hasUsers = false,
+} = {}): Promise<World> {
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
   const urls = await Promise.all(
     Array.from({ length: databases }, async (_, index) => {
@@ -67,37 +77,43 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
     return added;
   };
   if (keys > 0) await Promise.all(redis.map(async (_, shard) => fill(shard, keys)));
+  const usersUrl = hasUsers ? await testDatabase('users') : '';
+  if (hasUsers) await migrate(usersUrl, 'users', testLog);
   const mappers: TestMapper[] = [];
   const stores: MapperConfig['stores'] = {
     redis,
     urlsDbs: urls,
     keysDbs: [],
-    usersDb: { url: '' },
+    usersDb: hasUsers ? { url: usersUrl } : undefined,
     keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
     quarantineMs: 30_000,
   };
+  const configOf = (overrides: Omit<MapperOverrides, 'hasFastPaths' | 'log'> = {}): MapperConfig => ({
+    id: `mapper-${mappers.length + 1}`,
+    logLevel: 'silent',
+    admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
+    http: { host: '127.0.0.1', port: 0 },
+    zookeeper: NO_ZOOKEEPER,
+    processes: 1,
+    publicUrl: undefined,
+    signup: 'open',
+    allowPrivateTargets: false,
+    maxUrlBytes: 2_048,
+    reserve: 16,
+    queueLimit: 1_000,
+    cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
+    clicks: { counted: true, flushMs: 50 },
+    ...overrides,
+    stores: { ...stores, ...overrides.stores },
+  });
   return {
     redis,
     urls,
+    usersUrl,
+    configOf,
     start: async ({ hasFastPaths = true, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();
-      const config: MapperConfig = {
-        id: `mapper-${mappers.length + 1}`,
-        logLevel: 'silent',
-        admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
-        http: { host: '127.0.0.1', port: 0 },
-        zookeeper: NO_ZOOKEEPER,
-        processes: 1,
-        publicUrl: undefined,
-        allowPrivateTargets: false,
-        maxUrlBytes: 2_048,
-        reserve: 16,
-        queueLimit: 1_000,
-        cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
-        clicks: { counted: true, flushMs: 50 },
-        ...overrides,
-        stores: { ...stores, ...overrides.stores },
-      };
+      const config = configOf(overrides);
       const { signal } = stopping;
       const running = await startMapper({
         config,
