@@ -16,6 +16,8 @@ export interface MapperCaches extends AsyncDisposable {
   /** The Redis shards that cache links for all mappers; undefined when there are none. */
   readonly shared: SharedCache | undefined;
   readonly announceChange: AnnounceChange;
+  /** Whether all announcements of other mappers were heard a moment ago. */
+  readonly isHearing: () => boolean;
   /** Whether announcements arrive that others publish on this Redis shard. */
   hears(pool: string): boolean;
 }
@@ -32,6 +34,13 @@ export interface OpenCachesOptions {
   readonly pools: readonly { readonly pool: Pool }[];
   /** Whether a key may become a link without an announcement. */
   readonly mayAppear: (key: string) => boolean;
+  /** Takes the announcements that are not about links. */
+  readonly accounts: {
+    /** @returns false when the announcement is about a link */
+    hear(message: string): boolean;
+    /** Announcements may have been missed. */
+    forgetAll(): void;
+  };
   /** A change was announced. @param seconds until it may be answered */
   readonly onAnnounced: (heard: Heard, seconds: number) => void;
   readonly log: Log;
@@ -43,17 +52,19 @@ export async function openCaches({
   keyspace,
   pools,
   mayAppear,
+  accounts,
   onAnnounced,
   log,
 }: OpenCachesOptions): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
   const { ttlMs } = config.cache;
   const readsMayLag = (config.urlsReplicas ?? []).length > 0;
+  const isHearing = (): boolean => invalidations.isHearing;
   const links: LinkCache = new LinkCache({
     ...config.cache,
     readsMayLag,
     mayAppear,
-    isHearing: () => invalidations.isHearing,
+    isHearing,
     now: monotonicMs,
   });
   const invalidations = stack.use(
@@ -62,10 +73,18 @@ export async function openCaches({
         pools.flatMap(({ pool }) => (pool.name === name ? [{ name, url, pool }] : [])),
       ),
       log,
-      onInvalidated: (key) => links.invalidate(key),
+      onInvalidated: (message) => {
+        if (!accounts.hear(message)) links.invalidate(message);
+      },
       // Announcements may have been missed while the subscription was down.
-      onSubscribed: () => links.flush(),
-      onHeardAgain: () => links.forgetUnknown(),
+      onSubscribed: () => {
+        links.flush();
+        accounts.forgetAll();
+      },
+      onHeardAgain: () => {
+        links.forgetUnknown();
+        accounts.forgetAll();
+      },
     }),
   );
   const [shared] = await Promise.all([
@@ -90,6 +109,7 @@ export async function openCaches({
       },
     }),
     hears: (pool) => invalidations.hears(pool),
+    isHearing,
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),
   };
 }

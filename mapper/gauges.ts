@@ -1,13 +1,17 @@
 import type { Metrics } from '../runtime/metrics.ts';
 import type { MapperCaches } from './caches.ts';
 import type { KeySupply } from './keys/key-supply.ts';
-import type { MapperStores } from './stores.ts';
+import type { HealthOfUsers, MapperStores } from './stores.ts';
+
+interface WatchedParts {
+  readonly stores: MapperStores;
+  readonly users: HealthOfUsers & { readonly isRefused: boolean };
+  readonly supply: KeySupply;
+  readonly caches: MapperCaches;
+}
 
 /** Registers the values that are read at every scrape. */
-export function watchGauges(
-  metrics: Metrics,
-  { stores, supply, caches }: { stores: MapperStores; supply: KeySupply; caches: MapperCaches },
-): void {
+export function watchGauges(metrics: Metrics, { stores, users, supply, caches }: WatchedParts): void {
   const { pools, servers } = stores;
   const { links } = caches;
   metrics.gauge(
@@ -47,6 +51,7 @@ export function watchGauges(
         if (refusal !== undefined) gauge.set({ store: name, reason: refusal }, 1);
       for (const { name, isRefused } of servers.all)
         if (isRefused) gauge.set({ store: name, reason: 'mismatch' }, 1);
+      if (users.isRefused) gauge.set({ store: 'users', reason: 'mismatch' }, 1);
     },
     'max',
   );
@@ -77,6 +82,14 @@ export function watchGauges(
     },
     'min',
   );
+  if (users.isConfigured)
+    metrics.gauge(
+      'users_db_up',
+      'Whether the users database answers: without it nobody signs in',
+      [],
+      (gauge) => gauge.set(Number(users.isUp)),
+      'min',
+    );
   metrics.gauge('keys_held', 'Keys taken and not yet bound: the reserve and those in flight', [], (gauge) => {
     gauge.set(supply.heldKeys().length);
   });

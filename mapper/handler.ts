@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Router } from '@koa/router';
 import type { Log } from '../runtime/log.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
@@ -23,6 +25,12 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly cache: LinkCache;
+  readonly accounts: {
+    /** Adds the routes of the API. */
+    addRoutes(router: Router): void;
+    /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
+    ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
+  };
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
   /** How a client on this machine reaches the public port. */
@@ -37,7 +45,7 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, publicUrl, targets, metrics, log } = options;
+  const { shortener, finder, clicks, accounts, publicUrl, targets, metrics, log } = options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
@@ -46,7 +54,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
   const app = createApp({
     addRoutes: (router) => {
-      addUrlsRoute(router, { ...shared, parse });
+      accounts.addRoutes(router);
+      addUrlsRoute(router, { ...shared, parse, ownerOf: async (request) => accounts.ownerOf(request) });
       addRedirectRoute(router, shared);
     },
     requestIds,

@@ -5,7 +5,8 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { openCaches, type OpenCachesOptions } from './caches.ts';
+import { openAccounts, type MapperAccounts } from './accounts.ts';
+import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchGauges } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { LIMITS } from './http/limits.ts';
@@ -111,9 +112,22 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const onAnnounced = countChanges(metrics);
-  const caches = stack.use(await openCaches({ config, keyspace, pools, mayAppear, onAnnounced, log }));
+  // It asks the caches only when they are open.
+  const accounts: MapperAccounts = stack.use(
+    openAccounts({
+      config,
+      publicUrl,
+      isHearing: () => caches.isHearing(),
+      announce: async (message) => caches.announceChange(message),
+      metrics,
+      log,
+    }),
+  );
+  const caches: MapperCaches = stack.use(
+    await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
+  );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
-  watchGauges(registry, { stores, supply: service.supply, caches });
+  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
@@ -121,6 +135,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     finder,
     clicks,
     cache: caches.links,
+    accounts,
     publicUrl,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes },
@@ -136,7 +151,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf(stores, signal),
+    readiness: () => readinessOf({ ...stores, users: accounts.store }, signal),
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);

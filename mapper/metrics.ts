@@ -36,6 +36,7 @@ export function createMapperMetrics(metrics: Metrics) {
       'Keys that this mapper gave up; they are recycled after the quarantine',
       ['reason'],
     ),
+    signIns: metrics.counter('sign_ins_total', 'Sign-ins by result', ['result']),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',

@@ -166,12 +166,22 @@ async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<voi
   }
 }
 
+/** The users database: accounts need it, links do not. */
+export interface HealthOfUsers {
+  readonly isConfigured: boolean;
+  readonly isUp: boolean;
+}
+
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
-export function readinessOf({ pools, servers }: MapperStores, signal: AbortSignal): Readiness {
+export function readinessOf(
+  { pools, servers, users }: MapperStores & { readonly users: HealthOfUsers },
+  signal: AbortSignal,
+): Readiness {
   const degraded = [
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
     ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
+    ...(users.isConfigured && !users.isUp ? ['users'] : []),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };

@@ -1,7 +1,42 @@
+CREATE TABLE `api_keys` (
+  `key_id` char(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'public part of the key',
+  `user_id` bigint(20) unsigned NOT NULL,
+  `name` varchar(100) NOT NULL,
+  `secret_hash` binary(32) NOT NULL COMMENT 'SHA-256 of the whole key',
+  `scopes` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'separated by blanks',
+  `created_at` datetime(3) NOT NULL,
+  `expires_at` datetime(3) DEFAULT NULL,
+  `last_used_at` datetime(3) DEFAULT NULL COMMENT 'to the minute',
+  `revoked_at` datetime(3) DEFAULT NULL,
+  PRIMARY KEY (`key_id`),
+  KEY `api_keys_user` (`user_id`,`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `password_resets` (
+  `token_hash` binary(32) NOT NULL COMMENT 'SHA-256 of the token',
+  `user_id` bigint(20) unsigned NOT NULL,
+  `created_at` datetime(3) NOT NULL,
+  `expires_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`token_hash`),
+  KEY `password_resets_user` (`user_id`),
+  KEY `password_resets_expires` (`expires_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `schema_compatibility` (
   `id` tinyint(3) unsigned NOT NULL,
   `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',
   PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `sessions` (
+  `secret_hash` binary(32) NOT NULL COMMENT 'SHA-256 of the cookie',
+  `user_id` bigint(20) unsigned NOT NULL,
+  `created_at` datetime(3) NOT NULL,
+  `used_at` datetime(3) NOT NULL,
+  `expires_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`secret_hash`),
+  KEY `sessions_user` (`user_id`),
+  KEY `sessions_expires` (`expires_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `users` (
@@ -13,6 +48,10 @@ CREATE TABLE `users` (
   `password` varchar(255) NOT NULL COMMENT 'a hash, never the password',
   `created_at` datetime(3) NOT NULL DEFAULT current_timestamp(3),
   `updated_at` datetime(3) NOT NULL DEFAULT current_timestamp(3),
+  `is_admin` tinyint(1) NOT NULL DEFAULT 0,
+  `disabled_at` datetime(3) DEFAULT NULL,
+  `deletion_asked_at` datetime(3) DEFAULT NULL COMMENT 'the account is gone; its links and this row follow',
+  `delete_links` tinyint(1) NOT NULL DEFAULT 0,
   PRIMARY KEY (`user_id`),
   UNIQUE KEY `users_email` (`email`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

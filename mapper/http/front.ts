@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
 import type { AnswerHead } from './answer-head.ts';
 import type { ServerLimits } from './limits.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
 import type { Reply } from './reply.ts';
 import { findUsualRequest, type UsualRequest } from './usual-request.ts';
@@ -17,6 +17,7 @@ export type FrontHandler = (request: UsualRequest, bytes: Buffer, reply: Reply) 
 export interface FrontOptions {
   readonly handle: FrontHandler;
   readonly ends: AnswerEnds;
+  readonly turns: Turns;
   readonly limits: ServerLimits;
   /** Gives a connection to Node's HTTP server for good. */
   readonly handOver: (socket: Socket) => void;
@@ -61,10 +62,11 @@ export class Front {
 
   /** Serves a connection that has just been accepted. */
   accept(socket: Socket): void {
-    const { handle, ends, handOver } = this.#options;
+    const { handle, ends, turns, handOver } = this.#options;
     const connection: FrontConnection = new FrontConnection(socket, {
       handle,
       ends,
+      turns,
       nowMs: () => this.#nowMs,
       isLeaving: () => this.#isLeaving,
       leave: (isHandedOver) => {
@@ -110,6 +112,7 @@ export class Front {
 interface FrontConnectionOptions {
   readonly handle: FrontHandler;
   readonly ends: AnswerEnds;
+  readonly turns: Turns;
   readonly nowMs: () => number;
   readonly isLeaving: () => boolean;
   /** The connection is closed, or Node's from now on. */
@@ -124,7 +127,7 @@ interface FrontConnectionOptions {
 class FrontConnection implements Reply {
   readonly socket: Socket;
   readonly #options: FrontConnectionOptions;
-  readonly #pipeline = new Pipeline(() => this.#goOn());
+  readonly #pipeline: Pipeline;
   idleSinceMs: number;
   /** Whether a request has come. */
   hasAsked = false;
@@ -142,6 +145,7 @@ class FrontConnection implements Reply {
   constructor(socket: Socket, options: FrontConnectionOptions) {
     this.socket = socket;
     this.#options = options;
+    this.#pipeline = new Pipeline(options.turns, () => this.#goOn());
     this.idleSinceMs = options.nowMs();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
     socket.on('error', onError).on('close', this.#onClose);
@@ -172,7 +176,8 @@ class FrontConnection implements Reply {
     socket.off('error', onError).off('close', this.#onClose);
     this.#options.leave(true);
     if (rest !== undefined) socket.emit('data', rest);
-    if (this.#hasEnded) socket.emit('end');
+    // In a turn of its own, as a FIN has that Node reads.
+    if (this.#hasEnded) setImmediate(() => socket.emit('end'));
     else if (socket.isPaused()) socket.resume();
   }
 
@@ -197,7 +202,11 @@ class FrontConnection implements Reply {
   /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
   #goOn(): void {
     const bytes = this.#rest;
-    if (bytes === undefined || this.#isAnswerDue || this.#isLooking) return;
+    if (bytes === undefined || this.#isLooking) return;
+    if (this.#isAnswerDue) {
+      this.socket.pause();
+      return;
+    }
     this.#isLooking = true;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin;) {

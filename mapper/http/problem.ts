@@ -11,6 +11,8 @@ export const PROBLEM_TYPE = 'application/problem+json';
 
 const TITLES = {
   400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
@@ -40,6 +42,7 @@ interface CatalogueEntry {
 const NO_STORE: Headers = { 'Cache-Control': 'no-store' };
 /** Seconds. */
 const RETRY: Headers = { 'Retry-After': '1' };
+const BEARER: Headers = { ...NO_STORE, 'WWW-Authenticate': 'Bearer' };
 const ACCEPT_JSON: Headers = { Accept: 'application/json' };
 
 /**
@@ -51,11 +54,23 @@ export const PROBLEMS = {
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
   incomplete: { status: 400, detail: 'The body ended early.' },
   'bad-host': { status: 400, detail: 'Exactly one Host header with a valid name is needed.' },
+  unauthenticated: { status: 401, detail: 'This needs an API key, or a session.', headers: BEARER },
+  'bad-credential': {
+    status: 401,
+    detail: 'The API key or session is not valid: mistyped, expired, revoked, or its user is disabled.',
+    headers: BEARER,
+  },
+  'wrong-password': { status: 401, detail: 'Email or password is wrong.', headers: BEARER },
+  'missing-scope': { status: 403, detail: 'The API key lacks a scope.' },
+  'signup-closed': { status: 403, detail: 'Accounts are made by the operator of this service.' },
+  'account-disabled': { status: 403, detail: 'This account is disabled.' },
+  'foreign-origin': { status: 403, detail: 'A page of another site may not use your session.' },
   'not-found': { status: 404, detail: 'There is nothing here.', headers: NO_STORE },
   'unknown-key': { status: 404, detail: 'There is no such link.', headers: NO_STORE },
   'method-not-allowed': { status: 405, detail: 'This method is not allowed here.' },
   'too-slow': { status: 408, detail: 'The request took too long to arrive.' },
   'alias-taken': { status: 409, detail: 'The alias is taken.' },
+  'email-taken': { status: 409, detail: 'There is an account with this email already.' },
   'link-expired': { status: 410, detail: 'This link has expired.', headers: NO_STORE },
   'link-deleted': { status: 410, detail: 'This link was deleted.', headers: NO_STORE },
   'link-disabled': { status: 410, detail: 'This link is switched off.', headers: NO_STORE },
@@ -76,6 +91,7 @@ export const PROBLEMS = {
   'unknown-coding': { status: 501, detail: 'The only transfer coding that is understood is chunked.' },
   'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
   overloaded: { status: 503, detail: 'Too many requests wait already.', headers: RETRY },
+  'no-accounts': { status: 503, detail: 'The users database cannot be reached just now.', headers: RETRY },
   'no-keys': { status: 503, detail: 'There are no keys to give out just now.', headers: RETRY },
   'no-key': { status: 503, detail: 'No free key could be bound in time.', headers: RETRY },
 } as const satisfies Record<string, CatalogueEntry>;

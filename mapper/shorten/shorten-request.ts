@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { whyAliasRefused } from '../../db/keyspace/alias.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { Link } from '../../db/urls/link.ts';
-import { invalidFields, type FieldError } from '../http/problem.ts';
+import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { parseExpiration } from './expiration.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
@@ -21,23 +21,19 @@ export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => S
 /** Parses the bytes of a body. @throws Problem */
 export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
 
-/** A body may contain thousands of unknown fields. The answer lists only the first. */
-const MAX_FIELD_ERRORS = 20;
-
 /** @returns a parser for the body of `POST /urls`, which throws a 422 that names every invalid field */
 export function createShortenRequestParser(rules: TargetRules, nowMs: () => number): ParseShortenRequest {
   const schema = createSchema(rules, nowMs);
   return (body) => {
     const parsed = schema.safeParse(body);
-    if (!parsed.success)
-      throw invalidFields(parsed.error.issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS));
+    if (!parsed.success) throw invalidInput(parsed.error);
     const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
     return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? null };
   };
 }
 
 function createSchema(rules: TargetRules, nowMs: () => number) {
-  const text = z.string({ error: ({ input }) => (input === undefined ? 'is required' : 'must be a string') });
+  const text = z.string({ error: mustBe('a string') });
   return z.strictObject({
     long_url: text.transform((value, context) => {
       const target = parseTargetUrl(value, rules);
@@ -60,10 +56,4 @@ function createSchema(rules: TargetRules, nowMs: () => number) {
       })
       .nullish(),
   });
-}
-
-function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((field) => ({ field, reason: 'unknown field' }));
-  return [{ field: issue.path.join('.'), reason: issue.message }];
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Router } from '@koa/router';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
@@ -13,6 +14,8 @@ export interface UrlsRouteOptions {
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
+  /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
+  readonly ownerOf: (request: IncomingMessage) => Promise<bigint | undefined>;
 }
 
 /** With a slash too: people type one. */
@@ -20,14 +23,19 @@ const PATHS = ['/urls', '/urls/'];
 
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
-  const { shortener, parse, publicUrl, shortens } = options;
+  const { shortener, parse, publicUrl, shortens, ownerOf } = options;
   router.post(PATHS, async (ctx) => {
     const startedMs = monotonicMs();
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
+      const owner = await ownerOf(ctx.req);
       const request = parse(await readJsonObject(ctx.req, ctx.res));
-      const link = await shortener.shorten(request);
+      const link = await shortener.shorten(
+        owner === undefined
+          ? request
+          : { ...request, own: { userId: owner, title: null, tags: [], rules: {} } },
+      );
       const shortUrl = `${publicUrl}/${link.key}`;
       const body = JSON.stringify(toLinkBody(link, shortUrl));
       CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(Buffer.byteLength(body)));

@@ -21,3 +21,4 @@ export const REPLICA_BREAKER = POLLED;
  * cache every redirect costs a read of the database.
  */
 export const CACHE_SHARD_BREAKER: BreakerFigures = { failures: 2, coolDownMs: 100, maxCoolDownMs: 2_000 };
+export const USERS_DB_BREAKER = POLLED;

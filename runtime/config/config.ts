@@ -61,12 +61,17 @@ export interface CacheConfig {
   readonly shards?: readonly RedisShardConfig[];
 }
 
+const SIGNUPS = ['open', 'closed'] as const;
+export type Signup = (typeof SIGNUPS)[number];
+
 export interface MapperConfig extends ProcessConfig {
   readonly http: ListenConfig;
   /** Processes that serve one port. Above 1 a parent process supervises them. */
   readonly processes: number;
   /** Origin of short URLs, without a slash at the end. Undefined: the mapper's own address. */
   readonly publicUrl: string | undefined;
+  /** Whether everybody may make an account. */
+  readonly signup: Signup;
   readonly allowPrivateTargets: boolean;
   /** The longest target of a link. */
   readonly maxUrlBytes: number;
@@ -127,6 +132,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     http: readHttp(env),
     processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
+    signup: env.oneOf('SIGNUP', SIGNUPS, 'closed'),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
     maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),

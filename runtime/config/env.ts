@@ -73,7 +73,12 @@ export const VARIABLES = {
     default: 'none',
     secret: true,
   },
-  USERS_DB: { meaning: 'users database: mysql://user:password@host:port/database', secret: true },
+  USERS_DB: {
+    meaning: 'users database: mysql://user:password@host:port/database',
+    tradeOff: 'without it there are no accounts and no API keys; links are made and followed as ever',
+    default: 'none',
+    secret: true,
+  },
   KEY_LENGTH: {
     meaning: 'characters of a generated key, 6 to 10',
     tradeOff: 'shorter links are nicer to read and easier to enumerate',
@@ -145,6 +150,11 @@ export const VARIABLES = {
   PUBLIC_URL: {
     meaning: 'beginning of every short link, e.g. https://go.example',
     default: "the mapper's own address",
+  },
+  SIGNUP: {
+    meaning:
+      'whether everybody may make an account: open or closed; closed: only an operator makes accounts (keymill users add)',
+    default: 'closed; ./scripts/up opens it',
   },
   ALLOW_PRIVATE_TARGETS: {
     meaning: 'true lets links point at private and loopback addresses',

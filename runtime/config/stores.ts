@@ -37,7 +37,8 @@ export interface StoresConfig {
   readonly redis: readonly RedisShardConfig[];
   readonly keysDbs: readonly KeysDbConfig[];
   readonly urlsDbs: readonly UrlsDbConfig[];
-  readonly usersDb: { readonly url: string };
+  /** Undefined: there are no accounts. */
+  readonly usersDb: { readonly url: string } | undefined;
   readonly keys: KeySpaceConfig;
   readonly quarantineMs: number;
 }
@@ -48,17 +49,16 @@ export function readStores(env: Env): StoresConfig {
     redis: readRedis(env),
     keysDbs: readKeysDbs(env, keys.regionBits),
     urlsDbs: readUrlsDbs(env),
-    usersDb: {
-      url: readUrl(
-        env,
-        'USERS_DB',
-        env.string('USERS_DB', 'mysql://user:password@host:port/database'),
-        MYSQL,
-      ),
-    },
+    usersDb: readUsersDb(env),
     keys,
     quarantineMs: env.integer('QUARANTINE_MS', 600_000, 1_000, 30 * 86_400_000),
   };
+}
+
+/** Optional: links are made and followed without it. */
+function readUsersDb(env: Env): StoresConfig['usersDb'] {
+  const url = env.find('USERS_DB');
+  return url === undefined ? undefined : { url: readUrl(env, 'USERS_DB', url, MYSQL) };
 }
 
 function readKeySpace(env: Env): KeySpaceConfig {

@@ -72,6 +72,7 @@ export const LOCAL_QUARANTINE_MS = 30_000;
 const LOCAL_DEFAULTS = {
   KEYMILL_SESSION_TIMEOUT_MS: String(LOCAL_SESSION_TIMEOUT_MS),
   KEYMILL_QUARANTINE_MS: String(LOCAL_QUARANTINE_MS),
+  KEYMILL_SIGNUP: 'open',
 };
 
 /** The variables that describe Redis and the databases. The values contain passwords. */

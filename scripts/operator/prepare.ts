@@ -27,7 +27,7 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
       const databases = [
         ...keysDbs.map(({ name, url }) => ({ name, url, kind: 'keys-db' as const })),
         ...urlsDbs.map(({ name, url }) => ({ name, url, kind: 'urls' as const })),
-        { name: 'users', url: usersDb.url, kind: 'users' as const },
+        ...(usersDb === undefined ? [] : [{ name: 'users', url: usersDb.url, kind: 'users' as const }]),
       ];
       const log = createLog('keymill', 'prepare', 'silent');
       const inquiry = new Inquiry();

@@ -58,6 +58,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'say that a urls server was restored',
     load: async () => (await import('./urls.ts')).addUrlsCommand,
   },
+  users: {
+    summary: 'make accounts, list and disable them; let somebody choose a new password',
+    load: async () => (await import('./users.ts')).addUsersCommand,
+  },
   zk: {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,

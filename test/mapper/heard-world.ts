@@ -76,6 +76,7 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
       keyspace: createKeyspace(MAPPER_KEYS),
       pools: shards,
       mayAppear: () => false,
+      accounts: { hear: () => false, forgetAll: () => undefined },
       onAnnounced: () => undefined,
       log,
     }),

@@ -38,7 +38,6 @@ export function mapperEnvironment({ redis, urls }: MapperStores): Record<string,
       .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
       .join(','),
     KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',
-    KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users',
     KEYMILL_KEY_SECRET: MAPPER_KEYS.secret,
     KEYMILL_ZOOKEEPER: '127.0.0.1:1',
     KEYMILL_HTTP_PORT: '0',

@@ -146,6 +146,7 @@ describe('a shorten by an owner', () => {
         keyspace,
         pools,
         mayAppear: () => false,
+        accounts: { hear: () => false, forgetAll: () => undefined },
         onAnnounced: () => undefined,
         log: QUIET,
       }),

@@ -13,6 +13,8 @@ import { testDatabase, testRedis } from '../servers.ts';
 export interface World extends AsyncDisposable {
   readonly redis: readonly { name: string; url: string; client: Redis }[];
   readonly urls: readonly { name: string; url: string; slots: readonly number[]; sql: Connection }[];
+  /** Empty: it has no users database. */
+  readonly usersUrl: string;
   /** Starts a mapper in this process. `overrides` replaces single settings of the tests. */
   start(overrides?: MapperOverrides): Promise<TestMapper>;
   /** The rows of these keys, whichever database has them. */
@@ -51,8 +53,14 @@ export function randomKeys(count: number): string[] {
 /**
  * Creates a world of `shards` Redis shards, each with `keys` keys in its pool, and of `databases` urls
  * databases that share the slots evenly.
+ * `hasUsers`: with a users database too, open for everybody.
  */
-export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}): Promise<World> {
+export async function createWorld({
+  shards = 2,
+  databases = 2,
+  keys = 0,
+  hasUsers = false,
+} = {}): Promise<World> {
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
   const urls = await Promise.all(
     Array.from({ length: databases }, async (_, index) => {
@@ -69,12 +77,14 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
     return added;
   };
   if (keys > 0) await Promise.all(redis.map(async (_, shard) => fill(shard, keys)));
+  const usersUrl = hasUsers ? await testDatabase('users') : '';
+  if (hasUsers) await migrate(usersUrl, 'users', testLog);
   const mappers: TestMapper[] = [];
   const stores: MapperConfig['stores'] = {
     redis,
     urlsDbs: urls,
     keysDbs: [],
-    usersDb: { url: '' },
+    usersDb: hasUsers ? { url: usersUrl } : undefined,
     keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
     quarantineMs: 30_000,
   };
@@ -86,6 +96,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
     zookeeper: NO_ZOOKEEPER,
     processes: 1,
     publicUrl: undefined,
+    signup: 'open',
     allowPrivateTargets: false,
     maxUrlBytes: 2_048,
     reserve: 16,
@@ -98,6 +109,7 @@ export async function createWorld({ shards = 2, databases = 2, keys = 0 } = {}):
   return {
     redis,
     urls,
+    usersUrl,
     configOf,
     start: async ({ hasFastPaths = true, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();

@@ -1,0 +1,39 @@
+import type { Mysql } from '../mysql/mysql.ts';
+
+/** The tokens with which users choose a new password. Every method may throw StoreUnavailableError. */
+export class PasswordResets {
+  readonly #db: Mysql;
+
+  constructor(db: Mysql) {
+    this.#db = db;
+  }
+
+  /** Earlier tokens of the user end. @param tokenHash SHA-256 of the token */
+  async create(tokenHash: Buffer, userId: bigint, createdAt: Date, expiresAt: Date): Promise<void> {
+    await this.#db.transact(
+      [
+        'DELETE FROM password_resets WHERE user_id = ?',
+        'INSERT INTO password_resets (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)',
+      ],
+      [userId, tokenHash, userId, createdAt, expiresAt],
+    );
+  }
+
+  /** The user of a token that is still good. Undefined: used, expired or made up, or the account is gone. */
+  async find(tokenHash: Buffer, now: Date): Promise<bigint | undefined> {
+    const [row] = await this.#db.query<{ id: string }>(
+      `SELECT CAST(user_id AS CHAR) AS id FROM password_resets JOIN users USING (user_id)
+         WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
+      [tokenHash, now],
+    );
+    return row && BigInt(row.id);
+  }
+
+  /** Uses a token up. @returns false when another request was first */
+  async use(tokenHash: Buffer): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute('DELETE FROM password_resets WHERE token_hash = ?', [
+      tokenHash,
+    ]);
+    return affectedRows === 1;
+  }
+}

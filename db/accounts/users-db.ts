@@ -1,0 +1,39 @@
+import { openMysql } from '../mysql/mysql.ts';
+import { checkSchema } from '../mysql/schema-version.ts';
+import { ApiKeys } from './api-keys.ts';
+import { PasswordResets } from './password-resets.ts';
+import { Sessions } from './sessions.ts';
+import { Users } from './users.ts';
+
+/** The users database: accounts, and everything with which a request proves whose it is. */
+export interface UsersDb {
+  readonly name: string;
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly keys: ApiKeys;
+  readonly resets: PasswordResets;
+  /**
+   * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
+   * not answer
+   */
+  verify(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NAME = 'users';
+
+/** Connects when first used. */
+export function openUsersDb({ url }: { readonly url: string }): UsersDb {
+  const db = openMysql(url, { name: NAME, connections: 4, queueLimit: 256, canTransact: true });
+  return {
+    name: NAME,
+    users: new Users(db),
+    sessions: new Sessions(db),
+    keys: new ApiKeys(db),
+    resets: new PasswordResets(db),
+    verify: async () => {
+      await checkSchema(db, 'users');
+    },
+    close: async () => db.close(),
+  };
+}

@@ -1,0 +1,183 @@
+import { DuplicateRowError } from '../store-errors.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+
+export interface Names {
+  readonly firstName: string | null;
+  readonly middleName: string | null;
+  readonly lastName: string | null;
+}
+
+export interface User extends Names {
+  readonly id: bigint;
+  /** In the form of `parseEmail`. */
+  readonly email: string;
+  /** A hash in PHC form. */
+  readonly password: string;
+  readonly isAdmin: boolean;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Set: keys and sessions are refused, links go on. */
+  readonly disabledAt: Date | null;
+  /** Set: the account is gone for everybody, and its row is kept until its links are done. */
+  readonly deletionAskedAt: Date | null;
+}
+
+export type NewUser = Pick<User, 'id' | 'email' | 'password' | 'isAdmin' | 'createdAt'> & Names;
+
+interface UserRow {
+  readonly id: string;
+  readonly email: string;
+  readonly password: string;
+  readonly first_name: string | null;
+  readonly middle_name: string | null;
+  readonly last_name: string | null;
+  readonly is_admin: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly disabled_at: Date | null;
+  readonly deletion_asked_at: Date | null;
+}
+
+// The driver would round an id above 2^53.
+const COLUMNS = `CAST(user_id AS CHAR) AS id, email, password, first_name, middle_name, last_name, is_admin,
+  created_at, updated_at, disabled_at, deletion_asked_at`;
+
+/** The statements that end everything with which a user proves who he is, for one user id each. */
+const END_PROOFS = [
+  'DELETE FROM sessions WHERE user_id = ?',
+  'DELETE FROM password_resets WHERE user_id = ?',
+] as const;
+
+const PAGE_ROWS = 500;
+
+/**
+ * The table of users. Every method may throw StoreUnavailableError; those that write, OutcomeUnknownError.
+ */
+export class Users {
+  readonly #db: Mysql;
+
+  constructor(db: Mysql) {
+    this.#db = db;
+  }
+
+  /** @returns what is taken already: the email, or (once in a long time) the id */
+  async create(user: NewUser): Promise<'created' | 'email-taken' | 'id-taken'> {
+    const { id, email, password, isAdmin, createdAt, firstName, middleName, lastName } = user;
+    try {
+      await this.#db.execute(
+        `INSERT INTO users (user_id, email, password, first_name, middle_name, last_name, is_admin,
+           created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        [id, email, password, firstName, middleName, lastName, isAdmin, createdAt, createdAt],
+      );
+      return 'created';
+    } catch (error) {
+      if (!(error instanceof DuplicateRowError)) throw error;
+      return error.message.includes('users_email') ? 'email-taken' : 'id-taken';
+    }
+  }
+
+  async find(id: bigint): Promise<User | undefined> {
+    const [row] = await this.#db.query<UserRow>(`SELECT ${COLUMNS} FROM users WHERE user_id = ?`, [id]);
+    return row && toUser(row);
+  }
+
+  async findByEmail(email: string): Promise<User | undefined> {
+    const [row] = await this.#db.query<UserRow>(`SELECT ${COLUMNS} FROM users WHERE email = ?`, [email]);
+    return row && toUser(row);
+  }
+
+  /** All users, oldest first. */
+  async *all(): AsyncGenerator<User> {
+    let after = 0n;
+    for (;;) {
+      const rows = await this.#db.query<UserRow>(
+        `SELECT ${COLUMNS} FROM users WHERE user_id > ? ORDER BY user_id LIMIT ${PAGE_ROWS}`,
+        [after],
+      );
+      for (const row of rows) yield toUser(row);
+      if (rows.length < PAGE_ROWS) return;
+      after = BigInt(rows.at(-1)?.id ?? 0);
+    }
+  }
+
+  /** @returns false when there is no such user */
+  async rename(id: bigint, { firstName, middleName, lastName }: Names, now: Date): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute(
+      `UPDATE users SET first_name = ?, middle_name = ?, last_name = ?, updated_at = ? WHERE user_id = ?`,
+      [firstName, middleName, lastName, now, id],
+    );
+    return affectedRows === 1;
+  }
+
+  /** Also ends all sessions and every link with which a new password may be chosen. Keys go on. */
+  async changePassword(id: bigint, password: string, now: Date): Promise<void> {
+    await this.#db.transact(
+      ['UPDATE users SET password = ?, updated_at = ? WHERE user_id = ?', ...END_PROOFS],
+      [password, now, id, ...END_PROOFS.map(() => id)],
+    );
+  }
+
+  /** @returns false when there is no such user */
+  async setDisabled(id: bigint, isDisabled: boolean, now: Date): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute(
+      'UPDATE users SET disabled_at = ?, updated_at = ? WHERE user_id = ?',
+      [isDisabled ? now : null, now, id],
+    );
+    return affectedRows === 1;
+  }
+
+  /**
+   * Ends an account: from now on nobody is this user. The row stays, so that its links can be changed one
+   * after another and after a crash again; {@link remove} is the last step. The email is free when the row
+   * is gone.
+   */
+  async askDeletion(id: bigint, { deleteLinks, now }: { deleteLinks: boolean; now: Date }): Promise<void> {
+    await this.#db.transact(
+      [
+        `UPDATE users SET deletion_asked_at = COALESCE(deletion_asked_at, ?), delete_links = ?, updated_at = ?
+           WHERE user_id = ?`,
+        'UPDATE api_keys SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL',
+        ...END_PROOFS,
+      ],
+      [now, deleteLinks, now, id, now, id, ...END_PROOFS.map(() => id)],
+    );
+  }
+
+  /** The accounts whose deletion has been asked for and is not done, oldest first. */
+  async listDeletions(limit: number): Promise<readonly { id: bigint; deleteLinks: boolean }[]> {
+    const rows = await this.#db.query<{ id: string; delete_links: number }>(
+      `SELECT CAST(user_id AS CHAR) AS id, delete_links FROM users WHERE deletion_asked_at IS NOT NULL
+         ORDER BY deletion_asked_at LIMIT ?`,
+      [limit],
+    );
+    return rows.map(({ id, delete_links }) => ({ id: BigInt(id), deleteLinks: delete_links === 1 }));
+  }
+
+  /** The last step of a deletion, when no link has this owner any more. Does nothing to other accounts. */
+  async remove(id: bigint): Promise<void> {
+    await this.#db.transact(
+      [
+        `DELETE api_keys FROM api_keys JOIN users USING (user_id)
+           WHERE user_id = ? AND deletion_asked_at IS NOT NULL`,
+        'DELETE FROM users WHERE user_id = ? AND deletion_asked_at IS NOT NULL',
+      ],
+      [id, id],
+    );
+  }
+}
+
+function toUser(row: UserRow): User {
+  return {
+    id: BigInt(row.id),
+    email: row.email,
+    password: row.password,
+    firstName: row.first_name,
+    middleName: row.middle_name,
+    lastName: row.last_name,
+    isAdmin: row.is_admin === 1,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    disabledAt: row.disabled_at,
+    deletionAskedAt: row.deletion_asked_at,
+  };
+}

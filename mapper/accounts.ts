@@ -1,0 +1,117 @@
+import type { Router } from '@koa/router';
+import type { IncomingMessage } from 'node:http';
+import { openUsersDb } from '../db/accounts/users-db.ts';
+import { monotonicMs } from '../runtime/clock.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Log } from '../runtime/log.ts';
+import { pollEvery } from '../runtime/polling.ts';
+import { addDocsRoutes } from './api/docs-page.ts';
+import { ENDPOINTS } from './api/endpoints.ts';
+import { addPasswordPage } from './api/password-page.ts';
+import { createOpenApi } from './api/openapi.ts';
+import { addEndpoints } from './api/router.ts';
+import { Accounts } from './auth/accounts.ts';
+import { cookieNameFor } from './auth/credential.ts';
+import { Guard } from './auth/guard.ts';
+import { Identities } from './auth/identities.ts';
+import { parseIdentityChange } from './auth/identity-change.ts';
+import { LastUses } from './auth/last-uses.ts';
+import { PasswordProcess } from './auth/password-process.ts';
+import { Passwords } from './auth/passwords.ts';
+import type { MapperMetrics } from './metrics.ts';
+import { UsersStore } from './auth/users-store.ts';
+
+export interface OpenAccountsOptions {
+  readonly config: MapperConfig;
+  /** Origin of this service, without a slash at the end. */
+  readonly publicUrl: string;
+  /** Whether announcements of changes are heard. */
+  readonly isHearing: () => boolean;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
+  readonly metrics: Pick<MapperMetrics, 'signIns'>;
+  readonly log: Log;
+}
+
+/** Accounts and the API of a mapper. */
+export interface MapperAccounts extends AsyncDisposable {
+  readonly store: UsersStore;
+  /** Adds the routes of the API and its document. */
+  addRoutes(router: Router): void;
+  /**
+   * The user who makes a link with this request; undefined when it comes from nobody.
+   * @throws Problem 401, 403, 503
+   */
+  ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
+  /** An announcement has arrived. @returns false when it is about a link */
+  hear(message: string): boolean;
+  /** Announcements may have been missed. */
+  forgetAll(): void;
+}
+
+const POLL_MS = 1_000;
+const FLUSH_MS = 2_000;
+const SWEEP_MS = 600_000;
+
+/** Opens the users database, and everything that asks it. Does not wait for it: links go without. */
+export function openAccounts({
+  config,
+  publicUrl,
+  isHearing,
+  announce,
+  metrics,
+  log,
+}: OpenAccountsOptions): MapperAccounts {
+  const stack = new AsyncDisposableStack();
+  const { usersDb } = config.stores;
+  const db = usersDb && openUsersDb(usersDb);
+  if (db !== undefined) stack.defer(async () => db.close());
+  const store = new UsersStore({ db, now: monotonicMs, log });
+  const uses = new LastUses(store, log);
+  stack.defer(async () => uses.flush());
+  const identities = new Identities({
+    store,
+    isHearing,
+    onUsed: (identity) => uses.used(identity, Date.now()),
+    now: monotonicMs,
+  });
+  const passwords = new PasswordProcess(log);
+  stack.defer(() => passwords.close());
+  const accounts = new Accounts({
+    store,
+    passwords: new Passwords(passwords),
+    identities,
+    announce,
+    onSignIn: (result) => metrics.signIns.inc({ result }),
+    isSignupOpen: config.signup === 'open',
+  });
+  const cookieName = cookieNameFor(publicUrl);
+  const guard = new Guard({ identities, cookieName, publicUrl });
+  const stopping = new AbortController();
+  const polls = [
+    pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
+    pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
+    pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),
+  ];
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all(polls);
+  });
+  return {
+    store,
+    addRoutes: (router) => {
+      // A form comes before the JSON of the same path.
+      addPasswordPage(router, accounts);
+      addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, cookieName });
+      addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
+    },
+    ownerOf: async (request) => (await guard.admit(request, { optional: 'links:create' }))?.userId,
+    hear: (message) => {
+      const userId = parseIdentityChange(message);
+      if (userId !== undefined) identities.forgetUser(userId);
+      return userId !== undefined;
+    },
+    forgetAll: () => identities.forgetAll(),
+    [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+  };
+}

@@ -1,0 +1,104 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { z } from 'zod';
+import type { Accounts } from '../auth/accounts.ts';
+import type { Access } from '../auth/guard.ts';
+import type { Identity } from '../auth/identities.ts';
+import type { Secret } from '../auth/secrets.ts';
+import type { ProblemKind } from '../http/problem.ts';
+
+/** What the answers of endpoints are made with. */
+export interface Services {
+  readonly accounts: Accounts;
+}
+
+type Shape = Readonly<Record<string, z.ZodType>>;
+type ObjectSchema = z.ZodObject<Shape>;
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+
+/** A request whose sender was let in, and whose every part was checked. */
+export interface ApiRequest<A extends Access, P, Q, B> {
+  /** Who sent it. Undefined: nobody asked, or nobody who is known. */
+  readonly identity: A extends 'anyone'
+    ? undefined
+    : A extends { readonly optional: unknown }
+      ? Identity | undefined
+      : Identity;
+  readonly params: Parsed<P>;
+  readonly query: Parsed<Q>;
+  readonly body: Parsed<B>;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What an endpoint answers. Status, headers of security and `Cache-Control` come from its declaration. */
+export interface ApiReply<T> {
+  readonly body: T;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A session that begins; null: the session of the request has ended. */
+  readonly session?: Secret | null;
+}
+
+/** The part of a declaration from which the document and the page are made. */
+export interface Declared {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** As OpenAPI writes it: `/users/me/keys/{key_id}`. */
+  readonly path: string;
+  /** The name of the operation in generated clients. */
+  readonly name: string;
+  /** One line for the table of endpoints, without a full stop. */
+  readonly summary: string;
+  readonly description?: string;
+  readonly access: Access;
+  readonly params?: ObjectSchema;
+  readonly query?: ObjectSchema;
+  readonly body?: z.ZodType;
+  readonly status: 200 | 201 | 204;
+  /** The JSON of the answer; undefined: it has no body. */
+  readonly answer?: z.ZodType;
+  /** What the answer is, for the document. */
+  readonly means: string;
+  /** The problems beside those that follow from access, query and body (`problemsOf`). */
+  readonly problems?: readonly ProblemKind[];
+  /** A body of a request, for page and document. The tests send it. */
+  readonly example?: Readonly<Record<string, unknown>>;
+  /** The JSON of an answer to it. The tests compare its fields with those of a real answer. */
+  readonly exampleAnswer?: Readonly<Record<string, unknown>>;
+  /** GET on the same path shows people a form for it. */
+  readonly hasPage?: true;
+  /** A fast path of its own answers it: the router leaves it alone. */
+  readonly isServedElsewhere?: true;
+}
+
+export interface Endpoint extends Declared {
+  /** The router has checked that the request is what the declaration says. */
+  readonly handle?: (
+    services: Services,
+    request: ApiRequest<Access, ObjectSchema, ObjectSchema, z.ZodType>,
+  ) => Promise<ApiReply<unknown>>;
+}
+
+/**
+ * Declares an endpoint: once, for the router, the checks of its requests, the OpenAPI document, the page
+ * docs/api.md and the tests. Add it to `ENDPOINTS` (`endpoints.ts`).
+ */
+export function endpoint<
+  const A extends Access,
+  P extends ObjectSchema | undefined = undefined,
+  Q extends ObjectSchema | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+  O extends z.ZodType | undefined = undefined,
+>(
+  declared: Omit<Declared, 'access' | 'params' | 'query' | 'body' | 'answer' | 'exampleAnswer'> & {
+    readonly access: A;
+    readonly params?: P;
+    readonly query?: Q;
+    readonly body?: B;
+    readonly answer?: O;
+    readonly exampleAnswer?: O extends z.ZodType ? z.input<O> : never;
+    readonly handle?: (
+      services: Services,
+      request: ApiRequest<A, P, Q, B>,
+    ) => Promise<ApiReply<O extends z.ZodType ? z.input<O> : undefined>>;
+  },
+): Endpoint {
+  return declared as unknown as Endpoint;
+}

@@ -1,0 +1,7 @@
+import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
+import { KEY_ENDPOINTS } from './key-endpoints.ts';
+import { LINK_ENDPOINTS } from './link-endpoints.ts';
+
+/** Every endpoint of the API, in the order of the page. */
+export const ENDPOINTS: readonly Endpoint[] = [...LINK_ENDPOINTS, ...ACCOUNT_ENDPOINTS, ...KEY_ENDPOINTS];

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { parseEmail } from '../../db/accounts/email.ts';
+import { whyNoPassword, whyPasswordRefused } from '../auth/password-rules.ts';
+import { mustBe } from '../http/field-errors.ts';
+
+/* The fields of requests and answers that several endpoints have. */
+
+const EXAMPLE_TIME = '2026-11-28T02:37:42.402Z';
+
+/** A text in a request. */
+export function text({ min = 0, max }: { readonly min?: number; readonly max: number }) {
+  return z
+    .string({ error: mustBe('a string') })
+    .min(min, { error: min === 1 ? 'must not be empty' : `must have at least ${min} characters` })
+    .max(max, { error: `must not exceed ${max} characters` })
+    .refine((value) => value.isWellFormed(), { error: 'must be well-formed Unicode' })
+    .refine((value) => !/\p{Cc}/u.test(value), { error: 'must not contain control characters' });
+}
+
+/** An email address in a request, in the form in which addresses are compared. */
+export const email = z
+  .string({ error: mustBe('a string') })
+  .max(254, { error: 'must not exceed 254 characters' })
+  .transform((value, context) => {
+    const parsed = parseEmail(value);
+    if (parsed.ok) return parsed.email;
+    context.addIssue(parsed.reason);
+    return z.NEVER;
+  })
+  .meta({ format: 'email', examples: ['ana@example.com'] });
+
+/** A password that is chosen. */
+export const newPassword = password(whyPasswordRefused, 'at least 10 characters, at most 1,024 bytes');
+
+/** A password that is only compared. */
+export const givenPassword = password(whyNoPassword);
+
+function password(whyRefused: (value: string) => string | undefined, description?: string) {
+  return z
+    .string({ error: mustBe('a string') })
+    .superRefine((value, context) => {
+      const reason = whyRefused(value);
+      if (reason !== undefined) context.addIssue(reason);
+    })
+    .meta({ format: 'password', ...(description !== undefined && { description }) });
+}
+
+/** A time in an answer. */
+export const time = z
+  .string()
+  .meta({ format: 'date-time', description: 'RFC 3339, UTC, with milliseconds', examples: [EXAMPLE_TIME] });

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import manifest from '../../package.json' with { type: 'json' };
+import { PROBLEM_TYPE, PROBLEMS, type ProblemKind } from '../http/problem.ts';
+import type { Access } from '../auth/guard.ts';
+import type { Endpoint } from './endpoint.ts';
+import { problemsOf } from './problems-of.ts';
+
+const JSON_TYPE = 'application/json';
+
+const problem = z
+  .object({
+    type: z.string().meta({ examples: ['urn:keymill:problem:invalid-request'] }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z
+      .array(z.object({ field: z.string(), reason: z.string() }))
+      .optional()
+      .meta({ description: 'the fields at fault, spelled as in the request; empty for the whole body' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' });
+
+const HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
+
+export interface DocumentOptions {
+  /** Origin of this service. */
+  readonly publicUrl: string;
+  readonly cookieName: string;
+}
+
+/** The OpenAPI 3.1 document of the endpoints. */
+export function createOpenApi(endpoints: readonly Endpoint[], options: DocumentOptions) {
+  const paths: Record<string, ZodOpenApiPathsObject[string]> = {};
+  for (const endpoint of endpoints)
+    paths[endpoint.path] = {
+      ...paths[endpoint.path],
+      [endpoint.method.toLowerCase()]: toOperation(endpoint),
+    };
+  return createDocument(
+    {
+      openapi: '3.1.0',
+      info: {
+        title: 'Keymill',
+        version: manifest.version,
+        description: 'Short links: make them, and look after your own.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: options.publicUrl }],
+      paths,
+      components: {
+        headers: { 'X-Request-Id': { description: 'of the request, or new', schema: { type: 'string' } } },
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key: km_…' },
+          session: { type: 'apiKey', in: 'cookie', name: options.cookieName },
+        },
+      },
+    },
+    {
+      override: ({ jsonSchema }) => {
+        // The pattern of a date-time takes a thousand characters, and says no more than the format.
+        if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+      },
+    },
+  );
+}
+
+function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
+  const {
+    name,
+    summary,
+    description,
+    access,
+    params,
+    query,
+    body,
+    example,
+    status,
+    answer,
+    exampleAnswer,
+    means,
+  } = endpoint;
+  return {
+    operationId: name,
+    summary,
+    ...(description !== undefined && { description }),
+    security: securityOf(access),
+    ...((params !== undefined || query !== undefined) && {
+      requestParams: { ...(params && { path: params }), ...(query && { query }) },
+    }),
+    ...(body !== undefined && {
+      requestBody: {
+        required: true,
+        content: { [JSON_TYPE]: { schema: body, ...(example !== undefined && { example }) } },
+      },
+    }),
+    responses: {
+      [status]: {
+        description: means,
+        headers: HEADERS,
+        ...(answer !== undefined && {
+          content: {
+            [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
+          },
+        }),
+      },
+      ...Object.fromEntries(
+        [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [
+          code,
+          toResponse(kinds),
+        ]),
+      ),
+      default: toResponse([]),
+    },
+  };
+}
+
+/** Nobody, or a key with the scope, or a session. */
+function securityOf(access: Access): Record<string, string[]>[] {
+  if (access === 'anyone') return [];
+  const scope = typeof access === 'string' ? access : access.optional;
+  return [{ apiKey: [scope] }, { session: [] }, ...(typeof access === 'string' ? [] : [{}])];
+}
+
+function toResponse(kinds: readonly ProblemKind[]) {
+  const description =
+    kinds.length === 0
+      ? 'Any other problem: no well-formed HTTP, or a fault of the service'
+      : kinds.map((kind) => `\`${kind}\`: ${PROBLEMS[kind].detail}`).join('\n\n');
+  return { description, headers: HEADERS, content: { [PROBLEM_TYPE]: { schema: problem } } };
+}

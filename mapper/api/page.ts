@@ -1,0 +1,60 @@
+import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
+import type { Access } from '../auth/guard.ts';
+import type { Endpoint } from './endpoint.ts';
+import { problemsOf } from './problems-of.ts';
+
+const WIDTH = 110;
+
+/** The part of docs/api.md that describes the endpoints, in Markdown. A test compares it with the page. */
+export function describeEndpoints(endpoints: readonly Endpoint[]): string {
+  return endpoints.map(describe).join('\n\n');
+}
+
+function describe(endpoint: Endpoint): string {
+  const { method, path, summary, description, access, status, means, example, exampleAnswer } = endpoint;
+  const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
+  return [
+    `### ${method} ${path}`,
+    fold(`${summary}. ${description ?? ''}`),
+    [
+      ...item(`Who: ${whoMay(access)}.`),
+      ...item(`${status}: ${means}.`),
+      ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
+    ].join('\n'),
+    ...(example === undefined ? [] : ['A request:', codeBlock(example)]),
+    ...(exampleAnswer === undefined ? [] : ['The answer:', codeBlock(exampleAnswer)]),
+  ].join('\n\n');
+}
+
+function whoMay(access: Access): string {
+  if (access === 'anyone') return 'anybody';
+  if (typeof access === 'string') return `a session, or a key with \`${access}\``;
+  return `anybody; with a session, or a key with \`${access.optional}\`, the link has an owner`;
+}
+
+function listProblems([status, kinds]: readonly [number, readonly ProblemKind[]]): string {
+  return `${status} ${kinds.map((kind) => `\`${kind}\``).join(', ')}`;
+}
+
+function codeBlock(value: unknown): string {
+  const text = JSON.stringify(value, undefined, 2).replaceAll(/\[\s+("[^"]*")\s+\]/g, '[$1]');
+  return ['```json', text, '```'].join('\n');
+}
+
+function item(text: string): string[] {
+  return fold(text, WIDTH - 2)
+    .split('\n')
+    .map((line, index) => (index === 0 ? `- ${line}` : `  ${line}`));
+}
+
+/** Breaks a text into lines at blanks. */
+function fold(text: string, width = WIDTH): string {
+  const lines = [''];
+  for (const word of text.trim().split(/ +/)) {
+    const line = lines.at(-1) ?? '';
+    if (line === '') lines[lines.length - 1] = word;
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,26 @@
+import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
+import type { Declared } from './endpoint.ts';
+
+const OF_BODY: readonly ProblemKind[] = [
+  'malformed-json',
+  'incomplete',
+  'too-large',
+  'not-json',
+  'not-utf8',
+  'compressed',
+];
+
+/**
+ * Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault).
+ * Each refuses parameters that it does not know.
+ */
+export function problemsOf({ method, access, body, problems = [] }: Declared): ProblemKind[] {
+  const kinds = new Set<ProblemKind>(['invalid-request', ...problems]);
+  if (access !== 'anyone') {
+    if (typeof access === 'string') kinds.add('unauthenticated');
+    for (const kind of ['bad-credential', 'missing-scope', 'no-accounts'] as const) kinds.add(kind);
+    if (method !== 'GET') kinds.add('foreign-origin');
+  }
+  if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
+  return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
+}

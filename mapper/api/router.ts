@@ -1,0 +1,117 @@
+import type { Router, RouterContext } from '@koa/router';
+import type { z } from 'zod';
+import type { Guard } from '../auth/guard.ts';
+import { findCookie, formatCookie } from '../auth/credential.ts';
+import type { Identity } from '../auth/identities.ts';
+import { isDue } from '../auth/last-uses.ts';
+import { invalidInput } from '../http/field-errors.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
+import { readJsonObject } from '../http/read-json.ts';
+import type { ApiReply, Endpoint, Services } from './endpoint.ts';
+
+export interface ApiOptions {
+  readonly services: Services;
+  readonly guard: Guard;
+  /** The name of the session's cookie. */
+  readonly cookieName: string;
+}
+
+/** On every answer of the API, also on problems. None of them is a page. */
+export const API_HEADERS: Readonly<Record<string, string>> = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/**
+ * Adds a route for each declared endpoint. A request is checked in the order: who sent it, what he may do,
+ * the path, the query, the body. So nobody without a credential can make the parser work.
+ */
+export function addEndpoints(router: Router, endpoints: readonly Endpoint[], options: ApiOptions): void {
+  const served = endpoints.filter(({ isServedElsewhere }) => isServedElsewhere !== true);
+  for (const endpoint of served)
+    router.register(toRouterPath(endpoint.path), [endpoint.method], async (ctx) => {
+      ctx.set({ ...API_HEADERS });
+      await answer(ctx, endpoint, options);
+    });
+  for (const [path, declared] of Map.groupBy(served, ({ path }) => path))
+    router.all(toRouterPath(path), (ctx) => {
+      ctx.set({ ...API_HEADERS });
+      throw new Problem('method-not-allowed', { headers: { Allow: declared.flatMap(methodsOf).join(', ') } });
+    });
+}
+
+function methodsOf({ method, hasPage }: Endpoint): string[] {
+  if (method === 'GET') return ['GET', 'HEAD'];
+  return hasPage === true ? ['GET', 'HEAD', method] : [method];
+}
+
+/**
+ * A session that is used goes on, in the browser too: once a day it gets its cookie again, with a later end.
+ */
+function renewCookie(ctx: RouterContext, identity: Identity, cookieName: string): void {
+  if (identity.proof.kind !== 'session' || !isDue(identity, identity.usedAtMs, Date.now())) return;
+  const secret = findCookie(ctx.get('Cookie'), cookieName);
+  if (secret !== undefined) ctx.set('Set-Cookie', formatCookie(cookieName, secret));
+}
+
+/** OpenAPI writes `{key_id}`, the router `:key_id`. */
+function toRouterPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
+  const { access, params, query, body, status, handle } = endpoint;
+  const identity = await options.guard.admit(ctx.req, access);
+  if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
+  const request = {
+    // Who may be nobody is part of the type of each declaration.
+    identity: identity as never,
+    params: (params && check(params, { ...ctx.params })) as never,
+    query: (query && check(query, singleValues(ctx.query))) as never,
+    body: (body && check(body, await readJsonObject(ctx.req, ctx.res))) as never,
+    headers: ctx.req.headers,
+  };
+  if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
+  const reply = await handle?.(options.services, request);
+  if (reply === undefined) throw new Problem('not-found');
+  write(ctx, status, reply, options.cookieName);
+}
+
+function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalidInput(parsed.error);
+  return parsed.data;
+}
+
+type Query = Readonly<Record<string, string | string[] | undefined>>;
+
+/** @throws Problem 422 for a parameter that is given twice: programs differ in which one they take */
+function singleValues(query: Query): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(query).map(([field, value = '']) => {
+      if (typeof value === 'string') return [field, value];
+      throw invalidFields([{ field, reason: 'is given more than once' }]);
+    }),
+  );
+}
+
+function refuseQuery(query: Query): void {
+  const [field = ''] = Object.keys(query);
+  throw invalidFields([{ field, reason: 'unknown parameter' }]);
+}
+
+function write(ctx: RouterContext, status: number, reply: ApiReply<unknown>, cookieName: string): void {
+  if (reply.session !== undefined) ctx.set('Set-Cookie', formatCookie(cookieName, reply.session?.text));
+  ctx.set({ ...reply.headers });
+  if (reply.body === undefined) {
+    ctx.body = null;
+    ctx.status = status;
+    return;
+  }
+  ctx.status = status;
+  ctx.body = JSON.stringify(reply.body);
+  ctx.set('Content-Type', 'application/json; charset=utf-8');
+}

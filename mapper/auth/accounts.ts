@@ -1,0 +1,199 @@
+import type { ApiKey } from '../../db/accounts/api-keys.ts';
+import type { Names, User } from '../../db/accounts/users.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
+import { SESSION_MS } from './credential.ts';
+import type { Identities, Identity } from './identities.ts';
+import { formatIdentityChange } from './identity-change.ts';
+import { createUser } from './new-user.ts';
+import type { Passwords } from './passwords.ts';
+import { isAllowed, type Scope } from './scopes.ts';
+import { createApiKey, createToken, isKeyId, parseToken, type Secret } from './secrets.ts';
+import type { UsersStore } from './users-store.ts';
+
+export interface AccountsOptions {
+  readonly store: UsersStore;
+  readonly passwords: Passwords;
+  readonly identities: Identities;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
+  readonly isSignupOpen: boolean;
+  /** Counts sign-ins. */
+  readonly onSignIn: (result: 'ok' | 'wrong' | 'disabled') => void;
+}
+
+const MAX_KEYS = 100;
+const ID_TRIES = 5;
+
+/**
+ * What people do with their accounts: sign up, sign in, keys, password, deletion. Every method may throw a
+ * Problem 503 when the users database is away. What ends a proof of identity is announced to all mappers
+ * before it is answered.
+ */
+export class Accounts {
+  readonly #options: AccountsOptions;
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Problem 403 sign-up is closed, 409 the email is taken, 422 a common password */
+  async signUp({ email, password, ...names }: Names & { email: string; password: string }): Promise<User> {
+    const { store, passwords, isSignupOpen } = this.#options;
+    if (!isSignupOpen) throw new Problem('signup-closed');
+    // Before the hash, which costs much more.
+    if ((await store.ask(async (db) => db.users.findByEmail(email))) !== undefined) throw emailTaken();
+    const hash = await passwords.hash(password, 'password');
+    const user = await store.ask(async (db) =>
+      createUser(db, { email, password: hash, isAdmin: false, ...names }),
+    );
+    if (user === undefined) throw emailTaken();
+    return user;
+  }
+
+  /**
+   * Begins a session. A user who does not exist costs the same work as a wrong password.
+   * @throws Problem 401 wrong email or password, 403 the account is disabled
+   */
+  async signIn(email: string, password: string): Promise<{ user: User; session: Secret }> {
+    const { store, passwords, onSignIn } = this.#options;
+    const found = await store.ask(async (db) => db.users.findByEmail(email));
+    const user = found?.deletionAskedAt === null ? found : undefined;
+    const isRight = await passwords.isRight(password, user?.password);
+    const isLetIn = user !== undefined && isRight;
+    onSignIn(!isLetIn ? 'wrong' : user.disabledAt === null ? 'ok' : 'disabled');
+    if (!isLetIn) throw new Problem('wrong-password');
+    if (user.disabledAt !== null) throw new Problem('account-disabled');
+    return { user, session: await this.#beginSession(user.id, user.password) };
+  }
+
+  /** Ends the session of the request, if it has one. */
+  async signOut(sessionHash: Buffer, userId: bigint): Promise<void> {
+    await this.#options.store.ask(async (db) => db.sessions.end(sessionHash));
+    await this.#changed(userId);
+  }
+
+  /** @throws Problem 401 when the account is gone */
+  async profile({ userId }: Identity): Promise<User> {
+    const user = await this.#options.store.ask(async (db) => db.users.find(userId));
+    if (user === undefined || user.deletionAskedAt !== null) throw new Problem('bad-credential');
+    return user;
+  }
+
+  /** Absent names stay as they are. */
+  async rename(identity: Identity, change: Partial<Names>): Promise<User> {
+    const user = { ...(await this.profile(identity)), ...change, updatedAt: new Date() };
+    await this.#options.store.ask(async (db) => db.users.rename(user.id, user, user.updatedAt));
+    return user;
+  }
+
+  /**
+   * Ends all sessions, also that of the request, which gets a new one.
+   * @returns the new session; undefined when the request came with a key
+   * @throws Problem 422 wrong current password, or a common new one
+   */
+  async changePassword(identity: Identity, current: string, next: string): Promise<Secret | undefined> {
+    const { store, passwords } = this.#options;
+    await this.#requirePassword(identity, current, 'current');
+    const hash = await passwords.hash(next, 'new');
+    await store.ask(async (db) => db.users.changePassword(identity.userId, hash, new Date()));
+    await this.#changed(identity.userId);
+    return identity.proof.kind === 'session' ? this.#beginSession(identity.userId, hash) : undefined;
+  }
+
+  /** @throws Problem 422 when the token is made up, used or expired, or the password is a common one */
+  async resetPassword(token: string, next: string): Promise<void> {
+    const { store, passwords } = this.#options;
+    const tokenHash = parseToken(token);
+    const userId = tokenHash && (await store.ask(async (db) => db.resets.find(tokenHash, new Date())));
+    if (tokenHash === undefined || userId === undefined) throw badToken();
+    const hash = await passwords.hash(next, 'new');
+    if (!(await store.ask(async (db) => db.resets.use(tokenHash)))) throw badToken();
+    await store.ask(async (db) => db.users.changePassword(userId, hash, new Date()));
+    await this.#changed(userId);
+  }
+
+  /**
+   * Ends the account: nobody is this user from now on. Its links are changed afterwards, by the job that
+   * reads `Users.listDeletions`.
+   * @throws Problem 422 wrong password
+   */
+  async delete(identity: Identity, password: string, deleteLinks: boolean): Promise<void> {
+    await this.#requirePassword(identity, password, 'password');
+    const { userId } = identity;
+    await this.#options.store.ask(async (db) =>
+      db.users.askDeletion(userId, { deleteLinks, now: new Date() }),
+    );
+    await this.#changed(userId);
+  }
+
+  /**
+   * A key may do no more than the request that makes it.
+   * @throws Problem 403 for a scope that the request lacks, 422 when the user has too many keys
+   */
+  async createKey(
+    identity: Identity,
+    { name, scopes, expiresAt }: { name: string; scopes: readonly Scope[]; expiresAt: Date | null },
+  ): Promise<{ key: ApiKey; secret: string }> {
+    for (const scope of scopes) if (!isAllowed(identity.scopes, scope)) throw missingScope(scope);
+    for (let tries = 1; ; tries += 1) {
+      const { id, text, hash } = createApiKey();
+      const key = { id, name, scopes, createdAt: new Date(), expiresAt };
+      const outcome = await this.#options.store.ask(async (db) =>
+        db.keys.create({ ...key, userId: identity.userId, secretHash: hash }, MAX_KEYS),
+      );
+      if (outcome === 'created') return { key: { ...key, lastUsedAt: null }, secret: text };
+      if (outcome === 'too-many')
+        throw invalidFields([{ field: '', reason: `you have ${MAX_KEYS} keys already; revoke one first` }]);
+      if (tries === ID_TRIES) throw new Error(`${ID_TRIES} ids of keys were taken`);
+    }
+  }
+
+  async listKeys({ userId }: Identity): Promise<ApiKey[]> {
+    return this.#options.store.ask(async (db) => db.keys.list(userId));
+  }
+
+  /** @throws Problem 404 when this user has no such key */
+  async revokeKey({ userId }: Identity, id: string): Promise<void> {
+    const isRevoked =
+      isKeyId(id) && (await this.#options.store.ask(async (db) => db.keys.revoke(id, userId, new Date())));
+    if (!isRevoked) throw new Problem('not-found', { detail: 'You have no such key.' });
+    await this.#changed(userId);
+  }
+
+  async #beginSession(userId: bigint, password: string): Promise<Secret> {
+    const session = createToken();
+    const createdAt = new Date();
+    const expiresAt = new Date(createdAt.getTime() + SESSION_MS);
+    const isBegun = await this.#options.store.ask(async (db) =>
+      db.sessions.create({ secretHash: session.hash, userId, createdAt, expiresAt, password }),
+    );
+    if (!isBegun) throw new Problem('wrong-password');
+    return session;
+  }
+
+  async #requirePassword(identity: Identity, password: string, field: string): Promise<void> {
+    const user = await this.profile(identity);
+    if (!(await this.#options.passwords.isRight(password, user.password)))
+      throw invalidFields([{ field, reason: 'is wrong' }]);
+  }
+
+  /** All mappers ask the store again who the user of a key or session is. */
+  async #changed(userId: bigint): Promise<void> {
+    const { identities, announce } = this.#options;
+    identities.forgetUser(userId);
+    await announce(formatIdentityChange(userId));
+  }
+}
+
+/** 403, naming the scope. */
+export function missingScope(scope: Scope): Problem {
+  return new Problem('missing-scope', { detail: `This needs the scope ${scope}.` });
+}
+
+function emailTaken(): Problem {
+  return new Problem('email-taken', { errors: [{ field: 'email', reason: 'is taken' }] });
+}
+
+function badToken(): Problem {
+  return invalidFields([{ field: 'token', reason: 'is used already, too old, or made up' }]);
+}

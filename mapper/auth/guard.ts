@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem } from '../http/problem.ts';
+import { missingScope } from './accounts.ts';
+import { formatCookie, parseCredential } from './credential.ts';
+import type { Identities, Identity } from './identities.ts';
+import { isAllowed, type Scope } from './scopes.ts';
+
+/**
+ * Who may send a request. `anyone`: nobody looks at its credential. A scope: only who has it. `optional`:
+ * also somebody without any credential.
+ */
+export type Access = 'anyone' | Scope | { readonly optional: Scope };
+
+export interface GuardOptions {
+  readonly identities: Identities;
+  readonly cookieName: string;
+  /** Origin of this service as browsers see it. */
+  readonly publicUrl: string;
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Lets requests in, or refuses them. */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns who sent it; undefined when nobody asked, or when it is nobody and may be
+   * @throws Problem 401 no or a bad credential, 403 a scope is missing or another site's page sent it, 503
+   */
+  async admit(request: IncomingMessage, access: Access): Promise<Identity | undefined> {
+    if (access === 'anyone') return undefined;
+    const identity = await this.identify(request);
+    const scope = typeof access === 'string' ? access : access.optional;
+    if (identity === undefined) {
+      if (typeof access === 'string') throw new Problem('unauthenticated');
+      return undefined;
+    }
+    if (!isAllowed(identity.scopes, scope)) throw missingScope(scope);
+    return identity;
+  }
+
+  /** Who sent a request, whatever he may do. @throws Problem 401, 403 foreign origin, 503 */
+  async identify(request: IncomingMessage): Promise<Identity | undefined> {
+    const { identities, cookieName } = this.#options;
+    const { headers } = request;
+    let identity: Identity | undefined;
+    try {
+      identity = await identities.identify(parseCredential(headers, cookieName));
+    } catch (error) {
+      throw headers.authorization === undefined ? withoutCookie(error, cookieName) : error;
+    }
+    if (identity?.proof.kind === 'session') this.#refuseForeignPages(request);
+    return identity;
+  }
+
+  /**
+   * A browser adds the cookie of a session to whatever a page makes it send. It says which site the page is
+   * from, and only our own may change something.
+   */
+  #refuseForeignPages({ method = '', headers }: IncomingMessage): void {
+    if (SAFE.has(method)) return;
+    const { origin, host } = headers;
+    const own = [this.#options.publicUrl, `http://${host}`, `https://${host}`];
+    const isForeign = origin !== undefined && !own.includes(origin);
+    if (isForeign || headers['sec-fetch-site'] === 'cross-site') throw new Problem('foreign-origin');
+  }
+}
+
+/** A browser would send the cookie of a session that has ended for ever, so the answer takes it away. */
+function withoutCookie(error: unknown, cookieName: string): unknown {
+  if (!(error instanceof Problem) || error.code !== 'bad-credential') return error;
+  return new Problem('bad-credential', { headers: { 'Set-Cookie': formatCookie(cookieName, undefined) } });
+}

@@ -1,0 +1,151 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { UsersDb } from '../../db/accounts/users-db.ts';
+import { Problem } from '../http/problem.ts';
+import type { Credential } from './credential.ts';
+import { scopesOfKey, scopesOfSession, type Scope } from './scopes.ts';
+import type { UsersStore } from './users-store.ts';
+
+/** Who sent a request, and what he may do. */
+export interface Identity {
+  readonly userId: bigint;
+  readonly scopes: readonly Scope[];
+  readonly proof:
+    { readonly kind: 'key'; readonly id: string } | { readonly kind: 'session'; readonly hash: Buffer };
+  /** The end of the session or key, in milliseconds since 1970. */
+  readonly endsAtMs: number;
+  /** When the store last recorded a use, in milliseconds since 1970. */
+  readonly usedAtMs: number;
+}
+
+export interface IdentitiesOptions {
+  readonly store: UsersStore;
+  /** Whether announcements of changes are heard: then an identity may be remembered for longer. */
+  readonly isHearing: () => boolean;
+  /** Called for every request with an identity. Must not throw. */
+  readonly onUsed: (identity: Identity) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+interface Remembered {
+  readonly identity: Identity;
+  readonly readAtMs: number;
+}
+
+const HEARING_TTL_MS = 60_000;
+/** A key that is revoked is refused everywhere within a second, also where the announcement is not heard. */
+const DEAF_TTL_MS = 1_000;
+const MAX_REMEMBERED = 10_000;
+
+type Proof = Exclude<Credential, { kind: 'none' | 'malformed' }>;
+
+/**
+ * Finds out who sent a request, from memory or from the users database. Requests with the same credential
+ * share one read. While the database is away, an identity lasts as long as it may be remembered.
+ */
+export class Identities {
+  readonly #options: IdentitiesOptions;
+  /** By the hash of the credential, the longest unread first. */
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #reads = new Map<string, Promise<Identity>>();
+  /** Counts what was forgotten. A read that began before it must not be remembered. */
+  #changes = 0;
+
+  constructor(options: IdentitiesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns undefined when the request has no credential
+   * @throws Problem 401 for a bad, expired or revoked one, 503 when nobody can say
+   */
+  async identify(credential: Credential): Promise<Identity | undefined> {
+    if (credential.kind === 'none') return undefined;
+    if (credential.kind === 'malformed') throw new Problem('bad-credential');
+    const name = nameOf(credential);
+    const remembered = this.#remembered.get(name);
+    const isFresh = remembered !== undefined && this.#options.now() - remembered.readAtMs < this.#ttlMs;
+    const identity = isFresh ? remembered.identity : await this.#read(name, credential);
+    if (identity.endsAtMs <= Date.now()) throw new Problem('bad-credential');
+    this.#options.onUsed(identity);
+    return identity;
+  }
+
+  /** Something about this user has changed: his keys, his sessions, or what he may do. */
+  forgetUser(userId: bigint): void {
+    this.#changes += 1;
+    for (const [name, { identity }] of this.#remembered)
+      if (identity.userId === userId) this.#remembered.delete(name);
+  }
+
+  /** Announcements may have been missed. */
+  forgetAll(): void {
+    this.#changes += 1;
+    this.#remembered.clear();
+  }
+
+  get #ttlMs(): number {
+    return this.#options.isHearing() ? HEARING_TTL_MS : DEAF_TTL_MS;
+  }
+
+  async #read(name: string, proof: Proof): Promise<Identity> {
+    // A request that comes after a change must not join a read that began before it.
+    const flight = `${this.#changes} ${name}`;
+    const running = this.#reads.get(flight);
+    if (running !== undefined) return running;
+    const reading = this.#readNow(name, proof).finally(() => this.#reads.delete(flight));
+    this.#reads.set(flight, reading);
+    return reading;
+  }
+
+  async #readNow(name: string, proof: Proof): Promise<Identity> {
+    const { store, now } = this.#options;
+    const changes = this.#changes;
+    const readAtMs = now();
+    const identity = await store.ask(async (db) =>
+      proof.kind === 'key' ? readKey(db, proof) : readSession(db, proof.hash),
+    );
+    this.#remembered.delete(name);
+    if (identity === undefined) throw new Problem('bad-credential');
+    if (changes === this.#changes) this.#remember(name, { identity, readAtMs });
+    return identity;
+  }
+
+  #remember(name: string, remembered: Remembered): void {
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size >= MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+    this.#remembered.set(name, remembered);
+  }
+}
+
+/** With the whole hash: a key with the right public part and another secret is another credential. */
+function nameOf({ kind, hash }: Proof): string {
+  return `${kind} ${hash.toString('latin1')}`;
+}
+
+async function readKey(
+  db: UsersDb,
+  { id, hash }: { readonly id: string; readonly hash: Buffer },
+): Promise<Identity | undefined> {
+  const key = await db.keys.find(id);
+  if (key === undefined || !timingSafeEqual(key.secretHash, hash)) return undefined;
+  return {
+    userId: key.userId,
+    scopes: scopesOfKey(key.scopes, key.isAdmin),
+    proof: { kind: 'key', id },
+    endsAtMs: key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+    usedAtMs: key.lastUsedAt?.getTime() ?? 0,
+  };
+}
+
+async function readSession(db: UsersDb, hash: Buffer): Promise<Identity | undefined> {
+  const session = await db.sessions.find(hash);
+  if (session === undefined) return undefined;
+  return {
+    userId: session.userId,
+    scopes: scopesOfSession(session.isAdmin),
+    proof: { kind: 'session', hash },
+    endsAtMs: session.expiresAt.getTime(),
+    usedAtMs: session.usedAt.getTime(),
+  };
+}

@@ -1,0 +1,132 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '../../runtime/log.ts';
+import { Problem } from '../http/problem.ts';
+
+/** With `stored`: compare. Without: hash, unless the password is a common one. */
+export interface PasswordTask {
+  readonly password: string;
+  readonly stored?: string;
+}
+
+export type PasswordAnswer =
+  | { readonly isRight: boolean }
+  | { readonly isCommon: true }
+  | { readonly hash: string }
+  | { readonly failure: string };
+
+interface Waiting {
+  readonly task: PasswordTask;
+  readonly resolve: (answer: PasswordAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last one waits for a second.
+ */
+const MAX_WAITING = 16;
+/** For a client that is told to try again: the queue is shorter then. */
+const RETRY_AFTER_S = '2';
+/** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */
+const ANSWER_MS = 15_000;
+
+/**
+ * The child process that works on passwords, one at a time. It starts with the first password, and again
+ * after it has died.
+ */
+export class PasswordProcess {
+  readonly #log: Log;
+  readonly #waiting: Waiting[] = [];
+  #child: ChildProcess | undefined;
+  #current: Waiting | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** @throws Problem 503 when too many wait, and when the child died over the task */
+  async run(task: PasswordTask): Promise<PasswordAnswer> {
+    if (this.#isClosed || this.#waiting.length >= MAX_WAITING)
+      throw new Problem('overloaded', {
+        detail: 'Too many people sign in at this moment.',
+        headers: { 'Retry-After': RETRY_AFTER_S },
+      });
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ task, resolve, reject });
+      this.#next();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#child?.removeAllListeners();
+    this.#child?.kill('SIGKILL');
+    this.#fail('the mapper stops');
+    for (const { reject } of this.#waiting.splice(0)) reject(gone('the mapper stops'));
+  }
+
+  #next(): void {
+    if (this.#current !== undefined) return;
+    this.#current = this.#waiting.shift();
+    if (this.#current === undefined) return;
+    this.#child ??= this.#start();
+    hold(this.#child);
+    this.#child.send(this.#current.task);
+    this.#timer = setTimeout(() => this.#child?.kill('SIGKILL'), ANSWER_MS);
+  }
+
+  #start(): ChildProcess {
+    const child = fork(fileURLToPath(new URL('password-main.ts', import.meta.url)), [], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+      // It needs no setting, and our environment contains secrets.
+      env: {},
+    });
+    child.on('message', (answer: PasswordAnswer) => {
+      this.#finish()?.resolve(answer);
+      // An idle child must not keep a process alive that ends.
+      if (this.#waiting.length === 0) letGo(child);
+      this.#next();
+    });
+    const onGone = (reason: unknown): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#log.warn({ reason: String(reason) }, 'the process that hashes passwords has ended');
+      this.#fail('the process that hashes passwords has ended');
+      this.#next();
+    };
+    child.on('error', onGone);
+    child.on('exit', (code, signal) => onGone(signal ?? code));
+    return child;
+  }
+
+  #finish(): Waiting | undefined {
+    clearTimeout(this.#timer);
+    const finished = this.#current;
+    this.#current = undefined;
+    return finished;
+  }
+
+  #fail(reason: string): void {
+    this.#finish()?.reject(gone(reason));
+  }
+}
+
+function hold(child: ChildProcess): void {
+  child.ref();
+  child.channel?.ref();
+}
+
+function letGo(child: ChildProcess): void {
+  child.unref();
+  child.channel?.unref();
+}
+
+function gone(reason: string): Problem {
+  return new Problem('overloaded', {
+    detail: 'Passwords cannot be checked just now.',
+    cause: new Error(reason),
+  });
+}

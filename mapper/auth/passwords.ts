@@ -1,0 +1,40 @@
+import { Problem, invalidFields } from '../http/problem.ts';
+import type { PasswordProcess } from './password-process.ts';
+import { COMMON_PASSWORD, NO_PASSWORD, normalisePassword } from './password-rules.ts';
+
+/** Hashes and compares passwords, outside of this process. */
+export class Passwords {
+  readonly #process: Pick<PasswordProcess, 'run'>;
+
+  constructor(process: Pick<PasswordProcess, 'run'>) {
+    this.#process = process;
+  }
+
+  /**
+   * @param field of the request, for the answer when the password is a common one
+   * @throws Problem 422 for a common password, 503 when too many wait
+   */
+  async hash(password: string, field: string): Promise<string> {
+    const answer = await this.#process.run({ password: normalisePassword(password) });
+    if ('isCommon' in answer) throw invalidFields([{ field, reason: COMMON_PASSWORD }]);
+    if ('hash' in answer) return answer.hash;
+    throw failed(answer);
+  }
+
+  /**
+   * @param stored undefined when there is no such user: that takes as long as a wrong password
+   * @throws Problem 503 when too many wait
+   */
+  async isRight(password: string, stored: string | undefined): Promise<boolean> {
+    const answer = await this.#process.run({
+      password: normalisePassword(password),
+      stored: stored ?? NO_PASSWORD,
+    });
+    if ('isRight' in answer) return answer.isRight && stored !== undefined;
+    throw failed(answer);
+  }
+}
+
+function failed(cause: unknown): Problem {
+  return new Problem('internal', { cause });
+}

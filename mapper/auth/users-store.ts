@@ -1,0 +1,105 @@
+import type { UsersDb } from '../../db/accounts/users-db.ts';
+import { isContradiction, OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { USERS_DB_BREAKER } from '../../runtime/config/breakers.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Problem } from '../http/problem.ts';
+
+export interface UsersStoreOptions {
+  /** Undefined: this mapper has none. */
+  readonly db: UsersDb | undefined;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly log: Log;
+}
+
+const NOT_CONFIGURED = 'This mapper has no users database (KEYMILL_USERS_DB).';
+const AWAY = 'The users database cannot be reached just now.';
+const UNSUITABLE = 'The users database is not ready for this version: run "keymill prepare".';
+
+/**
+ * The users database of a mapper, up or down. Links are followed and made without it; only the requests that
+ * need an account are refused while it is away.
+ */
+export class UsersStore {
+  readonly #db: UsersDb | undefined;
+  readonly #log: Log;
+  readonly #breaker: Breaker;
+  /** Why a person must mend it; undefined when it fits. */
+  #contradiction: string | undefined;
+  #isVerified = false;
+
+  constructor({ db, now, log }: UsersStoreOptions) {
+    this.#db = db;
+    this.#log = log;
+    this.#breaker = new Breaker({
+      ...USERS_DB_BREAKER,
+      now,
+      onChanged: (state) => {
+        if (state !== 'half-open') log.warn({ store: 'users', state }, 'users database: breaker changed');
+      },
+    });
+  }
+
+  get isConfigured(): boolean {
+    return this.#db !== undefined;
+  }
+
+  get isUp(): boolean {
+    return this.#isVerified && this.#breaker.isClosed;
+  }
+
+  /** It answers, and a person must mend it. */
+  get isRefused(): boolean {
+    return this.#contradiction !== undefined;
+  }
+
+  /** Removes what is over: sessions and password links, some at a time. Never rejects. */
+  async sweep(): Promise<void> {
+    if (this.isUp) await this.#db?.sessions.removeExpired(new Date()).catch(() => undefined);
+  }
+
+  /** Asks whether it answers and has our tables. Never rejects. */
+  async poll(): Promise<void> {
+    const db = this.#db;
+    if (db === undefined || !(this.#breaker.isClosed || this.#breaker.tryTrial())) return;
+    try {
+      await db.verify();
+      this.#breaker.succeeded();
+      this.#verified(undefined);
+    } catch (error) {
+      if (isContradiction(error)) this.#verified(messageOf(error));
+      this.#breaker.failed();
+    }
+  }
+
+  /**
+   * Does `work` with the database.
+   * @throws Problem 503 that says what is missing, when it is not there or does not answer
+   */
+  async ask<T>(work: (db: UsersDb) => Promise<T>): Promise<T> {
+    const db = this.#db;
+    if (db === undefined) throw new Problem('no-accounts', { detail: NOT_CONFIGURED });
+    if (this.#contradiction !== undefined) throw new Problem('no-accounts', { detail: UNSUITABLE });
+    if (!this.#breaker.isClosed) throw new Problem('no-accounts', { detail: AWAY });
+    try {
+      const result = await work(db);
+      this.#breaker.succeeded();
+      return result;
+    } catch (cause) {
+      if (isContradiction(cause)) throw new Problem('no-accounts', { detail: UNSUITABLE, cause });
+      if (!(cause instanceof StoreUnavailableError || cause instanceof OutcomeUnknownError)) throw cause;
+      this.#breaker.failed();
+      throw new Problem('no-accounts', { detail: AWAY, cause });
+    }
+  }
+
+  #verified(contradiction: string | undefined): void {
+    if (this.#isVerified === (contradiction === undefined) && this.#contradiction === contradiction) return;
+    this.#isVerified = contradiction === undefined;
+    this.#contradiction = contradiction;
+    if (contradiction === undefined) this.#log.info('users database: in use');
+    else this.#log.error({ reason: contradiction }, 'users database: not used until a person mends it');
+  }
+}

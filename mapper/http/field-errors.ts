@@ -1,0 +1,25 @@
+import type { z } from 'zod';
+import { invalidFields, type FieldError, type Problem } from './problem.ts';
+
+/** A body may contain thousands of unknown fields. The answer lists only the first. */
+const MAX_FIELD_ERRORS = 20;
+
+/** 422 that says for every field what zod found wrong with it. */
+export function invalidInput({ issues }: z.ZodError): Problem {
+  return invalidFields(issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS));
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      field: path === '' ? key : `${path}.${key}`,
+      reason: 'unknown field',
+    }));
+  return [{ field: path, reason: issue.message }];
+}
+
+/** The message for a value that is missing, or of another type. */
+export function mustBe(what: string): z.core.$ZodErrorMap {
+  return ({ input }) => (input === undefined ? 'is required' : `must be ${what}`);
+}
