@@ -5,6 +5,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { withDeadline } from '../runtime/retry.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
 import type { LinkService } from './api/link-service.ts';
@@ -56,6 +57,8 @@ export interface MapperAccounts extends AsyncDisposable {
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
 const SWEEP_MS = 600_000;
+/** How long the stop waits for a database that hangs. */
+const LAST_FLUSH_MS = 1_000;
 
 /** Opens the users database, and everything that asks it. Does not wait for it: links go without. */
 export function openAccounts({
@@ -66,13 +69,10 @@ export function openAccounts({
   metrics,
   log,
 }: OpenAccountsOptions): MapperAccounts {
-  const stack = new AsyncDisposableStack();
   const { usersDb } = config.stores;
   const db = usersDb && openUsersDb(usersDb);
-  if (db !== undefined) stack.defer(async () => db.close());
   const store = new UsersStore({ db, now: monotonicMs, log });
   const uses = new LastUses(store, log);
-  stack.defer(async () => uses.flush());
   const identities = new Identities({
     store,
     isHearing,
@@ -80,7 +80,6 @@ export function openAccounts({
     now: monotonicMs,
   });
   const passwords = new PasswordProcess(log);
-  stack.defer(() => passwords.close());
   const accounts = new Accounts({
     store,
     passwords: new Passwords(passwords),
@@ -97,10 +96,6 @@ export function openAccounts({
     pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
     pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),
   ];
-  stack.defer(async () => {
-    stopping.abort();
-    await Promise.all(polls);
-  });
   return {
     store,
     addRoutes: (router, links) => {
@@ -122,6 +117,13 @@ export function openAccounts({
       return userId !== undefined;
     },
     forgetAll: () => identities.forgetAll(),
-    [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      passwords.close();
+      await withDeadline('recording of uses', LAST_FLUSH_MS, async () => uses.flush()).catch(() => undefined);
+      // Cuts off the statements in flight, so that the polls end also when the database hangs.
+      await db?.close();
+      await Promise.all(polls);
+    },
   };
 }

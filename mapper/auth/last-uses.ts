@@ -15,6 +15,7 @@ export function isDue({ proof }: Pick<Identity, 'proof'>, lastMs: number, nowMs:
   const everyMs = proof.kind === 'key' ? MINUTE_MS : DAY_MS;
   return Math.floor(nowMs / everyMs) > Math.floor(lastMs / everyMs);
 }
+
 /** Uses beyond are not recorded: the next use of the same key is. */
 const MAX_WAITING = 1_000;
 
