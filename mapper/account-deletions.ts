@@ -11,7 +11,7 @@ export interface AccountDeletionsOptions {
   readonly log: Log;
 }
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 30_000;
 const ACCOUNTS_AT_ONCE = 20;
 /**
  * A request that was let in before the deletion may still make a link. So the account's row goes only when
@@ -43,7 +43,7 @@ export class AccountDeletions {
         if (!due.some((account) => account.id === id)) this.#seenMs.delete(id);
       for (const { id, deleteLinks } of due) await this.#end(id, deleteLinks);
     } catch (error) {
-      log.debug({ error }, 'a deletion of an account waits; next attempt in some seconds');
+      log.debug({ error }, 'a deletion of an account waits; next attempt in half a minute');
     }
   }
 

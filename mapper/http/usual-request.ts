@@ -76,7 +76,8 @@ const KEYED_POST = new RegExp(
 
 /**
  * Finds a request of the usual form that begins at `start` and is whole: GET or HEAD without a body, or POST
- * of JSON with a length, which may have a key. Undefined: anything else, which only a parser of HTTP may judge.
+ * of JSON with a length, with or without a key. Undefined: anything else, which only a parser of HTTP may
+ * judge.
  *
  * It never guesses and never repairs: what it finds, every parser finds in the same way.
  * @param text the bytes of the chunk, one character each

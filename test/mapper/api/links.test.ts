@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { slotOf } from '../../../db/keyspace/placement.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { send, type Answer } from '../client.ts';
 import { ApiClient, problemKind } from './api-client.ts';
@@ -294,6 +295,47 @@ describe('own links by the API', () => {
     expect(wins).to.equal(20);
     expect(last.json()['tags']).to.have.lengthOf(20);
     expect(last.json()['version']).to.equal(1 + 1 + 20);
+  });
+
+  it('warns when some mappers may not have heard of a change', async () => {
+    const dead = { name: 'redis-9', url: 'redis://127.0.0.1:1' };
+    const deaf = await world.start({ stores: { redis: [dead] } });
+    const there = new ApiClient(() => deaf.url, api.document);
+    const key = await make();
+    const changed = await there.call('PATCH', `/urls/${key}`, { cookie, body: { title: 'not heard' } });
+    expect(changed.status, changed.text).to.equal(200);
+    const [warning] = changed.json()['warnings'] as { field: string; reason: string }[];
+    expect(warning?.reason).to.match(/old state for up to \d+ s$/);
+    const same = await there.call('PATCH', `/urls/${key}`, { cookie, body: { title: 'not heard' } });
+    expect(same.json()).to.not.have.property('warnings');
+    const gone = await there.call('DELETE', `/urls/${key}`, { cookie });
+    expect([gone.status, Number(gone.headers['x-others-may-lag']) > 0]).to.deep.equal([204, true]);
+    const back = await there.call('POST', `/urls/${key}/restore`, { cookie });
+    expect([back.status, Number(back.headers['x-others-may-lag']) > 0]).to.deep.equal([204, true]);
+  });
+
+  it('is 503 and names the urls server that is away; its other links go on', async function () {
+    this.timeout(20_000);
+    const [first, second] = world.urls;
+    if (first === undefined || second === undefined) throw new Error('two servers are needed');
+    const away = { ...second, url: second.url.replace(/:\d+\//, ':1/') };
+    const half = await world.start({ stores: { urlsDbs: [first, away] } });
+    const there = new ApiClient(() => half.url, api.document);
+    const made = await Promise.all(Array.from({ length: 12 }, async () => make()));
+    for (const path of ['/urls', '/users/me/tags']) {
+      const list = await there.call('GET', path, { cookie });
+      expect([list.status, problemKind(list)]).to.deep.equal([503, 'store-down']);
+      expect(list.json()['detail']).to.include(second.name);
+    }
+    const statuses = new Set<number>();
+    for (const key of made) {
+      const expected = first.slots.includes(slotOf(key)) ? 200 : 503;
+      const read = await there.call('GET', `/urls/${key}`, { cookie });
+      const changed = await there.call('PATCH', `/urls/${key}`, { cookie, body: { title: 'x' } });
+      expect([read.status, changed.status]).to.deep.equal([expected, expected]);
+      statuses.add(expected);
+    }
+    expect(statuses).to.deep.equal(new Set([200, 503]));
   });
 
   describe('in lists', () => {
