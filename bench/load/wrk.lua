@@ -2,7 +2,8 @@
 -- ARGS (after --): mode, then
 --   keys FILE LENGTH OFFSET COUNT   GET /{key} for COUNT keys of FILE (no separators) from the OFFSET-th on,
 --                                   again and again
---   shorten LABEL                   POST /urls with 4,096 different targets, again and again
+--   shorten LABEL [KEYS]            POST /urls with 4,096 different targets, again and again; with the keys of
+--                                   the file KEYS, one a line, in turn
 -- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99
 -- (p50 and p99 in microseconds)
 
@@ -20,9 +21,14 @@ local function ready_keys(file, length, offset, count)
   end
 end
 
-local function ready_shortens(label)
+local function ready_shortens(label, key_file)
   local headers = { ['Content-Type'] = 'application/json' }
+  local keys = {}
+  if key_file then
+    for key in io.lines(key_file) do keys[#keys + 1] = key end
+  end
   for i = 1, 4096 do
+    if key_file then headers['Authorization'] = 'Bearer ' .. keys[(i - 1) % #keys + 1] end
     local body = string.format('{"long_url":"https://example.com/articles/%s/%08d?from=bench"}', label, i)
     ready[i] = wrk.format('POST', '/urls', headers, body)
   end
@@ -32,7 +38,7 @@ function init(args)
   if args[1] == 'keys' then
     ready_keys(args[2], tonumber(args[3]), tonumber(args[4]), tonumber(args[5]))
   else
-    ready_shortens(args[2])
+    ready_shortens(args[2], args[3])
   end
   assert(#ready > 0, 'no requests to send')
 end

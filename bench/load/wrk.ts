@@ -24,7 +24,11 @@ export type Requests =
       /** How many keys are read. They are repeated when they run out. */
       readonly count: number;
     }
-  | { readonly kind: 'shorten' };
+  | {
+      readonly kind: 'shorten';
+      /** A file of API keys, one a line: the requests have them in turn. */
+      readonly keyFile?: string;
+    };
 
 export interface WrkOptions {
   readonly url: string;
@@ -86,7 +90,10 @@ export async function runWrk(options: WrkOptions): Promise<WrkResult> {
 }
 
 function argumentsOf(requests: Requests): string[] {
-  if (requests.kind === 'shorten') return ['shorten', Math.random().toString(36).slice(2, 8).padEnd(6, '0')];
+  if (requests.kind === 'shorten') {
+    const label = Math.random().toString(36).slice(2, 8).padEnd(6, '0');
+    return ['shorten', label, ...(requests.keyFile === undefined ? [] : [requests.keyFile])];
+  }
   const { file, count } = requests;
   const offset = requests.offset % Math.max(1, file.count - count + 1);
   return ['keys', file.path, String(file.keyLength), String(offset), String(count)];

@@ -13,6 +13,7 @@ import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
 import { redirectTail } from './redirect-tail.ts';
 import { redirectZipf } from './redirect-zipf.ts';
+import { shortenKeyed } from './shorten-keyed.ts';
 import { shortenLatency } from './shorten-latency.ts';
 import { shortenSaturation } from './shorten-saturation.ts';
 import { shortenTakes } from './shorten-takes.ts';
@@ -37,6 +38,7 @@ export const BENCHES: readonly Bench[] = [
   shorten,
   shortenHttp,
   shortenBatch,
+  shortenKeyed,
   shortenLatency,
   shortenSaturation,
   shortenTakes,

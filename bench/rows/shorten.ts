@@ -132,7 +132,8 @@ interface Judged {
   readonly resolvedFrom?: number;
 }
 
-function judge(
+/** The row of links per second, with an account of the CPU time of the arm `mapper` and of the other one. */
+export function judge(
   context: BenchContext,
   measurement: Measurement<HttpSample>,
   { name, baseline, goal, resolvedFrom, beside }: Judged & { readonly beside: string },
