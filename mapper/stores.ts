@@ -9,6 +9,7 @@ import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { ClaimMarks } from './keys/claim-marks.ts';
 import { IssuedKeys } from './keys/issued-keys.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
 import { Replica } from './urls/replica.ts';
@@ -49,6 +50,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
   const issued = createIssuedKeys(options);
+  const keysDbs = options.config.stores.keysDbs.map(({ name }) => name);
   const stopping = new AbortController();
   await withinFirstAnswer([
     ...pools.map(async (watched) => {
@@ -63,9 +65,12 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ...pools.map(async (watched) =>
       pollEvery(POOL_POLL_MS, stopping.signal, async () => watched.pollQuietly(POOL_POLL_TIMEOUT_MS)),
     ),
-    ...pools.map(async (watched) =>
-      pollEvery(CLAIM_MARKS_POLL_MS, stopping.signal, async () => readClaimMarks(watched, options, issued)),
-    ),
+    ...pools.map(async (watched) => {
+      const marks = new ClaimMarks({ pool: watched.pool, keysDbs, issued, log: options.log });
+      return pollEvery(CLAIM_MARKS_POLL_MS, stopping.signal, async () => {
+        if (watched.isHealthy) await marks.read(POOL_POLL_TIMEOUT_MS);
+      });
+    }),
     ...[...servers.all, ...servers.replicas].map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => server.pollQuietly()),
     ),
@@ -105,18 +110,6 @@ function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): 
     pools: stores.redis.map(({ name }) => name),
     now: monotonicMs,
   });
-}
-
-/** Its poll notices a pool that does not answer. */
-async function readClaimMarks(
-  { pool, isHealthy }: WatchedPool,
-  { config }: OpenStoresOptions,
-  issued: IssuedKeys,
-): Promise<void> {
-  if (!isHealthy) return;
-  const names = config.stores.keysDbs.map(({ name }) => name);
-  const marks = await pool.claimMarks(names, { timeoutMs: POOL_POLL_TIMEOUT_MS }).catch(() => undefined);
-  if (marks !== undefined) issued.record(pool.name, marks);
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {

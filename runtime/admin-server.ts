@@ -15,23 +15,29 @@ const PAUSE = 21;
  * The server of an admin port. Each connection carries one request: strangers reach the port too, and one
  * that sends thousands of requests at once must not hold up the process. What follows is not parsed.
  *
- * A client may end its side after the request (FIN): it gets its answer.
+ * A client may end its side after the request (FIN): it gets its answer. At most {@link MAX_CONNECTIONS} are
+ * open. One more closes the oldest connection that has not sent the head of a request: strangers who open
+ * connections and send nothing must not keep others off the port.
  */
 export function createAdminServer(listener: RequestListener): Server {
   const newest = new WeakMap<Socket, ServerResponse>();
+  const places = new Places();
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       newest.set(request.socket, response);
+      places.keep(request.socket);
       response.shouldKeepAlive = false;
       return listener(request, response);
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
   server.timeout = SILENT_MS;
   // Not documented: without it, a client that has sent FIN gets no answer, but its request is obeyed.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('connection', takeOneRequest);
+  server.on('connection', (socket: Socket) => {
+    takeOneRequest(socket);
+    places.take(socket);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const response = newest.get(socket);
     // Its answer is still to come, or on its way, and closes the connection.
@@ -46,6 +52,34 @@ export function createAdminServer(listener: RequestListener): Server {
     refuse(socket, '405 Method Not Allowed', 'method CONNECT: this is not a proxy');
   });
   return server;
+}
+
+/** The connections of a server, oldest first. */
+class Places {
+  readonly #taken = new Set<Socket>();
+  /** Those that have not sent the head of a request. */
+  readonly #idle = new Set<Socket>();
+
+  /** Closes another connection, or this one, if there are too many. */
+  take(socket: Socket): void {
+    this.#taken.add(socket);
+    this.#idle.add(socket);
+    socket.once('close', () => this.#free(socket));
+    if (this.#taken.size <= MAX_CONNECTIONS) return;
+    const [oldest = socket] = this.#idle;
+    this.#free(oldest);
+    oldest.destroy();
+  }
+
+  /** The connection has a request: it keeps its place until it is closed. */
+  keep(socket: Socket): void {
+    this.#idle.delete(socket);
+  }
+
+  #free(socket: Socket): void {
+    this.#taken.delete(socket);
+    this.#idle.delete(socket);
+  }
 }
 
 /** By the code of Node's error. */

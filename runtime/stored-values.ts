@@ -41,7 +41,10 @@ export function parseCount(value: unknown, { store, what }: Source): number {
   const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= MAX_COUNT)
     return number;
-  throw new ImpossibleValueError(store, `${what} is ${show(value)}, not a number from 0 to ${MAX_COUNT}`);
+  throw new ImpossibleValueError(
+    store,
+    `${what} is ${showValue(value)}, not a number from 0 to ${MAX_COUNT}`,
+  );
 }
 
 /**
@@ -56,23 +59,23 @@ export function requirePlausible(found: number, ours: number, { store, what }: S
 /** A text of `pattern`. @throws ImpossibleValueError */
 export function parseText(value: unknown, pattern: RegExp, { store, what }: Source): string {
   if (typeof value === 'string' && pattern.test(value)) return value;
-  throw new ImpossibleValueError(store, `${what} is ${show(value)}, not of the form ${pattern.source}`);
+  throw new ImpossibleValueError(store, `${what} is ${showValue(value)}, not of the form ${pattern.source}`);
 }
 
 /** The elements of an array. @throws ImpossibleValueError */
 export function parseArray(value: unknown, { store, what }: Source): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw new ImpossibleValueError(store, `${what} is ${show(value)}, not a list`);
+  throw new ImpossibleValueError(store, `${what} is ${showValue(value)}, not a list`);
 }
 
 /** The fields of an object. @throws ImpossibleValueError */
 export function parseFields(value: unknown, { store, what }: Source): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  throw new ImpossibleValueError(store, `${what} is ${show(value)}, not an object`);
+  throw new ImpossibleValueError(store, `${what} is ${showValue(value)}, not an object`);
 }
 
 /** For messages. Values of strangers can be long. */
-function show(value: unknown): string {
+export function showValue(value: unknown): string {
   const text = inspect(value, { depth: 1, maxStringLength: MAX_SHOWN_CHARACTERS, breakLength: Infinity });
   return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
 }

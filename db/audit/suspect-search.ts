@@ -79,8 +79,8 @@ export class SuspectSearch {
     const again = await this.#searchAgain(pass.missing, pace, signal);
     if (again.unreachable.length > 0) return incomplete(again.unreachable, again.reasons);
     // After all reads: a server that went back before one of them is noticed now.
-    const silent = await watch.look();
-    if (silent.length > 0) return incomplete(silent);
+    const silences = await watch.look();
+    if (silences.size > 0) return incomplete([...silences.keys()], silences);
     const { version, writeOffs } = await keysDb.writeOffs();
     const writtenOff = new WrittenOff(writeOffs);
     this.#reportGone(pass.unbound.filter((key) => !writtenOff.covers(key)));

@@ -1,9 +1,11 @@
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { ImpossibleValueError, requirePlausible } from '../../runtime/stored-values.ts';
 import type { KeptMark } from '../keys-db/kept-marks.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import { openAlarms } from '../keys-db/write-offs.ts';
 import type { UrlsDb } from '../urls/links.ts';
+import { beatOf, type ServerMark } from '../urls/marks.ts';
 import { judgeServer, type ServerChange } from './server-change.ts';
 
 export interface UrlsWatchOptions {
@@ -16,6 +18,9 @@ export interface UrlsWatchOptions {
   /** Called after every look with the servers that have gone back and about which no operator has spoken. */
   readonly onAlarms: (urlsDbs: ReadonlySet<string>) => void;
 }
+
+/** The answer of a urls server, or why there is none. */
+type Answer<T> = { readonly value: T } | { readonly silence: string };
 
 interface Look {
   readonly kept: KeptMark | undefined;
@@ -30,6 +35,8 @@ interface Look {
 export class UrlsWatch {
   readonly #options: UrlsWatchOptions;
   #last: Promise<unknown> = Promise.resolve();
+  /** Servers whose mark is impossible. */
+  readonly #impossible = new Set<string>();
 
   constructor(options: UrlsWatchOptions) {
     this.#options = options;
@@ -39,69 +46,101 @@ export class UrlsWatch {
    * Looks at every server, for a search: what was missing when the search read is judged by what a later look
    * finds. Looks and beats run one after another.
    *
-   * @returns the names of the servers that did not answer
-   * @throws FencedError; StoreUnavailableError when the keys-db does not answer
+   * @returns the servers that could not be judged, and why: their names, and what they did not answer
+   * @throws FencedError; StoreUnavailableError when the keys-db does not answer; ImpossibleValueError when it
+   *   holds an impossible mark
    */
-  async look(): Promise<string[]> {
+  async look(): Promise<ReadonlyMap<string, string>> {
     return this.#next({ isBeat: false });
   }
 
   /** The same, and counts up the mark on every server. */
-  async beat(): Promise<string[]> {
+  async beat(): Promise<ReadonlyMap<string, string>> {
     return this.#next({ isBeat: true });
   }
 
-  async #next(options: { readonly isBeat: boolean }): Promise<string[]> {
+  async #next(options: { readonly isBeat: boolean }): Promise<ReadonlyMap<string, string>> {
     const look = this.#last.then(() => this.#lookAtAll(options));
     this.#last = look.catch(() => undefined);
     return look;
   }
 
-  async #lookAtAll({ isBeat }: { readonly isBeat: boolean }): Promise<string[]> {
+  async #lookAtAll({ isBeat }: { readonly isBeat: boolean }): Promise<ReadonlyMap<string, string>> {
     const { keysDb, urlsDbs, onAlarms } = this.#options;
     const { claimedTo } = await keysDb.ownership();
     // Before the servers are read: a mark of theirs that is lower than a kept one has gone back.
     const kept = await keysDb.keptMarks();
     const outcomes = await Promise.allSettled(
       urlsDbs.map(async (urlsDb) => {
-        const isAnswered = await this.#lookAt(urlsDb, { kept: kept.get(urlsDb.name), isBeat, claimedTo });
-        return isAnswered ? [] : [urlsDb.name];
+        const silence = await this.#lookAt(urlsDb, { kept: kept.get(urlsDb.name), isBeat, claimedTo });
+        return silence === undefined ? [] : [[urlsDb.name, silence] as const];
       }),
     );
-    const silent = outcomes.flatMap((outcome) => {
+    const silences = outcomes.flatMap((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;
       return outcome.value;
     });
     onAlarms(new Set(openAlarms((await keysDb.writeOffs()).writeOffs).keys()));
-    return silent;
+    return new Map(silences);
   }
 
-  /** Returns false when the server did not answer. */
-  async #lookAt(urlsDb: UrlsDb, { kept, isBeat, claimedTo }: Look): Promise<boolean> {
+  /** @returns why the server could not be judged */
+  async #lookAt(urlsDb: UrlsDb, { kept, isBeat, claimedTo }: Look): Promise<string | undefined> {
     const { keysDb, epoch } = this.#options;
-    const seen = await this.#ask(urlsDb, () => urlsDb.mark(keysDb.name));
-    if (seen === undefined) return false;
+    const answer = await this.#ask(urlsDb, () => this.#markOf(urlsDb, kept));
+    if ('silence' in answer) return answer.silence;
+    const seen = answer.value;
     const change = judgeServer(kept, seen);
     await this.#record(urlsDb, change);
     let { beat } = seen;
     // A look alone writes a missing mark too: without it, the next look would find the server gone back.
     if (isBeat || beat === undefined) {
       const counted = { keysDb: keysDb.name, from: beat, claimedTo };
-      beat = (await this.#ask(urlsDb, () => urlsDb.countUp(counted))) ?? beat;
+      const outcome = await this.#ask(urlsDb, () => urlsDb.countUp(counted));
+      if ('value' in outcome) beat = outcome.value ?? beat;
     }
-    if (beat === undefined) return false;
+    if (beat === undefined) return 'it has no mark yet';
     if (change.kind !== 'same' || beat !== kept?.beat)
       await keysDb.keepMark({ epoch, urlsDb: urlsDb.name, mark: { ...seen, beat } });
-    return true;
+    return undefined;
   }
 
-  /** The answer of a urls server; undefined when there is none. A silent server must delay no other. */
-  async #ask<T>({ name }: UrlsDb, question: () => Promise<T>): Promise<T | undefined> {
+  /**
+   * Its mark. A server that has lost its incarnation gets a new one first: without one, nothing would show
+   * that it is set up again.
+   */
+  async #markOf(urlsDb: UrlsDb, kept: KeptMark | undefined): Promise<ServerMark> {
+    const { name } = this.#options.keysDb;
+    let mark = await urlsDb.mark(name);
+    if (mark.incarnation === '') {
+      await urlsDb.ensureIncarnation();
+      mark = await urlsDb.mark(name);
+    }
+    const { beat } = mark;
+    if (beat !== undefined && kept !== undefined)
+      requirePlausible(beat, kept.beat, { store: urlsDb.name, what: beatOf(name) });
+    return mark;
+  }
+
+  /** A silent server must delay no other, so this does not throw. */
+  async #ask<T>({ name }: UrlsDb, question: () => Promise<T>): Promise<Answer<T>> {
+    const { log } = this.#options;
     try {
-      return await question();
+      const value = await question();
+      if (this.#impossible.delete(name)) log.info({ urlsDb: name }, 'mark of a urls server used again');
+      return { value };
     } catch (error) {
-      this.#options.log.debug({ urlsDb: name, reason: messageOf(error) }, 'mark of a urls server not read');
-      return undefined;
+      const reason = messageOf(error);
+      if (!(error instanceof ImpossibleValueError))
+        log.debug({ urlsDb: name, reason }, 'mark of a urls server not read');
+      else if (!this.#impossible.has(name)) {
+        this.#impossible.add(name);
+        log.error(
+          { urlsDb: name, why: 'impossible', reason },
+          'mark of a urls server not used until it is mended: no leaked key is recycled',
+        );
+      }
+      return { silence: reason };
     }
   }
 

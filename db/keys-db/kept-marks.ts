@@ -1,3 +1,4 @@
+import { parseCount } from '../../runtime/stored-values.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import type { ServerIdentity } from '../mysql/server-identity.ts';
 import { refuseIfFenced } from './refuse-if-fenced.ts';
@@ -12,7 +13,7 @@ export interface KeptMark {
 
 interface Row {
   readonly urls_db: string;
-  readonly beat: number;
+  readonly beat: unknown;
   readonly host: string;
   readonly port: number;
   readonly server_id: number;
@@ -20,7 +21,10 @@ interface Row {
   readonly server_incarnation: string;
 }
 
-/** The kept marks of all urls servers, by name. A server without one is new. */
+/**
+ * The kept marks of all urls servers, by name. A server without one is new.
+ * @throws ImpossibleValueError when a beat can be no count
+ */
 export async function readKeptMarks(db: Mysql): Promise<Map<string, KeptMark>> {
   const rows = await db.query<Row>(
     'SELECT urls_db, beat, host, port, server_id, started_s, server_incarnation FROM kept_marks',
@@ -29,7 +33,7 @@ export async function readKeptMarks(db: Mysql): Promise<Map<string, KeptMark>> {
     rows.map(({ urls_db: name, beat, host, port, ...row }) => [
       name,
       {
-        beat,
+        beat: parseCount(beat, { store: db.name, what: `beat of ${name} in kept_marks` }),
         identity: { host, port, serverId: row.server_id, startedS: row.started_s },
         incarnation: row.server_incarnation,
       },

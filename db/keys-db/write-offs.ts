@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { parseCount } from '../../runtime/stored-values.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { refuseIfFenced } from './refuse-if-fenced.ts';
 import { repeatUntilKnown } from './repeat-until-known.ts';
@@ -64,8 +65,8 @@ export async function recordWriteOff(
 
 interface Row {
   readonly urls_db: string;
-  readonly slots: number;
-  readonly claimed_to: number;
+  readonly slots: unknown;
+  readonly claimed_to: unknown;
   readonly kind: WriteOffKind;
   readonly reason: string;
   readonly good_at: Date | null;
@@ -75,6 +76,7 @@ interface Row {
 /**
  * All write-offs, oldest first, and the number that a claim of recycled keys must name which was decided by
  * them.
+ * @throws ImpossibleValueError when a claim mark can be no count, or the slots can be no slots
  */
 export async function readWriteOffs(db: Mysql): Promise<{ version: number; writeOffs: WriteOff[] }> {
   // The version first: a write-off that comes between the two reads then refuses the claim.
@@ -84,10 +86,13 @@ export async function readWriteOffs(db: Mysql): Promise<{ version: number; write
   );
   return {
     version: owned?.write_offs ?? 0,
-    writeOffs: rows.map(({ urls_db: urlsDb, slots, claimed_to: claimedTo, kind, reason, ...row }) => ({
+    writeOffs: rows.map(({ urls_db: urlsDb, kind, reason, ...row }) => ({
       urlsDb,
-      slots,
-      claimedTo,
+      slots: parseCount(row.slots, { store: db.name, what: `slots of ${urlsDb} in write_offs` }),
+      claimedTo: parseCount(row.claimed_to, {
+        store: db.name,
+        what: `claimed_to of ${urlsDb} in write_offs`,
+      }),
       kind,
       reason,
       goodAt: row.good_at ?? undefined,

@@ -3,16 +3,18 @@ import {
   parseIdentity,
   whyForeign,
   type KeyspaceIdentity,
+  type StoredIdentity,
 } from '../../runtime/config/keyspace-identity.ts';
 import {
   ImpossibleValueError,
   parseArray,
   parseCount,
   parseText,
+  showValue,
   type Source,
 } from '../../runtime/stored-values.ts';
 import { MismatchError } from '../store-errors.ts';
-import { INCARNATION_KEY } from './redis-keys.ts';
+import { INCARNATION_KEY, KEYSPACE_KEY, POOL_KEY } from './redis-keys.ts';
 import { ReplyError } from './redis.ts';
 
 /** The answers of a pool, from what the driver returns to types. Everything throws ImpossibleValueError. */
@@ -69,7 +71,8 @@ export function parseProducerState(
   incarnation: unknown,
   source: StateSource,
 ): ProducerState {
-  const [epoch, seq] = parseArray(fields, answerOf(source.store));
+  const [epoch, seq, claimedTo] = parseArray(fields, answerOf(source.store));
+  parseMark(claimedTo, source);
   return {
     ...parseState(epoch, seq, source),
     incarnation: incarnation === null ? undefined : parseIncarnation(incarnation, source.store),
@@ -86,12 +89,12 @@ export function parseKeys(reply: unknown, store: string): string[] {
   return parseArray(reply, answerOf(store)).map(String);
 }
 
-/** Anything that cannot be a claim mark counts as none: then every key may have been issued. */
-export function parseMarks(reply: unknown, store: string): (number | undefined)[] {
-  return parseArray(reply, answerOf(store)).map((text) => {
-    const mark = Number(text);
-    return text !== '' && Number.isSafeInteger(mark) && mark >= 0 ? mark : undefined;
-  });
+/** @param states the names of the hashes, in the order of the reply */
+export function parseMarks(reply: unknown, states: readonly string[], store: string): (number | undefined)[] {
+  const marks = parseArray(reply, answerOf(store));
+  return states.map((state, index) =>
+    marks[index] === '' ? undefined : parseMark(marks[index], { store, state }),
+  );
 }
 
 export function parseLevel(reply: unknown, store: string): number {
@@ -109,6 +112,10 @@ function parseState(
   };
 }
 
+function parseMark(value: unknown, { store, state }: StateSource): number {
+  return parseCount(value, { store, what: `claimed_to of ${state}` });
+}
+
 function parseIncarnation(value: unknown, store: string): string {
   return parseText(value, INCARNATION, { store, what: INCARNATION_KEY });
 }
@@ -119,25 +126,63 @@ function answerOf(store: string): Source {
 
 /**
  * Refuses a pool whose record of its keyspace is not ours. None is recorded: it is used.
- * @throws MismatchError
+ * @throws MismatchError; ImpossibleValueError when it is no record of ours at all
  */
 export function refuseForeign(stored: unknown, ours: KeyspaceIdentity | undefined, store: string): void {
   if (ours === undefined || stored === null || stored === formatIdentity(ours)) return;
   throw foreign(store, typeof stored === 'string' ? stored : '', ours);
 }
 
-/** The refusals of lua/checks.lua, and values of another type, as errors of a store. */
+/** The refusals of lua/checks.lua, as errors of a store. */
 export function translateRefusal(error: unknown, ours: KeyspaceIdentity | undefined, store: string): unknown {
-  const reply = error instanceof Error ? error.cause : undefined;
-  if (!(reply instanceof ReplyError)) return error;
-  const [, text = ''] = /^\w+ (.*)$/s.exec(reply.message) ?? [];
-  if (reply.code === 'FOREIGN' && ours !== undefined) return foreign(store, text, ours);
-  if (reply.code === 'IMPOSSIBLE' || reply.code === 'WRONGTYPE') return new ImpossibleValueError(store, text);
+  const reply = replyOf(error);
+  const [, text = ''] = /^\w+ (.*)$/s.exec(reply?.message ?? '') ?? [];
+  if (reply?.code === 'FOREIGN' && ours !== undefined) return foreign(store, text, ours);
+  if (reply?.code === 'IMPOSSIBLE') return new ImpossibleValueError(store, text);
   return error;
 }
 
-function foreign(store: string, stored: string, ours: KeyspaceIdentity): MismatchError {
-  const reason = whyForeign(parseIdentity(stored), ours) ?? 'records its keyspace in another form';
+/** Whether a command found a key of another type than it works on. Redis does not say which key. */
+export function isWrongType(error: unknown): boolean {
+  return replyOf(error)?.code === 'WRONGTYPE';
+}
+
+/** @param types what Redis says about the type of each key, `none` of a missing one */
+export function wrongType(types: ReadonlyMap<string, unknown>, store: string): ImpossibleValueError {
+  for (const [key, type] of types) {
+    const expected = typeOf(key);
+    if (type !== 'none' && type !== expected)
+      return new ImpossibleValueError(store, `${key} is of the type ${String(type)}, not ${expected}`);
+  }
+  return new ImpossibleValueError(store, `one of ${[...types.keys()].join(', ')} was of another type`);
+}
+
+function typeOf(key: string): string {
+  if (key === POOL_KEY) return 'list';
+  return key === KEYSPACE_KEY || key === INCARNATION_KEY ? 'string' : 'hash';
+}
+
+function replyOf(error: unknown): ReplyError | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof ReplyError ? cause : undefined;
+}
+
+/** Whether somebody has recorded a keyspace at all. */
+function isComplete({ key_length: length, region_bits: bits, fingerprint }: StoredIdentity): boolean {
+  return typeof length === 'number' && typeof bits === 'number' && typeof fingerprint === 'string';
+}
+
+function foreign(
+  store: string,
+  stored: string,
+  ours: KeyspaceIdentity,
+): MismatchError | ImpossibleValueError {
+  const identity = parseIdentity(stored);
+  const reason = isComplete(identity) ? whyForeign(identity, ours) : undefined;
+  if (reason === undefined) {
+    const expected = `like ${formatIdentity(ours)}, which is ours`;
+    return new ImpossibleValueError(store, `${KEYSPACE_KEY} is ${showValue(stored)}, not ${expected}`);
+  }
   return new MismatchError(
     store,
     `its pool ${reason}. If KEYMILL_REDIS names a server of another cluster, give this cluster its own`,

@@ -8,9 +8,11 @@ import {
   parseMarks,
   parseProducerState,
   parseRaise,
+  isWrongType,
   parseTake,
   refuseForeign,
   translateRefusal,
+  wrongType,
   type DeliveryReply,
   type ProducerState,
   type RaiseReply,
@@ -175,7 +177,7 @@ class RedisPool implements Pool {
   async producerState(keysDb: string): Promise<ProducerState> {
     const state = producerKey(keysDb);
     const [fields, incarnation] = await this.#ask([
-      ['HMGET', [state, 'epoch', 'seq']],
+      ['HMGET', [state, 'epoch', 'seq', 'claimed_to']],
       ['GET', [INCARNATION_KEY]],
     ]);
     return parseProducerState(fields, incarnation, { store: this.name, state });
@@ -231,7 +233,8 @@ class RedisPool implements Pool {
     keysDbs: readonly string[],
     options?: { timeoutMs?: number },
   ): Promise<(number | undefined)[]> {
-    return parseMarks(await this.#run(SCRIPTS.claimMarks, keysDbs.map(producerKey), [], options), this.name);
+    const states = keysDbs.map(producerKey);
+    return parseMarks(await this.#run(SCRIPTS.claimMarks, states, [], options), states, this.name);
   }
 
   async publish(channel: string, message: string): Promise<void> {
@@ -247,7 +250,7 @@ class RedisPool implements Pool {
     try {
       return await this.#redis.run(script, keys, args, options);
     } catch (error) {
-      throw translateRefusal(error, this.#keyspace, this.name);
+      throw await this.#explain(keys, error);
     }
   }
 
@@ -264,8 +267,17 @@ class RedisPool implements Pool {
       refuseForeign(keyspace, this.#keyspace, this.name);
       return answers;
     } catch (error) {
-      throw translateRefusal(error, this.#keyspace, this.name);
+      throw await this.#explain([KEYSPACE_KEY, ...commands.map(([, [key]]) => String(key))], error);
     }
+  }
+
+  /** The error of a call on these keys; one that names the key if it is of another type. */
+  async #explain(keys: readonly string[], error: unknown): Promise<unknown> {
+    if (!isWrongType(error)) return translateRefusal(error, this.#keyspace, this.name);
+    const types = await Promise.all(
+      keys.map(async (key) => [key, await this.#redis.command('TYPE', [key]).catch(() => 'none')] as const),
+    );
+    return wrongType(new Map(types), this.name);
   }
 
   /** Best effort: the audit finds the keys that are not put back, like the reserve of a killed mapper. */

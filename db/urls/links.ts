@@ -10,7 +10,7 @@ import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
 import type { LinkRow, StoredLink } from './link.ts';
-import { countUp, readMark, type Beat, type ServerMark } from './marks.ts';
+import { countUp, ensureIncarnation, readMark, type Beat, type ServerMark } from './marks.ts';
 import { verifySlots } from './slots.ts';
 import {
   existingKeys,
@@ -72,6 +72,8 @@ export interface UrlsDb {
   hasLinks(): Promise<boolean>;
   /** The server's mark for the holder of `keysDb`, and its identity. */
   mark(keysDb: string): Promise<ServerMark>;
+  /** Gives the server an incarnation if it has none, the same one for all who call this. */
+  ensureIncarnation(): Promise<void>;
   /** Counts up that mark if it is still as it was read; see {@link countUp}. */
   countUp(beat: Beat): Promise<number | undefined>;
   /**
@@ -201,6 +203,10 @@ class MysqlUrlsDb implements UrlsDb {
 
   async mark(keysDb: string): Promise<ServerMark> {
     return readMark(this.#db, keysDb);
+  }
+
+  async ensureIncarnation(): Promise<void> {
+    await ensureIncarnation(this.#db);
   }
 
   async countUp(beat: Beat): Promise<number | undefined> {

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import {
   completeIdentity,
@@ -18,20 +20,35 @@ export interface ServerMark {
 }
 
 interface MarkRow extends IdentityRow {
-  readonly beat: number | null;
+  readonly beat: unknown;
   readonly incarnation: string | null;
 }
 
 const READ_MARK = `SELECT ${IDENTITY_COLUMNS},
   (SELECT beat FROM marks WHERE keys_db = ?) AS beat, (SELECT incarnation FROM server WHERE id = 1) AS incarnation`;
 
-/** Reads the mark of a keys-db and the identity of the server. @throws StoreUnavailableError */
+/**
+ * Reads the mark of a keys-db and the identity of the server.
+ * @throws StoreUnavailableError; ImpossibleValueError when the beat can be no count
+ */
 export async function readMark(db: Mysql, keysDb: string): Promise<ServerMark> {
   const sentMs = monotonicMs();
   const [row] = await db.query<MarkRow>(READ_MARK, [keysDb]);
   if (row === undefined) throw new StoreUnavailableError(db.name, 'it does not describe itself');
   const identity = await completeIdentity(db, row, sentMs);
-  return { beat: row.beat ?? undefined, identity, incarnation: row.incarnation ?? '' };
+  const beat = row.beat === null ? undefined : parseCount(row.beat, { store: db.name, what: beatOf(keysDb) });
+  return { beat, identity, incarnation: row.incarnation ?? '' };
+}
+
+/** The name of a beat in a message. */
+export function beatOf(keysDb: string): string {
+  return `beat of ${keysDb} in marks`;
+}
+
+/** Gives the server an incarnation if it has none. */
+export async function ensureIncarnation(db: Mysql): Promise<void> {
+  const incarnation = randomBytes(16).toString('hex');
+  await db.execute('INSERT IGNORE INTO server (id, incarnation) VALUES (1, ?)', [incarnation]);
 }
 
 export interface Beat {

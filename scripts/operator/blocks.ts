@@ -2,7 +2,7 @@ import { Help } from 'commander';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 import type { UrlsDbEntry } from './sources/gone-back.ts';
-import type { BlockerEntry, RefusedEntry } from './sources/alarms.ts';
+import type { BlockerEntry, RefusedEntry, UnheldEntry } from './sources/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
 import type { LockEntry } from './sources/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
@@ -118,23 +118,24 @@ export function keysDbsBlock(keysDbs: readonly KeysDbEntry[]): string[] {
 }
 
 interface Alarms {
-  readonly refused: readonly RefusedEntry[];
-  readonly recyclingBlocked: readonly BlockerEntry[];
-  readonly urlsDbs: readonly UrlsDbEntry[];
+  readonly unheld?: readonly UnheldEntry[];
+  readonly refused?: readonly RefusedEntry[];
+  readonly recyclingBlocked?: readonly BlockerEntry[];
+  readonly urlsDbs?: readonly UrlsDbEntry[];
+  readonly pools?: readonly PoolEntry[];
 }
 
 /** Width of a sentence about an alarm. */
 const ALARM_COLUMNS = 80;
 
 /** What only a person can mend. Empty if there is nothing of the kind. */
-export function alarmsBlock({ refused, recyclingBlocked, urlsDbs }: Alarms): string[] {
-  const byReason = Map.groupBy(refused, ({ why, producers }) => `refused by ${producers.join(' ')}: ${why}`);
+export function alarmsBlock(alarms: Alarms): string[] {
+  const { unheld = [], refused = [], recyclingBlocked = [], urlsDbs = [], pools = [] } = alarms;
   const rows = [
-    ...[...byReason].flatMap(([text, shards]) =>
-      alarmRows(
-        shards.map(({ shard }) => shard),
-        text,
-      ),
+    ...shardRows(unheld, ({ why }) => `no producer holds it: ${why}`),
+    ...shardRows(refused, ({ why, producers }) => `refused by ${producers.join(' ')}: ${why}`),
+    ...pools.flatMap(({ name, problem }) =>
+      problem === null ? [] : alarmRows([name], `not used: ${problem}`),
     ),
     ...recyclingBlocked.flatMap(({ by, why }) => alarmRows([by], `no leaked key is recycled: ${why}`)),
     ...urlsDbs.flatMap(({ name, goneBack }) =>
@@ -142,6 +143,19 @@ export function alarmsBlock({ refused, recyclingBlocked, urlsDbs }: Alarms): str
     ),
   ];
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
+}
+
+/** Shards with one and the same sentence stand together. */
+function shardRows<T extends { readonly shard: string }>(
+  entries: readonly T[],
+  sentenceOf: (entry: T) => string,
+): string[][] {
+  return [...Map.groupBy(entries, sentenceOf)].flatMap(([sentence, shards]) =>
+    alarmRows(
+      shards.map(({ shard }) => shard),
+      sentence,
+    ),
+  );
 }
 
 /** A part on each line, and beside them the sentence, in lines of a width that fits on a screen. */

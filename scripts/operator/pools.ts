@@ -7,11 +7,11 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
-import { poolsBlock } from './blocks.ts';
+import { alarmsBlock, poolsBlock } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { noteProblems, readPools } from './sources/pool-levels.ts';
+import { readPools } from './sources/pool-levels.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
   program
@@ -28,8 +28,8 @@ export function addPoolsCommand(program: Command, terminal: Terminal): void {
       const coordination = inquiry.ask('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
       const pools = await readPools(inquiry, { ...stores, keyspace }, coordination);
       if (json) printJson(terminal, { pools, unreachable: inquiry.unreachable });
-      else printLines(terminal, bare(poolsBlock(pools)));
-      noteProblems(terminal, pools);
+      else
+        printLines(terminal, [...bare(poolsBlock(pools)), ...['', ...alarmsBlock({ pools })].slice(0, -1)]);
       inquiry.report(terminal);
     });
 }

@@ -10,7 +10,7 @@ import {
   producersBlock,
   reservedAliasesBlock,
 } from './blocks.ts';
-import { blockerEntries, refusedEntries } from './sources/alarms.ts';
+import { blockerEntries, refusedEntries, unheldEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
@@ -18,7 +18,7 @@ import { urlsDbEntries } from './sources/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { producerEntries, readMappers } from './sources/members.ts';
-import { noteProblems, readPools } from './sources/pool-levels.ts';
+import { readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
 
@@ -53,6 +53,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           stores.urlsDbs.map(({ name }) => name),
           alarms,
         ),
+        unheld: coordination === NOTHING_KNOWN ? [] : unheldEntries(shards, coordination),
         refused: refusedEntries(coordination),
         recyclingBlocked: blockerEntries(coordination),
         reservedAliases: await reservedAliasesAsked,
@@ -73,7 +74,6 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           ].slice(0, -1),
         );
       }
-      noteProblems(terminal, status.pools);
       noteStrangers(terminal, shards, coordination);
       inquiry.report(terminal);
     });

@@ -5,6 +5,7 @@ import { UrlsWatch, type UrlsWatchOptions } from '../../db/audit/urls-watch.ts';
 import type { KeysDb } from '../../db/keys-db/keys-db.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { searchOptions, testSystem, type TestSystem } from './audit-fixture.ts';
+import { createLog, type Log } from '../../runtime/log.ts';
 import { keyspace, log } from './keys-db-fixture.ts';
 import { rejection } from './rejection.ts';
 import { LOWER, withSql } from './urls-fixture.ts';
@@ -114,13 +115,87 @@ describe('a urls server that has gone back', () => {
       await watch.beat();
       await watch.beat();
       await onFirst(system, ...statements);
-      expect(await watch.look()).to.deep.equal([]);
+      expect([...(await watch.look())]).to.deep.equal([]);
       expect(changes).to.deep.equal(['urls-1 gone-back']);
       await watch.look();
       await watch.beat();
       expect(changes).to.have.length(1);
     });
   }
+
+  it('gets a new incarnation where it has none, the same one for all holders, so the next change is seen', async () => {
+    await using system = await testSystem();
+    const holders = [0, 1].map((index) =>
+      watchOf(system, { keysDb: system.shards[index]?.db ?? expect.fail() }),
+    );
+    for (const { watch } of holders) await watch.beat();
+    await onFirst(system, 'DELETE FROM server');
+    await Promise.all(holders.map(async ({ watch }) => watch.beat()));
+    for (const { watch } of holders) await watch.look();
+    expect(holders.map(({ changes }) => changes)).to.deep.equal([['urls-1 gone-back'], ['urls-1 gone-back']]);
+    const stored = (await system.urlsDbs[0]?.mark('keys-db-1'))?.incarnation;
+    expect(stored).to.match(/^[0-9a-f]{32}$/);
+    for (const { db } of system.shards)
+      expect((await db.keptMarks()).get('urls-1')?.incarnation).to.equal(stored);
+    await onFirst(system, "UPDATE server SET incarnation = 'another'");
+    for (const { watch, changes } of holders) {
+      await watch.look();
+      expect(changes).to.have.length(2);
+    }
+  });
+
+  for (const beat of ['18446744073709551615', '9007199254740992', '5000000000']) {
+    it(`is not judged by an impossible mark (${beat}), which is named once and stops recycling`, async () => {
+      await using system = await testSystem();
+      const lines: string[] = [];
+      const told = createLog('test', 'gone-back', 'silent');
+      told.error = told.info = ((fields: object, text: string) =>
+        lines.push(`${text} ${JSON.stringify(fields)}`)) as unknown as Log['error'];
+      const { watch, changes } = watchOf(system, { log: told });
+      await watch.beat();
+      await onFirst(system, `UPDATE marks SET beat = ${beat}`);
+      for (let time = 0; time < 3; time += 1) await watch.beat();
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.include(`beat of keys-db-1 in marks is `).and.include(beat);
+      const search = await searchOf(system, { watch }).run();
+      expect(search).to.deep.include({ isComplete: false, unreachable: ['urls-1'] });
+      expect(search.reasons?.get('urls-1')).to.include('urls-1 holds an impossible value: beat of keys-db-1');
+      const kept = await firstKeysDb(system).keptMarks();
+      expect([...kept].map(([name, mark]) => `${name} ${mark.beat}`)).to.have.members([
+        'urls-1 1',
+        'urls-2 4',
+      ]);
+      await onFirst(system, 'UPDATE marks SET beat = 1');
+      expect([...(await watch.look())]).to.deep.equal([]);
+      expect(lines[1]).to.include('used again');
+      expect(changes).to.deep.equal([]);
+    });
+  }
+
+  it('is not judged by an impossible kept mark, which is named', async () => {
+    await using system = await testSystem();
+    const { watch, changes } = watchOf(system);
+    await watch.beat();
+    await system.shards[0]?.sql.execute(
+      "UPDATE kept_marks SET beat = 9007199254740992 WHERE urls_db = 'urls-1'",
+    );
+    const error = await rejection(watch.look());
+    expect(error.message).to.include('keys-db-1 holds an impossible value: beat of urls-1 in kept_marks');
+    expect(changes).to.deep.equal([]);
+  });
+
+  it('writes nothing off by an impossible record, which is named', async () => {
+    await using system = await testSystem();
+    const { watch } = watchOf(system);
+    await watch.beat();
+    await onFirst(system, 'UPDATE marks SET beat = 0');
+    await watch.look();
+    await system.shards[0]?.sql.execute('UPDATE write_offs SET claimed_to = 18446744073709551615');
+    const error = await rejection(searchOf(system, { watch }).run());
+    expect(error.message).to.include(
+      'keys-db-1 holds an impossible value: claimed_to of urls-1 in write_offs',
+    );
+  });
 
   for (const [column, value, kind] of [
     ['host', "'elsewhere'", 'gone-back'],

@@ -3,6 +3,7 @@ import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { startWire, through } from '../db/wire.ts';
+import { createLog, type Log } from '../../runtime/log.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
 import { createWorld, type MapperOverrides, type TestMapper, type World } from './world.ts';
@@ -41,21 +42,21 @@ describe('a mapper that was asked for a key before its link was made', function 
     for (const wire of wires) await wire[Symbol.asyncDispose]();
   });
 
-  async function statusOf(key: string): Promise<number> {
-    return (await send('GET', `${asked.url}/${key}`)).status;
+  async function statusOf(key: string, { url }: TestMapper = asked): Promise<number> {
+    return (await send('GET', `${url}/${key}`)).status;
   }
 
   function keyOf(id: number): string {
     return keyspace.keysOf(0, id, 1)[0] ?? '';
   }
 
-  async function readsFor(key: string, times: number): Promise<number> {
+  async function readsFor(key: string, times: number, mapper: TestMapper = asked): Promise<number> {
     const count = async (): Promise<number> => {
       const [rows] = (await world.urls[0]?.sql.query("SHOW GLOBAL STATUS LIKE 'Com_select'")) ?? [];
       return Number((rows as { Value: string }[])[0]?.Value);
     };
     const before = await count();
-    for (let time = 0; time < times; time += 1) expect(await statusOf(key)).to.equal(404);
+    for (let time = 0; time < times; time += 1) expect(await statusOf(key, mapper)).to.equal(404);
     return (await count()) - before;
   }
 
@@ -119,6 +120,28 @@ describe('a mapper that was asked for a key before its link was made', function 
     await until('the marks to be known', async () => (await readsFor(keyOf(FAR), 30)) < 30, {
       everyMs: 200,
     });
+  });
+
+  it('remembers no absence while a claim mark is impossible, and names the mark once', async () => {
+    const errors: string[] = [];
+    const log = createLog('test', 'absence', 'error');
+    log.error = ((fields: object, text: string) =>
+      errors.push(`${text} ${JSON.stringify(fields)}`)) as unknown as Log['error'];
+    const client = world.redis[1]?.client;
+    const stores = { keys: KEYS, keysDbs: [{ name: 'keys-db-1', url: '', region: 0 }] };
+    await client?.hset('producer:keys-db-1', { claimed_to: 'x' });
+    const other = await world.start({ stores, reserve: 0, log });
+    await until('the mark to be named', () => errors.length > 0);
+    for (let time = 0; time < 5; time += 1) {
+      const reads = await readsFor(keyOf(FAR), 10, other);
+      expect(reads).to.equal(10);
+    }
+    await client?.hset('producer:keys-db-1', { claimed_to: CLAIMED_TO });
+    await until('the marks to be known', async () => (await readsFor(keyOf(FAR), 30, other)) < 30, {
+      everyMs: 200,
+    });
+    expect(errors).to.have.length(1);
+    expect(errors[0]).to.include('redis-2').and.include('claimed_to of producer:keys-db-1 is');
   });
 
   it('redirects by an alias that it could not hear of', async () => {

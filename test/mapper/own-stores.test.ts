@@ -98,6 +98,19 @@ describe('a mapper on stores that are not its own', () => {
     expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
   }).timeout(20_000);
 
+  it('does not draw from a pool whose record of its keyspace is spoilt, and names it', async () => {
+    await world.redis[0]?.client.lpush('keyspace', 'x');
+    const mapper = await world.start();
+    const refused = 'keymill_store_refused{store="redis-1",reason="impossible"} 1';
+    const metrics = async (): Promise<string> => (await send('GET', `${mapper.adminUrl}/metrics`)).text;
+    await until('the refusal', async () => (await metrics()).includes(refused));
+    const { status } = await shorten(mapper.url, { long_url: 'https://example.com/' });
+    expect(status).to.equal(201);
+    expect((await levels())[0]).to.equal(500);
+    await world.redis[0]?.client.del('keyspace');
+    await until('the pool to be used', async () => !(await metrics()).includes(refused));
+  }).timeout(20_000);
+
   it('does not draw from a pool that turns out to be another cluster’s, names it, and uses it again once it is ours', async () => {
     const mapper = await world.start();
     await recordInPool(0, OTHERS);

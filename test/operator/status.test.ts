@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { markDrained } from '../../coordinator/drained.ts';
 import { isHeld, tryAcquire } from '../../coordinator/lock.ts';
 import { lockPath, mapperPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
@@ -28,6 +29,7 @@ interface Status {
   mappers: object[];
   keysDbs: object[];
   urlsDbs: object[];
+  unheld: { shard: string; why: string }[];
   reservedAliases: string[];
   unreachable: string[];
 }
@@ -120,6 +122,7 @@ describe('keymill status, locks, pools, producers', () => {
       'mappers',
       'keysDbs',
       'urlsDbs',
+      'unheld',
       'refused',
       'recyclingBlocked',
       'reservedAliases',
@@ -155,6 +158,7 @@ describe('keymill status, locks, pools, producers', () => {
       { name: 'keys-db-2', unused: 0, used: 0 },
     ]);
     expect(status.urlsDbs).to.deep.equal([{ name: 'urls-1', goneBack: null }]);
+    expect(status.unheld, 'producer-2 may take the free one').to.deep.equal([]);
     expect(status.unreachable).to.deep.equal([]);
   });
 
@@ -199,10 +203,9 @@ describe('keymill status, locks, pools, producers', () => {
     const shard = cluster.env['KEYMILL_REDIS']?.split(',')[1]?.replace(/^[^=]*=/, '') ?? '';
     const client = new Redis(shard);
     const problem = async (): Promise<string> => {
-      const { stdout, stderr } = await runKeymill(['pools', '--json'], cluster.env);
+      const { stdout } = await runKeymill(['pools', '--json'], cluster.env);
       const [, second] = (JSON.parse(stdout) as Status).pools;
       expect(second?.healthy).to.equal(false);
-      expect(stderr).to.include(`not used: ${second?.problem}`);
       return second?.problem ?? '';
     };
     await client.hset('producer:keys-db-1', { epoch: '9007199254740992' });
@@ -220,9 +223,32 @@ describe('keymill status, locks, pools, producers', () => {
     expect(await problem())
       .to.include('key_length 7')
       .and.include('KEYMILL_KEY_LENGTH');
-    expect((await runKeymill(['pools'], cluster.env)).stdout).to.match(/redis-2.*NOT USED/);
+    for (const command of ['pools', 'status']) {
+      const { stdout, stderr } = await runKeymill([command], cluster.env);
+      expect(stdout).to.match(
+        /redis-2.*NOT USED[^]+ALARMS[^]+redis-2 +not used: redis-2: its pool was made for/,
+      );
+      expect(stdout).to.match(/KEYMILL_KEY_LENGTH/);
+      expect(stderr).to.equal('');
+    }
     await client.del('keyspace');
     client.disconnect();
+  });
+
+  it('raises an alarm for a free shard that no producer will take, and says why', async () => {
+    const { session, env } = cluster;
+    const unheld = async (): Promise<Status['unheld']> =>
+      (JSON.parse((await runKeymill(['status', '--json'], env)).stdout) as Status).unheld;
+    await markDrained(session, 'producer-1', true);
+    expect(await unheld()).to.deep.equal([]);
+    await markDrained(session, 'producer-2', true);
+    const why = 'every producer is drained. Let one take shards again: keymill producers undrain ID';
+    expect(await unheld()).to.deep.equal([{ shard: 'keys-db-2', why }]);
+    expect((await runKeymill(['status'], env)).stdout).to.match(
+      /ALARMS[^]+keys-db-2 +no producer holds it: every producer is drained/,
+    );
+    for (const id of ['producer-1', 'producer-2']) await markDrained(session, id, false);
+    expect(await unheld()).to.deep.equal([]);
   });
 
   it('shows the pools and keys-dbs without ZooKeeper; exit code 2 when no source answers', async () => {
@@ -231,6 +257,7 @@ describe('keymill status, locks, pools, producers', () => {
     const status = JSON.parse(stdout) as Status;
     expect(exitCode).to.equal(0);
     expect(status.unreachable).to.deep.equal(['zookeeper']);
+    expect(status.unheld).to.deep.equal([]);
     expect(status.locks.map(({ owner }) => owner)).to.deep.equal([null, null]);
     expect(status.pools[0]?.level).to.equal(2);
     const dead = await runKeymill(['locks', '--json'], env);

@@ -108,6 +108,21 @@ describe('keys whose links were lost', function () {
     await untilRecycledExcept(published);
   });
 
+  it('stay where they are while a urls server has an impossible mark, and the producer says why', async () => {
+    await until('a mark', async () => keptBeat());
+    await sql.execute('UPDATE marks SET beat = 18446744073709551615');
+    await until('the search to stop', async () => (await recycle()).unreachable.includes('urls-1'));
+    const ready = (await (await fetch(`${await admin()}/readyz`)).json()) as {
+      recyclingBlocked: Record<string, string>;
+    };
+    expect(ready.recyclingBlocked['urls-1']).to.include('impossible value: beat of keys-db-1 in marks');
+    const page = await (await fetch(`${await admin()}/metrics`)).text();
+    expect(page).to.include('keymill_recycling_blocked{by="urls-1"} 1');
+    await sql.execute('UPDATE marks SET beat = ?', [await keptBeat()]);
+    await until('the search to go on', async () => (await recycle()).unreachable.length === 0);
+    expect(await alarm()).to.equal('0');
+  });
+
   it('are never recycled after their urls server was put back to an older copy', async () => {
     const copiedAt = await until('a mark', async () => keptBeat());
     for (const table of ['urls', 'marks', 'server']) {

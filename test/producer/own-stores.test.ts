@@ -51,6 +51,16 @@ describe('producers and a Redis with impossible values', function () {
       async (client) => client.hset(STATE, { epoch: 0, seq }),
       async (client) => client.hset(STATE, { seq: 0 }),
     ]),
+    ...['9007199254740992', '1e3', 'x'].map((mark): (typeof impossible)[number] => [
+      `claimed_to ${JSON.stringify(mark)}`,
+      async (client) => client.hset(STATE, { epoch: 0, seq: 0, claimed_to: mark }),
+      async (client) => client.hdel(STATE, 'claimed_to'),
+    ]),
+    [
+      'a text instead of its keyspace',
+      async (client) => client.set('keyspace', 'x'),
+      async (client) => client.del('keyspace'),
+    ],
     [
       'a text instead of the hash',
       async (client) => client.set(STATE, 'x'),

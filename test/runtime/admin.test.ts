@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { askAdmin } from '../../runtime/admin-client.ts';
@@ -152,10 +152,16 @@ describe('admin port', () => {
     const CONNECT = 'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n';
     let admin: Admin;
     let drains = 0;
+    let waiting = 0;
+    const release = Promise.withResolvers<void>();
 
     before(async () => {
       admin = await start({
         routes: {
+          'POST /wait': async () => {
+            waiting += 1;
+            await release.promise;
+          },
           'POST /drain': async () => {
             await delay(20);
             drains += 1;
@@ -193,19 +199,62 @@ describe('admin port', () => {
       });
     }
 
-    it('takes 256 connections at a time, and has room again when they are gone', async () => {
-      const port = Number(new URL(admin.url).port);
-      const sockets = Array.from({ length: 256 }, () => connect(port, '127.0.0.1'));
-      try {
-        await Promise.all(sockets.map(async (socket) => once(socket, 'connect')));
-        await once(
-          connect(port, '127.0.0.1').on('error', () => undefined),
-          'close',
-        );
-      } finally {
-        for (const socket of sockets) socket.destroy();
+    describe('and 256 connections at a time', () => {
+      const portOf = (): number => Number(new URL(admin.url).port);
+      let sockets: Socket[];
+
+      /** Opens connections, one after the other, and sends the same bytes on each. */
+      async function open(count: number, bytes = ''): Promise<void> {
+        for (let opened = 0; opened < count; opened += 1) {
+          const socket = connect(portOf(), '127.0.0.1').on('error', () => undefined);
+          sockets.push(socket.resume());
+          await once(socket, 'connect');
+          if (bytes !== '') socket.write(bytes);
+        }
       }
-      await until('room', async () => (await send('GET', `${admin.url}/livez`)).status === 200);
+
+      const isOpen = ({ closed }: Socket): boolean => !closed;
+
+      beforeEach(() => {
+        sockets = [];
+      });
+
+      afterEach(async () => {
+        for (const socket of sockets) socket.destroy();
+        await until('room', async () => (await send('GET', `${admin.url}/livez`)).status === 200);
+      });
+
+      for (const [what, bytes] of [
+        ['that are silent', ''],
+        ['with a part of a request', 'GET /livez HTTP/1.1\r\nHost: 127'],
+      ] as const) {
+        it(`those ${what} lose their place to newcomers, the oldest first`, async () => {
+          await open(256, bytes);
+          const startMs = performance.now();
+          for (let request = 0; request < 5; request += 1)
+            expect((await send('GET', `${admin.url}/livez`)).status).to.equal(200);
+          expect(performance.now() - startMs).to.be.below(2_000);
+          const closed = sockets.findIndex(isOpen);
+          expect(closed).to.be.within(1, 5);
+          expect(sockets.filter(isOpen)).to.have.length(256 - closed);
+          await open(300, bytes);
+          await until('the limit', () => sockets.filter(isOpen).length <= 256);
+          expect((await send('GET', `${admin.url}/livez`)).status).to.equal(200);
+        });
+      }
+
+      it('those whose requests are being answered keep their place, and newcomers are closed', async () => {
+        await open(256, POST.replace('/drain', '/wait'));
+        await until('all requests', () => waiting === 256);
+        const newcomer = connect(portOf(), '127.0.0.1').on('error', () => undefined);
+        await once(newcomer, 'close');
+        expect(sockets.filter(isOpen)).to.have.length(256);
+        let answers = 0;
+        for (const socket of sockets)
+          socket.on('data', (chunk) => (answers += statusesOf(chunk.toString()).length));
+        release.resolve();
+        await until('all answers', () => answers === 256);
+      });
     });
 
     it('answers a client that ends its side (FIN) after the request', async () => {

@@ -16,39 +16,53 @@ import { olderPartOf, rotate } from '../../scripts/servers/rotate.ts';
 import { testFolder } from '../servers.ts';
 import { until } from '../until.ts';
 
-/** Counts on stdout as fast as it can. */
-const COUNTER = 'for (let i = 0; ; i++) require("fs").writeSync(1, `${i}\\n`)';
+/**
+ * Counts on stdout as fast as it can. Each line is filled up with as many characters as the argument says.
+ */
+const COUNTER = `
+  const filling = "x".repeat(Number(process.argv[1]));
+  for (let i = 0; ; i++) require("fs").writeSync(1, i + " " + filling + "\\n");`;
 
 describe('the rotation of a log file', () => {
   const dir = join(testFolder(), 'rotate');
   mkdirSync(dir);
 
-  it('bounds a file under a process that writes on, in order and in whole lines', async () => {
-    const path = join(dir, 'counter.log');
-    const writer = spawn(process.execPath, ['-e', COUNTER], {
-      stdio: ['ignore', openSync(path, 'a'), 'ignore'],
-    });
-    const MAX = 100_000;
-    try {
-      let previous = 0;
-      for (let round = 0; round < 5; round += 1) {
-        await until('a rotation', () => rotate(path, MAX));
-        const older = readFileSync(olderPartOf(path), 'utf8');
-        expect(older.length).to.be.within(MAX, 2 * MAX + 1_000_000);
-        const numbers = older.trimEnd().split('\n').map(Number);
-        const isOrdered = numbers.every(
-          (number, index) => index === 0 || number === (numbers[index - 1] ?? 0) + 1,
-        );
-        expect(isOrdered, older.slice(0, 40)).to.equal(true);
-        expect(numbers[0]).to.be.above(previous - 1);
-        previous = numbers.at(-1) ?? 0;
+  // Lines of 300 characters and more often lie across the end of a page of 4 KiB, where a reader sees half.
+  for (const filling of [0, 300, 6_000]) {
+    it(`bounds a file under a process that writes on, in order and in whole lines (${filling})`, async () => {
+      const path = join(dir, `counter-${filling}.log`);
+      const writer = spawn(process.execPath, ['-e', COUNTER, String(filling)], {
+        stdio: ['ignore', openSync(path, 'a'), 'ignore'],
+      });
+      const MAX = 100_000;
+      try {
+        let previous = -1;
+        for (let round = 0; round < (filling === 0 ? 10 : 30); round += 1) {
+          await until('a rotation', () => rotate(path, MAX), { everyMs: 1 });
+          const older = readFileSync(olderPartOf(path), 'utf8');
+          expect(older.length).to.be.above(MAX / 2);
+          // Long lines come faster than this process may be scheduled on a busy machine.
+          if (filling === 0) expect(older.length).to.be.below(2 * MAX + 1_000_000);
+          const numbers = numbersOf(older, filling);
+          expect(numbers[0]).to.be.above(previous);
+          previous = numbers.at(-1) ?? 0;
+        }
+      } finally {
+        writer.kill('SIGKILL');
+        await once(writer, 'exit');
       }
-    } finally {
-      writer.kill('SIGKILL');
-      await once(writer, 'exit');
-    }
-    expect(readFileSync(path, 'utf8')).not.to.include('\0');
-    expect(statSync(olderPartOf(path)).mode & 0o777).to.equal(0o600);
+      expect(readFileSync(path, 'utf8')).not.to.include('\0');
+      expect(statSync(olderPartOf(path)).mode & 0o777).to.equal(0o600);
+    });
+  }
+
+  it('waits a moment for the end of the last line, and no longer', () => {
+    const path = join(dir, 'partial.log');
+    writeFileSync(path, `${'whole line\n'.repeat(50)}its writer died he`);
+    expect(rotate(path, 100)).to.equal(true);
+    expect(readFileSync(olderPartOf(path), 'utf8')).to.match(/\n(whole line\n)*its writer died he$/);
+    expect(readFileSync(olderPartOf(path), 'utf8').startsWith('whole line\n')).to.equal(true);
+    expect(statSync(path).size).to.equal(0);
   });
 
   it('keeps the end of a very long file, leaves a short one alone, and passes over a missing one', () => {
@@ -82,3 +96,16 @@ describe('the rotation of a log file', () => {
     expect(read()).to.equal(`${'one;'.repeat(30)}two;`);
   });
 });
+
+/** The numbers of whole lines that follow one another. */
+function numbersOf(text: string, filling: number): number[] {
+  expect(text.at(-1), `the end: ${text.slice(-40)}`).to.equal('\n');
+  const lines = text.trimEnd().split('\n');
+  const numbers = lines.map((line) => Number.parseInt(line, 10));
+  const first = numbers[0] ?? 0;
+  const wrong = lines.findIndex(
+    (line, index) => line.trimEnd() !== `${first + index} ${'x'.repeat(filling)}`.trimEnd(),
+  );
+  expect(wrong, `line ${wrong}: ${lines[wrong]?.slice(0, 40)}`).to.equal(-1);
+  return numbers;
+}

@@ -22,9 +22,9 @@ local function refusalOf(keyspaceKey, ours, mayRecord)
   return nil
 end
 
--- Returns nil, epoch, seq of a producer state, or an error reply if one of them is no count.
+-- Returns nil, epoch, seq, claimed_to of a producer state, or an error reply if one of them is no count.
 local function readState(state)
-  local fields = { 'epoch', 'seq' }
+  local fields = { 'epoch', 'seq', 'claimed_to' }
   local stored = redis.call('HMGET', state, unpack(fields))
   local counts = {}
   for i, field in ipairs(fields) do
@@ -35,5 +35,5 @@ local function readState(state)
     end
     counts[i] = count
   end
-  return nil, counts[1], counts[2]
+  return nil, counts[1], counts[2], counts[3]
 end

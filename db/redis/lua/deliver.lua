@@ -17,7 +17,7 @@ local keyLength, packed, ours = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 
 local refusal = refusalOf(keyspaceKey, ours, true)
 if refusal then return refusal end
-local impossible, storedEpoch, storedSeq = readState(state)
+local impossible, storedEpoch, storedSeq, storedMark = readState(state)
 if impossible then return impossible end
 
 if epoch < storedEpoch then return { 'fenced', storedEpoch, storedSeq, redis.call('LLEN', pool) } end
@@ -28,8 +28,9 @@ local malformed = pushKeys('RPUSH', pool, keyLength, packed)
 if malformed then return malformed end
 
 -- Last: if a command above fails, the part counts as not delivered and is sent again.
--- A mark that is no number is replaced.
-local storedMark = redis.call('HGET', state, 'claimed_to')
-local isHigher = claimedTo > (tonumber(storedMark or -1) or -1)
-redis.call('HSET', state, 'epoch', ARGV[1], 'seq', ARGV[2], 'claimed_to', isHigher and ARGV[3] or storedMark)
+if claimedTo >= storedMark then
+  redis.call('HSET', state, 'epoch', ARGV[1], 'seq', ARGV[2], 'claimed_to', ARGV[3])
+else
+  redis.call('HSET', state, 'epoch', ARGV[1], 'seq', ARGV[2])
+end
 return { 'ok', epoch, seq, redis.call('LLEN', pool) }

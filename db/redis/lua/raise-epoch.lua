@@ -2,7 +2,7 @@
 Purpose: announce a new reign over a keys-db to this pool, which then refuses the deliveries of older reigns.
 Never lowers the epoch.
 KEYS[1]  the pool: list of ready keys
-KEYS[2]  the producer state of one keys-db: hash {epoch, seq}
+KEYS[2]  the producer state of one keys-db: hash {epoch, seq, claimed_to}
 KEYS[3]  the incarnation of this Redis: a string
 KEYS[4]  the keyspace that the pool belongs to: a string
 ARGV[1]  the new epoch

@@ -1,7 +1,7 @@
 --[[
 Purpose: after a loss of data in this pool, move seq over the parts recorded as lost, so that the next part is
 accepted.
-KEYS[1]  the producer state of one keys-db: hash {epoch, seq}
+KEYS[1]  the producer state of one keys-db: hash {epoch, seq, claimed_to}
 KEYS[2]  the incarnation of this Redis: a string
 KEYS[3]  the keyspace that the pool belongs to: a string
 ARGV[1]  epoch of the reign that recorded the loss

@@ -8,7 +8,6 @@ import { monotonicMs } from '../../../runtime/clock.ts';
 import type { KeysDbConfig, RedisShardConfig } from '../../../runtime/config/stores.ts';
 import { messageOf } from '../../../runtime/errors.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
-import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 import { ASK_DEADLINE_MS, type Inquiry } from './ask.ts';
 import type { Coordination } from './coordination.ts';
 
@@ -111,11 +110,6 @@ function problemOfEpochs(
 function problemOfHead(pool: string, head: readonly string[], keyLength: number): string | undefined {
   if (head.length === 0 || head.some((text) => isPoolKey(text, keyLength))) return undefined;
   return `${pool}: its first texts are no keys of ${keyLength} characters`;
-}
-
-/** Writes to stderr why pools that answer are not used. */
-export function noteProblems(terminal: Terminal, pools: readonly PoolEntry[]): void {
-  for (const { problem } of pools) if (problem !== null) note(terminal, `not used: ${problem}`);
 }
 
 /** Connects to a pool, runs `work` and disconnects. @throws StoreUnavailableError with the reason */
