@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { openUsersDb } from '../db/accounts/users-db.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -17,6 +17,7 @@ import { parseIdentityChange } from './auth/identity-change.ts';
 import { LastUses } from './auth/last-uses.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
+import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { UsersStore } from './auth/users-store.ts';
 
@@ -28,6 +29,7 @@ export interface OpenAccountsOptions {
   readonly isHearing: () => boolean;
   /** Notifies all mappers. Bounded; never rejects. */
   readonly announce: (message: string) => Promise<void>;
+  readonly limits: Limits;
   readonly metrics: Pick<MapperMetrics, 'signIns'>;
   readonly log: Log;
 }
@@ -39,9 +41,10 @@ export interface MapperAccounts extends AsyncDisposable {
   addRoutes(router: Router): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
-   * @throws Problem 401, 403, 503
+   * Counts the request for the API key or the address, and says in the response what is left.
+   * @throws Problem 401, 403, 429, 503
    */
-  ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
+  ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
   /** An announcement has arrived. @returns false when it is about a link */
   hear(message: string): boolean;
   /** Announcements may have been missed. */
@@ -58,6 +61,7 @@ export function openAccounts({
   publicUrl,
   isHearing,
   announce,
+  limits,
   metrics,
   log,
 }: OpenAccountsOptions): MapperAccounts {
@@ -99,10 +103,14 @@ export function openAccounts({
   return {
     store,
     addRoutes: (router) => {
-      addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, cookieName });
+      addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
-    ownerOf: async (request) => (await guard.admit(request, { optional: 'links:create' }))?.userId,
+    ownerOf: async (request, response) => {
+      const identity = await guard.admit(request, { optional: 'links:create' });
+      await limits.enforceCreator(request, response, identity);
+      return identity?.userId;
+    },
     hear: (message) => {
       const userId = parseIdentityChange(message);
       if (userId !== undefined) identities.forgetUser(userId);

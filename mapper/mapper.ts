@@ -9,6 +9,7 @@ import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches } from './caches.ts';
 import { watchConnections, watchGauges } from './gauges.ts';
 import { createHandlers } from './handler.ts';
+import { openLimits } from './limits/open-limits.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -111,6 +112,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
+  const limits = stack.use(openLimits({ config, metrics, log }));
   // It is asked only when the caches are open.
   const accounts: MapperAccounts = stack.use(
     openAccounts({
@@ -118,6 +120,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       publicUrl,
       isHearing: () => caches.isHearing(),
       announce: async (message) => caches.announceChange(message),
+      limits: limits.rules,
       metrics,
       log,
     }),
@@ -135,6 +138,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     clicks,
     cache: caches.links,
     accounts,
+    limits: limits.rules,
     publicUrl,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes },

@@ -56,6 +56,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Make an account',
     description: 'Only where KEYMILL_SIGNUP is open. The password must not be one of the common ones.',
     access: 'anyone',
+    isSignIn: true,
     body: z.strictObject({ email, password: newPassword, ...NAMES }),
     example: { ...CREDENTIALS, first_name: 'Ana' },
     status: 201,
@@ -82,6 +83,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     description:
       'The session is a cookie. It ends 30 days after its last use, and when the password changes.',
     access: 'anyone',
+    isSignIn: true,
     body: z.strictObject({ email, password: givenPassword }),
     example: CREDENTIALS,
     status: 200,
@@ -166,6 +168,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Choose a new password with the token of an operator',
     description: '`keymill users reset` prints the token. It is good once, for an hour.',
     access: 'anyone',
+    isSignIn: true,
     body: z.strictObject({ token: text({ max: 100 }), new: newPassword }),
     example: { token: 'q8WzN3m0cJ6b5Yt1uVh2rKx4sLp7dEf9aGiBoCjDkHM', new: 'another long password' },
     status: 204,

@@ -48,6 +48,8 @@ export interface Declared {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
+  /** It tries a password or makes an account: an address may not do that often. */
+  readonly isSignIn?: true;
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
   readonly body?: z.ZodType;

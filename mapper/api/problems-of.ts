@@ -12,13 +12,22 @@ const OF_BODY: readonly ProblemKind[] = [
 ];
 
 /** Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault). */
-export function problemsOf({ method, access, params, query, body, problems = [] }: Declared): ProblemKind[] {
+export function problemsOf({
+  method,
+  access,
+  isSignIn,
+  params,
+  query,
+  body,
+  problems = [],
+}: Declared): ProblemKind[] {
   const kinds = new Set<ProblemKind>(problems);
   if (access !== 'anyone') {
     if (typeof access === 'string') kinds.add('unauthenticated');
     for (const kind of ['bad-credential', 'missing-scope', 'no-accounts'] as const) kinds.add(kind);
     if (method !== 'GET') kinds.add('foreign-origin');
   }
+  if (access !== 'anyone' || isSignIn === true) kinds.add('too-many-requests');
   if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
   if (query !== undefined || params !== undefined) kinds.add('invalid-request');
   return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);

@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
 import type { Guard } from '../auth/guard.ts';
 import { SESSION_MS } from '../auth/accounts.ts';
+import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
@@ -11,8 +13,18 @@ import type { ApiReply, Endpoint, Services } from './endpoint.ts';
 export interface ApiOptions {
   readonly services: Services;
   readonly guard: Guard;
+  readonly limits: ApiLimits;
   /** The name of the session's cookie. */
   readonly cookieName: string;
+}
+
+interface ApiLimits {
+  /** Counts a request, and says in the response what is left. @throws Problem 429 */
+  enforceApi(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sender: { readonly identity: Identity | undefined; readonly isSignIn: boolean },
+  ): Promise<void>;
 }
 
 /** On every answer of the API, also on problems. None of them is a page. */
@@ -49,8 +61,9 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, params, query, body, status, handle } = endpoint;
+  const { access, isSignIn = false, params, query, body, status, handle } = endpoint;
   const identity = await options.guard.admit(ctx.req, access);
+  await options.limits.enforceApi(ctx.req, ctx.res, { identity, isSignIn });
   const request = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Link } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Admission, Admit } from '../http/admission.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { isPlain } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
@@ -35,23 +36,51 @@ export class FastShorten {
     this.#options = options;
   }
 
-  /** A request that Node has parsed. @returns false when Koa must answer; otherwise this answers, later */
-  tryAnswer(request: IncomingMessage, reply: Reply): boolean {
+  /**
+   * A request that Node has parsed.
+   * @param admit undefined: its client has no limits
+   * @returns false when Koa must answer; otherwise this answers, later
+   */
+  tryAnswer(request: IncomingMessage, reply: Reply, admit?: Admit): boolean {
     const { headers } = request;
     if (request.url !== '/urls' || !isPlain(request, headers) || !hasPlainBody(headers)) return false;
-    const exchange = this.#begin(reply, headers['x-request-id']);
-    exchange?.receive(request);
+    const givenId = headers['x-request-id'];
+    if (admit === undefined) this.#begin(reply, givenId)?.receive(request);
+    else this.#ask(admit, reply, givenId, (exchange) => exchange.receive(request));
     return true;
   }
 
   /**
    * A usual request with its whole body.
+   * @param admit undefined: its client has no limits
    * @returns false when Koa must answer; otherwise this answers, later
    */
-  tryBody(path: string, body: Buffer, reply: Reply): boolean {
+  tryBody(path: string, body: Buffer, reply: Reply, admit?: Admit): boolean {
     if (path !== '/urls') return false;
-    this.#begin(reply, undefined)?.received(body);
+    if (admit === undefined) this.#begin(reply, undefined)?.received(body);
+    else this.#ask(admit, reply, undefined, (exchange) => exchange.received(body));
     return true;
+  }
+
+  /** Begins a request of a client with limits, when it is let in. */
+  #ask(
+    admit: Admit,
+    reply: Reply,
+    givenId: string | string[] | undefined,
+    go: (exchange: Exchange) => void,
+  ): void {
+    if (this.#options.shortener.isFull) {
+      this.#begin(reply, givenId);
+      return;
+    }
+    const judged = ({ reply: place, refusal }: Admission): void => {
+      const exchange = new Exchange(this.#options, place, givenId);
+      if (refusal === undefined) go(exchange);
+      else exchange.refused(refusal);
+    };
+    const admission = admit(reply);
+    if (admission instanceof Promise) void admission.then(judged);
+    else judged(admission);
   }
 
   /** @returns undefined when the request is refused already */

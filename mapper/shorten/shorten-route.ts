@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
@@ -14,8 +14,11 @@ export interface UrlsRouteOptions {
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
-  /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
-  readonly ownerOf: (request: IncomingMessage) => Promise<bigint | undefined>;
+  /**
+   * The user who makes a link with this request. Counts it, and says in the response what is left.
+   * @throws Problem 401, 403, 429, 503
+   */
+  readonly ownerOf: (request: IncomingMessage, response: ServerResponse) => Promise<bigint | undefined>;
 }
 
 /** With a slash too: people type one. */
@@ -29,7 +32,7 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
-      const owner = await ownerOf(ctx.req);
+      const owner = await ownerOf(ctx.req, ctx.res);
       const request = parse(await readJsonObject(ctx.req, ctx.res));
       const link = await shortener.shorten({ ...request, owner });
       const shortUrl = `${publicUrl}/${link.key}`;

@@ -156,6 +156,47 @@ export const VARIABLES = {
       'whether everybody may make an account: open or closed; closed: only an operator makes accounts (keymill users add)',
     default: 'closed; ./scripts/up opens it',
   },
+  TRUSTED_PROXIES: {
+    meaning:
+      'proxies whose X-Forwarded-For says who a client is: addresses or networks, 10.0.0.0/8,2001:db8::/32,…; the client is the rightmost entry that is none of them',
+    tradeOff:
+      'without it all clients behind a proxy share the limits of one; an address that is no proxy could pretend to be any client',
+    default: 'none',
+  },
+  LIMITS_REDIS: {
+    meaning:
+      'Redis that counts the requests of clients for all mappers, without addresses: redis://host:port/database',
+    tradeOff:
+      'without it each process of each mapper counts for itself; with it a new link without an account waits for one more answer, and is refused while this Redis is away',
+    default: 'none',
+    secret: true,
+  },
+  LIMIT_ANONYMOUS: {
+    meaning: 'new links a minute from one address (IPv6: one /64) without an API key; 0: no limit',
+    default: '30',
+    unit: 'requests',
+  },
+  LIMIT_KEY: {
+    meaning: 'requests a minute with one API key; 0: no limit',
+    default: '1000',
+    unit: 'requests',
+  },
+  LIMIT_SIGN_IN: {
+    meaning: 'requests a minute from one address that try a password or make an account; 0: no limit',
+    default: '10',
+    unit: 'requests',
+  },
+  LIMIT_NOT_FOUND: {
+    meaning:
+      'links a minute that one address may ask for and that do not exist; then it may follow no link until the minute is over; 0: no limit',
+    tradeOff: 'a lower one makes it slower to find links by guessing; many people can share an address',
+    default: '300',
+    unit: 'requests',
+  },
+  LIMIT_LOOPBACK: {
+    meaning: 'true gives clients on the same machine the same limits',
+    default: 'false',
+  },
   ALLOW_PRIVATE_TARGETS: {
     meaning: 'true lets links point at private and loopback addresses',
     default: 'false',

@@ -36,6 +36,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
+    limits: ['http', 'metrics'],
     api: ['auth', 'http', 'shorten'],
   },
   db: {

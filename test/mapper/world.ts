@@ -44,6 +44,14 @@ const testLog = createLog(
 /** No server listens there, because a mapper must not need ZooKeeper. */
 const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
 
+/** Tests come from this machine, which has no limits by default. */
+export const NO_LIMITS: MapperConfig['limits'] = {
+  perMinute: { anonymous: 30, key: 1_000, 'sign-in': 10, 'not-found': 300 },
+  loopback: false,
+  trustedProxies: [],
+  redis: undefined,
+};
+
 export function randomKeys(count: number): string[] {
   return Array.from({ length: count }, () => randomBytes(6).toString('base64url'));
 }
@@ -101,6 +109,7 @@ export async function createWorld({
         processes: 1,
         publicUrl: undefined,
         signup: 'open',
+        limits: NO_LIMITS,
         allowPrivateTargets: false,
         maxUrlBytes: 2_048,
         reserve: 16,

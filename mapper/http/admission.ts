@@ -1,0 +1,13 @@
+import type { Problem } from './problem.ts';
+import type { Reply } from './reply.ts';
+
+/** What the limits say about one request. */
+export interface Admission {
+  /** Where the answer goes: it adds the header fields that say what is left. */
+  readonly reply: Reply;
+  /** Undefined: the request may go on. */
+  readonly refusal: Problem | undefined;
+}
+
+/** Counts a request and judges it. Never throws and never rejects. */
+export type Admit = (reply: Reply) => Admission | Promise<Admission>;
