@@ -4,11 +4,13 @@ import { startProgressBar } from '../runtime/terminal/progress-bar.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { note, printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
 import { formatFigure } from '../runtime/terminal/units.ts';
+import { wholeNumber } from '../runtime/terminal/whole-number.ts';
 import { addRun, readRecord, writeRecord } from '../scripts/figures/bench-record.ts';
 import { AGAINST_HELP, chooseCompared, compareWith } from './against/command.ts';
 import { formatCompared } from './against/report.ts';
 import type { BenchRun } from './method/bench-run.ts';
-import type { BenchRow } from './method/row.ts';
+import { LEAST_ROUNDS } from './method/control.ts';
+import type { BenchRow, FurtherComparison } from './method/row.ts';
 import { describeCommit, describeMachine } from './record/machine.ts';
 import { rewritePage } from './record/page.ts';
 import type { Bench } from './rows/bench.ts';
@@ -19,6 +21,8 @@ interface Options {
   readonly list?: true;
   readonly long?: true;
   readonly quick?: true;
+  readonly rounds?: number;
+  readonly seconds?: number;
   readonly pin?: true;
   readonly into?: string;
   readonly against?: string;
@@ -36,6 +40,8 @@ export function addBenchCommand(program: Command, terminal: Terminal): void {
     .option('--list', 'list the benches and run nothing')
     .option('--long', 'run the long ones too')
     .option('--quick', 'two rounds of one second, to see whether a bench works; never passes')
+    .addOption(wholeNumber('--rounds', 'rounds of each comparison (default: 20)', LEAST_ROUNDS.throughput))
+    .addOption(wholeNumber('--seconds', 'length of each window of a round (default: 3)', 1))
     .option('--pin', 'server on CPU 0 and load on CPU 1, in rows that use no store')
     .option(
       '--into <file>',
@@ -124,6 +130,8 @@ async function withBenchRun<Result>(
       say: (text) => note(terminal, text),
       progress: (what, total, unit) => startProgressBar(terminal, { what, total, unit }),
       quick: options.quick === true,
+      rounds: options.rounds,
+      seconds: options.seconds,
       pin: options.pin === true,
       signal: interrupt.signal,
     });
@@ -133,12 +141,15 @@ async function withBenchRun<Result>(
 }
 
 /** Records each row immediately, so that an interrupted run keeps its rows. */
-function recorder({ into, pin }: Options): (row: BenchRow) => void {
+function recorder({ into, rounds, seconds, pin }: Options): (row: BenchRow) => void {
   if (into === undefined) return () => undefined;
   readRecord(into);
+  const chosen = [rounds && ` --rounds ${rounds}`, seconds && ` --seconds ${seconds}`, pin && ' --pin']
+    .filter((option) => option !== undefined)
+    .join('');
   const [commit, machine] = [describeCommit(), describeMachine()];
   return (row) => {
-    const command = `./scripts/keymill bench ${row.name}${pin ? ' --pin' : ''}`;
+    const command = `./scripts/keymill bench ${row.name}${chosen}`;
     const run = { date: new Date().toISOString(), commit, command, machine, ...row };
     const updated = addRun(readRecord(into), { ...run, interval: [...row.interval] });
     writeRecord(into, updated);
@@ -161,20 +172,33 @@ function table(rows: readonly BenchRow[]): string[] {
       { title: 'baseline', align: 'right' },
       { title: 'what the baseline is' },
     ],
-    rows.map((row) => [
-      row.name,
-      formatFigure(row.value),
-      row.unit,
-      row.ratio.toFixed(2),
-      `${formatFigure(row.interval[0])} – ${formatFigure(row.interval[1])}`,
-      row.judged,
-      row.goal === null ? undefined : formatFigure(row.goal),
-      row.quick === true ? 'quick: no verdict' : verdictOf(row),
-      row.control.toFixed(2),
-      formatFigure(row.baselineValue),
-      row.baseline,
+    rows.flatMap((row) => [
+      cellsOf(row, row, verdictOf(row)),
+      ...(row.further ?? []).map((further) =>
+        cellsOf({ ...row, name: `  ${further.label}` }, further, further.isReached ? 'reached' : 'MISSED'),
+      ),
     ]),
   );
+}
+
+function cellsOf(
+  row: BenchRow,
+  { value, ratio, interval, goal, baseline, baselineValue }: BenchRow | FurtherComparison,
+  verdict: string,
+): (string | undefined)[] {
+  return [
+    row.name,
+    formatFigure(value),
+    row.unit,
+    ratio.toFixed(2),
+    `${formatFigure(interval[0])} – ${formatFigure(interval[1])}`,
+    row.judged,
+    goal === null ? undefined : formatFigure(goal),
+    row.quick === true ? 'quick: no verdict' : verdict,
+    row.control.toFixed(2),
+    formatFigure(baselineValue),
+    baseline,
+  ];
 }
 
 function verdictOf({ goal, passed, details }: BenchRow): string {

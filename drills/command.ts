@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { Help, Option, type Command } from 'commander';
+import { Help, type Command } from 'commander';
 import { UsageError } from '../runtime/terminal/errors.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
+import { wholeNumber } from '../runtime/terminal/whole-number.ts';
 import { ProgressLog } from '../scripts/cluster/progress-log.ts';
 import { RunDir } from '../scripts/cluster/run-dir.ts';
 import { DRILLS } from './catalogue.ts';
@@ -109,13 +110,4 @@ function listDrills(terminal: Terminal, json: boolean): void {
   });
   const columns = [{ title: 'NAME' }, { title: 'NEEDS' }, { title: 'WHAT HAPPENS' }];
   printLines(terminal, formatTable(columns, rows));
-}
-
-function wholeNumber(name: string, description: string, min: number): Option {
-  return new Option(`${name} <n>`, description).argParser((value) => {
-    const number = Number(value);
-    if (!/^\d{1,10}$/.test(value) || number < min)
-      throw new UsageError(`${name} ${value}: expected a whole number of at least ${min}`);
-    return number;
-  });
 }

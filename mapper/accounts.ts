@@ -7,6 +7,7 @@ import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
+import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
@@ -103,6 +104,8 @@ export function openAccounts({
   return {
     store,
     addRoutes: (router) => {
+      // A form comes before the JSON of the same path.
+      addPasswordPage(router, accounts);
       addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },

@@ -2,12 +2,13 @@
 # KEYMILL_NODE, the Node that runs everything else.
 #
 # It never starts a service and never touches a running one: of the servers it installs only the binaries
-# (mariadb-server-core, redis-tools and zookeeper have no service), it removes no package, and while apt
-# works, policy-rc.d forbids starting services.
+# (mariadb-server-core, redis-tools and zookeeper have no service; nginx is unpacked, not installed), it
+# removes no package, and while apt works, policy-rc.d forbids starting services.
 
 KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
+NGINX_ROOT="$KEYMILL_ROOT/.run/nginx"
 # mariadbd is in sbin, which is not on the PATH of ordinary users.
-PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:$NGINX_ROOT/usr/sbin"
 export KEYMILL_ROOT PATH
 
 say() { printf 'keymill: %s\n' "$*" >&2 2>/dev/null || :; }
@@ -30,30 +31,34 @@ bootstrap() {
   fi
   needs_install "$@" && install_missing "$@"
   exec 9>&-
-  needs_install "$@" && fail "still missing after the installation:${missing_modules:+ npm modules}${missing_packages:+ $missing_packages}"
+  needs_install "$@" && fail "still missing after the installation:${missing_modules:+ npm modules}${missing_packages:+ $missing_packages}${missing_nginx:+ nginx}"
   return 0
 }
 
 needs_install() {
-  missing_modules='' missing_packages=''
+  missing_modules='' missing_packages='' missing_nginx=''
   for part in "$@"; do
     case $part in
       modules) find_node && modules_fit || missing_modules=yes ;;
       servers) find_missing_packages ;;
       containers) find_missing_container_tools ;;
-      load) has wrk || missing_packages="$missing_packages wrk" ;;
+      load)
+        has wrk || missing_packages="$missing_packages wrk"
+        has nginx || missing_nginx=yes
+        ;;
       model) find_missing_model_checker ;;
       foreign) [ -d /usr/lib/python3/dist-packages/kazoo ] || missing_packages="$missing_packages python3-kazoo" ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"
-  [ -n "$missing_modules$missing_packages" ]
+  [ -n "$missing_modules$missing_packages$missing_nginx" ]
 }
 
 install_missing() {
   [ -z "$missing_modules" ] || install_modules
   needs_install "$@" || return 0
   [ -z "$missing_packages" ] || install_packages
+  [ -z "$missing_nginx" ] || unpack_nginx
 }
 
 # --- npm modules ----------------------------------------------------------------------------------------
@@ -130,11 +135,7 @@ try_install() {
 install_packages() {
   packages=$(echo $missing_packages)
   has apt-get || fail "install these packages (the names are Debian's), then run this again: $packages"
-  if [ "$(id -u)" = 0 ]; then
-    as_root=''
-  elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-    as_root='sudo'
-  else
+  if ! find_root; then
     say "these Debian packages are missing: $packages"
     say 'installing them needs root or sudo. Run this command as root, then run this again:'
     say "  apt-get install -y --no-install-recommends --no-remove $packages"
@@ -152,6 +153,33 @@ install_packages() {
     allow_service_starts
     tail -n 15 "$log" >&2
     fail "apt-get failed; its last lines are above, the whole log is $log. Remove the cause, then run this again"
+  fi
+}
+
+# The nginx package has a service, which would listen on port 80 from the next boot on. A bench needs only the
+# binary, so it is unpacked into .run. Its libraries are there: wrk and dpkg use them too.
+unpack_nginx() {
+  has apt-get && has dpkg-deb || fail 'install nginx, then run this again'
+  say 'unpacking the Debian package nginx …'
+  log="$KEYMILL_ROOT/.run/install.log"
+  rm -rf "$NGINX_ROOT" && mkdir "$NGINX_ROOT"
+  download_nginx >"$log" 2>&1 ||
+    { find_root && say 'refreshing the package lists (apt-get update) …' && apt_get_update >>"$log" 2>&1 && download_nginx >>"$log" 2>&1; } ||
+    { tail -n 5 "$log" >&2; fail "nginx could not be downloaded; the log is $log. Install it, then run this again"; }
+  dpkg-deb --extract "$NGINX_ROOT"/nginx_*.deb "$NGINX_ROOT" && rm -f "$NGINX_ROOT"/nginx_*.deb
+  "$NGINX_ROOT/usr/sbin/nginx" -v >>"$log" 2>&1 || { tail -n 5 "$log" >&2; fail 'the unpacked nginx does not run. Install nginx, then run this again'; }
+}
+
+download_nginx() { (cd "$NGINX_ROOT" && apt-get download nginx 9>&- </dev/null); }
+
+# Sets as_root, the prefix of commands that need root; fails when this user cannot become root.
+find_root() {
+  if [ "$(id -u)" = 0 ]; then
+    as_root=''
+  elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root='sudo'
+  else
+    return 1
   fi
 }
 

@@ -111,8 +111,10 @@ async function compareRow(row: ComparedRow, sides: Sides, options: CompareOption
 }
 
 async function measureOnce(row: ComparedRow, sides: Sides, options: CompareOptions): Promise<Measured> {
-  const rounds = options.quick ? QUICK.rounds : row.rounds;
-  const seconds = options.quick ? QUICK.seconds : (row.seconds ?? 0);
+  const rounds = options.quick ? QUICK.rounds : (options.rounds ?? row.rounds);
+  // A window that is an amount of work has no length to choose.
+  const chosen = row.seconds && (options.seconds ?? row.seconds);
+  const seconds = options.quick ? QUICK.seconds : (chosen ?? 0);
   await using stack = new AsyncDisposableStack();
   const opened: SideArm[] = [];
   // One window more than is measured: the first one warms up the compiler.

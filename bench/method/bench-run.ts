@@ -10,6 +10,9 @@ export interface BenchRun {
   ) => { update(done: number): void; stop(): void };
   /** Two rounds of one second and no verdict, to see whether a bench works. */
   readonly quick: boolean;
+  /** The number of rounds and the seconds of a window, where the user chose them. `quick` comes first. */
+  readonly rounds?: number | undefined;
+  readonly seconds?: number | undefined;
   /** Aborted by Ctrl-C. The private servers are then stopped. */
   readonly signal: AbortSignal;
 }

@@ -41,14 +41,16 @@ const WINDOW_SECONDS = 3;
 export const QUICK = { rounds: 2, seconds: 1 };
 
 /**
- * Measures all arms side by side: at least 20 rounds of 3 s (10 for a tail), forward and backward in turn,
- * after one window of each that does not count. When the control does not hold, it measures again, up to
- * three times in all.
+ * Measures all arms side by side: 20 rounds of 3 s unless the plan or the user says otherwise, forward and
+ * backward in turn, after one window of each that does not count. When the control does not hold, it measures
+ * again, up to three times in all.
  */
 export async function measure<Sample>(context: BenchRun, plan: Plan<Sample>): Promise<Measurement<Sample>> {
   const [first] = plan.watched;
-  const rounds = context.quick ? QUICK.rounds : (plan.rounds ?? LEAST_ROUNDS[first.quantity]);
-  const seconds = context.quick ? QUICK.seconds : (plan.seconds ?? WINDOW_SECONDS);
+  const rounds = context.quick
+    ? QUICK.rounds
+    : (context.rounds ?? plan.rounds ?? LEAST_ROUNDS[first.quantity]);
+  const seconds = context.quick ? QUICK.seconds : (context.seconds ?? plan.seconds ?? WINDOW_SECONDS);
   for (const arm of plan.arms) await arm.run(seconds, -1);
   const attempts: number[] = [];
   for (;;) {

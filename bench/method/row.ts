@@ -1,5 +1,18 @@
 import { mean, meanInterval95 } from '../../runtime/statistics.ts';
 
+/** One more comparison of a row: the fields mean what they mean in the row, and the ratio is judged. */
+export interface FurtherComparison {
+  /** Follows the name of the row, such as `beside nginx`. */
+  readonly label: string;
+  readonly value: number;
+  readonly baseline: string;
+  readonly baselineValue: number;
+  readonly ratio: number;
+  readonly interval: readonly [number, number];
+  readonly goal: number;
+  readonly isReached: boolean;
+}
+
 /** One line of `keymill bench`: a figure, and the baseline of the bare store or machine in the same run. */
 export interface BenchRow {
   readonly name: string;
@@ -17,9 +30,12 @@ export interface BenchRow {
   readonly better: 'higher' | 'lower';
   /** Goal for what `judged` names; null without a goal. */
   readonly goal: number | null;
+  /** Whether this goal and those of all further comparisons are reached, in a valid measurement. */
   readonly passed: boolean;
   /** Whether goal and interval are for the figure itself or for its ratio to the baseline. */
   readonly judged: 'value' | 'ratio';
+  /** Comparisons beside the first one, each with a goal of its own. */
+  readonly further?: readonly FurtherComparison[];
   /** Fewer and shorter rounds than the method needs. Such a row never passes. */
   readonly quick?: true;
   /** Further measurements and proofs. */

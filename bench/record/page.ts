@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, parse } from 'node:path';
 import { formatFigure } from '../../runtime/terminal/units.ts';
-import type { BenchRecord, RecordedRun } from '../../scripts/figures/bench-record.ts';
+import type { BenchRecord, RecordedComparison, RecordedRun } from '../../scripts/figures/bench-record.ts';
 
 /** The text between these two lines of the page is made from the record. People write the rest. */
 const BEGIN = '<!-- prettier-ignore-start -->\n<!-- made from figures/benchmarks.json -->\n';
@@ -42,13 +42,9 @@ export function renderFigures({ rows }: BenchRecord): string {
     '',
     ...table(
       ['row', 'figure', 'ratio', '95 % interval', 'goal', 'result'],
-      newest.map((run) => [
-        `\`${run.name}\``,
-        figure(run.value, run.unit),
-        run.ratio.toFixed(3),
-        `${formatFigure(run.interval[0])} – ${formatFigure(run.interval[1])}`,
-        goalOf(run),
-        run.passed ? 'passed' : '**not passed**',
+      newest.flatMap((run) => [
+        cellsOf(`\`${run.name}\``, run, run),
+        ...(run.further ?? []).map((further) => cellsOf(`\`${run.name}\` ${further.label}`, run, further)),
       ]),
     ),
     '',
@@ -64,11 +60,29 @@ export function renderFigures({ rows }: BenchRecord): string {
   ].join('\n');
 }
 
+/** One line of the table: the row itself, or one of its further comparisons. */
+function cellsOf(title: string, run: RecordedRun, compared: RecordedRun | RecordedComparison): string[] {
+  const { value, ratio, interval, goal } = compared;
+  const isPassed = 'passed' in compared ? compared.passed : compared.isReached;
+  return [
+    title,
+    figure(value, run.unit),
+    ratio.toFixed(3),
+    `${formatFigure(interval[0])} – ${formatFigure(interval[1])}`,
+    goalOf({ ...run, goal }),
+    isPassed ? 'passed' : '**not passed**',
+  ];
+}
+
 function comparisonOf(run: RecordedRun, machine: string): string {
   const { name, baseline, baselineValue, control, date, commit, passed, details } = run;
   const reason = !passed && typeof details['reason'] === 'string' ? ` Not passed: ${details['reason']}.` : '';
+  const further = (run.further ?? []).map(
+    ({ label, ...one }) =>
+      ` ${label.charAt(0).toUpperCase()}${label.slice(1)}: baseline ${figure(one.baselineValue, run.unit)} (${one.baseline}).`,
+  );
   return (
-    `\`${name}\`: baseline ${figure(baselineValue, unitOfBaseline(run))} (${baseline}).${reason} ` +
+    `\`${name}\`: baseline ${figure(baselineValue, unitOfBaseline(run))} (${baseline}).${further.join('')}${reason} ` +
     `Control ${control.toFixed(3)}. ${date.slice(0, 10)}, commit ${commit}, ${machine}.`
   );
 }

@@ -1,6 +1,6 @@
 import { runWrk, type Requests } from '../load/wrk.ts';
 import type { Arm } from '../method/measure.ts';
-import { cpuMsOf, pin } from '../world/cpu.ts';
+import { cpuMsOfEach, pin } from '../world/cpu.ts';
 import type { BenchContext } from './bench.ts';
 
 export const CONNECTIONS = 64;
@@ -35,13 +35,14 @@ export interface HttpArmOptions {
 /** Load by wrk on one server, with its CPU time. */
 export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
   const { context, name, server, others = {} } = options;
+  const processes: Record<string, readonly number[]> = { ...others, server: [server.pid] };
   const pinned = context.pin && options.alone === true;
   return {
     name,
     run: async (seconds) => {
       // Before each window, because a process may have started children.
       if (pinned) pin(server.pid, SERVER_CPU);
-      const before = accountOf(server.pid, others);
+      const before = cpuMsOfEach(processes);
       const result = await runWrk({
         url: server.url,
         connections: options.connections ?? CONNECTIONS,
@@ -51,7 +52,7 @@ export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
         cpu: pinned ? LOAD_CPU : undefined,
         signal: context.signal,
       });
-      const after = accountOf(server.pid, others);
+      const after = cpuMsOfEach(processes);
       const perAnswer = (part: string): number =>
         (((after[part] ?? 0) - (before[part] ?? 0)) * 1_000) / Math.max(1, result.answers);
       return {
@@ -64,14 +65,17 @@ export function httpArm(options: HttpArmOptions): Arm<HttpSample> {
   };
 }
 
-function accountOf(pid: number, others: Readonly<Record<string, readonly number[]>>): Record<string, number> {
-  const parts = Object.entries(others).map(([part, pids]) => [part, cpuMsOf(pids)] as const);
-  return { server: cpuMsOf([pid]), ...Object.fromEntries(parts) };
-}
-
 export const throughput = {
   quantity: 'throughput',
   of: ({ perSecond }: { readonly perSecond: number }) => perSecond,
 } as const;
+
+/**
+ * How many cores the server kept busy. A server of one thread that stays well below 1 waited for the load:
+ * then its rate is that of the load generator, and only its CPU per answer can be compared.
+ */
+export function busyShare({ perSecond, cpuUs, errorShare }: HttpSample): number {
+  return ((perSecond / (1 - errorShare)) * cpuUs) / 1e6;
+}
 
 export const cpuPerAnswer = { quantity: 'cpu', of: ({ cpuUs }: HttpSample) => cpuUs } as const;

@@ -10,11 +10,12 @@ import { shortenArm } from './shorten.ts';
 
 /** Enough to keep two processes busy; 64 keep one busy. */
 const BUSY = 4 * CONNECTIONS;
+const FEW = CONNECTIONS;
 
 /**
- * A mapper of two processes must not spend more CPU on a request than a mapper of one, under a load that
- * keeps both busy. The details also hold the cost with 64 connections, where two processes batch less: half
- * as many rows in an INSERT, half as many requests in a turn of the event loop.
+ * A mapper of two processes may spend little more CPU on a request than a mapper of one. It is judged with 64
+ * connections, where two processes batch less (half as many rows in an INSERT, half as many requests in a
+ * turn of the event loop), and with a load that keeps both busy.
  */
 export const processes: Bench = {
   name: 'processes',
@@ -39,11 +40,11 @@ async function run(context: BenchContext): Promise<BenchRow> {
       quiesce: async () => cluster.quiesce(context.signal),
     });
   const loads = (arm: (name: string, server: BenchMapper, connections: number) => Arm<HttpSample>) => [
-    arm('two', two, BUSY),
-    arm('two, few', two, CONNECTIONS),
-    arm('one, few', one, CONNECTIONS),
-    // Last, because the control compares the first and the last arm of each round.
-    arm('one', one, BUSY),
+    // These two come first and last, because the control compares the first and the last arm of each round.
+    arm('two, few', two, FEW),
+    arm('two, busy', two, BUSY),
+    arm('one, busy', one, BUSY),
+    arm('one, few', one, FEW),
   ];
   const redirects = await compare(
     'redirects',
@@ -53,35 +54,69 @@ async function run(context: BenchContext): Promise<BenchRow> {
     'shortens',
     loads((name, server, connections) => shortenArm(context, cluster, server, name, connections)),
   );
-  const [ofRedirects, ofShortens] = [redirects, shortens].map(({ sequence }) => {
-    const beside = (ours: string, other: string) => {
-      const { ratio, interval } = ratioOf(sequence, ours, other, cpuPerAnswer.of);
-      const [two, one] = [ours, other].map((arm) => round(typicalOf(sequence, arm, cpuPerAnswer.of)));
-      const [perSecond, perSecondOfOne] = [ours, other].map((arm) =>
-        round(typicalOf(sequence, arm, throughput.of)),
-      );
-      return { two, one, ratio: round(ratio), interval: interval.map(round), perSecond, perSecondOfOne };
-    };
-    return { ...beside('two', 'one'), [`with${CONNECTIONS}Connections`]: beside('two, few', 'one, few') };
-  });
-  if (ofRedirects === undefined || ofShortens === undefined) throw new RangeError('nothing was measured');
-  const isRedirectWorse = ofRedirects.ratio >= ofShortens.ratio;
-  const worse = isRedirectWorse ? redirects : shortens;
-  const other = isRedirectWorse ? shortens : redirects;
+  const measurements = { redirects, shortens };
+  const few = worseOf(measurements, 'few');
+  const busy = worseOf(measurements, 'busy');
+  const sentence = ({ what }: Worse, connections: number): string =>
+    `one process, the same ${connections} connections; judged by the worse of redirects and shortens, here ${what}`;
   return toPairedRow({
     name: 'processes',
     unit: 'µs CPU/request',
-    measurement: worse,
-    ours: 'two',
-    beside: 'one',
+    measurement: few.measurement,
+    ours: 'two, few',
+    beside: 'one, few',
     of: cpuPerAnswer.of,
-    baseline: `one process, the same ${BUSY} connections; judged by the worse of redirects and shortens, here ${isRedirectWorse ? 'redirects' : 'shortens'}`,
+    baseline: sentence(few, FEW),
     better: 'lower',
-    goal: 1.1,
+    goal: 1.15,
+    further: [
+      {
+        label: `at ${BUSY} connections`,
+        measurement: busy.measurement,
+        ours: 'two, busy',
+        beside: 'one, busy',
+        baseline: sentence(busy, BUSY),
+        goal: 1.1,
+      },
+    ],
     fault:
       grown > 0
-        ? (controlFault(other) ?? controlFault(worse))
+        ? (controlFault(redirects) ?? controlFault(shortens))
         : 'this mapper stays one process, so there is nothing to compare',
-    details: { cpuUsPerRedirect: ofRedirects, cpuUsPerShorten: ofShortens },
+    details: { cpuUsPerRedirect: accountOf(redirects), cpuUsPerShorten: accountOf(shortens) },
   });
+}
+
+type Load = 'few' | 'busy';
+
+interface Worse {
+  readonly what: string;
+  readonly measurement: Measurement<HttpSample>;
+}
+
+/** The kind of request that costs two processes more, compared with one, under this load. */
+function worseOf(measurements: Readonly<Record<string, Measurement<HttpSample>>>, load: Load): Worse {
+  const ratioUnder = ({ measurement }: Worse): number =>
+    ratioOf(measurement.sequence, `two, ${load}`, `one, ${load}`, cpuPerAnswer.of).ratio;
+  return Object.entries(measurements)
+    .map(([what, measurement]) => ({ what, measurement }))
+    .reduce((worse, one) => (ratioUnder(one) > ratioUnder(worse) ? one : worse));
+}
+
+function accountOf({ sequence }: Measurement<HttpSample>): Record<string, unknown> {
+  const besideOne = (load: Load) => {
+    const [ours, other] = [`two, ${load}`, `one, ${load}`] as const;
+    const { ratio, interval } = ratioOf(sequence, ours, other, cpuPerAnswer.of);
+    const typical = (arm: string, of: (sample: HttpSample) => number): number =>
+      round(typicalOf(sequence, arm, of));
+    return {
+      two: typical(ours, cpuPerAnswer.of),
+      one: typical(other, cpuPerAnswer.of),
+      ratio: round(ratio),
+      interval: interval.map(round),
+      perSecond: typical(ours, throughput.of),
+      perSecondOfOne: typical(other, throughput.of),
+    };
+  };
+  return { [`with${FEW}Connections`]: besideOne('few'), [`with${BUSY}Connections`]: besideOne('busy') };
 }

@@ -56,7 +56,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     of: (p99Ms) => p99Ms,
     baseline: 'p99 of bare node:http at the same rate, same bytes',
     better: 'lower',
-    goal: 1.5,
+    goal: 1.3,
     details: { maximumPerSecond: round(maximum), perSecond: round(perSecond), connections: CONNECTIONS },
   });
 }

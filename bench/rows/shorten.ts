@@ -1,9 +1,9 @@
 import { RawMysql } from '../load/raw-mysql.ts';
-import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
+import { measure, type Arm, type Measurement } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
-import { cpuMsOf } from '../world/cpu.ts';
+import { cpuMsOfEach } from '../world/cpu.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import type { PrivateCluster } from '../world/private-cluster.ts';
 import { withRawTable } from '../world/raw-table.ts';
@@ -22,8 +22,8 @@ export const shorten: Bench = {
       name: 'shorten',
       insert: { connections: CONNECTIONS, rows: 1 },
       baseline: `raw single-row autocommit INSERTs over ${CONNECTIONS} connections to the same two servers, same driver, flushed at every commit`,
-      goal: 2,
-      resolvedFrom: 1.7,
+      goal: 2.5,
+      resolvedFrom: 2.2,
     }),
 };
 
@@ -62,17 +62,16 @@ export const shortenHttp: Bench = {
       watched: [throughput],
       quiesce: async () => cluster.quiesce(context.signal),
     });
-    return judge(measurement, {
+    return judge(context, measurement, {
       name: 'shorten-http',
       beside: 'bare',
       baseline: 'bare node:http POST, one process: parses the same JSON, answers 201 with the same bytes',
-      goal: 0.5,
-      resolvedFrom: 0.42,
+      goal: 0.8,
     });
   },
 };
 
-/** POST /urls, with the CPU time of the mapper, the stores and the producers. */
+/** POST /urls, with the CPU time of the mapper, of each store and of each producer. */
 export function shortenArm(
   context: Pick<BenchContext, 'pin' | 'signal'>,
   cluster: PrivateCluster,
@@ -80,15 +79,7 @@ export function shortenArm(
   name = 'mapper',
   connections = CONNECTIONS,
 ): Arm<HttpSample> {
-  const { mysql, redis, producers } = cluster.pids;
-  return httpArm({
-    context,
-    name,
-    server: mapper,
-    connections,
-    requests,
-    others: { mysql, redis, producers },
-  });
+  return httpArm({ context, name, server: mapper, connections, requests, others: cluster.servers });
 }
 
 async function besideRaw(
@@ -100,10 +91,11 @@ async function besideRaw(
   await using driver = new RawMysql(context.signal);
   await using table = await withRawTable(cluster);
   const { mysql } = cluster.pids;
+  const processes = { driver: [driver.pid], mysql };
   const raw: Arm<HttpSample> = {
     name: 'raw',
     run: async (seconds) => {
-      const [driverMs, mysqlMs] = [cpuMsOf([driver.pid]), cpuMsOf(mysql)];
+      const before = cpuMsOfEach(processes);
       const durationMs = seconds * 1_000;
       const task = {
         kind: 'insert',
@@ -113,11 +105,12 @@ async function besideRaw(
         ...row.insert,
       } as const;
       const { statements, rowsPerSecond } = await driver.run(task);
+      const after = cpuMsOfEach(processes);
       const perRow = (ms: number): number => (ms * 1_000) / Math.max(1, statements * row.insert.rows);
       return {
         perSecond: rowsPerSecond,
-        cpuUs: perRow(cpuMsOf([driver.pid]) - driverMs),
-        others: { mysql: perRow(cpuMsOf(mysql) - mysqlMs) },
+        cpuUs: perRow(after.driver - before.driver),
+        others: { mysql: perRow(after.mysql - before.mysql) },
         errorShare: 0,
       };
     },
@@ -128,7 +121,7 @@ async function besideRaw(
     watched: [throughput],
     quiesce: async () => cluster.quiesce(context.signal),
   });
-  return judge(measurement, { ...row, beside: 'raw' });
+  return judge(context, measurement, { ...row, beside: 'raw' });
 }
 
 interface Judged {
@@ -136,13 +129,18 @@ interface Judged {
   readonly baseline: string;
   readonly goal: number;
   /** From this ratio on the goal counts as resolved, given an account of the CPU. */
-  readonly resolvedFrom: number;
+  readonly resolvedFrom?: number;
 }
 
 function judge(
+  context: BenchContext,
   measurement: Measurement<HttpSample>,
   { name, baseline, goal, resolvedFrom, beside }: Judged & { readonly beside: string },
 ): BenchRow {
+  const cpuUsPerLink = accountOf(measurement, 'mapper');
+  const baselineCpuUsPerRow = accountOf(measurement, beside);
+  context.say(`${name}: CPU in µs for each link: ${sentenceOf(cpuUsPerLink)}`);
+  context.say(`${name}: CPU in µs for each row of the baseline: ${sentenceOf(baselineCpuUsPerRow)}`);
   const row = toPairedRow({
     name,
     unit: 'links/s',
@@ -154,21 +152,32 @@ function judge(
     goal,
     details: {
       connections: CONNECTIONS,
-      cpuUsPerLink: accountOf(measurement, 'mapper'),
-      baselineCpuUsPerRow: accountOf(measurement, beside),
-      resolvedFrom,
+      cpuUsPerLink,
+      baselineCpuUsPerRow,
     },
   });
-  return { ...row, details: { ...row.details, resolved: row.ratio >= resolvedFrom } };
+  if (resolvedFrom === undefined) return row;
+  return { ...row, details: { ...row.details, resolvedFrom, resolved: row.ratio >= resolvedFrom } };
 }
 
-/** CPU time in µs for each row, by part. */
+/**
+ * CPU time in µs for each row, by process: first of the arm itself, then of those that take part. It is that
+ * of all windows together: in one of them, a small server uses less than the kernel's unit.
+ */
 function accountOf({ sequence }: Measurement<HttpSample>, arm: string): Record<string, number> {
-  const parts = Object.keys(sequence.find((window) => window.arm === arm)?.sample.others ?? {});
+  const samples = sequence.filter((window) => window.arm === arm).map(({ sample }) => sample);
+  const rows = samples.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  const perRow = (of: (sample: HttpSample) => number): number =>
+    round(samples.reduce((sum, sample) => sum + of(sample) * sample.perSecond, 0) / rows);
+  const parts = Object.keys(samples[0]?.others ?? {});
   return {
-    own: round(typicalOf(sequence, arm, ({ cpuUs }) => cpuUs)),
-    ...Object.fromEntries(
-      parts.map((part) => [part, round(typicalOf(sequence, arm, ({ others }) => others[part] ?? 0))]),
-    ),
+    [arm]: perRow(({ cpuUs }) => cpuUs),
+    ...Object.fromEntries(parts.map((part) => [part, perRow(({ others }) => others[part] ?? 0)])),
   };
+}
+
+function sentenceOf(account: Readonly<Record<string, number>>): string {
+  return Object.entries(account)
+    .map(([part, us]) => `${part} ${us}`)
+    .join(', ');
 }

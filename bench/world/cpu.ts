@@ -14,7 +14,19 @@ const TICKS_PER_SECOND = 100;
  * that has ended counts nothing.
  */
 export function cpuMsOf(pids: readonly number[]): number {
+  return cpuMsIn(readStats(), pids);
+}
+
+/** The same for several groups of processes at one moment. */
+export function cpuMsOfEach<Part extends string>(
+  groups: Readonly<Record<Part, readonly number[]>>,
+): Record<Part, number> {
   const stats = readStats();
+  const parts = Object.entries<readonly number[]>(groups).map(([part, pids]) => [part, cpuMsIn(stats, pids)]);
+  return Object.fromEntries(parts) as Record<Part, number>;
+}
+
+function cpuMsIn(stats: ReadonlyMap<number, Stat>, pids: readonly number[]): number {
   const wanted = new Set(pids);
   for (let grown = true; grown;) {
     grown = false;

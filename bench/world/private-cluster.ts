@@ -70,6 +70,18 @@ export class PrivateCluster implements AsyncDisposable {
     };
   }
 
+  /**
+   * Process ids by server, for an account by process: `mysql-keys`, `urls-1`, `redis-1`, `producer-1` and so
+   * on.
+   */
+  get servers(): Readonly<Record<string, readonly number[]>> {
+    const { mysql, redis, producers } = this.file;
+    return Object.fromEntries([
+      ...[...mysql, ...redis].map(({ name, pid }) => [name, [pid]] as const),
+      ...producers.map(({ id, supervisorPid }) => [id, [supervisorPid]] as const),
+    ]);
+  }
+
   /** The variables that point a process at this cluster. */
   get variables(): Record<string, string> {
     const { zookeeper, redis, keysDbs, urlsDbs, usersDb } = this.file;

@@ -50,7 +50,9 @@ const END_PROOFS = [
 
 const PAGE_ROWS = 500;
 
-/** The table of users. Every method may throw StoreUnavailableError; those that write, OutcomeUnknownError. */
+/**
+ * The table of users. Every method may throw StoreUnavailableError; those that write, OutcomeUnknownError.
+ */
 export class Users {
   readonly #db: Mysql;
 

@@ -166,13 +166,15 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     path: '/users/reset',
     name: 'resetPassword',
     summary: 'Choose a new password with the token of an operator',
-    description: '`keymill users reset` prints the token. It is good once, for an hour.',
+    description:
+      '`keymill users reset` prints a link to a page with this form, and the token in it. It is good once, for an hour.',
     access: 'anyone',
     isSignIn: true,
     body: z.strictObject({ token: text({ max: 100 }), new: newPassword }),
     example: { token: 'q8WzN3m0cJ6b5Yt1uVh2rKx4sLp7dEf9aGiBoCjDkHM', new: 'another long password' },
     status: 204,
     means: 'The password has changed, and all sessions have ended',
+    hasPage: true,
     problems: ['overloaded', 'no-accounts'],
     handle: async ({ accounts }, { body }) => {
       await accounts.resetPassword(body.token, body.new);

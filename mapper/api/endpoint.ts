@@ -64,6 +64,8 @@ export interface Declared {
   readonly example?: Readonly<Record<string, unknown>>;
   /** The JSON of an answer to it. The tests compare its fields with those of a real answer. */
   readonly exampleAnswer?: Readonly<Record<string, unknown>>;
+  /** GET on the same path shows people a form for it. */
+  readonly hasPage?: true;
   /** A fast path of its own answers it: the router leaves it alone. */
   readonly isServedElsewhere?: true;
 }

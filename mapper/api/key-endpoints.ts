@@ -110,7 +110,7 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Revoke an API key',
     description: 'Within a second no mapper accepts it any more.',
     access: 'account',
-    params: z.object({ key_id: z.string().max(64) }),
+    params: z.object({ key_id: z.string() }),
     status: 204,
     means: 'The key is revoked',
     problems: ['not-found'],

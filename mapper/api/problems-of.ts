@@ -8,20 +8,14 @@ const OF_BODY: readonly ProblemKind[] = [
   'not-json',
   'not-utf8',
   'compressed',
-  'invalid-request',
 ];
 
-/** Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault). */
-export function problemsOf({
-  method,
-  access,
-  isSignIn,
-  params,
-  query,
-  body,
-  problems = [],
-}: Declared): ProblemKind[] {
-  const kinds = new Set<ProblemKind>(problems);
+/**
+ * Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault).
+ * Each refuses parameters that it does not know.
+ */
+export function problemsOf({ method, access, isSignIn, body, problems = [] }: Declared): ProblemKind[] {
+  const kinds = new Set<ProblemKind>(['invalid-request', ...problems]);
   if (access !== 'anyone') {
     if (typeof access === 'string') kinds.add('unauthenticated');
     for (const kind of ['bad-credential', 'missing-scope', 'no-accounts'] as const) kinds.add(kind);
@@ -29,6 +23,5 @@ export function problemsOf({
   }
   if (access !== 'anyone' || isSignIn === true) kinds.add('too-many-requests');
   if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
-  if (query !== undefined || params !== undefined) kinds.add('invalid-request');
   return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
 }

@@ -50,9 +50,13 @@ export function addEndpoints(router: Router, endpoints: readonly Endpoint[], opt
   for (const [path, declared] of Map.groupBy(served, ({ path }) => path))
     router.all(toRouterPath(path), (ctx) => {
       ctx.set({ ...API_HEADERS });
-      const methods = declared.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-      throw new Problem('method-not-allowed', { headers: { Allow: methods.join(', ') } });
+      throw new Problem('method-not-allowed', { headers: { Allow: declared.flatMap(methodsOf).join(', ') } });
     });
+}
+
+function methodsOf({ method, hasPage }: Endpoint): string[] {
+  if (method === 'GET') return ['GET', 'HEAD'];
+  return hasPage === true ? ['GET', 'HEAD', method] : [method];
 }
 
 /** OpenAPI writes `{key_id}`, the router `:key_id`. */

@@ -6,7 +6,7 @@ import { formatIdentityChange } from './identity-change.ts';
 import { createUser } from './new-user.ts';
 import type { Passwords } from './passwords.ts';
 import { isAllowed, type Scope } from './scopes.ts';
-import { createApiKey, createToken, parseToken, type Secret } from './secrets.ts';
+import { createApiKey, createToken, isKeyId, parseToken, type Secret } from './secrets.ts';
 import type { UsersStore } from './users-store.ts';
 
 export interface AccountsOptions {
@@ -155,7 +155,8 @@ export class Accounts {
 
   /** @throws Problem 404 when this user has no such key */
   async revokeKey({ userId }: Identity, id: string): Promise<void> {
-    const isRevoked = await this.#options.store.ask(async (db) => db.keys.revoke(id, userId, new Date()));
+    const isRevoked =
+      isKeyId(id) && (await this.#options.store.ask(async (db) => db.keys.revoke(id, userId, new Date())));
     if (!isRevoked) throw new Problem('not-found', { detail: 'You have no such key.' });
     await this.#changed(userId);
   }

@@ -21,8 +21,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last waits a second or two. */
-const MAX_WAITING = 32;
+/**
+ * Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last one waits for a second.
+ */
+const MAX_WAITING = 16;
 /** For a client that is told to try again: the queue is shorter then. */
 const RETRY_AFTER_S = '2';
 /** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */

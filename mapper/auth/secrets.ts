@@ -57,6 +57,11 @@ export function parseApiKey(text: string): KeyProof | undefined {
   return { id, hash: hashOf(text) };
 }
 
+/** Whether a text can be the public part of a key. */
+export function isKeyId(text: string): boolean {
+  return text.length === ID_CHARACTERS && /^[0-9A-Za-z]+$/.test(text);
+}
+
 function hashOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

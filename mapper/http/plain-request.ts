@@ -9,8 +9,8 @@ const MAX_RAW_HEADERS = 128;
 
 /**
  * Whether a request is ordinary: HTTP/1.1, exactly one Host of the usual form, no Expect, no chunks, no
- * compression, no sender who wants to be recognised (Authorization, Cookie), no purpose such as prefetch. Koa answers all others. (Node has already built `headers` when we
- * see a request, so reading it costs nothing.)
+ * compression, no sender who wants to be recognised (Authorization, Cookie), no purpose such as prefetch. Koa
+ * answers all others. (Node has already built `headers` when we see a request, so reading it costs nothing.)
  */
 export function isPlain(request: IncomingMessage, headers: IncomingHttpHeaders): boolean {
   return (

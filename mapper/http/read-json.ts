@@ -21,6 +21,20 @@ export async function readJsonObject(
   return parseJsonObject(await readBody(request, response));
 }
 
+/**
+ * Reads the body of a form, of type `application/x-www-form-urlencoded`.
+ * @throws Problem 413 too large, 400 not UTF-8, 422 a field given twice
+ */
+export async function readForm(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Readonly<Record<string, string>>> {
+  const fields = new URLSearchParams(decode(await readBody(request, response)));
+  const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
+  if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
+  return Object.fromEntries(fields);
+}
+
 /** @throws Problem 400 not well-formed, 422 not an object or a field given twice */
 export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>> {
   const text = decode(body);

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import type { Env, VariableName } from './env.ts';
+import type { Env } from './env.ts';
+import type { VariableName } from './variables.ts';
 import { readLimitsRedis, type RedisShardConfig } from './stores.ts';
 
 /** What a client of a mapper may do. */

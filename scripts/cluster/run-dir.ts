@@ -39,8 +39,8 @@ export function isCopy(writtenIn: FolderIdentity | undefined, now: FolderIdentit
  *     logs/<id>.log  and its older part, logs/<id>.log.1 (see log-keeper-main.ts)
  *     data/<id>/
  *
- * In `.run` the launchers also keep compile-cache/ (see bootstrap.sh) and install.log, for all clusters of
- * the repository.
+ * In `.run` the launchers also keep compile-cache/, nginx/ (see bootstrap.sh) and install.log, for all
+ * clusters of the repository.
  */
 export class RunDir {
   readonly path: string;

@@ -154,13 +154,16 @@ async function ensureOwnImage(
   await buildImage(docker, signal);
 }
 
-/** Chooses the usual port or the next free one, once: short links contain it. */
+/**
+ * Chooses the usual port or the next free one, once: short links contain it. Everybody on this machine may
+ * make an account.
+ */
 async function publishDefaults(envFile: string): Promise<Record<string, string>> {
   if (existsSync(envFile) && readFileSync(envFile, 'utf8').includes('KEYMILL_PUBLISH=')) return {};
   const reserved = await reservePort(firstPort(8080));
   reserved.release();
   const address = `127.0.0.1:${reserved.port}`;
-  return { KEYMILL_PUBLISH: address, KEYMILL_PUBLIC_URL: `http://${address}` };
+  return { KEYMILL_PUBLISH: address, KEYMILL_PUBLIC_URL: `http://${address}`, KEYMILL_SIGNUP: 'open' };
 }
 
 const PUBLISHED_TIMEOUT_MS = 30_000;

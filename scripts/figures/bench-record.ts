@@ -6,6 +6,22 @@ import { parseJsonAs } from '../../runtime/json-schema.ts';
 /** How many runs of one row are kept; older ones are dropped. */
 const MAX_RUNS = 30;
 
+const Further = z
+  .object({
+    label: z.string(),
+    value: z.number(),
+    baseline: z.string(),
+    baselineValue: z.number(),
+    ratio: z.number(),
+    interval: z.tuple([z.number(), z.number()]).readonly(),
+    goal: z.number(),
+    isReached: z.boolean(),
+  })
+  .readonly();
+
+/** A comparison of a row beside its first one. */
+export type RecordedComparison = z.infer<typeof Further>;
+
 const Run = z.object({
   date: z.string(),
   commit: z.string(),
@@ -23,6 +39,8 @@ const Run = z.object({
   goal: z.number().nullable(),
   passed: z.boolean(),
   judged: z.enum(['value', 'ratio']),
+  /** Absent in rows with one comparison, and in those that were recorded before there were several. */
+  further: z.array(Further).readonly().optional(),
   details: z.record(z.string(), z.unknown()),
 });
 

@@ -122,9 +122,11 @@ describe('architecture', () => {
 
   it('limits the floors of mapper and db, and the imports between their rooms', () => {
     const { mapper, db } = measureHouse(ROOT).folders;
-    expect(mapper?.rooms.floors).to.be.at.most(6);
-    expect(mapper?.rooms.arrows).to.be.at.most(50);
+    // The core has 6 floors. The API is one more: it shares the rules for fields with `shorten`.
+    expect(mapper?.rooms.floors).to.be.at.most(7);
+    // The core has 50 and 14. Accounts and the API bring 8 and 1.
+    expect(mapper?.rooms.arrows).to.be.at.most(58);
     expect(db?.rooms.floors).to.be.at.most(4);
-    expect(db?.rooms.arrows).to.be.at.most(14);
+    expect(db?.rooms.arrows).to.be.at.most(15);
   });
 });

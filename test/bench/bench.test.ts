@@ -64,6 +64,12 @@ describe('keymill bench', () => {
     expect(stderr).to.include('no bench nothing');
   });
 
+  it('refuses so few rounds that their interval says nothing', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['bench', 'permute', '--rounds', '19']);
+    expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+    expect(stderr).to.include('--rounds 19: expected a whole number of at least 20');
+  });
+
   it('permute gives one complete row', async () => {
     const { exitCode, stdout } = await runKeymill(['bench', 'permute', '--json']);
     expect(exitCode).to.equal(0);
@@ -98,15 +104,18 @@ describe('keymill bench', () => {
     expect(left).to.deep.equal([]);
   });
 
-  it('measures a quick row on a private cluster without a verdict: a mapper beside a bare server', async function () {
+  it('measures a quick row on a private cluster without a verdict: a mapper beside two bare servers', async function () {
     this.timeout(300_000);
     const left = await leftoversOf(async () => {
       const { exitCode, stdout, stderr } = await runKeymill(['bench', 'redirect-hot', '--quick', '--json']);
       expect(exitCode, stderr).to.equal(0);
       const [row] = JSON.parse(stdout) as Record<string, unknown>[];
-      expect(row).to.include({ name: 'redirect-hot', goal: 0.95, judged: 'ratio' });
+      expect(row).to.include({ name: 'redirect-hot', goal: 1.5, judged: 'ratio' });
       expect(row).to.include({ quick: true, passed: false });
       expect(row?.['ratio']).to.be.above(0);
+      const [nginx] = (row?.['further'] ?? []) as { label: string; ratio: number; goal: number }[];
+      expect(nginx).to.include({ label: 'beside nginx', goal: 0.9 });
+      expect(nginx?.ratio).to.be.above(0);
     });
     expect(left).to.deep.equal([]);
   });
@@ -154,6 +163,28 @@ describe('keymill bench --into', () => {
     const recorded = readRecord(join(REPOSITORY, 'docs/figures/benchmarks.json'));
     expect(updatePage(published, recorded)).to.equal(published);
     expect(published).to.include(renderFigures(recorded));
+  });
+
+  it('each further comparison of a row has a line of its own on the page, with its own verdict', () => {
+    const [run] = Object.values(readRecord(join(REPOSITORY, 'docs/figures/benchmarks.json')).rows).flat();
+    if (run === undefined) throw new RangeError('nothing is recorded');
+    const passed = { ...run, name: 'x', better: 'higher', judged: 'ratio', passed: true } as const;
+    const nginx = {
+      label: 'beside nginx',
+      value: 7,
+      baseline: 'an nginx',
+      baselineValue: 10,
+      ratio: 0.7,
+      interval: [0.6, 0.8],
+      goal: 0.9,
+      isReached: false,
+    } as const;
+    const text = renderFigures({ rows: { x: [{ ...passed, unit: 'requests/s', further: [nginx] }] } });
+    expect(text).to.match(/^\| `x` \| .* \| passed \|$/m);
+    expect(text).to.include(
+      '| `x` beside nginx | 7 requests/s | 0.700 | 0.6 – 0.8 | ratio at least 0.9 | **not passed** |',
+    );
+    expect(text.replaceAll(/\s+/g, ' ')).to.include('Beside nginx: baseline 10 requests/s (an nginx).');
   });
 
   it('no line of the published page is wider than 110 columns', () => {

@@ -10,6 +10,7 @@ import { bootstrapOf, trendOf } from '../../bench/method/statistics.ts';
 import type { BenchContext } from '../../bench/rows/bench.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
 import { judgeMemory, rises } from '../../bench/rows/soak.ts';
+import { nginxConfig } from '../../bench/world/bare-nginx.ts';
 import { parseStat } from '../../bench/world/cpu.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { median } from '../../runtime/statistics.ts';
@@ -144,6 +145,19 @@ describe('bench: control', () => {
     expect(measurement).to.deep.include({ rounds: 20, seconds: 3, controlHolds: true, attempts: [1] });
   });
 
+  it('takes the rounds and seconds that the user chose, unless the run is quick', async () => {
+    const of = async (quick: boolean) => {
+      const arms = ['A', 'B'].map((name) => ({ name, run: async () => 1 }));
+      const { rounds, seconds } = await measure<number>(
+        { ...silent(), quick, rounds: 30, seconds: 1 },
+        { name: 'x', arms, watched: [{ quantity: 'throughput', of: (sample) => sample }] },
+      );
+      return { rounds, seconds };
+    };
+    expect(await of(false)).to.deep.equal({ rounds: 30, seconds: 1 });
+    expect(await of(true)).to.deep.equal({ rounds: 2, seconds: 1 });
+  });
+
   it('a row whose control never holds has not passed, and gives the reason', async () => {
     const broken = await measure<number>(silent(), {
       name: 'x',
@@ -163,6 +177,79 @@ describe('bench: control', () => {
     });
     expect(row).to.include({ ratio: 1, passed: false });
     expect(row.details['reason']).to.equal('the control did not hold, 3 time(s): throughput 1.200');
+  });
+});
+
+describe('bench: further comparisons', () => {
+  const valid = {
+    sequence: [0, 1].flatMap((round) => [
+      { arm: 'ours', round, sample: 9 },
+      { arm: 'first', round, sample: 6 },
+      { arm: 'second', round, sample: 10 },
+    ]),
+    controls: [{ quantity: 'throughput', ratio: 1, holds: true }],
+    attempts: [1],
+    controlHolds: true,
+    rounds: 2,
+    seconds: 3,
+  } as const;
+
+  for (const [goal, goalOfFurther, passed, reason] of [
+    [1.5, 0.9, true, undefined],
+    [1.5, 0.95, false, 'its goal beside second was missed'],
+    [1.6, 0.9, false, undefined],
+    [1.6, 0.95, false, undefined],
+  ] as const) {
+    it(`1.5 of ${goal} and 0.9 of ${goalOfFurther}: ${passed ? 'passed' : 'not passed'}`, () => {
+      const row = toPairedRow<number>({
+        name: 'x',
+        unit: 'requests/s',
+        measurement: valid,
+        ours: 'ours',
+        beside: 'first',
+        of: (sample) => sample,
+        baseline: 'the first',
+        goal,
+        further: [
+          {
+            label: 'beside second',
+            ours: 'ours',
+            beside: 'second',
+            baseline: 'the second',
+            goal: goalOfFurther,
+          },
+        ],
+      });
+      expect(row).to.include({ ratio: 1.5, passed });
+      expect(row.details['reason']).to.equal(reason);
+      const comparison = { label: 'beside second', value: 9, baseline: 'the second', baselineValue: 10 };
+      const judged = { ratio: 0.9, goal: goalOfFurther, isReached: goalOfFurther <= 0.9 };
+      expect(row.further).to.deep.equal([{ ...comparison, interval: [0.9, 0.9], ...judged }]);
+    });
+  }
+});
+
+describe('bench: the nginx beside a mapper', () => {
+  const answerOf = (...headers: string[]) => {
+    const raw = ['HTTP/1.1 302 Found', ...headers, 'Content-Length: 0', '', ''].join('\r\n');
+    return { status: 302, raw, body: '' };
+  };
+
+  it('gets the headers, the location and the keep-alive of the answer, without what it sets itself', () => {
+    const answer = answerOf(
+      'Location: https://a.example/"x"',
+      'X-A: b; c',
+      'Date: x',
+      'Keep-Alive: timeout=70',
+    );
+    const config = nginxConfig(answer, 8_123);
+    expect(config).to.include(String.raw`return 302 "https://a.example/\"x\"";`);
+    expect(config.match(/add_header .*/g)).to.deep.equal(['add_header X-A "b; c";']);
+    expect(config).to.include('keepalive_timeout 70s 70s;').and.include('listen 127.0.0.1:8123 ');
+  });
+
+  it('refuses a value that nginx would change', () => {
+    expect(() => nginxConfig(answerOf('Location: https://a.example/$host'), 1)).to.throw('$host');
   });
 });
 

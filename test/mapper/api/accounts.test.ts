@@ -121,9 +121,7 @@ describe('accounts', () => {
       const answers = await Promise.all(
         Array.from({ length: 8 }, async () => api.call('POST', '/users', { body })),
       );
-      expect(answers.map(({ status }) => status)).to.have.members([
-        201, 409, 409, 409, 409, 409, 409, 409,
-      ]);
+      expect(answers.map(({ status }) => status)).to.have.members([201, 409, 409, 409, 409, 409, 409, 409]);
     });
 
     it('compares domains in ASCII and passwords in one form', async () => {

@@ -129,7 +129,7 @@ describe('the OpenAPI document', () => {
     for (const path of [...Object.keys(api.document.paths), '/docs', '/openapi.json']) {
       const [, segment = ''] = path.split('/');
       expect(isReserved(segment), path).to.equal(true);
-      // A link that was made before the word was reserved goes first, so a route of that name must ask for it.
+      // A link made before its word was reserved goes first, so a route of that name must ask for it.
       expect(RESERVED_LATER, path).not.to.include(segment);
     }
   });

@@ -44,6 +44,8 @@ export class People implements AsyncDisposable {
 
   /** @returns the cookie of a session */
   async session({ id: userId }: Person, { endsInMs = 60_000 } = {}): Promise<string> {
+    // Only a password that has not changed since begins a session.
+    const password = (await this.db.users.find(userId))?.password ?? '';
     const { text, hash } = createToken();
     const createdAt = new Date();
     const expiresAt = new Date(createdAt.getTime() + endsInMs);
@@ -52,7 +54,7 @@ export class People implements AsyncDisposable {
       userId,
       createdAt,
       expiresAt,
-      password: await this.#hash,
+      password,
     });
     return `keymill_session=${text}`;
   }

@@ -1,0 +1,120 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { ENDPOINTS } from '../../../mapper/api/endpoints.ts';
+import { createWorld, type TestMapper, type World } from '../world.ts';
+import { ApiClient, type CallOptions } from './api-client.ts';
+import { People } from './people.ts';
+
+/** `KEYMILL_TEST_RUNS=200000` sends as many as a release wants. */
+const REQUESTS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 400);
+
+/** Texts that have surprised programs before: lone surrogates, NUL, markup, numbers, names of prototypes. */
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 50 }),
+  fc.constantFrom(
+    '',
+    '\0',
+    '\ud800',
+    'a\udc00b',
+    '\u202e',
+    '<script>alert(1)</script>',
+    '__proto__',
+    '${1+1}',
+    "' OR 1=1 --",
+  ),
+  fc.constantFrom(
+    'ana@example.com',
+    'a good long password',
+    'links:create',
+    'admin',
+    '2030-01-01T00:00:00Z',
+    '9'.repeat(30),
+  ),
+);
+const value = fc.oneof(
+  { weight: 3, arbitrary: text },
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom(null, true, -1, 1e308, [], {}, ['account'], ['account', 'account'], [['admin']]),
+);
+const FIELDS = [
+  ...['email', 'password', 'first_name', 'last_name', 'current', 'new', 'token', 'delete_links', 'name'],
+  ...['scopes', 'expires_at', 'long_url', 'custom_alias', 'expiration_date', '__proto__', 'constructor', ''],
+];
+const object = fc.dictionary(fc.oneof(fc.constantFrom(...FIELDS), text), value, { maxKeys: 6 });
+/** JSON, JSON with a part cut out, and a field twice. */
+const body = fc.oneof(
+  { weight: 4, arbitrary: object.map((fields) => JSON.stringify(fields)) },
+  fc.tuple(object, fc.nat(), fc.nat(10)).map(([fields, at, length]) => {
+    const json = JSON.stringify(fields);
+    return json.slice(0, at % json.length) + json.slice((at % json.length) + length);
+  }),
+  fc
+    .tuple(fc.constantFrom(...FIELDS), value, value)
+    .map(
+      ([name, a, b]) =>
+        `{${JSON.stringify(name)}:${JSON.stringify(a)},${JSON.stringify(name)}:${JSON.stringify(b)}}`,
+    ),
+  text,
+);
+const headers = fc.dictionary(
+  fc.constantFrom('authorization', 'cookie', 'origin', 'content-type', 'if-match', 'accept'),
+  fc.string({ unit: 'grapheme-ascii', maxLength: 60 }).map((header) => header.trim()),
+  { maxKeys: 2 },
+);
+const segment = text.map((value) => encodeURIComponent(value.toWellFormed()).slice(0, 60) || 'x');
+
+describe('any request to the API', () => {
+  let world: World;
+  let mapper: TestMapper;
+  let people: People;
+  let cookie: string;
+  const api = new ApiClient(() => mapper.url);
+
+  before(async function () {
+    this.timeout(60_000);
+    world = await createWorld({ keys: 1_000, hasUsers: true });
+    mapper = await world.start();
+    people = new People(world.usersUrl);
+    cookie = await people.session(await people.person());
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await people[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  it('is answered as the document says, never with a fault of ours, and nothing is echoed as markup', async function () {
+    this.timeout(600_000);
+    const request = fc.record({
+      // The session goes on to the end.
+      endpoint: fc.constantFrom(...ENDPOINTS.filter(({ name }) => name !== 'signOut')),
+      body: fc.option(body, { nil: undefined }),
+      headers: fc.option(headers, { nil: {} }),
+      isKnown: fc.boolean(),
+      segment,
+      query: fc.option(fc.webQueryParameters({ size: 'small' }), { nil: undefined }),
+    });
+    await fc.assert(
+      fc.asyncProperty(request, async (one) => {
+        const { endpoint, isKnown, query } = one;
+        const path = endpoint.path.replaceAll(/\{\w+\}/g, () => one.segment);
+        const options: CallOptions = {
+          ...(isKnown && { cookie }),
+          ...(one.body !== undefined && { body: Buffer.from(one.body) }),
+          headers: one.headers,
+        };
+        const answer = await api.call(
+          endpoint.method,
+          query === undefined ? path : `${path}?${query}`,
+          options,
+        );
+        expect(answer.status, answer.text).to.be.within(200, 499);
+        expect(answer.headers['content-type'] ?? 'application/json').to.match(
+          /^application\/(?:problem\+)?json/,
+        );
+      }),
+      { numRuns: REQUESTS },
+    );
+  });
+});

@@ -1,0 +1,142 @@
+import { execFileSync } from 'node:child_process';
+import { expect } from 'chai';
+import { hashPassword, hasHash } from '../../../mapper/auth/password-hash.ts';
+import { NO_PASSWORD, whyPasswordRefused } from '../../../mapper/auth/password-rules.ts';
+import { PasswordProcess } from '../../../mapper/auth/password-process.ts';
+import { Passwords } from '../../../mapper/auth/passwords.ts';
+import type { Problem } from '../../../mapper/http/problem.ts';
+import { createLog } from '../../../runtime/log.ts';
+import { until } from '../../until.ts';
+
+const log = createLog('test', 'passwords', 'silent');
+
+describe('password hashes', () => {
+  it('are argon2id in PHC form, each with its own salt', async () => {
+    const [first, second] = [await hashPassword('a password'), await hashPassword('a password')];
+    expect(first).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).not.to.equal(second);
+    expect([await hasHash('a password', first), await hasHash('another', first)]).to.deep.equal([
+      true,
+      false,
+    ]);
+  });
+
+  it('say with which parameters they were made (the reference implementation made this one)', async () => {
+    const stored = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
+    expect(await hasHash('password', stored)).to.equal(true);
+    expect(await hasHash('Password', stored)).to.equal(false);
+  });
+
+  it('that are none fit no password', async () => {
+    for (const stored of ['', '!', '$2b$10$abc', NO_PASSWORD, NO_PASSWORD.slice(0, -30)])
+      expect(await hasHash('', stored)).to.equal(false);
+  });
+});
+
+describe('the rules for passwords', () => {
+  for (const [password, reason] of [
+    ['123456789', /at least 10/],
+    ['1234567890', undefined],
+    ['🌍🌍🌍🌍🌍', /at least 10/],
+    ['🌍🌍🌍🌍🌍🌍🌍🌍🌍🌍', undefined],
+    ['a'.repeat(1_024), undefined],
+    ['a'.repeat(1_025), /1024 bytes/],
+    ['a lone one \ud800', /well-formed/],
+  ] as const)
+    it(`${JSON.stringify(password.slice(0, 20))} (${password.length}): ${reason === undefined ? 'fine' : reason.source}`, () => {
+      const refused = whyPasswordRefused(password);
+      if (reason === undefined) expect(refused).to.equal(undefined);
+      else expect(refused).to.match(reason);
+    });
+});
+
+describe('the process that hashes passwords', () => {
+  let process: PasswordProcess;
+  let passwords: Passwords;
+
+  beforeEach(() => {
+    process = new PasswordProcess(log);
+    passwords = new Passwords(process);
+  });
+
+  afterEach(() => process.close());
+
+  /** The child of this process that hashes. */
+  function findChild(): number | undefined {
+    const list = execFileSync('ps', ['-eo', 'pid,ppid,ni,args'], { encoding: 'utf8' });
+    const line = list
+      .split('\n')
+      .find((one) => one.includes('password-main.ts') && one.includes(` ${globalThis.process.pid} `));
+    if (line === undefined) return undefined;
+    const [pid, , nice] = line.trim().split(/\s+/);
+    expect(nice).to.equal('19');
+    return Number(pid);
+  }
+
+  it('works at the lowest priority, and refuses common passwords in any case', async () => {
+    const hash = await passwords.hash('a good long password', 'password');
+    expect(findChild()).to.be.a('number');
+    expect(await passwords.isRight('a good long password', hash)).to.equal(true);
+    expect(await passwords.isRight('another password', hash)).to.equal(false);
+    expect(await passwords.isRight('another password', undefined)).to.equal(false);
+    const refused = await passwords.hash('QWERTYuiop', 'new').catch((error: unknown) => error);
+    expect((refused as Problem).errors?.[0]?.field).to.equal('new');
+  });
+
+  it('takes one at a time; beyond the queue others get 503 with Retry-After immediately', async () => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 60 }, async () => passwords.isRight('a password', undefined)),
+    );
+    const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    expect(results.length - refused.length).to.be.within(16, 18);
+    for (const { reason } of refused) {
+      const problem = reason as Problem;
+      expect([problem.status, problem.code, problem.headers['Retry-After']]).to.deep.equal([
+        503,
+        'overloaded',
+        '2',
+      ]);
+    }
+  });
+
+  it('starts again after it was killed; who waited for it is told so', async () => {
+    await passwords.isRight('a password', undefined);
+    const child = findChild() ?? expect.fail();
+    const results = Promise.allSettled(
+      Array.from({ length: 3 }, async () => passwords.isRight('a password', undefined)),
+    );
+    globalThis.process.kill(child, 'SIGKILL');
+    const codes = (await results).map((one) =>
+      one.status === 'rejected' ? (one.reason as Problem).code : one.value,
+    );
+    expect(codes.filter((code) => code === 'overloaded')).to.have.length.at.most(1);
+    expect(codes).to.include(false);
+    await until('another child', () => findChild() !== undefined && findChild() !== child);
+  });
+
+  it('ends with its mapper', async () => {
+    await passwords.isRight('a password', undefined);
+    const child = findChild() ?? expect.fail();
+    process.close();
+    await until('the child to end', () => findChild() !== child);
+    const late = await passwords.isRight('a password', undefined).catch((error: unknown) => error);
+    expect((late as Problem).status).to.equal(503);
+  });
+
+  it('takes as long for a user who does not exist', async function () {
+    this.timeout(20_000);
+    const hash = await passwords.hash('a good long password', 'password');
+    const timeOf = async (stored: string | undefined): Promise<number> => {
+      const startedAt = performance.now();
+      await passwords.isRight('a wrong password', stored);
+      return performance.now() - startedAt;
+    };
+    const [known, unknown]: [number[], number[]] = [[], []];
+    for (let round = 0; round < 8; round += 1) {
+      known.push(await timeOf(hash));
+      unknown.push(await timeOf(undefined));
+    }
+    // The fastest of each: noise only adds.
+    expect(Math.min(...unknown) / Math.min(...known)).to.be.within(0.5, 2);
+  });
+});

@@ -1,0 +1,186 @@
+import { expect } from 'chai';
+import { PROBLEMS, type ProblemKind } from '../../../mapper/http/problem.ts';
+import { ENDPOINTS } from '../../../mapper/api/endpoints.ts';
+import type { Endpoint } from '../../../mapper/api/endpoint.ts';
+import { problemsOf } from '../../../mapper/api/problems-of.ts';
+import { createToken } from '../../../mapper/auth/secrets.ts';
+import type { Answer } from '../client.ts';
+import { createWorld, type TestMapper, type World } from '../world.ts';
+import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
+import { PASSWORD, People } from './people.ts';
+
+/**
+ * Problems that a test of another file provokes: they need a fault of the stores, or many requests at a time.
+ */
+const ELSEWHERE: Readonly<Partial<Record<ProblemKind, string>>> = {
+  incomplete: 'http-shorten.test.ts',
+  overloaded: 'passwords.test.ts, sharing.test.ts',
+  'no-key': 'outages.test.ts',
+  'store-down': 'outages.test.ts',
+};
+
+describe('every documented status', () => {
+  let world: World;
+  let mapper: TestMapper;
+  let people: People;
+  const api = new ApiClient(() => mapper.url);
+
+  before(async function () {
+    this.timeout(60_000);
+    world = await createWorld({ keys: 100, hasUsers: true });
+    mapper = await world.start();
+    people = new People(world.usersUrl);
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await people[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  /** A request of somebody who may send it, without a body. */
+  async function allowed(endpoint: Endpoint): Promise<CallOptions> {
+    if (endpoint.access === 'anyone') return {};
+    return { cookie: await people.session(await people.person({ isAdmin: true })) };
+  }
+
+  async function call(endpoint: Endpoint, options: CallOptions, client = api): Promise<Answer> {
+    return client.call(endpoint.method, endpoint.path.replaceAll(/\{\w+\}/g, 'none'), options);
+  }
+
+  /** How to provoke each problem that many endpoints have, whichever endpoint it is. */
+  const GENERAL: Readonly<Partial<Record<ProblemKind, (endpoint: Endpoint) => Promise<Answer>>>> = {
+    'malformed-json': async (one) => call(one, { ...(await allowed(one)), body: '{' }),
+    'too-large': async (one) => call(one, { ...(await allowed(one)), body: `{"a":"${'a'.repeat(70_000)}"}` }),
+    'not-json': async (one) =>
+      call(one, { ...(await allowed(one)), body: 'a=b', headers: { 'content-type': 'text/plain' } }),
+    'not-utf8': async (one) =>
+      call(one, {
+        ...(await allowed(one)),
+        body: '{}',
+        headers: { 'content-type': 'application/json; charset=latin1' },
+      }),
+    compressed: async (one) =>
+      call(one, { ...(await allowed(one)), body: '{}', headers: { 'content-encoding': 'gzip' } }),
+    'invalid-request': async (one) =>
+      one.body === undefined
+        ? api.call(one.method, `${one.path.replaceAll(/\{\w+\}/g, 'none')}?surprise=1`, await allowed(one))
+        : call(one, { ...(await allowed(one)), body: { surprise: 1 } }),
+    unauthenticated: async (one) => call(one, { body: {} }),
+    'bad-credential': async (one) => call(one, { key: 'km_wrong', body: {} }),
+    'missing-scope': async (one) =>
+      call(one, { key: (await people.key(await people.person(), ['stats:read'])).key, body: {} }),
+    'foreign-origin': async (one) =>
+      call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
+    'not-found': async (one) => call(one, await allowed(one)),
+    'no-accounts': async (one) => {
+      const alone = await world.start({ stores: { usersDb: undefined } });
+      try {
+        const client = new ApiClient(() => alone.url, api.document);
+        return await call(
+          one,
+          { cookie: `keymill_session=${createToken().text}`, body: one.example ?? {} },
+          client,
+        );
+      } finally {
+        await alone.stop();
+      }
+    },
+    'no-keys': async (one) => {
+      const empty = await world.start({
+        stores: { redis: [{ name: 'redis-9', url: 'redis://127.0.0.1:1' }] },
+      });
+      try {
+        return await call(one, { body: one.example ?? {} }, new ApiClient(() => empty.url, api.document));
+      } finally {
+        await empty.stop();
+      }
+    },
+    'signup-closed': async (one) => {
+      const closed = await world.start({ signup: 'closed' });
+      try {
+        return await call(one, { body: one.example ?? {} }, new ApiClient(() => closed.url, api.document));
+      } finally {
+        await closed.stop();
+      }
+    },
+    'email-taken': async (one) => {
+      const { email } = await people.person();
+      return call(one, { body: { email, password: PASSWORD } });
+    },
+    'wrong-password': async (one) => call(one, { body: { email: 'nobody@example.com', password: PASSWORD } }),
+    'account-disabled': async (one) => {
+      const { id, email } = await people.person();
+      await people.db.users.setDisabled(id, true, new Date());
+      return call(one, { body: { email, password: PASSWORD } });
+    },
+    'alias-taken': async (one) => {
+      const body = { long_url: 'https://example.com/', custom_alias: 'taken-once' };
+      await call(one, { body });
+      return call(one, { body });
+    },
+  };
+
+  for (const endpoint of ENDPOINTS)
+    describe(`of ${endpoint.method} ${endpoint.path}`, () => {
+      for (const kind of problemsOf(endpoint)) {
+        if (ELSEWHERE[kind] !== undefined) continue;
+        it(`${PROBLEMS[kind].status} ${kind}`, async () => {
+          const answer = await (GENERAL[kind] ?? expect.fail(`nothing provokes ${kind}`))(endpoint);
+          expect([answer.status, problemKind(answer)]).to.deep.equal([PROBLEMS[kind].status, kind]);
+        });
+      }
+    });
+
+  it('of success, with the example of each endpoint: the answer has the fields of the example', async () => {
+    const ana = await people.person();
+    const { keyId } = await people.key(ana, ['account']);
+    let password = PASSWORD;
+    // The deletion of the account comes last.
+    const ordered = ENDPOINTS.toSorted(
+      (a, b) => Number(a.name === 'deleteAccount') - Number(b.name === 'deleteAccount'),
+    );
+    for (const endpoint of ordered) {
+      // A change of the password ends the tokens before it.
+      const token = createToken();
+      const now = new Date();
+      await people.db.resets.create(token.hash, ana.id, now, new Date(now.getTime() + 60_000));
+      const { method, path, name, access, status, exampleAnswer, body, example } = endpoint;
+      const own: Readonly<Record<string, object>> = {
+        signUp: { email: 'new@example.com' },
+        signIn: { email: ana.email, password },
+        changePassword: { current: password },
+        resetPassword: { token: token.text },
+        deleteAccount: { password },
+      };
+      const answer = await api.call(method, path.replace('{key_id}', keyId), {
+        ...(access !== 'anyone' && { cookie: await people.session(ana) }),
+        ...(body !== undefined && { body: { ...example, ...own[name] } }),
+      });
+      expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
+      if (exampleAnswer !== undefined)
+        expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));
+      if (name === 'changePassword' || name === 'resetPassword') password = String(example?.['new']);
+    }
+  });
+
+  // In a part of its own, because it must run after the others.
+  describe('together', () => {
+    it('was seen: the document has no other', () => {
+      const documented = api.document.operations.flatMap(({ operationId, responses }) =>
+        Object.keys(responses)
+          .filter((status) => status !== 'default')
+          .map((status) => `${operationId} ${status}`),
+      );
+      const elsewhere = new Set(
+        ENDPOINTS.flatMap((endpoint) =>
+          problemsOf(endpoint)
+            .filter((kind) => ELSEWHERE[kind] !== undefined)
+            .map((kind) => `${endpoint.name} ${PROBLEMS[kind].status}`),
+        ),
+      );
+      const unseen = documented.filter((one) => !api.document.seen.has(one) && !elsewhere.has(one));
+      expect(unseen).to.deep.equal([]);
+    });
+  });
+});
