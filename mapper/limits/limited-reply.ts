@@ -9,7 +9,7 @@ function fieldsOf({ policy, state }: Quota): [string, string, string, string] {
   return ['RateLimit-Policy', policy, 'RateLimit', state];
 }
 
-/** For answers that Koa writes. For links, call it when only `X-Request-Id` is set: the order counts there. */
+/** For answers that Koa writes. Of links, call it when only `X-Request-Id` is set: their order is fixed. */
 export function setQuota(response: ServerResponse, { policy, state }: Quota): void {
   response.setHeader('RateLimit-Policy', policy);
   response.setHeader('RateLimit', state);
