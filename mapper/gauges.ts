@@ -105,3 +105,18 @@ export function watchConnections(
     },
   );
 }
+
+/** The Redis of `KEYMILL_LIMITS_REDIS`: while it is away, nobody makes a link without an account. */
+export function watchLimits(
+  metrics: Metrics,
+  { shared }: { readonly shared: { readonly isConnected: boolean } | undefined },
+): void {
+  if (shared === undefined) return;
+  metrics.gauge(
+    'limits_redis_up',
+    'Whether the Redis that counts the requests of clients answers',
+    [],
+    (gauge) => gauge.set(Number(shared.isConnected)),
+    'min',
+  );
+}

@@ -7,7 +7,7 @@ import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches } from './caches.ts';
-import { watchConnections, watchGauges } from './gauges.ts';
+import { watchConnections, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { LIMITS } from './http/limits.ts';
@@ -112,7 +112,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
-  const limits = stack.use(openLimits({ config, metrics, log }));
+  const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
   // It is asked only when the caches are open.
   const accounts: MapperAccounts = stack.use(
     openAccounts({
@@ -129,6 +129,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
   );
   const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
+  watchLimits(registry, limits);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
@@ -154,7 +155,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf({ ...stores, users: accounts.store }, signal),
+    readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { PASSWORD, People } from './people.ts';
 
@@ -113,6 +113,19 @@ describe('every documented status', () => {
       const { id, email } = await people.person();
       await people.db.users.setDisabled(id, true, new Date());
       return call(one, { body: { email, password: PASSWORD } });
+    },
+    'too-many-requests': async (one) => {
+      const perMinute = { anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+      try {
+        const client = new ApiClient(() => strict.url, api.document);
+        const { key } = await people.key(await people.person({ isAdmin: true }), ['admin']);
+        const sender = typeof one.access === 'string' && one.access !== 'anyone' ? { key } : {};
+        await call(one, { ...sender, body: {} }, client);
+        return await call(one, { ...sender, body: {} }, client);
+      } finally {
+        await strict.stop();
+      }
     },
     'alias-taken': async (one) => {
       const body = { long_url: 'https://example.com/', custom_alias: 'taken-once' };
