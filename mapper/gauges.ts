@@ -120,3 +120,18 @@ export function watchLimits(
     'min',
   );
 }
+
+/** The list of `KEYMILL_BLOCKED_DOMAINS`. */
+export function watchBlockedList(
+  metrics: Metrics,
+  list: { readonly size: number; readonly isReadable: boolean },
+): void {
+  metrics.gauge('blocked_domains', 'Domains to which no link may point', [], (gauge) => gauge.set(list.size));
+  metrics.gauge(
+    'blocked_domains_readable',
+    'Whether the file of blocked domains could be read when it was last looked at',
+    [],
+    (gauge) => gauge.set(Number(list.isReadable)),
+    'min',
+  );
+}

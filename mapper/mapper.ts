@@ -7,9 +7,10 @@ import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches } from './caches.ts';
-import { watchConnections, watchGauges, watchLimits } from './gauges.ts';
+import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { openLimits } from './limits/open-limits.ts';
+import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -128,8 +129,18 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const caches: MapperCaches = stack.use(
     await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
   );
-  const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
+  const blocked = stack.use(
+    await watchBlockedDomains({
+      path: config.blockedDomains,
+      // Links are judged when they are read into memory.
+      onChanged: () => caches.links.flush(),
+      log,
+    }),
+  );
+  const { isBlocked, isBlockedHost } = blocked;
+  const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
   watchLimits(registry, limits);
+  if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, cache: caches.links });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
@@ -142,7 +153,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     limits: limits.rules,
     publicUrl,
     listeningUrl: port.url,
-    targets: { allowPrivateTargets, maxBytes },
+    targets: { allowPrivateTargets, maxBytes, isBlockedHost },
     hasFastPaths,
     metrics,
     log,

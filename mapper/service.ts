@@ -25,6 +25,8 @@ export interface ServiceOptions {
   readonly config: MapperConfig;
   readonly stores: MapperStores;
   readonly caches: MapperCaches;
+  /** Whether the domain of a target is blocked. */
+  readonly isBlocked: (target: string) => boolean;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -32,7 +34,7 @@ export interface ServiceOptions {
 
 /** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
 export function openService(options: ServiceOptions): Service {
-  const { config, stores, caches, registry, metrics, log } = options;
+  const { config, stores, caches, isBlocked, registry, metrics, log } = options;
   const { servers } = stores;
   const stack = new AsyncDisposableStack();
   const supply = createSupply(options);
@@ -48,7 +50,13 @@ export function openService(options: ServiceOptions): Service {
       maxPending: config.queueLimit,
       now: monotonicMs,
     }),
-    finder: new LinkFinder({ cache: caches.links, servers, shared: caches.shared, now: monotonicMs }),
+    finder: new LinkFinder({
+      cache: caches.links,
+      servers,
+      shared: caches.shared,
+      isBlocked,
+      now: monotonicMs,
+    }),
     clicks,
     finish: async () => {
       await Promise.all([supply.close(), clicks.close()]);

@@ -74,6 +74,7 @@ export const PROBLEMS = {
   'email-taken': { status: 409, detail: 'There is an account with this email already.' },
   'link-expired': { status: 410, detail: 'This link has expired.', headers: NO_STORE },
   'link-deleted': { status: 410, detail: 'This link was deleted.', headers: NO_STORE },
+  'link-blocked': { status: 410, detail: 'The target of this link is blocked.', headers: NO_STORE },
   'link-unusable': { status: 410, detail: 'The target of this link is unusable.', headers: NO_STORE },
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },

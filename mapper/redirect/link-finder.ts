@@ -3,6 +3,7 @@ import type { LinkTarget } from '../../db/urls/link.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
 import type { SharedAnswer, SharedCache } from '../cache/shared-cache.ts';
 import type { Read } from '../urls/link-reads.ts';
+import { BLOCKED_TARGET } from './redirect-answer.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
 export type LinkSource = 'memory' | 'cache' | 'db';
@@ -25,6 +26,8 @@ export interface LinkFinderOptions {
   readonly cache: LinkCache;
   readonly servers: UrlsServers;
   readonly shared?: SharedCache | undefined;
+  /** Whether the operator has blocked the domain of a target. Asked when a link is read, not when it is followed. */
+  readonly isBlocked?: (target: string) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -91,6 +94,12 @@ export class LinkFinder {
     else server.read(flight.notInShared(answer, this.#options.now()));
   }
 
+  #judge(entry: CacheEntry): CacheEntry {
+    const { isBlocked } = this.#options;
+    if (isBlocked === undefined || entry === 'unknown' || entry.longUrl === undefined) return entry;
+    return isBlocked(entry.longUrl) ? { ...entry, longUrl: BLOCKED_TARGET } : entry;
+  }
+
   /** Reports the result before it stores it, so that the client does not wait for that. */
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
@@ -105,8 +114,9 @@ export class LinkFinder {
         else flight.notifyFound(stale, 'memory');
       } else {
         if (landing.entry === 'unknown' && !fill.remembersAbsence) late = flight.takeLate();
-        flight.notifyFound(landing.entry, landing.source);
-        fill.store(landing.entry, landing.ageMs);
+        const entry = this.#judge(landing.entry);
+        flight.notifyFound(entry, landing.source);
+        fill.store(entry, landing.ageMs);
       }
     } finally {
       // Even when an observer throws: otherwise later requests would join a flight that has landed.

@@ -3,7 +3,10 @@ import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
-export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted' | 'unusable';
+export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted' | 'blocked' | 'unusable';
+
+/** Takes the place of a target in memory whose domain is blocked. No target has such a character. */
+export const BLOCKED_TARGET = '\0';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -22,7 +25,12 @@ export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   if (entry === 'unknown') return 'unknown';
   if (entry.longUrl === undefined) return 'deleted';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
-  return isUsable(entry.longUrl) ? 'found' : 'unusable';
+  return isUsable(entry.longUrl) ? 'found' : whyUnusable(entry.longUrl);
+}
+
+/** The result for a target that {@link isUsable} refuses. */
+export function whyUnusable(target: string): 'blocked' | 'unusable' {
+  return target === BLOCKED_TARGET ? 'blocked' : 'unusable';
 }
 
 /**
@@ -47,6 +55,7 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   unknown: 'unknown-key',
   expired: 'link-expired',
   deleted: 'link-deleted',
+  blocked: 'link-blocked',
   unusable: 'link-unusable',
 };
 

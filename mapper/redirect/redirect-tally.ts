@@ -25,6 +25,7 @@ export class RedirectTally {
       unknown: of('unknown', source),
       expired: of('expired', source),
       deleted: of('deleted', source),
+      blocked: of('blocked', source),
       unusable: of('unusable', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };

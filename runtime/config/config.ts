@@ -74,6 +74,8 @@ export interface MapperConfig extends ProcessConfig {
   /** Whether everybody may make an account. */
   readonly signup: Signup;
   readonly limits: LimitsConfig;
+  /** File of domains to which no link may point. Undefined: none. */
+  readonly blockedDomains?: string | undefined;
   readonly allowPrivateTargets: boolean;
   /** The longest target of a link. */
   readonly maxUrlBytes: number;
@@ -136,6 +138,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     publicUrl: readPublicUrl(env),
     signup: env.oneOf('SIGNUP', SIGNUPS, 'closed'),
     limits: readLimits(env),
+    blockedDomains: env.find('BLOCKED_DOMAINS'),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
     maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),

@@ -130,6 +130,11 @@ export const VARIABLES = {
       'whether everybody may make an account: open or closed; closed: only an operator makes accounts (keymill users add)',
     default: 'closed; ./scripts/up opens it',
   },
+  BLOCKED_DOMAINS: {
+    meaning:
+      'file of domains to which no link may point, with all names below them: one on each line, # begins a comment; read again when it changes; at most 8 MiB',
+    default: 'none',
+  },
   TRUSTED_PROXIES: {
     meaning:
       'proxies whose X-Forwarded-For says who a client is: addresses or networks, 10.0.0.0/8,2001:db8::/32,…; the client is the rightmost entry that is none of them',
