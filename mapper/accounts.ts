@@ -53,7 +53,7 @@ export interface MapperAccounts extends AsyncDisposable {
 }
 
 const POLL_MS = 1_000;
-const FLUSH_MS = 5_000;
+const FLUSH_MS = 2_000;
 const SWEEP_MS = 600_000;
 
 /** Opens the users database, and everything that asks it. Does not wait for it: links go without. */

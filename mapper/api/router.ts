@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
 import type { Guard } from '../auth/guard.ts';
-import { SESSION_MS } from '../auth/accounts.ts';
+import { findCookie, formatCookie } from '../auth/credential.ts';
 import type { Identity } from '../auth/identities.ts';
-import type { Secret } from '../auth/secrets.ts';
+import { isDue } from '../auth/last-uses.ts';
 import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
@@ -59,6 +59,13 @@ function methodsOf({ method, hasPage }: Endpoint): string[] {
   return hasPage === true ? ['GET', 'HEAD', method] : [method];
 }
 
+/** A session that is used goes on, in the browser too: once a day it gets its cookie again, with a later end. */
+function renewCookie(ctx: RouterContext, identity: Identity, cookieName: string): void {
+  if (identity.proof.kind !== 'session' || !isDue(identity, identity.usedAtMs, Date.now())) return;
+  const secret = findCookie(ctx.get('Cookie'), cookieName);
+  if (secret !== undefined) ctx.set('Set-Cookie', formatCookie(cookieName, secret));
+}
+
 /** OpenAPI writes `{key_id}`, the router `:key_id`. */
 function toRouterPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
@@ -68,6 +75,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
   const { access, isSignIn = false, params, query, body, status, handle } = endpoint;
   const identity = await options.guard.admit(ctx.req, access);
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, isSignIn });
+  if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   const request = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
@@ -106,7 +114,7 @@ function refuseQuery(query: Query): void {
 }
 
 function write(ctx: RouterContext, status: number, reply: ApiReply<unknown>, cookieName: string): void {
-  if (reply.session !== undefined) ctx.set('Set-Cookie', toCookie(cookieName, reply.session));
+  if (reply.session !== undefined) ctx.set('Set-Cookie', formatCookie(cookieName, reply.session?.text));
   ctx.set({ ...reply.headers });
   if (reply.body === undefined) {
     ctx.body = null;
@@ -116,14 +124,4 @@ function write(ctx: RouterContext, status: number, reply: ApiReply<unknown>, coo
   ctx.status = status;
   ctx.body = JSON.stringify(reply.body);
   ctx.set('Content-Type', 'application/json; charset=utf-8');
-}
-
-/** Scripts cannot read it, and other sites cannot send it with anything that changes something. */
-function toCookie(name: string, session: Secret | null): string {
-  const isSecure = name.startsWith('__Host-');
-  const age = session === null ? 0 : SESSION_MS / 1_000;
-  return (
-    `${name}=${session?.text ?? ''}; Path=/; Max-Age=${age}; HttpOnly; SameSite=Lax` +
-    (isSecure ? '; Secure' : '')
-  );
 }

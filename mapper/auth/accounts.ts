@@ -1,6 +1,7 @@
 import type { ApiKey } from '../../db/accounts/api-keys.ts';
 import type { Names, User } from '../../db/accounts/users.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
+import { SESSION_MS } from './credential.ts';
 import type { Identities, Identity } from './identities.ts';
 import { formatIdentityChange } from './identity-change.ts';
 import { createUser } from './new-user.ts';
@@ -20,9 +21,7 @@ export interface AccountsOptions {
   readonly onSignIn: (result: 'ok' | 'wrong' | 'disabled') => void;
 }
 
-/** Sessions end so long after their last use. */
-export const SESSION_MS = 30 * 86_400_000;
-export const MAX_KEYS = 100;
+const MAX_KEYS = 100;
 const ID_TRIES = 5;
 
 /**

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Problem } from '../http/problem.ts';
 import { missingScope } from './accounts.ts';
-import { parseCredential } from './credential.ts';
+import { formatCookie, parseCredential } from './credential.ts';
 import type { Identities, Identity } from './identities.ts';
 import { isAllowed, type Scope } from './scopes.ts';
 
@@ -47,7 +47,13 @@ export class Guard {
   /** Who sent a request, whatever he may do. @throws Problem 401, 403 foreign origin, 503 */
   async identify(request: IncomingMessage): Promise<Identity | undefined> {
     const { identities, cookieName } = this.#options;
-    const identity = await identities.identify(parseCredential(request.headers, cookieName));
+    const { headers } = request;
+    let identity: Identity | undefined;
+    try {
+      identity = await identities.identify(parseCredential(headers, cookieName));
+    } catch (error) {
+      throw headers.authorization === undefined ? withoutCookie(error, cookieName) : error;
+    }
     if (identity?.proof.kind === 'session') this.#refuseForeignPages(request);
     return identity;
   }
@@ -63,4 +69,10 @@ export class Guard {
     const isForeign = origin !== undefined && !own.includes(origin);
     if (isForeign || headers['sec-fetch-site'] === 'cross-site') throw new Problem('foreign-origin');
   }
+}
+
+/** A browser would send the cookie of a session that has ended for ever, so the answer takes it away. */
+function withoutCookie(error: unknown, cookieName: string): unknown {
+  if (!(error instanceof Problem) || error.code !== 'bad-credential') return error;
+  return new Problem('bad-credential', { headers: { 'Set-Cookie': formatCookie(cookieName, undefined) } });
 }

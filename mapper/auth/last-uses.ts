@@ -1,12 +1,18 @@
 import type { Log } from '../../runtime/log.ts';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
-import { SESSION_MS } from './accounts.ts';
+import { SESSION_MS } from './credential.ts';
 import type { Identity } from './identities.ts';
 import type { UsersStore } from './users-store.ts';
 
 const MINUTE_MS = 60_000;
 /** A session in use is moved on once a day: its end needs no more. */
 const DAY_MS = 86_400_000;
+
+/** Whether a use at this moment is to be recorded, given the last record. Times in milliseconds since 1970. */
+export function isDue({ proof }: Pick<Identity, 'proof'>, lastMs: number, nowMs: number): boolean {
+  const everyMs = proof.kind === 'key' ? MINUTE_MS : DAY_MS;
+  return Math.floor(nowMs / everyMs) > Math.floor(lastMs / everyMs);
+}
 /** Uses beyond are not recorded: the next use of the same key is. */
 const MAX_WAITING = 1_000;
 
@@ -28,10 +34,8 @@ export class LastUses {
 
   used(identity: Identity, nowMs: number): void {
     const name = nameOf(identity);
-    const { proof, usedAtMs } = identity;
-    const everyMs = proof.kind === 'key' ? MINUTE_MS : DAY_MS;
-    const lastMs = Math.max(usedAtMs, this.#recorded.get(name) ?? 0);
-    if (Math.floor(nowMs / everyMs) <= Math.floor(lastMs / everyMs)) return;
+    const lastMs = Math.max(identity.usedAtMs, this.#recorded.get(name) ?? 0);
+    if (!isDue(identity, lastMs, nowMs)) return;
     if (this.#waiting.size >= MAX_WAITING) return;
     this.#waiting.set(name, { identity, atMs: nowMs });
     if (this.#recorded.size >= 10 * MAX_WAITING) this.#recorded.clear();

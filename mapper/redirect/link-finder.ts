@@ -26,7 +26,7 @@ export interface LinkFinderOptions {
   readonly cache: LinkCache;
   readonly servers: UrlsServers;
   readonly shared?: SharedCache | undefined;
-  /** Whether the operator has blocked the domain of a target. Asked when a link is read, not when it is followed. */
+  /** Whether the domain of a target is blocked. Asked when a link is read, not when it is followed. */
   readonly isBlocked?: (target: string) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;

@@ -75,7 +75,7 @@ describe('operator: finding the cluster', () => {
       KEYMILL_ZOOKEEPER: 'nonsense',
     });
     expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
-    for (const name of ['ZOOKEEPER', 'REDIS', 'KEYS_DBS', 'URLS_DBS', 'USERS_DB', 'KEY_SECRET']) {
+    for (const name of ['ZOOKEEPER', 'REDIS', 'KEYS_DBS', 'URLS_DBS', 'KEY_SECRET']) {
       expect(stderr).to.include(`KEYMILL_${name}`);
     }
   });
