@@ -11,6 +11,7 @@ import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
+import { Administration } from './auth/administration.ts';
 import { cookieNameFor } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
@@ -89,6 +90,7 @@ export function openAccounts({
     onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
+  const administration = new Administration({ store, identities, announce });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({ identities, cookieName, publicUrl });
   const stopping = new AbortController();
@@ -106,7 +108,7 @@ export function openAccounts({
     addRoutes: (router) => {
       // A form comes before the JSON of the same path.
       addPasswordPage(router, accounts);
-      addEndpoints(router, ENDPOINTS, { services: { accounts }, guard, limits, cookieName });
+      addEndpoints(router, ENDPOINTS, { services: { accounts, administration }, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request, response) => {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Accounts } from '../auth/accounts.ts';
+import type { Administration } from '../auth/administration.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
@@ -9,6 +10,7 @@ import type { ProblemKind } from '../http/problem.ts';
 /** What the answers of endpoints are made with. */
 export interface Services {
   readonly accounts: Accounts;
+  readonly administration: Administration;
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -48,12 +50,12 @@ export interface Declared {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
-  /** It tries a password or makes an account: an address may not do that often. */
-  readonly isSignIn?: true;
+  /** The limit for which a request of nobody who is known counts. Undefined: none. */
+  readonly limit?: 'anonymous' | 'sign-in';
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
   readonly body?: z.ZodType;
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;
   /** What the answer is, for the document. */

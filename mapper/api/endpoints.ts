@@ -1,7 +1,13 @@
+import { ADMIN_ENDPOINTS } from './admin-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
 
 /** Every endpoint of the API, in the order of the page. */
-export const ENDPOINTS: readonly Endpoint[] = [...LINK_ENDPOINTS, ...ACCOUNT_ENDPOINTS, ...KEY_ENDPOINTS];
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...LINK_ENDPOINTS,
+  ...ACCOUNT_ENDPOINTS,
+  ...KEY_ENDPOINTS,
+  ...ADMIN_ENDPOINTS,
+];

@@ -14,14 +14,14 @@ const OF_BODY: readonly ProblemKind[] = [
  * Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault).
  * Each refuses parameters that it does not know.
  */
-export function problemsOf({ method, access, isSignIn, body, problems = [] }: Declared): ProblemKind[] {
+export function problemsOf({ method, access, limit, body, problems = [] }: Declared): ProblemKind[] {
   const kinds = new Set<ProblemKind>(['invalid-request', ...problems]);
   if (access !== 'anyone') {
     if (typeof access === 'string') kinds.add('unauthenticated');
     for (const kind of ['bad-credential', 'missing-scope', 'no-accounts'] as const) kinds.add(kind);
     if (method !== 'GET') kinds.add('foreign-origin');
   }
-  if (access !== 'anyone' || isSignIn === true) kinds.add('too-many-requests');
+  if (access !== 'anyone' || limit !== undefined) kinds.add('too-many-requests');
   if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
   return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
 }

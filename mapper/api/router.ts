@@ -23,7 +23,7 @@ interface ApiLimits {
   enforceApi(
     request: IncomingMessage,
     response: ServerResponse,
-    sender: { readonly identity: Identity | undefined; readonly isSignIn: boolean },
+    sender: { readonly identity: Identity | undefined; readonly limit: Endpoint['limit'] },
   ): Promise<void>;
 }
 
@@ -72,9 +72,9 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, isSignIn = false, params, query, body, status, handle } = endpoint;
+  const { access, limit, params, query, body, status, handle } = endpoint;
   const identity = await options.guard.admit(ctx.req, access);
-  await options.limits.enforceApi(ctx.req, ctx.res, { identity, isSignIn });
+  await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   const request = {
     // Who may be nobody is part of the type of each declaration.

@@ -158,18 +158,18 @@ export class Limits {
 
   /**
    * Counts a request of the API that Koa answers.
-   * @param isSignIn whether it tries a password or makes an account
+   * @param limit for which a request of nobody who is known counts
    * @throws Problem 429
    */
   async enforceApi(
     request: IncomingMessage,
     response: ServerResponse,
-    { identity, isSignIn }: { identity: Proven | undefined; isSignIn: boolean },
+    { identity, limit }: { identity: Proven | undefined; limit: 'anonymous' | 'sign-in' | undefined },
   ): Promise<void> {
     const client = this.clientOf(request);
     if (client === undefined) return;
     if (identity !== undefined) await this.#enforceKey(identity, response);
-    else if (isSignIn) await this.enforce('sign-in', client, response);
+    else if (limit !== undefined) await this.enforce(limit, client, response);
   }
 
   async #enforceKey({ proof }: Proven, response: ServerResponse): Promise<void> {

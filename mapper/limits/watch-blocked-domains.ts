@@ -16,9 +16,9 @@ export interface WatchOptions {
 /** A list of domains that follows its file. */
 export interface WatchedDomains extends AsyncDisposable {
   /** Whether links to this address are blocked. */
-  isBlocked(url: string): boolean;
+  readonly isBlocked: (url: string) => boolean;
   /** The same for a host, as in `URL.hostname`. */
-  isBlockedHost(host: string): boolean;
+  readonly isBlockedHost: (host: string) => boolean;
   readonly size: number;
   /** Whether the file could be read when it was last looked at. Otherwise the list before it is in use. */
   readonly isReadable: boolean;

@@ -72,7 +72,10 @@ describe('every documented status', () => {
       call(one, { key: (await people.key(await people.person(), ['stats:read'])).key, body: {} }),
     'foreign-origin': async (one) =>
       call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
-    'not-found': async (one) => call(one, await allowed(one)),
+    'not-found': async (one) =>
+      call(one, { ...(await allowed(one)), ...(one.body !== undefined && { body: one.example ?? {} }) }),
+    'unknown-key': async (one) =>
+      api.call(one.method, one.path.replace('{key}', 'a'), { body: one.example ?? {} }),
     'no-accounts': async (one) => {
       const alone = await world.start({ stores: { usersDb: undefined } });
       try {
@@ -147,7 +150,11 @@ describe('every documented status', () => {
 
   it('of success, with the example of each endpoint: the answer has the fields of the example', async () => {
     const ana = await people.person();
+    const admin = await people.person({ isAdmin: true });
+    const other = await people.person();
     const { keyId } = await people.key(ana, ['account']);
+    const toPath = (path: string): string =>
+      path.replace('{key_id}', keyId).replace('{user_id}', String(other.id)).replace('{key}', 'some-link');
     let password = PASSWORD;
     // The deletion of the account comes last.
     const ordered = ENDPOINTS.toSorted(
@@ -166,8 +173,8 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
-      const answer = await api.call(method, path.replace('{key_id}', keyId), {
-        ...(access !== 'anyone' && { cookie: await people.session(ana) }),
+      const answer = await api.call(method, toPath(path), {
+        ...(access !== 'anyone' && { cookie: await people.session(access === 'admin' ? admin : ana) }),
         ...(body !== undefined && { body: { ...example, ...own[name] } }),
       });
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
