@@ -39,6 +39,8 @@ export interface OpenAccountsOptions {
 /** Accounts and the API of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
+  /** The beginnings of all paths of the API, also of those that other rooms serve. */
+  readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
   addRoutes(router: Router): void;
   /**
@@ -52,6 +54,8 @@ export interface MapperAccounts extends AsyncDisposable {
   /** Announcements may have been missed. */
   forgetAll(): void;
 }
+
+const PATHS = [...new Set([...ENDPOINTS.map(({ path }) => `/${path.split('/')[1] ?? ''}`), '/openapi.json'])];
 
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
@@ -105,6 +109,7 @@ export function openAccounts({
   });
   return {
     store,
+    paths: PATHS,
     addRoutes: (router) => {
       // A form comes before the JSON of the same path.
       addPasswordPage(router, accounts);

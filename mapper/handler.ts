@@ -4,6 +4,7 @@ import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
+import { createCors } from './http/cors.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
 import { findForwardedRequest, findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts';
@@ -31,7 +32,11 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly cache: LinkCache;
+  /** Origins whose pages may use the API; `*`: all. */
+  readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** The beginnings of all paths of the API, also of those that other rooms serve. */
+    readonly paths: readonly string[];
     /** Adds the routes of the API. */
     addRoutes(router: Router): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
@@ -52,7 +57,8 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, accounts, limits, publicUrl, targets, metrics, log } = options;
+  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, targets, metrics, log } =
+    options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const redirects = new RedirectTally(metrics, clicks);
@@ -61,6 +67,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
   const app = createApp({
     addRoutes: (router) => {
+      // Not for links: a redirect is for people who follow it.
+      if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       accounts.addRoutes(router);
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);

@@ -150,6 +150,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     clicks,
     cache: caches.links,
     accounts,
+    corsOrigins: config.corsOrigins ?? [],
     limits: limits.rules,
     publicUrl,
     listeningUrl: port.url,

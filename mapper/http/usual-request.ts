@@ -63,8 +63,8 @@ function createFinder(meanings: string): Find {
     String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${passed})*${HOST}(?:${passed})*)\r\n`,
     'y',
   );
-  // In requests with a body, Content-Type has a meaning too.
-  const besideBody = line(`${meanings}|content-type`);
+  // Of requests with a body, Content-Type has a meaning too, and so has Origin (CORS).
+  const besideBody = line(`${meanings}|content-type|origin`);
   const postForm = new RegExp(
     String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}` +
       String.raw`(?:(?:${besideBody})*(?:${HOST}|${TYPE}|${LENGTH})){3}(?:${besideBody})*)\r\n`,

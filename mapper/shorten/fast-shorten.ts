@@ -92,10 +92,11 @@ export class FastShorten {
   }
 }
 
-/** Whether the body is JSON without parameters, and its length is stated and allowed. */
+/** Whether the body is JSON without parameters, its length is stated and allowed, and no page sends it (CORS). */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
-  return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
+  const isAllowed = length > 0 && length <= MAX_BODY_BYTES;
+  return isAllowed && headers['content-type'] === 'application/json' && headers.origin === undefined;
 }
 
 /** One request until its answer. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Env } from './env.ts';
 import type { VariableName } from './variables.ts';
-import { readLimitsRedis, type RedisShardConfig } from './stores.ts';
+import { readLimitsRedis, splitList, type RedisShardConfig } from './stores.ts';
 
 /** What a client of a mapper may do. */
 export interface LimitsConfig {
@@ -39,10 +39,7 @@ export function readLimits(env: Env): LimitsConfig {
 }
 
 function readTrustedProxies(env: Env): string[] {
-  const proxies = (env.find('TRUSTED_PROXIES') ?? '')
-    .split(',')
-    .map((proxy) => proxy.trim())
-    .filter((proxy) => proxy !== '');
+  const proxies = splitList(env.find('TRUSTED_PROXIES') ?? '');
   if (!proxies.every(isNetwork))
     env.fault('TRUSTED_PROXIES', 'addresses or networks, such as 10.0.0.0/8,2001:db8::/32,192.0.2.1');
   return proxies;
@@ -52,4 +49,19 @@ function isNetwork(text: string): boolean {
   const [, address = '', bits = '0'] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const family = isIP(address);
   return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+/** Browsers write an origin without a path, in small letters, and without the usual port. */
+export function readCorsOrigins(env: Env): string[] {
+  const origins = splitList(env.find('CORS_ORIGINS') ?? '');
+  if (!origins.every((origin) => origin === '*' || isOrigin(origin)))
+    env.fault(
+      'CORS_ORIGINS',
+      '* or origins as browsers write them, such as https://app.example,http://localhost:3000',
+    );
+  return origins;
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.parse(text)?.origin === text;
 }

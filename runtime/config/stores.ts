@@ -214,7 +214,8 @@ function requireDistinct(
   }
 }
 
-function splitList(value: string): string[] {
+/** The entries of a list that commas separate. */
+export function splitList(value: string): string[] {
   return value
     .split(',')
     .map((entry) => entry.trim())

@@ -130,6 +130,12 @@ export const VARIABLES = {
       'whether everybody may make an account: open or closed; closed: only an operator makes accounts (keymill users add)',
     default: 'closed; ./scripts/up opens it',
   },
+  CORS_ORIGINS: {
+    meaning:
+      'origins whose pages may use the API from a browser with an API key: https://app.example,https://…, or * for all',
+    tradeOff: 'a page that has an API key shows it to everybody who opens the page',
+    default: 'none',
+  },
   BLOCKED_DOMAINS: {
     meaning:
       'file of domains to which no link may point, with all names below them: one on each line, # begins a comment; read again when it changes; at most 8 MiB',

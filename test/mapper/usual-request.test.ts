@@ -57,6 +57,7 @@ const UNUSUAL: Readonly<Record<string, string>> = {
   'a method in small letters': get(HOST).replace('GET', 'get'),
   'POST of another type': post(HOST, 'Content-Type: text/plain', LENGTH),
   'a type in capital letters': post(HOST, 'Content-Type: Application/JSON', LENGTH),
+  'a POST of a page': post(HOST, TYPE, LENGTH, 'Origin: https://app.example'),
   'a type with a parameter': post(HOST, `${TYPE}; charset=utf-8`, LENGTH),
   'no type': post(HOST, LENGTH),
   'a type twice': post(HOST, TYPE, TYPE, LENGTH),
