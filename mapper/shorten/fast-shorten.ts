@@ -92,7 +92,7 @@ export class FastShorten {
   }
 }
 
-/** Whether the body is JSON without parameters, its length is stated and allowed, and no page sends it (CORS). */
+/** Whether the body is plain JSON, its length is stated and allowed, and no page sends it (CORS). */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   const isAllowed = length > 0 && length <= MAX_BODY_BYTES;
