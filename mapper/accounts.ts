@@ -5,6 +5,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { withDeadline } from '../runtime/retry.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
 import { addPasswordPage } from './api/password-page.ts';
@@ -29,8 +30,8 @@ export interface OpenAccountsOptions {
   readonly publicUrl: string;
   /** Whether announcements of changes are heard. */
   readonly isHearing: () => boolean;
-  /** Notifies all mappers. Bounded; never rejects. */
-  readonly announce: (message: string) => Promise<void>;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
   readonly limits: Limits;
   readonly metrics: Pick<MapperMetrics, 'signIns'>;
   readonly log: Log;
@@ -60,6 +61,8 @@ const PATHS = [...new Set([...ENDPOINTS.map(({ path }) => `/${path.split('/')[1]
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
 const SWEEP_MS = 600_000;
+/** How long the stop waits for a database that hangs. */
+const LAST_FLUSH_MS = 1_000;
 
 /** Opens the users database, and everything that asks it. Does not wait for it: links go without. */
 export function openAccounts({
@@ -71,13 +74,10 @@ export function openAccounts({
   metrics,
   log,
 }: OpenAccountsOptions): MapperAccounts {
-  const stack = new AsyncDisposableStack();
   const { usersDb } = config.stores;
   const db = usersDb && openUsersDb(usersDb);
-  if (db !== undefined) stack.defer(async () => db.close());
   const store = new UsersStore({ db, now: monotonicMs, log });
   const uses = new LastUses(store, log);
-  stack.defer(async () => uses.flush());
   const identities = new Identities({
     store,
     isHearing,
@@ -85,7 +85,6 @@ export function openAccounts({
     now: monotonicMs,
   });
   const passwords = new PasswordProcess(log);
-  stack.defer(() => passwords.close());
   const accounts = new Accounts({
     store,
     passwords: new Passwords(passwords),
@@ -103,10 +102,6 @@ export function openAccounts({
     pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
     pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),
   ];
-  stack.defer(async () => {
-    stopping.abort();
-    await Promise.all(polls);
-  });
   return {
     store,
     paths: PATHS,
@@ -127,6 +122,13 @@ export function openAccounts({
       return userId !== undefined;
     },
     forgetAll: () => identities.forgetAll(),
-    [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      passwords.close();
+      await withDeadline('recording of uses', LAST_FLUSH_MS, async () => uses.flush()).catch(() => undefined);
+      // Cuts off the statements in flight, so that the polls end also when the database hangs.
+      await db?.close();
+      await Promise.all(polls);
+    },
   };
 }

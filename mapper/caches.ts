@@ -1,9 +1,11 @@
 import type { KeyspaceIdentity } from '../runtime/config/keyspace-identity.ts';
+import type { Heard } from '../db/redis/hearing.ts';
 import { subscribeInvalidations } from '../db/redis/invalidation.ts';
+import type { Pool } from '../db/redis/pool.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { createAnnounceChange, type AnnounceChange, type AnnouncingPool } from './cache/announce-change.ts';
+import { createAnnounceChange, type AnnounceChange } from './cache/announce-change.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
@@ -16,12 +18,20 @@ export interface MapperCaches extends AsyncDisposable {
   readonly announceChange: AnnounceChange;
   /** Whether all announcements of other mappers were heard a moment ago. */
   readonly isHearing: () => boolean;
+  /** Whether announcements arrive that others publish on this Redis shard. */
+  hears(pool: string): boolean;
 }
 
+/** How long the start waits for the announcements of a Redis that does not answer. */
+const FIRST_SUBSCRIPTION_MS = 500;
+
 export interface OpenCachesOptions {
-  readonly config: MapperConfig;
+  readonly config: Pick<MapperConfig, 'cache' | 'urlsReplicas'> & {
+    readonly stores: Pick<MapperConfig['stores'], 'redis'>;
+  };
   readonly keyspace: KeyspaceIdentity;
-  readonly pools: readonly AnnouncingPool[];
+  /** Their connections carry announcements and acknowledgements, whether keys are taken from them or not. */
+  readonly pools: readonly { readonly pool: Pool }[];
   /** Whether a key may become a link without an announcement. */
   readonly mayAppear: (key: string) => boolean;
   /** Takes the announcements that are not about links. */
@@ -31,6 +41,8 @@ export interface OpenCachesOptions {
     /** Announcements may have been missed. */
     forgetAll(): void;
   };
+  /** A change was announced. @param seconds until it may be answered */
+  readonly onAnnounced: (heard: Heard, seconds: number) => void;
   readonly log: Log;
 }
 
@@ -41,9 +53,11 @@ export async function openCaches({
   pools,
   mayAppear,
   accounts,
+  onAnnounced,
   log,
 }: OpenCachesOptions): Promise<MapperCaches> {
   await using stack = new AsyncDisposableStack();
+  const { ttlMs } = config.cache;
   const readsMayLag = (config.urlsReplicas ?? []).length > 0;
   const isHearing = (): boolean => invalidations.isHearing;
   const links: LinkCache = new LinkCache({
@@ -55,7 +69,9 @@ export async function openCaches({
   });
   const invalidations = stack.use(
     subscribeInvalidations({
-      servers: config.stores.redis,
+      shards: config.stores.redis.flatMap(({ name, url }) =>
+        pools.flatMap(({ pool }) => (pool.name === name ? [{ name, url, pool }] : [])),
+      ),
       log,
       onInvalidated: (message) => {
         if (!accounts.hear(message)) links.invalidate(message);
@@ -71,13 +87,46 @@ export async function openCaches({
       },
     }),
   );
-  const shared = await openSharedCache({ config, keyspace, log }, stack);
+  const [shared] = await Promise.all([
+    openSharedCache({ config, keyspace, log }, stack),
+    invalidations.whenSubscribed(FIRST_SUBSCRIPTION_MS),
+  ]);
+  const reportState = reportOnce(log);
   const opened = stack.move();
   return {
     links,
     shared,
-    announceChange: createAnnounceChange({ pools, shared }),
+    announceChange: createAnnounceChange({
+      links,
+      shared,
+      invalidations,
+      // A replica is read until it is as late as a cached link may be.
+      maxLagMs: readsMayLag ? 2 * ttlMs : ttlMs,
+      now: monotonicMs,
+      onAnnounced: (heard, seconds) => {
+        onAnnounced(heard, seconds);
+        reportState(heard);
+      },
+    }),
+    hears: (pool) => invalidations.hears(pool),
     isHearing,
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),
+  };
+}
+
+/** @returns a function that logs whether changes are heard, once for each change of that */
+function reportOnce(log: Log): (heard: Heard) => void {
+  let before: Heard = 'all';
+  return (heard) => {
+    if (heard === before) return;
+    before = heard;
+    if (heard === 'all') log.info('changes of links are heard by every mapper again');
+    else
+      log.warn(
+        { heardBy: heard },
+        heard === 'none'
+          ? 'no redis took the announcement of a changed link: mappers may show old links until their time to live is over'
+          : 'a mapper does not acknowledge changed links: it may show old ones until their time to live is over',
+      );
   };
 }

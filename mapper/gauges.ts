@@ -1,5 +1,5 @@
 import type { Metrics } from '../runtime/metrics.ts';
-import type { LinkCache } from './cache/link-cache.ts';
+import type { MapperCaches } from './caches.ts';
 import type { KeySupply } from './keys/key-supply.ts';
 import type { HealthOfUsers, MapperStores } from './stores.ts';
 
@@ -7,12 +7,13 @@ interface WatchedParts {
   readonly stores: MapperStores;
   readonly users: HealthOfUsers & { readonly isRefused: boolean };
   readonly supply: KeySupply;
-  readonly cache: LinkCache;
+  readonly caches: MapperCaches;
 }
 
 /** Registers the values that are read at every scrape. */
-export function watchGauges(metrics: Metrics, { stores, users, supply, cache }: WatchedParts): void {
+export function watchGauges(metrics: Metrics, { stores, users, supply, caches }: WatchedParts): void {
   const { pools, servers } = stores;
+  const { links } = caches;
   metrics.gauge(
     'pool_level',
     'Ready keys in a pool, by its last answer',
@@ -28,6 +29,15 @@ export function watchGauges(metrics: Metrics, { stores, users, supply, cache }: 
     ['pool'],
     (gauge) => {
       for (const { name, isHealthy } of pools) gauge.set({ pool: name }, Number(isHealthy));
+    },
+    'min',
+  );
+  metrics.gauge(
+    'announcements_heard',
+    'Whether announcements of new and changed links on a Redis arrive at this mapper',
+    ['pool'],
+    (gauge) => {
+      for (const { name } of pools) gauge.set({ pool: name }, Number(caches.hears(name)));
     },
     'min',
   );
@@ -84,9 +94,9 @@ export function watchGauges(metrics: Metrics, { stores, users, supply, cache }: 
     gauge.set(supply.heldKeys().length);
   });
   metrics.gauge('link_cache_bytes', 'Memory of the link cache, as accounted', [], (gauge) =>
-    gauge.set(cache.bytes),
+    gauge.set(links.bytes),
   );
-  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(cache.size));
+  metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(links.size));
 }
 
 /** Who serves the connections of clients: most should stay at the front, which is the fastest. */

@@ -6,7 +6,7 @@ import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
-import { openCaches, type MapperCaches } from './caches.ts';
+import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { openLimits } from './limits/open-limits.ts';
@@ -14,7 +14,7 @@ import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
-import { createMapperMetrics } from './metrics.ts';
+import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService } from './service.ts';
 import { openStores, readinessOf } from './stores.ts';
@@ -114,7 +114,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
-  // It is asked only when the caches are open.
+  const onAnnounced = countChanges(metrics);
+  // It asks the caches only when they are open.
   const accounts: MapperAccounts = stack.use(
     openAccounts({
       config,
@@ -127,7 +128,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const caches: MapperCaches = stack.use(
-    await openCaches({ config, keyspace, pools, mayAppear, accounts, log }),
+    await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
   );
   const blocked = stack.use(
     await watchBlockedDomains({
@@ -141,7 +142,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
-  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, cache: caches.links });
+  watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
@@ -177,5 +178,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await service.finish();
       await resources.disposeAsync();
     },
+  };
+}
+
+function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
+  return (heard, seconds) => {
+    changes.inc({ heard });
+    changeSeconds.observe(seconds);
   };
 }

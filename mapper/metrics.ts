@@ -21,6 +21,15 @@ export function createMapperMetrics(metrics: Metrics) {
       'Rows per INSERT',
       [1, 2, 4, 8, 16, 32, 64, 128, 256],
     ),
+    changes: metrics.counter(
+      'changes_total',
+      'New aliases and changed links, by which mapper processes had heard of it when it was answered',
+      ['heard'],
+    ),
+    changeSeconds: metrics.distribution(
+      'change_seconds',
+      'Time from the first announcement of a change until it may be answered',
+    ),
     duplicates: metrics.counter('key_duplicates_total', 'Pool keys that turned out to be bound already'),
     dropped: metrics.counter(
       'keys_dropped_total',

@@ -6,17 +6,20 @@ import { pollEvery } from '../runtime/polling.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
 import { KeySupply } from './keys/key-supply.ts';
+import { openOwnLinks } from './links/open-own-links.ts';
+import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { Shortener } from './shorten/shortener.ts';
 import type { MapperStores } from './stores.ts';
 
-/** What a mapper does, without HTTP: makes links, finds links, counts clicks. */
+/** What a mapper does, without HTTP: makes and finds links, counts clicks, lets owners change their links. */
 export interface Service extends AsyncDisposable {
   readonly supply: KeySupply;
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
+  readonly ownLinks: OwnLinks;
   /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
   finish(): Promise<void>;
 }
@@ -26,7 +29,7 @@ export interface ServiceOptions {
   readonly stores: MapperStores;
   readonly caches: MapperCaches;
   /** Whether the domain of a target is blocked. */
-  readonly isBlocked: (target: string) => boolean;
+  readonly isBlocked?: (target: string) => boolean;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -40,13 +43,16 @@ export function openService(options: ServiceOptions): Service {
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  const announce = caches.announceChange;
+  const own = stack.use(openOwnLinks({ config, servers, announce, log }));
   return {
     supply,
+    ownLinks: own.links,
     shortener: new Shortener({
       supply,
       servers,
       cache: caches.links,
-      announce: caches.announceChange,
+      announce,
       maxPending: config.queueLimit,
       now: monotonicMs,
     }),

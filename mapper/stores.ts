@@ -1,4 +1,5 @@
 import type { Keyspace } from '../db/keyspace/key.ts';
+import { openOwnLinksDb, type OwnLinksDb } from '../db/own-links/own-links-db.ts';
 import { openPool } from '../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
@@ -118,11 +119,13 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
   const dbs = config.stores.urlsDbs.map(({ name, url, slots }) =>
     openUrlsDb({ name, url, slots, keyspace, log }),
   );
-  for (const db of dbs) stack.defer(async () => db.close());
+  const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
+  for (const db of [...dbs, ...ownDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
-    (db) =>
+    (db, index) =>
       new UrlsServer({
         db,
+        ownLinks: ownDbs[index] as OwnLinksDb,
         siblings: dbs,
         openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
         queueLimit,

@@ -7,13 +7,15 @@ import { REPOSITORY } from './cluster/run-dir.ts';
 import { abortedByStopSignals } from './containers/stop-signals.ts';
 import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
 
-const USAGE = `Usage: ./scripts/test [pattern…]
+const USAGE = `Usage: ./scripts/test [--long] [pattern…]
        ./scripts/test containers [--clean] [--where-possible]
 
 Without a pattern it runs the checks (format, lint, unused, types) and then every
 test. A pattern is the name of a check, or a part of a test file's path, such as
 "lint", "producer", "e2e" or "db/pool". "integration" stands for all tests that
 need servers and no cluster.
+
+  --long  runs tests in the sizes that take minutes or hours; give a pattern too
 
 With SERVICES=containers in the environment, the servers for tests are containers
 instead of processes.
@@ -102,12 +104,19 @@ async function testContainers(args: readonly string[]): Promise<number> {
   return tally.failed === 0 ? 0 : 1;
 }
 
-async function main(patterns: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const patterns = args.filter((arg) => arg !== '--long');
+  const isLong = patterns.length < args.length;
   if (patterns.includes('--help') || patterns.includes('-h')) {
     process.stdout.write(USAGE);
     return 0;
   }
   if (patterns[0] === 'containers') return testContainers(patterns.slice(1));
+  if (isLong && patterns.length === 0) {
+    process.stderr.write(`keymill: --long needs a pattern, such as test/mapper/front\n\n${USAGE}`);
+    return 2;
+  }
+  const env = isLong ? { KEYMILL_TEST_LONG: '1' } : {};
   const parts = patterns.flatMap((pattern) => GROUPS[pattern] ?? [pattern.replace(/^\.\//, '')]);
   const isWanted = (name: string): boolean => parts.length === 0 || parts.some((part) => name.includes(part));
   const checks = CHECKS.filter(({ name }) => patterns.length === 0 || patterns.includes(name));
@@ -122,8 +131,14 @@ async function main(patterns: readonly string[]): Promise<number> {
   // Whole clusters run last, when the servers of the other tests have ended: two cores are not enough for
   // both.
   const isE2e = (file: string): boolean => file.startsWith('test/e2e/');
-  tally = add(tally, await runMocha(files.filter((file) => !isE2e(file))));
-  tally = add(tally, await runMocha(files.filter(isE2e)));
+  tally = add(
+    tally,
+    await runMocha(
+      files.filter((file) => !isE2e(file)),
+      env,
+    ),
+  );
+  tally = add(tally, await runMocha(files.filter(isE2e), env));
   process.stdout.write(`${formatTally(tally)}\n`);
   return tally.failed === 0 ? 0 : 1;
 }

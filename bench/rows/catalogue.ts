@@ -8,6 +8,7 @@ import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
 import { processes } from './processes.ts';
+import { redirectBesideSignIns } from './redirect-beside-sign-ins.ts';
 import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
 import { redirectTail } from './redirect-tail.ts';
@@ -29,6 +30,7 @@ export const BENCHES: readonly Bench[] = [
   redirectZipf,
   redirectCold,
   redirectTail,
+  redirectBesideSignIns,
   stampede,
   cacheHitRate,
   cacheMemory,

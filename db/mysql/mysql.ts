@@ -11,6 +11,10 @@ interface Statement {
   readonly rowsAsArray?: boolean;
 }
 
+interface AffectedRows {
+  readonly affectedRows: number;
+}
+
 export interface StatementOptions {
   /** For the connection and the answer together (default 5,000). */
   readonly timeoutMs?: number;
@@ -65,21 +69,26 @@ export class Mysql {
     options: StatementOptions = {},
   ): Promise<{ affectedRows: number }> {
     const result = await this.#run({ kind: 'write', sql, params }, options);
-    return { affectedRows: (result as { affectedRows: number }).affectedRows };
+    return { affectedRows: (result as AffectedRows).affectedRows };
   }
 
   /**
    * Writes several statements as one transaction, sent in one request, so that the server never waits for us
    * while it holds locks. When one fails, none has happened. Needs `canTransact`.
+   * @returns how many rows each statement affected, in their order; 0 for one that reads
    * @throws like {@link execute}
    */
   async transact(
     statements: readonly string[],
     params: readonly SqlValue[] = [],
     options: StatementOptions = {},
-  ): Promise<void> {
+  ): Promise<number[]> {
     const sql = ['START TRANSACTION', ...statements, 'COMMIT'].join(';\n');
-    await this.#run({ kind: 'transaction', sql, params }, options);
+    const results = (await this.#run(
+      { kind: 'transaction', sql, params },
+      options,
+    )) as Partial<AffectedRows>[];
+    return results.slice(1, -1).map(({ affectedRows }) => affectedRows ?? 0);
   }
 
   /**

@@ -1,32 +1,26 @@
+import { randomBytes } from 'node:crypto';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { Acknowledgements } from './acknowledgements.ts';
+import { Announcer } from './announcer.ts';
+import { HeardShard } from './heard-shard.ts';
+import { parseAcknowledgement, parseQuestion, PROCESS_ID_BYTES } from './hearing-messages.ts';
+import type { Heard } from './hearing.ts';
 import type { Pool } from './pool.ts';
-import { openRedis, type RedisClient } from './redis-client.ts';
-import { INVALIDATION_CHANNEL } from './redis-keys.ts';
-
-/**
- * Notifies every mapper that its cached entry for `key` is outdated.
- *
- * Publishes on all shards, because every mapper subscribes to all of them. A mapper misses the message only
- * if it is cut off from every shard that accepted it, and then it flushes its cache when it is connected
- * again. Pub/sub guarantees no more. A missed entry stays until its time to live is over.
- *
- * @returns the number of shards that accepted the message; 0 means that no mapper was notified. Never
- * rejects.
- */
-export async function publishInvalidation(pools: readonly Pool[], key: string): Promise<number> {
-  const published = await Promise.allSettled(
-    pools.map(async (pool) => pool.publish(INVALIDATION_CHANNEL, key)),
-  );
-  return published.filter(({ status }) => status === 'fulfilled').length;
-}
+import { acknowledgementChannel, INVALIDATION_CHANNEL, QUESTION_CHANNEL } from './redis-keys.ts';
 
 export interface InvalidationOptions {
-  /** All Redis shards. */
-  readonly servers: readonly { readonly name: string; readonly url: string }[];
+  /** All Redis shards. Subscriptions have connections of their own; `pool` publishes. */
+  readonly shards: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly pool: Pick<Pool, 'publish'>;
+  }[];
   readonly log: Log;
-  /** Called for every published key, once for each shard that delivers it. */
+  /**
+   * Called for every published key, once for each shard that delivers it. When it returns, the old state must
+   * be forgotten: then the message is acknowledged.
+   */
   readonly onInvalidated: (key: string) => void;
   /**
    * Called when the subscription to a shard begins, at first and after every loss: messages may have been
@@ -34,89 +28,79 @@ export interface InvalidationOptions {
    */
   readonly onSubscribed: (server: string) => void;
   /**
-   * Called when a shard is heard again after a silence that the connection survived. Publishers may have left
-   * the shard out meanwhile.
+   * Called when a shard is heard again after a silence that the connection survived. Announcers may not have
+   * waited for the shard meanwhile.
    */
   readonly onHeardAgain: (server: string) => void;
 }
 
-/** A running subscription to all shards. */
+/** A running subscription to all shards, and the way to announce a change to everybody who has one. */
 export interface Invalidations extends AsyncDisposable {
   /**
    * Whether all shards were heard a moment ago. While one is not, an announcement may be missing that only
    * this shard carries.
    */
   readonly isHearing: boolean;
+  /** Whether this shard was heard a moment ago. */
+  hears(server: string): boolean;
+  /** Resolves when all subscriptions have begun for the first time, or after `timeoutMs`. */
+  whenSubscribed(timeoutMs: number): Promise<void>;
+  /**
+   * Announces on all shards that `keys` have changed, and waits until all processes have heard it, for half
+   * a second at most. Pub/sub guarantees no more: a process that is cut off from every shard misses the
+   * message, and forgets everything when it is connected again. Never rejects.
+   */
+  announce(keys: readonly string[]): Promise<Heard>;
 }
-
-/** A lost subscription is detected within `HEARTBEAT_MS` (of the client) plus these two. */
-const COMMAND_TIMEOUT_MS = 500;
-const HANG_MS = 500;
-
-/** A PONG proves that every message from before its PING has arrived. */
-const PROVE_EVERY_MS = 150;
-/** Shorter than a publisher waits for a shard that hangs: `TIMEOUT_MS` of announce-change. */
-const SILENT_AFTER_MS = 450;
 
 /** Subscribes to all shards until disposed, each on its own connection, which is renewed after every loss. */
 export function subscribeInvalidations(options: InvalidationOptions): Invalidations {
-  const shards = options.servers.map((server) => new HeardShard(server, options));
+  const id = randomBytes(PROCESS_ID_BYTES).toString('base64url');
+  const heard: HeardShard[] = options.shards.map((shard, index) => {
+    const acknowledgements = new Acknowledgements(shard.pool, () => heard[index]?.isSubscribed ?? false);
+    const onMessage = (channel: string, message: string): void => {
+      if (channel === INVALIDATION_CHANNEL) options.onInvalidated(message);
+      else if (channel === QUESTION_CHANNEL) {
+        const question = parseQuestion(message);
+        if (question?.announcer === id) announcer.acknowledged(index, question.number);
+        else if (question !== undefined) acknowledgements.add(question);
+      } else for (const number of parseAcknowledgement(message)) announcer.acknowledged(index, number);
+    };
+    return new HeardShard({
+      name: shard.name,
+      url: shard.url,
+      log: options.log,
+      subscription: {
+        channels: [INVALIDATION_CHANNEL, QUESTION_CHANNEL, acknowledgementChannel(id)],
+        onMessage,
+      },
+      onSubscribed: () => {
+        options.onSubscribed(shard.name);
+        acknowledgements.send();
+      },
+      onHeardAgain: () => options.onHeardAgain(shard.name),
+      onUnanswering: () => announcer.judgeAll(),
+    });
+  });
+  const announcer = new Announcer(
+    id,
+    options.shards.map(({ pool }, index) => ({
+      pool,
+      isAnswering: () => heard[index]?.isAnswering ?? false,
+    })),
+  );
   return {
     get isHearing() {
       const nowMs = monotonicMs();
-      return shards.every((shard) => shard.isHeard(nowMs));
+      return heard.every((shard) => shard.isHeard(nowMs));
     },
+    hears: (server) => heard.some((shard) => shard.name === server && shard.isHeard(monotonicMs())),
+    whenSubscribed: async (timeoutMs) => {
+      await Promise.all(heard.map(async (shard) => shard.whenSubscribed(timeoutMs)));
+    },
+    announce: async (keys) => announcer.announce(keys),
     [Symbol.asyncDispose]: async () => {
-      await Promise.all(shards.map(async (shard) => shard[Symbol.asyncDispose]()));
+      await Promise.all(heard.map(async (shard) => shard[Symbol.asyncDispose]()));
     },
   };
-}
-
-/** The subscription to one shard, and the last proof that it is heard. */
-class HeardShard implements AsyncDisposable {
-  readonly #name: string;
-  readonly #client: RedisClient;
-  readonly #onHeardAgain: InvalidationOptions['onHeardAgain'];
-  readonly #stopping = new AbortController();
-  readonly #proving: Promise<void>;
-  /** Everything published before this moment has arrived. */
-  #heardUntilMs = Number.NEGATIVE_INFINITY;
-
-  constructor({ name, url }: { name: string; url: string }, options: InvalidationOptions) {
-    this.#name = name;
-    this.#onHeardAgain = options.onHeardAgain;
-    this.#client = openRedis(url, {
-      name,
-      log: options.log.child({ purpose: 'invalidation' }),
-      commandTimeoutMs: COMMAND_TIMEOUT_MS,
-      hangMs: HANG_MS,
-      subscription: { channel: INVALIDATION_CHANNEL, onMessage: options.onInvalidated },
-      onConnected: () => {
-        options.onSubscribed(name);
-        this.#heardUntilMs = monotonicMs();
-      },
-    });
-    this.#proving = pollEvery(PROVE_EVERY_MS, this.#stopping.signal, async () => this.#prove());
-  }
-
-  isHeard(nowMs: number): boolean {
-    return nowMs - this.#heardUntilMs < SILENT_AFTER_MS;
-  }
-
-  async #prove(): Promise<void> {
-    const sentAtMs = monotonicMs();
-    try {
-      await this.#client.command('PING', []);
-    } catch {
-      return;
-    }
-    if (!this.isHeard(monotonicMs())) this.#onHeardAgain(this.#name);
-    this.#heardUntilMs = Math.max(this.#heardUntilMs, sentAtMs);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
-    await this.#client[Symbol.asyncDispose]();
-    await this.#proving;
-  }
 }

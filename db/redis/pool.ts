@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
 import { formatIdentity, type KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
+import { parseCount } from '../../runtime/stored-values.ts';
 import {
   parseDelivery,
   parseKeys,
@@ -86,8 +87,11 @@ export interface Pool extends AsyncDisposable {
    * where none is stored.
    */
   claimMarks(keysDbs: readonly string[], options?: { timeoutMs?: number }): Promise<(number | undefined)[]>;
-  /** Publishes `message` on a pub/sub channel of this shard. */
-  publish(channel: string, message: string): Promise<void>;
+  /**
+   * Publishes `message` on a pub/sub channel of this shard; also while the shard is late with its answers.
+   * @returns how many connections were subscribed to the channel
+   */
+  publish(channel: string, message: string): Promise<number>;
 }
 
 export interface TakeOptions {
@@ -237,8 +241,9 @@ class RedisPool implements Pool {
     return parseMarks(await this.#run(SCRIPTS.claimMarks, states, [], options), states, this.name);
   }
 
-  async publish(channel: string, message: string): Promise<void> {
-    await this.#redis.command('PUBLISH', [channel, message]);
+  async publish(channel: string, message: string): Promise<number> {
+    const reply = await this.#redis.command('PUBLISH', [channel, message], { isSentWhenOverdue: true });
+    return parseCount(reply, { store: this.name, what: 'the answer to PUBLISH' });
   }
 
   async #run(

@@ -6,15 +6,23 @@ import { StoreUnavailableError } from '../store-errors.ts';
 import { SCRIPTS } from './redis-scripts.ts';
 import { connectRedis, type RedisLink } from './redis.ts';
 
+/** Channels of one connection. Their messages arrive in the order in which the server executed PUBLISH. */
+export interface Subscription {
+  readonly channels: readonly string[];
+  onMessage(channel: string, message: string): void;
+}
+
 export interface ReconnectingLinkOptions {
   readonly name: string;
   readonly log: Log;
   /** Deadline of connecting, up to the first answer. Default 1,000. */
   readonly connectTimeoutMs?: number;
   /** Subscribed to on every new connection, before it is used. */
-  readonly subscription?: { readonly channel: string; onMessage(message: string): void };
+  readonly subscription?: Subscription;
   /** Called after every new connection. */
   readonly onConnected?: () => void;
+  /** Called after the loss of every connection. */
+  readonly onLost?: () => void;
 }
 
 const RECONNECT = { baseMs: 20, maxMs: 250 };
@@ -83,10 +91,12 @@ export class ReconnectingLink implements AsyncDisposable {
       name: this.#name,
       deadlineMs,
       signal: this.#stopping.signal,
-      ...(subscription && { onMessage: (message: string) => subscription.onMessage(message) }),
+      ...(subscription && {
+        onMessage: (channel: string, message: string) => subscription.onMessage(channel, message),
+      }),
     });
     const prepare = async (): Promise<void> => {
-      if (subscription) await link.send('SUBSCRIBE', [subscription.channel]);
+      if (subscription) await link.send('SUBSCRIBE', subscription.channels);
       else
         await Promise.all(
           Object.values(SCRIPTS).map(async ({ source }) => link.send('SCRIPT', ['LOAD', source])),
@@ -110,10 +120,12 @@ export class ReconnectingLink implements AsyncDisposable {
   }
 
   #left(cause: unknown): void {
-    const isFirstReport = this.#link !== undefined || !this.#hasReportedAway;
-    if (this.#link !== undefined) this.#arrival = Promise.withResolvers();
+    const isLoss = this.#link !== undefined;
+    const isFirstReport = isLoss || !this.#hasReportedAway;
+    if (isLoss) this.#arrival = Promise.withResolvers();
     this.#link = undefined;
     this.#awayReason = messageOf(cause);
+    if (isLoss) this.#options.onLost?.();
     if (this.#stopping.signal.aborted) return;
     // There are four attempts a second, so only the first failure is a warning.
     const level = isFirstReport ? 'warn' : 'debug';

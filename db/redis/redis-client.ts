@@ -46,6 +46,11 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Receives a reply that arrives after the deadline, for commands whose effect must not be lost. */
   readonly onLate?: (reply: unknown) => void;
+  /**
+   * Whether to send it also while earlier commands are overdue. Only for a command whose late execution is
+   * useful, and which may be lost.
+   */
+  readonly isSentWhenOverdue?: boolean;
 }
 
 export interface RedisClientOptions extends ReconnectingLinkOptions {
@@ -117,10 +122,15 @@ class DeadlineClient implements RedisClient {
 
   async #send(
     what: string,
-    { timeoutMs = this.#options.commandTimeoutMs ?? 1_000, onLate }: CommandOptions = {},
+    options: CommandOptions = {},
     work: (link: RedisLink, hasExpired: () => boolean) => Promise<unknown>,
   ): Promise<unknown> {
-    const link = this.#usableLink();
+    const {
+      timeoutMs = this.#options.commandTimeoutMs ?? 1_000,
+      onLate,
+      isSentWhenOverdue = false,
+    } = options;
+    const link = this.#usableLink(isSentWhenOverdue);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let hasExpired = false;
     let hang: AnswerDeadline | undefined;
@@ -147,9 +157,9 @@ class DeadlineClient implements RedisClient {
     return promise;
   }
 
-  #usableLink(): RedisLink {
+  #usableLink(mayBeOverdue: boolean): RedisLink {
     const link = this.#link.get();
-    if (this.#overdue > 0) {
+    if (this.#overdue > 0 && !mayBeOverdue) {
       throw new StoreUnavailableError(
         this.name,
         `${this.#overdue} earlier commands are past their deadline unanswered`,

@@ -27,6 +27,17 @@ export function producerKey(keysDb: string): string {
 export const INVALIDATION_CHANNEL = 'keymill:invalidate';
 
 /**
+ * Pub/sub channel of the processes that acknowledge: "who has heard everything up to here?". Processes of
+ * release 0.1.0 are not subscribed to it, so nobody waits for them. See hearing-messages.ts.
+ */
+export const QUESTION_CHANNEL = 'keymill:hear';
+
+/** Pub/sub channel on which one process receives the answers to its questions. */
+export function acknowledgementChannel(process: string): string {
+  return `keymill:heard:${process}`;
+}
+
+/**
  * On cache shards: a cached link.
  * @param scope the first characters of the keyspace's fingerprint: two clusters may have the same alias
  */

@@ -49,7 +49,7 @@ export interface ConnectOptions {
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
   /** Receives the messages of channels that this link subscribes to. */
-  readonly onMessage?: (message: string) => void;
+  readonly onMessage?: (channel: string, message: string) => void;
 }
 
 /**
@@ -76,7 +76,7 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
     reason = error;
   });
   if (options.onMessage !== undefined)
-    client.on('message', (_channel, message) => options.onMessage?.(message));
+    client.on('message', (channel, message) => options.onMessage?.(channel, message));
   const closed = new Promise<Error | undefined>((resolve) => client.once('end', () => resolve(reason)));
   const destroy = (): void => {
     client.disconnect();

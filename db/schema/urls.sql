@@ -7,10 +7,17 @@ CREATE TABLE `click_flushes` (
 
 CREATE TABLE `clicks` (
   `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
-  `unique_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `day` date NOT NULL COMMENT 'UTC',
   `clicks` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`slot`,`unique_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `deletions` (
+  `deleted_at` datetime(3) NOT NULL COMMENT 'as in urls',
+  `slot` tinyint(3) unsigned NOT NULL,
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (`deleted_at`,`slot`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `keyspace` (
@@ -21,11 +28,32 @@ CREATE TABLE `keyspace` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `link_tags` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `tag` varbinary(200) NOT NULL COMMENT 'UTF-8; as text, it would be equal with and without blanks at its end',
+  `created_at` datetime(3) NOT NULL COMMENT 'of the link, as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `slot` tinyint(3) unsigned NOT NULL,
+  `is_deleted` tinyint(1) NOT NULL DEFAULT 0 COMMENT '1: the link is deleted, and its tags do not count',
+  PRIMARY KEY (`user_id`,`tag`,`created_at`,`unique_id`),
+  KEY `link_tags_link` (`slot`,`unique_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `marks` (
   `keys_db` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `beat` bigint(20) unsigned NOT NULL COMMENT 'counted up by the holder, never down',
   `claimed_to` bigint(20) unsigned NOT NULL COMMENT 'the claim mark of the keys-db then',
   PRIMARY KEY (`keys_db`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owned` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `created_at` datetime(3) NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `slot` tinyint(3) unsigned NOT NULL,
+  `target_hash` binary(16) NOT NULL COMMENT 'of the target: the first half of its SHA-256',
+  PRIMARY KEY (`user_id`,`created_at`,`unique_id`),
+  KEY `owned_target` (`user_id`,`target_hash`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `schema_compatibility` (
@@ -50,7 +78,7 @@ CREATE TABLE `slots` (
 
 CREATE TABLE `urls` (
   `slot` tinyint(3) unsigned NOT NULL COMMENT 'crc32(unique_id) % 32',
-  `unique_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `user_id` bigint(20) unsigned DEFAULT NULL,
   `original_url` text CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `created_at` datetime(3) NOT NULL,
@@ -58,5 +86,12 @@ CREATE TABLE `urls` (
   `request_id` binary(16) NOT NULL COMMENT 'of the request that made the link',
   `deleted_at` datetime(3) DEFAULT NULL,
   `alias` tinyint(1) NOT NULL DEFAULT 0 COMMENT '1: the user chose the key',
+  `version` int(10) unsigned NOT NULL DEFAULT 1 COMMENT 'rises with every change',
+  `changed_by` binary(16) DEFAULT NULL COMMENT 'id of the last change; NULL: none since the link was made',
+  `updated_at` datetime(3) DEFAULT NULL,
+  `title` varchar(200) DEFAULT NULL,
+  `rules` mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL COMMENT 'JSON; NULL: a plain link',
+  `ruled_url` text CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL COMMENT 'the target of a link with rules; then original_url is NULL',
+  `visits_left` int(10) unsigned DEFAULT NULL,
   PRIMARY KEY (`slot`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

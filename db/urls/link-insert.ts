@@ -11,7 +11,7 @@ const RARE_COLUMNS = 'user_id, expires_at, alias';
  */
 export function toInsert(rows: readonly LinkRow[]): string {
   const dates = new DateTimes();
-  const sorted = rows.toSorted((a, b) => a.slot - b.slot || compareAscii(a.key, b.key));
+  const sorted = rows.toSorted(byPrimaryKey);
   const hasRare = rows.some(
     ({ userId, expiresAt, alias }) => userId !== null || expiresAt !== null || alias === true,
   );
@@ -32,8 +32,13 @@ function toRareValues({ userId, expiresAt, alias }: LinkRow, dates: DateTimes): 
   return `${userId ?? 'NULL'},${expiresAt === null ? 'NULL' : dates.of(expiresAt)},${alias === true ? 1 : 0}`;
 }
 
+/** The order of the primary key of `urls`. */
+export function byPrimaryKey(a: LinkRow, b: LinkRow): number {
+  return a.slot - b.slot || compareAscii(a.key, b.key);
+}
+
 /** Dates as SQL: UTC, to the millisecond. Cached, because the rows of one INSERT share a few Date objects. */
-class DateTimes {
+export class DateTimes {
   readonly #texts = new Map<Date, string>();
 
   of(date: Date): string {

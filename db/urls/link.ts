@@ -1,3 +1,5 @@
+import type { LinkRules } from './link-rules.ts';
+
 /** A link: the same fields in a request, in a row and in an answer. */
 export interface Link {
   readonly key: string;
@@ -14,7 +16,6 @@ export interface Link {
 export interface LinkRow extends Link {
   /** `slotOf(key)`, computed once, when the key is taken or the alias is given. */
   readonly slot: number;
-  /** The owner. null: it was made without an account. */
   readonly userId: bigint | null;
   /**
    * 16 bytes as 32 hex digits, new for every request. Shows after a repeated INSERT whether the row is ours
@@ -26,10 +27,16 @@ export interface LinkRow extends Link {
 /**
  * A link as a redirect needs it. Its `longUrl` is null when it was deleted; the key stays bound permanently.
  */
-export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & { readonly longUrl: string | null };
+export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & {
+  readonly longUrl: string | null;
+  /** Absent for a plain link, and for one that was deleted. */
+  readonly rules?: LinkRules;
+};
 
 /** A link as it is stored. */
-export interface StoredLink extends LinkTarget, Pick<Link, 'createdAt'> {
+export interface StoredLink extends Pick<Link, 'key' | 'expiresAt' | 'createdAt'> {
+  /** null: it was deleted, and its target was cleared since. */
+  readonly longUrl: string | null;
   readonly requestId: string;
   readonly deletedAt: Date | null;
 }

@@ -1,11 +1,11 @@
 import { formatSlots } from '../../runtime/config/slots.ts';
-import { codeOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
+import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema, logCompatible } from '../mysql/schema-version.ts';
-import { MismatchError, StoreUnavailableError } from '../store-errors.ts';
+import { MismatchError } from '../store-errors.ts';
 import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
@@ -101,12 +101,6 @@ export interface UrlsDbOptions {
 }
 
 /**
- * How many times an INSERT that lost a deadlock is repeated immediately: nothing of it was written. The order
- * of the rows prevents most deadlocks, but not all: when a statement that others wait for fails as a
- * duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
- */
-const MAX_DEADLOCKS = 5;
-/**
  * How long a statement waits for a lock, in seconds: the least that MySQL knows, and less than the deadline
  * of an INSERT. While locks, a backup or an ALTER TABLE block all writes, the server thus answers that it
  * wrote nothing, and the links get keys of another server.
@@ -168,14 +162,9 @@ class MysqlUrlsDb implements UrlsDb {
     if (rows.length === 0) return;
     for (const row of rows) this.#refuseForeign(row);
     const sql = toInsert(rows);
-    for (let deadlocks = 0; ; deadlocks++) {
-      try {
-        await this.#write(sql, timeoutMs);
-        return;
-      } catch (error) {
-        if (!isDeadlock(error) || deadlocks === MAX_DEADLOCKS) throw error;
-      }
-    }
+    // The order of the rows prevents most deadlocks, but not all: when a statement that others wait for fails
+    // as a duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
+    await repeatAfterDeadlock(async () => this.#write(sql, timeoutMs));
   }
 
   async find(
@@ -252,8 +241,4 @@ class MysqlUrlsDb implements UrlsDb {
         `have links on another server. Point ${this.name} at that one or, if they never had a link, record them in its table \`slots\``,
     );
   }
-}
-
-function isDeadlock(error: unknown): boolean {
-  return error instanceof StoreUnavailableError && codeOf(error.cause) === 'ER_LOCK_DEADLOCK';
 }

@@ -20,7 +20,7 @@ const WALK_TIMEOUT_MS = 10_000;
 
 interface Row {
   unique_id: string;
-  original_url: string | null;
+  target: string | null;
   created_at: Date;
   expires_at: Date | null;
   request_id: Buffer;
@@ -33,7 +33,8 @@ export async function findLinks(
   keys: readonly string[],
   timeoutMs: number,
 ): Promise<StoredLink[]> {
-  const columns = 'unique_id, original_url, created_at, expires_at, request_id, deleted_at';
+  const target = 'COALESCE(original_url, ruled_url) AS target';
+  const columns = `unique_id, ${target}, created_at, expires_at, request_id, deleted_at`;
   const links: StoredLink[] = [];
   for (const some of chunksOf(keys, KEYS_PER_READ)) {
     const sql = `SELECT ${columns} FROM urls WHERE ${whereKeys(some)}`;
@@ -81,7 +82,7 @@ export async function hasLinks(db: Mysql): Promise<boolean> {
 function toLink(row: Row): StoredLink {
   return {
     key: row.unique_id,
-    longUrl: row.original_url,
+    longUrl: row.target,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     requestId: row.request_id.toString('hex'),

@@ -59,7 +59,9 @@ function methodsOf({ method, hasPage }: Endpoint): string[] {
   return hasPage === true ? ['GET', 'HEAD', method] : [method];
 }
 
-/** A session that is used goes on, in the browser too: once a day it gets its cookie again, with a later end. */
+/**
+ * A session that is used goes on, in the browser too: once a day it gets its cookie again, with a later end.
+ */
 function renewCookie(ctx: RouterContext, identity: Identity, cookieName: string): void {
   if (identity.proof.kind !== 'session' || !isDue(identity, identity.usedAtMs, Date.now())) return;
   const secret = findCookie(ctx.get('Cookie'), cookieName);

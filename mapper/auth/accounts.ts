@@ -14,8 +14,8 @@ export interface AccountsOptions {
   readonly store: UsersStore;
   readonly passwords: Passwords;
   readonly identities: Identities;
-  /** Notifies all mappers. Bounded; never rejects. */
-  readonly announce: (message: string) => Promise<void>;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
   readonly isSignupOpen: boolean;
   /** Counts sign-ins. */
   readonly onSignIn: (result: 'ok' | 'wrong' | 'disabled') => void;

@@ -9,8 +9,8 @@ import type { UsersStore } from './users-store.ts';
 export interface AdministrationOptions {
   readonly store: UsersStore;
   readonly identities: Identities;
-  /** Notifies all mappers. Bounded; never rejects. */
-  readonly announce: (message: string) => Promise<void>;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
 }
 
 /** A page of a list. */

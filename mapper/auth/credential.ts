@@ -35,8 +35,8 @@ export function parseCredential(
 }
 
 /**
- * The value of `Set-Cookie` for a session that begins or goes on; undefined: it has ended. Scripts cannot read
- * the cookie, and other sites cannot send it with anything that changes something.
+ * The value of `Set-Cookie` for a session that begins or goes on; undefined: it has ended. Scripts cannot
+ * read the cookie, and other sites cannot send it with anything that changes something.
  * @param name of {@link cookieNameFor}
  */
 export function formatCookie(name: string, secret: string | undefined): string {

@@ -8,11 +8,14 @@ const MINUTE_MS = 60_000;
 /** A session in use is moved on once a day: its end needs no more. */
 const DAY_MS = 86_400_000;
 
-/** Whether a use at this moment is to be recorded, given the last record. Times in milliseconds since 1970. */
+/**
+ * Whether a use at this moment is to be recorded, given the last record. Times in milliseconds since 1970.
+ */
 export function isDue({ proof }: Pick<Identity, 'proof'>, lastMs: number, nowMs: number): boolean {
   const everyMs = proof.kind === 'key' ? MINUTE_MS : DAY_MS;
   return Math.floor(nowMs / everyMs) > Math.floor(lastMs / everyMs);
 }
+
 /** Uses beyond are not recorded: the next use of the same key is. */
 const MAX_WAITING = 1_000;
 

@@ -11,7 +11,11 @@ import type { PasswordAnswer, PasswordTask } from './password-process.ts';
 const LOWEST_PRIORITY = 19;
 const isCommon = createCommonCheck();
 
-setPriority(LOWEST_PRIORITY);
+try {
+  setPriority(LOWEST_PRIORITY);
+} catch {
+  // A sandbox may forbid it. Then redirects wait a little longer while people sign in.
+}
 process.on('message', (task: PasswordTask) => void answer(task));
 // The mapper is gone.
 process.on('disconnect', () => process.exit(0));

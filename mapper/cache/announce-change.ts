@@ -1,33 +1,47 @@
-import { publishInvalidation } from '../../db/redis/invalidation.ts';
-import type { Pool } from '../../db/redis/pool.ts';
-import { withDeadline } from '../../runtime/retry.ts';
+import type { Heard } from '../../db/redis/hearing.ts';
+import type { Invalidations } from '../../db/redis/invalidation.ts';
+import type { LinkCache } from './link-cache.ts';
 import type { SharedCache } from './shared-cache.ts';
 
-/** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
-export type AnnounceChange = (key: string) => Promise<void>;
-
-/** A pool whose Redis shard carries announcements. */
-export interface AnnouncingPool {
-  readonly pool: Pool;
-  readonly isHealthy: boolean;
+/** Who has heard of a change when it is answered. */
+export interface AnnouncedChange {
+  /** Every mapper that hears at least one Redis redirects by the new state from now on. */
+  readonly isHeardByAll: boolean;
+  /** How long a mapper that has not heard may show the old state. 0 when all have heard. */
+  readonly othersMayLagMs: number;
 }
 
-const TIMEOUT_MS = 500;
+/**
+ * Makes all mappers forget `key`, because its link was made or changed. Call it when the new state is
+ * durable, and answer when it has resolved. Takes half a second at most, and a quarter of a second more if
+ * the key's shard of the shared cache hangs. Never rejects.
+ */
+export type AnnounceChange = (key: string) => Promise<AnnouncedChange>;
+
+export interface AnnounceChangeOptions {
+  readonly links: LinkCache;
+  readonly shared: SharedCache | undefined;
+  readonly invalidations: Pick<Invalidations, 'announce'>;
+  /** The longest time that a mapper without an announcement shows an old state. */
+  readonly maxLagMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly onAnnounced: (heard: Heard, seconds: number) => void;
+}
 
 /**
- * Every mapper subscribes to the shards of all pools, so one announcement that arrives is enough.
- *
- * The shared cache forgets the key at the same time and not before, because one of its shards may hang. Each
- * mapper that receives the announcement also removes the key from the shared cache before its next read.
+ * The shared cache forgets the key last. A mapper that has not heard yet may read the old state from a
+ * replica, and store it there until then. One that has heard reads the primary.
  */
-export function createAnnounceChange(options: {
-  readonly pools: readonly AnnouncingPool[];
-  readonly shared: SharedCache | undefined;
-}): AnnounceChange {
-  const { pools, shared } = options;
+export function createAnnounceChange(options: AnnounceChangeOptions): AnnounceChange {
+  const { links, shared, invalidations, maxLagMs, now, onAnnounced } = options;
   return async (key) => {
-    const healthy = pools.filter(({ isHealthy }) => isHealthy).map(({ pool }) => pool);
-    const published = withDeadline('announcing', TIMEOUT_MS, async () => publishInvalidation(healthy, key));
-    await Promise.all([shared?.forget(key), published.catch(() => undefined)]);
+    const startedAtMs = now();
+    links.invalidate(key);
+    const heard = await invalidations.announce([key]);
+    await shared?.forget(key);
+    onAnnounced(heard, (now() - startedAtMs) / 1_000);
+    const isHeardByAll = heard === 'all';
+    return { isHeardByAll, othersMayLagMs: isHeardByAll ? 0 : maxLagMs };
   };
 }

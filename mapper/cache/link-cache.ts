@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import type { LinkRules } from '../../db/urls/link-rules.ts';
 import { flat } from '../../runtime/flat-text.ts';
+import { parseJson } from '../../runtime/json.ts';
 import type { LinkTable } from './link-table.ts';
 import { PopularLinks } from './popular-links.ts';
 import { RecentKeys } from './recent-keys.ts';
@@ -10,6 +12,8 @@ export interface CachedLink {
   readonly longUrl: string | undefined;
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresAtMs: number | undefined;
+  /** Absent for a plain link. */
+  readonly rules?: LinkRules;
 }
 
 /** `'unknown'`: the primary reported recently that there is no such link. */
@@ -72,6 +76,12 @@ const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
 const CHANGED_MAX_BYTES = 2 ** 20;
 
 /**
+ * In the place of the expiry of a link with rules; its target is the whole link as JSON. So
+ * {@link LinkCache.findTarget} takes it for expired, at no cost to plain links.
+ */
+const HAS_RULES = Number.NEGATIVE_INFINITY;
+
+/**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that have no link.
  *
  * An entry is never older than the last invalidation received: a fill that began before an invalidation or a
@@ -120,8 +130,8 @@ export class LinkCache {
   }
 
   /**
-   * The target of a link that is in memory and neither deleted nor expired. `undefined` may mean anything
-   * else: call {@link get}. Allocates nothing, because most redirects need only this.
+   * The target of a plain link that is in memory and neither deleted nor expired. `undefined` may mean
+   * anything else: call {@link get}. Allocates nothing, because most redirects need only this.
    *
    * @param nowMs milliseconds since 1970; called only for a link that expires
    */
@@ -227,10 +237,13 @@ export class LinkCache {
       for (let at = last; at !== undefined; at = at.before) if (at.before === fill) at.before = fill.before;
   }
 
-  #store(key: string, { longUrl, expiresAtMs }: CachedLink, ageMs: number): void {
+  #store(key: string, link: CachedLink, ageMs: number): void {
     this.#unknown.delete(key);
-    const expiryMs = expiresAtMs ?? Number.POSITIVE_INFINITY;
-    this.#links.set(flat(key), longUrl && flat(longUrl), expiryMs, this.#now() - ageMs);
+    const { longUrl, expiresAtMs, rules } = link;
+    const sinceMs = this.#now() - ageMs;
+    if (rules !== undefined) this.#links.set(flat(key), JSON.stringify(link), HAS_RULES, sinceMs);
+    else
+      this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs ?? Number.POSITIVE_INFINITY, sinceMs);
   }
 }
 
@@ -289,6 +302,7 @@ class OpenFill implements Fill {
 
 function toLink(table: LinkTable, place: number): CachedLink {
   const expiry = table.expiryAt(place);
+  if (expiry === HAS_RULES) return parseJson(table.targetAt(place) ?? '') as CachedLink;
   return {
     longUrl: table.targetAt(place),
     expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,

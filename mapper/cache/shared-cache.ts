@@ -17,11 +17,17 @@ export interface SharedAnswer {
   readonly link: CachedLink | undefined;
   readonly ageMs: number;
   /**
-   * Stores a link that was read from its urls server after this answer. Works in the background, and stores
-   * nothing if the key has changed meanwhile.
+   * Stores a plain or deleted link that was read from its urls server after this answer. Works in the
+   * background, and stores nothing if the key has changed meanwhile.
    */
   store(link: CachedLink): void;
 }
+
+/**
+ * Marks a deleted link. Release 0.1.0 stores links with rules as if they were deleted, without this mark. So
+ * an entry without target and mark is read from the urls server.
+ */
+const DELETED = 'deleted';
 
 /**
  * The Redis shards that cache links for all mappers. They are optional: a shard that is down, slow or behind
@@ -48,11 +54,14 @@ export class SharedCache {
       link,
       ageMs: Math.max(0, this.#ttlMs - answer.remainingMs),
       store: (fresh) => {
-        const value = JSON.stringify([fresh.longUrl ?? null, fresh.expiresAtMs ?? null]);
-        if (answer.version !== '')
-          void ask(shard, async () =>
-            shard.db.fill(key, { version: answer.version, value, ttlMs: this.#ttlMs }),
-          );
+        if (answer.version === '' || fresh.rules !== undefined) return;
+        const { longUrl, expiresAtMs = null } = fresh;
+        const value = JSON.stringify(
+          longUrl === undefined ? [null, expiresAtMs, DELETED] : [longUrl, expiresAtMs],
+        );
+        void ask(shard, async () =>
+          shard.db.fill(key, { version: answer.version, value, ttlMs: this.#ttlMs }),
+        );
       },
     };
   }
@@ -101,7 +110,8 @@ async function ask<T>({ breaker }: CacheShard, work: () => Promise<T>): Promise<
 function parse(value: string): CachedLink | undefined {
   const fields = parseJson(value);
   if (!Array.isArray(fields)) return undefined;
-  const [longUrl, expiresAtMs] = fields as unknown[];
+  const [longUrl, expiresAtMs, mark] = fields as unknown[];
+  if (typeof longUrl !== 'string' && mark !== DELETED) return undefined;
   return {
     longUrl: typeof longUrl === 'string' ? longUrl : undefined,
     expiresAtMs: typeof expiresAtMs === 'number' ? expiresAtMs : undefined,

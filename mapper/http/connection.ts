@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
 import { LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type Turns } from './pipeline.ts';
 import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
 import { Problem, type ProblemKind } from './problem.ts';
 
@@ -20,7 +20,7 @@ export class Connection {
   /** For answers that are written at once, without Node. */
   readonly ends: AnswerEnds;
   readonly #socket: HttpSocket;
-  readonly #pipeline = new Pipeline(() => this.#goOn());
+  readonly #pipeline: Pipeline;
   /** The newest request's response, until it is answered and its body has arrived. */
   #newest: ServerResponse | undefined;
   /** Bytes that are not parsed yet. While there are any, the socket is not read. */
@@ -28,10 +28,14 @@ export class Connection {
   /** The newest request whose body comes in chunks, and how many of them have come. */
   #chunked: IncomingMessage | undefined;
   #chunks = 0;
+  /** What Node does at FIN. */
+  readonly #nodeEnds: readonly Function[];
+  #hasEnded = false;
 
   /** Attaches itself to a connection that Node's server has just received. */
-  constructor(socket: Socket, ends: AnswerEnds) {
+  constructor(socket: Socket, ends: AnswerEnds, turns: Turns) {
     this.ends = ends;
+    this.#pipeline = new Pipeline(turns, () => this.#goOn());
     this.#socket = socket;
     this.#socket[CONNECTION] = this;
     this.#stopParserWhenFull();
@@ -41,11 +45,21 @@ export class Connection {
       this.#stopReading();
       this.#goOn();
     });
-    // The client sends no more, but reads. Node closes after the last answer, so this should say it.
-    socket.on('end', () => {
-      this.#pipeline.end();
-      if (this.#newest?.headersSent === false) this.#newest.shouldKeepAlive = false;
+    this.#nodeEnds = socket.listeners('end');
+    socket.removeAllListeners('end').on('end', () => {
+      this.#hasEnded = true;
+      if (this.#rest === undefined) this.#end();
     });
+  }
+
+  /**
+   * The client sends no more, but reads, and all that it has sent is parsed. Node closes after the last
+   * answer, so this should say it.
+   */
+  #end(): void {
+    for (const listener of this.#nodeEnds) Reflect.apply(listener, this.#socket, []);
+    this.#pipeline.end();
+    if (this.#newest?.headersSent === false) this.#newest.shouldKeepAlive = false;
   }
 
   /** A request has begun. Tell `end` when its answer closes the connection. */
@@ -92,7 +106,7 @@ export class Connection {
     const socket = this.#socket;
     if (error.code === 'HPE_PAUSED' && error.rawPacket !== undefined) {
       // What follows the last request is never parsed.
-      this.#rest = this.#pipeline.isEnding ? NOTHING : error.rawPacket.subarray(error.bytesParsed);
+      this.#rest = this.#pipeline.isEnding ? NOTHING : this.#unparsed(error.rawPacket, error.bytesParsed);
       this.#stopReading();
       return;
     }
@@ -106,6 +120,14 @@ export class Connection {
   }
 
   /**
+   * A stream that Node has resumed emits what it has read before we can pause it again. The parser then
+   * refuses the whole chunk, and its count of bytes means nothing.
+   */
+  #unparsed(chunk: Buffer, bytesParsed: number | undefined): Buffer {
+    return this.#rest === undefined ? chunk.subarray(bytesParsed) : Buffer.concat([this.#rest, chunk]);
+  }
+
+  /**
    * Answers what cannot be handled as a request, after all answers that are due, and closes the connection.
    * If the body of the newest request is at fault, the problem is the answer to that request.
    */
@@ -114,16 +136,25 @@ export class Connection {
     this.#rest = NOTHING;
     this.#stopReading();
     if (newest !== undefined && this.#awaitsBody) {
-      if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
-      else {
-        this.#pipeline.end();
-        newest.shouldKeepAlive = false;
-        answer(newest, prepareProblem(problem), randomUUID());
-        // The handler still waits for the body. Node tells it only when a request has no answer.
-        this.#socket.once('close', () => newest.req.destroy());
-      }
+      this.#pipeline.end();
+      // A handler that needs no body answers before its first piece. Its promises run there when Node has
+      // called the parser, but only after this when we have.
+      const hasBodyBegun = newest.req === this.#chunked && this.#chunks > 0;
+      if (hasBodyBegun) setImmediate(() => this.#refuseBody(newest, problem));
+      else this.#refuseBody(newest, problem);
     } else if (!this.#pipeline.isEnding)
       this.#pipeline.endWith(() => this.#closeWith(closingAnswer(problem)));
+  }
+
+  /** The body of the newest request is at fault, and nothing can follow it. */
+  #refuseBody(newest: ServerResponse, problem: Problem): void {
+    if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
+    else {
+      newest.shouldKeepAlive = false;
+      answer(newest, prepareProblem(problem), randomUUID());
+      // The handler still waits for the body. Node tells it only when a request has no answer.
+      this.#socket.once('close', () => newest.req.destroy());
+    }
   }
 
   /** Whether bytes of the newest request's body are still to come. */
@@ -162,7 +193,10 @@ export class Connection {
     socket.parser.resume();
     // Also when nothing is left: the end of the last request has not been reported yet.
     socket.emit('data', rest);
-    if (this.#rest === undefined) socket.resume();
+    if (this.#rest !== undefined) return;
+    // In a turn of its own, as a FIN has that Node reads: a handler that needs no body answers before.
+    if (this.#hasEnded) setImmediate(() => this.#end());
+    else socket.resume();
   }
 
   /**

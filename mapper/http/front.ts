@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
 import type { Head } from './answer-head.ts';
 import type { ServerLimits } from './limits.ts';
-import { Pipeline } from './pipeline.ts';
+import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
 import type { Reply } from './reply.ts';
 import type { UsualRequest } from './usual-request.ts';
@@ -25,6 +25,7 @@ export interface FrontOptions {
   /** Asked once for each connection, when it is accepted: its client decides what it is spared. */
   readonly rulesFor: (socket: Socket) => FrontRules;
   readonly ends: AnswerEnds;
+  readonly turns: Turns;
   readonly limits: ServerLimits;
   /** Gives a connection to Node's HTTP server for good. */
   readonly handOver: (socket: Socket) => void;
@@ -69,10 +70,11 @@ export class Front {
 
   /** Serves a connection that has just been accepted. */
   accept(socket: Socket): void {
-    const { rulesFor, ends, handOver } = this.#options;
+    const { rulesFor, ends, turns, handOver } = this.#options;
     const connection: FrontConnection = new FrontConnection(socket, {
       rules: rulesFor(socket),
       ends,
+      turns,
       nowMs: () => this.#nowMs,
       isLeaving: () => this.#isLeaving,
       leave: (isHandedOver) => {
@@ -118,6 +120,7 @@ export class Front {
 interface FrontConnectionOptions {
   readonly rules: FrontRules;
   readonly ends: AnswerEnds;
+  readonly turns: Turns;
   readonly nowMs: () => number;
   readonly isLeaving: () => boolean;
   /** The connection is closed, or Node's from now on. */
@@ -133,7 +136,7 @@ class FrontConnection implements Reply {
   readonly socket: Socket;
   readonly #options: FrontConnectionOptions;
   readonly #rules: FrontRules;
-  readonly #pipeline = new Pipeline(() => this.#goOn());
+  readonly #pipeline: Pipeline;
   idleSinceMs: number;
   /** Whether a request has come. */
   hasAsked = false;
@@ -152,6 +155,7 @@ class FrontConnection implements Reply {
     this.socket = socket;
     this.#options = options;
     this.#rules = options.rules;
+    this.#pipeline = new Pipeline(options.turns, () => this.#goOn());
     this.idleSinceMs = options.nowMs();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
     socket.on('error', onError).on('close', this.#onClose);
@@ -163,11 +167,14 @@ class FrontConnection implements Reply {
   }
 
   send(head: Head, body: string, first: string, second: string, third?: string): void {
-    this.#write(head.toText(first, second, third), body, 'latin1');
+    const ending = this.#finish();
+    this.#write(head.toText(ending, first, second, third) + body, 'latin1');
   }
 
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
-    this.#write(headOf(prepared, requestId), this.method === 'HEAD' ? '' : prepared.body, 'utf8');
+    const ending = this.#finish();
+    const body = this.method === 'HEAD' ? '' : prepared.body;
+    this.#write(headOf(prepared, requestId) + ending + body, 'utf8');
   }
 
   /** Gives the connection to Node, with the bytes that nobody has looked at. */
@@ -179,7 +186,8 @@ class FrontConnection implements Reply {
     socket.off('error', onError).off('close', this.#onClose);
     this.#options.leave(true);
     if (rest !== undefined) socket.emit('data', rest);
-    if (this.#hasEnded) socket.emit('end');
+    // In a turn of its own, as a FIN has that Node reads.
+    if (this.#hasEnded) setImmediate(() => socket.emit('end'));
     else if (socket.isPaused()) socket.resume();
   }
 
@@ -204,7 +212,11 @@ class FrontConnection implements Reply {
   /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
   #goOn(): void {
     const bytes = this.#rest;
-    if (bytes === undefined || this.#isAnswerDue || this.#isLooking) return;
+    if (bytes === undefined || this.#isLooking) return;
+    if (this.#isAnswerDue) {
+      this.socket.pause();
+      return;
+    }
     this.#isLooking = true;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin;) {
@@ -242,17 +254,22 @@ class FrontConnection implements Reply {
     return true;
   }
 
-  #write(head: string, body: string, encoding: BufferEncoding): void {
-    const { socket } = this;
+  /** The request has its answer. @returns the headers of the connection */
+  #finish(): string {
     const { ends, isLeaving, nowMs } = this.#options;
     this.#isAnswerDue = false;
     this.idleSinceMs = nowMs();
     this.#pipeline.answered();
-    const isLast = isLeaving() || (this.#hasEnded && this.#rest === undefined);
-    if (isLast) this.#pipeline.end();
+    if (!isLeaving() && !(this.#hasEnded && this.#rest === undefined)) return ends.keepAlive;
+    this.#pipeline.end();
+    return ends.close;
+  }
+
+  #write(text: string, encoding: BufferEncoding): void {
+    const { socket } = this;
     if (socket.writable) {
-      const isTaken = socket.write(head + (isLast ? ends.close : ends.keepAlive) + body, encoding);
-      if (isLast) socket.destroySoon();
+      const isTaken = socket.write(text, encoding);
+      if (this.#pipeline.isEnding) socket.destroySoon();
       else this.#isChoked = !isTaken;
     }
     this.#goOn();

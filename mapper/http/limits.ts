@@ -27,6 +27,13 @@ export const MAX_BODY_BYTES = 64 * 1024;
 export const REQUESTS_PER_TURN = 16;
 
 /**
+ * When all connections together have begun this many in a turn, each begins a few at most. A turn accepts one
+ * new connection, so its length decides how long a new client waits.
+ */
+export const ALL_REQUESTS_PER_TURN = 64;
+export const FEW_PER_TURN = REQUESTS_PER_TURN / 4;
+
+/**
  * A request that Koa answers counts as this many. It costs some ten times as much as a link from memory, and
  * a client may make it cost more: 15 KB of path, 500 headers.
  */

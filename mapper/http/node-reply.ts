@@ -26,7 +26,7 @@ export class NodeReply<Request extends IncomingMessage = IncomingMessage>
     const { socket } = this;
     const ends = socket === null ? undefined : connectionOf(socket)?.ends;
     if (ends !== undefined && this.shouldKeepAlive && !this.destroyed && socket?.writable === true) {
-      socket.write(head.toText(first, second, third) + ends.keepAlive + body, 'latin1');
+      socket.write(head.toText(ends.keepAlive, first, second, third) + body, 'latin1');
       // Node emits this for its own answers. It frees the connection for the next request.
       this.emit('finish');
       return;

@@ -11,6 +11,7 @@ import { LIMITS, MAX_HEADER_BYTES, type ServerLimits } from './limits.ts';
 import { NodeReply } from './node-reply.ts';
 import { answer, prepareProblem } from './plain-answer.ts';
 import { Problem } from './problem.ts';
+import { Turns } from './pipeline.ts';
 import { BACKLOG, type PublicPort } from './public-port.ts';
 
 export type Handler = (request: IncomingMessage, response: NodeReply) => unknown;
@@ -43,10 +44,11 @@ export async function startServer(
   limits: ServerLimits = LIMITS,
 ): Promise<PublicServer> {
   const ends = new AnswerEnds(limits.keepAliveTimeoutMs);
+  const turns = new Turns();
   const leaving = { hasBegun: false };
-  const server = createNodeServer(handlers.any, limits, ends, leaving);
+  const server = createNodeServer(handlers.any, { limits, ends, turns, leaving });
   const front =
-    handlers.usual && takeOver(server, { rulesFor: handlers.usual, ends, limits, now: monotonicMs });
+    handlers.usual && takeOver(server, { rulesFor: handlers.usual, ends, turns, limits, now: monotonicMs });
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -68,12 +70,14 @@ export async function startServer(
   };
 }
 
-function createNodeServer(
-  handler: Handler,
-  limits: ServerLimits,
-  ends: AnswerEnds,
-  leaving: { readonly hasBegun: boolean },
-): Server {
+interface NodeServerOptions {
+  readonly limits: ServerLimits;
+  readonly ends: AnswerEnds;
+  readonly turns: Turns;
+  readonly leaving: { readonly hasBegun: boolean };
+}
+
+function createNodeServer(handler: Handler, { limits, ends, turns, leaving }: NodeServerOptions): Server {
   const handle = (handler: Handler, request: IncomingMessage, response: NodeReply): void => {
     // Node parses the bytes after a request for another protocol as if they were HTTP.
     if (leaving.hasBegun || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
@@ -99,7 +103,7 @@ function createNodeServer(
   );
   // Not documented: a client that has sent FIN is answered, and its connection closed when nothing is due.
   Object.assign(server, { httpAllowHalfOpen: true });
-  server.on('connection', (socket: Socket) => new Connection(socket, ends));
+  server.on('connection', (socket: Socket) => new Connection(socket, ends, turns));
   server.on('clientError', (error: ParseError, socket: Socket) => connectionOf(socket)?.parserStopped(error));
   // The client may or may not send the body that it announced, so no request can follow it.
   server.on('checkContinue', (request, response) => {

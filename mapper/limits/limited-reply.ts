@@ -54,9 +54,9 @@ class QuotaHead implements Head {
     this.#fields = fields;
   }
 
-  toText(requestId: string, second: string, third?: string): string {
+  toText(ending: string, requestId: string, second: string, third = ''): string {
     const [one, two, three, four] = this.#fields;
-    return this.#head.toText(`${requestId}\r\n${one}: ${two}\r\n${three}: ${four}`, second, third);
+    return this.#head.toText(ending, `${requestId}\r\n${one}: ${two}\r\n${three}: ${four}`, second, third);
   }
 
   write(response: ServerResponse, ...values: readonly (string | undefined)[]): void {

@@ -10,15 +10,7 @@ import { isPlain } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
-import {
-  FOUND,
-  isUsable,
-  judge,
-  locationOf,
-  lookUpFailure,
-  refusalOf,
-  whyUnusable,
-} from './redirect-answer.ts';
+import { FOUND, isUsable, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 
 export interface FastRedirectOptions {
@@ -42,6 +34,7 @@ const REFUSALS = {
   unknown: prepareProblem(refusalOf('unknown')),
   expired: prepareProblem(refusalOf('expired')),
   deleted: prepareProblem(refusalOf('deleted')),
+  disabled: prepareProblem(refusalOf('disabled')),
   blocked: prepareProblem(refusalOf('blocked')),
   unusable: prepareProblem(refusalOf('unusable')),
 };
@@ -168,7 +161,7 @@ export class FastRedirect {
   #redirect(reply: Reply, key: string, target: string, source: LinkSource, requestId: string): void {
     // Again for a link that was judged, but a link in memory comes here directly.
     if (!isUsable(target)) {
-      this.#refuse(reply, key, whyUnusable(target), source, requestId);
+      this.#refuse(reply, key, 'unusable', source, requestId);
       return;
     }
     this.#options.redirects.answered(key, reply.method === 'GET', 'found', source);

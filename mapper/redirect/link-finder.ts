@@ -1,9 +1,9 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { isEveryRuleKnown, UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { LinkTarget } from '../../db/urls/link.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
 import type { SharedAnswer, SharedCache } from '../cache/shared-cache.ts';
 import type { Read } from '../urls/link-reads.ts';
-import { BLOCKED_TARGET } from './redirect-answer.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 
 export type LinkSource = 'memory' | 'cache' | 'db';
@@ -27,7 +27,7 @@ export interface LinkFinderOptions {
   readonly servers: UrlsServers;
   readonly shared?: SharedCache | undefined;
   /** Whether the domain of a target is blocked. Asked when a link is read, not when it is followed. */
-  readonly isBlocked?: (target: string) => boolean;
+  readonly isBlocked?: ((target: string) => boolean) | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -97,7 +97,8 @@ export class LinkFinder {
   #judge(entry: CacheEntry): CacheEntry {
     const { isBlocked } = this.#options;
     if (isBlocked === undefined || entry === 'unknown' || entry.longUrl === undefined) return entry;
-    return isBlocked(entry.longUrl) ? { ...entry, longUrl: BLOCKED_TARGET } : entry;
+    // As if an administrator had blocked the link itself.
+    return isBlocked(entry.longUrl) ? { ...entry, rules: { ...entry.rules, blocked: 'its domain' } } : entry;
   }
 
   /** Reports the result before it stores it, so that the client does not wait for that. */
@@ -109,6 +110,7 @@ export class LinkFinder {
       if ('error' in landing) {
         // While the server is down, a link past its time to live is better than no redirect. It was never
         // invalidated.
+        if (landing.error instanceof UnknownRulesError) cache.invalidate(key);
         const stale = landing.error instanceof StoreUnavailableError ? cache.getStale(key) : undefined;
         if (stale === undefined) flight.notifyFailed(landing.error);
         else flight.notifyFound(stale, 'memory');
@@ -189,6 +191,10 @@ class Flight implements Read {
   }
 
   found(link: LinkTarget | undefined): void {
+    if (link?.rules !== undefined && !isEveryRuleKnown(link.rules)) {
+      this.failed(new UnknownRulesError(link.key));
+      return;
+    }
     const entry = link === undefined ? 'unknown' : toEntry(link);
     if (entry !== 'unknown' && !this.fill.isStale) this.#shared?.store(entry);
     this.#land(this, { entry, source: 'db', ageMs: 0 });
@@ -209,6 +215,7 @@ class Flight implements Read {
   }
 }
 
-function toEntry({ longUrl, expiresAt }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
-  return { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
+function toEntry({ longUrl, expiresAt, rules }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
+  const plain = { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
+  return rules === undefined ? plain : { ...plain, rules };
 }

@@ -1,12 +1,11 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
-export type RedirectResult = 'found' | 'unknown' | 'expired' | 'deleted' | 'blocked' | 'unusable';
-
-/** Takes the place of a target in memory whose domain is blocked. No target has such a character. */
-export const BLOCKED_TARGET = '\0';
+export type RedirectResult =
+  'found' | 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked' | 'unusable';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -24,13 +23,10 @@ export const FOUND = new AnswerHead(302, 'Found', [
 export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
   if (entry === 'unknown') return 'unknown';
   if (entry.longUrl === undefined) return 'deleted';
+  if (entry.rules?.blocked !== undefined) return 'blocked';
+  if (entry.rules?.disabled === true) return 'disabled';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
-  return isUsable(entry.longUrl) ? 'found' : whyUnusable(entry.longUrl);
-}
-
-/** The result for a target that {@link isUsable} refuses. */
-export function whyUnusable(target: string): 'blocked' | 'unusable' {
-  return target === BLOCKED_TARGET ? 'blocked' : 'unusable';
+  return isUsable(entry.longUrl) ? 'found' : 'unusable';
 }
 
 /**
@@ -55,6 +51,7 @@ const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   unknown: 'unknown-key',
   expired: 'link-expired',
   deleted: 'link-deleted',
+  disabled: 'link-disabled',
   blocked: 'link-blocked',
   unusable: 'link-unusable',
 };
@@ -66,6 +63,11 @@ export function refusalOf(result: Refusal): Problem {
 
 /** The answer for a look-up that failed. */
 export function lookUpFailure(error: unknown): unknown {
+  if (error instanceof UnknownRulesError)
+    return new Problem('store-down', {
+      detail: 'This server is too old for this link. Another one may know it.',
+      cause: error,
+    });
   if (!(error instanceof StoreUnavailableError)) return error;
   return new Problem('store-down', {
     detail: 'The store that holds this link cannot be reached just now.',

@@ -1,4 +1,5 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import type { Clicks } from '../clicks/clicks.ts';
@@ -25,6 +26,7 @@ export class RedirectTally {
       unknown: of('unknown', source),
       expired: of('expired', source),
       deleted: of('deleted', source),
+      disabled: of('disabled', source),
       blocked: of('blocked', source),
       unusable: of('unusable', source),
     });
@@ -48,7 +50,8 @@ export class RedirectTally {
   }
 
   failed(error: unknown): void {
-    this.#failed[error instanceof StoreUnavailableError ? 'unavailable' : 'error'].count += 1;
+    const isOurFault = !(error instanceof StoreUnavailableError || error instanceof UnknownRulesError);
+    this.#failed[isOurFault ? 'error' : 'unavailable'].count += 1;
   }
 
   /** @param startedMs monotonic time at which the request came in */

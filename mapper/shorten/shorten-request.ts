@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { whyAliasRefused } from '../../db/keyspace/alias.ts';
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { Link } from '../../db/urls/link.ts';
 import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { parseExpiration } from './expiration.ts';
@@ -8,9 +9,12 @@ import { parseTargetUrl, type TargetRules } from './target-url.ts';
 /** A request for a new link, every field checked. */
 export interface ShortenRequest extends Pick<Link, 'longUrl' | 'expiresAt'> {
   readonly alias: string | undefined;
-  /** The user whose link it will be. Undefined: it has no owner. */
-  readonly owner?: bigint | undefined;
+  /** Absent for an anonymous link. */
+  readonly own?: OwnFields;
 }
+
+/** What a link has that somebody owns. */
+export type OwnFields = Pick<OwnedRow, 'userId' | 'title' | 'tags' | 'rules'>;
 
 export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
 

@@ -34,7 +34,11 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
       if (shortener.isFull) throw overloaded();
       const owner = await ownerOf(ctx.req, ctx.res);
       const request = parse(await readJsonObject(ctx.req, ctx.res));
-      const link = await shortener.shorten({ ...request, owner });
+      const link = await shortener.shorten(
+        owner === undefined
+          ? request
+          : { ...request, own: { userId: owner, title: null, tags: [], rules: {} } },
+      );
       const shortUrl = `${publicUrl}/${link.key}`;
       const body = JSON.stringify(toLinkBody(link, shortUrl));
       CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(Buffer.byteLength(body)));

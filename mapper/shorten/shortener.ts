@@ -1,20 +1,25 @@
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import type { Link, LinkRow } from '../../db/urls/link.ts';
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
-import type { BindOutcome, Binding } from '../urls/binder.ts';
+import type { Binder, BindOutcome, Binding } from '../urls/binder.ts';
+import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
-import type { ShortenRequest } from './shorten-request.ts';
+import type { OwnFields, ShortenRequest } from './shorten-request.ts';
 
 /** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
 export interface ShortenObserver {
-  /** The link is durable. Once acknowledged, it always redirects. */
-  made(link: Link): void;
+  /**
+   * The link is durable. Once acknowledged, it always redirects.
+   * @param link the stored row; an {@link OwnedRow} if the request was for one
+   */
+  made(link: LinkRow): void;
   /**
    * @param error Problem 409 alias taken, 503 no keys, store down or overloaded; any other error is our fault
    */
@@ -25,7 +30,6 @@ export interface ShortenerOptions {
   readonly supply: KeySupply;
   readonly servers: UrlsServers;
   readonly cache: LinkCache;
-  /** Notifies all mappers that their copies of `key` are outdated. Bounded; never rejects. */
   readonly announce: AnnounceChange;
   /** Most shortens in flight. Further ones get 503 immediately, which bounds every queue behind. */
   readonly maxPending: number;
@@ -44,6 +48,10 @@ const GIVE_UP_MS = 4_000;
 export class Shortener {
   readonly #options: ShortenerOptions;
   readonly #rows = new RowMaker();
+  readonly #anonymous: Way<LinkRow> = {
+    createRow: (key, slot, request) => this.#rows.create(key, slot, request),
+    binderOf: (server) => server.binder,
+  };
   readonly #pending = { count: 0 };
 
   constructor(options: ShortenerOptions) {
@@ -62,26 +70,42 @@ export class Shortener {
       return;
     }
     this.#pending.count += 1;
-    const { alias } = request;
-    if (alias !== undefined) void this.#shortenWithAlias(alias, request, observer);
-    else new PoolKeyShorten(this.#options, this.#rows, this.#pending, request, observer).tryNextKey();
+    if (request.own === undefined) this.#beginOn(this.#anonymous, request, observer);
+    else this.#beginOn(this.#owned(request.own), request, observer);
   }
 
   /** {@link begin} as a promise. @throws the error that an observer would receive */
-  async shorten(request: ShortenRequest): Promise<Link> {
+  async shorten(request: ShortenRequest): Promise<LinkRow> {
     return new Promise((made, refused) => this.begin(request, { made, refused }));
   }
 
-  async #shortenWithAlias(alias: string, request: ShortenRequest, observer: ShortenObserver): Promise<void> {
-    const { servers, cache, announce } = this.#options;
+  #beginOn<Row extends LinkRow>(way: Way<Row>, request: ShortenRequest, observer: ShortenObserver): void {
+    const { alias } = request;
+    if (alias !== undefined) void this.#shortenWithAlias(alias, way, request, observer);
+    else new PoolKeyShorten(this.#options, way, this.#pending, request, observer).tryNextKey();
+  }
+
+  #owned(own: OwnFields): Way<OwnedRow> {
+    return {
+      createRow: (key, slot, request) => ({ ...this.#rows.create(key, slot, request), ...own }),
+      binderOf: (server) => server.writes.ownBinder,
+    };
+  }
+
+  async #shortenWithAlias<Row extends LinkRow>(
+    alias: string,
+    way: Way<Row>,
+    request: ShortenRequest,
+    observer: ShortenObserver,
+  ): Promise<void> {
+    const { servers, announce } = this.#options;
     const slot = slotOf(alias);
-    const row: LinkRow = { ...this.#rows.create(alias, slot, request), alias: true };
+    const row = { ...way.createRow(alias, slot, request), alias: true };
     try {
       const server = servers.at(slot);
       if (!server.isWritable) throw shardDown();
-      if ((await server.binder.bindAlias(row)) === 'taken') throw aliasTaken(alias);
+      if ((await way.binderOf(server).bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still have cached that the alias does not exist.
-      cache.invalidate(alias);
       await announce(alias);
     } catch (error) {
       this.#pending.count -= 1;
@@ -93,19 +117,25 @@ export class Shortener {
   }
 }
 
+/** How a link is made: its row, and what binds it. */
+interface Way<Row extends LinkRow> {
+  readonly createRow: (key: string, slot: number, request: ShortenRequest) => Row;
+  readonly binderOf: (server: UrlsServer) => Binder<Row>;
+}
+
 /** Makes rows. The rows of one millisecond share a Date object. */
 class RowMaker {
   readonly #ids = RandomIds.hex();
   #now = new Date();
 
-  create(key: string, slot: number, { longUrl, expiresAt, owner }: ShortenRequest): LinkRow {
+  create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {
     const nowMs = Date.now();
     if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
     return {
       key,
       slot,
       longUrl,
-      userId: owner ?? null,
+      userId: null,
       createdAt: this.#now,
       expiresAt,
       requestId: this.#ids.next(),
@@ -114,25 +144,25 @@ class RowMaker {
 }
 
 /** One shorten with a pool key: draws keys until one is bound, or until another key would not help. */
-class PoolKeyShorten implements Binding {
+class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
   readonly #options: ShortenerOptions;
-  readonly #rows: RowMaker;
+  readonly #way: Way<Row>;
   readonly #pending: { count: number };
   readonly #request: ShortenRequest;
   readonly #observer: ShortenObserver;
   readonly #startedMs: number;
   #taken: TakenKey | undefined;
-  #row: LinkRow | undefined;
+  #row: Row | undefined;
 
   constructor(
     options: ShortenerOptions,
-    rows: RowMaker,
+    way: Way<Row>,
     pending: { count: number },
     request: ShortenRequest,
     observer: ShortenObserver,
   ) {
     this.#options = options;
-    this.#rows = rows;
+    this.#way = way;
     this.#pending = pending;
     this.#request = request;
     this.#observer = observer;
@@ -140,8 +170,8 @@ class PoolKeyShorten implements Binding {
   }
 
   /** Set before the binder reads it. */
-  get row(): LinkRow {
-    return this.#row as LinkRow;
+  get row(): Row {
+    return this.#row as Row;
   }
 
   tryNextKey(): void {
@@ -212,8 +242,8 @@ class PoolKeyShorten implements Binding {
       return false;
     }
     this.#taken = taken;
-    this.#row = this.#rows.create(taken.key, taken.slot, this.#request);
-    server.binder.bind(this);
+    this.#row = this.#way.createRow(taken.key, taken.slot, this.#request);
+    this.#way.binderOf(server).bind(this);
     return true;
   }
 

@@ -5,7 +5,6 @@ import {
   StoreUnavailableError,
 } from '../../db/store-errors.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
-import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
 import { Batcher } from './batcher.ts';
@@ -13,8 +12,17 @@ import { Batcher } from './batcher.ts';
 /** `taken`: the key belongs to another link already. */
 export type BindOutcome = 'bound' | 'taken';
 
-export interface BinderOptions {
-  readonly urlsDb: UrlsDb;
+/** Where rows are bound. */
+export interface BindingStore<Row extends LinkRow> {
+  readonly name: string;
+  /** Like the method of a urls database. */
+  insert(rows: readonly Row[], options: { timeoutMs: number }): Promise<void>;
+  /** The rows that exist, with the requests that made them, in no particular order. */
+  find(keys: readonly string[]): Promise<readonly { readonly key: string; readonly requestId: string }[]>;
+}
+
+export interface BinderOptions<Row extends LinkRow> {
+  readonly store: BindingStore<Row>;
   /** Receives the outcome of every INSERT. */
   readonly breaker: Pick<Breaker, 'isClosed' | 'succeeded' | 'failed'>;
   /** Most rows that may wait. The callers admit no more links than this at the same time. */
@@ -28,8 +36,8 @@ export interface BinderOptions {
  * A row to be bound. One of the two methods is called, exactly once. Neither may throw, because other rows of
  * the same INSERT wait behind this one.
  */
-export interface Binding {
-  readonly row: LinkRow;
+export interface Binding<Row extends LinkRow = LinkRow> {
+  readonly row: Row;
   finished(outcome: BindOutcome): void;
   /**
    * @param error StoreUnavailableError: not bound; OutcomeUnknownError: perhaps bound, so the key must never
@@ -65,16 +73,16 @@ const MAX_CONTRADICTIONS = 5;
  *   another key. A row that is bound later nevertheless was never acknowledged.
  * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
  */
-export class Binder {
-  readonly #options: BinderOptions;
-  readonly #keys: Batcher<Binding>;
-  readonly #aliases: Batcher<Binding>;
+export class Binder<Row extends LinkRow = LinkRow> {
+  readonly #options: BinderOptions<Row>;
+  readonly #keys: Batcher<Binding<Row>>;
+  readonly #aliases: Batcher<Binding<Row>>;
   /** When each INSERT in flight began, repetitions included. */
   readonly #flights = new Set<Flight>();
 
-  constructor(options: BinderOptions) {
+  constructor(options: BinderOptions<Row>) {
     this.#options = options;
-    const run = (bindings: Binding[], returned: () => void): void => {
+    const run = (bindings: Binding<Row>[], returned: () => void): void => {
       const flight = { beganMs: options.now() };
       this.#flights.add(flight);
       void this.#bindAll(bindings).finally(() => {
@@ -114,25 +122,25 @@ export class Binder {
    * Binds the row of a pool key.
    * @throws Error when more than `queueLimit` rows wait: the caller broke its promise
    */
-  bind(binding: Binding): void {
+  bind(binding: Binding<Row>): void {
     this.#add(this.#keys, binding);
   }
 
   /** Binds a row whose key the user chose. @throws the errors of {@link Binding.failed} and {@link bind} */
-  async bindAlias(row: LinkRow): Promise<BindOutcome> {
+  async bindAlias(row: Row): Promise<BindOutcome> {
     return new Promise((finished, failed) => this.#add(this.#aliases, { row, finished, failed }));
   }
 
   /** The server went down: fails every row that has not been sent. */
   failQueued(): void {
-    const error = new StoreUnavailableError(this.#options.urlsDb.name, 'it went down');
+    const error = new StoreUnavailableError(this.#options.store.name, 'it went down');
     for (const binding of [...this.#keys.removeQueued(), ...this.#aliases.removeQueued()])
       binding.failed(error);
   }
 
   /** The server hangs: fails every row of a pool key that has not been sent, so that it gets another key. */
   failQueuedKeys(): void {
-    const error = new StoreUnavailableError(this.#options.urlsDb.name, 'an INSERT hangs');
+    const error = new StoreUnavailableError(this.#options.store.name, 'an INSERT hangs');
     for (const binding of this.#keys.removeQueued()) binding.failed(error);
   }
 
@@ -142,16 +150,16 @@ export class Binder {
   }
 
   /** The queue cannot be full: the shortener admits `queueLimit` links at a time, this row's included. */
-  #add(batcher: Batcher<Binding>, binding: Binding): void {
+  #add(batcher: Batcher<Binding<Row>>, binding: Binding<Row>): void {
     if (batcher.tryAdd(binding)) return;
-    const { urlsDb, queueLimit } = this.#options;
+    const { store, queueLimit } = this.#options;
     throw new Error(
-      `more than ${queueLimit} rows wait for ${urlsDb.name}: no more than that may be under way`,
+      `more than ${queueLimit} rows wait for ${store.name}: no more than that may be under way`,
     );
   }
 
   /** @param pending emptied, or the rows left in it have failed */
-  async #bindAll(pending: Binding[]): Promise<void> {
+  async #bindAll(pending: Binding<Row>[]): Promise<void> {
     try {
       await this.#insertUntilDecided(pending);
     } catch (error) {
@@ -169,18 +177,18 @@ export class Binder {
    * Finishes and removes bindings from `pending` as they are decided.
    * @throws when the rest cannot be decided
    */
-  async #insertUntilDecided(pending: Binding[]): Promise<void> {
-    const { urlsDb, breaker, now, onBatch } = this.#options;
+  async #insertUntilDecided(pending: Binding<Row>[]): Promise<void> {
+    const { store, breaker, now, onBatch } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
     let unknown: OutcomeUnknownError | undefined;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
       // Checked for each INSERT, not for each row: since the last attempt the server may have gone down.
       if (!breaker.isClosed && unknown === undefined)
-        throw new StoreUnavailableError(urlsDb.name, 'it is down');
+        throw new StoreUnavailableError(store.name, 'it is down');
       if (!breaker.isClosed && unknown !== undefined && !hasAlias(pending)) throw unknown;
       try {
-        await urlsDb.insert(
+        await store.insert(
           pending.map(({ row }) => row),
           { timeoutMs: INSERT_TIMEOUT_MS },
         );
@@ -192,21 +200,21 @@ export class Binder {
           breaker.succeeded();
           const decided = await this.#decideExisting(pending);
           if (decided === 0 && ++contradictions >= MAX_CONTRADICTIONS) {
-            throw new StoreUnavailableError(urlsDb.name, 'it contradicts itself about a key', error);
+            throw new StoreUnavailableError(store.name, 'it contradicts itself about a key', error);
           }
         } else if (
           error instanceof OutcomeUnknownError ||
           (error instanceof StoreUnavailableError && unknown !== undefined)
         ) {
           breaker.failed();
-          unknown = error instanceof OutcomeUnknownError ? error : unresolved(urlsDb.name, error);
+          unknown = error instanceof OutcomeUnknownError ? error : unresolved(store.name, error);
           if (now() > deadlineMs) throw unknown;
           await pause(delayFor(attempt, REPEAT));
         } else {
           if (error instanceof StoreUnavailableError) breaker.failed();
           // Its tables are gone: it counts as down until the poll finds them again.
           if (error instanceof MismatchError)
-            throw new StoreUnavailableError(urlsDb.name, error.message, error);
+            throw new StoreUnavailableError(store.name, error.message, error);
           throw error;
         }
       }
@@ -214,9 +222,9 @@ export class Binder {
   }
 
   /** Reads the rows that exist, on the primary. @returns how many of `pending` this decided */
-  async #decideExisting(pending: Binding[]): Promise<number> {
-    const { urlsDb, onBatch } = this.#options;
-    const stored = await urlsDb.find(pending.map(({ row }) => row.key));
+  async #decideExisting(pending: Binding<Row>[]): Promise<number> {
+    const { store, onBatch } = this.#options;
+    const stored = await store.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
     const seen = new Set<string>();
     let mine = 0;

@@ -1,4 +1,5 @@
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
@@ -11,6 +12,8 @@ import { UrlsWrites } from './urls-writes.ts';
 
 export interface UrlsServerOptions {
   readonly db: UrlsDb;
+  /** The same server, for links with an owner. */
+  readonly ownLinks: OwnLinksDb;
   readonly siblings: readonly UrlsDb[];
   /** Opens its replicas, which depend on whether it is up. */
   readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
@@ -50,7 +53,7 @@ export class UrlsServer {
   #complaint = '';
 
   constructor(options: UrlsServerOptions) {
-    const { db, queueLimit, onBatch, now, log } = options;
+    const { db, ownLinks, queueLimit, onBatch, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
       ...URLS_SERVER_BREAKER,
@@ -60,7 +63,15 @@ export class UrlsServer {
         if (state === 'open') this.#failQueued();
       },
     });
-    this.writes = new UrlsWrites({ db, queueLimit, onBatch, isReadable: () => this.isUp, now, log });
+    this.writes = new UrlsWrites({
+      db,
+      ownLinks,
+      queueLimit,
+      onBatch,
+      isReadable: () => this.isUp,
+      now,
+      log,
+    });
     this.#reads = new LinkReads({
       db,
       breaker: this.#breaker,
@@ -77,6 +88,11 @@ export class UrlsServer {
 
   get binder(): Binder {
     return this.writes.binder;
+  }
+
+  /** The links of its slots as their owners see them. */
+  get ownLinks(): OwnLinksDb {
+    return this.#options.ownLinks;
   }
 
   /** Whether it answers reads. */
@@ -184,6 +200,6 @@ export class UrlsServer {
   #failQueued(): void {
     const error = new StoreUnavailableError(this.name, 'it went down');
     this.#reads.failQueued(error);
-    this.binder.failQueued();
+    this.writes.failQueued();
   }
 }

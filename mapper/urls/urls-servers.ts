@@ -69,7 +69,7 @@ export class UrlsServers {
     // After a stall of the event loop, timers run before sockets are read: first read the answers that have
     // arrived.
     await setImmediate();
-    if (server.writes.noticeHanging() && this.#hasBrisk) server.binder.failQueuedKeys();
+    if (server.writes.noticeHanging() && this.#hasBrisk) server.writes.failQueuedKeys();
     await server.writes.prove();
   }
 
@@ -96,6 +96,6 @@ export class UrlsServers {
 
   /** Resolves when no row waits for any server. */
   async idle(): Promise<void> {
-    await Promise.all(this.all.map(async ({ binder }) => binder.idle()));
+    await Promise.all(this.all.map(async ({ writes }) => writes.idle()));
   }
 }

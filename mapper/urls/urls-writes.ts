@@ -1,4 +1,6 @@
 import { StoreRefusedError } from '../../db/store-errors.ts';
+import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
@@ -8,6 +10,7 @@ import { Binder } from './binder.ts';
 
 export interface UrlsWritesOptions {
   readonly db: UrlsDb;
+  readonly ownLinks: OwnLinksDb;
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
   /** Whether the server answers reads. While it does not, no row is bound there. */
@@ -34,13 +37,18 @@ const PROOF_TIMEOUT_MS = 500;
  */
 export class UrlsWrites {
   readonly binder: Binder;
+  /**
+   * Binds links that have an owner, in INSERTs of their own: their transaction has more statements, for which
+   * anonymous links must not wait.
+   */
+  readonly ownBinder: Binder<OwnedRow>;
   readonly #options: UrlsWritesOptions;
   readonly #breaker: Breaker;
   #isHanging = false;
   #complaint = '';
 
   constructor(options: UrlsWritesOptions) {
-    const { db, queueLimit, onBatch, isReadable, now, log } = options;
+    const { db, ownLinks, queueLimit, onBatch, isReadable, now, log } = options;
     this.#options = options;
     this.#breaker = new Breaker({
       ...URLS_SERVER_BREAKER,
@@ -48,7 +56,7 @@ export class UrlsWrites {
       onChanged: (state) => {
         if (state !== 'half-open')
           log.warn({ urlsDb: db.name, state }, 'urls server: breaker of its writes changed');
-        if (state === 'open') this.binder.failQueued();
+        if (state === 'open') this.failQueued();
       },
     });
     const isTaken = (): boolean => this.isTaken && isReadable();
@@ -59,7 +67,13 @@ export class UrlsWrites {
       succeeded: () => this.#succeeded(),
       failed: () => this.#breaker.failed(),
     };
-    this.binder = new Binder({ urlsDb: db, breaker, queueLimit, onBatch, now });
+    const shared = { breaker, queueLimit, onBatch, now };
+    this.binder = new Binder({ ...shared, store: db });
+    const insert: OwnLinksDb['insert'] = async (rows, limits) => ownLinks.insert(rows, limits);
+    this.ownBinder = new Binder({
+      ...shared,
+      store: { name: db.name, insert, find: async (keys) => db.find(keys) },
+    });
   }
 
   get isTaken(): boolean {
@@ -75,9 +89,26 @@ export class UrlsWrites {
    * @returns whether it began to hang since the last call
    */
   noticeHanging(): boolean {
-    if (this.#isHanging || !this.isTaken || this.binder.inFlightMs < HANGS_AFTER_MS) return false;
+    if (this.#isHanging || !this.isTaken || this.#inFlightMs < HANGS_AFTER_MS) return false;
     this.#isHanging = true;
     return true;
+  }
+
+  /** The server went down: fails every row that has not been sent. */
+  failQueued(): void {
+    this.binder.failQueued();
+    this.ownBinder.failQueued();
+  }
+
+  /** The server hangs: fails every row of a pool key that has not been sent, so that it gets another key. */
+  failQueuedKeys(): void {
+    this.binder.failQueuedKeys();
+    this.ownBinder.failQueuedKeys();
+  }
+
+  /** Resolves when no row waits or is in flight. */
+  async idle(): Promise<void> {
+    await Promise.all([this.binder.idle(), this.ownBinder.idle()]);
   }
 
   /**
@@ -94,6 +125,10 @@ export class UrlsWrites {
       else this.#breaker.failed();
       log.debug({ urlsDb: db.name, reason: messageOf(error) }, 'urls server does not write');
     }
+  }
+
+  get #inFlightMs(): number {
+    return Math.max(this.binder.inFlightMs, this.ownBinder.inFlightMs);
   }
 
   #succeeded(): void {

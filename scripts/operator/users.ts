@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { parseEmail } from '../../db/accounts/email.ts';
 import { openUsersDb, type UsersDb } from '../../db/accounts/users-db.ts';
 import type { User } from '../../db/accounts/users.ts';
-import { publishInvalidation } from '../../db/redis/invalidation.ts';
 import { openPool } from '../../db/redis/pool.ts';
+import { INVALIDATION_CHANNEL } from '../../db/redis/redis-keys.ts';
 import { formatIdentityChange } from '../../mapper/auth/identity-change.ts';
 import { createUser } from '../../mapper/auth/new-user.ts';
 import { createPasswordLink } from '../../mapper/auth/password-link.ts';
@@ -192,7 +192,11 @@ async function notify(shards: readonly RedisShardConfig[], userId: bigint): Prom
   const notified = await Promise.all(
     pools.map(async (pool) => {
       if (!(await pool.whenConnected(ASK_DEADLINE_MS))) return [];
-      return (await publishInvalidation([pool], formatIdentityChange(userId))) > 0 ? [pool.name] : [];
+      const publishing = pool.publish(INVALIDATION_CHANNEL, formatIdentityChange(userId));
+      return publishing.then(
+        () => [pool.name],
+        () => [],
+      );
     }),
   );
   return notified.flat();

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { PATHS } from '../../coordinator/paths.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
-import { INCARNATION_KEY, INVALIDATION_CHANNEL, KEYSPACE_KEY, POOL_KEY } from '../../db/redis/redis-keys.ts';
+import {
+  acknowledgementChannel,
+  INCARNATION_KEY,
+  INVALIDATION_CHANNEL,
+  KEYSPACE_KEY,
+  POOL_KEY,
+  QUESTION_CHANNEL,
+} from '../../db/redis/redis-keys.ts';
 import { PROBLEMS } from '../../mapper/http/problem.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
@@ -55,6 +62,8 @@ describe('docs/contract.md', () => {
       KEYSPACE_KEY,
       INCARNATION_KEY,
       INVALIDATION_CHANNEL,
+      QUESTION_CHANNEL,
+      acknowledgementChannel('<process>'),
     ])
       expect(contract).to.include(`\`${name}`);
   });

@@ -33,6 +33,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     metrics: [],
     keys: ['urls'],
     clicks: ['urls', 'metrics'],
+    links: ['cache', 'urls'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
@@ -47,6 +48,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     accounts: ['mysql', 'store-errors'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
+    'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
     'keys-db': ['keyspace', 'mysql', 'store-errors'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
   },
@@ -99,7 +101,10 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
 /** Texts that outsiders rely on. Each may occur in one file only. */
 const HOMES: readonly (readonly [what: RegExp, home: string])[] = [
   [/['"`]\/(shard-locks|producers|mappers|keymill)\b/, 'coordinator/paths.ts'],
-  [/['"`](keys:available|producer:|keymill:invalidate|incarnation['"`])/, 'db/redis/redis-keys.ts'],
+  [
+    /['"`](keys:available|producer:|keymill:invalidate|keymill:hear|incarnation['"`])/,
+    'db/redis/redis-keys.ts',
+  ],
   [/\bprocess\.env\b/, 'runtime/config/env.ts'],
 ];
 

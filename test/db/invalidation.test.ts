@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import { publishInvalidation, subscribeInvalidations } from '../../db/redis/invalidation.ts';
+import { Redis } from 'ioredis';
+import { subscribeInvalidations, type Invalidations } from '../../db/redis/invalidation.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { createLog } from '../../runtime/log.ts';
@@ -32,14 +33,16 @@ describe('invalidation', () => {
     subscribed: string[];
     heardAgain: string[];
     isHearing: () => boolean;
+    announce: Invalidations['announce'];
   } {
     const received: string[] = [];
     const subscribed: string[] = [];
     const heardAgain: string[] = [];
     const subscription = subscribeInvalidations({
-      servers: servers.map(({ name, url }, index) => ({
+      shards: servers.map(({ name, url }, index) => ({
         name,
         url: through(wires[index] as FaultyProxy, url),
+        pool: pools[index] as Pool,
       })),
       log,
       onInvalidated: (key) => received.push(key),
@@ -51,6 +54,7 @@ describe('invalidation', () => {
       subscribed,
       heardAgain,
       isHearing: () => subscription.isHearing,
+      announce: async (keys) => subscription.announce(keys),
       [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose](),
     };
   }
@@ -64,10 +68,10 @@ describe('invalidation', () => {
     await using second = listen();
     await until('all subscriptions', () => first.subscribed.length === 2 && second.subscribed.length === 2);
     const key = randomKey();
-    expect(await publishInvalidation(pools, key)).to.equal(2);
-    for (const { received } of [first, second]) {
-      await until('both announcements', () => received.filter((each) => each === key).length === 2);
-    }
+    expect(await first.announce([key])).to.equal('all');
+    // Without waiting: whoever has acknowledged has received.
+    for (const { received } of [first, second])
+      expect(received.filter((each) => each === key)).to.have.length(2);
   });
 
   it('still arrives when one shard is cut off from the listener', async () => {
@@ -75,7 +79,7 @@ describe('invalidation', () => {
     await until('both subscriptions', () => listener.subscribed.length === 2);
     wires[0]?.silence();
     const key = randomKey();
-    await publishInvalidation(pools, key);
+    await Promise.all(pools.map(async (pool) => pool.publish('keymill:invalidate', key)));
     await until('the announcement', () => listener.received.includes(key));
   });
 
@@ -110,8 +114,58 @@ describe('invalidation', () => {
     expect(listener.subscribed, 'on the same connection').to.have.length(2);
   });
 
-  it('reports 0 when no shard can be reached', async () => {
-    await using away = openPool({ name: 'redis-9', url: 'redis://127.0.0.1:1', log });
-    expect(await publishInvalidation([away], randomKey())).to.equal(0);
+  it('does not wait for a process of the release before, which acknowledges nothing', async () => {
+    await using listener = listen();
+    await until('both subscriptions', () => listener.subscribed.length === 2);
+    const old = servers.map(({ url }) => new Redis(url));
+    try {
+      await Promise.all(old.map(async (client) => client.subscribe('keymill:invalidate')));
+      const received: string[] = [];
+      for (const client of old) client.on('message', (_channel, key) => received.push(key));
+      const key = randomKey();
+      const startedMs = performance.now();
+      expect(await listener.announce([key])).to.equal('all');
+      expect(performance.now() - startedMs).to.be.below(400);
+      await until('both announcements', () => received.length === 2);
+      expect(received, 'the key alone').to.deep.equal([key, key]);
+    } finally {
+      for (const client of old) client.disconnect();
+    }
+  });
+
+  it('acknowledges what others announce, and hears the key that one publishes by hand', async () => {
+    await using first = listen();
+    await using second = listen();
+    await until('all subscriptions', () => first.subscribed.length === 2 && second.subscribed.length === 2);
+    const keys = Array.from({ length: 200 }, randomKey);
+    const heard = await Promise.all(
+      keys.map(async (key, index) => (index % 2 === 0 ? first : second).announce([key])),
+    );
+    expect(new Set(heard)).to.deep.equal(new Set(['all']));
+    expect(new Set(first.received)).to.deep.equal(new Set(keys));
+    expect(new Set(second.received)).to.deep.equal(new Set(keys));
+    const key = randomKey();
+    await pools[0]?.publish('keymill:invalidate', key);
+    await until('the announcement', () => second.received.includes(key));
+  });
+
+  it('says who has not heard: nobody without a Redis, and not all while one process hangs', async () => {
+    await using listener = listen();
+    await until('both subscriptions', () => listener.subscribed.length === 2);
+    await using deaf = subscribeInvalidations({
+      shards: servers.map((server) => ({
+        ...server,
+        pool: { publish: async () => Promise.reject(new Error('acknowledges nothing')) },
+      })),
+      log,
+      onInvalidated: () => undefined,
+      onSubscribed: () => undefined,
+      onHeardAgain: () => undefined,
+    });
+    await until('both processes to be waited for', async () => (await listener.announce(['x'])) === 'some');
+    const startedMs = performance.now();
+    expect(await listener.announce([randomKey()])).to.equal('some');
+    expect(performance.now() - startedMs, 'only the first change waits for it').to.be.below(400);
+    expect(await deaf.announce([randomKey()])).to.equal('none');
   });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import type { SqlValue } from '../../db/mysql/driver.ts';
 import { SELECT_TARGET, whereKeys, type TargetReader } from '../../db/urls/link-targets.ts';
-import { type LinkTarget } from '../../db/urls/link.ts';
+import type { LinkRow, LinkTarget } from '../../db/urls/link.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
@@ -44,6 +44,37 @@ describe('a reader of targets', () => {
     for (const target of expected) expect(await read(target.key)).to.deep.equal([target]);
     expect(await read(randomKey())).to.deep.equal([]);
     const all = await read(randomKey(), ...expected.map(({ key }) => key));
+    expect(all).to.have.deep.members(expected);
+  });
+
+  it('reads the rules of links that have some, by itself or among others', async () => {
+    const [plain, ruled, newer] = [linkRow(randomKey()), linkRow(randomKey()), linkRow(randomKey())];
+    const [odd, gone, wrong] = [linkRow(randomKey()), linkRow(randomKey()), linkRow(randomKey())];
+    await db.insert([plain, ruled, newer, odd, gone, wrong]);
+    await withSql(url, async (sql) => {
+      const write = async ({ key }: LinkRow, rules: string): Promise<unknown> =>
+        sql.execute(
+          'UPDATE urls SET ruled_url = original_url, original_url = NULL, rules = ? WHERE unique_id = ?',
+          [rules, key],
+        );
+      await write(ruled, '{"disabled":true}');
+      await write(newer, '{"password":"…"}');
+      await write(gone, '{"disabled":true}');
+      await sql.execute('UPDATE urls SET original_url = NULL WHERE unique_id = ?', [odd.key]);
+      await sql.execute('UPDATE urls SET deleted_at = NOW(3) WHERE unique_id = ?', [gone.key]);
+      await sql.execute('UPDATE urls SET rules = ? WHERE unique_id = ?', ['{"blocked":"spam"}', wrong.key]);
+    });
+    const reader = db.createTargetReader();
+    const expected: LinkTarget[] = [
+      { key: plain.key, longUrl: plain.longUrl, expiresAt: null },
+      { key: ruled.key, longUrl: ruled.longUrl, expiresAt: null, rules: { disabled: true } },
+      { key: newer.key, longUrl: newer.longUrl, expiresAt: null, rules: { password: '…' } },
+      { key: odd.key, longUrl: '', expiresAt: null, rules: { unreadable: '' } },
+      { key: gone.key, longUrl: null, expiresAt: null },
+      { key: wrong.key, longUrl: wrong.longUrl, expiresAt: null, rules: { blocked: 'spam' } },
+    ];
+    for (const target of expected) expect(await readWith(reader, target.key)).to.deep.equal([target]);
+    const all = await readWith(reader, randomKey(), ...expected.map(({ key }) => key));
     expect(all).to.have.deep.members(expected);
   });
 

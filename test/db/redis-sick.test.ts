@@ -44,6 +44,23 @@ describe('a connection to a Redis', () => {
       expect(bed.wire.accepted).to.equal(1);
     });
 
+    it('is sent what is published, also while it is late, and passes it on when it continues', async () => {
+      const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
+      const listener = bed.direct.duplicate();
+      const received: string[] = [];
+      listener.on('message', (_channel, message) => received.push(message));
+      await listener.subscribe('keymill:invalidate');
+      bed.wire.silence();
+      expect(await errorOf(pool.level())).to.be.instanceOf(OutcomeUnknownError);
+      expect(await errorOf(pool.publish('keymill:invalidate', 'a-key'))).to.be.instanceOf(
+        OutcomeUnknownError,
+      );
+      bed.wire.heal();
+      await until('the message', () => received.length === 1);
+      listener.disconnect();
+      expect(received).to.deep.equal(['a-key']);
+    });
+
     it('hands keys that arrive after the deadline to the handler for late keys', async () => {
       await bed.direct.rpush('keys:available', ...KEYS);
       const late: string[][] = [];

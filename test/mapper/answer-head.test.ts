@@ -10,9 +10,10 @@ describe('the head of an answer', () => {
       ['D', VARIES],
       ['E', 'e'],
     ]);
-    expect(head.toText('1', '2', '3')).to.equal(
-      'HTTP/1.1 201 Created\r\nA: 1\r\nB: b\r\nC: 2\r\nD: 3\r\nE: e',
-    );
+    for (const ending of ['\r\nF: f\r\n\r\n', '\r\n\r\n'])
+      expect(head.toText(ending, '1', '2', '3')).to.equal(
+        `HTTP/1.1 201 Created\r\nA: 1\r\nB: b\r\nC: 2\r\nD: 3\r\nE: e${ending}`,
+      );
   });
 
   it('refuses a description with fewer or more values than it can write', () => {
@@ -21,7 +22,7 @@ describe('the head of an answer', () => {
     for (const count of [0, 1, 4])
       expect(() => new AnswerHead(302, 'Found', varying(count)), String(count)).to.throw(RangeError);
     for (const count of [2, 3])
-      expect(new AnswerHead(302, 'Found', varying(count)).toText('', '')).to.match(
+      expect(new AnswerHead(302, 'Found', varying(count)).toText('', '', '')).to.match(
         /^HTTP\/1.1 302 Found\r\nH0: /,
       );
   });

@@ -13,6 +13,9 @@ function post(headers = '', type = 'application/json'): string {
 /** Koa answers it, because its type has a parameter. */
 const KOA_POST = post('', 'application/json; charset=utf-8');
 
+/** Koa answers it, because its path is encoded. */
+const KOA_GET = GET.replace('followed', '%66ollowed');
+
 /** Sends bytes and then FIN. Returns all that arrives until the other side closes. */
 async function sendAndFinish(url: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(url);
@@ -23,6 +26,10 @@ async function sendAndFinish(url: string, bytes: string): Promise<string> {
   socket.on('end', () => resolve(received)).on('error', reject);
   socket.end(bytes);
   return promise;
+}
+
+function times(count: number, status: number): number[] {
+  return Array.from({ length: count }, () => status);
 }
 
 /** The status lines of all answers, in order. */
@@ -84,6 +91,20 @@ describe('a connection to the public port', () => {
       ['a shorten through Koa', KOA_POST, [201]],
       ['several requests', GET + post() + KOA_POST + GET, [302, 201, 201, 302]],
       ['an unknown link', 'GET /nothing-there HTTP/1.1\r\nHost: x\r\n\r\n', [404]],
+      ['many requests', GET.repeat(40), times(40, 302)],
+      ['many requests through Koa', KOA_GET.repeat(40), times(40, 302)],
+      ['many shortens', post().repeat(20), times(20, 201)],
+      [
+        'requests through Koa behind an unknown link',
+        GET.replace('followed', 'nothing-there') + KOA_GET.repeat(10),
+        [404, ...times(10, 302)],
+      ],
+      ['requests through Koa behind a shorten', post() + KOA_GET.repeat(10), [201, ...times(10, 302)]],
+      [
+        'a request that needs no body behind a shorten',
+        `${post()}PUT /followed HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{`,
+        [201, 405],
+      ],
       ['nothing', '', []],
     ] as const) {
       it(`answers ${what}, and closes`, async () => {

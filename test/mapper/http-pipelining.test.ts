@@ -2,7 +2,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { openPublicPort } from '../../mapper/http/public-port.ts';
 import { readJsonObject } from '../../mapper/http/read-json.ts';
@@ -12,35 +11,10 @@ import { median } from '../../runtime/statistics.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
 import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
+import { startPipeliners } from './pipeliners.ts';
 import { createWorld, type World } from './world.ts';
 
 const ATTACK_MS = 2_000;
-
-/**
- * Ten sockets in a thread of their own: they send one and the same request as fast as the mapper reads, and
- * connect again when they are cut off.
- */
-const PIPELINERS = `
-  const { workerData: { port, request, forMs }, parentPort } = require('node:worker_threads');
-  const many = Buffer.from(request.repeat(Math.ceil(60_000 / request.length)));
-  let answers = 0;
-  const sockets = new Set();
-  const open = () => {
-    const socket = require('node:net').connect(port, '127.0.0.1');
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk) => (answers += chunk.length));
-    const fill = () => { while (!socket.destroyed && socket.write(many)); };
-    socket.on('drain', fill);
-    socket.on('close', () => { if (sockets.delete(socket)) open(); });
-    sockets.add(socket);
-    fill();
-  };
-  for (let count = 0; count < 10; count += 1) open();
-  setTimeout(() => {
-    for (const socket of sockets) { sockets.delete(socket); socket.destroy(); }
-    parentPort.postMessage(answers);
-  }, forMs);
-`;
 
 const CHUNKED =
   'POST /urls HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n';
@@ -122,19 +96,10 @@ describe('clients that pipeline', () => {
     it(`do not make another client wait: ${what}`, async function () {
       this.timeout(30_000);
       const calm = median(await followFor(500));
-      const pipeliners = new Worker(PIPELINERS, {
-        eval: true,
-        workerData: {
-          port: Number(new URL(isOnAdminPort ? mapper.admin : mapper.url).port),
-          request,
-          forMs: ATTACK_MS,
-        },
-      });
-      await once(pipeliners, 'online');
-      const answered = once(pipeliners, 'message');
+      const port = Number(new URL(isOnAdminPort ? mapper.admin : mapper.url).port);
+      const pipeliners = await startPipeliners({ port, request, forMs: ATTACK_MS });
       const tookMs = await followFor(ATTACK_MS);
-      const [bytes] = (await answered) as [number];
-      expect(bytes, 'bytes of answers').to.be.greaterThan(minBytes);
+      expect(await pipeliners.bytes, 'bytes of answers').to.be.greaterThan(minBytes);
       const meanMs = ATTACK_MS / tookMs.length;
       const story = `${tookMs.length} requests, longest ${tookMs.at(-1)} ms, mean ${meanMs} ms, calm ${calm} ms`;
       expect(meanMs, story).to.be.lessThan(100 + 5 * calm);

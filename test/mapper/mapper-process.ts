@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { identityOf } from '../../scripts/servers/identity.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { until } from '../until.ts';
 
@@ -23,6 +25,9 @@ export interface MapperStores {
   }[];
 }
 
+/** The keyspace of a mapper process. */
+export const MAPPER_KEYS = { length: 8, secret: 'a secret for tests only', regionBits: 10 };
+
 /** The variables of a mapper on these stores. */
 export function mapperEnvironment({ redis, urls }: MapperStores): Record<string, string | undefined> {
   return {
@@ -33,7 +38,7 @@ export function mapperEnvironment({ redis, urls }: MapperStores): Record<string,
       .map(({ name, url, slots }) => `${name}:${slots[0]}-${slots.at(-1)}=${url}`)
       .join(','),
     KEYMILL_KEYS_DBS: 'keys-db-1=mysql://nobody:x@127.0.0.1:1/keys_db_1',
-    KEYMILL_KEY_SECRET: 'a secret for tests only',
+    KEYMILL_KEY_SECRET: MAPPER_KEYS.secret,
     KEYMILL_ZOOKEEPER: '127.0.0.1:1',
     KEYMILL_HTTP_PORT: '0',
     KEYMILL_ADMIN_TOKEN: ADMIN_TOKEN,
@@ -64,4 +69,21 @@ export async function startMapperProcess(
   );
   const { url, admin } = JSON.parse(line) as { url: string; admin: string };
   return { child, url, admin, log: () => output, exited };
+}
+
+/** The processes of a mapper of several. */
+export function processesOf({ child }: MapperProcess): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === child.pid && identityOf(pid) !== undefined);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }

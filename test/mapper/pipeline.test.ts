@@ -1,7 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { MAX_UNANSWERED, REQUESTS_PER_TURN } from '../../mapper/http/limits.ts';
-import { Pipeline } from '../../mapper/http/pipeline.ts';
+import {
+  ALL_REQUESTS_PER_TURN,
+  FEW_PER_TURN,
+  MAX_UNANSWERED,
+  REQUESTS_PER_TURN,
+} from '../../mapper/http/limits.ts';
+import { Pipeline, Turns } from '../../mapper/http/pipeline.ts';
 
 describe('the pipeline of a connection', () => {
   let calls: number;
@@ -9,7 +14,7 @@ describe('the pipeline of a connection', () => {
 
   beforeEach(() => {
     calls = 0;
-    pipeline = new Pipeline(() => (calls += 1));
+    pipeline = new Pipeline(new Turns(), () => (calls += 1));
   });
 
   function begin(count: number): void {
@@ -44,9 +49,9 @@ describe('the pipeline of a connection', () => {
   });
 
   it('gets no second share in a turn, whenever the requests of earlier turns came', async () => {
-    begin(REQUESTS_PER_TURN / 2 - 1);
+    begin(FEW_PER_TURN - 1);
     await turn();
-    begin(REQUESTS_PER_TURN / 2 + 1);
+    begin(REQUESTS_PER_TURN - FEW_PER_TURN + 1);
     expect(pipeline.isFull).to.equal(true);
   });
 
@@ -75,11 +80,23 @@ describe('the pipeline of a connection', () => {
     }
   });
 
+  it('has room for a few requests when others have used up the turn, and calls back in the next', async () => {
+    const turns = new Turns();
+    turns.began(ALL_REQUESTS_PER_TURN);
+    pipeline = new Pipeline(turns, () => (calls += 1));
+    begin(FEW_PER_TURN - 1);
+    expect(pipeline.isFull).to.equal(false);
+    begin(1);
+    expect([pipeline.isFull, calls]).to.deep.equal([true, 0]);
+    await turn();
+    expect([pipeline.isFull, calls, turns.areCrowded]).to.deep.equal([false, 1, false]);
+  });
+
   it('calls back when all is answered, immediately if nothing is due', async () => {
     const ended: string[] = [];
     pipeline.endWith(() => ended.push('idle'));
     expect([pipeline.isEnding, ended]).to.deep.equal([true, ['idle']]);
-    pipeline = new Pipeline(() => undefined);
+    pipeline = new Pipeline(new Turns(), () => undefined);
     begin(2);
     pipeline.endWith(() => ended.push('busy'));
     answer(1);

@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openClicksDb } from '../../db/urls/clicks.ts';
@@ -8,7 +7,7 @@ import { identityOf, isRunning, waitUntilGone } from '../../scripts/servers/iden
 import { AS_OPERATOR } from '../admin-token.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
-import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
+import { processesOf, startMapperProcess, type MapperProcess } from './mapper-process.ts';
 import { createWorld, type World } from './world.ts';
 
 /** On a busy machine a process needs seconds to start. */
@@ -31,13 +30,6 @@ describe('a mapper of several processes', () => {
 
   async function start(env: Record<string, string> = {}): Promise<MapperProcess> {
     return startMapperProcess(world, (child) => children.push(child), { KEYMILL_PROCESSES: '2', ...env });
-  }
-
-  function processesOf({ child }: MapperProcess): number[] {
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => parentOf(pid) === child.pid && identityOf(pid) !== undefined);
   }
 
   function successorOf(mapper: MapperProcess, before: readonly number[]): number | undefined {
@@ -244,13 +236,4 @@ describe('a mapper of several processes', () => {
  */
 async function follow(url: string): Promise<Answer> {
   return until('an answer', async () => send('GET', url));
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
 }

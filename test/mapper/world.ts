@@ -19,6 +19,8 @@ export interface World extends AsyncDisposable {
   start(overrides?: MapperOverrides): Promise<TestMapper>;
   /** The rows of these keys, whichever database has them. */
   rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
+  /** The configuration of the next mapper, for a test that starts only a part of it. */
+  configOf(overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'log'>): MapperConfig;
   /** Puts `count` fresh keys into a shard's pool. */
   fill(shard: number, count: number): Promise<string[]>;
 }
@@ -94,31 +96,33 @@ export async function createWorld({
     keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
     quarantineMs: 30_000,
   };
+  const configOf = (overrides: Omit<MapperOverrides, 'hasFastPaths' | 'log'> = {}): MapperConfig => ({
+    id: `mapper-${mappers.length + 1}`,
+    logLevel: 'silent',
+    admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
+    http: { host: '127.0.0.1', port: 0 },
+    zookeeper: NO_ZOOKEEPER,
+    processes: 1,
+    publicUrl: undefined,
+    signup: 'open',
+    limits: NO_LIMITS,
+    allowPrivateTargets: false,
+    maxUrlBytes: 2_048,
+    reserve: 16,
+    queueLimit: 1_000,
+    cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
+    clicks: { counted: true, flushMs: 50 },
+    ...overrides,
+    stores: { ...stores, ...overrides.stores },
+  });
   return {
     redis,
     urls,
     usersUrl,
+    configOf,
     start: async ({ hasFastPaths = true, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();
-      const config: MapperConfig = {
-        id: `mapper-${mappers.length + 1}`,
-        logLevel: 'silent',
-        admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
-        http: { host: '127.0.0.1', port: 0 },
-        zookeeper: NO_ZOOKEEPER,
-        processes: 1,
-        publicUrl: undefined,
-        signup: 'open',
-        limits: NO_LIMITS,
-        allowPrivateTargets: false,
-        maxUrlBytes: 2_048,
-        reserve: 16,
-        queueLimit: 1_000,
-        cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
-        clicks: { counted: true, flushMs: 50 },
-        ...overrides,
-        stores: { ...stores, ...overrides.stores },
-      };
+      const config = configOf(overrides);
       const { signal } = stopping;
       const running = await startMapper({
         config,

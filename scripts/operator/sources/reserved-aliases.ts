@@ -50,7 +50,7 @@ async function findAliases(config: UrlsDbConfig): Promise<string[]> {
   const urlsDb = openUrlsDb({ ...config, log: QUIET_LOG, connections: 1 });
   try {
     const links = await urlsDb.find(SPELLINGS.filter((word) => config.slots.includes(slotOf(word))));
-    return links.flatMap(({ key, longUrl }) => (longUrl === null ? [] : [key]));
+    return links.flatMap(({ key, deletedAt }) => (deletedAt === null ? [key] : []));
   } finally {
     await urlsDb.close();
   }

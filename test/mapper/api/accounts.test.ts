@@ -314,7 +314,8 @@ describe('accounts', () => {
       const answers = await Promise.all(
         Array.from({ length: 4 }, async () => api.call('POST', '/users/me/keys', { cookie, body })),
       );
-      // Those that run side by side do not see each other, so a few more may be made; the next one sees them all.
+      // Those that run side by side do not see each other, so a few more may be made; the next one sees them
+      // all.
       expect(answers.filter(({ status }) => status === 201)).to.have.length.at.least(3);
       expect(
         expectProblem(await api.call('POST', '/users/me/keys', { cookie, body }), 422)[0]?.reason,

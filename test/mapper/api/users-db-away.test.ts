@@ -166,6 +166,23 @@ describe('while the users database is away', () => {
       expect(await usersDbUp()).to.equal('1');
     });
   }
+
+  it('and hangs: the mapper stops in time all the same', async function () {
+    this.timeout(20_000);
+    const other = await world.start({ stores: { usersDb: { url: through(wire, world.usersUrl) } } });
+    const { key } = await people.key(await people.person(), ['links:create']);
+    const client = new ApiClient(() => other.url, api.document);
+    expect((await client.call('POST', '/urls', { key, body: LINK })).status).to.equal(201);
+    wire.silence();
+    try {
+      const startedAt = performance.now();
+      await other.stop();
+      expect(performance.now() - startedAt).to.be.below(6_000);
+    } finally {
+      wire.cut();
+      wire.heal();
+    }
+  });
 });
 
 describe('a mapper without a users database', () => {

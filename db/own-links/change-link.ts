@@ -1,0 +1,129 @@
+import type { SqlValue } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+import { formatRules } from '../urls/link-rules.ts';
+import { targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
+import { RESTORABLE_FROM } from './read-links.ts';
+
+/** A statement and its parameters. */
+type Statement = readonly [sql: string, params: readonly SqlValue[]];
+
+/**
+ * Changes a link if it still is as `link` was read: the row carries the version that the change expects.
+ *
+ * All statements are one transaction. The first one changes the row, or does nothing when the version is
+ * another one. The others must then do nothing too, so each has the condition that the last change of the row
+ * is this one. (Without it, a change that came too late still wrote its tags: measured.) The same transaction
+ * may be repeated under the same `changeId`.
+ *
+ * @param changeId 32 hex digits, random, new for every change
+ * @returns whether the row had the expected version
+ * @throws OutcomeUnknownError read the link to learn whether `changedBy` is `changeId`; StoreUnavailableError
+ *   nothing was written
+ */
+export async function changeLink(
+  db: Mysql,
+  { link, change, changeId }: { link: OwnLink; change: LinkChange; changeId: string },
+  timeoutMs: number,
+): Promise<boolean> {
+  const statements = toStatements(link, change, Buffer.from(changeId, 'hex'));
+  const [changed] = await db.transact(
+    statements.map(([sql]) => sql),
+    statements.flatMap(([, params]) => params),
+    { timeoutMs },
+  );
+  return changed === 1;
+}
+
+function toStatements(link: OwnLink, change: LinkChange, changeId: Buffer): Statement[] {
+  if (change.kind === 'edit') return edit(link, change.state, changeId);
+  return change.kind === 'delete' ? remove(link, changeId) : restore(link, changeId);
+}
+
+const IS_OURS = 'slot = ? AND unique_id = ? AND changed_by = ?';
+const EXISTS_OURS = `EXISTS (SELECT 1 FROM urls u WHERE u.slot = ? AND u.unique_id = ? AND u.changed_by = ?)`;
+
+function update(link: OwnLink, changeId: Buffer, [set, params]: Statement, condition: string): Statement {
+  return [
+    `UPDATE urls SET ${set}, version = version + 1, changed_by = ?, updated_at = UTC_TIMESTAMP(3)
+     WHERE slot = ? AND unique_id = ? AND version = ? AND ${condition}`,
+    [...params, changeId, link.slot, link.key, link.version],
+  ];
+}
+
+function remove(link: OwnLink, changeId: Buffer): Statement[] {
+  return [
+    update(link, changeId, ['deleted_at = UTC_TIMESTAMP(3)', []], 'deleted_at IS NULL'),
+    [
+      `INSERT INTO deletions (deleted_at, slot, unique_id)
+       SELECT deleted_at, slot, unique_id FROM urls WHERE ${IS_OURS} AND deleted_at IS NOT NULL
+       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+      [link.slot, link.key, changeId],
+    ],
+    markTags(link, 1, changeId),
+  ];
+}
+
+function restore(link: OwnLink, changeId: Buffer): Statement[] {
+  return [
+    update(link, changeId, ['deleted_at = NULL', []], `deleted_at > ${RESTORABLE_FROM}`),
+    [
+      `DELETE FROM deletions WHERE deleted_at = ? AND slot = ? AND unique_id = ? AND ${EXISTS_OURS}`,
+      [link.deletedAt, link.slot, link.key, link.slot, link.key, changeId],
+    ],
+    markTags(link, 0, changeId),
+  ];
+}
+
+function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
+  const { longUrl, expiresAt, title } = state;
+  const rules = formatRules(state.rules);
+  const columns: Statement = [
+    'original_url = ?, ruled_url = ?, expires_at = ?, title = ?, rules = ?',
+    [rules === null ? longUrl : null, rules === null ? null : longUrl, expiresAt, title, rules],
+  ];
+  const statements = [update(link, changeId, columns, 'deleted_at IS NULL')];
+  const { userId } = link;
+  if (userId === null) return statements;
+  if (longUrl !== link.longUrl) statements.push(moveTarget(link, userId, longUrl, changeId));
+  if (!isSameSet(state.tags, link.tags)) statements.push(...replaceTags(link, state.tags, changeId));
+  return statements;
+}
+
+function moveTarget(link: OwnLink, userId: bigint, longUrl: string, changeId: Buffer): Statement {
+  return [
+    `UPDATE owned SET target_hash = ? WHERE user_id = ? AND created_at = ? AND unique_id = ? AND ${EXISTS_OURS}`,
+    [targetHash(longUrl), userId, link.createdAt, link.key, link.slot, link.key, changeId],
+  ];
+}
+
+function replaceTags(link: OwnLink, tags: readonly string[], changeId: Buffer): Statement[] {
+  const ours = [link.slot, link.key, changeId];
+  const others = tags.length === 0 ? 'TRUE' : 'tag NOT IN (?)';
+  const removal: Statement = [
+    `DELETE FROM link_tags WHERE slot = ? AND unique_id = ? AND ${others} AND ${EXISTS_OURS}`,
+    [link.slot, link.key, ...(tags.length === 0 ? [] : [tags]), ...ours],
+  ];
+  if (tags.length === 0) return [removal];
+  const rows = tags.map(() => 'SELECT ? AS tag').join(' UNION ALL ');
+  return [
+    removal,
+    [
+      `INSERT INTO link_tags (user_id, tag, created_at, unique_id, slot)
+       SELECT u.user_id, given.tag, u.created_at, u.unique_id, u.slot FROM urls u JOIN (${rows}) given
+       WHERE u.slot = ? AND u.unique_id = ? AND u.changed_by = ?
+       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+      [...tags, ...ours],
+    ],
+  ];
+}
+
+function markTags(link: OwnLink, isDeleted: 0 | 1, changeId: Buffer): Statement {
+  return [
+    `UPDATE link_tags SET is_deleted = ? WHERE slot = ? AND unique_id = ? AND ${EXISTS_OURS}`,
+    [isDeleted, link.slot, link.key, link.slot, link.key, changeId],
+  ];
+}
+
+function isSameSet(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && new Set(others).isSupersetOf(new Set(some));
+}

@@ -1,0 +1,103 @@
+import { slotOf } from '../keyspace/placement.ts';
+import type { SqlValue } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+import { parseRules } from '../urls/link-rules.ts';
+import { RESTORABLE_DAYS, type OwnLink } from './own-link.ts';
+
+/** The columns of a link that a list and a change need. The table is called `u`. */
+export const LINK_COLUMNS = `u.unique_id, u.slot, CAST(u.user_id AS CHAR) AS user_id,
+  COALESCE(u.original_url, u.ruled_url) AS long_url, u.created_at, u.updated_at, u.expires_at, u.title,
+  u.rules, u.visits_left, u.deleted_at, u.version, COALESCE(u.changed_by, u.request_id) AS changed_by`;
+
+export interface LinkColumns {
+  readonly unique_id: string;
+  readonly slot: number;
+  readonly user_id: string | null;
+  readonly long_url: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date | null;
+  readonly expires_at: Date | null;
+  readonly title: string | null;
+  readonly rules: string | null;
+  readonly visits_left: number | null;
+  readonly deleted_at: Date | null;
+  readonly version: number;
+  readonly changed_by: Buffer;
+}
+
+/** A deleted link has a cut-off time by the clock of the database, which alone decides. */
+export const RESTORABLE_FROM = `UTC_TIMESTAMP(3) - INTERVAL ${RESTORABLE_DAYS} DAY`;
+
+/**
+ * Reads a link with its tags. One statement reads both, so that version and tags belong together. A link
+ * whose target was cleared is nobody's any more, and is not found.
+ * @throws StoreUnavailableError: the read may be repeated
+ */
+export async function findOwnLink(db: Mysql, key: string, timeoutMs: number): Promise<OwnLink | undefined> {
+  const sql = `SELECT ${LINK_COLUMNS}, CONVERT(t.tag USING utf8mb4) AS tag FROM urls u
+    LEFT JOIN link_tags t ON t.slot = u.slot AND t.unique_id = u.unique_id
+    WHERE u.slot = ? AND u.unique_id = ? AND (u.deleted_at IS NULL OR u.deleted_at > ${RESTORABLE_FROM})
+    ORDER BY t.tag`;
+  const rows = await db.query<LinkColumns & { tag: string | null }>(sql, [slotOf(key), key], { timeoutMs });
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  return toOwnLink(
+    first,
+    rows.flatMap(({ tag }) => (tag === null ? [] : [tag])),
+  );
+}
+
+/** The tags of links, each link's in their order as text. @throws StoreUnavailableError */
+export async function readTags(
+  db: Mysql,
+  links: readonly { readonly key: string; readonly slot: number }[],
+  timeoutMs: number,
+): Promise<ReadonlyMap<string, string[]>> {
+  const tagsOf = new Map<string, string[]>();
+  if (links.length === 0) return tagsOf;
+  const sql = `SELECT unique_id, CONVERT(tag USING utf8mb4) FROM link_tags
+    WHERE (slot, unique_id) IN (?) ORDER BY link_tags.tag`;
+  const pairs: SqlValue = links.map(({ slot, key }) => [slot, key]);
+  for (const [key, tag] of await db.queryArrays<[string, string]>(sql, [pairs], { timeoutMs })) {
+    const tags = tagsOf.get(key);
+    if (tags === undefined) tagsOf.set(key, [tag]);
+    else tags.push(tag);
+  }
+  return tagsOf;
+}
+
+/**
+ * How often each link was followed, by its key. Links without a click are absent.
+ * @throws StoreUnavailableError
+ */
+export async function readClicks(
+  db: Mysql,
+  links: readonly { readonly key: string; readonly slot: number }[],
+  timeoutMs: number,
+): Promise<ReadonlyMap<string, number>> {
+  if (links.length === 0) return new Map();
+  const sql = `SELECT unique_id, CAST(SUM(clicks) AS UNSIGNED) FROM clicks
+    WHERE (slot, unique_id) IN (?) GROUP BY slot, unique_id`;
+  const pairs: SqlValue = links.map(({ slot, key }) => [slot, key]);
+  const rows = await db.queryArrays<[string, number | string]>(sql, [pairs], { timeoutMs });
+  return new Map(rows.map(([key, clicks]) => [key, Number(clicks)]));
+}
+
+export function toOwnLink(row: LinkColumns, tags: readonly string[]): OwnLink {
+  return {
+    key: row.unique_id,
+    slot: row.slot,
+    userId: row.user_id === null ? null : BigInt(row.user_id),
+    longUrl: row.long_url ?? '',
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    expiresAt: row.expires_at,
+    title: row.title,
+    tags,
+    rules: row.rules === null ? {} : parseRules(row.rules),
+    visitsLeft: row.visits_left,
+    deletedAt: row.deleted_at,
+    version: row.version,
+    changedBy: row.changed_by.toString('hex'),
+  };
+}

@@ -1,0 +1,50 @@
+import { KeymillError } from '../../runtime/errors.ts';
+import { parseJson } from '../../runtime/json.ts';
+
+/**
+ * Everything that a redirect must know about a link beyond its target and its expiry. A plain link has none.
+ * A field that is off is absent. Fields that this program does not know are kept when a link is changed.
+ */
+export interface LinkRules {
+  /** The owner has switched the link off. */
+  readonly disabled?: true;
+  /** An administrator has switched the link off, for this reason. */
+  readonly blocked?: string;
+  readonly [unknownField: string]: unknown;
+}
+
+const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked']);
+
+/**
+ * The rules of a link as they are stored. A text that is no rules becomes a rule that nobody knows: the link
+ * is not followed, and does not become a plain link when its owner changes it.
+ */
+export function parseRules(text: string): LinkRules {
+  const value = parseJson(text);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? { ...value } : { unreadable: text };
+}
+
+/** As it is stored; null for a plain link. */
+export function formatRules(rules: LinkRules): string | null {
+  const text = JSON.stringify(rules);
+  return text === '{}' ? null : text;
+}
+
+/**
+ * Whether this program knows all rules of a link. A newer one may have written others: then the link must not
+ * be followed.
+ */
+export function isEveryRuleKnown(rules: LinkRules): boolean {
+  return Object.keys(rules).every((field) => KNOWN_FIELDS.has(field));
+}
+
+/**
+ * A link has rules that this program does not know, or is no link to a target at all: a newer program wrote
+ * it. It is not followed, and nothing about it is remembered. Another mapper may know it.
+ */
+export class UnknownRulesError extends KeymillError {
+  constructor(key: string) {
+    super('UNKNOWN_RULES', `link ${key} has rules that this program does not know`);
+  }
+}

@@ -1,0 +1,44 @@
+import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import type { OwnLinksServer } from './own-links-server.ts';
+
+/** Links in one transaction: some 10 ms of work for the server. */
+const LINKS_AT_ONCE = 100;
+/** When the work returns although links are left. */
+const BOUND_MS = 2_000;
+
+/** How many links were changed, and whether that were all. If not, the caller repeats the work. */
+export interface ManyChanged {
+  readonly links: number;
+  readonly isDone: boolean;
+}
+
+/**
+ * Changes many links on all servers at the same time, in small transactions, for a bounded time.
+ * @param changeSome changes up to `count` links on one server; returns 0 when none are left
+ * @param now monotonic milliseconds
+ * @throws StoreUnavailableError, OutcomeUnknownError: the work may be repeated
+ */
+export async function changeMany(
+  servers: readonly OwnLinksServer[],
+  changeSome: (db: OwnLinksDb, count: number) => Promise<number>,
+  now: () => number,
+): Promise<ManyChanged> {
+  const untilMs = now() + BOUND_MS;
+  const all = await Promise.all(
+    servers.map(async ({ db, isWritable }) => {
+      if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
+      let links = 0;
+      while (now() < untilMs) {
+        const changed = await changeSome(db, LINKS_AT_ONCE);
+        if (changed === 0) return { links, isDone: true };
+        links += changed;
+      }
+      return { links, isDone: false };
+    }),
+  );
+  return {
+    links: all.reduce((sum, { links }) => sum + links, 0),
+    isDone: all.every(({ isDone }) => isDone),
+  };
+}

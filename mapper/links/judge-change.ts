@@ -1,0 +1,68 @@
+import type { LinkState, OwnLink } from '../../db/own-links/own-link.ts';
+import type { LinkRules } from '../../db/urls/link-rules.ts';
+
+/** A change that is asked for. A field that is absent stays as it is; null clears it. */
+export interface LinkPatch {
+  readonly longUrl?: string;
+  readonly expiresAt?: Date | null;
+  readonly title?: string | null;
+  /** Without duplicates. */
+  readonly tags?: readonly string[] | null;
+  readonly disabled?: boolean | null;
+  /** The reason. Only an administrator may ask for it. */
+  readonly blocked?: string | null;
+}
+
+export type Actor = 'owner' | 'admin';
+
+/** What a patch means for a link. */
+export type ChangeVerdict =
+  | { readonly verdict: 'edit'; readonly state: LinkState }
+  /** The link is as the patch wants it already. */
+  | { readonly verdict: 'unchanged' }
+  | { readonly verdict: 'deleted' }
+  /** An administrator has blocked the link, and its owner cannot change it. */
+  | { readonly verdict: 'blocked'; readonly reason: string }
+  /** Tags belong to an owner's list, and this link has no owner. */
+  | { readonly verdict: 'ownerless' };
+
+/** Applies a merge patch (RFC 7396) to a link whose fields were checked before. Pure. */
+export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): ChangeVerdict {
+  if (link.deletedAt !== null) return { verdict: 'deleted' };
+  const { blocked } = link.rules;
+  if (actor === 'owner' && blocked !== undefined) return { verdict: 'blocked', reason: blocked };
+  const tags = patch.tags === undefined ? link.tags : [...new Set(patch.tags)].sort();
+  if (link.userId === null && tags.length > 0) return { verdict: 'ownerless' };
+  const state: LinkState = {
+    longUrl: patch.longUrl ?? link.longUrl,
+    expiresAt: patch.expiresAt === undefined ? link.expiresAt : patch.expiresAt,
+    title: patch.title === undefined ? link.title : patch.title,
+    tags,
+    rules: patchRules(link.rules, patch),
+  };
+  return isSame(link, state) ? { verdict: 'unchanged' } : { verdict: 'edit', state };
+}
+
+function patchRules({ disabled, blocked, ...others }: LinkRules, patch: LinkPatch): LinkRules {
+  const isDisabled = patch.disabled === undefined ? disabled === true : patch.disabled === true;
+  const reason = patch.blocked === undefined ? blocked : patch.blocked;
+  return {
+    ...others,
+    ...(isDisabled && { disabled: true }),
+    ...(reason !== undefined && reason !== null && { blocked: reason }),
+  };
+}
+
+function isSame(link: OwnLink, state: LinkState): boolean {
+  return (
+    link.longUrl === state.longUrl &&
+    link.expiresAt?.getTime() === state.expiresAt?.getTime() &&
+    link.title === state.title &&
+    JSON.stringify(link.tags.toSorted()) === JSON.stringify(state.tags) &&
+    JSON.stringify(sorted(link.rules)) === JSON.stringify(sorted(state.rules))
+  );
+}
+
+function sorted(rules: LinkRules): [string, unknown][] {
+  return Object.entries(rules).sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,244 @@
+import type { ListQuestion } from '../../db/own-links/list-links.ts';
+import type { LinkChange, OwnLink } from '../../db/own-links/own-link.ts';
+import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import type { TagCount } from '../../db/own-links/tags.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { RandomIds } from '../../runtime/random-ids.ts';
+import type { AnnounceChange } from '../cache/announce-change.ts';
+import { changeOne, type Changed, type Decision } from './change-one.ts';
+import { changeMany, type ManyChanged } from './change-many.ts';
+import { Cursors, textOf } from './cursors.ts';
+import { etagOf, isNamedBy } from './etag.ts';
+import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
+import { readOfEach, readPage, serverOf } from './list-links.ts';
+import type { OwnLinksServer } from './own-links-server.ts';
+import { readTagPage } from './tag-lists.ts';
+import { Turns } from './turns.ts';
+
+/** Who asks. An administrator may read and change every link. */
+export interface Caller {
+  readonly userId: bigint;
+  readonly isAdmin: boolean;
+}
+
+/** Whether all mappers have heard of a change. */
+export type Announced = Awaited<ReturnType<AnnounceChange>>;
+
+/** Why a link is not changed. */
+export type Refusal =
+  /** There is no such link, or it is another's. The caller must not learn which. */
+  | { readonly why: 'unknown' }
+  /** `If-Match` names another state. */
+  | { readonly why: 'stale'; readonly etag: string }
+  | { readonly why: 'unchanged'; readonly link: OwnLink }
+  | { readonly why: 'deleted'; readonly link: OwnLink }
+  | { readonly why: 'blocked'; readonly reason: string }
+  | { readonly why: 'ownerless' };
+
+export type ChangeResult =
+  { readonly link: OwnLink; readonly announced: Announced | undefined } | { readonly refusal: Refusal };
+
+/** A page, or `invalid`: the cursor is made up, or belongs to another owner or question. */
+export type Page<Item> =
+  { readonly items: readonly Item[]; readonly nextCursor: string | null } | { readonly invalid: 'cursor' };
+
+export interface OwnLinksOptions {
+  readonly servers: readonly OwnLinksServer[];
+  readonly announce: AnnounceChange;
+  /** Shared by all mappers of a cluster. */
+  readonly secret: string;
+  /** Which slot a key belongs to. */
+  readonly slotOf: (key: string) => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/** Most changes that are under way or wait in this process. One takes some milliseconds. */
+const MAX_CHANGES = 1_000;
+
+/**
+ * The rules of one's own links: read, change, delete, restore, list, tags. Fields are checked by the caller.
+ *
+ * Methods throw StoreUnavailableError when a server does not answer (nothing has changed), and
+ * OutcomeUnknownError when it is not known whether a link has changed.
+ */
+export class OwnLinks {
+  readonly #options: OwnLinksOptions;
+  readonly #ids = RandomIds.hex();
+  readonly #turns = new Turns(MAX_CHANGES);
+  readonly #cursors: Cursors;
+
+  constructor(options: OwnLinksOptions) {
+    this.#options = options;
+    this.#cursors = new Cursors(options.secret);
+  }
+
+  /**
+   * Undefined: there is no such link, or it is another's. Deleted ones are found while they can be restored.
+   */
+  async find(caller: Caller, key: string): Promise<OwnLink | undefined> {
+    const { db, isUp } = this.#serverOf(key);
+    if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
+    const link = await db.find(key);
+    return link !== undefined && mayAccess(caller, link) ? link : undefined;
+  }
+
+  /** Applies a merge patch. @param ifMatch the header */
+  async change(caller: Caller, key: string, patch: LinkPatch, ifMatch?: string): Promise<ChangeResult> {
+    return this.#changeIf(caller, key, ifMatch, (link) => {
+      const judged = judgeChange(link, patch, caller.isAdmin ? 'admin' : 'owner');
+      if (judged.verdict === 'edit') return { change: { kind: 'edit', state: judged.state } };
+      return { refusal: toRefusal(judged, link) };
+    });
+  }
+
+  /** Deletes a link. One that is deleted already is `unchanged`. */
+  async remove(caller: Caller, key: string, ifMatch?: string): Promise<ChangeResult> {
+    return this.#changeIf(caller, key, ifMatch, (link) =>
+      link.deletedAt === null ? { change: { kind: 'delete' } } : { refusal: { why: 'unchanged', link } },
+    );
+  }
+
+  /** Restores a deleted link. One that is not deleted is `unchanged`. */
+  async restore(caller: Caller, key: string, ifMatch?: string): Promise<ChangeResult> {
+    return this.#changeIf(caller, key, ifMatch, (link) =>
+      link.deletedAt === null ? { refusal: { why: 'unchanged', link } } : { change: { kind: 'restore' } },
+    );
+  }
+
+  /** Lists links from the newest to the oldest. A page may be short, or empty, and still have a next one. */
+  async list(
+    question: ListQuestion,
+    { cursor, limit }: { cursor: string | undefined; limit: number },
+  ): Promise<Page<OwnLink>> {
+    const text = textOf(question);
+    const after = cursor === undefined ? undefined : this.#cursors.open(text, cursor);
+    if (cursor !== undefined && after === undefined) return { invalid: 'cursor' };
+    const { servers, now } = this.#options;
+    const { links, next } = await readPage(servers, { question, after, limit }, now);
+    return { items: links, nextCursor: next === undefined ? null : this.#cursors.seal(text, next) };
+  }
+
+  /** How often links were followed, by their keys. Links without a click are absent. */
+  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
+    return readOfEach(this.#options.servers, links, async (db, own) => db.clicksOf(own));
+  }
+
+  /** Lists the tags of an owner's links, in their order as text. */
+  async tags(
+    userId: bigint,
+    { after, limit }: { after: string | undefined; limit: number },
+  ): Promise<{ items: readonly TagCount[]; next: string | undefined }> {
+    return readTagPage(this.#options.servers, { userId, after, limit });
+  }
+
+  /**
+   * Gives all links with the tag `from` the tag `to` instead. If `to` exists, the two become one.
+   * It takes a bounded time; repeat it until it is done.
+   */
+  async renameTag(userId: bigint, from: string, to: string): Promise<ManyChanged> {
+    if (from === to) return { links: 0, isDone: true };
+    const rename = async (db: OwnLinksDb, count: number): Promise<number> =>
+      db.renameTag({ userId, from, to, changeId: this.#ids.next() }, count);
+    return changeMany(this.#options.servers, rename, this.#options.now);
+  }
+
+  /**
+   * Takes all links away from an owner whose account ends, and deletes them if `isDeleting`. It takes a
+   * bounded time; repeat it until it is done. After a crash, mappers may follow links that were deleted just
+   * before until their time to live is over.
+   */
+  async leaveOwner(userId: bigint, isDeleting: boolean): Promise<ManyChanged> {
+    const { servers, announce, now } = this.#options;
+    const leave = async (db: OwnLinksDb, count: number): Promise<number> => {
+      const keys = await db.leaveOwner({ userId, isDeleting, changeId: this.#ids.next() }, count);
+      if (isDeleting) await Promise.all(keys.map(async (key) => announce(key)));
+      return keys.length;
+    };
+    return changeMany(servers, leave, now);
+  }
+
+  async #changeIf(
+    caller: Caller,
+    key: string,
+    ifMatch: string | undefined,
+    decide: (link: OwnLink) => Decision<Refusal>,
+  ): Promise<ChangeResult> {
+    const { db, isWritable } = this.#serverOf(key);
+    if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
+    if (this.#turns.isFull) throw new StoreUnavailableError(db.name, 'too many changes wait already');
+    const watched = new WatchedChanges(db);
+    let changed: Changed<Refusal>;
+    try {
+      changed = await this.#turns.take(key, async () =>
+        this.#changeOne(watched, key, (link) => {
+          if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
+          const etag = etagOf(link);
+          if (ifMatch !== undefined && !isNamedBy(ifMatch, etag, false))
+            return { refusal: { why: 'stale', etag } };
+          return decide(link);
+        }),
+      );
+    } catch (error) {
+      if (watched.mayHaveChanged) await this.#options.announce(key);
+      throw error;
+    }
+    const announced = watched.mayHaveChanged ? await this.#options.announce(key) : undefined;
+    return 'refusal' in changed ? changed : { link: changed.link, announced };
+  }
+
+  async #changeOne(
+    db: WatchedChanges,
+    key: string,
+    decide: (link: OwnLink | undefined) => Decision<Refusal>,
+  ): Promise<Changed<Refusal>> {
+    return changeOne({ db, key, changeId: this.#ids.next(), decide, now: this.#options.now });
+  }
+
+  #serverOf(key: string): OwnLinksServer {
+    return serverOf(this.#options.servers, this.#options.slotOf(key));
+  }
+}
+
+function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
+  if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
+  if (judged.verdict === 'ownerless') return { why: 'ownerless' };
+  return { why: judged.verdict, link };
+}
+
+function mayAccess({ userId, isAdmin }: Caller, link: OwnLink): boolean {
+  return isAdmin || link.userId === userId;
+}
+
+/** Remembers whether a change may have happened: then mappers must hear of it, whatever the answer is. */
+class WatchedChanges {
+  readonly #db: OwnLinksDb;
+  #mayHaveChanged = false;
+
+  constructor(db: OwnLinksDb) {
+    this.#db = db;
+  }
+
+  get name(): string {
+    return this.#db.name;
+  }
+
+  get mayHaveChanged(): boolean {
+    return this.#mayHaveChanged;
+  }
+
+  async find(key: string): Promise<OwnLink | undefined> {
+    return this.#db.find(key);
+  }
+
+  async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
+    try {
+      const isChanged = await this.#db.change(change);
+      this.#mayHaveChanged ||= isChanged;
+      return isChanged;
+    } catch (error) {
+      this.#mayHaveChanged ||= error instanceof OutcomeUnknownError;
+      throw error;
+    }
+  }
+}

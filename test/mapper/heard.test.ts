@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import { median } from '../../runtime/statistics.ts';
+import { until } from '../until.ts';
+import { createHeardWorld, type HeardWorld } from './heard-world.ts';
+import { processesOf, type MapperProcess } from './mapper-process.ts';
+
+/** Before a release: 10,000. */
+const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 500);
+/** While a Redis is away. */
+const RUNS_AWAY = Math.ceil(RUNS / 5);
+/** On a busy machine a process may not run for half a second. Then it is not waited for. */
+const MOST_UNHEARD = 0.5;
+/** The time of one change, also while a Redis is away. */
+const CHANGE_MS = 50;
+const TTL_MS = 2_000;
+
+interface Change {
+  /** Requests that were sent after the announcement and met an old target. */
+  readonly old: number;
+  readonly isHeardByAll: boolean;
+  readonly tookMs: number;
+}
+
+/** Changes one of the links, and follows it on all processes immediately. */
+async function change(world: HeardWorld, number: number): Promise<Change> {
+  const key = world.keys[number % world.keys.length] ?? '';
+  const target = `https://example.com/${number}-${Math.random()}`;
+  const { isHeardByAll, tookMs } = await world.change(key, target);
+  const old = (await world.follow(key)).filter((found) => found !== target).length;
+  return { old, isHeardByAll, tookMs };
+}
+
+/** Changes links, and expects the new state of all that were heard. */
+async function expectHeard(world: HeardWorld, times: number): Promise<void> {
+  const all: Change[] = [];
+  while (all.length < times) all.push(await change(world, all.length));
+  const heard = all.filter(({ isHeardByAll }) => isHeardByAll);
+  expect(heard.filter(({ old }) => old > 0)).to.deep.equal([]);
+  expect(1 - heard.length / times, 'share of changes that not all heard').to.be.at.most(MOST_UNHEARD);
+  expect(median(all.map(({ tookMs }) => tookMs))).to.be.below(CHANGE_MS);
+}
+
+describe('a change of a link, on two mappers of two processes', function () {
+  this.timeout(60_000 + RUNS * 100);
+  let world: HeardWorld;
+
+  before(async () => {
+    world = await createHeardWorld({ ttlMs: TTL_MS });
+  });
+
+  after(async () => world[Symbol.asyncDispose]());
+
+  async function expectNotWaitedFor(): Promise<void> {
+    await until('the loss to be known', async () => (await change(world, 0)).tookMs < CHANGE_MS);
+    await expectHeard(world, RUNS_AWAY);
+  }
+
+  it('is shown to every request that was sent after its announcement was heard', async () => {
+    await expectHeard(world, RUNS);
+  });
+
+  it('is answered after half a second while a process is paused, and later ones do not wait for it', async () => {
+    const pid = processesOf(world.mappers[0] as MapperProcess)[0] ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    let first, next;
+    try {
+      first = await world.change(world.keys[0] ?? '', 'https://example.com/paused-1');
+      next = await world.change(world.keys[0] ?? '', 'https://example.com/paused-2');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect([first.isHeardByAll, next.isHeardByAll]).to.deep.equal([false, false]);
+    expect(first.tookMs).to.be.within(450, 1_000);
+    expect(next.tookMs).to.be.below(250);
+    await until('it to be heard again', async () => (await change(world, 0)).isHeardByAll);
+  });
+
+  it('is heard by all while one Redis hangs, which is not waited for', async () => {
+    await world.redis[0]?.pause();
+    try {
+      await expectNotWaitedFor();
+    } finally {
+      await world.redis[0]?.resume();
+    }
+  });
+
+  it('is heard by all while one Redis is down, which is not waited for', async () => {
+    await world.redis[1]?.kill();
+    try {
+      await expectNotWaitedFor();
+    } finally {
+      await world.redis[1]?.restart();
+    }
+  });
+
+  it('is shown within the time to live while every Redis is down, and nobody is said to have heard', async () => {
+    for (const server of world.redis) await server.kill();
+    try {
+      const key = world.keys[0] ?? '';
+      const { isHeardByAll, othersMayLagMs } = await world.change(key, 'https://example.com/bound');
+      expect({ isHeardByAll, othersMayLagMs }).to.deep.equal({ isHeardByAll: false, othersMayLagMs: TTL_MS });
+      const changedAt = performance.now();
+      await until('the new target everywhere', async () =>
+        (await world.follow(key)).every((found) => found === 'https://example.com/bound'),
+      );
+      expect(performance.now() - changedAt).to.be.below(TTL_MS + 1_000);
+    } finally {
+      for (const server of world.redis) await server.restart();
+    }
+    await until('the change to be heard again', async () => (await change(world, 0)).isHeardByAll);
+  });
+});
+
+describe('a change of a link that mappers have in a shared cache only', function () {
+  this.timeout(60_000 + RUNS * 100);
+
+  it('is shown to every request that was sent after its announcement was heard', async () => {
+    await using world = await createHeardWorld({ isCacheShared: true });
+    await expectHeard(world, RUNS_AWAY);
+  });
+});
