@@ -56,7 +56,7 @@ function remove(link: OwnLink, changeId: Buffer): Statement[] {
     [
       `INSERT INTO deletions (deleted_at, slot, unique_id)
        SELECT deleted_at, slot, unique_id FROM urls WHERE ${IS_OURS} AND deleted_at IS NOT NULL
-       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+       ON DUPLICATE KEY UPDATE deletions.slot = VALUES(slot)`,
       [link.slot, link.key, changeId],
     ],
     markTags(link, 1, changeId),
@@ -111,7 +111,7 @@ function replaceTags(link: OwnLink, tags: readonly string[], changeId: Buffer): 
       `INSERT INTO link_tags (user_id, tag, created_at, unique_id, slot)
        SELECT u.user_id, given.tag, u.created_at, u.unique_id, u.slot FROM urls u JOIN (${rows}) given
        WHERE u.slot = ? AND u.unique_id = ? AND u.changed_by = ?
-       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+       ON DUPLICATE KEY UPDATE link_tags.slot = VALUES(slot)`,
       [...tags, ...ours],
     ],
   ];

@@ -42,7 +42,7 @@ export async function leaveOwner(
       `INSERT INTO deletions (deleted_at, slot, unique_id)
        SELECT u.deleted_at, u.slot, u.unique_id FROM urls u
        WHERE (u.slot, u.unique_id) IN (?) AND u.changed_by = ? AND u.deleted_at IS NOT NULL
-       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+       ON DUPLICATE KEY UPDATE deletions.slot = VALUES(slot)`,
       `DELETE t FROM link_tags t WHERE ${isLeft('t')}`,
       `DELETE o FROM owned o WHERE ${isLeft('o')}`,
     ],

@@ -105,7 +105,8 @@ function placesOf(
   return [`${tag === undefined ? 'owned' : 'link_tags'} WHERE ${conditions.join(' AND ')}`, params];
 }
 
-const IS_DISABLED = `COALESCE(JSON_CONTAINS_PATH(u.rules, 'one', '$.disabled', '$.blocked'), 0)`;
+/** MySQL fails for a text that is no JSON. */
+const IS_DISABLED = `IF(JSON_VALID(u.rules), JSON_CONTAINS_PATH(u.rules, 'one', '$.disabled', '$.blocked'), 0)`;
 const HAS_EXPIRED = '(u.expires_at IS NOT NULL AND u.expires_at <= UTC_TIMESTAMP(3))';
 
 const STATES: Readonly<Record<LinkStateFilter, string>> = {

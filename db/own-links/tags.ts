@@ -83,7 +83,7 @@ export async function renameTag(
       `INSERT INTO link_tags (user_id, tag, created_at, unique_id, slot, is_deleted)
        SELECT t.user_id, ?, t.created_at, t.unique_id, t.slot, t.is_deleted FROM link_tags t
        WHERE t.user_id = ? AND t.tag = ? AND ${ours}
-       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
+       ON DUPLICATE KEY UPDATE link_tags.slot = VALUES(slot)`,
       `DELETE t FROM link_tags t WHERE t.user_id = ? AND t.tag = ? AND ${ours}`,
     ],
     [id, keys, userId, userId, from, to, userId, from, keys, id, userId, from, keys, id],

@@ -116,7 +116,7 @@ describe('a connection to MySQL', () => {
     const lost = [1, 2, 3].map(async () => rejection(db.execute('DO 1', [], { timeoutMs: 150 })));
     for (const error of await Promise.all(lost)) expect(error).to.have.property('code', 'OUTCOME_UNKNOWN');
     // The proxy keeps its own ends open while it is silent.
-    await until('the three sockets to be gone', () => sockets() === before - 3);
+    await until('the three sockets to be gone', () => sockets() <= before - 3);
     wire.heal();
     await db.execute('DO 1');
   });
