@@ -49,12 +49,12 @@ describe('administrators', () => {
   }
 
   it('list all users, newest first, each once', async () => {
-    const made: string[] = [];
-    for (let count = 0; count < 7; count += 1) made.push(String((await people.person()).id));
+    const made: bigint[] = [];
+    for (let count = 0; count < 7; count += 1) made.push((await people.person()).id);
     const listed = await pages('/admin/users?limit=3');
     expect(listed.map(({ items }) => items.length)).to.deep.equal([3, 3, 2]);
     expect(listed.flatMap(({ items }) => items.map((user) => user['user_id']))).to.deep.equal([
-      ...made.toReversed(),
+      ...made.toSorted((a, b) => Number(b - a)).map(String),
       String(admin.id),
     ]);
   });

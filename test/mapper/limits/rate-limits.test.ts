@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { pino } from 'pino';
 import { randomKeys, createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
-import { shorten } from '../client.ts';
+import { send, shorten } from '../client.ts';
 import { exchange, forwardedFor, getOf, limitsIn, postOf, THROUGH_NODE } from './ways.ts';
 
 /** The parts that differ between any two answers. */
@@ -20,6 +21,8 @@ function normalised(answer: string): string {
   return text;
 }
 
+const JSON_TYPE = { 'content-type': 'application/json' };
+
 const PER_MINUTE = { anonymous: 3, key: 5, 'sign-in': 3, 'not-found': 4 };
 
 describe('limits of clients', () => {
@@ -27,6 +30,7 @@ describe('limits of clients', () => {
   let fast: TestMapper;
   let koa: TestMapper;
   let byPeer: TestMapper;
+  const lines: string[] = [];
 
   before(async function () {
     this.timeout(90_000);
@@ -35,7 +39,8 @@ describe('limits of clients', () => {
     const limits = { ...NO_LIMITS, perMinute: PER_MINUTE, trustedProxies: ['127.0.0.0/8'] };
     fast = await world.start({ publicUrl, limits });
     koa = await world.start({ publicUrl, limits, hasFastPaths: false });
-    byPeer = await world.start({ publicUrl, limits: { ...limits, trustedProxies: [] } });
+    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    byPeer = await world.start({ publicUrl, limits: { ...limits, trustedProxies: [] }, log });
     const made = await shorten(fast.url, { long_url: 'https://example.com/', custom_alias: 'known-link' });
     expect(made.status).to.equal(201);
   });
@@ -106,10 +111,28 @@ describe('limits of clients', () => {
     }
   });
 
-  it('are shared by all behind a proxy that is not trusted', async () => {
+  it('are shared by all behind a proxy that is not trusted, and one warning says so', async () => {
+    lines.length = 0;
     const statuses: number[] = [];
     for (let client = 1; client <= 4; client += 1)
       statuses.push(limitsIn(await exchange(byPeer.url, postOf(forwardedFor(`203.0.113.${client}`)))).status);
     expect(statuses).to.deep.equal([201, 201, 201, 429]);
+    const warnings = lines.filter((line) => line.includes('no proxy is trusted'));
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include('"peer":"127.0.0.1"').and.to.include('KEYMILL_TRUSTED_PROXIES');
+  });
+
+  it('hold for sign-ins and for keys where these are made, and the answers say what is left', async () => {
+    const headers = { ...JSON_TYPE, 'x-forwarded-for': '198.51.100.90' };
+    const statuses: number[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      const answer = await send('POST', `${fast.url}/login`, {
+        headers: { host: 'x', ...headers },
+        body: '{}',
+      });
+      statuses.push(answer.status);
+      expect(answer.headers['ratelimit-policy']).to.equal('"sign-in";q=3;w=60');
+    }
+    expect(statuses).to.deep.equal([422, 422, 422, 429]);
   });
 });
