@@ -1,28 +1,38 @@
 import type { ServerResponse } from 'node:http';
+import type { Admission } from '../http/admission.ts';
 import type { AnswerHead, Head } from '../http/answer-head.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
+import type { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
-import type { Quota } from './rate-policy.ts';
+import { stateOf, type Quota } from './rate-policy.ts';
 
-/** The header fields of a quota, names and values in turn. They follow `X-Request-Id` in every answer. */
-function fieldsOf({ policy, state }: Quota): [string, string, string, string] {
-  return ['RateLimit-Policy', policy, 'RateLimit', state];
-}
+const POLICY = 'RateLimit-Policy';
+const STATE = 'RateLimit';
 
 /** For answers that Koa writes. Of links, call it when only `X-Request-Id` is set: their order is fixed. */
-export function setQuota(response: ServerResponse, { policy, state }: Quota): void {
-  response.setHeader('RateLimit-Policy', policy);
-  response.setHeader('RateLimit', state);
+export function setQuota(response: ServerResponse, quota: Quota): void {
+  response.setHeader(POLICY, quota.limit.policy);
+  response.setHeader(STATE, stateOf(quota));
 }
 
-/** A place for an answer that says what the client may still do. */
-export class QuotaReply implements Reply {
+/**
+ * A place for an answer that says what the client may still do, in header fields behind `X-Request-Id`. It is
+ * also the admission and the head of that answer: every new link without an account needs all three.
+ */
+export class QuotaReply implements Admission, Head, Reply {
+  readonly refusal: Problem | undefined;
   readonly #reply: Reply;
   readonly #quota: Quota;
+  #head: AnswerHead | undefined;
 
-  constructor(reply: Reply, quota: Quota) {
+  constructor(reply: Reply, quota: Quota, refusal: Problem | undefined) {
+    this.refusal = refusal;
     this.#reply = reply;
     this.#quota = quota;
+  }
+
+  get reply(): Reply {
+    return this;
   }
 
   get method(): string | undefined {
@@ -34,33 +44,28 @@ export class QuotaReply implements Reply {
   }
 
   send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
-    this.#reply.send(new QuotaHead(head, fieldsOf(this.#quota)), body, first, second, third);
+    this.#head = head;
+    this.#reply.send(this, body, first, second, third);
   }
 
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
     const [name, id, ...rest] = prepared.headers as [string, string, ...string[]];
-    const headers = [name, id, ...fieldsOf(this.#quota), ...rest];
-    this.#reply.sendPrepared({ ...prepared, headers }, requestId);
-  }
-}
-
-/** A head with header fields of this one answer. */
-class QuotaHead implements Head {
-  readonly #head: AnswerHead;
-  readonly #fields: readonly [string, string, string, string];
-
-  constructor(head: AnswerHead, fields: readonly [string, string, string, string]) {
-    this.#head = head;
-    this.#fields = fields;
+    this.#reply.sendPrepared({ ...prepared, headers: [name, id, ...this.#fields, ...rest] }, requestId);
   }
 
   toText(ending: string, requestId: string, second: string, third = ''): string {
-    const [one, two, three, four] = this.#fields;
-    return this.#head.toText(ending, `${requestId}\r\n${one}: ${two}\r\n${three}: ${four}`, second, third);
+    const { policy } = this.#quota.limit;
+    const first = `${requestId}\r\n${POLICY}: ${policy}\r\n${STATE}: ${stateOf(this.#quota)}`;
+    return this.#head?.toText(ending, first, second, third) ?? '';
   }
 
   write(response: ServerResponse, ...values: readonly (string | undefined)[]): void {
-    this.#head.writeWith(response, this.#fields, values);
+    this.#head?.writeWith(response, this.#fields, values);
+  }
+
+  /** Names and values in turn. */
+  get #fields(): string[] {
+    return [POLICY, this.#quota.limit.policy, STATE, stateOf(this.#quota)];
   }
 }
 

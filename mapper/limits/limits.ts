@@ -9,10 +9,12 @@ import { findClient, parseAddress, type ClientRules } from './client-address.ts'
 import { MissReply, QuotaReply, setQuota } from './limited-reply.ts';
 import { MemoryCounts } from './memory-counts.ts';
 import {
+  createLimit,
   judgeCount,
   LIMIT_NAMES,
   tooManyRequests,
   type Count,
+  type Limit,
   type LimitFigures,
   type LimitName,
   type Quota,
@@ -64,13 +66,21 @@ type PeerSocket = Socket & { [PEER]?: Peer };
  */
 export class Limits {
   readonly #options: LimitsOptions;
+  readonly #limits: Readonly<Record<LimitName, Limit>>;
   readonly #counts: Readonly<Record<LimitName, MemoryCounts>>;
   readonly #blocked: BlockedClients;
   #hasWarned = false;
 
   constructor(options: LimitsOptions) {
     this.#options = options;
-    const { now } = options;
+    const { perMinute, now } = options;
+    const limit = (name: LimitName): Limit => createLimit(name, perMinute[name]);
+    this.#limits = {
+      anonymous: limit('anonymous'),
+      key: limit('key'),
+      'sign-in': limit('sign-in'),
+      'not-found': limit('not-found'),
+    };
     this.#counts = {
       anonymous: new MemoryCounts(now),
       key: new MemoryCounts(now),
@@ -141,7 +151,7 @@ export class Limits {
     const quota = await this.#settled(name, who);
     if (quota === undefined) return;
     setQuota(response, quota);
-    if (!quota.isAllowed) throw this.#refuse(name, quota);
+    if (!quota.isAllowed) throw this.#refuse(quota);
   }
 
   /** Counts a new link whose request Koa answers, for its API key or its address. @throws Problem 429, 503 */
@@ -179,7 +189,9 @@ export class Limits {
   /** A request for a link, before anything is looked up. @returns undefined when the client may go on */
   admitFollow(client: string, reply: Reply): Refused | undefined {
     const quota = this.#blockedQuota(client);
-    return quota && { reply: new QuotaReply(reply, quota), refusal: this.#refuse('not-found', quota) };
+    if (quota === undefined) return undefined;
+    const refusal = this.#refuse(quota);
+    return { reply: new QuotaReply(reply, quota, refusal), refusal };
   }
 
   /** The same for a request that Koa answers. @throws Problem 429 */
@@ -187,7 +199,7 @@ export class Limits {
     const quota = this.#blockedQuota(client);
     if (quota === undefined) return;
     setQuota(response, quota);
-    throw this.#refuse('not-found', quota);
+    throw this.#refuse(quota);
   }
 
   /** Wraps the place of an answer to a request for a link, so that it is counted when there is no link. */
@@ -210,8 +222,8 @@ export class Limits {
   #blockedQuota(client: string): Quota | undefined {
     const remainingMs = this.#blocked.remainingMs(client);
     if (remainingMs === 0) return undefined;
-    const perMinute = this.#options.perMinute['not-found'];
-    return judgeCount('not-found', perMinute, { count: perMinute + 1, remainingMs });
+    const limit = this.#limits['not-found'];
+    return judgeCount(limit, { count: limit.perMinute + 1, remainingMs });
   }
 
   async #settled(name: LimitName, who: string): Promise<Quota | undefined> {
@@ -220,26 +232,25 @@ export class Limits {
     } catch (error) {
       if (name === 'anonymous') throw countsAway(error);
       // People with an account go on: this process counts for itself.
-      return judgeCount(name, this.#options.perMinute[name], this.#counts[name].hit(who));
+      return judgeCount(this.#limits[name], this.#counts[name].hit(who));
     }
   }
 
   #hit(name: LimitName, who: string): Quota | Promise<Quota> | undefined {
-    const { perMinute, shared } = this.#options;
-    const most = perMinute[name];
-    if (most === 0) return undefined;
-    if (shared === undefined) return judgeCount(name, most, this.#counts[name].hit(who));
-    return shared.hit(name, who).then((count) => judgeCount(name, most, count));
+    const { shared } = this.#options;
+    const limit = this.#limits[name];
+    if (limit.perMinute === 0) return undefined;
+    if (shared === undefined) return judgeCount(limit, this.#counts[name].hit(who));
+    return shared.hit(name, who).then((count) => judgeCount(limit, count));
   }
 
   #admission(quota: Quota, reply: Reply): Admission {
-    const refusal = quota.isAllowed ? undefined : this.#refuse('anonymous', quota);
-    return { reply: new QuotaReply(reply, quota), refusal };
+    return new QuotaReply(reply, quota, quota.isAllowed ? undefined : this.#refuse(quota));
   }
 
-  #refuse(name: LimitName, quota: Quota): Problem {
-    this.#options.onRefused(name);
-    return tooManyRequests(name, quota);
+  #refuse(quota: Quota): Problem {
+    this.#options.onRefused(quota.limit.name);
+    return tooManyRequests(quota);
   }
 }
 

@@ -15,29 +15,46 @@ export interface Count {
   readonly remainingMs: number;
 }
 
-/** What a client may still do, as the header fields `RateLimit-Policy` and `RateLimit` say it. */
-export interface Quota {
-  readonly isAllowed: boolean;
+/** One limit, with the text that all its answers share. */
+export interface Limit {
+  readonly name: LimitName;
+  readonly perMinute: number;
+  /** Of the header field `RateLimit-Policy`. */
   readonly policy: string;
-  readonly state: string;
-  /** Until the client may send again. */
-  readonly retryAfterSeconds: number;
+}
+
+/** What a client may still do. */
+export interface Quota {
+  readonly limit: Limit;
+  readonly isAllowed: boolean;
+  /** Requests. */
+  readonly remaining: number;
+  /** Until the minute is over. */
+  readonly seconds: number;
 }
 
 export const WINDOW_MS = 60_000;
+const WINDOW_SECONDS = WINDOW_MS / 1_000;
 
-/**
- * Judges a request by the count of its client. The header fields are those of
- * draft-ietf-httpapi-ratelimit-headers-10.
- */
-export function judgeCount(name: LimitName, perMinute: number, { count, remainingMs }: Count): Quota {
-  const seconds = Math.min(WINDOW_MS / 1_000, Math.max(1, Math.ceil(remainingMs / 1_000)));
+/** The header fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
+export function createLimit(name: LimitName, perMinute: number): Limit {
+  return { name, perMinute, policy: `"${name}";q=${perMinute};w=${WINDOW_SECONDS}` };
+}
+
+/** Judges a request by the count of its client. */
+export function judgeCount(limit: Limit, { count, remainingMs }: Count): Quota {
+  const { perMinute } = limit;
   return {
+    limit,
     isAllowed: count <= perMinute,
-    policy: `"${name}";q=${perMinute};w=${WINDOW_MS / 1_000}`,
-    state: `"${name}";r=${Math.max(0, perMinute - count)};t=${seconds}`,
-    retryAfterSeconds: seconds,
+    remaining: Math.max(0, perMinute - count),
+    seconds: Math.min(WINDOW_SECONDS, Math.max(1, Math.ceil(remainingMs / 1_000))),
   };
+}
+
+/** Of the header field `RateLimit`. */
+export function stateOf({ limit, remaining, seconds }: Quota): string {
+  return `"${limit.name}";r=${remaining};t=${seconds}`;
 }
 
 const DETAILS: Readonly<Record<LimitName, string>> = {
@@ -48,9 +65,9 @@ const DETAILS: Readonly<Record<LimitName, string>> = {
 };
 
 /** 429, with the time after which another try makes sense. */
-export function tooManyRequests(name: LimitName, { retryAfterSeconds }: Quota): Problem {
+export function tooManyRequests({ limit, seconds }: Quota): Problem {
   return new Problem('too-many-requests', {
-    detail: DETAILS[name],
-    headers: { 'Retry-After': String(retryAfterSeconds) },
+    detail: DETAILS[limit.name],
+    headers: { 'Retry-After': String(seconds) },
   });
 }

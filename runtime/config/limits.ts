@@ -20,7 +20,7 @@ export interface LimitsConfig {
   readonly redis: RedisShardConfig | undefined;
 }
 
-const MOST_A_MINUTE = 1_000_000;
+const MOST_A_MINUTE = 1_000_000_000;
 
 export function readLimits(env: Env): LimitsConfig {
   const perMinute = (name: VariableName, fallback: number): number =>

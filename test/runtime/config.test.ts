@@ -218,7 +218,7 @@ describe('configuration', () => {
         '10.0.0.0/',
         'http://10.0.0.1',
       ],
-      KEYMILL_LIMIT_ANONYMOUS: ['-1', 'many', '1000001'],
+      KEYMILL_LIMIT_ANONYMOUS: ['-1', 'many', '1000000001'],
       KEYMILL_LIMITS_REDIS: ['127.0.0.1:6379', 'limits=redis://127.0.0.1'],
       KEYMILL_CORS_ORIGINS: [
         'app.example',
