@@ -54,8 +54,8 @@ export class QuotaReply implements Admission, Head, Reply {
   }
 
   toText(ending: string, requestId: string, second: string, third = ''): string {
-    const { policy } = this.#quota.limit;
-    const first = `${requestId}\r\n${POLICY}: ${policy}\r\n${STATE}: ${stateOf(this.#quota)}`;
+    const { limit, remaining, seconds } = this.#quota;
+    const first = `${requestId}${limit.lines}${remaining};t=${seconds}`;
     return this.#head?.toText(ending, first, second, third) ?? '';
   }
 

@@ -21,6 +21,8 @@ export interface Limit {
   readonly perMinute: number;
   /** Of the header field `RateLimit-Policy`. */
   readonly policy: string;
+  /** The lines of both header fields, up to what differs from answer to answer. */
+  readonly lines: string;
 }
 
 /** What a client may still do. */
@@ -38,7 +40,8 @@ const WINDOW_SECONDS = WINDOW_MS / 1_000;
 
 /** The header fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
 export function createLimit(name: LimitName, perMinute: number): Limit {
-  return { name, perMinute, policy: `"${name}";q=${perMinute};w=${WINDOW_SECONDS}` };
+  const policy = `"${name}";q=${perMinute};w=${WINDOW_SECONDS}`;
+  return { name, perMinute, policy, lines: `\r\nRateLimit-Policy: ${policy}\r\nRateLimit: "${name}";r=` };
 }
 
 /** Judges a request by the count of its client. */

@@ -73,14 +73,20 @@ export class FastShorten {
       this.#begin(reply, givenId);
       return;
     }
-    const judged = ({ reply: place, refusal }: Admission): void => {
-      const exchange = new Exchange(this.#options, place, givenId);
-      if (refusal === undefined) go(exchange);
-      else exchange.refused(refusal);
-    };
     const admission = admit(reply);
-    if (admission instanceof Promise) void admission.then(judged);
-    else judged(admission);
+    if (admission instanceof Promise)
+      void admission.then((settled) => this.#beginAdmitted(settled, givenId, go));
+    else this.#beginAdmitted(admission, givenId, go);
+  }
+
+  #beginAdmitted(
+    { reply, refusal }: Admission,
+    givenId: string | string[] | undefined,
+    go: (exchange: Exchange) => void,
+  ): void {
+    const exchange = new Exchange(this.#options, reply, givenId);
+    if (refusal === undefined) go(exchange);
+    else exchange.refused(refusal);
   }
 
   /** @returns undefined when the request is refused already */
