@@ -129,6 +129,12 @@ describe('a mapper among many connections', function () {
     const calm = median(await followFor(500));
     using rude = new RudeClients(port);
     for (const kind of RUDE_KINDS) rude.add(kind, RUDE[kind]);
+    const lasting = RUDE.slow + RUDE.stalled + RUDE.silent;
+    const areConnected = async (): Promise<boolean> => {
+      const { front, node } = await connections();
+      return front + node >= lasting;
+    };
+    await until('all connections', areConnected, { timeoutMs: 60_000, everyMs: 100 });
     await untilStuck(rude);
     const pipeliners = await startPipeliners({ port, request: GET, forMs: ATTACK_MS });
     const tookMs = await followFor(ATTACK_MS);

@@ -22,6 +22,15 @@ const PARTS = [
 
 const BYTE_EVERY_MS = 50;
 
+/** Not at once: a turn of the mapper accepts one connection, so a flood of them is another attack. */
+const AGAIN_AFTER_MS: Readonly<Record<RudeKind, number>> = {
+  slow: 1_000,
+  stalled: 1_000,
+  halfOpen: 2_000,
+  silent: 1_000,
+  resetting: 100,
+};
+
 /**
  * Clients that keep a mapper busy without asking for much. Each connects again when its connection ends.
  *
@@ -77,8 +86,8 @@ export class RudeClients implements Disposable {
       this.#sockets.delete(socket);
       this.#slow.delete(socket);
       this.#stalled.delete(socket);
-      // Not immediately: a turn of the mapper accepts one connection, so this would be another attack.
-      if (!this.#isOver) setTimeout(() => this.#isOver || this.#open(kind, index), 200).unref();
+      if (!this.#isOver)
+        setTimeout(() => this.#isOver || this.#open(kind, index), AGAIN_AFTER_MS[kind]).unref();
     });
     if (kind === 'stalled') this.#stalled.add(socket);
     else socket.resume();
@@ -90,7 +99,7 @@ export class RudeClients implements Disposable {
       setTimeout(() => {
         this.#resets += 1;
         socket.resetAndDestroy();
-      }, Math.random() * 100);
+      }, Math.random() * 300);
     }
     // All others close when the mapper does.
     if (kind === 'slow' || kind === 'silent') socket.on('end', () => socket.end());
