@@ -63,6 +63,13 @@ describe('a client of the front that is attacked', function () {
     });
   }
 
+  it('gets the 431 of Node for more than 1,000 headers', async () => {
+    const { socket, text } = open();
+    socket.write(get('/a-link', 'a: b\r\n'.repeat(1_100)));
+    await until('the answer', () => text() !== '');
+    expect(text()).to.match(/^HTTP\/1\.1 431 /);
+  });
+
   it('keeps its connection for the time of keep-alive and the whole second of grace', async () => {
     const keptMs: number[] = [];
     for (let index = 0; index < 10; index += 1) {
