@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { openUsersDb } from '../db/accounts/users-db.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -13,6 +13,7 @@ import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
+import { Administration } from './auth/administration.ts';
 import { cookieNameFor, parseCredential } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
@@ -20,6 +21,7 @@ import { parseIdentityChange } from './auth/identity-change.ts';
 import { LastUses } from './auth/last-uses.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
+import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { isAllowed } from './auth/scopes.ts';
 import { UsersStore } from './auth/users-store.ts';
@@ -32,6 +34,7 @@ export interface OpenAccountsOptions {
   readonly isHearing: () => boolean;
   /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
   readonly announce: (message: string) => Promise<unknown>;
+  readonly limits: Limits;
   readonly metrics: Pick<MapperMetrics, 'signIns'>;
   readonly log: Log;
 }
@@ -39,20 +42,25 @@ export interface OpenAccountsOptions {
 /** Accounts and the API of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
+  /** The beginnings of all paths of the API, also of those that other rooms serve. */
+  readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
   addRoutes(router: Router, links: LinkService): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
-   * @throws Problem 401, 403, 503
+   * Counts the request for the API key or the address, and says in the response what is left.
+   * @throws Problem 401, 403, 429, 503
    */
-  ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
-  /** The same for the key of an `Authorization`, if memory knows it. Undefined: only `ownerOf` can say. */
-  ownerOfKey(authorization: string): bigint | undefined;
+  ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
+  /** Whose key an `Authorization` is, if memory knows it. Undefined: only `ownerOf` can say. */
+  ownerOfKey(authorization: string): { readonly userId: bigint; readonly keyId: string } | undefined;
   /** An announcement has arrived. @returns false when it is about a link */
   hear(message: string): boolean;
   /** Announcements may have been missed. */
   forgetAll(): void;
 }
+
+const PATHS = [...new Set([...ENDPOINTS.map(({ path }) => `/${path.split('/')[1] ?? ''}`), '/openapi.json'])];
 
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
@@ -66,6 +74,7 @@ export function openAccounts({
   publicUrl,
   isHearing,
   announce,
+  limits,
   metrics,
   log,
 }: OpenAccountsOptions): MapperAccounts {
@@ -88,6 +97,7 @@ export function openAccounts({
     onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
+  const administration = new Administration({ store, identities, announce });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({ identities, cookieName, publicUrl });
   const stopping = new AbortController();
@@ -98,18 +108,23 @@ export function openAccounts({
   ];
   return {
     store,
+    paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
       addPasswordPage(router, accounts);
-      addEndpoints(router, ENDPOINTS, { services: { accounts, links }, guard, cookieName });
+      const services = { accounts, administration, links };
+      addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
-    ownerOf: async (request) => (await guard.admit(request, { optional: 'links:create' }))?.userId,
+    ownerOf: async (request, response) => {
+      const identity = await guard.admit(request, { optional: 'links:create' });
+      await limits.enforceCreator(request, response, identity);
+      return identity?.userId;
+    },
     ownerOfKey: (authorization) => {
       const identity = identities.tryIdentify(parseCredential({ authorization }, cookieName));
-      return identity !== undefined && isAllowed(identity.scopes, 'links:create')
-        ? identity.userId
-        : undefined;
+      if (identity?.proof.kind !== 'key' || !isAllowed(identity.scopes, 'links:create')) return undefined;
+      return { userId: identity.userId, keyId: identity.proof.id };
     },
     hear: (message) => {
       const userId = parseIdentityChange(message);

@@ -115,3 +115,33 @@ export function watchConnections(
     },
   );
 }
+
+/** The Redis of `KEYMILL_LIMITS_REDIS`: while it is away, nobody makes a link without an account. */
+export function watchLimits(
+  metrics: Metrics,
+  { shared }: { readonly shared: { readonly isConnected: boolean } | undefined },
+): void {
+  if (shared === undefined) return;
+  metrics.gauge(
+    'limits_redis_up',
+    'Whether the Redis that counts the requests of clients answers',
+    [],
+    (gauge) => gauge.set(Number(shared.isConnected)),
+    'min',
+  );
+}
+
+/** The list of `KEYMILL_BLOCKED_DOMAINS`. */
+export function watchBlockedList(
+  metrics: Metrics,
+  list: { readonly size: number; readonly isReadable: boolean },
+): void {
+  metrics.gauge('blocked_domains', 'Domains to which no link may point', [], (gauge) => gauge.set(list.size));
+  metrics.gauge(
+    'blocked_domains_readable',
+    'Whether the file of blocked domains could be read when it was last looked at',
+    [],
+    (gauge) => gauge.set(Number(list.isReadable)),
+    'min',
+  );
+}

@@ -1,24 +1,31 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
+import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { LinkService } from './api/link-service.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
+import { createCors } from './http/cors.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
+import { findForwardedRequest, findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts';
+import type { Admit } from './http/admission.ts';
+import type { FrontHandler, FrontOptions } from './http/front.ts';
+import type { Limits, Peer } from './limits/limits.ts';
 import { RequestIds } from './http/request-id.ts';
+import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
-import { addRedirectRoute } from './redirect/redirect-route.ts';
+import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
-import { FastShorten } from './shorten/fast-shorten.ts';
+import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
 import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
-import { addUrlsRoute } from './shorten/shorten-route.ts';
+import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
 
@@ -28,14 +35,19 @@ export interface HandlerOptions {
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
   readonly cache: LinkCache;
+  /** Origins whose pages may use the API; `*`: all. */
+  readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** The beginnings of all paths of the API, also of those that other rooms serve. */
+    readonly paths: readonly string[];
     /** Adds the routes of the API. */
     addRoutes(router: Router, links: LinkService): void;
-    /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
-    ownerOf(request: IncomingMessage): Promise<bigint | undefined>;
-    /** The same, if memory knows it; undefined when only `ownerOf` can say. */
-    ownerOfKey(authorization: string): bigint | undefined;
+    /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
+    ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
+    /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
+    ownerOfKey(authorization: string): KeyOwner | undefined;
   };
+  readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
   /** How a client on this machine reaches the public port. */
@@ -50,7 +62,8 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, accounts, publicUrl, targets, metrics, log } = options;
+  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, targets, metrics, log } =
+    options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
   const parseOwn = createOwnRequestParser(rules, Date.now);
@@ -60,14 +73,13 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
   const app = createApp({
     addRoutes: (router) => {
+      // Not for links: a redirect is for people who follow it.
+      if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       accounts.addRoutes(router, new LinkService({ own: options.ownLinks, targets: rules, publicUrl }));
-      addUrlsRoute(router, {
-        ...shared,
-        parse,
-        parseOwn,
-        ownerOf: async (request) => accounts.ownerOf(request),
-      });
-      addRedirectRoute(router, shared);
+      const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
+        accounts.ownerOf(request, response);
+      addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });
+      addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
     },
     requestIds,
     log,
@@ -84,17 +96,110 @@ export function createHandlers(options: HandlerOptions): Handlers {
     readOwn: createOwnBodyReader(parseOwn, rules),
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
+  const fast = { redirect, shorten, limits };
   return {
-    any: (request, response) => {
-      const { method } = request;
-      if (method === 'GET' || method === 'HEAD') {
-        if (redirect.tryAnswer(request, response)) return undefined;
-      } else if (method === 'POST' && shorten.tryAnswer(request, response)) return undefined;
-      return slow(request, response);
+    any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
+    usual: rulesOf(fast),
+  };
+}
+
+interface FastPaths {
+  readonly redirect: FastRedirect;
+  readonly shorten: FastShorten;
+  readonly limits: Limits;
+}
+
+/** @returns false when Koa must answer */
+function tryFast({ redirect, shorten, limits }: FastPaths, request: IncomingMessage, reply: Reply): boolean {
+  const { method } = request;
+  if (method === 'GET' || method === 'HEAD') {
+    const client = limits.clientOf(request);
+    if (client === undefined) return redirect.tryAnswer(request, reply);
+    const refused = limits.admitFollow(client, reply);
+    return refused === undefined
+      ? redirect.tryAnswer(request, limits.watch(client, reply))
+      : redirect.tryRefuse(request, refused.reply, refused.refusal);
+  }
+  if (method !== 'POST') return false;
+  const client = limits.clientOf(request);
+  return shorten.tryAnswer(request, reply, client === undefined ? undefined : admitOf(limits, client));
+}
+
+/** The front's rules for the connections of each kind of peer. */
+function rulesOf(fast: FastPaths): FrontOptions['rulesFor'] {
+  const { redirect, shorten, limits } = fast;
+  const handle: FrontHandler = (request, bytes, reply) =>
+    request.method === 'POST'
+      ? shorten.tryBody(request, bytes.subarray(request.bodyStart, request.end), reply)
+      : redirect.tryPath(request.path, reply);
+  if (!limits.isOn) {
+    const unlimited = { find: findUnlimitedRequest, handle };
+    return () => unlimited;
+  }
+  const ofMachine = { find: findUsualRequest, handle };
+  return (socket) => {
+    const peer = limits.peerOf(socket);
+    const { client } = peer;
+    if (peer.isProxy) {
+      const handlerOf = handlersBehind(fast, peer, handle);
+      return {
+        find: findForwardedRequest,
+        handle: (request, bytes, reply) => handlerOf(request.forwardedFor)(request, bytes, reply),
+      };
+    }
+    return client === undefined ? ofMachine : { find: findUsualRequest, handle: limited(fast, client) };
+  };
+}
+
+/** The handlers for clients behind a proxy. A proxy often sends several requests of one client in a row. */
+function handlersBehind(
+  fast: FastPaths,
+  peer: Peer,
+  unlimited: FrontHandler,
+): (forwardedFor: string | undefined) => FrontHandler {
+  const handlerFor = (client: string | undefined): FrontHandler =>
+    client === undefined ? unlimited : limited(fast, client);
+  const own = handlerFor(peer.client);
+  let last = '';
+  let lastHandler = own;
+  return (forwardedFor) => {
+    if (forwardedFor === undefined) return own;
+    if (forwardedFor === last) return lastHandler;
+    // A copy: the text is a view of a whole chunk.
+    last = flat(forwardedFor);
+    lastHandler = handlerFor(fast.limits.clientBehind(peer, last));
+    return lastHandler;
+  };
+}
+
+/** Answers usual requests of a client who has limits. */
+function limited({ redirect, shorten, limits }: FastPaths, client: string): FrontHandler {
+  const admit = admitOf(limits, client);
+  return (request, bytes, reply) => {
+    const { method, path, bodyStart, end } = request;
+    if (method === 'POST') return shorten.tryBody(request, bytes.subarray(bodyStart, end), reply, admit);
+    const refused = limits.admitFollow(client, reply);
+    return refused === undefined
+      ? redirect.tryPath(path, limits.watch(client, reply))
+      : redirect.tryRefusePath(path, refused.reply, refused.refusal);
+  };
+}
+
+function admitOf(limits: Limits, client: string): Admit {
+  return (reply, keyId) =>
+    keyId === undefined ? limits.admitAnonymous(client, reply) : limits.admitKey(keyId, reply);
+}
+
+/** The limits of requests for links that Koa answers. */
+function followLimits(limits: Limits): RedirectRouteOptions['limits'] {
+  return {
+    admit: (request, response) => {
+      const client = limits.clientOf(request);
+      if (client !== undefined) limits.enforceFollow(client, response);
     },
-    usual: ({ method, path, authorization, bodyStart, end }, bytes, reply) =>
-      method === 'POST'
-        ? shorten.tryBody(path, authorization, bytes.subarray(bodyStart, end), reply)
-        : redirect.tryPath(path, reply),
+    missed: (request) => {
+      const client = limits.clientOf(request);
+      if (client !== undefined) limits.missed(client);
+    },
   };
 }

@@ -9,8 +9,10 @@ import { withDeadline } from '../runtime/retry.ts';
 import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
-import { watchConnections, watchGauges } from './gauges.ts';
+import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
+import { openLimits } from './limits/open-limits.ts';
+import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -113,6 +115,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
+  const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
   const onAnnounced = countChanges(metrics);
   // It asks the caches only when they are open.
   const accounts: MapperAccounts = stack.use(
@@ -121,6 +124,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       publicUrl,
       isHearing: () => caches.isHearing(),
       announce: async (message) => caches.announceChange(message),
+      limits: limits.rules,
       metrics,
       log,
     }),
@@ -128,9 +132,20 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const caches: MapperCaches = stack.use(
     await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
   );
-  const service = stack.use(openService({ config, stores, caches, registry, metrics, log }));
+  const blocked = stack.use(
+    await watchBlockedDomains({
+      path: config.blockedDomains,
+      // Links are judged when they are read into memory.
+      onChanged: () => caches.links.flush(),
+      log,
+    }),
+  );
+  const { isBlocked, isBlockedHost } = blocked;
+  const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
   const { ownLinks } = service;
   stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, now: monotonicMs, log }));
+  watchLimits(registry, limits);
+  if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
@@ -141,9 +156,11 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     ownLinks,
     cache: caches.links,
     accounts,
+    corsOrigins: config.corsOrigins ?? [],
+    limits: limits.rules,
     publicUrl,
     listeningUrl: port.url,
-    targets: { allowPrivateTargets, maxBytes },
+    targets: { allowPrivateTargets, maxBytes, isBlockedHost },
     hasFastPaths,
     metrics,
     log,
@@ -156,7 +173,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf({ ...stores, users: accounts.store }, signal),
+    readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);

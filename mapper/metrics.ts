@@ -36,6 +36,9 @@ export function createMapperMetrics(metrics: Metrics) {
       'Keys that this mapper gave up; they are recycled after the quarantine',
       ['reason'],
     ),
+    requestsLimited: metrics.counter('requests_limited_total', 'Requests refused with 429, by limit', [
+      'limit',
+    ]),
     signIns: metrics.counter('sign_ins_total', 'Sign-ins by result', ['result']),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(

@@ -28,6 +28,8 @@ export interface ServiceOptions {
   readonly config: MapperConfig;
   readonly stores: MapperStores;
   readonly caches: MapperCaches;
+  /** Whether the domain of a target is blocked. */
+  readonly isBlocked?: (target: string) => boolean;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -35,7 +37,7 @@ export interface ServiceOptions {
 
 /** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
 export function openService(options: ServiceOptions): Service {
-  const { config, stores, caches, registry, metrics, log } = options;
+  const { config, stores, caches, isBlocked, registry, metrics, log } = options;
   const { servers } = stores;
   const stack = new AsyncDisposableStack();
   const supply = createSupply(options);
@@ -54,7 +56,13 @@ export function openService(options: ServiceOptions): Service {
       maxPending: config.queueLimit,
       now: monotonicMs,
     }),
-    finder: new LinkFinder({ cache: caches.links, servers, shared: caches.shared, now: monotonicMs }),
+    finder: new LinkFinder({
+      cache: caches.links,
+      servers,
+      shared: caches.shared,
+      isBlocked,
+      now: monotonicMs,
+    }),
     clicks,
     finish: async () => {
       await Promise.all([supply.close(), clicks.close()]);

@@ -172,9 +172,15 @@ export interface HealthOfUsers {
   readonly isUp: boolean;
 }
 
+interface HealthOfOthers {
+  readonly users: HealthOfUsers;
+  /** The Redis that counts requests of clients for all mappers, if there is one. */
+  readonly counts: { readonly name: string; readonly isConnected: boolean } | undefined;
+}
+
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
 export function readinessOf(
-  { pools, servers, users }: MapperStores & { readonly users: HealthOfUsers },
+  { pools, servers, users, counts }: MapperStores & HealthOfOthers,
   signal: AbortSignal,
 ): Readiness {
   const degraded = [
@@ -182,6 +188,7 @@ export function readinessOf(
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
     ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
+    ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
   ];
   const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };

@@ -2,8 +2,8 @@
 -- ARGS (after --): mode, then
 --   keys FILE LENGTH OFFSET COUNT   GET /{key} for COUNT keys of FILE (no separators) from the OFFSET-th on,
 --                                   again and again
---   shorten LABEL [KEYS]            POST /urls with 4,096 different targets, again and again; with the keys of
---                                   the file KEYS, one a line, in turn
+--   shorten LABEL [KEYS]            POST /urls with 4,096 different targets, again and again; with the keys
+--                                   of the file KEYS, one a line, in turn
 -- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99
 -- (p50 and p99 in microseconds)
 

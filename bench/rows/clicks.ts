@@ -1,4 +1,4 @@
-import { VARIABLES } from '../../runtime/config/env.ts';
+import { VARIABLES } from '../../runtime/config/variables.ts';
 import { measure } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';

@@ -2,6 +2,7 @@ import { openMysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { ApiKeys } from './api-keys.ts';
 import { PasswordResets } from './password-resets.ts';
+import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
 
@@ -12,6 +13,7 @@ export interface UsersDb {
   readonly sessions: Sessions;
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
+  readonly reports: Reports;
   /**
    * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
    * not answer
@@ -31,6 +33,7 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     sessions: new Sessions(db),
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
+    reports: new Reports(db),
     verify: async () => {
       await checkSchema(db, 'users');
     },

@@ -86,6 +86,30 @@ export class Users {
     return row && toUser(row);
   }
 
+  /**
+   * Users, newest first, without those that are being deleted.
+   * @param email how the email begins; undefined: all
+   * @param before undefined: from the newest on
+   */
+  async list({
+    email,
+    before,
+    limit,
+  }: {
+    readonly email: string | undefined;
+    readonly before: bigint | undefined;
+    readonly limit: number;
+  }): Promise<User[]> {
+    const pattern = email === undefined ? null : `${email.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+    const rows = await this.#db.query<UserRow>(
+      `SELECT ${COLUMNS} FROM users
+         WHERE deletion_asked_at IS NULL AND (? IS NULL OR email LIKE ?) AND (? IS NULL OR user_id < ?)
+         ORDER BY user_id DESC LIMIT ?`,
+      [pattern, pattern, before ?? null, before ?? null, limit],
+    );
+    return rows.map(toUser);
+  }
+
   /** All users, oldest first. */
   async *all(): AsyncGenerator<User> {
     let after = 0n;

@@ -47,3 +47,12 @@ export function cacheKey(scope: string, key: string): string {
 
 /** On cache shards: hash of versions, by stripe of keys. */
 export const CACHE_VERSIONS_KEY = 'cache-versions';
+
+/**
+ * On the server of `KEYMILL_LIMITS_REDIS`: how often a client has done something in this minute.
+ * @param scope as of {@link cacheKey}
+ * @param client no address, but an HMAC of one
+ */
+export function clientCountKey(scope: string, limit: string, client: string): string {
+  return `limit:${scope}:${limit}:${client}`;
+}

@@ -23,6 +23,7 @@ export const SCRIPTS = {
   cacheRead: readScript('cache-read'),
   cacheFill: readScript('cache-fill'),
   cacheForget: readScript('cache-forget'),
+  count: readScript('count'),
 } as const;
 
 /** @param functions Lua functions that the script calls; they precede it */

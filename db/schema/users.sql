@@ -22,6 +22,16 @@ CREATE TABLE `password_resets` (
   KEY `password_resets_expires` (`expires_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `reports` (
+  `report_id` bigint(20) unsigned NOT NULL,
+  `unique_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of the link',
+  `reason` varchar(1000) NOT NULL,
+  `created_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`report_id`),
+  KEY `reports_link` (`unique_id`),
+  KEY `reports_created` (`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `schema_compatibility` (
   `id` tinyint(3) unsigned NOT NULL,
   `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',

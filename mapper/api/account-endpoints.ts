@@ -7,22 +7,21 @@ import { email, givenPassword, newPassword, text, time } from './fields.ts';
 const name = text({ max: 100 }).nullable().optional();
 const NAMES = { first_name: name, middle_name: name, last_name: name };
 
-const userAnswer = z
-  .object({
-    user_id: z
-      .string()
-      .meta({ description: 'a number of up to 19 digits', examples: ['118930178047672321'] }),
-    email: z.string(),
-    first_name: z.string().nullable(),
-    middle_name: z.string().nullable(),
-    last_name: z.string().nullable(),
-    is_admin: z.boolean(),
-    created_at: time,
-    updated_at: time,
-  })
-  .meta({ id: 'User' });
+export const USER_FIELDS = {
+  user_id: z.string().meta({ description: 'a number of up to 19 digits', examples: ['118930178047672321'] }),
+  email: z.string(),
+  first_name: z.string().nullable(),
+  middle_name: z.string().nullable(),
+  last_name: z.string().nullable(),
+  is_admin: z.boolean(),
+  created_at: time,
+  updated_at: time,
+};
 
-function toAnswer(user: User): z.input<typeof userAnswer> {
+const userAnswer = z.object(USER_FIELDS).meta({ id: 'User' });
+
+/** A user in an answer. */
+export function toUserAnswer(user: User): z.input<typeof userAnswer> {
   return {
     user_id: String(user.id),
     email: user.email,
@@ -36,7 +35,8 @@ function toAnswer(user: User): z.input<typeof userAnswer> {
 }
 
 const PASSWORD = 'a good long password';
-const ANA: z.input<typeof userAnswer> = {
+/** A user in examples. */
+export const ANA: z.input<typeof userAnswer> = {
   user_id: '119890573463187456',
   email: 'ana@example.com',
   first_name: 'Ana',
@@ -56,6 +56,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Make an account',
     description: 'Only where KEYMILL_SIGNUP is open. The password must not be one of the common ones.',
     access: 'anyone',
+    limit: 'sign-in',
     body: z.strictObject({ email, password: newPassword, ...NAMES }),
     example: { ...CREDENTIALS, first_name: 'Ana' },
     status: 201,
@@ -71,7 +72,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
         middleName: body.middle_name ?? null,
         lastName: body.last_name ?? null,
       });
-      return { body: toAnswer(user) };
+      return { body: toUserAnswer(user) };
     },
   }),
   endpoint({
@@ -82,6 +83,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     description:
       'The session is a cookie. It ends 30 days after its last use, and when the password changes.',
     access: 'anyone',
+    limit: 'sign-in',
     body: z.strictObject({ email, password: givenPassword }),
     example: CREDENTIALS,
     status: 200,
@@ -91,7 +93,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     problems: ['wrong-password', 'account-disabled', 'overloaded', 'no-accounts'],
     handle: async ({ accounts }, { body }) => {
       const { user, session } = await accounts.signIn(body.email, body.password);
-      return { body: toAnswer(user), session };
+      return { body: toUserAnswer(user), session };
     },
   }),
   endpoint({
@@ -117,7 +119,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     answer: userAnswer,
     exampleAnswer: ANA,
     means: 'The account',
-    handle: async ({ accounts }, { identity }) => ({ body: toAnswer(await accounts.profile(identity)) }),
+    handle: async ({ accounts }, { identity }) => ({ body: toUserAnswer(await accounts.profile(identity)) }),
   }),
   endpoint({
     method: 'PATCH',
@@ -139,7 +141,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
         ...(middleName !== undefined && { middleName }),
         ...(lastName !== undefined && { lastName }),
       });
-      return { body: toAnswer(user) };
+      return { body: toUserAnswer(user) };
     },
   }),
   endpoint({
@@ -167,6 +169,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     description:
       '`keymill users reset` prints a link to a page with this form, and the token in it. It is good once, for an hour.',
     access: 'anyone',
+    limit: 'sign-in',
     body: z.strictObject({ token: text({ max: 100 }), new: newPassword }),
     example: { token: 'q8WzN3m0cJ6b5Yt1uVh2rKx4sLp7dEf9aGiBoCjDkHM', new: 'another long password' },
     status: 204,

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Accounts } from '../auth/accounts.ts';
+import type { Administration } from '../auth/administration.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
@@ -11,6 +12,7 @@ import type { LinkService } from './link-service.ts';
 export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
+  readonly administration: Administration;
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -56,12 +58,14 @@ export interface Declared {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
+  /** The limit for which a request of nobody who is known counts. Undefined: none. */
+  readonly limit?: 'anonymous' | 'sign-in';
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
   readonly body?: z.ZodType;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;
   /** What the answer is, for the document. */

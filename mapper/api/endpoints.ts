@@ -1,3 +1,4 @@
+import { ADMIN_ENDPOINTS } from './admin-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
@@ -10,4 +11,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,
+  ...ADMIN_ENDPOINTS,
 ];

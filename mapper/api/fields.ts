@@ -41,3 +41,30 @@ function password(whyRefused: (value: string) => string | undefined, description
 export const time = z
   .string()
   .meta({ format: 'date-time', description: 'RFC 3339, UTC, with milliseconds', examples: [EXAMPLE_TIME] });
+
+/** How many items of a list a page has. */
+export const pageLimit = z
+  .string()
+  .regex(/^(?:[1-9]\d?|1\d\d|200)$/, { error: 'must be a whole number from 1 to 200' })
+  .default('50')
+  .transform(Number)
+  .meta({ description: 'items of a page, 1 to 200' });
+
+/** Where a page begins: the `next_cursor` of the page before. */
+export const cursor = z
+  .string()
+  .transform((value, context) => {
+    const id = Buffer.from(value, 'base64url').toString('latin1');
+    if (/^\d{1,19}$/.test(id) && formatCursor(BigInt(id)) === value) return BigInt(id);
+    context.addIssue('must be the next_cursor of another page');
+    return z.NEVER;
+  })
+  .optional()
+  .meta({ description: 'the `next_cursor` of the page before' });
+
+/** @param id before which the next page begins; undefined: there is none */
+export function formatCursor(id: bigint): string;
+export function formatCursor(id: bigint | undefined): string | null;
+export function formatCursor(id: bigint | undefined): string | null {
+  return id === undefined ? null : Buffer.from(String(id), 'latin1').toString('base64url');
+}

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
 import { parseExpiration, parseInstant, type Expiration } from '../shorten/expiration.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
-import { time } from './fields.ts';
+import { pageLimit, time } from './fields.ts';
 
 /* The fields of links in requests and answers. */
 
@@ -76,20 +76,9 @@ function dateTime(parse: (value: string) => Expiration) {
     .meta({ format: 'date-time' });
 }
 
-const MAX_LIMIT = 200;
-const DEFAULT_LIMIT = 50;
-
 /** The parameters of a list that comes in pages. */
 export const pageQuery = {
-  limit: z
-    .string()
-    .refine((value) => /^[1-9]\d{0,2}$/.test(value) && Number(value) <= MAX_LIMIT, {
-      error: `must be a whole number from 1 to ${MAX_LIMIT}`,
-    })
-    .transform(Number)
-    .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT })
-    .optional()
-    .transform((limit) => limit ?? DEFAULT_LIMIT),
+  limit: pageLimit,
   cursor: z.string().max(1_000, { error: 'must not exceed 1000 characters' }).optional().meta({
     description: '`next_cursor` of the page before, with the same other parameters',
   }),

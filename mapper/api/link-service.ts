@@ -1,3 +1,4 @@
+import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
@@ -35,9 +36,6 @@ interface Page<Item> {
   readonly items: Item[];
   readonly next_cursor: string | null;
 }
-
-/** No link has another key. */
-const KEY = /^[\w-]{1,64}$/;
 
 /**
  * One's own links as the API answers them. Every method may throw a Problem: 404 for a link that does not
@@ -147,7 +145,7 @@ function callerOf({ userId, scopes }: Identity): Caller {
 }
 
 function requireKey(key: string): void {
-  if (!KEY.test(key)) throw unknownLink();
+  if (!hasKeyShape(key)) throw unknownLink();
 }
 
 function unknownLink(): Problem {

@@ -14,7 +14,14 @@ const OF_BODY: readonly ProblemKind[] = [
  * Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault).
  * Each refuses parameters that it does not know.
  */
-export function problemsOf({ method, access, body, conditional, problems = [] }: Declared): ProblemKind[] {
+export function problemsOf({
+  method,
+  access,
+  limit,
+  body,
+  conditional,
+  problems = [],
+}: Declared): ProblemKind[] {
   const kinds = new Set<ProblemKind>(['invalid-request', ...problems]);
   if (access !== 'anyone') {
     if (typeof access === 'string') kinds.add('unauthenticated');
@@ -22,6 +29,7 @@ export function problemsOf({ method, access, body, conditional, problems = [] }:
     if (method !== 'GET') kinds.add('foreign-origin');
   }
   if (conditional === 'change') kinds.add('changed-meanwhile');
+  if (access !== 'anyone' || limit !== undefined) kinds.add('too-many-requests');
   if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
   return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
 }

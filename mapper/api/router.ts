@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
 import type { Guard } from '../auth/guard.ts';
@@ -12,8 +13,18 @@ import type { ApiReply, Endpoint, Services } from './endpoint.ts';
 export interface ApiOptions {
   readonly services: Services;
   readonly guard: Guard;
+  readonly limits: ApiLimits;
   /** The name of the session's cookie. */
   readonly cookieName: string;
+}
+
+interface ApiLimits {
+  /** Counts a request, and says in the response what is left. @throws Problem 429 */
+  enforceApi(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sender: { readonly identity: Identity | undefined; readonly limit: Endpoint['limit'] },
+  ): Promise<void>;
 }
 
 /** On every answer of the API, also on problems. None of them is a page. */
@@ -66,8 +77,9 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, params, query, body, status, handle } = endpoint;
+  const { access, limit, params, query, body, status, handle } = endpoint;
   const identity = await options.guard.admit(ctx.req, access);
+  await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   const request = {
     // Who may be nobody is part of the type of each declaration.

@@ -14,6 +14,9 @@ export interface UsersStoreOptions {
   readonly log: Log;
 }
 
+/** How long a report is kept. */
+const REPORTS_MS = 90 * 86_400_000;
+
 const NOT_CONFIGURED = 'This mapper has no users database (KEYMILL_USERS_DB).';
 const AWAY = 'The users database cannot be reached just now.';
 const UNSUITABLE = 'The users database is not ready for this version: run "keymill prepare".';
@@ -55,9 +58,12 @@ export class UsersStore {
     return this.#contradiction !== undefined;
   }
 
-  /** Removes what is over: sessions and password links, some at a time. Never rejects. */
+  /** Removes what is over: sessions, password links and reports, some at a time. Never rejects. */
   async sweep(): Promise<void> {
-    if (this.isUp) await this.#db?.sessions.removeExpired(new Date()).catch(() => undefined);
+    if (!this.isUp) return;
+    const now = new Date();
+    await this.#db?.sessions.removeExpired(now).catch(() => undefined);
+    await this.#db?.reports.removeOlder(new Date(now.getTime() - REPORTS_MS)).catch(() => undefined);
   }
 
   /** Asks whether it answers and has our tables. Never rejects. */

@@ -12,6 +12,14 @@ export function isHeaderValue(value: string): boolean {
   return !UNSAFE.test(value);
 }
 
+/** Status line and headers of an answer, for whoever writes it. */
+export interface Head {
+  /** @param ending what follows the last header, from its line break on */
+  toText(ending: string, first: string, second: string, third?: string): string;
+  /** Through Node. @throws when Node refuses a value */
+  write(response: ServerResponse, ...values: readonly (string | undefined)[]): void;
+}
+
 type Header = readonly [name: string, value: string | typeof VARIES];
 
 /**
@@ -21,7 +29,7 @@ type Header = readonly [name: string, value: string | typeof VARIES];
  * Two or three values vary. They are passed in the order of their headers. `toText` takes no array, because
  * it is on the hot path.
  */
-export class AnswerHead {
+export class AnswerHead implements Head {
   readonly #status: number;
   readonly #headers: readonly Header[];
   /** The constant text around the values that vary. */
@@ -73,8 +81,23 @@ export class AnswerHead {
 
   /** Through Node, which adds the headers of the connection. @throws when Node refuses a value */
   write(response: ServerResponse, ...values: readonly (string | undefined)[]): void {
-    for (const [index, place] of this.#places.entries()) this.#flat[place] = values[index] ?? '';
+    this.#place(values);
     response.writeHead(this.#status, this.#flat);
+  }
+
+  /** With more headers behind the first. @param more names and values in turn */
+  writeWith(
+    response: ServerResponse,
+    more: readonly string[],
+    values: readonly (string | undefined)[],
+  ): void {
+    this.#place(values);
+    const [name = '', value = '', ...rest] = this.#flat;
+    response.writeHead(this.#status, [name, value, ...more, ...rest]);
+  }
+
+  #place(values: readonly (string | undefined)[]): void {
+    for (const [index, place] of this.#places.entries()) this.#flat[place] = values[index] ?? '';
   }
 
   /** Through Koa. @param body undefined: the answer has none */

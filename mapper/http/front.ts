@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
-import type { AnswerHead } from './answer-head.ts';
+import type { Head } from './answer-head.ts';
 import type { ServerLimits } from './limits.ts';
 import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
 import type { Reply } from './reply.ts';
-import { findUsualRequest, type UsualRequest } from './usual-request.ts';
+import type { UsualRequest } from './usual-request.ts';
 
 /**
  * Answers a usual request, now or later.
@@ -14,8 +14,16 @@ import { findUsualRequest, type UsualRequest } from './usual-request.ts';
  */
 export type FrontHandler = (request: UsualRequest, bytes: Buffer, reply: Reply) => boolean;
 
-export interface FrontOptions {
+/** How the requests of one connection are found and answered. */
+export interface FrontRules {
+  /** Finds the usual request that begins at `start`; see `findUsualRequest`. */
+  readonly find: (text: string, start: number) => UsualRequest | undefined;
   readonly handle: FrontHandler;
+}
+
+export interface FrontOptions {
+  /** Asked once for each connection, when it is accepted: its client decides what it is spared. */
+  readonly rulesFor: (socket: Socket) => FrontRules;
   readonly ends: AnswerEnds;
   readonly turns: Turns;
   readonly limits: ServerLimits;
@@ -36,7 +44,7 @@ const KEEP_ALIVE_GRACE_MS = 1_000;
  * Answers usual requests at the socket. Half of what a request costs in `node:http` is its machinery: objects
  * for request, response, headers and streams.
  *
- * The front knows one form of request ({@link findUsualRequest}) and only whole ones. Whatever else arrives,
+ * The front knows one form of request (`findUsualRequest`) and only whole ones. Whatever else arrives,
  * it hands the connection with its bytes to Node's HTTP server, for good, when all requests before are
  * answered. So it never judges, repairs or waits for bytes, and Node's time-outs hold for slow senders.
  */
@@ -62,9 +70,9 @@ export class Front {
 
   /** Serves a connection that has just been accepted. */
   accept(socket: Socket): void {
-    const { handle, ends, turns, handOver } = this.#options;
+    const { rulesFor, ends, turns, handOver } = this.#options;
     const connection: FrontConnection = new FrontConnection(socket, {
-      handle,
+      rules: rulesFor(socket),
       ends,
       turns,
       nowMs: () => this.#nowMs,
@@ -110,7 +118,7 @@ export class Front {
 }
 
 interface FrontConnectionOptions {
-  readonly handle: FrontHandler;
+  readonly rules: FrontRules;
   readonly ends: AnswerEnds;
   readonly turns: Turns;
   readonly nowMs: () => number;
@@ -127,6 +135,7 @@ interface FrontConnectionOptions {
 class FrontConnection implements Reply {
   readonly socket: Socket;
   readonly #options: FrontConnectionOptions;
+  readonly #rules: FrontRules;
   readonly #pipeline: Pipeline;
   idleSinceMs: number;
   /** Whether a request has come. */
@@ -145,6 +154,7 @@ class FrontConnection implements Reply {
   constructor(socket: Socket, options: FrontConnectionOptions) {
     this.socket = socket;
     this.#options = options;
+    this.#rules = options.rules;
     this.#pipeline = new Pipeline(options.turns, () => this.#goOn());
     this.idleSinceMs = options.nowMs();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
@@ -156,7 +166,7 @@ class FrontConnection implements Reply {
     return !this.#isAnswerDue && this.#rest === undefined && this.socket.writableLength === 0;
   }
 
-  send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
+  send(head: Head, body: string, first: string, second: string, third?: string): void {
     const ending = this.#finish();
     this.#write(head.toText(ending, first, second, third) + body, 'latin1');
   }
@@ -210,7 +220,7 @@ class FrontConnection implements Reply {
     this.#isLooking = true;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin;) {
-      const request = findUsualRequest(text, at);
+      const request = this.#rules.find(text, at);
       if (request === undefined || !this.#begin(request, bytes)) {
         this.#rest = at === 0 ? bytes : bytes.subarray(at);
         this.handOver();
@@ -239,7 +249,7 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#options.handle(request, bytes, this)) return false;
+    if (!this.#rules.handle(request, bytes, this)) return false;
     this.hasAsked = true;
     return true;
   }

@@ -1,6 +1,6 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { AnswerHead } from './answer-head.ts';
+import type { Head } from './answer-head.ts';
 import { connectionOf } from './connection.ts';
 import { answer, type PreparedAnswer } from './plain-answer.ts';
 import type { Reply } from './reply.ts';
@@ -22,7 +22,7 @@ export class NodeReply<Request extends IncomingMessage = IncomingMessage>
    * In one write, if the connection stays open and it is this answer's turn. `writeHead` and `end` take
    * longer than everything else that a redirect from memory needs.
    */
-  send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
+  send(head: Head, body: string, first: string, second: string, third?: string): void {
     const { socket } = this;
     const ends = socket === null ? undefined : connectionOf(socket)?.ends;
     if (ends !== undefined && this.shouldKeepAlive && !this.destroyed && socket?.writable === true) {

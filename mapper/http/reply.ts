@@ -1,5 +1,5 @@
 import type { Log } from '../../runtime/log.ts';
-import type { AnswerHead } from './answer-head.ts';
+import type { Head } from './answer-head.ts';
 import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
 import { problemOf } from './problem.ts';
 
@@ -15,7 +15,7 @@ export interface Reply {
    * @param body ASCII; the head states its length
    * @param values those of the head that vary, all checked
    */
-  send(head: AnswerHead, body: string, first: string, second: string, third?: string): void;
+  send(head: Head, body: string, first: string, second: string, third?: string): void;
   sendPrepared(prepared: PreparedAnswer, requestId: string): void;
 }
 

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { AnswerEnds } from './answer-ends.ts';
 import { Connection, connectionOf, type ParseError } from './connection.ts';
-import { Front, type FrontHandler, type FrontOptions } from './front.ts';
+import { Front, type FrontOptions } from './front.ts';
 import { LIMITS, MAX_HEADER_BYTES, type ServerLimits } from './limits.ts';
 import { NodeReply } from './node-reply.ts';
 import { answer, prepareProblem } from './plain-answer.ts';
@@ -19,8 +19,8 @@ export type Handler = (request: IncomingMessage, response: NodeReply) => unknown
 export interface Handlers {
   /** Answers any request that Node has parsed. */
   readonly any: Handler;
-  /** Answers usual requests at the socket. Without it Node parses all requests. */
-  readonly usual?: FrontHandler | undefined;
+  /** How the front answers usual requests of a connection. Without it Node parses all requests. */
+  readonly usual?: FrontOptions['rulesFor'] | undefined;
 }
 
 export interface PublicServer {
@@ -48,7 +48,7 @@ export async function startServer(
   const leaving = { hasBegun: false };
   const server = createNodeServer(handlers.any, { limits, ends, turns, leaving });
   const front =
-    handlers.usual && takeOver(server, { handle: handlers.usual, ends, turns, limits, now: monotonicMs });
+    handlers.usual && takeOver(server, { rulesFor: handlers.usual, ends, turns, limits, now: monotonicMs });
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

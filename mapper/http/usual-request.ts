@@ -8,11 +8,13 @@ export interface UsualRequest {
    */
   readonly path: string;
   /** The value of `Authorization`, of a POST that has one. */
-  readonly authorization: string | undefined;
+  readonly authorization?: string | undefined;
   /** Where its body begins in the chunk. It ends with the request. */
   readonly bodyStart: number;
   /** Where the next request begins in the chunk. */
   readonly end: number;
+  /** `X-Forwarded-For`, where it was looked for ({@link findForwardedRequest}). */
+  readonly forwardedFor?: string | undefined;
 }
 
 /** Longer heads are left to Node, which knows the real limit. */
@@ -28,6 +30,8 @@ const END_OF_HEAD = '\r\n\r\n';
  *   Proxy-Connection, and reads Keep-Alive.
  * - RFC 9110, 7.8, 10.1.1, 10.1.4, 6.5.1, 8.4: another protocol, an expectation, trailers, compression.
  * - A request for somebody who is known, with an id, or of a browser that only looks ahead.
+ * - X-Forwarded-For decides whose request it is. It is looked for where a trusted proxy sends it; from others
+ *   it is unusual.
  */
 const WITH_MEANING = [
   'connection|proxy-connection|keep-alive|content-length|transfer-encoding|host',
@@ -37,10 +41,8 @@ const WITH_MEANING = [
 
 /** RFC 9112, 5 and RFC 9110, 5.5: one space, no space at the end, nothing that is not printable ASCII. */
 const VALUE = '[!-~](?:[ -~]*[!-~])?';
-/** A line that is passed over. In requests with a body, Content-Type has a meaning too. */
+/** A line that is passed over. */
 const line = (meanings: string): string => `(?!(?:${meanings}):)[a-z-]+: ${VALUE}\\r\\n`;
-const PASSED = line(WITH_MEANING);
-const PASSED_BESIDE_BODY = line(`${WITH_MEANING}|content-type`);
 /** RFC 9112, 3.2, of the usual form of `./host.ts`. */
 const HOST = String.raw`host: [\w.-]+(?::\d+)?\r\n`;
 /** RFC 9112, 6.3: digits only, no list. No zero before others, no empty body. */
@@ -50,29 +52,60 @@ const TYPE = String.raw`(?:content-type: (?-i:application/json)\r\n)`;
 const PATH = String.raw`(/[\w-]{1,64})`;
 const QUERY = String.raw`(?:\?[!"$-~]*)?`;
 
-/** Exactly one Host. */
-const FOLLOW = new RegExp(
-  String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${PASSED})*${HOST}(?:${PASSED})*)\r\n`,
-  'y',
-);
+/** RFC 6750, 2.1, of the usual form: one space, and no character that a key of ours cannot have. */
+const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
 
 /** Each of the three once, in any order: three in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
-const POST = new RegExp(
-  String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}` +
-    String.raw`(?:(?:${PASSED_BESIDE_BODY})*(?:${HOST}|${TYPE}|${LENGTH})){3}(?:${PASSED_BESIDE_BODY})*)\r\n`,
-  'y',
-);
 
-/** RFC 6750, 2.1, of the usual form: one space, and no character that a key of ours cannot have. */
-const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
-/** The same with a key. A POST without one never comes to it. */
-const KEYED_POST = new RegExp(
-  String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}${found(KEY)}` +
-    String.raw`(?:(?:${PASSED_BESIDE_BODY})*(?:${HOST}|${TYPE}|${LENGTH}|${KEY})){4}` +
-    String.raw`(?:${PASSED_BESIDE_BODY})*)\r\n`,
-  'y',
-);
+type Find = (text: string, start: number) => UsualRequest | undefined;
+
+/** @param meanings header fields that make a request an unusual one, unless they have a place of their own */
+function createFinder(meanings: string): Find {
+  const passed = line(meanings);
+  // Exactly one Host.
+  const followForm = new RegExp(
+    String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${passed})*${HOST}(?:${passed})*)\r\n`,
+    'y',
+  );
+  // Of requests with a body, Content-Type has a meaning too, and so has Origin (CORS).
+  const besideBody = line(`${meanings}|content-type|origin`);
+  const postForm = new RegExp(
+    String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}` +
+      String.raw`(?:(?:${besideBody})*(?:${HOST}|${TYPE}|${LENGTH})){3}(?:${besideBody})*)\r\n`,
+    'y',
+  );
+  // The same with a key. A POST without one never comes to it.
+  const keyedForm = new RegExp(
+    String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}${found(KEY)}` +
+      String.raw`(?:(?:${besideBody})*(?:${HOST}|${TYPE}|${LENGTH}|${KEY})){4}(?:${besideBody})*)\r\n`,
+    'y',
+  );
+  return (text, start) => {
+    const endOfHead = text.indexOf(END_OF_HEAD, start);
+    if (endOfHead < 0 || endOfHead - start > MAX_HEAD_BYTES) return undefined;
+    const bodyStart = endOfHead + END_OF_HEAD.length;
+    followForm.lastIndex = start;
+    const follow = followForm.exec(text);
+    if (follow !== null) {
+      const [, method, path] = follow;
+      return { method: method as 'GET' | 'HEAD', path: path as string, bodyStart, end: bodyStart };
+    }
+    postForm.lastIndex = start;
+    let post = postForm.exec(text);
+    let authorization: string | undefined;
+    if (post === null) {
+      keyedForm.lastIndex = start;
+      post = keyedForm.exec(text);
+      authorization = post?.[3];
+    }
+    if (post === null) return undefined;
+    const [, path, length] = post;
+    const end = bodyStart + Number(length);
+    if (end > text.length || end - bodyStart > MAX_BODY_BYTES) return undefined;
+    return { method: 'POST', path: path as string, authorization, bodyStart, end };
+  };
+}
 
 /**
  * Finds a request of the usual form that begins at `start` and is whole: GET or HEAD without a body, or POST
@@ -82,33 +115,20 @@ const KEYED_POST = new RegExp(
  * It never guesses and never repairs: what it finds, every parser finds in the same way.
  * @param text the bytes of the chunk, one character each
  */
-export function findUsualRequest(text: string, start: number): UsualRequest | undefined {
-  const endOfHead = text.indexOf(END_OF_HEAD, start);
-  if (endOfHead < 0 || endOfHead - start > MAX_HEAD_BYTES) return undefined;
-  const bodyStart = endOfHead + END_OF_HEAD.length;
-  FOLLOW.lastIndex = start;
-  const follow = FOLLOW.exec(text);
-  if (follow !== null) {
-    const [, method, path] = follow;
-    return {
-      method: method as 'GET' | 'HEAD',
-      path: path as string,
-      authorization: undefined,
-      bodyStart,
-      end: bodyStart,
-    };
-  }
-  POST.lastIndex = start;
-  let post = POST.exec(text);
-  let authorization: string | undefined;
-  if (post === null) {
-    KEYED_POST.lastIndex = start;
-    post = KEYED_POST.exec(text);
-    authorization = post?.[3];
-  }
-  if (post === null) return undefined;
-  const [, path, length] = post;
-  const end = bodyStart + Number(length);
-  if (end > text.length || end - bodyStart > MAX_BODY_BYTES) return undefined;
-  return { method: 'POST', path: path as string, authorization, bodyStart, end };
-}
+export const findUsualRequest: Find = createFinder(`${WITH_MEANING}|x-forwarded-for`);
+
+/** The same, whatever `X-Forwarded-For` says: where nobody has limits. */
+export const findUnlimitedRequest: Find = createFinder(WITH_MEANING);
+
+const FORWARDED_FOR = /\r\nx-forwarded-for: ([^\r]*)/gi;
+
+/** The same with its `X-Forwarded-For`, for connections of a proxy. With several, a request is unusual. */
+export const findForwardedRequest: Find = (text, start) => {
+  const request = findUnlimitedRequest(text, start);
+  if (request === undefined) return undefined;
+  const head = text.slice(start, request.bodyStart);
+  FORWARDED_FOR.lastIndex = 0;
+  const forwardedFor = FORWARDED_FOR.exec(head)?.[1];
+  if (forwardedFor !== undefined && FORWARDED_FOR.test(head)) return undefined;
+  return { ...request, forwardedFor };
+};

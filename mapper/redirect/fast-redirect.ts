@@ -74,6 +74,31 @@ export class FastRedirect {
     return key !== undefined && this.#tryFollow(key, reply, undefined);
   }
 
+  /** A request that Node has parsed, of a client that may follow no link now. Like {@link tryAnswer}. */
+  tryRefuse(request: IncomingMessage, reply: Reply, error: Error): boolean {
+    const { headers } = request;
+    if (headers['content-length'] !== undefined || !isPlain(request, headers)) return false;
+    return this.#tryRefuse(findKey(request.url), reply, headers['x-request-id'], error);
+  }
+
+  /** A usual request of a client that may follow no link now. Like {@link tryPath}. */
+  tryRefusePath(path: string, reply: Reply, error: Error): boolean {
+    return this.#tryRefuse(findKey(path), reply, undefined, error);
+  }
+
+  #tryRefuse(
+    key: string | undefined,
+    reply: Reply,
+    givenId: string | string[] | undefined,
+    error: Error,
+  ): boolean {
+    if (key === undefined || wasAlwaysReserved(key)) return false;
+    const { requestIds, redirects, log } = this.#options;
+    redirects.limited();
+    answerError(reply, error, requestIds.of(givenId), log);
+    return true;
+  }
+
   #tryFollow(key: string, reply: Reply, givenId: string | string[] | undefined): boolean {
     const { cache, requestIds, redirects } = this.#options;
     const startedMs = monotonicMs();

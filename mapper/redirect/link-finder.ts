@@ -26,6 +26,8 @@ export interface LinkFinderOptions {
   readonly cache: LinkCache;
   readonly servers: UrlsServers;
   readonly shared?: SharedCache | undefined;
+  /** Whether the domain of a target is blocked. Asked when a link is read, not when it is followed. */
+  readonly isBlocked?: ((target: string) => boolean) | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -92,6 +94,13 @@ export class LinkFinder {
     else server.read(flight.notInShared(answer, this.#options.now()));
   }
 
+  #judge(entry: CacheEntry): CacheEntry {
+    const { isBlocked } = this.#options;
+    if (isBlocked === undefined || entry === 'unknown' || entry.longUrl === undefined) return entry;
+    // As if an administrator had blocked the link itself.
+    return isBlocked(entry.longUrl) ? { ...entry, rules: { ...entry.rules, blocked: 'its domain' } } : entry;
+  }
+
   /** Reports the result before it stores it, so that the client does not wait for that. */
   readonly #land = (flight: Flight, landing: Landing): void => {
     const { cache } = this.#options;
@@ -107,8 +116,9 @@ export class LinkFinder {
         else flight.notifyFound(stale, 'memory');
       } else {
         if (landing.entry === 'unknown' && !fill.remembersAbsence) late = flight.takeLate();
-        flight.notifyFound(landing.entry, landing.source);
-        fill.store(landing.entry, landing.ageMs);
+        const entry = this.#judge(landing.entry);
+        flight.notifyFound(entry, landing.source);
+        fill.store(entry, landing.ageMs);
       }
     } finally {
       // Even when an observer throws: otherwise later requests would join a flight that has landed.

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { findTypedKey } from '../../db/keyspace/typed-key.ts';
@@ -12,6 +13,15 @@ import type { RedirectTally } from './redirect-tally.ts';
 export interface RedirectRouteOptions {
   readonly finder: LinkFinder;
   readonly redirects: RedirectTally;
+  /** Clients who ask for many links that do not exist. */
+  readonly limits: FollowLimits;
+}
+
+interface FollowLimits {
+  /** Called before anything is looked up. @throws Problem 429 */
+  admit(request: IncomingMessage, response: ServerResponse): void;
+  /** There is no link of this name. */
+  missed(request: IncomingMessage): void;
 }
 
 /** A path that `/:key` does not match, because it contains another slash. */
@@ -45,16 +55,26 @@ function findKey(ctx: RouterContext): string | undefined {
 async function follow(
   ctx: RouterContext,
   key: string | undefined,
-  { finder, redirects }: RedirectRouteOptions,
+  { finder, redirects, limits }: RedirectRouteOptions,
 ): Promise<void> {
+  try {
+    limits.admit(ctx.req, ctx.res);
+  } catch (error) {
+    redirects.limited();
+    throw error;
+  }
   // Do not ask a store for a text that cannot be a key.
-  if (key === undefined) throw refusalOf('unknown');
+  if (key === undefined) {
+    limits.missed(ctx.req);
+    throw refusalOf('unknown');
+  }
   const startedMs = monotonicMs();
   try {
     const { entry, source } = await find(finder, key, redirects);
     const result = judge(entry, Date.now);
     const isFollowing = ctx.method === 'GET' && !isPrefetch(ctx.req.headers);
     redirects.answered(key, isFollowing, result, source);
+    if (result === 'unknown') limits.missed(ctx.req);
     if (result !== 'found') throw refusalOf(result);
     FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
   } finally {

@@ -13,6 +13,7 @@ type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
 export class RedirectTally {
   readonly #answered: Readonly<Record<LinkSource, SeriesOf<RedirectResult>>>;
   readonly #failed: SeriesOf<'unavailable' | 'error'>;
+  readonly #limited: Series;
   readonly #metrics: MapperMetrics;
   readonly #clicks: Clicks | undefined;
 
@@ -30,6 +31,7 @@ export class RedirectTally {
       unusable: of('unusable', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
+    this.#limited = of('limited', 'memory');
     this.#failed = { unavailable: of('unavailable', 'db'), error: of('error', 'db') };
   }
 
@@ -40,6 +42,11 @@ export class RedirectTally {
   answered(key: string, isFollowing: boolean, result: RedirectResult, source: LinkSource): void {
     this.#answered[source][result].count += 1;
     if (isFollowing && result === 'found') this.#clicks?.count(key);
+  }
+
+  /** The client may follow no link now: nothing was looked up. */
+  limited(): void {
+    this.#limited.count += 1;
   }
 
   failed(error: unknown): void {

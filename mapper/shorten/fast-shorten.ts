@@ -2,13 +2,22 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Admission, Admit } from '../http/admission.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { isPlainBesideKey } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
+import type { UsualRequest } from '../http/usual-request.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
+
+/** Somebody who makes links with an API key. */
+export interface KeyOwner {
+  readonly userId: bigint;
+  /** The public part of the key. */
+  readonly keyId: string;
+}
 
 export interface FastShortenOptions {
   readonly shortener: Shortener;
@@ -19,7 +28,7 @@ export interface FastShortenOptions {
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
    * can say.
    */
-  readonly ownerOfKey: (authorization: string) => bigint | undefined;
+  readonly ownerOfKey: (authorization: string) => KeyOwner | undefined;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -41,37 +50,66 @@ export class FastShorten {
     this.#options = options;
   }
 
-  /** A request that Node has parsed. @returns false when Koa must answer; otherwise this answers, later */
-  tryAnswer(request: IncomingMessage, reply: Reply): boolean {
+  /**
+   * A request that Node has parsed.
+   * @param admit undefined: its client has no limits
+   * @returns false when Koa must answer; otherwise this answers, later
+   */
+  tryAnswer(request: IncomingMessage, reply: Reply, admit?: Admit): boolean {
     const { headers } = request;
     const { authorization } = headers;
     if (request.url !== '/urls' || !isPlainBesideKey(request, headers) || !hasPlainBody(headers))
       return false;
     const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
     if (authorization !== undefined && owner === undefined) return false;
-    const exchange = this.#begin(reply, headers['x-request-id'], owner);
-    exchange?.receive(request);
+    const givenId = headers['x-request-id'];
+    if (admit === undefined) this.#begin(reply, givenId, owner)?.receive(request);
+    else this.#ask(admit, { reply, givenId, owner }, (exchange) => exchange.receive(request));
     return true;
   }
 
   /**
    * A usual request with its whole body.
-   * @param authorization the value of the header
+   * @param admit undefined: its client has no limits
    * @returns false when Koa must answer; otherwise this answers, later
    */
-  tryBody(path: string, authorization: string | undefined, body: Buffer, reply: Reply): boolean {
+  tryBody({ path, authorization }: UsualRequest, body: Buffer, reply: Reply, admit?: Admit): boolean {
     if (path !== '/urls') return false;
     const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
     if (authorization !== undefined && owner === undefined) return false;
-    this.#begin(reply, undefined, owner)?.received(body);
+    if (admit === undefined) this.#begin(reply, undefined, owner)?.received(body);
+    else this.#ask(admit, { reply, givenId: undefined, owner }, (exchange) => exchange.received(body));
     return true;
+  }
+
+  /** Begins a request of a client with limits, when it is let in. */
+  #ask(admit: Admit, request: Asking, go: (exchange: Exchange) => void): void {
+    const { reply, givenId, owner } = request;
+    if (this.#options.shortener.isFull) {
+      this.#begin(reply, givenId, owner);
+      return;
+    }
+    const admission = admit(reply, owner?.keyId);
+    if (admission instanceof Promise)
+      void admission.then((settled) => this.#beginAdmitted(settled, request, go));
+    else this.#beginAdmitted(admission, request, go);
+  }
+
+  #beginAdmitted(
+    { reply, refusal }: Admission,
+    { givenId, owner }: Asking,
+    go: (exchange: Exchange) => void,
+  ): void {
+    const exchange = new Exchange(this.#options, reply, givenId, owner);
+    if (refusal === undefined) go(exchange);
+    else exchange.refused(refusal);
   }
 
   /** @returns undefined when the request is refused already */
   #begin(
     reply: Reply,
     givenId: string | string[] | undefined,
-    owner: bigint | undefined,
+    owner: KeyOwner | undefined,
   ): Exchange | undefined {
     const exchange = new Exchange(this.#options, reply, givenId, owner);
     if (!this.#options.shortener.isFull) return exchange;
@@ -80,10 +118,18 @@ export class FastShorten {
   }
 }
 
-/** Whether the body is JSON without parameters, and its length is stated and allowed. */
+/** A request of a client with limits, before it is let in. */
+interface Asking {
+  readonly reply: Reply;
+  readonly givenId: string | string[] | undefined;
+  readonly owner: KeyOwner | undefined;
+}
+
+/** Whether the body is plain JSON, its length is stated and allowed, and no page sends it (CORS). */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
-  return headers['content-type'] === 'application/json' && length > 0 && length <= MAX_BODY_BYTES;
+  const isAllowed = length > 0 && length <= MAX_BODY_BYTES;
+  return isAllowed && headers['content-type'] === 'application/json' && headers.origin === undefined;
 }
 
 /** One request until its answer. */
@@ -92,7 +138,7 @@ class Exchange implements ShortenObserver {
   readonly #reply: Reply;
   readonly #requestId: string;
   /** Undefined: the link has none. */
-  readonly #owner: bigint | undefined;
+  readonly #owner: KeyOwner | undefined;
   /** Whether the answer is the whole link. */
   #isWhole = false;
   readonly #startedMs = monotonicMs();
@@ -101,7 +147,7 @@ class Exchange implements ShortenObserver {
     options: FastShortenOptions,
     reply: Reply,
     givenId: string | string[] | undefined,
-    owner: bigint | undefined,
+    owner: KeyOwner | undefined,
   ) {
     this.#options = options;
     this.#reply = reply;
@@ -123,7 +169,7 @@ class Exchange implements ShortenObserver {
     const owner = this.#owner;
     let request;
     try {
-      request = owner === undefined ? read(body) : readOwn(body, owner);
+      request = owner === undefined ? read(body) : readOwn(body, owner.userId);
     } catch (error) {
       this.refused(error);
       return;

@@ -108,5 +108,6 @@ function resultOf(error: unknown): string {
   if (!(error instanceof Problem)) return 'error';
   if (error.status === 503)
     return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';
+  if (error.status === 429) return 'limited';
   return error.status === 409 ? 'taken' : 'invalid';
 }

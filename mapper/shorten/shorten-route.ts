@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
@@ -15,8 +15,11 @@ export interface UrlsRouteOptions {
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
-  /** The user who makes a link with this request. @throws Problem 401, 403, 503 */
-  readonly ownerOf: (request: IncomingMessage) => Promise<bigint | undefined>;
+  /**
+   * The user who makes a link with this request. Counts it, and says in the response what is left.
+   * @throws Problem 401, 403, 429, 503
+   */
+  readonly ownerOf: (request: IncomingMessage, response: ServerResponse) => Promise<bigint | undefined>;
 }
 
 const PATH = '/urls';
@@ -31,7 +34,7 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
-      const owner = await ownerOf(ctx.req);
+      const owner = await ownerOf(ctx.req, ctx.res);
       const fields = await readJsonObject(ctx.req, ctx.res);
       const request = owner === undefined ? parse(fields) : parseOwn(fields, owner);
       const link = await shortener.shorten(request);

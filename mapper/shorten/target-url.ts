@@ -17,6 +17,8 @@ export interface TargetRules {
   readonly allowPrivateTargets: boolean;
   /** The longest target, as it is typed and percent-encoded. Proxies refuse a long `Location`. */
   readonly maxBytes: number;
+  /** Whether the operator has blocked a host or a domain above it. */
+  readonly isBlockedHost?: (host: string) => boolean;
 }
 
 export type TargetUrl =
@@ -42,6 +44,7 @@ export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
   const name = nameOf(url.hostname);
   if (isOwn(name, url, own)) return refuse('points back at this service');
   if (!allowPrivateTargets && isPrivate(name)) return refuse('points at a private or reserved address');
+  if (rules.isBlockedHost?.(name) === true) return refuse('points at a blocked domain');
   const fault = whyNoHost(url);
   return fault === undefined ? { ok: true, href: url.href } : refuse(fault);
 }

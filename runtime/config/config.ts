@@ -3,6 +3,7 @@ import { LOG_LEVELS, type LogLevel } from '../log.ts';
 import { whyNoHost } from '../why-no-host.ts';
 import { readAdmin, readAdminToken, type AdminConfig } from './admin.ts';
 import { Env } from './env.ts';
+import { readCorsOrigins, readLimits, type LimitsConfig } from './limits.ts';
 import {
   readCacheRedis,
   readStores,
@@ -72,6 +73,11 @@ export interface MapperConfig extends ProcessConfig {
   readonly publicUrl: string | undefined;
   /** Whether everybody may make an account. */
   readonly signup: Signup;
+  readonly limits: LimitsConfig;
+  /** Origins whose pages may use the API; `*`: all. Default: none. */
+  readonly corsOrigins?: readonly string[];
+  /** File of domains to which no link may point. Undefined: none. */
+  readonly blockedDomains?: string | undefined;
   readonly allowPrivateTargets: boolean;
   /** The longest target of a link. */
   readonly maxUrlBytes: number;
@@ -133,6 +139,9 @@ export function readMapperConfig(source?: Source): MapperConfig {
     processes: env.integer('PROCESSES', 1, 1, 64),
     publicUrl: readPublicUrl(env),
     signup: env.oneOf('SIGNUP', SIGNUPS, 'closed'),
+    limits: readLimits(env),
+    corsOrigins: readCorsOrigins(env),
+    blockedDomains: env.find('BLOCKED_DOMAINS'),
     allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
     maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),

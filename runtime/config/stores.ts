@@ -84,6 +84,12 @@ export function readCacheRedis(env: Env, { redis }: Pick<StoresConfig, 'redis'>)
   return shards;
 }
 
+/** Optional. One server: the counts of a client must be in one place. */
+export function readLimitsRedis(env: Env): RedisShardConfig | undefined {
+  const url = env.find('LIMITS_REDIS');
+  return url === undefined ? undefined : { name: 'limits', url: readUrl(env, 'LIMITS_REDIS', url, REDIS) };
+}
+
 function parseRedis(env: Env, variable: 'REDIS' | 'CACHE_REDIS', value: string): RedisShardConfig[] {
   const shards = splitList(value).flatMap((entry) => {
     const [name, url] = splitOnce(entry, '=');
@@ -182,7 +188,7 @@ const REDIS = { protocol: 'redis:', needsPath: false, example: 'redis://host:por
 
 function readUrl(
   env: Env,
-  name: 'REDIS' | 'CACHE_REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'URLS_REPLICAS' | 'USERS_DB',
+  name: 'REDIS' | 'CACHE_REDIS' | 'LIMITS_REDIS' | 'KEYS_DBS' | 'URLS_DBS' | 'URLS_REPLICAS' | 'USERS_DB',
   url: string,
   form: typeof MYSQL,
 ): string {
@@ -208,7 +214,8 @@ function requireDistinct(
   }
 }
 
-function splitList(value: string): string[] {
+/** The entries of a list that commas separate. */
+export function splitList(value: string): string[] {
   return value
     .split(',')
     .map((entry) => entry.trim())

@@ -163,7 +163,15 @@ async function publishDefaults(envFile: string): Promise<Record<string, string>>
   const reserved = await reservePort(firstPort(8080));
   reserved.release();
   const address = `127.0.0.1:${reserved.port}`;
-  return { KEYMILL_PUBLISH: address, KEYMILL_PUBLIC_URL: `http://${address}`, KEYMILL_SIGNUP: 'open' };
+  return {
+    KEYMILL_PUBLISH: address,
+    KEYMILL_PUBLIC_URL: `http://${address}`,
+    KEYMILL_SIGNUP: 'open',
+    // Clients on this machine have no limits. Behind the engine all of them have one address.
+    KEYMILL_LIMIT_ANONYMOUS: '0',
+    KEYMILL_LIMIT_SIGN_IN: '0',
+    KEYMILL_LIMIT_NOT_FOUND: '0',
+  };
 }
 
 const PUBLISHED_TIMEOUT_MS = 30_000;

@@ -38,6 +38,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
     api: ['auth', 'http', 'links', 'shorten'],
+    limits: ['http', 'metrics'],
   },
   db: {
     'store-errors': [],

@@ -112,6 +112,9 @@ export class TestStack {
       ...this.docker.environment,
       ...ensureSettings(join(folder, '.env'), new RunDir(folder), {}).env,
       KEYMILL_PUBLISH_PORT: port,
+      // All clients of a test have one address.
+      KEYMILL_LIMIT_ANONYMOUS: '0',
+      KEYMILL_LIMIT_NOT_FOUND: '0',
       KEYMILL_PUBLIC_URL: this.publicUrl,
     };
     // The images exist only on this node and in no registry.

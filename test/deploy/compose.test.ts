@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { Networks } from '../../mapper/limits/client-address.ts';
 import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { ensureSettings } from '../../scripts/containers/secrets.ts';
@@ -31,6 +32,18 @@ for (const file of ['docker-compose.yml', 'deploy/swarm.yml']) {
         const expected = name === 'haproxy' ? ['front'] : OURS.has(name) ? ['front', 'stores'] : ['stores'];
         expect(networks, name).to.deep.equal(expected);
       }
+    });
+
+    it('lets mappers know their clients: haproxy says who they are, and is trusted', () => {
+      const proxies = services['mapper']?.environment?.['KEYMILL_TRUSTED_PROXIES'] ?? '';
+      const networks = new Networks(proxies.replace(/^\$\{\w+:-|\}$/g, '').split(','));
+      // The usual networks of an engine, of a second compose file, and of a swarm.
+      for (const address of ['172.18.0.5', '192.168.48.3', '10.0.1.7'])
+        expect(networks.has(address), address).to.equal(true);
+      expect(networks.has('198.51.100.1')).to.equal(false);
+      const haproxy = readFileSync(join(REPOSITORY, 'deploy/haproxy/haproxy.cfg'), 'utf8');
+      expect(haproxy).to.match(/http-request del-header X-Forwarded-For if !from-proxy\n/);
+      expect(haproxy).to.match(/http-request set-header X-Forwarded-For %\[src\] if !says-client\n/);
     });
 
     it('puts no secret into an environment, and each into a file', () => {

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { FrontHandler } from '../../mapper/http/front.ts';
 import { openPublicPort, type PublicPort } from '../../mapper/http/public-port.ts';
+import { findUsualRequest } from '../../mapper/http/usual-request.ts';
 import type { Reply } from '../../mapper/http/reply.ts';
 import { startServer, type PublicServer } from '../../mapper/http/server.ts';
 import { until } from '../until.ts';
@@ -42,7 +43,11 @@ describe('a connection that the front serves', () => {
       await turn();
       response.end(`(${request.url})`);
     };
-    server = await startServer({ any, usual }, port, LIMITS);
+    server = await startServer(
+      { any, usual: () => ({ find: findUsualRequest, handle: usual }) },
+      port,
+      LIMITS,
+    );
   });
 
   afterEach(async () => {

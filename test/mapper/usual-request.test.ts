@@ -1,5 +1,9 @@
 import { expect } from 'chai';
-import { findUsualRequest } from '../../mapper/http/usual-request.ts';
+import {
+  findForwardedRequest,
+  findUnlimitedRequest,
+  findUsualRequest,
+} from '../../mapper/http/usual-request.ts';
 
 const BODY = '{"long_url":"https://example.com/"}';
 
@@ -30,7 +34,6 @@ const USUAL: Readonly<Record<string, string>> = {
     'Upgrade-Insecure-Requests: 1',
     'Sec-Fetch-Mode: navigate',
     'Referer: https://a.example/?a=b',
-    'X-Forwarded-For: 192.0.2.1, 192.0.2.2',
   ),
   'a content type that a GET does not need': get(HOST, 'Content-Type: text/html'),
   'a header that begins like another': get(HOST, 'Connection-Hint: 1', 'Hosts: 2', 'Ten: 3'),
@@ -74,6 +77,7 @@ const UNUSUAL: Readonly<Record<string, string>> = {
   'a method in small letters': get(HOST).replace('GET', 'get'),
   'POST of another type': post(HOST, 'Content-Type: text/plain', LENGTH),
   'a type in capital letters': post(HOST, 'Content-Type: Application/JSON', LENGTH),
+  'a POST of a page': post(HOST, TYPE, LENGTH, 'Origin: https://app.example'),
   'a type with a parameter': post(HOST, `${TYPE}; charset=utf-8`, LENGTH),
   'no type': post(HOST, LENGTH),
   'a type twice': post(HOST, TYPE, TYPE, LENGTH),
@@ -93,6 +97,7 @@ const UNUSUAL: Readonly<Record<string, string>> = {
   'two Hosts of a POST': post(HOST, TYPE, LENGTH, HOST),
   'an address as Host': get('Host: [::1]'),
   'a host with a user': get('Host: a@b'),
+  'an address of its client': get(HOST, 'x-Forwarded-for: 192.0.2.1'),
   'another version': get(HOST).replace('1.1', '1.0'),
   'two spaces in the request line (RFC 9112, 3)': get(HOST).replace(' /', '  /'),
   'the form of a proxy (RFC 9112, 3.2.2)': get(HOST).replace('/abcd', 'http://x/abcd'),
@@ -149,6 +154,25 @@ describe('the usual form of a request', () => {
         expect(findUsualRequest(text, 0)).to.equal(undefined);
       expect(findUsualRequest(post(HOST, TYPE, header, LENGTH), 0)).to.equal(undefined);
     });
+
+  it('has X-Forwarded-For only where that is looked for', () => {
+    const proxied = get(
+      'Accept: */*',
+      HOST,
+      'X-FORWARDED-for: 192.0.2.1, 192.0.2.2',
+      'A: x-forwarded-for: b',
+    );
+    const twice = get(HOST, 'X-Forwarded-For: 192.0.2.1', 'X-Forwarded-For: 192.0.2.2');
+    const text = get(HOST) + proxied + post(HOST, TYPE, 'X-Forwarded-For: ::1', LENGTH) + twice;
+    expect(findForwardedRequest(text, 0)).to.include({ path: '/abcd1234', forwardedFor: undefined });
+    const second = findForwardedRequest(text, get(HOST).length);
+    expect(second).to.include({ path: '/abcd1234', forwardedFor: '192.0.2.1, 192.0.2.2' });
+    const third = findForwardedRequest(text, second?.end ?? 0);
+    expect(third).to.include({ path: '/urls', forwardedFor: '::1' });
+    expect(findForwardedRequest(text, third?.end ?? 0)).to.equal(undefined);
+    expect(findUnlimitedRequest(proxied, 0)?.end).to.equal(proxied.length);
+    expect(findUsualRequest(proxied, 0)).to.equal(undefined);
+  });
 
   it('says where the path, the body and the next request are', () => {
     const text = post(HOST, TYPE, LENGTH);

@@ -46,6 +46,14 @@ const testLog = createLog(
 /** No server listens there, because a mapper must not need ZooKeeper. */
 const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
 
+/** For tests that are not about limits: they come from one address, and some with X-Forwarded-For. */
+export const NO_LIMITS: MapperConfig['limits'] = {
+  perMinute: { anonymous: 0, key: 0, 'sign-in': 0, 'not-found': 0 },
+  loopback: false,
+  trustedProxies: [],
+  redis: undefined,
+};
+
 export function randomKeys(count: number): string[] {
   return Array.from({ length: count }, () => randomBytes(6).toString('base64url'));
 }
@@ -97,6 +105,7 @@ export async function createWorld({
     processes: 1,
     publicUrl: undefined,
     signup: 'open',
+    limits: NO_LIMITS,
     allowPrivateTargets: false,
     maxUrlBytes: 2_048,
     reserve: 16,

@@ -194,6 +194,44 @@ describe('configuration', () => {
       ]);
   });
 
+  it('reads the limits of clients, who says for whom a proxy asks, and whose pages may use the API', () => {
+    const { limits, corsOrigins } = readMapperConfig({
+      ...RIGHT,
+      KEYMILL_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::/32,192.0.2.1',
+      KEYMILL_LIMIT_NOT_FOUND: '0',
+      KEYMILL_LIMITS_REDIS: 'redis://127.0.0.1:6379/2',
+      KEYMILL_CORS_ORIGINS: 'https://app.example,http://localhost:3000',
+    });
+    expect(limits).to.deep.equal({
+      perMinute: { anonymous: 30, key: 1_000, 'sign-in': 10, 'not-found': 0 },
+      loopback: false,
+      trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+      redis: { name: 'limits', url: 'redis://127.0.0.1:6379/2' },
+    });
+    expect(corsOrigins).to.deep.equal(['https://app.example', 'http://localhost:3000']);
+    for (const [variable, values] of Object.entries({
+      KEYMILL_TRUSTED_PROXIES: [
+        'proxy',
+        '10.0.0.0/33',
+        '::/129',
+        '10.0.0.0/8/8',
+        '10.0.0.0/',
+        'http://10.0.0.1',
+      ],
+      KEYMILL_LIMIT_ANONYMOUS: ['-1', 'many', '1000000001'],
+      KEYMILL_LIMITS_REDIS: ['127.0.0.1:6379', 'limits=redis://127.0.0.1'],
+      KEYMILL_CORS_ORIGINS: [
+        'app.example',
+        'https://app.example/',
+        'https://App.example',
+        'https://a:443',
+        'null',
+      ],
+    }))
+      for (const value of values)
+        expect(faultsOf({ [variable]: value }, readMapperConfig), value).to.deep.equal([variable]);
+  });
+
   it('reads secrets from files and never repeats their value', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keymill-config-'));
     try {

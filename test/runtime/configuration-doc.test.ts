@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { VARIABLES, type Variable } from '../../runtime/config/env.ts';
+import { VARIABLES, type Variable } from '../../runtime/config/variables.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { PASSWORD, People } from './people.ts';
 
@@ -95,7 +95,11 @@ describe('every documented status', () => {
       call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
     'not-found': async (one) =>
       call(one, { ...(await allowed(one)), ...(one.body !== undefined && { body: one.example ?? {} }) }),
-    'unknown-key': async (one) => call(one, { ...(await allowed(one)), body: {} }),
+    'unknown-key': async (one) =>
+      api.call(one.method, one.path.replace('{key}', 'a'), {
+        ...(await allowed(one)),
+        ...(one.body !== undefined && { body: one.example ?? {} }),
+      }),
     'changed-meanwhile': async (one) => callOwn(one, { headers: { 'if-match': '"1-00000000"' } }),
     'link-deleted': async (one) => {
       const { cookie, key } = await ownLink();
@@ -153,6 +157,19 @@ describe('every documented status', () => {
       await people.db.users.setDisabled(id, true, new Date());
       return call(one, { body: { email, password: PASSWORD } });
     },
+    'too-many-requests': async (one) => {
+      const perMinute = { anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+      try {
+        const client = new ApiClient(() => strict.url, api.document);
+        const { key } = await people.key(await people.person({ isAdmin: true }), ['admin']);
+        const sender = typeof one.access === 'string' && one.access !== 'anyone' ? { key } : {};
+        await call(one, { ...sender, body: {} }, client);
+        return await call(one, { ...sender, body: {} }, client);
+      } finally {
+        await strict.stop();
+      }
+    },
     'alias-taken': async (one) => {
       const body = { long_url: 'https://example.com/', custom_alias: 'taken-once' };
       await call(one, { body });
@@ -179,8 +196,16 @@ describe('every documented status', () => {
 
   it('of success, with the example of each endpoint: the answer has the fields of the example', async () => {
     const ana = await people.person();
+    const admin = await people.person({ isAdmin: true });
+    const other = await people.person();
     const { keyId } = await people.key(ana, ['account']);
     let key = '';
+    const toPath = (path: string): string =>
+      path
+        .replace('{key_id}', keyId)
+        .replace('{user_id}', String(other.id))
+        .replace('{key}', key)
+        .replace('{tag}', 'greetings');
     let password = PASSWORD;
     // The deletion of the account comes last.
     const ordered = ENDPOINTS.toSorted(
@@ -199,14 +224,10 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
-      const answer = await api.call(
-        method,
-        path.replace('{key_id}', keyId).replace('{key}', key).replace('{tag}', 'greetings'),
-        {
-          ...(access !== 'anyone' && { cookie: await people.session(ana) }),
-          ...(body !== undefined && { body: { ...example, ...own[name] } }),
-        },
-      );
+      const answer = await api.call(method, toPath(path), {
+        ...(access !== 'anyone' && { cookie: await people.session(access === 'admin' ? admin : ana) }),
+        ...(body !== undefined && { body: { ...example, ...own[name] } }),
+      });
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
       if (exampleAnswer !== undefined)
         expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));

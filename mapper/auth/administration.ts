@@ -1,0 +1,86 @@
+import { createUserId } from '../../db/accounts/user-ids.ts';
+import type { Report } from '../../db/accounts/reports.ts';
+import type { User } from '../../db/accounts/users.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
+import type { Identities, Identity } from './identities.ts';
+import { formatIdentityChange } from './identity-change.ts';
+import type { UsersStore } from './users-store.ts';
+
+export interface AdministrationOptions {
+  readonly store: UsersStore;
+  readonly identities: Identities;
+  /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
+  readonly announce: (message: string) => Promise<unknown>;
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The id before which the next page begins. Undefined: this is the last one. */
+  readonly next: bigint | undefined;
+}
+
+export interface PageOptions {
+  readonly limit: number;
+  readonly before: bigint | undefined;
+}
+
+/**
+ * What administrators do with users and reports, and how a report comes in. Every method may throw a Problem
+ * 503 when the users database is away.
+ */
+export class Administration {
+  readonly #options: AdministrationOptions;
+
+  constructor(options: AdministrationOptions) {
+    this.#options = options;
+  }
+
+  /** Newest first. @param email beginning of the email addresses; undefined: all users */
+  async listUsers(email: string | undefined, { limit, before }: PageOptions): Promise<Page<User>> {
+    const rows = await this.#options.store.ask(async (db) =>
+      db.users.list({ email, before, limit: limit + 1 }),
+    );
+    return toPage(rows, limit);
+  }
+
+  /**
+   * Disables a user or lets him in again. It is announced to all mappers before it is answered: his keys and
+   * sessions are refused, and his links go on.
+   * @throws Problem 404 no such user, 422 an administrator disables himself
+   */
+  async setDisabled(identity: Identity, id: bigint, isDisabled: boolean): Promise<User> {
+    const { store, identities, announce } = this.#options;
+    if (isDisabled && identity.userId === id)
+      throw invalidFields([{ field: 'disabled', reason: 'is yourself: another administrator must do it' }]);
+    const user = await store.ask(async (db) => {
+      const found = await db.users.find(id);
+      if (found === undefined || found.deletionAskedAt !== null) return undefined;
+      // The same state again keeps the time since when it holds.
+      if ((found.disabledAt !== null) !== isDisabled) await db.users.setDisabled(id, isDisabled, new Date());
+      return db.users.find(id);
+    });
+    if (user === undefined) throw new Problem('not-found', { detail: 'There is no such user.' });
+    identities.forgetUser(id);
+    await announce(formatIdentityChange(id));
+    return user;
+  }
+
+  /** Keeps what somebody says about a link. */
+  async report(key: string, reason: string): Promise<void> {
+    const createdAt = new Date();
+    const report = { id: createUserId(createdAt.getTime()), key, reason, createdAt };
+    await this.#options.store.ask(async (db) => db.reports.add(report));
+  }
+
+  /** Newest first. */
+  async listReports({ limit, before }: PageOptions): Promise<Page<Report>> {
+    return toPage(await this.#options.store.ask(async (db) => db.reports.list(before, limit + 1)), limit);
+  }
+}
+
+/** @param rows one more than the page has, if there are further ones */
+function toPage<T extends { readonly id: bigint }>(rows: readonly T[], limit: number): Page<T> {
+  const items = rows.slice(0, limit);
+  return { items, next: rows.length > limit ? items.at(-1)?.id : undefined };
+}

@@ -1,0 +1,54 @@
+import { WINDOW_MS, type Count } from './rate-policy.ts';
+
+interface Entry {
+  count: number;
+  readonly endsMs: number;
+}
+
+/**
+ * More clients than this in one minute are not remembered: the oldest are forgotten. A sender with so many
+ * addresses is not stopped by limits for each of them.
+ */
+const MAX_CLIENTS = 100_000;
+
+/**
+ * Counts in the memory of this process. The minute of a client begins with its first request. No timer: what
+ * is over is removed when a client is added.
+ */
+export class MemoryCounts {
+  /** In the order in which their minutes end. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #maxClients: number;
+  readonly #now: () => number;
+
+  /** @param now monotonic milliseconds */
+  constructor(now: () => number, maxClients = MAX_CLIENTS) {
+    this.#now = now;
+    this.#maxClients = maxClients;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Counts one request of a client. */
+  hit(client: string): Count {
+    const nowMs = this.#now();
+    let entry = this.#entries.get(client);
+    if (entry === undefined || entry.endsMs <= nowMs) entry = this.#begin(client, nowMs);
+    entry.count += 1;
+    return { count: entry.count, remainingMs: entry.endsMs - nowMs };
+  }
+
+  #begin(client: string, nowMs: number): Entry {
+    const entries = this.#entries;
+    entries.delete(client);
+    for (const [other, { endsMs }] of entries) {
+      if (endsMs > nowMs && entries.size < this.#maxClients) break;
+      entries.delete(other);
+    }
+    const entry = { count: 0, endsMs: nowMs + WINDOW_MS };
+    entries.set(client, entry);
+    return entry;
+  }
+}

@@ -1,0 +1,76 @@
+import { Problem } from '../http/problem.ts';
+
+/** What is limited, each for one minute: names of the policies in the header fields. */
+export const LIMIT_NAMES = ['anonymous', 'key', 'sign-in', 'not-found'] as const;
+
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+/** Requests in a minute; 0: without a limit. */
+export type LimitFigures = Readonly<Record<LimitName, number>>;
+
+/** How many requests of one client a minute has had, this one included. */
+export interface Count {
+  readonly count: number;
+  /** Until the minute is over. */
+  readonly remainingMs: number;
+}
+
+/** One limit, with the text that all its answers share. */
+export interface Limit {
+  readonly name: LimitName;
+  readonly perMinute: number;
+  /** Of the header field `RateLimit-Policy`. */
+  readonly policy: string;
+  /** The lines of both header fields, up to what differs from answer to answer. */
+  readonly lines: string;
+}
+
+/** What a client may still do. */
+export interface Quota {
+  readonly limit: Limit;
+  readonly isAllowed: boolean;
+  /** Requests. */
+  readonly remaining: number;
+  /** Until the minute is over. */
+  readonly seconds: number;
+}
+
+export const WINDOW_MS = 60_000;
+const WINDOW_SECONDS = WINDOW_MS / 1_000;
+
+/** The header fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
+export function createLimit(name: LimitName, perMinute: number): Limit {
+  const policy = `"${name}";q=${perMinute};w=${WINDOW_SECONDS}`;
+  return { name, perMinute, policy, lines: `\r\nRateLimit-Policy: ${policy}\r\nRateLimit: "${name}";r=` };
+}
+
+/** Judges a request by the count of its client. */
+export function judgeCount(limit: Limit, { count, remainingMs }: Count): Quota {
+  const { perMinute } = limit;
+  return {
+    limit,
+    isAllowed: count <= perMinute,
+    remaining: Math.max(0, perMinute - count),
+    seconds: Math.min(WINDOW_SECONDS, Math.max(1, Math.ceil(remainingMs / 1_000))),
+  };
+}
+
+/** Of the header field `RateLimit`. */
+export function stateOf({ limit, remaining, seconds }: Quota): string {
+  return `"${limit.name}";r=${remaining};t=${seconds}`;
+}
+
+const DETAILS: Readonly<Record<LimitName, string>> = {
+  anonymous: 'Too many links were made from this address without an API key.',
+  key: 'This API key was used too often.',
+  'sign-in': 'Too many attempts to sign in came from this address.',
+  'not-found': 'Too many links that do not exist were asked for from this address.',
+};
+
+/** 429, with the time after which another try makes sense. */
+export function tooManyRequests({ limit, seconds }: Quota): Problem {
+  return new Problem('too-many-requests', {
+    detail: DETAILS[limit.name],
+    headers: { 'Retry-After': String(seconds) },
+  });
+}
