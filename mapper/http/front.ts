@@ -35,9 +35,7 @@ export interface FrontOptions {
   readonly now: () => number;
 }
 
-/**
- * Node too closes idle connections this much later than it says, so that a request on its way is answered.
- */
+/** Node too closes idle connections this much later than it says: a request may be on its way. */
 const KEEP_ALIVE_GRACE_MS = 1_000;
 
 /**
@@ -60,7 +58,7 @@ export class Front {
     this.#options = options;
     this.#nowMs = options.now();
     const everyMs = Math.min(1_000, options.limits.headersTimeoutMs);
-    this.#sweep = setInterval(() => this.#closeLate(), everyMs).unref();
+    this.#sweep = setInterval(() => this.#closeLate(everyMs), everyMs).unref();
   }
 
   /** Connections that the front serves: not those that it has handed over. */
@@ -101,12 +99,13 @@ export class Front {
   }
 
   /** One sweep over all connections costs less than a timer for each request. */
-  #closeLate(): void {
+  #closeLate(everyMs: number): void {
     const { limits, now, refuseSilent } = this.#options;
     this.#nowMs = now();
     for (const connection of this.#connections) {
       if (!connection.isIdle) continue;
-      const idleMs = this.#nowMs - connection.idleSinceMs;
+      // At least: the time of the last sweep before is all that is known.
+      const idleMs = this.#nowMs - connection.idleSinceMs - everyMs;
       if (connection.hasAsked) {
         if (idleMs > limits.keepAliveTimeoutMs + KEEP_ALIVE_GRACE_MS) connection.socket.destroy();
       } else if (idleMs > limits.headersTimeoutMs) {
@@ -158,7 +157,8 @@ class FrontConnection implements Reply {
     this.#pipeline = new Pipeline(options.turns, () => this.#goOn());
     this.idleSinceMs = options.nowMs();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
-    socket.on('error', onError).on('close', this.#onClose);
+    // The stream closes itself after an error, and a client that has broken off needs no answer.
+    socket.on('error', () => undefined).on('close', this.#onClose);
   }
 
   /** Whether nothing is due in either direction. */
@@ -183,7 +183,7 @@ class FrontConnection implements Reply {
     const rest = this.#rest;
     this.#rest = undefined;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
-    socket.off('error', onError).off('close', this.#onClose);
+    socket.off('close', this.#onClose);
     this.#options.leave(true);
     if (rest !== undefined) socket.emit('data', rest);
     // In a turn of its own, as a FIN has that Node reads.
@@ -221,6 +221,11 @@ class FrontConnection implements Reply {
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin;) {
       const request = this.#rules.find(text, at);
+      if (request === undefined && this.hasAsked && !/[^\r\n]/.test(text.slice(at))) {
+        // Line breaks before a request are ignored (RFC 9112, 2.2). Node would soon call the request late.
+        this.#rest = undefined;
+        break;
+      }
       if (request === undefined || !this.#begin(request, bytes)) {
         this.#rest = at === 0 ? bytes : bytes.subarray(at);
         this.handOver();
@@ -258,6 +263,8 @@ class FrontConnection implements Reply {
   #finish(): string {
     const { ends, isLeaving, nowMs } = this.#options;
     this.#isAnswerDue = false;
+    // It may be a view of all that the client has sent.
+    this.url = '';
     this.idleSinceMs = nowMs();
     this.#pipeline.answered();
     if (!isLeaving() && !(this.#hasEnded && this.#rest === undefined)) return ends.keepAlive;
@@ -275,6 +282,3 @@ class FrontConnection implements Reply {
     this.#goOn();
   }
 }
-
-/** The stream closes itself after an error, and a client that has broken off needs no answer. */
-function onError(): void {}

@@ -17,8 +17,8 @@ export interface UsualRequest {
   readonly forwardedFor?: string | undefined;
 }
 
-/** Longer heads are left to Node, which knows the real limit. */
-const MAX_HEAD_BYTES = 8 * 1024;
+/** Longer heads are left to Node, which knows the limits: it refuses 1,000 lines, at least 6,000 bytes. */
+const MAX_HEAD_BYTES = 4 * 1024;
 
 const END_OF_HEAD = '\r\n\r\n';
 
