@@ -4,7 +4,6 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { openPublicPort, type PublicPort } from '../../mapper/http/public-port.ts';
-import { findUsualRequest } from '../../mapper/http/usual-request.ts';
 import { startServer, type PublicServer } from '../../mapper/http/server.ts';
 import { findUsualRequest } from '../../mapper/http/usual-request.ts';
 import { until } from '../until.ts';

@@ -5,7 +5,7 @@ import { until } from '../until.ts';
 import { People, type Person } from './api/people.ts';
 import { send, sendRaw } from './client.ts';
 import { comparable } from './comparable-answer.ts';
-import { createWorld, type TestMapper, type World } from './world.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from './world.ts';
 
 const PUBLIC_URL = 'https://go.example';
 
@@ -139,6 +139,29 @@ describe('a shorten with a key on the fast path', () => {
       expect(await sent(reader.key)).to.equal(403);
       expect(await sent(maker.key)).to.equal(201);
     }
+  });
+
+  it('counts for its key, with the same bytes as on the slow path', async () => {
+    const limits = {
+      ...NO_LIMITS,
+      perMinute: { anonymous: 1, key: 4, 'sign-in': 1, 'not-found': 1 },
+      trustedProxies: ['127.0.0.0/8'],
+    };
+    const answers: string[][] = [];
+    for (const hasFastPaths of [true, false]) {
+      const { url } = await world.start({ publicUrl: PUBLIC_URL, limits, hasFastPaths });
+      const seen: string[] = [];
+      for (let time = 0; time < 6; time += 1) {
+        const answer = await sendRaw(url, request(BODY, ['X-Forwarded-For: 198.51.100.1']), '}');
+        seen.push(comparable(answer).replaceAll(/(;t=|Retry-After: )\d+/g, '$1…'));
+      }
+      answers.push(seen);
+    }
+    const [fast = [], slow] = answers;
+    expect(fast).to.deep.equal(slow);
+    const statuses = fast.map((answer) => answer.split(' ')[1]);
+    expect(statuses).to.deep.equal(['201', '201', '201', '201', '429', '429']);
+    expect(fast[3]).to.include('RateLimit: "key";r=0;');
   });
 
   it('ends within a second of the revocation', async () => {
