@@ -3,9 +3,7 @@ import { MAX_BODY_BYTES } from './limits.ts';
 /** A request of the usual form, whole in its chunk. */
 export interface UsualRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
-  /**
-   * Without the query. May be a view of the whole chunk: a copy of it must be stored, not the text itself.
-   */
+  /** Without the query. May be a view of the whole chunk, so only a copy of it may be stored. */
   readonly path: string;
   /** The value of `Authorization`, of a POST that has one. */
   readonly authorization?: string | undefined;
@@ -13,7 +11,7 @@ export interface UsualRequest {
   readonly bodyStart: number;
   /** Where the next request begins in the chunk. */
   readonly end: number;
-  /** `X-Forwarded-For`, where it was looked for ({@link findForwardedRequest}). */
+  /** `X-Forwarded-For`, where it was looked for (`findForwardedRequest`). */
   readonly forwardedFor?: string | undefined;
 }
 
@@ -51,14 +49,13 @@ const TYPE = String.raw`(?:content-type: (?-i:application/json)\r\n)`;
 /** RFC 9112, 3.2.1: origin-form. A fragment is none of it. */
 const PATH = String.raw`(/[\w-]{1,64})`;
 const QUERY = String.raw`(?:\?[!"$-~]*)?`;
-
 /** RFC 6750, 2.1, of the usual form: one space, and no character that a key of ours cannot have. */
 const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
 
-/** Each of the three once, in any order: three in all, and every one of them found. */
+/** Several lines once each, in any order: so many in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
 
-type Find = (text: string, start: number) => UsualRequest | undefined;
+export type Find = (text: string, start: number) => UsualRequest | undefined;
 
 /** @param meanings header fields that make a request an unusual one, unless they have a place of their own */
 function createFinder(meanings: string): Find {
@@ -70,17 +67,15 @@ function createFinder(meanings: string): Find {
   );
   // Of requests with a body, Content-Type has a meaning too, and so has Origin (CORS).
   const besideBody = line(`${meanings}|content-type|origin`);
-  const postForm = new RegExp(
-    String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}` +
-      String.raw`(?:(?:${besideBody})*(?:${HOST}|${TYPE}|${LENGTH})){3}(?:${besideBody})*)\r\n`,
-    'y',
-  );
-  // The same with a key. A POST without one never comes to it.
-  const keyedForm = new RegExp(
-    String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${found(HOST)}${found(TYPE)}${found(LENGTH)}${found(KEY)}` +
-      String.raw`(?:(?:${besideBody})*(?:${HOST}|${TYPE}|${LENGTH}|${KEY})){4}(?:${besideBody})*)\r\n`,
-    'y',
-  );
+  const postForm = (parts: readonly string[]): RegExp =>
+    new RegExp(
+      String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${parts.map(found).join('')}` +
+        String.raw`(?:(?:${besideBody})*(?:${parts.join('|')})){${parts.length}}(?:${besideBody})*)\r\n`,
+      'y',
+    );
+  const anonymousForm = postForm([HOST, TYPE, LENGTH]);
+  // A POST without a key never comes to it.
+  const keyedForm = postForm([HOST, TYPE, LENGTH, KEY]);
   return (text, start) => {
     const endOfHead = text.indexOf(END_OF_HEAD, start);
     if (endOfHead < 0 || endOfHead - start > MAX_HEAD_BYTES) return undefined;
@@ -91,8 +86,8 @@ function createFinder(meanings: string): Find {
       const [, method, path] = follow;
       return { method: method as 'GET' | 'HEAD', path: path as string, bodyStart, end: bodyStart };
     }
-    postForm.lastIndex = start;
-    let post = postForm.exec(text);
+    anonymousForm.lastIndex = start;
+    let post = anonymousForm.exec(text);
     let authorization: string | undefined;
     if (post === null) {
       keyedForm.lastIndex = start;
@@ -119,16 +114,3 @@ export const findUsualRequest: Find = createFinder(`${WITH_MEANING}|x-forwarded-
 
 /** The same, whatever `X-Forwarded-For` says: where nobody has limits. */
 export const findUnlimitedRequest: Find = createFinder(WITH_MEANING);
-
-const FORWARDED_FOR = /\r\nx-forwarded-for: ([^\r]*)/gi;
-
-/** The same with its `X-Forwarded-For`, for connections of a proxy. With several, a request is unusual. */
-export const findForwardedRequest: Find = (text, start) => {
-  const request = findUnlimitedRequest(text, start);
-  if (request === undefined) return undefined;
-  const head = text.slice(start, request.bodyStart);
-  FORWARDED_FOR.lastIndex = 0;
-  const forwardedFor = FORWARDED_FOR.exec(head)?.[1];
-  if (forwardedFor !== undefined && FORWARDED_FOR.test(head)) return undefined;
-  return { ...request, forwardedFor };
-};

@@ -1,9 +1,6 @@
 import { expect } from 'chai';
-import {
-  findForwardedRequest,
-  findUnlimitedRequest,
-  findUsualRequest,
-} from '../../mapper/http/usual-request.ts';
+import { findForwardedRequest } from '../../mapper/http/forwarded-request.ts';
+import { findUnlimitedRequest, findUsualRequest } from '../../mapper/http/usual-request.ts';
 
 const BODY = '{"long_url":"https://example.com/"}';
 
