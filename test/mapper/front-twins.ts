@@ -103,6 +103,13 @@ async function effectsOf({ world, mapper }: Twin): Promise<Effects> {
   const add = (name: string, count: unknown): void => {
     effects[name] = (effects[name] ?? 0) + Number(count);
   };
+  const page = await send('GET', `${mapper.adminUrl}/metrics`, {
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  });
+  // Before the tables: what no longer waits is in them.
+  add('clicks that wait', /^keymill_clicks_waiting_keys (\d+)$/m.exec(page.text)?.[1]);
+  const counts = /^keymill_(redirects|shortens)_total\{.*result="(\w+)".*\} (\d+)$/gm;
+  for (const [, metric, result, count] of page.text.matchAll(counts)) add(`${metric} ${result}`, count);
   for (const { sql } of world.urls) {
     // A key is random, an alias is not.
     const [links] = await sql.query(
@@ -115,11 +122,6 @@ async function effectsOf({ world, mapper }: Twin): Promise<Effects> {
     for (const { name, count } of [links, clicks].flat() as { name: string; count: string }[])
       add(name, count);
   }
-  const page = await send('GET', `${mapper.adminUrl}/metrics`, {
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
-  });
-  const counts = /^keymill_(redirects|shortens)_total\{.*result="(\w+)".*\} (\d+)$/gm;
-  for (const [, metric, result, count] of page.text.matchAll(counts)) add(`${metric} ${result}`, count);
   return effects;
 }
 
