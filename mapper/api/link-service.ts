@@ -71,7 +71,9 @@ export class LinkService {
     const { link, announced } = await settle(async () =>
       own.change(callerOf(identity), key, checked, ifMatch),
     );
-    const { body, etag } = await this.#answer(link);
+    const { body, etag } = await this.#answer(link).catch((cause: unknown) => {
+      throw new Problem('store-down', { detail: CHANGED_BUT_NOT_READ, cause });
+    });
     const lag = lagOf(announced);
     return { body: lag === undefined ? body : { ...body, warnings: [lag] }, etag };
   }
@@ -131,6 +133,9 @@ export class LinkService {
   }
 }
 
+const CHANGED_BUT_NOT_READ =
+  'The link is changed. How often it was followed cannot be read just now; read the link again.';
+
 function badCursor(): Problem {
   return invalidFields([{ field: 'cursor', reason: 'is made up, or belongs to another list' }]);
 }
@@ -159,7 +164,7 @@ async function settle(
   const result = await ask(change);
   if ('link' in result) return result;
   const { refusal } = result;
-  if (refusal.why === 'unchanged') return { link: refusal.link, announced: undefined };
+  if (refusal.why === 'unchanged') return { link: refusal.link, announced: result.announced };
   throw problemFor(refusal);
 }
 

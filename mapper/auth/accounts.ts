@@ -1,5 +1,6 @@
 import type { ApiKey } from '../../db/accounts/api-keys.ts';
 import type { Names, User } from '../../db/accounts/users.ts';
+import type { UsersDb } from '../../db/accounts/users-db.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { SESSION_MS } from './credential.ts';
 import type { Identities, Identity } from './identities.ts';
@@ -68,8 +69,7 @@ export class Accounts {
 
   /** Ends the session of the request, if it has one. */
   async signOut(sessionHash: Buffer, userId: bigint): Promise<void> {
-    await this.#options.store.ask(async (db) => db.sessions.end(sessionHash));
-    await this.#changed(userId);
+    await this.#change(userId, async (db) => db.sessions.end(sessionHash));
   }
 
   /** @throws Problem 401 when the account is gone */
@@ -92,11 +92,12 @@ export class Accounts {
    * @throws Problem 422 wrong current password, or a common new one
    */
   async changePassword(identity: Identity, current: string, next: string): Promise<Secret | undefined> {
-    const { store, passwords } = this.#options;
+    const { passwords } = this.#options;
     await this.#requirePassword(identity, current, 'current');
     const hash = await passwords.hash(next, 'new');
-    await store.ask(async (db) => db.users.changePassword(identity.userId, hash, new Date()));
-    await this.#changed(identity.userId);
+    await this.#change(identity.userId, async (db) =>
+      db.users.changePassword(identity.userId, hash, new Date()),
+    );
     return identity.proof.kind === 'session' ? this.#beginSession(identity.userId, hash) : undefined;
   }
 
@@ -108,8 +109,7 @@ export class Accounts {
     if (tokenHash === undefined || userId === undefined) throw badToken();
     const hash = await passwords.hash(next, 'new');
     if (!(await store.ask(async (db) => db.resets.use(tokenHash)))) throw badToken();
-    await store.ask(async (db) => db.users.changePassword(userId, hash, new Date()));
-    await this.#changed(userId);
+    await this.#change(userId, async (db) => db.users.changePassword(userId, hash, new Date()));
   }
 
   /**
@@ -120,10 +120,7 @@ export class Accounts {
   async delete(identity: Identity, password: string, deleteLinks: boolean): Promise<void> {
     await this.#requirePassword(identity, password, 'password');
     const { userId } = identity;
-    await this.#options.store.ask(async (db) =>
-      db.users.askDeletion(userId, { deleteLinks, now: new Date() }),
-    );
-    await this.#changed(userId);
+    await this.#change(userId, async (db) => db.users.askDeletion(userId, { deleteLinks, now: new Date() }));
   }
 
   /**
@@ -155,9 +152,8 @@ export class Accounts {
   /** @throws Problem 404 when this user has no such key */
   async revokeKey({ userId }: Identity, id: string): Promise<void> {
     const isRevoked =
-      isKeyId(id) && (await this.#options.store.ask(async (db) => db.keys.revoke(id, userId, new Date())));
+      isKeyId(id) && (await this.#change(userId, async (db) => db.keys.revoke(id, userId, new Date())));
     if (!isRevoked) throw new Problem('not-found', { detail: 'You have no such key.' });
-    await this.#changed(userId);
   }
 
   async #beginSession(userId: bigint, password: string): Promise<Secret> {
@@ -177,11 +173,18 @@ export class Accounts {
       throw invalidFields([{ field, reason: 'is wrong' }]);
   }
 
-  /** All mappers ask the store again who the user of a key or session is. */
-  async #changed(userId: bigint): Promise<void> {
-    const { identities, announce } = this.#options;
-    identities.forgetUser(userId);
-    await announce(formatIdentityChange(userId));
+  /**
+   * Writes who somebody is from now on. Then all mappers ask the store again, also when the answer was lost:
+   * the write may have happened, and the caller's next attempt finds nothing to change.
+   */
+  async #change<T>(userId: bigint, write: (db: UsersDb) => Promise<T>): Promise<T> {
+    const { store, identities, announce } = this.#options;
+    try {
+      return await store.ask(write);
+    } finally {
+      identities.forgetUser(userId);
+      await announce(formatIdentityChange(userId));
+    }
   }
 }
 

@@ -238,6 +238,7 @@ class FrontConnection implements Reply {
     // Nothing after the last request is looked at (RFC 9112, 9.6).
     if (this.#pipeline.isEnding || socket.destroyed) this.#rest = undefined;
     if (this.#rest !== undefined) socket.pause();
+    else if (this.#hasEnded && !this.#isAnswerDue) socket.end();
     else if (socket.isPaused()) socket.resume();
   }
 

@@ -17,7 +17,6 @@ export interface UsualRequest {
 
 /** Longer heads are left to Node, which knows the limits: it refuses 1,000 lines, at least 6,000 bytes. */
 const MAX_HEAD_BYTES = 4 * 1024;
-
 const END_OF_HEAD = '\r\n\r\n';
 
 /**

@@ -36,7 +36,8 @@ export type Refusal =
   | { readonly why: 'ownerless' };
 
 export type ChangeResult =
-  { readonly link: OwnLink; readonly announced: Announced | undefined } | { readonly refusal: Refusal };
+  | { readonly link: OwnLink; readonly announced: Announced | undefined }
+  | { readonly refusal: Refusal; readonly announced?: Announced | undefined };
 
 /** A page, or `invalid`: the cursor is made up, or belongs to another owner or question. */
 export type Page<Item> =
@@ -199,8 +200,12 @@ export class OwnLinks {
       if (watched.mayHaveChanged) await this.#options.announce(key);
       throw error;
     }
-    const announced = watched.mayHaveChanged ? await this.#options.announce(key) : undefined;
-    return 'refusal' in changed ? changed : { link: changed.link, announced };
+    // A link that is as wanted already may have been changed by a process that could not announce it any
+    // more.
+    const isAsWanted = 'refusal' in changed && changed.refusal.why === 'unchanged';
+    const isNews = watched.mayHaveChanged || isAsWanted;
+    const announced = isNews ? await this.#options.announce(key) : undefined;
+    return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
   }
 
   async #changeOne(

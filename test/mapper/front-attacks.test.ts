@@ -27,9 +27,12 @@ describe('a client of the front that is attacked', function () {
         any: (_request, response) => response.end('node'),
         usual: () => ({
           find: findUsualRequest,
-          handle: (_request, _bytes, reply) => {
+          handle: ({ path }, _bytes, reply) => {
             const headers = ['X-Request-Id', '', 'Content-Length', '5'];
-            reply.sendPrepared({ status: 200, reason: 'OK', headers, body: 'front' }, 'id');
+            const answer = (): void =>
+              reply.sendPrepared({ status: 200, reason: 'OK', headers, body: 'front' }, 'id');
+            if (path === '/late') setTimeout(answer, 50);
+            else answer();
             return true;
           },
         }),
@@ -66,6 +69,13 @@ describe('a client of the front that is attacked', function () {
       expect(socket.closed).to.equal(false);
     });
   }
+
+  it('is gone when it has half-closed with an empty line behind a request whose answer is due', async () => {
+    const { socket, text } = open();
+    socket.end(`${get('/late')}\r\n`);
+    await until('the end', () => socket.closed);
+    expect(text()).to.match(/^HTTP\/1\.1 200 OK\r\n/);
+  });
 
   it('gets the 431 of Node for more than 1,000 headers', async () => {
     const { socket, text } = open();

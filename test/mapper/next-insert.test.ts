@@ -47,12 +47,13 @@ describe('a request for a new link', () => {
 
   /**
    * Sends n requests in one piece on one connection, so that they are read in the same turn of the event
-   * loop.
+   * loop. They have an id, so Node parses them: the front would begin each after the answer to the one
+   * before.
    * @returns the keys
    */
   async function shortenAtOnce(count: number): Promise<string[]> {
     const body = '{"long_url":"https://example.com/"}';
-    const request = `POST /urls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const request = `POST /urls HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
     const socket = connect(Number(new URL(mapper.url).port), '127.0.0.1');
     let answers = '';
     const keys = (): string[] =>
