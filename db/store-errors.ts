@@ -12,6 +12,21 @@ export class StoreUnavailableError extends KeymillError {
 }
 
 /**
+ * Nothing was sent: all of our own connections to the store were in use for too long. It says nothing about
+ * the store, so no breaker counts it.
+ */
+export class NoFreeConnectionError extends StoreUnavailableError {
+  constructor(store: string, waited: string) {
+    super(store, `all of our connections to it are in use, and none was free ${waited}`);
+  }
+}
+
+/** Whether a failure says something about the store, so that its breaker must hear of it. */
+export function isAboutStore(error: unknown): boolean {
+  return !(error instanceof NoFreeConnectionError);
+}
+
+/**
  * The statement was sent and no answer came. It may have happened, may never happen, or may still happen. To
  * resolve it, repeat an idempotent statement, then read. A read alone can come too early.
  */

@@ -74,6 +74,15 @@ export function watchGauges(metrics: Metrics, { stores, users, supply, caches }:
     'min',
   );
   metrics.gauge(
+    'urls_db_takes_own_links',
+    'Whether a urls server is up and takes new links of owners',
+    ['urls_db'],
+    (gauge) => {
+      for (const server of servers.all) gauge.set({ urls_db: server.name }, Number(server.takes('owned')));
+    },
+    'min',
+  );
+  metrics.gauge(
     'urls_replica_up',
     'Whether a replica of a urls server is read: it answers, copies that server and does not lag too far',
     ['replica'],

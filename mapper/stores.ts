@@ -187,6 +187,9 @@ export function readinessOf(
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
     ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
+    ...servers.all
+      .filter((server) => server.isWritable && !server.takes('owned'))
+      .map(({ name }) => `${name} own links`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
   ];

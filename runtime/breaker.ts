@@ -75,14 +75,17 @@ export class Breaker {
     }
   }
 
-  /** Does `work` and reports its outcome: success when it returns, failure when it throws. */
-  async watch<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Does `work` and reports its outcome: success when it returns, failure when it throws.
+   * @param isAboutStore whether an error says something about the store; one that does not is not reported
+   */
+  async watch<T>(work: () => Promise<T>, isAboutStore: (error: unknown) => boolean): Promise<T> {
     try {
       const result = await work();
       this.succeeded();
       return result;
     } catch (error) {
-      this.failed();
+      if (isAboutStore(error)) this.failed();
       throw error;
     }
   }

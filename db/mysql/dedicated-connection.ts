@@ -1,7 +1,14 @@
 import { extensionMs } from '../../runtime/answer-deadline.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
-import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
+import {
+  isFatal,
+  lostAnswer,
+  noConnection,
+  translate,
+  type DriverError,
+  type StatementKind,
+} from './mysql-errors.ts';
 
 type DriverDone = (error: DriverError | null, result: unknown) => void;
 
@@ -18,7 +25,8 @@ interface PreparedStatement {
 /** The pool that a dedicated connection comes from. */
 export interface ConnectionSource<Connection extends DriverConnection> {
   readonly name: string;
-  acquire(done: (error: Error | undefined, connection?: Connection) => void): void;
+  /** @returns whether all connections are in use, so that the caller waits for another one */
+  acquire(done: (error: Error | undefined, connection?: Connection) => void): boolean;
   release(connection: Connection): void;
   /** Destroys the connection. */
   forget(connection: Connection): void;
@@ -40,6 +48,8 @@ interface Running {
   extensions: number;
   readonly done: StatementDone;
   isSent: boolean;
+  /** It waits for a connection that another caller uses. */
+  isQueued: boolean;
 }
 
 /**
@@ -103,7 +113,15 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
     if (this.#running !== undefined)
       throw new RangeError(`a dedicated connection to ${this.#pool.name} takes one statement at a time`);
     const deadlineMs = monotonicMs() + timeoutMs;
-    const running: Running = { kind, timeoutMs, deadlineMs, extensions: 0, done, isSent: false };
+    const running: Running = {
+      kind,
+      timeoutMs,
+      deadlineMs,
+      extensions: 0,
+      done,
+      isSent: false,
+      isQueued: false,
+    };
     this.#running = running;
     this.#armTimer(running.deadlineMs, timeoutMs);
     const connection = this.#connection;
@@ -116,7 +134,7 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   #connect(running: Running, send: (connection: Connection, running: Running) => void): void {
     this.#connection = undefined;
     this.#prepared.clear();
-    this.#pool.acquire((error, connection) => {
+    running.isQueued = this.#pool.acquire((error, connection) => {
       if (this.#running !== running) {
         if (connection !== undefined) this.#pool.release(connection);
         return;
@@ -208,7 +226,7 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
       this.#drop();
       this.#end(running, lostAnswer(name, kind, `no answer within ${timeoutMs} ms`), undefined);
     } else {
-      this.#end(running, new StoreUnavailableError(name, `no connection within ${timeoutMs} ms`), undefined);
+      this.#end(running, noConnection(name, timeoutMs, running.isQueued), undefined);
     }
   }
 }

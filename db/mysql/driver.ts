@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 import { createPool, escape, format, type Pool, type PoolConnection } from 'mysql2';
 import type { ConnectionSource } from './dedicated-connection.ts';
+import { NoFreeConnectionError } from '../store-errors.ts';
 import { translateConnect } from './mysql-errors.ts';
 
 /** A value of a statement. The driver escapes it, in the text protocol. */
@@ -24,6 +25,8 @@ export interface MysqlOptions {
 export const DEFAULT_CONNECTIONS = 4;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
+/** The driver's error when too many callers wait for a connection. It has no code. */
+const QUEUE_FULL = 'Queue limit reached.';
 
 /** UTC dates, no silent truncation, bounded waits for row locks (in seconds). */
 const SESSION_SETTINGS = [
@@ -52,6 +55,8 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
   readonly #setup: readonly string[];
   /** From the start of the set-up until the connection is lost or destroyed. */
   readonly #open = new Set<PoolConnection>();
+  /** How many callers have had to wait for a connection. */
+  #queued = 0;
   #isClosing = false;
 
   constructor(url: string, options: MysqlOptions) {
@@ -70,21 +75,29 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
       charset: 'utf8mb4',
       multipleStatements: options.canTransact ?? false,
     });
+    this.#pool.on('enqueue', () => (this.#queued += 1));
   }
 
   /**
    * Passes on a connection, or the reason why there is none. A new one runs its set-up before the first
    * statement.
+   * @returns whether all connections are in use, so that the caller waits for another one
    */
-  acquire(done: (error: Error | undefined, connection?: PoolConnection) => void): void {
+  acquire(done: (error: Error | undefined, connection?: PoolConnection) => void): boolean {
+    const queuedBefore = this.#queued;
     this.#pool.getConnection((unavailable, connection) => {
       if (unavailable) {
-        done(translateConnect(this.name, unavailable));
+        done(
+          unavailable.message === QUEUE_FULL
+            ? new NoFreeConnectionError(this.name, 'because too many statements wait for one')
+            : translateConnect(this.name, unavailable),
+        );
         return;
       }
       if (!this.#open.has(connection)) this.#prepare(connection);
       done(undefined, connection);
     });
+    return this.#queued !== queuedBefore;
   }
 
   release(connection: PoolConnection): void {

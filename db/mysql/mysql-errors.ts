@@ -2,6 +2,7 @@ import { codeOf, messageOf } from '../../runtime/errors.ts';
 import {
   DuplicateRowError,
   MismatchError,
+  NoFreeConnectionError,
   OutcomeUnknownError,
   StoreRefusedError,
   StoreUnavailableError,
@@ -44,6 +45,16 @@ export function translate(store: string, kind: StatementKind, error: DriverError
 export function translateConnect(store: string, error: DriverError): Error {
   if (error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
   return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
+}
+
+/**
+ * The domain error when no connection came in time.
+ * @param isQueued all connections were in use, so none was opened for this statement
+ */
+export function noConnection(store: string, timeoutMs: number, isQueued: boolean): Error {
+  return isQueued
+    ? new NoFreeConnectionError(store, `within ${timeoutMs} ms`)
+    : new StoreUnavailableError(store, `no connection within ${timeoutMs} ms`);
 }
 
 /** The domain error when no answer came, or an answer without the outcome. */

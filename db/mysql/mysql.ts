@@ -1,8 +1,14 @@
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
-import { StoreUnavailableError } from '../store-errors.ts';
 import { DedicatedConnection } from './dedicated-connection.ts';
 import { ConnectionPool, DEFAULT_CONNECTIONS, type MysqlOptions, type SqlValue } from './driver.ts';
-import { isFatal, lostAnswer, translate, type DriverError, type StatementKind } from './mysql-errors.ts';
+import {
+  isFatal,
+  lostAnswer,
+  noConnection,
+  translate,
+  type DriverError,
+  type StatementKind,
+} from './mysql-errors.ts';
 
 interface Statement {
   readonly kind: StatementKind;
@@ -120,17 +126,18 @@ export class Mysql {
     const pool = this.#pool;
     return new Promise((resolve, reject) => {
       let isLate = false;
+      let isQueued = false;
       let abandon: (() => void) | undefined;
       const deadline = new AnswerDeadline(timeoutMs, () => {
         isLate = true;
         if (abandon === undefined) {
-          reject(new StoreUnavailableError(this.name, `no connection within ${timeoutMs} ms`));
+          reject(noConnection(this.name, timeoutMs, isQueued));
           return;
         }
         abandon();
         reject(lostAnswer(this.name, kind, `no answer within ${timeoutMs} ms`));
       });
-      pool.acquire((unavailable, connection) => {
+      isQueued = pool.acquire((unavailable, connection) => {
         if (connection === undefined) {
           deadline.clear();
           reject(unavailable);

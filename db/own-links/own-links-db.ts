@@ -4,7 +4,7 @@ import { changeLink } from './change-link.ts';
 import { leaveOwner, type Leaving } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
-import { toOwnedInserts, type OwnedRow } from './owned-insert.ts';
+import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
 import { pruneLinks } from './prune.ts';
 import { findOwnLink, readClicks, readTags } from './read-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
@@ -22,6 +22,8 @@ export interface OwnLinksDb {
    * database, and may be repeated like that.
    */
   insert(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
+  /** Like the proof of a urls database, for all tables that {@link insert} writes. */
+  proveWriting(timeoutMs: number): Promise<void>;
   /** See {@link findOwnLink}. */
   find(key: string): Promise<OwnLink | undefined>;
   /** See {@link changeLink}. */
@@ -50,14 +52,23 @@ export interface OwnLinksDbOptions {
   readonly name: string;
   readonly url: string;
   readonly slots: readonly number[];
-  /** Default 4. */
-  readonly connections?: number;
   /** Deadline of a statement, in ms. Default 2,000. */
   readonly timeoutMs?: number;
 }
 
 /** As for anonymous links: the server must answer that it wrote nothing before the deadline of a write. */
 const LOCK_WAIT_S = 1;
+
+/**
+ * Connections of one process. INSERTs, single links, and work that reads or changes many of them have some of
+ * their own, so that slow lists hold up neither changes nor new links.
+ *
+ * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them.
+ * - single: reads and changes of one link, a millisecond or two each.
+ * - many: lists, tags, clicks and jobs. More of them would take more of the server's cores from redirects and
+ *   shortens, and make no list faster.
+ */
+const CONNECTIONS = { inserts: 5, single: 4, many: 2 };
 
 /** Connects when first used, on its own connections: no redirect or anonymous shorten waits for it. */
 export function openOwnLinksDb(options: OwnLinksDbOptions): OwnLinksDb {
@@ -67,20 +78,28 @@ export function openOwnLinksDb(options: OwnLinksDbOptions): OwnLinksDb {
 class MysqlOwnLinksDb implements OwnLinksDb {
   readonly name: string;
   readonly slots: readonly number[];
-  readonly #db: Mysql;
+  readonly #inserts: Mysql;
+  readonly #single: Mysql;
+  readonly #many: Mysql;
+  readonly #proof: readonly string[];
   readonly #timeoutMs: number;
 
-  constructor({ name, url, slots, connections = 4, timeoutMs = 2_000 }: OwnLinksDbOptions) {
+  constructor({ name, url, slots, timeoutMs = 2_000 }: OwnLinksDbOptions) {
     this.name = name;
     this.slots = slots;
     this.#timeoutMs = timeoutMs;
-    this.#db = openMysql(url, {
-      name,
-      connections,
-      connectTimeoutMs: timeoutMs,
-      lockWaitS: LOCK_WAIT_S,
-      canTransact: true,
-    });
+    this.#proof = toProof(slots[0] ?? 0);
+    const open = (connections: number): Mysql =>
+      openMysql(url, {
+        name,
+        connections,
+        connectTimeoutMs: timeoutMs,
+        lockWaitS: LOCK_WAIT_S,
+        canTransact: true,
+      });
+    this.#inserts = open(CONNECTIONS.inserts);
+    this.#single = open(CONNECTIONS.single);
+    this.#many = open(CONNECTIONS.many);
   }
 
   async insert(
@@ -93,53 +112,58 @@ class MysqlOwnLinksDb implements OwnLinksDb {
         throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
     }
     const statements = toOwnedInserts(rows);
-    await repeatAfterDeadlock(async () => this.#db.transact(statements, [], { timeoutMs }));
+    await repeatAfterDeadlock(async () => this.#inserts.transact(statements, [], { timeoutMs }));
+  }
+
+  async proveWriting(timeoutMs: number): Promise<void> {
+    await this.#inserts.transact(this.#proof, [], { timeoutMs });
   }
 
   async find(key: string): Promise<OwnLink | undefined> {
-    return findOwnLink(this.#db, key, this.#timeoutMs);
+    return findOwnLink(this.#single, key, this.#timeoutMs);
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
-    return repeatAfterDeadlock(async () => changeLink(this.#db, change, this.#timeoutMs));
+    return repeatAfterDeadlock(async () => changeLink(this.#single, change, this.#timeoutMs));
   }
 
   async list(
     question: ListQuestion,
     range: { after: ListPosition | undefined; count: number; timeoutMs: number },
   ): Promise<ListPiece> {
-    return readListPiece(this.#db, question, range);
+    return readListPiece(this.#many, question, range);
   }
 
   async tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>> {
-    return readTags(this.#db, links, this.#timeoutMs);
+    return readTags(this.#many, links, this.#timeoutMs);
   }
 
   async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
-    return readClicks(this.#db, links, this.#timeoutMs);
+    // The answer to a change has the clicks of its link, and must not wait for lists.
+    return readClicks(links.length === 1 ? this.#single : this.#many, links, this.#timeoutMs);
   }
 
   async countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece> {
-    return countTags(this.#db, range, this.#timeoutMs);
+    return countTags(this.#many, range, this.#timeoutMs);
   }
 
   async renameTag(rename: TagRename, count: number): Promise<number> {
     return repeatAfterDeadlock(async () =>
-      renameTag(this.#db, rename, { count, timeoutMs: this.#timeoutMs }),
+      renameTag(this.#many, rename, { count, timeoutMs: this.#timeoutMs }),
     );
   }
 
   async leaveOwner(leaving: Leaving, count: number): Promise<string[]> {
     return repeatAfterDeadlock(async () =>
-      leaveOwner(this.#db, leaving, { count, timeoutMs: this.#timeoutMs }),
+      leaveOwner(this.#many, leaving, { count, timeoutMs: this.#timeoutMs }),
     );
   }
 
   async prune(count: number): Promise<number> {
-    return repeatAfterDeadlock(async () => pruneLinks(this.#db, count, this.#timeoutMs));
+    return repeatAfterDeadlock(async () => pruneLinks(this.#many, count, this.#timeoutMs));
   }
 
   async close(): Promise<void> {
-    await this.#db.close();
+    await Promise.all([this.#inserts.close(), this.#single.close(), this.#many.close()]);
   }
 }

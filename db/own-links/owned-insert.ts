@@ -2,6 +2,7 @@ import { toSqlText } from '../mysql/driver.ts';
 import { byPrimaryKey, DateTimes } from '../urls/link-insert.ts';
 import { formatRules } from '../urls/link-rules.ts';
 import type { LinkRow } from '../urls/link.ts';
+import { createProofKey } from '../urls/write-proof.ts';
 import { targetHash, type LinkState } from './own-link.ts';
 
 /** A link to bind that has an owner. */
@@ -33,6 +34,34 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
       `INSERT INTO link_tags (user_id, created_at, unique_id, slot, tag) VALUES ${tags.join(',')}`,
     );
   return statements;
+}
+
+/**
+ * The statements of one transaction that proves that the server takes links with an owner, and leaves
+ * nothing.
+ * @param slot one that the server has
+ */
+export function toProof(slot: number): string[] {
+  const key = createProofKey();
+  const row: OwnedRow = {
+    key,
+    slot,
+    longUrl: '-',
+    userId: 0n,
+    createdAt: new Date(0),
+    expiresAt: null,
+    requestId: '',
+    title: null,
+    tags: ['-'],
+    rules: {},
+  };
+  const place = `user_id = 0 AND created_at = ${new DateTimes().of(row.createdAt)} AND unique_id = '${key}'`;
+  return [
+    ...toOwnedInserts([row]),
+    `DELETE FROM link_tags WHERE tag = '-' AND ${place}`,
+    `DELETE FROM owned WHERE ${place}`,
+    `DELETE FROM urls WHERE slot = ${slot} AND unique_id = '${key}'`,
+  ];
 }
 
 function toLink(row: OwnedRow, dates: DateTimes): string {

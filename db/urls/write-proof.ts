@@ -4,6 +4,11 @@ import { openMysql, type Mysql } from '../mysql/mysql.ts';
 /** No key begins like this, so the row collides with no link, and no request can ask for it. */
 const PREFIX = '~';
 
+/** One of its own for each process, so that none waits for the lock on the row of another. */
+export function createProofKey(): string {
+  return `${PREFIX}${randomBytes(8).toString('hex')}`;
+}
+
 /**
  * Proves that a urls database takes links: one transaction inserts a row into `urls`, deletes it again and
  * commits. It leaves nothing, and no reader ever sees the row.
@@ -27,8 +32,7 @@ export class WriteProof {
   ) {
     const { slot, ...rest } = options;
     this.#db = openMysql(url, { ...rest, connections: 1, canTransact: true });
-    // A key of its own for each process, so that none waits for the lock on the row of another.
-    const key = `${PREFIX}${randomBytes(8).toString('hex')}`;
+    const key = createProofKey();
     this.#sql = [
       `INSERT INTO urls (slot, unique_id, created_at, request_id) VALUES (${slot}, '${key}', UTC_TIMESTAMP(3), '')`,
       `DELETE FROM urls WHERE slot = ${slot} AND unique_id = '${key}'`,

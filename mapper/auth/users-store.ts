@@ -1,5 +1,10 @@
 import type { UsersDb } from '../../db/accounts/users-db.ts';
-import { isContradiction, OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import {
+  isAboutStore,
+  isContradiction,
+  OutcomeUnknownError,
+  StoreUnavailableError,
+} from '../../db/store-errors.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { USERS_DB_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -76,7 +81,7 @@ export class UsersStore {
       this.#verified(undefined);
     } catch (error) {
       if (isContradiction(error)) this.#verified(messageOf(error));
-      this.#breaker.failed();
+      if (isAboutStore(error)) this.#breaker.failed();
     }
   }
 
@@ -96,7 +101,7 @@ export class UsersStore {
     } catch (cause) {
       if (isContradiction(cause)) throw new Problem('no-accounts', { detail: UNSUITABLE, cause });
       if (!(cause instanceof StoreUnavailableError || cause instanceof OutcomeUnknownError)) throw cause;
-      this.#breaker.failed();
+      if (isAboutStore(cause)) this.#breaker.failed();
       throw new Problem('no-accounts', { detail: AWAY, cause });
     }
   }

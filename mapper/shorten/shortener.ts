@@ -11,6 +11,7 @@ import { type TakenKey } from '../keys/taken-key.ts';
 import type { Binder, BindOutcome, Binding } from '../urls/binder.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
+import type { RowKind } from '../urls/urls-writes.ts';
 import type { OwnFields, ShortenRequest } from './shorten-request.ts';
 
 /** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
@@ -50,7 +51,8 @@ export class Shortener {
   readonly #rows = new RowMaker();
   readonly #anonymous: Way<LinkRow> = {
     createRow: (key, slot, request) => this.#rows.create(key, slot, request),
-    binderOf: (server) => server.binder,
+    kind: 'plain',
+    binderOf: (server) => server.writes.plain.binder,
   };
   readonly #pending = { count: 0 };
 
@@ -88,7 +90,8 @@ export class Shortener {
   #owned(own: OwnFields): Way<OwnedRow> {
     return {
       createRow: (key, slot, request) => ({ ...this.#rows.create(key, slot, request), ...own }),
-      binderOf: (server) => server.writes.ownBinder,
+      kind: 'owned',
+      binderOf: (server) => server.writes.owned.binder,
     };
   }
 
@@ -103,7 +106,7 @@ export class Shortener {
     const row = { ...way.createRow(alias, slot, request), alias: true };
     try {
       const server = servers.at(slot);
-      if (!server.isWritable) throw shardDown();
+      if (!server.takes(way.kind)) throw shardDown();
       if ((await way.binderOf(server).bindAlias(row)) === 'taken') throw aliasTaken(alias);
       // This mapper or another may still have cached that the alias does not exist.
       await announce(alias);
@@ -120,6 +123,7 @@ export class Shortener {
 /** How a link is made: its row, and what binds it. */
 interface Way<Row extends LinkRow> {
   readonly createRow: (key: string, slot: number, request: ShortenRequest) => Row;
+  readonly kind: RowKind;
   readonly binderOf: (server: UrlsServer) => Binder<Row>;
 }
 
@@ -178,7 +182,7 @@ class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
     const { supply, servers, now } = this.#options;
     let taken: TakenKey | undefined;
     do {
-      const next = servers.nextToBind;
+      const next = servers.nextToBind(this.#way.kind);
       if (next === 'none') {
         this.#refuse(shardDown());
         return;
@@ -212,6 +216,12 @@ class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
 
   /** The binder could not bind the row, or cannot find out whether it did. */
   failed(error: Error): void {
+    // An owner would find both links in his list. The first one may still appear there.
+    if (error instanceof OutcomeUnknownError && this.#way.kind === 'owned') {
+      this.#options.supply.dropped(this.#taken as TakenKey, 'unresolved');
+      this.#refuse(perhapsMade(error));
+      return;
+    }
     const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
     const reason = error instanceof StoreUnavailableError ? 'slot_down' : 'unresolved';
     this.#options.supply.dropped(this.#taken as TakenKey, reason);
@@ -236,7 +246,7 @@ class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
     const { server } = taken;
     // One check of the breaker per key is enough: nothing is awaited from here to the queue, a breaker that
     // opens later fails the queued rows, and the binder checks it again for each INSERT.
-    if (servers.avoids(server)) {
+    if (servers.avoids(server, this.#way.kind)) {
       // Never put back: the keys of slots that are down would fill the pools.
       supply.dropped(taken, 'slot_down');
       return false;
@@ -263,6 +273,14 @@ function aliasTaken(alias: string): Problem {
 function shardDown(cause?: unknown): Problem {
   return new Problem('store-down', {
     detail: 'The store that would hold this link cannot be reached just now.',
+    cause,
+  });
+}
+
+function perhapsMade(cause: OutcomeUnknownError): Problem {
+  return new Problem('store-down', {
+    detail:
+      'The store did not say whether it has kept this link. Look into your list before you ask for it again.',
     cause,
   });
 }

@@ -1,5 +1,6 @@
 import {
   DuplicateRowError,
+  isAboutStore,
   MismatchError,
   OutcomeUnknownError,
   StoreUnavailableError,
@@ -25,6 +26,11 @@ export interface BinderOptions<Row extends LinkRow> {
   readonly store: BindingStore<Row>;
   /** Receives the outcome of every INSERT. */
   readonly breaker: Pick<Breaker, 'isClosed' | 'succeeded' | 'failed'>;
+  /**
+   * Whether a row of a pool key is given up when its server goes down before its outcome is known: then its
+   * link gets another key. False: it is repeated for as long as that of an alias.
+   */
+  readonly hasOtherKeys: boolean;
   /** Most rows that may wait. The callers admit no more links than this at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
@@ -69,8 +75,8 @@ const MAX_CONTRADICTIONS = 5;
  * - Duplicate: nothing of the INSERT was written. The rows are read. A key with our request id is bound, a
  *   key with another one is taken, and the rest are inserted again.
  * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or turns out to
- *   be a duplicate. Once the server counts as down, only rows with an alias wait for that: the others get
- *   another key. A row that is bound later nevertheless was never acknowledged.
+ *   be a duplicate. Once the server counts as down, only rows that cannot get another key wait for that. A
+ *   row that is bound later nevertheless was never acknowledged.
  * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
  */
 export class Binder<Row extends LinkRow = LinkRow> {
@@ -158,17 +164,21 @@ export class Binder<Row extends LinkRow = LinkRow> {
     );
   }
 
-  /** @param pending emptied, or the rows left in it have failed */
-  async #bindAll(pending: Binding<Row>[]): Promise<void> {
+  /**
+   * @param pending emptied, or the rows left in it have failed
+   * @param doubt about an earlier INSERT of the same rows
+   */
+  async #bindAll(pending: Binding<Row>[], doubt: Doubt = {}): Promise<void> {
     try {
-      await this.#insertUntilDecided(pending);
+      await this.#insertUntilDecided(pending, doubt);
     } catch (error) {
-      const isStoreError = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
-      if (isStoreError || pending.length <= 1) {
-        for (const binding of pending) binding.failed(error as Error);
+      if (isAway(error) || pending.length <= 1) {
+        // After a lost answer, no error tells that a row is not there.
+        const failure = doubt.unknown ?? (error as Error);
+        for (const binding of pending) binding.failed(failure);
       } else {
         // A row that the store refuses permanently must fail alone.
-        for (const binding of pending) await this.#bindAll([binding]);
+        for (const binding of pending) await this.#bindAll([binding], { ...doubt });
       }
     }
   }
@@ -177,48 +187,54 @@ export class Binder<Row extends LinkRow = LinkRow> {
    * Finishes and removes bindings from `pending` as they are decided.
    * @throws when the rest cannot be decided
    */
-  async #insertUntilDecided(pending: Binding<Row>[]): Promise<void> {
-    const { store, breaker, now, onBatch } = this.#options;
+  async #insertUntilDecided(pending: Binding<Row>[], doubt: Doubt): Promise<void> {
+    const { store, breaker, now } = this.#options;
     const deadlineMs = now() + RESOLVE_MS;
-    let unknown: OutcomeUnknownError | undefined;
     let contradictions = 0;
     for (let attempt = 0; pending.length > 0; attempt += 1) {
       // Checked for each INSERT, not for each row: since the last attempt the server may have gone down.
-      if (!breaker.isClosed && unknown === undefined)
+      if (!breaker.isClosed && (doubt.unknown === undefined || this.#haveOtherKeys(pending)))
         throw new StoreUnavailableError(store.name, 'it is down');
-      if (!breaker.isClosed && unknown !== undefined && !hasAlias(pending)) throw unknown;
       try {
-        await store.insert(
-          pending.map(({ row }) => row),
-          { timeoutMs: INSERT_TIMEOUT_MS },
-        );
-        breaker.succeeded();
-        onBatch(pending.length);
-        for (const binding of pending.splice(0)) binding.finished('bound');
+        if (await this.#insertOrDecide(pending)) continue;
+        contradictions += 1;
+        if (contradictions >= MAX_CONTRADICTIONS)
+          throw new StoreUnavailableError(store.name, 'it contradicts itself about a key');
       } catch (error) {
-        if (error instanceof DuplicateRowError) {
-          breaker.succeeded();
-          const decided = await this.#decideExisting(pending);
-          if (decided === 0 && ++contradictions >= MAX_CONTRADICTIONS) {
-            throw new StoreUnavailableError(store.name, 'it contradicts itself about a key', error);
-          }
-        } else if (
-          error instanceof OutcomeUnknownError ||
-          (error instanceof StoreUnavailableError && unknown !== undefined)
-        ) {
-          breaker.failed();
-          unknown = error instanceof OutcomeUnknownError ? error : unresolved(store.name, error);
-          if (now() > deadlineMs) throw unknown;
-          await pause(delayFor(attempt, REPEAT));
-        } else {
-          if (error instanceof StoreUnavailableError) breaker.failed();
-          // Its tables are gone: it counts as down until the poll finds them again.
-          if (error instanceof MismatchError)
-            throw new StoreUnavailableError(store.name, error.message, error);
-          throw error;
-        }
+        // Its tables are gone: it counts as down until the poll finds them again.
+        if (error instanceof MismatchError) throw new StoreUnavailableError(store.name, error.message, error);
+        if (error instanceof OutcomeUnknownError) doubt.unknown = error;
+        if (!isAway(error) || doubt.unknown === undefined || now() > deadlineMs) throw error;
+        await pause(delayFor(attempt, REPEAT));
       }
     }
+  }
+
+  /** One INSERT, and a read if keys exist already. @returns whether this decided any of `pending` */
+  async #insertOrDecide(pending: Binding<Row>[]): Promise<boolean> {
+    const { store, breaker, onBatch } = this.#options;
+    try {
+      await store.insert(
+        pending.map(({ row }) => row),
+        { timeoutMs: INSERT_TIMEOUT_MS },
+      );
+    } catch (error) {
+      if (!(error instanceof DuplicateRowError)) {
+        if (isAway(error) && isAboutStore(error)) breaker.failed();
+        throw error;
+      }
+      breaker.succeeded();
+      return (await this.#decideExisting(pending)) > 0;
+    }
+    breaker.succeeded();
+    onBatch(pending.length);
+    for (const binding of pending.splice(0)) binding.finished('bound');
+    return true;
+  }
+
+  /** A row with an alias is alone in its INSERT. */
+  #haveOtherKeys([first]: readonly Binding<Row>[]): boolean {
+    return this.#options.hasOtherKeys && first?.row.alias !== true;
   }
 
   /** Reads the rows that exist, on the primary. @returns how many of `pending` this decided */
@@ -252,11 +268,11 @@ interface Flight {
   readonly beganMs: number;
 }
 
-/** A row with an alias is alone in its INSERT. */
-function hasAlias([first]: readonly Binding[]): boolean {
-  return first?.row.alias === true;
+/** Whether an INSERT of these rows may have happened although nobody said so. */
+interface Doubt {
+  unknown?: OutcomeUnknownError;
 }
 
-function unresolved(name: string, cause: Error): OutcomeUnknownError {
-  return new OutcomeUnknownError(name, 'it went away before an unknown INSERT was resolved', cause);
+function isAway(error: unknown): boolean {
+  return error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
 }

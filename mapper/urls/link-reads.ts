@@ -1,4 +1,4 @@
-import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { isAboutStore, MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { TargetReader } from '../../db/urls/link-targets.ts';
 import type { LinkTarget } from '../../db/urls/link.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
@@ -89,7 +89,7 @@ export class LinkReads {
           breaker.succeeded();
           report(reads, targets);
         } else {
-          breaker.failed();
+          if (isAboutStore(error)) breaker.failed();
           for (const read of reads) read.failed(toUnavailable(db.name, error));
         }
       } finally {

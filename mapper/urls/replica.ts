@@ -1,4 +1,4 @@
-import { MismatchError } from '../../db/store-errors.ts';
+import { isAboutStore, MismatchError } from '../../db/store-errors.ts';
 import type { Replication } from '../../db/urls/replication.ts';
 import type { UrlsReplica } from '../../db/urls/urls-replica.ts';
 import { Breaker } from '../../runtime/breaker.ts';
@@ -83,11 +83,13 @@ export class Replica {
     if (!this.#breaker.isClosed && !this.#breaker.tryTrial()) return;
     try {
       this.#judge(
-        await this.#breaker.watch(async () =>
-          withDeadline(name, POLL_TIMEOUT_MS, async () => {
-            if (!wasUp) await this.#options.db.verify();
-            return this.#options.db.replication();
-          }),
+        await this.#breaker.watch(
+          async () =>
+            withDeadline(name, POLL_TIMEOUT_MS, async () => {
+              if (!wasUp) await this.#options.db.verify();
+              return this.#options.db.replication();
+            }),
+          isAboutStore,
         ),
       );
     } catch (error) {

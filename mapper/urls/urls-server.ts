@@ -1,14 +1,13 @@
-import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { isAboutStore, MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { Binder } from './binder.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 import type { Replica } from './replica.ts';
-import { UrlsWrites } from './urls-writes.ts';
+import { UrlsWrites, type RowKind } from './urls-writes.ts';
 
 export interface UrlsServerOptions {
   readonly db: UrlsDb;
@@ -38,7 +37,7 @@ const PROBE_KEY = '-';
  * read by shared SELECTs.
  *
  * It is up once its record of slots has been compared with the configured map, and while the breaker of its
- * reads is closed. It is writable while it is up and {@link UrlsWrites} takes rows. So a server that only
+ * reads is closed. It is writable while it is up and its {@link UrlsWrites} take rows. So a server that only
  * reads still serves its redirects, and one whose writes hang gets no new links. What waits for a server that
  * goes down fails immediately. The polls make the trials; no request is spent on one.
  */
@@ -63,15 +62,8 @@ export class UrlsServer {
         if (state === 'open') this.#failQueued();
       },
     });
-    this.writes = new UrlsWrites({
-      db,
-      ownLinks,
-      queueLimit,
-      onBatch,
-      isReadable: () => this.isUp,
-      now,
-      log,
-    });
+    const isReadable = (): boolean => this.isUp;
+    this.writes = new UrlsWrites({ db, ownLinks, queueLimit, onBatch, isReadable, now, log });
     this.#reads = new LinkReads({
       db,
       breaker: this.#breaker,
@@ -84,10 +76,6 @@ export class UrlsServer {
 
   get name(): string {
     return this.#options.db.name;
-  }
-
-  get binder(): Binder {
-    return this.writes.binder;
   }
 
   /** The links of its slots as their owners see them. */
@@ -105,9 +93,14 @@ export class UrlsServer {
     return this.#complaint !== '';
   }
 
-  /** Whether it takes new links. They must be readable too, because they are followed at once. */
+  /** Whether it takes new links of nobody, and changes. */
   get isWritable(): boolean {
-    return this.isUp && this.writes.isTaken;
+    return this.takes('plain');
+  }
+
+  /** Whether it takes new links. They must be readable too, because they are followed at once. */
+  takes(kind: RowKind): boolean {
+    return this.isUp && this.writes[kind].isTaken;
   }
 
   /**
@@ -137,7 +130,7 @@ export class UrlsServer {
   /** Which of `keys` are bound; none while the server is down. */
   async existing(keys: readonly string[]): Promise<ReadonlySet<string>> {
     if (!this.isUp) return new Set();
-    return this.#breaker.watch(async () => this.#options.db.existing(keys));
+    return this.#breaker.watch(async () => this.#options.db.existing(keys), isAboutStore);
   }
 
   /**
@@ -153,7 +146,7 @@ export class UrlsServer {
       await this.#breaker.watch(async () => {
         if (!isUp) await db.verifySlots(siblings);
         await db.find([PROBE_KEY], { timeoutMs: PROBE_TIMEOUT_MS });
-      });
+      }, isAboutStore);
       this.#isVerified = true;
       this.#complaint = '';
     } catch (error) {

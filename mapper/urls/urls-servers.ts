@@ -4,6 +4,7 @@ import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
 import type { UrlsServer } from './urls-server.ts';
+import type { RowKind } from './urls-writes.ts';
 
 /** The urls servers of the map, by the slot of a key. */
 export class UrlsServers {
@@ -35,18 +36,19 @@ export class UrlsServers {
    *
    * One pass answers all of this, so that each breaker is checked only once before a row has a key.
    */
-  get nextToBind(): UrlsServer | 'any' | 'none' {
+  nextToBind(kind: RowKind): UrlsServer | 'any' | 'none' {
     let gathering: UrlsServer | undefined;
     let idle: UrlsServer | undefined;
     let busy: UrlsServer | undefined;
     let writable = 0;
     let hanging = 0;
     for (const server of this.all) {
-      if (!server.isWritable) continue;
+      if (!server.takes(kind)) continue;
       writable += 1;
-      if (server.writes.isHanging) hanging += 1;
-      else if (server.binder.isGathering) gathering ??= server;
-      else if (server.binder.isIdle) idle ??= server;
+      const lane = server.writes[kind];
+      if (lane.isHanging) hanging += 1;
+      else if (lane.binder.isGathering) gathering ??= server;
+      else if (lane.binder.isIdle) idle ??= server;
       else busy ??= server;
     }
     if (writable === 0) return 'none';
@@ -57,8 +59,8 @@ export class UrlsServers {
   /**
    * Whether a new row should not go to this server: it is down, or it hangs and another one does not.
    */
-  avoids(server: UrlsServer): boolean {
-    return !server.isWritable || (server.writes.isHanging && this.#hasBrisk);
+  avoids(server: UrlsServer, kind: RowKind): boolean {
+    return !server.takes(kind) || (server.writes[kind].isHanging && this.#hasBrisk(kind));
   }
 
   /**
@@ -69,13 +71,18 @@ export class UrlsServers {
     // After a stall of the event loop, timers run before sockets are read: first read the answers that have
     // arrived.
     await setImmediate();
-    if (server.writes.noticeHanging() && this.#hasBrisk) server.writes.failQueuedKeys();
-    await server.writes.prove();
+    await Promise.all([this.#judgeWrites(server, 'plain'), this.#judgeWrites(server, 'owned')]);
+  }
+
+  async #judgeWrites(server: UrlsServer, kind: RowKind): Promise<void> {
+    const lane = server.writes[kind];
+    if (lane.noticeHanging() && this.#hasBrisk(kind)) lane.binder.failQueuedKeys();
+    await lane.prove();
   }
 
   /** Whether any server takes new links and does not hang. */
-  get #hasBrisk(): boolean {
-    return this.all.some(({ isWritable, writes }) => isWritable && !writes.isHanging);
+  #hasBrisk(kind: RowKind): boolean {
+    return this.all.some((server) => server.takes(kind) && !server.writes[kind].isHanging);
   }
 
   for(key: string): UrlsServer {

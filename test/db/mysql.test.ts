@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { openMysql } from '../../db/mysql/mysql.ts';
+import { isAboutStore } from '../../db/store-errors.ts';
 import { testDatabase, testMysql } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';
@@ -40,14 +41,15 @@ describe('a connection to MySQL', () => {
     expect(performance.now() - startedAt).to.be.below(5_000);
   });
 
-  it('has waiters only up to their deadline, and only as many as the queue holds', async () => {
+  it('has waiters only up to their deadline and as many as the queue holds, and blames no store for it', async () => {
     await using db = openMysql(await testDatabase('queue'), { name: 'db', connections: 1, queueLimit: 1 });
     const busy = rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 1_500 }));
     const waiting = rejection(db.execute('DO 1', [], { timeoutMs: 200 }));
     const refused = await rejection(db.execute('DO 1', [], { timeoutMs: 10_000 }));
     expect(refused).to.have.property('code', 'STORE_UNAVAILABLE');
-    expect((await waiting).message).to.contain('no connection within 200 ms');
+    expect((await waiting).message).to.contain('none was free within 200 ms');
     expect(await waiting, 'it was never sent').to.have.property('code', 'STORE_UNAVAILABLE');
+    expect([refused, await waiting].map(isAboutStore)).to.deep.equal([false, false]);
     await busy;
     expect(await db.query('SELECT 1 AS one')).to.have.length(1);
   });

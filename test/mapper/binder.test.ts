@@ -50,6 +50,7 @@ describe('the binder', () => {
     breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
     binder = new Binder({
       store: db,
+      hasOtherKeys: true,
       breaker,
       queueLimit: 1_000,
       onBatch: (rows) => batches.push(rows),
@@ -178,7 +179,14 @@ describe('the binder', () => {
   });
 
   it('throws when a caller has more rows under way than the queue holds', async () => {
-    binder = new Binder({ store: db, breaker, queueLimit: 5, onBatch: () => undefined, now: monotonicMs });
+    binder = new Binder({
+      hasOtherKeys: true,
+      store: db,
+      breaker,
+      queueLimit: 5,
+      onBatch: () => undefined,
+      now: monotonicMs,
+    });
     for (const bind of [bindKey, async (one: LinkRow) => binder.bindAlias(one)]) {
       const outcomes = await Promise.allSettled(randomKeys(9).map(async (key) => bind(row(key))));
       const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
