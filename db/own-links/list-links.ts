@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import type { ListPosition, OwnLink } from './own-link.ts';
+import { compareListed, type ListPosition, type OwnLink } from './own-link.ts';
 import { LINK_COLUMNS, RESTORABLE_FROM, toOwnLink, type LinkColumns } from './read-links.ts';
 
 /** `disabled` means by the owner or by an administrator; `all` includes deleted ones. */
@@ -31,17 +31,19 @@ export interface ListPiece {
 
 interface Row extends Partial<LinkColumns> {
   readonly slots: string | null;
-  readonly at: Date | null;
-  readonly place: string | null;
-  readonly place_slot: number | null;
+  readonly end_at: Date | null;
+  readonly end_key: string | null;
 }
 
 /**
- * Looks at the next `count` places of a list. The places are one range of a primary key. A link is joined
- * only if it matches, so each place that was looked at is a row of the answer.
+ * Looks at the next `count` places of a list. The places are one range of a primary key.
  *
- * The slots are part of the same statement, so that they and the links are of the same moment. The text
- * columns are joined outside of the derived table: inside, MariaDB would write it to disk.
+ * The answer has a row for each link that matches, and one if none does: this process pays for rows, not for
+ * places. (With a row for each place, 50 lists that found nothing made shortens wait for 85 ms.)
+ *
+ * The slots and the end of the range are part of the same statement, so that they and the links are of the
+ * same moment. The text columns are joined outside of the derived table: inside, MariaDB would write it to
+ * disk.
  *
  * @param after the place before the first one to look at
  * @throws StoreUnavailableError: the read may be repeated
@@ -53,27 +55,27 @@ export async function readListPiece(
 ): Promise<ListPiece> {
   const [places, placeParams] = placesOf(question, after);
   const [condition, conditionParams] = conditionOf(question);
-  const sql = `SELECT s.slots, o.created_at AS at, o.unique_id AS place, o.slot AS place_slot, ${LINK_COLUMNS}
+  const inOrder = `FROM ${places} ORDER BY created_at DESC, unique_id DESC LIMIT`;
+  const sql = `SELECT s.slots, e.created_at AS end_at, e.unique_id AS end_key, ${LINK_COLUMNS}
     FROM (SELECT GROUP_CONCAT(slot) AS slots FROM slots WHERE owned = 1) s
-    LEFT JOIN (SELECT created_at, unique_id, slot FROM ${places}
-               ORDER BY created_at DESC, unique_id DESC LIMIT ?) o ON TRUE
-    LEFT JOIN urls u ON u.slot = o.slot AND u.unique_id = o.unique_id AND u.user_id = ? AND ${condition}`;
-  const params = [...placeParams, count, question.userId, ...conditionParams];
-  return toPiece(await db.query<Row>(sql, params, { timeoutMs }), count);
+    LEFT JOIN (SELECT created_at, unique_id ${inOrder} ?, 1) e ON TRUE
+    LEFT JOIN ((SELECT unique_id, slot ${inOrder} ?) o
+               JOIN urls u ON u.slot = o.slot AND u.unique_id = o.unique_id AND u.user_id = ? AND ${condition})
+      ON TRUE`;
+  const end = [...placeParams, count - 1];
+  const params = [...end, ...placeParams, count, question.userId, ...conditionParams];
+  return toPiece(await db.query<Row>(sql, params, { timeoutMs }));
 }
 
-function toPiece(rows: readonly Row[], count: number): ListPiece {
-  const slots = (rows[0]?.slots ?? '').split(',').filter(Boolean).map(Number);
+function toPiece(rows: readonly Row[]): ListPiece {
+  const { slots: text = null, end_at: createdAt = null, end_key: key = null } = rows[0] ?? {};
+  const slots = (text ?? '').split(',').filter(Boolean).map(Number);
   const owned = new Set(slots);
-  const places = rows
-    .flatMap((row) =>
-      row.at === null || row.place === null ? [] : [{ row, createdAt: row.at, key: row.place }],
-    )
-    .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.key > b.key ? -1 : 1));
+  const links = rows.flatMap((row) => (isMatch(row) && owned.has(row.slot) ? [toOwnLink(row, [])] : []));
   return {
     slots,
-    links: places.flatMap(({ row }) => (isMatch(row) && owned.has(row.slot) ? [toOwnLink(row, [])] : [])),
-    lookedTo: places.length < count ? undefined : places.at(-1),
+    links: links.sort(compareListed),
+    lookedTo: createdAt === null || key === null ? undefined : { createdAt, key },
   };
 }
 
