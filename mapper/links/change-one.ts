@@ -9,6 +9,8 @@ export type Decision<Refusal> = { readonly change: LinkChange } | { readonly ref
 export interface ChangeRequest<Refusal> {
   readonly db: Pick<OwnLinksDb, 'name' | 'find' | 'change'>;
   readonly key: string;
+  /** The link as it has just been read. Undefined: it is read first. */
+  readonly found?: OwnLink;
   /** 32 hex digits, random, new for every request. */
   readonly changeId: string;
   /** Called with every state that is read. @param link undefined: there is no such link */
@@ -38,11 +40,12 @@ const REPEAT = { baseMs: 5, maxMs: 100 };
  *   it has not
  */
 export async function changeOne<Refusal>(request: ChangeRequest<Refusal>): Promise<Changed<Refusal>> {
-  const { db, key, changeId, decide, now } = request;
+  const { db, key, found, changeId, decide, now } = request;
   const giveUpMs = now() + GIVE_UP_MS;
   let unknown: UnknownChange | undefined;
   for (let attempt = 0; ; attempt += 1) {
-    const link = await readAfter(unknown, async () => db.find(key));
+    const isRead = attempt === 0 && found !== undefined;
+    const link = isRead ? found : await readAfter(unknown, async () => db.find(key));
     if (link?.changedBy === changeId) return { link };
     const decision = decide(link);
     if ('refusal' in decision) {

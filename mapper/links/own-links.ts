@@ -1,8 +1,8 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
-import type { LinkChange, OwnLink } from '../../db/own-links/own-link.ts';
+import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { TagCount } from '../../db/own-links/tags.ts';
-import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
@@ -13,7 +13,8 @@ import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.
 import { readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 import { readTagPage } from './tag-lists.ts';
-import { Turns } from './turns.ts';
+import { NoTurnError, Turns } from './turns.ts';
+import { WatchedChanges } from './watched-changes.ts';
 
 /** Who asks. An administrator may read and change every link. */
 export interface Caller {
@@ -54,8 +55,11 @@ export interface OwnLinksOptions {
   readonly now: () => number;
 }
 
-/** Most changes that are under way or wait in this process. One takes some milliseconds. */
-const MAX_CHANGES = 1_000;
+/**
+ * The changes of one server that are under way or wait in this process. One takes some milliseconds. When a
+ * server hangs, each one takes seconds, and the changes of other servers go on.
+ */
+const TURNS = { maxWaiting: 1_000, maxOfKey: 250, waitMs: 4_000 };
 
 /**
  * The rules of one's own links: read, change, delete, restore, list, tags. Fields are checked by the caller.
@@ -66,12 +70,14 @@ const MAX_CHANGES = 1_000;
 export class OwnLinks {
   readonly #options: OwnLinksOptions;
   readonly #ids = RandomIds.hex();
-  readonly #turns = new Turns(MAX_CHANGES);
+  /** By the name of the server. */
+  readonly #turns: ReadonlyMap<string, Turns>;
   readonly #cursors: Cursors;
 
   constructor(options: OwnLinksOptions) {
     this.#options = options;
     this.#cursors = new Cursors(options.secret);
+    this.#turns = new Map(options.servers.map(({ db }) => [db.name, new Turns(TURNS)]));
   }
 
   /**
@@ -183,12 +189,14 @@ export class OwnLinks {
   ): Promise<ChangeResult> {
     const { db, isWritable } = this.#serverOf(key);
     if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
-    if (this.#turns.isFull) throw new StoreUnavailableError(db.name, 'too many changes wait already');
+    // Nobody takes a turn of a link that he may not change.
+    const found = await db.find(key);
+    if (found === undefined || !mayAccess(caller, found)) return { refusal: { why: 'unknown' } };
     const watched = new WatchedChanges(db);
     let changed: Changed<Refusal>;
     try {
-      changed = await this.#turns.take(key, async () =>
-        this.#changeOne(watched, key, (link) => {
+      changed = await this.#inTurn(db.name, key, async (hasWaited) =>
+        this.#changeOne(watched, hasWaited ? { key } : { key, found }, (link) => {
           if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
           const etag = etagOf(link);
           if (ifMatch !== undefined && !isNamedBy(ifMatch, etag, false))
@@ -208,12 +216,22 @@ export class OwnLinks {
     return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
   }
 
+  /** @throws StoreUnavailableError when too many changes wait, or the turn does not come in time */
+  async #inTurn<T>(server: string, key: string, work: (hasWaited: boolean) => Promise<T>): Promise<T> {
+    try {
+      return await (this.#turns.get(server) as Turns).take(key, work);
+    } catch (error) {
+      if (!(error instanceof NoTurnError)) throw error;
+      throw new StoreUnavailableError(server, `changes wait for others: ${error.message}`, error);
+    }
+  }
+
   async #changeOne(
     db: WatchedChanges,
-    key: string,
+    link: { key: string; found?: OwnLink },
     decide: (link: OwnLink | undefined) => Decision<Refusal>,
   ): Promise<Changed<Refusal>> {
-    return changeOne({ db, key, changeId: this.#ids.next(), decide, now: this.#options.now });
+    return changeOne({ ...link, db, changeId: this.#ids.next(), decide, now: this.#options.now });
   }
 
   #serverOf(key: string): OwnLinksServer {
@@ -229,37 +247,4 @@ function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: Ow
 
 function mayAccess({ userId, isAdmin }: Caller, link: OwnLink): boolean {
   return isAdmin || link.userId === userId;
-}
-
-/** Remembers whether a change may have happened: then mappers must hear of it, whatever the answer is. */
-class WatchedChanges {
-  readonly #db: OwnLinksDb;
-  #mayHaveChanged = false;
-
-  constructor(db: OwnLinksDb) {
-    this.#db = db;
-  }
-
-  get name(): string {
-    return this.#db.name;
-  }
-
-  get mayHaveChanged(): boolean {
-    return this.#mayHaveChanged;
-  }
-
-  async find(key: string): Promise<OwnLink | undefined> {
-    return this.#db.find(key);
-  }
-
-  async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
-    try {
-      const isChanged = await this.#db.change(change);
-      this.#mayHaveChanged ||= isChanged;
-      return isChanged;
-    } catch (error) {
-      this.#mayHaveChanged ||= error instanceof OutcomeUnknownError;
-      throw error;
-    }
-  }
 }
