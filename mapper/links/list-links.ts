@@ -4,12 +4,21 @@ import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { mergeLists, requireAllSlots, type MergedList, type ServerList } from './merge-lists.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
+import { NoTurnError, Turns } from './turns.ts';
 
 export interface PageRequest {
   readonly question: ListQuestion;
   /** The place before the first link of the page. */
   readonly after: ListPosition | undefined;
   readonly limit: number;
+}
+
+/** What the pages of one process share. */
+export interface ListReader {
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** The long looks of all lists, by server. */
+  readonly digs: Turns;
 }
 
 /** When a page ends with the links that it has, because few links match. */
@@ -20,17 +29,24 @@ const MAX_PLACES = 2_000;
 const GROWTH = 4;
 
 /**
+ * Turns for long looks: one at a time on each server. So many lists that find little use one of its cores,
+ * and shorten and redirect have the others. A page whose turn does not come ends as if its time were over.
+ */
+export function createDigs(): Turns {
+  return new Turns({ maxWaiting: 1_000, maxOfKey: 1_000, waitMs: LOOK_MS });
+}
+
+/**
  * Reads one page of an owner's list from all servers at the same time.
- * @param now monotonic milliseconds
  * @throws StoreUnavailableError naming the server that does not answer, or the slot that is covered by none
  *   or by two. A page is complete or it is an error.
  */
 export async function readPage(
   servers: readonly OwnLinksServer[],
   request: PageRequest,
-  now: () => number,
+  reader: ListReader,
 ): Promise<MergedList> {
-  const lists = await Promise.all(servers.map(async (server) => look(server, request, now)));
+  const lists = await Promise.all(servers.map(async (server) => look(server, request, reader)));
   requireAllSlots(lists);
   const { links, next } = mergeLists(lists, request.limit);
   return { links: await addTags(servers, links), next };
@@ -40,26 +56,37 @@ export async function readPage(
 async function look(
   { db, isUp }: OwnLinksServer,
   { question, after, limit }: PageRequest,
-  now: () => number,
+  { now, digs }: ListReader,
 ): Promise<ServerList> {
   if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
   const untilMs = now() + LOOK_MS;
   const links: OwnLink[] = [];
   let count = limit + 1;
-  let piece: ListPiece | undefined;
-  do {
-    const before = piece;
-    piece = await db.list(question, {
-      after: before?.lookedTo ?? after,
-      count,
-      timeoutMs: PIECE_TIMEOUT_MS,
-    });
-    if (before !== undefined && before.slots.join() !== piece.slots.join())
-      throw new StoreUnavailableError(db.name, 'its slots changed while a list was read');
-    links.push(...piece.links);
+  const read = async (from: ListPosition | undefined): Promise<ListPiece> =>
+    db.list(question, { after: from, count, timeoutMs: PIECE_TIMEOUT_MS });
+  let piece = await read(after);
+  links.push(...piece.links);
+  while (piece.lookedTo !== undefined && links.length <= limit && now() < untilMs) {
+    const { lookedTo, slots } = piece;
     count = Math.min(MAX_PLACES, count * GROWTH);
-  } while (piece.lookedTo !== undefined && links.length <= limit && now() < untilMs);
+    const next = await takeTurn(digs, db.name, async () => read(lookedTo));
+    if (next === undefined) break;
+    if (slots.join() !== next.slots.join())
+      throw new StoreUnavailableError(db.name, 'its slots changed while a list was read');
+    piece = next;
+    links.push(...piece.links);
+  }
   return { server: db.name, slots: piece.slots, links, lookedTo: piece.lookedTo };
+}
+
+/** @returns undefined when the turn does not come in time */
+async function takeTurn<T>(digs: Turns, server: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await digs.take(server, read);
+  } catch (error) {
+    if (error instanceof NoTurnError) return undefined;
+    throw error;
+  }
 }
 
 async function addTags(servers: readonly OwnLinksServer[], links: readonly OwnLink[]): Promise<OwnLink[]> {

@@ -10,7 +10,7 @@ import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
-import { readOfEach, readPage, serverOf } from './list-links.ts';
+import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 import { readTagPage } from './tag-lists.ts';
 import { NoTurnError, Turns } from './turns.ts';
@@ -72,6 +72,7 @@ export class OwnLinks {
   readonly #ids = RandomIds.hex();
   /** By the name of the server. */
   readonly #turns: ReadonlyMap<string, Turns>;
+  readonly #digs = createDigs();
   readonly #cursors: Cursors;
 
   constructor(options: OwnLinksOptions) {
@@ -122,7 +123,8 @@ export class OwnLinks {
     const after = cursor === undefined ? undefined : this.#cursors.open(text, cursor);
     if (cursor !== undefined && after === undefined) return { invalid: 'cursor' };
     const { servers, now } = this.#options;
-    const { links, next } = await readPage(servers, { question, after, limit }, now);
+    const reader = { now, digs: this.#digs };
+    const { links, next } = await readPage(servers, { question, after, limit }, reader);
     return { items: links, nextCursor: next === undefined ? null : this.#cursors.seal(text, next) };
   }
 

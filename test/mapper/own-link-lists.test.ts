@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { LinkStateFilter, ListQuestion } from '../../db/own-links/list-links.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
@@ -203,6 +204,43 @@ describe('lists of own links', () => {
     } while (cursor !== undefined);
     expect(found).to.deep.equal([rows[3]?.key]);
     expect(pages).to.be.above(2);
+  });
+
+  it('that find little take long looks at a server one at a time, and still find all', async () => {
+    const owner = newOwner();
+    const rows = Array.from({ length: 300 }, (_, at) => ownedRow(owner, { createdAt: new Date(START + at) }));
+    await world.make(...rows);
+    let running = 0;
+    let most = 0;
+    const watched = world.servers.map(({ db, ...server }) => {
+      const watch = openOwnLinksDb({ name: db.name, url: server.url, slots: db.slots });
+      const list = watch.list.bind(watch);
+      watch.list = async (question, range) => {
+        const isLong = db === world.servers[0]?.db && range.count > 2;
+        if (!isLong) return list(question, range);
+        running += 1;
+        most = Math.max(most, running);
+        return list(question, range).finally(() => (running -= 1));
+      };
+      return { ...server, db: watch };
+    });
+    const links = openOwnLinks(watched);
+    const question: ListQuestion = { userId: owner.userId, state: 'all', q: rows[3]?.key };
+    const readAll = async (): Promise<string[]> => {
+      const found: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await links.list(question, { cursor, limit: 1 });
+        if ('invalid' in page) throw new Error('invalid cursor');
+        found.push(...page.items.map(({ key }) => key));
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      return found;
+    };
+    for (const found of await Promise.all(Array.from({ length: 10 }, readAll)))
+      expect(found).to.deep.equal([rows[3]?.key]);
+    expect(most).to.equal(1);
+    await Promise.all(watched.map(async ({ db }) => db.close()));
   });
 
   describe('are an error and never a shorter list', () => {
