@@ -1,3 +1,4 @@
+import type { Deletion } from '../db/accounts/users.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import type { UsersStore } from './auth/users-store.ts';
@@ -6,58 +7,72 @@ import type { OwnLinks } from './links/own-links.ts';
 export interface AccountDeletionsOptions {
   readonly store: Pick<UsersStore, 'isUp' | 'ask'>;
   readonly links: Pick<OwnLinks, 'leaveOwner'>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
   readonly log: Log;
 }
 
 const EVERY_MS = 30_000;
+/** Of one poll. The next one goes on behind them, so that none waits for others for ever. */
 const ACCOUNTS_AT_ONCE = 20;
-/**
- * A request that was let in before the deletion may still make a link. So the account's row goes only when
- * no link was left this long after the deletion was first seen.
- */
-const SETTLE_MS = 15_000;
 
 /**
  * Ends accounts whose deletion was asked for: their links lose their owner, or are deleted, and the row goes
  * last. A crash leaves the row, so the work is taken up again. Two mappers that do it at the same time do no
  * harm.
+ *
+ * A request that was let in before the deletion may still make a link. So the row of an account goes only
+ * when the deletion has settled before no link was left.
  */
 export class AccountDeletions {
   readonly #options: AccountDeletionsOptions;
-  /** When each deletion was first seen. */
-  readonly #seenMs = new Map<bigint, number>();
+  /** The last account of the poll before. Undefined: the next poll begins with the oldest. */
+  #last: Deletion | undefined;
+  /** The accounts whose deletion failed at the last attempt. */
+  readonly #failing = new Set<bigint>();
 
   constructor(options: AccountDeletionsOptions) {
     this.#options = options;
   }
 
-  /** Does one piece of the work, some seconds long at most. Never rejects. */
-  async poll(): Promise<void> {
+  /** Does one piece of the work. It ends soon after an abort. Never rejects. */
+  async poll(signal: AbortSignal): Promise<void> {
     const { store, log } = this.#options;
     if (!store.isUp) return;
     try {
-      const due = await store.ask(async (db) => db.users.listDeletions(ACCOUNTS_AT_ONCE));
-      for (const id of this.#seenMs.keys())
-        if (!due.some((account) => account.id === id)) this.#seenMs.delete(id);
-      for (const { id, deleteLinks } of due) await this.#end(id, deleteLinks);
+      const page = { after: this.#last, limit: ACCOUNTS_AT_ONCE };
+      const due = await store.ask(async (db) => db.users.listDeletions(page));
+      if (due.length === 0 && this.#last === undefined) this.#failing.clear();
+      this.#last = due.length < ACCOUNTS_AT_ONCE ? undefined : due.at(-1);
+      for (const account of due) {
+        if (signal.aborted) return;
+        await this.#endOrWait(account, signal);
+      }
     } catch (error) {
-      log.debug({ error }, 'a deletion of an account waits; next attempt in half a minute');
+      log.debug({ error }, 'deletions of accounts wait for the users database');
     }
   }
 
-  async #end(id: bigint, isDeleting: boolean): Promise<void> {
-    const { store, links, now, log } = this.#options;
-    const seenMs = this.#seenMs.get(id) ?? now();
-    this.#seenMs.set(id, seenMs);
-    const isSettled = now() - seenMs >= SETTLE_MS;
-    const { links: changed, isDone } = await links.leaveOwner(id, isDeleting);
+  /** One account that fails does not keep the others. */
+  async #endOrWait(account: Deletion, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#end(account, signal);
+      this.#failing.delete(account.id);
+    } catch (error) {
+      if (signal.aborted || this.#failing.has(account.id)) return;
+      this.#failing.add(account.id);
+      const { log } = this.#options;
+      log.warn(
+        { error, userId: String(account.id) },
+        'the deletion of an account fails; it is tried again every half minute',
+      );
+    }
+  }
+
+  async #end({ id, deleteLinks, isSettled }: Deletion, signal: AbortSignal): Promise<void> {
+    const { store, links, log } = this.#options;
+    const { links: changed, isDone } = await links.leaveOwner(id, deleteLinks, signal);
     if (changed > 0)
-      log.info({ links: changed, isDeleting }, 'links of an account that has ended were changed');
-    if (!isSettled || !isDone || changed > 0) return;
-    await store.ask(async (db) => db.users.remove(id));
-    this.#seenMs.delete(id);
+      log.info({ links: changed, deleteLinks }, 'links of an account that has ended were changed');
+    if (isSettled && isDone) await store.ask(async (db) => db.users.remove(id));
   }
 }
 
@@ -65,7 +80,8 @@ export class AccountDeletions {
 export function openAccountDeletions(options: AccountDeletionsOptions): AsyncDisposable {
   const deletions = new AccountDeletions(options);
   const stopping = new AbortController();
-  const polling = pollEvery(EVERY_MS, stopping.signal, async () => deletions.poll());
+  const { signal } = stopping;
+  const polling = pollEvery(EVERY_MS, signal, async () => deletions.poll(signal));
   return {
     [Symbol.asyncDispose]: async () => {
       stopping.abort();

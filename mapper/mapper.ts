@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createKeyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
-import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
@@ -143,7 +142,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const { isBlocked, isBlockedHost } = blocked;
   const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
   const { ownLinks } = service;
-  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, now: monotonicMs, log }));
+  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });

@@ -50,6 +50,27 @@ const END_PROOFS = [
 
 const PAGE_ROWS = 500;
 
+/** An account that is being deleted. */
+export interface Deletion {
+  readonly id: bigint;
+  readonly deleteLinks: boolean;
+  readonly askedAt: Date;
+  /** So long ago that no request which was let in before can still make a link. */
+  readonly isSettled: boolean;
+}
+
+interface DeletionRow {
+  readonly id: string;
+  readonly delete_links: number;
+  readonly deletion_asked_at: Date;
+  readonly is_settled: number;
+}
+
+/** Longer than any request for a new link takes. The clock of the database counts it. */
+const SETTLE_S = 15;
+/** A place in the list of deletions, as a range of the index. */
+const BEHIND = 'deletion_asked_at >= ? AND (deletion_asked_at > ? OR user_id > ?)';
+
 /**
  * The table of users. Every method may throw StoreUnavailableError; those that write, OutcomeUnknownError.
  */
@@ -158,23 +179,39 @@ export class Users {
   async askDeletion(id: bigint, { deleteLinks, now }: { deleteLinks: boolean; now: Date }): Promise<void> {
     await this.#db.transact(
       [
-        `UPDATE users SET deletion_asked_at = COALESCE(deletion_asked_at, ?), delete_links = ?, updated_at = ?
-           WHERE user_id = ?`,
+        `UPDATE users SET deletion_asked_at = COALESCE(deletion_asked_at, UTC_TIMESTAMP(3)), delete_links = ?,
+           updated_at = ? WHERE user_id = ?`,
         'UPDATE api_keys SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL',
         ...END_PROOFS,
       ],
-      [now, deleteLinks, now, id, now, id, ...END_PROOFS.map(() => id)],
+      [deleteLinks, now, id, now, id, ...END_PROOFS.map(() => id)],
     );
   }
 
-  /** The accounts whose deletion has been asked for and is not done, oldest first. */
-  async listDeletions(limit: number): Promise<readonly { id: bigint; deleteLinks: boolean }[]> {
-    const rows = await this.#db.query<{ id: string; delete_links: number }>(
-      `SELECT CAST(user_id AS CHAR) AS id, delete_links FROM users WHERE deletion_asked_at IS NOT NULL
-         ORDER BY deletion_asked_at LIMIT ?`,
-      [limit],
+  /**
+   * The accounts whose deletion has been asked for and is not done, oldest first.
+   * @param after undefined: from the oldest on
+   */
+  async listDeletions({
+    after,
+    limit,
+  }: {
+    readonly after?: Deletion | undefined;
+    readonly limit: number;
+  }): Promise<Deletion[]> {
+    const rows = await this.#db.query<DeletionRow>(
+      `SELECT CAST(user_id AS CHAR) AS id, delete_links, deletion_asked_at,
+         deletion_asked_at <= UTC_TIMESTAMP(3) - INTERVAL ${SETTLE_S} SECOND AS is_settled
+         FROM users WHERE ${after === undefined ? 'deletion_asked_at IS NOT NULL' : BEHIND}
+         ORDER BY deletion_asked_at, user_id LIMIT ?`,
+      [...(after === undefined ? [] : [after.askedAt, after.askedAt, after.id]), limit],
     );
-    return rows.map(({ id, delete_links }) => ({ id: BigInt(id), deleteLinks: delete_links === 1 }));
+    return rows.map((row) => ({
+      id: BigInt(row.id),
+      deleteLinks: row.delete_links === 1,
+      askedAt: row.deletion_asked_at,
+      isSettled: row.is_settled === 1,
+    }));
   }
 
   /** The last step of a deletion, when no link has this owner any more. Does nothing to other accounts. */

@@ -1,33 +1,72 @@
 import type { Mysql } from '../mysql/mysql.ts';
 
+/** Links of an account that ends. */
 export interface Leaving {
   readonly userId: bigint;
-  /** Whether the links are deleted. Otherwise they stay, without an owner. */
-  readonly isDeleting: boolean;
+  /** Some of its links, or of its places in the list: see {@link listPlaces}. */
+  readonly links: readonly LeavingLink[];
   /** 32 hex digits, new for every call. */
   readonly changeId: string;
 }
 
-/**
- * Takes up to `count` links away from their owner, whose account ends: their places in the list and their
- * tags go. It is a change of each link. Call it until it returns no key. It may be repeated at any time.
- *
- * @returns the keys of the links that were changed: their mappers must hear of a deletion
- * @throws OutcomeUnknownError, StoreUnavailableError: repeat it, with a new `changeId`
- */
-export async function leaveOwner(
+export interface LeavingLink {
+  readonly slot: number;
+  readonly key: string;
+}
+
+/** Up to `count` of the links in an owner's list. @throws StoreUnavailableError: the read may be repeated */
+export async function listPlaces(
   db: Mysql,
-  { userId, isDeleting, changeId }: Leaving,
+  userId: bigint,
   { count, timeoutMs }: { count: number; timeoutMs: number },
-): Promise<string[]> {
+): Promise<LeavingLink[]> {
   const found = await db.queryArrays<[number, string]>(
     'SELECT slot, unique_id FROM owned WHERE user_id = ? LIMIT ?',
     [userId, count],
     { timeoutMs },
   );
-  if (found.length === 0) return [];
-  const keys = found.map(([slot, key]) => [slot, key]);
+  return found.map(([slot, key]) => ({ slot, key }));
+}
+
+/**
+ * Deletes links of an owner. They stay in his list, so that they are found again until all mappers have heard
+ * of it. It is a change of each link that lives. It may be repeated at any time.
+ * @throws OutcomeUnknownError, StoreUnavailableError: repeat it, with a new `changeId`
+ */
+export async function deleteOwned(
+  db: Mysql,
+  { userId, links, changeId }: Leaving,
+  timeoutMs: number,
+): Promise<void> {
+  const keys = toPairs(links);
   const id = Buffer.from(changeId, 'hex');
+  await db.transact(
+    [
+      `UPDATE urls SET deleted_at = UTC_TIMESTAMP(3), version = version + 1, changed_by = ?,
+         updated_at = UTC_TIMESTAMP(3)
+       WHERE (slot, unique_id) IN (?) AND user_id = ? AND deleted_at IS NULL`,
+      `INSERT INTO deletions (deleted_at, slot, unique_id)
+       SELECT u.deleted_at, u.slot, u.unique_id FROM urls u
+       WHERE (u.slot, u.unique_id) IN (?) AND u.changed_by = ? AND u.deleted_at IS NOT NULL
+       ON DUPLICATE KEY UPDATE deletions.slot = VALUES(slot)`,
+    ],
+    [id, keys, userId, keys, id],
+    { timeoutMs },
+  );
+}
+
+/**
+ * Takes links away from their owner: their places in the list and their tags go. It is a change of each link.
+ * It may be repeated at any time.
+ * @param isDeleting only links that are deleted. One that was restored meanwhile stays in the list
+ * @throws OutcomeUnknownError, StoreUnavailableError: repeat it, with a new `changeId`
+ */
+export async function releaseOwned(
+  db: Mysql,
+  { userId, links, changeId, isDeleting }: Leaving & { readonly isDeleting: boolean },
+  timeoutMs: number,
+): Promise<void> {
+  const keys = toPairs(links);
   // A place whose link has another owner, or none, is of no use to anybody, and goes as well.
   const isLeft = (
     alias: string,
@@ -37,17 +76,15 @@ export async function leaveOwner(
   await db.transact(
     [
       `UPDATE urls SET user_id = NULL, version = version + 1, changed_by = ?, updated_at = UTC_TIMESTAMP(3)
-         ${isDeleting ? ', deleted_at = COALESCE(deleted_at, UTC_TIMESTAMP(3))' : ''}
-       WHERE (slot, unique_id) IN (?) AND user_id = ?`,
-      `INSERT INTO deletions (deleted_at, slot, unique_id)
-       SELECT u.deleted_at, u.slot, u.unique_id FROM urls u
-       WHERE (u.slot, u.unique_id) IN (?) AND u.changed_by = ? AND u.deleted_at IS NOT NULL
-       ON DUPLICATE KEY UPDATE deletions.slot = VALUES(slot)`,
+       WHERE (slot, unique_id) IN (?) AND user_id = ? ${isDeleting ? 'AND deleted_at IS NOT NULL' : ''}`,
       `DELETE t FROM link_tags t WHERE ${isLeft('t')}`,
       `DELETE o FROM owned o WHERE ${isLeft('o')}`,
     ],
-    [id, keys, userId, keys, id, userId, keys, userId, keys],
+    [Buffer.from(changeId, 'hex'), keys, userId, userId, keys, userId, keys],
     { timeoutMs },
   );
-  return found.map(([, key]) => key);
+}
+
+function toPairs(links: readonly LeavingLink[]): [number, string][] {
+  return links.map(({ slot, key }) => [slot, key]);
 }

@@ -1,7 +1,13 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { changeLink } from './change-link.ts';
-import { leaveOwner, type Leaving } from './leave-owner.ts';
+import {
+  deleteOwned,
+  listPlaces,
+  releaseOwned,
+  type Leaving,
+  type LeavingLink,
+} from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
@@ -41,8 +47,12 @@ export interface OwnLinksDb {
   countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece>;
   /** See {@link renameTag}. */
   renameTag(rename: TagRename, count: number): Promise<number>;
-  /** See {@link leaveOwner}. */
-  leaveOwner(leaving: Leaving, count: number): Promise<string[]>;
+  /** See {@link listPlaces}. */
+  placesOf(userId: bigint, count: number): Promise<LeavingLink[]>;
+  /** See {@link deleteOwned}. */
+  deleteOwned(leaving: Leaving): Promise<void>;
+  /** See {@link releaseOwned}. */
+  releaseOwned(leaving: Leaving & { readonly isDeleting: boolean }): Promise<void>;
   /** See {@link pruneLinks}. */
   prune(count: number): Promise<number>;
   close(): Promise<void>;
@@ -153,10 +163,16 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     );
   }
 
-  async leaveOwner(leaving: Leaving, count: number): Promise<string[]> {
-    return repeatAfterDeadlock(async () =>
-      leaveOwner(this.#many, leaving, { count, timeoutMs: this.#timeoutMs }),
-    );
+  async placesOf(userId: bigint, count: number): Promise<LeavingLink[]> {
+    return listPlaces(this.#many, userId, { count, timeoutMs: this.#timeoutMs });
+  }
+
+  async deleteOwned(leaving: Leaving): Promise<void> {
+    await repeatAfterDeadlock(async () => deleteOwned(this.#many, leaving, this.#timeoutMs));
+  }
+
+  async releaseOwned(leaving: Leaving & { readonly isDeleting: boolean }): Promise<void> {
+    await repeatAfterDeadlock(async () => releaseOwned(this.#many, leaving, this.#timeoutMs));
   }
 
   async prune(count: number): Promise<number> {

@@ -63,5 +63,6 @@ CREATE TABLE `users` (
   `deletion_asked_at` datetime(3) DEFAULT NULL COMMENT 'the account is gone; its links and this row follow',
   `delete_links` tinyint(1) NOT NULL DEFAULT 0,
   PRIMARY KEY (`user_id`),
-  UNIQUE KEY `users_email` (`email`)
+  UNIQUE KEY `users_email` (`email`),
+  KEY `users_deletion` (`deletion_asked_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

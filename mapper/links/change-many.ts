@@ -13,23 +13,27 @@ export interface ManyChanged {
   readonly isDone: boolean;
 }
 
+export interface ManyChanges {
+  readonly servers: readonly OwnLinksServer[];
+  /** Changes up to `count` links on one server; returns 0 when none are left. */
+  readonly changeSome: (db: OwnLinksDb, count: number) => Promise<number>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Ends the work early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Changes many links on all servers at the same time, in small transactions, for a bounded time.
- * @param changeSome changes up to `count` links on one server; returns 0 when none are left
- * @param now monotonic milliseconds
  * @throws StoreUnavailableError, OutcomeUnknownError: the work may be repeated
  */
-export async function changeMany(
-  servers: readonly OwnLinksServer[],
-  changeSome: (db: OwnLinksDb, count: number) => Promise<number>,
-  now: () => number,
-): Promise<ManyChanged> {
+export async function changeMany({ servers, changeSome, now, signal }: ManyChanges): Promise<ManyChanged> {
   const untilMs = now() + BOUND_MS;
   const all = await Promise.all(
     servers.map(async ({ db, isWritable }) => {
       if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
       let links = 0;
-      while (now() < untilMs) {
+      while (now() < untilMs && signal?.aborted !== true) {
         const changed = await changeSome(db, LINKS_AT_ONCE);
         if (changed === 0) return { links, isDone: true };
         links += changed;

@@ -163,24 +163,36 @@ export class OwnLinks {
    */
   async renameTag(userId: bigint, from: string, to: string): Promise<ManyChanged> {
     if (from === to) return { links: 0, isDone: true };
+    const { servers, now } = this.#options;
     const rename = async (db: OwnLinksDb, count: number): Promise<number> =>
       db.renameTag({ userId, from, to, changeId: this.#ids.next() }, count);
-    return changeMany(this.#options.servers, rename, this.#options.now);
+    return changeMany({ servers, now, changeSome: rename });
   }
 
   /**
    * Takes all links away from an owner whose account ends, and deletes them if `isDeleting`. It takes a
-   * bounded time; repeat it until it is done. After a crash, mappers may follow links that were deleted just
-   * before until their time to live is over.
+   * bounded time; repeat it until it is done.
+   *
+   * All mappers hear of a deletion before the link leaves the list of its owner. So a link whose deletion was
+   * not announced, because this process died or an answer was lost, is found again.
    */
-  async leaveOwner(userId: bigint, isDeleting: boolean): Promise<ManyChanged> {
+  async leaveOwner(userId: bigint, isDeleting: boolean, signal?: AbortSignal): Promise<ManyChanged> {
     const { servers, announce, now } = this.#options;
     const leave = async (db: OwnLinksDb, count: number): Promise<number> => {
-      const keys = await db.leaveOwner({ userId, isDeleting, changeId: this.#ids.next() }, count);
-      if (isDeleting) await Promise.all(keys.map(async (key) => announce(key)));
-      return keys.length;
+      const links = await db.placesOf(userId, count);
+      if (links.length === 0) return 0;
+      const leaving = { userId, links };
+      if (isDeleting) {
+        try {
+          await db.deleteOwned({ ...leaving, changeId: this.#ids.next() });
+        } finally {
+          await Promise.all(links.map(async ({ key }) => announce(key)));
+        }
+      }
+      await db.releaseOwned({ ...leaving, isDeleting, changeId: this.#ids.next() });
+      return links.length;
     };
-    return changeMany(servers, leave, now);
+    return changeMany({ servers, now, changeSome: leave, signal });
   }
 
   async #changeIf(

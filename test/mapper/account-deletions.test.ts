@@ -1,9 +1,21 @@
 import { expect } from 'chai';
+import { createConnection } from 'mysql2/promise';
+import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import type { OwnLinks } from '../../mapper/links/own-links.ts';
+import { withSql } from '../db/urls-fixture.ts';
+import { startWire, through } from '../db/wire.ts';
 import { UsersStore } from '../../mapper/auth/users-store.ts';
 import { AccountDeletions } from '../../mapper/account-deletions.ts';
 import { createLog } from '../../runtime/log.ts';
 import { People } from './api/people.ts';
-import { changedLink, createOwnLinksWorld, ownedRow, type OwnLinksWorld } from './own-links-fixture.ts';
+import {
+  changedLink,
+  createOwnLinksWorld,
+  openOwnLinks,
+  ownedRow,
+  type OwnLinksWorld,
+} from './own-links-fixture.ts';
 import { createWorld, type World } from './world.ts';
 
 const log = createLog('test', 'mapper', 'silent');
@@ -13,14 +25,13 @@ describe('the deletion of an account', () => {
   let own: OwnLinksWorld;
   let people: People;
   let store: UsersStore;
-  let nowMs = 0;
 
   before(async function () {
     this.timeout(60_000);
     world = await createWorld({ hasUsers: true });
     own = await createOwnLinksWorld();
     people = new People(world.usersUrl);
-    store = new UsersStore({ db: people.db, now: () => nowMs, log });
+    store = new UsersStore({ db: people.db, now: () => 0, log });
     await store.poll();
   });
 
@@ -31,6 +42,27 @@ describe('the deletion of an account', () => {
     await world[Symbol.asyncDispose]();
   });
 
+  const { signal } = new AbortController();
+
+  function createDeletions(links: Pick<OwnLinks, 'leaveOwner'> = own.links): AccountDeletions {
+    return new AccountDeletions({ store, links, log });
+  }
+
+  /** Ends an account so that its deletion has settled. */
+  async function askLongAgo(id: bigint, deleteLinks = false): Promise<void> {
+    await people.db.users.askDeletion(id, { deleteLinks, now: new Date() });
+    await settle(id);
+  }
+
+  async function settle(id: bigint): Promise<void> {
+    await withSql(world.usersUrl, async (sql) =>
+      sql.execute(
+        'UPDATE users SET deletion_asked_at = deletion_asked_at - INTERVAL 15 SECOND WHERE user_id = ?',
+        [id],
+      ),
+    );
+  }
+
   for (const deleteLinks of [false, true])
     it(`${deleteLinks ? 'deletes its links' : 'leaves its links without an owner'}, and the row goes last`, async () => {
       const [ana, bert] = [await people.person(), await people.person()];
@@ -38,8 +70,8 @@ describe('the deletion of an account', () => {
       const other = ownedRow({ userId: bert.id, isAdmin: false });
       await own.make(...rows, other);
       await people.db.users.askDeletion(ana.id, { deleteLinks, now: new Date() });
-      const deletions = new AccountDeletions({ store, links: own.links, now: () => nowMs, log });
-      await deletions.poll();
+      const deletions = createDeletions();
+      await deletions.poll(signal);
       const admin = { userId: bert.id, isAdmin: true };
       for (const { key } of rows.slice(0, 5)) {
         const link = await own.links.find(admin, key);
@@ -49,14 +81,113 @@ describe('the deletion of an account', () => {
       // A request that had been let in before makes a link just now.
       const late = ownedRow({ userId: ana.id, isAdmin: false });
       await own.make(late);
-      nowMs += 20_000;
-      await deletions.poll();
       expect(await people.db.users.find(ana.id)).not.to.equal(undefined);
-      await deletions.poll();
+      await settle(ana.id);
+      await deletions.poll(signal);
       expect(await people.db.users.find(ana.id)).to.equal(undefined);
       expect((await own.links.find(admin, late.key))?.userId).to.equal(null);
       expect((await own.links.find(admin, other.key))?.userId).to.equal(bert.id);
       if (deleteLinks) expect(own.heard).to.include.members(rows.map(({ key }) => key));
       expect(changedLink(await own.links.change(admin, other.key, { title: 'x' })).version).to.equal(2);
     });
+
+  it('does not wait for another one that fails', async () => {
+    const [stuck, free] = [await people.person(), await people.person()];
+    const [locked, other] = [stuck, free].map(({ id }) => ownedRow({ userId: id, isAdmin: false }));
+    if (locked === undefined || other === undefined) throw new Error('two rows');
+    await own.make(locked, other);
+    await askLongAgo(stuck.id);
+    await askLongAgo(free.id);
+    const url = own.servers.find(({ db }) => db.slots.includes(locked.slot))?.url ?? '';
+    const deletions = createDeletions();
+    const holder = await createConnection(url);
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT 1 FROM urls WHERE slot = ? AND unique_id = ? FOR UPDATE', [
+      locked.slot,
+      locked.key,
+    ]);
+    await deletions.poll(signal);
+    await holder.end();
+    expect(await people.db.users.find(stuck.id)).not.to.equal(undefined);
+    expect(await people.db.users.find(free.id)).to.equal(undefined);
+    await deletions.poll(signal);
+    expect(await people.db.users.find(stuck.id)).to.equal(undefined);
+  }).timeout(10_000);
+
+  it('goes on behind accounts that fail, and comes back to them', async () => {
+    const failing = new Set<bigint>();
+    for (let at = 0; at < 20; at += 1) {
+      const { id } = await people.person();
+      await askLongAgo(id);
+      failing.add(id);
+    }
+    const last = await people.person();
+    await people.db.users.askDeletion(last.id, { deleteLinks: false, now: new Date() });
+    let isBroken = true;
+    const deletions = createDeletions({
+      leaveOwner: async (id, ...others) => {
+        if (isBroken && failing.has(id)) throw new StoreUnavailableError('urls-1', 'it is down');
+        return own.links.leaveOwner(id, ...others);
+      },
+    });
+    const row = ownedRow({ userId: last.id, isAdmin: false });
+    await own.make(row);
+    await deletions.poll(signal);
+    await deletions.poll(signal);
+    expect((await own.links.find({ userId: 1n, isAdmin: true }, row.key))?.userId).to.equal(null);
+    isBroken = false;
+    await deletions.poll(signal);
+    for (const id of failing) expect(await people.db.users.find(id)).to.equal(undefined);
+    await settle(last.id);
+    await deletions.poll(signal);
+    expect(await people.db.users.find(last.id)).to.equal(undefined);
+  }).timeout(20_000);
+
+  it('announces each link that it deleted, also when the answer was lost', async () => {
+    const ana = await people.person();
+    const rows = Array.from({ length: 30 }, () => ownedRow({ userId: ana.id, isAdmin: false }));
+    await own.make(...rows);
+    await askLongAgo(ana.id, true);
+    const [first, ...others] = own.servers;
+    if (first === undefined) throw new Error('a server');
+    await using wire = await startWire(first.url);
+    const { slots } = first.db;
+    const db = openOwnLinksDb({ name: 'urls-1', url: through(wire, first.url), slots, timeoutMs: 1_000 });
+    wire.cutBeforeReplyTo((sent) => sent.includes('SET deleted_at = UTC_TIMESTAMP'));
+    const heard: string[] = [];
+    const deletions = createDeletions(openOwnLinks([{ ...first, db }, ...others], heard));
+    await deletions.poll(signal);
+    expect(await people.db.users.find(ana.id)).not.to.equal(undefined);
+    expect(heard).to.include.members(rows.map(({ key }) => key));
+    await deletions.poll(signal);
+    expect(await people.db.users.find(ana.id)).to.equal(undefined);
+    await db.close();
+  }).timeout(10_000);
+
+  it('stops when it is told to', async () => {
+    const [ana, bert] = [await people.person(), await people.person()];
+    await askLongAgo(ana.id);
+    await askLongAgo(bert.id);
+    const stopping = new AbortController();
+    const deletions = createDeletions({
+      leaveOwner: async (id, isDeleting, given) => {
+        stopping.abort();
+        expect(given).to.equal(stopping.signal);
+        return own.links.leaveOwner(id, isDeleting, given);
+      },
+    });
+    await deletions.poll(stopping.signal);
+    for (const { id } of [ana, bert]) expect(await people.db.users.find(id)).not.to.equal(undefined);
+    await createDeletions().poll(signal);
+  });
+
+  it('is found by an index, however many users there are', async () => {
+    const plan = await withSql(world.usersUrl, async (sql) =>
+      sql.query<{ key: string | null }>(
+        `EXPLAIN SELECT user_id FROM users WHERE deletion_asked_at >= NOW() AND user_id > 1
+           ORDER BY deletion_asked_at, user_id LIMIT 20`,
+      ),
+    );
+    expect(plan.map(({ key }) => key)).to.deep.equal(['users_deletion']);
+  });
 });
