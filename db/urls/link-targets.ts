@@ -8,10 +8,18 @@ import { parseRules } from './link-rules.ts';
 import type { LinkTarget } from './link.ts';
 
 /**
- * Called exactly once, with the links that exist, in no particular order.
+ * Called with the links that exist, in no particular order. Called once; or twice if plain links are among
+ * others, so that they do not wait for the rules of these.
  * @param error StoreUnavailableError: the read may be repeated
+ * @param awaited the keys with which the second call will be concerned; empty at the last call
  */
-export type TargetsDone = (error: Error | undefined, targets: readonly LinkTarget[]) => void;
+export type TargetsDone = (
+  error: Error | undefined,
+  targets: readonly LinkTarget[],
+  awaited: readonly string[],
+) => void;
+
+const NOTHING: readonly never[] = [];
 
 /** Stands for the target of a deleted link. No target is such a text. */
 const DELETED = '-';
@@ -71,9 +79,9 @@ export class TargetReader {
         return;
       }
       const row = error === undefined ? (rows as TargetRow[])[0] : undefined;
-      if (row === undefined) read.done(error, []);
-      else if (row.target === null) this.#readRules([], [key], read);
-      else read.done(undefined, [toTarget([key, row.target, row.expiry])]);
+      if (row === undefined) read.done(error, NOTHING, NOTHING);
+      else if (row.target === null) this.#readRules([key], read);
+      else read.done(undefined, [toTarget([key, row.target, row.expiry])], NOTHING);
     });
   }
 
@@ -81,23 +89,26 @@ export class TargetReader {
     const sql = `SELECT unique_id, ${TARGET}, expires_at FROM urls WHERE ${whereKeys(keys)}`;
     this.#connection.query(sql, remainingMs(read), (error, rows) => {
       if (error !== undefined) {
-        read.done(error, []);
+        read.done(error, NOTHING, NOTHING);
         return;
       }
       const found = rows as TargetColumns[];
       const ruled = found.flatMap(([key, target]) => (target === null ? [key] : []));
-      if (ruled.length === 0) read.done(undefined, found.map(toTarget));
-      else this.#readRules(found.filter(([, target]) => target !== null).map(toTarget), ruled, read);
+      if (ruled.length === 0) read.done(undefined, found.map(toTarget), NOTHING);
+      else {
+        this.#readRules(ruled, read);
+        if (keys.length > ruled.length)
+          read.done(undefined, found.filter(([, target]) => target !== null).map(toTarget), ruled);
+      }
     });
   }
 
-  /** @param others what the same read has found already */
-  #readRules(others: readonly LinkTarget[], keys: readonly string[], read: RunningRead): void {
+  #readRules(keys: readonly string[], read: RunningRead): void {
     const columns = 'unique_id, COALESCE(ruled_url, original_url), expires_at, deleted_at IS NOT NULL, rules';
     const sql = `SELECT ${columns} FROM urls WHERE ${whereKeys(keys)}`;
     this.#connection.query(sql, remainingMs(read), (error, rows) => {
-      if (error !== undefined) read.done(error, []);
-      else read.done(undefined, [...others, ...(rows as RuleColumns[]).map(toRuledTarget)]);
+      if (error !== undefined) read.done(error, NOTHING, NOTHING);
+      else read.done(undefined, (rows as RuleColumns[]).map(toRuledTarget), NOTHING);
     });
   }
 }

@@ -82,19 +82,23 @@ export class LinkReads {
     for (const read of reads) askedAtMs = Math.min(askedAtMs, read.askedAtMs);
     const remainingMs = Math.max(MIN_ANSWER_MS, timeoutMs - (now() - askedAtMs));
     const keys = reads.map(({ key }) => key);
-    reader.read(keys, remainingMs, (error, targets) => {
-      this.#readers.push(reader);
+    let open = reads;
+    reader.read(keys, remainingMs, (error, targets, awaited) => {
+      const isLast = awaited.length === 0;
+      if (isLast) this.#readers.push(reader);
       try {
         if (error === undefined) {
           breaker.succeeded();
-          report(reads, targets);
+          const told = isLast ? open : open.filter(({ key }) => !awaited.includes(key));
+          open = isLast ? [] : open.filter(({ key }) => awaited.includes(key));
+          report(told, targets);
         } else {
           if (isAboutStore(error)) breaker.failed();
-          for (const read of reads) read.failed(toUnavailable(db.name, error));
+          for (const read of open) read.failed(toUnavailable(db.name, error));
         }
       } finally {
         // Even when an observer throws: otherwise this place in flight would be lost for ever.
-        returned();
+        if (isLast) returned();
       }
     });
   }

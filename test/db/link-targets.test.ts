@@ -7,8 +7,13 @@ import type { UrlsDb } from '../../db/urls/links.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 
 async function readWith(reader: TargetReader, ...keys: string[]): Promise<readonly LinkTarget[]> {
+  const all: LinkTarget[] = [];
   return new Promise((resolve, reject) => {
-    reader.read(keys, 1_000, (error, targets) => (error ? reject(error) : resolve(targets)));
+    reader.read(keys, 1_000, (error, targets, awaited) => {
+      all.push(...targets);
+      if (error !== undefined) reject(error);
+      else if (awaited.length === 0) resolve(all);
+    });
   });
 }
 

@@ -5,6 +5,12 @@ import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { openCacheDb } from '../../db/redis/cache.ts';
 import { createLog } from '../../runtime/log.ts';
+import type { LinkTarget } from '../../db/urls/link.ts';
+import { LinkReads } from '../../mapper/urls/link-reads.ts';
+import { Breaker } from '../../runtime/breaker.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from '../db/urls-fixture.ts';
+import { startWire, through } from '../db/wire.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { send } from './client.ts';
@@ -18,6 +24,52 @@ const QUIET = createLog('test', 'rules', 'silent');
 /** How release 0.1.0 reads a link for a redirect. */
 const SELECT_OF_0_1_0 =
   'SELECT IF(deleted_at IS NULL, original_url, NULL) AS target FROM urls WHERE slot = ? AND unique_id = ?';
+
+describe('a link with rules among others', () => {
+  it('does not let plain links wait for its rules', async () => {
+    const dbs = new OpenUrlsDbs();
+    const url = await emptyUrlsDatabase();
+    await using wire = await startWire(url);
+    const rows = Array.from({ length: 4 }, () => linkRow(randomKey()));
+    await dbs.open(url).insert(rows);
+    const [first, second, plain, ruled] = rows.map(({ key }) => key);
+    await withSql(url, async (sql) =>
+      sql.execute(
+        `UPDATE urls SET ruled_url = original_url, original_url = NULL, rules = '{"disabled":true}'
+           WHERE unique_id = ?`,
+        [ruled ?? ''],
+      ),
+    );
+    const breaker = new Breaker({ failures: 2, coolDownMs: 100, maxCoolDownMs: 200, now: monotonicMs });
+    const db = dbs.open(through(wire, url));
+    const reads = new LinkReads({ db, breaker, timeoutMs: 5_000, maxQueued: 10, now: monotonicMs });
+    const read = async (key: string | undefined, order: string[] = []): Promise<LinkTarget | undefined> =>
+      new Promise((resolve, failed) => {
+        const found = (target: LinkTarget | undefined): void => {
+          order.push(key ?? '');
+          resolve(target);
+        };
+        reads.begin({ key: key ?? '', askedAtMs: monotonicMs(), found, failed });
+      });
+    await read(first);
+    // The answer with the rules does not come until the plain link is there.
+    wire.cutBeforeReplyTo((sent) => {
+      if (sent.includes('ruled_url')) wire.silence();
+      return false;
+    });
+    const order: string[] = [];
+    // The first two leave alone. The others gather, and share a SELECT.
+    const all = Promise.all([first, second, plain, ruled, randomKey()].map(async (key) => read(key, order)));
+    await until('the plain link', () => order.includes(plain ?? ''));
+    expect(order).to.not.include(ruled);
+    expect(order).to.have.length(4);
+    wire.heal();
+    const targets = await all;
+    expect(targets.map((target) => target?.key)).to.deep.equal([first, second, plain, ruled, undefined]);
+    expect(targets[3]).to.deep.include({ rules: { disabled: true } });
+    await dbs.closeAll();
+  });
+});
 
 describe('a link with rules', () => {
   let world: World;
