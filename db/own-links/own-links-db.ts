@@ -11,7 +11,7 @@ import {
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
-import { pruneLinks } from './prune.ts';
+import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
 import { findOwnLink, readClicks, readTags } from './read-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
@@ -53,8 +53,10 @@ export interface OwnLinksDb {
   deleteOwned(leaving: Leaving): Promise<void>;
   /** See {@link releaseOwned}. */
   releaseOwned(leaving: Leaving & { readonly isDeleting: boolean }): Promise<void>;
+  /** See {@link listPrunable}. */
+  listPrunable(after: DeletedLink | undefined, count: number): Promise<DeletedLink[]>;
   /** See {@link pruneLinks}. */
-  prune(count: number): Promise<number>;
+  prune(links: readonly DeletedLink[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -175,8 +177,12 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     await repeatAfterDeadlock(async () => releaseOwned(this.#many, leaving, this.#timeoutMs));
   }
 
-  async prune(count: number): Promise<number> {
-    return repeatAfterDeadlock(async () => pruneLinks(this.#many, count, this.#timeoutMs));
+  async listPrunable(after: DeletedLink | undefined, count: number): Promise<DeletedLink[]> {
+    return listPrunable(this.#many, after, { count, timeoutMs: this.#timeoutMs });
+  }
+
+  async prune(links: readonly DeletedLink[]): Promise<void> {
+    await repeatAfterDeadlock(async () => pruneLinks(this.#many, links, this.#timeoutMs));
   }
 
   async close(): Promise<void> {

@@ -1,25 +1,49 @@
 import type { Mysql } from '../mysql/mysql.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
+/** A link that was deleted so long ago that it cannot be restored. */
+export interface DeletedLink {
+  readonly deletedAt: Date;
+  readonly slot: number;
+  readonly key: string;
+}
+
 /**
- * Clears up to `count` links that were deleted so long ago that they cannot be restored: target, title,
- * rules, tags and clicks, and their places in lists. Their rows stay, so that their keys are never free.
+ * Up to `count` links that can be pruned, from the one that was deleted first.
+ * @param after the last link of the call before; undefined: from the first on
+ * @throws StoreUnavailableError: the read may be repeated
+ */
+export async function listPrunable(
+  db: Mysql,
+  after: DeletedLink | undefined,
+  { count, timeoutMs }: { count: number; timeoutMs: number },
+): Promise<DeletedLink[]> {
+  const behind = after === undefined ? '' : 'AND (deleted_at, slot, unique_id) > (?, ?, ?) AND deleted_at >= ?';
+  const place = after === undefined ? [] : [after.deletedAt, after.slot, after.key, after.deletedAt];
+  const found = await db.queryArrays<[Date, number, string]>(
+    `SELECT deleted_at, slot, unique_id FROM deletions WHERE deleted_at <= ${RESTORABLE_FROM} ${behind}
+     ORDER BY deleted_at, slot, unique_id LIMIT ?`,
+    [...place, count],
+    { timeoutMs },
+  );
+  return found.map(([deletedAt, slot, key]) => ({ deletedAt, slot, key }));
+}
+
+/**
+ * Clears links that were deleted so long ago that they cannot be restored: target, title, rules, tags and
+ * clicks, and their places in lists. Their rows stay, so that their keys are never free.
  *
  * A link whose time is over can never be restored, so nothing changes it between the two requests; each
  * statement checks the time again all the same. It may be repeated at any time, and run twice at once.
  *
- * @returns how many links were found; fewer than `count`: there are no more
  * @throws OutcomeUnknownError, StoreUnavailableError: repeat it later
  */
-export async function pruneLinks(db: Mysql, count: number, timeoutMs: number): Promise<number> {
-  const found = await db.queryArrays<[Date, number, string]>(
-    `SELECT deleted_at, slot, unique_id FROM deletions WHERE deleted_at <= ${RESTORABLE_FROM}
-     ORDER BY deleted_at, slot, unique_id LIMIT ?`,
-    [count],
-    { timeoutMs },
-  );
-  if (found.length === 0) return 0;
-  const keys = found.map(([, slot, key]) => [slot, key]);
+export async function pruneLinks(
+  db: Mysql,
+  links: readonly DeletedLink[],
+  timeoutMs: number,
+): Promise<void> {
+  const keys = links.map(({ slot, key }) => [slot, key]);
   const pruned = (alias: string): string => `(${alias}.slot, ${alias}.unique_id) IN (?) AND EXISTS (
     SELECT 1 FROM urls u WHERE u.slot = ${alias}.slot AND u.unique_id = ${alias}.unique_id
     AND u.deleted_at <= ${RESTORABLE_FROM})`;
@@ -37,5 +61,4 @@ export async function pruneLinks(db: Mysql, count: number, timeoutMs: number): P
     [keys, keys, keys, keys, keys, keys],
     { timeoutMs },
   );
-  return found.length;
 }

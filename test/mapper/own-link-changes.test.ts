@@ -286,5 +286,28 @@ describe('changes of an own link', () => {
       for (const table of ['owned', 'link_tags', 'clicks', 'deletions'])
         expect(await countRows(table, recent), table).to.equal(1);
     });
+
+    it('are cleared also behind one that cannot be', async () => {
+      // The first is the one that was deleted first.
+      const stuck = await makeDeleted(40);
+      const server = serverOf(stuck.key);
+      const old = await Promise.all(Array.from({ length: 130 }, async () => makeDeleted(30)));
+      const onServer = old.filter(({ slot }) => server.db.slots.includes(slot));
+      const db = openOwnLinksDb({ name: server.db.name, url: server.url, slots: server.db.slots });
+      const prune = db.prune.bind(db);
+      // Its row is locked: this is what the server says after a second.
+      db.prune = async (links) => {
+        if (links.some(({ key }) => key === stuck.key)) throw new StoreUnavailableError('urls', 'lock wait');
+        await prune(links);
+      };
+      const { signal } = new AbortController();
+      await pruneAll([{ ...server, db }], signal, QUIET);
+      expect(onServer).to.have.length.above(50);
+      for (const row of onServer) expect(await countRows('deletions', row)).to.equal(0);
+      expect(await countRows('deletions', stuck)).to.equal(1);
+      await pruneAll(world.servers, signal, QUIET);
+      expect(await countRows('deletions', stuck)).to.equal(0);
+      await db.close();
+    }).timeout(30_000);
   });
 });
