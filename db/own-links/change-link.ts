@@ -1,7 +1,7 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { formatRules } from '../urls/link-rules.ts';
-import { targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
+import { hasSameTags, targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
 /** A statement and its parameters. */
@@ -85,7 +85,7 @@ function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
   const { userId } = link;
   if (userId === null) return statements;
   if (longUrl !== link.longUrl) statements.push(moveTarget(link, userId, longUrl, changeId));
-  if (!isSameSet(state.tags, link.tags)) statements.push(...replaceTags(link, state.tags, changeId));
+  if (!hasSameTags(state, link)) statements.push(...replaceTags(link, state.tags, changeId));
   return statements;
 }
 
@@ -122,8 +122,4 @@ function markTags(link: OwnLink, isDeleted: 0 | 1, changeId: Buffer): Statement 
     `UPDATE link_tags SET is_deleted = ? WHERE slot = ? AND unique_id = ? AND ${EXISTS_OURS}`,
     [isDeleted, link.slot, link.key, link.slot, link.key, changeId],
   ];
-}
-
-function isSameSet(some: readonly string[], others: readonly string[]): boolean {
-  return some.length === others.length && new Set(others).isSupersetOf(new Set(some));
 }

@@ -52,6 +52,11 @@ export function compareListed(a: ListPosition, b: ListPosition): number {
   return a.key > b.key ? -1 : 1;
 }
 
+/** Whether two states have the same tags, in whatever order. */
+export function hasSameTags(a: Pick<LinkState, 'tags'>, b: Pick<LinkState, 'tags'>): boolean {
+  return a.tags.length === b.tags.length && new Set(a.tags).isSupersetOf(new Set(b.tags));
+}
+
 /** By which an owner's links to one target are found: the first half of its SHA-256. */
 export function targetHash(longUrl: string): Buffer {
   return createHash('sha256').update(longUrl).digest().subarray(0, 16);

@@ -1,4 +1,4 @@
-import type { LinkState, OwnLink } from '../../db/own-links/own-link.ts';
+import { hasSameTags, type LinkState, type OwnLink } from '../../db/own-links/own-link.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 
 /** A change that is asked for. A field that is absent stays as it is; null clears it. */
@@ -58,7 +58,7 @@ function isSame(link: OwnLink, state: LinkState): boolean {
     link.longUrl === state.longUrl &&
     link.expiresAt?.getTime() === state.expiresAt?.getTime() &&
     link.title === state.title &&
-    JSON.stringify(link.tags.toSorted()) === JSON.stringify(state.tags) &&
+    hasSameTags(link, state) &&
     JSON.stringify(sorted(link.rules)) === JSON.stringify(sorted(state.rules))
   );
 }

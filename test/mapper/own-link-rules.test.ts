@@ -31,9 +31,21 @@ describe('the judgement of a change', () => {
     ['a rule that is off already', { disabled: false }],
     ['the removal of a rule that is off already', { disabled: null, blocked: null }],
   ];
+  // In UTF-16 they have the other order.
+  it('does not depend on the order in which a server reads tags', () => {
+    const link = { ...LINK, tags: ['\uff5e', '\u{1f600}'] };
+    expect(judgeChange(link, {}, 'owner')).to.deep.equal({ verdict: 'unchanged' });
+    expect(judgeChange(link, { title: LINK.title }, 'owner')).to.deep.equal({ verdict: 'unchanged' });
+    expect(judgeChange(link, { tags: ['\uff5e'] }, 'owner')).to.have.property('verdict', 'edit');
+  });
+
   for (const [what, patch] of unchanged)
     it(`${what} changes nothing`, () => {
-      expect(judgeChange(LINK, patch, 'owner')).to.deep.equal({ verdict: 'unchanged' });
+      for (const tags of [
+        ['a', 'b'],
+        ['b', 'a'],
+      ])
+        expect(judgeChange({ ...LINK, tags }, patch, 'owner')).to.deep.equal({ verdict: 'unchanged' });
     });
 
   const edits: [string, LinkPatch, Partial<OwnLink>, Partial<OwnLink>?][] = [
