@@ -172,6 +172,11 @@ export class Connection {
     const pipeline = this.#pipeline;
     parser.onIncoming = (request, shouldKeepAlive) => {
       if (pipeline.isEnding) return PAUSE;
+      // Node destroys the socket here, and with it the answers that are due.
+      if (request.method === 'PRI') {
+        this.refuse(new Problem('malformed-request'));
+        return PAUSE;
+      }
       const result = onIncoming(request, shouldKeepAlive);
       // The body of the last request is still to come.
       return pipeline.isFull && !pipeline.isEnding ? PAUSE : result;

@@ -150,6 +150,13 @@ describe('a connection to the public port', () => {
       ['a shorten', `${post()}GARBAGE\r\n\r\n`, [201, 400]],
       ['a shorten through Koa', `${KOA_POST}GARBAGE\r\n\r\n`, [201, 400]],
       ['a redirect', `${GET}GARBAGE\r\n\r\n`, [302, 400]],
+      [
+        'a redirect through Koa, with a half preface of HTTP/2',
+        `${KOA_GET}PRI /followed\r\n\r\n`,
+        [302, 400],
+      ],
+      ['a shorten through Koa, with the same', `${KOA_POST}PRI /followed\r\nHost: x\r\n\r\n`, [201, 400]],
+      ['nothing, with the same', 'PRI /followed HTTP/1.1\r\nHost: x\r\n\r\n', [400]],
       ['several requests', `${post()}${KOA_POST}${GET}\0`, [201, 201, 302, 400]],
       ['a shorten that ends the connection', `${post('Connection: close\r\n')}GARBAGE\r\n\r\n`, [201]],
       [
