@@ -50,7 +50,7 @@ describe('who may call which endpoint', () => {
       await people.person(),
     ];
     await people.db.users.setDisabled(disabled.id, true, new Date());
-    await people.db.users.askDeletion(deleted.id, { deleteLinks: false, now: new Date() });
+    await people.delete(deleted);
   });
 
   after(async function () {
