@@ -20,8 +20,8 @@ export class PasswordResets {
   }
 
   /**
-   * The user of a token that is still good, and the hash of his password. Undefined: used, expired or made up,
-   * or the account is gone. `Users.changePassword` uses the token up.
+   * The user of a token that is still good, and the hash of his password. Undefined: used, expired or made
+   * up, or the account is gone. `Users.changePassword` uses the token up.
    */
   async find(tokenHash: Buffer, now: Date): Promise<{ userId: bigint; password: string } | undefined> {
     const [row] = await this.#db.query<{ id: string; password: string }>(
