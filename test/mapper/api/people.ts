@@ -4,6 +4,7 @@ import { hashPassword } from '../../../mapper/auth/password-hash.ts';
 import { createApiKey, createToken } from '../../../mapper/auth/secrets.ts';
 
 export const PASSWORD = 'a good long password';
+export const OTHER_PASSWORD = 'another long password';
 
 export interface Person {
   readonly id: bigint;
