@@ -4,7 +4,12 @@ import { PASSWORD_PAGE } from '../auth/password-link.ts';
 import { whyPasswordRefused } from '../auth/password-rules.ts';
 import { Problem } from '../http/problem.ts';
 import { readForm } from '../http/read-json.ts';
-import { API_HEADERS } from './router.ts';
+import { API_HEADERS, type ApiLimits } from './router.ts';
+
+export interface PasswordPageOptions {
+  readonly accounts: Pick<Accounts, 'resetPassword'>;
+  readonly limits: ApiLimits;
+}
 
 /** No script and no style: the page is a form. The address contains the token, so nobody is told it. */
 const PAGE_HEADERS = {
@@ -17,15 +22,19 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
 
 /**
  * The page behind the link of `keymill users reset`: a form for a new password, which works without scripts.
- * A form is sent to the same path as the JSON of the API, and is told by its type.
+ * A form is sent to the same path as the JSON of the API, and is told by its type. Both count for one limit.
  */
-export function addPasswordPage(router: Router, accounts: Pick<Accounts, 'resetPassword'>): void {
+export function addPasswordPage(router: Router, { accounts, limits }: PasswordPageOptions): void {
   router.get(PASSWORD_PAGE, (ctx) => {
+    ctx.set(PAGE_HEADERS);
     const { token } = ctx.query;
     show(ctx, 200, formFor(typeof token === 'string' ? token : ''));
   });
   router.post(PASSWORD_PAGE, async (ctx, next) => {
     if (!FORM_TYPE.test(ctx.get('Content-Type'))) return next();
+    // First, so that problems have them too.
+    ctx.set(PAGE_HEADERS);
+    await limits.enforceApi(ctx.req, ctx.res, { identity: undefined, limit: 'sign-in' });
     const { token = '', new: password = '' } = await readForm(ctx.req, ctx.res);
     const reason = whyNotChosen(password) ?? (await whyNotReset(accounts, token, password));
     if (reason === undefined) show(ctx, 200, '<p>Your password has changed. All sessions have ended.</p>');
@@ -56,7 +65,6 @@ async function whyNotReset(
 }
 
 function show(ctx: RouterContext, status: number, content: string): void {
-  ctx.set(PAGE_HEADERS);
   ctx.status = status;
   ctx.body = `<!doctype html>
 <html lang="en">

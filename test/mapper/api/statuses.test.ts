@@ -149,7 +149,7 @@ describe('every documented status', () => {
       return call(one, { body: { email, password: PASSWORD } });
     },
     'too-many-requests': async (one) => {
-      const perMinute = { anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const perMinute = { ...NO_LIMITS.perMinute, anonymous: 1, key: 1, 'sign-in': 1 };
       const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
       try {
         const client = new ApiClient(() => strict.url, api.document);
