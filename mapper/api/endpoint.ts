@@ -6,12 +6,14 @@ import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { ProblemKind } from '../http/problem.ts';
+import type { AdminLinks } from './admin-links.ts';
 import type { LinkService } from './link-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
+  readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }
 
