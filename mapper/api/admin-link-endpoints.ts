@@ -64,6 +64,7 @@ export const ADMIN_LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/admin/links',
     name: 'findLinks',
+    group: 'Administration',
     summary: 'Find links of everybody',
     description:
       'All parameters together choose the links. Those of one `owner` come newest first, all others in an order of their own: there is no index by time or target, so all rows are read, and a page ends after 200 ms with the links that it has. It may have none, and still a next one.',
@@ -86,6 +87,7 @@ export const ADMIN_LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/admin/links/{key}',
     name: 'readLink',
+    group: 'Administration',
     summary: 'Read a link of anybody',
     access: 'admin',
     params: linkKey,
@@ -106,6 +108,7 @@ export const ADMIN_LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'PATCH',
     path: '/admin/links/{key}',
     name: 'blockLink',
+    group: 'Administration',
     summary: 'Block a link, or let it be followed again',
     description:
       'A blocked link is answered with 410 `link-blocked`, its owner reads the reason in `blocked`, and cannot change it. A deleted link can be blocked too: its owner might restore it. `blocked: false` gives it back the state that it had. When it is answered, every mapper redirects by the new state; otherwise `warnings` says how long some may lag.',

@@ -53,7 +53,8 @@ describe('pages beside the API', () => {
     expect(page.headers['content-security-policy']).not.to.include('unsafe');
     expect(page.text).not.to.match(/<script>|<style|\son[a-z]+=|style=/);
     const addresses = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address);
-    expect(addresses).to.have.length(4);
+    expect(addresses.splice(addresses.indexOf('/openapi.json'), 1)).to.have.length(1);
+    expect(addresses).to.have.length(5);
     for (const address of addresses) {
       expect(address).to.match(/^\/docs\//);
       const file = await get(address);
@@ -74,6 +75,33 @@ describe('pages beside the API', () => {
       expect((await get(path)).status, path).to.be.oneOf([400, 404]);
   });
 
+  it('the page and its files are sent once: a browser that has them gets 304', async () => {
+    for (const path of [
+      '/docs',
+      '/openapi.json',
+      '/docs/init.js',
+      '/docs/page.css',
+      '/docs/swagger-ui.css',
+    ]) {
+      const first = await get(path);
+      const { etag = '', 'cache-control': cacheControl } = first.headers;
+      expect(etag, path).to.match(/^"[\w-]{16}"$/);
+      expect(cacheControl, path).to.match(/^no-cache$|^public, max-age=86400$/);
+      for (const [named, status] of [
+        [etag, 304],
+        [`W/${etag}`, 304],
+        ['"other"', 200],
+      ] as const) {
+        const again = await send('GET', mapper.url + path, { headers: { 'if-none-match': named } });
+        expect([again.status, again.headers.etag], path).to.deep.equal([status, etag]);
+        expect(again.text).to.equal(status === 304 ? '' : first.text);
+        expect(again.headers).to.include.keys(...SECURITY);
+      }
+      const head = await get(path, 'HEAD');
+      expect([head.status, head.headers.etag, head.text], path).to.deep.equal([200, etag, '']);
+    }
+  });
+
   it('every answer of the API has the headers of security and no-store, problems too', async () => {
     const api = new ApiClient(() => mapper.url);
     const answers = [
@@ -85,10 +113,8 @@ describe('pages beside the API', () => {
       await get('/openapi.json'),
     ];
     expect(answers.map(({ status }) => status)).to.deep.equal([401, 422, 405, 201, 200, 200]);
-    for (const { headers } of answers) {
-      expect(headers).to.include.keys(...SECURITY);
-      expect(headers['cache-control']).to.equal('no-store');
-    }
+    for (const { headers } of answers) expect(headers).to.include.keys(...SECURITY);
+    for (const { headers } of answers.slice(0, 4)) expect(headers['cache-control']).to.equal('no-store');
     const link = await api.call('POST', '/urls', { body: { long_url: 'https://example.com/' } });
     expect(link.headers).not.to.have.any.keys(...SECURITY);
     expect((await get(`/${String(link.json()['unique_id'])}`)).headers).not.to.have.any.keys(...SECURITY);
