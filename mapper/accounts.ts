@@ -111,7 +111,7 @@ export function openAccounts({
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
-      addPasswordPage(router, accounts);
+      addPasswordPage(router, { accounts, limits });
       const services = { accounts, administration, ...links };
       addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));

@@ -18,7 +18,7 @@ export interface ApiOptions {
   readonly cookieName: string;
 }
 
-interface ApiLimits {
+export interface ApiLimits {
   /** Counts a request, and says in the response what is left. @throws Problem 429 */
   enforceApi(
     request: IncomingMessage,
