@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { ChangeEntry } from '../../drills/history/history.ts';
+import { OwnLinksKeeper, type OwnLinksVerdict } from '../../drills/check/own-links.ts';
+import type { ChangeEntry, HistoryEntry } from '../../drills/history/history.ts';
 import { Balancer, type Backend } from '../../drills/load/balancer.ts';
 import { OwnLinksClient, type OwnLinkRead } from '../../drills/load/own-links-client.ts';
 import { OwnLinksLoad } from '../../drills/load/own-links-load.ts';
@@ -12,15 +13,18 @@ import { IS_LONG } from '../long.ts';
 import { until } from '../until.ts';
 import { People } from './api/people.ts';
 import { send } from './client.ts';
-import { MemoryHistory } from './memory-history.ts';
 import { createWorld } from './world.ts';
 
 const MAPPERS = 3;
 const AT_ONCE = 200;
 const ROUNDS = IS_LONG ? 50 : 2;
 const MIXED_MS = IS_LONG ? 60_000 : 1_500;
-/** Answers that each mapper does not get, in one round. */
+/** Answers to changes that each mapper does not get, in one round. */
 const CUTS = 4;
+/**
+ * Of new links, fewer: after two in a row a mapper makes no links at this server for a quarter of a second.
+ */
+const INSERT_CUTS = 1;
 const CUT_EVERY_MS = 40;
 const SEED = Number(process.env['KEYMILL_TEST_SEED'] ?? randomBytes(4).readUInt32BE());
 
@@ -28,9 +32,9 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
   this.timeout(60_000 + ROUNDS * 5_000 + 2 * MIXED_MS);
   const stack = new AsyncDisposableStack();
   const wires: FaultyProxy[] = [];
-  let history: MemoryHistory;
   let client: OwnLinksClient;
-  let newClient: () => OwnLinksClient;
+  /** Of one test. */
+  let history: HistoryEntry[] = [];
   let mappers: readonly string[];
   let list: () => Promise<string[]>;
   /** Answers that were cut off. */
@@ -51,13 +55,22 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
     stack.defer(async () => balancer.stop());
     const people = stack.use(new People(world.usersUrl));
     const { key: apiKey } = await people.key(await people.person(), ['links:write']);
-    newClient = () => new OwnLinksClient({ balancer, history, runId: `wire-${SEED}`, apiKey });
+    client = new OwnLinksClient({
+      balancer,
+      history: {
+        get nowMs() {
+          return performance.now();
+        },
+        append: (entry) => void history.push(entry),
+      },
+      runId: `wire-${SEED}`,
+      apiKey,
+    });
     list = async () => listTargets(backends[0]?.url ?? '', apiKey);
   });
 
   beforeEach(() => {
-    history = new MemoryHistory();
-    client = newClient();
+    history = [];
     cut = 0;
   });
 
@@ -95,7 +108,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
   /** The outcomes of changes that were sent since the history had so many entries. */
   function outcomesSince(entries: number): Record<ChangeEntry['outcome'], number> {
     const counts = { acked: 0, refused: 0, unknown: 0 };
-    for (const entry of history.entries.slice(entries)) if (entry.op === 'change') counts[entry.outcome] += 1;
+    for (const entry of history.slice(entries)) if (entry.op === 'change') counts[entry.outcome] += 1;
     return counts;
   }
 
@@ -112,7 +125,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
       let unknown = 0;
       for (let round = 0; round < ROUNDS; round += 1) {
         const read = await readOwn(key);
-        const from = history.entries.length;
+        const from = history.length;
         loseAnswers('UPDATE urls SET', cuts);
         await Promise.all(
           Array.from({ length: AT_ONCE }, async () =>
@@ -130,7 +143,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
       }
       if (cuts === 0) expect(unknown).to.equal(0);
       else expect(cut, 'answers that were cut off').to.be.at.least(ROUNDS);
-      const verdict = history.judge();
+      const verdict = judge(history);
       expect(verdict.violations).to.deep.equal([]);
       expect(verdict).to.include({ lostUpdates: 0, oldStates: 0, wrongTargets: 0 });
       report(`${ROUNDS} rounds of ${AT_ONCE}, ${cut} answers cut off, ${unknown} without a known outcome`);
@@ -138,17 +151,21 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
 
   it(`${AT_ONCE} new links at the same time whose answers are cut off are made once each`, async () => {
     let keys: (string | undefined)[] = [];
+    let others = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      loseAnswers('INSERT INTO urls', CUTS);
+      await makeOne();
+      loseAnswers('INSERT INTO urls', INSERT_CUTS);
+      others += 1;
       keys = keys.concat(await Promise.all(Array.from({ length: AT_ONCE }, async () => client.make())));
       heal();
     }
     const acked = keys.filter((key) => key !== undefined);
     expect(cut, 'answers that were cut off').to.be.at.least(ROUNDS);
     for (const key of acked) await readOwn(key);
-    const verdict = history.judge();
+    const verdict = judge(history);
     expect(verdict.violations).to.deep.equal([]);
-    expect(verdict.acked).to.equal(acked.length);
+    expect(verdict.acked).to.equal(acked.length + others);
+    expect(acked.length, 'links that were acknowledged').to.be.at.least(keys.length / 2);
     const listed = await list();
     expect(listed.length, 'a link was made twice').to.equal(new Set(listed).size);
     report(`${keys.length} links, ${acked.length} acknowledged, ${cut} answers cut off`);
@@ -157,18 +174,21 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
   it(`one alias for ${AT_ONCE} requests at the same time whose answers are cut off: one link has it`, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const alias = `wire-${SEED}-${round}`;
-      const from = history.entries.length;
-      loseAnswers('INSERT INTO urls', CUTS);
+      await makeOne();
+      const from = history.length;
+      loseAnswers('INSERT INTO urls', INSERT_CUTS);
       await Promise.all(Array.from({ length: AT_ONCE }, async () => client.claim(alias)));
       heal();
       const outcomes = outcomesSince(from);
       if (outcomes.unknown === 0) expect(outcomes).to.include({ acked: 1, refused: AT_ONCE - 1 });
+      if (outcomes.acked === 0) continue;
       await readOwn(alias);
       await client.followEverywhere(alias);
     }
-    const verdict = history.judge();
+    const verdict = judge(history);
     expect(verdict.violations).to.deep.equal([]);
-    report(`${verdict.acked} of ${ROUNDS} aliases acknowledged, ${cut} answers cut off`);
+    expect(verdict.acked - ROUNDS, 'aliases that were acknowledged').to.be.at.least(ROUNDS / 2);
+    report(`${verdict.acked - ROUNDS} of ${ROUNDS} aliases acknowledged, ${cut} answers cut off`);
   });
 
   it('links that are edited, deleted and restored by several while answers are cut off lose no update', async () => {
@@ -186,12 +206,18 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
       heal();
     }
     await load.followAll();
-    const verdict = history.judge();
+    const verdict = judge(history);
     expect(verdict.violations).to.deep.equal([]);
-    expect(verdict.acked).to.be.above(10);
+    expect(verdict.acked).to.be.above(12, 'changes besides the 12 new links');
     report(JSON.stringify({ ...verdict, cut }));
   });
 });
+
+function judge(history: readonly HistoryEntry[]): OwnLinksVerdict {
+  const keeper = new OwnLinksKeeper();
+  for (const entry of history) keeper.add(entry);
+  return keeper.result();
+}
 
 function report(story: string): void {
   if (IS_LONG) process.stdout.write(`    ${story}\n`);
