@@ -12,18 +12,20 @@ export class StoreUnavailableError extends KeymillError {
 }
 
 /**
- * Nothing was sent: all of our own connections to the store were in use for too long. It says nothing about
- * the store, so no breaker counts it.
+ * Nothing was sent, because all of our own connections to the store are in use: too many statements wait for
+ * one already, or none was free in time. It says nothing about the store, so no circuit breaker counts it.
  */
-export class NoFreeConnectionError extends StoreUnavailableError {
-  constructor(store: string, waited: string) {
-    super(store, `all of our connections to it are in use, and none was free ${waited}`);
-  }
+export class QueueFullError extends StoreUnavailableError {}
+
+/** Whether a failure says something about the store, so that its circuit breaker must hear of it. */
+export function isAboutStore(error: unknown): boolean {
+  return !(error instanceof QueueFullError);
 }
 
-/** Whether a failure says something about the store, so that its breaker must hear of it. */
-export function isAboutStore(error: unknown): boolean {
-  return !(error instanceof NoFreeConnectionError);
+/** Whether an error means that the store is away or does not answer. */
+export function isOutage(error: unknown): error is StoreUnavailableError | OutcomeUnknownError {
+  const isFailure = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
+  return isFailure && isAboutStore(error);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { Duplex } from 'node:stream';
 import { createPool, escape, format, type Pool, type PoolConnection } from 'mysql2';
 import type { ConnectionSource } from './dedicated-connection.ts';
-import { NoFreeConnectionError } from '../store-errors.ts';
 import { translateConnect } from './mysql-errors.ts';
 
 /** A value of a statement. The driver escapes it, in the text protocol. */
@@ -25,8 +24,6 @@ export interface MysqlOptions {
 export const DEFAULT_CONNECTIONS = 4;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
-/** The driver's error when too many callers wait for a connection. It has no code. */
-const QUEUE_FULL = 'Queue limit reached.';
 
 /** UTC dates, no silent truncation, bounded waits for row locks (in seconds). */
 const SESSION_SETTINGS = [
@@ -87,11 +84,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
     const queuedBefore = this.#queued;
     this.#pool.getConnection((unavailable, connection) => {
       if (unavailable) {
-        done(
-          unavailable.message === QUEUE_FULL
-            ? new NoFreeConnectionError(this.name, 'because too many statements wait for one')
-            : translateConnect(this.name, unavailable),
-        );
+        done(translateConnect(this.name, unavailable));
         return;
       }
       if (!this.#open.has(connection)) this.#prepare(connection);

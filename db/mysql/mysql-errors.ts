@@ -2,8 +2,8 @@ import { codeOf, messageOf } from '../../runtime/errors.ts';
 import {
   DuplicateRowError,
   MismatchError,
-  NoFreeConnectionError,
   OutcomeUnknownError,
+  QueueFullError,
   StoreRefusedError,
   StoreUnavailableError,
 } from '../store-errors.ts';
@@ -41,9 +41,14 @@ export function translate(store: string, kind: StatementKind, error: DriverError
   return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
 }
 
-/** The domain error for a connection that failed. */
+/** The driver has no code for it. */
+const QUEUE_FULL = 'Queue limit reached.';
+
+/** The domain error when there is no connection. */
 export function translateConnect(store: string, error: DriverError): Error {
   if (error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
+  if (error.message === QUEUE_FULL)
+    return new QueueFullError(store, 'too many statements wait for it already', error);
   return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
 }
 
@@ -53,7 +58,7 @@ export function translateConnect(store: string, error: DriverError): Error {
  */
 export function noConnection(store: string, timeoutMs: number, isQueued: boolean): Error {
   return isQueued
-    ? new NoFreeConnectionError(store, `within ${timeoutMs} ms`)
+    ? new QueueFullError(store, `all of our connections are in use, and none was free within ${timeoutMs} ms`)
     : new StoreUnavailableError(store, `no connection within ${timeoutMs} ms`);
 }
 

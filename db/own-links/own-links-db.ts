@@ -1,18 +1,13 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { changeLink } from './change-link.ts';
-import {
-  deleteOwned,
-  listPlaces,
-  releaseOwned,
-  type Leaving,
-  type LeavingLink,
-} from './leave-owner.ts';
+import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
 import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
 import { findOwnLink, readClicks, readTags } from './read-links.ts';
+import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from './scan-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
 /**
@@ -39,6 +34,11 @@ export interface OwnLinksDb {
     question: ListQuestion,
     range: { after: ListPosition | undefined; count: number; timeoutMs: number },
   ): Promise<ListPiece>;
+  /** See {@link scanLinks}. */
+  scan(
+    question: ScanQuestion,
+    range: { after: ScanPosition; count: number; limit: number; timeoutMs: number },
+  ): Promise<ScanPiece>;
   /** The tags of links, by key. */
   tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>>;
   /** See {@link readClicks}. */
@@ -144,6 +144,13 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     range: { after: ListPosition | undefined; count: number; timeoutMs: number },
   ): Promise<ListPiece> {
     return readListPiece(this.#many, question, range);
+  }
+
+  async scan(
+    question: ScanQuestion,
+    range: { after: ScanPosition; count: number; limit: number; timeoutMs: number },
+  ): Promise<ScanPiece> {
+    return scanLinks(this.#many, question, range);
   }
 
   async tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>> {

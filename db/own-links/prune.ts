@@ -18,7 +18,8 @@ export async function listPrunable(
   after: DeletedLink | undefined,
   { count, timeoutMs }: { count: number; timeoutMs: number },
 ): Promise<DeletedLink[]> {
-  const behind = after === undefined ? '' : 'AND (deleted_at, slot, unique_id) > (?, ?, ?) AND deleted_at >= ?';
+  const behind =
+    after === undefined ? '' : 'AND (deleted_at, slot, unique_id) > (?, ?, ?) AND deleted_at >= ?';
   const place = after === undefined ? [] : [after.deletedAt, after.slot, after.key, after.deletedAt];
   const found = await db.queryArrays<[Date, number, string]>(
     `SELECT deleted_at, slot, unique_id FROM deletions WHERE deleted_at <= ${RESTORABLE_FROM} ${behind}
@@ -38,11 +39,7 @@ export async function listPrunable(
  *
  * @throws OutcomeUnknownError, StoreUnavailableError: repeat it later
  */
-export async function pruneLinks(
-  db: Mysql,
-  links: readonly DeletedLink[],
-  timeoutMs: number,
-): Promise<void> {
+export async function pruneLinks(db: Mysql, links: readonly DeletedLink[], timeoutMs: number): Promise<void> {
   const keys = links.map(({ slot, key }) => [slot, key]);
   const pruned = (alias: string): string => `(${alias}.slot, ${alias}.unique_id) IN (?) AND EXISTS (
     SELECT 1 FROM urls u WHERE u.slot = ${alias}.slot AND u.unique_id = ${alias}.unique_id

@@ -29,11 +29,12 @@ export interface ManyChanges {
  */
 export async function changeMany({ servers, changeSome, now, signal }: ManyChanges): Promise<ManyChanged> {
   const untilMs = now() + BOUND_MS;
+  const isOver = (): boolean => now() >= untilMs || signal?.aborted === true;
   const all = await Promise.all(
     servers.map(async ({ db, isWritable }) => {
       if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
       let links = 0;
-      while (now() < untilMs && signal?.aborted !== true) {
+      while (!isOver()) {
         const changed = await changeSome(db, LINKS_AT_ONCE);
         if (changed === 0) return { links, isDone: true };
         links += changed;

@@ -89,7 +89,11 @@ async function takeTurn<T>(digs: Turns, server: string, read: () => Promise<T>):
   }
 }
 
-async function addTags(servers: readonly OwnLinksServer[], links: readonly OwnLink[]): Promise<OwnLink[]> {
+/** The same links, with their tags. @throws StoreUnavailableError */
+export async function addTags(
+  servers: readonly OwnLinksServer[],
+  links: readonly OwnLink[],
+): Promise<OwnLink[]> {
   const tags = await readOfEach(servers, links, async (db, own) => db.tagsOf(own));
   return links.map((link) => ({ ...link, tags: tags.get(link.key) ?? [] }));
 }

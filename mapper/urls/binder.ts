@@ -1,6 +1,6 @@
 import {
   DuplicateRowError,
-  isAboutStore,
+  isOutage,
   MismatchError,
   OutcomeUnknownError,
   StoreUnavailableError,
@@ -220,7 +220,7 @@ export class Binder<Row extends LinkRow = LinkRow> {
       );
     } catch (error) {
       if (!(error instanceof DuplicateRowError)) {
-        if (isAway(error) && isAboutStore(error)) breaker.failed();
+        if (isOutage(error)) breaker.failed();
         throw error;
       }
       breaker.succeeded();

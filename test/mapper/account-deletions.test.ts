@@ -8,7 +8,7 @@ import { startWire, through } from '../db/wire.ts';
 import { UsersStore } from '../../mapper/auth/users-store.ts';
 import { AccountDeletions } from '../../mapper/account-deletions.ts';
 import { createLog } from '../../runtime/log.ts';
-import { People } from './api/people.ts';
+import { People, type Person } from './api/people.ts';
 import {
   changedLink,
   createOwnLinksWorld,
@@ -49,9 +49,9 @@ describe('the deletion of an account', () => {
   }
 
   /** Ends an account so that its deletion has settled. */
-  async function askLongAgo(id: bigint, deleteLinks = false): Promise<void> {
-    await people.db.users.askDeletion(id, { deleteLinks, now: new Date() });
-    await settle(id);
+  async function askLongAgo(person: Person, deleteLinks = false): Promise<void> {
+    await people.delete(person, { deleteLinks });
+    await settle(person.id);
   }
 
   async function settle(id: bigint): Promise<void> {
@@ -69,7 +69,7 @@ describe('the deletion of an account', () => {
       const rows = Array.from({ length: 250 }, () => ownedRow({ userId: ana.id, isAdmin: false }));
       const other = ownedRow({ userId: bert.id, isAdmin: false });
       await own.make(...rows, other);
-      await people.db.users.askDeletion(ana.id, { deleteLinks, now: new Date() });
+      await people.delete(ana, { deleteLinks });
       const deletions = createDeletions();
       await deletions.poll(signal);
       const admin = { userId: bert.id, isAdmin: true };
@@ -96,8 +96,8 @@ describe('the deletion of an account', () => {
     const [locked, other] = [stuck, free].map(({ id }) => ownedRow({ userId: id, isAdmin: false }));
     if (locked === undefined || other === undefined) throw new Error('two rows');
     await own.make(locked, other);
-    await askLongAgo(stuck.id);
-    await askLongAgo(free.id);
+    await askLongAgo(stuck);
+    await askLongAgo(free);
     const url = own.servers.find(({ db }) => db.slots.includes(locked.slot))?.url ?? '';
     const deletions = createDeletions();
     const holder = await createConnection(url);
@@ -117,12 +117,12 @@ describe('the deletion of an account', () => {
   it('goes on behind accounts that fail, and comes back to them', async () => {
     const failing = new Set<bigint>();
     for (let at = 0; at < 20; at += 1) {
-      const { id } = await people.person();
-      await askLongAgo(id);
-      failing.add(id);
+      const person = await people.person();
+      await askLongAgo(person);
+      failing.add(person.id);
     }
     const last = await people.person();
-    await people.db.users.askDeletion(last.id, { deleteLinks: false, now: new Date() });
+    await people.delete(last, { deleteLinks: false });
     let isBroken = true;
     const deletions = createDeletions({
       leaveOwner: async (id, ...others) => {
@@ -147,7 +147,7 @@ describe('the deletion of an account', () => {
     const ana = await people.person();
     const rows = Array.from({ length: 30 }, () => ownedRow({ userId: ana.id, isAdmin: false }));
     await own.make(...rows);
-    await askLongAgo(ana.id, true);
+    await askLongAgo(ana, true);
     const [first, ...others] = own.servers;
     if (first === undefined) throw new Error('a server');
     await using wire = await startWire(first.url);
@@ -166,8 +166,8 @@ describe('the deletion of an account', () => {
 
   it('stops when it is told to', async () => {
     const [ana, bert] = [await people.person(), await people.person()];
-    await askLongAgo(ana.id);
-    await askLongAgo(bert.id);
+    await askLongAgo(ana);
+    await askLongAgo(bert);
     const stopping = new AbortController();
     const deletions = createDeletions({
       leaveOwner: async (id, isDeleting, given) => {
