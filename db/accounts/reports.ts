@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 
 /** What somebody has said about a link. */
@@ -17,24 +18,50 @@ interface ReportRow {
 
 /** More reports of one link say nothing new. */
 const MAX_OF_LINK = 20;
+/**
+ * Anybody may report keys that do not exist, from many addresses. Beyond this number, new reports are dropped
+ * until old ones have gone, so that those before a flood stay.
+ */
+const MAX_OF_ALL = 100_000;
+/** Counting all of them takes some 20 ms. In between, this process adds its own. */
+const COUNT_EVERY_MS = 10_000;
 const SWEEP_ROWS = 1_000;
 
 /** Reports about links. All methods may throw StoreUnavailableError, those that write OutcomeUnknownError. */
 export class Reports {
   readonly #db: Mysql;
+  readonly #maxOfAll: number;
+  #counted = { reports: 0, untilMs: 0 };
 
-  constructor(db: Mysql) {
+  constructor(db: Mysql, maxOfAll = MAX_OF_ALL) {
     this.#db = db;
+    this.#maxOfAll = maxOfAll;
   }
 
-  /** Keeps a report, unless there are enough of its link. */
-  async add({ id, key, reason, createdAt }: Report): Promise<void> {
+  /**
+   * Keeps a report, unless there are enough of its link, or far too many of all links.
+   * @returns false when there are too many of all links
+   */
+  async add({ id, key, reason, createdAt }: Report): Promise<boolean> {
+    if ((await this.#count()) >= this.#maxOfAll) return false;
+    this.#counted.reports += 1;
     await this.#db.execute(
       `INSERT INTO reports (report_id, unique_id, reason, created_at)
          SELECT ?, ?, ?, ? FROM DUAL
          WHERE (SELECT COUNT(*) FROM reports AS earlier WHERE earlier.unique_id = ?) < ${MAX_OF_LINK}`,
       [id, key, reason, createdAt, key],
     );
+    return true;
+  }
+
+  async #count(): Promise<number> {
+    if (monotonicMs() >= this.#counted.untilMs) {
+      // The others that add meanwhile do not count again.
+      this.#counted.untilMs = monotonicMs() + COUNT_EVERY_MS;
+      const [row] = await this.#db.queryArrays<[number]>('SELECT COUNT(*) FROM reports');
+      this.#counted.reports = Number(row?.[0] ?? 0);
+    }
+    return this.#counted.reports;
   }
 
   /**
