@@ -87,7 +87,7 @@ export class CsvRecords implements RecordReader {
   #recordOf(line: number, cells: Cells): FileRecord | undefined {
     if (cells.length === 1 && cells[0] === '') return undefined;
     if (this.header === undefined) {
-      this.header = cells.map((cell) => (cell ?? '').trim());
+      this.header = nameColumns(cells);
       return undefined;
     }
     const { header } = this;
@@ -104,10 +104,21 @@ function ofHeader({ reason, message }: Fault): Fault {
   return faultOf(reason, null, `the header: ${message}; nothing behind it is read`);
 }
 
+/** A name of its own for each column. One without name, or with the name of another one, gets its number. */
+function nameColumns(cells: Cells): string[] {
+  const names = new Set<string>();
+  return cells.map((cell, i) => {
+    const name = (cell ?? '').trim();
+    const own =
+      name === '' || name === '__proto__' || names.has(name) ? `${name} (column ${i + 1})`.trim() : name;
+    names.add(own);
+    return own;
+  });
+}
+
 function nameCells(header: readonly string[], cells: Cells): Fields {
   const fields: Record<string, unknown> = {};
-  // Of two columns with one name the first counts; a name that is empty gets its number.
-  for (let i = header.length - 1; i >= 0; i -= 1) fields[header[i] || `column ${i + 1}`] = cells[i];
+  for (const [i, name] of header.entries()) fields[name] = cells[i];
   return fields;
 }
 

@@ -1,4 +1,4 @@
-import { faultOf, quote } from './reasons.ts';
+import { faultOf, quote, type Fault } from './reasons.ts';
 import { MAX_RECORD_CHARACTERS, type Fields, type FileRecord, type RecordReader } from './record.ts';
 
 const DEPTH: Readonly<Record<string, number>> = { '{': 1, '[': 1, '}': -1, ']': -1 };
@@ -10,6 +10,7 @@ const NO_BLANK = /[^ \t\r\n]/;
 /** In front of the `[` of a list of links, in what the interfaces of other shorteners answer. */
 const LIST_BEGINS = /"(?:links|data|items)"\s*:\s*\[$/;
 const LIST_BEGINS_CHARACTERS = 64;
+const LISTS = ['links', 'data', 'items'];
 
 /**
  * Finds the links in a JSON document, without the document in memory: the elements of `[…]`, or of a list in
@@ -114,15 +115,23 @@ export class JsonRecords implements RecordReader {
     const head = this.#head;
     if (head === undefined) yield parseElement(this.#part);
     else {
-      const isList = head === '[';
-      if (!isList) this.envelope = parseObject(head + this.#part.text);
-      if (this.#part.isTooLong || (isList ? this.#part.text !== ']' : this.envelope === undefined)) {
-        const message = 'the fields around the list are no JSON';
-        yield { line: this.line, fault: faultOf('not-json', null, message) };
-      }
+      const fault = this.#judgeAround(head);
+      if (fault !== undefined) yield { line: this.line, fault };
     }
     this.#head = undefined;
     this.#part.clear();
+  }
+
+  /** What is wrong with a document around its list. */
+  #judgeAround(head: string): Fault | undefined {
+    const isList = head === '[';
+    if (!isList) this.envelope = parseObject(head + this.#part.text);
+    if (this.#part.isTooLong || (isList ? this.#part.text !== ']' : this.envelope === undefined))
+      return faultOf('not-json', null, 'the fields around the list are no JSON');
+    const second = isList ? undefined : LISTS.find((name) => hasElements(this.envelope?.[name]));
+    return second === undefined
+      ? undefined
+      : faultOf('wrong-format', null, `the document has a second list, ${quote(second)}, which is not read`);
   }
 
   #keep(text: string): void {
@@ -203,6 +212,10 @@ function parseObject(text: string): Fields | undefined {
   } catch {
     return undefined;
   }
+}
+
+function hasElements(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0;
 }
 
 function countLines(text: string, end: number): number {

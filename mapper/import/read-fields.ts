@@ -34,8 +34,9 @@ export class RecordFields {
     this.#format = format;
     for (const [spelled, value] of Object.entries(fields)) {
       if (isEmpty(value)) continue;
-      const name = names.nameOf(spelled);
-      if (this.#values.has(name)) continue;
+      const compared = names.nameOf(spelled);
+      // Of two names that are compared as one, the first counts. The other is left out, and counted.
+      const name = this.#values.has(compared) ? ` ${spelled}` : compared;
       this.#spelled.set(name, spelled);
       this.#values.set(name, this.#withoutQuote(value));
     }

@@ -5,7 +5,7 @@
 export const REASONS = {
   'wrong-encoding': 'the file has a byte that is not in its encoding; nothing behind it is read',
   'unknown-format': 'no format fits the file; nothing of it is read',
-  'wrong-format': 'the file is not of the format that was asked for; nothing of it is read',
+  'wrong-format': 'the file is not of the format that was asked for, or has a second list; that is not read',
   'cut-off': 'the file ends in the middle of a value',
   'too-long': 'a record has more characters than are read at a time',
   quotes: 'a quote is not closed, or something follows the closing quote of a cell',
