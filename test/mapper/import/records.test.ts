@@ -79,7 +79,7 @@ describe('the rows of a table', () => {
     ['only a header', 'a,b', []],
     ['nothing', '', []],
   ] as const) {
-    it(`${what}`, () => {
+    it(what, () => {
       expect(shown(new CsvRecords({ delimiter: ',' }), text)).to.deep.equal(expected);
     });
   }
@@ -198,7 +198,7 @@ describe('the elements of a JSON document', () => {
     ],
     ['other words', 'nonsense', [[1, 'cut-off']]],
   ] as const) {
-    it(`${what}`, () => {
+    it(what, () => {
       expect(shown(new JsonRecords(), text)).to.deep.equal(expected);
     });
   }
