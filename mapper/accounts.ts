@@ -84,6 +84,7 @@ export function openAccounts({
   const uses = new LastUses(store, log);
   const identities = new Identities({
     store,
+    limit: limits.credentials,
     isHearing,
     onUsed: (identity) => uses.used(identity, Date.now()),
     now: monotonicMs,
@@ -99,7 +100,12 @@ export function openAccounts({
   });
   const administration = new Administration({ store, identities, announce });
   const cookieName = cookieNameFor(publicUrl);
-  const guard = new Guard({ identities, cookieName, publicUrl });
+  const guard = new Guard({
+    identities,
+    clientOf: (request) => limits.clientOf(request),
+    cookieName,
+    publicUrl,
+  });
   const stopping = new AbortController();
   const polls = [
     pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
@@ -117,8 +123,9 @@ export function openAccounts({
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request, response) => {
-      const identity = await guard.admit(request, { optional: 'links:create' });
+      const identity = await guard.identify(request);
       await limits.enforceCreator(request, response, identity);
+      guard.authorise(identity, { optional: 'links:create' });
       return identity?.userId;
     },
     ownerOfKey: (authorization) => {

@@ -157,6 +157,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     summary: 'Change your password',
     description: 'Ends all sessions. A request with a session gets a new one.',
     access: 'account',
+    limit: 'sign-in',
     body: z.strictObject({ current: givenPassword, new: newPassword }),
     example: { current: PASSWORD, new: 'another long password' },
     status: 204,
@@ -197,6 +198,7 @@ export const ACCOUNT_ENDPOINTS: readonly Endpoint[] = [
     description:
       'Ends all keys and sessions. The links stay, without an owner, unless `delete_links` is true.',
     access: 'account',
+    limit: 'sign-in',
     body: z.strictObject({
       password: givenPassword,
       delete_links: z.boolean({ error: mustBe('true or false') }).optional(),

@@ -62,7 +62,10 @@ export interface Declared {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
-  /** The limit for which a request of nobody who is known counts. Undefined: none. */
+  /**
+   * `anonymous`: a request of nobody who is known counts for it. `sign-in`: it tries a password, so it counts
+   * for the address, and for the account of which it is known.
+   */
   readonly limit?: 'anonymous' | 'sign-in';
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;

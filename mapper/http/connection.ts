@@ -148,9 +148,11 @@ export class Connection {
 
   /** The body of the newest request is at fault, and nothing can follow it. */
   #refuseBody(newest: ServerResponse, problem: Problem): void {
-    if (newest.headersSent) this.#pipeline.endWith(() => this.#socket.destroySoon());
+    if (newest.headersSent) this.#pipeline.endWith(() => this.#closeWith(''));
     else {
       newest.shouldKeepAlive = false;
+      // Node calls it when all answers have gone out.
+      this.#socket.destroySoon = () => this.#closeWith('');
       answer(newest, prepareProblem(problem), randomUUID());
       // The handler still waits for the body. Node tells it only when a request has no answer.
       this.#socket.once('close', () => newest.req.destroy());
@@ -170,6 +172,11 @@ export class Connection {
     const pipeline = this.#pipeline;
     parser.onIncoming = (request, shouldKeepAlive) => {
       if (pipeline.isEnding) return PAUSE;
+      // Node destroys the socket here, and with it the answers that are due.
+      if (request.method === 'PRI') {
+        this.refuse(new Problem('malformed-request'));
+        return PAUSE;
+      }
       const result = onIncoming(request, shouldKeepAlive);
       // The body of the last request is still to come.
       return pipeline.isFull && !pipeline.isEnding ? PAUSE : result;

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { sendRaw, shorten } from './client.ts';
 import { createWorld, type TestMapper, type World } from './world.ts';
@@ -26,6 +28,26 @@ async function sendAndFinish(url: string, bytes: string): Promise<string> {
   socket.on('end', () => resolve(received)).on('error', reject);
   socket.end(bytes);
   return promise;
+}
+
+/** Sends bytes, and then more in ten segments, whatever is answered. @throws when its connection is reset */
+async function sendOn(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  let received = '';
+  socket.on('data', (chunk) => (received += chunk.toString()));
+  const ended = once(socket, 'end');
+  socket.write(bytes);
+  await ended;
+  for (let i = 0; i < 10; i += 1) {
+    await new Promise<void>((resolve, reject) =>
+      socket.write('x'.repeat(10_000), (error) => (error ? reject(error) : resolve())),
+    );
+    // The answer to a segment for a closed connection is a reset, which the next write reports.
+    await nextTurn();
+  }
+  socket.destroy();
+  return received;
 }
 
 function times(count: number, status: number): number[] {
@@ -128,6 +150,13 @@ describe('a connection to the public port', () => {
       ['a shorten', `${post()}GARBAGE\r\n\r\n`, [201, 400]],
       ['a shorten through Koa', `${KOA_POST}GARBAGE\r\n\r\n`, [201, 400]],
       ['a redirect', `${GET}GARBAGE\r\n\r\n`, [302, 400]],
+      [
+        'a redirect through Koa, with a half preface of HTTP/2',
+        `${KOA_GET}PRI /followed\r\n\r\n`,
+        [302, 400],
+      ],
+      ['a shorten through Koa, with the same', `${KOA_POST}PRI /followed\r\nHost: x\r\n\r\n`, [201, 400]],
+      ['nothing, with the same', 'PRI /followed HTTP/1.1\r\nHost: x\r\n\r\n', [400]],
       ['several requests', `${post()}${KOA_POST}${GET}\0`, [201, 201, 302, 400]],
       ['a shorten that ends the connection', `${post('Connection: close\r\n')}GARBAGE\r\n\r\n`, [201]],
       [
@@ -151,6 +180,23 @@ describe('a connection to the public port', () => {
         await onBoth(bytes, (answers) => expect(statusesOf(answers)).to.deep.equal(statuses));
         const made = statuses.filter((status) => status === 201).length;
         expect(await rowCount()).to.equal(before + mappers.length * made);
+      });
+    }
+  });
+
+  describe('on which the client sends on behind what ends its connection', () => {
+    const wrong = (line: string): string =>
+      `${line} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nz`;
+
+    for (const [what, bytes, statuses] of [
+      ['a wrong chunk of a shorten', wrong('POST /urls'), [400]],
+      ['a wrong chunk of a shorten behind others', post() + KOA_GET + wrong('POST /urls'), [201, 302, 400]],
+      ['a wrong chunk of a request that needs no body', post() + wrong('PUT /followed'), [201, 405]],
+      ['too many chunks', post() + wrong('POST /urls').replace(/z$/, '1\r\n \r\n'.repeat(5_000)), [201, 400]],
+      ['no request', `${post()}GARBAGE`, [201, 400]],
+    ] as const) {
+      it(`${what}: answers all, and resets nothing`, async () => {
+        await onBoth(bytes, (answers) => expect(statusesOf(answers)).to.deep.equal(statuses), sendOn);
       });
     }
   });

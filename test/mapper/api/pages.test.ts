@@ -214,8 +214,13 @@ describe('pages beside the API', () => {
     });
 
     it('refuses a form that is too large, garbled or ambiguous, and other types', async () => {
-      expectProblem(await submit('a'.repeat(70_000)), 413);
-      expectProblem(await submit('token=a&token=b'), 422);
+      const refused = [await submit('a'.repeat(70_000)), await submit('token=a&token=b')];
+      expectProblem(refused[0] as Answer, 413);
+      expectProblem(refused[1] as Answer, 422);
+      for (const { headers } of refused) {
+        expect(headers).to.include.keys(...SECURITY);
+        expect(headers['cache-control']).to.equal('no-store');
+      }
       expectProblem(await submit('token=a', { 'content-type': 'text/plain' }), 415);
       expect((await send('PUT', `${mapper.url}/users/reset`)).headers.allow).to.equal('GET, HEAD, POST');
     });
