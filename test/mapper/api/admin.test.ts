@@ -105,11 +105,11 @@ describe('administrators', () => {
   });
 
   it('read one user by his id', async () => {
-    const { id, email } = await people.person();
-    const user = `/admin/users/${id}`;
-    const read = await api.call('GET', user, { key });
+    const person = await people.person();
+    const { id, email } = person;
+    const read = await api.call('GET', `/admin/users/${id}`, { key });
     expect(read.json()).to.include({ user_id: String(id), email, disabled_at: null });
-    await people.delete({ id, email });
+    await people.delete(person);
     for (const gone of [String(id), '1', 'me', '-1'])
       expectProblem(await api.call('GET', `/admin/users/${gone}`, { key }), 404);
   });
