@@ -59,7 +59,7 @@ export class Reports {
       // The others that add meanwhile do not count again.
       this.#counted.untilMs = monotonicMs() + COUNT_EVERY_MS;
       const [row] = await this.#db.queryArrays<[number]>('SELECT COUNT(*) FROM reports');
-      this.#counted.reports = Number(row?.[0] ?? 0);
+      this.#counted.reports = row?.[0] ?? 0;
     }
     return this.#counted.reports;
   }
