@@ -25,15 +25,18 @@ export interface Progress {
   readonly link: LinkState | undefined;
   /** A link that could be reserved: a key in hand, or the alias. */
   readonly candidate: ReservedLink | undefined;
-  /** Whether a write of the candidate had no answer. It may be reserved, or may be some time. */
-  readonly isDoubtful: boolean;
+  /**
+   * Whether the candidate was written, or a write of it had no answer and may still happen. It is not written
+   * again: a request that has read it before could then replace it as if nothing had happened in between.
+   */
+  readonly isWritten: boolean;
 }
 
 export const START: Progress = {
   reservation: undefined,
   link: undefined,
   candidate: undefined,
-  isDoubtful: false,
+  isWritten: false,
 };
 
 /** What becomes of a key in hand. */
@@ -84,9 +87,7 @@ export type End =
 export function nextStep(question: Question, progress: Progress): Step {
   const { reservation, candidate } = progress;
   if (reservation === undefined) return { do: 'read' };
-  if (reservation === 'absent')
-    return candidate === undefined ? { do: 'choose' } : { do: 'insert', link: candidate };
-  if (reservation.isExpired) return replacement(reservation, progress);
+  if (reservation === 'absent' || reservation.isExpired) return renewal(reservation, progress);
   if (question.kind === 'idempotency' && isOtherBody(question.fingerprint, reservation.fingerprint))
     return end({ answer: 'other-body' });
   const { link } = progress;
@@ -95,7 +96,7 @@ export function nextStep(question: Question, progress: Progress): Step {
   // A repeated key gets the answer of its first request, whatever has become of the link.
   if (link === 'living' || (link === 'over' && question.kind === 'idempotency'))
     return made(reservation, candidate);
-  return question.alias === undefined ? replacement(reservation, progress) : end({ answer: 'taken' });
+  return question.alias === undefined ? renewal(reservation, progress) : end({ answer: 'taken' });
 }
 
 /** What a step has found. A write without an answer is `unknown`. */
@@ -115,14 +116,19 @@ export function after(question: Question, progress: Progress, finding: Finding):
     case 'read':
       return { ...progress, reservation: finding.reservation ?? 'absent', link: undefined };
     case 'choose':
-      return { ...progress, candidate: finding.candidate };
+      return { ...progress, candidate: finding.candidate, isWritten: false };
     case 'insert':
-      if (finding.outcome === 'unknown') return { ...unread, isDoubtful: true };
-      if (!finding.outcome || progress.candidate === undefined) return unread;
+      if (finding.outcome !== true || progress.candidate === undefined)
+        return { ...unread, isWritten: progress.isWritten || finding.outcome === 'unknown' };
       // Nobody has bound a key that was in hand a moment ago; if somebody has, binding it will tell.
-      return { ...progress, reservation: written(question, progress.candidate), link: 'unbound' };
+      return {
+        ...progress,
+        reservation: written(question, progress.candidate),
+        link: 'unbound',
+        isWritten: true,
+      };
     case 'replace':
-      return finding.outcome === 'unknown' ? { ...unread, isDoubtful: true } : unread;
+      return { ...unread, isWritten: progress.isWritten || finding.outcome !== false };
     case 'look':
       return { ...progress, link: finding.link };
     case 'bind':
@@ -130,17 +136,17 @@ export function after(question: Question, progress: Progress, finding: Finding):
     case 'let-go':
       break;
   }
-  return { ...progress, candidate: undefined, isDoubtful: false };
+  return { ...progress, candidate: undefined, isWritten: false };
 }
 
 /** What becomes of the key in hand when nothing more is done. Pure. @returns undefined: there is none */
-export function fateOf({ reservation, link, candidate, isDoubtful }: Progress): Fate | undefined {
+export function fateOf({ reservation, link, candidate, isWritten }: Progress): Fate | undefined {
   if (candidate === undefined) return undefined;
   if (isReserved(candidate, reservation)) {
     if (link === 'living' || link === 'over') return 'bound';
     return link === 'others' ? 'duplicate' : 'unresolved';
   }
-  return isDoubtful ? 'unresolved' : 'unused';
+  return isWritten ? 'unresolved' : 'unused';
 }
 
 /**
@@ -157,10 +163,12 @@ export function stateOfLink(
   return link.isOver || link.longUrl !== longUrl ? 'over' : 'living';
 }
 
-function replacement(reservation: Reservation, progress: Progress): Step {
-  const { candidate } = progress;
+/** A reservation is written, with a link that never was in one. */
+function renewal(reservation: Reservation | 'absent', progress: Progress): Step {
+  const { candidate, isWritten } = progress;
   if (candidate === undefined) return { do: 'choose' };
-  if (isReserved(candidate, reservation)) return { do: 'let-go', fate: fateOf(progress) ?? 'unused' };
+  if (isWritten) return { do: 'let-go', fate: fateOf(progress) ?? 'unresolved' };
+  if (reservation === 'absent') return { do: 'insert', link: candidate };
   return { do: 'replace', before: reservation.requestId, link: candidate };
 }
 

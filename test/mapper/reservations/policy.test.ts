@@ -51,6 +51,18 @@ describe('the next step of a reservation', () => {
     [{ reservation: { ...STORED, fingerprint: OTHER_BODY } }, 'look r1', 'look r1', 'other-body'],
     [{ reservation: { ...STORED, fingerprint: OTHER_BODY, isExpired: true } }, 'choose', 'choose', 'choose'],
     [{ reservation: { ...STORED, fingerprint: OTHER_METHOD } }, 'look r1', 'look r1', 'look r1'],
+    [
+      { reservation: 'absent', candidate: IN_HAND, isWritten: true },
+      'let-go unresolved',
+      'let-go unresolved',
+      'let-go unresolved',
+    ],
+    [
+      { reservation: STORED, link: 'others', candidate: IN_HAND, isWritten: true },
+      'let-go unresolved',
+      'taken',
+      'let-go unresolved',
+    ],
     // The candidate was reserved.
     [{ ...reserved('unbound') }, 'bind r2', 'bind r2', 'bind r2'],
     [{ ...reserved('living') }, 'first r2', 'first r2', 'first r2'],
@@ -74,7 +86,7 @@ describe('the next step of a reservation', () => {
     const inserting: Progress = { ...START, reservation: 'absent', candidate: IN_HAND };
     for (const did of ['insert', 'replace'] as const) {
       const unknown = after(question, inserting, { did, outcome: 'unknown' });
-      expect(unknown).to.deep.equal({ ...START, candidate: IN_HAND, isDoubtful: true });
+      expect(unknown).to.deep.equal({ ...START, candidate: IN_HAND, isWritten: true });
       expect(after(question, inserting, { did, outcome: false })).to.deep.equal({
         ...START,
         candidate: IN_HAND,
@@ -95,8 +107,8 @@ describe('the key in hand', () => {
     [{ reservation: STORED, link: 'living' }, undefined],
     [{ candidate: IN_HAND }, 'unused'],
     [{ candidate: IN_HAND, reservation: STORED, link: 'living' }, 'unused'],
-    [{ candidate: IN_HAND, isDoubtful: true }, 'unresolved'],
-    [{ candidate: IN_HAND, isDoubtful: true, reservation: STORED, link: 'living' }, 'unresolved'],
+    [{ candidate: IN_HAND, isWritten: true }, 'unresolved'],
+    [{ candidate: IN_HAND, isWritten: true, reservation: STORED, link: 'living' }, 'unresolved'],
     [reserved(undefined), 'unresolved'],
     [reserved('unbound'), 'unresolved'],
     [reserved('living'), 'bound'],
@@ -130,15 +142,15 @@ describe('the link of a reserved key', () => {
 });
 
 function reserved(link: LinkState | undefined): Progress {
-  return { ...START, reservation: { ...STORED, ...IN_HAND }, link, candidate: IN_HAND };
+  return { ...START, reservation: { ...STORED, ...IN_HAND }, link, candidate: IN_HAND, isWritten: true };
 }
 
-function nameOf({ reservation, link, candidate, isDoubtful }: Partial<Progress>): string {
+function nameOf({ reservation, link, candidate, isWritten }: Partial<Progress>): string {
   const stored =
     typeof reservation === 'object'
       ? `${reservation.requestId}${reservation.isExpired ? ' expired' : ''} of ${reservation.fingerprint.slice(0, 3)}`
       : reservation;
-  const parts = [stored, link, candidate && `${candidate.requestId} in hand`, isDoubtful && 'a doubt'];
+  const parts = [stored, link, candidate && `${candidate.requestId} in hand`, isWritten && 'perhaps written'];
   return parts.filter(Boolean).join(', ') || 'nothing';
 }
 
