@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { slotOfHash } from '../../../db/reservations/reservation.ts';
 import {
   canonicalBody,
   dedupeIdentity,
@@ -63,10 +62,5 @@ describe('what makes two requests the same one', () => {
     expect(isOtherBody(of('a'), of('a'))).to.equal(false);
     expect(isOtherBody(of('a'), of('b'))).to.equal(true);
     expect(isOtherBody(of('a'), `02${of('b').slice(2)}`)).to.equal(false);
-  });
-
-  it('the slot is that of SQL', () => {
-    // SELECT CRC32(HEX(REPEAT(CHAR(171), 32))) % 32
-    expect(slotOfHash('ab'.repeat(32))).to.equal(slotOfHash('AB'.repeat(32)));
   });
 });
