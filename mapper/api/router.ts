@@ -18,7 +18,7 @@ export interface ApiOptions {
   readonly cookieName: string;
 }
 
-interface ApiLimits {
+export interface ApiLimits {
   /** Counts a request, and says in the response what is left. @throws Problem 429 */
   enforceApi(
     request: IncomingMessage,
@@ -27,12 +27,18 @@ interface ApiLimits {
   ): Promise<void>;
 }
 
-/** On every answer of the API, also on problems. None of them is a page. */
+/**
+ * On every answer of the API, also on problems, and on its pages, which replace the Content-Security-Policy.
+ *
+ * The referrer policy hides paths, in which there may be a token, and still lets browsers say in `Origin`
+ * that a form is one of ours. With `no-referrer` they would send `Origin: null` (Fetch, "append a request
+ * `Origin` header").
+ */
 export const API_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
+  'Referrer-Policy': 'strict-origin',
   'X-Content-Type-Options': 'nosniff',
 };
 
@@ -78,8 +84,10 @@ function toRouterPath(path: string): string {
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
   const { access, limit, params, query, body, status, handle } = endpoint;
-  const identity = await options.guard.admit(ctx.req, access);
+  const identity = access === 'anyone' ? undefined : await options.guard.identify(ctx.req);
+  // Before the scopes: every request of a key counts.
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
+  if (access !== 'anyone') options.guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   const request = {
     // Who may be nobody is part of the type of each declaration.

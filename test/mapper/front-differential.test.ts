@@ -4,7 +4,7 @@ import { IS_LONG } from '../long.ts';
 import { until } from '../until.ts';
 import { RESET, type Step } from './converse.ts';
 import { effectsBetween, hasLast, LAST, LINKS, Twins, type Effects } from './front-twins.ts';
-import { RequestGenerator, type Generated } from './generated-requests.ts';
+import { RequestGenerator, type Generated } from './generated-requests/generator.ts';
 
 /** Generated requests. Each is sent once alone and once in a stream of others. */
 const REQUESTS = Number(process.env['KEYMILL_TEST_RUNS'] ?? (IS_LONG ? 2_000_000 : 2_000));

@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { ENDPOINTS } from '../../../mapper/api/endpoints.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
-import { ApiClient, type CallOptions } from './api-client.ts';
-import { People } from './people.ts';
+import type { CallOptions } from './api-client.ts';
+import { useApi } from './use-api.ts';
 
 /** `KEYMILL_TEST_RUNS=200000` sends as many as a release wants. */
 const REQUESTS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 400);
@@ -64,24 +63,13 @@ const headers = fc.dictionary(
 const segment = text.map((value) => encodeURIComponent(value.toWellFormed()).slice(0, 60) || 'x');
 
 describe('any request to the API', () => {
-  let world: World;
-  let mapper: TestMapper;
-  let people: People;
+  const fixture = useApi({ keys: 1_000 });
+  const { api } = fixture;
   let cookie: string;
-  const api = new ApiClient(() => mapper.url);
 
-  before(async function () {
-    this.timeout(60_000);
-    world = await createWorld({ keys: 1_000, hasUsers: true });
-    mapper = await world.start();
-    people = new People(world.usersUrl);
+  before(async () => {
+    const { people } = fixture;
     cookie = await people.session(await people.person());
-  });
-
-  after(async function () {
-    this.timeout(20_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
   });
 
   it('is answered as the document says, never with a fault of ours, and nothing is echoed as markup', async function () {

@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import { ENDPOINTS } from '../../../mapper/api/endpoints.ts';
 import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { SCOPES, type Scope } from '../../../mapper/auth/scopes.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
-import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
-import { People, type Person } from './people.ts';
+import { problemKind, type CallOptions } from './api-client.ts';
+import type { People, Person } from './people.ts';
+import { useApi } from './use-api.ts';
 
 /** Which scopes let a request in where a scope is wanted. Written by hand, after the contract. */
 const SUFFICIENT: Readonly<Record<Scope, readonly Scope[]>> = {
@@ -29,20 +29,16 @@ const bad = (): Verdict => 'bad-credential';
 const insider = (): Verdict => 'let in';
 
 describe('who may call which endpoint', () => {
-  let world: World;
-  let mapper: TestMapper;
+  const fixture = useApi();
+  const { api } = fixture;
   let people: People;
   let ana: Person;
   let admin: Person;
   let disabled: Person;
   let deleted: Person;
-  const api = new ApiClient(() => mapper.url);
 
-  before(async function () {
-    this.timeout(60_000);
-    world = await createWorld({ keys: 100, hasUsers: true });
-    mapper = await world.start();
-    people = new People(world.usersUrl);
+  before(async () => {
+    ({ people } = fixture);
     [ana, admin, disabled, deleted] = [
       await people.person(),
       await people.person({ isAdmin: true }),
@@ -50,13 +46,7 @@ describe('who may call which endpoint', () => {
       await people.person(),
     ];
     await people.db.users.setDisabled(disabled.id, true, new Date());
-    await people.db.users.askDeletion(deleted.id, { deleteLinks: false, now: new Date() });
-  });
-
-  after(async function () {
-    this.timeout(20_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
+    await people.delete(deleted);
   });
 
   async function revokedKey(): Promise<{ key: string }> {

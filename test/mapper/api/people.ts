@@ -4,6 +4,7 @@ import { hashPassword } from '../../../mapper/auth/password-hash.ts';
 import { createApiKey, createToken } from '../../../mapper/auth/secrets.ts';
 
 export const PASSWORD = 'a good long password';
+export const OTHER_PASSWORD = 'another long password';
 
 export interface Person {
   readonly id: bigint;
@@ -57,6 +58,18 @@ export class People implements AsyncDisposable {
       password,
     });
     return `keymill_session=${text}`;
+  }
+
+  /** Ends the sessions of a user, and tells no mapper. */
+  async endSessions({ id }: Person): Promise<void> {
+    const { password: from = '' } = (await this.db.users.find(id)) ?? {};
+    await this.db.users.changePassword(id, { from, to: await hashPassword(PASSWORD), now: new Date() });
+  }
+
+  /** Asks for the deletion of an account. */
+  async delete({ id }: Person, { deleteLinks = false } = {}): Promise<void> {
+    const password = (await this.db.users.find(id))?.password ?? '';
+    await this.db.users.askDeletion(id, { password, deleteLinks, now: new Date() });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,9 +5,10 @@ import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
-import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
+import { NO_LIMITS, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
-import { PASSWORD, People } from './people.ts';
+import { PASSWORD, type People } from './people.ts';
+import { useApi } from './use-api.ts';
 
 /**
  * Problems that a test of another file provokes: they need a fault of the stores, or many requests at a time.
@@ -20,22 +21,13 @@ const ELSEWHERE: Readonly<Partial<Record<ProblemKind, string>>> = {
 };
 
 describe('every documented status', () => {
+  const fixture = useApi();
+  const { api, makeLink } = fixture;
   let world: World;
-  let mapper: TestMapper;
   let people: People;
-  const api = new ApiClient(() => mapper.url);
 
-  before(async function () {
-    this.timeout(60_000);
-    world = await createWorld({ keys: 100, hasUsers: true });
-    mapper = await world.start();
-    people = new People(world.usersUrl);
-  });
-
-  after(async function () {
-    this.timeout(20_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
+  before(() => {
+    ({ world, people } = fixture);
   });
 
   /** A request of somebody who may send it, without a body. */
@@ -51,17 +43,17 @@ describe('every documented status', () => {
   /** A new link, and the session of its owner. */
   async function ownLink(): Promise<{ cookie: string; key: string }> {
     const cookie = await people.session(await people.person());
-    const made = await api.call('POST', '/urls', { cookie, body: { long_url: 'https://example.com/' } });
-    return { cookie, key: String(made.json()['unique_id']) };
+    return { cookie, key: await makeLink(cookie) };
   }
 
-  /** A request about an own link. */
+  /** A request about an own link, by its owner or by an administrator. */
   async function callOwn(
-    { method, path, body, example }: Endpoint,
+    { method, path, access, body, example }: Endpoint,
     options: CallOptions,
     own?: { cookie: string; key: string },
   ): Promise<Answer> {
-    const { cookie, key } = own ?? (await ownLink());
+    const { cookie: owner, key } = own ?? (await ownLink());
+    const cookie = access === 'admin' ? await people.session(await people.person({ isAdmin: true })) : owner;
     return api.call(method, path.replace('{key}', key), {
       ...options,
       cookie,
@@ -158,7 +150,7 @@ describe('every documented status', () => {
       return call(one, { body: { email, password: PASSWORD } });
     },
     'too-many-requests': async (one) => {
-      const perMinute = { anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const perMinute = { ...NO_LIMITS.perMinute, anonymous: 1, key: 1, 'sign-in': 1 };
       const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
       try {
         const client = new ApiClient(() => strict.url, api.document);
