@@ -10,7 +10,9 @@ import { Reservations, type ReservedRequest } from '../../../mapper/reservations
 import { Binder } from '../../../mapper/urls/binder.ts';
 import { emptyUrlsDatabase, linkRow, LOWER, OpenUrlsDbs, randomKey, UPPER } from '../../db/urls-fixture.ts';
 
-/** What becomes of a write: it has an answer; or none, and is carried out now, never, or when it is landed. */
+/**
+ * What becomes of a write: it has an answer; or none, and is carried out now, never, or when it is landed.
+ */
 export type WriteFault = 'answered' | 'done' | 'lost' | 'late';
 
 export interface ProcessOptions {
