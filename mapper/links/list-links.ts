@@ -69,7 +69,7 @@ async function look(
   while (piece.lookedTo !== undefined && links.length <= limit && now() < untilMs) {
     const { lookedTo, slots } = piece;
     count = Math.min(MAX_PLACES, count * GROWTH);
-    const next = await takeTurn(digs, db.name, async () => read(lookedTo));
+    const next = await tryDig(digs, db.name, async () => read(lookedTo));
     if (next === undefined) break;
     if (slots.join() !== next.slots.join())
       throw new StoreUnavailableError(db.name, 'its slots changed while a list was read');
@@ -80,7 +80,7 @@ async function look(
 }
 
 /** @returns undefined when the turn does not come in time */
-async function takeTurn<T>(digs: Turns, server: string, read: () => Promise<T>): Promise<T | undefined> {
+async function tryDig<T>(digs: Turns, server: string, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await digs.take(server, read);
   } catch (error) {

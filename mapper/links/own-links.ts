@@ -15,7 +15,7 @@ import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
-import { NoTurnError, Turns } from './turns.ts';
+import { takeTurn, Turns } from './turns.ts';
 import { WatchedChanges } from './watched-changes.ts';
 
 /** Who asks. An administrator may read and change every link. */
@@ -231,7 +231,8 @@ export class OwnLinks {
     const watched = new WatchedChanges(db);
     let changed: Changed<Refusal>;
     try {
-      changed = await this.#inTurn(db.name, key, async (hasWaited) =>
+      const turns = this.#turns.get(db.name) as Turns;
+      changed = await takeTurn(turns, { server: db.name, key }, async (hasWaited) =>
         this.#changeOne(watched, hasWaited ? { key } : { key, found }, (link) => {
           if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
           const etag = etagOf(link);
@@ -250,16 +251,6 @@ export class OwnLinks {
     const isNews = watched.mayHaveChanged || isAsWanted;
     const announced = isNews ? await this.#options.announce(key) : undefined;
     return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
-  }
-
-  /** @throws StoreUnavailableError when too many changes wait, or the turn does not come in time */
-  async #inTurn<T>(server: string, key: string, work: (hasWaited: boolean) => Promise<T>): Promise<T> {
-    try {
-      return await (this.#turns.get(server) as Turns).take(key, work);
-    } catch (error) {
-      if (!(error instanceof NoTurnError)) throw error;
-      throw new StoreUnavailableError(server, `changes wait for others: ${error.message}`, error);
-    }
   }
 
   async #changeOne(

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 
 /** No turn came in time, or too many wait already. The work has not begun. */
@@ -79,5 +80,22 @@ export class Turns {
       waiters?.delete(next);
       next();
     }
+  }
+}
+
+/**
+ * {@link Turns.take} for work on a server.
+ * @throws StoreUnavailableError when too many others wait, or the turn does not come in time
+ */
+export async function takeTurn<T>(
+  turns: Turns,
+  { server, key }: { readonly server: string; readonly key: string },
+  work: (hasWaited: boolean) => Promise<T>,
+): Promise<T> {
+  try {
+    return await turns.take(key, work);
+  } catch (error) {
+    if (!(error instanceof NoTurnError)) throw error;
+    throw new StoreUnavailableError(server, `requests wait for others: ${error.message}`, error);
   }
 }
