@@ -8,7 +8,7 @@ import { pollEvery } from '../runtime/polling.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
-import type { LinkService } from './api/link-service.ts';
+import type { Services } from './api/endpoint.ts';
 import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
@@ -45,7 +45,7 @@ export interface MapperAccounts extends AsyncDisposable {
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
-  addRoutes(router: Router, links: LinkService): void;
+  addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * Counts the request for the API key or the address, and says in the response what is left.
@@ -118,7 +118,7 @@ export function openAccounts({
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
       addPasswordPage(router, { accounts, limits });
-      const services = { accounts, administration, links };
+      const services = { accounts, administration, ...links };
       addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },

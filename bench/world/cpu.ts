@@ -27,6 +27,11 @@ export function cpuMsOfEach<Part extends string>(
 }
 
 function cpuMsIn(stats: ReadonlyMap<number, Stat>, pids: readonly number[]): number {
+  const ticks = [...withDescendants(stats, pids)].reduce((sum, pid) => sum + (stats.get(pid)?.ticks ?? 0), 0);
+  return (ticks * 1_000) / TICKS_PER_SECOND;
+}
+
+function withDescendants(stats: ReadonlyMap<number, Stat>, pids: readonly number[]): Set<number> {
   const wanted = new Set(pids);
   for (let grown = true; grown;) {
     grown = false;
@@ -36,8 +41,12 @@ function cpuMsIn(stats: ReadonlyMap<number, Stat>, pids: readonly number[]): num
       grown = true;
     }
   }
-  const ticks = [...wanted].reduce((sum, pid) => sum + (stats.get(pid)?.ticks ?? 0), 0);
-  return (ticks * 1_000) / TICKS_PER_SECOND;
+  return wanted;
+}
+
+/** CPU time in ms of `pid` and all its descendants, as exact as {@link cpuMsOfOne}. */
+export function cpuMsOfTree(pid: number): number {
+  return [...withDescendants(readStats(), [pid])].reduce((sum, one) => sum + cpuMsOfOne(one), 0);
 }
 
 /**

@@ -11,12 +11,19 @@ import type { BenchRun } from '../method/bench-run.ts';
 import { bareEnvironment, SILENT_LOG, storeVariables } from '../servers/environment.ts';
 import { PrivateServers } from '../servers/private-servers.ts';
 import { programOf, runKeymill, type Product } from '../servers/product.ts';
-import { cpuMsOf } from './cpu.ts';
+import { cpuMsOfTree, processesOf } from './cpu.ts';
 import { generateKeys } from './key-generation.ts';
 
 export const POOLS = 4;
 const LOOK_MS = 25;
 const FILL_TIMEOUT_MS = 180_000;
+const SETTLE_TIMEOUT_MS = 60_000;
+/** Supervisor, worker and standby. */
+const PROCESSES = 3;
+/** A producer at rest, with polls and heartbeats, uses less than this share of a core in {@link REST_MS}. */
+const REST_SHARE = 0.1;
+const REST_MS = 300;
+const FILLERS_PER_PUSH = 5_000;
 /** The last keys come in ever smaller batches. */
 const FULL_SHARE = 0.98;
 
@@ -89,12 +96,14 @@ export class Delivery implements AsyncDisposable {
   }
 
   /**
-   * Starts a producer, waits until it has filled the empty pools, and stops it. Taking the lock and
-   * reconciling are not part of what is measured, which begins with the first keys seen in a pool.
+   * Starts a producer, empties the pools when it has come to rest, waits until it has filled them, and stops
+   * it. Taking the lock, reconciling and loading the modules of the standby, which took as much CPU as
+   * 300,000 deliveries, are not part of what is measured. That begins with the first keys seen in a pool.
    * @throws KeymillError when the pools are not full in time
    */
   async fill(keysPerPool: number, onProgress?: (keys: number) => void): Promise<Filled> {
     const logFile = join(this.#servers.dir, `producer-${++this.#started}.log`);
+    await this.#fillUp(keysPerPool);
     const { identity, hasExited } = await startProcess({
       id: 'producer',
       command: this.#product.node,
@@ -103,21 +112,45 @@ export class Delivery implements AsyncDisposable {
       dieWithParent: true,
       env: { ...bareEnvironment(), ...this.#variables, ...settingsFor(keysPerPool) },
     });
+    const producer = { pid: identity.pid, hasExited, logFile };
     try {
-      return await this.#watch(POOLS * keysPerPool, {
-        pid: identity.pid,
-        hasExited,
-        logFile,
-        onProgress: onProgress ?? (() => undefined),
-      });
+      await this.#whenAtRest(producer);
+      await this.empty();
+      return await this.#watch(POOLS * keysPerPool, producer, onProgress);
     } finally {
       await stopProcess(identity, 5_000);
     }
   }
 
+  /** Puts texts that are no keys of ours into the pools, so that they need none. */
+  async #fillUp(keysPerPool: number): Promise<void> {
+    for (let pushed = 0; pushed < keysPerPool; pushed += FILLERS_PER_PUSH) {
+      const fillers = Array.from(
+        { length: Math.min(FILLERS_PER_PUSH, keysPerPool - pushed) },
+        () => 'filler',
+      );
+      const options = { timeoutMs: 10_000 };
+      await Promise.all(
+        this.pools.map(async (pool) => pool.command('RPUSH', [POOL_KEY, ...fillers], options)),
+      );
+    }
+  }
+
+  /** Returns when all processes of the producer have loaded their modules. */
+  async #whenAtRest({ pid, ...producer }: RunningProducer): Promise<void> {
+    const deadlineMs = monotonicMs() + SETTLE_TIMEOUT_MS;
+    for (let usedMs = REST_MS; usedMs > REST_MS * REST_SHARE;) {
+      refuseIfOver(producer, deadlineMs, 'did not come to rest');
+      const beforeMs = cpuMsOfTree(pid);
+      await pause(REST_MS, this.#run.signal);
+      usedMs = processesOf(pid) < PROCESSES ? REST_MS : cpuMsOfTree(pid) - beforeMs;
+    }
+  }
+
   async #watch(
     total: number,
-    producer: { pid: number; hasExited: () => boolean; logFile: string; onProgress: (keys: number) => void },
+    producer: RunningProducer,
+    onProgress?: (keys: number) => void,
   ): Promise<Filled> {
     const { signal } = this.#run;
     const seen: [number, number][] = [];
@@ -125,19 +158,16 @@ export class Delivery implements AsyncDisposable {
     const deadlineMs = monotonicMs() + FILL_TIMEOUT_MS;
     for (let level = 0; level < total * FULL_SHARE;) {
       signal.throwIfAborted();
-      if (producer.hasExited() || monotonicMs() > deadlineMs) {
-        const lines = lastLinesOf(producer.logFile, 5).join('\n');
-        throw new KeymillError('BENCH_FAILED', `the producer did not fill the pools:\n${lines}`);
-      }
+      refuseIfOver(producer, deadlineMs, 'did not fill the pools');
       level = await this.#levelOfAll();
       if (level > (seen.at(-1)?.[1] ?? 0)) {
-        if (seen.length === 0) firstCpuMs = cpuMsOf([producer.pid]);
+        if (seen.length === 0) firstCpuMs = cpuMsOfTree(producer.pid);
         seen.push([monotonicMs(), level]);
-        producer.onProgress(level);
+        onProgress?.(level);
       }
       await pause(LOOK_MS, signal);
     }
-    const cpuMs = cpuMsOf([producer.pid]) - firstCpuMs;
+    const cpuMs = cpuMsOfTree(producer.pid) - firstCpuMs;
     const [firstMs, first] = seen[0] ?? [0, 0];
     const [lastMs, last] = seen.at(-1) ?? [0, 0];
     return {
@@ -154,7 +184,10 @@ export class Delivery implements AsyncDisposable {
     return (levels as number[]).reduce((sum, length) => sum + length, 0);
   }
 
-  /** Empties the pools. Only while no producer runs: its audit would find and recycle the lost keys. */
+  /**
+   * Empties the pools. When they have keys of ours, only while no producer runs: its audit would find and
+   * recycle them.
+   */
   async empty(): Promise<void> {
     await Promise.all(this.pools.map(async (pool) => pool.command('UNLINK', [POOL_KEY])));
   }
@@ -162,6 +195,23 @@ export class Delivery implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#servers[Symbol.asyncDispose]();
   }
+}
+
+interface RunningProducer {
+  readonly pid: number;
+  readonly hasExited: () => boolean;
+  readonly logFile: string;
+}
+
+/** @throws KeymillError */
+function refuseIfOver(
+  { hasExited, logFile }: Omit<RunningProducer, 'pid'>,
+  deadlineMs: number,
+  what: string,
+): void {
+  if (!hasExited() && monotonicMs() < deadlineMs) return;
+  const lines = lastLinesOf(logFile, 5).join('\n');
+  throw new KeymillError('BENCH_FAILED', `the producer ${what}:\n${lines}`);
 }
 
 /** The producer fills up from nothing in one go, and never generates; the other settings are the defaults. */

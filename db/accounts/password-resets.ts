@@ -19,6 +19,16 @@ export class PasswordResets {
     );
   }
 
+  /** The email address of the user of a token, as {@link find} finds him. */
+  async findEmail(tokenHash: Buffer, now: Date): Promise<string | undefined> {
+    const [row] = await this.#db.query<{ email: string }>(
+      `SELECT email FROM password_resets JOIN users USING (user_id)
+         WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
+      [tokenHash, now],
+    );
+    return row?.email;
+  }
+
   /**
    * The user of a token that is still good, and the hash of his password. Undefined: used, expired or made
    * up, or the account is gone. `Users.changePassword` uses the token up.

@@ -35,6 +35,18 @@ export async function keysOf(db: Mysql, batch: Batch): Promise<IssuedKey[]> {
     : keysByIds(db, batch.ids ?? []);
 }
 
+/**
+ * The texts of {@link keysOf}. Every key is read by this once, when it is delivered, so the ids that nobody
+ * needs there are left out.
+ */
+export async function textsOf(db: Mysql, batch: Batch): Promise<string[]> {
+  if (batch.kind !== 'range') return (await keysByIds(db, batch.ids ?? [])).map(({ key }) => key);
+  const sql = 'SELECT unique_id FROM `keys` WHERE id BETWEEN ? AND ? ORDER BY id';
+  const range = [batch.firstId, batch.lastId];
+  const rows = await db.queryArrays<[string]>(sql, range, { timeoutMs: READ_TIMEOUT_MS });
+  return rows.map(([key]) => key);
+}
+
 /** The keys of a range of ids, both ends included, in order of id. Gaps have no row. */
 export async function keysBetween(db: Mysql, firstId: number, lastId: number): Promise<IssuedKey[]> {
   const sql = 'SELECT id, unique_id FROM `keys` WHERE id BETWEEN ? AND ? ORDER BY id';

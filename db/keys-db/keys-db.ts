@@ -5,7 +5,15 @@ import { logCompatible } from '../mysql/schema-version.ts';
 import { logEnd } from './claim-log.ts';
 import { claimRange, claimRecycled } from './claims.ts';
 import { countExactly, countsNow, isComplete, recycledCount, type RangeOfRows } from './counts.ts';
-import { keysBetween, keysOf, markDelivered, pendingBatches, readLosses, recordLoss } from './deliveries.ts';
+import {
+  keysBetween,
+  keysOf,
+  markDelivered,
+  pendingBatches,
+  readLosses,
+  recordLoss,
+  textsOf,
+} from './deliveries.ts';
 import { generate, type GenerateRequest } from './generation.ts';
 import { keepMark, readKeptMarks } from './kept-marks.ts';
 import {
@@ -85,6 +93,7 @@ export function openKeysDb({ name, url, region, keyspace, log }: KeysDbOptions) 
 
     pendingBatches: on(db, pendingBatches),
     keysOf: on(db, keysOf),
+    textsOf: on(db, textsOf),
     keysBetween: on(db, keysBetween),
     markDelivered: on(db, markDelivered),
     recordLoss: on(db, recordLoss),

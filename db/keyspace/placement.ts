@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { SLOT_COUNT } from '../../runtime/config/slots.ts';
+import { crc32 } from './crc32.ts';
 
 /** The slot of a link, the same as `CRC32(unique_id) % 32` in SQL. */
 export function slotOf(key: string): number {

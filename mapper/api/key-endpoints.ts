@@ -75,7 +75,8 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/users/me/keys',
     name: 'listKeys',
-    summary: 'List the own API keys, newest first',
+    group: 'API keys',
+    summary: 'List your API keys, newest first',
     access: 'account',
     status: 200,
     answer: z
@@ -91,6 +92,7 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/users/me/keys',
     name: 'createKey',
+    group: 'API keys',
     summary: 'Make an API key',
     description:
       'A key may do no more than the key or session with which it is made. One that is made with a key ends no later than that key, and is revoked with it.',
@@ -114,6 +116,7 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     method: 'DELETE',
     path: '/users/me/keys/{key_id}',
     name: 'revokeKey',
+    group: 'API keys',
     summary: 'Revoke an API key',
     description:
       'Within a second no mapper accepts it any more, nor any key that was made with it, directly or not.',

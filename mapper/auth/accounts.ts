@@ -72,6 +72,12 @@ export class Accounts {
     await this.#change(userId, async (db) => db.sessions.end(sessionHash));
   }
 
+  /** The email address of the user who may choose a password with this token. Undefined: it is not valid. */
+  async findResetEmail(token: string): Promise<string | undefined> {
+    const tokenHash = parseToken(token);
+    return tokenHash && this.#options.store.ask(async (db) => db.resets.findEmail(tokenHash, new Date()));
+  }
+
   /** @throws Problem 401 when the account is gone */
   async profile({ userId }: Identity): Promise<User> {
     const user = await this.#options.store.ask(async (db) => db.users.find(userId));

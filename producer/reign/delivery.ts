@@ -88,7 +88,7 @@ export class Delivery {
   async accept(batch: Batch): Promise<void> {
     if (batch.id <= this.#seenUpTo) return;
     const { keysDb, queues } = this.#options;
-    const keys = split(await keysDb.keysOf(batch), batch.parts.length);
+    const keys = split(await keysDb.textsOf(batch), batch.parts.length);
     const undelivered = batch.parts.flatMap((part, index) => (part.isDelivered ? [] : [{ ...part, index }]));
     for (const part of undelivered) if (!queues.has(part.pool)) await this.#writeOff(part.pool, part.seq);
     // From here on nothing is awaited, so a batch is in hand with all its parts or not at all.
@@ -189,8 +189,8 @@ export class Delivery {
 }
 
 /** The keys of each part. Only the key and the number of parts decide, so a replay makes the same parts. */
-function split(rows: readonly { readonly key: string }[], parts: number): string[][] {
-  const keys = Array.from({ length: parts }, (): string[] => []);
-  for (const { key } of rows) keys[placementOf(key, parts)]?.push(key);
-  return keys;
+function split(keys: readonly string[], count: number): string[][] {
+  const parts = Array.from({ length: count }, (): string[] => []);
+  for (const key of keys) parts[placementOf(key, count)]?.push(key);
+  return parts;
 }

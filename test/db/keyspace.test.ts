@@ -1,6 +1,8 @@
+import { crc32 as crc32OfZlib } from 'node:zlib';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { ALPHABET } from '../../db/keyspace/alphabet.ts';
+import { crc32 } from '../../db/keyspace/crc32.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { createPermutation } from '../../db/keyspace/permutation.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
@@ -139,6 +141,12 @@ describe('keyspace', () => {
 
 describe('placement', () => {
   const keys = keyspaceOf(8).keysOf(0, 1, 40_000);
+
+  it('has the checksum of zlib for every text', () => {
+    const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('', 'ÿ', '\ud800'));
+    fc.assert(fc.property(text, (any) => crc32(any) === crc32OfZlib(any)));
+    for (const key of keys.slice(0, 1_000)) expect(crc32(key)).to.equal(crc32OfZlib(key));
+  });
 
   it('feeds every slot from every pool, evenly', () => {
     const counts = new Map<string, number>();

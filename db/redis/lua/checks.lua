@@ -22,18 +22,20 @@ local function refusalOf(keyspaceKey, ours, mayRecord)
   return nil
 end
 
+-- The count that a field of a producer state holds, 0 if it holds none; nil if it is no count.
+local function countOf(text)
+  if not text then return 0 end
+  local count = #text <= 16 and not string.find(text, '%D') and tonumber(text)
+  return count and count <= MAX_COUNT and count or nil
+end
+
 -- Returns nil, epoch, seq, claimed_to of a producer state, or an error reply if one of them is no count.
+-- Every delivery calls it, so it makes no table.
 local function readState(state)
-  local fields = { 'epoch', 'seq', 'claimed_to' }
-  local stored = redis.call('HMGET', state, unpack(fields))
-  local counts = {}
-  for i, field in ipairs(fields) do
-    local text = stored[i] or '0'
-    local count = #text <= 16 and string.match(text, '^%d+$') and tonumber(text)
-    if not count or count > MAX_COUNT then
-      return redis.error_reply('IMPOSSIBLE ' .. field .. ' of ' .. state .. ' is ' .. shown(text))
-    end
-    counts[i] = count
-  end
-  return nil, counts[1], counts[2], counts[3]
+  local stored = redis.call('HMGET', state, 'epoch', 'seq', 'claimed_to')
+  local epoch, seq, claimedTo = countOf(stored[1]), countOf(stored[2]), countOf(stored[3])
+  if epoch and seq and claimedTo then return nil, epoch, seq, claimedTo end
+  local field = not epoch and 1 or not seq and 2 or 3
+  local name = ({ 'epoch', 'seq', 'claimed_to' })[field]
+  return redis.error_reply('IMPOSSIBLE ' .. name .. ' of ' .. state .. ' is ' .. shown(stored[field]))
 end
