@@ -39,6 +39,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     auth: ['http'],
     api: ['auth', 'http', 'links', 'shorten'],
     limits: ['http', 'metrics'],
+    import: ['shorten'],
   },
   db: {
     'store-errors': [],
