@@ -108,4 +108,50 @@ describe('credentials that nobody knows', () => {
     expect((await api.call('POST', '/login', { headers, body })).status).to.equal(200);
     expect((await api.call('POST', '/urls', { headers, body: LINK })).status).to.equal(201);
   });
+
+  it('of 8 connections that send nothing else leave room for sign-ins, good keys and links', async function () {
+    this.timeout(30_000);
+    const stopping = new AbortController();
+    const attacks = Array.from({ length: 8 }, async () => attack(newClient(), stopping.signal));
+    const slowestMs: Record<string, number> = {};
+    const timed = async (name: string, wanted: number, work: () => Promise<Answer>): Promise<void> => {
+      const startedAt = performance.now();
+      const answer = await work();
+      expect(answer.status, `${name}: ${answer.text}`).to.equal(wanted);
+      slowestMs[name] = Math.max(slowestMs[name] ?? 0, performance.now() - startedAt);
+    };
+    const known = await people.key(ana, ['links:write']);
+    const body = { email: ana.email, password: PASSWORD };
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        const headers = newClient();
+        const fresh = await people.key(ana, ['links:write']);
+        await timed('known key', 201, async () =>
+          api.call('POST', '/urls', { key: known.key, headers, body: LINK }),
+        );
+        await timed('new key', 200, async () => api.call('GET', '/urls', { key: fresh.key, headers }));
+        await timed('sign-in', 200, async () => api.call('POST', '/login', { headers, body }));
+        await timed('no key', 201, async () => api.call('POST', '/urls', { headers, body: LINK }));
+      }
+    } finally {
+      stopping.abort();
+    }
+    const sent = (await Promise.all(attacks)).reduce((sum, count) => sum + count, 0);
+    const figures = `${sent} made up; slowest in ms: ${JSON.stringify(slowestMs)}`;
+    expect(sent, figures).to.be.above(100);
+    expect(Math.max(...Object.values(slowestMs)), figures).to.be.below(10_000);
+  });
+
+  /** Sends made-up keys until it is stopped. @returns how many */
+  async function attack(headers: Record<string, string>, signal: AbortSignal): Promise<number> {
+    let sent = 0;
+    for (; !signal.aborted; sent += 1) {
+      const authorization = `Bearer ${createApiKey().text}`;
+      const { status } = await send('GET', `${mapper.url}/users/me`, {
+        headers: { ...headers, authorization },
+      });
+      expect(status).to.be.oneOf([401, 429, 503]);
+    }
+    return sent;
+  }
 });
