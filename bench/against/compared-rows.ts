@@ -58,7 +58,7 @@ export interface ComparedRow {
 const THROUGHPUT = { better: 'higher', rounds: 20, seconds: 3 } as const;
 const LATENCY = { unit: 'ms', better: 'lower', rounds: 20, seconds: 3 } as const;
 /** In a window of deliver: 1 s of work. */
-const KEYS_PER_POOL = { full: 100_000, quick: 10_000 };
+const KEYS_PER_POOL = { full: 100_000, quick: 30_000 };
 /** In a window of generate: 3 to 4 s of work. The first 100,000 keys do not count. */
 const KEYS = { full: 500_000, quick: 300_000 };
 /** Keys are published about once a second: a look every 100 ms would add 5 % of noise. */
