@@ -22,8 +22,8 @@ export interface OwnLinksDb {
    * database, and may be repeated like that.
    */
   insert(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
-  /** See {@link findOwnLink}. */
-  find(key: string): Promise<OwnLink | undefined>;
+  /** See {@link findOwnLink}. @param ownerId undefined: whoever its owner is */
+  find(key: string, ownerId?: bigint): Promise<OwnLink | undefined>;
   /** See {@link changeLink}. */
   change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean>;
   /** See {@link readListPiece}. */
@@ -96,8 +96,8 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     await repeatAfterDeadlock(async () => this.#db.transact(statements, [], { timeoutMs }));
   }
 
-  async find(key: string): Promise<OwnLink | undefined> {
-    return findOwnLink(this.#db, key, this.#timeoutMs);
+  async find(key: string, ownerId?: bigint): Promise<OwnLink | undefined> {
+    return findOwnLink(this.#db, { key, ownerId }, this.#timeoutMs);
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
