@@ -160,7 +160,8 @@ export class ApiRequestGenerator implements Chance {
 
   #param(name: string, { isAdmin }: Caller): string {
     const { keys, keyIds, userIds } = this.stage;
-    // An administrator may change the links of others, and a test of this file asks whether they have changed.
+    // An administrator may change the links of others, and a test of this file asks whether they have
+    // changed.
     if (name === 'key')
       return this.pick(
         [keys.own, isAdmin ? keys.own : keys.foreign, keys.others].map((some) => this.pick(some)),
