@@ -12,6 +12,18 @@ export class StoreUnavailableError extends KeymillError {
 }
 
 /**
+ * So many statements wait for the store that we do not add another one. It says nothing about the store, so
+ * no circuit breaker counts it as a failure.
+ */
+export class QueueFullError extends StoreUnavailableError {}
+
+/** Whether an error means that the store is away or does not answer. */
+export function isOutage(error: unknown): error is StoreUnavailableError | OutcomeUnknownError {
+  if (error instanceof QueueFullError) return false;
+  return error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
+}
+
+/**
  * The statement was sent and no answer came. It may have happened, may never happen, or may still happen. To
  * resolve it, repeat an idempotent statement, then read. A read alone can come too early.
  */

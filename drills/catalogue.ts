@@ -5,6 +5,7 @@ import { killBetween } from './faults/kill-between.ts';
 import { oom } from './faults/memory.ts';
 import { MYSQL_DRILLS } from './faults/mysql.ts';
 import { NETWORK_DRILLS } from './faults/network.ts';
+import { linksChanged } from './faults/own-links.ts';
 import { PROCESS_DRILLS } from './faults/processes.ts';
 import { REDIS_DRILLS } from './faults/redis.ts';
 import { keysDbRestored } from './faults/restore.ts';
@@ -18,6 +19,7 @@ import type { Drill } from './run/drill.ts';
 export const DRILLS: readonly Drill[] = [
   ...PROCESS_DRILLS,
   killBetween,
+  linksChanged,
   ...REDIS_DRILLS,
   ...MYSQL_DRILLS,
   ...URLS_SERVER_DRILLS,

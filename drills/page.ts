@@ -1,7 +1,7 @@
 import { goalsOf } from './check/goals.ts';
 import { USUAL_LIMITS } from './cluster/limits.ts';
 import { goalSentences } from './goal-sentences.ts';
-import type { Distribution, DrillReport } from './report.ts';
+import { describeOwnLinks, type Distribution, type DrillReport } from './report.ts';
 import type { Drill } from './run/drill.ts';
 
 /**
@@ -41,6 +41,7 @@ function linesOf(drill: Drill, report: DrillReport): string[] {
     `  - keys: ${lost} lost, ${duplicates} bound twice, ${wrongTarget} wrong targets, ${leaked ?? '?'} leaked${writtenOff}`,
     ...(times.length === 0 ? [] : [`  - ${times.join('; ')}`]),
     ...(during.length === 0 ? [] : [`  - ${during.join('; ')}`]),
+    ...(report.ownLinks === undefined ? [] : [`  - ${describeOwnLinks(report.ownLinks)}`]),
   ];
 }
 

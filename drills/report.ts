@@ -28,6 +28,27 @@ export interface ClientCounts {
   readonly wrongTarget: number;
 }
 
+/** What clients saw of links that were made, changed, deleted, restored and pruned. */
+export interface OwnLinkCounts {
+  readonly links: number;
+  readonly changes: number;
+  readonly acked: number;
+  /** Changes that have not happened, because another one was first. */
+  readonly refused: number;
+  readonly unknown: number;
+  /** Acknowledged changes of which not all mappers had heard, by their answers. */
+  readonly unheard: number;
+  readonly follows: number;
+  readonly followsFailed: number;
+  /** Redirects by a state that was no longer allowed. */
+  readonly oldStates: number;
+  /** Redirects by a state that the link never had. */
+  readonly wrongTargets: number;
+  readonly lostUpdates: number;
+  /** Keys that a second link got. */
+  readonly givenAgain: number;
+}
+
 /** What one drill showed; `keymill drill --json` prints it. */
 export interface DrillReport extends ClientCounts {
   readonly name: string;
@@ -69,6 +90,8 @@ export interface DrillReport extends ClientCounts {
     /** The share acknowledged in the first 15 s minus that in the last 15 s. Null in shorter faults. */
     readonly decay: number | null;
   };
+  /** Only in drills that change links. Wrong targets and old states are also in `wrongTarget`. */
+  readonly ownLinks?: OwnLinkCounts;
   readonly violations: readonly string[];
   readonly timeline: readonly { readonly ms: number; readonly event: string }[];
   readonly historyFile: string;
@@ -159,6 +182,7 @@ export function describeReport(report: DrillReport): string[] {
       'stranded',
       `${stranded.keys} keys with a killed mapper, which may have held ${stranded.bound}`,
     ]);
+  if (report.ownLinks !== undefined) rows.push(['changes', describeOwnLinks(report.ownLinks)]);
   for (const violation of report.violations) rows.push(['VIOLATION', violation]);
   rows.push(['history', report.historyFile]);
   return [
@@ -166,6 +190,18 @@ export function describeReport(report: DrillReport): string[] {
     ...rows.map(([label, text]) => `  ${label.padEnd(9)}  ${text}`),
     '',
   ];
+}
+
+/** In one sentence, for a terminal and for the page. */
+export function describeOwnLinks(own: OwnLinkCounts): string {
+  const count = (number: number): string => number.toLocaleString('en-US');
+  return (
+    `${count(own.acked)} changes of ${count(own.links)} links acknowledged (${count(own.unheard)} not heard by all), ` +
+    `${count(own.refused)} refused, ${count(own.unknown)} unknown; ${count(own.follows)} redirects of them, ` +
+    `${count(own.followsFailed)} without an answer, ${count(own.oldStates)} by an old state, ` +
+    `${count(own.wrongTargets)} to a wrong target; ${count(own.lostUpdates)} updates lost, ` +
+    `${count(own.givenAgain)} keys given again`
+  );
 }
 
 function describeTimes({ p50, max, all }: Distribution): string {

@@ -68,7 +68,7 @@ export async function runDrill(
   });
   const limits = readLimits(process.env);
   const random = createRandom(seed);
-  const run = new DrillRun({ ...options, cluster, limits, load, locks, measurements, random });
+  const run = new DrillRun({ ...options, cluster, limits, load, locks, history, measurements, random });
   try {
     await runRounds(drill, run, rounds);
     await load.stop();

@@ -8,7 +8,7 @@ import { pollEvery } from '../runtime/polling.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
-import type { LinkService } from './api/link-service.ts';
+import type { Services } from './api/endpoint.ts';
 import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
@@ -45,7 +45,7 @@ export interface MapperAccounts extends AsyncDisposable {
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
-  addRoutes(router: Router, links: LinkService): void;
+  addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * Counts the request for the API key or the address, and says in the response what is left.
@@ -84,6 +84,7 @@ export function openAccounts({
   const uses = new LastUses(store, log);
   const identities = new Identities({
     store,
+    limit: limits.credentials,
     isHearing,
     onUsed: (identity) => uses.used(identity, Date.now()),
     now: monotonicMs,
@@ -99,7 +100,12 @@ export function openAccounts({
   });
   const administration = new Administration({ store, identities, announce });
   const cookieName = cookieNameFor(publicUrl);
-  const guard = new Guard({ identities, cookieName, publicUrl });
+  const guard = new Guard({
+    identities,
+    clientOf: (request) => limits.clientOf(request),
+    cookieName,
+    publicUrl,
+  });
   const stopping = new AbortController();
   const polls = [
     pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
@@ -111,14 +117,15 @@ export function openAccounts({
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
-      addPasswordPage(router, accounts);
-      const services = { accounts, administration, links };
+      addPasswordPage(router, { accounts, limits });
+      const services = { accounts, administration, ...links };
       addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request, response) => {
-      const identity = await guard.admit(request, { optional: 'links:create' });
+      const identity = await guard.identify(request);
       await limits.enforceCreator(request, response, identity);
+      guard.authorise(identity, { optional: 'links:create' });
       return identity?.userId;
     },
     ownerOfKey: (authorization) => {

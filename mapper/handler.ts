@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
+import { AdminLinks } from './api/admin-links.ts';
+import type { Services } from './api/endpoint.ts';
 import { LinkService } from './api/link-service.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
@@ -42,7 +44,7 @@ export interface HandlerOptions {
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
-    addRoutes(router: Router, links: LinkService): void;
+    addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
     ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
     /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
@@ -76,7 +78,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      accounts.addRoutes(router, new LinkService({ own: options.ownLinks, targets: rules, publicUrl }));
+      const own = options.ownLinks;
+      accounts.addRoutes(router, {
+        links: new LinkService({ own, targets: rules, publicUrl }),
+        adminLinks: new AdminLinks({ own, publicUrl, log }),
+      });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });

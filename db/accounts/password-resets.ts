@@ -19,21 +19,26 @@ export class PasswordResets {
     );
   }
 
-  /** The user of a token that is still good. Undefined: used, expired or made up, or the account is gone. */
-  async find(tokenHash: Buffer, now: Date): Promise<bigint | undefined> {
-    const [row] = await this.#db.query<{ id: string }>(
-      `SELECT CAST(user_id AS CHAR) AS id FROM password_resets JOIN users USING (user_id)
+  /** The email address of the user of a token, as {@link find} finds him. */
+  async findEmail(tokenHash: Buffer, now: Date): Promise<string | undefined> {
+    const [row] = await this.#db.query<{ email: string }>(
+      `SELECT email FROM password_resets JOIN users USING (user_id)
          WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
       [tokenHash, now],
     );
-    return row && BigInt(row.id);
+    return row?.email;
   }
 
-  /** Uses a token up. @returns false when another request was first */
-  async use(tokenHash: Buffer): Promise<boolean> {
-    const { affectedRows } = await this.#db.execute('DELETE FROM password_resets WHERE token_hash = ?', [
-      tokenHash,
-    ]);
-    return affectedRows === 1;
+  /**
+   * The user of a token that is still good, and the hash of his password. Undefined: used, expired or made
+   * up, or the account is gone. `Users.changePassword` uses the token up.
+   */
+  async find(tokenHash: Buffer, now: Date): Promise<{ userId: bigint; password: string } | undefined> {
+    const [row] = await this.#db.query<{ id: string; password: string }>(
+      `SELECT CAST(user_id AS CHAR) AS id, password FROM password_resets JOIN users USING (user_id)
+         WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
+      [tokenHash, now],
+    );
+    return row && { userId: BigInt(row.id), password: row.password };
   }
 }

@@ -37,16 +37,33 @@ export class Reports {
     );
   }
 
-  /** Newest first. @param before undefined: from the newest on */
-  async list(before: bigint | undefined, limit: number): Promise<Report[]> {
+  /**
+   * Newest first.
+   * @param key of the link; undefined: of all links
+   * @param before undefined: from the newest on
+   */
+  async list({
+    key,
+    before,
+    limit,
+  }: {
+    readonly key: string | undefined;
+    readonly before: bigint | undefined;
+    readonly limit: number;
+  }): Promise<Report[]> {
+    const conditions = [
+      ...(key === undefined ? [] : ['unique_id = ?']),
+      ...(before === undefined ? [] : ['report_id < ?']),
+    ];
     const rows = await this.#db.query<ReportRow>(
       `SELECT CAST(report_id AS CHAR) AS id, unique_id, reason, created_at FROM reports
-         WHERE (? IS NULL OR report_id < ?) ORDER BY report_id DESC LIMIT ?`,
-      [before ?? null, before ?? null, limit],
+         ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
+         ORDER BY report_id DESC LIMIT ?`,
+      [...(key === undefined ? [] : [key]), ...(before === undefined ? [] : [before]), limit],
     );
-    return rows.map(({ id, unique_id: key, reason, created_at: createdAt }) => ({
+    return rows.map(({ id, unique_id: of, reason, created_at: createdAt }) => ({
       id: BigInt(id),
-      key,
+      key: of,
       reason,
       createdAt,
     }));

@@ -24,6 +24,21 @@ export interface User extends Names {
 
 export type NewUser = Pick<User, 'id' | 'email' | 'password' | 'isAdmin' | 'createdAt'> & Names;
 
+export interface PasswordChange {
+  /** The hash until now: of two changes at the same time, only one finds it. */
+  readonly from: string;
+  readonly to: string;
+  readonly now: Date;
+  /** Of the password link with which it is chosen, if it is: the link must still be good. */
+  readonly tokenHash?: Buffer;
+}
+
+const NAME_COLUMNS: Readonly<Record<keyof Names, string>> = {
+  firstName: 'first_name',
+  middleName: 'middle_name',
+  lastName: 'last_name',
+};
+
 interface UserRow {
   readonly id: string;
   readonly email: string;
@@ -42,11 +57,15 @@ interface UserRow {
 const COLUMNS = `CAST(user_id AS CHAR) AS id, email, password, first_name, middle_name, last_name, is_admin,
   created_at, updated_at, disabled_at, deletion_asked_at`;
 
-/** The statements that end everything with which a user proves who he is, for one user id each. */
-const END_PROOFS = [
-  'DELETE FROM sessions WHERE user_id = ?',
-  'DELETE FROM password_resets WHERE user_id = ?',
-] as const;
+/**
+ * The statements that end everything with which a user proves who he is, except keys. `condition` is about
+ * the columns of his row; a value for the user's id comes before those of the condition.
+ */
+function endProofs(condition: string): string[] {
+  return ['sessions', 'password_resets'].map(
+    (table) => `DELETE ${table} FROM ${table} JOIN users USING (user_id) WHERE user_id = ? AND ${condition}`,
+  );
+}
 
 const PAGE_ROWS = 500;
 
@@ -124,21 +143,44 @@ export class Users {
     }
   }
 
-  /** @returns false when there is no such user */
-  async rename(id: bigint, { firstName, middleName, lastName }: Names, now: Date): Promise<boolean> {
+  /** Names that are absent stay as they are. @returns false when there is no such user */
+  async rename(id: bigint, names: Partial<Names>, now: Date): Promise<boolean> {
+    const given = (Object.keys(NAME_COLUMNS) as (keyof Names)[]).filter((name) => names[name] !== undefined);
     const { affectedRows } = await this.#db.execute(
-      `UPDATE users SET first_name = ?, middle_name = ?, last_name = ?, updated_at = ? WHERE user_id = ?`,
-      [firstName, middleName, lastName, now, id],
+      `UPDATE users SET ${given.map((name) => `${NAME_COLUMNS[name]} = ?, `).join('')}updated_at = ?
+         WHERE user_id = ?`,
+      [...given.map((name) => names[name] ?? null), now, id],
     );
     return affectedRows === 1;
   }
 
-  /** Also ends all sessions and every link with which a new password may be chosen. Keys go on. */
-  async changePassword(id: bigint, password: string, now: Date): Promise<void> {
-    await this.#db.transact(
-      ['UPDATE users SET password = ?, updated_at = ? WHERE user_id = ?', ...END_PROOFS],
-      [password, now, id, ...END_PROOFS.map(() => id)],
+  /**
+   * Also ends all sessions and every link with which a new password may be chosen. Keys go on.
+   * @returns false when nothing has changed: `from` is not the hash any more, the token is not good any more,
+   *   or the account is gone
+   */
+  async changePassword(id: bigint, { from, to, now, tokenHash }: PasswordChange): Promise<boolean> {
+    const token = `EXISTS (SELECT 1 FROM password_resets
+      WHERE token_hash = ? AND password_resets.user_id = users.user_id AND expires_at > ?)`;
+    // Each hash has a salt of its own. So the new one is there only if this UPDATE has written it.
+    const ends = endProofs('BINARY password = ?');
+    const [changed] = await this.#db.transact(
+      [
+        `UPDATE users SET password = ?, updated_at = ?
+           WHERE user_id = ? AND BINARY password = ? AND deletion_asked_at IS NULL
+             ${tokenHash === undefined ? '' : `AND ${token}`}`,
+        ...ends,
+      ],
+      [
+        to,
+        now,
+        id,
+        from,
+        ...(tokenHash === undefined ? [] : [tokenHash, now]),
+        ...ends.flatMap(() => [id, to]),
+      ],
     );
+    return changed === 1;
   }
 
   /** @returns false when there is no such user */
@@ -154,17 +196,26 @@ export class Users {
    * Ends an account: from now on nobody is this user. The row stays, so that its links can be changed one
    * after another and after a crash again; {@link remove} is the last step. The email is free when the row
    * is gone.
+   * @param password the hash with which the password that was given has been compared
+   * @returns false when nothing has changed: it is not the hash any more, or the account is gone already
    */
-  async askDeletion(id: bigint, { deleteLinks, now }: { deleteLinks: boolean; now: Date }): Promise<void> {
-    await this.#db.transact(
+  async askDeletion(
+    id: bigint,
+    { password, deleteLinks, now }: { password: string; deleteLinks: boolean; now: Date },
+  ): Promise<boolean> {
+    const isGone = 'deletion_asked_at IS NOT NULL';
+    const ends = endProofs(isGone);
+    const [asked] = await this.#db.transact(
       [
-        `UPDATE users SET deletion_asked_at = COALESCE(deletion_asked_at, ?), delete_links = ?, updated_at = ?
-           WHERE user_id = ?`,
-        'UPDATE api_keys SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL',
-        ...END_PROOFS,
+        `UPDATE users SET deletion_asked_at = ?, delete_links = ?, updated_at = ?
+           WHERE user_id = ? AND BINARY password = ? AND deletion_asked_at IS NULL`,
+        `UPDATE api_keys JOIN users USING (user_id) SET revoked_at = ?
+           WHERE user_id = ? AND ${isGone} AND revoked_at IS NULL`,
+        ...ends,
       ],
-      [now, deleteLinks, now, id, now, id, ...END_PROOFS.map(() => id)],
+      [now, deleteLinks, now, id, password, now, id, ...ends.map(() => id)],
     );
+    return asked === 1;
   }
 
   /** The accounts whose deletion has been asked for and is not done, oldest first. */

@@ -3,6 +3,7 @@ import {
   DuplicateRowError,
   MismatchError,
   OutcomeUnknownError,
+  QueueFullError,
   StoreRefusedError,
   StoreUnavailableError,
 } from '../store-errors.ts';
@@ -40,9 +41,14 @@ export function translate(store: string, kind: StatementKind, error: DriverError
   return new StoreRefusedError(store, `${error.code}: ${error.message}`, error);
 }
 
-/** The domain error for a connection that failed. */
+/** The driver has no code for it. */
+const QUEUE_FULL = 'Queue limit reached.';
+
+/** The domain error when there is no connection. */
 export function translateConnect(store: string, error: DriverError): Error {
   if (error.errno !== undefined && MISSING.has(error.errno)) return missing(store, error);
+  if (error.message === QUEUE_FULL)
+    return new QueueFullError(store, 'too many statements wait for it already', error);
   return new StoreUnavailableError(store, messageOf(error) || codeOf(error), error);
 }
 

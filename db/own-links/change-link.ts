@@ -81,7 +81,9 @@ function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
     'original_url = ?, ruled_url = ?, expires_at = ?, title = ?, rules = ?',
     [rules === null ? longUrl : null, rules === null ? null : longUrl, expiresAt, title, rules],
   ];
-  const statements = [update(link, changeId, columns, 'deleted_at IS NULL')];
+  // The target of a link that can be restored no more is cleared, and must not come back.
+  const isThere = link.deletedAt === null ? 'deleted_at IS NULL' : `deleted_at > ${RESTORABLE_FROM}`;
+  const statements = [update(link, changeId, columns, isThere)];
   const { userId } = link;
   if (userId === null) return statements;
   if (longUrl !== link.longUrl) statements.push(moveTarget(link, userId, longUrl, changeId));

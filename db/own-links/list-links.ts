@@ -1,17 +1,12 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { conditionOf, type LinkChoice } from './link-conditions.ts';
 import type { ListPosition, OwnLink } from './own-link.ts';
-import { LINK_COLUMNS, RESTORABLE_FROM, toOwnLink, type LinkColumns } from './read-links.ts';
-
-/** `disabled` means by the owner or by an administrator; `all` includes deleted ones. */
-export type LinkStateFilter = 'active' | 'expired' | 'disabled' | 'deleted' | 'all';
+import { LINK_COLUMNS, toOwnLink, type LinkColumns } from './read-links.ts';
 
 /** Which links of an owner are listed. */
-export interface ListQuestion {
+export interface ListQuestion extends LinkChoice {
   readonly userId: bigint;
-  readonly state: LinkStateFilter;
-  /** A part of the title, the target or the key, in any case. */
-  readonly q?: string | undefined;
   readonly tag?: string | undefined;
   /** Made at this time or later. */
   readonly from?: Date | undefined;
@@ -103,31 +98,4 @@ function placesOf(
       after.key,
     );
   return [`${tag === undefined ? 'owned' : 'link_tags'} WHERE ${conditions.join(' AND ')}`, params];
-}
-
-/** MySQL fails for a text that is no JSON. */
-const IS_DISABLED = `IF(JSON_VALID(u.rules), JSON_CONTAINS_PATH(u.rules, 'one', '$.disabled', '$.blocked'), 0)`;
-const HAS_EXPIRED = '(u.expires_at IS NOT NULL AND u.expires_at <= UTC_TIMESTAMP(3))';
-
-const STATES: Readonly<Record<LinkStateFilter, string>> = {
-  active: `u.deleted_at IS NULL AND NOT ${HAS_EXPIRED} AND NOT ${IS_DISABLED}`,
-  expired: `u.deleted_at IS NULL AND ${HAS_EXPIRED}`,
-  disabled: `u.deleted_at IS NULL AND ${IS_DISABLED}`,
-  deleted: `u.deleted_at > ${RESTORABLE_FROM}`,
-  all: `(u.deleted_at IS NULL OR u.deleted_at > ${RESTORABLE_FROM})`,
-};
-
-function conditionOf({ state, q }: ListQuestion): [sql: string, params: SqlValue[]] {
-  if (q === undefined || q === '') return [STATES[state], []];
-  // Targets and keys are ASCII. In a target, other characters are percent-encoded.
-  const ascii = likePattern(encodeURI(q.toWellFormed()).replaceAll('%25', '%').toLowerCase());
-  return [
-    `${STATES[state]} AND (u.title LIKE ? OR LOWER(COALESCE(u.original_url, u.ruled_url)) LIKE ? OR LOWER(u.unique_id) LIKE ?)`,
-    [likePattern(q), ascii, ascii],
-  ];
-}
-
-/** A pattern that finds `part` anywhere. `%`, `_` and `\` stand for themselves. */
-function likePattern(part: string): string {
-  return `%${part.replace(/[\\%_]/g, String.raw`\$&`)}%`;
 }

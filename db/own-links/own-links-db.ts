@@ -7,6 +7,7 @@ import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, type OwnedRow } from './owned-insert.ts';
 import { pruneLinks } from './prune.ts';
 import { findOwnLink, readClicks, readTags } from './read-links.ts';
+import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from './scan-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
 /**
@@ -31,6 +32,11 @@ export interface OwnLinksDb {
     question: ListQuestion,
     range: { after: ListPosition | undefined; count: number; timeoutMs: number },
   ): Promise<ListPiece>;
+  /** See {@link scanLinks}. */
+  scan(
+    question: ScanQuestion,
+    range: { after: ScanPosition; count: number; limit: number; timeoutMs: number },
+  ): Promise<ScanPiece>;
   /** The tags of links, by key. */
   tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>>;
   /** See {@link readClicks}. */
@@ -109,6 +115,13 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     range: { after: ListPosition | undefined; count: number; timeoutMs: number },
   ): Promise<ListPiece> {
     return readListPiece(this.#db, question, range);
+  }
+
+  async scan(
+    question: ScanQuestion,
+    range: { after: ScanPosition; count: number; limit: number; timeoutMs: number },
+  ): Promise<ScanPiece> {
+    return scanLinks(this.#db, question, range);
   }
 
   async tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>> {

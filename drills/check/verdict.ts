@@ -10,6 +10,7 @@ import { goalsOf } from './goals.ts';
 import { checkLinks } from './links.ts';
 import { LostLinks } from './lost-links.ts';
 import { missedGoals } from './missed-goals.ts';
+import { OwnLinksKeeper } from './own-links.ts';
 import { checkClaims, ReignChecker } from './reigns.ts';
 import { SlotsKeeper } from './slots.ts';
 import { TallyKeeper } from './tally.ts';
@@ -46,17 +47,21 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
   const goals = goalsOf(finished.name, finished.limits);
   const checked = await checkHistory(historyPath, measurements, goals.graceMs ?? DEFAULT_GRACE_MS);
   const { tally, during, slots, recovery, lostLinks } = checked;
+  const { violations: ownViolations, ...ownLinks } = checked.ownLinks.result();
   const links = await checkLinks(historyPath, finished.runId, finished.balancer, lostLinks);
   const claims = await checkAllClaims(finished);
   const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
-  const recycled = await checkRecycled(finished, lostLinks);
+  const recycled = [
+    ...(await checkRecycled(finished, lostLinks)),
+    ...(await checkOwnRecycled(finished, checked.ownLinks)),
+  ];
   const { healedMs } = measurements;
   const figures = {
     ...tally,
     lost: Math.max(tally.lost, links.lost),
     writtenOff: links.writtenOff,
-    wrongTarget: tally.wrongTarget + links.wrongTarget,
-    duplicates: tally.duplicates + (audit?.duplicates ?? 0),
+    wrongTarget: tally.wrongTarget + links.wrongTarget + ownLinks.wrongTargets + ownLinks.oldStates,
+    duplicates: tally.duplicates + (audit?.duplicates ?? 0) + ownLinks.givenAgain,
     leaked: audit?.leaked ?? null,
     ...timesOf(finished),
     parts: partsOf(finished),
@@ -66,10 +71,12 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
     backMs: healedMs === undefined ? null : Math.round(recovery.backMs),
     boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
     during: during.summary(),
+    ...(ownLinks.links > 0 && { ownLinks }),
   };
   const violations = [
     ...measurements.violations,
     ...tally.violations,
+    ...ownViolations,
     ...links.violations,
     ...checked.reigns.result(),
     ...claims,
@@ -89,15 +96,17 @@ async function checkHistory(path: string, measurements: Measurements, graceMs: n
   const slots = new SlotsKeeper(windows);
   const recovery = new RecoveryKeeper(healedMs ?? Infinity);
   const reigns = new ReignChecker(restored);
+  const ownLinks = new OwnLinksKeeper();
   for await (const entry of readHistory(path)) {
     lostLinks.add(entry);
     tallies.add(entry);
     during.add(entry);
     slots.add(entry);
     recovery.add(entry);
+    ownLinks.add(entry);
     if (entry.op === 'reign') reigns.add(entry);
   }
-  return { tally: tallies.result(), during, slots, recovery, reigns, lostLinks };
+  return { tally: tallies.result(), during, slots, recovery, reigns, lostLinks, ownLinks };
 }
 
 async function checkAllClaims({ cluster, measurements, claimedBefore }: FinishedDrill): Promise<string[]> {
@@ -125,6 +134,24 @@ async function checkRecycled(
         return published === 0 ? [] : [`${keysDb.name}: recycled ${published} keys whose links were lost`];
       }),
     ),
+  );
+  return breaches.flat();
+}
+
+/** The key of an own link is never recycled, also when the link was deleted and pruned. */
+async function checkOwnRecycled(
+  { cluster, measurements }: FinishedDrill,
+  { keys }: OwnLinksKeeper,
+): Promise<string[]> {
+  if (keys.size === 0) return [];
+  const began = new Date(Date.now() - measurements.nowMs);
+  const breaches = await Promise.all(
+    cluster.file.keysDbs.map(async (keysDb) => {
+      const recycled = (await readRecycled(keysDb, began)).filter((key) => keys.has(key)).length;
+      return recycled === 0
+        ? []
+        : [`${keysDb.name}: recycled the keys of ${recycled} links that have owners`];
+    }),
   );
   return breaches.flat();
 }

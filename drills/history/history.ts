@@ -67,7 +67,64 @@ export interface ReignEntry {
   readonly czxid?: string;
 }
 
-export type HistoryEntry = ShortenEntry | RedirectEntry | EventEntry | ReignEntry;
+/** What a change leaves behind: the number of the link's target, and whether the link is deleted. */
+export interface OwnLinkState {
+  readonly target: number;
+  readonly isDeleted: boolean;
+}
+
+/**
+ * How a change of an own link ended for its client.
+ *
+ * - `acked`: 200, 201 or 204. It has happened.
+ * - `refused`: it has not happened: another change was first (412), or there is no such link.
+ * - `unknown`: no answer, or one that does not say. It may have happened, or may still happen.
+ */
+export type ChangeOutcome = 'acked' | 'refused' | 'unknown';
+
+/** A request that makes or changes an own link. `prune`: the link was cleared, 30 days after its deletion. */
+export interface ChangeEntry {
+  readonly op: 'change';
+  readonly kind: 'make' | 'edit' | 'delete' | 'restore' | 'prune';
+  readonly at: number;
+  readonly ms: number;
+  readonly key: string;
+  /** The version that the request named. The change makes the next one of it. 0 for a new link. */
+  readonly base: number;
+  readonly becomes: OwnLinkState;
+  readonly outcome: ChangeOutcome;
+  /** How long, by the answer, mappers that have not heard may show older states. */
+  readonly lagMs?: number;
+  readonly via?: string;
+  readonly status?: number;
+}
+
+/** What the owner read: the link of the primary. */
+export interface OwnReadEntry {
+  readonly op: 'own-read';
+  readonly at: number;
+  readonly ms: number;
+  readonly key: string;
+  readonly version: number;
+  readonly state: OwnLinkState;
+  readonly via: string;
+}
+
+/**
+ * A redirect of an own link. `saw`: the number of the target, `deleted` (410), `nothing` (no answer, or 503),
+ * or any other answer as it was.
+ */
+export interface FollowEntry {
+  readonly op: 'follow';
+  readonly at: number;
+  readonly ms: number;
+  readonly key: string;
+  readonly saw: number | string;
+  readonly via: string;
+}
+
+export type HistoryEntry =
+  ShortenEntry | RedirectEntry | EventEntry | ReignEntry | ChangeEntry | OwnReadEntry | FollowEntry;
 
 /** Everything that happens during a drill, one JSON object a line. Memory stays bounded. */
 export class History {
@@ -97,8 +154,9 @@ export class History {
   }
 }
 
+/** To microseconds: a link is followed some of them after the answer to its change. */
 function roundTimes(_name: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isInteger(value) ? Math.round(value * 10) / 10 : value;
+  return typeof value === 'number' && !Number.isInteger(value) ? Math.round(value * 1_000) / 1_000 : value;
 }
 
 /** Reads a history, entry by entry. */

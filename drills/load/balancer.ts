@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
-import { call, type CallResult } from './call.ts';
+import { call, type CallOptions, type CallResult, type Method } from './call.ts';
 
 export interface Backend {
   readonly id: string;
@@ -9,10 +9,8 @@ export interface Backend {
   readonly admin: string;
 }
 
-export interface BalancedRequest {
+export interface BalancedRequest extends Omit<CallOptions, 'agent'> {
   readonly path: string;
-  readonly timeoutMs: number;
-  readonly json?: string;
 }
 
 /** The result of the last attempt, and the id of its backend. */
@@ -33,8 +31,8 @@ interface Member {
 /**
  * Sends requests like a load balancer in front of the mappers: to each in turn, except those whose readyz is
  * not 200. It tries another mapper when a connection is refused, and for a GET also when a kept-alive
- * connection closes before the answer begins. It never repeats a POST that was sent, because the link may
- * exist.
+ * connection closes before the answer begins. It never repeats any other request that was sent, because it
+ * may have been done.
  */
 export class Balancer {
   readonly #members: readonly Member[];
@@ -84,8 +82,8 @@ export class Balancer {
     for (const { agent } of this.#members) agent.destroy();
   }
 
-  async #ask({ url, agent }: Member, { path, timeoutMs, json }: BalancedRequest): Promise<CallResult> {
-    return call(`${url}${path}`, { agent, timeoutMs, ...(json !== undefined && { method: 'POST', json }) });
+  async #ask({ url, agent }: Member, { path, ...options }: BalancedRequest): Promise<CallResult> {
+    return call(`${url}${path}`, { method: methodOf(options), ...options, agent });
   }
 
   /** The next untried backend in turn that is healthy. If none is healthy, the next untried one. */
@@ -110,7 +108,11 @@ export class Balancer {
   }
 }
 
-function mayRetry(result: CallResult, { json }: BalancedRequest): boolean {
+function mayRetry(result: CallResult, request: BalancedRequest): boolean {
   if (result.kind === 'refused') return true;
-  return result.kind === 'closed' && json === undefined;
+  return result.kind === 'closed' && methodOf(request) === 'GET';
+}
+
+function methodOf({ method, json }: Pick<BalancedRequest, 'method' | 'json'>): Method {
+  return method ?? (json === undefined ? 'GET' : 'POST');
 }

@@ -14,21 +14,28 @@ export type CallResult =
   | { readonly kind: 'closed'; readonly reused: boolean; readonly reason: string }
   | { readonly kind: 'timeout' };
 
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+
 export interface CallOptions {
   readonly agent: Agent;
   readonly timeoutMs: number;
-  readonly method?: 'GET' | 'POST';
+  readonly method?: Method;
   readonly json?: string;
+  /** Besides those of the body. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Sends one HTTP request. Never rejects: every failure is a result. */
 export async function call(url: string, options: CallOptions): Promise<CallResult> {
   const { agent, timeoutMs, method = 'GET', json } = options;
   const { promise, resolve } = Promise.withResolvers<CallResult>();
-  const headers =
-    json === undefined
-      ? {}
-      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) };
+  const headers = {
+    ...options.headers,
+    ...(json !== undefined && {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(json),
+    }),
+  };
   const sent = request(url, { agent, method, headers }, (response) => {
     let body = '';
     response.setEncoding('utf8');

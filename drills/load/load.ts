@@ -48,6 +48,11 @@ export class Load implements AsyncDisposable {
     this.#running = this.#run();
   }
 
+  /** Part of every target. */
+  get runId(): string {
+    return this.#options.runId;
+  }
+
   /** Shortens acknowledged so far. */
   get acked(): number {
     return this.#acked;

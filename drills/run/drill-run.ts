@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DrillCluster } from '../cluster/drill-cluster.ts';
 import type { Limits } from '../cluster/limits.ts';
 import { QUIESCE_TIMEOUT_MS, untilQuiesced } from '../cluster/quiesce.ts';
+import type { History } from '../history/history.ts';
 import type { Measurements } from '../history/measurements.ts';
 import type { Load } from '../load/load.ts';
 import type { LockWatch } from '../watch/locks.ts';
@@ -12,6 +13,7 @@ export interface DrillRunOptions {
   readonly limits: Limits;
   readonly load: Load;
   readonly locks: LockWatch;
+  readonly history: History;
   readonly measurements: Measurements;
   readonly random: () => number;
   /** How long chaos lasts, and how many faults it injects. */
@@ -38,6 +40,7 @@ export class DrillRun {
   readonly limits: Limits;
   readonly load: Load;
   readonly locks: LockWatch;
+  readonly history: History;
   readonly measurements: Measurements;
   readonly reigns: ReignMeter;
   readonly random: () => number;
@@ -51,6 +54,7 @@ export class DrillRun {
     this.limits = options.limits;
     this.load = options.load;
     this.locks = options.locks;
+    this.history = options.history;
     this.measurements = options.measurements;
     this.reigns = new ReignMeter(options);
     this.random = options.random;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { User } from '../../db/accounts/users.ts';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { noSuchUser } from '../auth/administration.ts';
 import { mustBe } from '../http/field-errors.ts';
 import { Problem } from '../http/problem.ts';
 import { ANA, toUserAnswer, USER_FIELDS } from './account-endpoints.ts';
@@ -24,6 +25,14 @@ const report = z
 
 const DISABLED: z.input<typeof adminUser> = { ...ANA, disabled_at: '2026-11-28T02:40:00.000Z' };
 
+const userParams = z.object({ user_id: z.string() });
+
+/** @throws Problem 404 for a text that can be no id */
+function parseUserId(value: string): bigint {
+  if (!/^\d{1,19}$/.test(value)) throw noSuchUser();
+  return BigInt(value);
+}
+
 function listOf<T extends z.ZodType>(items: T, id: string) {
   return z.object({ items: z.array(items), next_cursor: z.string().nullable() }).meta({ id });
 }
@@ -33,6 +42,7 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/urls/{key}/report',
     name: 'reportLink',
+    group: 'Reports',
     summary: 'Report a link that does harm',
     description: 'Administrators read it. Nothing is stored about who sent it.',
     access: 'anyone',
@@ -53,6 +63,7 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/admin/users',
     name: 'listUsers',
+    group: 'Administration',
     summary: 'List all users, newest first',
     access: 'admin',
     query: z.strictObject({
@@ -73,13 +84,31 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     },
   }),
   endpoint({
+    method: 'GET',
+    path: '/admin/users/{user_id}',
+    name: 'getUser',
+    group: 'Administration',
+    summary: 'Read a user',
+    access: 'admin',
+    params: userParams,
+    status: 200,
+    answer: adminUser,
+    exampleAnswer: DISABLED,
+    means: 'The user',
+    problems: ['not-found'],
+    handle: async ({ administration }, { params }) => ({
+      body: toAdminUser(await administration.getUser(parseUserId(params.user_id))),
+    }),
+  }),
+  endpoint({
     method: 'PATCH',
     path: '/admin/users/{user_id}',
     name: 'changeUser',
+    group: 'Administration',
     summary: 'Disable a user, or let him in again',
     description: 'Within a second no mapper accepts his keys and sessions. His links go on.',
     access: 'admin',
-    params: z.object({ user_id: z.string() }),
+    params: userParams,
     body: z.strictObject({ disabled: z.boolean({ error: mustBe('true or false') }) }),
     example: { disabled: true },
     status: 200,
@@ -88,9 +117,7 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     means: 'The user as he is now',
     problems: ['not-found'],
     handle: async ({ administration }, { identity, params, body }) => {
-      if (!/^\d{1,19}$/.test(params.user_id))
-        throw new Problem('not-found', { detail: 'There is no such user.' });
-      const user = await administration.setDisabled(identity, BigInt(params.user_id), body.disabled);
+      const user = await administration.setDisabled(identity, parseUserId(params.user_id), body.disabled);
       return { body: toAdminUser(user) };
     },
   }),
@@ -98,9 +125,14 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/admin/reports',
     name: 'listReports',
+    group: 'Reports',
     summary: 'List what people have reported, newest first',
     access: 'admin',
-    query: z.strictObject({ limit: pageLimit, cursor }),
+    query: z.strictObject({
+      limit: pageLimit,
+      cursor,
+      unique_id: text({ min: 1, max: 255 }).optional().meta({ description: 'the key of a link' }),
+    }),
     status: 200,
     answer: listOf(report, 'Reports'),
     exampleAnswer: {
@@ -116,7 +148,10 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     },
     means: 'A page of reports. They are kept for 90 days',
     handle: async ({ administration }, { query }) => {
-      const { items, next } = await administration.listReports({ limit: query.limit, before: query.cursor });
+      const { items, next } = await administration.listReports(query.unique_id, {
+        limit: query.limit,
+        before: query.cursor,
+      });
       return {
         body: {
           items: items.map(({ id, key, reason, createdAt }) => ({

@@ -6,12 +6,15 @@ import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { ProblemKind } from '../http/problem.ts';
+import type { AdminLinks } from './admin-links.ts';
+import type { Group } from './groups.ts';
 import type { LinkService } from './link-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
+  readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }
 
@@ -54,11 +57,15 @@ export interface Declared {
   readonly path: string;
   /** The name of the operation in generated clients. */
   readonly name: string;
+  readonly group: Group;
   /** One line for the table of endpoints, without a full stop. */
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
-  /** The limit for which a request of nobody who is known counts. Undefined: none. */
+  /**
+   * `anonymous`: a request of nobody who is known counts for it. `sign-in`: it tries a password, so it counts
+   * for the address, and for the account of which it is known.
+   */
   readonly limit?: 'anonymous' | 'sign-in';
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;

@@ -1,4 +1,5 @@
 import { ADMIN_ENDPOINTS } from './admin-endpoints.ts';
+import { ADMIN_LINK_ENDPOINTS } from './admin-link-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
@@ -11,5 +12,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,
+  ...ADMIN_LINK_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
 ];

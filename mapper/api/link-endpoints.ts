@@ -64,6 +64,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/urls',
     name: 'createLink',
+    group: 'Links',
     summary: 'Make a link',
     description:
       'Without a key or session, the link has no owner. With one, it may have `title` and `tags`: a request with either of them is answered with the whole link, as `GET /urls/{key}` does.',
@@ -93,7 +94,8 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/urls',
     name: 'listLinks',
-    summary: 'List the own links, newest first',
+    group: 'Links',
+    summary: 'List your links, newest first',
     description:
       'Pages give each link exactly once, also while links are made and deleted. A page may have fewer links than `limit`, or none, and still a next one.',
     access: 'links:read',
@@ -111,7 +113,8 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'GET',
     path: '/urls/{key}',
     name: 'getLink',
-    summary: 'Read an own link',
+    group: 'Links',
+    summary: 'Read one of your links',
     description:
       'The link of another user is answered like one that does not exist. The `ETag` is over all but `clicks` and `visits_left`.',
     access: 'links:read',
@@ -133,7 +136,8 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'PATCH',
     path: '/urls/{key}',
     name: 'changeLink',
-    summary: 'Change an own link',
+    group: 'Links',
+    summary: 'Change one of your links',
     description:
       'A field that is absent stays; null clears it. When it is answered, every mapper redirects by the new state; otherwise `warnings` says how long some may lag.',
     access: 'links:write',
@@ -160,7 +164,8 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'DELETE',
     path: '/urls/{key}',
     name: 'deleteLink',
-    summary: 'Delete an own link',
+    group: 'Links',
+    summary: 'Delete one of your links',
     description:
       'It can be restored for 30 days. Its key is never given to another link. `X-Others-May-Lag` is there only when some mappers have not heard of it: seconds for which they may still follow the link.',
     access: 'links:write',
@@ -178,7 +183,8 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     method: 'POST',
     path: '/urls/{key}/restore',
     name: 'restoreLink',
-    summary: 'Restore a deleted link',
+    group: 'Links',
+    summary: 'Restore one of your deleted links',
     description: 'Within 30 days. `X-Others-May-Lag`: as for the deletion.',
     access: 'links:write',
     params: linkKey,

@@ -1,29 +1,21 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { messageOf } from '../../runtime/errors.ts';
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
-import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isAllowed } from '../auth/scopes.ts';
-import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
-import { etagOf, isNamedBy } from '../links/etag.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
+import { isNamedBy } from '../links/etag.ts';
 import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
-import type { Announced, Caller, ChangeResult, OwnLinks, Refusal } from '../links/own-links.ts';
+import type { Caller, OwnLinks } from '../links/own-links.ts';
 import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
-import { toWholeLink, type WholeLink } from '../shorten/whole-link.ts';
+import type { WholeLink } from '../shorten/whole-link.ts';
+import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
+import { ask, badCursor, requireKey, settle, unknownLink } from './link-problems.ts';
 
 export interface LinkServiceOptions {
   readonly own: OwnLinks;
   readonly targets: TargetRules;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
-}
-
-/** A link as it is answered, and its entity tag. */
-export interface AnsweredLink {
-  readonly body: WholeLink & { readonly warnings?: FieldError[] };
-  readonly etag: string;
 }
 
 /** A place in a list. */
@@ -43,9 +35,11 @@ interface Page<Item> {
  */
 export class LinkService {
   readonly #options: LinkServiceOptions;
+  readonly #answers: LinkAnswers;
 
   constructor(options: LinkServiceOptions) {
     this.#options = options;
+    this.#answers = new LinkAnswers(options.own, options.publicUrl);
   }
 
   async get(identity: Identity, key: string): Promise<AnsweredLink> {
@@ -53,7 +47,7 @@ export class LinkService {
     const { own } = this.#options;
     const link = await ask(async () => own.find(callerOf(identity), key));
     if (link === undefined) throw unknownLink();
-    return this.#answer(link);
+    return this.#answers.one(link);
   }
 
   /** @throws Problem 403 blocked, 410 deleted, 412 another state, 422 */
@@ -71,11 +65,7 @@ export class LinkService {
     const { link, announced } = await settle(async () =>
       own.change(callerOf(identity), key, checked, ifMatch),
     );
-    const { body, etag } = await this.#answer(link).catch((cause: unknown) => {
-      throw new Problem('store-down', { detail: CHANGED_BUT_NOT_READ, cause });
-    });
-    const lag = lagOf(announced);
-    return { body: lag === undefined ? body : { ...body, warnings: [lag] }, etag };
+    return this.#answers.changed(link, announced);
   }
 
   /** @returns milliseconds for which some mappers may still follow the link. @throws Problem 412 */
@@ -102,9 +92,7 @@ export class LinkService {
     const { own } = this.#options;
     const page = await ask(async () => own.list({ userId, ...choice }, { cursor, limit }));
     if ('invalid' in page) throw badCursor();
-    const clicks = await ask(async () => own.clicksOf(page.items));
-    const items = page.items.map((link) => this.#toWhole(link, clicks));
-    return { items, next_cursor: page.nextCursor };
+    return { items: await this.#answers.many(page.items), next_cursor: page.nextCursor };
   }
 
   /** @throws Problem 422 for a cursor that is not of this list */
@@ -122,22 +110,6 @@ export class LinkService {
       throw new Problem('not-found', { detail: 'None of your links has this tag.' });
     return renamed;
   }
-
-  async #answer(link: OwnLink): Promise<AnsweredLink> {
-    const clicks = await ask(async () => this.#options.own.clicksOf([link]));
-    return { body: this.#toWhole(link, clicks), etag: etagOf(link) };
-  }
-
-  #toWhole(link: OwnLink, clicks: ReadonlyMap<string, number>): WholeLink {
-    return toWholeLink(link, `${this.#options.publicUrl}/${link.key}`, clicks.get(link.key) ?? 0);
-  }
-}
-
-const CHANGED_BUT_NOT_READ =
-  'The link is changed. How often it was followed cannot be read just now; read the link again.';
-
-function badCursor(): Problem {
-  return invalidFields([{ field: 'cursor', reason: 'is made up, or belongs to another list' }]);
 }
 
 /** Whether `If-None-Match` names the state that the client would get. */
@@ -147,65 +119,4 @@ export function isKnownState(ifNoneMatch: string | undefined, etag: string): boo
 
 function callerOf({ userId, scopes }: Identity): Caller {
   return { userId, isAdmin: isAllowed(scopes, 'admin') };
-}
-
-function requireKey(key: string): void {
-  if (!hasKeyShape(key)) throw unknownLink();
-}
-
-function unknownLink(): Problem {
-  return new Problem('unknown-key');
-}
-
-/** The link after a change, or as it was if it is as wanted already. @throws Problem for any other refusal */
-async function settle(
-  change: () => Promise<ChangeResult>,
-): Promise<{ link: OwnLink; announced: Announced | undefined }> {
-  const result = await ask(change);
-  if ('link' in result) return result;
-  const { refusal } = result;
-  if (refusal.why === 'unchanged') return { link: refusal.link, announced: result.announced };
-  throw problemFor(refusal);
-}
-
-function problemFor(refusal: Exclude<Refusal, { why: 'unchanged' }>): Problem {
-  const { why } = refusal;
-  if (why === 'unknown') return unknownLink();
-  if (why === 'stale') return new Problem('changed-meanwhile', { headers: { ETag: refusal.etag } });
-  if (why === 'deleted')
-    return new Problem('link-deleted', { detail: 'This link was deleted. Restore it first.' });
-  if (why === 'blocked')
-    return new Problem('change-blocked', {
-      detail: `An administrator has blocked this link: ${refusal.reason}`,
-    });
-  return invalidFields([{ field: 'tags', reason: 'must be empty for a link without an owner' }]);
-}
-
-/** What is said when some mappers have not heard of a change. */
-function lagOf(announced: Announced | undefined): FieldError | undefined {
-  if (announced === undefined || announced.isHeardByAll) return undefined;
-  const seconds = Math.ceil(announced.othersMayLagMs / 1_000);
-  return { field: '', reason: `some servers may redirect by the old state for up to ${seconds} s` };
-}
-
-/** @throws Problem 503 that names the store */
-async function ask<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof StoreUnavailableError)
-      throw new Problem('store-down', { detail: storeOf(error), cause: error });
-    if (error instanceof OutcomeUnknownError)
-      throw new Problem('store-down', {
-        detail: 'A store did not confirm the change. Read the link to see whether it has happened.',
-        cause: error,
-      });
-    throw error;
-  }
-}
-
-/** Its name, without the reasons of the driver. */
-function storeOf(error: StoreUnavailableError): string {
-  const [name = ''] = messageOf(error).split(' is unavailable: ');
-  return `${name} cannot be reached just now.`;
 }

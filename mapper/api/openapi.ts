@@ -4,6 +4,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { PROBLEM_TYPE, PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
+import { GROUPS } from './groups.ts';
 import { problemsOf } from './problems-of.ts';
 
 const JSON_TYPE = 'application/json';
@@ -30,6 +31,15 @@ const CONDITIONS = {
 };
 const NOT_MODIFIED = 'The state is the one that `If-None-Match` names';
 
+/** What a reader must know before the first request. Markdown. */
+const DESCRIPTION = `Short links: make them, and look after your own.
+
+- **Who is asking.** An API key, as \`Authorization: Bearer km_…\`, or the session that \`POST /login\` begins.
+  To make a link, and to follow one, neither is needed.
+- **Errors** are problem documents (RFC 9457). \`errors\` names each field that is at fault, and why.
+- **Lists** come in pages: send \`next_cursor\` as \`cursor\` until it is null.
+- **Limits**: \`RateLimit\` says what is left, and a 429 says in \`Retry-After\` when to come back.`;
+
 export interface DocumentOptions {
   /** Origin of this service. */
   readonly publicUrl: string;
@@ -50,10 +60,11 @@ export function createOpenApi(endpoints: readonly Endpoint[], options: DocumentO
       info: {
         title: 'Keymill',
         version: manifest.version,
-        description: 'Short links: make them, and look after your own.',
-        license: { name: 'MIT', identifier: 'MIT' },
+        description: DESCRIPTION,
+        license: { name: 'MIT License', identifier: 'MIT' },
       },
       servers: [{ url: options.publicUrl }],
+      tags: Object.entries(GROUPS).map(([name, description]) => ({ name, description })),
       paths,
       components: {
         headers: { 'X-Request-Id': { description: 'of the request, or new', schema: { type: 'string' } } },
@@ -75,6 +86,7 @@ export function createOpenApi(endpoints: readonly Endpoint[], options: DocumentO
 function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
   const {
     name,
+    group,
     summary,
     description,
     access,
@@ -90,6 +102,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
   } = endpoint;
   return {
     operationId: name,
+    tags: [group],
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(access),

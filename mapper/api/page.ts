@@ -1,29 +1,76 @@
+import { z } from 'zod';
 import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
+import { GROUPS } from './groups.ts';
 import { problemsOf } from './problems-of.ts';
 
 const WIDTH = 110;
 
 /** The part of docs/api.md that describes the endpoints, in Markdown. A test compares it with the page. */
 export function describeEndpoints(endpoints: readonly Endpoint[]): string {
-  return endpoints.map(describe).join('\n\n');
+  const groups = Object.entries(GROUPS).map(([group, purpose]) => [
+    `### ${group}`,
+    fold(purpose),
+    ...endpoints.filter((one) => one.group === group).map(describe),
+  ]);
+  return groups.flat().join('\n\n');
 }
 
 function describe(endpoint: Endpoint): string {
-  const { method, path, summary, description, access, status, means, example, exampleAnswer } = endpoint;
+  const { method, path, summary, description, access, query, body, conditional } = endpoint;
+  const { status, means, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
-    `### ${method} ${path}`,
+    `#### ${method} ${path}`,
     fold(`${summary}. ${description ?? ''}`),
     [
       ...item(`Who: ${whoMay(access)}.`),
+      ...(query === undefined ? [] : item(`Query, all optional: ${listFields(query)}.`)),
+      ...(body === undefined ? [] : item(`${describeBody(body)}.`)),
+      ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
       ...item(`${status}: ${means}.`),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
     ...(example === undefined ? [] : ['A request:', codeBlock(example)]),
     ...(exampleAnswer === undefined ? [] : ['The answer:', codeBlock(exampleAnswer)]),
   ].join('\n\n');
+}
+
+const CONDITIONS = { read: 'If-None-Match', change: 'If-Match' };
+
+interface Field {
+  readonly description?: string;
+  readonly enum?: readonly string[];
+}
+
+/** The fields of a body: those that it must have come first. */
+function describeBody(schema: z.ZodType): string {
+  const { required = [] } = toJsonSchema(schema);
+  const needed = listFields(schema, (name) => required.includes(name));
+  const optional = listFields(schema, (name) => !required.includes(name));
+  if (needed === '') return `Body, all optional: ${optional}`;
+  return `Body: ${needed}${optional === '' ? '' : `; optional: ${optional}`}`;
+}
+
+/** The names of the fields, each with what its declaration says about it. */
+function listFields(schema: z.ZodType, isListed: (name: string) => boolean = () => true): string {
+  return Object.entries(toJsonSchema(schema).properties ?? {})
+    .filter(([name]) => isListed(name))
+    .map(([name, { description, enum: values }]) => {
+      const says = [values?.join(', '), description].filter((part) => part !== undefined);
+      return says.length === 0 ? `\`${name}\`` : `\`${name}\` (${says.join('; ')})`;
+    })
+    .join(', ');
+}
+
+interface ObjectSchema {
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Field>>;
+}
+
+function toJsonSchema(schema: z.ZodType): ObjectSchema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as ObjectSchema;
 }
 
 function whoMay(access: Access): string {

@@ -25,7 +25,8 @@ export function problemsOf({
   const kinds = new Set<ProblemKind>(['invalid-request', ...problems]);
   if (access !== 'anyone') {
     if (typeof access === 'string') kinds.add('unauthenticated');
-    for (const kind of ['bad-credential', 'missing-scope', 'no-accounts'] as const) kinds.add(kind);
+    for (const kind of ['bad-credential', 'missing-scope', 'overloaded', 'no-accounts'] as const)
+      kinds.add(kind);
     if (method !== 'GET') kinds.add('foreign-origin');
   }
   if (conditional === 'change') kinds.add('changed-meanwhile');

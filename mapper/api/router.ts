@@ -18,7 +18,7 @@ export interface ApiOptions {
   readonly cookieName: string;
 }
 
-interface ApiLimits {
+export interface ApiLimits {
   /** Counts a request, and says in the response what is left. @throws Problem 429 */
   enforceApi(
     request: IncomingMessage,
@@ -78,8 +78,10 @@ function toRouterPath(path: string): string {
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
   const { access, limit, params, query, body, status, handle } = endpoint;
-  const identity = await options.guard.admit(ctx.req, access);
+  const identity = access === 'anyone' ? undefined : await options.guard.identify(ctx.req);
+  // Before the scopes: every request of a key counts.
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
+  if (access !== 'anyone') options.guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   const request = {
     // Who may be nobody is part of the type of each declaration.

@@ -72,6 +72,12 @@ export class Accounts {
     await this.#change(userId, async (db) => db.sessions.end(sessionHash));
   }
 
+  /** The email address of the user who may choose a password with this token. Undefined: it is not valid. */
+  async findResetEmail(token: string): Promise<string | undefined> {
+    const tokenHash = parseToken(token);
+    return tokenHash && this.#options.store.ask(async (db) => db.resets.findEmail(tokenHash, new Date()));
+  }
+
   /** @throws Problem 401 when the account is gone */
   async profile({ userId }: Identity): Promise<User> {
     const user = await this.#options.store.ask(async (db) => db.users.find(userId));
@@ -81,9 +87,8 @@ export class Accounts {
 
   /** Absent names stay as they are. */
   async rename(identity: Identity, change: Partial<Names>): Promise<User> {
-    const user = { ...(await this.profile(identity)), ...change, updatedAt: new Date() };
-    await this.#options.store.ask(async (db) => db.users.rename(user.id, user, user.updatedAt));
-    return user;
+    await this.#options.store.ask(async (db) => db.users.rename(identity.userId, change, new Date()));
+    return this.profile(identity);
   }
 
   /**
@@ -93,23 +98,28 @@ export class Accounts {
    */
   async changePassword(identity: Identity, current: string, next: string): Promise<Secret | undefined> {
     const { passwords } = this.#options;
-    await this.#requirePassword(identity, current, 'current');
-    const hash = await passwords.hash(next, 'new');
-    await this.#change(identity.userId, async (db) =>
-      db.users.changePassword(identity.userId, hash, new Date()),
+    const { userId, proof } = identity;
+    const from = await this.#requirePassword(identity, current, 'current');
+    const to = await passwords.hash(next, 'new');
+    const isChanged = await this.#change(userId, async (db) =>
+      db.users.changePassword(userId, { from, to, now: new Date() }),
     );
-    return identity.proof.kind === 'session' ? this.#beginSession(identity.userId, hash) : undefined;
+    if (!isChanged) throw await this.#changedMeanwhile(identity, 'current');
+    return proof.kind === 'session' ? this.#beginSession(userId, to) : undefined;
   }
 
   /** @throws Problem 422 when the token is made up, used or expired, or the password is a common one */
   async resetPassword(token: string, next: string): Promise<void> {
     const { store, passwords } = this.#options;
     const tokenHash = parseToken(token);
-    const userId = tokenHash && (await store.ask(async (db) => db.resets.find(tokenHash, new Date())));
-    if (tokenHash === undefined || userId === undefined) throw badToken();
-    const hash = await passwords.hash(next, 'new');
-    if (!(await store.ask(async (db) => db.resets.use(tokenHash)))) throw badToken();
-    await this.#change(userId, async (db) => db.users.changePassword(userId, hash, new Date()));
+    const reset = tokenHash && (await store.ask(async (db) => db.resets.find(tokenHash, new Date())));
+    if (tokenHash === undefined || reset === undefined) throw badToken();
+    const { userId, password: from } = reset;
+    const to = await passwords.hash(next, 'new');
+    const isChanged = await this.#change(userId, async (db) =>
+      db.users.changePassword(userId, { from, to, now: new Date(), tokenHash }),
+    );
+    if (!isChanged) throw badToken();
   }
 
   /**
@@ -117,10 +127,13 @@ export class Accounts {
    * reads `Users.listDeletions`.
    * @throws Problem 422 wrong password
    */
-  async delete(identity: Identity, password: string, deleteLinks: boolean): Promise<void> {
-    await this.#requirePassword(identity, password, 'password');
+  async delete(identity: Identity, given: string, deleteLinks: boolean): Promise<void> {
+    const password = await this.#requirePassword(identity, given, 'password');
     const { userId } = identity;
-    await this.#change(userId, async (db) => db.users.askDeletion(userId, { deleteLinks, now: new Date() }));
+    const isAsked = await this.#change(userId, async (db) =>
+      db.users.askDeletion(userId, { password, deleteLinks, now: new Date() }),
+    );
+    if (!isAsked) throw await this.#changedMeanwhile(identity, 'password');
   }
 
   /**
@@ -167,10 +180,17 @@ export class Accounts {
     return session;
   }
 
-  async #requirePassword(identity: Identity, password: string, field: string): Promise<void> {
-    const user = await this.profile(identity);
-    if (!(await this.#options.passwords.isRight(password, user.password)))
-      throw invalidFields([{ field, reason: 'is wrong' }]);
+  /** @returns the hash with which the password was compared: what follows must find it unchanged */
+  async #requirePassword(identity: Identity, given: string, field: string): Promise<string> {
+    const { password } = await this.profile(identity);
+    if (!(await this.#options.passwords.isRight(given, password))) throw wrongPassword(field);
+    return password;
+  }
+
+  /** Another request was first: what was given is wrong now, or the account is gone. */
+  async #changedMeanwhile(identity: Identity, field: string): Promise<Problem> {
+    await this.profile(identity);
+    return wrongPassword(field);
   }
 
   /**
@@ -195,6 +215,10 @@ export function missingScope(scope: Scope): Problem {
 
 function emailTaken(): Problem {
   return new Problem('email-taken', { errors: [{ field: 'email', reason: 'is taken' }] });
+}
+
+function wrongPassword(field: string): Problem {
+  return invalidFields([{ field, reason: 'is wrong' }]);
 }
 
 function badToken(): Problem {

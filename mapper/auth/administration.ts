@@ -1,4 +1,5 @@
 import { createUserId } from '../../db/accounts/user-ids.ts';
+import { parseEmail } from '../../db/accounts/email.ts';
 import type { Report } from '../../db/accounts/reports.ts';
 import type { User } from '../../db/accounts/users.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
@@ -44,6 +45,29 @@ export class Administration {
     return toPage(rows, limit);
   }
 
+  /** @throws Problem 404 no such user */
+  async getUser(id: bigint): Promise<User> {
+    const user = await this.#options.store.ask(async (db) => db.users.find(id));
+    if (user === undefined || user.deletionAskedAt !== null) throw noSuchUser();
+    return user;
+  }
+
+  /**
+   * The id of the owner for whose links an administrator asks. An account that is gone may still have links,
+   * so an id need not exist.
+   * @param owner an id, or an email address
+   * @throws Problem 422 when it is neither, or nobody has the address
+   */
+  async findUserId(owner: string): Promise<bigint> {
+    if (/^\d{1,19}$/.test(owner)) return BigInt(owner);
+    const refuse = (reason: string): Problem => invalidFields([{ field: 'owner', reason }]);
+    const parsed = parseEmail(owner);
+    if (!parsed.ok) throw refuse('must be the id or the email address of a user');
+    const user = await this.#options.store.ask(async (db) => db.users.findByEmail(parsed.email));
+    if (user === undefined) throw refuse('is the address of no account');
+    return user.id;
+  }
+
   /**
    * Disables a user or lets him in again. It is announced to all mappers before it is answered: his keys and
    * sessions are refused, and his links go on.
@@ -60,7 +84,7 @@ export class Administration {
       if ((found.disabledAt !== null) !== isDisabled) await db.users.setDisabled(id, isDisabled, new Date());
       return db.users.find(id);
     });
-    if (user === undefined) throw new Problem('not-found', { detail: 'There is no such user.' });
+    if (user === undefined) throw noSuchUser();
     identities.forgetUser(id);
     await announce(formatIdentityChange(id));
     return user;
@@ -73,10 +97,18 @@ export class Administration {
     await this.#options.store.ask(async (db) => db.reports.add(report));
   }
 
-  /** Newest first. */
-  async listReports({ limit, before }: PageOptions): Promise<Page<Report>> {
-    return toPage(await this.#options.store.ask(async (db) => db.reports.list(before, limit + 1)), limit);
+  /** Newest first. @param key of the link; undefined: of all links */
+  async listReports(key: string | undefined, { limit, before }: PageOptions): Promise<Page<Report>> {
+    const rows = await this.#options.store.ask(async (db) =>
+      db.reports.list({ key, before, limit: limit + 1 }),
+    );
+    return toPage(rows, limit);
   }
+}
+
+/** 404, for an id that nobody has. */
+export function noSuchUser(): Problem {
+  return new Problem('not-found', { detail: 'There is no such user.' });
 }
 
 /** @param rows one more than the page has, if there are further ones */

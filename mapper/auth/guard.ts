@@ -13,6 +13,8 @@ export type Access = 'anyone' | Scope | { readonly optional: Scope };
 
 export interface GuardOptions {
   readonly identities: Identities;
+  /** The client for whom a request counts. Undefined: it has no limits. */
+  readonly clientOf: (request: IncomingMessage) => string | undefined;
   readonly cookieName: string;
   /** Origin of this service as browsers see it. */
   readonly publicUrl: string;
@@ -29,33 +31,34 @@ export class Guard {
   }
 
   /**
-   * @returns who sent it; undefined when nobody asked, or when it is nobody and may be
-   * @throws Problem 401 no or a bad credential, 403 a scope is missing or another site's page sent it, 503
+   * Who sent a request, whatever he may do. Undefined: it has no credential.
+   * @throws Problem 401 a bad credential, 403 another site's page sent it, 429 too many bad ones, 503
    */
-  async admit(request: IncomingMessage, access: Access): Promise<Identity | undefined> {
-    if (access === 'anyone') return undefined;
-    const identity = await this.identify(request);
-    const scope = typeof access === 'string' ? access : access.optional;
-    if (identity === undefined) {
-      if (typeof access === 'string') throw new Problem('unauthenticated');
-      return undefined;
-    }
-    if (!isAllowed(identity.scopes, scope)) throw missingScope(scope);
-    return identity;
-  }
-
-  /** Who sent a request, whatever he may do. @throws Problem 401, 403 foreign origin, 503 */
   async identify(request: IncomingMessage): Promise<Identity | undefined> {
-    const { identities, cookieName } = this.#options;
+    const { identities, clientOf, cookieName } = this.#options;
     const { headers } = request;
     let identity: Identity | undefined;
     try {
-      identity = await identities.identify(parseCredential(headers, cookieName));
+      identity = await identities.identify(parseCredential(headers, cookieName), clientOf(request));
     } catch (error) {
       throw headers.authorization === undefined ? withoutCookie(error, cookieName) : error;
     }
     if (identity?.proof.kind === 'session') this.#refuseForeignPages(request);
     return identity;
+  }
+
+  /**
+   * Whether somebody may do what is open for `access`.
+   * @param identity of {@link identify}
+   * @throws Problem 401 nobody who is known, 403 a scope is missing
+   */
+  authorise(identity: Identity | undefined, access: Exclude<Access, 'anyone'>): void {
+    const scope = typeof access === 'string' ? access : access.optional;
+    if (identity === undefined) {
+      if (typeof access === 'string') throw new Problem('unauthenticated');
+      return;
+    }
+    if (!isAllowed(identity.scopes, scope)) throw missingScope(scope);
   }
 
   /**

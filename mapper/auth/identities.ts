@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import { Problem } from '../http/problem.ts';
 import type { Credential } from './credential.ts';
+import { CredentialReads, type CredentialLimit } from './credential-reads.ts';
 import { scopesOfKey, scopesOfSession, type Scope } from './scopes.ts';
 import type { UsersStore } from './users-store.ts';
 
@@ -19,6 +20,8 @@ export interface Identity {
 
 export interface IdentitiesOptions {
   readonly store: UsersStore;
+  /** Bounds the credentials that nobody knows. */
+  readonly limit: CredentialLimit;
   /** Whether announcements of changes are heard: then an identity may be remembered for longer. */
   readonly isHearing: () => boolean;
   /** Called for every request with an identity. Must not throw. */
@@ -36,36 +39,43 @@ const HEARING_TTL_MS = 60_000;
 /** A key that is revoked is refused everywhere within a second, also where the announcement is not heard. */
 const DEAF_TTL_MS = 1_000;
 const MAX_REMEMBERED = 10_000;
+/** Of an identity that must be read again. It stays, so that its credential is known to have been good. */
+const OUTDATED = Number.NEGATIVE_INFINITY;
 
 type Proof = Exclude<Credential, { kind: 'none' | 'malformed' }>;
 
 /**
  * Finds out who sent a request, from memory or from the users database. Requests with the same credential
- * share one read. While the database is away, an identity lasts as long as it may be remembered.
+ * share one read. While the database is away, an identity lasts as long as it may be remembered. Reads for
+ * credentials that were never seen to be good are bounded: anybody can make them up.
  */
 export class Identities {
   readonly #options: IdentitiesOptions;
   /** By the hash of the credential, the longest unread first. */
   readonly #remembered = new Map<string, Remembered>();
   readonly #reads = new Map<string, Promise<Identity>>();
+  readonly #newReads: CredentialReads;
   /** Counts what was forgotten. A read that began before it must not be remembered. */
   #changes = 0;
 
   constructor(options: IdentitiesOptions) {
     this.#options = options;
+    this.#newReads = new CredentialReads(options.limit);
   }
 
   /**
+   * @param client who sent it; undefined: it has no limits
    * @returns undefined when the request has no credential
-   * @throws Problem 401 for a bad, expired or revoked one, 503 when nobody can say
+   * @throws Problem 401 for a bad, expired or revoked one, 429 when the client has sent too many that nobody
+   *   knows, 503 when nobody can say
    */
-  async identify(credential: Credential): Promise<Identity | undefined> {
+  async identify(credential: Credential, client?: string): Promise<Identity | undefined> {
     if (credential.kind === 'none') return undefined;
     if (credential.kind === 'malformed') throw new Problem('bad-credential');
     const name = nameOf(credential);
     const remembered = this.#remembered.get(name);
     const isFresh = remembered !== undefined && this.#options.now() - remembered.readAtMs < this.#ttlMs;
-    const identity = isFresh ? remembered.identity : await this.#read(name, credential);
+    const identity = isFresh ? remembered.identity : await this.#read(name, credential, client);
     if (identity.endsAtMs <= Date.now()) throw new Problem('bad-credential');
     this.#options.onUsed(identity);
     return identity;
@@ -93,25 +103,30 @@ export class Identities {
   forgetUser(userId: bigint): void {
     this.#changes += 1;
     for (const [name, { identity }] of this.#remembered)
-      if (identity.userId === userId) this.#remembered.delete(name);
+      if (identity.userId === userId) this.#remembered.set(name, { identity, readAtMs: OUTDATED });
   }
 
   /** Announcements may have been missed. */
   forgetAll(): void {
     this.#changes += 1;
-    this.#remembered.clear();
+    for (const [name, { identity }] of this.#remembered)
+      this.#remembered.set(name, { identity, readAtMs: OUTDATED });
   }
 
   get #ttlMs(): number {
     return this.#options.isHearing() ? HEARING_TTL_MS : DEAF_TTL_MS;
   }
 
-  async #read(name: string, proof: Proof): Promise<Identity> {
+  async #read(name: string, proof: Proof, client?: string): Promise<Identity> {
     // A request that comes after a change must not join a read that began before it.
     const flight = `${this.#changes} ${name}`;
     const running = this.#reads.get(flight);
     if (running !== undefined) return running;
-    const reading = this.#readNow(name, proof).finally(() => this.#reads.delete(flight));
+    const read = async (): Promise<Identity> => this.#readNow(name, proof);
+    const isKnown = this.#remembered.has(name);
+    const reading = (isKnown ? read() : this.#newReads.run(client, read)).finally(() =>
+      this.#reads.delete(flight),
+    );
     this.#reads.set(flight, reading);
     return reading;
   }
@@ -125,7 +140,7 @@ export class Identities {
     );
     this.#remembered.delete(name);
     if (identity === undefined) throw new Problem('bad-credential');
-    if (changes === this.#changes) this.#remember(name, { identity, readAtMs });
+    this.#remember(name, { identity, readAtMs: changes === this.#changes ? readAtMs : OUTDATED });
     return identity;
   }
 

@@ -1,5 +1,5 @@
 import type { UsersDb } from '../../db/accounts/users-db.ts';
-import { isContradiction, OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { isContradiction, isOutage, QueueFullError } from '../../db/store-errors.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { USERS_DB_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -19,6 +19,7 @@ const REPORTS_MS = 90 * 86_400_000;
 
 const NOT_CONFIGURED = 'This mapper has no users database (KEYMILL_USERS_DB).';
 const AWAY = 'The users database cannot be reached just now.';
+const BUSY = 'Too many requests wait for the users database at this moment.';
 const UNSUITABLE = 'The users database is not ready for this version: run "keymill prepare".';
 
 /**
@@ -76,13 +77,14 @@ export class UsersStore {
       this.#verified(undefined);
     } catch (error) {
       if (isContradiction(error)) this.#verified(messageOf(error));
-      this.#breaker.failed();
+      if (!(error instanceof QueueFullError)) this.#breaker.failed();
     }
   }
 
   /**
    * Does `work` with the database.
-   * @throws Problem 503 that says what is missing, when it is not there or does not answer
+   * @throws Problem 503 that says what is missing, when it is not there or does not answer, or when too many
+   *   wait for it
    */
   async ask<T>(work: (db: UsersDb) => Promise<T>): Promise<T> {
     const db = this.#db;
@@ -95,7 +97,8 @@ export class UsersStore {
       return result;
     } catch (cause) {
       if (isContradiction(cause)) throw new Problem('no-accounts', { detail: UNSUITABLE, cause });
-      if (!(cause instanceof StoreUnavailableError || cause instanceof OutcomeUnknownError)) throw cause;
+      if (cause instanceof QueueFullError) throw new Problem('overloaded', { detail: BUSY, cause });
+      if (!isOutage(cause)) throw cause;
       this.#breaker.failed();
       throw new Problem('no-accounts', { detail: AWAY, cause });
     }

@@ -9,8 +9,19 @@ const ALLOWED = {
 };
 
 /** What they may read, besides what every browser lets them read. */
-const EXPOSED =
-  'ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id';
+const EXPOSED = [
+  'Accept-Encoding',
+  'Allow',
+  'ETag',
+  'Idempotency-Replayed',
+  'Location',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-Others-May-Lag',
+  'X-Request-Id',
+].join(', ');
 
 /**
  * Lets pages of some origins use the API (the Fetch standard, 3.2). They send an API key: a cookie is never

@@ -4,15 +4,11 @@ import type { AnswerHead, Head } from '../http/answer-head.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import type { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
-import { stateOf, type Quota } from './rate-policy.ts';
-
-const POLICY = 'RateLimit-Policy';
-const STATE = 'RateLimit';
+import { quotaFields, type Quota } from './rate-policy.ts';
 
 /** For answers that Koa writes. Of links, call it when only `X-Request-Id` is set: their order is fixed. */
 export function setQuota(response: ServerResponse, quota: Quota): void {
-  response.setHeader(POLICY, quota.limit.policy);
-  response.setHeader(STATE, stateOf(quota));
+  for (const [name, value] of Object.entries(quotaFields(quota))) response.setHeader(name, value);
 }
 
 /**
@@ -65,7 +61,7 @@ export class QuotaReply implements Admission, Head, Reply {
 
   /** Names and values in turn. */
   get #fields(): string[] {
-    return [POLICY, this.#quota.limit.policy, STATE, stateOf(this.#quota)];
+    return Object.entries(quotaFields(this.#quota)).flat();
   }
 }
 

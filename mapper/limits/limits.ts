@@ -4,8 +4,8 @@ import type { Log } from '../../runtime/log.ts';
 import type { Admission } from '../http/admission.ts';
 import { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
-import { BlockedClients } from './blocked-clients.ts';
 import { findClient, parseAddress, type ClientRules } from './client-address.ts';
+import { FailureLimit } from './failure-limit.ts';
 import { MissReply, QuotaReply, setQuota } from './limited-reply.ts';
 import { MemoryCounts } from './memory-counts.ts';
 import {
@@ -13,18 +13,12 @@ import {
   judgeCount,
   LIMIT_NAMES,
   tooManyRequests,
-  type Count,
   type Limit,
   type LimitFigures,
   type LimitName,
   type Quota,
+  type SharedCounts,
 } from './rate-policy.ts';
-
-/** Counts over all mappers. */
-export interface SharedCounts {
-  /** @throws StoreUnavailableError, OutcomeUnknownError */
-  hit(name: LimitName, client: string): Promise<Count>;
-}
 
 export interface LimitsOptions {
   readonly perMinute: LimitFigures;
@@ -49,8 +43,14 @@ export interface Peer {
 
 /** Somebody who has proved who he is. */
 interface Proven {
+  readonly userId: bigint;
   readonly proof: { readonly kind: 'key'; readonly id: string } | { readonly kind: 'session' };
 }
+
+/** The limits that are counted before a request is answered. The others count answers. */
+type CountedName = Exclude<LimitName, 'bad-credential' | 'not-found'>;
+
+type Counted = readonly [name: CountedName, who: string];
 
 /** An admission that refuses. */
 interface Refused extends Admission {
@@ -66,28 +66,36 @@ type PeerSocket = Socket & { [PEER]?: Peer };
  */
 export class Limits {
   readonly #options: LimitsOptions;
-  readonly #limits: Readonly<Record<LimitName, Limit>>;
-  readonly #counts: Readonly<Record<LimitName, MemoryCounts>>;
-  readonly #blocked: BlockedClients;
+  readonly #limits: Readonly<Record<CountedName, Limit>>;
+  readonly #counts: Readonly<Record<CountedName, MemoryCounts>>;
+  /** Of API keys and sessions that nobody knows. */
+  readonly credentials: FailureLimit;
+  /** A client has asked for a link that does not exist. */
+  readonly missed: (client: string) => void;
+  readonly #notFound: FailureLimit;
   #hasWarned = false;
 
   constructor(options: LimitsOptions) {
     this.#options = options;
-    const { perMinute, now } = options;
+    const { perMinute, shared, onRefused, now } = options;
     const limit = (name: LimitName): Limit => createLimit(name, perMinute[name]);
     this.#limits = {
       anonymous: limit('anonymous'),
       key: limit('key'),
+      session: limit('session'),
       'sign-in': limit('sign-in'),
-      'not-found': limit('not-found'),
     };
     this.#counts = {
       anonymous: new MemoryCounts(now),
       key: new MemoryCounts(now),
+      session: new MemoryCounts(now),
       'sign-in': new MemoryCounts(now),
-      'not-found': new MemoryCounts(now),
     };
-    this.#blocked = new BlockedClients(now);
+    const failures = (name: LimitName): FailureLimit =>
+      new FailureLimit({ limit: limit(name), shared, onRefused, now });
+    this.credentials = failures('bad-credential');
+    this.#notFound = failures('not-found');
+    this.missed = this.#notFound.failed;
   }
 
   /** Whether there is any limit at all. */
@@ -154,18 +162,25 @@ export class Limits {
   }
 
   /**
-   * Counts a request that Koa answers, and adds what is left to its response.
-   * @param who the client, or the id of an API key
+   * Counts a request that Koa answers, and adds what is left to its response: of several limits, the one
+   * with the least.
    * @throws Problem 429; 503 when it is an anonymous creation and the shared counts are away
    */
-  async enforce(name: LimitName, who: string, response: ServerResponse): Promise<void> {
-    const quota = await this.#settled(name, who);
-    if (quota === undefined) return;
-    setQuota(response, quota);
-    if (!quota.isAllowed) throw this.#refuse(quota);
+  async #enforce(response: ServerResponse, counted: readonly Counted[]): Promise<void> {
+    let tightest: Quota | undefined;
+    for (const [name, who] of counted) {
+      const quota = await this.#settled(name, who);
+      if (quota === undefined) continue;
+      if (tightest === undefined || quota.remaining < tightest.remaining || !quota.isAllowed)
+        tightest = quota;
+      if (!quota.isAllowed) break;
+    }
+    if (tightest === undefined) return;
+    setQuota(response, tightest);
+    if (!tightest.isAllowed) throw this.#refuse(tightest);
   }
 
-  /** Counts a new link whose request Koa answers, for its API key or its address. @throws Problem 429, 503 */
+  /** Counts a new link whose request Koa answers, for its owner or its address. @throws Problem 429, 503 */
   async enforceCreator(
     request: IncomingMessage,
     response: ServerResponse,
@@ -173,13 +188,13 @@ export class Limits {
   ): Promise<void> {
     const client = this.clientOf(request);
     if (client === undefined) return;
-    if (identity === undefined) await this.enforce('anonymous', client, response);
-    else await this.#enforceKey(identity, response);
+    await this.#enforce(response, [identity === undefined ? ['anonymous', client] : ownCount(identity)]);
   }
 
   /**
    * Counts a request of the API that Koa answers.
-   * @param limit for which a request of nobody who is known counts
+   * @param limit `anonymous`: for which a request of nobody who is known counts; `sign-in`: it tries a
+   *   password, so it counts for the address, and for the account of which it is known
    * @throws Problem 429
    */
   async enforceApi(
@@ -189,17 +204,17 @@ export class Limits {
   ): Promise<void> {
     const client = this.clientOf(request);
     if (client === undefined) return;
-    if (identity !== undefined) await this.#enforceKey(identity, response);
-    else if (limit !== undefined) await this.enforce(limit, client, response);
-  }
-
-  async #enforceKey({ proof }: Proven, response: ServerResponse): Promise<void> {
-    if (proof.kind === 'key') await this.enforce('key', proof.id, response);
+    const counted: Counted[] = identity === undefined ? [] : [ownCount(identity)];
+    if (limit === 'sign-in') {
+      counted.push(['sign-in', client]);
+      if (identity !== undefined) counted.push(['sign-in', `user ${identity.userId}`]);
+    } else if (limit !== undefined && identity === undefined) counted.push([limit, client]);
+    await this.#enforce(response, counted);
   }
 
   /** A request for a link, before anything is looked up. @returns undefined when the client may go on */
   admitFollow(client: string, reply: Reply): Refused | undefined {
-    const quota = this.#blockedQuota(client);
+    const quota = this.#notFound.quotaOf(client);
     if (quota === undefined) return undefined;
     const refusal = this.#refuse(quota);
     return { reply: new QuotaReply(reply, quota, refusal), refusal };
@@ -207,7 +222,7 @@ export class Limits {
 
   /** The same for a request that Koa answers. @throws Problem 429 */
   enforceFollow(client: string, response: ServerResponse): void {
-    const quota = this.#blockedQuota(client);
+    const quota = this.#notFound.quotaOf(client);
     if (quota === undefined) return;
     setQuota(response, quota);
     throw this.#refuse(quota);
@@ -218,26 +233,7 @@ export class Limits {
     return new MissReply(reply, this.missed, client);
   }
 
-  /** A client has asked for a link that does not exist. */
-  readonly missed = (client: string): void => {
-    const perMinute = this.#options.perMinute['not-found'];
-    if (perMinute === 0) return;
-    const blockAfterLast = ({ count, remainingMs }: Count): void => {
-      if (count >= perMinute) this.#blocked.block(client, remainingMs);
-    };
-    blockAfterLast(this.#counts['not-found'].hit(client));
-    // Redirects never wait for the shared counts, and go on without them.
-    this.#options.shared?.hit('not-found', client).then(blockAfterLast, () => undefined);
-  };
-
-  #blockedQuota(client: string): Quota | undefined {
-    const remainingMs = this.#blocked.remainingMs(client);
-    if (remainingMs === 0) return undefined;
-    const limit = this.#limits['not-found'];
-    return judgeCount(limit, { count: limit.perMinute + 1, remainingMs });
-  }
-
-  async #settled(name: LimitName, who: string): Promise<Quota | undefined> {
+  async #settled(name: CountedName, who: string): Promise<Quota | undefined> {
     try {
       return await this.#hit(name, who);
     } catch (error) {
@@ -247,11 +243,11 @@ export class Limits {
   }
 
   /** People with an account go on while the shared counts are away: this process counts for itself. */
-  #countHere(name: LimitName, who: string): Quota {
+  #countHere(name: CountedName, who: string): Quota {
     return judgeCount(this.#limits[name], this.#counts[name].hit(who));
   }
 
-  #hit(name: LimitName, who: string): Quota | Promise<Quota> | undefined {
+  #hit(name: CountedName, who: string): Quota | Promise<Quota> | undefined {
     const { shared } = this.#options;
     const limit = this.#limits[name];
     if (limit.perMinute === 0) return undefined;
@@ -267,6 +263,11 @@ export class Limits {
     this.#options.onRefused(quota.limit.name);
     return tooManyRequests(quota);
   }
+}
+
+/** Where the requests of a key, or of all sessions of a user, are counted. */
+function ownCount({ userId, proof }: Proven): Counted {
+  return proof.kind === 'key' ? ['key', proof.id] : ['session', String(userId)];
 }
 
 function countsAway(cause: unknown): Problem {

@@ -40,6 +40,12 @@ export class MemoryCounts {
     return { count: entry.count, remainingMs: entry.endsMs - nowMs };
   }
 
+  /** How many requests of a client were counted in its minute. */
+  peek(client: string): number {
+    const entry = this.#entries.get(client);
+    return entry === undefined || entry.endsMs <= this.#now() ? 0 : entry.count;
+  }
+
   #begin(client: string, nowMs: number): Entry {
     const entries = this.#entries;
     entries.delete(client);

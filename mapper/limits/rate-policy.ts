@@ -1,7 +1,7 @@
 import { Problem } from '../http/problem.ts';
 
 /** What is limited, each for one minute: names of the policies in the header fields. */
-export const LIMIT_NAMES = ['anonymous', 'key', 'sign-in', 'not-found'] as const;
+export const LIMIT_NAMES = ['anonymous', 'key', 'session', 'sign-in', 'bad-credential', 'not-found'] as const;
 
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
@@ -13,6 +13,12 @@ export interface Count {
   readonly count: number;
   /** Until the minute is over. */
   readonly remainingMs: number;
+}
+
+/** Counts over all mappers. */
+export interface SharedCounts {
+  /** @throws StoreUnavailableError, OutcomeUnknownError */
+  hit(name: LimitName, client: string): Promise<Count>;
 }
 
 /** One limit, with the text that all its answers share. */
@@ -63,14 +69,27 @@ export function stateOf({ limit, remaining, seconds }: Quota): string {
 const DETAILS: Readonly<Record<LimitName, string>> = {
   anonymous: 'Too many links were made from this address without an API key.',
   key: 'This API key was used too often.',
-  'sign-in': 'Too many attempts to sign in came from this address.',
+  session: 'Your sessions were used too often.',
+  'sign-in': 'Too many passwords were tried from this address, or for this account.',
+  'bad-credential': 'Too many API keys or sessions that are not valid came from this address.',
   'not-found': 'Too many links that do not exist were asked for from this address.',
 };
 
-/** 429, with the time after which another try makes sense. */
-export function tooManyRequests({ limit, seconds }: Quota): Problem {
+/** The header fields that say what a client may still do. */
+export function quotaFields(quota: Quota): Readonly<Record<string, string>> {
+  return { 'RateLimit-Policy': quota.limit.policy, RateLimit: stateOf(quota) };
+}
+
+/**
+ * 429, with the time after which another try makes sense.
+ * @param fields further header fields of the answer
+ */
+export function tooManyRequests(
+  { limit, seconds }: Quota,
+  fields: Readonly<Record<string, string>> = {},
+): Problem {
   return new Problem('too-many-requests', {
     detail: DETAILS[limit.name],
-    headers: { 'Retry-After': String(seconds) },
+    headers: { 'Retry-After': String(seconds), ...fields },
   });
 }

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { ListPosition } from '../../db/own-links/own-link.ts';
+import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
 
 /** Bytes of the code that authenticates a cursor. */
 const CODE_BYTES = 16;
@@ -47,6 +48,20 @@ export class Cursors {
 }
 
 /** A question as a text that is equal for equal questions. */
-export function textOf({ userId, state, q = '', tag, from, to }: ListQuestion): string {
-  return JSON.stringify([`${userId}`, state, q, tag ?? null, from?.getTime() ?? null, to?.getTime() ?? null]);
+export function textOf({ userId, state, q = '', tag, from, to, host }: ListQuestion): string {
+  const times = [from?.getTime() ?? null, to?.getTime() ?? null];
+  return JSON.stringify([
+    `${userId}`,
+    state,
+    q,
+    tag ?? null,
+    ...times,
+    ...(host === undefined ? [] : [host]),
+  ]);
+}
+
+/** Like {@link textOf}, for the links of all owners. */
+export function textOfScan({ key, state, q = '', host, from, to }: ScanQuestion): string {
+  const times = [from?.getTime() ?? null, to?.getTime() ?? null];
+  return JSON.stringify(['all links', key ?? null, state, q, host ?? null, ...times]);
 }

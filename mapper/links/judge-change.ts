@@ -28,7 +28,8 @@ export type ChangeVerdict =
 
 /** Applies a merge patch (RFC 7396) to a link whose fields were checked before. Pure. */
 export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): ChangeVerdict {
-  if (link.deletedAt !== null) return { verdict: 'deleted' };
+  // An owner may restore a deleted link, so an administrator may block it before.
+  if (link.deletedAt !== null && !isOnlyBlock(patch, actor)) return { verdict: 'deleted' };
   const { blocked } = link.rules;
   if (actor === 'owner' && blocked !== undefined) return { verdict: 'blocked', reason: blocked };
   const tags = patch.tags === undefined ? link.tags : [...new Set(patch.tags)].sort();
@@ -41,6 +42,10 @@ export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): Chan
     rules: patchRules(link.rules, patch),
   };
   return isSame(link, state) ? { verdict: 'unchanged' } : { verdict: 'edit', state };
+}
+
+function isOnlyBlock(patch: LinkPatch, actor: Actor): boolean {
+  return actor === 'admin' && Object.keys(patch).join() === 'blocked';
 }
 
 function patchRules({ disabled, blocked, ...others }: LinkRules, patch: LinkPatch): LinkRules {

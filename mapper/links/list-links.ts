@@ -62,7 +62,11 @@ async function look(
   return { server: db.name, slots: piece.slots, links, lookedTo: piece.lookedTo };
 }
 
-async function addTags(servers: readonly OwnLinksServer[], links: readonly OwnLink[]): Promise<OwnLink[]> {
+/** The same links, with their tags. @throws StoreUnavailableError */
+export async function addTags(
+  servers: readonly OwnLinksServer[],
+  links: readonly OwnLink[],
+): Promise<OwnLink[]> {
   const tags = await readOfEach(servers, links, async (db, own) => db.tagsOf(own));
   return links.map((link) => ({ ...link, tags: tags.get(link.key) ?? [] }));
 }

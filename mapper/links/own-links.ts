@@ -1,17 +1,19 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { LinkChange, OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
 import type { TagCount } from '../../db/own-links/tags.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
-import { Cursors, textOf } from './cursors.ts';
+import { Cursors, textOf, textOfScan } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
+import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { Turns } from './turns.ts';
 
@@ -118,6 +120,26 @@ export class OwnLinks {
     const { servers, now } = this.#options;
     const { links, next } = await readPage(servers, { question, after, limit }, now);
     return { items: links, nextCursor: next === undefined ? null : this.#cursors.seal(text, next) };
+  }
+
+  /**
+   * Looks for links of all owners, and of nobody, in the order of their slots and keys. Only for
+   * administrators. A page may be short, or empty, and still have a next one.
+   */
+  async scan(
+    question: ScanQuestion,
+    { cursor, limit }: { cursor: string | undefined; limit: number },
+  ): Promise<Page<OwnLink>> {
+    const text = textOfScan(question);
+    const place = cursor === undefined ? undefined : this.#cursors.open(text, cursor);
+    if (cursor !== undefined && place === undefined) return { invalid: 'cursor' };
+    // The number of a place is a time in other lists, and a slot in this one.
+    const after = place && { slot: place.createdAt.getTime(), key: place.key };
+    const { servers, slotOf, now } = this.#options;
+    const { links, next } = await scanPage(servers, { question, after, limit, slotOf }, now);
+    if (next === undefined) return { items: links, nextCursor: null };
+    const createdAt = new Date(next.slot);
+    return { items: links, nextCursor: this.#cursors.seal(text, { createdAt, key: next.key }) };
   }
 
   /** How often links were followed, by their keys. Links without a click are absent. */

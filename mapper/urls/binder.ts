@@ -1,5 +1,6 @@
 import {
   DuplicateRowError,
+  isOutage,
   MismatchError,
   OutcomeUnknownError,
   StoreUnavailableError,
@@ -206,12 +207,12 @@ export class Binder<Row extends LinkRow = LinkRow> {
           error instanceof OutcomeUnknownError ||
           (error instanceof StoreUnavailableError && unknown !== undefined)
         ) {
-          breaker.failed();
+          if (isOutage(error)) breaker.failed();
           unknown = error instanceof OutcomeUnknownError ? error : unresolved(store.name, error);
           if (now() > deadlineMs) throw unknown;
           await pause(delayFor(attempt, REPEAT));
         } else {
-          if (error instanceof StoreUnavailableError) breaker.failed();
+          if (isOutage(error)) breaker.failed();
           // Its tables are gone: it counts as down until the poll finds them again.
           if (error instanceof MismatchError)
             throw new StoreUnavailableError(store.name, error.message, error);

@@ -9,7 +9,9 @@ export interface LimitsConfig {
   readonly perMinute: {
     readonly anonymous: number;
     readonly key: number;
+    readonly session: number;
     readonly 'sign-in': number;
+    readonly 'bad-credential': number;
     readonly 'not-found': number;
   };
   /** Whether clients on this machine have limits too. */
@@ -29,7 +31,9 @@ export function readLimits(env: Env): LimitsConfig {
     perMinute: {
       anonymous: perMinute('LIMIT_ANONYMOUS', 30),
       key: perMinute('LIMIT_KEY', 1_000),
+      session: perMinute('LIMIT_SESSION', 1_000),
       'sign-in': perMinute('LIMIT_SIGN_IN', 10),
+      'bad-credential': perMinute('LIMIT_BAD_CREDENTIAL', 60),
       'not-found': perMinute('LIMIT_NOT_FOUND', 300),
     },
     loopback: env.boolean('LIMIT_LOOPBACK', false),

@@ -166,9 +166,23 @@ export const VARIABLES = {
     default: '1000',
     unit: 'requests',
   },
+  LIMIT_SESSION: {
+    meaning: 'requests a minute with the sessions of one user; 0: no limit',
+    default: '1000',
+    unit: 'requests',
+  },
   LIMIT_SIGN_IN: {
-    meaning: 'requests a minute from one address that try a password or make an account; 0: no limit',
+    meaning:
+      'requests a minute from one address that try a password or make an account, and of one account that try its password; 0: no limit',
     default: '10',
+    unit: 'requests',
+  },
+  LIMIT_BAD_CREDENTIAL: {
+    meaning:
+      'API keys and sessions a minute from one address that nobody knows; then only those that the mapper has seen to be good are accepted from it until the minute is over; 0: no limit',
+    tradeOff:
+      'each costs the users database a read; many people can share an address, and a program with a revoked key may use it up for them',
+    default: '60',
     unit: 'requests',
   },
   LIMIT_NOT_FOUND: {

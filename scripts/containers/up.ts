@@ -170,6 +170,7 @@ async function publishDefaults(envFile: string): Promise<Record<string, string>>
     // Clients on this machine have no limits. Behind the engine all of them have one address.
     KEYMILL_LIMIT_ANONYMOUS: '0',
     KEYMILL_LIMIT_SIGN_IN: '0',
+    KEYMILL_LIMIT_BAD_CREDENTIAL: '0',
     KEYMILL_LIMIT_NOT_FOUND: '0',
   };
 }

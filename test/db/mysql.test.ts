@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { openMysql } from '../../db/mysql/mysql.ts';
+import { QueueFullError } from '../../db/store-errors.ts';
 import { testDatabase, testMysql } from '../servers.ts';
 import { until } from '../until.ts';
 import { rejection } from './rejection.ts';
@@ -46,6 +47,7 @@ describe('a connection to MySQL', () => {
     const waiting = rejection(db.execute('DO 1', [], { timeoutMs: 200 }));
     const refused = await rejection(db.execute('DO 1', [], { timeoutMs: 10_000 }));
     expect(refused).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(refused, 'it says nothing about the server').to.be.instanceOf(QueueFullError);
     expect((await waiting).message).to.contain('no connection within 200 ms');
     expect(await waiting, 'it was never sent').to.have.property('code', 'STORE_UNAVAILABLE');
     await busy;

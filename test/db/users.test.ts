@@ -88,7 +88,13 @@ describe('the tables of accounts', () => {
     const begin = async (hash: number, password: string): Promise<boolean> =>
       db.sessions.create({ ...session, secretHash: Buffer.alloc(32, hash), password });
     expect([await begin(1, 'x'), await begin(2, 'X')]).to.deep.equal([true, false]);
-    await db.users.changePassword(user.id, 'y', new Date());
+    const change = async (from: string, to: string): Promise<boolean> =>
+      db.users.changePassword(user.id, { from, to, now: new Date() });
+    expect([await change('X', 'z'), await change('x', 'y'), await change('x', 'z')]).to.deep.equal([
+      false,
+      true,
+      false,
+    ]);
     expect(await db.sessions.find(Buffer.alloc(32, 1))).to.equal(undefined);
     expect([await begin(3, 'x'), await begin(4, 'y')]).to.deep.equal([false, true]);
   });
@@ -113,7 +119,11 @@ describe('the tables of accounts', () => {
     expect((await db.sessions.find(Buffer.alloc(32, 6)))?.userId).to.equal(user.id);
     await db.users.remove(user.id);
     expect((await db.users.find(user.id))?.email).to.equal('eve@example.com');
-    await db.users.askDeletion(user.id, { deleteLinks: false, now: new Date() });
+    const ask = async (password: string): Promise<boolean> =>
+      db.users.askDeletion(user.id, { password, deleteLinks: false, now: new Date() });
+    expect(await ask('y')).to.equal(false);
+    expect((await db.sessions.find(Buffer.alloc(32, 6)))?.userId).to.equal(user.id);
+    expect([await ask('x'), await ask('x')]).to.deep.equal([true, false]);
     expect(await db.sessions.find(Buffer.alloc(32, 6))).to.equal(undefined);
     await db.users.remove(user.id);
     expect(await db.users.create(newUser('eve@example.com'))).to.equal('created');

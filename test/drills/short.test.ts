@@ -70,6 +70,15 @@ describe('short drills', function () {
     expect(report.redirectsFailed).to.equal(0);
   });
 
+  it('links-changed: no update is lost, and a redirect after an acknowledged change shows it', async () => {
+    const report = await drill('links-changed', '--rounds', '1');
+    expectSafe(report);
+    expect(report.redirectsFailed).to.equal(0);
+    expect(report.ownLinks).to.include({ oldStates: 0, wrongTargets: 0, lostUpdates: 0, givenAgain: 0 });
+    expect(report.ownLinks?.acked).to.be.above(20);
+    expect(report.ownLinks?.follows).to.be.above(100);
+  });
+
   it('refuses a drill that does not exist, and lists those that do', async () => {
     const { code, stderr } = await cluster.run('keymill', 'drill', 'nothing');
     expect(code).to.equal(2);

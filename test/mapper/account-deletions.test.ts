@@ -37,7 +37,7 @@ describe('the deletion of an account', () => {
       const rows = Array.from({ length: 250 }, () => ownedRow({ userId: ana.id, isAdmin: false }));
       const other = ownedRow({ userId: bert.id, isAdmin: false });
       await own.make(...rows, other);
-      await people.db.users.askDeletion(ana.id, { deleteLinks, now: new Date() });
+      await people.delete(ana, { deleteLinks });
       const deletions = new AccountDeletions({ store, links: own.links, now: () => nowMs, log });
       await deletions.poll();
       const admin = { userId: bert.id, isAdmin: true };

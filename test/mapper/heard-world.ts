@@ -1,21 +1,18 @@
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Connection } from '../../bench/load/connection.ts';
 import { formatRequest } from '../../bench/load/requests.ts';
-import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openPool } from '../../db/redis/pool.ts';
+import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { AnnouncedChange } from '../../mapper/cache/announce-change.ts';
-import { openCaches } from '../../mapper/caches.ts';
-import { createLog } from '../../runtime/log.ts';
 import { stopAtEnd, testRedis, testServices } from '../servers.ts';
 import type { RedisServer } from '../servers/services.ts';
 import { until } from '../until.ts';
-import { MAPPER_KEYS, startMapperProcess, type MapperProcess } from './mapper-process.ts';
-import { createWorld, randomKeys } from './world.ts';
+import { People } from './api/people.ts';
+import { startMapperProcess, type MapperProcess } from './mapper-process.ts';
+import { ownedRow } from './own-links-fixture.ts';
+import { createWorld, randomKeys, type World } from './world.ts';
 
-const log = createLog('test', 'editor', 'silent');
 const SHARDS = 4;
 const MAPPERS = 2;
 const LINKS = 20;
@@ -24,15 +21,12 @@ const CONNECTIONS = 8;
 /** To each mapper, which follow links without a pause, so that reads are in flight when a link changes. */
 const BUSY = 1;
 
-/**
- * Two mappers of two processes each, on four Redis of their own, and an editor: it changes links in MySQL and
- * announces the change by the same function as a mapper.
- */
+/** Two mappers of two processes each, on four Redis of their own, and an editor at the second mapper. */
 export interface HeardWorld extends AsyncDisposable {
   readonly keys: readonly string[];
   readonly redis: readonly RedisServer[];
   readonly mappers: readonly MapperProcess[];
-  /** Changes the target, and announces it. @returns who has heard, and how long the announcement took */
+  /** Changes the target by PATCH. @returns who has heard, by the answer, and how long it took */
   change(key: string, target: string): Promise<AnnouncedChange & { readonly tookMs: number }>;
   /** Where the link leads, on every connection to every process. */
   follow(key: string): Promise<string[]>;
@@ -41,7 +35,7 @@ export interface HeardWorld extends AsyncDisposable {
 /** @param isCacheShared whether links are cached on two more Redis, and not in memory */
 export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false } = {}): Promise<HeardWorld> {
   await using stack = new AsyncDisposableStack();
-  const world = stack.use(await createWorld({ shards: 0 }));
+  const world = stack.use(await createWorld({ shards: 0, hasUsers: true }));
   const services = await testServices();
   const redis = await Promise.all(
     Array.from({ length: SHARDS }, async (_, index) =>
@@ -49,10 +43,7 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
     ),
   );
   for (const server of redis) stack.defer(async () => server.stop());
-  const shards = redis.map((server, index) => {
-    const [name, url] = [`redis-${index + 1}`, server.url()];
-    return { name, url, pool: stack.use(openPool({ name, url, log })) };
-  });
+  const shards = redis.map((server, index) => ({ name: `redis-${index + 1}`, url: server.url() }));
   const cacheShards = isCacheShared ? await testRedis(2) : [];
   const keys = randomKeys(LINKS);
   const children: ChildProcess[] = [];
@@ -62,6 +53,7 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
       startMapperProcess({ redis: shards, urls: world.urls }, (child) => children.push(child), {
         KEYMILL_ID: `mapper-${index + 1}`,
         KEYMILL_PROCESSES: '2',
+        KEYMILL_USERS_DB: world.usersUrl,
         KEYMILL_CACHE_TTL_MS: String(ttlMs),
         ...(isCacheShared && {
           KEYMILL_CACHE_REDIS: cacheShards.map(({ name, url }) => `${name}=${url}`).join(','),
@@ -70,36 +62,17 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
       }),
     ),
   );
-  const editor = stack.use(
-    await openCaches({
-      config: { stores: { redis: shards }, cache: { maxBytes: 0, ttlMs, shards: cacheShards } },
-      keyspace: createKeyspace(MAPPER_KEYS),
-      pools: shards,
-      mayAppear: () => false,
-      accounts: { hear: () => false, forgetAll: () => undefined },
-      onAnnounced: () => undefined,
-      log,
-    }),
-  );
+  const editor = await openEditor(mappers.at(-1)?.url ?? '', await ownLinks(world, keys), stack);
   const clients = await Promise.all(
     mappers.flatMap(({ url }) => Array.from({ length: CONNECTIONS }, async () => openClient(url, stack))),
   );
-  const everywhere = async (sql: string, values: readonly unknown[]): Promise<void> => {
-    await Promise.all(world.urls.map(async (server) => server.sql.query(sql, [...values])));
-  };
   const heardWorld = {
     keys,
     redis,
     mappers,
-    change: async (key: string, target: string) => {
-      await everywhere(UPDATE, [target, slotOf(key), key]);
-      const startedMs = performance.now();
-      const announced = await editor.announceChange(key);
-      return { ...announced, tookMs: performance.now() - startedMs };
-    },
+    change: editor,
     follow: async (key: string) => Promise.all(clients.map(async (client) => client.follow(key))),
   };
-  await everywhere(INSERT, [keys.map((key) => rowOf(key))]);
   for (const key of keys) await heardWorld.follow(key);
   const stopping = new AbortController();
   const busy = await Promise.all(
@@ -110,7 +83,7 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
     stopping.abort();
     await Promise.all(following);
   });
-  await until('all processes and the editor to hear each Redis', async () => {
+  await until('all processes to hear each Redis', async () => {
     const { isHeardByAll } = await heardWorld.change(keys[0] ?? '', 'https://example.com/first');
     return isHeardByAll;
   });
@@ -118,11 +91,44 @@ export async function createHeardWorld({ ttlMs = 60_000, isCacheShared = false }
   return { ...heardWorld, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
 
-const UPDATE = 'UPDATE urls SET original_url = ? WHERE slot = ? AND unique_id = ?';
-const INSERT = 'INSERT INTO urls (slot, unique_id, original_url, created_at, request_id) VALUES ?';
+/** Makes links with these keys. @returns an API key of their owner */
+async function ownLinks({ urls, usersUrl }: World, keys: readonly string[]): Promise<string> {
+  await using people = new People(usersUrl);
+  const owner = await people.person();
+  for (const { name, url, slots } of urls) {
+    const db = openOwnLinksDb({ name, url, slots });
+    const own = keys.filter((key) => slots.includes(slotOf(key)));
+    await db.insert(own.map((key) => ownedRow({ userId: owner.id, isAdmin: false }, { key })));
+    await db.close();
+  }
+  return (await people.key(owner, ['links:write'])).key;
+}
 
-function rowOf(key: string): unknown[] {
-  return [slotOf(key), key, 'https://example.com/0', new Date(), randomBytes(16)];
+/** Changes targets through one mapper. */
+async function openEditor(
+  url: string,
+  apiKey: string,
+  stack: AsyncDisposableStack,
+): Promise<HeardWorld['change']> {
+  const connection = await Connection.open(url);
+  stack.defer(() => connection.close());
+  const { host } = new URL(url);
+  return async (key, target) => {
+    const body = JSON.stringify({ long_url: target });
+    const head = [
+      `PATCH /urls/${key} HTTP/1.1`,
+      `Host: ${host}`,
+      `Authorization: Bearer ${apiKey}`,
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ];
+    const startedMs = performance.now();
+    const answer = await connection.ask(`${head.join('\r\n')}\r\n\r\n${body}`);
+    const tookMs = performance.now() - startedMs;
+    if (answer.status !== 200) throw new Error(answer.raw);
+    const seconds = / up to (\d+) s"/.exec(answer.body)?.[1];
+    return { isHeardByAll: seconds === undefined, othersMayLagMs: Number(seconds ?? 0) * 1_000, tookMs };
+  };
 }
 
 interface Client {

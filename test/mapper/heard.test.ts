@@ -1,16 +1,16 @@
 import { expect } from 'chai';
-import { median } from '../../runtime/statistics.ts';
+import { upperPercentile } from '../../runtime/statistics.ts';
+import { IS_LONG } from '../long.ts';
 import { until } from '../until.ts';
 import { createHeardWorld, type HeardWorld } from './heard-world.ts';
 import { processesOf, type MapperProcess } from './mapper-process.ts';
 
-/** Before a release: 10,000. */
-const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? 500);
+const RUNS = Number(process.env['KEYMILL_TEST_RUNS'] ?? (IS_LONG ? 10_000 : 200));
 /** While a Redis is away. */
-const RUNS_AWAY = Math.ceil(RUNS / 5);
+const RUNS_AWAY = IS_LONG ? RUNS : Math.ceil(RUNS / 4);
 /** On a busy machine a process may not run for half a second. Then it is not waited for. */
 const MOST_UNHEARD = 0.5;
-/** The time of one change, also while a Redis is away. */
+/** The time of one change, also while a Redis is away. Asserted of the median: machines are busy. */
 const CHANGE_MS = 50;
 const TTL_MS = 2_000;
 
@@ -31,16 +31,23 @@ async function change(world: HeardWorld, number: number): Promise<Change> {
 }
 
 /** Changes links, and expects the new state of all that were heard. */
-async function expectHeard(world: HeardWorld, times: number): Promise<void> {
+async function expectHeard(world: HeardWorld, times: number, when: string): Promise<void> {
   const all: Change[] = [];
   while (all.length < times) all.push(await change(world, all.length));
   const heard = all.filter(({ isHeardByAll }) => isHeardByAll);
   expect(heard.filter(({ old }) => old > 0)).to.deep.equal([]);
   expect(1 - heard.length / times, 'share of changes that not all heard').to.be.at.most(MOST_UNHEARD);
-  expect(median(all.map(({ tookMs }) => tookMs))).to.be.below(CHANGE_MS);
+  const took = all.map(({ tookMs }) => tookMs);
+  const [p50, p99] = [0.5, 0.99].map((share) => upperPercentile(took, share).toFixed(1));
+  report(`${when}: ${times} edits, ${times - heard.length} not heard by all, p50 ${p50} ms, p99 ${p99} ms`);
+  expect(Number(p50)).to.be.below(CHANGE_MS);
 }
 
-describe('a change of a link, on two mappers of two processes', function () {
+function report(story: string): void {
+  if (IS_LONG) process.stdout.write(`    ${story}\n`);
+}
+
+describe('an edit of a link on one mapper, followed on two of two processes each', function () {
   this.timeout(60_000 + RUNS * 100);
   let world: HeardWorld;
 
@@ -50,13 +57,13 @@ describe('a change of a link, on two mappers of two processes', function () {
 
   after(async () => world[Symbol.asyncDispose]());
 
-  async function expectNotWaitedFor(): Promise<void> {
+  async function expectNotWaitedFor(when: string): Promise<void> {
     await until('the loss to be known', async () => (await change(world, 0)).tookMs < CHANGE_MS);
-    await expectHeard(world, RUNS_AWAY);
+    await expectHeard(world, RUNS_AWAY, when);
   }
 
   it('is shown to every request that was sent after its announcement was heard', async () => {
-    await expectHeard(world, RUNS);
+    await expectHeard(world, RUNS, 'all four Redis');
   });
 
   it('is answered after half a second while a process is paused, and later ones do not wait for it', async () => {
@@ -78,7 +85,7 @@ describe('a change of a link, on two mappers of two processes', function () {
   it('is heard by all while one Redis hangs, which is not waited for', async () => {
     await world.redis[0]?.pause();
     try {
-      await expectNotWaitedFor();
+      await expectNotWaitedFor('one Redis hangs');
     } finally {
       await world.redis[0]?.resume();
     }
@@ -87,7 +94,7 @@ describe('a change of a link, on two mappers of two processes', function () {
   it('is heard by all while one Redis is down, which is not waited for', async () => {
     await world.redis[1]?.kill();
     try {
-      await expectNotWaitedFor();
+      await expectNotWaitedFor('one Redis is down');
     } finally {
       await world.redis[1]?.restart();
     }
@@ -103,7 +110,9 @@ describe('a change of a link, on two mappers of two processes', function () {
       await until('the new target everywhere', async () =>
         (await world.follow(key)).every((found) => found === 'https://example.com/bound'),
       );
-      expect(performance.now() - changedAt).to.be.below(TTL_MS + 1_000);
+      const lagMs = performance.now() - changedAt;
+      report(`every Redis is down: everywhere after ${lagMs.toFixed(0)} ms, time to live ${TTL_MS} ms`);
+      expect(lagMs).to.be.below(TTL_MS + 1_000);
     } finally {
       for (const server of world.redis) await server.restart();
     }
@@ -111,11 +120,11 @@ describe('a change of a link, on two mappers of two processes', function () {
   });
 });
 
-describe('a change of a link that mappers have in a shared cache only', function () {
+describe('an edit of a link that mappers have in a shared cache only', function () {
   this.timeout(60_000 + RUNS * 100);
 
   it('is shown to every request that was sent after its announcement was heard', async () => {
     await using world = await createHeardWorld({ isCacheShared: true });
-    await expectHeard(world, RUNS_AWAY);
+    await expectHeard(world, RUNS_AWAY, 'shared cache');
   });
 });

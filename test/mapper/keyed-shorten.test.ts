@@ -144,7 +144,7 @@ describe('a shorten with a key on the fast path', () => {
   it('counts for its key, with the same bytes as on the slow path', async () => {
     const limits = {
       ...NO_LIMITS,
-      perMinute: { anonymous: 1, key: 4, 'sign-in': 1, 'not-found': 1 },
+      perMinute: { ...NO_LIMITS.perMinute, anonymous: 1, key: 4 },
       trustedProxies: ['127.0.0.0/8'],
     };
     const answers: string[][] = [];

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { LinkStateFilter, ListQuestion } from '../../db/own-links/list-links.ts';
+import type { LinkStateFilter } from '../../db/own-links/link-conditions.ts';
+import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { Caller } from '../../mapper/links/own-links.ts';

@@ -84,6 +84,14 @@ describe('the judgement of a change', () => {
       expect(judgeChange({ ...LINK, ...given }, patch, actor)).to.deep.equal(expected);
     });
 
+  it('lets an administrator block a deleted link, and change nothing else of it', () => {
+    const deleted = { ...LINK, deletedAt: new Date() };
+    const judged = judgeChange(deleted, { blocked: 'spam' }, 'admin');
+    expect(judged).to.have.deep.nested.property('state.rules', { blocked: 'spam' });
+    const more = judgeChange(deleted, { blocked: 'spam', title: 'U' }, 'admin');
+    expect(more).to.deep.equal({ verdict: 'deleted' });
+  });
+
   it('lets an administrator block a link, and change a blocked one', () => {
     const judged = judgeChange(LINK, { blocked: 'spam' }, 'admin');
     expect(judged).to.have.deep.nested.property('state.rules', { blocked: 'spam' });

@@ -48,7 +48,14 @@ const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };
 
 /** For tests that are not about limits: they come from one address, and some with X-Forwarded-For. */
 export const NO_LIMITS: MapperConfig['limits'] = {
-  perMinute: { anonymous: 0, key: 0, 'sign-in': 0, 'not-found': 0 },
+  perMinute: {
+    anonymous: 0,
+    key: 0,
+    session: 0,
+    'sign-in': 0,
+    'bad-credential': 0,
+    'not-found': 0,
+  },
   loopback: false,
   trustedProxies: [],
   redis: undefined,

@@ -87,7 +87,7 @@ describe('keymill users', () => {
   it('list shows every account', async () => {
     const ana = await people.person({ isAdmin: true });
     const gone = await people.person();
-    await people.db.users.askDeletion(gone.id, { deleteLinks: false, now: new Date() });
+    await people.delete(gone);
     const { stdout } = await run('list', '--json');
     const { users } = JSON.parse(stdout) as { users: { id: string; email: string; state: string }[] };
     expect(users.map(({ email }) => email)).to.include.members([ana.email, gone.email]);

@@ -203,7 +203,14 @@ describe('configuration', () => {
       KEYMILL_CORS_ORIGINS: 'https://app.example,http://localhost:3000',
     });
     expect(limits).to.deep.equal({
-      perMinute: { anonymous: 30, key: 1_000, 'sign-in': 10, 'not-found': 0 },
+      perMinute: {
+        anonymous: 30,
+        key: 1_000,
+        session: 1_000,
+        'sign-in': 10,
+        'bad-credential': 60,
+        'not-found': 0,
+      },
       loopback: false,
       trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
       redis: { name: 'limits', url: 'redis://127.0.0.1:6379/2' },

@@ -112,6 +112,18 @@ describe('the environment of a producer or mapper', () => {
       delete process.env['KEYMILL_QUARANTINE_MS'];
     }
   });
+
+  it('opens sign-up, unless the caller closes it', () => {
+    const signup = (): string | undefined =>
+      processEnvironment({ runDir, state, addresses, own: {} })['KEYMILL_SIGNUP'];
+    expect(signup()).to.equal('open');
+    process.env['KEYMILL_SIGNUP'] = 'closed';
+    try {
+      expect(signup()).to.equal('closed');
+    } finally {
+      delete process.env['KEYMILL_SIGNUP'];
+    }
+  });
 });
 
 describe('parseMetrics', () => {

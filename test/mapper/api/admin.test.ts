@@ -99,6 +99,16 @@ describe('administrators', () => {
       });
   });
 
+  it('read one user by his id', async () => {
+    const person = await people.person();
+    const { id, email } = person;
+    const read = await api.call('GET', `/admin/users/${id}`, { key });
+    expect(read.json()).to.include({ user_id: String(id), email, disabled_at: null });
+    await people.delete(person);
+    for (const gone of [String(id), '1', 'me', '-1'])
+      expectProblem(await api.call('GET', `/admin/users/${gone}`, { key }), 404);
+  });
+
   it('cannot disable themselves, nor anybody who is not there', async () => {
     const disable = async (id: bigint | string) =>
       api.call('PATCH', `/admin/users/${id}`, { key, body: { disabled: true } });
@@ -121,6 +131,9 @@ describe('administrators', () => {
       ...Array.from({ length: 20 }, () => 'evil-link'),
     ]);
     expect(reports[0]).to.include({ reason: '<b>ünd "so"</b> 🙂' });
+    const ofOne = (await pages('/admin/reports?unique_id=evil-link&limit=8')).flatMap(({ items }) => items);
+    expect(ofOne).to.deep.equal(reports.slice(1));
+    expect((await pages('/admin/reports?unique_id=none'))[0]?.items).to.deep.equal([]);
     expect(new Set(reports.map((report) => report['report_id'])).size).to.equal(21);
   });
 

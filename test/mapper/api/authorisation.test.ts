@@ -46,7 +46,7 @@ describe('who may call which endpoint', () => {
       await people.person(),
     ];
     await people.db.users.setDisabled(disabled.id, true, new Date());
-    await people.db.users.askDeletion(deleted.id, { deleteLinks: false, now: new Date() });
+    await people.delete(deleted);
   });
 
   async function revokedKey(): Promise<{ key: string }> {

@@ -1,9 +1,26 @@
 import { expect } from 'chai';
 import { send, type Answer } from '../client.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 
 const APP = 'https://app.example';
 const BODY = { headers: { 'content-type': 'application/json' }, body: '{"long_url":"https://example.com/"}' };
+
+/** What the Fetch standard lets every page read. */
+const READABLE = ['cache-control', 'content-language', 'content-length', 'content-type', 'expires', 'pragma'];
+/** What is said to browsers and proxies, and nothing to programs. */
+const FOR_BROWSERS = [
+  'accept',
+  'access-control-allow-origin',
+  'access-control-expose-headers',
+  'connection',
+  'content-security-policy',
+  'cross-origin-resource-policy',
+  'date',
+  'keep-alive',
+  'referrer-policy',
+  'vary',
+  'x-content-type-options',
+];
 
 describe('pages of other origins', () => {
   let world: World;
@@ -64,9 +81,43 @@ describe('pages of other origins', () => {
     expect(made.status).to.equal(201);
     const refused = await send('GET', `${mapper.url}/users/me`, { headers: { host: 'x', origin: APP } });
     expect(refused.status).to.equal(401);
-    for (const { headers } of [made, refused]) {
+    for (const { headers } of [made, refused])
       expect(headers).to.include({ 'access-control-allow-origin': APP, vary: 'Origin' });
-      expect(headers['access-control-expose-headers']).to.include('RateLimit');
+  });
+
+  it('may read every header that says something about an answer', async () => {
+    const strict = await world.start({
+      corsOrigins: [APP],
+      limits: {
+        ...NO_LIMITS,
+        loopback: true,
+        perMinute: { ...NO_LIMITS.perMinute, anonymous: 4, 'sign-in': 1 },
+      },
+    });
+    const answers: Answer[] = [await post(strict.url, APP)];
+    for (const [method, path, type] of [
+      ['PUT', '/users/me', 'application/json'],
+      ['GET', '/users/me', 'application/json'],
+      ['POST', '/urls/some-link/report', 'text/plain'],
+      ['POST', '/login', 'application/json'],
+      ['POST', '/login', 'application/json'],
+      ['GET', '/openapi.json', ''],
+    ] as const)
+      answers.push(
+        await send(method, strict.url + path, {
+          headers: { host: 'x', origin: APP, 'content-type': type, 'content-length': '2' },
+          body: '{}',
+        }),
+      );
+    expect(answers.map(({ status }) => status)).to.deep.equal([201, 405, 401, 415, 422, 429, 200]);
+    const seen = new Set(answers.flatMap(({ headers }) => Object.keys(headers)));
+    expect(seen).to.include.keys('location', 'ratelimit', 'retry-after', 'x-request-id', 'allow');
+    for (const { headers } of answers) {
+      const exposed = String(headers['access-control-expose-headers']).toLowerCase().split(', ');
+      // This test provokes no answer with these.
+      expect(exposed).to.include.members(['etag', 'x-others-may-lag', 'idempotency-replayed']);
+      for (const name of Object.keys(headers))
+        expect([...exposed, ...READABLE, ...FOR_BROWSERS], name).to.include(name);
     }
   });
 

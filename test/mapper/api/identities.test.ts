@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { UsersDb } from '../../../db/accounts/users-db.ts';
 import { parseCredential, type Credential } from '../../../mapper/auth/credential.ts';
+import { judgeRead } from '../../../mapper/auth/credential-reads.ts';
 import { Identities, type Identity } from '../../../mapper/auth/identities.ts';
 import { formatIdentityChange, parseIdentityChange } from '../../../mapper/auth/identity-change.ts';
 import { createApiKey, parseApiKey } from '../../../mapper/auth/secrets.ts';
@@ -19,6 +20,8 @@ class Bed {
   isAway = false;
   isRevoked = false;
   reads = 0;
+  /** Credentials that may still fail. */
+  left = 2;
   readonly secret = createApiKey();
   readonly credential = parseCredential({ authorization: `Bearer ${this.secret.text}` }, 'keymill_session');
   #gate: Promise<void> = Promise.resolve();
@@ -29,6 +32,11 @@ class Bed {
         return work(this.#db());
       },
     } as UsersStore,
+    limit: {
+      leftOf: () => this.left,
+      refusalOf: () => new Problem('too-many-requests'),
+      failed: () => void (this.left -= 1),
+    },
     isHearing: () => this.isHearing,
     onUsed: () => undefined,
     now: () => this.nowMs,
@@ -41,9 +49,12 @@ class Bed {
     return resolve;
   }
 
-  async ask(credential: Credential = this.credential): Promise<Identity | string | undefined> {
+  async ask(
+    credential: Credential = this.credential,
+    client = 'a client',
+  ): Promise<Identity | string | undefined> {
     try {
-      return await this.identities.identify(credential);
+      return await this.identities.identify(credential, client);
     } catch (error) {
       return (error as Problem).code;
     }
@@ -167,6 +178,39 @@ describe('identities', () => {
     await bed.ask();
     expect(bed.reads).to.equal(3);
   });
+
+  it('that nobody has seen to be good are looked up until too many of a client have failed', async () => {
+    const bed = new Bed();
+    const madeUp = (): Credential =>
+      parseCredential({ authorization: `Bearer ${createApiKey().text}` }, 'keymill_session');
+    expect(await bed.isAccepted()).to.equal(true);
+    for (const answer of ['bad-credential', 'bad-credential', 'too-many-requests', 'too-many-requests'])
+      expect(await bed.ask(madeUp())).to.equal(answer);
+    expect(bed.reads).to.equal(3);
+    // A key that was good is read again, whatever the client has sent.
+    bed.identities.forgetAll();
+    expect(await bed.isAccepted()).to.equal(true);
+    bed.isRevoked = true;
+    bed.identities.forgetUser(USER);
+    expect(await bed.ask()).to.equal('bad-credential');
+    expect(await bed.ask()).to.equal('too-many-requests');
+    expect(bed.reads).to.equal(5);
+  });
+
+  for (const [left, ofClient, ofAll, verdict] of [
+    [1, 0, 0, 'go'],
+    [1, 0, 127, 'go'],
+    [1, 0, 128, 'busy'],
+    [1, 1, 1, 'busy'],
+    [2, 1, 1, 'go'],
+    [0, 0, 0, 'refused'],
+    [0, 5, 128, 'refused'],
+    [Number.POSITIVE_INFINITY, 0, 127, 'go'],
+    [Number.POSITIVE_INFINITY, 0, 128, 'busy'],
+  ] as const)
+    it(`with ${left} left of the client, which looks up ${ofClient} of ${ofAll}: ${verdict}`, () => {
+      expect(judgeRead({ left, ofClient, ofAll })).to.equal(verdict);
+    });
 
   it('need no store for a request without a credential, or with one that cannot be right', async () => {
     const bed = new Bed();

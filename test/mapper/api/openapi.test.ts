@@ -24,6 +24,7 @@ const response = z.strictObject({
 });
 const operation = z.strictObject({
   operationId: z.string().regex(/^[a-z][A-Za-z]+$/),
+  tags: z.array(z.string()).length(1),
   summary: z.string().min(1),
   description: z.string().optional(),
   security: z.array(z.partialRecord(z.enum(['apiKey', 'session']), z.array(z.string()))),
@@ -58,6 +59,7 @@ const openApi = z.strictObject({
     license: z.strictObject({ name: z.string(), identifier: z.string() }),
   }),
   servers: z.array(z.strictObject({ url: z.url() })),
+  tags: z.array(z.strictObject({ name: z.string(), description: z.string() })),
   paths: z.record(
     z.string().startsWith('/'),
     z.partialRecord(z.enum(['get', 'post', 'patch', 'delete']), operation),
@@ -89,6 +91,14 @@ describe('the OpenAPI document', () => {
       ENDPOINTS.map(({ method, path }) => `${method} ${path}`),
     );
     expect(new Set(api.operations.map(({ operationId }) => operationId)).size).to.equal(ENDPOINTS.length);
+  });
+
+  it('sorts the operations into groups, each with a description and an operation', () => {
+    const { paths, tags } = openApi.parse(JSON.parse(JSON.stringify(api.document)));
+    const used = Object.values(paths).flatMap((methods) =>
+      Object.values(methods).flatMap((one) => one?.tags ?? []),
+    );
+    expect([...new Set(used)]).to.have.members(tags.map(({ name }) => name));
   });
 
   it('refers only to parts that exist, and has no pattern that nobody can read', () => {

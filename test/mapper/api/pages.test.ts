@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { createUserId } from '../../../db/accounts/user-ids.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import { expectProblem, send, type Answer } from '../client.ts';
-import { createWorld, type TestMapper, type World } from '../world.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { ApiDocument } from './document.ts';
 import { ApiClient } from './api-client.ts';
 import { PASSWORD, People } from './people.ts';
@@ -53,7 +55,8 @@ describe('pages beside the API', () => {
     expect(page.headers['content-security-policy']).not.to.include('unsafe');
     expect(page.text).not.to.match(/<script>|<style|\son[a-z]+=|style=/);
     const addresses = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address = '']) => address);
-    expect(addresses).to.have.length(4);
+    expect(addresses.splice(addresses.indexOf('/openapi.json'), 1)).to.have.length(1);
+    expect(addresses).to.have.length(5);
     for (const address of addresses) {
       expect(address).to.match(/^\/docs\//);
       const file = await get(address);
@@ -74,6 +77,33 @@ describe('pages beside the API', () => {
       expect((await get(path)).status, path).to.be.oneOf([400, 404]);
   });
 
+  it('the page and its files are sent once: a browser that has them gets 304', async () => {
+    for (const path of [
+      '/docs',
+      '/openapi.json',
+      '/docs/init.js',
+      '/docs/page.css',
+      '/docs/swagger-ui.css',
+    ]) {
+      const first = await get(path);
+      const { etag = '', 'cache-control': cacheControl } = first.headers;
+      expect(etag, path).to.match(/^"[\w-]{16}"$/);
+      expect(cacheControl, path).to.match(/^no-cache$|^public, max-age=86400$/);
+      for (const [named, status] of [
+        [etag, 304],
+        [`W/${etag}`, 304],
+        ['"other"', 200],
+      ] as const) {
+        const again = await send('GET', mapper.url + path, { headers: { 'if-none-match': named } });
+        expect([again.status, again.headers.etag], path).to.deep.equal([status, etag]);
+        expect(again.text).to.equal(status === 304 ? '' : first.text);
+        expect(again.headers).to.include.keys(...SECURITY);
+      }
+      const head = await get(path, 'HEAD');
+      expect([head.status, head.headers.etag, head.text], path).to.deep.equal([200, etag, '']);
+    }
+  });
+
   it('every answer of the API has the headers of security and no-store, problems too', async () => {
     const api = new ApiClient(() => mapper.url);
     const answers = [
@@ -85,10 +115,8 @@ describe('pages beside the API', () => {
       await get('/openapi.json'),
     ];
     expect(answers.map(({ status }) => status)).to.deep.equal([401, 422, 405, 201, 200, 200]);
-    for (const { headers } of answers) {
-      expect(headers).to.include.keys(...SECURITY);
-      expect(headers['cache-control']).to.equal('no-store');
-    }
+    for (const { headers } of answers) expect(headers).to.include.keys(...SECURITY);
+    for (const { headers } of answers.slice(0, 4)) expect(headers['cache-control']).to.equal('no-store');
     const link = await api.call('POST', '/urls', { body: { long_url: 'https://example.com/' } });
     expect(link.headers).not.to.have.any.keys(...SECURITY);
     expect((await get(`/${String(link.json()['unique_id'])}`)).headers).not.to.have.any.keys(...SECURITY);
@@ -102,49 +130,97 @@ describe('pages beside the API', () => {
       });
     }
 
+    /** Its policy allows exactly the style that it has, and nothing else. */
+    function expectOwnStyle({ text, headers }: Answer): void {
+      const [, style = ''] = /<style>([^]*)<\/style>/.exec(text) ?? [];
+      const hash = createHash('sha256').update(style).digest('base64');
+      expect(headers['content-security-policy']).to.equal(
+        `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
+      );
+      expect(text).not.to.match(/<script|<link|\son[a-z]+=|style=|url\(/);
+    }
+
     it('changes the password by a form, once, and says what is wrong until then', async () => {
       const { id, email } = await people.person();
       const { text: token, hash } = createToken();
       const now = new Date();
       await people.db.resets.create(hash, id, now, new Date(now.getTime() + 60_000));
       const page = await get(`/users/reset?token=${token}`);
-      expect([page.status, page.headers['content-security-policy']]).to.deep.equal([
-        200,
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-      ]);
+      expect(page.status).to.equal(200);
+      expectOwnStyle(page);
       expect(page.headers['referrer-policy']).to.equal('no-referrer');
       expect(page.text).to.include(`value="${token}"`).and.include('name="new"').and.include('method="post"');
+      expect(page.text).to.include(`value="${email}"`);
       for (const [chosen, reason] of [
         ['short', 'at least 10'],
         ['qwertyuiop', 'tried first'],
       ] as const) {
         const again = await submit({ token, new: chosen });
-        expect([again.status, again.text.includes(reason), again.text.includes(token)]).to.deep.equal([
-          422,
-          true,
-          true,
-        ]);
+        expect(again.status).to.equal(422);
+        for (const part of [reason, token, email]) expect(again.text).to.include(part);
+        expectOwnStyle(again);
       }
       const done = await submit({ token, new: 'chosen with a form' });
-      expect([done.status, done.text.includes('has changed')]).to.deep.equal([200, true]);
-      expect((await submit({ token, new: 'chosen with a form' })).text).to.include('is used already');
+      expect(done.status).to.equal(200);
+      for (const part of ['has changed', email]) expect(done.text).to.include(part);
+      const used = await submit({ token, new: 'chosen with a form' });
+      expect([used.status, used.text.includes('is used already')]).to.deep.equal([422, true]);
+      const gone = await get(`/users/reset?token=${token}`);
+      expect([gone.status, gone.text.includes('is used already')]).to.deep.equal([404, true]);
       const body = { email, password: 'chosen with a form' };
       expect((await new ApiClient(() => mapper.url).call('POST', '/login', { body })).status).to.equal(200);
     });
 
-    it('escapes what it repeats', async () => {
+    it('says of a token that nobody was given that the link is not valid, and does not repeat it', async () => {
       const evil = `"><script>alert(1)</script>`;
       for (const answer of [
         await get(`/users/reset?token=${encodeURIComponent(evil)}`),
         await submit({ token: evil, new: PASSWORD }),
-      ])
-        expect(answer.text).to.include('&quot;&gt;&lt;script&gt;').and.not.include('<script>');
-      expect((await get('/users/reset?token=a&token=b')).status).to.equal(200);
+        await get(`/users/reset?token=${createToken().text}`),
+        await get('/users/reset?token=a&token=b'),
+        await get('/users/reset'),
+      ]) {
+        expect(answer.status).to.be.oneOf([404, 422]);
+        expect(answer.text).to.include('This link is not valid').and.not.include('script');
+        expect(answer.text).not.to.include('<form');
+        expectOwnStyle(answer);
+      }
+    });
+
+    it('escapes the address of the account', async () => {
+      const createdAt = new Date();
+      const id = createUserId(createdAt.getTime());
+      const email = `"<b>'&@example.com`;
+      const names = { firstName: null, middleName: null, lastName: null };
+      await people.db.users.create({ id, email, password: '', isAdmin: false, createdAt, ...names });
+      const { text: token, hash } = createToken();
+      await people.db.resets.create(hash, id, createdAt, new Date(createdAt.getTime() + 60_000));
+      const pages = [
+        await get(`/users/reset?token=${token}`),
+        await submit({ token, new: 'a new password' }),
+      ];
+      for (const { text } of pages)
+        expect(text).to.include('&quot;&lt;b&gt;&#39;&amp;@example.com').and.not.include('<b>');
+    });
+
+    it('counts as a sign-in when it is opened, as the form does', async () => {
+      const perMinute = { ...NO_LIMITS.perMinute, 'sign-in': 2 };
+      const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+      const path = `${strict.url}/users/reset?token=${createToken().text}`;
+      const statuses = [];
+      for (let count = 0; count < 3; count += 1) statuses.push((await send('GET', path)).status);
+      expect(statuses).to.deep.equal([404, 404, 429]);
+      await strict.stop();
     });
 
     it('refuses a form that is too large, garbled or ambiguous, and other types', async () => {
-      expectProblem(await submit('a'.repeat(70_000)), 413);
-      expectProblem(await submit('token=a&token=b'), 422);
+      const refused = [await submit('a'.repeat(70_000)), await submit('token=a&token=b')];
+      expectProblem(refused[0] as Answer, 413);
+      expectProblem(refused[1] as Answer, 422);
+      for (const { headers } of refused) {
+        expect(headers).to.include.keys(...SECURITY);
+        expect(headers['cache-control']).to.equal('no-store');
+      }
       expectProblem(await submit('token=a', { 'content-type': 'text/plain' }), 415);
       expect((await send('PUT', `${mapper.url}/users/reset`)).headers.allow).to.equal('GET, HEAD, POST');
     });

@@ -60,6 +60,12 @@ export class People implements AsyncDisposable {
     return `keymill_session=${text}`;
   }
 
+  /** Asks for the deletion of an account. */
+  async delete({ id }: Person, { deleteLinks = false } = {}): Promise<void> {
+    const password = (await this.db.users.find(id))?.password ?? '';
+    await this.db.users.askDeletion(id, { password, deleteLinks, now: new Date() });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.db.close();
   }

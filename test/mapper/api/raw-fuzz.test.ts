@@ -16,7 +16,7 @@ const MAX_COSTLY = 4;
 /** Segments of one conversation. */
 const CHUNKS = 12;
 /** Beyond the deadline of the server for a whole request, after which it would answer 408. */
-const HANG_MS = 60_000;
+const HANG_MS = 20_000;
 /** A long run says after so many requests how far it is. */
 const PART = 10_000;
 
@@ -24,6 +24,8 @@ describe('the API at the socket', () => {
   const fixture = useApi({ keys: 1_000 + REQUESTS / 10 });
   const { api } = fixture;
   let stage: Stage;
+  /** Conversations that ended late once, and not when they were repeated: a busy machine delays them. */
+  const late: string[] = [];
 
   before(async function () {
     this.timeout(20_000);
@@ -63,7 +65,10 @@ describe('the API at the socket', () => {
     await Promise.all(workers);
     stopping.signal.throwIfAborted();
     if (IS_LONG)
-      process.stdout.write(`    ${sent} requests: ${JSON.stringify(Object.fromEntries(statuses))}\n`);
+      process.stdout.write(
+        `    ${sent} requests: ${JSON.stringify(Object.fromEntries(statuses))}, ${late.length} late once\n`,
+      );
+    expect(late.length, late.join('\n\n')).to.be.at.most(REQUESTS / 1_000);
     // They reach the endpoints, and do not all fail at the door.
     expect([...statuses.keys()]).to.include.members([
       200, 201, 204, 304, 400, 401, 403, 404, 405, 412, 413, 415, 422,
@@ -85,7 +90,11 @@ describe('the API at the socket', () => {
   async function ask({ requests }: Conversation, generator: ApiRequestGenerator): Promise<readonly number[]> {
     const steps = cut(Buffer.concat(requests.map(({ bytes }) => bytes)), generator);
     const { port } = new URL(fixture.mapper.url);
-    const received = await converse(Number(port), steps, { endsEarly: true, closeMs: HANG_MS });
+    let received = await converse(Number(port), steps, { endsEarly: true, closeMs: HANG_MS });
+    if (isLate(received)) {
+      late.push(requests.map(describeRequest).join('\n'));
+      received = await converse(Number(port), steps, { endsEarly: true, closeMs: HANG_MS });
+    }
     const story = (): string =>
       `KEYMILL_TEST_SEED=${generator.seed}\n${requests.map(describeRequest).join('\n')}\n→ ${JSON.stringify(received.slice(0, 4_000))}`;
     try {
@@ -122,6 +131,11 @@ describe('the API at the socket', () => {
     return answers.map(({ status }) => status);
   }
 });
+
+/** No end, or 408 although all was sent. */
+function isLate(received: string): boolean {
+  return received.includes(STILL_OPEN) || received.includes('HTTP/1.1 408 ');
+}
 
 function describeRequest({ mutations, caller, bytes }: GeneratedRequest): string {
   return `${caller.name}; ${mutations.join(', ')}: ${JSON.stringify(bytes.toString('latin1').slice(0, 3_000))}`;

@@ -46,13 +46,14 @@ describe('every documented status', () => {
     return { cookie, key: await makeLink(cookie) };
   }
 
-  /** A request about an own link. */
+  /** A request about an own link, by its owner or by an administrator. */
   async function callOwn(
-    { method, path, body, example }: Endpoint,
+    { method, path, access, body, example }: Endpoint,
     options: CallOptions,
     own?: { cookie: string; key: string },
   ): Promise<Answer> {
-    const { cookie, key } = own ?? (await ownLink());
+    const { cookie: owner, key } = own ?? (await ownLink());
+    const cookie = access === 'admin' ? await people.session(await people.person({ isAdmin: true })) : owner;
     return api.call(method, path.replace('{key}', key), {
       ...options,
       cookie,
@@ -149,7 +150,7 @@ describe('every documented status', () => {
       return call(one, { body: { email, password: PASSWORD } });
     },
     'too-many-requests': async (one) => {
-      const perMinute = { anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const perMinute = { ...NO_LIMITS.perMinute, anonymous: 1, key: 1, 'sign-in': 1 };
       const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
       try {
         const client = new ApiClient(() => strict.url, api.document);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { createConnection } from 'mysql2/promise';
 import { createWorld, type TestMapper, type World } from '../world.ts';
-import { expectProblem, send, shorten } from '../client.ts';
+import { expectProblem, send, shorten, type Answer } from '../client.ts';
 import type { FaultyProxy } from '../../../drills/proxy/proxy.ts';
 import { startWire, through } from '../../db/wire.ts';
 import { testDatabase } from '../../servers.ts';
@@ -166,6 +167,34 @@ describe('while the users database is away', () => {
       expect(await usersDbUp()).to.equal('1');
     });
   }
+
+  it('is not what a full queue means: who finds no place gets 503, and the others their answers', async function () {
+    this.timeout(20_000);
+    const sql = await createConnection(world.usersUrl);
+    try {
+      const { key } = await people.key(await people.person(), ['account']);
+      const me = async (): Promise<Answer> =>
+        send('GET', `${mapper.url}/users/me`, { headers: { authorization: `Bearer ${key}` } });
+      await until('the database', async () => (await me()).status === 200);
+      await sql.query('LOCK TABLES users WRITE, api_keys WRITE, sessions WRITE');
+      // Four read, 256 wait.
+      let answered = 0;
+      const asking = Array.from({ length: 300 }, async () => me().finally(() => (answered += 1)));
+      const full = await Promise.race(asking);
+      await until('all without a place', () => answered === 40);
+      expect([full.status, problemKind(full), full.headers['retry-after']]).to.deep.equal([
+        503,
+        'overloaded',
+        '1',
+      ]);
+      expect(await usersDbUp()).to.equal('1');
+      await sql.query('UNLOCK TABLES');
+      const statuses = (await Promise.all(asking)).map(({ status }) => status);
+      expect(statuses.filter((status) => status === 200)).to.have.length(260);
+    } finally {
+      await sql.end();
+    }
+  });
 
   it('and hangs: the mapper stops in time all the same', async function () {
     this.timeout(20_000);

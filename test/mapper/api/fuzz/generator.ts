@@ -33,6 +33,7 @@ const PAGES: readonly Endpoint[] = (['/users/reset', '/openapi.json', '/docs'] a
   path,
   name: path,
   summary: '',
+  group: 'Links',
   access: 'anyone',
   status: 200,
   means: '',

@@ -1,4 +1,7 @@
-/* What surprises parsers of requests. Texts stand for characters; "raw" ones for the bytes that are sent (latin1). */
+/*
+ * What surprises parsers of requests. Texts stand for characters, "raw" ones for the bytes that are sent
+ * (latin1).
+ */
 
 /** In texts that would be a header or markup if they were echoed as they are. */
 export const MARK = 'inj3cted';

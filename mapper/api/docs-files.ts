@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+/** A file of `/docs`, as it is answered. */
+export interface DocsFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+  /** A strong entity tag. */
+  readonly etag: string;
+  readonly cacheControl: string;
+}
+
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
+
+/** A browser asks each time whether its copy is good: the next release may have another one. */
+const REVALIDATED = 'no-cache';
+const A_DAY = 'public, max-age=86400';
+
+/** The files of Swagger UI that the page loads, and their types. */
+const SWAGGER_FILES: Readonly<Record<string, string>> = {
+  'swagger-ui.css': CSS,
+  'swagger-ui-bundle.js': JAVASCRIPT,
+  'favicon-32x32.png': 'image/png',
+};
+
+export const PAGE = toFile(
+  'text/html; charset=utf-8',
+  `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>Keymill API</title>
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+    <link rel="stylesheet" href="/docs/page.css">
+    <link rel="icon" href="/docs/favicon-32x32.png">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <noscript><p>This page needs JavaScript. <a href="/openapi.json">The document</a> does not.</p></noscript>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/init.js"></script>
+  </body>
+</html>
+`,
+);
+
+/**
+ * Without `validatorUrl: null` the page would send the document to a validator of another site. A request
+ * that is tried goes to the mapper of this page: the policy of the page allows no other origin, and the
+ * public one may be spelled in another way, as localhost is.
+ */
+const INIT = `'use strict';
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+dark.addEventListener('change', follow);
+follow();
+SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#swagger-ui',
+  validatorUrl: null,
+  deepLinking: true,
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  requestInterceptor: (request) => {
+    const { pathname, search } = new URL(request.url, location.href);
+    request.url = location.origin + pathname + search;
+    return request;
+  },
+});
+`;
+
+/** There is one server, so there is nothing to choose. */
+const STYLE = `body { margin: 0; }
+noscript p { margin: 2rem; font: 1rem/1.5 sans-serif; }
+.swagger-ui .info { margin: 2rem 0 1rem; }
+.swagger-ui .info li { margin: 0.4rem 0; line-height: 1.5; }
+.swagger-ui .scheme-container .schemes > .schemes-server-container { display: none; }
+.swagger-ui .scheme-container { margin: 0 0 1rem; padding: 0 0 1rem; background: none; box-shadow: none; }
+.swagger-ui .scheme-container .schemes { justify-content: flex-end; }
+.swagger-ui .opblock-tag { flex-wrap: wrap; gap: 0.25rem 1rem; }
+.swagger-ui .opblock-tag small { padding: 0; flex: 1 1 20rem; }
+.swagger-ui .opblock-tag button { margin-left: auto; }
+@media (max-width: 600px) {
+  .swagger-ui .opblock-tag { font-size: 1.25rem; }
+  .swagger-ui .opblock-tag small { order: 3; flex-basis: 100%; }
+  .swagger-ui .opblock .opblock-summary-method { min-width: 4.5rem; }
+  .swagger-ui .scheme-container .schemes { justify-content: flex-start; }
+}
+`;
+
+const OWN_FILES: ReadonlyMap<string, DocsFile> = new Map([
+  ['init.js', toFile(JAVASCRIPT, INIT)],
+  ['page.css', toFile(CSS, STYLE)],
+]);
+
+/** The files of the page. Those of Swagger UI are read when they are first asked for. */
+export class DocsFiles {
+  readonly #read = new Map<string, DocsFile>(OWN_FILES);
+
+  /** @returns undefined when the page has no such file. @throws Error when it cannot be read */
+  async find(name: string): Promise<DocsFile | undefined> {
+    const known = this.#read.get(name);
+    if (known !== undefined) return known;
+    const type = Object.hasOwn(SWAGGER_FILES, name) ? SWAGGER_FILES[name] : undefined;
+    if (type === undefined) return undefined;
+    const bytes = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
+    const file = toFile(type, bytes, A_DAY);
+    this.#read.set(name, file);
+    return file;
+  }
+}
+
+/** A file that is answered as it is, with an entity tag over its bytes. */
+export function toFile(type: string, content: string | Buffer, cacheControl = REVALIDATED): DocsFile {
+  const bytes = Buffer.from(content);
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 16)}"`;
+  return { type, bytes, etag, cacheControl };
+}

@@ -1,0 +1,12 @@
+/** The groups of endpoints, in the order of the pages, and what each is for. Markdown. */
+export const GROUPS = {
+  Links: 'Make links, and look after your own: read, list, change, delete and restore them.',
+  Tags: 'The tags of your links. A link gets its tags when it is made or changed.',
+  Account: 'Sign up, sign in and out, and look after your account.',
+  'API keys': 'Keys with which programs prove who they are.',
+  Reports: 'Anybody can report a link that does harm. Administrators read the reports.',
+  Administration: 'The links and accounts of everybody. Only for administrators.',
+} as const;
+
+/** By which the pages sort an endpoint. */
+export type Group = keyof typeof GROUPS;

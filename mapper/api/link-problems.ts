@@ -1,0 +1,76 @@
+import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import type { OwnLink } from '../../db/own-links/own-link.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
+import type { Announced, ChangeResult, Refusal } from '../links/own-links.ts';
+
+/* What the rules of links say, as problems and warnings of the API. */
+
+/** @throws Problem 404 for a text that can be no key */
+export function requireKey(key: string): void {
+  if (!hasKeyShape(key)) throw unknownLink();
+}
+
+/** The same for a link that does not exist and for another's. */
+export function unknownLink(): Problem {
+  return new Problem('unknown-key');
+}
+
+/** 422 for a cursor that is not of the list. */
+export function badCursor(): Problem {
+  return invalidFields([{ field: 'cursor', reason: 'is made up, or belongs to another list' }]);
+}
+
+/** The link after a change, or as it was if it is as wanted already. @throws Problem for any other refusal */
+export async function settle(
+  change: () => Promise<ChangeResult>,
+): Promise<{ link: OwnLink; announced: Announced | undefined }> {
+  const result = await ask(change);
+  if ('link' in result) return result;
+  const { refusal } = result;
+  if (refusal.why === 'unchanged') return { link: refusal.link, announced: result.announced };
+  throw problemFor(refusal);
+}
+
+function problemFor(refusal: Exclude<Refusal, { why: 'unchanged' }>): Problem {
+  const { why } = refusal;
+  if (why === 'unknown') return unknownLink();
+  if (why === 'stale') return new Problem('changed-meanwhile', { headers: { ETag: refusal.etag } });
+  if (why === 'deleted')
+    return new Problem('link-deleted', { detail: 'This link was deleted. Restore it first.' });
+  if (why === 'blocked')
+    return new Problem('change-blocked', {
+      detail: `An administrator has blocked this link: ${refusal.reason}`,
+    });
+  return invalidFields([{ field: 'tags', reason: 'must be empty for a link without an owner' }]);
+}
+
+/** What is said when some mappers have not heard of a change. */
+export function lagOf(announced: Announced | undefined): FieldError | undefined {
+  if (announced === undefined || announced.isHeardByAll) return undefined;
+  const seconds = Math.ceil(announced.othersMayLagMs / 1_000);
+  return { field: '', reason: `some servers may redirect by the old state for up to ${seconds} s` };
+}
+
+/** @throws Problem 503 that names the store */
+export async function ask<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreUnavailableError)
+      throw new Problem('store-down', { detail: storeOf(error), cause: error });
+    if (error instanceof OutcomeUnknownError)
+      throw new Problem('store-down', {
+        detail: 'A store did not confirm the change. Read the link to see whether it has happened.',
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/** Its name, without the reasons of the driver. */
+function storeOf(error: StoreUnavailableError): string {
+  const [name = ''] = messageOf(error).split(' is unavailable: ');
+  return `${name} cannot be reached just now.`;
+}

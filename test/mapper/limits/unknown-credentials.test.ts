@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import { createConnection, type Connection } from 'mysql2/promise';
+import { createApiKey, createToken } from '../../../mapper/auth/secrets.ts';
+import { ApiClient, problemKind } from '../api/api-client.ts';
+import { PASSWORD, People, type Person } from '../api/people.ts';
+import { send, type Answer } from '../client.ts';
+import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
+
+const PER_MINUTE = { ...NO_LIMITS.perMinute, 'bad-credential': 5 };
+const LINK = { long_url: 'https://example.com/' };
+
+describe('credentials that nobody knows', () => {
+  let world: World;
+  let mapper: TestMapper;
+  let people: People;
+  let ana: Person;
+  let sql: Connection;
+  let clients = 0;
+  const api = new ApiClient(() => mapper.url);
+
+  before(async function () {
+    this.timeout(60_000);
+    world = await createWorld({ keys: 200, hasUsers: true });
+    const limits = { ...NO_LIMITS, perMinute: PER_MINUTE, trustedProxies: ['127.0.0.0/8'] };
+    mapper = await world.start({ limits });
+    people = new People(world.usersUrl);
+    ana = await people.person();
+    sql = await createConnection(world.usersUrl);
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await sql.end();
+    await people[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  /** The header of a client that has sent nothing yet. */
+  function newClient(): Record<string, string> {
+    clients += 1;
+    return { 'x-forwarded-for': `198.51.100.${clients}` };
+  }
+
+  /** Lookups in the users database by the primary key of keys and sessions, since the server started. */
+  async function lookups(): Promise<number> {
+    const [rows] = await sql.query("SHOW GLOBAL STATUS LIKE 'Com_select'");
+    return Number((rows as { Value: string }[])[0]?.Value);
+  }
+
+  const MADE_UP: readonly (readonly [what: string, () => { key?: string; cookie?: string }])[] = [
+    ['API keys', () => ({ key: createApiKey().text })],
+    ['sessions', () => ({ cookie: `keymill_session=${createToken().text}` })],
+  ];
+  for (const [what, makeUp] of MADE_UP)
+    it(`${what}: beyond the limit of a client none is looked up, and the answer is 429`, async () => {
+      const headers = newClient();
+      const answers: Answer[] = [];
+      for (let sent = 0; sent < 8; sent += 1)
+        answers.push(await api.call('POST', '/urls', { ...makeUp(), headers, body: LINK }));
+      expect(answers.map(({ status }) => status)).to.deep.equal([401, 401, 401, 401, 401, 429, 429, 429]);
+      const last = answers.at(-1) as Answer;
+      expect(problemKind(last)).to.equal('too-many-requests');
+      expect(last.headers).to.include({ 'ratelimit-policy': '"bad-credential";q=5;w=60' });
+      expect(Number(last.headers['retry-after'])).to.be.within(1, 60);
+      const before = await lookups();
+      for (let sent = 0; sent < 100; sent += 1) await api.call('GET', '/users/me', { ...makeUp(), headers });
+      // Other parts of the mapper ask their databases from time to time.
+      expect((await lookups()) - before).to.be.below(50);
+    });
+
+  it('sent all at the same time cost no more lookups than the limit', async () => {
+    const headers = newClient();
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, async () =>
+        send('GET', `${mapper.url}/users/me`, {
+          headers: { ...headers, authorization: `Bearer ${createApiKey().text}` },
+        }),
+      ),
+    );
+    const count = (status: number): number => answers.filter((answer) => answer.status === status).length;
+    expect(count(401)).to.be.within(1, 5);
+    expect(count(401) + count(429) + count(503)).to.equal(60);
+  });
+
+  it('refuse no key that is known, not even of the same client, and no new one of another client', async () => {
+    const headers = newClient();
+    const { key } = await people.key(ana, ['links:write']);
+    const known = async (): Promise<number> => (await api.call('GET', '/urls', { key, headers })).status;
+    expect(await known()).to.equal(200);
+    for (let sent = 0; sent < 6; sent += 1)
+      await api.call('GET', '/urls', { key: createApiKey().text, headers });
+    expect(await known()).to.equal(200);
+    // What was announced about the user makes the mapper ask again.
+    const cookie = await people.session(ana);
+    const other = await people.key(ana, ['account']);
+    await api.call('DELETE', `/users/me/keys/${other.keyId}`, { cookie });
+    expect(await known()).to.equal(200);
+    const fresh = await people.key(ana, ['links:write']);
+    expect((await api.call('GET', '/urls', { key: fresh.key, headers })).status).to.equal(429);
+    expect((await api.call('GET', '/urls', { key: fresh.key, headers: newClient() })).status).to.equal(200);
+  });
+
+  it('let a client sign in, and make links without an account', async () => {
+    const headers = newClient();
+    for (let sent = 0; sent < 6; sent += 1)
+      await api.call('GET', '/urls', { key: createApiKey().text, headers });
+    const body = { email: ana.email, password: PASSWORD };
+    expect((await api.call('POST', '/login', { headers, body })).status).to.equal(200);
+    expect((await api.call('POST', '/urls', { headers, body: LINK })).status).to.equal(201);
+  });
+});
