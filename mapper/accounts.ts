@@ -14,10 +14,11 @@ import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
 import { Administration } from './auth/administration.ts';
-import { cookieNameFor, parseCredential } from './auth/credential.ts';
+import { cookieNameFor } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
 import { parseIdentityChange } from './auth/identity-change.ts';
+import { KnownKeys } from './auth/known-keys.ts';
 import { LastUses } from './auth/last-uses.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
@@ -89,6 +90,7 @@ export function openAccounts({
     onUsed: (identity) => uses.used(identity, Date.now()),
     now: monotonicMs,
   });
+  const keys = new KnownKeys(identities);
   const passwords = new PasswordProcess(log);
   const accounts = new Accounts({
     store,
@@ -129,7 +131,7 @@ export function openAccounts({
       return identity?.userId;
     },
     ownerOfKey: (authorization) => {
-      const identity = identities.tryIdentify(parseCredential({ authorization }, cookieName));
+      const identity = keys.tryIdentify(authorization);
       if (identity?.proof.kind !== 'key' || !isAllowed(identity.scopes, 'links:create')) return undefined;
       return { userId: identity.userId, keyId: identity.proof.id };
     },

@@ -2,8 +2,9 @@
 -- ARGS (after --): mode, then
 --   keys FILE LENGTH OFFSET COUNT   GET /{key} for COUNT keys of FILE (no separators) from the OFFSET-th on,
 --                                   again and again
---   shorten LABEL [KEYS]            POST /urls with 4,096 different targets, again and again; with the keys
---                                   of the file KEYS, one a line, in turn
+--   shorten LABEL CLIENTS [KEYS]    POST /urls with 4,096 different targets, again and again; for so many
+--                                   clients behind a proxy (0: without X-Forwarded-For); with the keys of the
+--                                   file KEYS, one a line, in turn
 -- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99
 -- (p50 and p99 in microseconds)
 
@@ -21,7 +22,7 @@ local function ready_keys(file, length, offset, count)
   end
 end
 
-local function ready_shortens(label, key_file)
+local function ready_shortens(label, clients, key_file)
   local headers = { ['Content-Type'] = 'application/json' }
   local keys = {}
   if key_file then
@@ -29,6 +30,10 @@ local function ready_shortens(label, key_file)
   end
   for i = 1, 4096 do
     if key_file then headers['Authorization'] = 'Bearer ' .. keys[(i - 1) % #keys + 1] end
+    if clients > 0 then
+      local client = (i - 1) % clients
+      headers['X-Forwarded-For'] = string.format('198.51.%d.%d', math.floor(client / 256), client % 256)
+    end
     local body = string.format('{"long_url":"https://example.com/articles/%s/%08d?from=bench"}', label, i)
     ready[i] = wrk.format('POST', '/urls', headers, body)
   end
@@ -38,7 +43,7 @@ function init(args)
   if args[1] == 'keys' then
     ready_keys(args[2], tonumber(args[3]), tonumber(args[4]), tonumber(args[5]))
   else
-    ready_shortens(args[2], args[3])
+    ready_shortens(args[2], tonumber(args[3]), args[4])
   end
   assert(#ready > 0, 'no requests to send')
 end

@@ -28,6 +28,8 @@ export type Requests =
       readonly kind: 'shorten';
       /** A file of API keys, one a line: the requests have them in turn. */
       readonly keyFile?: string;
+      /** So many clients behind a proxy, in turn. Without it, no request has an `X-Forwarded-For`. */
+      readonly clients?: number;
     };
 
 export interface WrkOptions {
@@ -92,7 +94,8 @@ export async function runWrk(options: WrkOptions): Promise<WrkResult> {
 function argumentsOf(requests: Requests): string[] {
   if (requests.kind === 'shorten') {
     const label = Math.random().toString(36).slice(2, 8).padEnd(6, '0');
-    return ['shorten', label, ...(requests.keyFile === undefined ? [] : [requests.keyFile])];
+    const { clients = 0, keyFile } = requests;
+    return ['shorten', label, String(clients), ...(keyFile === undefined ? [] : [keyFile])];
   }
   const { file, count } = requests;
   const offset = requests.offset % Math.max(1, file.count - count + 1);

@@ -15,6 +15,7 @@ import { redirectTail } from './redirect-tail.ts';
 import { redirectZipf } from './redirect-zipf.ts';
 import { shortenKeyed } from './shorten-keyed.ts';
 import { shortenLatency } from './shorten-latency.ts';
+import { shortenLimited } from './shorten-limited.ts';
 import { shortenSaturation } from './shorten-saturation.ts';
 import { shortenTakes } from './shorten-takes.ts';
 import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
@@ -39,6 +40,7 @@ export const BENCHES: readonly Bench[] = [
   shortenHttp,
   shortenBatch,
   shortenKeyed,
+  shortenLimited,
   shortenLatency,
   shortenSaturation,
   shortenTakes,

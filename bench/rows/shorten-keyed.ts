@@ -32,6 +32,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     name: keyed.name,
     run: async (seconds, round) => {
       await useOnce(mapper.url, owners.keys, context.signal);
+      await cluster.quiesce(context.signal);
       return keyed.run(seconds, round);
     },
   };

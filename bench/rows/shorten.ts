@@ -1,6 +1,6 @@
 import { RawMysql } from '../load/raw-mysql.ts';
 import { measure, type Arm, type Measurement } from '../method/measure.ts';
-import { toPairedRow } from '../method/paired-row.ts';
+import { toPairedRow, type Further } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import { startBareHttp } from '../world/bare-http.ts';
 import { cpuMsOfEach } from '../world/cpu.ts';
@@ -130,13 +130,14 @@ interface Judged {
   readonly goal: number;
   /** From this ratio on the goal counts as resolved, given an account of the CPU. */
   readonly resolvedFrom?: number;
+  readonly further?: readonly Further<HttpSample>[];
 }
 
 /** The row of links per second, with an account of the CPU time of the arm `mapper` and of the other one. */
 export function judge(
   context: BenchContext,
   measurement: Measurement<HttpSample>,
-  { name, baseline, goal, resolvedFrom, beside }: Judged & { readonly beside: string },
+  { name, baseline, goal, resolvedFrom, further = [], beside }: Judged & { readonly beside: string },
 ): BenchRow {
   const cpuUsPerLink = accountOf(measurement, 'mapper');
   const baselineCpuUsPerRow = accountOf(measurement, beside);
@@ -151,6 +152,7 @@ export function judge(
     of: throughput.of,
     baseline,
     goal,
+    further,
     details: {
       connections: CONNECTIONS,
       cpuUsPerLink,

@@ -104,9 +104,10 @@ export class PrivateCluster implements AsyncDisposable {
   /**
    * Waits, for 6 s at most, until the refilling, generating and flushing that the last window caused are
    * done. Otherwise the next window would pay for them.
+   * @param others ids of further processes that must come to rest, with all their descendants
    */
-  async quiesce(signal: AbortSignal): Promise<void> {
-    const pids = Object.values(this.pids).flat();
+  async quiesce(signal: AbortSignal, others: readonly number[] = []): Promise<void> {
+    const pids = [...Object.values(this.pids).flat(), ...others];
     const deadlineMs = monotonicMs() + QUIESCE_TIMEOUT_MS;
     for (let calm = 0; calm < 2 && monotonicMs() < deadlineMs;) {
       const [beforeMs, startedMs] = [cpuMsOf(pids), monotonicMs()];

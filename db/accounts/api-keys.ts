@@ -1,4 +1,5 @@
 import { DuplicateRowError } from '../store-errors.ts';
+import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { IDENTIFY_TIMEOUT_MS } from './sessions.ts';
 
@@ -12,9 +13,15 @@ export interface ApiKey {
   readonly expiresAt: Date | null;
   /** To the minute. */
   readonly lastUsedAt: Date | null;
+  /** The id of the key with which it was made. Null: it was made with a session. */
+  readonly madeWith: string | null;
 }
 
-export interface NewApiKey extends Omit<ApiKey, 'lastUsedAt'> {
+/** With what a key is made. */
+export type KeyMaker =
+  { readonly kind: 'key'; readonly id: string } | { readonly kind: 'session'; readonly hash: Buffer };
+
+export interface NewApiKey extends Omit<ApiKey, 'lastUsedAt' | 'madeWith'> {
   readonly userId: bigint;
   /** SHA-256 of the whole key. */
   readonly secretHash: Buffer;
@@ -37,13 +44,20 @@ interface ApiKeyRow {
   readonly created_at: Date;
   readonly expires_at: Date | null;
   readonly last_used_at: Date | null;
+  readonly made_with: string;
 }
 
-interface ProofRow extends Omit<ApiKeyRow, 'name' | 'created_at'> {
+interface ProofRow extends Omit<ApiKeyRow, 'name' | 'created_at' | 'made_with'> {
   readonly user_id: string;
   readonly is_admin: number;
   readonly secret_hash: Buffer;
 }
+
+/**
+ * Keys of one user are made and revoked one after another. So no key is made with one that is being revoked,
+ * and no user gets more of them than he may have.
+ */
+const LOCK_USER = 'SELECT user_id FROM users WHERE user_id = ? FOR UPDATE';
 
 /** The table of API keys. Every method may throw StoreUnavailableError. */
 export class ApiKeys {
@@ -54,19 +68,39 @@ export class ApiKeys {
   }
 
   /**
+   * @param maker undefined: an operator makes it
    * @param most keys that a user may have
-   * @returns `too-many`: he has them already. `id-taken`: draw another id
+   * @returns `refused`: he has them already, or the maker is not valid any more. `id-taken`: draw another id
    */
-  async create(key: NewApiKey, most: number): Promise<'created' | 'too-many' | 'id-taken'> {
+  async create(key: NewApiKey, most: number, maker?: KeyMaker): Promise<'created' | 'refused' | 'id-taken'> {
     const { id, userId, name, secretHash, scopes, createdAt, expiresAt } = key;
+    const { madeWith, source, params } = sourceOf(maker);
     try {
-      const { affectedRows } = await this.#db.execute(
-        `INSERT INTO api_keys (key_id, user_id, name, secret_hash, scopes, created_at, expires_at)
-           SELECT ?, ?, ?, ?, ?, ?, ? FROM DUAL
-           WHERE (SELECT COUNT(*) FROM api_keys WHERE user_id = ? AND revoked_at IS NULL) < ?`,
-        [id, userId, name, secretHash, scopes.join(' '), createdAt, expiresAt, userId, most],
+      const [, created] = await this.#db.transact(
+        [
+          LOCK_USER,
+          `INSERT INTO api_keys
+               (key_id, user_id, name, secret_hash, scopes, created_at, expires_at, made_with)
+             SELECT ?, ?, ?, ?, ?, ?, ?, ${madeWith} FROM users ${source}
+             WHERE users.user_id = ? AND disabled_at IS NULL AND deletion_asked_at IS NULL
+               AND (SELECT COUNT(*) FROM api_keys WHERE user_id = ? AND revoked_at IS NULL) < ?`,
+        ],
+        [
+          userId,
+          id,
+          userId,
+          name,
+          secretHash,
+          scopes.join(' '),
+          createdAt,
+          expiresAt,
+          ...params,
+          userId,
+          userId,
+          most,
+        ],
       );
-      return affectedRows === 1 ? 'created' : 'too-many';
+      return created === 1 ? 'created' : 'refused';
     } catch (error) {
       if (error instanceof DuplicateRowError) return 'id-taken';
       throw error;
@@ -76,7 +110,7 @@ export class ApiKeys {
   /** The keys of a user that are not revoked, newest first; at most as many as he may have. */
   async list(userId: bigint): Promise<ApiKey[]> {
     const rows = await this.#db.query<ApiKeyRow>(
-      `SELECT key_id, name, scopes, created_at, expires_at, last_used_at FROM api_keys
+      `SELECT key_id, name, scopes, created_at, expires_at, last_used_at, made_with FROM api_keys
          WHERE user_id = ? AND revoked_at IS NULL ORDER BY created_at DESC, key_id`,
       [userId],
     );
@@ -87,6 +121,7 @@ export class ApiKeys {
       createdAt: row.created_at,
       expiresAt: row.expires_at,
       lastUsedAt: row.last_used_at,
+      madeWith: row.made_with === '' ? null : (row.made_with.split(' ').at(-1) ?? null),
     }));
   }
 
@@ -110,19 +145,50 @@ export class ApiKeys {
     };
   }
 
-  /** @returns false when this user has no such key, or it is revoked already */
+  /**
+   * Revokes a key and all that were made with it, directly or not: who has found it may have made them.
+   * @returns false when this user has no such key, or it is revoked already
+   */
   async revoke(id: string, userId: bigint, now: Date): Promise<boolean> {
-    const { affectedRows } = await this.#db.execute(
-      'UPDATE api_keys SET revoked_at = ? WHERE key_id = ? AND user_id = ? AND revoked_at IS NULL',
-      [now, id, userId],
+    const [, revoked = 0] = await this.#db.transact(
+      [
+        LOCK_USER,
+        `UPDATE api_keys SET revoked_at = ?
+           WHERE user_id = ? AND revoked_at IS NULL AND (key_id = ? OR CONCAT(' ', made_with, ' ') LIKE ?)`,
+      ],
+      [userId, now, userId, id, `% ${id} %`],
     );
-    return affectedRows === 1;
+    return revoked > 0;
   }
 
-  async markUsed(id: string, at: Date): Promise<void> {
+  /** Records that all these keys were used, in one statement: each one would be a commit of its own. */
+  async markUsed(ids: readonly string[], at: Date): Promise<void> {
+    if (ids.length === 0) return;
+    // Sorted: two mappers that lock the same rows lock them in the same order.
     await this.#db.execute(
-      'UPDATE api_keys SET last_used_at = ? WHERE key_id = ? AND (last_used_at IS NULL OR last_used_at < ?)',
-      [at, id, at],
+      'UPDATE api_keys SET last_used_at = ? WHERE key_id IN (?) AND (last_used_at IS NULL OR last_used_at < ?)',
+      [at, ids.toSorted(), at],
     );
   }
+}
+
+/** Where a maker is looked up while a key is made, and what of it the key remembers. */
+function sourceOf(maker: KeyMaker | undefined): {
+  readonly madeWith: string;
+  readonly source: string;
+  readonly params: readonly SqlValue[];
+} {
+  if (maker === undefined) return { madeWith: "''", source: '', params: [] };
+  if (maker.kind === 'session')
+    return {
+      madeWith: "''",
+      source: 'JOIN sessions ON sessions.user_id = users.user_id AND sessions.secret_hash = ?',
+      params: [maker.hash],
+    };
+  return {
+    madeWith: "TRIM(CONCAT(maker.made_with, ' ', maker.key_id))",
+    source: `JOIN api_keys AS maker
+      ON maker.user_id = users.user_id AND maker.key_id = ? AND maker.revoked_at IS NULL`,
+    params: [maker.id],
+  };
 }

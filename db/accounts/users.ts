@@ -183,6 +183,24 @@ export class Users {
     return changed === 1;
   }
 
+  /**
+   * Ends everything with which a user proves who he is, keys too: somebody else may have it.
+   * @param password the hash of no password
+   * @returns how many keys were revoked
+   */
+  async endAllProofs(id: bigint, password: string, now: Date): Promise<number> {
+    const ends = endProofs('TRUE');
+    const [, revoked = 0] = await this.#db.transact(
+      [
+        'UPDATE users SET password = ?, updated_at = ? WHERE user_id = ?',
+        'UPDATE api_keys SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL',
+        ...ends,
+      ],
+      [password, now, id, now, id, ...ends.map(() => id)],
+    );
+    return revoked;
+  }
+
   /** @returns false when there is no such user */
   async setDisabled(id: bigint, isDisabled: boolean, now: Date): Promise<boolean> {
     const { affectedRows } = await this.#db.execute(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Link } from '../urls/link.ts';
 import type { LinkRules } from '../urls/link-rules.ts';
 
@@ -54,5 +54,10 @@ export function compareListed(a: ListPosition, b: ListPosition): number {
 
 /** By which an owner's links to one target are found: the first half of its SHA-256. */
 export function targetHash(longUrl: string): Buffer {
-  return createHash('sha256').update(longUrl).digest().subarray(0, 16);
+  return Buffer.from(targetHashHex(longUrl), 'hex');
+}
+
+/** The same in hex digits. */
+export function targetHashHex(longUrl: string): string {
+  return hash('sha256', longUrl, 'hex').slice(0, 32);
 }

@@ -2,15 +2,16 @@ import { toSqlText } from '../mysql/driver.ts';
 import { byPrimaryKey, DateTimes } from '../urls/link-insert.ts';
 import { formatRules } from '../urls/link-rules.ts';
 import type { LinkRow } from '../urls/link.ts';
-import { targetHash, type LinkState } from './own-link.ts';
+import { targetHashHex, type LinkState } from './own-link.ts';
 
 /** A link to bind that has an owner. */
 export interface OwnedRow extends LinkRow, Pick<LinkState, 'title' | 'tags' | 'rules'> {
   readonly userId: bigint;
 }
 
-const COLUMNS =
-  'slot, unique_id, original_url, ruled_url, created_at, request_id, user_id, expires_at, alias, title, rules';
+const COLUMNS = 'slot, unique_id, original_url, created_at, request_id, user_id';
+/** As for anonymous links, few links need these columns. */
+const RARE_COLUMNS = 'ruled_url, expires_at, alias, title, rules';
 
 /**
  * The statements of one transaction that binds all rows. Rows are in the order of the primary key: in another
@@ -18,15 +19,17 @@ const COLUMNS =
  */
 export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
   const dates = new DateTimes();
-  const sorted = rows.toSorted(byPrimaryKey);
+  const sorted = rows.toSorted(byPrimaryKey).map((row) => toPlaced(row, dates));
+  const hasRare = sorted.some(isRare);
+  const columns = hasRare ? `${COLUMNS}, ${RARE_COLUMNS}` : COLUMNS;
+  const links = sorted.map((placed) => toLink(placed, dates, hasRare));
+  const owned = sorted.map(({ row, place }) => `(${place},x'${targetHashHex(row.longUrl)}')`);
   const statements = [
-    `INSERT INTO urls (${COLUMNS}) VALUES ${sorted.map((row) => toLink(row, dates)).join(',')}`,
-    `INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES ${sorted
-      .map((row) => `(${placeOf(row, dates)},x'${targetHash(row.longUrl).toString('hex')}')`)
-      .join(',')}`,
+    `INSERT INTO urls (${columns}) VALUES ${links.join(',')}`,
+    `INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES ${owned.join(',')}`,
   ];
-  const tags = sorted.flatMap((row) =>
-    Array.from(new Set(row.tags), (tag) => `(${placeOf(row, dates)},${toSqlText(tag)})`),
+  const tags = sorted.flatMap(({ row, place }) =>
+    Array.from(new Set(row.tags), (tag) => `(${place},${toSqlText(tag)})`),
   );
   if (tags.length > 0)
     statements.push(
@@ -35,24 +38,37 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
   return statements;
 }
 
-function toLink(row: OwnedRow, dates: DateTimes): string {
-  const rules = formatRules(row.rules);
+/** A row, with the texts that several statements have. */
+interface Placed {
+  readonly row: OwnedRow;
+  readonly key: string;
+  readonly createdAt: string;
+  readonly rules: string | null;
+  /** The columns of the place in its owner's list: user_id, created_at, unique_id, slot. */
+  readonly place: string;
+}
+
+function toPlaced(row: OwnedRow, dates: DateTimes): Placed {
+  const [key, createdAt] = [toSqlText(row.key), dates.of(row.createdAt)];
+  const place = `${row.userId},${createdAt},${key},${row.slot}`;
+  return { row, key, createdAt, rules: formatRules(row.rules), place };
+}
+
+function isRare({ row, rules }: Placed): boolean {
+  return row.expiresAt !== null || row.alias === true || row.title !== null || rules !== null;
+}
+
+function toLink({ row, key, createdAt, rules }: Placed, dates: DateTimes, hasRare: boolean): string {
   const target = toSqlText(row.longUrl);
-  return `(${[
-    row.slot,
-    toSqlText(row.key),
-    rules === null ? target : 'NULL',
+  const plainTarget = rules === null ? target : 'NULL';
+  const usual = `${row.slot},${key},${plainTarget},${createdAt},x'${row.requestId}',${row.userId}`;
+  if (!hasRare) return `(${usual})`;
+  const rare = [
     rules === null ? 'NULL' : target,
-    dates.of(row.createdAt),
-    `x'${row.requestId}'`,
-    row.userId,
     row.expiresAt === null ? 'NULL' : dates.of(row.expiresAt),
     row.alias === true ? 1 : 0,
     row.title === null ? 'NULL' : toSqlText(row.title),
     rules === null ? 'NULL' : toSqlText(rules),
-  ].join(',')})`;
-}
-
-function placeOf({ userId, createdAt, key, slot }: OwnedRow, dates: DateTimes): string {
-  return `${userId},${dates.of(createdAt)},${toSqlText(key)},${slot}`;
+  ];
+  return `(${usual},${rare.join(',')})`;
 }

@@ -8,6 +8,7 @@ CREATE TABLE `api_keys` (
   `expires_at` datetime(3) DEFAULT NULL,
   `last_used_at` datetime(3) DEFAULT NULL COMMENT 'to the minute',
   `revoked_at` datetime(3) DEFAULT NULL,
+  `made_with` varchar(900) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'ids of keys, separated by blanks: the first was made with a session, the last made this one',
   PRIMARY KEY (`key_id`),
   KEY `api_keys_user` (`user_id`,`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

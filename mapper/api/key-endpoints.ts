@@ -13,6 +13,10 @@ const keyFields = {
   created_at: time,
   expires_at: time.nullable(),
   last_used_at: time.nullable().meta({ description: 'to the minute' }),
+  made_with: z
+    .string()
+    .nullable()
+    .meta({ description: 'the key that made this one; null: a session has', examples: [null] }),
 };
 
 const keyAnswer = z.object(keyFields).meta({ id: 'ApiKey' });
@@ -34,6 +38,7 @@ function toAnswer(key: ApiKey): z.input<typeof keyAnswer> {
     created_at: key.createdAt.toISOString(),
     expires_at: key.expiresAt?.toISOString() ?? null,
     last_used_at: key.lastUsedAt?.toISOString() ?? null,
+    made_with: key.madeWith,
   };
 }
 
@@ -44,6 +49,7 @@ const BUILD_SERVER: z.input<typeof keyAnswer> = {
   created_at: '2026-11-28T02:37:42.402Z',
   expires_at: null,
   last_used_at: null,
+  made_with: null,
 };
 
 const expiresAt = z
@@ -88,7 +94,8 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     name: 'createKey',
     group: 'API keys',
     summary: 'Make an API key',
-    description: 'A key may do no more than the key or session with which it is made.',
+    description:
+      'A key may do no more than the key or session with which it is made. One that is made with a key ends no later than that key, and is revoked with it.',
     access: 'account',
     body: z.strictObject({ name: text({ min: 1, max: 100 }), scopes, expires_at: expiresAt }),
     example: { name: 'build server', scopes: ['links:create'] },
@@ -111,11 +118,12 @@ export const KEY_ENDPOINTS: readonly Endpoint[] = [
     name: 'revokeKey',
     group: 'API keys',
     summary: 'Revoke an API key',
-    description: 'Within a second no mapper accepts it any more.',
+    description:
+      'Within a second no mapper accepts it any more, nor any key that was made with it, directly or not.',
     access: 'account',
     params: z.object({ key_id: z.string() }),
     status: 204,
-    means: 'The key is revoked',
+    means: 'The key is revoked, with those that were made with it',
     problems: ['not-found'],
     handle: async ({ accounts }, { identity, params }) => {
       await accounts.revokeKey(identity, params.key_id);

@@ -27,12 +27,18 @@ export interface ApiLimits {
   ): Promise<void>;
 }
 
-/** On every answer of the API, also on problems. None of them is a page. */
+/**
+ * On every answer of the API, also on problems, and on its pages, which replace the Content-Security-Policy.
+ *
+ * The referrer policy hides paths, in which there may be a token, and still lets browsers say in `Origin`
+ * that a form is one of ours. With `no-referrer` they would send `Origin: null` (Fetch, "append a request
+ * `Origin` header").
+ */
 export const API_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
+  'Referrer-Policy': 'strict-origin',
   'X-Content-Type-Options': 'nosniff',
 };
 

@@ -137,25 +137,36 @@ export class Accounts {
   }
 
   /**
-   * A key may do no more than the request that makes it.
-   * @throws Problem 403 for a scope that the request lacks, 422 when the user has too many keys
+   * A key may do no more than the key or session that makes it, and ends no later than that key.
+   * @throws Problem 401 when that has ended meanwhile, 403 for a scope that it lacks, 422 for a later end,
+   *   and when the user has too many keys
    */
   async createKey(
     identity: Identity,
     { name, scopes, expiresAt }: { name: string; scopes: readonly Scope[]; expiresAt: Date | null },
   ): Promise<{ key: ApiKey; secret: string }> {
     for (const scope of scopes) if (!isAllowed(identity.scopes, scope)) throw missingScope(scope);
+    const { userId, proof } = identity;
+    const ends = endOfNewKey(identity, expiresAt);
     for (let tries = 1; ; tries += 1) {
       const { id, text, hash } = createApiKey();
-      const key = { id, name, scopes, createdAt: new Date(), expiresAt };
+      const key = { id, name, scopes, createdAt: new Date(), expiresAt: ends };
       const outcome = await this.#options.store.ask(async (db) =>
-        db.keys.create({ ...key, userId: identity.userId, secretHash: hash }, MAX_KEYS),
+        db.keys.create({ ...key, userId, secretHash: hash }, MAX_KEYS, proof),
       );
-      if (outcome === 'created') return { key: { ...key, lastUsedAt: null }, secret: text };
-      if (outcome === 'too-many')
-        throw invalidFields([{ field: '', reason: `you have ${MAX_KEYS} keys already; revoke one first` }]);
+      if (outcome === 'refused') throw await this.#whyNoKey(identity);
+      const madeWith = proof.kind === 'key' ? proof.id : null;
+      if (outcome === 'created') return { key: { ...key, lastUsedAt: null, madeWith }, secret: text };
       if (tries === ID_TRIES) throw new Error(`${ID_TRIES} ids of keys were taken`);
     }
+  }
+
+  async #whyNoKey({ proof }: Identity): Promise<Problem> {
+    const maker = await this.#options.store.ask(async (db) =>
+      proof.kind === 'key' ? db.keys.find(proof.id) : db.sessions.find(proof.hash),
+    );
+    if (maker === undefined) return new Problem('bad-credential');
+    return invalidFields([{ field: '', reason: `you have ${MAX_KEYS} keys already; revoke one first` }]);
   }
 
   async listKeys({ userId }: Identity): Promise<ApiKey[]> {
@@ -211,6 +222,18 @@ export class Accounts {
 /** 403, naming the scope. */
 export function missingScope(scope: Scope): Problem {
   return new Problem('missing-scope', { detail: `This needs the scope ${scope}.` });
+}
+
+/**
+ * When a new key ends: as asked, but no later than the key that makes it. Otherwise a key that was found by
+ * somebody else would outlive its own end. @throws Problem 422
+ */
+function endOfNewKey({ proof, endsAtMs }: Identity, asked: Date | null): Date | null {
+  if (proof.kind !== 'key' || endsAtMs === Number.POSITIVE_INFINITY) return asked;
+  const latest = new Date(endsAtMs);
+  if (asked === null || asked.getTime() <= endsAtMs) return asked ?? latest;
+  const reason = `must not be after the end of the key that makes it, ${latest.toISOString()}`;
+  throw invalidFields([{ field: 'expires_at', reason }]);
 }
 
 function emailTaken(): Problem {

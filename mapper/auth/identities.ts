@@ -84,11 +84,12 @@ export class Identities {
   /**
    * Who sent a request, from memory alone. One that is in use is read again when half of its time is over,
    * so that it stays in memory.
+   * @param knownName its {@link nameOf}, where the caller has it
    * @returns undefined when memory cannot say: then {@link identify} can
    */
-  tryIdentify(credential: Credential): Identity | undefined {
+  tryIdentify(credential: Credential, knownName?: string): Identity | undefined {
     if (credential.kind !== 'key' && credential.kind !== 'session') return undefined;
-    const name = nameOf(credential);
+    const name = knownName ?? nameOf(credential);
     const remembered = this.#remembered.get(name);
     if (remembered === undefined || remembered.identity.endsAtMs <= Date.now()) return undefined;
     const ageMs = this.#options.now() - remembered.readAtMs;
@@ -151,8 +152,11 @@ export class Identities {
   }
 }
 
-/** With the whole hash: a key with the right public part and another secret is another credential. */
-function nameOf({ kind, hash }: Proof): string {
+/**
+ * Under which a credential is remembered. With the whole hash: a key with the right public part and another
+ * secret is another credential.
+ */
+export function nameOf({ kind, hash }: Proof): string {
   return `${kind} ${hash.toString('latin1')}`;
 }
 

@@ -19,6 +19,8 @@ interface Waiting {
   readonly task: PasswordTask;
   readonly resolve: (answer: PasswordAnswer) => void;
   readonly reject: (error: Error) => void;
+  /** Ends the wait for the child. */
+  readonly timer: NodeJS.Timeout;
 }
 
 /**
@@ -27,8 +29,16 @@ interface Waiting {
 const MAX_WAITING = 16;
 /** For a client that is told to try again: the queue is shorter then. */
 const RETRY_AFTER_S = '2';
-/** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */
-const ANSWER_MS = 15_000;
+
+export interface PasswordTimes {
+  /** How long a task waits for the child before it is refused. */
+  readonly waitMs: number;
+  /** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */
+  readonly answerMs: number;
+}
+
+/** Together they are shorter than the time that our haproxy gives to an answer: 15 s. */
+const TIMES: PasswordTimes = { waitMs: 5_000, answerMs: 8_000 };
 
 /**
  * The child process that works on passwords, one at a time. It starts with the first password, and again
@@ -36,25 +46,25 @@ const ANSWER_MS = 15_000;
  */
 export class PasswordProcess {
   readonly #log: Log;
+  readonly #times: PasswordTimes;
   readonly #waiting: Waiting[] = [];
   #child: ChildProcess | undefined;
   #current: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(log: Log) {
+  /** @param times only tests have others */
+  constructor(log: Log, times: PasswordTimes = TIMES) {
     this.#log = log;
+    this.#times = times;
   }
 
-  /** @throws Problem 503 when too many wait, and when the child died over the task */
+  /** @throws Problem 503 when too many wait, when it has waited too long, and when the child died over it */
   async run(task: PasswordTask): Promise<PasswordAnswer> {
-    if (this.#isClosed || this.#waiting.length >= MAX_WAITING)
-      throw new Problem('overloaded', {
-        detail: 'Too many people sign in at this moment.',
-        headers: { 'Retry-After': RETRY_AFTER_S },
-      });
+    if (this.#isClosed || this.#waiting.length >= MAX_WAITING) throw tooMany();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ task, resolve, reject });
+      const timer = setTimeout(() => this.#refuse(timer), this.#times.waitMs);
+      this.#waiting.push({ task, resolve, reject, timer });
       this.#next();
     });
   }
@@ -64,17 +74,27 @@ export class PasswordProcess {
     this.#child?.removeAllListeners();
     this.#child?.kill('SIGKILL');
     this.#fail('the mapper stops');
-    for (const { reject } of this.#waiting.splice(0)) reject(gone('the mapper stops'));
+    for (const { reject, timer } of this.#waiting.splice(0)) {
+      clearTimeout(timer);
+      reject(gone('the mapper stops'));
+    }
+  }
+
+  /** A task has waited too long. */
+  #refuse(timer: NodeJS.Timeout): void {
+    const at = this.#waiting.findIndex((one) => one.timer === timer);
+    if (at >= 0) this.#waiting.splice(at, 1)[0]?.reject(tooMany());
   }
 
   #next(): void {
     if (this.#current !== undefined) return;
     this.#current = this.#waiting.shift();
     if (this.#current === undefined) return;
+    clearTimeout(this.#current.timer);
     this.#child ??= this.#start();
     hold(this.#child);
     this.#child.send(this.#current.task);
-    this.#timer = setTimeout(() => this.#child?.kill('SIGKILL'), ANSWER_MS);
+    this.#timer = setTimeout(() => this.#child?.kill('SIGKILL'), this.#times.answerMs);
   }
 
   #start(): ChildProcess {
@@ -122,6 +142,13 @@ function hold(child: ChildProcess): void {
 function letGo(child: ChildProcess): void {
   child.unref();
   child.channel?.unref();
+}
+
+function tooMany(): Problem {
+  return new Problem('overloaded', {
+    detail: 'Too many people sign in at this moment.',
+    headers: { 'Retry-After': RETRY_AFTER_S },
+  });
 }
 
 function gone(reason: string): Problem {

@@ -33,6 +33,7 @@ interface UserEntry {
 interface Options {
   readonly admin?: true;
   readonly undo?: true;
+  readonly revokeKeys?: true;
   readonly json?: true;
 }
 
@@ -65,7 +66,14 @@ export function addUsersCommand(program: Command, terminal: Terminal): void {
       'Prints a link, valid once and for an hour. The old password works until a new one is chosen; then all sessions end.',
     )
     .argument('<email>')
-    .option('--json', `${ONE_JSON_DOCUMENT}: {"user":${USER},"link","validUntil"}`)
+    .option(
+      '--revoke-keys',
+      'for a password that was guessed: also ends the old password, all sessions and all API keys, immediately',
+    )
+    .option(
+      '--json',
+      `${ONE_JSON_DOCUMENT}: {"user":${USER},"link","validUntil"}, with --revoke-keys also {"revokedKeys","notified":[names of Redis servers]}`,
+    )
     .action(async (email: string, options: Options) => reset(terminal, email, options));
   users
     .command('disable')
@@ -108,12 +116,24 @@ async function list(terminal: Terminal, isJson: boolean): Promise<void> {
   printLines(terminal, formatTable(columns, rows));
 }
 
-async function reset(terminal: Terminal, email: string, { json }: Options): Promise<void> {
+async function reset(terminal: Terminal, email: string, { revokeKeys, json }: Options): Promise<void> {
   const cluster = findCluster(terminal.env);
   await withUsersDb(cluster, async (db) => {
     const user = await requireUser(db, email);
-    await printLink(terminal, { cluster, db, user, isJson: json === true });
+    const ended = revokeKeys === true ? await endAllProofs(cluster, db, user) : undefined;
+    await printLink(terminal, { cluster, db, user, ended, isJson: json === true });
   });
+}
+
+interface Ended {
+  readonly revokedKeys: number;
+  /** Names of Redis servers. */
+  readonly notified: readonly string[];
+}
+
+async function endAllProofs({ config }: Cluster, db: UsersDb, { id }: User): Promise<Ended> {
+  const revokedKeys = await db.users.endAllProofs(id, NO_PASSWORD, new Date());
+  return { revokedKeys, notified: await notify(config.stores.redis, id) };
 }
 
 async function disable(terminal: Terminal, email: string, { undo, json }: Options): Promise<void> {
@@ -127,6 +147,10 @@ async function disable(terminal: Terminal, email: string, { undo, json }: Option
   const notified = await notify(cluster.config.stores.redis, user.id);
   if (json) printJson(terminal, { user: toEntry(user), notified });
   else printLines(terminal, [`${user.email} is ${isDisabled ? 'disabled' : 'active again'}`]);
+  noteUnheard(terminal, notified);
+}
+
+function noteUnheard(terminal: Terminal, notified: readonly string[]): void {
   if (notified.length === 0)
     note(terminal, 'no Redis could be reached from here: mappers may take 60 s to notice');
 }
@@ -135,21 +159,33 @@ interface LinkOptions {
   readonly cluster: Cluster;
   readonly db: UsersDb;
   readonly user: User;
+  /** What has ended before. */
+  readonly ended?: Ended | undefined;
   readonly isJson: boolean;
 }
 
-async function printLink(terminal: Terminal, { cluster, db, user, isJson }: LinkOptions): Promise<void> {
+async function printLink(
+  terminal: Terminal,
+  { cluster, db, user, ended, isJson }: LinkOptions,
+): Promise<void> {
   const { path, validUntil } = await createPasswordLink(db, user.id);
   const origin = originOf(terminal, cluster);
   const link = (origin ?? '') + path;
-  if (isJson) printJson(terminal, { user: toEntry(user), link, validUntil: validUntil.toISOString() });
+  if (isJson)
+    printJson(terminal, { user: toEntry(user), link, validUntil: validUntil.toISOString(), ...ended });
   else
     printLines(terminal, [
+      ...(ended === undefined
+        ? []
+        : [
+            `API keys of ${user.email} that were revoked: ${ended.revokedKeys}. All sessions and the old password have ended.`,
+          ]),
       `${user.email} chooses a password with this link, once and before ${validUntil.toISOString()}:`,
       link,
     ]);
   if (origin === undefined)
     note(terminal, 'the link begins with the address of the service: set KEYMILL_PUBLIC_URL to see it whole');
+  if (ended !== undefined) noteUnheard(terminal, ended.notified);
 }
 
 /** Where people reach the service: as configured, or else a mapper of the cluster that `up` runs. */

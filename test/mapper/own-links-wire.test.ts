@@ -41,7 +41,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
   let cut = 0;
 
   before(async () => {
-    const world = stack.use(await createWorld({ keys: 2_000, hasUsers: true }));
+    const world = stack.use(await createWorld({ keys: AT_ONCE * (ROUNDS + 1), hasUsers: true }));
     const backends: Backend[] = [];
     for (let at = 0; at < MAPPERS; at += 1) {
       const wire = stack.use(await startWire(world.urls[0]?.url ?? ''));

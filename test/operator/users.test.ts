@@ -14,6 +14,7 @@ interface Printed {
   readonly link: string;
   readonly validUntil: string;
   readonly notified: readonly string[];
+  readonly revokedKeys: number;
 }
 
 describe('keymill users', () => {
@@ -84,6 +85,35 @@ describe('keymill users', () => {
     expect((await choose(second)).status).to.equal(204);
   });
 
+  it('reset --revoke-keys ends everything with which somebody may have taken an account over', async () => {
+    const ana = await people.person();
+    const body = { email: ana.email, password: PASSWORD };
+    const [{ key }, other, cookie] = [
+      await people.key(ana, ['account']),
+      await people.key(ana, ['account']),
+      await people.session(ana),
+    ];
+    const earlier = await printed('reset', ana.email);
+    const me = async (by: { key?: string; cookie?: string }): Promise<number> =>
+      (await api.call('GET', '/users/me', by)).status;
+    expect([await me({ key }), await me({ key: other.key }), await me({ cookie })]).to.deep.equal([
+      200, 200, 200,
+    ]);
+    const { link, revokedKeys, notified } = await printed('reset', ana.email, '--revoke-keys');
+    expect([revokedKeys, notified]).to.deep.equal([2, ['redis-1', 'redis-2']]);
+    const refused = async (by: object): Promise<boolean> => (await me(by)) === 401;
+    for (const by of [{ key }, { key: other.key }, { cookie }])
+      await until('the mapper to refuse it', async () => refused(by), { timeoutMs: 1_000 });
+    expectProblem(await api.call('POST', '/login', { body }), 401);
+    expectProblem(await choose(earlier.link), 422);
+    expect((await choose(link)).status).to.equal(204);
+    expect((await api.call('POST', '/login', { body })).status).to.equal(200);
+    expect(await me({ key })).to.equal(401);
+    const { stdout } = await run('reset', ana.email, '--revoke-keys');
+    expect(stdout).to.include(`API keys of ${ana.email} that were revoked: 0. All sessions`);
+    expect(stdout).to.match(/\/users\/reset\?token=[\w-]{43}\n$/);
+  });
+
   it('list shows every account', async () => {
     const ana = await people.person({ isAdmin: true });
     const gone = await people.person();
@@ -130,6 +160,7 @@ describe('keymill users', () => {
   it('says in its help what each command does', async () => {
     for (const name of ['add', 'list', 'reset', 'disable'])
       expect((await run(name, '--help')).stdout).to.include('--json');
+    expect((await run('reset', '--help')).stdout).to.include('--revoke-keys');
     expect((await send('GET', `${mapper.url}/users`)).status).to.equal(405);
   });
 });

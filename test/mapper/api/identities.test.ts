@@ -5,6 +5,7 @@ import type { UsersDb } from '../../../db/accounts/users-db.ts';
 import { parseCredential, type Credential } from '../../../mapper/auth/credential.ts';
 import { judgeRead } from '../../../mapper/auth/credential-reads.ts';
 import { Identities, type Identity } from '../../../mapper/auth/identities.ts';
+import { KnownKeys } from '../../../mapper/auth/known-keys.ts';
 import { formatIdentityChange, parseIdentityChange } from '../../../mapper/auth/identity-change.ts';
 import { createApiKey, parseApiKey } from '../../../mapper/auth/secrets.ts';
 import { hasKeyShape } from '../../../db/keyspace/alias.ts';
@@ -125,6 +126,23 @@ describe('identities', () => {
     bed.nowMs = 120_002;
     expect(inMemory()).to.equal(undefined);
     expect(bed.identities.tryIdentify({ kind: 'malformed' })).to.equal(undefined);
+  });
+
+  it('of keys are found by the text of the header, which is forgotten with them', async () => {
+    const bed = new Bed();
+    const keys = new KnownKeys(bed.identities, 1);
+    const header = `Bearer ${bed.secret.text}`;
+    const strange = `Bearer ${createApiKey().text}`;
+    expect(keys.tryIdentify(header)).to.equal(undefined);
+    await bed.ask();
+    for (const text of [header, header, strange, `bearer  ${bed.secret.text}`, header, 'Basic x', header]) {
+      const isOurs = text !== strange && text !== 'Basic x';
+      expect(keys.tryIdentify(text)?.userId, text).to.equal(isOurs ? USER : undefined);
+      expect(keys.size, text).to.equal(1);
+    }
+    bed.identities.forgetUser(USER);
+    expect(keys.tryIdentify(header)).to.equal(undefined);
+    expect(keys.size).to.equal(0);
   });
 
   it('in memory end with a revocation that is announced, and with one that the next read meets', async () => {

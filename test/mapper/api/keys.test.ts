@@ -82,11 +82,91 @@ describe('a key', () => {
     const answers = await Promise.all(
       Array.from({ length: 4 }, async () => api.call('POST', '/users/me/keys', { cookie, body })),
     );
-    // Those that run side by side do not see each other, so a few more may be made; the next one sees them
-    // all.
-    expect(answers.filter(({ status }) => status === 201)).to.have.length.at.least(3);
-    expect(
-      expectProblem(await api.call('POST', '/users/me/keys', { cookie, body }), 422)[0]?.reason,
-    ).to.include('100 keys');
+    expect(answers.map(({ status }) => status)).to.have.members([201, 201, 201, 422]);
+    const refused = answers.find(({ status }) => status === 422) as Answer;
+    expect(expectProblem(refused, 422)[0]?.reason).to.include('100 keys');
+  });
+
+  describe('that was made with another key', () => {
+    interface Made {
+      readonly key: string;
+      readonly keyId: string;
+      readonly answer: Answer;
+    }
+
+    async function make(by: { key?: string; cookie?: string }, fields: object = {}): Promise<Made> {
+      const body = { name: 'a key', scopes: ['account', 'links:create'], ...fields };
+      const answer = await api.call('POST', '/users/me/keys', { ...by, body });
+      const { secret, key_id: keyId } = answer.status === 201 ? answer.json() : {};
+      return { key: String(secret), keyId: String(keyId), answer };
+    }
+
+    async function statusOf({ key }: Made): Promise<number> {
+      return (await api.call('GET', '/users/me', { key })).status;
+    }
+
+    it('is revoked with it, and with the one before; its siblings go on', async () => {
+      const cookie = await people.session(await people.person());
+      const first = await make({ cookie });
+      const second = await make({ key: first.key });
+      const [third, sibling] = [await make({ key: second.key }), await make({ key: first.key })];
+      const all = [first, second, third, sibling];
+      expect(all.map(({ answer }) => answer.json()['made_with'])).to.deep.equal([
+        null,
+        first.keyId,
+        second.keyId,
+        first.keyId,
+      ]);
+      expect(await Promise.all(all.map(statusOf))).to.deep.equal([200, 200, 200, 200]);
+      const revoke = async ({ keyId }: Made): Promise<number> =>
+        (await api.call('DELETE', `/users/me/keys/${keyId}`, { cookie })).status;
+      expect(await revoke(second)).to.equal(204);
+      expect(await Promise.all(all.map(statusOf))).to.deep.equal([200, 401, 401, 200]);
+      const { items } = (await api.call('GET', '/users/me/keys', { cookie })).json() as { items: object[] };
+      expect(items.map((item) => (item as { key_id: string }).key_id)).to.have.members([
+        first.keyId,
+        sibling.keyId,
+      ]);
+      expect([await revoke(third), await revoke(first)]).to.deep.equal([404, 204]);
+      expect(await Promise.all(all.map(statusOf))).to.deep.equal([401, 401, 401, 401]);
+    });
+
+    it('ends no later than it', async () => {
+      const cookie = await people.session(await people.person());
+      const soon = new Date(Date.now() + 60_000).toISOString();
+      const first = await make({ cookie }, { expires_at: soon });
+      expect((await make({ key: first.key })).answer.json()['expires_at']).to.equal(soon);
+      const sooner = new Date(Date.now() + 30_000).toISOString();
+      const second = await make({ key: first.key }, { expires_at: sooner });
+      expect(second.answer.json()['expires_at']).to.equal(sooner);
+      const late = await make({ key: second.key }, { expires_at: soon });
+      expect(expectProblem(late.answer, 422)).to.deep.equal([
+        { field: 'expires_at', reason: `must not be after the end of the key that makes it, ${sooner}` },
+      ]);
+    });
+
+    it('is not good when that key was revoked at the same time', async function () {
+      this.timeout(20_000);
+      for (let round = 0; round < 10; round += 1) {
+        const cookie = await people.session(await people.person());
+        const first = await make({ cookie });
+        const [, ...made] = await Promise.all([
+          api.call('DELETE', `/users/me/keys/${first.keyId}`, { cookie }),
+          ...Array.from({ length: 4 }, async () => make({ key: first.key })),
+        ]);
+        for (const one of made.filter(({ answer }) => answer.status === 201))
+          expect(await statusOf(one), `round ${round}`).to.equal(401);
+      }
+    });
+
+    it('needs a session that has not ended, whatever the mapper remembers', async () => {
+      const ana = await people.person();
+      const cookie = await people.session(ana);
+      expect((await make({ cookie })).answer.status).to.equal(201);
+      // As another mapper does, before this one has heard of it.
+      await people.endSessions(ana);
+      const late = await make({ cookie });
+      expect([late.answer.status, problemKind(late.answer)]).to.deep.equal([401, 'bad-credential']);
+    });
   });
 });

@@ -114,6 +114,31 @@ describe('the process that hashes passwords', () => {
     await until('another child', () => findChild() !== undefined && findChild() !== child);
   });
 
+  it('hangs: who waits for it gets 503 after his time, and the next one an answer', async function () {
+    this.timeout(20_000);
+    process.close();
+    process = new PasswordProcess(log, { waitMs: 200, answerMs: 2_000 });
+    const hastily = new Passwords(process);
+    await hastily.isRight('a password', undefined);
+    const child = findChild() ?? expect.fail();
+    globalThis.process.kill(child, 'SIGSTOP');
+    const startedAt = performance.now();
+    const afterMs = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const problem = (await hastily
+          .isRight('a password', undefined)
+          .catch((error: unknown) => error)) as Problem;
+        expect([problem.status, problem.code]).to.deep.equal([503, 'overloaded']);
+        return performance.now() - startedAt;
+      }),
+    );
+    const [first = 0, ...others] = afterMs;
+    expect(first).to.be.within(1_990, 6_000);
+    for (const waited of others) expect(waited).to.be.within(190, 1_990);
+    expect(await hastily.isRight('a password', undefined)).to.equal(false);
+    expect(findChild()).not.to.equal(child);
+  });
+
   it('ends with its mapper', async () => {
     await passwords.isRight('a password', undefined);
     const child = findChild() ?? expect.fail();

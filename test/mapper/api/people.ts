@@ -60,6 +60,12 @@ export class People implements AsyncDisposable {
     return `keymill_session=${text}`;
   }
 
+  /** Ends the sessions of a user, and tells no mapper. */
+  async endSessions({ id }: Person): Promise<void> {
+    const { password: from = '' } = (await this.db.users.find(id)) ?? {};
+    await this.db.users.changePassword(id, { from, to: await hashPassword(PASSWORD), now: new Date() });
+  }
+
   /** Asks for the deletion of an account. */
   async delete({ id }: Person, { deleteLinks = false } = {}): Promise<void> {
     const password = (await this.db.users.find(id))?.password ?? '';
