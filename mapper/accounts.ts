@@ -100,7 +100,7 @@ export function openAccounts({
     onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
-  const administration = new Administration({ store, identities, announce });
+  const administration = new Administration({ store, identities, announce, log });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({
     identities,

@@ -1,5 +1,13 @@
 import type { Mysql } from '../mysql/mysql.ts';
 
+/** A user who may choose a new password. */
+export interface ResettableUser {
+  readonly userId: bigint;
+  readonly email: string;
+  /** The hash of the old one. */
+  readonly password: string;
+}
+
 /** The tokens with which users choose a new password. Every method may throw StoreUnavailableError. */
 export class PasswordResets {
   readonly #db: Mysql;
@@ -19,26 +27,16 @@ export class PasswordResets {
     );
   }
 
-  /** The email address of the user of a token, as {@link find} finds him. */
-  async findEmail(tokenHash: Buffer, now: Date): Promise<string | undefined> {
-    const [row] = await this.#db.query<{ email: string }>(
-      `SELECT email FROM password_resets JOIN users USING (user_id)
-         WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
-      [tokenHash, now],
-    );
-    return row?.email;
-  }
-
   /**
-   * The user of a token that is still good, and the hash of his password. Undefined: used, expired or made
+   * The user of a token that is still good, with the hash of his password. Undefined: used, expired or made
    * up, or the account is gone. `Users.changePassword` uses the token up.
    */
-  async find(tokenHash: Buffer, now: Date): Promise<{ userId: bigint; password: string } | undefined> {
-    const [row] = await this.#db.query<{ id: string; password: string }>(
-      `SELECT CAST(user_id AS CHAR) AS id, password FROM password_resets JOIN users USING (user_id)
+  async find(tokenHash: Buffer, now: Date): Promise<ResettableUser | undefined> {
+    const [row] = await this.#db.query<{ id: string; email: string; password: string }>(
+      `SELECT CAST(user_id AS CHAR) AS id, email, password FROM password_resets JOIN users USING (user_id)
          WHERE token_hash = ? AND expires_at > ? AND deletion_asked_at IS NULL`,
       [tokenHash, now],
     );
-    return row && { userId: BigInt(row.id), password: row.password };
+    return row && { userId: BigInt(row.id), email: row.email, password: row.password };
   }
 }

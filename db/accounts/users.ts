@@ -108,21 +108,25 @@ export class Users {
   /**
    * Users, newest first, without those that are being deleted.
    * @param email how the email begins; undefined: all
+   * @param isDisabled undefined: whether or not
    * @param before undefined: from the newest on
    */
   async list({
     email,
+    isDisabled,
     before,
     limit,
   }: {
     readonly email: string | undefined;
+    readonly isDisabled?: boolean | undefined;
     readonly before: bigint | undefined;
     readonly limit: number;
   }): Promise<User[]> {
+    const state = isDisabled === undefined ? '' : `AND disabled_at IS ${isDisabled ? 'NOT ' : ''}NULL`;
     const pattern = email === undefined ? null : `${email.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
     const rows = await this.#db.query<UserRow>(
       `SELECT ${COLUMNS} FROM users
-         WHERE deletion_asked_at IS NULL AND (? IS NULL OR email LIKE ?) AND (? IS NULL OR user_id < ?)
+         WHERE deletion_asked_at IS NULL ${state} AND (? IS NULL OR email LIKE ?) AND (? IS NULL OR user_id < ?)
          ORDER BY user_id DESC LIMIT ?`,
       [pattern, pattern, before ?? null, before ?? null, limit],
     );

@@ -6,6 +6,7 @@ import { mustBe } from '../http/field-errors.ts';
 import { Problem } from '../http/problem.ts';
 import { ANA, toUserAnswer, USER_FIELDS } from './account-endpoints.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
+import { keyFilter } from './link-fields.ts';
 import { cursor, formatCursor, pageLimit, text, time } from './fields.ts';
 
 const adminUser = z.object({ ...USER_FIELDS, disabled_at: time.nullable() }).meta({ id: 'AdminUser' });
@@ -70,16 +71,19 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
       limit: pageLimit,
       cursor,
       q: text({ max: 254 }).optional().meta({ description: 'how the email address begins' }),
+      disabled: z
+        .enum(['true', 'false'], { error: 'must be true or false' })
+        .optional()
+        .meta({ description: 'absent: all users' }),
     }),
     status: 200,
     answer: listOf(adminUser, 'AdminUsers'),
     exampleAnswer: { items: [DISABLED], next_cursor: null },
     means: 'A page of users',
     handle: async ({ administration }, { query }) => {
-      const { items, next } = await administration.listUsers(query.q, {
-        limit: query.limit,
-        before: query.cursor,
-      });
+      const { q: email, disabled, limit, cursor: before } = query;
+      const isDisabled = disabled === undefined ? undefined : disabled === 'true';
+      const { items, next } = await administration.listUsers({ email, isDisabled }, { limit, before });
       return { body: { items: items.map(toAdminUser), next_cursor: formatCursor(next) } };
     },
   }),
@@ -131,7 +135,7 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     query: z.strictObject({
       limit: pageLimit,
       cursor,
-      unique_id: text({ min: 1, max: 255 }).optional().meta({ description: 'the key of a link' }),
+      unique_id: keyFilter,
     }),
     status: 200,
     answer: listOf(report, 'Reports'),

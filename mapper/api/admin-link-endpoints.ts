@@ -3,7 +3,7 @@ import { mustBe } from '../http/field-errors.ts';
 import { text } from '../http/text-field.ts';
 import type { AdminLink } from './admin-links.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
-import { HELLO, instant, linkAnswer, linkKey, pageQuery } from './link-fields.ts';
+import { HELLO, instant, keyFilter, linkAnswer, linkKey, pageQuery } from './link-fields.ts';
 import { isKnownState } from './link-service.ts';
 
 const adminLink = linkAnswer
@@ -29,9 +29,7 @@ const domain = text({ min: 1, max: 253 })
 
 const listQuery = z.strictObject({
   ...pageQuery,
-  unique_id: z.string().max(255, { error: 'must not exceed 255 characters' }).optional().meta({
-    description: 'the key of the link',
-  }),
+  unique_id: keyFilter,
   owner: text({ min: 1, max: 254 }).optional().meta({ description: 'the id or email address of its owner' }),
   host: domain.optional(),
   q: text({ max: 200 }).optional().meta({ description: 'a part of title, target or key, in any case' }),

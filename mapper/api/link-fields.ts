@@ -51,6 +51,13 @@ export const linkAnswer = z
 
 export const linkKey = z.object({ key: z.string().meta({ examples: ['QFXOHkP7'] }) });
 
+/** The key of the links or reports to find. Stored keys are ASCII, so any other text is a mistake. */
+export const keyFilter = z
+  .string()
+  .regex(/^[!-~]{1,255}$/, { error: 'must be the key of a link: 1 to 255 ASCII characters' })
+  .optional()
+  .meta({ description: 'the key of a link' });
+
 export const longUrl = z
   .string({ error: mustBe('a string') })
   .meta({ examples: ['https://example.com/hello'] });

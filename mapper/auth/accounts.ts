@@ -75,7 +75,9 @@ export class Accounts {
   /** The email address of the user who may choose a password with this token. Undefined: it is not valid. */
   async findResetEmail(token: string): Promise<string | undefined> {
     const tokenHash = parseToken(token);
-    return tokenHash && this.#options.store.ask(async (db) => db.resets.findEmail(tokenHash, new Date()));
+    if (tokenHash === undefined) return undefined;
+    const reset = await this.#options.store.ask(async (db) => db.resets.find(tokenHash, new Date()));
+    return reset?.email;
   }
 
   /** @throws Problem 401 when the account is gone */

@@ -2,6 +2,7 @@ import { createUserId } from '../../db/accounts/user-ids.ts';
 import { parseEmail } from '../../db/accounts/email.ts';
 import type { Report } from '../../db/accounts/reports.ts';
 import type { User } from '../../db/accounts/users.ts';
+import type { Log } from '../../runtime/log.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import type { Identities, Identity } from './identities.ts';
 import { formatIdentityChange } from './identity-change.ts';
@@ -12,6 +13,7 @@ export interface AdministrationOptions {
   readonly identities: Identities;
   /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
   readonly announce: (message: string) => Promise<unknown>;
+  readonly log: Log;
 }
 
 /** A page of a list. */
@@ -37,10 +39,17 @@ export class Administration {
     this.#options = options;
   }
 
-  /** Newest first. @param email beginning of the email addresses; undefined: all users */
-  async listUsers(email: string | undefined, { limit, before }: PageOptions): Promise<Page<User>> {
+  /**
+   * Newest first.
+   * @param email beginning of the email addresses; undefined: all
+   * @param isDisabled undefined: whether or not
+   */
+  async listUsers(
+    { email, isDisabled }: { email: string | undefined; isDisabled: boolean | undefined },
+    { limit, before }: PageOptions,
+  ): Promise<Page<User>> {
     const rows = await this.#options.store.ask(async (db) =>
-      db.users.list({ email, before, limit: limit + 1 }),
+      db.users.list({ email, isDisabled, before, limit: limit + 1 }),
     );
     return toPage(rows, limit);
   }
@@ -74,7 +83,7 @@ export class Administration {
    * @throws Problem 404 no such user, 422 an administrator disables himself
    */
   async setDisabled(identity: Identity, id: bigint, isDisabled: boolean): Promise<User> {
-    const { store, identities, announce } = this.#options;
+    const { store, identities, announce, log } = this.#options;
     if (isDisabled && identity.userId === id)
       throw invalidFields([{ field: 'disabled', reason: 'is yourself: another administrator must do it' }]);
     const user = await store.ask(async (db) => {
@@ -85,6 +94,10 @@ export class Administration {
       return db.users.find(id);
     });
     if (user === undefined) throw noSuchUser();
+    log.info(
+      { user: String(id), by: String(identity.userId) },
+      isDisabled ? 'an administrator has disabled a user' : 'an administrator has let a user in again',
+    );
     identities.forgetUser(id);
     await announce(formatIdentityChange(id));
     return user;

@@ -36,9 +36,11 @@ export async function scanPage(
   const isOne = question.key !== undefined;
   let at = isOne ? { slot: slotOf(question.key), key: '' } : (after ?? { slot: 0, key: '' });
   const links: OwnLink[] = [];
+  // Also for a server that only a later page will ask: then nobody reads many pages in vain.
+  const asked = isOne ? [serverOf(servers, at.slot)] : servers;
+  for (const { db, isUp } of asked) if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
   do {
-    const { db, isUp } = serverOf(servers, at.slot);
-    if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
+    const { db } = serverOf(servers, at.slot);
     const piece = await db.scan(question, {
       after: at,
       count: PIECE_ROWS,

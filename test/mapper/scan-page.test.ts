@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
+import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { pause } from '../../runtime/retry.ts';
 import { errorOf } from '../db/outcome.ts';
 import { withSql } from '../db/urls-fixture.ts';
 import {
@@ -43,11 +45,12 @@ describe('a search in the links of everybody', () => {
     question: ScanQuestion,
     limit: number,
     onPage: () => Promise<unknown> = async () => undefined,
+    links = world.links,
   ): Promise<string[]> {
     const keys: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await world.links.scan(question, { cursor, limit });
+      const page = await links.scan(question, { cursor, limit });
       if ('invalid' in page) throw new Error('its own cursor');
       keys.push(...page.items.map(({ key }) => key));
       cursor = page.nextCursor ?? undefined;
@@ -73,21 +76,40 @@ describe('a search in the links of everybody', () => {
     expect(keys).to.include.members(kept.map(({ key }) => key));
   });
 
+  it('ends a page when it has looked for 200 ms, and goes on from there', async () => {
+    const slow = world.servers.map((server) => ({
+      ...server,
+      db: {
+        name: server.db.name,
+        slots: server.db.slots,
+        tagsOf: server.db.tagsOf.bind(server.db),
+        scan: async (...given: Parameters<OwnLinksDb['scan']>) => {
+          await pause(25);
+          return server.db.scan(...given);
+        },
+      } as unknown as OwnLinksDb,
+    }));
+    const rare = { ...ALL, host: 'host-7.example' };
+    let pages = 0;
+    const count = async (): Promise<number> => (pages += 1);
+    expect(await readAll(rare, 200, count, openOwnLinks(slow))).to.have.length(ROWS / 1_000);
+    expect(pages).to.be.above(2);
+  });
+
   it('is an error and never a shorter list', async () => {
     const [one, two] = world.servers;
     if (one === undefined || two === undefined) throw new Error('two servers');
-    const search = async (servers: OwnLinksWorld['servers'], question: ScanQuestion) =>
-      openOwnLinks(servers).scan(question, { cursor: undefined, limit: 10 });
-    const rare = { ...ALL, host: 'nowhere.example' };
-    const down = await errorOf(search([one, { ...two, isUp: () => false }], rare));
+    const search = async (servers: OwnLinksWorld['servers']): Promise<string[]> =>
+      readAll({ ...ALL, host: 'nowhere.example' }, 10, undefined, openOwnLinks(servers));
+    const down = await errorOf(search([one, { ...two, isUp: () => false }]));
     expect(down).to.be.instanceOf(StoreUnavailableError);
     expect(String(down)).to.match(/urls-2 is unavailable: it is down/);
     await withSql(two.url, async (sql) => {
       await sql.execute('UPDATE slots SET owned = 0 WHERE slot = 20');
-      const moved = await errorOf(search(world.servers, rare));
+      const moved = await errorOf(search(world.servers));
       await sql.execute('UPDATE slots SET owned = 1 WHERE slot = 20');
       expect(String(moved)).to.match(/slot 20 is unavailable: urls-2 does not record that it has it/);
     });
-    expect(await readAll(rare, 10)).to.deep.equal([]);
+    expect(await search(world.servers)).to.deep.equal([]);
   });
 });

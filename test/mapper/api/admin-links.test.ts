@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createLog } from '../../../runtime/log.ts';
 import { expectProblem, send, type Answer } from '../client.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { ApiClient } from './api-client.ts';
@@ -11,7 +12,9 @@ describe('links of everybody, for administrators', () => {
   let mappers: readonly TestMapper[];
   let people: People;
   let ana: Person;
+  let admin: Person;
   let key: string;
+  const lines: string[] = [];
   let cookie: string;
   const api = new ApiClient(() => mappers[0]?.url ?? '');
   const elsewhere = new ApiClient(() => mappers[1]?.url ?? '');
@@ -19,11 +22,14 @@ describe('links of everybody, for administrators', () => {
   before(async function () {
     this.timeout(60_000);
     world = await createWorld({ keys: 500, hasUsers: true });
-    mappers = [await world.start(), await world.start()];
+    const log = createLog('test', 'admin-links', 'silent');
+    Object.assign(log, { info: (...args: unknown[]) => lines.push(JSON.stringify(args)) });
+    mappers = [await world.start(), await world.start({ log })];
     people = new People(world.usersUrl);
     ana = await people.person();
     cookie = await people.session(ana);
-    ({ key } = await people.key(await people.person({ isAdmin: true }), ['admin']));
+    admin = await people.person({ isAdmin: true });
+    ({ key } = await people.key(admin, ['admin']));
   });
 
   after(async function () {
@@ -82,6 +88,9 @@ describe('links of everybody, for administrators', () => {
     const back = await block(link, { blocked: false }, {}, elsewhere);
     expect(await follow(link)).to.deep.equal([302, 302]);
     expect(back.json()).to.include({ blocked: null, version: 3, long_url: 'https://example.com/' });
+    const logged = lines.filter((line) => line.includes('an administrator has unblocked a link'));
+    expect(logged).to.have.length(1);
+    for (const part of [`"key":"${link}"`, `"by":"${admin.id}"`]) expect(logged[0]).to.include(part);
   });
 
   it('block twenty links one after another: no mapper follows one after its answer', async () => {
@@ -142,6 +151,18 @@ describe('links of everybody, for administrators', () => {
     expect(same.json()).to.include({ blocked: REASON, version: 2 });
     const other = await block(link, { blocked: true, reason: 'Malware.' });
     expect(other.json()).to.include({ blocked: 'Malware.', version: 3 });
+  });
+
+  it('learn for how long mappers may follow a link that have not heard of it', async () => {
+    const link = await make();
+    const redis = [{ name: 'redis-9', url: 'redis://127.0.0.1:1' }];
+    const alone = await world.start({ stores: { redis } });
+    const client = new ApiClient(() => alone.url, api.document);
+    const blocked = await block(link, { blocked: true, reason: REASON }, {}, client);
+    expect([blocked.status, blocked.json()['blocked']]).to.deep.equal([200, REASON]);
+    const [warning] = blocked.json()['warnings'] as { reason: string }[];
+    expect(warning?.reason).to.match(/^some servers may redirect by the old state for up to \d+ s$/);
+    await alone.stop();
   });
 
   it('name the state that they saw by If-Match, and learn of another', async () => {
@@ -209,6 +230,8 @@ describe('links of everybody, for administrators', () => {
     it('links by a part of title, target or key', async () => {
       expect((await find('q=BANK&host=example')).keys).to.have.members(bank);
       expect((await find(`q=${bank[0]}`)).keys).to.deep.equal([bank[0]]);
+      for (const q of ['%C3%BC', '%F0%9F%99%82', "'", '%25'])
+        expect((await find(`q=${q}&host=evil.example`)).keys, q).to.deep.equal([]);
     });
 
     it('links of one owner, by id or email address, newest first', async () => {
@@ -226,7 +249,7 @@ describe('links of everybody, for administrators', () => {
       expect((await find(`unique_id=${his}&owner=${bert.id}`)).keys).to.deep.equal([his]);
       expect((await find(`unique_id=${link}&owner=${bert.id}`)).keys).to.deep.equal([]);
       expect((await find(`unique_id=${link}&host=other.example`)).keys).to.deep.equal([]);
-      for (const none of ['none', 'a%20b', '%25'])
+      for (const none of ['none', '%25', "'"])
         expect((await find(`unique_id=${none}`)).keys).to.deep.equal([]);
     });
 
@@ -275,6 +298,13 @@ describe('links of everybody, for administrators', () => {
         ['cursor=x', 'cursor'],
         ['key=abc', 'key'],
         [`unique_id=${'a'.repeat(256)}`, 'unique_id'],
+        ['unique_id=%C3%BC', 'unique_id'],
+        ['unique_id=a%20b', 'unique_id'],
+        ['unique_id=%00', 'unique_id'],
+        ['unique_id=', 'unique_id'],
+        ['owner=%C3%BC', 'owner'],
+        ['host=%00', 'host'],
+        ['q=%00', 'q'],
       ] as const)
         expect(
           expectProblem(await api.call('GET', `/admin/links?${query}`, { key }), 422)[0]?.field,

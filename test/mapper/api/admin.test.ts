@@ -77,6 +77,11 @@ describe('administrators', () => {
       expect((await client.call('GET', '/users/me', { key: hers })).status).to.equal(200);
     const disabled = await api.call('PATCH', `/admin/users/${id}`, { key, body: { disabled: true } });
     expect(disabled.json()['disabled_at']).to.be.a('string');
+    const [page] = await pages('/admin/users?disabled=true');
+    expect(page?.items.map((user) => user['user_id'])).to.deep.equal([String(id)]);
+    const others = (await pages('/admin/users?disabled=false')).flatMap(({ items }) => items);
+    expect(others.map((user) => user['user_id'])).not.to.include(String(id));
+    expectProblem(await api.call('GET', '/admin/users?disabled=yes', { key }), 422);
     const beganMs = performance.now();
     for (const client of [api, elsewhere]) {
       await until('the key is refused', async () => {
