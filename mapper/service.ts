@@ -10,6 +10,8 @@ import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
+import { openReservations } from './reservations/open-reservations.ts';
+import type { Reservations } from './reservations/reservations.ts';
 import { Shortener } from './shorten/shortener.ts';
 import type { MapperStores } from './stores.ts';
 
@@ -20,6 +22,8 @@ export interface Service extends AsyncDisposable {
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
   readonly ownLinks: OwnLinks;
+  /** Makes links for requests that may be repeated. */
+  readonly reservations: Reservations;
   /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
   finish(): Promise<void>;
 }
@@ -45,17 +49,29 @@ export function openService(options: ServiceOptions): Service {
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const announce = caches.announceChange;
   const own = stack.use(openOwnLinks({ config, servers, announce, log }));
+  const shortener = new Shortener({
+    supply,
+    servers,
+    cache: caches.links,
+    announce,
+    maxPending: config.queueLimit,
+    now: monotonicMs,
+  });
+  const reserved = stack.use(
+    openReservations({
+      supply,
+      servers,
+      bind: async (row) => shortener.bindReserved(row),
+      appeared: (key) => caches.links.appeared(key),
+      announce,
+      log,
+    }),
+  );
   return {
     supply,
     ownLinks: own.links,
-    shortener: new Shortener({
-      supply,
-      servers,
-      cache: caches.links,
-      announce,
-      maxPending: config.queueLimit,
-      now: monotonicMs,
-    }),
+    reservations: reserved.reservations,
+    shortener,
     finder: new LinkFinder({
       cache: caches.links,
       servers,

@@ -1,6 +1,7 @@
 import type { Keyspace } from '../db/keyspace/key.ts';
 import { openOwnLinksDb, type OwnLinksDb } from '../db/own-links/own-links-db.ts';
 import { openPool } from '../db/redis/pool.ts';
+import { openReservationsDb, type ReservationsDb } from '../db/reservations/reservations-db.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
 import type { Readiness } from '../runtime/admin.ts';
@@ -120,12 +121,14 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
     openUrlsDb({ name, url, slots, keyspace, log }),
   );
   const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
-  for (const db of [...dbs, ...ownDbs]) stack.defer(async () => db.close());
+  const reservationDbs = config.stores.urlsDbs.map((urlsDb) => openReservationsDb(urlsDb));
+  for (const db of [...dbs, ...ownDbs, ...reservationDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db, index) =>
       new UrlsServer({
         db,
         ownLinks: ownDbs[index] as OwnLinksDb,
+        reservations: reservationDbs[index] as ReservationsDb,
         siblings: dbs,
         openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
         queueLimit,

@@ -56,6 +56,19 @@ CREATE TABLE `owned` (
   KEY `owned_target` (`user_id`,`target_hash`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `reservations` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'crc32(hex(hash)) % 32',
+  `hash` binary(32) NOT NULL COMMENT 'of what makes two requests the same one',
+  `kind` tinyint(3) unsigned NOT NULL COMMENT '1: find_if_exists; 2: Idempotency-Key',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'key of the link',
+  `request_id` binary(16) NOT NULL COMMENT 'with which everybody binds the link',
+  `fingerprint` binary(32) NOT NULL COMMENT 'of the body; the first byte names the method',
+  `created_at` datetime(3) NOT NULL COMMENT 'of the link',
+  `expires_at` datetime(3) DEFAULT NULL COMMENT 'of the reservation; NULL: never',
+  PRIMARY KEY (`slot`,`hash`),
+  KEY `reservations_expiry` (`expires_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `schema_compatibility` (
   `id` tinyint(3) unsigned NOT NULL,
   `compatible_from` smallint(5) unsigned NOT NULL COMMENT 'number of the oldest last migration whose program may use this schema',

@@ -11,8 +11,8 @@ interface KnownKey {
 const MAX_KNOWN = 10_000;
 
 /**
- * API keys in use, by the text of `Authorization`. Only keys that were identified are in it. To parse and hash
- * a key takes 5 µs, a tenth of what a shorten takes this process.
+ * API keys in use, by the text of `Authorization`. Only keys that were identified are in it. To parse and
+ * hash a key takes 5 µs, a tenth of what a shorten takes this process.
  */
 export class KnownKeys {
   readonly #identities: Pick<Identities, 'tryIdentify'>;

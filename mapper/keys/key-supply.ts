@@ -70,8 +70,8 @@ export class KeySupply {
   }
 
   /**
-   * A key from the reserve for one request. The caller releases it by {@link bound}, {@link dropped} or
-   * {@link duplicate}.
+   * A key from the reserve for one request. The caller releases it by {@link bound}, {@link dropped},
+   * {@link unused} or {@link duplicate}.
    * @param preferred server of the link. If the reserve has no key for it, takes one for the server with the
    * most keys
    * @returns undefined when the reserve is empty, or other requests wait already
@@ -102,6 +102,11 @@ export class KeySupply {
 
   dropped(taken: TakenKey, reason: DropReason): void {
     this.#held.drop([taken], reason);
+  }
+
+  /** The key was not used, and is in no store: the next request may have it. */
+  unused(taken: TakenKey): void {
+    this.#accept([taken]);
   }
 
   /**

@@ -79,6 +79,22 @@ export class Shortener {
     return new Promise((made, refused) => this.begin(request, { made, refused }));
   }
 
+  /**
+   * Binds exactly this row, which a reservation has fixed, or finds it bound already. It is alone in its
+   * INSERT, so that equal rows of several requests do not meet in one.
+   * @throws Problem 503 overloaded; StoreUnavailableError not bound; OutcomeUnknownError perhaps bound
+   */
+  async bindReserved(row: LinkRow | OwnedRow): Promise<BindOutcome> {
+    if (this.isFull) throw overloaded();
+    const server = this.#options.servers.at(row.slot);
+    this.#pending.count += 1;
+    try {
+      return await ('tags' in row ? server.writes.ownBinder.bindAlias(row) : server.binder.bindAlias(row));
+    } finally {
+      this.#pending.count -= 1;
+    }
+  }
+
   #beginOn<Row extends LinkRow>(way: Way<Row>, request: ShortenRequest, observer: ShortenObserver): void {
     const { alias } = request;
     if (alias !== undefined) void this.#shortenWithAlias(alias, way, request, observer);

@@ -1,5 +1,6 @@
 import { MismatchError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import type { ReservationsDb } from '../../db/reservations/reservations-db.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
@@ -14,6 +15,8 @@ export interface UrlsServerOptions {
   readonly db: UrlsDb;
   /** The same server, for links with an owner. */
   readonly ownLinks: OwnLinksDb;
+  /** The same server, for reservations. */
+  readonly reservations: ReservationsDb;
   readonly siblings: readonly UrlsDb[];
   /** Opens its replicas, which depend on whether it is up. */
   readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
@@ -93,6 +96,11 @@ export class UrlsServer {
   /** The links of its slots as their owners see them. */
   get ownLinks(): OwnLinksDb {
     return this.#options.ownLinks;
+  }
+
+  /** The reservations of its slots. */
+  get reservations(): ReservationsDb {
+    return this.#options.reservations;
   }
 
   /** Whether it answers reads. */

@@ -89,6 +89,9 @@ export interface MapperConfig extends ProcessConfig {
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
 }
 
+/** The settings by which targets of links are judged. */
+export type TargetConfig = Pick<MapperConfig, 'publicUrl' | 'allowPrivateTargets' | 'maxUrlBytes'>;
+
 /** The settings that `keymill` needs. */
 export interface OperatorConfig {
   readonly zookeeper: ZooKeeperConfig;
@@ -137,13 +140,11 @@ export function readMapperConfig(source?: Source): MapperConfig {
     ...general,
     http: readHttp(env),
     processes: env.integer('PROCESSES', 1, 1, 64),
-    publicUrl: readPublicUrl(env),
+    ...readTargets(env),
     signup: env.oneOf('SIGNUP', SIGNUPS, 'closed'),
     limits: readLimits(env),
     corsOrigins: readCorsOrigins(env),
     blockedDomains: env.find('BLOCKED_DOMAINS'),
-    allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
-    maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),
     queueLimit: env.integer('QUEUE_LIMIT', 4_096, 1, 1_000_000),
     cache: {
@@ -157,6 +158,14 @@ export function readMapperConfig(source?: Source): MapperConfig {
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
   };
+  env.throwIfFaulty();
+  return config;
+}
+
+/** Only the settings by which targets are judged. @throws ConfigError listing every fault */
+export function readTargetConfig(source?: Source): TargetConfig {
+  const env = new Env(source);
+  const config = readTargets(env);
   env.throwIfFaulty();
   return config;
 }
@@ -241,6 +250,14 @@ function readHttp(env: Env): ListenConfig {
   if (!canBeInUrl && env.find('PUBLIC_URL') === undefined)
     env.fault('HTTP_HOST', 'an address that can stand in a URL, or KEYMILL_PUBLIC_URL beside it');
   return { host, port };
+}
+
+function readTargets(env: Env): TargetConfig {
+  return {
+    publicUrl: readPublicUrl(env),
+    allowPrivateTargets: env.boolean('ALLOW_PRIVATE_TARGETS', false),
+    maxUrlBytes: env.integer('MAX_URL_BYTES', 2_048, 2_048, 8_000),
+  };
 }
 
 function readPublicUrl(env: Env): string | undefined {

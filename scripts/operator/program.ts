@@ -62,6 +62,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'make accounts, list and disable them; let somebody choose a new password',
     load: async () => (await import('./users.ts')).addUsersCommand,
   },
+  import: {
+    summary: 'read a file of another shortener, and say what would be taken',
+    load: async () => (await import('./import.ts')).addImportCommand,
+  },
   zk: {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,

@@ -15,6 +15,7 @@ const COMMANDS = [
   'prepare',
   'zookeeper adopt',
   'urls restored',
+  'import',
   'zk',
   'drill',
   'bench',
@@ -52,6 +53,7 @@ describe('keymill: the command line', () => {
       ['zookeeper'],
       ['urls'],
       ['urls', 'restored'],
+      ['import'],
       ['where'],
       ['bench', 'everything'],
     ]) {

@@ -1,0 +1,70 @@
+import { MAX_ALIAS_CHARACTERS } from './alias.ts';
+import { isReserved } from './reserved.ts';
+
+/** What `urls.unique_id` holds, in bytes. */
+export const MAX_CODE_BYTES = 255;
+
+/** A longer text cannot become a code: no byte takes more than three characters. */
+const MAX_TEXT_CHARACTERS = 3 * MAX_CODE_BYTES;
+
+/** Bytes that stand for themselves in a path (RFC 3986, unreserved), and `/`, which separates segments. */
+const PLAIN = /^[A-Za-z0-9\-._~/]$/;
+
+const SPELLED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  return PLAIN.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+});
+
+/** A code of the alphabet of our own keys is its own canonical form. Most codes are. */
+const IS_CANONICAL = new RegExp(`^[A-Za-z0-9_-]{1,${MAX_ALIAS_CHARACTERS}}$`);
+
+/**
+ * Every letter, digit, mark or symbol outside ASCII may end a code: nobody types it behind another one. Not
+ * `$`: Node 26.10 does not find a character of two code units that is the whole text when only `$` follows.
+ */
+const MAY_END = /(?:[A-Za-z0-9_-]|[^\p{ASCII}\p{P}\p{Z}\p{C}])(?![^])/u;
+
+const HAS_CONTROL = /\p{Cc}/u;
+
+/** Why a code is not kept. */
+export type CodeFault =
+  'empty' | 'too-long' | 'control' | 'segments' | 'reserved' | 'preview' | 'forgiven' | 'not-text';
+
+/**
+ * The one spelling of a code that another shortener made, such as `bücher`, `b%c3%bccher` or `team/plan`:
+ * percent-encoded, except for unreserved characters and `/`. It is the key of the link in the database, and
+ * any spelling of its path has the same canonical form.
+ */
+export function canonicalCode(text: string): string {
+  if (IS_CANONICAL.test(text)) return text;
+  return Array.from(bytesOf(text), (byte) => SPELLED[byte]).join('');
+}
+
+/**
+ * Why no link can have this code of another shortener. Undefined when one can.
+ *
+ * Such a code may be shorter or longer than ours, and contain other characters. It must not take over what
+ * people type for another link: `abc12345.` is the link `abc12345` with the dot of a sentence
+ * (`typed-key`), and `abc12345+` is its preview.
+ */
+export function findCodeFault(text: string): CodeFault | undefined {
+  if (text === '') return 'empty';
+  if (text.length > MAX_TEXT_CHARACTERS) return 'too-long';
+  if (!text.isWellFormed()) return 'not-text';
+  if (canonicalCode(text).length > MAX_CODE_BYTES) return 'too-long';
+  const decoded = bytesOf(text).toString();
+  if (HAS_CONTROL.test(decoded)) return 'control';
+  const segments = decoded.split('/');
+  // Browsers and proxies take these out of a path.
+  if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) return 'segments';
+  if (isReserved(segments[0] ?? '')) return 'reserved';
+  if (decoded.endsWith('+')) return 'preview';
+  return MAY_END.test(decoded) ? undefined : 'forgiven';
+}
+
+/** The bytes that a path means. A `%` without two hexadecimal digits behind it means itself. */
+function bytesOf(text: string): Buffer {
+  if (!text.includes('%')) return Buffer.from(text);
+  const parts = text.split(/%([0-9a-f]{2})/i);
+  return Buffer.concat(parts.map((part, i) => Buffer.from(part, i % 2 === 0 ? 'utf8' : 'hex')));
+}

@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { Outcome, Summary } from '../../mapper/import/outcome.ts';
+import { visible } from '../../runtime/terminal/visible.ts';
+
+/** Writes what becomes of a file, while it is read. */
+export interface Report {
+  add(outcomes: readonly Outcome[]): Promise<void>;
+  end(summary: Summary): Promise<void>;
+}
+
+/** One JSON document: every outcome in a line of its own, then the summary. */
+export class JsonReport implements Report {
+  readonly #out: Writable;
+  #separator = '{"outcomes":[\n';
+
+  constructor(out: Writable) {
+    this.#out = out;
+  }
+
+  async add(outcomes: readonly Outcome[]): Promise<void> {
+    const lines = outcomes.map((outcome) => {
+      const line = `${this.#separator}${JSON.stringify(outcome)}`;
+      this.#separator = ',\n';
+      return line;
+    });
+    await write(this.#out, lines.join(''));
+  }
+
+  async end(summary: Summary): Promise<void> {
+    const begin = this.#separator === ',\n' ? '' : this.#separator;
+    await write(this.#out, `${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
+  }
+}
+
+/** For a person: what is not taken, or not as it is, and the summary. */
+export class TextReport implements Report {
+  readonly #out: Writable;
+
+  constructor(out: Writable) {
+    this.#out = out;
+  }
+
+  async add(outcomes: readonly Outcome[]): Promise<void> {
+    await write(this.#out, outcomes.flatMap(linesOf).map(toLine).join(''));
+  }
+
+  async end(summary: Summary): Promise<void> {
+    const { format, encoding, records, taken, refused, left_out: leftOut, notes } = summary;
+    const counts = (of: Readonly<Record<string, number>>): string =>
+      Object.entries(of)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(', ');
+    const lines = [
+      `${format ?? 'unknown format'}, ${encoding ?? 'unknown encoding'}: ${records} records, ${taken} links would be taken`,
+      ...(Object.keys(refused).length === 0 ? [] : [`not taken: ${counts(refused)}`]),
+      ...(Object.keys(leftOut).length === 0 ? [] : [`fields left out: ${counts(leftOut)}`]),
+      ...notes,
+    ];
+    await write(this.#out, lines.map(toLine).join(''));
+  }
+}
+
+function linesOf(outcome: Outcome): string[] {
+  const { line, row } = outcome;
+  const place = row === null ? `line ${line}` : `line ${line}, row ${row}`;
+  if ('link' in outcome) return outcome.notes.map((text) => `${place}: taken; ${text}`);
+  const field = outcome.field === null ? '' : `${outcome.field}: `;
+  return [`${place}: not taken; ${field}${outcome.message} (${outcome.reason})`];
+}
+
+function toLine(text: string): string {
+  return `${visible(text, '')}\n`;
+}
+
+/** Waits while the reader of our output is slow, so that it need not be kept in memory. */
+async function write(out: Writable, text: string): Promise<void> {
+  if (text !== '' && !out.write(text)) await once(out, 'drain');
+}
