@@ -32,6 +32,11 @@ const INNER = [
 /** Pages that are HTML, also when they refuse. */
 const HTML_PATH = /^\/(?:users\/reset|docs)(?:[/?#]|$)/;
 
+/** Whether an answer is one for people, which the document does not describe. */
+export function isPageAt(target: string, { headers }: Answer): boolean {
+  return HTML_PATH.test(target) && headers['content-type']?.startsWith('text/html') === true;
+}
+
 export interface Sent {
   /** Path and query. */
   readonly target: string;
@@ -50,7 +55,7 @@ export function expectHarmless(answer: Answer, { target, text: sent, secrets = [
   const { status, headers, text } = answer;
   const what = `${status} ${text}`;
   const type = headers['content-type'] ?? '';
-  const isPage = HTML_PATH.test(target) && type.startsWith('text/html');
+  const isPage = isPageAt(target, answer);
   const isProblem = type === 'application/problem+json';
   // A transfer coding that is not known is answered so (RFC 9112, 6.1).
   if (status === 501) expect(problemKind(answer), what).to.equal('unknown-coding');
