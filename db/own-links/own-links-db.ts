@@ -25,8 +25,8 @@ export interface OwnLinksDb {
   insert(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** Like the proof of a urls database, for all tables that {@link insert} writes. */
   proveWriting(timeoutMs: number): Promise<void>;
-  /** See {@link findOwnLink}. */
-  find(key: string): Promise<OwnLink | undefined>;
+  /** See {@link findOwnLink}. @param ownerId undefined: whoever its owner is */
+  find(key: string, ownerId?: bigint): Promise<OwnLink | undefined>;
   /** See {@link changeLink}. */
   change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean>;
   /** See {@link readListPiece}. */
@@ -131,8 +131,8 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     await this.#inserts.transact(this.#proof, [], { timeoutMs });
   }
 
-  async find(key: string): Promise<OwnLink | undefined> {
-    return findOwnLink(this.#single, key, this.#timeoutMs);
+  async find(key: string, ownerId?: bigint): Promise<OwnLink | undefined> {
+    return findOwnLink(this.#single, { key, ownerId }, this.#timeoutMs);
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {

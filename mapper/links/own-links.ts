@@ -89,7 +89,7 @@ export class OwnLinks {
   async find(caller: Caller, key: string): Promise<OwnLink | undefined> {
     const { db, isUp } = this.#serverOf(key);
     if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
-    const link = await db.find(key);
+    const link = await db.find(key, ownerAskedFor(caller));
     return link !== undefined && mayAccess(caller, link) ? link : undefined;
   }
 
@@ -226,7 +226,7 @@ export class OwnLinks {
     const { db, isWritable } = this.#serverOf(key);
     if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
     // Nobody takes a turn of a link that he may not change.
-    const found = await db.find(key);
+    const found = await db.find(key, ownerAskedFor(caller));
     if (found === undefined || !mayAccess(caller, found)) return { refusal: { why: 'unknown' } };
     const watched = new WatchedChanges(db);
     let changed: Changed<Refusal>;
@@ -270,6 +270,11 @@ function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: Ow
   if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
   if (judged.verdict === 'ownerless') return { why: 'ownerless' };
   return { why: judged.verdict, link };
+}
+
+/** Whose links a read finds. Undefined: everybody's. */
+function ownerAskedFor({ userId, isAdmin }: Caller): bigint | undefined {
+  return isAdmin ? undefined : userId;
 }
 
 function mayAccess({ userId, isAdmin }: Caller, link: OwnLink): boolean {

@@ -20,19 +20,18 @@ export interface ConverseOptions {
   readonly quietMs?: number;
   /** Whether the client sends FIN immediately after its last step. */
   readonly endsEarly?: boolean;
+  /** How long the server may take to close a connection whose client has sent FIN. */
+  readonly closeMs?: number;
 }
 
-/** In the text that {@link converse} returns: the server has not closed the connection. */
-const STILL_OPEN = '<the connection is still open>';
+/** In the text that {@link converse} returns: the server has not closed the connection in time. */
+export const STILL_OPEN = '<the connection is still open>';
 
 /**
  * In the same text: the server has closed the connection with bytes of ours unread, and answers on their way
  * may be lost.
  */
 export const RESET = '<the connection was reset>';
-
-/** How long the server may take to close a connection whose client has sent FIN. */
-const CLOSE_MS = 5_000;
 
 /**
  * Sends bytes step by step on one connection, and then FIN when the server does not close it. Sends nothing
@@ -43,7 +42,7 @@ const CLOSE_MS = 5_000;
 export async function converse(
   port: number,
   steps: readonly Step[],
-  { quietMs = 300, endsEarly = false }: ConverseOptions = {},
+  { quietMs = 300, endsEarly = false, closeMs = 5_000 }: ConverseOptions = {},
 ): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
@@ -60,7 +59,7 @@ export async function converse(
       timer = setTimeout(() => {
         received += STILL_OPEN;
         socket.destroy();
-      }, CLOSE_MS);
+      }, closeMs);
     }
   };
   // Refreshed by each event, which costs less than a new timer for each. A loop that was held up runs timers

@@ -1,0 +1,95 @@
+import { expect } from 'chai';
+import type { Answer } from '../../client.ts';
+import { problemKind } from '../api-client.ts';
+import { MARK } from './odd-values.ts';
+
+/** Headers that answers of the API and its pages have. */
+const HEADERS = new Set(
+  [
+    'accept accept-encoding accept-ranges allow cache-control connection content-length content-security-policy',
+    'content-type cross-origin-resource-policy date etag keep-alive last-modified location ratelimit',
+    'ratelimit-policy referrer-policy retry-after set-cookie vary www-authenticate x-content-type-options',
+    'x-others-may-lag x-request-id',
+  ].flatMap((line) => line.split(' ')),
+);
+
+/** What only our code, our stores or our machine say. */
+const INNER = [
+  process.cwd(),
+  'node_modules',
+  '.ts:',
+  '    at ',
+  'ER_',
+  'ECONN',
+  'mysql',
+  'redis://',
+  'secret_hash',
+  'ruled_url',
+  '$scrypt',
+  'a secret for tests',
+];
+
+/** Pages that are HTML, also when they refuse. */
+const HTML_PATH = /^\/(?:users\/reset|docs)(?:[/?#]|$)/;
+
+/** Whether an answer is one for people, which the document does not describe. */
+export function isPageAt(target: string, { headers }: Answer): boolean {
+  return HTML_PATH.test(target) && headers['content-type']?.startsWith('text/html') === true;
+}
+
+export interface Sent {
+  /** Path and query. */
+  readonly target: string;
+  /** All that was sent, latin1. */
+  readonly text: string;
+  /** What nobody but its owner may be told. */
+  readonly secrets?: readonly string[];
+}
+
+/**
+ * Asserts what is true of every answer, whatever was sent: it is no fault of ours, a refusal is a problem
+ * document with its reasons, nothing that was sent is echoed as markup or as a header, and nothing inner or
+ * secret is told.
+ */
+export function expectHarmless(answer: Answer, { target, text: sent, secrets = [] }: Sent): void {
+  const { status, headers, text } = answer;
+  const what = `${status} ${text}`;
+  const type = headers['content-type'] ?? '';
+  const isPage = isPageAt(target, answer);
+  const isProblem = type === 'application/problem+json';
+  // A transfer coding that is not known is answered so (RFC 9112, 6.1).
+  if (status === 501) expect(problemKind(answer), what).to.equal('unknown-coding');
+  else expect(status, what).to.be.within(200, 499);
+  expect(status, `all was sent at once: ${what}`).not.to.equal(408);
+  if (!isPage) expect(status >= 400 && text !== '', what).to.equal(isProblem && text !== '');
+  if (isProblem && text !== '') expectReasons(answer);
+  for (const [name, value] of Object.entries(headers)) {
+    expect(HEADERS.has(name), `${what}: ${name}`).to.equal(true);
+    expect(String(value), `${what}: ${name}`).not.to.include(MARK);
+  }
+  if (isPage) {
+    expect(text, what).not.to.include(MARK);
+  } else if (text !== '' && !target.startsWith('/docs')) {
+    expect(type, what).to.match(/^application\/(?:problem\+)?json\b/);
+    answer.json();
+  }
+  if (target.startsWith('/docs')) return;
+  const told = JSON.stringify(headers) + text;
+  for (const secret of [...INNER, ...secrets])
+    if (told.includes(secret) && !sent.includes(secret)) expect.fail(`tells ${secret}: ${told}`);
+}
+
+function expectReasons(answer: Answer): void {
+  const { status, text } = answer;
+  const problem = answer.json();
+  expect(problem, text).to.include.all.keys('type', 'title', 'status', 'detail');
+  expect(problem['status'], text).to.equal(status);
+  expect(problem['detail'], text).to.be.a('string').and.not.equal('');
+  if (status !== 422) return;
+  const errors = problem['errors'] as readonly { field: unknown; reason: unknown }[];
+  expect(errors, text).to.be.an('array').and.not.have.length(0);
+  for (const { field, reason } of errors) {
+    expect(field, text).to.be.a('string');
+    expect(reason, text).to.be.a('string').and.not.equal('');
+  }
+}
