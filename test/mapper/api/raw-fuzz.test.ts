@@ -111,6 +111,7 @@ describe('the API at the socket', () => {
     const answers = parseAnswers(
       text,
       requests.map(({ method }) => method),
+      isReset,
     );
     for (const [index, answer] of answers.entries()) {
       const request = requests[index] ?? requests.at(-1);

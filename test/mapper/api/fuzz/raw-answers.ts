@@ -7,10 +7,11 @@ const HEADER = /^([\w!#$%&'*+.^`|~-]+): ([\x20-\x7e]*)$/;
 /**
  * Reads the answers of one connection, without those of 1xx.
  * @param text latin1
+ * @param isReset whether the end may be missing: the connection was reset
  * @param methods of the requests, in their order: an answer to HEAD has no body
  * @throws Error for what is no HTTP, or has a header that no server of ours writes on purpose
  */
-export function parseAnswers(text: string, methods: readonly string[]): Answer[] {
+export function parseAnswers(text: string, methods: readonly string[], isReset = false): Answer[] {
   const answers: Answer[] = [];
   for (let rest = text; rest !== '';) {
     const headEnd = rest.indexOf('\r\n\r\n');
@@ -22,6 +23,10 @@ export function parseAnswers(text: string, methods: readonly string[]): Answer[]
     const isBodiless = status < 200 || status === 204 || status === 304 || methods[answers.length] === 'HEAD';
     const bodyAt = headEnd + 4;
     const bodyEnd = isBodiless ? bodyAt : bodyAt + Number(headers['content-length'] ?? rest.length);
+    if (bodyEnd > rest.length && headers['content-length'] !== undefined) {
+      if (isReset) break;
+      throw new Error(`the answer is cut off: ${rest.length - bodyAt} of ${headers['content-length']} bytes`);
+    }
     const body = Buffer.from(rest.slice(bodyAt, bodyEnd), 'latin1').toString();
     if (status >= 200)
       answers.push({ status, headers, text: body, json: () => JSON.parse(body) as Record<string, unknown> });
