@@ -39,6 +39,12 @@ export class Connection {
     this.#socket = socket;
     this.#socket[CONNECTION] = this;
     this.#stopParserWhenFull();
+    const destroySoon = socket.destroySoon.bind(socket);
+    // Node calls it when the last answer has gone out.
+    socket.destroySoon = () => {
+      if (this.#awaitsBody || this.#rest !== undefined) this.#closeWith('');
+      else destroySoon();
+    };
     // Node resumes a socket after each request, for more of a body, and when answers have gone out.
     socket.on('resume', () => {
       if (this.#rest === undefined) return;
@@ -151,8 +157,6 @@ export class Connection {
     if (newest.headersSent) this.#pipeline.endWith(() => this.#closeWith(''));
     else {
       newest.shouldKeepAlive = false;
-      // Node calls it when all answers have gone out.
-      this.#socket.destroySoon = () => this.#closeWith('');
       answer(newest, prepareProblem(problem), randomUUID());
       // The handler still waits for the body. Node tells it only when a request has no answer.
       this.#socket.once('close', () => newest.req.destroy());

@@ -194,6 +194,19 @@ describe('a connection to the public port', () => {
       ['a wrong chunk of a request that needs no body', post() + wrong('PUT /followed'), [201, 405]],
       ['too many chunks', post() + wrong('POST /urls').replace(/z$/, '1\r\n \r\n'.repeat(5_000)), [201, 400]],
       ['no request', `${post()}GARBAGE`, [201, 400]],
+      [
+        'Connection: close, with a body that nobody reads',
+        post() +
+          post('Connection: close\r\n')
+            .replace('POST', 'PUT')
+            .replace(/(close\r\nContent-Length: )\d+/, '$1900000'),
+        [201, 405],
+      ],
+      [
+        'Connection: close, with a request behind it',
+        post('Connection: close\r\n') + KOA_GET.repeat(2),
+        [201],
+      ],
     ] as const) {
       it(`${what}: answers all, and resets nothing`, async () => {
         await onBoth(bytes, (answers) => expect(statusesOf(answers)).to.deep.equal(statuses), sendOn);
