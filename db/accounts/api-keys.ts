@@ -1,6 +1,7 @@
-import { DuplicateRowError } from '../store-errors.ts';
+import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { DuplicateRowError } from '../store-errors.ts';
 import { IDENTIFY_TIMEOUT_MS } from './sessions.ts';
 
 /** What an operator and the owner see of a key. */
@@ -150,13 +151,15 @@ export class ApiKeys {
    * @returns false when this user has no such key, or it is revoked already
    */
   async revoke(id: string, userId: bigint, now: Date): Promise<boolean> {
-    const [, revoked = 0] = await this.#db.transact(
-      [
-        LOCK_USER,
-        `UPDATE api_keys SET revoked_at = ?
-           WHERE user_id = ? AND revoked_at IS NULL AND (key_id = ? OR CONCAT(' ', made_with, ' ') LIKE ?)`,
-      ],
-      [userId, now, userId, id, `% ${id} %`],
+    const [, revoked = 0] = await repeatAfterDeadlock(async () =>
+      this.#db.transact(
+        [
+          LOCK_USER,
+          `UPDATE api_keys SET revoked_at = ?
+             WHERE user_id = ? AND revoked_at IS NULL AND (key_id = ? OR CONCAT(' ', made_with, ' ') LIKE ?)`,
+        ],
+        [userId, now, userId, id, `% ${id} %`],
+      ),
     );
     return revoked > 0;
   }
@@ -165,9 +168,11 @@ export class ApiKeys {
   async markUsed(ids: readonly string[], at: Date): Promise<void> {
     if (ids.length === 0) return;
     // Sorted: two mappers that lock the same rows lock them in the same order.
-    await this.#db.execute(
-      'UPDATE api_keys SET last_used_at = ? WHERE key_id IN (?) AND (last_used_at IS NULL OR last_used_at < ?)',
-      [at, ids.toSorted(), at],
+    await repeatAfterDeadlock(async () =>
+      this.#db.execute(
+        'UPDATE api_keys SET last_used_at = ? WHERE key_id IN (?) AND (last_used_at IS NULL OR last_used_at < ?)',
+        [at, ids.toSorted(), at],
+      ),
     );
   }
 }

@@ -39,11 +39,15 @@ export class Sessions {
     this.#db = db;
   }
 
-  /** @returns false when the password was changed meanwhile: then no session has begun */
+  /**
+   * Waits for a change of the password that is under way, which ends all sessions that it finds.
+   * @returns false when the password was changed meanwhile: then no session has begun
+   */
   async create({ secretHash, userId, createdAt, expiresAt, password }: NewSession): Promise<boolean> {
     const { affectedRows } = await this.#db.execute(
       `INSERT INTO sessions (secret_hash, user_id, created_at, used_at, expires_at)
-         SELECT ?, user_id, ?, ?, ? FROM users WHERE user_id = ? AND BINARY password = ?`,
+         SELECT ?, user_id, ?, ?, ? FROM users WHERE user_id = ? AND BINARY password = ? AND deletion_asked_at IS NULL
+         LOCK IN SHARE MODE`,
       [secretHash, createdAt, createdAt, expiresAt, userId, password],
     );
     return affectedRows === 1;

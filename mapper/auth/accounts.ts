@@ -209,14 +209,20 @@ export class Accounts {
   /**
    * Writes who somebody is from now on. Then all mappers ask the store again, also when the answer was lost:
    * the write may have happened, and the caller's next attempt finds nothing to change.
+   * @param write false: it has changed nothing, and nobody is told
    */
   async #change<T>(userId: bigint, write: (db: UsersDb) => Promise<T>): Promise<T> {
     const { store, identities, announce } = this.#options;
+    let hasChanged = true;
     try {
-      return await store.ask(write);
+      const result = await store.ask(write);
+      hasChanged = result !== false;
+      return result;
     } finally {
-      identities.forgetUser(userId);
-      await announce(formatIdentityChange(userId));
+      if (hasChanged) {
+        identities.forgetUser(userId);
+        await announce(formatIdentityChange(userId));
+      }
     }
   }
 }

@@ -86,21 +86,21 @@ export class Administration {
     const { store, identities, announce, log } = this.#options;
     if (isDisabled && identity.userId === id)
       throw invalidFields([{ field: 'disabled', reason: 'is yourself: another administrator must do it' }]);
-    const user = await store.ask(async (db) => {
-      const found = await db.users.find(id);
-      if (found === undefined || found.deletionAskedAt !== null) return undefined;
+    const { disabledAt } = await this.getUser(id);
+    try {
       // The same state again keeps the time since when it holds.
-      if ((found.disabledAt !== null) !== isDisabled) await db.users.setDisabled(id, isDisabled, new Date());
-      return db.users.find(id);
-    });
-    if (user === undefined) throw noSuchUser();
+      if ((disabledAt !== null) !== isDisabled)
+        await store.ask(async (db) => db.users.setDisabled(id, isDisabled, new Date()));
+    } finally {
+      // Also when the answer was lost: it may have happened, and the next attempt finds nothing to change.
+      identities.forgetUser(id);
+      await announce(formatIdentityChange(id));
+    }
     log.info(
       { user: String(id), by: String(identity.userId) },
       isDisabled ? 'an administrator has disabled a user' : 'an administrator has let a user in again',
     );
-    identities.forgetUser(id);
-    await announce(formatIdentityChange(id));
-    return user;
+    return this.getUser(id);
   }
 
   /** Keeps what somebody says about a link. */

@@ -39,6 +39,7 @@ const HEARING_TTL_MS = 60_000;
 /** A key that is revoked is refused everywhere within a second, also where the announcement is not heard. */
 const DEAF_TTL_MS = 1_000;
 const MAX_REMEMBERED = 10_000;
+const MAX_REFUSED = 1_000;
 /** Of an identity that must be read again. It stays, so that its credential is known to have been good. */
 const OUTDATED = Number.NEGATIVE_INFINITY;
 
@@ -55,6 +56,8 @@ export class Identities {
   readonly #remembered = new Map<string, Remembered>();
   readonly #reads = new Map<string, Promise<Identity>>();
   readonly #newReads: CredentialReads;
+  /** When credentials were refused that nobody knows, by the same names, the longest ago first. */
+  readonly #refused = new Map<string, number>();
   /** Counts what was forgotten. A read that began before it must not be remembered. */
   #changes = 0;
 
@@ -103,6 +106,7 @@ export class Identities {
   /** Something about this user has changed: his keys, his sessions, or what he may do. */
   forgetUser(userId: bigint): void {
     this.#changes += 1;
+    this.#refused.clear();
     for (const [name, { identity }] of this.#remembered)
       if (identity.userId === userId) this.#remembered.set(name, { identity, readAtMs: OUTDATED });
   }
@@ -110,6 +114,7 @@ export class Identities {
   /** Announcements may have been missed. */
   forgetAll(): void {
     this.#changes += 1;
+    this.#refused.clear();
     for (const [name, { identity }] of this.#remembered)
       this.#remembered.set(name, { identity, readAtMs: OUTDATED });
   }
@@ -124,6 +129,10 @@ export class Identities {
     const running = this.#reads.get(flight);
     if (running !== undefined) return running;
     const read = async (): Promise<Identity> => this.#readNow(name, proof);
+    // The same one again costs nothing, and does not count: a program with a revoked key goes on for hours.
+    const refusedAtMs = this.#refused.get(name);
+    if (refusedAtMs !== undefined && this.#options.now() - refusedAtMs < this.#ttlMs)
+      throw new Problem('bad-credential');
     const isKnown = this.#remembered.has(name);
     const reading = (isKnown ? read() : this.#newReads.run(client, read)).finally(() =>
       this.#reads.delete(flight),
@@ -140,16 +149,23 @@ export class Identities {
       proof.kind === 'key' ? readKey(db, proof) : readSession(db, proof.hash),
     );
     this.#remembered.delete(name);
-    if (identity === undefined) throw new Problem('bad-credential');
-    this.#remember(name, { identity, readAtMs: changes === this.#changes ? readAtMs : OUTDATED });
+    if (identity === undefined) {
+      if (changes === this.#changes) keep(this.#refused, name, readAtMs, MAX_REFUSED);
+      throw new Problem('bad-credential');
+    }
+    this.#refused.delete(name);
+    const remembered = { identity, readAtMs: changes === this.#changes ? readAtMs : OUTDATED };
+    keep(this.#remembered, name, remembered, MAX_REMEMBERED);
     return identity;
   }
+}
 
-  #remember(name: string, remembered: Remembered): void {
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size >= MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
-    this.#remembered.set(name, remembered);
-  }
+/** Adds an entry to a bounded map, in place of the oldest. */
+function keep<V>(map: Map<string, V>, name: string, value: V, max: number): void {
+  map.delete(name);
+  const [oldest] = map.keys();
+  if (map.size >= max && oldest !== undefined) map.delete(oldest);
+  map.set(name, value);
 }
 
 /**

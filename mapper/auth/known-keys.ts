@@ -7,6 +7,9 @@ interface KnownKey {
   readonly name: string;
 }
 
+/** A key has one spelling of this form, so it takes one place. */
+const USUAL_FORM = /^Bearer \S/;
+
 /** As many as identities are remembered. */
 const MAX_KNOWN = 10_000;
 
@@ -43,7 +46,7 @@ export class KnownKeys {
     if (credential.kind !== 'key') return undefined;
     const name = nameOf(credential);
     const identity = this.#identities.tryIdentify(credential, name);
-    if (identity === undefined) return undefined;
+    if (identity === undefined || !USUAL_FORM.test(authorization)) return identity;
     const [oldest] = this.#known.keys();
     if (this.#known.size >= this.#maxKnown && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(flat(authorization), { credential, name });

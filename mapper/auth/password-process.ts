@@ -105,6 +105,8 @@ export class PasswordProcess {
       env: {},
     });
     child.on('message', (answer: PasswordAnswer) => {
+      // The last answer of a child that has ended belongs to nobody who still waits.
+      if (this.#child !== child) return;
       this.#finish()?.resolve(answer);
       // An idle child must not keep a process alive that ends.
       if (this.#waiting.length === 0) letGo(child);

@@ -111,6 +111,8 @@ export class Connection {
   parserStopped(error: ParseError): void {
     const socket = this.#socket;
     if (error.code === 'HPE_PAUSED' && error.rawPacket !== undefined) {
+      // Closed by what stopped the parser. It is read on, and nothing is parsed any more.
+      if (socket.writableEnded) return;
       // What follows the last request is never parsed.
       this.#rest = this.#pipeline.isEnding ? NOTHING : this.#unparsed(error.rawPacket, error.bytesParsed);
       this.#stopReading();
@@ -219,9 +221,9 @@ export class Connection {
     if (!socket.writable) return;
     this.#rest = undefined;
     socket.removeAllListeners('data').on('data', () => undefined);
-    socket.end(bytes);
+    // From the last byte on: a slow client may need longer for a large answer.
+    socket.end(bytes, () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
     socket.resume();
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 }
 

@@ -132,19 +132,30 @@ interface Ended {
 }
 
 async function endAllProofs({ config }: Cluster, db: UsersDb, { id }: User): Promise<Ended> {
-  const revokedKeys = await db.users.endAllProofs(id, NO_PASSWORD, new Date());
-  return { revokedKeys, notified: await notify(config.stores.redis, id) };
+  let notified: readonly string[] = [];
+  let revokedKeys: number;
+  try {
+    revokedKeys = await db.users.endAllProofs(id, NO_PASSWORD, new Date());
+  } finally {
+    // Also when the answer was lost: it may have happened.
+    notified = await notify(config.stores.redis, id);
+  }
+  return { revokedKeys, notified };
 }
 
 async function disable(terminal: Terminal, email: string, { undo, json }: Options): Promise<void> {
   const cluster = findCluster(terminal.env);
   const isDisabled = undo !== true;
+  let notified: readonly string[] = [];
   const user = await withUsersDb(cluster, async (db) => {
     const { id } = await requireUser(db, email);
-    await db.users.setDisabled(id, isDisabled, new Date());
+    try {
+      await db.users.setDisabled(id, isDisabled, new Date());
+    } finally {
+      notified = await notify(cluster.config.stores.redis, id);
+    }
     return requireUser(db, email);
   });
-  const notified = await notify(cluster.config.stores.redis, user.id);
   if (json) printJson(terminal, { user: toEntry(user), notified });
   else printLines(terminal, [`${user.email} is ${isDisabled ? 'disabled' : 'active again'}`]);
   noteUnheard(terminal, notified);

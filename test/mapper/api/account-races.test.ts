@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { createToken } from '../../../mapper/auth/secrets.ts';
+import { until } from '../../until.ts';
 import { expectProblem, type Answer } from '../client.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { ApiClient } from './api-client.ts';
@@ -113,5 +114,25 @@ describe('changes of one account at the same time', () => {
       const me = (await api.call('GET', '/users/me', { cookie })).json();
       expect([me['first_name'], me['last_name']]).to.deep.equal([first, last]);
     }
+  });
+
+  it('beside a sign-in with the old password: its session does not outlive the change', async () => {
+    await sql.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await sql.beginTransaction();
+    await sql.query("UPDATE users SET password = 'another' WHERE user_id = ?", [ana.id]);
+    await sql.query('DELETE FROM sessions WHERE user_id = ?', [ana.id]);
+    let status: number | undefined;
+    const signingIn = signIn(PASSWORD).then((answered) => (status = answered));
+    await until('the session waits for the change', async () => {
+      const [rows] = await sql.query(
+        "SELECT id FROM information_schema.PROCESSLIST WHERE info LIKE 'INSERT INTO sessions%' AND time_ms > 50",
+      );
+      return status !== undefined || (rows as unknown[]).length > 0;
+    });
+    await sql.commit();
+    await signingIn;
+    expect(status).to.equal(401);
+    const [rows] = await sql.query('SELECT user_id FROM sessions WHERE user_id = ?', [ana.id]);
+    expect(rows).to.have.length(0);
   });
 });

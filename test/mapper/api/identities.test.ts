@@ -143,6 +143,10 @@ describe('identities', () => {
     bed.identities.forgetUser(USER);
     expect(keys.tryIdentify(header)).to.equal(undefined);
     expect(keys.size).to.equal(0);
+    // Of a key with many spellings, one takes a place.
+    await bed.ask();
+    for (const unusual of [`bearer ${bed.secret.text}`, `Bearer  ${bed.secret.text}`])
+      expect([keys.tryIdentify(unusual)?.userId, keys.size]).to.deep.equal([USER, 0]);
   });
 
   it('in memory end with a revocation that is announced, and with one that the next read meets', async () => {
@@ -211,8 +215,30 @@ describe('identities', () => {
     bed.isRevoked = true;
     bed.identities.forgetUser(USER);
     expect(await bed.ask()).to.equal('bad-credential');
-    expect(await bed.ask()).to.equal('too-many-requests');
+    expect(await bed.ask()).to.equal('bad-credential');
     expect(bed.reads).to.equal(5);
+  });
+
+  it('that were refused are refused from memory, and count once: others behind the address go on', async () => {
+    const bed = new Bed();
+    const madeUp = parseCredential({ authorization: `Bearer ${createApiKey().text}` }, 'keymill_session');
+    bed.isRevoked = true;
+    for (let tries = 0; tries < 5; tries += 1)
+      for (const credential of [bed.credential, madeUp])
+        expect(await bed.ask(credential)).to.equal('bad-credential');
+    expect([bed.reads, bed.left]).to.deep.equal([2, 0]);
+    // Until something about a user has changed, or the time of memory is over.
+    bed.isRevoked = false;
+    bed.left = 1;
+    bed.nowMs = 59_999;
+    expect(await bed.isAccepted()).to.equal(false);
+    bed.identities.forgetUser(8n);
+    expect(await bed.isAccepted()).to.equal(true);
+    expect(await bed.ask(madeUp)).to.equal('bad-credential');
+    bed.left = 1;
+    bed.nowMs = 120_000;
+    expect(await bed.ask(madeUp)).to.equal('bad-credential');
+    expect([bed.reads, bed.left]).to.deep.equal([5, 0]);
   });
 
   for (const [left, ofClient, ofAll, verdict] of [
