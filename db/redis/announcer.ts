@@ -19,6 +19,9 @@ export interface AnnouncingShard {
   readonly isAnswering: () => boolean;
 }
 
+/** More changes are hardly under way at the same time. */
+const MAX_LATE = 1_000;
+
 /** Announces changes to all processes, and collects their acknowledgements. */
 export class Announcer {
   readonly #id: string;
@@ -30,7 +33,7 @@ export class Announcer {
   /** @param id of this process; its acknowledgement channel has this name */
   constructor(id: string, shards: readonly AnnouncingShard[]) {
     this.#id = id;
-    this.#shards = shards.map((shard) => ({ ...shard, newest: 0, short: undefined }));
+    this.#shards = shards.map((shard) => ({ ...shard, newest: 0, short: undefined, late: new Map() }));
   }
 
   /**
@@ -68,11 +71,13 @@ export class Announcer {
       if (copy === undefined) return;
       copy.acknowledged += 1;
       this.#judge(change);
-    } else if (shard?.short?.number === number) {
-      // Late: the process was paused and goes on. Later changes wait for it again.
-      shard.short.acknowledged += 1;
-      if (isAcknowledged(shard.short)) shard.short = undefined;
+      return;
     }
+    const late = shard?.late.get(number);
+    if (shard === undefined || late === undefined) return;
+    late.acknowledged += 1;
+    // The process was paused and goes on. Later changes wait for it again.
+    if (isAcknowledged(late)) late.endShortage();
   }
 
   /** Some shard no longer answers: nothing is waited for there. */
@@ -115,8 +120,13 @@ interface Change {
 interface Acknowledged extends AnnouncingShard {
   /** The number of the last change that is over. */
   newest: number;
-  /** Its copy, until all have acknowledged it. */
+  /** Its copy, until all have acknowledged one of `late`. */
   short: Copy | undefined;
+  /**
+   * The last copies that were over before all had acknowledged them, by number: `short` and those before it.
+   * With changes that overlap, `short` is replaced before its late acknowledgements come.
+   */
+  readonly late: Map<number, Copy>;
 }
 
 class Copy implements CopyState {
@@ -143,8 +153,21 @@ class Copy implements CopyState {
     const { shard } = this;
     if (!isTaken(this) || shard.newest > this.number) return 'same';
     shard.newest = this.number;
+    if (isAcknowledged(this)) {
+      this.endShortage();
+      return 'same';
+    }
     const before = shard.short?.acknowledged ?? Number.POSITIVE_INFINITY;
-    shard.short = isAcknowledged(this) ? undefined : this;
-    return (shard.short?.acknowledged ?? Number.POSITIVE_INFINITY) < before ? 'shorter' : 'same';
+    shard.short = this;
+    const [oldest] = shard.late.keys();
+    if (shard.late.size >= MAX_LATE && oldest !== undefined) shard.late.delete(oldest);
+    shard.late.set(this.number, this);
+    return this.acknowledged < before ? 'shorter' : 'same';
+  }
+
+  /** All have acknowledged this copy, so all are waited for again. */
+  endShortage(): void {
+    this.shard.short = undefined;
+    this.shard.late.clear();
   }
 }

@@ -191,4 +191,32 @@ describe(`an announcer (seed ${SEED})`, () => {
     results.push(await third);
     expect(results).to.deep.equal(['some', 'some', 'all']);
   });
+
+  it('waits again for a process that was late once, also while one change follows another', async function () {
+    this.timeout(5_000);
+    const world = new World();
+    const receiveAll = (index: number): void => {
+      for (const shard of world.subscribers)
+        while ((shard[index]?.queue.length ?? 0) > 0) shard[index]?.receive();
+    };
+    const acknowledge = (index: number): void => {
+      for (const shard of world.subscribers) shard[index]?.acknowledge();
+    };
+    const change = async (key: string): Promise<Heard> => {
+      const heard = world.announcer.announce([key]);
+      for (const index of [0, 1, 2]) receiveAll(index);
+      for (const index of [0, 1]) acknowledge(index);
+      await new Promise(setImmediate);
+      return heard;
+    };
+    const results = [await change('first'), await change('second')];
+    // The process goes on: it acknowledges the first change, when the second one is over too.
+    acknowledge(2);
+    const third = change('third');
+    await new Promise(setImmediate);
+    acknowledge(2);
+    acknowledge(2);
+    results.push(await third);
+    expect(results).to.deep.equal(['some', 'some', 'all']);
+  });
 });
