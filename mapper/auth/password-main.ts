@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { setPriority } from 'node:os';
 import { createCommonCheck } from './common-passwords.ts';
 import { hashPassword, hasHash } from './password-hash.ts';
@@ -5,7 +6,8 @@ import type { PasswordAnswer, PasswordTask } from './password-process.ts';
 
 /*
  * The child process that hashes passwords: one at a time, and only with the time that no request needs. In
- * the pool of threads of a mapper the same work makes redirects wait 3.4 times as long.
+ * the pool of threads of a mapper the same work makes redirects wait 3.4 times as long. With the argument
+ * `idle` it runs only when the machine has nothing else to do.
  */
 
 const LOWEST_PRIORITY = 19;
@@ -15,6 +17,15 @@ try {
   setPriority(LOWEST_PRIORITY);
 } catch {
   // A sandbox may forbid it. Then redirects wait a little longer while people sign in.
+}
+if (process.argv[2] === 'idle') {
+  try {
+    // All threads: those that hash begin later, and inherit it. Part of util-linux, as in our image.
+    const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
+    execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
+  } catch {
+    // Not there, or not allowed. Then it has the lowest priority.
+  }
 }
 process.on('message', (task: PasswordTask) => void answer(task));
 // The mapper is gone.

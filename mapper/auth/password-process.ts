@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
 
@@ -33,16 +34,28 @@ const RETRY_AFTER_S = '2';
 export interface PasswordTimes {
   /** How long a task waits for the child before it is refused. */
   readonly waitMs: number;
+  /**
+   * A child that runs only when the machine has nothing else to do, and has not answered for this time, is
+   * replaced by one of the lowest priority, which gets the same task.
+   */
+  readonly idleMs: number;
   /** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */
   readonly answerMs: number;
 }
 
 /** Together they are shorter than the time that our haproxy gives to an answer: 15 s. */
-const TIMES: PasswordTimes = { waitMs: 5_000, answerMs: 8_000 };
+const TIMES: PasswordTimes = { waitMs: 4_000, idleMs: 2_000, answerMs: 8_000 };
+
+/** After a machine had no idle time, the child has the lowest priority for so long. */
+const BUSY_MS = 60_000;
 
 /**
  * The child process that works on passwords, one at a time. It starts with the first password, and again
  * after it has died.
+ *
+ * It runs when the machine is idle: beside a process of the lowest priority, the slowest of 100 redirects
+ * took five times as long. A busy machine is never idle, so people would not get in there: then it has the
+ * lowest priority instead.
  */
 export class PasswordProcess {
   readonly #log: Log;
@@ -51,6 +64,9 @@ export class PasswordProcess {
   #child: ChildProcess | undefined;
   #current: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Until then the machine counts as busy. Monotonic. */
+  #busyUntilMs = 0;
+  #needsIdle = false;
   #isClosed = false;
 
   /** @param times only tests have others */
@@ -91,14 +107,37 @@ export class PasswordProcess {
     this.#current = this.#waiting.shift();
     if (this.#current === undefined) return;
     clearTimeout(this.#current.timer);
+    if (!this.#needsIdle && monotonicMs() >= this.#busyUntilMs) this.#dropChild();
+    this.#begin(this.#current.task);
+  }
+
+  #begin(task: PasswordTask): void {
     this.#child ??= this.#start();
     hold(this.#child);
-    this.#child.send(this.#current.task);
-    this.#timer = setTimeout(() => this.#child?.kill('SIGKILL'), this.#times.answerMs);
+    this.#child.send(task);
+    const { idleMs, answerMs } = this.#times;
+    this.#timer = this.#needsIdle
+      ? setTimeout(() => this.#hurry(task), idleMs)
+      : setTimeout(() => this.#child?.kill('SIGKILL'), answerMs);
+  }
+
+  /** The machine has no idle time. */
+  #hurry(task: PasswordTask): void {
+    this.#busyUntilMs = monotonicMs() + BUSY_MS;
+    this.#dropChild();
+    this.#begin(task);
+  }
+
+  #dropChild(): void {
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill('SIGKILL');
   }
 
   #start(): ChildProcess {
-    const child = fork(fileURLToPath(new URL('password-main.ts', import.meta.url)), [], {
+    this.#needsIdle = monotonicMs() >= this.#busyUntilMs;
+    const args = this.#needsIdle ? ['idle'] : [];
+    const child = fork(fileURLToPath(new URL('password-main.ts', import.meta.url)), args, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
       // It needs no setting, and our environment contains secrets.
