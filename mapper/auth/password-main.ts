@@ -20,11 +20,12 @@ try {
 }
 if (process.argv[2] === 'idle') {
   try {
-    // All threads: those that hash begin later, and inherit it. Part of util-linux, as in our image.
+    // All threads: those that hash begin later, and inherit it.
     const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
     execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
   } catch {
-    // Not there, or not allowed. Then it has the lowest priority.
+    // Not allowed, or not there: it is part of util-linux, and our image has nothing but Node. Then it has
+    // the lowest priority.
   }
 }
 process.on('message', (task: PasswordTask) => void answer(task));
