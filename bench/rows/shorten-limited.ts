@@ -44,8 +44,8 @@ async function run(context: BenchContext): Promise<BenchRow> {
     arms: [
       armOf('mapper', limited, 0),
       armOf('without limits', unlimited, 0),
-      armOf('behind a proxy', behindProxy, CLIENTS),
-      armOf('behind a proxy, without limits', unlimitedBehindProxy, CLIENTS),
+      armOf('by proxy', behindProxy, CLIENTS),
+      armOf('by proxy, without limits', unlimitedBehindProxy, CLIENTS),
     ],
     watched: [throughput],
     quiesce: async () => cluster.quiesce(context.signal),
@@ -57,9 +57,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
     goal: GOAL,
     further: [
       {
-        label: 'behind a proxy',
-        ours: 'behind a proxy',
-        beside: 'behind a proxy, without limits',
+        label: 'by proxy',
+        ours: 'by proxy',
+        beside: 'by proxy, without limits',
         baseline: `the same without limits, both with X-Forwarded-For of ${CLIENTS} clients in turn`,
         goal: GOAL,
       },
