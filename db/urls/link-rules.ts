@@ -4,15 +4,47 @@ import { parseJson } from '../../runtime/json.ts';
 /**
  * Everything that a redirect must know about a link beyond its target and its expiry. A plain link has none.
  * A field that is off is absent. Fields that this program does not know are kept when a link is changed.
+ * What is stored in `visits_left` is how many of `maxVisits` are left.
  */
 export interface LinkRules {
   /** The owner has switched the link off. */
   readonly disabled?: true;
   /** An administrator has switched the link off, for this reason. */
   readonly blocked?: string;
+  /** Absent: 302. */
+  readonly redirectType?: 301 | 307 | 308;
+  /** Before this time there is no link. RFC 3339, UTC, with milliseconds. */
+  readonly validFrom?: string;
+  /** The query of the request is put behind that of the target. */
+  readonly forwardQuery?: true;
+  /** Other targets for some visitors. The first that fits wins. */
+  readonly targets?: readonly RuledTarget[];
+  /** Where an expired link leads. */
+  readonly expiredUrl?: string;
+  /** As the process of passwords hashes it. */
+  readonly passwordHash?: string;
+  /** How many redirects there are in all. */
+  readonly maxVisits?: number;
+  /** Redirects tell search engines not to index the target. */
+  readonly noindex?: true;
   readonly [unknownField: string]: unknown;
 }
 
+/** A target for the visitors who fit each list that is named. */
+export interface RuledTarget {
+  readonly when: {
+    readonly device?: readonly Device[];
+    /** ISO 3166-1, two capital letters. */
+    readonly country?: readonly string[];
+    /** BCP 47. */
+    readonly language?: readonly string[];
+  };
+  readonly longUrl: string;
+}
+
+export type Device = 'ios' | 'android' | 'windows' | 'macos' | 'linux' | 'chromeos';
+
+/** Those that this program obeys. A field is added here together with what obeys it, never before. */
 const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked']);
 
 /**
