@@ -146,13 +146,14 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks } = service;
+  const { shortener, finder, clicks, bulk } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
     shortener,
     finder,
     clicks,
     ownLinks,
+    bulk,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
@@ -186,8 +187,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
-  return (heard, seconds) => {
-    changes.inc({ heard });
+  return (heard, seconds, count) => {
+    changes.inc({ heard }, count);
     changeSeconds.observe(seconds);
   };
 }

@@ -83,6 +83,7 @@ export const PROBLEMS = {
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
+  'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
   compressed: {
     status: 415,
     detail: 'Compressed bodies are not understood.',

@@ -10,7 +10,8 @@ import type { RequestIds } from '../http/request-id.ts';
 import type { UsualRequest } from '../http/usual-request.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
-import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener, ShortenObserver } from './shortener.ts';
 
 /** Somebody who makes links with an API key. */
 export interface KeyOwner {

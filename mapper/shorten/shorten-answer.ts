@@ -6,7 +6,7 @@ import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
-import { toNewOwnLink, toWholeLink } from './whole-link.ts';
+import { toNewOwnLink, toWholeLink, type WholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
 export const CREATED = new AnswerHead(201, 'Created', [
@@ -50,9 +50,14 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
   if (!isWhole || !isOwned(link)) return JSON.stringify(body);
-  const { warnings } = body;
-  const whole = toWholeLink(toNewOwnLink(link), shortUrl, 0);
-  return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
+  return toAscii(JSON.stringify(toNewLink(link, shortUrl)));
+}
+
+/** The whole link, as its owner sees it, with the warnings of its making. */
+export function toNewLink(row: OwnedRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
+  const { warnings } = toLinkBody(row, shortUrl);
+  const whole = toWholeLink(toNewOwnLink(row), shortUrl, 0);
+  return warnings === undefined ? whole : { ...whole, warnings };
 }
 
 function isOwned(link: LinkRow): link is OwnedRow {
@@ -104,7 +109,8 @@ export class ShortenTally {
   }
 }
 
-function resultOf(error: unknown): string {
+/** The `result` of a request in the metrics. */
+export function resultOf(error: unknown): string {
   if (!(error instanceof Problem)) return 'error';
   if (error.status === 503)
     return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';

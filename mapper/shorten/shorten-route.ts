@@ -6,7 +6,8 @@ import { readJsonObject } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ParseOwnRequest, ParseShortenRequest } from './shorten-request.ts';
-import { overloaded, type Shortener } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
