@@ -3,9 +3,11 @@ import type { Router } from '@koa/router';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
+import { BulkChanges } from './api/bulk-changes.ts';
 import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
+import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { LinkCache } from './cache/link-cache.ts';
@@ -87,6 +89,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
       accounts.addRoutes(router, {
         links: new LinkService({ own, targets: rules, publicUrl }),
         adminLinks: new AdminLinks({ own, publicUrl, log }),
+        bulkChanges: new BulkChanges({
+          own,
+          prepare: (patch) => judgeTargets(patch, rules),
+          publicUrl,
+          log,
+        }),
         exports: new ExportService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
+import { mustBe } from '../http/field-errors.ts';
+import { MAX_CHANGES } from './bulk-changes.ts';
 import { NDJSON, type DeclaredContents } from './content.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
 import { EXPORT_FORMATS } from './export-service.ts';
 import { fieldError, HELLO, linkAnswer, longUrl } from './link-fields.ts';
+import { patchBody, toPatch } from './link-patch.ts';
 
 /** A problem document that stands for one item. */
 export const itemProblem = z.object({
@@ -28,6 +31,26 @@ const madeItem = z
 
 const NEW_LINKS = [{ long_url: 'https://example.com/hello', title: 'Hello', tags: ['greetings'] }];
 const MADE = { index: 0, status: 201, link: HELLO };
+
+const changedItem = z
+  .object({
+    index: z.int().meta({ description: 'of the link in the request, from 0' }),
+    unique_id: z.string(),
+    status: z.int().meta({ description: 'that its own request would have had' }),
+    link: linkAnswer.optional(),
+    problem: itemProblem.optional(),
+    warnings: z.array(fieldError).optional(),
+  })
+  .meta({ id: 'ChangedItem' });
+
+const uniqueIds = z
+  .array(z.string({ error: mustBe('a string') }), { error: mustBe('a list of keys') })
+  .min(1, { error: 'must not be empty' })
+  .max(MAX_CHANGES, { error: `must not have more than ${MAX_CHANGES} keys` })
+  .meta({ description: `keys of links, at most ${MAX_CHANGES.toLocaleString('en-US')}` });
+
+/** 1,000 keys that have the greatest length. */
+const MAX_KEYS_BYTES = 512 * 1024;
 
 const bodies = {
   'application/json': {
@@ -62,6 +85,50 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     means: 'What became of each item',
     problems: ['malformed-json', 'incomplete', 'too-large'],
     handle: async ({ bulk }, { identity, stream }) => bulk.make(identity, stream),
+  }),
+  endpoint({
+    method: 'PATCH',
+    path: '/urls/bulk',
+    name: 'changeLinks',
+    group: 'Links',
+    summary: 'Change many of your links in the same way',
+    description:
+      'Each link is changed by itself, like with `PATCH /urls/{key}`, and has an answer: `status`, and `link` or `problem`. A key that is named twice is changed once.',
+    access: 'links:write',
+    body: z.strictObject({
+      unique_ids: uniqueIds,
+      set: patchBody.meta({ description: 'a body of `PATCH /urls/{key}`' }),
+    }),
+    maxBodyBytes: MAX_KEYS_BYTES,
+    example: { unique_ids: ['QFXOHkP7'], set: { tags: ['greetings'] } },
+    status: 200,
+    answer: z.object({ items: z.array(changedItem) }).meta({ id: 'ChangedLinks' }),
+    exampleAnswer: { items: [{ index: 0, unique_id: 'QFXOHkP7', status: 200, link: HELLO }] },
+    means: 'What became of each link',
+    problems: ['overloaded'],
+    handle: async ({ bulkChanges }, { identity, body }) => ({
+      body: { items: await bulkChanges.change(identity, body.unique_ids, toPatch(body.set)) },
+    }),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/urls/bulk/delete',
+    name: 'deleteLinks',
+    group: 'Links',
+    summary: 'Delete many of your links',
+    description:
+      'Each like with `DELETE /urls/{key}`, with an answer for each: `status`, and `problem` if it is not deleted. They can be restored one by one.',
+    access: 'links:write',
+    body: z.strictObject({ unique_ids: uniqueIds }),
+    maxBodyBytes: MAX_KEYS_BYTES,
+    example: { unique_ids: ['QFXOHkP7'] },
+    status: 200,
+    answer: z.object({ items: z.array(changedItem) }).meta({ id: 'DeletedLinks' }),
+    exampleAnswer: { items: [{ index: 0, unique_id: 'QFXOHkP7', status: 204 }] },
+    means: 'What became of each link',
+    handle: async ({ bulkChanges }, { identity, body }) => ({
+      body: { items: await bulkChanges.remove(identity, body.unique_ids) },
+    }),
   }),
   endpoint({
     method: 'GET',

@@ -8,6 +8,7 @@ import type { Secret } from '../auth/secrets.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import type { ProblemKind } from '../http/problem.ts';
 import type { AdminLinks } from './admin-links.ts';
+import type { BulkChanges } from './bulk-changes.ts';
 import type { BulkService } from './bulk-service.ts';
 import type { ContentReply, DeclaredContents } from './content.ts';
 import type { ExportService } from './export-service.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
   readonly bulk: BulkService;
+  readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;

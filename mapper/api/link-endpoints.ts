@@ -1,44 +1,13 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
-import type { LinkPatch } from '../links/judge-change.ts';
 import { tag, tags, title } from '../shorten/own-fields.ts';
 import { text } from '../http/text-field.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
-import {
-  expirationDate,
-  HELLO,
-  instant,
-  linkAnswer,
-  linkKey,
-  longUrl,
-  newLinkAnswer,
-  pageQuery,
-} from './link-fields.ts';
+import { HELLO, instant, linkAnswer, linkKey, longUrl, newLinkAnswer, pageQuery } from './link-fields.ts';
+import { patchBody, toPatch } from './link-patch.ts';
 import { isKnownState } from './link-service.ts';
 
 const textField = z.string({ error: mustBe('a string') });
-
-const patchBody = z.strictObject({
-  long_url: longUrl.optional(),
-  expiration_date: expirationDate.optional(),
-  title: title.nullable().optional(),
-  tags: tags.nullable().optional(),
-  disabled: z
-    .boolean({ error: mustBe('true or false') })
-    .nullable()
-    .optional(),
-});
-
-function toPatch(body: z.output<typeof patchBody>): LinkPatch {
-  const { long_url, expiration_date, title, tags, disabled } = body;
-  return {
-    ...(long_url !== undefined && { longUrl: long_url }),
-    ...(expiration_date !== undefined && { expiresAt: expiration_date }),
-    ...(title !== undefined && { title }),
-    ...(tags !== undefined && { tags }),
-    ...(disabled !== undefined && { disabled }),
-  };
-}
 
 /** Said when some mappers have not heard of a change whose answer has no body. */
 function lagHeader(lagMs: number): { headers?: Record<string, string> } {

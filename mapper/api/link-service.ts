@@ -6,9 +6,10 @@ import { isNamedBy } from '../links/etag.ts';
 import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Caller, OwnLinks } from '../links/own-links.ts';
-import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
+import type { TargetRules } from '../shorten/target-url.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
+import { judgeTargets } from './link-patch.ts';
 import { ask, badCursor, requireKey, settle, unknownLink } from './link-problems.ts';
 
 export interface LinkServiceOptions {
@@ -59,9 +60,7 @@ export class LinkService {
   ): Promise<AnsweredLink> {
     requireKey(key);
     const { own, targets } = this.#options;
-    const target = patch.longUrl === undefined ? undefined : parseTargetUrl(patch.longUrl, targets);
-    if (target?.ok === false) throw invalidFields([{ field: 'long_url', reason: target.reason }]);
-    const checked = target === undefined ? patch : { ...patch, longUrl: target.href };
+    const checked = judgeTargets(patch, targets);
     const { link, announced } = await settle(async () =>
       own.change(callerOf(identity), key, checked, ifMatch),
     );
@@ -117,6 +116,6 @@ export function isKnownState(ifNoneMatch: string | undefined, etag: string): boo
   return ifNoneMatch !== undefined && isNamedBy(ifNoneMatch, etag, true);
 }
 
-function callerOf({ userId, scopes }: Identity): Caller {
+export function callerOf({ userId, scopes }: Identity): Caller {
   return { userId, isAdmin: isAllowed(scopes, 'admin') };
 }

@@ -113,6 +113,15 @@ export interface ProblemOptions {
   readonly cause?: unknown;
 }
 
+/** A problem document. */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly errors?: FieldError[];
+}
+
 /**
  * An answer that is not a success, in the form of RFC 9457. Any code below a route may throw it; one place
  * writes it.
@@ -135,13 +144,13 @@ export class Problem extends KeymillError {
   }
 
   /** The body of the answer. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): ProblemBody {
     return {
       type: `urn:keymill:problem:${this.code}`,
       title: this.title,
       status: this.status,
       detail: this.message,
-      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.errors === undefined ? {} : { errors: [...this.errors] }),
     };
   }
 }
