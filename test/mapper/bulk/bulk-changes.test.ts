@@ -124,7 +124,9 @@ describe('PATCH /urls/bulk and POST /urls/bulk/delete', () => {
     expect(removed.every(({ status }) => status === 204)).to.equal(true);
     // Each by itself, with its announcement, would take some 3 ms; this machine may be busy.
     expect(performance.now() - startedMs).to.be.below(8_000);
-    expect((await api.call('GET', '/urls?state=deleted&limit=200', who)).json()['items']).to.have.lengthOf(200);
+    expect((await api.call('GET', '/urls?state=deleted&limit=200', who)).json()['items']).to.have.lengthOf(
+      200,
+    );
   }).timeout(30_000);
 
   it('takes 1,000 keys of the greatest length', async () => {
