@@ -110,10 +110,11 @@ describe('GET /urls/export', () => {
   });
 
   describe('while a urls server goes away', () => {
-    let proxied: Proxied;
+    let proxied: Proxied & { readonly slots: readonly number[] };
 
     before(async () => {
-      proxied = await viaProxy(fixture.world.urls[1] ?? expect.fail());
+      const { name, url, slots } = fixture.world.urls[1] ?? expect.fail();
+      proxied = await viaProxy({ name, url, slots });
     });
 
     after(async () => proxied.proxy.stop());
