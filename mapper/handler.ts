@@ -24,6 +24,9 @@ import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
+import { Repeats } from './repeats/repeats.ts';
+import type { Reservations } from './reservations/reservations.ts';
+import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
@@ -37,6 +40,7 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
+  readonly reservations: Reservations;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -53,6 +57,8 @@ export interface HandlerOptions {
   readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** Shared by all mappers of a cluster. */
+  readonly secret: string;
   /** How a client on this machine reaches the public port. */
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
@@ -73,12 +79,14 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
+  const { ownLinks: own, reservations, secret } = options;
+  const repeats = new Repeats({ reservations, own, targets: rules, publicUrl, secret });
+  const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
+  const shared = { publicUrl, finder, redirects, shortener, shortens, answerRepeatable, requestIds, log };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const own = options.ownLinks;
       accounts.addRoutes(router, {
         links: new LinkService({ own, targets: rules, publicUrl }),
         adminLinks: new AdminLinks({ own, publicUrl, log }),

@@ -3,6 +3,7 @@ import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
+import { FOUND } from './openapi.ts';
 import { problemsOf } from './problems-of.ts';
 
 const WIDTH = 110;
@@ -18,7 +19,7 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 }
 
 function describe(endpoint: Endpoint): string {
-  const { method, path, summary, description, access, query, body, conditional } = endpoint;
+  const { method, path, summary, description, access, query, body, conditional, repeatable } = endpoint;
   const { status, means, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
@@ -29,7 +30,9 @@ function describe(endpoint: Endpoint): string {
       ...(query === undefined ? [] : item(`Query, all optional: ${listFields(query)}.`)),
       ...(body === undefined ? [] : item(`${describeBody(body)}.`)),
       ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
+      ...(repeatable === true ? item('Obeys `Idempotency-Key`.') : []),
       ...item(`${status}: ${means}.`),
+      ...(repeatable === true ? item(`200: ${FOUND}.`) : []),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
     ...(example === undefined ? [] : ['A request:', codeBlock(example)]),

@@ -1,4 +1,5 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
+import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
@@ -10,6 +11,7 @@ import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
+import { findAlike, type AskedLink } from './find-alike.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
@@ -91,6 +93,11 @@ export class OwnLinks {
     if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
     const link = await db.find(key, ownerAskedFor(caller));
     return link !== undefined && mayAccess(caller, link) ? link : undefined;
+  }
+
+  /** See {@link findAlike}. */
+  async findAlike(asked: AskedLink): Promise<MadeLink | undefined> {
+    return findAlike(this.#options.servers, asked);
   }
 
   /** Applies a merge patch. @param ifMatch the header */

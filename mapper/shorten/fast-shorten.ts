@@ -8,6 +8,7 @@ import { isPlainBesideKey } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { UsualRequest } from '../http/usual-request.ts';
+import { IDEMPOTENCY_KEY, type AnswerRepeatable, type RepeatableRequest } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
@@ -24,6 +25,8 @@ export interface FastShortenOptions {
   /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
   readonly readOwn: ReadOwnRequest;
+  /** Answers what asks for the link that there may be already. */
+  readonly answerRepeatable: AnswerRepeatable;
   /**
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
    * can say.
@@ -125,11 +128,15 @@ interface Asking {
   readonly owner: KeyOwner | undefined;
 }
 
-/** Whether the body is plain JSON, its length is stated and allowed, and no page sends it (CORS). */
+/**
+ * Whether the body is plain JSON, its length is stated and allowed, no page sends it (CORS), and no header
+ * says that it may be repeated.
+ */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   const isAllowed = length > 0 && length <= MAX_BODY_BYTES;
-  return isAllowed && headers['content-type'] === 'application/json' && headers.origin === undefined;
+  const isPlain = headers.origin === undefined && headers[IDEMPOTENCY_KEY] === undefined;
+  return isAllowed && isPlain && headers['content-type'] === 'application/json';
 }
 
 /** One request until its answer. */
@@ -174,8 +181,23 @@ class Exchange implements ShortenObserver {
       this.refused(error);
       return;
     }
+    if ('fields' in request) {
+      void this.#repeat(request);
+      return;
+    }
     this.#isWhole = request.namesOwn === true;
     shortener.begin(request, this);
+  }
+
+  async #repeat(request: RepeatableRequest): Promise<void> {
+    const { answerRepeatable, shortens } = this.#options;
+    try {
+      const { head, body, shortUrl, result } = await answerRepeatable(request);
+      this.#reply.send(head, body, this.#requestId, shortUrl, String(body.length));
+      shortens.repeated(result, this.#startedMs);
+    } catch (error) {
+      this.refused(error);
+    }
   }
 
   made(link: LinkRow): void {

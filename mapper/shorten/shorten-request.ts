@@ -5,6 +5,7 @@ import type { Link } from '../../db/urls/link.ts';
 import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { parseExpiration } from './expiration.ts';
 import { tags, title } from './own-fields.ts';
+import type { RepeatableRequest } from './repeatable.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 
 /** A request for a new link, every field checked. */
@@ -21,11 +22,14 @@ export type OwnFields = Pick<OwnedRow, 'userId' | 'title' | 'tags' | 'rules'>;
 
 export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
 
-/** Parses the bytes of a body. @throws Problem */
-export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
+/**
+ * Parses the bytes of a body. One that asks for the link that there may be is left as it is.
+ * @throws Problem
+ */
+export type ReadShortenRequest = (body: Buffer) => ShortenRequest | RepeatableRequest;
 
 /** Like {@link ReadShortenRequest}, for somebody who is known. */
-export type ReadOwnRequest = (body: Buffer, userId: bigint) => ShortenRequest;
+export type ReadOwnRequest = (body: Buffer, userId: bigint) => ShortenRequest | RepeatableRequest;
 
 /** Parses the body of somebody who is known. @throws Problem */
 export type ParseOwnRequest = (body: Readonly<Record<string, unknown>>, userId: bigint) => ShortenRequest;
@@ -86,5 +90,6 @@ function createSchema(rules: TargetRules, nowMs: () => number) {
         return z.NEVER;
       })
       .nullish(),
+    find_if_exists: z.boolean({ error: mustBe('true or false') }).nullish(),
   });
 }

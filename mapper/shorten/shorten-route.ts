@@ -4,6 +4,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { asksToFind, idempotencyKeyOf, type AnswerRepeatable } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ParseOwnRequest, ParseShortenRequest } from './shorten-request.ts';
 import { overloaded, type Shortener } from './shortener.ts';
@@ -12,6 +13,7 @@ export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
   readonly parseOwn: ParseOwnRequest;
+  readonly answerRepeatable: AnswerRepeatable;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -28,14 +30,22 @@ const PATH_WITH_SLASH = '/urls/';
 
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
-  const { shortener, parse, parseOwn, publicUrl, shortens, ownerOf } = options;
+  const { shortener, parse, parseOwn, answerRepeatable, publicUrl, shortens, ownerOf } = options;
   router.post([PATH, PATH_WITH_SLASH], async (ctx) => {
     const startedMs = monotonicMs();
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
       const owner = await ownerOf(ctx.req, ctx.res);
+      const idempotencyKey = idempotencyKeyOf(ctx.req);
       const fields = await readJsonObject(ctx.req, ctx.res);
+      if (idempotencyKey !== undefined || asksToFind(fields)) {
+        const answer = await answerRepeatable({ fields, userId: owner, idempotencyKey });
+        const { head, body, shortUrl, result } = answer;
+        head.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(body.length));
+        shortens.repeated(result, startedMs);
+        return;
+      }
       const request = owner === undefined ? parse(fields) : parseOwn(fields, owner);
       const link = await shortener.shorten(request);
       const shortUrl = `${publicUrl}/${link.key}`;
