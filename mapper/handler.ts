@@ -30,7 +30,7 @@ import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -45,6 +45,8 @@ export interface HandlerOptions {
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** @throws Problem 503 when too many passwords wait */
+    readonly linkPasswords: { hash(password: string): Promise<string> };
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
@@ -75,25 +77,27 @@ export function createHandlers(options: HandlerOptions): Handlers {
     options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
-  const parseOwn = createOwnRequestParser(rules, Date.now);
+  const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
+  const prepare = createPreparer(hashPassword);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
   const { ownLinks: own, reservations, secret } = options;
-  const repeats = new Repeats({ reservations, own, targets: rules, publicUrl, secret });
+  const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
-  const shared = { publicUrl, finder, redirects, shortener, shortens, answerRepeatable, requestIds, log };
+  const making = { shortener, prepare, shortens, answerRepeatable };
+  const shared = { publicUrl, finder, redirects, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, publicUrl }),
+        links: new LinkService({ own, targets: rules, hashPassword, publicUrl }),
         adminLinks: new AdminLinks({ own, publicUrl, log }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
-      addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });
+      addUrlsRoute(router, { ...shared, parse, ownerOf });
       addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
     },
     requestIds,
@@ -108,7 +112,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parseOwn, rules),
+    readOwn: createOwnBodyReader(parse, rules),
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };

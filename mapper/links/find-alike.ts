@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import { compareListed, hasSameTags, type LinkState } from '../../db/own-links/own-link.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { formatRules, parseRules, type LinkRules } from '../../db/urls/link-rules.ts';
 import { addTags } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 
@@ -47,6 +48,11 @@ export function isAlikeBesideTags(link: MadeLink, asked: AskedLink): boolean {
     link.expiresAt?.getTime() === asked.expiresAt?.getTime() &&
     link.title === asked.title &&
     (asked.alias === undefined || asked.alias === link.key) &&
-    isDeepStrictEqual(link.rules, asked.rules)
+    isDeepStrictEqual(link.rules, asStored(asked.rules))
   );
+}
+
+/** Without what JSON leaves out. */
+function asStored(rules: LinkRules): LinkRules {
+  return parseRules(formatRules(rules) ?? '{}');
 }

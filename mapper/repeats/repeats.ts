@@ -6,7 +6,7 @@ import { Problem } from '../http/problem.ts';
 import type { OwnLinks } from '../links/own-links.ts';
 import { dedupeIdentity, idempotencyIdentity } from '../reservations/reservation-hash.ts';
 import type { Reservations } from '../reservations/reservations.ts';
-import type { UnboundLink } from '../reservations/reserved-request.ts';
+import type { ReservedRequest, UnboundLink } from '../reservations/reserved-request.ts';
 import {
   asksToFind,
   REPLAYED,
@@ -21,16 +21,23 @@ import {
   FOUND,
   FOUND_BEFORE,
 } from '../shorten/shorten-answer.ts';
-import type { ShortenRequest } from '../shorten/shorten-request.ts';
+import {
+  createShortenRequestParser,
+  ownedBy,
+  type ParsedRequest,
+  type ParseShortenRequest,
+  type PrepareRequest,
+} from '../shorten/shorten-request.ts';
 import { aliasTaken, toProblem } from '../shorten/shortener.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import { comparableFields, withoutNulls } from './comparable-fields.ts';
-import { createFormParser, createParser, type ParseRequest } from './parse-request.ts';
+import { createFormParser } from './form-parser.ts';
 
 export interface RepeatsOptions {
   readonly reservations: Pick<Reservations, 'make'>;
   readonly own: Pick<OwnLinks, 'findAlike' | 'clicksOf'>;
   readonly targets: TargetRules;
+  readonly prepare: PrepareRequest;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   /** Shared by all mappers of a cluster. */
@@ -61,12 +68,12 @@ const DAY_S = 86_400;
  */
 export class Repeats {
   readonly #options: RepeatsOptions;
-  readonly #parseAny: ParseRequest;
-  readonly #parseForm: ParseRequest;
+  readonly #parseAny: ParseShortenRequest;
+  readonly #parseForm: ParseShortenRequest;
 
   constructor(options: RepeatsOptions) {
     this.#options = options;
-    this.#parseAny = createParser(options.targets);
+    this.#parseAny = createShortenRequestParser(options.targets, Date.now);
     this.#parseForm = createFormParser(options.targets);
   }
 
@@ -96,14 +103,14 @@ export class Repeats {
   async #repeat(request: RepeatedRequest, idempotencyKey: string): Promise<RepeatableAnswer> {
     const { fields, userId, index } = request;
     const { reservations, secret } = this.#options;
-    const asked = this.#parseForm(fields, userId);
+    const asked = this.#parseForm(fields, userId ?? null);
     const place = { idempotencyKey, ...(index !== undefined && { index }) };
     const outcome = await reservations.make({
       ...idempotencyIdentity(userId ?? null, place, comparableFields(fields, secret)),
       kind: 'idempotency',
       keeping: { forSeconds: DAY_S },
       alias: asked.alias,
-      link: toUnbound(asked),
+      ...this.#linkOf(asked),
       judgeAsFirst: () => this.#parse(request),
       ...(asksToFind(fields) && {
         findLink: async () => toReserved(await this.#findOrMake(request, this.#parse(request))),
@@ -121,12 +128,14 @@ export class Repeats {
     return { head, result, ...this.#format(row, asked) };
   }
 
-  async #findOrMake(request: RepeatedRequest, asked: ShortenRequest): Promise<FoundOrMade> {
+  async #findOrMake(request: RepeatedRequest, asked: ParsedRequest): Promise<FoundOrMade> {
     const { fields, userId } = request;
     const { reservations, own, secret } = this.#options;
     const { alias, longUrl, expiresAt } = asked;
-    if (asked.own !== undefined) {
-      const found = await own.findAlike({ ...asked.own, alias, longUrl, expiresAt });
+    // Whether the password of a link is the same, only its reservation tells.
+    if (userId !== undefined && asked.password === undefined) {
+      const fields = { ...ownedBy(userId), ...asked.own, userId };
+      const found = await own.findAlike({ ...fields, alias, longUrl, expiresAt });
       if (found !== undefined) return { found };
     }
     const outcome = await reservations.make({
@@ -134,16 +143,15 @@ export class Repeats {
       kind: 'dedupe',
       keeping: { until: expiresAt },
       alias,
-      link: toUnbound(asked),
+      ...this.#linkOf(asked),
       judgeAsFirst: () => undefined,
     });
     return outcome.answer === 'made' ? outcome : 'taken';
   }
 
   /** The link as it is now: its owner may have changed it, or others have followed it. */
-  async #answerFound(link: MadeLink, asked: ShortenRequest): Promise<RepeatableAnswer> {
-    if (asked.namesOwn !== true)
-      return { head: FOUND, result: 'found', ...this.#format({ ...link, userId: link.userId }, asked) };
+  async #answerFound(link: MadeLink, asked: ParsedRequest): Promise<RepeatableAnswer> {
+    if (asked.isWhole !== true) return { head: FOUND, result: 'found', ...this.#format(link, asked) };
     const clicks = await this.#options.own.clicksOf([link]);
     const shortUrl = this.#shortUrlOf(link.key);
     return {
@@ -154,24 +162,35 @@ export class Repeats {
     };
   }
 
-  #format(
-    link: LinkRow | OwnedRow,
-    { namesOwn }: ShortenRequest,
-  ): Pick<RepeatableAnswer, 'shortUrl' | 'body'> {
+  #format(link: LinkRow | OwnedRow, { isWhole }: ParsedRequest): Pick<RepeatableAnswer, 'shortUrl' | 'body'> {
     const shortUrl = this.#shortUrlOf(link.key);
-    return { shortUrl, body: formatNewLink(link, shortUrl, namesOwn === true) };
+    return { shortUrl, body: formatNewLink(link, shortUrl, isWhole === true) };
+  }
+
+  /** A password is hashed only for a link that is bound. The answer tells no more than that there is one. */
+  #linkOf(asked: ParsedRequest): Pick<ReservedRequest, 'link' | 'linkToBind'> {
+    if (asked.password === undefined) return { link: toUnbound(asked) };
+    const { own } = asked;
+    return {
+      link: toUnbound({ ...asked, own: { ...own, rules: { ...own.rules, passwordHash: '' } } }),
+      linkToBind: async () => toUnbound(await this.#options.prepare(asked)),
+    };
   }
 
   #shortUrlOf(key: string): string {
     return `${this.#options.publicUrl}/${key}`;
   }
 
-  #parse({ fields, userId }: RepeatedRequest): ShortenRequest {
-    return this.#parseAny(fields, userId);
+  #parse({ fields, userId }: RepeatedRequest): ParsedRequest {
+    return this.#parseAny(fields, userId ?? null);
   }
 }
 
-function toUnbound({ longUrl, expiresAt, own }: ShortenRequest): UnboundLink {
+function toUnbound({
+  longUrl,
+  expiresAt,
+  own,
+}: Pick<ParsedRequest, 'longUrl' | 'expiresAt' | 'own'>): UnboundLink {
   return own === undefined ? { longUrl, expiresAt, userId: null } : { longUrl, expiresAt, ...own };
 }
 

@@ -16,7 +16,9 @@ export interface ReservationsServer {
 
 type Fixed = 'key' | 'slot' | 'createdAt' | 'requestId' | 'alias';
 
-/** A link to make, without what its reservation fixes. With an owner, it has all fields of own links. */
+/**
+ * A link to make, without what its reservation fixes. With an owner or rules, it has all fields of own links.
+ */
 export type UnboundLink = Omit<LinkRow, Fixed> | Omit<OwnedRow, Fixed>;
 
 export interface ReservedRequest extends ReservationIdentity {
@@ -25,6 +27,8 @@ export interface ReservedRequest extends ReservationIdentity {
   /** The key that the user chose. */
   readonly alias: string | undefined;
   readonly link: UnboundLink;
+  /** What is bound, if it costs more than what is answered. */
+  readonly linkToBind?: () => Promise<UnboundLink>;
   /**
    * Judges what depends on time or lists: only the request that writes a reservation is judged by that.
    * @throws the problem

@@ -130,14 +130,15 @@ export class Reserving {
   async #look(link: ReservedLink): Promise<LinkState> {
     const server = this.#options.serverOf(link.key);
     const found = await this.#awayAt(server.db.name, async () => readable(server).findLink(link.key));
-    const { longUrl } = this.#request.link;
-    return stateOfLink(found, link, { longUrl, isOwned: 'tags' in this.#request.link });
+    const { longUrl, userId } = this.#request.link;
+    return stateOfLink(found, link, { longUrl, isOwned: userId !== null });
   }
 
   async #bind(link: ReservedLink): Promise<'bound' | 'taken'> {
     const server = this.#options.serverOf(link.key);
     writable(server);
-    return this.#awayAt(server.db.name, async () => this.#options.bind(this.#rowOf(link)));
+    const unbound = await this.#request.linkToBind?.();
+    return this.#awayAt(server.db.name, async () => this.#options.bind(this.#rowOf(link, unbound)));
   }
 
   /** Work for which the request waits for another server than that of the reservation. */
@@ -165,9 +166,9 @@ export class Reserving {
     this.#drawn = undefined;
   }
 
-  #rowOf({ key, requestId, createdAt }: ReservedLink): LinkRow | OwnedRow {
+  #rowOf({ key, requestId, createdAt }: ReservedLink, unbound = this.#request.link): LinkRow | OwnedRow {
     const fixed = { key, slot: this.#options.slotOf(key), requestId, createdAt };
-    const row = { ...this.#request.link, ...fixed };
+    const row = { ...unbound, ...fixed };
     return this.#request.alias === undefined ? row : { ...row, alias: true };
   }
 }

@@ -10,7 +10,12 @@ import type { RequestIds } from '../http/request-id.ts';
 import type { UsualRequest } from '../http/usual-request.ts';
 import { IDEMPOTENCY_KEY, type AnswerRepeatable, type RepeatableRequest } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
-import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
+import type {
+  PrepareRequest,
+  ReadOwnRequest,
+  ReadShortenRequest,
+  ShortenRequest,
+} from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 
 /** Somebody who makes links with an API key. */
@@ -25,6 +30,7 @@ export interface FastShortenOptions {
   /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
   readonly readOwn: ReadOwnRequest;
+  readonly prepare: PrepareRequest;
   /** Answers what asks for the link that there may be already. */
   readonly answerRepeatable: AnswerRepeatable;
   /**
@@ -172,7 +178,7 @@ class Exchange implements ShortenObserver {
   }
 
   received(body: Buffer): void {
-    const { read, readOwn, shortener } = this.#options;
+    const { read, readOwn, prepare } = this.#options;
     const owner = this.#owner;
     let request;
     try {
@@ -181,12 +187,18 @@ class Exchange implements ShortenObserver {
       this.refused(error);
       return;
     }
-    if ('fields' in request) {
-      void this.#repeat(request);
-      return;
-    }
-    this.#isWhole = request.namesOwn === true;
-    shortener.begin(request, this);
+    if ('fields' in request) void this.#repeat(request);
+    else if (request.password === undefined) this.#shorten(request);
+    else
+      void prepare(request).then(
+        (prepared) => this.#shorten(prepared),
+        (error: unknown) => this.refused(error),
+      );
+  }
+
+  #shorten(request: ShortenRequest): void {
+    this.#isWhole = request.isWhole === true;
+    this.#options.shortener.begin(request, this);
   }
 
   async #repeat(request: RepeatableRequest): Promise<void> {

@@ -3,7 +3,6 @@ import { parseJsonObject } from '../http/read-json.ts';
 import { asksToFind } from './repeatable.ts';
 import {
   ownedBy,
-  type ParseOwnRequest,
   type ParseShortenRequest,
   type ReadOwnRequest,
   type ReadShortenRequest,
@@ -20,12 +19,12 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
     const fields = parseJsonObject(body);
     if (asksToFind(fields)) return { fields, userId: undefined, idempotencyKey: undefined };
-    return parse(fields);
+    return parse(fields, null);
   };
 }
 
 /** Like {@link createBodyReader}, for the bodies of somebody who is known. */
-export function createOwnBodyReader(parse: ParseOwnRequest, rules: TargetRules): ReadOwnRequest {
+export function createOwnBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadOwnRequest {
   return (body, userId) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };

@@ -137,7 +137,47 @@ describe('find_if_exists', () => {
     ]);
   });
 
+  it('compares rules of links that nobody owns, and their passwords', async () => {
+    const long_url = newTarget();
+    const rules = {
+      redirect_type: 308,
+      max_visits: 5,
+      targets: [{ when: { device: ['ios'] }, long_url: newTarget() }],
+      password: 'one',
+    };
+    const first = await find({ long_url, ...rules });
+    const again = await find({ ...rules, long_url });
+    expect([first.status, again.status, again.text]).to.deep.equal([201, 200, first.text]);
+    expect(first.json()).to.include({ has_password: true, max_visits: 5, visits_left: 5 });
+    await expectOthers(
+      first,
+      await find({ long_url, ...rules, password: 'two' }),
+      await find({ long_url, ...rules, max_visits: 6 }),
+      await find({ long_url, ...rules, targets: [] }),
+    );
+  });
+
   describe('of an owner', () => {
+    it('compares rules and passwords', async () => {
+      const cookie = await session();
+      const long_url = newTarget();
+      const targets = [{ when: { device: ['ios'], language: ['de'] }, long_url: newTarget() }];
+      const rules = { noindex: true, valid_from: '2020-01-01T00:00:00Z', targets };
+      const made = await api.call('POST', '/urls', { cookie, body: { long_url, ...rules } });
+      const found = await find({ ...rules, long_url, forward_query: false }, { cookie });
+      expect([found.status, found.text]).to.deep.equal([200, made.text]);
+      const withPassword = await find({ long_url, ...rules, password: 'one' }, { cookie });
+      await expectOthers(
+        made,
+        withPassword,
+        await find({ long_url, ...rules, password: 'two' }, { cookie }),
+        await find({ long_url, ...rules, forward_query: true }, { cookie }),
+        await find({ long_url }, { cookie }),
+      );
+      const again = await find({ long_url, ...rules, password: 'one' }, { cookie });
+      expect([again.status, again.text]).to.deep.equal([200, withPassword.text]);
+    });
+
     it('finds a link that was made without it, whatever the order of its fields and tags', async () => {
       const cookie = await session();
       const fields = { long_url: newTarget(), title: 'Ours', tags: ['b', 'a'] };

@@ -67,6 +67,18 @@ describe('an Idempotency-Key', () => {
     }
   });
 
+  it('stores no password, and does not hash it again', async () => {
+    const [name, body] = [randomUUID(), { long_url: newTarget(), password: 'a secret word' }];
+    const first = await make(name, body);
+    expect(first.json()).to.include({ has_password: true });
+    expectReplay(first, await make(name, body));
+    for (const { sql } of fixture.world.urls) {
+      const [rows] = await sql.query('SELECT rules FROM urls WHERE unique_id = ?', [keyOf(first)]);
+      for (const { rules } of rows as { rules: string }[])
+        expect(JSON.parse(rules)).to.have.property('passwordHash').that.matches(/^\$/);
+    }
+  });
+
   it('gets the same answer after the link was changed, and after it was deleted', async () => {
     const cookie = await session();
     const body = { long_url: newTarget(), title: 'First' };
