@@ -146,7 +146,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks } = service;
+  const { shortener, finder, clicks, bulk } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
     shortener,
@@ -154,6 +154,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     clicks,
     ownLinks,
     reservations,
+    bulk,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
@@ -188,8 +189,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
-  return (heard, seconds) => {
-    changes.inc({ heard });
+  return (heard, seconds, count) => {
+    changes.inc({ heard }, count);
     changeSeconds.observe(seconds);
   };
 }

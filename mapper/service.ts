@@ -3,6 +3,8 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import type { BulkTools } from './bulk/tools.ts';
+import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
 import { KeySupply } from './keys/key-supply.ts';
@@ -12,7 +14,9 @@ import type { MapperMetrics } from './metrics.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
+import { RowMaker } from './shorten/row-maker.ts';
 import { Shortener } from './shorten/shortener.ts';
+import { MAX_BULK_ROWS } from './urls/urls-writes.ts';
 import type { MapperStores } from './stores.ts';
 
 /** What a mapper does, without HTTP: makes and finds links, counts clicks, lets owners change their links. */
@@ -22,6 +26,8 @@ export interface Service extends AsyncDisposable {
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
   readonly ownLinks: OwnLinks;
+  /** Makes many links at a time. */
+  readonly bulk: BulkTools;
   /** Makes links for requests that may be repeated. */
   readonly reservations: Reservations;
   /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
@@ -48,7 +54,8 @@ export function openService(options: ServiceOptions): Service {
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const announce = caches.announceChange;
-  const own = stack.use(openOwnLinks({ config, servers, announce, log }));
+  const { announceChanges: announceAll } = caches;
+  const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
   const shortener = new Shortener({
     supply,
     servers,
@@ -70,6 +77,15 @@ export function openService(options: ServiceOptions): Service {
   return {
     supply,
     ownLinks: own.links,
+    bulk: {
+      supply,
+      servers,
+      rows: new RowMaker(),
+      appeared: (key) => caches.links.appeared(key),
+      announce: announceAll,
+      units: new Units(MAX_BULK_ROWS),
+      now: monotonicMs,
+    },
     reservations: reserved.reservations,
     shortener,
     finder: new LinkFinder({

@@ -24,6 +24,8 @@ export interface OwnLinksDb {
    * database, and may be repeated like that.
    */
   insert(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
+  /** {@link insert} on a connection of its own: single links do not wait for it. */
+  insertMany(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** Like the proof of a urls database, for all tables that {@link insert} writes. */
   proveWriting(timeoutMs: number): Promise<void>;
   /** See {@link findOwnLink}. @param ownerId undefined: whoever its owner is */
@@ -82,11 +84,12 @@ const ALIKE_TIMEOUT_MS = 1_000;
  * their own, so that slow lists hold up neither changes nor new links.
  *
  * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them.
+ * - bulk: as many as a mapper has INSERTs of many links in flight.
  * - single: reads and changes of one link, a millisecond or two each.
  * - many: lists, tags, clicks and jobs. More of them would take more of the server's cores from redirects and
  *   shortens, and make no list faster.
  */
-const CONNECTIONS = { inserts: 5, single: 4, many: 2 };
+const CONNECTIONS = { inserts: 5, bulk: 2, single: 4, many: 2 };
 
 /** Connects when first used, on its own connections: no redirect or anonymous shorten waits for it. */
 export function openOwnLinksDb(options: OwnLinksDbOptions): OwnLinksDb {
@@ -97,6 +100,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #inserts: Mysql;
+  readonly #bulk: Mysql;
   readonly #single: Mysql;
   readonly #many: Mysql;
   readonly #proof: readonly string[];
@@ -116,13 +120,23 @@ class MysqlOwnLinksDb implements OwnLinksDb {
         canTransact: true,
       });
     this.#inserts = open(CONNECTIONS.inserts);
+    this.#bulk = open(CONNECTIONS.bulk);
     this.#single = open(CONNECTIONS.single);
     this.#many = open(CONNECTIONS.many);
   }
 
-  async insert(
+  async insert(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
+    await this.#insert(this.#inserts, rows, options);
+  }
+
+  async insertMany(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
+    await this.#insert(this.#bulk, rows, options);
+  }
+
+  async #insert(
+    connections: Mysql,
     rows: readonly OwnedRow[],
-    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
+    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number },
   ): Promise<void> {
     if (rows.length === 0) return;
     for (const { key, slot } of rows) {
@@ -130,7 +144,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
         throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
     }
     const statements = toOwnedInserts(rows);
-    await repeatAfterDeadlock(async () => this.#inserts.transact(statements, [], { timeoutMs }));
+    await repeatAfterDeadlock(async () => connections.transact(statements, [], { timeoutMs }));
   }
 
   async proveWriting(timeoutMs: number): Promise<void> {
@@ -203,6 +217,6 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#inserts.close(), this.#single.close(), this.#many.close()]);
+    await Promise.all([this.#inserts.close(), this.#bulk.close(), this.#single.close(), this.#many.close()]);
   }
 }

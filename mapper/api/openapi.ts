@@ -3,6 +3,7 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import manifest from '../../package.json' with { type: 'json' };
 import { PROBLEM_TYPE, PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
+import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
 import { problemsOf } from './problems-of.ts';
@@ -108,20 +109,24 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     params,
     query,
     body,
+    bodyTypes,
     conditional,
     repeatable,
     example,
     status,
     answer,
+    answerTypes,
     exampleAnswer,
     means,
   } = endpoint;
   const headers = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
-  const content = answer !== undefined && {
-    content: {
+  const answers = {
+    ...(answer !== undefined && {
       [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
-    },
+    }),
+    ...(answerTypes !== undefined && toContents(answerTypes)),
   };
+  const content = Object.keys(answers).length > 0 && { content: answers };
   const answerHeaders = repeatable === true ? { ...HEADERS, ...REPLAYED } : HEADERS;
   return {
     operationId: name,
@@ -142,6 +147,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
         content: { [JSON_TYPE]: { schema: body, ...(example !== undefined && { example }) } },
       },
     }),
+    ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
       ...(repeatable && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
       [status]: { description: means, headers: answerHeaders, ...content },
@@ -155,6 +161,19 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
       default: toResponse([]),
     },
   };
+}
+
+/** OpenAPI 3.1 has no word for a sequence: the schema of NDJSON is that of each line. */
+function toContents(types: DeclaredContents) {
+  return Object.fromEntries(
+    Object.entries(types).map(([type, { means, schema, example }]) => [
+      type,
+      {
+        schema: schema ?? { type: 'string' as const, description: means },
+        ...(example !== undefined && { example }),
+      },
+    ]),
+  );
 }
 
 /** Nobody, or a key with the scope, or a session. */

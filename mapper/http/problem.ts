@@ -83,6 +83,7 @@ export const PROBLEMS = {
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
+  'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
   compressed: {
     status: 415,
     detail: 'Compressed bodies are not understood.',
@@ -116,6 +117,15 @@ export interface ProblemOptions {
   readonly cause?: unknown;
 }
 
+/** A problem document. */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly errors?: FieldError[];
+}
+
 /**
  * An answer that is not a success, in the form of RFC 9457. Any code below a route may throw it; one place
  * writes it.
@@ -138,13 +148,13 @@ export class Problem extends KeymillError {
   }
 
   /** The body of the answer. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): ProblemBody {
     return {
       type: `urn:keymill:problem:${this.code}`,
       title: this.title,
       status: this.status,
       detail: this.message,
-      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.errors === undefined ? {} : { errors: [...this.errors] }),
     };
   }
 }

@@ -16,9 +16,10 @@ const MAX_DISCARDED_BYTES = 1024 * 1024;
 export async function readJsonObject(
   request: IncomingMessage,
   response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, unknown>>> {
   refuseOtherTypes(request);
-  return parseJsonObject(await readBody(request, response));
+  return parseJsonObject(await readBody(request, response, maxBytes));
 }
 
 /**
@@ -50,13 +51,23 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
   return value as Record<string, unknown>;
 }
 
-function refuseOtherTypes({ headers }: IncomingMessage): void {
-  const [type = '', ...parameters] = (headers['content-type'] ?? '')
-    .split(';')
-    .map((part) => part.trim().toLowerCase());
+function refuseOtherTypes(request: IncomingMessage): void {
+  const [type = ''] = partsOf(request);
   if (!/^application\/(?:json|[\w.!#$&^-]+\+json)$/.test(type)) {
     throw new Problem('not-json');
   }
+  refuseCoding(request);
+}
+
+/** Content type and its parameters. */
+function partsOf({ headers }: IncomingMessage): string[] {
+  return (headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+}
+
+/** @throws Problem 415 for a body that is not declared as UTF-8, or is compressed */
+export function refuseCoding(request: IncomingMessage): void {
+  const { headers } = request;
+  const [, ...parameters] = partsOf(request);
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   if (charset !== undefined && !/^"?utf-?8"?$/.test(charset)) {
     throw new Problem('not-utf8');
@@ -67,10 +78,16 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
   }
 }
 
-async function readBody(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
+  const tooLarge = (): Problem =>
+    new Problem('too-large', { detail: `The body must not exceed ${maxBytes} bytes.` });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
     discard(request);
-    throw new Problem('too-large');
+    throw tooLarge();
   }
   // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
@@ -82,13 +99,13 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) {
+    if (bytes <= maxBytes) {
       chunks.push(chunk);
       return;
     }
     request.off('data', onData);
     discard(request);
-    reject(new Problem('too-large'));
+    reject(tooLarge());
   };
   request.on('data', onData);
   request.once('end', () => resolve(Buffer.concat(chunks)));

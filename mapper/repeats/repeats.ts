@@ -28,7 +28,7 @@ import {
   type ParseShortenRequest,
   type PrepareRequest,
 } from '../shorten/shorten-request.ts';
-import { aliasTaken, toProblem } from '../shorten/shortener.ts';
+import { aliasTaken, toProblem } from '../shorten/shorten-problems.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import { comparableFields, withoutNulls } from './comparable-fields.ts';
 import { createFormParser } from './form-parser.ts';

@@ -16,7 +16,8 @@ import type {
   ReadShortenRequest,
   ShortenRequest,
 } from './shorten-request.ts';
-import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener, ShortenObserver } from './shortener.ts';
 
 /** Somebody who makes links with an API key. */
 export interface KeyOwner {

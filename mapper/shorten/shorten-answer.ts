@@ -7,7 +7,7 @@ import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
 import { REPLAYED, type RepeatableAnswer } from './repeatable.ts';
-import { toNewOwnLink, toWholeLink } from './whole-link.ts';
+import { toNewOwnLink, toWholeLink, type WholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
 export const CREATED = createHead(201, 'Created', false);
@@ -61,9 +61,14 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
   if (!isWhole) return JSON.stringify(body);
-  const { warnings } = body;
-  const whole = toWholeLink(toNewOwnLink(link), shortUrl, 0);
-  return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
+  return toAscii(JSON.stringify(toNewLink(link, shortUrl)));
+}
+
+/** The whole link, as its owner sees it, with the warnings of its making. */
+export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
+  const { warnings } = toLinkBody(row, shortUrl);
+  const whole = toWholeLink(toNewOwnLink(row), shortUrl, 0);
+  return warnings === undefined ? whole : { ...whole, warnings };
 }
 
 /**
@@ -125,7 +130,8 @@ export class ShortenTally {
   }
 }
 
-function resultOf(error: unknown): string {
+/** The `result` of a request in the metrics. */
+export function resultOf(error: unknown): string {
   if (!(error instanceof Problem)) return 'error';
   if (error.status === 503)
     return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';

@@ -7,7 +7,8 @@ import { requestIdOf } from '../http/request-id.ts';
 import { asksToFind, idempotencyKeyOf, type AnswerRepeatable } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ParseShortenRequest, PrepareRequest } from './shorten-request.ts';
-import { overloaded, type Shortener } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;

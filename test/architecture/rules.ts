@@ -39,7 +39,10 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
-    api: ['auth', 'http', 'links', 'shorten'],
+    // Many links in one request. It makes them with what single links are made with, for which nobody else
+    // waits.
+    bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
+    api: ['auth', 'bulk', 'http', 'import', 'links', 'shorten'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
   },
