@@ -30,10 +30,13 @@ import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
+import { Repeats } from './repeats/repeats.ts';
+import type { Reservations } from './reservations/reservations.ts';
+import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -43,11 +46,14 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
+  readonly reservations: Reservations;
   readonly bulk: BulkTools;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** @throws Problem 503 when too many passwords wait */
+    readonly linkPasswords: { hash(password: string): Promise<string> };
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
@@ -60,6 +66,8 @@ export interface HandlerOptions {
   readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** Shared by all mappers of a cluster. */
+  readonly secret: string;
   /** How a client on this machine reaches the public port. */
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
@@ -76,29 +84,35 @@ export function createHandlers(options: HandlerOptions): Handlers {
     options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
-  const parseOwn = createOwnRequestParser(rules, Date.now);
+  const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
+  const prepare = createPreparer(hashPassword);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
+  const { ownLinks: own, reservations, secret } = options;
+  const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
+  const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
+  const making = { shortener, prepare, shortens, answerRepeatable };
+  const shared = { publicUrl, finder, redirects, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const own = options.ownLinks;
+      const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, publicUrl }),
+        links,
         adminLinks: new AdminLinks({ own, publicUrl, log }),
         bulkChanges: new BulkChanges({
           own,
-          prepare: (patch) => judgeTargets(patch, rules),
+          prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
           publicUrl,
           log,
         }),
         exports: new ExportService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,
-          parse: parseOwn,
+          parse,
+          prepare,
           publicUrl,
           onItem: (problem) => countItem(metrics, problem),
           log,
@@ -106,7 +120,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
-      addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });
+      addUrlsRoute(router, { ...shared, parse, ownerOf });
       addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
     },
     requestIds,
@@ -121,7 +135,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parseOwn, rules),
+    readOwn: createOwnBodyReader(parse, rules),
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };

@@ -141,7 +141,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   );
   const { isBlocked, isBlockedHost } = blocked;
   const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
-  const { ownLinks } = service;
+  const { ownLinks, reservations } = service;
   stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
@@ -153,12 +153,14 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     finder,
     clicks,
     ownLinks,
+    reservations,
     bulk,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
     limits: limits.rules,
     publicUrl,
+    secret: config.stores.keys.secret,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes, isBlockedHost },
     hasFastPaths,

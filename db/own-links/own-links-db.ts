@@ -1,6 +1,7 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { changeLink } from './change-link.ts';
+import { readLinksTo, type MadeLink } from './find-alike.ts';
 import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
@@ -29,6 +30,8 @@ export interface OwnLinksDb {
   proveWriting(timeoutMs: number): Promise<void>;
   /** See {@link findOwnLink}. @param ownerId undefined: whoever its owner is */
   find(key: string, ownerId?: bigint): Promise<OwnLink | undefined>;
+  /** See {@link readLinksTo}. */
+  linksTo(question: { userId: bigint; longUrl: string; count: number }): Promise<MadeLink[]>;
   /** See {@link changeLink}. */
   change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean>;
   /** See {@link readListPiece}. */
@@ -72,6 +75,9 @@ export interface OwnLinksDbOptions {
 
 /** As for anonymous links: the server must answer that it wrote nothing before the deadline of a write. */
 const LOCK_WAIT_S = 1;
+
+/** The request goes on after that look. */
+const ALIKE_TIMEOUT_MS = 1_000;
 
 /**
  * Connections of one process. INSERTs, single links, and work that reads or changes many of them have some of
@@ -147,6 +153,10 @@ class MysqlOwnLinksDb implements OwnLinksDb {
 
   async find(key: string, ownerId?: bigint): Promise<OwnLink | undefined> {
     return findOwnLink(this.#single, { key, ownerId }, this.#timeoutMs);
+  }
+
+  async linksTo(question: { userId: bigint; longUrl: string; count: number }): Promise<MadeLink[]> {
+    return readLinksTo(this.#single, question, ALIKE_TIMEOUT_MS);
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {

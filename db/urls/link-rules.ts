@@ -25,6 +25,8 @@ export interface LinkRules {
   readonly passwordHash?: string;
   /** How many redirects there are in all. */
   readonly maxVisits?: number;
+  /** By how many visits a lower `maxVisits` came too late. */
+  readonly overdrawn?: number;
   /** Redirects tell search engines not to index the target. */
   readonly noindex?: true;
   readonly [unknownField: string]: unknown;
@@ -45,7 +47,7 @@ export interface RuledTarget {
 export type Device = 'ios' | 'android' | 'windows' | 'macos' | 'linux' | 'chromeos';
 
 /** Those that this program obeys. A field is added here together with what obeys it, never before. */
-const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked']);
+const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked', 'overdrawn']);
 
 /**
  * The rules of a link as they are stored. A text that is no rules becomes a rule that nobody knows: the link

@@ -7,6 +7,7 @@ import type { EachResult } from '../links/change-each.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Announced, ChangeResult, OwnLinks } from '../links/own-links.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
+import type { GivenPatch } from './link-patch.ts';
 import { lagOf, settle, unknownLink } from './link-problems.ts';
 import { callerOf } from './link-service.ts';
 
@@ -16,7 +17,7 @@ export const MAX_CHANGES = 1_000;
 export interface BulkChangesOptions {
   readonly own: OwnLinks;
   /** Checks what is left to check of a change. @throws Problem 422, 503 */
-  readonly prepare: (patch: LinkPatch) => LinkPatch | Promise<LinkPatch>;
+  readonly prepare: (patch: GivenPatch) => Promise<LinkPatch>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly log: Log;
@@ -46,7 +47,7 @@ export class BulkChanges {
   }
 
   /** Makes the same change to links. @throws Problem 422 for a change that no link can have */
-  async change(identity: Identity, keys: readonly string[], patch: LinkPatch): Promise<ChangedItem[]> {
+  async change(identity: Identity, keys: readonly string[], patch: GivenPatch): Promise<ChangedItem[]> {
     const prepared = await this.#prepare(patch);
     const settled = await this.#each(keys, async (known) =>
       this.#options.own.changeAll(callerOf(identity), known, prepared),
@@ -74,7 +75,7 @@ export class BulkChanges {
     });
   }
 
-  async #prepare(patch: LinkPatch): Promise<LinkPatch> {
+  async #prepare(patch: GivenPatch): Promise<LinkPatch> {
     try {
       return await this.#options.prepare(patch);
     } catch (error) {

@@ -8,13 +8,19 @@ import type { Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
 import { toNewLink } from '../shorten/shorten-answer.ts';
-import { ownedBy, type ParseOwnRequest } from '../shorten/shorten-request.ts';
+import {
+  ownedBy,
+  type ParsedRequest,
+  type ParseShortenRequest,
+  type PrepareRequest,
+} from '../shorten/shorten-request.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 
 export interface BulkServiceOptions {
   readonly tools: BulkTools;
   /** Checks the fields of a new link. @throws Problem */
-  readonly parse: ParseOwnRequest;
+  readonly parse: ParseShortenRequest;
+  readonly prepare: PrepareRequest;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   /** Counts what became of an item. @param problem undefined: its link was made */
@@ -65,18 +71,35 @@ export class BulkService {
   }
 
   async *#wishes(userId: bigint, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly Wish[]> {
-    for await (const group of items) yield group.map((item) => this.#toWish(userId, item));
+    for await (const group of items) {
+      const wishes: Wish[] = [];
+      // One after another: few passwords may wait to be hashed.
+      for (const item of group) {
+        const wish = this.#toWish(userId, item);
+        wishes.push(wish instanceof Promise ? await wish : wish);
+      }
+      yield wishes;
+    }
   }
 
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish(userId: bigint, item: Item): Wish {
+  #toWish(userId: bigint, item: Item): Wish | Promise<Wish> {
     if ('problem' in item) return item;
     try {
       const request = this.#options.parse(item.fields, userId);
+      if (request.password !== undefined) return this.#prepare(userId, request);
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
-      if (error instanceof Problem) return { problem: error };
-      throw error;
+      return toRefusal(error);
+    }
+  }
+
+  async #prepare(userId: bigint, request: ParsedRequest): Promise<Wish> {
+    try {
+      const prepared = await this.#options.prepare(request);
+      return { request: { ...prepared, own: prepared.own ?? ownedBy(userId) } };
+    } catch (error) {
+      return toRefusal(error);
     }
   }
 
@@ -92,6 +115,11 @@ export class BulkService {
     const { status, row } = outcome;
     return JSON.stringify({ index, status, link: toNewLink(row, `${publicUrl}/${row.key}`) });
   }
+}
+
+function toRefusal(error: unknown): Wish {
+  if (error instanceof Problem) return { problem: error };
+  throw error;
 }
 
 async function* toLines(answers: AsyncIterable<readonly string[]>): AsyncGenerator<string> {

@@ -86,6 +86,8 @@ export interface Declared {
   readonly bodyTypes?: DeclaredContents;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
+  /** It obeys Idempotency-Key and `find_if_exists`, and answers 200 with a link that it has found. */
+  readonly repeatable?: true;
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;

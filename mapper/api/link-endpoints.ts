@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
 import { tag, tags, title } from '../shorten/own-fields.ts';
+import { ruleFields } from '../shorten/rule-fields.ts';
 import { text } from '../http/text-field.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
 import { HELLO, instant, linkAnswer, linkKey, longUrl, newLinkAnswer, pageQuery } from './link-fields.ts';
@@ -36,7 +37,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     group: 'Links',
     summary: 'Make a link',
     description:
-      'Without a key or session, the link has no owner. With one, it may have `title` and `tags`: a request with either of them is answered with the whole link, as `GET /urls/{key}` does.',
+      'Without a key or session, the link has no owner. With one, it may have `title` and `tags`. A request with any field beyond `long_url`, `custom_alias` and `expiration_date` is answered with the whole link, as `GET /urls/{key}` does.',
     access: { optional: 'links:create' },
     body: z.strictObject({
       long_url: longUrl,
@@ -44,7 +45,15 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
       expiration_date: textField.meta({ format: 'date-time' }).nullish(),
       title: title.nullish(),
       tags: tags.nullish(),
+      find_if_exists: z
+        .boolean({ error: mustBe('true or false') })
+        .nullish()
+        .meta({
+          description: 'true: a link with the same fields that there is already is the answer, with 200',
+        }),
+      ...ruleFields(longUrl),
     }),
+    repeatable: true,
     example: { long_url: 'https://example.com/hello' },
     status: 201,
     answer: z.union([linkAnswer, newLinkAnswer]),
@@ -56,7 +65,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
       expiration_date: null,
     },
     means: 'The link, with its short URL also as `Location`',
-    problems: ['alias-taken', 'no-keys', 'no-key', 'store-down', 'overloaded'],
+    problems: ['alias-taken', 'idempotency-key-reused', 'no-keys', 'no-key', 'store-down', 'overloaded'],
     isServedElsewhere: true,
   }),
   endpoint({
@@ -118,7 +127,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     answer: linkAnswer,
     exampleAnswer: { ...HELLO, title: 'Hello, world', updated_at: '2026-11-28T02:38:10.015Z', version: 2 },
     means: 'The link as it is now',
-    problems: ['change-blocked', 'unknown-key', 'link-deleted', 'store-down'],
+    problems: ['change-blocked', 'unknown-key', 'link-deleted', 'store-down', 'overloaded'],
     handle: async ({ links }, { identity, params, body, headers }) => {
       const { body: link, etag } = await links.change(
         identity,

@@ -23,6 +23,12 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
+const REPLAYED = {
+  'Idempotency-Replayed': {
+    description: '`true`: the answer of an earlier request, given again',
+    schema: { type: 'string' },
+  },
+} as const;
 const HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
 /** The header that makes a request conditional (RFC 9110, 13.1). */
@@ -30,6 +36,15 @@ const CONDITIONS = {
   read: z.object({ 'If-None-Match': z.string().optional() }),
   change: z.object({ 'If-Match': z.string().optional() }),
 };
+/** The header that makes a request repeatable. */
+const REPEATABLE = z.object({
+  'Idempotency-Key': z.string().min(1).max(255).optional().meta({
+    description:
+      'printable ASCII characters. The same key and body within 24 hours: the same answer, with `Idempotency-Replayed`',
+  }),
+});
+/** What the 200 of a repeatable request is. */
+export const FOUND = 'With `find_if_exists`: the link that an earlier request has made';
 const NOT_MODIFIED = 'The state is the one that `If-None-Match` names';
 
 /** What a reader must know before the first request. Markdown. */
@@ -96,6 +111,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     body,
     bodyTypes,
     conditional,
+    repeatable,
     example,
     status,
     answer,
@@ -103,23 +119,26 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     exampleAnswer,
     means,
   } = endpoint;
+  const headers = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
   const answers = {
     ...(answer !== undefined && {
       [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
     }),
     ...(answerTypes !== undefined && toContents(answerTypes)),
   };
+  const content = Object.keys(answers).length > 0 && { content: answers };
+  const answerHeaders = repeatable === true ? { ...HEADERS, ...REPLAYED } : HEADERS;
   return {
     operationId: name,
     tags: [group],
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(access),
-    ...((params ?? query ?? conditional) !== undefined && {
+    ...((params ?? query ?? headers) !== undefined && {
       requestParams: {
         ...(params && { path: params }),
         ...(query && { query }),
-        ...(conditional && { header: CONDITIONS[conditional] }),
+        ...(headers && { header: headers }),
       },
     }),
     ...(body !== undefined && {
@@ -130,11 +149,8 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     }),
     ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
-      [status]: {
-        description: means,
-        headers: HEADERS,
-        ...(Object.keys(answers).length > 0 && { content: answers }),
-      },
+      ...(repeatable && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
+      [status]: { description: means, headers: answerHeaders, ...content },
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(
         [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [

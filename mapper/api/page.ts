@@ -4,6 +4,7 @@ import type { Access } from '../auth/guard.ts';
 import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
+import { FOUND } from './openapi.ts';
 import { problemsOf } from './problems-of.ts';
 
 const WIDTH = 110;
@@ -20,7 +21,7 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 
 function describe(endpoint: Endpoint): string {
   const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
-  const { status, means, answerTypes, example, exampleAnswer } = endpoint;
+  const { repeatable, status, means, answerTypes, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
@@ -31,7 +32,9 @@ function describe(endpoint: Endpoint): string {
       ...(body === undefined ? [] : item(`${describeBody(body)}.`)),
       ...(bodyTypes === undefined ? [] : item(`Body as ${listTypes(bodyTypes)}.`)),
       ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
+      ...(repeatable === true ? item('Obeys `Idempotency-Key`.') : []),
       ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
+      ...(repeatable === true ? item(`200: ${FOUND}.`) : []),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
     ...exampleBlocks('A request', bodyTypes),

@@ -91,6 +91,10 @@ export const PROBLEMS = {
   },
   'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
+  'idempotency-key-reused': {
+    status: 422,
+    detail: 'The same Idempotency-Key was sent with another body before.',
+  },
   'too-many-requests': { status: 429, detail: 'Too many requests came in a minute.', headers: NO_STORE },
   'headers-too-large': { status: 431, detail: `The headers must not exceed ${MAX_HEADER_BYTES} bytes.` },
   internal: { status: 500, detail: 'Something went wrong on our side.' },

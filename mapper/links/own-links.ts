@@ -1,4 +1,5 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
+import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
@@ -7,10 +8,12 @@ import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import { changeEach, type EachResult } from './change-each.ts';
+import { mayAccess, ownerAskedFor, type Caller } from './access.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
+import { findAlike, type AskedLink } from './find-alike.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
@@ -18,12 +21,6 @@ import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { takeTurn, Turns } from './turns.ts';
 import { WatchedChanges } from './watched-changes.ts';
-
-/** Who asks. An administrator may read and change every link. */
-export interface Caller {
-  readonly userId: bigint;
-  readonly isAdmin: boolean;
-}
 
 /** Whether all mappers have heard of a change. */
 export type Announced = Awaited<ReturnType<AnnounceChange>>;
@@ -37,7 +34,8 @@ export type Refusal =
   | { readonly why: 'unchanged'; readonly link: OwnLink }
   | { readonly why: 'deleted'; readonly link: OwnLink }
   | { readonly why: 'blocked'; readonly reason: string }
-  | { readonly why: 'ownerless' };
+  | { readonly why: 'ownerless' }
+  | { readonly why: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 export type ChangeResult =
   | { readonly link: OwnLink; readonly announced: Announced | undefined }
@@ -93,6 +91,11 @@ export class OwnLinks {
     if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
     const link = await db.find(key, ownerAskedFor(caller));
     return link !== undefined && mayAccess(caller, link) ? link : undefined;
+  }
+
+  /** See {@link findAlike}. */
+  async findAlike(asked: AskedLink): Promise<MadeLink | undefined> {
+    return findAlike(this.#options.servers, asked);
   }
 
   /** Applies a merge patch. @param ifMatch the header */
@@ -306,14 +309,6 @@ const restored: Decide = (link) =>
 function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
   if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
   if (judged.verdict === 'ownerless') return { why: 'ownerless' };
+  if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
   return { why: judged.verdict, link };
-}
-
-/** Whose links a read finds. Undefined: everybody's. */
-function ownerAskedFor({ userId, isAdmin }: Caller): bigint | undefined {
-  return isAdmin ? undefined : userId;
-}
-
-function mayAccess({ userId, isAdmin }: Caller, link: OwnLink): boolean {
-  return isAdmin || link.userId === userId;
 }

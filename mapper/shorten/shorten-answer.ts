@@ -1,21 +1,32 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
-import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
+import { REPLAYED, type RepeatableAnswer } from './repeatable.ts';
 import { toNewOwnLink, toWholeLink, type WholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
-export const CREATED = new AnswerHead(201, 'Created', [
-  ['X-Request-Id', VARIES],
-  ['Location', VARIES],
-  ['Cache-Control', 'no-store'],
-  ['Content-Type', 'application/json; charset=utf-8'],
-  ['Content-Length', VARIES],
-]);
+export const CREATED = createHead(201, 'Created', false);
+/** The same given again, to a repeated request. */
+export const CREATED_BEFORE = createHead(201, 'Created', true);
+/** The 200, when there was such a link. */
+export const FOUND = createHead(200, 'OK', false);
+export const FOUND_BEFORE = createHead(200, 'OK', true);
+
+function createHead(status: number, reason: string, isReplayed: boolean): AnswerHead {
+  return new AnswerHead(status, reason, [
+    ['X-Request-Id', VARIES],
+    ['Location', VARIES],
+    ...(isReplayed ? Object.entries(REPLAYED) : []),
+    ['Cache-Control', 'no-store'],
+    ['Content-Type', 'application/json; charset=utf-8'],
+    ['Content-Length', VARIES],
+  ]);
+}
 
 const LOOSE_END: FieldError = {
   field: 'custom_alias',
@@ -44,24 +55,28 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 }
 
 /**
- * The body of a 201 as ASCII. A request that names no field of own links gets the five fields, all others the
- * whole link.
+ * The body of a 201 as ASCII.
+ * @param isWhole the whole link; otherwise its five fields
  */
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
-  if (!isWhole || !isOwned(link)) return JSON.stringify(body);
+  if (!isWhole) return JSON.stringify(body);
   return toAscii(JSON.stringify(toNewLink(link, shortUrl)));
 }
 
 /** The whole link, as its owner sees it, with the warnings of its making. */
-export function toNewLink(row: OwnedRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
+export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
   const { warnings } = toLinkBody(row, shortUrl);
   const whole = toWholeLink(toNewOwnLink(row), shortUrl, 0);
   return warnings === undefined ? whole : { ...whole, warnings };
 }
 
-function isOwned(link: LinkRow): link is OwnedRow {
-  return 'tags' in link;
+/**
+ * The whole link that was found, as it is now. As ASCII.
+ * @param clicks how often it was followed
+ */
+export function formatFoundLink(link: OwnLink, shortUrl: string, clicks: number): string {
+  return toAscii(JSON.stringify(toWholeLink(link, shortUrl, clicks)));
 }
 
 /** JSON allows to escape any character, and the fast path writes one byte for each. */
@@ -94,6 +109,12 @@ export class ShortenTally {
   /** @param startedMs monotonic time at which the request came in */
   created(startedMs: number): void {
     this.#created.count += 1;
+    this.#took(startedMs);
+  }
+
+  /** A request that may be sent several times was answered. */
+  repeated(result: RepeatableAnswer['result'], startedMs: number): void {
+    this.#metrics.shortens.series({ result }).count += 1;
     this.#took(startedMs);
   }
 

@@ -1,8 +1,8 @@
 import { isAscii } from 'node:buffer';
 import { parseJsonObject } from '../http/read-json.ts';
+import { asksToFind } from './repeatable.ts';
 import {
   ownedBy,
-  type ParseOwnRequest,
   type ParseShortenRequest,
   type ReadOwnRequest,
   type ReadShortenRequest,
@@ -17,16 +17,19 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
   return (body) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
-    return parse(parseJsonObject(body));
+    const fields = parseJsonObject(body);
+    if (asksToFind(fields)) return { fields, userId: undefined, idempotencyKey: undefined };
+    return parse(fields, null);
   };
 }
 
 /** Like {@link createBodyReader}, for the bodies of somebody who is known. */
-export function createOwnBodyReader(parse: ParseOwnRequest, rules: TargetRules): ReadOwnRequest {
+export function createOwnBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadOwnRequest {
   return (body, userId) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };
-    return parse(parseJsonObject(body), userId);
+    const fields = parseJsonObject(body);
+    return asksToFind(fields) ? { fields, userId, idempotencyKey: undefined } : parse(fields, userId);
   };
 }
 

@@ -4,10 +4,12 @@ import { NoKeysError } from '../keys/key-supply.ts';
 
 /* Why a link is not made. */
 
-export function aliasTaken(alias: string): Problem {
+/** @param headers in addition */
+export function aliasTaken(alias: string, headers: Readonly<Record<string, string>> = {}): Problem {
   return new Problem('alias-taken', {
     detail: `The alias ${alias} is taken.`,
     errors: [{ field: 'custom_alias', reason: 'is taken' }],
+    headers,
   });
 }
 
@@ -31,6 +33,7 @@ export function overloaded(): Problem {
   return new Problem('overloaded');
 }
 
+/** What the stores could not do, as a problem of a request for a link; any other error as it is. */
 export function toProblem(error: unknown): unknown {
   if (error instanceof NoKeysError) return new Problem('no-keys', { cause: error });
   if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);

@@ -252,26 +252,48 @@ export class Binder<Row extends LinkRow = LinkRow> {
     const { store, onBatch } = this.#options;
     const stored = await store.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
-    const seen = new Set<string>();
+    /** Where the first row of each key that is left stands in `pending`. */
+    const firsts = new Map<string, number>();
     let mine = 0;
     let decided = 0;
     for (const binding of pending.splice(0)) {
       const { key, requestId } = binding.row;
       const owner = ownerOf.get(key);
-      const isMine = owner === requestId;
-      // The same key twice in one batch (from two pools, after a restore) would collide with itself for ever:
-      // the first row gets it.
-      if (owner === undefined && !seen.has(key)) pending.push(binding);
+      const firstAt = firsts.get(key);
+      const first = firstAt === undefined ? undefined : pending[firstAt];
+      if (owner === undefined && first === undefined) {
+        firsts.set(key, pending.push(binding) - 1);
+        continue;
+      }
+      decided += 1;
+      // The same key twice in one batch would collide with itself for ever. Rows with one request id are the
+      // same one. Of others (a key from two pools, after a restore) the first one gets the key.
+      if (firstAt !== undefined && first?.row.requestId === requestId)
+        pending[firstAt] = joined(first, binding);
       else {
-        decided += 1;
+        const isMine = owner === requestId;
         if (isMine) mine += 1;
         binding.finished(isMine ? 'bound' : 'taken');
       }
-      seen.add(key);
     }
     if (mine > 0) onBatch(mine);
     return decided;
   }
+}
+
+/** Two equal rows as one: what becomes of it becomes of both. */
+function joined<Row extends LinkRow>(one: Binding<Row>, other: Binding<Row>): Binding<Row> {
+  return {
+    row: one.row,
+    finished: (outcome) => {
+      one.finished(outcome);
+      other.finished(outcome);
+    },
+    failed: (error) => {
+      one.failed(error);
+      other.failed(error);
+    },
+  };
 }
 
 interface Flight {

@@ -5,7 +5,7 @@ import type { LinkRow } from '../../db/urls/link.ts';
 import type { Log } from '../../runtime/log.ts';
 import { WriteLane } from './write-lane.ts';
 
-/** Rows without an owner, with one, or of many links at a time. */
+/** Rows of plain links that nobody owns, all others, or those of many links at a time. */
 export const ROW_KINDS = ['plain', 'owned', 'bulk'] as const;
 export type RowKind = (typeof ROW_KINDS)[number];
 
@@ -27,8 +27,8 @@ export interface UrlsWritesOptions {
 }
 
 /**
- * The kinds of rows that a urls server binds: `plain` ones without an owner, `owned` ones, and those of
- * `bulk`.
+ * The kinds of rows that a urls server binds: `plain` ones, `owned` ones, which have an owner or rules, and
+ * those of `bulk`.
  *
  * The INSERT of owned rows is a transaction that writes more tables. So plain rows do not wait for it, and
  * what happens to it says nothing about them. An owned row needs all that a plain one needs: while plain rows

@@ -35,6 +35,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     clicks: ['urls', 'metrics'],
     links: ['cache', 'urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
+    repeats: ['http', 'links', 'reservations', 'shorten'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],

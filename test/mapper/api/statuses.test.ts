@@ -176,6 +176,11 @@ describe('every documented status', () => {
         await strict.stop();
       }
     },
+    'idempotency-key-reused': async (one) => {
+      const sender = { ...(await allowed(one)), headers: { 'idempotency-key': 'sent twice' } };
+      await call(one, { ...sender, body: { long_url: 'https://example.com/' } });
+      return call(one, { ...sender, body: { long_url: 'https://example.com/other' } });
+    },
     'alias-taken': async (one) => {
       const body = { long_url: 'https://example.com/', custom_alias: 'taken-once' };
       await call(one, { body });
@@ -187,6 +192,13 @@ describe('every documented status', () => {
     it(`304 of ${endpoint.method} ${endpoint.path}`, async () => {
       const answer = await callOwn(endpoint, { headers: { 'if-none-match': '*' } });
       expect([answer.status, answer.text]).to.deep.equal([304, '']);
+    });
+
+  for (const endpoint of ENDPOINTS.filter(({ repeatable }) => repeatable === true))
+    it(`200 of ${endpoint.method} ${endpoint.path}`, async () => {
+      const options = { ...(await allowed(endpoint)), body: { ...endpoint.example, find_if_exists: true } };
+      await call(endpoint, options);
+      expect((await call(endpoint, options)).status).to.equal(200);
     });
 
   for (const endpoint of ENDPOINTS)
