@@ -10,6 +10,7 @@ import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
+import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { createCors } from './http/cors.ts';
@@ -20,7 +21,6 @@ import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts'
 import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
-import type { Problem } from './http/problem.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
@@ -114,7 +114,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
           parse,
           prepare,
           publicUrl,
-          onItem: (problem) => countItem(metrics, problem),
+          makeRepeatable: async (request) => repeats.makeItem(request),
+          onItem: (outcome) => countItem(metrics, outcome),
           log,
         }),
       });
@@ -145,8 +146,14 @@ export function createHandlers(options: HandlerOptions): Handlers {
   };
 }
 
-function countItem({ bulkItems }: MapperMetrics, problem: Problem | undefined): void {
-  bulkItems.series({ result: problem === undefined ? 'created' : resultOf(problem) }).count += 1;
+function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
+  bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
+}
+
+function resultOfItem(outcome: Outcome): string {
+  if ('problem' in outcome) return resultOf(outcome.problem);
+  if (outcome.isReplayed === true) return 'replayed';
+  return outcome.status === 201 ? 'created' : 'found';
 }
 
 interface FastPaths {

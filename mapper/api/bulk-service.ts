@@ -4,9 +4,10 @@ import { makeMany } from '../bulk/make-many.ts';
 import type { BulkTools } from '../bulk/tools.ts';
 import { Places } from '../bulk/places.ts';
 import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
-import type { Outcome, Wish } from '../bulk/wish.ts';
+import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
+import { asksToFind, type RepeatableRequest } from '../shorten/repeatable.ts';
 import { toNewLink } from '../shorten/shorten-answer.ts';
 import {
   ownedBy,
@@ -21,10 +22,12 @@ export interface BulkServiceOptions {
   /** Checks the fields of a new link. @throws Problem */
   readonly parse: ParseShortenRequest;
   readonly prepare: PrepareRequest;
+  /** Answers an item that may be repeated. @throws Problem */
+  readonly makeRepeatable: (request: RepeatableRequest) => Promise<MadeLink>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
-  /** Counts what became of an item. @param problem undefined: its link was made */
-  readonly onItem: (problem: Problem | undefined) => void;
+  /** Counts what became of an item. */
+  readonly onItem: (outcome: Outcome) => void;
   readonly log: Log;
 }
 
@@ -36,6 +39,11 @@ const PLACES = { all: 8, ofOwner: 4 };
  */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
+interface Sender {
+  readonly userId: bigint;
+  readonly idempotencyKey: string | undefined;
+}
+
 /** Makes many links for one request. */
 export class BulkService {
   readonly #options: BulkServiceOptions;
@@ -46,11 +54,12 @@ export class BulkService {
   }
 
   /** Answers a bulk in the form in which it was sent. Its items are made as they arrive. */
-  make(identity: Identity, stream: BodyStream): ContentReply {
+  make({ userId }: Identity, stream: BodyStream, idempotencyKey: string | undefined): ContentReply {
+    const sender = { userId, idempotencyKey };
     const isNdjson = stream.type === NDJSON;
     const answers = isNdjson
-      ? this.#answers(identity, readNdjson(stream.pieces))
-      : this.#answers(identity, readJson(stream.pieces));
+      ? this.#answers(sender, readNdjson(stream.pieces))
+      : this.#answers(sender, readJson(stream.pieces));
     return {
       type: isNdjson ? NDJSON : 'application/json; charset=utf-8',
       content: isNdjson ? toLines(answers) : toDocument(answers),
@@ -59,23 +68,24 @@ export class BulkService {
   }
 
   /** The JSON of what became of each item, in their order. */
-  async *#answers({ userId }: Identity, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
-    const release = this.#places.take(userId);
+  async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
+    const release = this.#places.take(sender.userId);
     try {
       let index = 0;
-      for await (const outcomes of makeMany(this.#wishes(userId, items), this.#options.tools))
+      for await (const outcomes of makeMany(this.#wishes(sender, items), this.#options.tools))
         yield outcomes.map((outcome) => this.#toAnswer(index++, outcome));
     } finally {
       release();
     }
   }
 
-  async *#wishes(userId: bigint, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly Wish[]> {
+  async *#wishes(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly Wish[]> {
+    let index = 0;
     for await (const group of items) {
       const wishes: Wish[] = [];
       // One after another: few passwords may wait to be hashed.
       for (const item of group) {
-        const wish = this.#toWish(userId, item);
+        const wish = this.#toWish(sender, item, index++);
         wishes.push(wish instanceof Promise ? await wish : wish);
       }
       yield wishes;
@@ -83,10 +93,15 @@ export class BulkService {
   }
 
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish(userId: bigint, item: Item): Wish | Promise<Wish> {
+  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish | Promise<Wish> {
     if ('problem' in item) return item;
+    const { fields } = item;
+    if (idempotencyKey !== undefined || asksToFind(fields)) {
+      const request = { fields, userId, idempotencyKey, index };
+      return { make: async () => this.#options.makeRepeatable(request) };
+    }
     try {
-      const request = this.#options.parse(item.fields, userId);
+      const request = this.#options.parse(fields, userId);
       if (request.password !== undefined) return this.#prepare(userId, request);
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
@@ -105,15 +120,14 @@ export class BulkService {
 
   #toAnswer(index: number, outcome: Outcome): string {
     const { publicUrl, onItem, log } = this.#options;
+    onItem(outcome);
     if ('problem' in outcome) {
       const { problem } = outcome;
-      onItem(problem);
       if (problem.status === 500) log.error({ error: problem, index }, 'an item of a bulk failed');
       return JSON.stringify({ index, status: problem.status, problem });
     }
-    onItem(undefined);
-    const { status, row } = outcome;
-    return JSON.stringify({ index, status, link: toNewLink(row, `${publicUrl}/${row.key}`) });
+    const { status, row, now } = outcome;
+    return JSON.stringify({ index, status, link: now ?? toNewLink(row, `${publicUrl}/${row.key}`) });
   }
 }
 

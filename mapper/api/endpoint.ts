@@ -44,6 +44,8 @@ export interface ApiRequest<A extends Access, P, Q, B, S> {
   /** The body of an endpoint with `bodyTypes`. Nothing of it is checked. */
   readonly stream: S extends DeclaredContents ? BodyStream : undefined;
   readonly headers: IncomingHttpHeaders;
+  /** Of an endpoint that is `repeatable`. */
+  readonly idempotencyKey: string | undefined;
 }
 
 /** What an endpoint answers. Status, headers of security and `Cache-Control` come from its declaration. */
@@ -86,8 +88,11 @@ export interface Declared {
   readonly bodyTypes?: DeclaredContents;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
-  /** It obeys Idempotency-Key and `find_if_exists`, and answers 200 with a link that it has found. */
-  readonly repeatable?: true;
+  /**
+   * It obeys Idempotency-Key and `find_if_exists`: for the whole request, then it answers 200 with a link
+   * that it has found, or for each of its items.
+   */
+  readonly repeatable?: 'request' | 'items';
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;
