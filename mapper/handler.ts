@@ -86,6 +86,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
+  const readOwn = createOwnBodyReader(parse, rules);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
@@ -111,7 +112,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
         exports: new ExportService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,
-          parse,
+          read: readOwn,
           prepare,
           publicUrl,
           makeRepeatable: async (request) => repeats.makeItem(request),
@@ -136,7 +137,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parse, rules),
+    readOwn,
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };

@@ -7,20 +7,21 @@ import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
 import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
-import { asksToFind, type RepeatableRequest } from '../shorten/repeatable.ts';
+import { parseJsonObject } from '../http/read-json.ts';
+import type { RepeatableRequest } from '../shorten/repeatable.ts';
 import { toNewLink } from '../shorten/shorten-answer.ts';
 import {
   ownedBy,
   type ParsedRequest,
-  type ParseShortenRequest,
   type PrepareRequest,
+  type ReadOwnRequest,
 } from '../shorten/shorten-request.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 
 export interface BulkServiceOptions {
   readonly tools: BulkTools;
-  /** Checks the fields of a new link. @throws Problem */
-  readonly parse: ParseShortenRequest;
+  /** Reads an item like the body of `POST /urls`. @throws Problem */
+  readonly read: ReadOwnRequest;
   readonly prepare: PrepareRequest;
   /** Answers an item that may be repeated. @throws Problem */
   readonly makeRepeatable: (request: RepeatableRequest) => Promise<MadeLink>;
@@ -95,13 +96,13 @@ export class BulkService {
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
   #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish | Promise<Wish> {
     if ('problem' in item) return item;
-    const { fields } = item;
-    if (idempotencyKey !== undefined || asksToFind(fields)) {
-      const request = { fields, userId, idempotencyKey, index };
-      return { make: async () => this.#options.makeRepeatable(request) };
-    }
+    const { read, makeRepeatable } = this.#options;
     try {
-      const request = this.#options.parse(fields, userId);
+      const request =
+        idempotencyKey === undefined
+          ? read(item.bytes, userId)
+          : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
+      if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
       if (request.password !== undefined) return this.#prepare(userId, request);
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
