@@ -114,6 +114,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           tools: options.bulk,
           read: readOwn,
           prepare,
+          shorten: async (request) => shortener.shorten(request),
           publicUrl,
           makeRepeatable: async (request) => repeats.makeItem(request),
           onItem: (outcome) => countItem(metrics, outcome),
