@@ -25,7 +25,8 @@ interface Waiting {
 }
 
 /**
- * Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last one waits for a second.
+ * Further sign-ins are refused. One takes some 20 ms on an idle machine, and the child rests after it, so the
+ * last one waits for 1.3 s.
  */
 const MAX_WAITING = 16;
 /** For a client that is told to try again: the queue is shorter then. */
