@@ -56,12 +56,16 @@ async function answer(task: PasswordTask): Promise<void> {
   process.send?.(answered);
 }
 
-async function work({ password, stored }: PasswordTask): Promise<PasswordAnswer> {
+async function work({ password, stored, next }: PasswordTask): Promise<PasswordAnswer> {
   try {
-    if (stored !== undefined) return { isRight: await hasHash(password, stored) };
-    if (await isCommon(password)) return { isCommon: true };
-    return { hash: await hashPassword(password) };
+    if (stored === undefined) return await hash(password);
+    const isRight = await hasHash(password, stored);
+    return isRight && next !== undefined ? await hash(next) : { isRight };
   } catch (error) {
     return { failure: String(error) };
   }
+}
+
+async function hash(password: string): Promise<PasswordAnswer> {
+  return (await isCommon(password)) ? { isCommon: true } : { hash: await hashPassword(password) };
 }

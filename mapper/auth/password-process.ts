@@ -4,10 +4,14 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
 
-/** With `stored`: compare. Without: hash, unless the password is a common one. */
+/**
+ * With `stored`: compare. Without: hash, unless the password is a common one. With `next`: compare, then hash
+ * the next one, so that who changes a password waits once.
+ */
 export interface PasswordTask {
   readonly password: string;
   readonly stored?: string;
+  readonly next?: string;
 }
 
 export type PasswordAnswer =
