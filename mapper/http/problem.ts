@@ -20,6 +20,7 @@ const TITLES = {
   410: 'Gone',
   412: 'Precondition Failed',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
   417: 'Expectation Failed',
   422: 'Unprocessable Content',
@@ -81,6 +82,11 @@ export const PROBLEMS = {
   'link-unusable': { status: 410, detail: 'The target of this link is unusable.', headers: NO_STORE },
   'changed-meanwhile': { status: 412, detail: 'The link is not in the state that If-Match names.' },
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
+  'location-too-long': {
+    status: 414,
+    detail: 'The query is too long to be passed on to the target of this link.',
+    headers: NO_STORE,
+  },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
   compressed: {
@@ -95,6 +101,11 @@ export const PROBLEMS = {
   internal: { status: 500, detail: 'Something went wrong on our side.' },
   'unknown-coding': { status: 501, detail: 'The only transfer coding that is understood is chunked.' },
   'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
+  'not-prefetched': {
+    status: 503,
+    detail: 'This link answers only when somebody follows it.',
+    headers: { ...NO_STORE, ...RETRY },
+  },
   overloaded: { status: 503, detail: 'Too many requests wait already.', headers: RETRY },
   'no-accounts': { status: 503, detail: 'The users database cannot be reached just now.', headers: RETRY },
   'no-keys': { status: 503, detail: 'There are no keys to give out just now.', headers: RETRY },

@@ -36,6 +36,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     links: ['cache', 'urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
+    following: ['cache', 'http', 'redirect'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
     api: ['auth', 'http', 'links', 'shorten'],
