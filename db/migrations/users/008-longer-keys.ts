@@ -4,8 +4,8 @@ import type { MigrationDb } from '../../mysql/migrate.ts';
 export const compatibleFrom = 2;
 
 /**
- * Codes of other shorteners are longer than our keys, and people report links with them too. Both MariaDB 10.11
- * and MySQL 8 let a VARCHAR of at most 255 bytes grow without copying a row.
+ * Codes of other shorteners are longer than our keys, and people report links with them too. Both MariaDB
+ * 10.11 and MySQL 8 let a VARCHAR of at most 255 bytes grow without copying a row.
  */
 export async function up(db: MigrationDb): Promise<void> {
   await db.raw('SET SESSION lock_wait_timeout = 2');
