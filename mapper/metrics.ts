@@ -40,6 +40,7 @@ export function createMapperMetrics(metrics: Metrics) {
       'limit',
     ]),
     signIns: metrics.counter('sign_ins_total', 'Sign-ins by result', ['result']),
+    reports: metrics.counter('reports_total', 'Reports of links by result', ['result']),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',

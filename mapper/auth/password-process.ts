@@ -4,10 +4,14 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
 
-/** With `stored`: compare. Without: hash, unless the password is a common one. */
+/**
+ * With `stored`: compare. Without: hash, unless the password is a common one. With `next`: compare, then hash
+ * the next one, so that who changes a password waits once.
+ */
 export interface PasswordTask {
   readonly password: string;
   readonly stored?: string;
+  readonly next?: string;
 }
 
 export type PasswordAnswer =
@@ -25,7 +29,8 @@ interface Waiting {
 }
 
 /**
- * Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last one waits for a second.
+ * Further sign-ins are refused. One takes some 20 ms on an idle machine, and the child rests after it, so the
+ * last one waits for 1.3 s.
  */
 const MAX_WAITING = 16;
 /** For a client that is told to try again: the queue is shorter then. */
