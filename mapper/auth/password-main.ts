@@ -56,9 +56,9 @@ async function answer(task: PasswordTask): Promise<void> {
   process.send?.(answered);
 }
 
-async function work({ password, stored, next }: PasswordTask): Promise<PasswordAnswer> {
+async function work({ password, stored, next, mayBeCommon }: PasswordTask): Promise<PasswordAnswer> {
   try {
-    if (stored === undefined) return await hash(password);
+    if (stored === undefined) return await hash(password, mayBeCommon === true);
     const isRight = await hasHash(password, stored);
     return isRight && next !== undefined ? await hash(next) : { isRight };
   } catch (error) {
@@ -66,6 +66,7 @@ async function work({ password, stored, next }: PasswordTask): Promise<PasswordA
   }
 }
 
-async function hash(password: string): Promise<PasswordAnswer> {
-  return (await isCommon(password)) ? { isCommon: true } : { hash: await hashPassword(password) };
+async function hash(password: string, mayBeCommon = false): Promise<PasswordAnswer> {
+  if (!mayBeCommon && (await isCommon(password))) return { isCommon: true };
+  return { hash: await hashPassword(password) };
 }

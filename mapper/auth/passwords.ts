@@ -15,7 +15,10 @@ export class Passwords {
    * @throws Problem 422 for a common password, 503 when too many wait
    */
   async hash(password: string, field: string): Promise<string> {
-    return hashOf(await this.#process.run({ password: normalisePassword(password) }), field);
+    return hashOf(
+      await this.#process.run({ queue: 'sign-ins', password: normalisePassword(password) }),
+      field,
+    );
   }
 
   /**
@@ -29,6 +32,7 @@ export class Passwords {
     field: string,
   ): Promise<string | undefined> {
     const answer = await this.#process.run({
+      queue: 'sign-ins',
       password: normalisePassword(current),
       stored,
       next: normalisePassword(next),
@@ -42,6 +46,7 @@ export class Passwords {
    */
   async isRight(password: string, stored: string | undefined): Promise<boolean> {
     const answer = await this.#process.run({
+      queue: 'sign-ins',
       password: normalisePassword(password),
       stored: stored ?? NO_PASSWORD,
     });
