@@ -38,10 +38,10 @@ async function answer(task: PasswordTask): Promise<void> {
   process.send?.(await work(task));
 }
 
-async function work({ password, stored }: PasswordTask): Promise<PasswordAnswer> {
+async function work({ password, stored, mayBeCommon }: PasswordTask): Promise<PasswordAnswer> {
   try {
     if (stored !== undefined) return { isRight: await hasHash(password, stored) };
-    if (await isCommon(password)) return { isCommon: true };
+    if (mayBeCommon !== true && (await isCommon(password))) return { isCommon: true };
     return { hash: await hashPassword(password) };
   } catch (error) {
     return { failure: String(error) };

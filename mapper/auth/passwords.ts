@@ -15,7 +15,7 @@ export class Passwords {
    * @throws Problem 422 for a common password, 503 when too many wait
    */
   async hash(password: string, field: string): Promise<string> {
-    const answer = await this.#process.run({ password: normalisePassword(password) });
+    const answer = await this.#process.run({ queue: 'sign-ins', password: normalisePassword(password) });
     if ('isCommon' in answer) throw invalidFields([{ field, reason: COMMON_PASSWORD }]);
     if ('hash' in answer) return answer.hash;
     throw failed(answer);
@@ -27,6 +27,7 @@ export class Passwords {
    */
   async isRight(password: string, stored: string | undefined): Promise<boolean> {
     const answer = await this.#process.run({
+      queue: 'sign-ins',
       password: normalisePassword(password),
       stored: stored ?? NO_PASSWORD,
     });
