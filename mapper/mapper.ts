@@ -160,6 +160,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     publicUrl,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes, isBlockedHost },
+    following: config.following ?? {},
+    isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
     metrics,
     log,

@@ -40,6 +40,7 @@ const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
 const CLAIM_MARKS_POLL_MS = 1_000;
 const URLS_POLL_MS = 250;
+const FOREIGN_CODES_POLL_MS = 1_000;
 /** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
 
@@ -79,6 +80,9 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ),
     ...servers.all.map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => servers.pollWrites(server)),
+    ),
+    ...servers.all.map(async (server) =>
+      pollEvery(FOREIGN_CODES_POLL_MS, stopping.signal, async () => server.lookForForeignCodes()),
     ),
   ];
   stack.defer(async () => {

@@ -1,4 +1,4 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -7,9 +7,9 @@ import type { Announced, ChangeResult, Refusal } from '../links/own-links.ts';
 
 /* What the rules of links say, as problems and warnings of the API. */
 
-/** @throws Problem 404 for a text that can be no key */
+/** @param key as `linkKey` spells it. @throws Problem 404 for a text that can be no key */
 export function requireKey(key: string): void {
-  if (!hasKeyShape(key)) throw unknownLink();
+  if (findStoredKey(key) === undefined) throw unknownLink();
 }
 
 /** The same for a link that does not exist and for another's. */

@@ -20,6 +20,7 @@ const TITLES = {
   410: 'Gone',
   412: 'Precondition Failed',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
   417: 'Expectation Failed',
   422: 'Unprocessable Content',
@@ -99,6 +100,11 @@ export const PROBLEMS = {
   },
   'changed-meanwhile': { status: 412, detail: 'The link is not in the state that If-Match names.' },
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
+  'location-too-long': {
+    status: 414,
+    detail: 'The query is too long to be passed on to the target of this link.',
+    headers: NO_STORE,
+  },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
   'not-form': {
@@ -118,6 +124,11 @@ export const PROBLEMS = {
   internal: { status: 500, detail: 'Something went wrong on our side.' },
   'unknown-coding': { status: 501, detail: 'The only transfer coding that is understood is chunked.' },
   'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
+  'not-prefetched': {
+    status: 503,
+    detail: 'This link answers only when somebody follows it.',
+    headers: { ...NO_STORE, ...RETRY },
+  },
   'visit-unknown': {
     status: 503,
     detail: 'It is not known whether a visit of this link was used up. You were not redirected.',

@@ -37,7 +37,7 @@ export interface LimitsOptions {
 export interface Peer {
   /** Undefined: it has no limits. */
   readonly client: string | undefined;
-  /** Whether its `X-Forwarded-For` says who the client of a request is. */
+  /** Whether it is believed what it says about clients, as in `X-Forwarded-For`. */
   readonly isProxy: boolean;
   readonly address: string | undefined;
 }
@@ -115,7 +115,7 @@ export class Limits {
     const address = parseAddress(socket.remoteAddress ?? '');
     const peer: Peer = {
       client: this.isOn ? findClient(address, undefined, clients) : undefined,
-      isProxy: this.isOn && address !== undefined && clients.trusted.has(address),
+      isProxy: address !== undefined && clients.trusted.has(address),
       address,
     };
     (socket as PeerSocket)[PEER] = peer;

@@ -4,8 +4,15 @@ import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
-export type RedirectResult =
-  'found' | 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked' | 'unusable';
+/** Why a link cannot be followed. */
+export type Refusal = 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked' | 'unusable';
+
+/**
+ * What became of a request for a link. `previewed`: the visitor has seen where it leads, or that it leads
+ * somewhere. `too-long`: the target with the query of the request. `not-followed`: a browser or program
+ * looked ahead, and the link has a password or a number of visits.
+ */
+export type RedirectResult = 'found' | Refusal | 'previewed' | 'too-long' | 'not-followed';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -17,14 +24,12 @@ export const FOUND = new AnswerHead(302, 'Found', [
 ]);
 
 /**
- * The result of a request for a link at this moment. Expiry is checked here, at every redirect, not when a
- * link is cached.
+ * The result of a request for a plain link at this moment, or for one that does not exist. Expiry is checked
+ * here, at every redirect, not when a link is cached.
  */
-export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
+export function judge(entry: CacheEntry, nowMs: () => number): 'found' | Refusal {
   if (entry === 'unknown') return 'unknown';
   if (entry.longUrl === undefined) return 'deleted';
-  if (entry.rules?.blocked !== undefined) return 'blocked';
-  if (entry.rules?.disabled === true) return 'disabled';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
   return isUsable(entry.longUrl) ? 'found' : 'unusable';
 }
@@ -44,8 +49,6 @@ export function isUsable(target: string): boolean {
 export function locationOf(entry: CacheEntry): string {
   return (entry === 'unknown' ? undefined : entry.longUrl) ?? '';
 }
-
-type Refusal = Exclude<RedirectResult, 'found'>;
 
 const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   unknown: 'unknown-key',

@@ -29,6 +29,9 @@ export class RedirectTally {
       disabled: of('disabled', source),
       blocked: of('blocked', source),
       unusable: of('unusable', source),
+      previewed: of('previewed', source),
+      'too-long': of('too-long', source),
+      'not-followed': of('not-followed', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
     this.#limited = of('limited', 'memory');

@@ -56,6 +56,8 @@ export class UrlsServer {
   #lastReplica = 0;
   #isVerified = false;
   #complaint = '';
+  /** Undefined: nobody knows yet. */
+  #hasForeignCodes: boolean | undefined;
 
   constructor(options: UrlsServerOptions) {
     const { db, ownLinks, queueLimit, onBatch, now, log } = options;
@@ -168,6 +170,24 @@ export class UrlsServer {
     } catch (error) {
       if (error instanceof MismatchError) throw error;
       this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');
+    }
+  }
+
+  /** Whether there may be links with codes of other shorteners. */
+  get mayHaveForeignCodes(): boolean {
+    return this.#hasForeignCodes !== false;
+  }
+
+  /**
+   * Repeatedly called: looks whether such codes have been stored. Once they have, that stays. Never rejects.
+   */
+  async lookForForeignCodes(): Promise<void> {
+    if (!this.isUp || this.#hasForeignCodes === true) return;
+    const { db, log } = this.#options;
+    try {
+      this.#hasForeignCodes = await db.hasForeignCodes({ timeoutMs: PROBE_TIMEOUT_MS });
+    } catch (error) {
+      log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'foreign codes: not known');
     }
   }
 

@@ -37,6 +37,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     visits: ['urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
+    following: ['cache', 'http', 'redirect'],
     gates: ['following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
