@@ -20,8 +20,10 @@ import { Identities } from './auth/identities.ts';
 import { parseIdentityChange } from './auth/identity-change.ts';
 import { KnownKeys } from './auth/known-keys.ts';
 import { LastUses } from './auth/last-uses.ts';
+import { LinkPasswords } from './auth/link-passwords.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
+import { RightPasswords } from './auth/right-passwords.ts';
 import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { isAllowed } from './auth/scopes.ts';
@@ -43,6 +45,7 @@ export interface OpenAccountsOptions {
 /** Accounts and the API of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
+  readonly linkPasswords: LinkPasswords;
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
@@ -116,6 +119,7 @@ export function openAccounts({
   ];
   return {
     store,
+    linkPasswords: new LinkPasswords(passwords, new RightPasswords(monotonicMs)),
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.

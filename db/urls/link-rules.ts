@@ -64,6 +64,8 @@ const OBEYED: Readonly<Record<string, (value: unknown) => boolean>> = {
   targets: (value) => Array.isArray(value) && value.every(isTarget),
   expiredUrl: isText,
   noindex: isTrue,
+  passwordHash: isText,
+  maxVisits: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
 };
 
 /** The questions by which a target is chosen that this program can answer, and which lists it knows. */

@@ -1,8 +1,9 @@
-import type { GatedVisit, Gates } from '../following/gates.ts';
+import type { CacheEntry } from '../cache/link-cache.ts';
+import type { Gates } from '../following/gates.ts';
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import { Problem } from '../http/problem.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
-import type { VisitAnswer } from '../redirect/visit.ts';
+import type { Visit, VisitAnswer } from '../redirect/visit.ts';
 import type { LimitedVisits } from '../visits/limited-visits.ts';
 import { passwordForm } from './password-form.ts';
 import type { PasswordGate } from './password-gate.ts';
@@ -12,6 +13,8 @@ export interface LinkGatesOptions {
   readonly visits: Pick<LimitedVisits, 'take'>;
   /** The client whose wrong passwords are counted. Undefined: it has no limits. */
   readonly guesserOf: (request: RequestFacts) => string | undefined;
+  /** Reads a link on its primary. */
+  readonly findAgain: (key: string) => Promise<CacheEntry>;
 }
 
 /** What stands between a visitor and the target of a link: its password, and the number of its visits. */
@@ -24,7 +27,7 @@ export class LinkGates implements Gates {
 
   /** The password comes from the form of the link, or from a header. */
   async checkPassword(
-    { key, request, typedPassword }: GatedVisit,
+    { key, request, typedPassword }: Visit,
     passwordHash: string,
   ): Promise<VisitAnswer | undefined> {
     const { passwords, guesserOf } = this.#options;
@@ -40,12 +43,16 @@ export class LinkGates implements Gates {
   }
 
   /** @throws OutcomeUnknownError a visit may have been used up; StoreUnavailableError none was */
-  async takeVisit({ key, link, request }: GatedVisit): Promise<VisitAnswer | 'changed' | undefined> {
+  async takeVisit({ key, link, request }: Visit): Promise<VisitAnswer | 'changed' | undefined> {
     const isGone = (): boolean => request.peer.destroyed;
     const result = await this.#options.visits.take({ key, state: link.state ?? '', isGone });
     if (result === 'given') return undefined;
     if (result === 'changed') return 'changed';
     return { result: 'used-up', answer: prepareFor(request, new Problem('link-used-up')) };
+  }
+
+  async findChanged(key: string): Promise<CacheEntry> {
+    return this.#options.findAgain(key);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Admission } from '../http/admission.ts';
 import { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
+import type { RequestFacts } from '../http/request-facts.ts';
 import { findClient, parseAddress, type ClientRules } from './client-address.ts';
 import { FailureLimit } from './failure-limit.ts';
 import { createGuessLimit, GuessLimit } from './guess-limit.ts';
@@ -130,8 +131,9 @@ export class Limits {
   }
 
   /** The client whose wrong passwords of links are counted, also where all other limits are off. */
-  guesserOf({ headers, socket }: IncomingMessage): string | undefined {
-    return findClient(socket.remoteAddress, headers['x-forwarded-for']?.toString(), this.#options.clients);
+  guesserOf(request: RequestFacts): string | undefined {
+    const { clients } = this.#options;
+    return findClient(request.peer.remoteAddress, request.header('x-forwarded-for'), clients);
   }
 
   /** The client of a request with `X-Forwarded-For`. */

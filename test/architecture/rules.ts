@@ -38,7 +38,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     reservations: ['cache', 'keys', 'links', 'urls'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     following: ['cache', 'http', 'redirect'],
-    gates: ['following', 'http', 'redirect', 'visits'],
+    gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
     api: ['auth', 'http', 'links', 'shorten'],
