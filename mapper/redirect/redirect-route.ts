@@ -80,8 +80,8 @@ async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promi
 }
 
 /**
- * Any other method: `POST /{unique_id}` with the form of a link that has a password. All other links can only be
- * followed.
+ * Any other method: `POST /{unique_id}` with the form of a link that has a password. All other links can only
+ * be followed.
  */
 async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
   const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
