@@ -23,7 +23,6 @@ import { LastUses } from './auth/last-uses.ts';
 import { LinkPasswords } from './auth/link-passwords.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
-import { RightPasswords } from './auth/right-passwords.ts';
 import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { isAllowed } from './auth/scopes.ts';
@@ -119,7 +118,7 @@ export function openAccounts({
   ];
   return {
     store,
-    linkPasswords: new LinkPasswords(passwords, new RightPasswords(monotonicMs)),
+    linkPasswords: new LinkPasswords(passwords),
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.

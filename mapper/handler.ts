@@ -33,7 +33,7 @@ import { Refusals } from './redirect/refusals.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -47,6 +47,8 @@ export interface HandlerOptions {
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** @throws Problem 503 when too many passwords wait */
+    readonly linkPasswords: { hash(password: string): Promise<string> };
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
@@ -81,25 +83,37 @@ export function createHandlers(options: HandlerOptions): Handlers {
     options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
-  const parseOwn = createOwnRequestParser(rules, Date.now);
+  const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
+  const prepare = createPreparer(hashPassword);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
   const refusals = new Refusals(options.following.notFoundUrl);
   const visits = createFollow(options, refusals);
-  const shared = { publicUrl, finder, redirects, refusals, visits, shortener, shortens, requestIds, log };
+  const shared = {
+    publicUrl,
+    finder,
+    redirects,
+    refusals,
+    visits,
+    shortener,
+    prepare,
+    shortens,
+    requestIds,
+    log,
+  };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const own = options.ownLinks;
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, publicUrl }),
+        links: new LinkService({ own, targets: rules, hashPassword, publicUrl }),
         adminLinks: new AdminLinks({ own, publicUrl, log }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
-      addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });
+      addUrlsRoute(router, { ...shared, parse, ownerOf });
       addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
       const { isForeignKnown } = options;
       addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
@@ -116,7 +130,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parseOwn, rules),
+    readOwn: createOwnBodyReader(parse, rules),
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };

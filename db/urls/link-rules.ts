@@ -25,6 +25,8 @@ export interface LinkRules {
   readonly passwordHash?: string;
   /** How many redirects there are in all. */
   readonly maxVisits?: number;
+  /** By how many visits a lower `maxVisits` came too late. */
+  readonly overdrawn?: number;
   /** Redirects tell search engines not to index the target. */
   readonly noindex?: true;
   readonly [unknownField: string]: unknown;
@@ -49,6 +51,7 @@ export type Device = (typeof DEVICES)[number];
 const isTrue = (value: unknown): boolean => value === true;
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 const isTime = (value: unknown): boolean => typeof value === 'string' && !Number.isNaN(Date.parse(value));
 
 /**
@@ -64,8 +67,9 @@ const OBEYED: Readonly<Record<string, (value: unknown) => boolean>> = {
   targets: (value) => Array.isArray(value) && value.every(isTarget),
   expiredUrl: isText,
   noindex: isTrue,
+  overdrawn: isCount,
   passwordHash: isText,
-  maxVisits: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  maxVisits: isCount,
 };
 
 /** The questions by which a target is chosen that this program can answer, and which lists it knows. */

@@ -1,7 +1,8 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import type { PasswordAnswer, PasswordProcess } from './password-process.ts';
 import { normalisePassword, whyNoPassword } from './password-rules.ts';
-import type { RightPasswords } from './right-passwords.ts';
+import { RightPasswords } from './right-passwords.ts';
 
 /**
  * Passwords of one link that are compared or wait for it at the same time. Further ones are refused, so that
@@ -23,7 +24,8 @@ export class LinkPasswords {
   /** How many are compared for each hash. */
   readonly #ofLink = new Map<string, number>();
 
-  constructor(process: Pick<PasswordProcess, 'run'>, right: RightPasswords) {
+  /** @param right those that were right lately */
+  constructor(process: Pick<PasswordProcess, 'run'>, right = new RightPasswords(monotonicMs)) {
     this.#process = process;
     this.#right = right;
   }

@@ -47,7 +47,7 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
       errors: [{ field: '', reason: 'must be a JSON object' }],
     });
   }
-  const repeated = findRepeatedKey(text);
+  const repeated = findRepeatedName(text);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return value as Record<string, unknown>;
 }
@@ -130,24 +130,35 @@ function parse(text: string): unknown {
   }
 }
 
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
+
+/** An object or a list that has begun. */
+interface Opened {
+  /** The names that it has so far. Undefined: it is a list. */
+  readonly names: Set<string> | undefined;
+  /** The name, or the number, of the value that comes next. */
+  at: string | number;
+}
 
 /**
- * Finds a key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last
- * value; another program on the way may have checked the first.
- * @param text well-formed, and an object
+ * Finds a name that an object of a JSON text contains twice. `JSON.parse` silently keeps the last value;
+ * another program on the way may have checked the first.
+ * @param text well-formed
+ * @returns the way to it: `targets.0.when`
  */
-function findRepeatedKey(text: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
+function findRepeatedName(text: string): string | undefined {
+  const opened: Opened[] = [];
   let last = '';
   for (const [token] of text.matchAll(TOKEN)) {
-    if (token === '{' || token === '[') depth += 1;
-    else if (token === '}' || token === ']') depth -= 1;
-    else if (token === ':' && depth === 1) {
-      const key = JSON.parse(last) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
+    const inner = opened.at(-1);
+    if (token === '{') opened.push({ names: new Set(), at: '' });
+    else if (token === '[') opened.push({ names: undefined, at: 0 });
+    else if (token === '}' || token === ']') opened.pop();
+    else if (token === ',' && typeof inner?.at === 'number') inner.at += 1;
+    else if (token === ':' && inner?.names !== undefined) {
+      inner.at = JSON.parse(last) as string;
+      if (inner.names.has(inner.at)) return opened.map(({ at }) => at).join('.');
+      inner.names.add(inner.at);
     }
     last = token;
   }
