@@ -32,8 +32,8 @@ export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & {
   /** Absent for a plain link, and for one that was deleted. */
   readonly rules?: LinkRules;
   /**
-   * Of a link with rules: the id of its last change, or else of the request that made it, in hex digits. Every
-   * change gives it another one; visits that are taken do not.
+   * Of a link with rules: the id of its last change, or else of the request that made it, in hex digits.
+   * Every change gives it another one; visits that are taken do not.
    */
   readonly state?: string;
 };
