@@ -40,6 +40,7 @@ export function createMapperMetrics(metrics: Metrics) {
       'limit',
     ]),
     signIns: metrics.counter('sign_ins_total', 'Sign-ins by result', ['result']),
+    reports: metrics.counter('reports_total', 'Reports of links by result', ['result']),
     visits: metrics.counter(
       'visits_total',
       'Visitors of links with a limited number of visits, by what became of them',

@@ -118,6 +118,18 @@ function writeRules(
   ];
 }
 
+/**
+ * How many visits {@link changeLink} leaves if none happened since `link` was read. null: without a limit.
+ */
+export function visitsLeftAfter(
+  { rules, visitsLeft }: OwnLink,
+  maxVisits: number | undefined,
+): number | null {
+  if (maxVisits === undefined) return null;
+  if (rules.maxVisits === undefined) return maxVisits;
+  return Math.max(0, (visitsLeft ?? 0) + maxVisits - rules.maxVisits - (rules.overdrawn ?? 0));
+}
+
 function moveTarget(link: OwnLink, userId: bigint, longUrl: string, changeId: Buffer): Statement {
   return [
     `UPDATE owned SET target_hash = ? WHERE user_id = ? AND created_at = ? AND unique_id = ? AND ${EXISTS_OURS}`,

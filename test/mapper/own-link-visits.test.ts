@@ -1,5 +1,9 @@
 import { expect } from 'chai';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { changeRules } from '../../db/own-links/rule-change.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { changeOne } from '../../mapper/links/change-one.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { until } from '../until.ts';
 import {
   createOwnLinksWorld,
@@ -105,6 +109,30 @@ describe('the visits that a link has left', () => {
     const plain = await world.links.find(owner, key);
     expect([plain?.rules, plain?.longUrl]).to.deep.equal([{}, `https://example.com/${key}`]);
     expect(await setMax(key, 2)).to.equal(2);
+  });
+
+  it('are reckoned when the link cannot be read after its change', async () => {
+    const key = await make(10);
+    await visit(key, 8);
+    const db = world.dbOf(key);
+    for (const [at, maxVisits] of [12, 5, 7, 11, null, 3].entries()) {
+      const found = (await db.find(key)) ?? expect.fail();
+      const rules = changeRules(found.rules, { maxVisits });
+      const changed = await changeOne<never>({
+        db: {
+          name: db.name,
+          find: async () => Promise.reject(new StoreUnavailableError(db.name, 'it went away')),
+          change: async (change) => db.change(change),
+        },
+        key,
+        found,
+        changeId: String(at).padStart(32, '0'),
+        decide: () => ({ change: { kind: 'edit', state: { ...found, rules } } }),
+        now: monotonicMs,
+      });
+      if ('refusal' in changed) throw new Error('refused');
+      expect(changed.link.visitsLeft, String(maxVisits)).to.equal(await leftOf(key));
+    }
   });
 
   it('add up with the visits that happened, under 200 changes at the same time as visits', async function () {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { hasHash } from '../../../mapper/auth/password-hash.ts';
 import type { Answer } from '../client.ts';
 import { NO_LIMITS, type World } from '../world.ts';
@@ -186,6 +187,67 @@ describe('links with rules', () => {
         const answer = await api.call(method, path, { cookie, body: `{"long_url":"${TARGET}",${text}}` });
         expect(answer.json()['errors']).to.deep.equal([{ field, reason: 'is given more than once' }]);
       }
+  });
+
+  it('get the same answer on both ways, whatever their fields are', async function () {
+    this.timeout(60_000);
+    const odd = fc.oneof(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.string({ unit: 'binary', maxLength: 20 }),
+      fc.constantFrom(null, true, 301, 1, [], '2030-01-01T00:00:00Z', 'https://example.com/'),
+      fc.constant(RULES.targets),
+      fc.array(
+        fc.record({
+          when: fc.dictionary(fc.constantFrom('device', 'country', 'x'), fc.jsonValue()),
+          long_url: fc.webUrl(),
+        }),
+        { maxLength: 3 },
+      ),
+    );
+    const names = [...Object.keys(RULES), 'title', 'tags', 'expiration_date', '__proto__', 'x'];
+    const fields = fc.dictionary(fc.constantFrom(...names), odd, { maxKeys: 4 });
+    await fc.assert(
+      fc.asyncProperty(fields, fc.boolean(), async (some, isKnown) => {
+        const body = { long_url: TARGET, ...(JSON.parse(JSON.stringify(some)) as object) };
+        const [fast, other] = await Promise.all(
+          [api, slow].map(async (client) =>
+            client.call('POST', '/urls', { body, ...(isKnown && { cookie }) }),
+          ),
+        );
+        expect(fast?.status).to.equal(other?.status).and.to.be.oneOf([201, 422]);
+        const isMade = fast?.status === 201;
+        if (isMade) expect(Object.keys(fast.json())).to.deep.equal(Object.keys(other?.json() ?? {}));
+        else expect(fast?.text).to.equal(other?.text);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('are in the lists of their states', async () => {
+    const own = await people.session(await people.person());
+    const targets = [{ when: {}, long_url: 'https://example.com/?%22disabled%22:true' }];
+    const [ruled, disabled, over] = [
+      await makeLink(own, { ...RULES, targets }),
+      await makeLink(own, { noindex: true, targets }),
+      await makeLink(own, { expired_url: 'https://example.com/', targets }),
+    ];
+    await api.call('PATCH', `/urls/${disabled}`, { cookie: own, body: { disabled: true } });
+    for (const { sql } of world.urls)
+      await sql.query(`UPDATE urls SET expires_at = '2026-01-01' WHERE unique_id = ?`, [over]);
+    for (const [state, keys] of [
+      ['active', [ruled]],
+      ['disabled', [disabled]],
+      ['expired', [over]],
+      ['all', [over, disabled, ruled]],
+    ] as const) {
+      const list = await api.call('GET', `/urls?state=${state}`, { cookie: own });
+      const items = list.json()['items'] as { unique_id: string; targets: object }[];
+      expect(
+        items.map(({ unique_id: key }) => key),
+        state,
+      ).to.deep.equal(keys);
+      for (const item of items) expect(item.targets).to.deep.equal(targets);
+    }
   });
 
   it('change each rule alone, and clear it with null', async () => {
