@@ -7,6 +7,12 @@ const MAX_RANGES = 100;
  */
 const RANGE = /^([a-z]{1,8}(?:-[a-z0-9]{1,8})*)(?:;q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/;
 
+/**
+ * Old names of languages that some systems still send (BCP 47 deprecates them). The tags of targets have the
+ * new ones.
+ */
+const OLD_NAMES: Readonly<Record<string, string>> = { iw: 'he', in: 'id', ji: 'yi', jw: 'jv', mo: 'ro' };
+
 /** A language range of `Accept-Language`, in lower case. */
 export interface LanguageRange {
   readonly range: string;
@@ -21,9 +27,14 @@ export function parseLanguages(header: string | undefined): LanguageRange[] {
     .split(',', MAX_RANGES)
     .flatMap((text) => {
       const [, range, weight = '1'] = RANGE.exec(text.replaceAll(/[ \t]/g, '')) ?? [];
-      return range === undefined ? [] : [{ range, weight: Number(weight) }];
+      return range === undefined ? [] : [{ range: withNewName(range), weight: Number(weight) }];
     });
   return ranges.toSorted((a, b) => b.weight - a.weight);
+}
+
+function withNewName(range: string): string {
+  const [language = '', ...subtags] = range.split('-');
+  return [OLD_NAMES[language] ?? language, ...subtags].join('-');
 }
 
 /**

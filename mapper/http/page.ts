@@ -31,7 +31,11 @@ const STYLE = `
 /** The source in the policy of a page that allows its style, and no other. */
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
-/** On every page: nothing but its own style and forms, in no frame of another site, kept by nobody. */
+/**
+ * On every page: nothing but its own style and forms, in no frame of another site, kept by nobody. A page
+ * whose form is answered by a redirect to another site must replace the policy: Chromium applies
+ * `form-action` to redirects too.
+ */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Connection } from '../../../bench/load/connection.ts';
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
-import { sendRaw } from '../client.ts';
+import { send, sendRaw } from '../client.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { makeLinks } from './ruled-links.ts';
 
@@ -215,6 +215,10 @@ describe('every combination of rules', () => {
             if (location !== undefined) redirects += 1;
           }
     expect(redirects).to.be.greaterThan(5_000);
+    const [front] = mappers;
+    const { text } = await send('GET', `${front?.mapper.adminUrl}/metrics`);
+    // One has the header that the front leaves to Node. The other was never handed over.
+    expect(text).to.match(/^keymill_http_connections\{served_by="front"\} 1$/m);
   });
 
   it('answers HEAD as GET', async function () {

@@ -1,6 +1,7 @@
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../../db/own-links/owned-insert.ts';
+import type { Caller } from '../../../mapper/links/own-links.ts';
 import { newOwner, ownedRow } from '../own-links-fixture.ts';
 import type { World } from '../world.ts';
 
@@ -8,8 +9,8 @@ import type { World } from '../world.ts';
 export async function makeLinks(
   { urls }: World,
   links: readonly Partial<OwnedRow>[],
+  owner: Caller = newOwner(),
 ): Promise<readonly string[]> {
-  const owner = newOwner();
   const rows = links.map((fields) => ownedRow(owner, fields));
   for (const { name, url, slots } of urls) {
     const own = rows.filter(({ key }) => slots.includes(slotOf(key)));

@@ -55,6 +55,7 @@ const LANGUAGES: readonly (readonly [
   ['de;q=0', ['de'], undefined],
   ['de-AT, de;q=0', ['de'], undefined],
   ['de-AT, de;q=0', ['de-AT'], 'de-at'],
+  ['iw-IL', ['he'], 'he'],
   ['*', ['de'], undefined],
   ['*, de;q=0.1', ['de'], 'de'],
   ['de;q=2, en;q=0.1', ['de', 'en'], 'en'],
