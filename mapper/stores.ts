@@ -4,6 +4,7 @@ import { openPool } from '../db/redis/pool.ts';
 import { openReservationsDb, type ReservationsDb } from '../db/reservations/reservations-db.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
+import { openVisitsDb, type VisitsDb } from '../db/urls/visits.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
@@ -126,13 +127,15 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
   );
   const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
   const reservationDbs = config.stores.urlsDbs.map((urlsDb) => openReservationsDb(urlsDb));
-  for (const db of [...dbs, ...ownDbs, ...reservationDbs]) stack.defer(async () => db.close());
+  const visitDbs = config.stores.urlsDbs.map((urlsDb) => openVisitsDb(urlsDb));
+  for (const db of [...dbs, ...ownDbs, ...reservationDbs, ...visitDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db, index) =>
       new UrlsServer({
         db,
         ownLinks: ownDbs[index] as OwnLinksDb,
         reservations: reservationDbs[index] as ReservationsDb,
+        visits: visitDbs[index] as VisitsDb,
         siblings: dbs,
         openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
         queueLimit,

@@ -1,9 +1,10 @@
+import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import { Problem } from '../http/problem.ts';
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import type { Refusals } from '../redirect/refusals.ts';
-import type { VisitAnswer, Visits } from '../redirect/visit.ts';
-import type { GatedVisit, Gates } from './gates.ts';
+import type { Visit, VisitAnswer, Visits } from '../redirect/visit.ts';
+import type { Gates } from './gates.ts';
 import { judgeVisit, type Outcome, type Verdict } from './judge-visit.ts';
 import { previewAnswer } from './preview.ts';
 import { redirectAnswer, silentAnswer, varyOf } from './visit-answer.ts';
@@ -24,6 +25,9 @@ export interface FollowOptions {
   readonly nowMs: () => number;
 }
 
+/** How often a link may change while one visitor waits. */
+const MAX_CHANGES = 4;
+
 /** Follows links with rules, and shows previews: asks the policy, then the gates, then answers. */
 export class Follow implements Visits {
   readonly #options: FollowOptions;
@@ -32,27 +36,34 @@ export class Follow implements Visits {
     this.#options = options;
   }
 
-  answer(visit: GatedVisit): VisitAnswer | Promise<VisitAnswer> {
+  answer(visit: Visit): VisitAnswer | Promise<VisitAnswer> {
+    const verdict = this.#judge(visit);
+    return isOpen(verdict) ? this.#answerFor(visit, verdict) : this.#passGates(visit, verdict);
+  }
+
+  #judge(visit: Visit): Verdict {
     const { findCountry, nowMs, maxLocationBytes } = this.#options;
     const visitor = visitorOf(visit.request, visit.isPreview, findCountry);
-    const verdict = judgeVisit(visit.link, visitor, { nowMs: nowMs(), maxLocationBytes });
-    const { passwordHash, takesVisit } = verdict;
-    if (passwordHash === undefined && !takesVisit) return this.#answerFor(visit, verdict);
-    return this.#passGates(visit, verdict);
+    return judgeVisit(visit.link, visitor, { nowMs: nowMs(), maxLocationBytes });
   }
 
-  async #passGates(visit: GatedVisit, verdict: Verdict): Promise<VisitAnswer> {
-    const { gates } = this.#options;
+  async #passGates(visit: Visit, verdict: Verdict): Promise<VisitAnswer> {
+    const { gates, refusals } = this.#options;
     if (gates === undefined) throw new UnknownRulesError(visit.key);
-    const { passwordHash, takesVisit, outcome } = verdict;
-    const refused = passwordHash && (await gates.checkPassword(visit, passwordHash));
-    if (refused !== undefined && refused !== '') return refused;
-    // Only a redirect uses up a visit, and nothing can fail behind it.
-    const used = takesVisit && outcome.kind === 'redirect' ? await gates.takeVisit(visit) : undefined;
-    return used ?? this.#answerFor(visit, verdict);
+    let [current, judged] = [visit, verdict];
+    for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
+      const passed = await pass(gates, current, judged);
+      if (passed === undefined) return this.#answerFor(current, judged);
+      if (passed !== 'changed') return passed;
+      const link = await gates.findChanged(visit.key);
+      if (link === 'unknown') return { result: 'unknown', answer: refusals.of('unknown', visit.request) };
+      current = { ...visit, link };
+      judged = this.#judge(current);
+    }
+    throw new StoreUnavailableError(visit.key, 'it changes again and again');
   }
 
-  #answerFor(visit: GatedVisit, { outcome, isExpired }: Verdict): VisitAnswer {
+  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer {
     const { refusals, countryHeader } = this.#options;
     const { link, request } = visit;
     const { rules = {} } = link;
@@ -76,10 +87,7 @@ export class Follow implements Visits {
     return { result: 'not-followed', answer: prepareFor(request, new Problem('not-prefetched')) };
   }
 
-  #preview(
-    { key, link, request, isPreview }: GatedVisit,
-    outcome: Outcome & { kind: 'preview' },
-  ): VisitAnswer {
+  #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {
     const { publicUrl, countryHeader } = this.#options;
     const { rules = {} } = link;
     const { location } = outcome;
@@ -89,4 +97,20 @@ export class Follow implements Visits {
     const preview = { key, shortUrl: `${publicUrl}/${key}`, location, rules, varying };
     return { result: 'previewed', answer: previewAnswer(preview, isForPeople) };
   }
+}
+
+function isOpen({ passwordHash, takesVisit }: Verdict): boolean {
+  return passwordHash === undefined && !takesVisit;
+}
+
+/** @returns undefined: the visitor may go on */
+async function pass(
+  gates: Gates,
+  visit: Visit,
+  { passwordHash, takesVisit, outcome }: Verdict,
+): Promise<VisitAnswer | 'changed' | undefined> {
+  const refused = passwordHash === undefined ? undefined : await gates.checkPassword(visit, passwordHash);
+  if (refused !== undefined) return refused;
+  // Only a redirect uses up a visit, and nothing can fail behind it.
+  return takesVisit && outcome.kind === 'redirect' ? gates.takeVisit(visit) : undefined;
 }

@@ -217,7 +217,7 @@ class Flight implements Read {
   }
 }
 
-function toEntry({ longUrl, expiresAt, rules }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
+function toEntry({ longUrl, expiresAt, rules, state }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
   const plain = { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
-  return rules === undefined ? plain : { ...plain, rules };
+  return rules === undefined ? plain : { ...plain, rules, state };
 }

@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
@@ -10,9 +10,11 @@ export type Refusal = 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked'
 /**
  * What became of a request for a link. `previewed`: the visitor has seen where it leads, or that it leads
  * somewhere. `too-long`: the target with the query of the request. `not-followed`: a browser or program
- * looked ahead, and the link has a password or a number of visits.
+ * looked ahead, and the link has a password or a number of visits. `locked`: the visitor did not show its
+ * password. `used-up`: the link was followed as often as it may be.
  */
-export type RedirectResult = 'found' | Refusal | 'previewed' | 'too-long' | 'not-followed';
+export type RedirectResult =
+  'found' | Refusal | 'previewed' | 'too-long' | 'not-followed' | 'locked' | 'used-up';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -71,6 +73,7 @@ export function lookUpFailure(error: unknown): unknown {
       detail: 'This server is too old for this link. Another one may know it.',
       cause: error,
     });
+  if (error instanceof OutcomeUnknownError) return new Problem('visit-unknown', { cause: error });
   if (!(error instanceof StoreUnavailableError)) return error;
   return new Problem('store-down', {
     detail: 'The store that holds this link cannot be reached just now.',

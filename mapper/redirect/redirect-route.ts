@@ -8,6 +8,7 @@ import { isMiss, setPrepared, type PreparedAnswer } from '../http/plain-answer.t
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import { Problem } from '../http/problem.ts';
 import { factsOf, type RequestFacts } from '../http/request-facts.ts';
+import { readForm } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import type { FoundLink, LinkFinder } from './link-finder.ts';
 import { findNamedLink, type NamedLink } from './named-link.ts';
@@ -15,7 +16,7 @@ import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-a
 import { isPrefetch } from './prefetch.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 import type { Refusals } from './refusals.ts';
-import type { VisitAnswer, Visits } from './visit.ts';
+import type { Visit, VisitAnswer, Visits } from './visit.ts';
 
 export interface RedirectRouteOptions {
   readonly finder: LinkFinder;
@@ -36,6 +37,10 @@ interface FollowLimits {
   missed(request: IncomingMessage): void;
 }
 
+const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
+/** A password of 1,024 bytes, all of them percent-encoded, and some more. */
+const MAX_FORM_BYTES = 4 * 1_024;
+
 /** A path that `/:key` does not match, because it contains another slash. */
 const WITH_SLASH = /^\/[^/]+\//;
 
@@ -45,15 +50,16 @@ const WITH_SLASH = /^\/[^/]+\//;
  */
 export function addRedirectRoute(router: Router, options: RedirectRouteOptions): void {
   const nameOf = (ctx: RouterContext): NamedLink => findNamedLink(ctx.path, options.isForeignKnown);
-  router.get('/:key', async (ctx) => followOrRefuse(ctx, nameOf(ctx), options));
-  router.all('/:key', (ctx) => refuseMethod(nameOf(ctx)));
+  router.get('/:key', async (ctx) => forPeople(ctx, async () => follow(ctx, nameOf(ctx), options)));
+  router.all('/:key', async (ctx) => open(ctx, nameOf(ctx), options));
   router.get(WITH_SLASH, async (ctx, next) => {
     const named = nameOf(ctx);
-    return named.keys.length > 0 || isForPeople(ctx) ? followOrRefuse(ctx, named, options) : next();
+    const isOurs = named.keys.length > 0 || isForPeople(ctx);
+    return isOurs ? forPeople(ctx, async () => follow(ctx, named, options)) : next();
   });
   router.all(WITH_SLASH, async (ctx, next) => {
     const named = nameOf(ctx);
-    return named.keys.length === 0 ? next() : refuseMethod(named);
+    return named.keys.length === 0 ? next() : open(ctx, named, options);
   });
 }
 
@@ -64,27 +70,63 @@ function isForPeople(ctx: RouterContext): boolean {
 }
 
 /** Problems become pages for those who want one. */
-async function followOrRefuse(
-  ctx: RouterContext,
-  named: NamedLink,
-  options: RedirectRouteOptions,
-): Promise<void> {
+async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promise<void> {
   try {
-    await follow(ctx, named, options);
+    await answer();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     setPrepared(ctx, prepareFor(factsOf(ctx.req), error));
   }
 }
 
-async function follow(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
-  const { redirects, refusals, limits } = options;
+/**
+ * Any other method: `POST /{unique_id}` with the form of a link that has a password. All other links can only
+ * be followed.
+ */
+async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
+  const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
+  const isLocked = await hasPassword(ctx, named, options).catch((error: unknown) => {
+    if (isForm) throw error;
+    return false;
+  });
+  if (!isLocked) refuseMethod(named, 'GET, HEAD');
+  if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
+  await forPeople(ctx, async () => {
+    if (!isForm) throw new Problem('not-form');
+    const { password = '' } = await readForm(ctx.req, ctx.res, MAX_FORM_BYTES);
+    await follow(ctx, named, options, password);
+  });
+}
+
+async function hasPassword(
+  ctx: RouterContext,
+  named: NamedLink,
+  options: RedirectRouteOptions,
+): Promise<boolean> {
+  if (named.keys.length === 0 || named.isPreview) return false;
+  admit(ctx, options);
+  const { entry } = await find(named, options);
+  if (entry === 'unknown') options.limits.missed(ctx.req);
+  return entry !== 'unknown' && entry.rules?.passwordHash !== undefined;
+}
+
+function admit(ctx: RouterContext, { limits, redirects }: RedirectRouteOptions): void {
   try {
     limits.admit(ctx.req, ctx.res);
   } catch (error) {
     redirects.limited();
     throw error;
   }
+}
+
+async function follow(
+  ctx: RouterContext,
+  named: NamedLink,
+  options: RedirectRouteOptions,
+  typedPassword?: string,
+): Promise<void> {
+  const { redirects, refusals, limits } = options;
+  admit(ctx, options);
   // Do not ask a store for a text that cannot be a key.
   if (named.keys.length === 0) {
     limits.missed(ctx.req);
@@ -95,8 +137,9 @@ async function follow(ctx: RouterContext, named: NamedLink, options: RedirectRou
   try {
     const { key, entry, source } = await find(named, options);
     const request = factsOf(ctx.req);
-    const { result, answer } = await judgeFor(request, { key, entry, isPreview: named.isPreview }, options);
-    const isFollowing = ctx.method === 'GET' && !isPrefetch((name) => request.header(name));
+    const asked = { key, entry, isPreview: named.isPreview, typedPassword };
+    const { result, answer } = await judgeFor(request, asked, options);
+    const isFollowing = ctx.method !== 'HEAD' && !isPrefetch((name) => request.header(name));
     redirects.answered(key, isFollowing, result, source);
     if (answer === undefined) FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
     else {
@@ -111,12 +154,17 @@ async function follow(ctx: RouterContext, named: NamedLink, options: RedirectRou
 /** @returns no answer for a plain link that is followed */
 async function judgeFor(
   request: RequestFacts,
-  { key, entry, isPreview }: { key: string; entry: CacheEntry; isPreview: boolean },
+  {
+    key,
+    entry,
+    isPreview,
+    typedPassword,
+  }: Pick<Visit, 'key' | 'isPreview' | 'typedPassword'> & { entry: CacheEntry },
   { visits, refusals, redirects }: RedirectRouteOptions,
 ): Promise<Pick<VisitAnswer, 'result'> & { answer?: PreparedAnswer }> {
   if (entry !== 'unknown' && (isPreview || entry.rules !== undefined)) {
     try {
-      return await visits.answer({ key, link: entry, isPreview, request });
+      return await visits.answer({ key, link: entry, isPreview, request, typedPassword });
     } catch (error) {
       redirects.failed(error);
       throw lookUpFailure(error);
@@ -126,11 +174,11 @@ async function judgeFor(
   return result === 'found' ? { result } : { result, answer: refusals.of(result, request) };
 }
 
-function refuseMethod({ keys }: NamedLink): never {
+function refuseMethod({ keys }: NamedLink, allowed: string): never {
   if (keys.length === 0) throw refusalOf('unknown');
   throw new Problem('method-not-allowed', {
     detail: 'A link can only be followed.',
-    headers: { Allow: 'GET, HEAD' },
+    headers: { Allow: allowed },
   });
 }
 

@@ -12,6 +12,8 @@ export interface Visit {
   /** `/{key}+`: the visitor asks where the link leads. */
   readonly isPreview: boolean;
   readonly request: RequestFacts;
+  /** What the visitor has typed into the form of the link. */
+  readonly typedPassword?: string | undefined;
 }
 
 export interface VisitAnswer {

@@ -2,6 +2,7 @@ import { isAboutStore, MismatchError, StoreUnavailableError } from '../../db/sto
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { ReservationsDb } from '../../db/reservations/reservations-db.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
+import type { VisitsDb } from '../../db/urls/visits.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -16,6 +17,8 @@ export interface UrlsServerOptions {
   readonly ownLinks: OwnLinksDb;
   /** The same server, for reservations. */
   readonly reservations: ReservationsDb;
+  /** The same server, for links with a limited number of visits. */
+  readonly visits: VisitsDb;
   readonly siblings: readonly UrlsDb[];
   /** Opens its replicas, which depend on whether it is up. */
   readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
@@ -91,6 +94,11 @@ export class UrlsServer {
   /** The reservations of its slots. */
   get reservations(): ReservationsDb {
     return this.#options.reservations;
+  }
+
+  /** The visits of links of its slots. */
+  get visits(): VisitsDb {
+    return this.#options.visits;
   }
 
   /** Whether it answers reads. */
