@@ -23,13 +23,15 @@ export async function readJsonObject(
 
 /**
  * Reads the body of a form, of type `application/x-www-form-urlencoded`.
+ * @param maxBytes of the body
  * @throws Problem 413 too large, 400 not UTF-8, 422 a field given twice
  */
 export async function readForm(
   request: IncomingMessage,
   response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, string>>> {
-  const fields = new URLSearchParams(decode(await readBody(request, response)));
+  const fields = new URLSearchParams(decode(await readBody(request, response, maxBytes)));
   const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return Object.fromEntries(fields);
@@ -67,10 +69,16 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
   }
 }
 
-async function readBody(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
+  const tooLarge = (): Problem =>
+    new Problem('too-large', { detail: `The body must not exceed ${maxBytes} bytes.` });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
     discard(request);
-    throw new Problem('too-large');
+    throw tooLarge();
   }
   // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
@@ -82,13 +90,13 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) {
+    if (bytes <= maxBytes) {
       chunks.push(chunk);
       return;
     }
     request.off('data', onData);
     discard(request);
-    reject(new Problem('too-large'));
+    reject(tooLarge());
   };
   request.on('data', onData);
   request.once('end', () => resolve(Buffer.concat(chunks)));
