@@ -121,8 +121,8 @@ export function isEveryRuleKnown(rules: LinkRules): boolean {
 }
 
 /**
- * Those of the rules that this program knows, each with a value that it can read. What it shows of a link, and
- * reckons with, must not fail because of the others.
+ * Those of the rules that this program knows, each with a value that it can read. What it shows of a link,
+ * and reckons with, must not fail because of the others.
  */
 export function knownRules(rules: LinkRules): LinkRules {
   return Object.fromEntries(Object.entries(rules).filter((entry) => isKnown(entry, OBEYED)));
