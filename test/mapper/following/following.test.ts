@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
 import { until } from '../../until.ts';
-import { shorten, send, type Answer } from '../client.ts';
+import { send, sendRaw, shorten, type Answer } from '../client.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { makeLink } from './ruled-links.ts';
 
@@ -186,6 +186,10 @@ describe('following a link with rules', () => {
         const answer = await send('GET', `${strict.url}/never-made`, { headers: BROWSER });
         isPage(429, 'Too Many Requests')(answer);
         expect(answer.headers).to.include.keys('retry-after', 'ratelimit');
+        // As a browser sends it, on a connection that stays open: to the front.
+        const kept = 'GET /never-made HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*;q=0.8\r\n\r\n';
+        const raw = await sendRaw(strict.url, kept, '</html>');
+        expect(raw).to.match(/^HTTP\/1\.1 429 .*\r\nRateLimit: .*\r\nVary: Accept\r\n/s);
         const program = await send('GET', `${strict.url}/never-made`);
         expect(program.headers['content-type']).to.equal('application/problem+json');
       }
