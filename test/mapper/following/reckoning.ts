@@ -1,6 +1,6 @@
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
 
-/* The rules of links and what requests say, and a reckoning of where they lead that shares nothing with ours. */
+/* Rules of links, requests, and a reckoning of where they lead that shares no code with the mapper. */
 
 export const TARGET = 'https://example.com/t?own=1&own=2#part';
 export const GONE = 'https://example.com/gone?why=old#end';
