@@ -74,7 +74,8 @@ describe('links with rules', () => {
     expect([again.status, problemKind(again)]).to.deep.equal([409, 'alias-taken']);
   });
 
-  it('have a password as a hash only; a common one is good enough', async () => {
+  it('have a password as a hash only; a common one is good enough', async function () {
+    this.timeout(60_000);
     for (const client of [api, slow])
       for (const password of ['1', 'password', 'ﬁ', '🔑'.repeat(256)]) {
         const key = keyOf(await client.call('POST', '/urls', { body: { long_url: TARGET, password } }));
