@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { formatRules, type LinkRules } from '../urls/link-rules.ts';
+import { formatRules, knownRules, type LinkRules } from '../urls/link-rules.ts';
 import { hasSameTags, targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
@@ -109,9 +109,10 @@ function writeRules(before: LinkRules, after: LinkRules): [text: string | null, 
   const { overdrawn: _, ...rules } = after;
   const text = formatRules(rules);
   if (rules.maxVisits === undefined || text === null) return [text, 'rules = ?, visits_left = NULL', [text]];
-  if (before.maxVisits === undefined) return [text, 'rules = ?, visits_left = ?', [text, rules.maxVisits]];
+  const { maxVisits: limit, overdrawn = 0 } = knownRules(before);
+  if (limit === undefined) return [text, 'rules = ?, visits_left = ?', [text, rules.maxVisits]];
   const left = 'CAST(COALESCE(visits_left, 0) AS SIGNED) + ?';
-  const more = rules.maxVisits - before.maxVisits - (before.overdrawn ?? 0);
+  const more = rules.maxVisits - limit - overdrawn;
   return [
     text,
     `rules = IF(${left} < 0, CONCAT(?, ',"overdrawn":', -(${left}), '}'), ?),
@@ -128,8 +129,8 @@ export function visitsLeftAfter(
   maxVisits: number | undefined,
 ): number | null {
   if (maxVisits === undefined) return null;
-  if (rules.maxVisits === undefined) return maxVisits;
-  return Math.max(0, (visitsLeft ?? 0) + maxVisits - rules.maxVisits - (rules.overdrawn ?? 0));
+  const { maxVisits: limit, overdrawn = 0 } = knownRules(rules);
+  return limit === undefined ? maxVisits : Math.max(0, (visitsLeft ?? 0) + maxVisits - limit - overdrawn);
 }
 
 function moveTarget(link: OwnLink, userId: bigint, longUrl: string, changeId: Buffer): Statement {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import type { Answer } from '../client.ts';
+import { send, type Answer } from '../client.ts';
 import type { World } from '../world.ts';
 import type { People } from './people.ts';
 import { NO_RULES, rowOf, RULES } from './ruled-links.ts';
@@ -146,6 +146,37 @@ describe('changes of the rules of a link', () => {
       { field: 'expiration_date', reason: 'must be after valid_from' },
     ]);
     expect((await patch(key, { expiration_date: null, valid_from: late })).status).to.equal(200);
+  });
+
+  it('are possible, and the list is whole, whatever a newer program has written', async () => {
+    const own = await people.session(await people.person());
+    const rules = [
+      '{"targets":5,"validFrom":[],"redirectType":"x","maxVisits":"y","expiredUrl":{},"passwordHash":1}',
+      '{"targets":[null,{"when":null},{"when":{"device":"ios"},"longUrl":1}],"blocked":false}',
+      '{"targets":[{"when":{"browser":["firefox"]},"longUrl":"https://example.com/"}],"overdrawn":"z"}',
+      '{"disabled":"yes","forwardQuery":1,"noindex":null,"__proto__":{"disabled":true},"constructor":1}',
+      'no JSON',
+      '[]',
+    ];
+    const keys: string[] = [];
+    for (const text of rules) {
+      const key = await makeLink(own);
+      keys.push(key);
+      for (const { sql } of world.urls)
+        await sql.query(
+          'UPDATE urls SET rules = ?, ruled_url = original_url, original_url = NULL WHERE unique_id = ?',
+          [text, key],
+        );
+    }
+    const list = await api.call('GET', '/urls?state=all', { cookie: own });
+    expect(list.json()['items'], list.text).to.have.lengthOf(rules.length);
+    for (const key of keys) expect((await send('GET', `${fixture.mapper.url}/${key}`)).status).to.equal(503);
+    for (const key of keys)
+      for (const body of [{ title: 'x' }, { max_visits: 3 }, { max_visits: 5 }, { max_visits: null }]) {
+        const { status, text } = await api.call('PATCH', `/urls/${key}`, { cookie: own, body });
+        if (status !== 403) expect(status, text).to.equal(200);
+        expect((await rowOf(world, key)).original_url).to.equal(null);
+      }
   });
 
   it('hash no password for a link that the sender cannot change', async () => {
