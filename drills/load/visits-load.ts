@@ -33,8 +33,8 @@ const Made = z.object({ unique_id: z.string() });
 
 /**
  * Visitors that follow one link with `max_visits` after another, through all mappers, until each is told that
- * it is used up. Every link must have been followed exactly that often; less often only by the visits that may
- * have been lost.
+ * it is used up. Every link must have been followed exactly that often; less often only by the visits that
+ * may have been lost.
  */
 export class VisitsLoad implements AsyncDisposable {
   readonly #options: VisitsLoadOptions;

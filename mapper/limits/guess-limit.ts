@@ -3,11 +3,13 @@ import { createLimit, type Limit } from './rate-policy.ts';
 
 const MOST_WRONG = 10;
 const WINDOW_MS = 600_000;
-/** Passwords of one client that are compared at the same time for one link. The next ones wait. */
+/** Passwords of one client that are compared at the same time, for all links. The next ones wait. */
 const MOST_COMPARED = 2;
-/** Of one client and link; further ones are refused. */
+/** Of one client; further ones are refused. */
 const MOST_WAITING = 100;
-/** Together with the time for a hash it is shorter than the time that our haproxy gives to an answer: 15 s. */
+/**
+ * Together with the time for a hash it is shorter than the time that our haproxy gives to an answer: 15 s.
+ */
 const WAIT_MS = 2_000;
 
 /** Ten wrong passwords in ten minutes, for each link and client. */
@@ -29,7 +31,7 @@ export interface GuessLimitOptions {
   readonly waitMs?: number;
 }
 
-/** The guesses of one client at one link that are not over. */
+/** The guesses of one client that are not over. */
 interface Turns {
   compared: number;
   readonly waiting: Set<() => void>;
@@ -40,10 +42,12 @@ const FREE: Guess = { wrong: () => undefined, [Symbol.dispose]: () => undefined 
 /**
  * The limit of wrong passwords for each link and client. A password that is being compared may turn out to be
  * a wrong one, so no more are compared than may still be wrong: the others wait for that. So a client cannot
- * have any number compared at the same time, and people behind one address who all know the password get in.
+ * have any number compared at the same time, not even by links of its own, and people behind one address who
+ * all know the password get in.
  */
 export class GuessLimit {
   readonly #options: GuessLimitOptions;
+  /** By client. */
   readonly #turns = new Map<string, Turns>();
 
   constructor(options: GuessLimitOptions) {
@@ -63,21 +67,21 @@ export class GuessLimit {
     for (;;) {
       const left = failures.leftOf(who);
       if (left === 0) throw failures.refusalOf(who);
-      const turns = this.#turns.get(who) ?? { compared: 0, waiting: new Set() };
-      if (turns.compared < Math.min(left, MOST_COMPARED)) return this.#compare(who, turns);
+      const turns = this.#turns.get(client) ?? { compared: 0, waiting: new Set() };
+      if (turns.compared < Math.min(left, MOST_COMPARED)) return this.#compare({ who, client, turns });
       if (turns.waiting.size >= MOST_WAITING) throw failures.refusalOf(who);
       if (!(await waitIn(turns, untilMs - now()))) throw failures.refusalOf(who);
     }
   }
 
-  #compare(who: string, turns: Turns): Guess {
+  #compare({ who, client, turns }: { who: string; client: string; turns: Turns }): Guess {
     turns.compared += 1;
-    this.#turns.set(who, turns);
+    this.#turns.set(client, turns);
     return {
       wrong: () => this.#options.failures.failed(who),
       [Symbol.dispose]: () => {
         turns.compared -= 1;
-        if (turns.compared === 0) this.#turns.delete(who);
+        if (turns.compared === 0) this.#turns.delete(client);
         // They look again how many may be compared, in the order in which they came.
         for (const resume of turns.waiting) resume();
         turns.waiting.clear();

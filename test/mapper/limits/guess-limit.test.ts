@@ -84,6 +84,20 @@ describe('the limit of wrong passwords of links', () => {
     expect(await guess(true, 'b')).to.equal(302);
   });
 
+  it('lets a client compare two at a time, at whichever links', async () => {
+    let [compared, most] = [0, 0];
+    const compare = async (index: number): Promise<void> => {
+      const begun = await limit.begin(`link ${index % 20}`, 'a');
+      compared += 1;
+      most = Math.max(most, compared);
+      await new Promise(setImmediate);
+      compared -= 1;
+      begun[Symbol.dispose]();
+    };
+    await Promise.all(Array.from({ length: 60 }, async (_, index) => compare(index)));
+    expect(most).to.equal(2);
+  });
+
   it('is none for a client without limits', async () => {
     const statuses = await Promise.all(
       Array.from({ length: 50 }, async () => {

@@ -58,7 +58,7 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
       (child) => children.push(child),
       env,
     );
-    processes[at] = processesOf(mappers[at] as MapperProcess);
+    processes[at] = processesOf(mappers[at]);
   }
 
   async function visit(key: string, at: number): Promise<Visit> {
