@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
+import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
@@ -13,6 +14,10 @@ import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
+import { Follow } from './following/follow.ts';
+import type { Gates } from './following/gates.ts';
+import { addSiteRoutes } from './following/site-routes.ts';
+import { createFindCountry } from './following/visitor.ts';
 import { createCors } from './http/cors.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
@@ -30,13 +35,19 @@ import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
+import { Refusals } from './redirect/refusals.ts';
 import { Repeats } from './repeats/repeats.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
+import {
+  createPreparer,
+  createShortenRequestParser,
+  type PrepareRequest,
+  type ReadOwnRequest,
+} from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -72,6 +83,12 @@ export interface HandlerOptions {
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
   readonly targets: Omit<TargetRules, 'own'>;
+  /** What followers of links are told, besides the links. */
+  readonly following: FollowingConfig;
+  /** Asked before links with a password or a number of visits are followed. */
+  readonly gates?: Gates | undefined;
+  /** Whether there may be a link with this code of another shortener. */
+  readonly isForeignKnown: (key: string) => boolean;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
   readonly hasFastPaths: boolean;
   readonly metrics: MapperMetrics;
@@ -90,41 +107,25 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
+  const refusals = new Refusals(options.following.notFoundUrl);
+  const visits = createFollow(options, refusals);
   const { ownLinks: own, reservations, secret } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
   const making = { shortener, prepare, shortens, answerRepeatable };
-  const shared = { publicUrl, finder, redirects, requestIds, log, ...making };
+  const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
-      accounts.addRoutes(router, {
-        links,
-        adminLinks: new AdminLinks({ own, publicUrl, log }),
-        bulkChanges: new BulkChanges({
-          own,
-          prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
-          publicUrl,
-          log,
-        }),
-        exports: new ExportService(own, publicUrl),
-        bulk: new BulkService({
-          tools: options.bulk,
-          read: readOwn,
-          prepare,
-          shorten: async (request) => shortener.shorten(request),
-          publicUrl,
-          makeRepeatable: async (request) => repeats.makeItem(request),
-          onItem: (outcome) => countItem(metrics, outcome),
-          log,
-        }),
-      });
+      const linking = { rules, hashPassword, prepare, readOwn, repeats };
+      accounts.addRoutes(router, createLinkServices(options, linking));
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });
-      addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
+      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
+      const { isForeignKnown } = options;
+      addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
     },
     requestIds,
     log,
@@ -148,6 +149,43 @@ export function createHandlers(options: HandlerOptions): Handlers {
   };
 }
 
+/** The services of links that the API answers with. */
+function createLinkServices(
+  { ownLinks: own, bulk: tools, shortener, publicUrl, metrics, log }: HandlerOptions,
+  { rules, hashPassword, prepare, readOwn, repeats }: LinkingOptions,
+): Omit<Services, 'accounts' | 'administration'> {
+  const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
+  return {
+    links,
+    adminLinks: new AdminLinks({ own, publicUrl, log }),
+    bulkChanges: new BulkChanges({
+      own,
+      prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
+      publicUrl,
+      log,
+    }),
+    exports: new ExportService(own, publicUrl),
+    bulk: new BulkService({
+      tools,
+      read: readOwn,
+      prepare,
+      shorten: async (request) => shortener.shorten(request),
+      publicUrl,
+      makeRepeatable: async (request) => repeats.makeItem(request),
+      onItem: (outcome) => countItem(metrics, outcome),
+      log,
+    }),
+  };
+}
+
+interface LinkingOptions {
+  readonly rules: TargetRules;
+  readonly hashPassword: (password: string) => Promise<string>;
+  readonly prepare: PrepareRequest;
+  readonly readOwn: ReadOwnRequest;
+  readonly repeats: Repeats;
+}
+
 function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
   bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
 }
@@ -156,6 +194,23 @@ function resultOfItem(outcome: Outcome): string {
   if ('problem' in outcome) return resultOf(outcome.problem);
   if (outcome.isReplayed === true) return 'replayed';
   return outcome.status === 201 ? 'created' : 'found';
+}
+
+/** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
+const MAX_LOCATION_BYTES = 4_096;
+
+function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
+  const { following, gates, limits, publicUrl, targets } = options;
+  const { countryHeader } = following;
+  return new Follow({
+    refusals,
+    gates,
+    findCountry: createFindCountry(countryHeader?.toLowerCase(), (peer) => limits.peerOf(peer).isProxy),
+    countryHeader,
+    publicUrl,
+    maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
+    nowMs: Date.now,
+  });
 }
 
 interface FastPaths {
