@@ -217,10 +217,10 @@ describe('a bulk whose client or servers fail', () => {
   it('makes single links meanwhile', async () => {
     const bulk = sendLines(api, { key }, items(5_000, 'meanwhile'));
     let slowestMs = 0;
-    let isOver = false;
-    void bulk.finally(() => (isOver = true));
+    const state = { isOver: false };
+    void bulk.finally(() => (state.isOver = true));
     let count = 0;
-    while (!isOver) {
+    while (!state.isOver) {
       const startedMs = performance.now();
       const answer = await api.call('POST', '/urls', { body: { long_url: TARGET } });
       expect(answer.status).to.equal(201);
