@@ -152,6 +152,7 @@ describe('POST /urls/bulk', () => {
       ['{"items":{}}', 422, 'items'],
       ['{"items":[],"more":1}', 422, 'more'],
       ['{"items":[],"items":[]}', 422, 'items'],
+      ['{"items":{"a":1,"b":[2]},"items":[{}]}', 422, 'items'],
       [`{"items":["${'x'.repeat(4_200_000)}"]}`, 413],
     ];
     for (const [body, status, field] of cases) {
