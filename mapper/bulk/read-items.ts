@@ -92,6 +92,14 @@ function isBlank(line: Buffer): boolean {
  */
 export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<readonly Item[]> {
   const text = decodeText(await collect(pieces));
+  judgeDocument(text);
+  // Each is parsed again, as if it were alone: only the text shows a field that is given twice.
+  for (const texts of inGroups(await cutItems(text)))
+    yield texts.map(([from, to]) => ({ bytes: Buffer.from(text.slice(from, to)) }));
+}
+
+/** The values are not kept: with all of them a document takes several times as much memory. */
+function judgeDocument(text: string): void {
   const { items, ...others } = parseObject(text);
   const errors = Object.keys(others).map((field) => ({ field, reason: 'unknown field' }));
   if (!Array.isArray(items))
@@ -99,9 +107,6 @@ export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<r
   else if (items.length > MAX_ITEMS)
     errors.unshift({ field: 'items', reason: `must not have more than ${MAX_ITEMS} items` });
   if (errors.length > 0) throw invalidFields(errors.slice(0, 20));
-  // Each is parsed again, as if it were alone: only the text shows a field that is given twice.
-  for (const texts of inGroups(await cutItems(text)))
-    yield texts.map(([from, to]) => ({ bytes: Buffer.from(text.slice(from, to)) }));
 }
 
 async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
