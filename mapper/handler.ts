@@ -9,6 +9,7 @@ import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
@@ -109,6 +110,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           log,
         }),
         exports: new ExportService(own, publicUrl),
+        qr: new QrService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,
           parse,
