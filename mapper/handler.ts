@@ -87,6 +87,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
+  const readOwn = createOwnBodyReader(parse, rules);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
@@ -113,8 +114,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
         qr: new QrService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,
-          parse,
+          read: readOwn,
           prepare,
+          shorten: async (request) => shortener.shorten(request),
           publicUrl,
           makeRepeatable: async (request) => repeats.makeItem(request),
           onItem: (outcome) => countItem(metrics, outcome),
@@ -138,7 +140,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parse, rules),
+    readOwn,
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };

@@ -1,3 +1,4 @@
+import type { LinkRow } from '../../db/urls/link.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Identity } from '../auth/identities.ts';
 import { makeMany } from '../bulk/make-many.ts';
@@ -7,21 +8,25 @@ import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
 import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
-import { asksToFind, type RepeatableRequest } from '../shorten/repeatable.ts';
+import { parseJsonObject } from '../http/read-json.ts';
+import type { RepeatableRequest } from '../shorten/repeatable.ts';
 import { toNewLink } from '../shorten/shorten-answer.ts';
 import {
   ownedBy,
   type ParsedRequest,
-  type ParseShortenRequest,
   type PrepareRequest,
+  type ReadOwnRequest,
+  type ShortenRequest,
 } from '../shorten/shorten-request.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 
 export interface BulkServiceOptions {
   readonly tools: BulkTools;
-  /** Checks the fields of a new link. @throws Problem */
-  readonly parse: ParseShortenRequest;
+  /** Reads an item like the body of `POST /urls`. @throws Problem */
+  readonly read: ReadOwnRequest;
   readonly prepare: PrepareRequest;
+  /** Makes a single link. @throws Problem */
+  readonly shorten: (request: ShortenRequest) => Promise<LinkRow>;
   /** Answers an item that may be repeated. @throws Problem */
   readonly makeRepeatable: (request: RepeatableRequest) => Promise<MadeLink>;
   /** Origin of short URLs, without a slash at the end. */
@@ -44,10 +49,15 @@ interface Sender {
   readonly idempotencyKey: string | undefined;
 }
 
+/** Some 60 kB. V8 keeps texts of more than 128 kB apart, and collects them late. */
+const ANSWERS_AT_ONCE = 100;
+
 /** Makes many links for one request. */
 export class BulkService {
   readonly #options: BulkServiceOptions;
   readonly #places = new Places(PLACES);
+  /** Resolves when the passwords that came before are hashed. */
+  #hashing = Promise.resolve();
 
   constructor(options: BulkServiceOptions) {
     this.#options = options;
@@ -71,51 +81,45 @@ export class BulkService {
   async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
     const release = this.#places.take(sender.userId);
     try {
-      let index = 0;
-      for await (const outcomes of makeMany(this.#wishes(sender, items), this.#options.tools))
-        yield outcomes.map((outcome) => this.#toAnswer(index++, outcome));
+      let read = 0;
+      let answered = 0;
+      const toWish = (item: Item): Wish => this.#toWish(sender, item, read++);
+      for await (const outcomes of makeMany(items, toWish, this.#options.tools))
+        for (let at = 0; at < outcomes.length; at += ANSWERS_AT_ONCE)
+          yield outcomes
+            .slice(at, at + ANSWERS_AT_ONCE)
+            .map((outcome) => this.#toAnswer(answered++, outcome));
     } finally {
       release();
     }
   }
 
-  async *#wishes(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly Wish[]> {
-    let index = 0;
-    for await (const group of items) {
-      const wishes: Wish[] = [];
-      // One after another: few passwords may wait to be hashed.
-      for (const item of group) {
-        const wish = this.#toWish(sender, item, index++);
-        wishes.push(wish instanceof Promise ? await wish : wish);
-      }
-      yield wishes;
-    }
-  }
-
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish | Promise<Wish> {
+  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish {
     if ('problem' in item) return item;
-    const { fields } = item;
-    if (idempotencyKey !== undefined || asksToFind(fields)) {
-      const request = { fields, userId, idempotencyKey, index };
-      return { make: async () => this.#options.makeRepeatable(request) };
-    }
+    const { read, makeRepeatable } = this.#options;
     try {
-      const request = this.#options.parse(fields, userId);
-      if (request.password !== undefined) return this.#prepare(userId, request);
+      const request =
+        idempotencyKey === undefined
+          ? read(item.bytes, userId)
+          : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
+      if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
+      if (request.password !== undefined) return { make: async () => this.#makeProtected(request) };
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
-      return toRefusal(error);
+      return { problem: error instanceof Problem ? error : new Problem('internal', { cause: error }) };
     }
   }
 
-  async #prepare(userId: bigint, request: ParsedRequest): Promise<Wish> {
-    try {
-      const prepared = await this.#options.prepare(request);
-      return { request: { ...prepared, own: prepared.own ?? ownedBy(userId) } };
-    } catch (error) {
-      return toRefusal(error);
-    }
+  /** Passwords of all bulks are hashed one after another: few may wait. */
+  async #makeProtected(request: ParsedRequest): Promise<MadeLink> {
+    const { prepare, shorten } = this.#options;
+    const before = this.#hashing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#hashing = promise;
+    await before;
+    const prepared = await prepare(request).finally(resolve);
+    return { status: 201, row: await shorten(prepared) };
   }
 
   #toAnswer(index: number, outcome: Outcome): string {
@@ -129,11 +133,6 @@ export class BulkService {
     const { status, row, now } = outcome;
     return JSON.stringify({ index, status, link: now ?? toNewLink(row, `${publicUrl}/${row.key}`) });
   }
-}
-
-function toRefusal(error: unknown): Wish {
-  if (error instanceof Problem) return { problem: error };
-  throw error;
 }
 
 async function* toLines(answers: AsyncIterable<readonly string[]>): AsyncGenerator<string> {

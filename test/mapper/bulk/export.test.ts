@@ -4,7 +4,6 @@ import { parseTargetUrl } from '../../../mapper/shorten/target-url.ts';
 import { viaProxy, type Proxied } from '../faulty.ts';
 import { readAll } from '../import/reading.ts';
 import { expectProblem } from '../client.ts';
-import type { World } from '../world.ts';
 import { ApiClient, problemKind } from '../api/api-client.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { expectAllMade, sendLines } from './bulk-fixture.ts';
@@ -111,10 +110,11 @@ describe('GET /urls/export', () => {
   });
 
   describe('while a urls server goes away', () => {
-    let proxied: Proxied & World['urls'][number];
+    let proxied: Proxied & { readonly slots: readonly number[] };
 
     before(async () => {
-      proxied = await viaProxy(fixture.world.urls[1] ?? expect.fail());
+      const { name, url, slots } = fixture.world.urls[1] ?? expect.fail();
+      proxied = await viaProxy({ name, url, slots });
     });
 
     after(async () => proxied.proxy.stop());
