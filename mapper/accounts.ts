@@ -37,7 +37,7 @@ export interface OpenAccountsOptions {
   /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
   readonly announce: (message: string) => Promise<unknown>;
   readonly limits: Limits;
-  readonly metrics: Pick<MapperMetrics, 'signIns'>;
+  readonly metrics: Pick<MapperMetrics, 'signIns' | 'reports'>;
   readonly log: Log;
 }
 
@@ -102,7 +102,13 @@ export function openAccounts({
     onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
-  const administration = new Administration({ store, identities, announce, log });
+  const administration = new Administration({
+    store,
+    identities,
+    announce,
+    onReport: (result) => metrics.reports.inc({ result }),
+    log,
+  });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({
     identities,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
+import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
@@ -14,6 +15,10 @@ import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
+import { Follow } from './following/follow.ts';
+import type { Gates } from './following/gates.ts';
+import { addSiteRoutes } from './following/site-routes.ts';
+import { createFindCountry } from './following/visitor.ts';
 import { createCors } from './http/cors.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
@@ -31,6 +36,7 @@ import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
+import { Refusals } from './redirect/refusals.ts';
 import { Repeats } from './repeats/repeats.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import type { AnswerRepeatable } from './shorten/repeatable.ts';
@@ -73,6 +79,12 @@ export interface HandlerOptions {
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
   readonly targets: Omit<TargetRules, 'own'>;
+  /** What followers of links are told, besides the links. */
+  readonly following: FollowingConfig;
+  /** Asked before links with a password or a number of visits are followed. */
+  readonly gates?: Gates | undefined;
+  /** Whether there may be a link with this code of another shortener. */
+  readonly isForeignKnown: (key: string) => boolean;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
   readonly hasFastPaths: boolean;
   readonly metrics: MapperMetrics;
@@ -94,8 +106,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const { ownLinks: own, reservations, secret } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
+  const refusals = new Refusals(options.following.notFoundUrl);
+  const visits = createFollow(options, refusals);
   const making = { shortener, prepare, shortens, answerRepeatable };
-  const shared = { publicUrl, finder, redirects, requestIds, log, ...making };
+  const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
@@ -126,7 +140,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });
-      addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
+      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
+      const { isForeignKnown } = options;
+      addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
     },
     requestIds,
     log,
@@ -158,6 +174,23 @@ function resultOfItem(outcome: Outcome): string {
   if ('problem' in outcome) return resultOf(outcome.problem);
   if (outcome.isReplayed === true) return 'replayed';
   return outcome.status === 201 ? 'created' : 'found';
+}
+
+/** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
+const MAX_LOCATION_BYTES = 4_096;
+
+function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
+  const { following, gates, limits, publicUrl, targets } = options;
+  const { countryHeader } = following;
+  return new Follow({
+    refusals,
+    gates,
+    findCountry: createFindCountry(countryHeader?.toLowerCase(), (peer) => limits.peerOf(peer).isProxy),
+    countryHeader,
+    publicUrl,
+    maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
+    nowMs: Date.now,
+  });
 }
 
 interface FastPaths {

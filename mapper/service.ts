@@ -18,6 +18,7 @@ import { RowMaker } from './shorten/row-maker.ts';
 import { Shortener } from './shorten/shortener.ts';
 import { MAX_BULK_ROWS } from './urls/urls-writes.ts';
 import type { MapperStores } from './stores.ts';
+import { LimitedVisits } from './visits/limited-visits.ts';
 
 /** What a mapper does, without HTTP: makes and finds links, counts clicks, lets owners change their links. */
 export interface Service extends AsyncDisposable {
@@ -30,6 +31,8 @@ export interface Service extends AsyncDisposable {
   readonly bulk: BulkTools;
   /** Makes links for requests that may be repeated. */
   readonly reservations: Reservations;
+  /** Gives the visits of links that may be followed a limited number of times. */
+  readonly visits: LimitedVisits;
   /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
   finish(): Promise<void>;
 }
@@ -87,6 +90,12 @@ export function openService(options: ServiceOptions): Service {
       now: monotonicMs,
     },
     reservations: reserved.reservations,
+    visits: new LimitedVisits({
+      serverFor: (key) => servers.for(key),
+      queueLimit: config.queueLimit,
+      onOutcome: (result, visitors) => metrics.visits.inc({ result }, visitors),
+      now: monotonicMs,
+    }),
     shortener,
     finder: new LinkFinder({
       cache: caches.links,

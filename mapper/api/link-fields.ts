@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import { mustBe } from '../http/field-errors.ts';
 import { parseExpiration, parseInstant } from '../shorten/expiration.ts';
 import { timeField } from '../shorten/time-field.ts';
@@ -63,7 +64,16 @@ export const linkAnswer = z
   })
   .meta({ id: 'Link' });
 
-export const linkKey = z.object({ key: z.string().meta({ examples: ['QFXOHkP7'] }) });
+/**
+ * The key of a link as a segment of a path. A code of another shortener may contain slashes and other
+ * characters, so it is encoded once more: `team%2Fplan`. It is spelled here as in the database.
+ */
+export const linkKey = z.object({
+  key: z
+    .string()
+    .transform((text) => findStoredKey(text) ?? text)
+    .meta({ examples: ['QFXOHkP7'] }),
+});
 
 /** The key of the links or reports to find. Stored keys are ASCII, so any other text is a mistake. */
 export const keyFilter = z

@@ -1,4 +1,4 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -10,9 +10,9 @@ import { NOT_BEFORE_EXPIRY } from '../shorten/rule-fields.ts';
 
 const NOT_AFTER_BEGIN: FieldError = { field: 'expiration_date', reason: 'must be after valid_from' };
 
-/** @throws Problem 404 for a text that can be no key */
+/** @param key as `linkKey` spells it. @throws Problem 404 for a text that can be no key */
 export function requireKey(key: string): void {
-  if (!hasKeyShape(key)) throw unknownLink();
+  if (findStoredKey(key) === undefined) throw unknownLink();
 }
 
 /** The same for a link that does not exist and for another's. */

@@ -15,9 +15,9 @@ const PATIENCE_MS = 2_000;
 /**
  * Makes links for a stream of items. What became of each is yielded in their order.
  *
- * An item is parsed when its turn to be bound has come. Until then it is a part of a chunk of bytes. Parsed items
- * that wait for as long as two collections of young garbage would become old garbage: with 2,048 of them a mapper
- * needed 120 MB more.
+ * An item is parsed when its turn to be bound has come. Until then it is a part of a chunk of bytes. Parsed
+ * items that wait for as long as two collections of young garbage would become old garbage: with 2,048 of
+ * them a mapper needed 120 MB more.
  *
  * Reads the stream no further than {@link AHEAD_ITEMS} in front of the results, so that a consumer that is
  * slow makes the source wait. A source that pauses does not hold back results. When the consumer stops, or

@@ -24,13 +24,15 @@ export async function readJsonObject(
 
 /**
  * Reads the body of a form, of type `application/x-www-form-urlencoded`.
+ * @param maxBytes of the body
  * @throws Problem 413 too large, 400 not UTF-8, 422 a field given twice
  */
 export async function readForm(
   request: IncomingMessage,
   response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, string>>> {
-  const fields = new URLSearchParams(decode(await readBody(request, response)));
+  const fields = new URLSearchParams(decode(await readBody(request, response, maxBytes)));
   const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return Object.fromEntries(fields);

@@ -228,6 +228,6 @@ class Exchange implements ShortenObserver {
   refused(error: unknown): void {
     const { shortens, log } = this.#options;
     shortens.refused(error, this.#startedMs);
-    answerError(this.#reply, error, this.#requestId, log);
+    answerError(this.#reply, error, { requestId: this.#requestId, log });
   }
 }

@@ -1,6 +1,6 @@
 import { visitsLeftOf, type OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
-import type { RuledTarget } from '../../db/urls/link-rules.ts';
+import { knownRules, type RuledTarget } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 
 /** A target for some visitors, in the form of the API. */
@@ -39,7 +39,7 @@ export interface WholeLink {
 
 /** @param clicks how often it was followed. Bots are not told apart yet */
 export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): WholeLink {
-  const { rules } = link;
+  const rules = knownRules(link.rules);
   return {
     unique_id: link.key,
     short_url: shortUrl,
@@ -54,7 +54,7 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): Wh
     forward_query: rules.forwardQuery === true,
     max_visits: rules.maxVisits ?? null,
     visits_left: link.visitsLeft,
-    has_password: rules.passwordHash !== undefined,
+    has_password: link.rules.passwordHash !== undefined,
     expired_url: rules.expiredUrl ?? null,
     noindex: rules.noindex === true,
     targets: (rules.targets ?? []).map(toWholeTarget),

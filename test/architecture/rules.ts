@@ -34,9 +34,12 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     keys: ['urls'],
     clicks: ['urls', 'metrics'],
     links: ['cache', 'urls'],
+    visits: ['urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
     repeats: ['http', 'links', 'reservations', 'shorten'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
+    following: ['cache', 'http', 'redirect'],
+    gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
     // Many links in one request. It makes them with what single links are made with, for which nobody else

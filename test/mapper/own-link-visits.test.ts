@@ -1,10 +1,15 @@
 import { expect } from 'chai';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { changeRules } from '../../db/own-links/rule-change.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { changeOne } from '../../mapper/links/change-one.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { until } from '../until.ts';
 import {
   createOwnLinksWorld,
   changedLink,
   newOwner,
+  openOwnLinks,
   ownedRow,
   type OwnLinksWorld,
 } from './own-links-fixture.ts';
@@ -57,8 +62,8 @@ describe('the visits that a link has left', () => {
     };
   }
 
-  async function setMax(key: string, maxVisits: number | null): Promise<number | null> {
-    return changedLink(await world.links.change(owner, key, { maxVisits })).visitsLeft;
+  async function setMax(key: string, maxVisits: number | null, links = world.links): Promise<number | null> {
+    return changedLink(await links.change(owner, key, { maxVisits })).visitsLeft;
   }
 
   async function leftOf(key: string): Promise<number | null | undefined> {
@@ -107,12 +112,39 @@ describe('the visits that a link has left', () => {
     expect(await setMax(key, 2)).to.equal(2);
   });
 
-  it('add up with the visits that happened, under 200 changes at the same time as visits', async function () {
+  it('are reckoned when the link cannot be read after its change', async () => {
+    const key = await make(10);
+    await visit(key, 8);
+    const db = world.dbOf(key);
+    for (const [at, maxVisits] of [12, 5, 7, 11, null, 3].entries()) {
+      const found = (await db.find(key)) ?? expect.fail();
+      const rules = changeRules(found.rules, { maxVisits });
+      const changed = await changeOne<never>({
+        db: {
+          name: db.name,
+          find: async () => Promise.reject(new StoreUnavailableError(db.name, 'it went away')),
+          change: async (change) => db.change(change),
+        },
+        key,
+        found,
+        changeId: String(at).padStart(32, '0'),
+        decide: () => ({ change: { kind: 'edit', state: { ...found, rules } } }),
+        now: monotonicMs,
+      });
+      if ('refusal' in changed) throw new Error('refused');
+      expect(changed.link.visitsLeft, String(maxVisits)).to.equal(await leftOf(key));
+    }
+  });
+
+  it('add up with the visits that happened, under 200 changes by two mappers at the same time as visits', async function () {
     this.timeout(30_000);
     const key = await make(500);
+    const others = openOwnLinks(world.servers);
     const visitors = startVisitors(key);
     const changes = await Promise.allSettled(
-      Array.from({ length: 200 }, async (_, index) => setMax(key, 1 + ((index * 7_919) % 1_000))),
+      Array.from({ length: 200 }, async (_, index) =>
+        setMax(key, 1 + ((index * 7_919) % 1_000), index % 2 === 0 ? world.links : others),
+      ),
     );
     await setMax(key, 100_000);
     const visits = await visitors.stop();
