@@ -236,6 +236,18 @@ describe('find_if_exists', () => {
         await expectSame(second, await find({ long_url }, { cookie }));
       });
 
+    it('makes another link when the visits of the one that there was are used up', async () => {
+      const cookie = await session();
+      const fields = { long_url: newTarget(), max_visits: 2 };
+      const first = await find(fields, { cookie });
+      const follow = async (): Promise<number> => (await api.call('GET', `/${keyOf(first)}`)).status;
+      expect(await follow()).to.equal(302);
+      const found = await find(fields, { cookie });
+      expect([found.status, keyOf(found), found.json()['visits_left']]).to.deep.equal([200, keyOf(first), 1]);
+      expect(await follow()).to.equal(302);
+      await expectOthers(first, await find(fields, { cookie }));
+    });
+
     it('finds a link again that is switched on again, and answers with its state of now', async () => {
       const cookie = await session();
       const fields = { long_url: newTarget(), title: 'On and off' };
