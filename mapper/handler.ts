@@ -4,8 +4,15 @@ import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
+import { BulkChanges } from './api/bulk-changes.ts';
+import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
+import { ExportService } from './api/export-service.ts';
+import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { QrService } from './api/qr-service.ts';
+import type { BulkTools } from './bulk/tools.ts';
+import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { Follow } from './following/follow.ts';
@@ -30,8 +37,11 @@ import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
 import { Refusals } from './redirect/refusals.ts';
+import { Repeats } from './repeats/repeats.ts';
+import type { Reservations } from './reservations/reservations.ts';
+import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
-import { ShortenTally } from './shorten/shorten-answer.ts';
+import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
 import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
@@ -43,6 +53,8 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
+  readonly reservations: Reservations;
+  readonly bulk: BulkTools;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -52,7 +64,7 @@ export interface HandlerOptions {
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
-    addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
+    addRoutes(router: Router, links: Omit<Services, 'accounts' | 'administration'>): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
     ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
     /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
@@ -61,6 +73,8 @@ export interface HandlerOptions {
   readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** Shared by all mappers of a cluster. */
+  readonly secret: string;
   /** How a client on this machine reaches the public port. */
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
@@ -85,31 +99,43 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
+  const readOwn = createOwnBodyReader(parse, rules);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
+  const { ownLinks: own, reservations, secret } = options;
+  const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
+  const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
   const refusals = new Refusals(options.following.notFoundUrl);
   const visits = createFollow(options, refusals);
-  const shared = {
-    publicUrl,
-    finder,
-    redirects,
-    refusals,
-    visits,
-    shortener,
-    prepare,
-    shortens,
-    requestIds,
-    log,
-  };
+  const making = { shortener, prepare, shortens, answerRepeatable };
+  const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const own = options.ownLinks;
+      const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, hashPassword, publicUrl }),
+        links,
         adminLinks: new AdminLinks({ own, publicUrl, log }),
+        bulkChanges: new BulkChanges({
+          own,
+          prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
+          publicUrl,
+          log,
+        }),
+        exports: new ExportService(own, publicUrl),
+        qr: new QrService(own, publicUrl),
+        bulk: new BulkService({
+          tools: options.bulk,
+          read: readOwn,
+          prepare,
+          shorten: async (request) => shortener.shorten(request),
+          publicUrl,
+          makeRepeatable: async (request) => repeats.makeItem(request),
+          onItem: (outcome) => countItem(metrics, outcome),
+          log,
+        }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
@@ -130,7 +156,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parse, rules),
+    readOwn,
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };
@@ -138,6 +164,16 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
+}
+
+function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
+  bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
+}
+
+function resultOfItem(outcome: Outcome): string {
+  if ('problem' in outcome) return resultOf(outcome.problem);
+  if (outcome.isReplayed === true) return 'replayed';
+  return outcome.status === 201 ? 'created' : 'found';
 }
 
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */

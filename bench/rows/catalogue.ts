@@ -1,4 +1,6 @@
 import type { Bench } from './bench.ts';
+import { bulk } from './bulk.ts';
+import { bulkMemory, exportMemory } from './bulk-memory.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
 import { clicks } from './clicks.ts';
@@ -44,6 +46,9 @@ export const BENCHES: readonly Bench[] = [
   shortenLatency,
   shortenSaturation,
   shortenTakes,
+  bulk,
+  bulkMemory,
+  exportMemory,
   clicks,
   processes,
   invalidation,

@@ -5,16 +5,27 @@ import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
-import { toNewOwnLink, toWholeLink } from './whole-link.ts';
+import { REPLAYED, type RepeatableAnswer } from './repeatable.ts';
+import { toNewOwnLink, toWholeLink, type WholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
-export const CREATED = new AnswerHead(201, 'Created', [
-  ['X-Request-Id', VARIES],
-  ['Location', VARIES],
-  ['Cache-Control', 'no-store'],
-  ['Content-Type', 'application/json; charset=utf-8'],
-  ['Content-Length', VARIES],
-]);
+export const CREATED = createHead(201, 'Created', false);
+/** The same given again, to a repeated request. */
+export const CREATED_BEFORE = createHead(201, 'Created', true);
+/** The 200, when there was such a link. */
+export const FOUND = createHead(200, 'OK', false);
+export const FOUND_BEFORE = createHead(200, 'OK', true);
+
+function createHead(status: number, reason: string, isReplayed: boolean): AnswerHead {
+  return new AnswerHead(status, reason, [
+    ['X-Request-Id', VARIES],
+    ['Location', VARIES],
+    ...(isReplayed ? Object.entries(REPLAYED) : []),
+    ['Cache-Control', 'no-store'],
+    ['Content-Type', 'application/json; charset=utf-8'],
+    ['Content-Length', VARIES],
+  ]);
+}
 
 const LOOSE_END: FieldError = {
   field: 'custom_alias',
@@ -49,9 +60,19 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
   if (!isWhole) return JSON.stringify(body);
-  const { warnings } = body;
-  const whole = toWholeLink(toNewOwnLink(link), shortUrl, 0);
-  return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
+  return formatWholeLink(toNewLink(link, shortUrl));
+}
+
+/** The whole link, as its owner sees it, with the warnings of its making. */
+export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
+  const { warnings } = toLinkBody(row, shortUrl);
+  const whole = toWholeLink(toNewOwnLink(row), shortUrl, 0);
+  return warnings === undefined ? whole : { ...whole, warnings };
+}
+
+/** As ASCII. */
+export function formatWholeLink(link: WholeLink): string {
+  return toAscii(JSON.stringify(link));
 }
 
 /** JSON allows to escape any character, and the fast path writes one byte for each. */
@@ -87,6 +108,12 @@ export class ShortenTally {
     this.#took(startedMs);
   }
 
+  /** A request that may be sent several times was answered. */
+  repeated(result: RepeatableAnswer['result'], startedMs: number): void {
+    this.#metrics.shortens.series({ result }).count += 1;
+    this.#took(startedMs);
+  }
+
   /** A client that left before its whole request had arrived was not refused, and is not counted. */
   refused(error: unknown, startedMs: number): void {
     if (error instanceof Problem && error.code === 'incomplete') return;
@@ -99,7 +126,8 @@ export class ShortenTally {
   }
 }
 
-function resultOf(error: unknown): string {
+/** The `result` of a request in the metrics. */
+export function resultOf(error: unknown): string {
   if (!(error instanceof Problem)) return 'error';
   if (error.status === 503)
     return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';
