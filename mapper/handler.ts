@@ -10,6 +10,7 @@ import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
@@ -107,11 +108,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const refusals = new Refusals(options.following.notFoundUrl);
-  const visits = createFollow(options, refusals);
   const { ownLinks: own, reservations, secret } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
+  const refusals = new Refusals(options.following.notFoundUrl);
+  const visits = createFollow(options, refusals);
   const making = { shortener, prepare, shortens, answerRepeatable };
   const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
@@ -165,6 +166,7 @@ function createLinkServices(
       log,
     }),
     exports: new ExportService(own, publicUrl),
+    qr: new QrService(own, publicUrl),
     bulk: new BulkService({
       tools,
       read: readOwn,

@@ -10,10 +10,11 @@ import type { ProblemKind } from '../http/problem.ts';
 import type { AdminLinks } from './admin-links.ts';
 import type { BulkChanges } from './bulk-changes.ts';
 import type { BulkService } from './bulk-service.ts';
-import type { ContentReply, DeclaredContents } from './content.ts';
+import type { ContentReply, DeclaredContents, NotModified } from './content.ts';
 import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { LinkService } from './link-service.ts';
+import type { QrService } from './qr-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
@@ -22,6 +23,7 @@ export interface Services {
   readonly bulk: BulkService;
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
+  readonly qr: QrService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }
@@ -54,12 +56,6 @@ export interface ApiReply<T> {
   readonly headers?: Readonly<Record<string, string>>;
   /** A session that begins; null: the session of the request has ended. */
   readonly session?: Secret | null;
-}
-
-/** 304: the client has the answer already. */
-export interface NotModified {
-  readonly isNotModified: true;
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** The part of a declaration from which the document and the page are made. */
