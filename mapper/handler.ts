@@ -3,16 +3,8 @@ import type { Router } from '@koa/router';
 import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
-import { AdminLinks } from './api/admin-links.ts';
-import { BulkChanges } from './api/bulk-changes.ts';
-import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
-import { ExportService } from './api/export-service.ts';
-import { judgeTargets } from './api/link-patch.ts';
-import { LinkService } from './api/link-service.ts';
-import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
-import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { Follow } from './following/follow.ts';
@@ -33,6 +25,7 @@ import type { Handler, Handlers } from './http/server.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
+import { createLinkServices } from './link-services.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
@@ -41,14 +34,9 @@ import { Repeats } from './repeats/repeats.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
-import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
+import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import {
-  createPreparer,
-  createShortenRequestParser,
-  type PrepareRequest,
-  type ReadOwnRequest,
-} from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -119,8 +107,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const linking = { rules, hashPassword, prepare, readOwn, repeats };
-      accounts.addRoutes(router, createLinkServices(options, linking));
+      const tools = options.bulk;
+      accounts.addRoutes(
+        router,
+        createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
+      );
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });
@@ -148,54 +139,6 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
-}
-
-/** The services of links that the API answers with. */
-function createLinkServices(
-  { ownLinks: own, bulk: tools, shortener, publicUrl, metrics, log }: HandlerOptions,
-  { rules, hashPassword, prepare, readOwn, repeats }: LinkingOptions,
-): Omit<Services, 'accounts' | 'administration'> {
-  const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
-  return {
-    links,
-    adminLinks: new AdminLinks({ own, publicUrl, log }),
-    bulkChanges: new BulkChanges({
-      own,
-      prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
-      publicUrl,
-      log,
-    }),
-    exports: new ExportService(own, publicUrl),
-    qr: new QrService(own, publicUrl),
-    bulk: new BulkService({
-      tools,
-      read: readOwn,
-      prepare,
-      shorten: async (request) => shortener.shorten(request),
-      publicUrl,
-      makeRepeatable: async (request) => repeats.makeItem(request),
-      onItem: (outcome) => countItem(metrics, outcome),
-      log,
-    }),
-  };
-}
-
-interface LinkingOptions {
-  readonly rules: TargetRules;
-  readonly hashPassword: (password: string) => Promise<string>;
-  readonly prepare: PrepareRequest;
-  readonly readOwn: ReadOwnRequest;
-  readonly repeats: Repeats;
-}
-
-function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
-  bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
-}
-
-function resultOfItem(outcome: Outcome): string {
-  if ('problem' in outcome) return resultOf(outcome.problem);
-  if (outcome.isReplayed === true) return 'replayed';
-  return outcome.status === 201 ? 'created' : 'found';
 }
 
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */

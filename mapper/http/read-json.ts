@@ -47,7 +47,10 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
   return value;
 }
 
-/** The object of a text in which fields may be given twice. @throws Problem 400 not well-formed, 422 no object */
+/**
+ * The object of a text in which fields may be given twice.
+ * @throws Problem 400 not well-formed, 422 no object
+ */
 export function parseObject(text: string): Readonly<Record<string, unknown>> {
   const value = parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
