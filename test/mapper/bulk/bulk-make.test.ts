@@ -175,6 +175,17 @@ describe('POST /urls/bulk', () => {
     expect(answers[0]?.link).to.include({ long_url: 'https://example.com/a,]%7D' });
   });
 
+  it('says which methods make sense on its path', async () => {
+    for (const [method, path, allow] of [
+      ['PUT', '/urls/export', 'GET, HEAD'],
+      ['PUT', '/urls/bulk', 'POST, PATCH'],
+      ['PUT', '/urls/bulk/delete', 'POST'],
+    ] as const) {
+      const answer = await send(method, fixture.mapper.url + path);
+      expect([answer.status, answer.headers.allow], `${method} ${path}`).to.deep.equal([405, allow]);
+    }
+  });
+
   it('refuses other types and codings of a body', async () => {
     const who = await anna();
     const types: [headers: Record<string, string>, kind: keyof typeof PROBLEMS][] = [
