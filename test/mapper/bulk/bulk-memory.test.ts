@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { residentBytesOf } from '../../../bench/world/cpu.ts';
-import { IS_LONG } from '../../long.ts';
 import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { People } from '../api/people.ts';
@@ -14,8 +13,9 @@ import { NDJSON, sendLines } from './bulk-fixture.ts';
 /* `keymill bench bulk-memory export-memory` measures both at full speed for a minute. */
 
 const MIB = 2 ** 20;
-const MAX_MIB = 64;
-const ITEMS = IS_LONG ? 10_000 : 4_000;
+/** Includes garbage that is not collected yet. Bodies and answers of all clients have 180 MiB. */
+const MAX_MIB = 110;
+const ITEMS = 10_000;
 /** As many as one user may have under way. */
 const CLIENTS = 4;
 
@@ -41,12 +41,16 @@ describe('the memory of a mapper under bulks and exports', () => {
     });
     api = new ApiClient(() => mapper.url);
     ({ key } = await people.key(await people.person(), ['links:read', 'links:write']));
-    // Code is compiled, and the young generation has its size.
+    // At full speed: code is compiled, and the young generation has its size.
     for (let round = 0; round < 2; round += 1)
-      await sendLines(
-        api,
-        { key },
-        Array.from({ length: 2_000 }, (_, index) => longItem(index)),
+      await Promise.all(
+        Array.from({ length: CLIENTS }, async () =>
+          sendLines(
+            api,
+            { key },
+            Array.from({ length: 1_000 }, (_, index) => longItem(index)),
+          ),
+        ),
       );
   });
 
