@@ -5,14 +5,15 @@ import type { LinkRow } from '../urls/link.ts';
 import { createProofKey } from '../urls/write-proof.ts';
 import { targetHashHex, type LinkState } from './own-link.ts';
 
-/** A link to bind that has an owner. */
+/** A link to bind that has an owner, or rules. Only a link with an owner has tags. */
 export interface OwnedRow extends LinkRow, Pick<LinkState, 'title' | 'tags' | 'rules'> {
-  readonly userId: bigint;
+  /** Absent: all that its rules allow. */
+  readonly visitsLeft?: number;
 }
 
 const COLUMNS = 'slot, unique_id, original_url, created_at, request_id, user_id';
 /** As for anonymous links, few links need these columns. */
-const RARE_COLUMNS = 'ruled_url, expires_at, alias, title, rules';
+const RARE_COLUMNS = 'ruled_url, expires_at, alias, title, rules, visits_left';
 
 /**
  * The statements of one transaction that binds all rows. Rows are in the order of the primary key: in another
@@ -24,12 +25,14 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
   const hasRare = sorted.some(isRare);
   const columns = hasRare ? `${COLUMNS}, ${RARE_COLUMNS}` : COLUMNS;
   const links = sorted.map((placed) => toLink(placed, dates, hasRare));
-  const owned = sorted.map(({ row, place }) => `(${place},x'${targetHashHex(row.longUrl)}')`);
-  const statements = [
-    `INSERT INTO urls (${columns}) VALUES ${links.join(',')}`,
-    `INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES ${owned.join(',')}`,
-  ];
-  const tags = sorted.flatMap(({ row, place }) =>
+  const statements = [`INSERT INTO urls (${columns}) VALUES ${links.join(',')}`];
+  const listed = sorted.filter(({ row }) => row.userId !== null);
+  const owned = listed.map(({ row, place }) => `(${place},x'${targetHashHex(row.longUrl)}')`);
+  if (owned.length > 0)
+    statements.push(
+      `INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES ${owned.join(',')}`,
+    );
+  const tags = listed.flatMap(({ row, place }) =>
     Array.from(new Set(row.tags), (tag) => `(${place},${toSqlText(tag)})`),
   );
   if (tags.length > 0)
@@ -73,13 +76,13 @@ interface Placed {
   readonly key: string;
   readonly createdAt: string;
   readonly rules: string | null;
-  /** The columns of the place in its owner's list: user_id, created_at, unique_id, slot. */
+  /** The columns of the place in its owner's list, if it has one: user_id, created_at, unique_id, slot. */
   readonly place: string;
 }
 
 function toPlaced(row: OwnedRow, dates: DateTimes): Placed {
   const [key, createdAt] = [toSqlText(row.key), dates.of(row.createdAt)];
-  const place = `${row.userId},${createdAt},${key},${row.slot}`;
+  const place = `${row.userId ?? 'NULL'},${createdAt},${key},${row.slot}`;
   return { row, key, createdAt, rules: formatRules(row.rules), place };
 }
 
@@ -90,7 +93,7 @@ function isRare({ row, rules }: Placed): boolean {
 function toLink({ row, key, createdAt, rules }: Placed, dates: DateTimes, hasRare: boolean): string {
   const target = toSqlText(row.longUrl);
   const plainTarget = rules === null ? target : 'NULL';
-  const usual = `${row.slot},${key},${plainTarget},${createdAt},x'${row.requestId}',${row.userId}`;
+  const usual = `${row.slot},${key},${plainTarget},${createdAt},x'${row.requestId}',${row.userId ?? 'NULL'}`;
   if (!hasRare) return `(${usual})`;
   const rare = [
     rules === null ? 'NULL' : target,
@@ -98,6 +101,12 @@ function toLink({ row, key, createdAt, rules }: Placed, dates: DateTimes, hasRar
     row.alias === true ? 1 : 0,
     row.title === null ? 'NULL' : toSqlText(row.title),
     rules === null ? 'NULL' : toSqlText(rules),
+    visitsLeftOf(row) ?? 'NULL',
   ];
   return `(${usual},${rare.join(',')})`;
+}
+
+/** How often a new link can be followed. null: without a limit. */
+export function visitsLeftOf({ rules, visitsLeft }: OwnedRow): number | null {
+  return rules.maxVisits === undefined ? null : (visitsLeft ?? rules.maxVisits);
 }

@@ -1,5 +1,6 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { NO_CLICKS } from '../../db/own-links/read-links.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
@@ -51,7 +52,7 @@ export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean)
   const body = toLinkBody(link, shortUrl);
   if (!isWhole || !isOwned(link)) return JSON.stringify(body);
   const { warnings } = body;
-  const whole = toWholeLink(toNewOwnLink(link), shortUrl, 0);
+  const whole = toWholeLink(toNewOwnLink(link), shortUrl, NO_CLICKS);
   return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
 }
 

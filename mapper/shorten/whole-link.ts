@@ -1,5 +1,6 @@
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
+import type { ClickSums } from '../../db/own-links/read-links.ts';
 
 /** A link with all its fields, in the form of the API. */
 export interface WholeLink {
@@ -27,8 +28,8 @@ export interface WholeLink {
   readonly version: number;
 }
 
-/** @param clicks how often it was followed. Bots are not told apart yet */
-export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): WholeLink {
+/** @param clicks how often it was followed */
+export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums): WholeLink {
   return {
     unique_id: link.key,
     short_url: shortUrl,
@@ -48,7 +49,7 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): Wh
     disabled: link.rules.disabled === true,
     blocked: link.rules.blocked ?? null,
     deleted_at: link.deletedAt?.toISOString() ?? null,
-    clicks: { total: clicks, humans: clicks, bots: 0 },
+    clicks: { total: clicks.humans + clicks.bots, ...clicks },
     version: link.version,
   };
 }

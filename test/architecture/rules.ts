@@ -41,6 +41,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     api: ['auth', 'http', 'links', 'shorten'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
+    'import-jobs': ['import', 'keys'],
   },
   db: {
     'store-errors': [],
@@ -52,6 +53,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     urls: ['keyspace', 'mysql', 'store-errors'],
     'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
     reservations: ['keyspace', 'mysql', 'store-errors', 'urls'],
+    imports: ['keyspace', 'mysql', 'own-links', 'store-errors', 'urls'],
     'keys-db': ['keyspace', 'mysql', 'store-errors'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
   },

@@ -222,7 +222,7 @@ describe('changes of an own link', () => {
       const recent = await makeDeleted(29);
       const old = await makeDeleted(30);
       const callerOf = (row: typeof old): Parameters<OwnLinks['find']>[0] => ({
-        userId: row.userId,
+        userId: row.userId ?? 0n,
         isAdmin: false,
       });
       expect(changedLink(await world.links.restore(callerOf(recent), recent.key)).deletedAt).to.equal(null);

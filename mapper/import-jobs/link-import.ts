@@ -1,0 +1,129 @@
+import type { Outcome, TakenLink } from '../import/outcome.ts';
+import { slotOfImport } from '../../db/imports/imports-db.ts';
+import { BatchStore, type PreparedBatch } from './batch-store.ts';
+import { serverAt, type ImportOrder, type ImportPorts } from './ports.ts';
+import type { ImportOutcome } from './stored-outcome.ts';
+import { untilAnswered } from './until-answered.ts';
+
+/** What an import stores at a time. A change of this number would make other batches of the same file. */
+export const RECORDS_IN_BATCH = 1_000;
+
+/** New links are announced this often, and at the end: a mapper remembers for 5 s that a key is unknown. */
+const ANNOUNCE_EVERY_MS = 1_000;
+
+export interface LinkImportOptions {
+  readonly ports: ImportPorts;
+  readonly order: ImportOrder;
+  /** Ends the import between two batches. */
+  readonly signal: AbortSignal;
+}
+
+/** Begins an import. @returns the time of its first beginning: read the file with this as `nowMs` */
+export async function beginImport(options: LinkImportOptions): Promise<Date> {
+  const { ports, order, signal } = options;
+  const { imports } = serverAt(ports.servers, slotOfImport(order.importId));
+  const begin = async (): Promise<Date> => imports.begin(order.importId, new Date());
+  return untilAnswered(begin, { patienceMs: order.patienceMs, now: ports.now, signal });
+}
+
+/**
+ * Stores what a reader takes of a file. Yields what has become of each record, in the order of the file, when
+ * it is durable; the last piece when all mappers have heard of the new links.
+ *
+ * While one batch is bound, the next one is read and its keys are fixed. Memory does not grow with the file.
+ * It may end anywhere, and run again from the beginning of the file: nothing is stored twice.
+ *
+ * @param outcomes of a reader, with the same options in each run
+ * @throws CodeTakenError; StoreUnavailableError or OutcomeUnknownError when a server stays away; NoKeysError;
+ *   the reason of the signal
+ */
+export async function* importLinks(
+  outcomes: AsyncIterable<readonly Outcome[]>,
+  begunAt: Date,
+  options: LinkImportOptions,
+): AsyncGenerator<readonly ImportOutcome[]> {
+  const { ports, order, signal } = options;
+  const store = new BatchStore(ports, order, begunAt, signal);
+  const news = new News(options);
+  const work = async (prepared: PreparedBatch, records: readonly Outcome[]): Promise<ImportOutcome[]> => {
+    // Before: a part of the batch may be bound when the rest fails.
+    news.expect(prepared);
+    const stored = await store.store(prepared);
+    await news.announceWhenDue();
+    return inOrder(records, stored);
+  };
+  let binding: Promise<ImportOutcome[]> | undefined;
+  try {
+    for await (const records of batchesOf(outcomes)) {
+      signal.throwIfAborted();
+      const links = records.filter((record): record is TakenLink => 'link' in record);
+      const batch = batchOf(records[0] as Outcome);
+      const prepared =
+        batch === undefined || links.length === 0 ? undefined : await store.prepare(batch, links);
+      if (binding !== undefined) yield await binding;
+      binding =
+        prepared === undefined ? Promise.resolve([...records] as ImportOutcome[]) : work(prepared, records);
+      // Awaited above or below. Meanwhile a failure must not count as unhandled.
+      binding.catch(() => undefined);
+    }
+    await binding;
+    await news.announce();
+    if (binding !== undefined) yield await binding;
+  } finally {
+    // Nothing is bound behind the back of the caller.
+    await binding?.catch(() => undefined);
+    await news.announce();
+  }
+}
+
+/** Announces links whose keys somebody chose. Keys of ours are never remembered as unknown. */
+class News {
+  readonly #ports: ImportPorts;
+  #hasNews = false;
+  #announcedAtMs: number;
+
+  constructor({ ports }: LinkImportOptions) {
+    this.#ports = ports;
+    this.#announcedAtMs = ports.now();
+  }
+
+  expect({ links }: PreparedBatch): void {
+    this.#hasNews ||= links.some(({ link }) => link.code !== null);
+  }
+
+  async announceWhenDue(): Promise<void> {
+    if (this.#ports.now() - this.#announcedAtMs > ANNOUNCE_EVERY_MS) await this.announce();
+  }
+
+  async announce(): Promise<void> {
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    this.#announcedAtMs = this.#ports.now();
+    await this.#ports.announce.appeared();
+  }
+}
+
+/** The records of a file in batches. What concerns the file as a whole is a batch of its own. */
+async function* batchesOf(outcomes: AsyncIterable<readonly Outcome[]>): AsyncGenerator<readonly Outcome[]> {
+  let gathered: Outcome[] = [];
+  for await (const some of outcomes)
+    for (const outcome of some) {
+      const [first] = gathered;
+      if (first !== undefined && batchOf(first) !== batchOf(outcome)) {
+        yield gathered;
+        gathered = [];
+      }
+      gathered.push(outcome);
+    }
+  if (gathered.length > 0) yield gathered;
+}
+
+function batchOf({ row }: Outcome): number | undefined {
+  return row === null ? undefined : Math.floor((row - 1) / RECORDS_IN_BATCH);
+}
+
+/** Puts what became of the links of a batch back into their places among its other records. */
+function inOrder(records: readonly Outcome[], stored: readonly ImportOutcome[]): ImportOutcome[] {
+  let next = 0;
+  return records.map((record) => ('link' in record ? (stored[next++] as ImportOutcome) : record));
+}

@@ -1,0 +1,125 @@
+import { CodeTakenError } from '../../mapper/import-jobs/batch-store.ts';
+import { importIdOf } from '../../mapper/import-jobs/import-identity.ts';
+import { beginImport, importLinks, type LinkImportOptions } from '../../mapper/import-jobs/link-import.ts';
+import type { OnConflict } from '../../mapper/import-jobs/ports.ts';
+import { ImportTally } from '../../mapper/import-jobs/import-tally.ts';
+import { findTakenCodes } from '../../mapper/import-jobs/taken-codes.ts';
+import { NoKeysError } from '../../mapper/keys/key-supply.ts';
+import { isOutage } from '../../db/store-errors.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
+import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
+import type { Terminal } from '../../runtime/terminal/terminal.ts';
+import { openImportFile, type FileOptions, type ImportFile } from './import-file.ts';
+import type { Report } from './import-report.ts';
+import { openRenameMap } from './rename-map.ts';
+import { findCluster, originOf, type Cluster } from './sources/find-cluster.ts';
+import { openImportPorts } from './sources/import-ports.ts';
+import { requireUser, withUsersDb } from './sources/users.ts';
+
+export interface StoreOptions extends FileOptions {
+  readonly owner?: string;
+  readonly onConflict: OnConflict;
+}
+
+interface Order {
+  readonly options: StoreOptions;
+  readonly report: Report;
+}
+
+/** How long a urls server may be away before the command gives up. */
+const PATIENCE_MS = 60_000;
+/** How many codes that are taken are listed when there should be none. */
+const MAX_LISTED = 1_000;
+
+/** Stores the links of a file. Sets the exit code. @throws RefusedError, UsageError, UnreachableError */
+export async function storeFile(terminal: Terminal, path: string, { options, report }: Order): Promise<void> {
+  const cluster = findCluster(terminal.env);
+  const ownerId = await findOwner(cluster, options.owner);
+  const file = await openImportFile(terminal, path, options, originOf(terminal.env, cluster));
+  await using opened = await openImportPorts(cluster);
+  const survey = await file.survey(() => undefined);
+  if (survey.faults.length > 0) {
+    await report.add(survey.faults);
+    throw new RefusedError(`nothing of ${path} is stored, because it cannot be read to its end`);
+  }
+  const importId = importIdOf({ contentHash: survey.contentHash, options: file.options, ownerId });
+  const interrupt = new AbortController();
+  const onInterrupt = (): void =>
+    interrupt.abort(new RefusedError('stopped: the same command goes on, and makes no link twice'));
+  process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
+  try {
+    await store(terminal, {
+      file,
+      options,
+      report,
+      records: survey.summary.records,
+      run: {
+        ports: opened.ports,
+        order: { importId, ownerId, onConflict: options.onConflict, patienceMs: PATIENCE_MS },
+        signal: interrupt.signal,
+      },
+    });
+  } catch (error) {
+    throw toCommandError(error);
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
+}
+
+interface Storing extends Order {
+  readonly file: ImportFile;
+  readonly records: number;
+  readonly run: LinkImportOptions;
+}
+
+async function store(terminal: Terminal, { file, options, report, records, run }: Storing): Promise<void> {
+  const begunAt = await beginImport(run);
+  const createReader = () => file.createReader(begunAt.getTime());
+  if (options.onConflict === 'error') await refuseTakenCodes(file.read(createReader()), run, report);
+  await using map = await openRenameMap(options.rename);
+  const bar = startProgressBar(terminal, { what: 'storing', total: records, unit: 'records' });
+  const reader = createReader();
+  const tally = new ImportTally(run.order.importId);
+  try {
+    for await (const outcomes of importLinks(file.read(reader), begunAt, run)) {
+      tally.count(outcomes);
+      await map.add(outcomes);
+      await report.add(outcomes);
+      bar.update(tally.records);
+    }
+  } finally {
+    bar.stop();
+  }
+  const summary = tally.complete(reader.summary);
+  await report.end(summary);
+  if (Object.keys(summary.refused).length > 0) terminal.exitCode = 1;
+}
+
+/** @throws RefusedError when a code of the file is taken */
+async function refuseTakenCodes(
+  outcomes: ReturnType<ImportFile['read']>,
+  run: LinkImportOptions,
+  report: Report,
+): Promise<void> {
+  const taken = await findTakenCodes(outcomes, MAX_LISTED, run);
+  if (taken.length === 0) return;
+  await report.add(taken);
+  const count = taken.length < MAX_LISTED ? `${taken.length}` : `${taken.length} or more`;
+  throw new RefusedError(`nothing is stored: ${count} codes are taken (--on-conflict error)`);
+}
+
+async function findOwner(cluster: Cluster, email: string | undefined): Promise<bigint | null> {
+  if (email === undefined) return null;
+  return withUsersDb(cluster, async (db) => (await requireUser(db, email)).id);
+}
+
+function toCommandError(error: unknown): unknown {
+  const goesOn = 'the same command goes on';
+  if (error instanceof CodeTakenError)
+    return new RefusedError(`${error.message}; what is before it may be stored`, error);
+  if (isOutage(error)) return new UnreachableError(`${messageOf(error)}; ${goesOn}`, error);
+  if (error instanceof NoKeysError)
+    return new UnreachableError(`${messageOf(error)}: see keymill pools; ${goesOn}`, error);
+  return error;
+}
