@@ -68,8 +68,8 @@ export interface ImportsDbOptions {
 
 /** As for other links: the server must answer that it wrote nothing before the deadline of a write. */
 const LOCK_WAIT_S = 1;
-/** One binds, one works for the next batch. */
-const CONNECTIONS = 2;
+/** Three bind, one works for the next batch. */
+const CONNECTIONS = 4;
 /** Above 1,000 MariaDB would turn the list into a join. */
 const KEYS_PER_READ = 500;
 

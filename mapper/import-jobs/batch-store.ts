@@ -181,6 +181,12 @@ export class BatchStore {
 
   async #bindOn(server: ImportServer, items: readonly Item[]): Promise<Item[]> {
     const lost: Item[] = [];
+    for (const some of piecesOf(items)) lost.push(...(await this.#bindPiece(server, some)));
+    return lost;
+  }
+
+  async #bindPiece(server: ImportServer, items: readonly Item[]): Promise<Item[]> {
+    const lost: Item[] = [];
     let rest = items;
     for (let round = 0; rest.length > 0; round += 1) {
       if (round === MAX_ROUNDS) throw new Error(`${server.imports.name} neither takes links nor says why`);
@@ -233,6 +239,27 @@ export class BatchStore {
 export interface Item {
   readonly taken: TakenLink;
   readonly row: ImportedRow;
+}
+
+/** What is bound at a time: a server refuses statements that are far longer. */
+const [MAX_ROWS, MAX_CHARACTERS] = [1_000, 2 ** 21];
+
+/** Rows for one transaction each. Usually all rows of a batch are one piece. */
+function* piecesOf(items: readonly Item[]): Generator<readonly Item[]> {
+  let piece: Item[] = [];
+  let characters = 0;
+  for (const item of items) {
+    const { longUrl, title, tags, rules } = item.row;
+    const size = longUrl.length + (title?.length ?? 0) + tags.join().length + JSON.stringify(rules).length;
+    if (piece.length === MAX_ROWS || (piece.length > 0 && characters + size > MAX_CHARACTERS)) {
+      yield piece;
+      piece = [];
+      characters = 0;
+    }
+    piece.push(item);
+    characters += size;
+  }
+  if (piece.length > 0) yield piece;
 }
 
 function hasCode({ taken }: Item): boolean {

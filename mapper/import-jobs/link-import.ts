@@ -1,6 +1,6 @@
 import type { Outcome, TakenLink } from '../import/outcome.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
-import { BatchStore, type PreparedBatch } from './batch-store.ts';
+import { BatchStore } from './batch-store.ts';
 import { serverAt, type ImportOrder, type ImportPorts } from './ports.ts';
 import type { ImportOutcome } from './stored-outcome.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -30,8 +30,8 @@ export async function beginImport(options: LinkImportOptions): Promise<Date> {
  * Stores what a reader takes of a file. Yields what has become of each record, in the order of the file, when
  * it is durable; the last piece when all mappers have heard of the new links.
  *
- * While one batch is bound, the next one is read and its keys are fixed. Memory does not grow with the file.
- * It may end anywhere, and run again from the beginning of the file: nothing is stored twice.
+ * While some batches are bound, the next one is read and its keys are fixed. Memory does not grow with the
+ * file. It may end anywhere, and run again from the beginning of the file: nothing is stored twice.
  *
  * @param outcomes of a reader, with the same options in each run
  * @throws CodeTakenError; StoreUnavailableError or OutcomeUnknownError when a server stays away; NoKeysError;
@@ -45,14 +45,8 @@ export async function* importLinks(
   const { ports, order, signal } = options;
   const store = new BatchStore(ports, order, begunAt, signal);
   const news = new News(options);
-  const work = async (prepared: PreparedBatch, records: readonly Outcome[]): Promise<ImportOutcome[]> => {
-    // Before: a part of the batch may be bound when the rest fails.
-    news.expect(prepared);
-    const stored = await store.store(prepared);
-    await news.announceWhenDue();
-    return inOrder(records, stored);
-  };
-  let binding: Promise<ImportOutcome[]> | undefined;
+  /** In the order of the file. */
+  const running: RunningBatch[] = [];
   try {
     for await (const records of batchesOf(outcomes)) {
       signal.throwIfAborted();
@@ -60,20 +54,40 @@ export async function* importLinks(
       const batch = batchOf(records[0] as Outcome);
       const prepared =
         batch === undefined || links.length === 0 ? undefined : await store.prepare(batch, links);
-      if (binding !== undefined) yield await binding;
-      binding =
-        prepared === undefined ? Promise.resolve([...records] as ImportOutcome[]) : work(prepared, records);
-      // Awaited above or below. Meanwhile a failure must not count as unhandled.
-      binding.catch(() => undefined);
+      const codes = codesOf(links);
+      // Of two links with one code the first one gets it, also if they are far from each other.
+      while (
+        running.length >= order.batchesAtOnce ||
+        running.some((other) => !other.codes.isDisjointFrom(codes))
+      )
+        yield await (running[0] as RunningBatch).stored.finally(() => running.shift());
+      // Before: a part of the batch may be bound when the rest fails.
+      if (codes.size > 0) news.expect();
+      const stored = prepared === undefined ? Promise.resolve([]) : store.store(prepared);
+      running.push({ codes, stored: stored.then((found) => inOrder(records, found)) });
+      // It is awaited later. Meanwhile a failure must not count as unhandled.
+      stored.catch(() => undefined);
+      await news.announceWhenDue();
     }
-    await binding;
+    for (; running.length > 1; running.shift()) yield await (running[0] as RunningBatch).stored;
+    const last = await running[0]?.stored;
     await news.announce();
-    if (binding !== undefined) yield await binding;
+    if (last !== undefined) yield last;
   } finally {
     // Nothing is bound behind the back of the caller.
-    await binding?.catch(() => undefined);
+    await Promise.allSettled(running.map(async ({ stored }) => stored));
     await news.announce();
   }
+}
+
+/** A batch that is being bound. */
+interface RunningBatch {
+  readonly codes: ReadonlySet<string>;
+  readonly stored: Promise<ImportOutcome[]>;
+}
+
+function codesOf(links: readonly TakenLink[]): Set<string> {
+  return new Set(links.flatMap(({ link }) => link.code ?? []));
 }
 
 /** Announces links whose keys somebody chose. Keys of ours are never remembered as unknown. */
@@ -87,8 +101,8 @@ class News {
     this.#announcedAtMs = ports.now();
   }
 
-  expect({ links }: PreparedBatch): void {
-    this.#hasNews ||= links.some(({ link }) => link.code !== null);
+  expect(): void {
+    this.#hasNews = true;
   }
 
   async announceWhenDue(): Promise<void> {

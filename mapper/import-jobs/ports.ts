@@ -44,6 +44,8 @@ export interface ImportOrder {
   /** null: the links get no owner. */
   readonly ownerId: bigint | null;
   readonly onConflict: OnConflict;
+  /** How many batches are bound at the same time, at least 1. */
+  readonly batchesAtOnce: number;
   /** How long a server may be away before the import gives up, in ms. */
   readonly patienceMs: number;
 }

@@ -13,7 +13,8 @@ export interface Survey {
 
 /**
  * Reads a whole file before anything of it is stored, so that a wrong byte or a missing end is found in time.
- * @param onOutcomes called with the records of each piece
+ * @param reader may be one that only counts
+ * @param onOutcomes called with the outcomes of each piece
  */
 export async function surveyFile(
   chunks: AsyncIterable<Uint8Array>,

@@ -10,7 +10,7 @@ import { ownAddressesOf, parseTargetUrl } from '../../mapper/shorten/target-url.
 import { readTargetConfig } from '../../runtime/config/config.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
-import { startProgressBar } from '../../runtime/terminal/progress-bar.ts';
+import { startProgressBar, type ProgressBar } from '../../runtime/terminal/progress-bar.ts';
 import { note, type Terminal } from '../../runtime/terminal/terminal.ts';
 
 /** How the records of a file are read. */
@@ -25,8 +25,11 @@ export interface FileOptions {
 /** A file of links, which is read several times. */
 export interface ImportFile {
   readonly options: Omit<ReadOptions, 'nowMs' | 'judgeTarget'>;
-  /** Reads all of it, and shows the progress if it is large. */
-  survey(onOutcomes: (outcomes: readonly Outcome[]) => Promise<void> | void): Promise<Survey>;
+  /**
+   * Reads all of it, and shows the progress if it is large.
+   * @param onOutcomes undefined: no record is judged
+   */
+  survey(onOutcomes?: (outcomes: readonly Outcome[]) => Promise<void> | void): Promise<Survey>;
   /** @param nowMs milliseconds since 1970: what counts as now */
   createReader(nowMs: number): LinkReader;
   /** What a reader says of the file. @throws RefusedError when the file has changed since it was opened */
@@ -49,19 +52,17 @@ export async function openImportFile(
   const opened = await lookAt(path);
   const options = { from, timezone, dateOrder, domain, isRenaming: rename !== undefined };
   const judgeTarget = await createTargetJudge(terminal, publicUrl);
-  const createReader = (nowMs: number): LinkReader => new LinkReader({ ...options, nowMs, judgeTarget });
+  const createReader = (nowMs: number, isOnlyCounting = false): LinkReader =>
+    new LinkReader({ ...options, nowMs, judgeTarget, isOnlyCounting });
   return {
     options,
     createReader,
     survey: async (onOutcomes) => {
       const work = { what: `reading ${path}`, total: opened.size, unit: 'bytes' };
       const bar = opened.size >= LARGE_BYTES ? startProgressBar(terminal, work) : undefined;
-      const stream = createReadStream(path);
+      const reader = createReader(Date.now(), onOutcomes === undefined);
       try {
-        return await surveyFile(stream, createReader(Date.now()), async (outcomes) => {
-          await onOutcomes(outcomes);
-          bar?.update(stream.bytesRead);
-        });
+        return await surveyFile(chunksOf(path, bar), reader, onOutcomes ?? (() => undefined));
       } finally {
         bar?.stop();
       }
@@ -73,6 +74,14 @@ export async function openImportFile(
         throw new RefusedError(`${path} has changed while it was read; start again`);
     },
   };
+}
+
+async function* chunksOf(path: string, bar: ProgressBar | undefined): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream(path);
+  for await (const chunk of stream) {
+    yield chunk as Uint8Array;
+    bar?.update(stream.bytesRead);
+  }
 }
 
 async function lookAt(path: string): Promise<{ size: number; mtimeMs: number }> {

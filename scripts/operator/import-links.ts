@@ -27,6 +27,8 @@ interface Order {
   readonly report: Report;
 }
 
+/** More of them make a server no faster, and the command larger. */
+const BATCHES_AT_ONCE = 3;
 /** How long a urls server may be away before the command gives up. */
 const PATIENCE_MS = 60_000;
 /** How many codes that are taken are listed when there should be none. */
@@ -38,7 +40,7 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
   const ownerId = await findOwner(cluster, options.owner);
   const file = await openImportFile(terminal, path, options, originOf(terminal.env, cluster));
   await using opened = await openImportPorts(cluster);
-  const survey = await file.survey(() => undefined);
+  const survey = await file.survey();
   if (survey.faults.length > 0) {
     await report.add(survey.faults);
     throw new RefusedError(`nothing of ${path} is stored, because it cannot be read to its end`);
@@ -56,7 +58,13 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
       records: survey.summary.records,
       run: {
         ports: opened.ports,
-        order: { importId, ownerId, onConflict: options.onConflict, patienceMs: PATIENCE_MS },
+        order: {
+          importId,
+          ownerId,
+          onConflict: options.onConflict,
+          batchesAtOnce: BATCHES_AT_ONCE,
+          patienceMs: PATIENCE_MS,
+        },
         signal: interrupt.signal,
       },
     });

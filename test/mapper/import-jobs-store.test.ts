@@ -54,6 +54,7 @@ describe('a batch of an import', () => {
     importId: (imports += 1).toString(16).padStart(32, '0'),
     ownerId: null,
     onConflict: 'skip',
+    batchesAtOnce: 1,
     patienceMs: 1_000,
   });
   const storeOf = (ports: ImportPorts, order: ImportOrder): BatchStore =>
