@@ -20,6 +20,7 @@ import { Identities } from './auth/identities.ts';
 import { parseIdentityChange } from './auth/identity-change.ts';
 import { KnownKeys } from './auth/known-keys.ts';
 import { LastUses } from './auth/last-uses.ts';
+import { LinkPasswords } from './auth/link-passwords.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
 import type { Limits } from './limits/limits.ts';
@@ -36,13 +37,14 @@ export interface OpenAccountsOptions {
   /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
   readonly announce: (message: string) => Promise<unknown>;
   readonly limits: Limits;
-  readonly metrics: Pick<MapperMetrics, 'signIns'>;
+  readonly metrics: Pick<MapperMetrics, 'signIns' | 'reports'>;
   readonly log: Log;
 }
 
 /** Accounts and the API of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
+  readonly linkPasswords: LinkPasswords;
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
@@ -100,7 +102,13 @@ export function openAccounts({
     onSignIn: (result) => metrics.signIns.inc({ result }),
     isSignupOpen: config.signup === 'open',
   });
-  const administration = new Administration({ store, identities, announce, log });
+  const administration = new Administration({
+    store,
+    identities,
+    announce,
+    onReport: (result) => metrics.reports.inc({ result }),
+    log,
+  });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({
     identities,
@@ -116,6 +124,7 @@ export function openAccounts({
   ];
   return {
     store,
+    linkPasswords: new LinkPasswords(passwords),
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
+import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
@@ -7,6 +8,10 @@ import type { Services } from './api/endpoint.ts';
 import { LinkService } from './api/link-service.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
+import { Follow } from './following/follow.ts';
+import type { Gates } from './following/gates.ts';
+import { addSiteRoutes } from './following/site-routes.ts';
+import { createFindCountry } from './following/visitor.ts';
 import { createCors } from './http/cors.ts';
 import { createApp } from './http/app.ts';
 import { connectionOf } from './http/connection.ts';
@@ -24,10 +29,11 @@ import { FastRedirect } from './redirect/fast-redirect.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
+import { Refusals } from './redirect/refusals.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createOwnRequestParser, createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -41,6 +47,8 @@ export interface HandlerOptions {
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly accounts: {
+    /** @throws Problem 503 when too many passwords wait */
+    readonly linkPasswords: { hash(password: string): Promise<string> };
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
@@ -57,6 +65,12 @@ export interface HandlerOptions {
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
   readonly targets: Omit<TargetRules, 'own'>;
+  /** What followers of links are told, besides the links. */
+  readonly following: FollowingConfig;
+  /** Asked before links with a password or a number of visits are followed. */
+  readonly gates?: Gates | undefined;
+  /** Whether there may be a link with this code of another shortener. */
+  readonly isForeignKnown: (key: string) => boolean;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
   readonly hasFastPaths: boolean;
   readonly metrics: MapperMetrics;
@@ -69,24 +83,40 @@ export function createHandlers(options: HandlerOptions): Handlers {
     options;
   const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
   const parse = createShortenRequestParser(rules, Date.now);
-  const parseOwn = createOwnRequestParser(rules, Date.now);
+  const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
+  const prepare = createPreparer(hashPassword);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const shared = { publicUrl, finder, redirects, shortener, shortens, requestIds, log };
+  const refusals = new Refusals(options.following.notFoundUrl);
+  const visits = createFollow(options, refusals);
+  const shared = {
+    publicUrl,
+    finder,
+    redirects,
+    refusals,
+    visits,
+    shortener,
+    prepare,
+    shortens,
+    requestIds,
+    log,
+  };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const own = options.ownLinks;
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, publicUrl }),
+        links: new LinkService({ own, targets: rules, hashPassword, publicUrl }),
         adminLinks: new AdminLinks({ own, publicUrl, log }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
-      addUrlsRoute(router, { ...shared, parse, parseOwn, ownerOf });
-      addRedirectRoute(router, { ...shared, limits: followLimits(limits) });
+      addUrlsRoute(router, { ...shared, parse, ownerOf });
+      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
+      const { isForeignKnown } = options;
+      addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
     },
     requestIds,
     log,
@@ -100,7 +130,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parseOwn, rules),
+    readOwn: createOwnBodyReader(parse, rules),
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };
@@ -108,6 +138,23 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
+}
+
+/** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
+const MAX_LOCATION_BYTES = 4_096;
+
+function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
+  const { following, gates, limits, publicUrl, targets } = options;
+  const { countryHeader } = following;
+  return new Follow({
+    refusals,
+    gates,
+    findCountry: createFindCountry(countryHeader?.toLowerCase(), (peer) => limits.peerOf(peer).isProxy),
+    countryHeader,
+    publicUrl,
+    maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
+    nowMs: Date.now,
+  });
 }
 
 interface FastPaths {

@@ -10,6 +10,8 @@ import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
+import { LinkGates } from './gates/link-gates.ts';
+import { PasswordGate } from './gates/password-gate.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
@@ -160,6 +162,17 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     publicUrl,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes, isBlockedHost },
+    following: config.following ?? {},
+    gates: new LinkGates({
+      passwords: new PasswordGate({ passwords: accounts.linkPasswords, guesses: limits.rules.guesses }),
+      visits: service.visits,
+      guesserOf: (request) => limits.rules.guesserOf(request),
+      findAgain: async (key) => {
+        caches.links.invalidate(key);
+        return (await finder.find(key)).entry;
+      },
+    }),
+    isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
     metrics,
     log,

@@ -40,6 +40,12 @@ export function createMapperMetrics(metrics: Metrics) {
       'limit',
     ]),
     signIns: metrics.counter('sign_ins_total', 'Sign-ins by result', ['result']),
+    reports: metrics.counter('reports_total', 'Reports of links by result', ['result']),
+    visits: metrics.counter(
+      'visits_total',
+      'Visitors of links with a limited number of visits, by what became of them',
+      ['result'],
+    ),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',

@@ -14,6 +14,7 @@ import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import { Shortener } from './shorten/shortener.ts';
 import type { MapperStores } from './stores.ts';
+import { LimitedVisits } from './visits/limited-visits.ts';
 
 /** What a mapper does, without HTTP: makes and finds links, counts clicks, lets owners change their links. */
 export interface Service extends AsyncDisposable {
@@ -24,6 +25,8 @@ export interface Service extends AsyncDisposable {
   readonly ownLinks: OwnLinks;
   /** Makes links for requests that may be repeated. */
   readonly reservations: Reservations;
+  /** Gives the visits of links that may be followed a limited number of times. */
+  readonly visits: LimitedVisits;
   /** Returns the keys and stores the clicks. Call it when no request is in flight any more. */
   finish(): Promise<void>;
 }
@@ -71,6 +74,12 @@ export function openService(options: ServiceOptions): Service {
     supply,
     ownLinks: own.links,
     reservations: reserved.reservations,
+    visits: new LimitedVisits({
+      serverFor: (key) => servers.for(key),
+      queueLimit: config.queueLimit,
+      onOutcome: (result, visitors) => metrics.visits.inc({ result }, visitors),
+      now: monotonicMs,
+    }),
     shortener,
     finder: new LinkFinder({
       cache: caches.links,

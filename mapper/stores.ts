@@ -4,6 +4,7 @@ import { openPool } from '../db/redis/pool.ts';
 import { openReservationsDb, type ReservationsDb } from '../db/reservations/reservations-db.ts';
 import { openUrlsDb, type UrlsDb } from '../db/urls/links.ts';
 import { openUrlsReplica } from '../db/urls/urls-replica.ts';
+import { openVisitsDb, type VisitsDb } from '../db/urls/visits.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
@@ -39,6 +40,7 @@ const POOL_POLL_MS = 250;
 const POOL_POLL_TIMEOUT_MS = 500;
 const CLAIM_MARKS_POLL_MS = 1_000;
 const URLS_POLL_MS = 250;
+const FOREIGN_CODES_POLL_MS = 1_000;
 /** How long the start waits for stores that do not answer. They are used as soon as they do. */
 const FIRST_ANSWER_MS = 3_000;
 
@@ -78,6 +80,9 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
     ),
     ...servers.all.map(async (server) =>
       pollEvery(URLS_POLL_MS, stopping.signal, async () => servers.pollWrites(server)),
+    ),
+    ...servers.all.map(async (server) =>
+      pollEvery(FOREIGN_CODES_POLL_MS, stopping.signal, async () => server.lookForForeignCodes()),
     ),
   ];
   stack.defer(async () => {
@@ -122,13 +127,15 @@ function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack
   );
   const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
   const reservationDbs = config.stores.urlsDbs.map((urlsDb) => openReservationsDb(urlsDb));
-  for (const db of [...dbs, ...ownDbs, ...reservationDbs]) stack.defer(async () => db.close());
+  const visitDbs = config.stores.urlsDbs.map((urlsDb) => openVisitsDb(urlsDb));
+  for (const db of [...dbs, ...ownDbs, ...reservationDbs, ...visitDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db, index) =>
       new UrlsServer({
         db,
         ownLinks: ownDbs[index] as OwnLinksDb,
         reservations: reservationDbs[index] as ReservationsDb,
+        visits: visitDbs[index] as VisitsDb,
         siblings: dbs,
         openReplicas: (isPrimaryUp) => openReplicas(db, isPrimaryUp, options, stack),
         queueLimit,

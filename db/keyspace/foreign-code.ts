@@ -1,4 +1,4 @@
-import { MAX_ALIAS_CHARACTERS } from './alias.ts';
+import { hasKeyShape, MAX_ALIAS_CHARACTERS } from './alias.ts';
 import { isReserved } from './reserved.ts';
 
 /** What `urls.unique_id` holds, in bytes. */
@@ -60,6 +60,20 @@ export function findCodeFault(text: string): CodeFault | undefined {
   if (isReserved(segments[0] ?? '')) return 'reserved';
   if (decoded.endsWith('+')) return 'preview';
   return MAY_END.test(decoded) ? undefined : 'forgiven';
+}
+
+/**
+ * The key in the database that a text means: a key of ours as it is, a code of another shortener in its one
+ * spelling. Undefined: it can be neither.
+ * @param text percent-encoded or not, or in parts
+ */
+export function findStoredKey(text: string): string | undefined {
+  return hasKeyShape(text) ? text : findForeignKey(text);
+}
+
+/** The same for a text that is no key of ours. */
+export function findForeignKey(text: string): string | undefined {
+  return findCodeFault(text) === undefined ? canonicalCode(text) : undefined;
 }
 
 /** The bytes that a path means. A `%` without two hexadecimal digits behind it means itself. */

@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { formatRules } from '../urls/link-rules.ts';
+import { formatRules, type LinkRules } from '../urls/link-rules.ts';
 import { hasSameTags, targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
@@ -76,10 +76,12 @@ function restore(link: OwnLink, changeId: Buffer): Statement[] {
 
 function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
   const { longUrl, expiresAt, title } = state;
-  const rules = formatRules(state.rules);
+  const { overdrawn: _, ...rules } = state.rules;
+  const text = formatRules(rules);
+  const [set, ofRules] = writeRules(link.rules, rules.maxVisits, text);
   const columns: Statement = [
-    'original_url = ?, ruled_url = ?, expires_at = ?, title = ?, rules = ?',
-    [rules === null ? longUrl : null, rules === null ? null : longUrl, expiresAt, title, rules],
+    `original_url = ?, ruled_url = ?, expires_at = ?, title = ?, ${set}`,
+    [text === null ? longUrl : null, text === null ? null : longUrl, expiresAt, title, ...ofRules],
   ];
   // The target of a link that can be restored no more is cleared, and must not come back.
   const isThere = link.deletedAt === null ? 'deleted_at IS NULL' : `deleted_at > ${RESTORABLE_FROM}`;
@@ -89,6 +91,43 @@ function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
   if (longUrl !== link.longUrl) statements.push(moveTarget(link, userId, longUrl, changeId));
   if (!hasSameTags(state, link)) statements.push(...replaceTags(link, state.tags, changeId));
   return statements;
+}
+
+/**
+ * Sets the rules, and how many visits are left.
+ *
+ * What is left changes by the difference, in SQL: visits are counted at the same time, and do not change the
+ * version of a link. (Set to a number that was read, it gave four visits of three: modelled.) If more visits
+ * have happened than are allowed now, nothing is left, and the rules record by how many, so that a later
+ * increase does not give them again. The server evaluates assignments from left to right.
+ * @param text the rules after the change, as they are stored, without what is overdrawn
+ */
+function writeRules(
+  { maxVisits: before, overdrawn = 0 }: LinkRules,
+  maxVisits: number | undefined,
+  text: string | null,
+): Statement {
+  if (maxVisits === undefined || text === null) return ['rules = ?, visits_left = NULL', [text]];
+  if (before === undefined) return ['rules = ?, visits_left = ?', [text, maxVisits]];
+  const left = 'CAST(COALESCE(visits_left, 0) AS SIGNED) + ?';
+  const difference = maxVisits - before - overdrawn;
+  return [
+    `rules = IF(${left} < 0, CONCAT(?, ',"overdrawn":', -(${left}), '}'), ?),
+     visits_left = GREATEST(${left}, 0)`,
+    [difference, text.slice(0, -1), difference, text, difference],
+  ];
+}
+
+/**
+ * How many visits {@link changeLink} leaves if none happened since `link` was read. null: without a limit.
+ */
+export function visitsLeftAfter(
+  { rules, visitsLeft }: OwnLink,
+  maxVisits: number | undefined,
+): number | null {
+  if (maxVisits === undefined) return null;
+  if (rules.maxVisits === undefined) return maxVisits;
+  return Math.max(0, (visitsLeft ?? 0) + maxVisits - rules.maxVisits - (rules.overdrawn ?? 0));
 }
 
 function moveTarget(link: OwnLink, userId: bigint, longUrl: string, changeId: Buffer): Statement {

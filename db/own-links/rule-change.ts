@@ -1,4 +1,5 @@
 import type { LinkRules, RuledTarget } from '../urls/link-rules.ts';
+import type { LinkState } from './own-link.ts';
 
 /**
  * What a request says about the rules of a link. A field that is absent leaves its rule as it is. null, and
@@ -50,4 +51,10 @@ export function changeRules(rules: LinkRules, change: RuleChange): LinkRules {
     else changed.set(field, rule);
   }
   return Object.fromEntries(changed);
+}
+
+/** Whether a link would never be followed: it expires before it is valid. Pure. */
+export function isNeverValid({ rules, expiresAt }: Pick<LinkState, 'rules' | 'expiresAt'>): boolean {
+  const { validFrom } = rules;
+  return validFrom !== undefined && expiresAt !== null && Date.parse(validFrom) >= expiresAt.getTime();
 }

@@ -13,7 +13,6 @@ export interface ClientCountsOptions {
   readonly keyspace: KeyspaceIdentity;
   /** Only its holders can find out which address a counter is of. */
   readonly secret: string;
-  readonly windowMs: number;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }
@@ -54,11 +53,14 @@ export class ClientCounts implements AsyncDisposable {
   }
 
   /**
-   * Counts one request.
+   * Counts one request in the window of a client, which begins with its first request.
    * @throws StoreUnavailableError, OutcomeUnknownError
    */
-  async hit(limit: string, client: string): Promise<{ count: number; remainingMs: number }> {
-    const { keyspace, windowMs } = this.#options;
+  async hit(
+    { name: limit, windowMs }: { readonly name: string; readonly windowMs: number },
+    client: string,
+  ): Promise<{ count: number; remainingMs: number }> {
+    const { keyspace } = this.#options;
     const scope = keyspace.fingerprint.slice(0, SCOPE_CHARACTERS);
     const name = createHmac('sha256', this.#saltOfDay()).update(client).digest('base64url');
     const reply = await this.#redis.run(SCRIPTS.count, [clientCountKey(scope, limit, name)], [windowMs]);

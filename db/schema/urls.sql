@@ -28,6 +28,12 @@ CREATE TABLE `deletions` (
   PRIMARY KEY (`deleted_at`,`slot`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `foreign_codes` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `since` datetime(3) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `import_batches` (
   `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in imports',
   `import_id` binary(16) NOT NULL,

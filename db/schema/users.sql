@@ -25,7 +25,7 @@ CREATE TABLE `password_resets` (
 
 CREATE TABLE `reports` (
   `report_id` bigint(20) unsigned NOT NULL,
-  `unique_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of the link',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'of the link',
   `reason` varchar(1000) NOT NULL,
   `created_at` datetime(3) NOT NULL,
   PRIMARY KEY (`report_id`),

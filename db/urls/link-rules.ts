@@ -25,6 +25,8 @@ export interface LinkRules {
   readonly passwordHash?: string;
   /** How many redirects there are in all. */
   readonly maxVisits?: number;
+  /** By how many visits a lower `maxVisits` came too late. */
+  readonly overdrawn?: number;
   /** Redirects tell search engines not to index the target. */
   readonly noindex?: true;
   readonly [unknownField: string]: unknown;
@@ -42,10 +44,52 @@ export interface RuledTarget {
   readonly longUrl: string;
 }
 
-export type Device = 'ios' | 'android' | 'windows' | 'macos' | 'linux' | 'chromeos';
+export const DEVICES = ['ios', 'android', 'windows', 'macos', 'linux', 'chromeos'] as const;
 
-/** Those that this program obeys. A field is added here together with what obeys it, never before. */
-const KNOWN_FIELDS: ReadonlySet<string> = new Set(['disabled', 'blocked']);
+export type Device = (typeof DEVICES)[number];
+
+const isTrue = (value: unknown): boolean => value === true;
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const isTime = (value: unknown): boolean => typeof value === 'string' && !Number.isNaN(Date.parse(value));
+
+/**
+ * The fields that this program obeys, and which of their values. A field is added here together with what
+ * obeys it, never before.
+ */
+const OBEYED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  disabled: isTrue,
+  blocked: isText,
+  redirectType: (value) => [301, 302, 307, 308].some((type) => type === value),
+  validFrom: isTime,
+  forwardQuery: isTrue,
+  targets: (value) => Array.isArray(value) && value.every(isTarget),
+  expiredUrl: isText,
+  noindex: isTrue,
+  overdrawn: isCount,
+  passwordHash: isText,
+  maxVisits: isCount,
+};
+
+/** The questions by which a target is chosen that this program can answer, and which lists it knows. */
+const ASKED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  device: (value) =>
+    Array.isArray(value) && value.every((device) => DEVICES.some((known) => known === device)),
+  country: isTexts,
+  language: isTexts,
+};
+
+function isTarget(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { when, longUrl, ...more } = value as Partial<RuledTarget>;
+  return isText(longUrl) && Object.keys(more).length === 0 && areKnown(when, ASKED);
+}
+
+function areKnown(value: unknown, known: typeof OBEYED): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).every(([field, content]) => known[field]?.(content) === true);
+}
 
 /**
  * The rules of a link as they are stored. A text that is no rules becomes a rule that nobody knows: the link
@@ -68,7 +112,13 @@ export function formatRules(rules: LinkRules): string | null {
  * be followed.
  */
 export function isEveryRuleKnown(rules: LinkRules): boolean {
-  return Object.keys(rules).every((field) => KNOWN_FIELDS.has(field));
+  return areKnown(rules, OBEYED);
+}
+
+/** Every address to which a link with these rules may lead, besides its target. */
+export function urlsOf({ targets = [], expiredUrl }: LinkRules): string[] {
+  const urls = targets.map(({ longUrl }) => longUrl);
+  return expiredUrl === undefined ? urls : [...urls, expiredUrl];
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Mysql } from '../mysql/mysql.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 import { parseRules } from './link-rules.ts';
 import type { LinkTarget } from './link.ts';
+import { STATE } from './visits.ts';
 
 /**
  * Called with the links that exist, in no particular order. Called once; or twice if plain links are among
@@ -45,6 +46,7 @@ type RuleColumns = readonly [
   expiresAt: Date | null,
   isDeleted: number,
   rules: string | null,
+  state: Buffer,
 ];
 
 /**
@@ -104,7 +106,8 @@ export class TargetReader {
   }
 
   #readRules(keys: readonly string[], read: RunningRead): void {
-    const columns = 'unique_id, COALESCE(ruled_url, original_url), expires_at, deleted_at IS NOT NULL, rules';
+    const target = 'COALESCE(ruled_url, original_url)';
+    const columns = `unique_id, ${target}, expires_at, deleted_at IS NOT NULL, rules, ${STATE}`;
     const sql = `SELECT ${columns} FROM urls WHERE ${whereKeys(keys)}`;
     this.#connection.query(sql, remainingMs(read), (error, rows) => {
       if (error !== undefined) read.done(error, NOTHING, NOTHING);
@@ -131,11 +134,17 @@ function toTarget([key, target, expiresAt]: TargetColumns): LinkTarget {
 }
 
 /** It may have been deleted, or have lost its rules, since its target was read. */
-function toRuledTarget([key, target, expiresAt, isDeleted, rules]: RuleColumns): LinkTarget {
+function toRuledTarget([key, target, expiresAt, isDeleted, rules, state]: RuleColumns): LinkTarget {
   if (isDeleted === 1) return { key, longUrl: null, expiresAt };
   if (rules === null && target !== null) return { key, longUrl: target, expiresAt };
   // Without rules and without a target it is no link of a kind that we know.
-  return { key, longUrl: target ?? '', expiresAt, rules: parseRules(rules ?? '') };
+  return {
+    key,
+    longUrl: target ?? '',
+    expiresAt,
+    rules: parseRules(rules ?? ''),
+    state: state.toString('hex'),
+  };
 }
 
 /**

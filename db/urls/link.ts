@@ -31,6 +31,11 @@ export type LinkTarget = Pick<Link, 'key' | 'expiresAt'> & {
   readonly longUrl: string | null;
   /** Absent for a plain link, and for one that was deleted. */
   readonly rules?: LinkRules;
+  /**
+   * Of a link with rules: the id of its last change, or else of the request that made it, in hex digits.
+   * Every change gives it another one; visits that are taken do not.
+   */
+  readonly state?: string;
 };
 
 /** A link as it is stored. */

@@ -6,6 +6,7 @@ import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema, logCompatible } from '../mysql/schema-version.ts';
 import { MismatchError } from '../store-errors.ts';
+import { hasForeignCodes, recordForeignCodes } from './foreign-flag.ts';
 import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
 import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
@@ -70,6 +71,10 @@ export interface UrlsDb {
    */
   keysAfter(position: LinkPosition | undefined, count: number): Promise<WalkedLink[]>;
   hasLinks(): Promise<boolean>;
+  /** Call it before links with codes of other shorteners are stored; see `foreign-flag`. */
+  recordForeignCodes(): Promise<void>;
+  /** Whether there may be links with codes of other shorteners. */
+  hasForeignCodes(options?: { timeoutMs?: number }): Promise<boolean>;
   /** The server's mark for the holder of `keysDb`, and its identity. */
   mark(keysDb: string): Promise<ServerMark>;
   /** Gives the server an incarnation if it has none, the same one for all who call this. */
@@ -188,6 +193,14 @@ class MysqlUrlsDb implements UrlsDb {
 
   async hasLinks(): Promise<boolean> {
     return hasLinks(this.#db);
+  }
+
+  async recordForeignCodes(): Promise<void> {
+    await recordForeignCodes(this.#db);
+  }
+
+  async hasForeignCodes({ timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {}): Promise<boolean> {
+    return hasForeignCodes(this.#db, timeoutMs);
   }
 
   async mark(keysDb: string): Promise<ServerMark> {

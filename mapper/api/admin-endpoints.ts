@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { User } from '../../db/accounts/users.ts';
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { noSuchUser } from '../auth/administration.ts';
 import { mustBe } from '../http/field-errors.ts';
-import { Problem } from '../http/problem.ts';
 import { ANA, toUserAnswer, USER_FIELDS } from './account-endpoints.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
-import { keyFilter } from './link-fields.ts';
+import { keyFilter, linkKey } from './link-fields.ts';
+import { requireKey } from './link-problems.ts';
 import { cursor, formatCursor, pageLimit, text, time } from './fields.ts';
 
 const adminUser = z.object({ ...USER_FIELDS, disabled_at: time.nullable() }).meta({ id: 'AdminUser' });
@@ -48,14 +47,14 @@ export const ADMIN_ENDPOINTS: readonly Endpoint[] = [
     description: 'Administrators read it. Nothing is stored about who sent it.',
     access: 'anyone',
     limit: 'anonymous',
-    params: z.object({ key: z.string() }),
+    params: linkKey,
     body: z.strictObject({ reason: text({ min: 1, max: 1_000 }) }),
     example: { reason: 'It asks for the password of my bank.' },
     status: 202,
     means: 'The report is kept, whether or not there is such a link, unless there are many of this link',
     problems: ['unknown-key', 'no-accounts'],
     handle: async ({ administration }, { params, body }) => {
-      if (!hasKeyShape(params.key)) throw new Problem('unknown-key');
+      requireKey(params.key);
       await administration.report(params.key, body.reason);
       return { body: undefined };
     },

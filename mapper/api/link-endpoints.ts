@@ -1,44 +1,14 @@
 import { z } from 'zod';
 import { mustBe } from '../http/field-errors.ts';
-import type { LinkPatch } from '../links/judge-change.ts';
 import { tag, tags, title } from '../shorten/own-fields.ts';
+import { ruleFields } from '../shorten/rule-fields.ts';
 import { text } from '../http/text-field.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
-import {
-  expirationDate,
-  HELLO,
-  instant,
-  linkAnswer,
-  linkKey,
-  longUrl,
-  newLinkAnswer,
-  pageQuery,
-} from './link-fields.ts';
+import { HELLO, instant, linkAnswer, linkKey, longUrl, newLinkAnswer, pageQuery } from './link-fields.ts';
+import { patchBody, toPatch } from './link-patch.ts';
 import { isKnownState } from './link-service.ts';
 
 const textField = z.string({ error: mustBe('a string') });
-
-const patchBody = z.strictObject({
-  long_url: longUrl.optional(),
-  expiration_date: expirationDate.optional(),
-  title: title.nullable().optional(),
-  tags: tags.nullable().optional(),
-  disabled: z
-    .boolean({ error: mustBe('true or false') })
-    .nullable()
-    .optional(),
-});
-
-function toPatch(body: z.output<typeof patchBody>): LinkPatch {
-  const { long_url, expiration_date, title, tags, disabled } = body;
-  return {
-    ...(long_url !== undefined && { longUrl: long_url }),
-    ...(expiration_date !== undefined && { expiresAt: expiration_date }),
-    ...(title !== undefined && { title }),
-    ...(tags !== undefined && { tags }),
-    ...(disabled !== undefined && { disabled }),
-  };
-}
 
 /** Said when some mappers have not heard of a change whose answer has no body. */
 function lagHeader(lagMs: number): { headers?: Record<string, string> } {
@@ -67,7 +37,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     group: 'Links',
     summary: 'Make a link',
     description:
-      'Without a key or session, the link has no owner. With one, it may have `title` and `tags`: a request with either of them is answered with the whole link, as `GET /urls/{key}` does.',
+      'Without a key or session, the link has no owner. With one, it may have `title` and `tags`. A request with any field beyond `long_url`, `custom_alias` and `expiration_date` is answered with the whole link, as `GET /urls/{key}` does.',
     access: { optional: 'links:create' },
     body: z.strictObject({
       long_url: longUrl,
@@ -75,6 +45,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
       expiration_date: textField.meta({ format: 'date-time' }).nullish(),
       title: title.nullish(),
       tags: tags.nullish(),
+      ...ruleFields(longUrl),
     }),
     example: { long_url: 'https://example.com/hello' },
     status: 201,
@@ -149,7 +120,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     answer: linkAnswer,
     exampleAnswer: { ...HELLO, title: 'Hello, world', updated_at: '2026-11-28T02:38:10.015Z', version: 2 },
     means: 'The link as it is now',
-    problems: ['change-blocked', 'unknown-key', 'link-deleted', 'store-down'],
+    problems: ['change-blocked', 'unknown-key', 'link-deleted', 'store-down', 'overloaded'],
     handle: async ({ links }, { identity, params, body, headers }) => {
       const { body: link, etag } = await links.change(
         identity,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import { mustBe } from '../http/field-errors.ts';
-import { parseExpiration, parseInstant, type Expiration } from '../shorten/expiration.ts';
+import { parseExpiration, parseInstant } from '../shorten/expiration.ts';
+import { timeField } from '../shorten/time-field.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { pageLimit, time } from './fields.ts';
 
@@ -36,7 +38,20 @@ export const linkAnswer = z
     max_visits: z.int().nullable(),
     visits_left: z.int().nullable(),
     has_password: z.boolean(),
-    targets: z.array(z.never()),
+    expired_url: z.string().nullable().meta({ description: 'where it leads when it has expired' }),
+    noindex: z.boolean(),
+    targets: z
+      .array(
+        z.object({
+          when: z.object({
+            device: z.array(z.string()).optional(),
+            country: z.array(z.string()).optional(),
+            language: z.array(z.string()).optional(),
+          }),
+          long_url: z.string(),
+        }),
+      )
+      .meta({ description: 'where it leads some visitors: the first that fits' }),
     disabled: z.boolean(),
     blocked: z.string().nullable().meta({ description: 'why an administrator has switched it off' }),
     deleted_at: time.nullable(),
@@ -49,7 +64,16 @@ export const linkAnswer = z
   })
   .meta({ id: 'Link' });
 
-export const linkKey = z.object({ key: z.string().meta({ examples: ['QFXOHkP7'] }) });
+/**
+ * The key of a link as a segment of a path. A code of another shortener may contain slashes and other
+ * characters, so it is encoded once more: `team%2Fplan`. It is spelled here as in the database.
+ */
+export const linkKey = z.object({
+  key: z
+    .string()
+    .transform((text) => findStoredKey(text) ?? text)
+    .meta({ examples: ['QFXOHkP7'] }),
+});
 
 /** The key of the links or reports to find. Stored keys are ASCII, so any other text is a mistake. */
 export const keyFilter = z
@@ -63,25 +87,13 @@ export const longUrl = z
   .meta({ examples: ['https://example.com/hello'] });
 
 /** A time in the future, or null. */
-export const expirationDate = dateTime((value) => parseExpiration(value, Date.now())).nullable();
+export const expirationDate = timeField((value) => parseExpiration(value, Date.now())).nullable();
 
 /** A time at which links were made. No link is older than 1970. */
-export const instant = dateTime((value) => {
+export const instant = timeField((value) => {
   const parsed = parseInstant(value);
   return parsed.ok && parsed.at.getTime() < 0 ? { ok: true, at: new Date(0) } : parsed;
 });
-
-function dateTime(parse: (value: string) => Expiration) {
-  return z
-    .string({ error: mustBe('a string') })
-    .transform((value, context) => {
-      const parsed = parse(value);
-      if (parsed.ok) return parsed.at;
-      context.addIssue(parsed.reason);
-      return z.NEVER;
-    })
-    .meta({ format: 'date-time' });
-}
 
 /** The parameters of a list that comes in pages. */
 export const pageQuery = {
@@ -106,6 +118,8 @@ export const HELLO: WholeLink = {
   max_visits: null,
   visits_left: null,
   has_password: false,
+  expired_url: null,
+  noindex: false,
   targets: [],
   disabled: false,
   blocked: null,

@@ -1,15 +1,18 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import type { Announced, ChangeResult, Refusal } from '../links/own-links.ts';
+import { NOT_BEFORE_EXPIRY } from '../shorten/rule-fields.ts';
 
 /* What the rules of links say, as problems and warnings of the API. */
 
-/** @throws Problem 404 for a text that can be no key */
+const NOT_AFTER_BEGIN: FieldError = { field: 'expiration_date', reason: 'must be after valid_from' };
+
+/** @param key as `linkKey` spells it. @throws Problem 404 for a text that can be no key */
 export function requireKey(key: string): void {
-  if (!hasKeyShape(key)) throw unknownLink();
+  if (findStoredKey(key) === undefined) throw unknownLink();
 }
 
 /** The same for a link that does not exist and for another's. */
@@ -43,6 +46,8 @@ function problemFor(refusal: Exclude<Refusal, { why: 'unchanged' }>): Problem {
     return new Problem('change-blocked', {
       detail: `An administrator has blocked this link: ${refusal.reason}`,
     });
+  if (why === 'never-valid')
+    return invalidFields([refusal.by === 'validFrom' ? NOT_BEFORE_EXPIRY : NOT_AFTER_BEGIN]);
   return invalidFields([{ field: 'tags', reason: 'must be empty for a link without an owner' }]);
 }
 

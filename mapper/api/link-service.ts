@@ -6,14 +6,17 @@ import { isNamedBy } from '../links/etag.ts';
 import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Caller, OwnLinks } from '../links/own-links.ts';
-import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
+import type { TargetRules } from '../shorten/target-url.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
+import { judgeTargets, type GivenPatch } from './link-patch.ts';
 import { ask, badCursor, requireKey, settle, unknownLink } from './link-problems.ts';
 
 export interface LinkServiceOptions {
   readonly own: OwnLinks;
   readonly targets: TargetRules;
+  /** Hashes the password of a link. @throws Problem 503 when too many wait */
+  readonly hashPassword: (password: string) => Promise<string>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
 }
@@ -54,18 +57,26 @@ export class LinkService {
   async change(
     identity: Identity,
     key: string,
-    patch: LinkPatch,
+    given: GivenPatch,
     ifMatch: string | undefined,
   ): Promise<AnsweredLink> {
     requireKey(key);
     const { own, targets } = this.#options;
-    const target = patch.longUrl === undefined ? undefined : parseTargetUrl(patch.longUrl, targets);
-    if (target?.ok === false) throw invalidFields([{ field: 'long_url', reason: target.reason }]);
-    const checked = target === undefined ? patch : { ...patch, longUrl: target.href };
-    const { link, announced } = await settle(async () =>
-      own.change(callerOf(identity), key, checked, ifMatch),
-    );
+    const judged = judgeTargets(given, targets);
+    const caller = callerOf(identity);
+    // A hash is much work: not for a link that he may not change.
+    if (typeof judged.password === 'string' && (await ask(async () => own.find(caller, key))) === undefined)
+      throw unknownLink();
+    const patch = await this.hashed(judged);
+    const { link, announced } = await settle(async () => own.change(caller, key, patch, ifMatch));
     return this.#answers.changed(link, announced);
+  }
+
+  /** The change with the hash of its password. @throws Problem 503 when too many wait */
+  async hashed({ password, ...patch }: GivenPatch): Promise<LinkPatch> {
+    if (password === undefined) return patch;
+    const passwordHash = password === null ? null : await this.#options.hashPassword(password);
+    return { ...patch, passwordHash };
   }
 
   /** @returns milliseconds for which some mappers may still follow the link. @throws Problem 412 */

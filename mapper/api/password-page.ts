@@ -2,10 +2,11 @@ import type { Router, RouterContext } from '@koa/router';
 import type { Accounts } from '../auth/accounts.ts';
 import { PASSWORD_PAGE } from '../auth/password-link.ts';
 import { whyPasswordRefused } from '../auth/password-rules.ts';
+import { PAGE_HEADERS, PAGE_TYPE } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
 import { readForm } from '../http/read-json.ts';
-import { showBadLink, showDone, showForm, STYLE_SOURCE } from './password-html.ts';
-import { API_HEADERS, type ApiLimits } from './router.ts';
+import { showBadLink, showDone, showForm } from './password-html.ts';
+import type { ApiLimits } from './router.ts';
 
 type PasswordAccounts = Pick<Accounts, 'findResetEmail' | 'resetPassword'>;
 
@@ -13,12 +14,6 @@ export interface PasswordPageOptions {
   readonly accounts: PasswordAccounts;
   readonly limits: ApiLimits;
 }
-
-/** No script, and only its own style. The address contains the token, so nobody is told it. */
-const PAGE_HEADERS = {
-  ...API_HEADERS,
-  'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
-};
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
 
@@ -30,7 +25,7 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
 export function addPasswordPage(router: Router, { accounts, limits }: PasswordPageOptions): void {
   const count = async (ctx: RouterContext): Promise<void> => {
     // First, so that problems have them too.
-    ctx.set(PAGE_HEADERS);
+    ctx.set({ ...PAGE_HEADERS });
     await limits.enforceApi(ctx.req, ctx.res, { identity: undefined, limit: 'sign-in' });
   };
   router.get(PASSWORD_PAGE, async (ctx) => {
@@ -76,5 +71,5 @@ async function whyNotReset(
 function show(ctx: RouterContext, status: number, page: string): void {
   ctx.status = status;
   ctx.body = page;
-  ctx.set('Content-Type', 'text/html; charset=utf-8');
+  ctx.set('Content-Type', PAGE_TYPE);
 }

@@ -101,8 +101,9 @@ export class Accounts {
   async changePassword(identity: Identity, current: string, next: string): Promise<Secret | undefined> {
     const { passwords } = this.#options;
     const { userId, proof } = identity;
-    const from = await this.#requirePassword(identity, current, 'current');
-    const to = await passwords.hash(next, 'new');
+    const { password: from } = await this.profile(identity);
+    const to = await passwords.replace({ current, stored: from, next }, 'new');
+    if (to === undefined) throw wrongPassword('current');
     const isChanged = await this.#change(userId, async (db) =>
       db.users.changePassword(userId, { from, to, now: new Date() }),
     );

@@ -13,6 +13,8 @@ export interface AdministrationOptions {
   readonly identities: Identities;
   /** Resolves when all mappers have heard the message, or after half a second. Never rejects. */
   readonly announce: (message: string) => Promise<unknown>;
+  /** Counts reports. */
+  readonly onReport: (result: 'kept' | 'dropped') => void;
   readonly log: Log;
 }
 
@@ -34,6 +36,7 @@ export interface PageOptions {
  */
 export class Administration {
   readonly #options: AdministrationOptions;
+  #isDroppingReports = false;
 
   constructor(options: AdministrationOptions) {
     this.#options = options;
@@ -107,7 +110,13 @@ export class Administration {
   async report(key: string, reason: string): Promise<void> {
     const createdAt = new Date();
     const report = { id: createUserId(createdAt.getTime()), key, reason, createdAt };
-    await this.#options.store.ask(async (db) => db.reports.add(report));
+    const { store, onReport, log } = this.#options;
+    const isKept = await store.ask(async (db) => db.reports.add(report));
+    onReport(isKept ? 'kept' : 'dropped');
+    if (this.#isDroppingReports === !isKept) return;
+    this.#isDroppingReports = !isKept;
+    if (isKept) log.info('reports are kept again');
+    else log.warn('there are too many reports of links: new ones are dropped until old ones have gone');
   }
 
   /** Newest first. @param key of the link; undefined: of all links */

@@ -15,6 +15,9 @@ export interface CredentialLimit {
  * twice as long: sign-ins, and who was known before, find room in it.
  */
 const MAX_READS = 128;
+/** After a start all clients come at once. Each lookup takes a millisecond or two. */
+const MAX_WAITING = 1_000;
+const WAIT_MS = 1_000;
 
 export interface ReadsUnderWay {
   /** Lookups that may still fail, of the client. */
@@ -24,10 +27,18 @@ export interface ReadsUnderWay {
   readonly ofAll: number;
 }
 
-/** Whether one more credential of a client may be looked up. `busy`: not at this moment. */
-export function judgeRead({ left, ofClient, ofAll }: ReadsUnderWay): 'go' | 'busy' | 'refused' {
+/** `busy`: not at this moment. */
+type ReadVerdict = 'go' | 'busy' | 'refused';
+
+/** Whether one more credential of a client may be looked up. */
+export function judgeRead({ left, ofClient, ofAll }: ReadsUnderWay): ReadVerdict {
   if (left <= 0) return 'refused';
   return ofClient < left && ofAll < MAX_READS ? 'go' : 'busy';
+}
+
+interface Waiting {
+  readonly client: string | undefined;
+  readonly resolve: (verdict: ReadVerdict) => void;
 }
 
 /**
@@ -37,6 +48,8 @@ export function judgeRead({ left, ofClient, ofAll }: ReadsUnderWay): 'go' | 'bus
 export class CredentialReads {
   readonly #limit: CredentialLimit;
   readonly #underWay = new Map<string, number>();
+  /** In the order of their requests. */
+  readonly #waiting = new Set<Waiting>();
   #ofAll = 0;
 
   constructor(limit: CredentialLimit) {
@@ -45,14 +58,14 @@ export class CredentialReads {
 
   /**
    * @param client undefined: it has no limits
-   * @throws Problem 429, 503, and what `read` throws: 401 is a failure of the client
+   * @throws Problem 429, 503 when no place becomes free in time, and what `read` throws: 401 is a failure of
+   *   the client
    */
   async run<T>(client: string | undefined, read: () => Promise<T>): Promise<T> {
-    const left = client === undefined ? Number.POSITIVE_INFINITY : this.#limit.leftOf(client);
-    const verdict = judgeRead({ left, ofClient: this.#countOf(client), ofAll: this.#ofAll });
+    let verdict = this.#judge(client);
+    if (verdict === 'busy') verdict = await this.#wait(client);
     if (verdict === 'busy') throw tooManyReads();
     if (verdict === 'refused') throw this.#limit.refusalOf(client ?? '');
-    this.#add(client, 1);
     try {
       return await read();
     } catch (error) {
@@ -61,6 +74,41 @@ export class CredentialReads {
       throw error;
     } finally {
       this.#add(client, -1);
+      this.#letIn();
+    }
+  }
+
+  /** Also takes the place of one that may go. */
+  #judge(client: string | undefined): ReadVerdict {
+    const left = client === undefined ? Number.POSITIVE_INFINITY : this.#limit.leftOf(client);
+    const verdict = judgeRead({ left, ofClient: this.#countOf(client), ofAll: this.#ofAll });
+    if (verdict === 'go') this.#add(client, 1);
+    return verdict;
+  }
+
+  /** @returns `busy` when too many wait, or no place has become free in time */
+  async #wait(client: string | undefined): Promise<ReadVerdict> {
+    if (this.#waiting.size >= MAX_WAITING) return 'busy';
+    const { promise, resolve } = Promise.withResolvers<ReadVerdict>();
+    const waiting = { client, resolve };
+    this.#waiting.add(waiting);
+    const deadline = setTimeout(() => resolve('busy'), WAIT_MS);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(deadline);
+      this.#waiting.delete(waiting);
+    }
+  }
+
+  /** A place is free: those who wait take it in their order, as far as their clients may. */
+  #letIn(): void {
+    for (const waiting of this.#waiting) {
+      if (this.#ofAll >= MAX_READS) return;
+      const verdict = this.#judge(waiting.client);
+      if (verdict === 'busy') continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve(verdict);
     }
   }
 

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { setPriority } from 'node:os';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { pause } from '../../runtime/retry.ts';
 import { createCommonCheck } from './common-passwords.ts';
 import { hashPassword, hasHash } from './password-hash.ts';
 import type { PasswordAnswer, PasswordTask } from './password-process.ts';
@@ -12,6 +14,17 @@ import type { PasswordAnswer, PasswordTask } from './password-process.ts';
 
 const LOWEST_PRIORITY = 19;
 const isCommon = createCommonCheck();
+
+/**
+ * After each password the child rests for three times as long as that took, so that it works a quarter of the
+ * time while people sign in as fast as they can. Even a process that runs only when the machine is idle makes
+ * others wait where the kernel divides the machine between groups of processes, as between containers.
+ */
+const RESTS = 3;
+/** A password that took long on a busy machine must not hold up the next one for much longer. */
+const MAX_REST_MS = 60;
+/** Monotonic. */
+let restUntilMs = 0;
 
 try {
   setPriority(LOWEST_PRIORITY);
@@ -35,15 +48,25 @@ process.on('disconnect', () => process.exit(0));
 process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
 
 async function answer(task: PasswordTask): Promise<void> {
-  process.send?.(await work(task));
+  if (restUntilMs > monotonicMs()) await pause(restUntilMs - monotonicMs());
+  const startedMs = monotonicMs();
+  const answered = await work(task);
+  const endedMs = monotonicMs();
+  restUntilMs = endedMs + Math.min(RESTS * (endedMs - startedMs), MAX_REST_MS);
+  process.send?.(answered);
 }
 
-async function work({ password, stored }: PasswordTask): Promise<PasswordAnswer> {
+async function work({ password, stored, next, mayBeCommon }: PasswordTask): Promise<PasswordAnswer> {
   try {
-    if (stored !== undefined) return { isRight: await hasHash(password, stored) };
-    if (await isCommon(password)) return { isCommon: true };
-    return { hash: await hashPassword(password) };
+    if (stored === undefined) return await hash(password, mayBeCommon === true);
+    const isRight = await hasHash(password, stored);
+    return isRight && next !== undefined ? await hash(next) : { isRight };
   } catch (error) {
     return { failure: String(error) };
   }
+}
+
+async function hash(password: string, mayBeCommon = false): Promise<PasswordAnswer> {
+  if (!mayBeCommon && (await isCommon(password))) return { isCommon: true };
+  return { hash: await hashPassword(password) };
 }

@@ -4,10 +4,20 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
 
-/** With `stored`: compare. Without: hash, unless the password is a common one. */
+/** People who sign in, and those who make or follow links with a password, do not wait for each other. */
+type Queue = 'sign-ins' | 'links';
+
+/**
+ * With `stored`: compare. Without: hash, unless the password is a common one. With `next`: compare, then hash
+ * the next one, so that who changes a password waits once.
+ */
 export interface PasswordTask {
+  readonly queue: Queue;
   readonly password: string;
   readonly stored?: string;
+  readonly next?: string;
+  /** Hash also a common one. */
+  readonly mayBeCommon?: true;
 }
 
 export type PasswordAnswer =
@@ -25,7 +35,8 @@ interface Waiting {
 }
 
 /**
- * Further sign-ins are refused. One takes some 50 ms on an idle machine, so the last one waits for a second.
+ * Of each queue; further ones are refused. One takes some 20 ms on an idle machine, the child rests after it,
+ * and the queues take turns. So the last one waits for 1.3 s, or twice as long beside a full queue.
  */
 const MAX_WAITING = 16;
 /** For a client that is told to try again: the queue is shorter then. */
@@ -60,7 +71,9 @@ const BUSY_MS = 60_000;
 export class PasswordProcess {
   readonly #log: Log;
   readonly #times: PasswordTimes;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: Readonly<Record<Queue, Waiting[]>> = { 'sign-ins': [], links: [] };
+  /** Whose turn it is, if somebody waits there. */
+  #turn: Queue = 'sign-ins';
   #child: ChildProcess | undefined;
   #current: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -77,10 +90,12 @@ export class PasswordProcess {
 
   /** @throws Problem 503 when too many wait, when it has waited too long, and when the child died over it */
   async run(task: PasswordTask): Promise<PasswordAnswer> {
-    if (this.#isClosed || this.#waiting.length >= MAX_WAITING) throw tooMany();
+    const { queue } = task;
+    const waiting = this.#waiting[queue];
+    if (this.#isClosed || waiting.length >= MAX_WAITING) throw tooMany(queue);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#refuse(timer), this.#times.waitMs);
-      this.#waiting.push({ task, resolve, reject, timer });
+      const timer = setTimeout(() => this.#refuse(queue, timer), this.#times.waitMs);
+      waiting.push({ task, resolve, reject, timer });
       this.#next();
     });
   }
@@ -90,21 +105,32 @@ export class PasswordProcess {
     this.#child?.removeAllListeners();
     this.#child?.kill('SIGKILL');
     this.#fail('the mapper stops');
-    for (const { reject, timer } of this.#waiting.splice(0)) {
-      clearTimeout(timer);
-      reject(gone('the mapper stops'));
-    }
+    for (const waiting of Object.values(this.#waiting))
+      for (const { reject, timer } of waiting.splice(0)) {
+        clearTimeout(timer);
+        reject(gone('the mapper stops'));
+      }
   }
 
   /** A task has waited too long. */
-  #refuse(timer: NodeJS.Timeout): void {
-    const at = this.#waiting.findIndex((one) => one.timer === timer);
-    if (at >= 0) this.#waiting.splice(at, 1)[0]?.reject(tooMany());
+  #refuse(queue: Queue, timer: NodeJS.Timeout): void {
+    const waiting = this.#waiting[queue];
+    const at = waiting.findIndex((one) => one.timer === timer);
+    if (at >= 0) waiting.splice(at, 1)[0]?.reject(tooMany(queue));
+  }
+
+  /** The queues take turns, so that a full one does not hold up the other. */
+  #shift(): Waiting | undefined {
+    const [first, second]: [Queue, Queue] =
+      this.#turn === 'links' ? ['links', 'sign-ins'] : ['sign-ins', 'links'];
+    const next = this.#waiting[first].shift() ?? this.#waiting[second].shift();
+    if (next !== undefined) this.#turn = next.task.queue === 'links' ? 'sign-ins' : 'links';
+    return next;
   }
 
   #next(): void {
     if (this.#current !== undefined) return;
-    this.#current = this.#waiting.shift();
+    this.#current = this.#shift();
     if (this.#current === undefined) return;
     clearTimeout(this.#current.timer);
     if (!this.#needsIdle && monotonicMs() >= this.#busyUntilMs) this.#dropChild();
@@ -148,7 +174,7 @@ export class PasswordProcess {
       if (this.#child !== child) return;
       this.#finish()?.resolve(answer);
       // An idle child must not keep a process alive that ends.
-      if (this.#waiting.length === 0) letGo(child);
+      if (Object.values(this.#waiting).every(({ length }) => length === 0)) letGo(child);
       this.#next();
     });
     const onGone = (reason: unknown): void => {
@@ -185,9 +211,14 @@ function letGo(child: ChildProcess): void {
   child.channel?.unref();
 }
 
-function tooMany(): Problem {
+const TOO_MANY: Readonly<Record<Queue, string>> = {
+  'sign-ins': 'Too many people sign in at this moment.',
+  links: 'Too many passwords of links wait at this moment.',
+};
+
+function tooMany(queue: Queue): Problem {
   return new Problem('overloaded', {
-    detail: 'Too many people sign in at this moment.',
+    detail: TOO_MANY[queue],
     headers: { 'Retry-After': RETRY_AFTER_S },
   });
 }

@@ -14,6 +14,8 @@ export interface CachedLink {
   readonly expiresAtMs: number | undefined;
   /** Absent for a plain link. */
   readonly rules?: LinkRules;
+  /** See `LinkTarget.state`. */
+  readonly state?: string | undefined;
 }
 
 /** `'unknown'`: the primary reported recently that there is no such link. */

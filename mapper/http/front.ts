@@ -4,6 +4,7 @@ import type { Head } from './answer-head.ts';
 import type { ServerLimits } from './limits.ts';
 import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
+import { headerIn, queryIn } from './raw-head.ts';
 import type { Reply } from './reply.ts';
 import type { UsualRequest } from './usual-request.ts';
 
@@ -149,6 +150,9 @@ class FrontConnection implements Reply {
   #isChoked = false;
   method = '';
   url = '';
+  /** The chunk with the request that is being answered, and where in it the request begins. */
+  #text = '';
+  #start = 0;
 
   constructor(socket: Socket, options: FrontConnectionOptions) {
     this.socket = socket;
@@ -166,6 +170,18 @@ class FrontConnection implements Reply {
     return !this.#isAnswerDue && this.#rest === undefined && this.socket.writableLength === 0;
   }
 
+  get query(): string | undefined {
+    return queryIn(this.#text, this.#start);
+  }
+
+  get peer(): Socket {
+    return this.socket;
+  }
+
+  header(name: string): string | undefined {
+    return headerIn(this.#text, this.#start, name);
+  }
+
   send(head: Head, body: string, first: string, second: string, third?: string): void {
     const ending = this.#finish();
     this.#write(head.toText(ending, first, second, third) + body, 'latin1');
@@ -174,7 +190,8 @@ class FrontConnection implements Reply {
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
     const ending = this.#finish();
     const body = this.method === 'HEAD' ? '' : prepared.body;
-    this.#write(headOf(prepared, requestId) + ending + body, 'utf8');
+    // Only a body can have characters that a header cannot.
+    this.#write(headOf(prepared, requestId) + ending + body, body === '' ? 'latin1' : 'utf8');
   }
 
   /** Gives the connection to Node, with the bytes that nobody has looked at. */
@@ -226,6 +243,8 @@ class FrontConnection implements Reply {
         this.#rest = undefined;
         break;
       }
+      this.#text = text;
+      this.#start = at;
       if (request === undefined || !this.#begin(request, bytes)) {
         this.#rest = at === 0 ? bytes : bytes.subarray(at);
         this.handOver();
@@ -264,8 +283,9 @@ class FrontConnection implements Reply {
   #finish(): string {
     const { ends, isLeaving, nowMs } = this.#options;
     this.#isAnswerDue = false;
-    // It may be a view of all that the client has sent.
+    // Both may keep all that the client has sent.
     this.url = '';
+    this.#text = '';
     this.idleSinceMs = nowMs();
     this.#pipeline.answered();
     if (!isLeaving() && !(this.#hasEnded && this.#rest === undefined)) return ends.keepAlive;

@@ -4,6 +4,7 @@ import type { Head } from './answer-head.ts';
 import { connectionOf } from './connection.ts';
 import { answer, type PreparedAnswer } from './plain-answer.ts';
 import type { Reply } from './reply.ts';
+import { headerOf, queryOf } from './request-facts.ts';
 
 /** A response of Node that the fast paths can write, and that tells its connection when it is finished. */
 export class NodeReply<Request extends IncomingMessage = IncomingMessage>
@@ -16,6 +17,18 @@ export class NodeReply<Request extends IncomingMessage = IncomingMessage>
 
   get url(): string | undefined {
     return this.req.url;
+  }
+
+  get query(): string | undefined {
+    return queryOf(this.req.url);
+  }
+
+  get peer(): Socket {
+    return this.req.socket;
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.req, name);
   }
 
   /**

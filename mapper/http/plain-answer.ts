@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import type { Context } from 'koa';
 import { PROBLEM_TYPE, type Problem } from './problem.ts';
 
 /** An answer built in advance. Only the request id varies. */
@@ -10,6 +11,13 @@ export interface PreparedAnswer {
   /** Names and values in turn, `X-Request-Id` first. */
   readonly headers: string[];
   readonly body: string;
+  /** Whether it says that there is no such link. Default: if its status is 404. */
+  readonly isMiss?: boolean;
+}
+
+/** Whether an answer says that there is no such link: who gets many of them is guessing. */
+export function isMiss(answered: PreparedAnswer): boolean {
+  return answered.isMiss ?? answered.status === 404;
 }
 
 /** A problem with the same headers, in the same order, as Koa sends them. */
@@ -27,6 +35,16 @@ export function answer(response: ServerResponse, prepared: PreparedAnswer, reque
   response.writeHead(prepared.status, prepared.reason, prepared.headers);
   if (response.req.method === 'HEAD') response.end();
   else response.end(prepared.body);
+}
+
+/** Through Koa, which has set `X-Request-Id` already. */
+export function setPrepared(ctx: Context, { status, reason, headers, body }: PreparedAnswer): void {
+  // Setting a null body removes the headers of a body; setting a text adds only those that are missing.
+  if (body === '') ctx.body = null;
+  ctx.status = status;
+  ctx.message = reason;
+  for (let i = 2; i < headers.length; i += 2) ctx.set(headers[i] ?? '', headers[i + 1] ?? '');
+  if (body !== '') ctx.body = body;
 }
 
 /** Status line and headers as text, without the line break of the last header. */

@@ -20,6 +20,7 @@ const TITLES = {
   410: 'Gone',
   412: 'Precondition Failed',
   413: 'Content Too Large',
+  414: 'URI Too Long',
   415: 'Unsupported Media Type',
   417: 'Expectation Failed',
   422: 'Unprocessable Content',
@@ -44,6 +45,8 @@ interface CatalogueEntry {
 const NO_STORE: Headers = { 'Cache-Control': 'no-store' };
 /** Seconds. */
 const RETRY: Headers = { 'Retry-After': '1' };
+/** RFC 9110, 15.5.2, wants a challenge. Browsers know no such scheme, so they show the page. */
+const LINK_PASSWORD: Headers = { ...NO_STORE, 'WWW-Authenticate': 'X-Link-Password' };
 const BEARER: Headers = { ...NO_STORE, 'WWW-Authenticate': 'Bearer' };
 const ACCEPT_JSON: Headers = { Accept: 'application/json' };
 
@@ -63,6 +66,17 @@ export const PROBLEMS = {
     headers: BEARER,
   },
   'wrong-password': { status: 401, detail: 'Email or password is wrong.', headers: BEARER },
+  'link-password-needed': {
+    status: 401,
+    detail:
+      'This link has a password. Send it in X-Link-Password, or by POST as the field `password` of a form.',
+    headers: LINK_PASSWORD,
+  },
+  'wrong-link-password': {
+    status: 401,
+    detail: 'This is not the password of this link.',
+    headers: LINK_PASSWORD,
+  },
   'missing-scope': { status: 403, detail: 'The API key lacks a scope.' },
   'signup-closed': { status: 403, detail: 'Accounts are made by the operator of this service.' },
   'account-disabled': { status: 403, detail: 'This account is disabled.' },
@@ -79,10 +93,25 @@ export const PROBLEMS = {
   'link-disabled': { status: 410, detail: 'This link is switched off.', headers: NO_STORE },
   'link-blocked': { status: 410, detail: 'This link is blocked.', headers: NO_STORE },
   'link-unusable': { status: 410, detail: 'The target of this link is unusable.', headers: NO_STORE },
+  'link-used-up': {
+    status: 410,
+    detail: 'This link was followed as often as it may be.',
+    headers: NO_STORE,
+  },
   'changed-meanwhile': { status: 412, detail: 'The link is not in the state that If-Match names.' },
   'too-large': { status: 413, detail: `The body must not exceed ${MAX_BODY_BYTES} bytes.` },
+  'location-too-long': {
+    status: 414,
+    detail: 'The query is too long to be passed on to the target of this link.',
+    headers: NO_STORE,
+  },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
+  'not-form': {
+    status: 415,
+    detail: 'The password must be sent as application/x-www-form-urlencoded.',
+    headers: { Accept: 'application/x-www-form-urlencoded' },
+  },
   compressed: {
     status: 415,
     detail: 'Compressed bodies are not understood.',
@@ -95,6 +124,16 @@ export const PROBLEMS = {
   internal: { status: 500, detail: 'Something went wrong on our side.' },
   'unknown-coding': { status: 501, detail: 'The only transfer coding that is understood is chunked.' },
   'store-down': { status: 503, detail: 'A store cannot be reached just now.', headers: RETRY },
+  'not-prefetched': {
+    status: 503,
+    detail: 'This link answers only when somebody follows it.',
+    headers: { ...NO_STORE, ...RETRY },
+  },
+  'visit-unknown': {
+    status: 503,
+    detail: 'It is not known whether a visit of this link was used up. You were not redirected.',
+    headers: { ...NO_STORE, ...RETRY },
+  },
   overloaded: { status: 503, detail: 'Too many requests wait already.', headers: RETRY },
   'no-accounts': { status: 503, detail: 'The users database cannot be reached just now.', headers: RETRY },
   'no-keys': { status: 503, detail: 'There are no keys to give out just now.', headers: RETRY },

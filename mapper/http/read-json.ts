@@ -23,13 +23,15 @@ export async function readJsonObject(
 
 /**
  * Reads the body of a form, of type `application/x-www-form-urlencoded`.
+ * @param maxBytes of the body
  * @throws Problem 413 too large, 400 not UTF-8, 422 a field given twice
  */
 export async function readForm(
   request: IncomingMessage,
   response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, string>>> {
-  const fields = new URLSearchParams(decode(await readBody(request, response)));
+  const fields = new URLSearchParams(decode(await readBody(request, response, maxBytes)));
   const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return Object.fromEntries(fields);
@@ -45,7 +47,7 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
       errors: [{ field: '', reason: 'must be a JSON object' }],
     });
   }
-  const repeated = findRepeatedKey(text);
+  const repeated = findRepeatedName(text);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return value as Record<string, unknown>;
 }
@@ -67,10 +69,16 @@ function refuseOtherTypes({ headers }: IncomingMessage): void {
   }
 }
 
-async function readBody(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
+  const tooLarge = (): Problem =>
+    new Problem('too-large', { detail: `The body must not exceed ${maxBytes} bytes.` });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
     discard(request);
-    throw new Problem('too-large');
+    throw tooLarge();
   }
   // A request without the headers of a body has none; then the server does not emit `end` either.
   if (request.readableEnded) return Buffer.alloc(0);
@@ -82,13 +90,13 @@ async function readBody(request: IncomingMessage, response: ServerResponse): Pro
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const onData = (chunk: Buffer): void => {
     bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) {
+    if (bytes <= maxBytes) {
       chunks.push(chunk);
       return;
     }
     request.off('data', onData);
     discard(request);
-    reject(new Problem('too-large'));
+    reject(tooLarge());
   };
   request.on('data', onData);
   request.once('end', () => resolve(Buffer.concat(chunks)));
@@ -122,24 +130,35 @@ function parse(text: string): unknown {
   }
 }
 
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/g;
+
+/** An object or a list that has begun. */
+interface Opened {
+  /** The names that it has so far. Undefined: it is a list. */
+  readonly names: Set<string> | undefined;
+  /** The name, or the number, of the value that comes next. */
+  at: string | number;
+}
 
 /**
- * Finds a key that the outermost object of a JSON text contains twice. `JSON.parse` silently keeps the last
- * value; another program on the way may have checked the first.
- * @param text well-formed, and an object
+ * Finds a name that an object of a JSON text contains twice. `JSON.parse` silently keeps the last value;
+ * another program on the way may have checked the first.
+ * @param text well-formed
+ * @returns the way to it: `targets.0.when`
  */
-function findRepeatedKey(text: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
+function findRepeatedName(text: string): string | undefined {
+  const opened: Opened[] = [];
   let last = '';
   for (const [token] of text.matchAll(TOKEN)) {
-    if (token === '{' || token === '[') depth += 1;
-    else if (token === '}' || token === ']') depth -= 1;
-    else if (token === ':' && depth === 1) {
-      const key = JSON.parse(last) as string;
-      if (seen.has(key)) return key;
-      seen.add(key);
+    const inner = opened.at(-1);
+    if (token === '{') opened.push({ names: new Set(), at: '' });
+    else if (token === '[') opened.push({ names: undefined, at: 0 });
+    else if (token === '}' || token === ']') opened.pop();
+    else if (token === ',' && typeof inner?.at === 'number') inner.at += 1;
+    else if (token === ':' && inner?.names !== undefined) {
+      inner.at = JSON.parse(last) as string;
+      if (inner.names.has(inner.at)) return opened.map(({ at }) => at).join('.');
+      inner.names.add(inner.at);
     }
     last = token;
   }

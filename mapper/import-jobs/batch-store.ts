@@ -4,6 +4,7 @@ import { slotOfImport, type BatchId } from '../../db/imports/imports-db.ts';
 import type { ImportedRow } from '../../db/imports/imported-rows.ts';
 import { DuplicateRowError } from '../../db/store-errors.ts';
 import { KeymillError } from '../../runtime/errors.ts';
+import { pause } from '../../runtime/retry.ts';
 import type { TakenLink } from '../import/outcome.ts';
 import { formatKeys, parseKeys, placeOf, type BatchKeys } from './batch-keys.ts';
 import { requestIdOf } from './import-identity.ts';
@@ -41,6 +42,8 @@ export class CodeTakenError extends KeymillError {
   }
 }
 
+/** Mappers ask their servers four times in this time. */
+const EXPECTED_WITHIN_MS = 1_000;
 /** A batch is stored in few rounds. Each one more needs keys that somebody else has bound meanwhile. */
 const MAX_ROUNDS = 20;
 
@@ -62,6 +65,8 @@ export class BatchStore {
   readonly #home: ImportServer;
   /** The servers that expect codes which are no keys of ours. */
   readonly #expecting = new Set<ImportServer>();
+  /** When the last of them was told. */
+  #expectingSinceMs: number | undefined;
 
   constructor(ports: ImportPorts, order: ImportOrder, begunAt: Date, signal: AbortSignal) {
     this.#ports = ports;
@@ -112,6 +117,14 @@ export class BatchStore {
     const outcome = { onConflict: this.#order.onConflict, links: links.length, exceptions };
     await this.#until(async () => this.#home.imports.finishBatch(id, formatOutcome(outcome)));
     return this.#outcomes({ ...batch, links }, outcome);
+  }
+
+  /** Resolves when mappers look up all codes of this import that are no keys of ours. */
+  async whenForeignCodesAreExpected(): Promise<void> {
+    const sinceMs = this.#expectingSinceMs;
+    if (sinceMs === undefined) return;
+    const leftMs = sinceMs + EXPECTED_WITHIN_MS - this.#ports.now();
+    if (leftMs > 0) await pause(leftMs, this.#signal);
   }
 
   #outcomes({ links, keys }: PreparedBatch, outcome: BatchOutcome): ImportOutcome[] {
@@ -223,6 +236,7 @@ export class BatchStore {
     if (this.#expecting.has(server) || items.every(({ row }) => hasKeyShape(row.key))) return;
     await this.#until(server.expectForeignCodes);
     this.#expecting.add(server);
+    this.#expectingSinceMs = this.#ports.now();
   }
 
   /** Repeats work while a server is away. Everything here may be repeated. */

@@ -1,7 +1,6 @@
 import type { ImportedRow } from '../../db/imports/imported-rows.ts';
 import type { LinkState, OwnLink } from '../../db/own-links/own-link.ts';
 import { changeRules, type RuleChange } from '../../db/own-links/rule-change.ts';
-import type { RuledTarget } from '../../db/urls/link-rules.ts';
 import type { ImportedLink } from '../import/outcome.ts';
 
 /** What a link gets that its file does not say. */
@@ -60,7 +59,7 @@ function toRuleChange(link: ImportedLink): RuleChange {
     redirectType: link.redirect_type as 301 | 302 | 307 | 308,
     validFrom: toDate(link.valid_from),
     forwardQuery: link.forward_query,
-    targets: link.targets.map(({ when, long_url: longUrl }) => ({ when, longUrl }) as unknown as RuledTarget),
+    targets: link.targets.map(({ when, long_url: longUrl }) => ({ when, longUrl })),
     expiredUrl: link.expired_url,
     maxVisits: maxVisitsOf(link),
     noindex: link.noindex,

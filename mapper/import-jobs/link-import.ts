@@ -71,6 +71,7 @@ export async function* importLinks(
     }
     for (; running.length > 1; running.shift()) yield await (running[0] as RunningBatch).stored;
     const last = await running[0]?.stored;
+    await store.whenForeignCodesAreExpected();
     await news.announce();
     if (last !== undefined) yield last;
   } finally {

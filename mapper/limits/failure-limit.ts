@@ -24,7 +24,7 @@ export interface FailureLimitOptions {
 
 /**
  * A limit of what fails, such as requests for links that do not exist. A client that reaches it is blocked
- * until its minute is over. Nothing waits for the shared counts, and all goes on without them.
+ * until its window is over. Nothing waits for the shared counts, and all goes on without them.
  */
 export class FailureLimit {
   readonly #options: FailureLimitOptions;
@@ -33,19 +33,19 @@ export class FailureLimit {
 
   constructor(options: FailureLimitOptions) {
     this.#options = options;
-    this.#counts = new MemoryCounts(options.now);
+    this.#counts = new MemoryCounts(options.now, { windowMs: options.limit.windowMs });
     this.#blocked = new BlockedClients(options.now);
   }
 
   /** A request of a client has failed. */
   readonly failed = (client: string): void => {
     const { limit, shared } = this.#options;
-    if (limit.perMinute === 0) return;
+    if (limit.most === 0) return;
     const blockAfterLast = ({ count, remainingMs }: Count): void => {
-      if (count >= limit.perMinute) this.#blocked.block(client, remainingMs);
+      if (count >= limit.most) this.#blocked.block(client, remainingMs);
     };
     blockAfterLast(this.#counts.hit(client));
-    shared?.hit(limit.name, client).then(blockAfterLast, () => undefined);
+    shared?.hit(limit, client).then(blockAfterLast, () => undefined);
   };
 
   /** What is left to a blocked client: nothing. Undefined: it is not blocked. */
@@ -53,21 +53,21 @@ export class FailureLimit {
     const remainingMs = this.#blocked.remainingMs(client);
     if (remainingMs === 0) return undefined;
     const { limit } = this.#options;
-    return judgeCount(limit, { count: limit.perMinute + 1, remainingMs });
+    return judgeCount(limit, { count: limit.most + 1, remainingMs });
   }
 
   /** 429 for a client for which {@link leftOf} is 0. */
   refusalOf(client: string): Problem {
     const { limit, onRefused } = this.#options;
     onRefused(limit.name);
-    const quota = this.quotaOf(client) ?? judgeCount(limit, { count: limit.perMinute + 1, remainingMs: 0 });
+    const quota = this.quotaOf(client) ?? judgeCount(limit, { count: limit.most + 1, remainingMs: 0 });
     return tooManyRequests(quota, quotaFields(quota));
   }
 
   /** How many further requests may fail before the client is blocked. */
   leftOf(client: string): number {
-    const { perMinute } = this.#options.limit;
-    if (perMinute === 0) return Number.POSITIVE_INFINITY;
-    return this.#blocked.remainingMs(client) > 0 ? 0 : Math.max(0, perMinute - this.#counts.peek(client));
+    const { most } = this.#options.limit;
+    if (most === 0) return Number.POSITIVE_INFINITY;
+    return this.#blocked.remainingMs(client) > 0 ? 0 : Math.max(0, most - this.#counts.peek(client));
   }
 }

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Admission } from '../http/admission.ts';
 import type { AnswerHead, Head } from '../http/answer-head.ts';
-import type { PreparedAnswer } from '../http/plain-answer.ts';
+import { isMiss, type PreparedAnswer } from '../http/plain-answer.ts';
 import type { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
 import { quotaFields, type Quota } from './rate-policy.ts';
@@ -37,6 +38,18 @@ export class QuotaReply implements Admission, Head, Reply {
 
   get url(): string | undefined {
     return this.#reply.url;
+  }
+
+  get query(): string | undefined {
+    return this.#reply.query;
+  }
+
+  get peer(): Socket {
+    return this.#reply.peer;
+  }
+
+  header(name: string): string | undefined {
+    return this.#reply.header(name);
   }
 
   send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
@@ -85,13 +98,25 @@ export class MissReply implements Reply {
     return this.#reply.url;
   }
 
+  get query(): string | undefined {
+    return this.#reply.query;
+  }
+
+  get peer(): Socket {
+    return this.#reply.peer;
+  }
+
+  header(name: string): string | undefined {
+    return this.#reply.header(name);
+  }
+
   send(head: AnswerHead, body: string, first: string, second: string, third?: string): void {
     this.#reply.send(head, body, first, second, third);
   }
 
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
     // First: the client's next request may follow at once.
-    if (prepared.status === 404) this.#onMissed(this.#client);
+    if (isMiss(prepared)) this.#onMissed(this.#client);
     this.#reply.sendPrepared(prepared, requestId);
   }
 }

@@ -4,8 +4,10 @@ import type { Log } from '../../runtime/log.ts';
 import type { Admission } from '../http/admission.ts';
 import { Problem } from '../http/problem.ts';
 import type { Reply } from '../http/reply.ts';
+import type { RequestFacts } from '../http/request-facts.ts';
 import { findClient, parseAddress, type ClientRules } from './client-address.ts';
 import { FailureLimit } from './failure-limit.ts';
+import { createGuessLimit, GuessLimit } from './guess-limit.ts';
 import { MissReply, QuotaReply, setQuota } from './limited-reply.ts';
 import { MemoryCounts } from './memory-counts.ts';
 import {
@@ -36,7 +38,7 @@ export interface LimitsOptions {
 export interface Peer {
   /** Undefined: it has no limits. */
   readonly client: string | undefined;
-  /** Whether its `X-Forwarded-For` says who the client of a request is. */
+  /** Whether it is believed what it says about clients, as in `X-Forwarded-For`. */
   readonly isProxy: boolean;
   readonly address: string | undefined;
 }
@@ -48,7 +50,7 @@ interface Proven {
 }
 
 /** The limits that are counted before a request is answered. The others count answers. */
-type CountedName = Exclude<LimitName, 'bad-credential' | 'not-found'>;
+type CountedName = Exclude<LimitName, 'bad-credential' | 'not-found' | 'link-password'>;
 
 type Counted = readonly [name: CountedName, who: string];
 
@@ -70,6 +72,8 @@ export class Limits {
   readonly #counts: Readonly<Record<CountedName, MemoryCounts>>;
   /** Of API keys and sessions that nobody knows. */
   readonly credentials: FailureLimit;
+  /** Of wrong passwords of links. It cannot be configured away. */
+  readonly guesses: GuessLimit;
   /** A client has asked for a link that does not exist. */
   readonly missed: (client: string) => void;
   readonly #notFound: FailureLimit;
@@ -78,7 +82,7 @@ export class Limits {
   constructor(options: LimitsOptions) {
     this.#options = options;
     const { perMinute, shared, onRefused, now } = options;
-    const limit = (name: LimitName): Limit => createLimit(name, perMinute[name]);
+    const limit = (name: keyof LimitFigures): Limit => createLimit(name, perMinute[name]);
     this.#limits = {
       anonymous: limit('anonymous'),
       key: limit('key'),
@@ -91,10 +95,11 @@ export class Limits {
       session: new MemoryCounts(now),
       'sign-in': new MemoryCounts(now),
     };
-    const failures = (name: LimitName): FailureLimit =>
+    const failures = (name: keyof LimitFigures): FailureLimit =>
       new FailureLimit({ limit: limit(name), shared, onRefused, now });
     this.credentials = failures('bad-credential');
     this.#notFound = failures('not-found');
+    this.guesses = new GuessLimit(new FailureLimit({ limit: createGuessLimit(), shared, onRefused, now }));
     this.missed = this.#notFound.failed;
   }
 
@@ -111,7 +116,7 @@ export class Limits {
     const address = parseAddress(socket.remoteAddress ?? '');
     const peer: Peer = {
       client: this.isOn ? findClient(address, undefined, clients) : undefined,
-      isProxy: this.isOn && address !== undefined && clients.trusted.has(address),
+      isProxy: address !== undefined && clients.trusted.has(address),
       address,
     };
     (socket as PeerSocket)[PEER] = peer;
@@ -123,6 +128,12 @@ export class Limits {
     const header = request.headers['x-forwarded-for'];
     const peer = this.peerOf(request.socket);
     return header === undefined ? peer.client : this.clientBehind(peer, String(header));
+  }
+
+  /** The client whose wrong passwords of links are counted, also where all other limits are off. */
+  guesserOf(request: RequestFacts): string | undefined {
+    const { clients } = this.#options;
+    return findClient(request.peer.remoteAddress, request.header('x-forwarded-for'), clients);
   }
 
   /** The client of a request with `X-Forwarded-For`. */
@@ -250,9 +261,9 @@ export class Limits {
   #hit(name: CountedName, who: string): Quota | Promise<Quota> | undefined {
     const { shared } = this.#options;
     const limit = this.#limits[name];
-    if (limit.perMinute === 0) return undefined;
+    if (limit.most === 0) return undefined;
     if (shared === undefined) return judgeCount(limit, this.#counts[name].hit(who));
-    return shared.hit(name, who).then((count) => judgeCount(limit, count));
+    return shared.hit(limit, who).then((count) => judgeCount(limit, count));
   }
 
   #admission(quota: Quota, reply: Reply): Admission {

@@ -1,29 +1,40 @@
-import { WINDOW_MS, type Count } from './rate-policy.ts';
+import { MINUTE_MS, type Count } from './rate-policy.ts';
 
 interface Entry {
   count: number;
   readonly endsMs: number;
 }
 
+interface MemoryCountsOptions {
+  /** Default: a minute. */
+  readonly windowMs?: number;
+  readonly maxClients?: number;
+}
+
 /**
- * More clients than this in one minute are not remembered: the oldest are forgotten. A sender with so many
+ * More clients than this in one window are not remembered: the oldest are forgotten. A sender with so many
  * addresses is not stopped by limits for each of them.
  */
 const MAX_CLIENTS = 100_000;
 
 /**
- * Counts in the memory of this process. The minute of a client begins with its first request. No timer: what
+ * Counts in the memory of this process. The window of a client begins with its first request. No timer: what
  * is over is removed when a client is added.
  */
 export class MemoryCounts {
-  /** In the order in which their minutes end. */
+  /** In the order in which their windows end. */
   readonly #entries = new Map<string, Entry>();
+  readonly #windowMs: number;
   readonly #maxClients: number;
   readonly #now: () => number;
 
   /** @param now monotonic milliseconds */
-  constructor(now: () => number, maxClients = MAX_CLIENTS) {
+  constructor(
+    now: () => number,
+    { windowMs = MINUTE_MS, maxClients = MAX_CLIENTS }: MemoryCountsOptions = {},
+  ) {
     this.#now = now;
+    this.#windowMs = windowMs;
     this.#maxClients = maxClients;
   }
 
@@ -40,7 +51,7 @@ export class MemoryCounts {
     return { count: entry.count, remainingMs: entry.endsMs - nowMs };
   }
 
-  /** How many requests of a client were counted in its minute. */
+  /** How many requests of a client were counted in its window. */
   peek(client: string): number {
     const entry = this.#entries.get(client);
     return entry === undefined || entry.endsMs <= this.#now() ? 0 : entry.count;
@@ -53,7 +64,7 @@ export class MemoryCounts {
       if (endsMs > nowMs && entries.size < this.#maxClients) break;
       entries.delete(other);
     }
-    const entry = { count: 0, endsMs: nowMs + WINDOW_MS };
+    const entry = { count: 0, endsMs: nowMs + this.#windowMs };
     entries.set(client, entry);
     return entry;
   }

@@ -6,7 +6,6 @@ import type { Log } from '../../runtime/log.ts';
 import type { MapperMetrics } from '../metrics.ts';
 import { Networks } from './client-address.ts';
 import { Limits } from './limits.ts';
-import { WINDOW_MS } from './rate-policy.ts';
 
 export interface OpenLimitsOptions {
   readonly config: Pick<MapperConfig, 'limits' | 'stores'>;
@@ -33,8 +32,7 @@ export async function openLimits({
 }: OpenLimitsOptions): Promise<OpenedLimits> {
   const { perMinute, loopback, trustedProxies, redis } = config.limits;
   const { secret } = config.stores.keys;
-  const shared =
-    redis && new ClientCounts({ ...redis, keyspace, secret, windowMs: WINDOW_MS, nowMs: Date.now, log });
+  const shared = redis && new ClientCounts({ ...redis, keyspace, secret, nowMs: Date.now, log });
   await shared?.whenConnected(FIRST_ANSWER_MS);
   const rules = new Limits({
     perMinute,

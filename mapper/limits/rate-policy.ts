@@ -1,30 +1,33 @@
 import { Problem } from '../http/problem.ts';
 
-/** What is limited, each for one minute: names of the policies in the header fields. */
+/** What is limited for one minute by the configuration: names of the policies in the header fields. */
 export const LIMIT_NAMES = ['anonymous', 'key', 'session', 'sign-in', 'bad-credential', 'not-found'] as const;
 
-export type LimitName = (typeof LIMIT_NAMES)[number];
+export type LimitName = (typeof LIMIT_NAMES)[number] | 'link-password';
 
 /** Requests in a minute; 0: without a limit. */
-export type LimitFigures = Readonly<Record<LimitName, number>>;
+export type LimitFigures = Readonly<Record<(typeof LIMIT_NAMES)[number], number>>;
 
-/** How many requests of one client a minute has had, this one included. */
+/** How many requests of one client a window of time has had, this one included. */
 export interface Count {
   readonly count: number;
-  /** Until the minute is over. */
+  /** Until the window is over. */
   readonly remainingMs: number;
 }
 
 /** Counts over all mappers. */
 export interface SharedCounts {
   /** @throws StoreUnavailableError, OutcomeUnknownError */
-  hit(name: LimitName, client: string): Promise<Count>;
+  hit(limit: Pick<Limit, 'name' | 'windowMs'>, client: string): Promise<Count>;
 }
 
 /** One limit, with the text that all its answers share. */
 export interface Limit {
   readonly name: LimitName;
-  readonly perMinute: number;
+  /** Requests in a window; 0: without a limit. */
+  readonly most: number;
+  /** How long a window is. It begins with the first request of a client. */
+  readonly windowMs: number;
   /** Of the header field `RateLimit-Policy`. */
   readonly policy: string;
   /** The lines of both header fields, up to what differs from answer to answer. */
@@ -37,27 +40,27 @@ export interface Quota {
   readonly isAllowed: boolean;
   /** Requests. */
   readonly remaining: number;
-  /** Until the minute is over. */
+  /** Until the window is over. */
   readonly seconds: number;
 }
 
-export const WINDOW_MS = 60_000;
-const WINDOW_SECONDS = WINDOW_MS / 1_000;
+export const MINUTE_MS = 60_000;
 
 /** The header fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
-export function createLimit(name: LimitName, perMinute: number): Limit {
-  const policy = `"${name}";q=${perMinute};w=${WINDOW_SECONDS}`;
-  return { name, perMinute, policy, lines: `\r\nRateLimit-Policy: ${policy}\r\nRateLimit: "${name}";r=` };
+export function createLimit(name: LimitName, most: number, windowMs = MINUTE_MS): Limit {
+  const policy = `"${name}";q=${most};w=${windowMs / 1_000}`;
+  const lines = `\r\nRateLimit-Policy: ${policy}\r\nRateLimit: "${name}";r=`;
+  return { name, most, windowMs, policy, lines };
 }
 
 /** Judges a request by the count of its client. */
 export function judgeCount(limit: Limit, { count, remainingMs }: Count): Quota {
-  const { perMinute } = limit;
+  const { most, windowMs } = limit;
   return {
     limit,
-    isAllowed: count <= perMinute,
-    remaining: Math.max(0, perMinute - count),
-    seconds: Math.min(WINDOW_SECONDS, Math.max(1, Math.ceil(remainingMs / 1_000))),
+    isAllowed: count <= most,
+    remaining: Math.max(0, most - count),
+    seconds: Math.min(windowMs / 1_000, Math.max(1, Math.ceil(remainingMs / 1_000))),
   };
 }
 
@@ -73,6 +76,7 @@ const DETAILS: Readonly<Record<LimitName, string>> = {
   'sign-in': 'Too many passwords were tried from this address, or for this account.',
   'bad-credential': 'Too many API keys or sessions that are not valid came from this address.',
   'not-found': 'Too many links that do not exist were asked for from this address.',
+  'link-password': 'Too many wrong passwords were tried for this link from this address.',
 };
 
 /** The header fields that say what a client may still do. */

@@ -1,4 +1,5 @@
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { visitsLeftAfter } from '../../db/own-links/change-link.ts';
 import type { LinkChange, OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
@@ -85,7 +86,8 @@ async function readAfter<T>(unknown: UnknownChange | undefined, read: () => Prom
 
 /**
  * The link after our change; others may have changed it since. The change has happened, so a read that fails
- * does not make it fail: then the times in the answer are those of our own clock.
+ * does not make it fail: then the times in the answer are those of our own clock, and visits at that moment
+ * are not counted.
  */
 async function readChanged(
   { db, key, changeId }: Pick<ChangeRequest<unknown>, 'db' | 'key' | 'changeId'>,
@@ -96,6 +98,11 @@ async function readChanged(
   if (found !== undefined) return found;
   const at = new Date();
   const after = { ...before, version: before.version + 1, changedBy: changeId, updatedAt: at };
-  if (change.kind === 'edit') return { ...after, ...change.state };
+  if (change.kind === 'edit')
+    return {
+      ...after,
+      ...change.state,
+      visitsLeft: visitsLeftAfter(before, change.state.rules.maxVisits),
+    };
   return { ...after, deletedAt: change.kind === 'delete' ? at : null };
 }

@@ -1,16 +1,17 @@
 import { hasSameTags, type LinkState, type OwnLink } from '../../db/own-links/own-link.ts';
+import { changeRules, isNeverValid, type RuleChange } from '../../db/own-links/rule-change.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 
-/** A change that is asked for. A field that is absent stays as it is; null clears it. */
-export interface LinkPatch {
+/**
+ * A change that is asked for. A field that is absent stays as it is; null clears it. Only an administrator
+ * may ask for `blocked`.
+ */
+export interface LinkPatch extends RuleChange {
   readonly longUrl?: string;
   readonly expiresAt?: Date | null;
   readonly title?: string | null;
   /** Without duplicates. */
   readonly tags?: readonly string[] | null;
-  readonly disabled?: boolean | null;
-  /** The reason. Only an administrator may ask for it. */
-  readonly blocked?: string | null;
 }
 
 export type Actor = 'owner' | 'admin';
@@ -24,7 +25,9 @@ export type ChangeVerdict =
   /** An administrator has blocked the link, and its owner cannot change it. */
   | { readonly verdict: 'blocked'; readonly reason: string }
   /** Tags belong to an owner's list, and this link has no owner. */
-  | { readonly verdict: 'ownerless' };
+  | { readonly verdict: 'ownerless' }
+  /** It would expire before it is valid. */
+  | { readonly verdict: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 /** Applies a merge patch (RFC 7396) to a link whose fields were checked before. Pure. */
 export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): ChangeVerdict {
@@ -39,23 +42,18 @@ export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): Chan
     expiresAt: patch.expiresAt === undefined ? link.expiresAt : patch.expiresAt,
     title: patch.title === undefined ? link.title : patch.title,
     tags,
-    rules: patchRules(link.rules, patch),
+    rules: changeRules(link.rules, patch),
   };
+  if (isNeverValid(state)) {
+    // A link that is like this already can still be given a title.
+    if (patch.validFrom !== undefined) return { verdict: 'never-valid', by: 'validFrom' };
+    if (patch.expiresAt !== undefined) return { verdict: 'never-valid', by: 'expiresAt' };
+  }
   return isSame(link, state) ? { verdict: 'unchanged' } : { verdict: 'edit', state };
 }
 
 function isOnlyBlock(patch: LinkPatch, actor: Actor): boolean {
   return actor === 'admin' && Object.keys(patch).join() === 'blocked';
-}
-
-function patchRules({ disabled, blocked, ...others }: LinkRules, patch: LinkPatch): LinkRules {
-  const isDisabled = patch.disabled === undefined ? disabled === true : patch.disabled === true;
-  const reason = patch.blocked === undefined ? blocked : patch.blocked;
-  return {
-    ...others,
-    ...(isDisabled && { disabled: true }),
-    ...(reason !== undefined && reason !== null && { blocked: reason }),
-  };
 }
 
 function isSame(link: OwnLink, state: LinkState): boolean {

@@ -37,7 +37,8 @@ export type Refusal =
   | { readonly why: 'unchanged'; readonly link: OwnLink }
   | { readonly why: 'deleted'; readonly link: OwnLink }
   | { readonly why: 'blocked'; readonly reason: string }
-  | { readonly why: 'ownerless' };
+  | { readonly why: 'ownerless' }
+  | { readonly why: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 export type ChangeResult =
   | { readonly link: OwnLink; readonly announced: Announced | undefined }
@@ -270,6 +271,7 @@ export class OwnLinks {
 function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
   if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
   if (judged.verdict === 'ownerless') return { why: 'ownerless' };
+  if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
   return { why: judged.verdict, link };
 }
 

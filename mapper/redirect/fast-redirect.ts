@@ -4,19 +4,24 @@ import { wasAlwaysReserved } from '../../db/keyspace/reserved.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { CacheEntry, LinkCache } from '../cache/link-cache.ts';
-import { prepareProblem } from '../http/plain-answer.ts';
+import type { CachedLink, CacheEntry, LinkCache } from '../cache/link-cache.ts';
 import { isPlain } from '../http/plain-request.ts';
+import { prepareFor } from '../http/problem-page.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
-import { FOUND, isUsable, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
+import { FOUND, isUsable, judge, locationOf, lookUpFailure, type Refusal } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
+import type { Refusals } from './refusals.ts';
+import type { VisitAnswer, Visits } from './visit.ts';
 
 export interface FastRedirectOptions {
   readonly cache: LinkCache;
   readonly finder: LinkFinder;
   readonly redirects: RedirectTally;
+  readonly refusals: Refusals;
+  /** Answers for links with rules. */
+  readonly visits: Visits;
   readonly requestIds: RequestIds;
   readonly log: Log;
 }
@@ -29,15 +34,6 @@ const IS_KEY_CHARACTER = new Uint8Array(128);
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
   IS_KEY_CHARACTER[character.charCodeAt(0)] = 1;
 }
-
-const REFUSALS = {
-  unknown: prepareProblem(refusalOf('unknown')),
-  expired: prepareProblem(refusalOf('expired')),
-  deleted: prepareProblem(refusalOf('deleted')),
-  disabled: prepareProblem(refusalOf('disabled')),
-  blocked: prepareProblem(refusalOf('blocked')),
-  unusable: prepareProblem(refusalOf('unusable')),
-};
 
 /**
  * `GET` and `HEAD /{unique_id}` in front of Koa, which takes three times as long for the same bytes. A link
@@ -93,9 +89,9 @@ export class FastRedirect {
     error: Error,
   ): boolean {
     if (key === undefined || wasAlwaysReserved(key)) return false;
-    const { requestIds, redirects, log } = this.#options;
+    const { requestIds, redirects } = this.#options;
     redirects.limited();
-    answerError(reply, error, requestIds.of(givenId), log);
+    this.#answerError(reply, error, requestIds.of(givenId));
     return true;
   }
 
@@ -111,51 +107,64 @@ export class FastRedirect {
     // From here on the key is stored somewhere, longer than its request.
     const ownKey = flat(key);
     const entry = cache.get(ownKey);
-    if (entry !== undefined) {
-      this.#answer(reply, ownKey, entry, 'memory', requestIds.of(givenId));
-      redirects.took(startedMs);
-      return true;
-    }
-    if (wasAlwaysReserved(ownKey)) return false;
-    const miss = new Miss(this.#late, reply, ownKey, startedMs, requestIds.of(givenId));
-    this.#options.finder.read(ownKey, miss);
+    if (entry === undefined && wasAlwaysReserved(ownKey)) return false;
+    const asked = new Asked(this.#answers, reply, ownKey, startedMs, requestIds.of(givenId));
+    if (entry === undefined) this.#options.finder.read(ownKey, asked);
+    else asked.found(entry, 'memory');
     return true;
   }
 
-  readonly #late: LateAnswers = {
-    found: (miss, entry, source) => {
-      const { reply, key, requestId, startedMs } = miss;
+  readonly #answers: Answers = {
+    found: (asked, entry, source) => {
       try {
-        this.#answer(reply, key, entry, source, requestId);
-        this.#options.redirects.took(startedMs);
+        if (entry !== 'unknown' && entry.rules !== undefined) this.#visit(asked, entry, source);
+        else this.#answer(asked, entry, source);
       } catch (error) {
         // Must not throw: other requests wait for the same link.
-        this.#late.failed(miss, error);
+        this.#answers.failed(asked, error);
       }
     },
     failed: ({ reply, requestId, startedMs }, error) => {
-      const { redirects, log } = this.#options;
+      const { redirects } = this.#options;
       redirects.failed(error);
-      answerError(reply, lookUpFailure(error), requestId, log);
+      this.#answerError(reply, lookUpFailure(error), requestId);
       redirects.took(startedMs);
     },
   };
 
-  #answer(reply: Reply, key: string, entry: CacheEntry, source: LinkSource, requestId: string): void {
+  #answer({ reply, key, requestId, startedMs }: Asked, entry: CacheEntry, source: LinkSource): void {
     const result = judge(entry, Date.now);
     if (result === 'found') this.#redirect(reply, key, locationOf(entry), source, requestId);
     else this.#refuse(reply, key, result, source, requestId);
+    this.#options.redirects.took(startedMs);
   }
 
-  #refuse(
-    reply: Reply,
-    key: string,
-    result: keyof typeof REFUSALS,
-    source: LinkSource,
-    requestId: string,
-  ): void {
-    this.#options.redirects.answered(key, false, result, source);
-    reply.sendPrepared(REFUSALS[result], requestId);
+  #visit(asked: Asked, link: CachedLink, source: LinkSource): void {
+    const { key, reply } = asked;
+    const answered = this.#options.visits.answer({ key, link, isPreview: false, request: reply });
+    if (!(answered instanceof Promise)) this.#finishVisit(asked, answered, source);
+    else
+      void answered
+        .then((late) => this.#finishVisit(asked, late, source))
+        .catch((error: unknown) => this.#answers.failed(asked, error));
+  }
+
+  #finishVisit({ reply, key, requestId, startedMs }: Asked, answered: VisitAnswer, source: LinkSource): void {
+    const { redirects } = this.#options;
+    redirects.answered(key, reply.method === 'GET', answered.result, source);
+    reply.sendPrepared(answered.answer, requestId);
+    redirects.took(startedMs);
+  }
+
+  #refuse(reply: Reply, key: string, result: Refusal, source: LinkSource, requestId: string): void {
+    const { redirects, refusals } = this.#options;
+    redirects.answered(key, false, result, source);
+    reply.sendPrepared(refusals.of(result, reply), requestId);
+  }
+
+  #answerError(reply: Reply, error: unknown, requestId: string): void {
+    const { log } = this.#options;
+    answerError(reply, error, { requestId, log, prepare: (problem) => prepareFor(reply, problem) });
   }
 
   #redirect(reply: Reply, key: string, target: string, source: LinkSource, requestId: string): void {
@@ -169,20 +178,20 @@ export class FastRedirect {
   }
 }
 
-interface LateAnswers {
-  found(miss: Miss, entry: CacheEntry, source: LinkSource): void;
-  failed(miss: Miss, error: unknown): void;
+interface Answers {
+  found(asked: Asked, entry: CacheEntry, source: LinkSource): void;
+  failed(asked: Asked, error: unknown): void;
 }
 
-/** A request whose link was not in memory, with all that its answer needs. */
-class Miss implements LookUpObserver {
+/** A request that memory alone could not answer with a redirect, with all that its answer needs. */
+class Asked implements LookUpObserver {
   readonly reply: Reply;
   readonly key: string;
   readonly startedMs: number;
   readonly requestId: string;
-  readonly #answers: LateAnswers;
+  readonly #answers: Answers;
 
-  constructor(answers: LateAnswers, reply: Reply, key: string, startedMs: number, requestId: string) {
+  constructor(answers: Answers, reply: Reply, key: string, startedMs: number, requestId: string) {
     this.#answers = answers;
     this.reply = reply;
     this.key = key;

@@ -1,5 +1,5 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
-import { isEveryRuleKnown, UnknownRulesError } from '../../db/urls/link-rules.ts';
+import { isEveryRuleKnown, UnknownRulesError, urlsOf } from '../../db/urls/link-rules.ts';
 import type { LinkTarget } from '../../db/urls/link.ts';
 import type { CacheEntry, Fill, LinkCache } from '../cache/link-cache.ts';
 import type { SharedAnswer, SharedCache } from '../cache/shared-cache.ts';
@@ -97,8 +97,10 @@ export class LinkFinder {
   #judge(entry: CacheEntry): CacheEntry {
     const { isBlocked } = this.#options;
     if (isBlocked === undefined || entry === 'unknown' || entry.longUrl === undefined) return entry;
+    const { longUrl, rules } = entry;
+    const isOneBlocked = isBlocked(longUrl) || (rules !== undefined && urlsOf(rules).some(isBlocked));
     // As if an administrator had blocked the link itself.
-    return isBlocked(entry.longUrl) ? { ...entry, rules: { ...entry.rules, blocked: 'its domain' } } : entry;
+    return isOneBlocked ? { ...entry, rules: { ...rules, blocked: 'its domain' } } : entry;
   }
 
   /** Reports the result before it stores it, so that the client does not wait for that. */
@@ -215,7 +217,7 @@ class Flight implements Read {
   }
 }
 
-function toEntry({ longUrl, expiresAt, rules }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
+function toEntry({ longUrl, expiresAt, rules, state }: LinkTarget): Exclude<CacheEntry, 'unknown'> {
   const plain = { longUrl: longUrl ?? undefined, expiresAtMs: expiresAt?.getTime() };
-  return rules === undefined ? plain : { ...plain, rules };
+  return rules === undefined ? plain : { ...plain, rules, state };
 }

@@ -1,11 +1,20 @@
-import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
+/** Why a link cannot be followed. */
+export type Refusal = 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked' | 'unusable';
+
+/**
+ * What became of a request for a link. `previewed`: the visitor has seen where it leads, or that it leads
+ * somewhere. `too-long`: the target with the query of the request. `not-followed`: a browser or program
+ * looked ahead, and the link has a password or a number of visits. `locked`: the visitor did not show its
+ * password. `used-up`: the link was followed as often as it may be.
+ */
 export type RedirectResult =
-  'found' | 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked' | 'unusable';
+  'found' | Refusal | 'previewed' | 'too-long' | 'not-followed' | 'locked' | 'used-up';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -17,14 +26,12 @@ export const FOUND = new AnswerHead(302, 'Found', [
 ]);
 
 /**
- * The result of a request for a link at this moment. Expiry is checked here, at every redirect, not when a
- * link is cached.
+ * The result of a request for a plain link at this moment, or for one that does not exist. Expiry is checked
+ * here, at every redirect, not when a link is cached.
  */
-export function judge(entry: CacheEntry, nowMs: () => number): RedirectResult {
+export function judge(entry: CacheEntry, nowMs: () => number): 'found' | Refusal {
   if (entry === 'unknown') return 'unknown';
   if (entry.longUrl === undefined) return 'deleted';
-  if (entry.rules?.blocked !== undefined) return 'blocked';
-  if (entry.rules?.disabled === true) return 'disabled';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
   return isUsable(entry.longUrl) ? 'found' : 'unusable';
 }
@@ -44,8 +51,6 @@ export function isUsable(target: string): boolean {
 export function locationOf(entry: CacheEntry): string {
   return (entry === 'unknown' ? undefined : entry.longUrl) ?? '';
 }
-
-type Refusal = Exclude<RedirectResult, 'found'>;
 
 const REFUSALS: Readonly<Record<Refusal, ProblemKind>> = {
   unknown: 'unknown-key',
@@ -68,6 +73,7 @@ export function lookUpFailure(error: unknown): unknown {
       detail: 'This server is too old for this link. Another one may know it.',
       cause: error,
     });
+  if (error instanceof OutcomeUnknownError) return new Problem('visit-unknown', { cause: error });
   if (!(error instanceof StoreUnavailableError)) return error;
   return new Problem('store-down', {
     detail: 'The store that holds this link cannot be reached just now.',

@@ -1,18 +1,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import { findTypedKey } from '../../db/keyspace/typed-key.ts';
+import { isReserved } from '../../db/keyspace/reserved.ts';
+import { decodeBytes } from '../../db/keyspace/typed-key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
+import type { CacheEntry } from '../cache/link-cache.ts';
+import { isMiss, setPrepared, type PreparedAnswer } from '../http/plain-answer.ts';
+import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import { Problem } from '../http/problem.ts';
+import { factsOf, type RequestFacts } from '../http/request-facts.ts';
+import { readForm } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import type { FoundLink, LinkFinder } from './link-finder.ts';
+import { findNamedLink, type NamedLink } from './named-link.ts';
 import { FOUND, judge, locationOf, lookUpFailure, refusalOf } from './redirect-answer.ts';
 import { isPrefetch } from './prefetch.ts';
 import type { RedirectTally } from './redirect-tally.ts';
+import type { Refusals } from './refusals.ts';
+import type { Visit, VisitAnswer, Visits } from './visit.ts';
 
 export interface RedirectRouteOptions {
   readonly finder: LinkFinder;
   readonly redirects: RedirectTally;
+  readonly refusals: Refusals;
+  /** Answers for links with rules, and for previews. */
+  readonly visits: Visits;
+  /** Whether there may be a link with this code of another shortener. */
+  readonly isForeignKnown: (key: string) => boolean;
   /** Clients who ask for many links that do not exist. */
   readonly limits: FollowLimits;
 }
@@ -24,75 +37,163 @@ interface FollowLimits {
   missed(request: IncomingMessage): void;
 }
 
+const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
+/** A password of 1,024 bytes, all of them percent-encoded, and some more. */
+const MAX_FORM_BYTES = 4 * 1_024;
+
 /** A path that `/:key` does not match, because it contains another slash. */
 const WITH_SLASH = /^\/[^/]+\//;
 
 /**
- * `GET` and `HEAD /{unique_id}`: follows a link, also one that was typed with the text around it.
- * `FastRedirect` answers usual requests before they reach this route.
+ * `GET` and `HEAD /{unique_id}`: follows a link, also one that was typed with the text around it, and shows
+ * where it leads for `/{unique_id}+`. `FastRedirect` answers usual requests before they reach this route.
  */
 export function addRedirectRoute(router: Router, options: RedirectRouteOptions): void {
-  router.get('/:key', async (ctx) => follow(ctx, findKey(ctx), options));
-  router.all('/:key', (ctx) => refuseMethod(findKey(ctx)));
+  const nameOf = (ctx: RouterContext): NamedLink => findNamedLink(ctx.path, options.isForeignKnown);
+  router.get('/:key', async (ctx) => forPeople(ctx, async () => follow(ctx, nameOf(ctx), options)));
+  router.all('/:key', async (ctx) => open(ctx, nameOf(ctx), options));
   router.get(WITH_SLASH, async (ctx, next) => {
-    const key = findKey(ctx);
-    return key === undefined ? next() : follow(ctx, key, options);
+    const named = nameOf(ctx);
+    const isOurs = named.keys.length > 0 || isForPeople(ctx);
+    return isOurs ? forPeople(ctx, async () => follow(ctx, named, options)) : next();
   });
   router.all(WITH_SLASH, async (ctx, next) => {
-    const key = findKey(ctx);
-    return key === undefined ? next() : refuseMethod(key);
+    const named = nameOf(ctx);
+    return named.keys.length === 0 ? next() : open(ctx, named, options);
   });
 }
 
-/** The key that the path names: the whole of it, or else its beginning. Undefined: no link can be meant. */
-function findKey(ctx: RouterContext): string | undefined {
-  const given = ctx.params['key'] ?? '';
-  if (hasKeyShape(given)) return given;
-  const typed = findTypedKey(ctx.path.slice(1));
-  return typed !== undefined && hasKeyShape(typed) ? typed : undefined;
+/** Whether a browser asks for a path of which no program of ours knows anything. */
+function isForPeople(ctx: RouterContext): boolean {
+  const [, first = ''] = decodeBytes(ctx.path).split('/');
+  return !isReserved(first) && wantsPage(ctx.get('Accept'));
 }
 
-async function follow(
+/** Problems become pages for those who want one. */
+async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promise<void> {
+  try {
+    await answer();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    setPrepared(ctx, prepareFor(factsOf(ctx.req), error));
+  }
+}
+
+/**
+ * Any other method: `POST /{unique_id}` with the form of a link that has a password. All other links can only
+ * be followed.
+ */
+async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
+  const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
+  const isLocked = await hasPassword(ctx, named, options).catch((error: unknown) => {
+    if (isForm) throw error;
+    return false;
+  });
+  if (!isLocked) refuseMethod(named, 'GET, HEAD');
+  if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
+  await forPeople(ctx, async () => {
+    if (!isForm) throw new Problem('not-form');
+    const { password = '' } = await readForm(ctx.req, ctx.res, MAX_FORM_BYTES);
+    await follow(ctx, named, options, password);
+  });
+}
+
+async function hasPassword(
   ctx: RouterContext,
-  key: string | undefined,
-  { finder, redirects, limits }: RedirectRouteOptions,
-): Promise<void> {
+  named: NamedLink,
+  options: RedirectRouteOptions,
+): Promise<boolean> {
+  if (named.keys.length === 0 || named.isPreview) return false;
+  admit(ctx, options);
+  const { entry } = await find(named, options);
+  if (entry === 'unknown') options.limits.missed(ctx.req);
+  return entry !== 'unknown' && entry.rules?.passwordHash !== undefined;
+}
+
+function admit(ctx: RouterContext, { limits, redirects }: RedirectRouteOptions): void {
   try {
     limits.admit(ctx.req, ctx.res);
   } catch (error) {
     redirects.limited();
     throw error;
   }
+}
+
+async function follow(
+  ctx: RouterContext,
+  named: NamedLink,
+  options: RedirectRouteOptions,
+  typedPassword?: string,
+): Promise<void> {
+  const { redirects, refusals, limits } = options;
+  admit(ctx, options);
   // Do not ask a store for a text that cannot be a key.
-  if (key === undefined) {
+  if (named.keys.length === 0) {
     limits.missed(ctx.req);
-    throw refusalOf('unknown');
+    setPrepared(ctx, refusals.of('unknown', factsOf(ctx.req)));
+    return;
   }
   const startedMs = monotonicMs();
   try {
-    const { entry, source } = await find(finder, key, redirects);
-    const result = judge(entry, Date.now);
-    const isFollowing = ctx.method === 'GET' && !isPrefetch(ctx.req.headers);
+    const { key, entry, source } = await find(named, options);
+    const request = factsOf(ctx.req);
+    const asked = { key, entry, isPreview: named.isPreview, typedPassword };
+    const { result, answer } = await judgeFor(request, asked, options);
+    const isFollowing = ctx.method !== 'HEAD' && !isPrefetch((name) => request.header(name));
     redirects.answered(key, isFollowing, result, source);
-    if (result === 'unknown') limits.missed(ctx.req);
-    if (result !== 'found') throw refusalOf(result);
-    FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
+    if (answer === undefined) FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
+    else {
+      if (isMiss(answer)) limits.missed(ctx.req);
+      setPrepared(ctx, answer);
+    }
   } finally {
     redirects.took(startedMs);
   }
 }
 
-function refuseMethod(key: string | undefined): never {
-  if (key === undefined) throw refusalOf('unknown');
+/** @returns no answer for a plain link that is followed */
+async function judgeFor(
+  request: RequestFacts,
+  {
+    key,
+    entry,
+    isPreview,
+    typedPassword,
+  }: Pick<Visit, 'key' | 'isPreview' | 'typedPassword'> & { entry: CacheEntry },
+  { visits, refusals, redirects }: RedirectRouteOptions,
+): Promise<Pick<VisitAnswer, 'result'> & { answer?: PreparedAnswer }> {
+  if (entry !== 'unknown' && (isPreview || entry.rules !== undefined)) {
+    try {
+      return await visits.answer({ key, link: entry, isPreview, request, typedPassword });
+    } catch (error) {
+      redirects.failed(error);
+      throw lookUpFailure(error);
+    }
+  }
+  const result = judge(entry, Date.now);
+  return result === 'found' ? { result } : { result, answer: refusals.of(result, request) };
+}
+
+function refuseMethod({ keys }: NamedLink, allowed: string): never {
+  if (keys.length === 0) throw refusalOf('unknown');
   throw new Problem('method-not-allowed', {
     detail: 'A link can only be followed.',
-    headers: { Allow: 'GET, HEAD' },
+    headers: { Allow: allowed },
   });
 }
 
-async function find(finder: LinkFinder, key: string, redirects: RedirectTally): Promise<FoundLink> {
+/** The first of the keys that has a link, or the last one without. */
+async function find(
+  { keys }: NamedLink,
+  { finder, redirects }: RedirectRouteOptions,
+): Promise<FoundLink & { readonly key: string }> {
   try {
-    return await finder.find(key);
+    for (const key of keys.slice(0, -1)) {
+      const found = await finder.find(key);
+      if (found.entry !== 'unknown') return { key, ...found };
+    }
+    const key = keys.at(-1) ?? '';
+    return { key, ...(await finder.find(key)) };
   } catch (error) {
     redirects.failed(error);
     throw lookUpFailure(error);

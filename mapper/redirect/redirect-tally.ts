@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
@@ -29,6 +29,11 @@ export class RedirectTally {
       disabled: of('disabled', source),
       blocked: of('blocked', source),
       unusable: of('unusable', source),
+      previewed: of('previewed', source),
+      'too-long': of('too-long', source),
+      'not-followed': of('not-followed', source),
+      locked: of('locked', source),
+      'used-up': of('used-up', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
     this.#limited = of('limited', 'memory');
@@ -50,8 +55,10 @@ export class RedirectTally {
   }
 
   failed(error: unknown): void {
-    const isOurFault = !(error instanceof StoreUnavailableError || error instanceof UnknownRulesError);
-    this.#failed[isOurFault ? 'error' : 'unavailable'].count += 1;
+    const isAway = [StoreUnavailableError, OutcomeUnknownError, UnknownRulesError].some(
+      (kind) => error instanceof kind,
+    );
+    this.#failed[isAway ? 'unavailable' : 'error'].count += 1;
   }
 
   /** @param startedMs monotonic time at which the request came in */

@@ -38,7 +38,9 @@ export interface ReservationsServer {
 
 type Fixed = 'key' | 'slot' | 'createdAt' | 'requestId' | 'alias';
 
-/** A link to make, without what its reservation fixes. With an owner, it has all fields of own links. */
+/**
+ * A link to make, without what its reservation fixes. With an owner or rules, it has all fields of own links.
+ */
 export type UnboundLink = Omit<LinkRow, Fixed> | Omit<OwnedRow, Fixed>;
 
 export interface ReservedRequest extends ReservationIdentity {

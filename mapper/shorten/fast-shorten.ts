@@ -9,7 +9,12 @@ import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { UsualRequest } from '../http/usual-request.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
-import type { ReadOwnRequest, ReadShortenRequest } from './shorten-request.ts';
+import type {
+  PrepareRequest,
+  ReadOwnRequest,
+  ReadShortenRequest,
+  ShortenRequest,
+} from './shorten-request.ts';
 import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
 
 /** Somebody who makes links with an API key. */
@@ -24,6 +29,7 @@ export interface FastShortenOptions {
   /** Reads a whole body. @throws Problem */
   readonly read: ReadShortenRequest;
   readonly readOwn: ReadOwnRequest;
+  readonly prepare: PrepareRequest;
   /**
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
    * can say.
@@ -165,7 +171,7 @@ class Exchange implements ShortenObserver {
   }
 
   received(body: Buffer): void {
-    const { read, readOwn, shortener } = this.#options;
+    const { read, readOwn, prepare } = this.#options;
     const owner = this.#owner;
     let request;
     try {
@@ -174,8 +180,17 @@ class Exchange implements ShortenObserver {
       this.refused(error);
       return;
     }
-    this.#isWhole = request.namesOwn === true;
-    shortener.begin(request, this);
+    if (request.password === undefined) this.#shorten(request);
+    else
+      void prepare(request).then(
+        (prepared) => this.#shorten(prepared),
+        (error: unknown) => this.refused(error),
+      );
+  }
+
+  #shorten(request: ShortenRequest): void {
+    this.#isWhole = request.isWhole === true;
+    this.#options.shortener.begin(request, this);
   }
 
   made(link: LinkRow): void {
@@ -193,6 +208,6 @@ class Exchange implements ShortenObserver {
   refused(error: unknown): void {
     const { shortens, log } = this.#options;
     shortens.refused(error, this.#startedMs);
-    answerError(this.#reply, error, this.#requestId, log);
+    answerError(this.#reply, error, { requestId: this.#requestId, log });
   }
 }

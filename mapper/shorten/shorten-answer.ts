@@ -1,5 +1,4 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
-import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { NO_CLICKS } from '../../db/own-links/read-links.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
@@ -45,19 +44,15 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 }
 
 /**
- * The body of a 201 as ASCII. A request that names no field of own links gets the five fields, all others the
- * whole link.
+ * The body of a 201 as ASCII.
+ * @param isWhole the whole link; otherwise its five fields
  */
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
-  if (!isWhole || !isOwned(link)) return JSON.stringify(body);
+  if (!isWhole) return JSON.stringify(body);
   const { warnings } = body;
   const whole = toWholeLink(toNewOwnLink(link), shortUrl, NO_CLICKS);
   return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
-}
-
-function isOwned(link: LinkRow): link is OwnedRow {
-  return 'tags' in link;
 }
 
 /** JSON allows to escape any character, and the fast path writes one byte for each. */

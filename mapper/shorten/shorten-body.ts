@@ -2,7 +2,6 @@ import { isAscii } from 'node:buffer';
 import { parseJsonObject } from '../http/read-json.ts';
 import {
   ownedBy,
-  type ParseOwnRequest,
   type ParseShortenRequest,
   type ReadOwnRequest,
   type ReadShortenRequest,
@@ -17,12 +16,12 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
   return (body) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
-    return parse(parseJsonObject(body));
+    return parse(parseJsonObject(body), null);
   };
 }
 
 /** Like {@link createBodyReader}, for the bodies of somebody who is known. */
-export function createOwnBodyReader(parse: ParseOwnRequest, rules: TargetRules): ReadOwnRequest {
+export function createOwnBodyReader(parse: ParseShortenRequest, rules: TargetRules): ReadOwnRequest {
   return (body, userId) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };

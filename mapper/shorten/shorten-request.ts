@@ -1,90 +1,127 @@
 import { z } from 'zod';
 import { whyAliasRefused } from '../../db/keyspace/alias.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { changeRules, isNeverValid } from '../../db/own-links/rule-change.ts';
+import type { LinkRules } from '../../db/urls/link-rules.ts';
 import type { Link } from '../../db/urls/link.ts';
 import { invalidInput, mustBe } from '../http/field-errors.ts';
+import { invalidFields } from '../http/problem.ts';
 import { parseExpiration } from './expiration.ts';
 import { tags, title } from './own-fields.ts';
+import { NOT_BEFORE_EXPIRY, ruleFields, toRuleChange } from './rule-fields.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
+import { timeField } from './time-field.ts';
 
-/** A request for a new link, every field checked. */
+/** A request for a new link, every field checked, which can be bound. */
 export interface ShortenRequest extends Pick<Link, 'longUrl' | 'expiresAt'> {
   readonly alias: string | undefined;
-  /** Absent for an anonymous link. */
+  /** Absent for a plain link that nobody owns. */
   readonly own?: OwnFields;
-  /** Whether it names a field that only own links have. Then its answer is the whole link. */
-  readonly namesOwn?: boolean;
+  /** Whether it names a field that plain links do not have. Then its answer is the whole link. */
+  readonly isWhole?: boolean;
+  readonly password?: undefined;
 }
 
-/** What a link has that somebody owns. */
+/** A request that must not be bound yet: {@link prepareRequest} hashes its password. */
+export interface ProtectedRequest extends Omit<ShortenRequest, 'password'> {
+  readonly own: OwnFields;
+  readonly password: string;
+}
+
+export type ParsedRequest = ShortenRequest | ProtectedRequest;
+
+/** What a link has that somebody owns, or that has rules. */
 export type OwnFields = Pick<OwnedRow, 'userId' | 'title' | 'tags' | 'rules'>;
 
-export type ParseShortenRequest = (body: Readonly<Record<string, unknown>>) => ShortenRequest;
+/** Parses the body of `POST /urls`. @param userId null: nobody who is known. @throws Problem 422 */
+export type ParseShortenRequest = (
+  body: Readonly<Record<string, unknown>>,
+  userId: bigint | null,
+) => ParsedRequest;
 
 /** Parses the bytes of a body. @throws Problem */
-export type ReadShortenRequest = (body: Buffer) => ShortenRequest;
+export type ReadShortenRequest = (body: Buffer) => ParsedRequest;
 
 /** Like {@link ReadShortenRequest}, for somebody who is known. */
-export type ReadOwnRequest = (body: Buffer, userId: bigint) => ShortenRequest;
+export type ReadOwnRequest = (body: Buffer, userId: bigint) => ParsedRequest;
 
-/** Parses the body of somebody who is known. @throws Problem */
-export type ParseOwnRequest = (body: Readonly<Record<string, unknown>>, userId: bigint) => ShortenRequest;
+/** Makes a request ready to be bound. @throws Problem 503 when too many passwords wait */
+export type PrepareRequest = (request: ParsedRequest) => Promise<ShortenRequest>;
 
-/** A link that its owner gives neither a title nor tags. */
+/** A link that its owner gives neither a title nor tags nor rules. */
 export function ownedBy(userId: bigint): OwnFields {
   return { userId, title: null, tags: [], rules: {} };
 }
 
-/** Like {@link createShortenRequestParser}, with the fields that only own links have. */
-export function createOwnRequestParser(rules: TargetRules, nowMs: () => number): ParseOwnRequest {
-  const schema = createSchema(rules, nowMs).extend({ title: title.nullish(), tags: tags.nullish() });
-  return (body, userId) => {
-    const parsed = schema.safeParse(body);
-    if (!parsed.success) throw invalidInput(parsed.error);
-    const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
-    const own = {
-      ...ownedBy(userId),
-      title: parsed.data.title ?? null,
-      tags: [...new Set(parsed.data.tags)],
-    };
-    const namesOwn = parsed.data.title !== undefined || parsed.data.tags !== undefined;
-    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? null, own, namesOwn };
-  };
-}
-
 /** @returns a parser for the body of `POST /urls`, which throws a 422 that names every invalid field */
 export function createShortenRequestParser(rules: TargetRules, nowMs: () => number): ParseShortenRequest {
-  const schema = createSchema(rules, nowMs);
-  return (body) => {
-    const parsed = schema.safeParse(body);
+  const fields = createFields(rules, nowMs);
+  const ofOwner = z.strictObject({ ...fields, title: title.nullish(), tags: tags.nullish() });
+  const ofNobody = z.strictObject({ ...fields, title: needsOwner(), tags: needsOwner() });
+  return (body, userId) => {
+    const parsed = (userId === null ? ofNobody : ofOwner).safeParse(body);
     if (!parsed.success) throw invalidInput(parsed.error);
-    const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt } = parsed.data;
-    return { longUrl, alias: alias ?? undefined, expiresAt: expiresAt ?? null };
+    return toRequest(parsed.data, userId);
   };
 }
 
-function createSchema(rules: TargetRules, nowMs: () => number) {
+/** @param hash of a password. @throws Problem 503 when too many wait */
+export function createPreparer(hash: (password: string) => Promise<string>): PrepareRequest {
+  return async (request) => {
+    if (request.password === undefined) return request;
+    const { password, own, ...others } = request;
+    return { ...others, own: { ...own, rules: { ...own.rules, passwordHash: await hash(password) } } };
+  };
+}
+
+type Fields = z.output<z.ZodObject<ReturnType<typeof createFields>>> & {
+  readonly title?: string | null | undefined;
+  readonly tags?: string[] | null | undefined;
+};
+
+/** Only a request with none of the others is answered with five fields. */
+const PLAIN_FIELDS: ReadonlySet<string> = new Set(['long_url', 'custom_alias', 'expiration_date']);
+
+function toRequest(fields: Fields, userId: bigint | null): ParsedRequest {
+  const { long_url: longUrl, custom_alias: alias, expiration_date: expiresAt, password } = fields;
+  const rules = changeRules({}, toRuleChange(fields));
+  const request = {
+    longUrl,
+    alias: alias ?? undefined,
+    expiresAt: expiresAt ?? null,
+    isWhole: Object.keys(fields).some((name) => !PLAIN_FIELDS.has(name)),
+  };
+  if (isNeverValid({ ...request, rules })) throw invalidFields([NOT_BEFORE_EXPIRY]);
+  const own = { userId, title: fields.title ?? null, tags: [...new Set(fields.tags)], rules };
+  if (typeof password === 'string') return { ...request, own, password };
+  return userId === null && hasNone(rules) ? request : { ...request, own };
+}
+
+function hasNone(rules: LinkRules): boolean {
+  return Object.keys(rules).length === 0;
+}
+
+function needsOwner() {
+  return z.null({ error: 'is only for links with an owner: send an API key' }).optional();
+}
+
+function createFields(rules: TargetRules, nowMs: () => number) {
   const text = z.string({ error: mustBe('a string') });
-  return z.strictObject({
-    long_url: text.transform((value, context) => {
-      const target = parseTargetUrl(value, rules);
-      if (target.ok) return target.href;
-      context.addIssue(target.reason);
-      return z.NEVER;
-    }),
+  const target = text.transform((value, context) => {
+    const parsed = parseTargetUrl(value, rules);
+    if (parsed.ok) return parsed.href;
+    context.addIssue(parsed.reason);
+    return z.NEVER;
+  });
+  return {
+    long_url: target,
     custom_alias: text
       .superRefine((value, context) => {
         const reason = whyAliasRefused(value);
         if (reason !== undefined) context.addIssue(reason);
       })
       .nullish(),
-    expiration_date: text
-      .transform((value, context) => {
-        const expiration = parseExpiration(value, nowMs());
-        if (expiration.ok) return expiration.at;
-        context.addIssue(expiration.reason);
-        return z.NEVER;
-      })
-      .nullish(),
-  });
+    expiration_date: timeField((value) => parseExpiration(value, nowMs())).nullish(),
+    ...ruleFields(target),
+  };
 }

@@ -5,13 +5,13 @@ import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
-import type { ParseOwnRequest, ParseShortenRequest } from './shorten-request.ts';
+import type { ParseShortenRequest, PrepareRequest } from './shorten-request.ts';
 import { overloaded, type Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
-  readonly parseOwn: ParseOwnRequest;
+  readonly prepare: PrepareRequest;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -28,7 +28,7 @@ const PATH_WITH_SLASH = '/urls/';
 
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
-  const { shortener, parse, parseOwn, publicUrl, shortens, ownerOf } = options;
+  const { shortener, parse, prepare, publicUrl, shortens, ownerOf } = options;
   router.post([PATH, PATH_WITH_SLASH], async (ctx) => {
     const startedMs = monotonicMs();
     try {
@@ -36,10 +36,10 @@ export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
       if (shortener.isFull) throw overloaded();
       const owner = await ownerOf(ctx.req, ctx.res);
       const fields = await readJsonObject(ctx.req, ctx.res);
-      const request = owner === undefined ? parse(fields) : parseOwn(fields, owner);
+      const request = await prepare(parse(fields, owner ?? null));
       const link = await shortener.shorten(request);
       const shortUrl = `${publicUrl}/${link.key}`;
-      const body = formatNewLink(link, shortUrl, request.namesOwn === true);
+      const body = formatNewLink(link, shortUrl, request.isWhole === true);
       CREATED.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(body.length));
       shortens.created(startedMs);
     } catch (error) {

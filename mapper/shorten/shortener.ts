@@ -18,7 +18,7 @@ import type { OwnFields, ShortenRequest } from './shorten-request.ts';
 export interface ShortenObserver {
   /**
    * The link is durable. Once acknowledged, it always redirects.
-   * @param link the stored row; an {@link OwnedRow} if the request was for one
+   * @param link the stored row; an {@link OwnedRow} if the request was for one with an owner, or with rules
    */
   made(link: LinkRow): void;
   /**
@@ -52,6 +52,7 @@ export class Shortener {
   readonly #anonymous: Way<LinkRow> = {
     createRow: (key, slot, request) => this.#rows.create(key, slot, request),
     kind: 'plain',
+    isListed: false,
     binderOf: (server) => server.writes.plain.binder,
   };
   readonly #pending = { count: 0 };
@@ -108,6 +109,7 @@ export class Shortener {
     return {
       createRow: (key, slot, request) => ({ ...this.#rows.create(key, slot, request), ...own }),
       kind: 'owned',
+      isListed: own.userId !== null,
       binderOf: (server) => server.writes.owned.binder,
     };
   }
@@ -141,6 +143,8 @@ export class Shortener {
 interface Way<Row extends LinkRow> {
   readonly createRow: (key: string, slot: number, request: ShortenRequest) => Row;
   readonly kind: RowKind;
+  /** Whether it appears in the list of its owner. */
+  readonly isListed: boolean;
   readonly binderOf: (server: UrlsServer) => Binder<Row>;
 }
 
@@ -234,7 +238,7 @@ class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
   /** The binder could not bind the row, or cannot find out whether it did. */
   failed(error: Error): void {
     // An owner would find both links in his list. The first one may still appear there.
-    if (error instanceof OutcomeUnknownError && this.#way.kind === 'owned') {
+    if (error instanceof OutcomeUnknownError && this.#way.isListed) {
       this.#options.supply.dropped(this.#taken as TakenKey, 'unresolved');
       this.#refuse(perhapsMade(error));
       return;

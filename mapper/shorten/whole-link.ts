@@ -1,6 +1,14 @@
-import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { visitsLeftOf, type OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { ClickSums } from '../../db/own-links/read-links.ts';
+import type { RuledTarget } from '../../db/urls/link-rules.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
+
+/** A target for some visitors, in the form of the API. */
+interface WholeTarget {
+  readonly when: Partial<Record<'device' | 'country' | 'language', string[]>>;
+  readonly long_url: string;
+}
 
 /** A link with all its fields, in the form of the API. */
 export interface WholeLink {
@@ -19,7 +27,9 @@ export interface WholeLink {
   readonly max_visits: number | null;
   readonly visits_left: number | null;
   readonly has_password: boolean;
-  readonly targets: never[];
+  readonly expired_url: string | null;
+  readonly noindex: boolean;
+  readonly targets: WholeTarget[];
   readonly disabled: boolean;
   /** The reason of the administrator who has blocked it. */
   readonly blocked: string | null;
@@ -30,6 +40,7 @@ export interface WholeLink {
 
 /** @param clicks how often it was followed */
 export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums): WholeLink {
+  const { rules } = link;
   return {
     unique_id: link.key,
     short_url: shortUrl,
@@ -37,30 +48,44 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums):
     created_at: link.createdAt.toISOString(),
     updated_at: (link.updatedAt ?? link.createdAt).toISOString(),
     expiration_date: link.expiresAt?.toISOString() ?? null,
-    valid_from: null,
+    valid_from: rules.validFrom ?? null,
     title: link.title,
     tags: [...link.tags],
-    redirect_type: 302,
-    forward_query: false,
-    max_visits: null,
+    redirect_type: rules.redirectType ?? 302,
+    forward_query: rules.forwardQuery === true,
+    max_visits: rules.maxVisits ?? null,
     visits_left: link.visitsLeft,
-    has_password: false,
-    targets: [],
-    disabled: link.rules.disabled === true,
-    blocked: link.rules.blocked ?? null,
+    has_password: rules.passwordHash !== undefined,
+    expired_url: rules.expiredUrl ?? null,
+    noindex: rules.noindex === true,
+    targets: (rules.targets ?? []).map(toWholeTarget),
+    disabled: rules.disabled === true,
+    blocked: rules.blocked ?? null,
     deleted_at: link.deletedAt?.toISOString() ?? null,
     clicks: { total: clicks.humans + clicks.bots, ...clicks },
     version: link.version,
   };
 }
 
-/** A link that has just been made, as its owner sees it. */
-export function toNewOwnLink(row: OwnedRow): OwnLink {
+function toWholeTarget({ when: { device, country, language }, longUrl }: RuledTarget): WholeTarget {
   return {
-    ...row,
-    tags: row.tags.toSorted(),
+    when: {
+      ...(device && { device: [...device] }),
+      ...(country && { country: [...country] }),
+      ...(language && { language: [...language] }),
+    },
+    long_url: longUrl,
+  };
+}
+
+/** A link that has just been made, as its owner would see it. */
+export function toNewOwnLink(row: LinkRow | OwnedRow): OwnLink {
+  const own: OwnedRow = 'tags' in row ? row : { ...row, title: null, tags: [], rules: {} };
+  return {
+    ...own,
+    tags: own.tags.toSorted(),
     updatedAt: null,
-    visitsLeft: null,
+    visitsLeft: visitsLeftOf(own),
     deletedAt: null,
     version: 1,
     changedBy: row.requestId,

@@ -2,6 +2,7 @@ import { isAboutStore, MismatchError, StoreUnavailableError } from '../../db/sto
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { ReservationsDb } from '../../db/reservations/reservations-db.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
+import type { VisitsDb } from '../../db/urls/visits.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -16,6 +17,8 @@ export interface UrlsServerOptions {
   readonly ownLinks: OwnLinksDb;
   /** The same server, for reservations. */
   readonly reservations: ReservationsDb;
+  /** The same server, for links with a limited number of visits. */
+  readonly visits: VisitsDb;
   readonly siblings: readonly UrlsDb[];
   /** Opens its replicas, which depend on whether it is up. */
   readonly openReplicas: (isPrimaryUp: () => boolean) => readonly Replica[];
@@ -53,6 +56,8 @@ export class UrlsServer {
   #lastReplica = 0;
   #isVerified = false;
   #complaint = '';
+  /** Undefined: nobody knows yet. */
+  #hasForeignCodes: boolean | undefined;
 
   constructor(options: UrlsServerOptions) {
     const { db, ownLinks, queueLimit, onBatch, now, log } = options;
@@ -89,6 +94,11 @@ export class UrlsServer {
   /** The reservations of its slots. */
   get reservations(): ReservationsDb {
     return this.#options.reservations;
+  }
+
+  /** The visits of links of its slots. */
+  get visits(): VisitsDb {
+    return this.#options.visits;
   }
 
   /** Whether it answers reads. */
@@ -160,6 +170,24 @@ export class UrlsServer {
     } catch (error) {
       if (error instanceof MismatchError) throw error;
       this.#options.log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'urls server does not answer');
+    }
+  }
+
+  /** Whether there may be links with codes of other shorteners. */
+  get mayHaveForeignCodes(): boolean {
+    return this.#hasForeignCodes !== false;
+  }
+
+  /**
+   * Repeatedly called: looks whether such codes have been stored. Once they have, that stays. Never rejects.
+   */
+  async lookForForeignCodes(): Promise<void> {
+    if (!this.isUp || this.#hasForeignCodes === true) return;
+    const { db, log } = this.#options;
+    try {
+      this.#hasForeignCodes = await db.hasForeignCodes({ timeoutMs: PROBE_TIMEOUT_MS });
+    } catch (error) {
+      log.debug({ urlsDb: this.name, reason: messageOf(error) }, 'foreign codes: not known');
     }
   }
 

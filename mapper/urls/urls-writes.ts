@@ -5,7 +5,7 @@ import type { LinkRow } from '../../db/urls/link.ts';
 import type { Log } from '../../runtime/log.ts';
 import { WriteLane } from './write-lane.ts';
 
-/** Rows without an owner, or with one. */
+/** Rows of plain links that nobody owns, or all others. */
 export type RowKind = 'plain' | 'owned';
 
 export interface UrlsWritesOptions {
@@ -21,7 +21,8 @@ export interface UrlsWritesOptions {
 }
 
 /**
- * The two kinds of rows that a urls server binds: `plain` ones without an owner, and `owned` ones.
+ * The two kinds of rows that a urls server binds: `plain` ones, and `owned` ones, which have an owner or
+ * rules.
  *
  * The INSERT of owned rows is a transaction that writes more tables. So plain rows do not wait for it, and
  * what happens to it says nothing about them. An owned row needs all that a plain one needs: while plain rows

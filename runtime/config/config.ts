@@ -3,6 +3,7 @@ import { LOG_LEVELS, type LogLevel } from '../log.ts';
 import { whyNoHost } from '../why-no-host.ts';
 import { readAdmin, readAdminToken, type AdminConfig } from './admin.ts';
 import { Env } from './env.ts';
+import { readFollowing, type FollowingConfig } from './following.ts';
 import { readCorsOrigins, readLimits, type LimitsConfig } from './limits.ts';
 import {
   readCacheRedis,
@@ -81,6 +82,8 @@ export interface MapperConfig extends ProcessConfig {
   readonly allowPrivateTargets: boolean;
   /** The longest target of a link. */
   readonly maxUrlBytes: number;
+  /** What followers of links are told, besides the links. */
+  readonly following?: FollowingConfig;
   readonly reserve: number;
   readonly queueLimit: number;
   readonly cache: CacheConfig;
@@ -145,6 +148,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     limits: readLimits(env),
     corsOrigins: readCorsOrigins(env),
     blockedDomains: env.find('BLOCKED_DOMAINS'),
+    following: readFollowing(env),
     reserve: env.integer('RESERVE', DEFAULTS.reserve, 0, 100_000),
     queueLimit: env.integer('QUEUE_LIMIT', 4_096, 1, 1_000_000),
     cache: {

@@ -207,6 +207,20 @@ export const VARIABLES = {
     default: '2048',
     unit: 'bytes',
   },
+  ROOT_URL: {
+    meaning: 'where / of the public port leads (302): https://example.com/',
+    default: 'none: / is 404',
+  },
+  NOT_FOUND_URL: {
+    meaning: 'where browsers are sent (302) that ask for a link that does not exist; programs get 404',
+    default: 'none: browsers get a page with 404',
+  },
+  COUNTRY_HEADER: {
+    meaning:
+      'header in which KEYMILL_TRUSTED_PROXIES say the country of a visitor, as ISO 3166 with two letters: CF-IPCountry; for links with targets by country',
+    tradeOff: 'a proxy that does not set it must remove it, or visitors choose their country',
+    default: 'none: the country of nobody is known',
+  },
   RESERVE: {
     meaning: 'most keys that a mapper holds ready',
     tradeOff:

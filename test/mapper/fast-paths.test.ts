@@ -1,10 +1,9 @@
 import { expect } from 'chai';
 import { createRandom } from '../../runtime/random.ts';
-import { sendRaw, shorten } from './client.ts';
+import { sendRaw } from './client.ts';
 import { comparable } from './comparable-answer.ts';
+import { makeLinks } from './front-twins.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
-
-const LINKS = ['known-link', 'taken-alias', 'deleted-link', 'expired-link', 'a-_'];
 
 /** A last request, which ends a kept connection. */
 const LAST = 'GET /known-link HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
@@ -15,6 +14,7 @@ const PATHS = [
   '/known-link% /known-link;x /known-link#x /ab /urls /URLS /Urls.txt /health /urls/ /urls?x /urls/x * /kn\u00f6wn',
   'http://any.example/known-link /known-link\\ /. /.. /known-link.html /known-link+ /robots /livez',
   '/known-link. /known-link). /known-link%E2%80%8B /known-link\u00a0 /known-link/. /deleted-link, /robots. /status',
+  '/ruled-link /early-link /ruled-link+ /ruled-link/ /robots.txt /one/two/three',
   '/broken-link /blank-link /urls/. /known-link/x /unknown-link!',
   `/${'a'.repeat(64)} /${'a'.repeat(65)}`,
 ].flatMap((line) => line.split(' '));
@@ -26,6 +26,8 @@ const HEADERS = [
   `X-Request-Id: ${'a'.repeat(129)}`,
   'hOST: x',
   'Accept: */*\r\nUser-Agent: some',
+  'Accept: text/html,*/*;q=0.8\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)',
+  'accept: text/html\r\nAccept: application/json\r\nAccept-Language: de-DE,de;q=0.9',
   'Cookie: a=b\r\nCookie: c=d',
   'If-None-Match: *',
   'Range: bytes=0-1',
@@ -121,20 +123,7 @@ describe('the fast paths and Koa', () => {
     const publicUrl = 'https://go.example';
     fast = await world.start({ publicUrl });
     koa = await world.start({ publicUrl, hasFastPaths: false });
-    const made = await Promise.all(
-      [...LINKS, 'broken-link', 'blank-link'].map(async (custom_alias) =>
-        shorten(koa.url, { long_url: `https://example.com/${custom_alias}?q=1`, custom_alias }),
-      ),
-    );
-    expect(made.map(({ status }) => status)).to.deep.equal(made.map(() => 201));
-    for (const { sql } of world.urls) {
-      await sql.query(
-        "UPDATE urls SET original_url = NULL, deleted_at = NOW(3) WHERE unique_id = 'deleted-link'",
-      );
-      await sql.query("UPDATE urls SET original_url = 'https://x/\\r\\na' WHERE unique_id = 'broken-link'");
-      await sql.query("UPDATE urls SET original_url = ' ' WHERE unique_id = 'blank-link'");
-      await sql.query("UPDATE urls SET expires_at = '2020-01-01' WHERE unique_id = 'expired-link'");
-    }
+    await makeLinks(world, koa);
     paths = PATHS.concat(randomKeys(3).map((key) => `/${key}`));
   });
 

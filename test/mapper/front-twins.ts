@@ -14,7 +14,20 @@ export const LINKS = [
   'a-_',
   'broken-link',
   'blank-link',
+  'ruled-link',
+  'early-link',
 ];
+
+/** Rules whose answer depends on the headers and the query of a request. */
+const RULES = {
+  redirectType: 308,
+  forwardQuery: true,
+  noindex: true,
+  targets: [
+    { when: { language: ['de'] }, longUrl: 'https://example.com/de#top' },
+    { when: { device: ['linux'] }, longUrl: 'https://example.com/linux?q=2' },
+  ],
+};
 
 const LAST_TARGET = 'https://example.com/last-link?q=1';
 
@@ -39,6 +52,14 @@ export async function makeLinks({ urls }: World, { url }: TestMapper): Promise<v
     await sql.query("UPDATE urls SET original_url = 'https://x/\\r\\na' WHERE unique_id = 'broken-link'");
     await sql.query("UPDATE urls SET original_url = ' ' WHERE unique_id = 'blank-link'");
     await sql.query("UPDATE urls SET expires_at = '2020-01-01' WHERE unique_id = 'expired-link'");
+    for (const [key, rules] of [
+      ['ruled-link', RULES],
+      ['early-link', { validFrom: '2999-01-01T00:00:00.000Z' }],
+    ] as const)
+      await sql.query(
+        'UPDATE urls SET ruled_url = original_url, original_url = NULL, rules = ? WHERE unique_id = ?',
+        [JSON.stringify(rules), key],
+      );
   }
 }
 

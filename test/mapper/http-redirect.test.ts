@@ -116,7 +116,6 @@ describe('aliases and redirects over HTTP', () => {
       '%zz',
       '%00abc',
       'x'.repeat(65),
-      'robots.txt',
       'favicon.ico',
       'metrics',
       'healthz',

@@ -215,6 +215,13 @@ describe('shortening over HTTP', () => {
       ]);
     });
 
+    it('answers 422 to a field given twice in an inner object, and says where', async () => {
+      const inner = '{"long_url":"https://example.com/","a":[1,{"b":{},"c":{"d,":1,"d,":{}}}],"b":2}';
+      expect(expectProblem(await shorten(mapper.url, inner), 422)).to.deep.equal([
+        { field: 'a.1.c.d,', reason: 'is given more than once' },
+      ]);
+    });
+
     it('does not mistake text inside strings for fields', async () => {
       const tricky = '{"long_url":"https://example.com/?a=\\",\\"long_url\\":\\"{[\\\\"}';
       expect((await shorten(mapper.url, tricky)).status).to.equal(201);

@@ -30,12 +30,12 @@ export async function openImportPorts({ config: { stores } }: Cluster): Promise<
   );
   for (const urlsDb of urlsDbs) stack.defer(async () => urlsDb.close());
   await refuseForeign(urlsDbs);
-  const servers = stores.urlsDbs.map((urlsDb) => {
+  const servers = stores.urlsDbs.map((urlsDb, index) => {
     const imports = openImportsDb(urlsDb);
     const ownLinks = openOwnLinksDb(urlsDb);
     stack.defer(async () => imports.close());
     stack.defer(async () => ownLinks.close());
-    return { imports, ownLinks, expectForeignCodes: async () => undefined };
+    return { imports, ownLinks, expectForeignCodes: async () => urlsDbs[index]?.recordForeignCodes() };
   });
   await Promise.all(pools.map(async (pool) => pool.whenConnected(ASK_DEADLINE_MS)));
   const invalidations = stack.use(

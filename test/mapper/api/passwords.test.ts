@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { hashPassword, hasHash } from '../../../mapper/auth/password-hash.ts';
 import { NO_PASSWORD, whyPasswordRefused } from '../../../mapper/auth/password-rules.ts';
+import { LinkPasswords } from '../../../mapper/auth/link-passwords.ts';
 import { PasswordProcess } from '../../../mapper/auth/password-process.ts';
 import { Passwords } from '../../../mapper/auth/passwords.ts';
 import type { Problem } from '../../../mapper/http/problem.ts';
@@ -98,6 +99,25 @@ describe('the process that hashes passwords', () => {
         '2',
       ]);
     }
+  });
+
+  it('takes sign-ins and passwords of links in turns: a full queue of one does not hold up the other', async () => {
+    const links = new LinkPasswords(process);
+    const done: string[] = [];
+    const work = [
+      ...Array.from({ length: 30 }, async () => links.hash('1').then(() => done.push('link'))),
+      ...Array.from({ length: 3 }, async () => {
+        await passwords.isRight('a password', undefined);
+        done.push('sign-in');
+      }),
+    ];
+    const results = await Promise.allSettled(work);
+    expect(results.slice(30).map(({ status }) => status)).to.deep.equal(Array(3).fill('fulfilled'));
+    const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    expect(refused.map(({ reason }) => (reason as Problem).message)).to.include(
+      'Too many passwords of links wait at this moment.',
+    );
+    expect(done.slice(0, 7)).to.deep.equal(['link', 'sign-in', 'link', 'sign-in', 'link', 'sign-in', 'link']);
   });
 
   it('starts again after it was killed; who waited for it is told so', async () => {

@@ -7,6 +7,7 @@ import { testFolder } from '../../servers.ts';
 import { until } from '../../until.ts';
 import { expectProblem, send, shorten } from '../client.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
+import { makeLink } from '../following/ruled-links.ts';
 
 describe('a list of blocked domains', () => {
   const LIST = [
@@ -121,6 +122,21 @@ describe('blocked domains', () => {
     await replace('evil.example\n');
     for (const mapper of [fast, koa])
       await until('the link is free', async () => (await status(mapper)) === 302);
+  });
+
+  it('stop a link that leads there only some of its visitors', async () => {
+    const blocked = 'https://www.evil.example/';
+    for (const rules of [
+      { targets: [{ when: { device: ['ios' as const] }, longUrl: blocked }] },
+      { expiredUrl: blocked },
+    ]) {
+      const key = await makeLink(world, { rules });
+      for (const mapper of [fast, koa, fast, koa]) {
+        const answer = await send('GET', `${mapper.url}/${key}`, { headers: { host: 'x' } });
+        expectProblem(answer, 410);
+        expect(answer.json()['type']).to.equal('urn:keymill:problem:link-blocked');
+      }
+    }
   });
 
   it('stay as they were while the file cannot be read, and the metrics say so', async function () {

@@ -49,7 +49,7 @@ describe('counts in memory', () => {
   });
 
   it('are bounded: of too many clients the oldest are forgotten', () => {
-    const counts = new MemoryCounts(() => 0, 3);
+    const counts = new MemoryCounts(() => 0, { maxClients: 3 });
     for (const client of ['a', 'b', 'c', 'd']) counts.hit(client);
     expect(counts.size).to.equal(3);
     expect(counts.hit('d').count).to.equal(2);

@@ -1,0 +1,88 @@
+import { slotOf } from '../keyspace/placement.ts';
+import { openMysql, type Mysql } from '../mysql/mysql.ts';
+
+/** What is stored about the visits of a link. */
+export interface VisitsRow {
+  /** null: nothing is stored, so there is nothing to give. */
+  readonly visitsLeft: number | null;
+  /** See `LinkTarget.state`. */
+  readonly state: string;
+  readonly isDeleted: boolean;
+}
+
+/**
+ * The visits that links with a limit have left, in one urls database. Every statement goes to the primary.
+ *
+ * Visits are taken before anybody is redirected, and never given back. So a visit may be lost, and none is
+ * given twice.
+ */
+export interface VisitsDb {
+  readonly name: string;
+  /**
+   * Takes `count` visits, or none: if the link is not deleted, has that many left, and still is as `state`
+   * says. Whoever was judged by an older state of it gets none.
+   * @returns whether they were taken
+   * @throws OutcomeUnknownError they may have been taken; StoreUnavailableError: none was
+   */
+  take(key: string, state: string, count: number): Promise<boolean>;
+  /** @returns undefined: there is no such link. @throws StoreUnavailableError: the read may be repeated */
+  read(key: string): Promise<VisitsRow | undefined>;
+  close(): Promise<void>;
+}
+
+export interface VisitsDbOptions {
+  readonly name: string;
+  readonly url: string;
+  /** Default 2: visitors of one link share a statement. */
+  readonly connections?: number;
+  /** Deadline of a statement, in ms. Default 1,500. */
+  readonly timeoutMs?: number;
+}
+
+/** The least that MySQL knows: it answers that it wrote nothing before the deadline of a write. */
+const LOCK_WAIT_S = 1;
+
+/** The id of the last change of a link, or else of the request that made it. No two states have the same. */
+export const STATE = 'COALESCE(changed_by, request_id)';
+
+/** Connects when first used, on its own connections: no redirect of another link waits for it. */
+export function openVisitsDb(options: VisitsDbOptions): VisitsDb {
+  return new MysqlVisitsDb(options);
+}
+
+class MysqlVisitsDb implements VisitsDb {
+  readonly name: string;
+  readonly #db: Mysql;
+  readonly #timeoutMs: number;
+
+  constructor({ name, url, connections = 2, timeoutMs = 1_500 }: VisitsDbOptions) {
+    this.name = name;
+    this.#timeoutMs = timeoutMs;
+    this.#db = openMysql(url, { name, connections, connectTimeoutMs: timeoutMs, lockWaitS: LOCK_WAIT_S });
+  }
+
+  async take(key: string, state: string, count: number): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute(
+      `UPDATE urls SET visits_left = visits_left - ?
+       WHERE slot = ? AND unique_id = ? AND visits_left >= ? AND ${STATE} = ? AND deleted_at IS NULL`,
+      [count, slotOf(key), key, count, Buffer.from(state, 'hex')],
+      { timeoutMs: this.#timeoutMs },
+    );
+    return affectedRows === 1;
+  }
+
+  async read(key: string): Promise<VisitsRow | undefined> {
+    const [row] = await this.#db.queryArrays<[number | null, Buffer, number]>(
+      `SELECT visits_left, ${STATE}, deleted_at IS NOT NULL FROM urls WHERE slot = ? AND unique_id = ?`,
+      [slotOf(key), key],
+      { timeoutMs: this.#timeoutMs },
+    );
+    if (row === undefined) return undefined;
+    const [visitsLeft, state, isDeleted] = row;
+    return { visitsLeft, state: state.toString('hex'), isDeleted: isDeleted === 1 };
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}

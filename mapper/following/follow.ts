@@ -1,0 +1,116 @@
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { UnknownRulesError } from '../../db/urls/link-rules.ts';
+import { Problem } from '../http/problem.ts';
+import { prepareFor, wantsPage } from '../http/problem-page.ts';
+import type { Refusals } from '../redirect/refusals.ts';
+import type { Visit, VisitAnswer, Visits } from '../redirect/visit.ts';
+import type { Gates } from './gates.ts';
+import { judgeVisit, type Outcome, type Verdict } from './judge-visit.ts';
+import { previewAnswer } from './preview.ts';
+import { redirectAnswer, silentAnswer, varyOf } from './visit-answer.ts';
+import { visitorOf, type FindCountry } from './visitor.ts';
+
+export interface FollowOptions {
+  readonly refusals: Refusals;
+  /** Undefined: links with a password or a number of visits are refused, as links with unknown rules are. */
+  readonly gates?: Gates | undefined;
+  readonly findCountry: FindCountry;
+  /** The header in which proxies say the country of a visitor, as it is written in `Vary`. */
+  readonly countryHeader: string | undefined;
+  /** Origin of short links, without a slash at the end. */
+  readonly publicUrl: string;
+  /** The longest `Location` with a forwarded query. */
+  readonly maxLocationBytes: number;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+}
+
+/** How often a link may change while one visitor waits. */
+const MAX_CHANGES = 4;
+
+/** Follows links with rules, and shows previews: asks the policy, then the gates, then answers. */
+export class Follow implements Visits {
+  readonly #options: FollowOptions;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+  }
+
+  answer(visit: Visit): VisitAnswer | Promise<VisitAnswer> {
+    const verdict = this.#judge(visit);
+    return isOpen(verdict) ? this.#answerFor(visit, verdict) : this.#passGates(visit, verdict);
+  }
+
+  #judge(visit: Visit): Verdict {
+    const { findCountry, nowMs, maxLocationBytes } = this.#options;
+    const visitor = visitorOf(visit.request, visit.isPreview, findCountry);
+    return judgeVisit(visit.link, visitor, { nowMs: nowMs(), maxLocationBytes });
+  }
+
+  async #passGates(visit: Visit, verdict: Verdict): Promise<VisitAnswer> {
+    const { gates, refusals } = this.#options;
+    if (gates === undefined) throw new UnknownRulesError(visit.key);
+    let [current, judged] = [visit, verdict];
+    for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
+      const passed = await pass(gates, current, judged);
+      if (passed === undefined) return this.#answerFor(current, judged);
+      if (passed !== 'changed') return passed;
+      const link = await gates.findChanged(visit.key);
+      if (link === 'unknown') return { result: 'unknown', answer: refusals.of('unknown', visit.request) };
+      current = { ...visit, link };
+      judged = this.#judge(current);
+    }
+    throw new StoreUnavailableError(visit.key, 'it changes again and again');
+  }
+
+  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer {
+    const { refusals, countryHeader } = this.#options;
+    const { link, request } = visit;
+    const { rules = {} } = link;
+    switch (outcome.kind) {
+      case 'refused':
+        return { result: outcome.why, answer: refusals.of(outcome.why, request) };
+      case 'redirect':
+        return {
+          result: isExpired ? 'expired' : 'found',
+          answer: redirectAnswer(outcome, rules, countryHeader),
+        };
+      case 'too-long':
+        return { result: 'too-long', answer: prepareFor(request, new Problem('location-too-long')) };
+      case 'preview':
+        return this.#preview(visit, outcome);
+      case 'silent':
+        return { result: 'previewed', answer: silentAnswer() };
+      case 'not-now':
+        break;
+    }
+    return { result: 'not-followed', answer: prepareFor(request, new Problem('not-prefetched')) };
+  }
+
+  #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {
+    const { publicUrl, countryHeader } = this.#options;
+    const { rules = {} } = link;
+    const { location } = outcome;
+    const varying = location === undefined ? [] : varyOf(rules, countryHeader);
+    // Bots that make previews read pages, whatever they accept.
+    const isForPeople = !isPreview || wantsPage(request.header('accept'));
+    const preview = { key, shortUrl: `${publicUrl}/${key}`, location, rules, varying };
+    return { result: 'previewed', answer: previewAnswer(preview, isForPeople) };
+  }
+}
+
+function isOpen({ passwordHash, takesVisit }: Verdict): boolean {
+  return passwordHash === undefined && !takesVisit;
+}
+
+/** @returns undefined: the visitor may go on */
+async function pass(
+  gates: Gates,
+  visit: Visit,
+  { passwordHash, takesVisit, outcome }: Verdict,
+): Promise<VisitAnswer | 'changed' | undefined> {
+  const refused = passwordHash === undefined ? undefined : await gates.checkPassword(visit, passwordHash);
+  if (refused !== undefined) return refused;
+  // Only a redirect uses up a visit, and nothing can fail behind it.
+  return takesVisit && outcome.kind === 'redirect' ? gates.takeVisit(visit) : undefined;
+}

@@ -1,0 +1,68 @@
+import type { Device } from '../../db/urls/link-rules.ts';
+import type { RequestFacts } from '../http/request-facts.ts';
+import { isPrefetch } from '../redirect/prefetch.ts';
+import { deviceOf } from './device.ts';
+import { parseLanguages, type LanguageRange } from './language.ts';
+import { isPreviewBot } from './preview-bots.ts';
+
+/** What a visit depends on besides the link and the time. */
+export interface Visitor {
+  readonly method: string | undefined;
+  /** He asks where the link leads. */
+  readonly isPreview: boolean;
+  /** What follows `?` in the target of his request. */
+  readonly query: string | undefined;
+  readonly device: Device | undefined;
+  /** ISO 3166-1, two capital letters. Undefined: no proxy of ours has said it. */
+  readonly country: string | undefined;
+  /** The most wanted first. */
+  readonly languages: readonly LanguageRange[];
+  /** A program that makes a preview of a message. */
+  readonly isPreviewBot: boolean;
+  /** A browser that fetches the link before anybody follows it. */
+  readonly isPrefetch: boolean;
+}
+
+/** Finds out from which country a request comes. */
+export type FindCountry = (request: RequestFacts) => string | undefined;
+
+/** The visitor behind a request. Each header is read only when a rule asks for it. */
+export function visitorOf(request: RequestFacts, isPreview: boolean, findCountry: FindCountry): Visitor {
+  const userAgent = (): string | undefined => request.header('user-agent');
+  return {
+    method: request.method,
+    isPreview,
+    query: request.query,
+    get device() {
+      return deviceOf(userAgent());
+    },
+    get country() {
+      return findCountry(request);
+    },
+    get languages() {
+      return parseLanguages(request.header('accept-language'));
+    },
+    get isPreviewBot() {
+      return isPreviewBot(userAgent());
+    },
+    get isPrefetch() {
+      return isPrefetch((name) => request.header(name));
+    },
+  };
+}
+
+/**
+ * Reads the country from a header that proxies of ours set.
+ * @param header in lower case; undefined: no proxy says it
+ * @param isProxy whether a connection comes from such a proxy. Others could send what they like
+ */
+export function createFindCountry(
+  header: string | undefined,
+  isProxy: (peer: RequestFacts['peer']) => boolean,
+): FindCountry {
+  if (header === undefined) return () => undefined;
+  return (request) => {
+    const country = isProxy(request.peer) ? request.header(header)?.trim().toUpperCase() : undefined;
+    return country !== undefined && /^[A-Z]{2}$/.test(country) ? country : undefined;
+  };
+}

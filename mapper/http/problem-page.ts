@@ -1,0 +1,64 @@
+import { escapeHtml, PAGE_HEADERS, PAGE_TYPE, toPage } from './page.ts';
+import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
+import type { Problem } from './problem.ts';
+import type { RequestFacts } from './request-facts.ts';
+
+/** The problems for which people get a page. Only programs cause the others. */
+const WITH_PAGE: readonly number[] = [401, 404, 410, 429, 503];
+
+/** A page for people, where a browser asks for one; else the problem document. */
+export function prepareFor(request: RequestFacts, problem: Problem): PreparedAnswer {
+  const hasPage = WITH_PAGE.includes(problem.status) && wantsPage(request.header('accept'));
+  return hasPage ? preparePage(problem) : prepareProblem(problem);
+}
+
+/** A problem as a page. Its headers are those of the problem, and those of a page. */
+export function preparePage(problem: Problem): PreparedAnswer {
+  const body = toPage(problem.title, `<p>${escapeHtml(problem.message)}</p>`);
+  return pageAnswer({ status: problem.status, reason: problem.title, body, headers: problem.headers });
+}
+
+interface Page {
+  readonly status: number;
+  /** Of the status line. */
+  readonly reason: string;
+  readonly body: string;
+  /** Besides those of every page, or instead of them. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A page for people. Others get something else, so a cache must tell them apart. */
+export function pageAnswer({ status, reason, body, headers: more }: Page): PreparedAnswer {
+  const headers = ['X-Request-Id', ''];
+  for (const [name, value] of Object.entries({ ...PAGE_HEADERS, Vary: 'Accept', ...more }))
+    headers.push(name, value);
+  headers.push('Content-Type', PAGE_TYPE, 'Content-Length', String(Buffer.byteLength(body)));
+  return { status, reason, headers, body };
+}
+
+const HTML = /^text\/html(?:;|$)/;
+const JSON_TYPE = /^application\/(?:problem\+)?json(?:;|$)/;
+
+/**
+ * Whether the client is a browser: it names `text/html` itself, and would not rather have JSON. What accepts
+ * everything is no browser.
+ * @param accept the header
+ */
+export function wantsPage(accept: string | undefined): boolean {
+  // Most programs that are no browser end here.
+  if (accept === undefined || !/text\/html/i.test(accept)) return false;
+  const ranges = accept
+    .toLowerCase()
+    .split(',')
+    .map((range) => range.replaceAll(/[ \t]/g, ''));
+  const html = weightOf(ranges, HTML);
+  return html > 0 && html >= weightOf(ranges, JSON_TYPE);
+}
+
+/** The greatest weight (RFC 9110, 12.4.2) of the ranges of a kind; 0: there is none. */
+function weightOf(ranges: readonly string[], kind: RegExp): number {
+  const weights = ranges
+    .filter((range) => kind.test(range))
+    .map((range) => Number(/;q=([^;]*)/.exec(range)?.[1] ?? 1));
+  return Math.max(0, ...weights.filter((weight) => weight <= 1));
+}
