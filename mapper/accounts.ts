@@ -48,7 +48,7 @@ export interface MapperAccounts extends AsyncDisposable {
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
-  addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
+  addRoutes(router: Router, links: Omit<Services, 'accounts' | 'administration'>): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * Counts the request for the API key or the address, and says in the response what is left.
@@ -130,7 +130,7 @@ export function openAccounts({
       // A form comes before the JSON of the same path.
       addPasswordPage(router, { accounts, limits });
       const services = { accounts, administration, ...links };
-      addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName });
+      addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName, log });
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request, response) => {

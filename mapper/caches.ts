@@ -5,7 +5,7 @@ import type { Pool } from '../db/redis/pool.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { createAnnounceChange, type AnnounceChange } from './cache/announce-change.ts';
+import { createAnnounceChanges, type AnnounceChange, type AnnounceChanges } from './cache/announce-change.ts';
 import { LINKS_APPEARED } from './cache/appeared-links.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
@@ -17,6 +17,7 @@ export interface MapperCaches extends AsyncDisposable {
   /** The Redis shards that cache links for all mappers; undefined when there are none. */
   readonly shared: SharedCache | undefined;
   readonly announceChange: AnnounceChange;
+  readonly announceChanges: AnnounceChanges;
   /** Whether all announcements of other mappers were heard a moment ago. */
   readonly isHearing: () => boolean;
   /** Whether announcements arrive that others publish on this Redis shard. */
@@ -42,8 +43,8 @@ export interface OpenCachesOptions {
     /** Announcements may have been missed. */
     forgetAll(): void;
   };
-  /** A change was announced. @param seconds until it may be answered */
-  readonly onAnnounced: (heard: Heard, seconds: number) => void;
+  /** Changes were announced together. @param seconds until they may be answered */
+  readonly onAnnounced: (heard: Heard, seconds: number, changes: number) => void;
   readonly log: Log;
 }
 
@@ -95,22 +96,24 @@ export async function openCaches({
     invalidations.whenSubscribed(FIRST_SUBSCRIPTION_MS),
   ]);
   const reportState = reportOnce(log);
+  const announceChanges = createAnnounceChanges({
+    links,
+    shared,
+    invalidations,
+    // A replica is read until it is as late as a cached link may be.
+    maxLagMs: readsMayLag ? 2 * ttlMs : ttlMs,
+    now: monotonicMs,
+    onAnnounced: (heard, ...about) => {
+      onAnnounced(heard, ...about);
+      reportState(heard);
+    },
+  });
   const opened = stack.move();
   return {
     links,
     shared,
-    announceChange: createAnnounceChange({
-      links,
-      shared,
-      invalidations,
-      // A replica is read until it is as late as a cached link may be.
-      maxLagMs: readsMayLag ? 2 * ttlMs : ttlMs,
-      now: monotonicMs,
-      onAnnounced: (heard, seconds) => {
-        onAnnounced(heard, seconds);
-        reportState(heard);
-      },
-    }),
+    announceChange: async (key) => announceChanges([key]),
+    announceChanges,
     hears: (pool) => invalidations.hears(pool),
     isHearing,
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),

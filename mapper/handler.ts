@@ -4,8 +4,13 @@ import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import { AdminLinks } from './api/admin-links.ts';
+import { BulkChanges } from './api/bulk-changes.ts';
+import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
+import { ExportService } from './api/export-service.ts';
+import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import type { BulkTools } from './bulk/tools.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { Follow } from './following/follow.ts';
@@ -20,6 +25,7 @@ import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts'
 import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
+import type { Problem } from './http/problem.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
@@ -30,8 +36,11 @@ import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
 import { Refusals } from './redirect/refusals.ts';
+import { Repeats } from './repeats/repeats.ts';
+import type { Reservations } from './reservations/reservations.ts';
+import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
-import { ShortenTally } from './shorten/shorten-answer.ts';
+import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
 import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
@@ -43,6 +52,8 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
+  readonly reservations: Reservations;
+  readonly bulk: BulkTools;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -52,7 +63,7 @@ export interface HandlerOptions {
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
-    addRoutes(router: Router, links: Pick<Services, 'links' | 'adminLinks'>): void;
+    addRoutes(router: Router, links: Omit<Services, 'accounts' | 'administration'>): void;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
     ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
     /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
@@ -61,6 +72,8 @@ export interface HandlerOptions {
   readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
+  /** Shared by all mappers of a cluster. */
+  readonly secret: string;
   /** How a client on this machine reaches the public port. */
   readonly listeningUrl: string;
   /** Which targets a link may have, without the rule that is the same for all: not this service. */
@@ -88,28 +101,36 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
+  const { ownLinks: own, reservations, secret } = options;
+  const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
+  const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
+  const making = { shortener, prepare, shortens, answerRepeatable };
   const refusals = new Refusals(options.following.notFoundUrl);
   const visits = createFollow(options, refusals);
-  const shared = {
-    publicUrl,
-    finder,
-    redirects,
-    refusals,
-    visits,
-    shortener,
-    prepare,
-    shortens,
-    requestIds,
-    log,
-  };
+  const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const own = options.ownLinks;
+      const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
       accounts.addRoutes(router, {
-        links: new LinkService({ own, targets: rules, hashPassword, publicUrl }),
+        links,
         adminLinks: new AdminLinks({ own, publicUrl, log }),
+        bulkChanges: new BulkChanges({
+          own,
+          prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
+          publicUrl,
+          log,
+        }),
+        exports: new ExportService(own, publicUrl),
+        bulk: new BulkService({
+          tools: options.bulk,
+          parse,
+          prepare,
+          publicUrl,
+          onItem: (problem) => countItem(metrics, problem),
+          log,
+        }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
@@ -155,6 +176,10 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
     maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
     nowMs: Date.now,
   });
+}
+
+function countItem({ bulkItems }: MapperMetrics, problem: Problem | undefined): void {
+  bulkItems.series({ result: problem === undefined ? 'created' : resultOf(problem) }).count += 1;
 }
 
 interface FastPaths {

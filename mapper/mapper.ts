@@ -143,23 +143,26 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   );
   const { isBlocked, isBlockedHost } = blocked;
   const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
-  const { ownLinks } = service;
+  const { ownLinks, reservations } = service;
   stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks } = service;
+  const { shortener, finder, clicks, bulk } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const handlers = createHandlers({
     shortener,
     finder,
     clicks,
     ownLinks,
+    reservations,
+    bulk,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
     limits: limits.rules,
     publicUrl,
+    secret: config.stores.keys.secret,
     listeningUrl: port.url,
     targets: { allowPrivateTargets, maxBytes, isBlockedHost },
     following: config.following ?? {},
@@ -199,8 +202,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {
-  return (heard, seconds) => {
-    changes.inc({ heard });
+  return (heard, seconds, count) => {
+    changes.inc({ heard }, count);
     changeSeconds.observe(seconds);
   };
 }

@@ -6,6 +6,7 @@ export type MapperMetrics = ReturnType<typeof createMapperMetrics>;
 export function createMapperMetrics(metrics: Metrics) {
   return {
     shortens: metrics.tally('shortens_total', 'Shorten requests by result', ['result']),
+    bulkItems: metrics.tally('bulk_items_total', 'Items of POST /urls/bulk by result', ['result']),
     shortenSeconds: metrics.distribution('shorten_seconds', 'Time from request to answer of POST /urls'),
     redirects: metrics.tally(
       'redirects_total',

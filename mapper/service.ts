@@ -3,6 +3,8 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import type { BulkTools } from './bulk/tools.ts';
+import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
 import { KeySupply } from './keys/key-supply.ts';
@@ -12,7 +14,9 @@ import type { MapperMetrics } from './metrics.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
+import { RowMaker } from './shorten/row-maker.ts';
 import { Shortener } from './shorten/shortener.ts';
+import { MAX_BULK_ROWS } from './urls/urls-writes.ts';
 import type { MapperStores } from './stores.ts';
 import { LimitedVisits } from './visits/limited-visits.ts';
 
@@ -23,6 +27,8 @@ export interface Service extends AsyncDisposable {
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
   readonly ownLinks: OwnLinks;
+  /** Makes many links at a time. */
+  readonly bulk: BulkTools;
   /** Makes links for requests that may be repeated. */
   readonly reservations: Reservations;
   /** Gives the visits of links that may be followed a limited number of times. */
@@ -51,7 +57,8 @@ export function openService(options: ServiceOptions): Service {
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
   const announce = caches.announceChange;
-  const own = stack.use(openOwnLinks({ config, servers, announce, log }));
+  const { announceChanges: announceAll } = caches;
+  const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
   const shortener = new Shortener({
     supply,
     servers,
@@ -73,6 +80,15 @@ export function openService(options: ServiceOptions): Service {
   return {
     supply,
     ownLinks: own.links,
+    bulk: {
+      supply,
+      servers,
+      rows: new RowMaker(),
+      appeared: (key) => caches.links.appeared(key),
+      announce: announceAll,
+      units: new Units(MAX_BULK_ROWS),
+      now: monotonicMs,
+    },
     reservations: reserved.reservations,
     visits: new LimitedVisits({
       serverFor: (key) => servers.for(key),

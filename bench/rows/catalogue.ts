@@ -1,4 +1,5 @@
 import type { Bench } from './bench.ts';
+import { bulk } from './bulk.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
 import { clicks } from './clicks.ts';
@@ -45,6 +46,7 @@ export const BENCHES: readonly Bench[] = [
   shortenLatency,
   shortenSaturation,
   shortenTakes,
+  bulk,
   clicks,
   importRows,
   processes,

@@ -3,9 +3,9 @@ import { RESTORABLE_FROM } from './read-links.ts';
 
 /**
  * `disabled` means by the owner or by an administrator, `blocked` only by an administrator; `all` includes
- * deleted links that can be restored.
+ * deleted links that can be restored, `undeleted` those that are not deleted, followed or not.
  */
-export type LinkStateFilter = 'active' | 'expired' | 'disabled' | 'blocked' | 'deleted' | 'all';
+export type LinkStateFilter = 'active' | 'expired' | 'disabled' | 'blocked' | 'deleted' | 'undeleted' | 'all';
 
 /** What chooses links in a list, beside the range of places that it looks at. */
 export interface LinkChoice {
@@ -28,6 +28,7 @@ const STATES: Readonly<Record<LinkStateFilter, string>> = {
   disabled: `u.deleted_at IS NULL AND ${IS_DISABLED}`,
   blocked: `u.deleted_at IS NULL AND ${hasRule('blocked')}`,
   deleted: `u.deleted_at > ${RESTORABLE_FROM}`,
+  undeleted: 'u.deleted_at IS NULL',
   all: `(u.deleted_at IS NULL OR u.deleted_at > ${RESTORABLE_FROM})`,
 };
 

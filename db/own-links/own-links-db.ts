@@ -1,6 +1,7 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { changeLink } from './change-link.ts';
+import { readLinksTo, type MadeLink } from './find-alike.ts';
 import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
@@ -23,10 +24,14 @@ export interface OwnLinksDb {
    * database, and may be repeated like that.
    */
   insert(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
+  /** {@link insert} on a connection of its own: single links do not wait for it. */
+  insertMany(rows: readonly OwnedRow[], options?: { timeoutMs?: number }): Promise<void>;
   /** Like the proof of a urls database, for all tables that {@link insert} writes. */
   proveWriting(timeoutMs: number): Promise<void>;
   /** See {@link findOwnLink}. @param ownerId undefined: whoever its owner is */
   find(key: string, ownerId?: bigint): Promise<OwnLink | undefined>;
+  /** See {@link readLinksTo}. */
+  linksTo(question: { userId: bigint; longUrl: string; count: number }): Promise<MadeLink[]>;
   /** See {@link changeLink}. */
   change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean>;
   /** See {@link readListPiece}. */
@@ -71,16 +76,20 @@ export interface OwnLinksDbOptions {
 /** As for anonymous links: the server must answer that it wrote nothing before the deadline of a write. */
 const LOCK_WAIT_S = 1;
 
+/** The request goes on after that look. */
+const ALIKE_TIMEOUT_MS = 1_000;
+
 /**
  * Connections of one process. INSERTs, single links, and work that reads or changes many of them have some of
  * their own, so that slow lists hold up neither changes nor new links.
  *
  * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them.
+ * - bulk: as many as a mapper has INSERTs of many links in flight.
  * - single: reads and changes of one link, a millisecond or two each.
  * - many: lists, tags, clicks and jobs. More of them would take more of the server's cores from redirects and
  *   shortens, and make no list faster.
  */
-const CONNECTIONS = { inserts: 5, single: 4, many: 2 };
+const CONNECTIONS = { inserts: 5, bulk: 2, single: 4, many: 2 };
 
 /** Connects when first used, on its own connections: no redirect or anonymous shorten waits for it. */
 export function openOwnLinksDb(options: OwnLinksDbOptions): OwnLinksDb {
@@ -91,6 +100,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #inserts: Mysql;
+  readonly #bulk: Mysql;
   readonly #single: Mysql;
   readonly #many: Mysql;
   readonly #proof: readonly string[];
@@ -110,13 +120,23 @@ class MysqlOwnLinksDb implements OwnLinksDb {
         canTransact: true,
       });
     this.#inserts = open(CONNECTIONS.inserts);
+    this.#bulk = open(CONNECTIONS.bulk);
     this.#single = open(CONNECTIONS.single);
     this.#many = open(CONNECTIONS.many);
   }
 
-  async insert(
+  async insert(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
+    await this.#insert(this.#inserts, rows, options);
+  }
+
+  async insertMany(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
+    await this.#insert(this.#bulk, rows, options);
+  }
+
+  async #insert(
+    connections: Mysql,
     rows: readonly OwnedRow[],
-    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number } = {},
+    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number },
   ): Promise<void> {
     if (rows.length === 0) return;
     for (const { key, slot } of rows) {
@@ -124,7 +144,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
         throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
     }
     const statements = toOwnedInserts(rows);
-    await repeatAfterDeadlock(async () => this.#inserts.transact(statements, [], { timeoutMs }));
+    await repeatAfterDeadlock(async () => connections.transact(statements, [], { timeoutMs }));
   }
 
   async proveWriting(timeoutMs: number): Promise<void> {
@@ -133,6 +153,10 @@ class MysqlOwnLinksDb implements OwnLinksDb {
 
   async find(key: string, ownerId?: bigint): Promise<OwnLink | undefined> {
     return findOwnLink(this.#single, { key, ownerId }, this.#timeoutMs);
+  }
+
+  async linksTo(question: { userId: bigint; longUrl: string; count: number }): Promise<MadeLink[]> {
+    return readLinksTo(this.#single, question, ALIKE_TIMEOUT_MS);
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
@@ -193,6 +217,6 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#inserts.close(), this.#single.close(), this.#many.close()]);
+    await Promise.all([this.#inserts.close(), this.#bulk.close(), this.#single.close(), this.#many.close()]);
   }
 }

@@ -10,12 +10,15 @@ export interface BoundLink {
   readonly longUrl: string | null;
   /** Whether it is followed no more: deleted, expired, disabled, blocked, or no visit is left. */
   readonly isOver: boolean;
+  /** Whether it was changed since it was made, in whatever way. */
+  readonly isChanged: boolean;
 }
 
 interface Row {
   readonly request_id: Buffer;
   readonly long_url: string | null;
   readonly is_over: 0 | 1;
+  readonly version: number;
   readonly rules: string | null;
 }
 
@@ -30,7 +33,7 @@ export async function readBoundLink(
   timeoutMs: number,
 ): Promise<BoundLink | undefined> {
   const [row] = await db.query<Row>(
-    `SELECT request_id, COALESCE(original_url, ruled_url) AS long_url, rules,
+    `SELECT request_id, COALESCE(original_url, ruled_url) AS long_url, rules, version,
        deleted_at IS NOT NULL OR COALESCE(expires_at <= UTC_TIMESTAMP(3), 0) OR COALESCE(visits_left = 0, 0)
          AS is_over
      FROM urls WHERE slot = ? AND unique_id = ?`,
@@ -43,5 +46,6 @@ export async function readBoundLink(
     requestId: row.request_id.toString('hex'),
     longUrl: row.long_url,
     isOver: row.is_over === 1 || disabled !== undefined || blocked !== undefined,
+    isChanged: row.version > 1,
   };
 }

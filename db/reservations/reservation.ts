@@ -8,6 +8,8 @@ export type ReservationKind = 'dedupe' | 'idempotency';
 export interface ReservedLink extends Pick<Link, 'key' | 'createdAt'> {
   /** 32 hex digits, new for every attempt to write a reservation. */
   readonly requestId: string;
+  /** Absent: the link is made. True: there was one, which a request with `find_if_exists` has found. */
+  readonly isFound?: true;
 }
 
 /** A reservation as it is stored. */

@@ -55,6 +55,8 @@ export interface ReservationsDbOptions {
 const LOCK_WAIT_S = 1;
 
 const KINDS: Readonly<Record<ReservationKind, number>> = { dedupe: 1, idempotency: 2 };
+/** An `Idempotency-Key` whose link was there already, because the request has `find_if_exists` too. */
+const FOUND = 3;
 /** One of the two values is NULL. */
 const EXPIRES_AT = 'COALESCE(?, UTC_TIMESTAMP(3) + INTERVAL ? SECOND)';
 
@@ -64,6 +66,7 @@ export function openReservationsDb(options: ReservationsDbOptions): Reservations
 }
 
 interface Row {
+  readonly kind: number;
   readonly unique_id: string;
   readonly request_id: Buffer;
   readonly fingerprint: Buffer;
@@ -86,7 +89,7 @@ class MysqlReservationsDb implements ReservationsDb {
 
   async find(hash: string): Promise<Reservation | undefined> {
     const [row] = await this.#db.query<Row>(
-      `SELECT unique_id, request_id, fingerprint, created_at,
+      `SELECT kind, unique_id, request_id, fingerprint, created_at,
          COALESCE(expires_at <= UTC_TIMESTAMP(3), 0) AS is_expired
        FROM reservations WHERE slot = ? AND hash = ?`,
       this.#placeOf(hash),
@@ -99,6 +102,7 @@ class MysqlReservationsDb implements ReservationsDb {
       createdAt: row.created_at,
       fingerprint: row.fingerprint.toString('hex'),
       isExpired: row.is_expired === 1,
+      ...(row.kind === FOUND && { isFound: true }),
     };
   }
 
@@ -106,7 +110,7 @@ class MysqlReservationsDb implements ReservationsDb {
     const sql = `INSERT INTO reservations
         (slot, hash, kind, unique_id, request_id, fingerprint, created_at, expires_at)
       VALUES (?, ?, ?, ?, ?, ?, ?, ${EXPIRES_AT})`;
-    const params = [...this.#placeOf(terms.hash), KINDS[terms.kind], ...toValues(terms, link)];
+    const params = [...this.#placeOf(terms.hash), ...toValues(terms, link)];
     try {
       await this.#write(sql, params);
       return true;
@@ -118,7 +122,7 @@ class MysqlReservationsDb implements ReservationsDb {
 
   async replace(terms: ReservationTerms, before: string, link: ReservedLink): Promise<boolean> {
     const sql = `UPDATE reservations
-      SET unique_id = ?, request_id = ?, fingerprint = ?, created_at = ?, expires_at = ${EXPIRES_AT}
+      SET kind = ?, unique_id = ?, request_id = ?, fingerprint = ?, created_at = ?, expires_at = ${EXPIRES_AT}
       WHERE slot = ? AND hash = ? AND request_id = ?`;
     const replaced = [...this.#placeOf(terms.hash), Buffer.from(before, 'hex')];
     return (await this.#write(sql, [...toValues(terms, link), ...replaced])) === 1;
@@ -153,8 +157,9 @@ class MysqlReservationsDb implements ReservationsDb {
   }
 }
 
-function toValues({ fingerprint, keeping }: ReservationTerms, link: ReservedLink): SqlValue[] {
+function toValues({ kind, fingerprint, keeping }: ReservationTerms, link: ReservedLink): SqlValue[] {
   return [
+    link.isFound === true ? FOUND : KINDS[kind],
     link.key,
     Buffer.from(link.requestId, 'hex'),
     Buffer.from(fingerprint, 'hex'),

@@ -5,8 +5,13 @@ import type { Administration } from '../auth/administration.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
+import type { BodyStream } from '../http/body-stream.ts';
 import type { ProblemKind } from '../http/problem.ts';
 import type { AdminLinks } from './admin-links.ts';
+import type { BulkChanges } from './bulk-changes.ts';
+import type { BulkService } from './bulk-service.ts';
+import type { ContentReply, DeclaredContents } from './content.ts';
+import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { LinkService } from './link-service.ts';
 
@@ -14,6 +19,9 @@ import type { LinkService } from './link-service.ts';
 export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
+  readonly bulk: BulkService;
+  readonly bulkChanges: BulkChanges;
+  readonly exports: ExportService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }
@@ -23,7 +31,7 @@ type ObjectSchema = z.ZodObject<Shape>;
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
 /** A request whose sender was let in, and whose every part was checked. */
-export interface ApiRequest<A extends Access, P, Q, B> {
+export interface ApiRequest<A extends Access, P, Q, B, S> {
   /** Who sent it. Undefined: nobody asked, or nobody who is known. */
   readonly identity: A extends 'anyone'
     ? undefined
@@ -33,6 +41,8 @@ export interface ApiRequest<A extends Access, P, Q, B> {
   readonly params: Parsed<P>;
   readonly query: Parsed<Q>;
   readonly body: Parsed<B>;
+  /** The body of an endpoint with `bodyTypes`. Nothing of it is checked. */
+  readonly stream: S extends DeclaredContents ? BodyStream : undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -70,11 +80,19 @@ export interface Declared {
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
   readonly body?: z.ZodType;
+  /** Of the JSON of `body`. Default: 64 KiB. */
+  readonly maxBodyBytes?: number;
+  /** Instead of `body`: the types of bodies that `handle` reads as a stream, whatever their size. */
+  readonly bodyTypes?: DeclaredContents;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
+  /** It obeys Idempotency-Key and `find_if_exists`, and answers 200 with a link that it has found. */
+  readonly repeatable?: true;
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;
+  /** The types of answers that are a {@link ContentReply}. */
+  readonly answerTypes?: DeclaredContents;
   /** What the answer is, for the document. */
   readonly means: string;
   /** The problems beside those that follow from access, query and body (`problemsOf`). */
@@ -93,9 +111,13 @@ export interface Endpoint extends Declared {
   /** The router has checked that the request is what the declaration says. */
   readonly handle?: (
     services: Services,
-    request: ApiRequest<Access, ObjectSchema, ObjectSchema, z.ZodType>,
-  ) => Promise<ApiReply<unknown> | NotModified>;
+    request: ApiRequest<Access, ObjectSchema, ObjectSchema, z.ZodType, DeclaredContents>,
+  ) => Promise<ApiReply<unknown> | ContentReply | NotModified>;
 }
+
+/** The parts whose types depend on each other. */
+type Refined =
+  'access' | 'params' | 'query' | 'body' | 'bodyTypes' | 'answer' | 'answerTypes' | 'exampleAnswer';
 
 /**
  * Declares an endpoint: once, for the router, the checks of its requests, the OpenAPI document, the page
@@ -107,18 +129,26 @@ export function endpoint<
   Q extends ObjectSchema | undefined = undefined,
   B extends z.ZodType | undefined = undefined,
   O extends z.ZodType | undefined = undefined,
+  S extends DeclaredContents | undefined = undefined,
+  C extends DeclaredContents | undefined = undefined,
 >(
-  declared: Omit<Declared, 'access' | 'params' | 'query' | 'body' | 'answer' | 'exampleAnswer'> & {
+  declared: Omit<Declared, Refined> & {
     readonly access: A;
     readonly params?: P;
     readonly query?: Q;
     readonly body?: B;
+    readonly bodyTypes?: S;
     readonly answer?: O;
+    readonly answerTypes?: C;
     readonly exampleAnswer?: O extends z.ZodType ? z.input<O> : never;
     readonly handle?: (
       services: Services,
-      request: ApiRequest<A, P, Q, B>,
-    ) => Promise<ApiReply<O extends z.ZodType ? z.input<O> : undefined> | NotModified>;
+      request: ApiRequest<A, P, Q, B, S>,
+    ) => Promise<
+      | ApiReply<O extends z.ZodType ? z.input<O> : undefined>
+      | (C extends DeclaredContents ? ContentReply : never)
+      | NotModified
+    >;
   },
 ): Endpoint {
   return declared as unknown as Endpoint;

@@ -1,6 +1,7 @@
 import { ADMIN_ENDPOINTS } from './admin-endpoints.ts';
 import { ADMIN_LINK_ENDPOINTS } from './admin-link-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
+import { BULK_ENDPOINTS } from './bulk-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
@@ -9,6 +10,7 @@ import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 /** Every endpoint of the API, in the order of the page. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
+  ...BULK_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,

@@ -41,6 +41,19 @@ export class LinkAnswers {
     return { body: lag === undefined ? body : { ...body, warnings: [lag] }, etag };
   }
 
+  /** Like {@link changed}, for many links. @throws Problem 503 */
+  async manyChanged(
+    changes: readonly { readonly link: OwnLink; readonly announced: Announced | undefined }[],
+  ): Promise<AnsweredLink['body'][]> {
+    const bodies = await this.many(changes.map(({ link }) => link)).catch((cause: unknown) => {
+      throw new Problem('store-down', { detail: CHANGED_BUT_NOT_READ, cause });
+    });
+    return bodies.map((body, index) => {
+      const lag = lagOf(changes[index]?.announced);
+      return lag === undefined ? body : { ...body, warnings: [lag] };
+    });
+  }
+
   /** @throws Problem 503 */
   async many(links: readonly OwnLink[]): Promise<WholeLink[]> {
     const clicks = await ask(async () => this.#own.clicksOf(links));

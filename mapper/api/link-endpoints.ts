@@ -45,8 +45,15 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
       expiration_date: textField.meta({ format: 'date-time' }).nullish(),
       title: title.nullish(),
       tags: tags.nullish(),
+      find_if_exists: z
+        .boolean({ error: mustBe('true or false') })
+        .nullish()
+        .meta({
+          description: 'true: a link with the same fields that there is already is the answer, with 200',
+        }),
       ...ruleFields(longUrl),
     }),
+    repeatable: true,
     example: { long_url: 'https://example.com/hello' },
     status: 201,
     answer: z.union([linkAnswer, newLinkAnswer]),
@@ -58,7 +65,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
       expiration_date: null,
     },
     means: 'The link, with its short URL also as `Location`',
-    problems: ['alias-taken', 'no-keys', 'no-key', 'store-down', 'overloaded'],
+    problems: ['alias-taken', 'idempotency-key-reused', 'no-keys', 'no-key', 'store-down', 'overloaded'],
     isServedElsewhere: true,
   }),
   endpoint({

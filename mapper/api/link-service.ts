@@ -5,7 +5,8 @@ import { invalidFields, Problem } from '../http/problem.ts';
 import { isNamedBy } from '../links/etag.ts';
 import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
-import type { Caller, OwnLinks } from '../links/own-links.ts';
+import type { Caller } from '../links/access.ts';
+import type { OwnLinks } from '../links/own-links.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
@@ -128,6 +129,6 @@ export function isKnownState(ifNoneMatch: string | undefined, etag: string): boo
   return ifNoneMatch !== undefined && isNamedBy(ifNoneMatch, etag, true);
 }
 
-function callerOf({ userId, scopes }: Identity): Caller {
+export function callerOf({ userId, scopes }: Identity): Caller {
   return { userId, isAdmin: isAllowed(scopes, 'admin') };
 }

@@ -3,6 +3,7 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import manifest from '../../package.json' with { type: 'json' };
 import { PROBLEM_TYPE, PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
+import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
 import { problemsOf } from './problems-of.ts';
@@ -22,6 +23,12 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
 
+const REPLAYED = {
+  'Idempotency-Replayed': {
+    description: '`true`: the answer of an earlier request, given again',
+    schema: { type: 'string' },
+  },
+} as const;
 const HEADERS = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
 
 /** The header that makes a request conditional (RFC 9110, 13.1). */
@@ -29,6 +36,15 @@ const CONDITIONS = {
   read: z.object({ 'If-None-Match': z.string().optional() }),
   change: z.object({ 'If-Match': z.string().optional() }),
 };
+/** The header that makes a request repeatable. */
+const REPEATABLE = z.object({
+  'Idempotency-Key': z.string().min(1).max(255).optional().meta({
+    description:
+      'printable ASCII characters. The same key and body within 24 hours: the same answer, with `Idempotency-Replayed`',
+  }),
+});
+/** What the 200 of a repeatable request is. */
+export const FOUND = 'With `find_if_exists`: the link that an earlier request has made';
 const NOT_MODIFIED = 'The state is the one that `If-None-Match` names';
 
 /** What a reader must know before the first request. Markdown. */
@@ -93,24 +109,36 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     params,
     query,
     body,
+    bodyTypes,
     conditional,
+    repeatable,
     example,
     status,
     answer,
+    answerTypes,
     exampleAnswer,
     means,
   } = endpoint;
+  const headers = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
+  const answers = {
+    ...(answer !== undefined && {
+      [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
+    }),
+    ...(answerTypes !== undefined && toContents(answerTypes)),
+  };
+  const content = Object.keys(answers).length > 0 && { content: answers };
+  const answerHeaders = repeatable === true ? { ...HEADERS, ...REPLAYED } : HEADERS;
   return {
     operationId: name,
     tags: [group],
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(access),
-    ...((params ?? query ?? conditional) !== undefined && {
+    ...((params ?? query ?? headers) !== undefined && {
       requestParams: {
         ...(params && { path: params }),
         ...(query && { query }),
-        ...(conditional && { header: CONDITIONS[conditional] }),
+        ...(headers && { header: headers }),
       },
     }),
     ...(body !== undefined && {
@@ -119,16 +147,10 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
         content: { [JSON_TYPE]: { schema: body, ...(example !== undefined && { example }) } },
       },
     }),
+    ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
-      [status]: {
-        description: means,
-        headers: HEADERS,
-        ...(answer !== undefined && {
-          content: {
-            [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
-          },
-        }),
-      },
+      ...(repeatable && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
+      [status]: { description: means, headers: answerHeaders, ...content },
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(
         [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [
@@ -139,6 +161,19 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
       default: toResponse([]),
     },
   };
+}
+
+/** OpenAPI 3.1 has no word for a sequence: the schema of NDJSON is that of each line. */
+function toContents(types: DeclaredContents) {
+  return Object.fromEntries(
+    Object.entries(types).map(([type, { means, schema, example }]) => [
+      type,
+      {
+        schema: schema ?? { type: 'string' as const, description: means },
+        ...(example !== undefined && { example }),
+      },
+    ]),
+  );
 }
 
 /** Nobody, or a key with the scope, or a session. */

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
 import type { Access } from '../auth/guard.ts';
+import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
+import { FOUND } from './openapi.ts';
 import { problemsOf } from './problems-of.ts';
 
 const WIDTH = 110;
@@ -18,8 +20,8 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 }
 
 function describe(endpoint: Endpoint): string {
-  const { method, path, summary, description, access, query, body, conditional } = endpoint;
-  const { status, means, example, exampleAnswer } = endpoint;
+  const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
+  const { repeatable, status, means, answerTypes, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
@@ -28,13 +30,30 @@ function describe(endpoint: Endpoint): string {
       ...item(`Who: ${whoMay(access)}.`),
       ...(query === undefined ? [] : item(`Query, all optional: ${listFields(query)}.`)),
       ...(body === undefined ? [] : item(`${describeBody(body)}.`)),
+      ...(bodyTypes === undefined ? [] : item(`Body as ${listTypes(bodyTypes)}.`)),
       ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
-      ...item(`${status}: ${means}.`),
+      ...(repeatable === true ? item('Obeys `Idempotency-Key`.') : []),
+      ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
+      ...(repeatable === true ? item(`200: ${FOUND}.`) : []),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
+    ...exampleBlocks('A request', bodyTypes),
+    ...exampleBlocks('The answer', answerTypes),
     ...(example === undefined ? [] : ['A request:', codeBlock(example)]),
     ...(exampleAnswer === undefined ? [] : ['The answer:', codeBlock(exampleAnswer)]),
   ].join('\n\n');
+}
+
+function listTypes(types: DeclaredContents): string {
+  return Object.entries(types)
+    .map(([type, { means }]) => `\`${type}\` (${means})`)
+    .join(', or as ');
+}
+
+/** The JSON of the first type that has an example. */
+function exampleBlocks(title: string, types: DeclaredContents = {}): string[] {
+  const found = Object.values(types).find(({ example }) => typeof example === 'object');
+  return found === undefined ? [] : [`${title}:`, codeBlock(found.example)];
 }
 
 const CONDITIONS = { read: 'If-None-Match', change: 'If-Match' };

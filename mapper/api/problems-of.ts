@@ -10,6 +10,9 @@ const OF_BODY: readonly ProblemKind[] = [
   'compressed',
 ];
 
+/** A stream is judged by the endpoint that reads it; here is what is known before its first byte. */
+const OF_STREAM: readonly ProblemKind[] = ['wrong-type', 'not-utf8', 'compressed'];
+
 /**
  * Every problem with which an endpoint answers, beside those that any request may meet (bad HTTP, a fault).
  * Each refuses parameters that it does not know.
@@ -19,6 +22,7 @@ export function problemsOf({
   access,
   limit,
   body,
+  bodyTypes,
   conditional,
   problems = [],
 }: Declared): ProblemKind[] {
@@ -31,6 +35,7 @@ export function problemsOf({
   }
   if (conditional === 'change') kinds.add('changed-meanwhile');
   if (access !== 'anyone' || limit !== undefined) kinds.add('too-many-requests');
-  if (body !== undefined) for (const kind of OF_BODY) kinds.add(kind);
+  const ofBody = body !== undefined ? OF_BODY : bodyTypes !== undefined ? OF_STREAM : [];
+  for (const kind of ofBody) kinds.add(kind);
   return [...kinds].toSorted((a, b) => PROBLEMS[a].status - PROBLEMS[b].status);
 }

@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
+import type { Log } from '../../runtime/log.ts';
 import type { Guard } from '../auth/guard.ts';
 import { findCookie, formatCookie } from '../auth/credential.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isDue } from '../auth/last-uses.ts';
 import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
+import { openBodyStream } from '../http/body-stream.ts';
 import { readJsonObject } from '../http/read-json.ts';
+import { writeContent } from './content-answer.ts';
 import type { ApiReply, Endpoint, Services } from './endpoint.ts';
 
 export interface ApiOptions {
@@ -16,6 +19,7 @@ export interface ApiOptions {
   readonly limits: ApiLimits;
   /** The name of the session's cookie. */
   readonly cookieName: string;
+  readonly log: Log;
 }
 
 export interface ApiLimits {
@@ -48,7 +52,8 @@ export const API_HEADERS: Readonly<Record<string, string>> = {
  */
 export function addEndpoints(router: Router, endpoints: readonly Endpoint[], options: ApiOptions): void {
   const served = endpoints.filter(({ isServedElsewhere }) => isServedElsewhere !== true);
-  for (const endpoint of served)
+  // `/urls/bulk` is not a link with the key `bulk`.
+  for (const endpoint of served.toSorted((a, b) => parametersOf(a) - parametersOf(b)))
     router.register(toRouterPath(endpoint.path), [endpoint.method], async (ctx) => {
       ctx.set({ ...API_HEADERS });
       await answer(ctx, endpoint, options);
@@ -61,6 +66,10 @@ export function addEndpoints(router: Router, endpoints: readonly Endpoint[], opt
       throw new Problem('method-not-allowed', { headers: { Allow: declared.flatMap(methodsOf).join(', ') } });
     });
   }
+}
+
+function parametersOf({ path }: Endpoint): number {
+  return path.split('{').length - 1;
 }
 
 function methodsOf({ method, hasPage }: Endpoint): string[] {
@@ -83,27 +92,29 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, limit, params, query, body, status, handle } = endpoint;
+  const { access, limit, params, query, body, maxBodyBytes, bodyTypes, status, handle } = endpoint;
   const identity = access === 'anyone' ? undefined : await options.guard.identify(ctx.req);
   // Before the scopes: every request of a key counts.
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
   if (access !== 'anyone') options.guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
+  if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
   const request = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
     params: (params && check(params, { ...ctx.params })) as never,
     query: (query && check(query, singleValues(ctx.query))) as never,
-    body: (body && check(body, await readJsonObject(ctx.req, ctx.res))) as never,
+    body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
+    stream: (bodyTypes && openBodyStream(ctx.req, ctx.res, { types: Object.keys(bodyTypes) })) as never,
     headers: ctx.req.headers,
   };
-  if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
   const reply = await handle?.(options.services, request);
   if (reply === undefined) throw new Problem('not-found');
   if ('isNotModified' in reply) {
     ctx.set({ ...reply.headers });
     ctx.status = 304;
-  } else write(ctx, status, reply, options.cookieName);
+  } else if ('content' in reply) await writeContent(ctx, status, reply, options.log);
+  else write(ctx, status, reply, options.cookieName);
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

@@ -18,6 +18,9 @@ export interface AnnouncedChange {
  */
 export type AnnounceChange = (key: string) => Promise<AnnouncedChange>;
 
+/** The same for several keys, in the time that one takes. */
+export type AnnounceChanges = (keys: readonly string[]) => Promise<AnnouncedChange>;
+
 export interface AnnounceChangeOptions {
   readonly links: LinkCache;
   readonly shared: SharedCache | undefined;
@@ -26,21 +29,22 @@ export interface AnnounceChangeOptions {
   readonly maxLagMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly onAnnounced: (heard: Heard, seconds: number) => void;
+  /** @param changes how many links changed */
+  readonly onAnnounced: (heard: Heard, seconds: number, changes: number) => void;
 }
 
 /**
  * The shared cache forgets the key last. A mapper that has not heard yet may read the old state from a
  * replica, and store it there until then. One that has heard reads the primary.
  */
-export function createAnnounceChange(options: AnnounceChangeOptions): AnnounceChange {
+export function createAnnounceChanges(options: AnnounceChangeOptions): AnnounceChanges {
   const { links, shared, invalidations, maxLagMs, now, onAnnounced } = options;
-  return async (key) => {
+  return async (keys) => {
     const startedAtMs = now();
-    links.invalidate(key);
-    const heard = await invalidations.announce([key]);
-    await shared?.forget(key);
-    onAnnounced(heard, (now() - startedAtMs) / 1_000);
+    for (const key of keys) links.invalidate(key);
+    const heard = await invalidations.announce(keys);
+    if (shared !== undefined) await Promise.all(keys.map(async (key) => shared.forget(key)));
+    onAnnounced(heard, (now() - startedAtMs) / 1_000, keys.length);
     const isHeardByAll = heard === 'all';
     return { isHeardByAll, othersMayLagMs: isHeardByAll ? 0 : maxLagMs };
   };

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
-import { LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
+import { BYTES_PER_CHUNK, LINGER_MS, MAX_CHUNKS, REQUESTS_PER_TURN, SLOW_REQUEST_COST } from './limits.ts';
+import { watchBody, type Parser } from './node-parser.ts';
 import { Pipeline, type Turns } from './pipeline.ts';
 import { answer, closingAnswer, prepareProblem } from './plain-answer.ts';
 import { Problem, type ProblemKind } from './problem.ts';
@@ -28,6 +29,9 @@ export class Connection {
   /** The newest request whose body comes in chunks, and how many of them have come. */
   #chunked: IncomingMessage | undefined;
   #chunks = 0;
+  #chunkBytes = 0;
+  /** The newest request whose body is read as a stream: its handler decides how long it may take. */
+  #streamed: IncomingMessage | undefined;
   /** What Node does at FIN. */
   readonly #nodeEnds: readonly Function[];
   #hasEnded = false;
@@ -82,16 +86,23 @@ export class Connection {
     const isChunked = request.headers['transfer-encoding'] !== undefined;
     this.#pipeline.costs(isChunked ? REQUESTS_PER_TURN : SLOW_REQUEST_COST);
     if (!isChunked) return;
-    if (this.#chunked === undefined) watchBody(this.#socket, () => this.#takesChunk());
+    if (this.#chunked === undefined) watchBody(this.#socket, (bytes) => this.#takesChunk(bytes));
     this.#chunked = request;
     this.#chunks = 0;
+    this.#chunkBytes = 0;
+  }
+
+  /** The body of a request is read as a stream: it may take longer than other bodies. */
+  takesTime(request: IncomingMessage): void {
+    this.#streamed = request;
   }
 
   /** A piece of a body has arrived: a chunk, or a part of one. @returns false when it is one too many */
-  #takesChunk(): boolean {
+  #takesChunk(bytes: number): boolean {
     if (this.#newest?.req !== this.#chunked) return true;
     this.#chunks += 1;
-    if (this.#chunks <= MAX_CHUNKS) return true;
+    this.#chunkBytes += bytes;
+    if (this.#chunks <= MAX_CHUNKS || this.#chunkBytes >= this.#chunks * BYTES_PER_CHUNK) return true;
     this.refuse(new Problem('malformed-request', { detail: TOO_MANY }));
     return false;
   }
@@ -103,7 +114,11 @@ export class Connection {
 
   /** Called for each response, in order, when all of it is handed to the socket. */
   answered(response: ServerResponse): void {
-    if (response === this.#newest && !this.#awaitsBody) this.#newest = undefined;
+    const isNewest = response === this.#newest;
+    if (isNewest && !this.#awaitsBody) this.#newest = undefined;
+    // Nobody reads the rest of a stream, which may have no end.
+    else if (isNewest && response.req === this.#streamed && !this.#pipeline.isEnding)
+      this.#pipeline.endWith(() => this.#closeWith(''));
     this.#pipeline.answered();
   }
 
@@ -119,6 +134,8 @@ export class Connection {
       return;
     }
     const isTimeout = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // Node says it once for each request.
+    if (isTimeout && this.#awaitsBody && this.#newest?.req === this.#streamed) return;
     if (!socket.writable) {
       // It is closed already. A client that does not close its side either has had time for it.
       if (isTimeout || socket.writableFinished) socket.destroy();
@@ -156,7 +173,9 @@ export class Connection {
 
   /** The body of the newest request is at fault, and nothing can follow it. */
   #refuseBody(newest: ServerResponse, problem: Problem): void {
-    if (newest.headersSent) this.#pipeline.endWith(() => this.#closeWith(''));
+    // The handler still reads it, and its answer cannot be completed.
+    if (newest.headersSent && newest.req === this.#streamed) newest.req.destroy();
+    else if (newest.headersSent) this.#pipeline.endWith(() => this.#closeWith(''));
     else {
       newest.shouldKeepAlive = false;
       answer(newest, prepareProblem(problem), randomUUID());
@@ -238,44 +257,6 @@ export interface ParseError extends NodeJS.ErrnoException {
   readonly bytesParsed?: number;
 }
 
-/** Node's parser of requests, as far as we use it. */
-interface Parser {
-  /** The headers of a request are complete. @returns a code of the parser; 0: go on */
-  onIncoming: (request: IncomingMessage, shouldKeepAlive: boolean) => number;
-  resume(): void;
-  /** Whose body arrives. */
-  incoming: IncomingMessage | null;
-  readonly constructor: { readonly kOnBody: number };
-  /** Among others, under `kOnBody`: a piece of the body has arrived. */
-  [event: number]: BodyListener | undefined;
-}
-
-type BodyListener = (bytes: Buffer) => void;
-
-/**
- * Makes the parser of a socket report each piece of a body. `take` says whether the piece, and what follows,
- * is wanted: the parser cannot be stopped there, so it drops the rest of its bytes.
- */
-function watchBody(socket: HttpSocket, take: () => boolean): void {
-  const { parser } = socket;
-  if (!parser) return;
-  const { kOnBody } = parser.constructor;
-  const onBody = parser[kOnBody];
-  let watch: BodyListener | undefined = (bytes) => {
-    if (take()) onBody?.call(parser, bytes);
-    else {
-      parser[kOnBody] = watch = undefined;
-      // The request is never complete, so its handler does not take for whole what it has got.
-      parser.incoming = null;
-    }
-  };
-  parser[kOnBody] = watch;
-  // Node gives the parser to other connections, after CONNECT already before the close.
-  socket.once('close', () => {
-    if (parser[kOnBody] === watch) parser[kOnBody] = onBody;
-  });
-}
-
 const CONNECTION = Symbol('connection');
 
 /** Where Node notes that it reads nothing because too many bytes of answers wait. */
@@ -287,7 +268,7 @@ type HttpSocket = Socket & {
   readonly [PAUSED_BY_NODE]?: boolean;
 };
 
-const TOO_MANY = `The body has more than ${MAX_CHUNKS} chunks.`;
+const TOO_MANY = `The body has more than ${MAX_CHUNKS} chunks of fewer than ${BYTES_PER_CHUNK} bytes.`;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -44,6 +44,18 @@ export const SLOW_REQUEST_COST = REQUESTS_PER_TURN / 2;
  * connection. Usual clients send chunks of kilobytes.
  */
 export const MAX_CHUNKS = 1_024;
+/** More chunks are taken if they have this many bytes on average. Some clients send a chunk for each line. */
+export const BYTES_PER_CHUNK = 16;
+
+/** How slowly a client may send or read a stream. */
+export interface StreamPace {
+  /** How long it may stand still. */
+  readonly graceMs: number;
+  /** Bytes that bring a second of that time back. */
+  readonly bytesPerSecond: number;
+}
+
+export const STREAM_PACE: StreamPace = { graceMs: 30_000, bytesPerSecond: 16 * 1024 };
 
 /** Requests of one connection that wait for their answers. With more, its bytes are not read. */
 export const MAX_UNANSWERED = 64;

@@ -112,6 +112,7 @@ export const PROBLEMS = {
     detail: 'The password must be sent as application/x-www-form-urlencoded.',
     headers: { Accept: 'application/x-www-form-urlencoded' },
   },
+  'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
   compressed: {
     status: 415,
     detail: 'Compressed bodies are not understood.',
@@ -119,6 +120,10 @@ export const PROBLEMS = {
   },
   'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
+  'idempotency-key-reused': {
+    status: 422,
+    detail: 'The same Idempotency-Key was sent with another body before.',
+  },
   'too-many-requests': { status: 429, detail: 'Too many requests came in a minute.', headers: NO_STORE },
   'headers-too-large': { status: 431, detail: `The headers must not exceed ${MAX_HEADER_BYTES} bytes.` },
   internal: { status: 500, detail: 'Something went wrong on our side.' },
@@ -151,6 +156,15 @@ export interface ProblemOptions {
   readonly cause?: unknown;
 }
 
+/** A problem document. */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly errors?: FieldError[];
+}
+
 /**
  * An answer that is not a success, in the form of RFC 9457. Any code below a route may throw it; one place
  * writes it.
@@ -173,13 +187,13 @@ export class Problem extends KeymillError {
   }
 
   /** The body of the answer. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): ProblemBody {
     return {
       type: `urn:keymill:problem:${this.code}`,
       title: this.title,
       status: this.status,
       detail: this.message,
-      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.errors === undefined ? {} : { errors: [...this.errors] }),
     };
   }
 }

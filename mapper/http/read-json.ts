@@ -16,9 +16,10 @@ const MAX_DISCARDED_BYTES = 1024 * 1024;
 export async function readJsonObject(
   request: IncomingMessage,
   response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, unknown>>> {
   refuseOtherTypes(request);
-  return parseJsonObject(await readBody(request, response));
+  return parseJsonObject(await readBody(request, response, maxBytes));
 }
 
 /**
@@ -52,13 +53,23 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
   return value as Record<string, unknown>;
 }
 
-function refuseOtherTypes({ headers }: IncomingMessage): void {
-  const [type = '', ...parameters] = (headers['content-type'] ?? '')
-    .split(';')
-    .map((part) => part.trim().toLowerCase());
+function refuseOtherTypes(request: IncomingMessage): void {
+  const [type = ''] = partsOf(request);
   if (!/^application\/(?:json|[\w.!#$&^-]+\+json)$/.test(type)) {
     throw new Problem('not-json');
   }
+  refuseCoding(request);
+}
+
+/** Content type and its parameters. */
+function partsOf({ headers }: IncomingMessage): string[] {
+  return (headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+}
+
+/** @throws Problem 415 for a body that is not declared as UTF-8, or is compressed */
+export function refuseCoding(request: IncomingMessage): void {
+  const { headers } = request;
+  const [, ...parameters] = partsOf(request);
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   if (charset !== undefined && !/^"?utf-?8"?$/.test(charset)) {
     throw new Problem('not-utf8');

@@ -64,8 +64,8 @@ function createFinder(meanings: string): Find {
     String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${passed})*${HOST}(?:${passed})*)\r\n`,
     'y',
   );
-  // Of requests with a body, Content-Type has a meaning too, and so has Origin (CORS).
-  const besideBody = line(`${meanings}|content-type|origin`);
+  // Of requests with a body, Content-Type has a meaning too, and so have Origin (CORS) and Idempotency-Key.
+  const besideBody = line(`${meanings}|content-type|origin|idempotency-key`);
   const postForm = (parts: readonly string[]): RegExp =>
     new RegExp(
       String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${parts.map(found).join('')}` +

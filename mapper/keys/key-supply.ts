@@ -96,6 +96,24 @@ export class KeySupply {
     });
   }
 
+  /**
+   * Keys for many links: one take from each pool that is needed, and none from the reserve, which is for
+   * single requests. It takes at most half of a pool, so that a pool that is nearly empty has some left for
+   * them. The caller releases each key like one of {@link tryDraw}. Never rejects.
+   * @returns fewer keys when the pools have no more to give now; all pools are empty if there is none
+   */
+  async drawMany(count: number): Promise<TakenKey[]> {
+    const drawn: TakenKey[] = [];
+    for (const pool of inDrawOrder(this.#options.pools)) {
+      const missing = count - drawn.length;
+      if (missing <= 0 || this.#isClosed) break;
+      const most = Math.max(1, Math.ceil(pool.level / 2));
+      const { keys } = await this.#take(pool, Math.min(missing, most));
+      for (const key of keys) drawn.push(key);
+    }
+    return drawn;
+  }
+
   bound(taken: TakenKey): void {
     this.#held.release(taken);
   }
@@ -191,6 +209,16 @@ export class KeySupply {
   async #takeFrom(from: WatchedPool): Promise<'more' | 'exhausted' | 'failed'> {
     const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
     const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
+    const { keys, result } = await this.#take(from, count);
+    this.#accept(keys);
+    return result;
+  }
+
+  /** Takes keys that nobody holds yet. The caller holds them then. */
+  async #take(
+    from: WatchedPool,
+    count: number,
+  ): Promise<{ readonly keys: TakenKey[]; readonly result: 'more' | 'exhausted' | 'failed' }> {
     try {
       const { keys, level } = await from.pool.take(count, {
         timeoutMs: TAKE_TIMEOUT_MS,
@@ -202,12 +230,11 @@ export class KeySupply {
         taken = await this.#withoutBound(taken);
         if (keys.length > 0 && taken.length === keys.length) from.clear();
       }
-      this.#accept(taken);
-      return keys.length < count || !from.isHealthy ? 'exhausted' : 'more';
+      return { keys: taken, result: keys.length < count || !from.isHealthy ? 'exhausted' : 'more' };
     } catch (error) {
       from.failed(error);
       this.#options.log.debug({ error, pool: from.name }, 'take failed');
-      return 'failed';
+      return { keys: [], result: 'failed' };
     }
   }
 

@@ -90,10 +90,10 @@ async function tryDig<T>(digs: Turns, server: string, read: () => Promise<T>): P
 }
 
 /** The same links, with their tags. @throws StoreUnavailableError */
-export async function addTags(
+export async function addTags<Link extends OwnLink>(
   servers: readonly OwnLinksServer[],
-  links: readonly OwnLink[],
-): Promise<OwnLink[]> {
+  links: readonly Link[],
+): Promise<Link[]> {
   const tags = await readOfEach(servers, links, async (db, own) => db.tagsOf(own));
   return links.map((link) => ({ ...link, tags: tags.get(link.key) ?? [] }));
 }

@@ -4,7 +4,7 @@ import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import type { AnnounceChange } from '../cache/announce-change.ts';
+import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { OwnLinks } from './own-links.ts';
 import { pruneAll } from './prune-links.ts';
@@ -13,6 +13,7 @@ export interface OpenOwnLinksOptions {
   readonly config: MapperConfig;
   readonly servers: UrlsServers;
   readonly announce: AnnounceChange;
+  readonly announceAll: AnnounceChanges;
   readonly log: Log;
 }
 
@@ -26,7 +27,13 @@ const PRUNE_EVERY_MS = 3_600_000;
 const PRUNE_FIRST_MS = 60_000;
 
 /** Also starts the work in the background: clearing links that were deleted long ago. */
-export function openOwnLinks({ config, servers, announce, log }: OpenOwnLinksOptions): OpenOwnLinks {
+export function openOwnLinks({
+  config,
+  servers,
+  announce,
+  announceAll,
+  log,
+}: OpenOwnLinksOptions): OpenOwnLinks {
   const own = servers.all.map((server) => ({
     db: server.ownLinks,
     isUp: () => server.isUp,
@@ -41,6 +48,7 @@ export function openOwnLinks({ config, servers, announce, log }: OpenOwnLinksOpt
     links: new OwnLinks({
       servers: own,
       announce,
+      announceAll,
       secret: config.stores.keys.secret,
       slotOf,
       now: monotonicMs,

@@ -1,4 +1,5 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
+import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { ClickSums } from '../../db/own-links/read-links.ts';
@@ -6,11 +7,14 @@ import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
 import type { TagCount } from '../../db/own-links/tags.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
-import type { AnnounceChange } from '../cache/announce-change.ts';
+import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
+import { changeEach, type EachResult } from './change-each.ts';
+import { mayAccess, ownerAskedFor, type Caller } from './access.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
+import { findAlike, type AskedLink } from './find-alike.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
@@ -18,12 +22,6 @@ import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { takeTurn, Turns } from './turns.ts';
 import { WatchedChanges } from './watched-changes.ts';
-
-/** Who asks. An administrator may read and change every link. */
-export interface Caller {
-  readonly userId: bigint;
-  readonly isAdmin: boolean;
-}
 
 /** Whether all mappers have heard of a change. */
 export type Announced = Awaited<ReturnType<AnnounceChange>>;
@@ -51,6 +49,7 @@ export type Page<Item> =
 export interface OwnLinksOptions {
   readonly servers: readonly OwnLinksServer[];
   readonly announce: AnnounceChange;
+  readonly announceAll: AnnounceChanges;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
   /** Which slot a key belongs to. */
@@ -95,27 +94,44 @@ export class OwnLinks {
     return link !== undefined && mayAccess(caller, link) ? link : undefined;
   }
 
+  /** See {@link findAlike}. */
+  async findAlike(asked: AskedLink): Promise<MadeLink | undefined> {
+    return findAlike(this.#options.servers, asked);
+  }
+
   /** Applies a merge patch. @param ifMatch the header */
   async change(caller: Caller, key: string, patch: LinkPatch, ifMatch?: string): Promise<ChangeResult> {
-    return this.#changeIf(caller, key, ifMatch, (link) => {
-      const judged = judgeChange(link, patch, caller.isAdmin ? 'admin' : 'owner');
-      if (judged.verdict === 'edit') return { change: { kind: 'edit', state: judged.state } };
-      return { refusal: toRefusal(judged, link) };
-    });
+    return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, patched(patch, caller)));
   }
 
   /** Deletes a link. One that is deleted already is `unchanged`. */
   async remove(caller: Caller, key: string, ifMatch?: string): Promise<ChangeResult> {
-    return this.#changeIf(caller, key, ifMatch, (link) =>
-      link.deletedAt === null ? { change: { kind: 'delete' } } : { refusal: { why: 'unchanged', link } },
-    );
+    return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, removed));
   }
 
   /** Restores a deleted link. One that is not deleted is `unchanged`. */
   async restore(caller: Caller, key: string, ifMatch?: string): Promise<ChangeResult> {
-    return this.#changeIf(caller, key, ifMatch, (link) =>
-      link.deletedAt === null ? { refusal: { why: 'unchanged', link } } : { change: { kind: 'restore' } },
-    );
+    return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, restored));
+  }
+
+  /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
+  async changeAll(
+    caller: Caller,
+    keys: readonly string[],
+    patch: LinkPatch,
+  ): Promise<EachResult<ChangeResult>[]> {
+    return changeEach(keys, {
+      ...this.#options,
+      change: async (key, announce) => this.#changeIf(caller, key, announce, patched(patch, caller)),
+    });
+  }
+
+  /** {@link remove} for many links, like {@link changeAll}. */
+  async removeAll(caller: Caller, keys: readonly string[]): Promise<EachResult<ChangeResult>[]> {
+    return changeEach(keys, {
+      ...this.#options,
+      change: async (key, announce) => this.#changeIf(caller, key, announce, removed),
+    });
   }
 
   /** Lists links from the newest to the oldest. A page may be short, or empty, and still have a next one. */
@@ -222,8 +238,8 @@ export class OwnLinks {
   async #changeIf(
     caller: Caller,
     key: string,
-    ifMatch: string | undefined,
-    decide: (link: OwnLink) => Decision<Refusal>,
+    announce: AnnounceChange,
+    decide: Decide,
   ): Promise<ChangeResult> {
     const { db, isWritable } = this.#serverOf(key);
     if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
@@ -237,21 +253,18 @@ export class OwnLinks {
       changed = await takeTurn(turns, { server: db.name, key }, async (hasWaited) =>
         this.#changeOne(watched, hasWaited ? { key } : { key, found }, (link) => {
           if (link === undefined || !mayAccess(caller, link)) return { refusal: { why: 'unknown' } };
-          const etag = etagOf(link);
-          if (ifMatch !== undefined && !isNamedBy(ifMatch, etag, false))
-            return { refusal: { why: 'stale', etag } };
           return decide(link);
         }),
       );
     } catch (error) {
-      if (watched.mayHaveChanged) await this.#options.announce(key);
+      if (watched.mayHaveChanged) await announce(key);
       throw error;
     }
     // A link that is as wanted already may have been changed by a process that could not announce it any
     // more.
     const isAsWanted = 'refusal' in changed && changed.refusal.why === 'unchanged';
     const isNews = watched.mayHaveChanged || isAsWanted;
-    const announced = isNews ? await this.#options.announce(key) : undefined;
+    const announced = isNews ? await announce(key) : undefined;
     return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
   }
 
@@ -268,18 +281,35 @@ export class OwnLinks {
   }
 }
 
+/** What a request means for a link that its sender may change. */
+type Decide = (link: OwnLink) => Decision<Refusal>;
+
+/** @param ifMatch the header: another state is refused */
+function matching(ifMatch: string | undefined, decide: Decide): Decide {
+  if (ifMatch === undefined) return decide;
+  return (link) => {
+    const etag = etagOf(link);
+    return isNamedBy(ifMatch, etag, false) ? decide(link) : { refusal: { why: 'stale', etag } };
+  };
+}
+
+function patched(patch: LinkPatch, { isAdmin }: Caller): Decide {
+  return (link) => {
+    const judged = judgeChange(link, patch, isAdmin ? 'admin' : 'owner');
+    if (judged.verdict === 'edit') return { change: { kind: 'edit', state: judged.state } };
+    return { refusal: toRefusal(judged, link) };
+  };
+}
+
+const removed: Decide = (link) =>
+  link.deletedAt === null ? { change: { kind: 'delete' } } : { refusal: { why: 'unchanged', link } };
+
+const restored: Decide = (link) =>
+  link.deletedAt === null ? { refusal: { why: 'unchanged', link } } : { change: { kind: 'restore' } };
+
 function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
   if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
   if (judged.verdict === 'ownerless') return { why: 'ownerless' };
   if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
   return { why: judged.verdict, link };
-}
-
-/** Whose links a read finds. Undefined: everybody's. */
-function ownerAskedFor({ userId, isAdmin }: Caller): bigint | undefined {
-  return isAdmin ? undefined : userId;
-}
-
-function mayAccess({ userId, isAdmin }: Caller, link: OwnLink): boolean {
-  return isAdmin || link.userId === userId;
 }

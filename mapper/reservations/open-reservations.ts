@@ -10,7 +10,8 @@ import type { TakenKey } from '../keys/taken-key.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import type { Fate } from './policy.ts';
 import { pruneReservations } from './prune-reservations.ts';
-import { Reservations, type DrawnKey, type ReservationsOptions } from './reservations.ts';
+import { Reservations } from './reservations.ts';
+import type { DrawnKey, ReservationsOptions } from './reserved-request.ts';
 
 export interface OpenReservationsOptions {
   readonly supply: KeySupply;

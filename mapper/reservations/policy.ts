@@ -66,7 +66,7 @@ export type End =
   /** @param isFirst this request has written the reservation; all others repeat it */
   | { readonly answer: 'made'; readonly link: ReservedLink; readonly isFirst: boolean }
   /** Another link has the alias. */
-  | { readonly answer: 'taken' }
+  | { readonly answer: 'taken'; readonly isFirst: boolean }
   /** The same `Idempotency-Key` came with another body. */
   | { readonly answer: 'other-body' };
 
@@ -85,7 +85,7 @@ export type End =
  * nothing: then the request fails, and never draws another key.
  */
 export function nextStep(question: Question, progress: Progress): Step {
-  const { reservation, candidate } = progress;
+  const { reservation } = progress;
   if (reservation === undefined) return { do: 'read' };
   if (reservation === 'absent' || reservation.isExpired) return renewal(reservation, progress);
   if (question.kind === 'idempotency' && isOtherBody(question.fingerprint, reservation.fingerprint))
@@ -95,8 +95,9 @@ export function nextStep(question: Question, progress: Progress): Step {
   if (link === 'unbound') return { do: 'bind', link: reservation };
   // A repeated key gets the answer of its first request, whatever has become of the link.
   if (link === 'living' || (link === 'over' && question.kind === 'idempotency'))
-    return made(reservation, candidate);
-  return question.alias === undefined ? renewal(reservation, progress) : end({ answer: 'taken' });
+    return made(reservation, progress);
+  if (question.alias === undefined) return renewal(reservation, progress);
+  return end({ answer: 'taken', isFirst: isFirst(reservation, progress) });
 }
 
 /** What a step has found. A write without an answer is `unknown`. */
@@ -151,16 +152,21 @@ export function fateOf({ reservation, link, candidate, isWritten }: Progress): F
 
 /**
  * Compares the link of a key with the reservation that fixes the key. Pure.
- * @param longUrl the one asked for
+ *
+ * A link that its owner has changed is `over`: it has other fields than those that were asked for. (If it has
+ * the same ones again, the look among own links has found it before.) Of links without an owner only the
+ * target counts.
+ * @param asked what was asked for
  */
 export function stateOfLink(
   link: BoundLink | undefined,
   { requestId }: ReservedLink,
-  longUrl: string,
+  asked: { readonly longUrl: string; readonly isOwned: boolean },
 ): LinkState {
   if (link === undefined) return 'unbound';
   if (link.requestId !== requestId) return 'others';
-  return link.isOver || link.longUrl !== longUrl ? 'over' : 'living';
+  const isOther = link.longUrl !== asked.longUrl || (asked.isOwned && link.isChanged);
+  return link.isOver || isOther ? 'over' : 'living';
 }
 
 /** A reservation is written, with a link that never was in one. */
@@ -172,17 +178,23 @@ function renewal(reservation: Reservation | 'absent', progress: Progress): Step 
   return { do: 'replace', before: reservation.requestId, link: candidate };
 }
 
-function made({ key, requestId, createdAt }: Reservation, candidate: ReservedLink | undefined): Step {
-  const isFirst = candidate?.requestId === requestId;
-  return end({ answer: 'made', link: { key, requestId, createdAt }, isFirst });
+function made(reservation: Reservation, progress: Progress): Step {
+  const { key, requestId, createdAt, isFound } = reservation;
+  const link = { key, requestId, createdAt, ...(isFound && { isFound }) };
+  return end({ answer: 'made', link, isFirst: isFirst(reservation, progress) });
+}
+
+/** A link that was found has the same request id for all who have found it. */
+function isFirst(reservation: Reservation, { candidate, isWritten }: Progress): boolean {
+  return isWritten && isReserved(candidate, reservation);
 }
 
 function end(answer: End): Step {
   return { do: 'end', end: answer };
 }
 
-function isReserved({ requestId }: ReservedLink, reservation: Progress['reservation']): boolean {
-  return typeof reservation === 'object' && reservation.requestId === requestId;
+function isReserved(link: ReservedLink | undefined, reservation: Progress['reservation']): boolean {
+  return typeof reservation === 'object' && reservation.requestId === link?.requestId;
 }
 
 function written({ fingerprint }: Question, link: ReservedLink): Reservation {

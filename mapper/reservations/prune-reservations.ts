@@ -1,6 +1,6 @@
 import type { Log } from '../../runtime/log.ts';
 import { Unhurried } from '../../runtime/pace.ts';
-import type { ReservationsServer } from './reservations.ts';
+import type { ReservationsServer } from './reserved-request.ts';
 
 /** Rows in one statement: some milliseconds of work for the server. */
 const ROWS_AT_ONCE = 200;

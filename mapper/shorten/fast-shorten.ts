@@ -8,6 +8,7 @@ import { isPlainBesideKey } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { UsualRequest } from '../http/usual-request.ts';
+import { IDEMPOTENCY_KEY, type AnswerRepeatable, type RepeatableRequest } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type {
   PrepareRequest,
@@ -15,7 +16,8 @@ import type {
   ReadShortenRequest,
   ShortenRequest,
 } from './shorten-request.ts';
-import { overloaded, type Shortener, type ShortenObserver } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener, ShortenObserver } from './shortener.ts';
 
 /** Somebody who makes links with an API key. */
 export interface KeyOwner {
@@ -30,6 +32,8 @@ export interface FastShortenOptions {
   readonly read: ReadShortenRequest;
   readonly readOwn: ReadOwnRequest;
   readonly prepare: PrepareRequest;
+  /** Answers what asks for the link that there may be already. */
+  readonly answerRepeatable: AnswerRepeatable;
   /**
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
    * can say.
@@ -131,11 +135,15 @@ interface Asking {
   readonly owner: KeyOwner | undefined;
 }
 
-/** Whether the body is plain JSON, its length is stated and allowed, and no page sends it (CORS). */
+/**
+ * Whether the body is plain JSON, its length is stated and allowed, no page sends it (CORS), and no header
+ * says that it may be repeated.
+ */
 function hasPlainBody(headers: IncomingHttpHeaders): boolean {
   const length = Number(headers['content-length']);
   const isAllowed = length > 0 && length <= MAX_BODY_BYTES;
-  return isAllowed && headers['content-type'] === 'application/json' && headers.origin === undefined;
+  const isPlain = headers.origin === undefined && headers[IDEMPOTENCY_KEY] === undefined;
+  return isAllowed && isPlain && headers['content-type'] === 'application/json';
 }
 
 /** One request until its answer. */
@@ -180,7 +188,8 @@ class Exchange implements ShortenObserver {
       this.refused(error);
       return;
     }
-    if (request.password === undefined) this.#shorten(request);
+    if ('fields' in request) void this.#repeat(request);
+    else if (request.password === undefined) this.#shorten(request);
     else
       void prepare(request).then(
         (prepared) => this.#shorten(prepared),
@@ -191,6 +200,17 @@ class Exchange implements ShortenObserver {
   #shorten(request: ShortenRequest): void {
     this.#isWhole = request.isWhole === true;
     this.#options.shortener.begin(request, this);
+  }
+
+  async #repeat(request: RepeatableRequest): Promise<void> {
+    const { answerRepeatable, shortens } = this.#options;
+    try {
+      const { head, body, shortUrl, result } = await answerRepeatable(request);
+      this.#reply.send(head, body, this.#requestId, shortUrl, String(body.length));
+      shortens.repeated(result, this.#startedMs);
+    } catch (error) {
+      this.refused(error);
+    }
   }
 
   made(link: LinkRow): void {

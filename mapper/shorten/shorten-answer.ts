@@ -1,21 +1,33 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
-import { NO_CLICKS } from '../../db/own-links/read-links.ts';
+import { NO_CLICKS, type ClickSums } from '../../db/own-links/read-links.ts';
+import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
 import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import type { MapperMetrics } from '../metrics.ts';
-import { toNewOwnLink, toWholeLink } from './whole-link.ts';
+import { REPLAYED, type RepeatableAnswer } from './repeatable.ts';
+import { toNewOwnLink, toWholeLink, type WholeLink } from './whole-link.ts';
 
 /** The 201. Varying: request id, short URL, length of the body. */
-export const CREATED = new AnswerHead(201, 'Created', [
-  ['X-Request-Id', VARIES],
-  ['Location', VARIES],
-  ['Cache-Control', 'no-store'],
-  ['Content-Type', 'application/json; charset=utf-8'],
-  ['Content-Length', VARIES],
-]);
+export const CREATED = createHead(201, 'Created', false);
+/** The same given again, to a repeated request. */
+export const CREATED_BEFORE = createHead(201, 'Created', true);
+/** The 200, when there was such a link. */
+export const FOUND = createHead(200, 'OK', false);
+export const FOUND_BEFORE = createHead(200, 'OK', true);
+
+function createHead(status: number, reason: string, isReplayed: boolean): AnswerHead {
+  return new AnswerHead(status, reason, [
+    ['X-Request-Id', VARIES],
+    ['Location', VARIES],
+    ...(isReplayed ? Object.entries(REPLAYED) : []),
+    ['Cache-Control', 'no-store'],
+    ['Content-Type', 'application/json; charset=utf-8'],
+    ['Content-Length', VARIES],
+  ]);
+}
 
 const LOOSE_END: FieldError = {
   field: 'custom_alias',
@@ -50,9 +62,22 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
   if (!isWhole) return JSON.stringify(body);
-  const { warnings } = body;
-  const whole = toWholeLink(toNewOwnLink(link), shortUrl, NO_CLICKS);
-  return toAscii(JSON.stringify(warnings === undefined ? whole : { ...whole, warnings }));
+  return toAscii(JSON.stringify(toNewLink(link, shortUrl)));
+}
+
+/** The whole link, as its owner sees it, with the warnings of its making. */
+export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
+  const { warnings } = toLinkBody(row, shortUrl);
+  const whole = toWholeLink(toNewOwnLink(row), shortUrl, NO_CLICKS);
+  return warnings === undefined ? whole : { ...whole, warnings };
+}
+
+/**
+ * The whole link that was found, as it is now. As ASCII.
+ * @param clicks how often it was followed
+ */
+export function formatFoundLink(link: OwnLink, shortUrl: string, clicks: ClickSums): string {
+  return toAscii(JSON.stringify(toWholeLink(link, shortUrl, clicks)));
 }
 
 /** JSON allows to escape any character, and the fast path writes one byte for each. */
@@ -88,6 +113,12 @@ export class ShortenTally {
     this.#took(startedMs);
   }
 
+  /** A request that may be sent several times was answered. */
+  repeated(result: RepeatableAnswer['result'], startedMs: number): void {
+    this.#metrics.shortens.series({ result }).count += 1;
+    this.#took(startedMs);
+  }
+
   /** A client that left before its whole request had arrived was not refused, and is not counted. */
   refused(error: unknown, startedMs: number): void {
     if (error instanceof Problem && error.code === 'incomplete') return;
@@ -100,7 +131,8 @@ export class ShortenTally {
   }
 }
 
-function resultOf(error: unknown): string {
+/** The `result` of a request in the metrics. */
+export function resultOf(error: unknown): string {
   if (!(error instanceof Problem)) return 'error';
   if (error.status === 503)
     return error.code === 'no-keys' ? 'no_keys' : error.code === 'overloaded' ? 'overloaded' : 'unavailable';

@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import { parseJsonObject } from '../http/read-json.ts';
+import { asksToFind } from './repeatable.ts';
 import {
   ownedBy,
   type ParseShortenRequest,
@@ -16,7 +17,9 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
   return (body) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
-    return parse(parseJsonObject(body), null);
+    const fields = parseJsonObject(body);
+    if (asksToFind(fields)) return { fields, userId: undefined, idempotencyKey: undefined };
+    return parse(fields, null);
   };
 }
 
@@ -25,7 +28,8 @@ export function createOwnBodyReader(parse: ParseShortenRequest, rules: TargetRul
   return (body, userId) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };
-    return parse(parseJsonObject(body), userId);
+    const fields = parseJsonObject(body);
+    return asksToFind(fields) ? { fields, userId, idempotencyKey: undefined } : parse(fields, userId);
   };
 }
 

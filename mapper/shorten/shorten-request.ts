@@ -8,6 +8,7 @@ import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { invalidFields } from '../http/problem.ts';
 import { parseExpiration } from './expiration.ts';
 import { tags, title } from './own-fields.ts';
+import type { RepeatableRequest } from './repeatable.ts';
 import { NOT_BEFORE_EXPIRY, ruleFields, toRuleChange } from './rule-fields.ts';
 import { parseTargetUrl, type TargetRules } from './target-url.ts';
 import { timeField } from './time-field.ts';
@@ -39,11 +40,14 @@ export type ParseShortenRequest = (
   userId: bigint | null,
 ) => ParsedRequest;
 
-/** Parses the bytes of a body. @throws Problem */
-export type ReadShortenRequest = (body: Buffer) => ParsedRequest;
+/**
+ * Parses the bytes of a body. One that asks for the link that there may be is left as it is.
+ * @throws Problem
+ */
+export type ReadShortenRequest = (body: Buffer) => ParsedRequest | RepeatableRequest;
 
 /** Like {@link ReadShortenRequest}, for somebody who is known. */
-export type ReadOwnRequest = (body: Buffer, userId: bigint) => ParsedRequest;
+export type ReadOwnRequest = (body: Buffer, userId: bigint) => ParsedRequest | RepeatableRequest;
 
 /** Makes a request ready to be bound. @throws Problem 503 when too many passwords wait */
 export type PrepareRequest = (request: ParsedRequest) => Promise<ShortenRequest>;
@@ -123,5 +127,6 @@ function createFields(rules: TargetRules, nowMs: () => number) {
       .nullish(),
     expiration_date: timeField((value) => parseExpiration(value, nowMs())).nullish(),
     ...ruleFields(target),
+    find_if_exists: z.boolean({ error: mustBe('true or false') }).nullish(),
   };
 }

@@ -4,14 +4,17 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { asksToFind, idempotencyKeyOf, type AnswerRepeatable } from './repeatable.ts';
 import { CREATED, formatNewLink, type ShortenTally } from './shorten-answer.ts';
 import type { ParseShortenRequest, PrepareRequest } from './shorten-request.ts';
-import { overloaded, type Shortener } from './shortener.ts';
+import { overloaded } from './shorten-problems.ts';
+import type { Shortener } from './shortener.ts';
 
 export interface UrlsRouteOptions {
   readonly shortener: Shortener;
   readonly parse: ParseShortenRequest;
   readonly prepare: PrepareRequest;
+  readonly answerRepeatable: AnswerRepeatable;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -28,14 +31,22 @@ const PATH_WITH_SLASH = '/urls/';
 
 /** `POST /urls`: makes a link. `FastShorten` answers usual requests before they reach this route. */
 export function addUrlsRoute(router: Router, options: UrlsRouteOptions): void {
-  const { shortener, parse, prepare, publicUrl, shortens, ownerOf } = options;
+  const { shortener, parse, prepare, answerRepeatable, publicUrl, shortens, ownerOf } = options;
   router.post([PATH, PATH_WITH_SLASH], async (ctx) => {
     const startedMs = monotonicMs();
     try {
       // Before any work: a request that is refused must be cheap.
       if (shortener.isFull) throw overloaded();
       const owner = await ownerOf(ctx.req, ctx.res);
+      const idempotencyKey = idempotencyKeyOf(ctx.req);
       const fields = await readJsonObject(ctx.req, ctx.res);
+      if (idempotencyKey !== undefined || asksToFind(fields)) {
+        const answer = await answerRepeatable({ fields, userId: owner, idempotencyKey });
+        const { head, body, shortUrl, result } = answer;
+        head.setOn(ctx, body, requestIdOf(ctx), shortUrl, String(body.length));
+        shortens.repeated(result, startedMs);
+        return;
+      }
       const request = await prepare(parse(fields, owner ?? null));
       const link = await shortener.shorten(request);
       const shortUrl = `${publicUrl}/${link.key}`;

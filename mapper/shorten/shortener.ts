@@ -2,16 +2,17 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
-import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import type { LinkCache } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
-import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
+import type { KeySupply } from '../keys/key-supply.ts';
 import { type TakenKey } from '../keys/taken-key.ts';
 import type { Binder, BindOutcome, Binding } from '../urls/binder.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import type { RowKind } from '../urls/urls-writes.ts';
+import { RowMaker } from './row-maker.ts';
+import { aliasTaken, overloaded, perhapsMade, shardDown, toProblem } from './shorten-problems.ts';
 import type { OwnFields, ShortenRequest } from './shorten-request.ts';
 
 /** Receives the result of a shorten, exactly once. Must not throw: other requests wait behind it. */
@@ -148,26 +149,6 @@ interface Way<Row extends LinkRow> {
   readonly binderOf: (server: UrlsServer) => Binder<Row>;
 }
 
-/** Makes rows. The rows of one millisecond share a Date object. */
-class RowMaker {
-  readonly #ids = RandomIds.hex();
-  #now = new Date();
-
-  create(key: string, slot: number, { longUrl, expiresAt }: ShortenRequest): LinkRow {
-    const nowMs = Date.now();
-    if (this.#now.getTime() !== nowMs) this.#now = new Date(nowMs);
-    return {
-      key,
-      slot,
-      longUrl,
-      userId: null,
-      createdAt: this.#now,
-      expiresAt,
-      requestId: this.#ids.next(),
-    };
-  }
-}
-
 /** One shorten with a pool key: draws keys until one is bound, or until another key would not help. */
 class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
   readonly #options: ShortenerOptions;
@@ -282,37 +263,4 @@ class PoolKeyShorten<Row extends LinkRow> implements Binding<Row> {
     this.#pending.count -= 1;
     this.#observer.refused(error);
   }
-}
-
-function aliasTaken(alias: string): Problem {
-  return new Problem('alias-taken', {
-    detail: `The alias ${alias} is taken.`,
-    errors: [{ field: 'custom_alias', reason: 'is taken' }],
-  });
-}
-
-function shardDown(cause?: unknown): Problem {
-  return new Problem('store-down', {
-    detail: 'The store that would hold this link cannot be reached just now.',
-    cause,
-  });
-}
-
-function perhapsMade(cause: OutcomeUnknownError): Problem {
-  return new Problem('store-down', {
-    detail:
-      'The store did not say whether it has kept this link. Look into your list before you ask for it again.',
-    cause,
-  });
-}
-
-/** For requests that are refused before any work. */
-export function overloaded(): Problem {
-  return new Problem('overloaded');
-}
-
-function toProblem(error: unknown): unknown {
-  if (error instanceof NoKeysError) return new Problem('no-keys', { cause: error });
-  if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return shardDown(error);
-  return error;
 }

@@ -7,6 +7,9 @@ export interface BatcherOptions<T> {
    * is over.
    */
   readonly run: (items: T[], returned: () => void) => void;
+  /** What an item adds to its batch, which then has `maxWeight` at most (default: batches have no weight). */
+  readonly weigh?: (item: T) => number;
+  readonly maxWeight?: number;
   /** An item that is added while nothing is in flight leaves immediately and alone (default false). */
   readonly isEager?: boolean;
 }
@@ -93,11 +96,21 @@ export class Batcher<T> {
     }
   }
 
-  #take(most: number): T[] {
+  #take(maxBatch: number): T[] {
+    const most = Math.min(maxBatch, this.#countWithinWeight());
     if (this.#queue.length > most) return this.#queue.splice(0, most);
     const all = this.#queue;
     this.#queue = [];
     return all;
+  }
+
+  /** How many of the items that wait fit into one batch by their weight: one at least. */
+  #countWithinWeight(): number {
+    const { weigh, maxWeight = Number.POSITIVE_INFINITY } = this.#options;
+    if (weigh === undefined) return this.#queue.length;
+    let weight = 0;
+    const over = this.#queue.findIndex((item) => (weight += weigh(item)) > maxWeight);
+    return over < 0 ? this.#queue.length : Math.max(1, over);
   }
 
   readonly #returned = (): void => {

@@ -31,6 +31,10 @@ export interface BinderOptions<Row extends LinkRow> {
    * link gets another key. False: it is repeated for as long as that of an alias.
    */
   readonly hasOtherKeys: boolean;
+  /** Rows of aliases in one INSERT, and INSERTs of them at the same time. Default: one row, three INSERTs. */
+  readonly aliases?: { readonly rows: number; readonly inFlight: number };
+  /** What a row adds to its INSERT, which then has `MAX_INSERT_BYTES` at most. Default: nothing. */
+  readonly bytesOf?: (row: Row) => number;
   /** Most rows that may wait. The callers admit no more links than this at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
@@ -55,7 +59,9 @@ export interface Binding<Row extends LinkRow = LinkRow> {
 const MAX_BATCH_ROWS = 256;
 /** More than one multi-row INSERT at a time makes the batches smaller, and their locks collide. */
 const KEY_INSERTS_IN_FLIGHT = 1;
-const ALIAS_INSERTS_IN_FLIGHT = 3;
+const SINGLE_ALIASES = { rows: 1, inFlight: 3 };
+/** Less than half of what a server takes as one packet by default. */
+const MAX_INSERT_BYTES = 4 * 1024 * 1024;
 /** Deadline of one INSERT: a healthy server commits in milliseconds. */
 const INSERT_TIMEOUT_MS = 1_500;
 /** How long an INSERT with an unknown outcome is repeated before the request fails. */
@@ -77,7 +83,8 @@ const MAX_CONTRADICTIONS = 5;
  * - Unknown outcome: the same INSERT with the same request ids is repeated until it succeeds or turns out to
  *   be a duplicate. Once the server counts as down, only rows that cannot get another key wait for that. A
  *   row that is bound later nevertheless was never acknowledged.
- * - Aliases collide often, so each has an INSERT of its own and never makes a batch of keys fail.
+ * - Aliases collide often, so each has an INSERT of its own, and never makes a batch of keys fail. Those of a
+ *   bulk share INSERTs with each other.
  */
 export class Binder<Row extends LinkRow = LinkRow> {
   readonly #options: BinderOptions<Row>;
@@ -96,14 +103,17 @@ export class Binder<Row extends LinkRow = LinkRow> {
         returned();
       });
     };
-    const maxQueued = options.queueLimit;
-    this.#keys = new Batcher({
-      maxBatch: MAX_BATCH_ROWS,
-      maxInFlight: KEY_INSERTS_IN_FLIGHT,
+    const { queueLimit: maxQueued, aliases = SINGLE_ALIASES, bytesOf } = options;
+    const common = {
       maxQueued,
       run,
-    });
-    this.#aliases = new Batcher({ maxBatch: 1, maxInFlight: ALIAS_INSERTS_IN_FLIGHT, maxQueued, run });
+      ...(bytesOf && {
+        weigh: ({ row }: Binding<Row>) => bytesOf(row),
+        maxWeight: MAX_INSERT_BYTES,
+      }),
+    };
+    this.#keys = new Batcher({ ...common, maxBatch: MAX_BATCH_ROWS, maxInFlight: KEY_INSERTS_IN_FLIGHT });
+    this.#aliases = new Batcher({ ...common, maxBatch: aliases.rows, maxInFlight: aliases.inFlight });
   }
 
   /** Whether the row of a pool key would leave with an INSERT that is being gathered. */
@@ -242,26 +252,48 @@ export class Binder<Row extends LinkRow = LinkRow> {
     const { store, onBatch } = this.#options;
     const stored = await store.find(pending.map(({ row }) => row.key));
     const ownerOf = new Map(stored.map(({ key, requestId }) => [key, requestId]));
-    const seen = new Set<string>();
+    /** Where the first row of each key that is left stands in `pending`. */
+    const firsts = new Map<string, number>();
     let mine = 0;
     let decided = 0;
     for (const binding of pending.splice(0)) {
       const { key, requestId } = binding.row;
       const owner = ownerOf.get(key);
-      const isMine = owner === requestId;
-      // The same key twice in one batch (from two pools, after a restore) would collide with itself for ever:
-      // the first row gets it.
-      if (owner === undefined && !seen.has(key)) pending.push(binding);
+      const firstAt = firsts.get(key);
+      const first = firstAt === undefined ? undefined : pending[firstAt];
+      if (owner === undefined && first === undefined) {
+        firsts.set(key, pending.push(binding) - 1);
+        continue;
+      }
+      decided += 1;
+      // The same key twice in one batch would collide with itself for ever. Rows with one request id are the
+      // same one. Of others (a key from two pools, after a restore) the first one gets the key.
+      if (firstAt !== undefined && first?.row.requestId === requestId)
+        pending[firstAt] = joined(first, binding);
       else {
-        decided += 1;
+        const isMine = owner === requestId;
         if (isMine) mine += 1;
         binding.finished(isMine ? 'bound' : 'taken');
       }
-      seen.add(key);
     }
     if (mine > 0) onBatch(mine);
     return decided;
   }
+}
+
+/** Two equal rows as one: what becomes of it becomes of both. */
+function joined<Row extends LinkRow>(one: Binding<Row>, other: Binding<Row>): Binding<Row> {
+  return {
+    row: one.row,
+    finished: (outcome) => {
+      one.finished(outcome);
+      other.finished(outcome);
+    },
+    failed: (error) => {
+      one.failed(error);
+      other.failed(error);
+    },
+  };
 }
 
 interface Flight {

@@ -4,7 +4,7 @@ import { createLinks } from '../../db/urls/links-by-slot.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { Replica } from './replica.ts';
 import type { UrlsServer } from './urls-server.ts';
-import type { RowKind } from './urls-writes.ts';
+import { ROW_KINDS, type RowKind } from './urls-writes.ts';
 
 /** The urls servers of the map, by the slot of a key. */
 export class UrlsServers {
@@ -71,7 +71,7 @@ export class UrlsServers {
     // After a stall of the event loop, timers run before sockets are read: first read the answers that have
     // arrived.
     await setImmediate();
-    await Promise.all([this.#judgeWrites(server, 'plain'), this.#judgeWrites(server, 'owned')]);
+    await Promise.all(ROW_KINDS.map(async (kind) => this.#judgeWrites(server, kind)));
   }
 
   async #judgeWrites(server: UrlsServer, kind: RowKind): Promise<void> {

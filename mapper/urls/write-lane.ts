@@ -4,7 +4,7 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Binder, type BindingStore } from './binder.ts';
+import { Binder, type BinderOptions, type BindingStore } from './binder.ts';
 
 /** Whether rows are taken, and whether their INSERT hangs. */
 interface LaneState {
@@ -12,7 +12,10 @@ interface LaneState {
   readonly isHanging: boolean;
 }
 
-export interface WriteLaneOptions<Row extends LinkRow> {
+export interface WriteLaneOptions<Row extends LinkRow> extends Pick<
+  BinderOptions<Row>,
+  'aliases' | 'bytesOf'
+> {
   readonly store: BindingStore<Row>;
   /** Its rows, as in "the breaker of its … changed". */
   readonly what: string;
@@ -75,7 +78,17 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
       succeeded: () => this.#succeeded(),
       failed: () => this.#breaker.failed(),
     };
-    this.binder = new Binder({ store, breaker, hasOtherKeys, queueLimit, onBatch, now });
+    const { aliases, bytesOf } = options;
+    this.binder = new Binder({
+      store,
+      breaker,
+      hasOtherKeys,
+      queueLimit,
+      onBatch,
+      now,
+      ...(aliases && { aliases }),
+      ...(bytesOf && { bytesOf }),
+    });
   }
 
   get isTaken(): boolean {

@@ -36,12 +36,16 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     links: ['cache', 'urls'],
     visits: ['urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
+    repeats: ['http', 'links', 'reservations', 'shorten'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     following: ['cache', 'http', 'redirect'],
     gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],
-    api: ['auth', 'http', 'links', 'shorten'],
+    // Many links in one request. It makes them with what single links are made with, for which nobody else
+    // waits.
+    bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
+    api: ['auth', 'bulk', 'http', 'import', 'links', 'shorten'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],

@@ -121,9 +121,30 @@ describe('reservations of a urls database', () => {
         row.key,
       ]);
       const { requestId, longUrl } = row;
-      expect(await db.findLink(row.key)).to.deep.equal({ requestId, longUrl, isOver });
+      expect(await db.findLink(row.key)).to.deep.equal({
+        requestId,
+        longUrl,
+        isOver,
+        isChanged: false,
+      });
     });
   }
+
+  it('read that a link was changed since it was made', async () => {
+    const row = linkRow(randomKey());
+    await dbs.open(url).insert([row]);
+    await sql.execute('UPDATE urls SET version = version + 1 WHERE unique_id = ?', [row.key]);
+    expect(await db.findLink(row.key)).to.include({ isOver: false, isChanged: true });
+  });
+
+  it('say whether an Idempotency-Key has found its link or made it', async () => {
+    const given = terms({ kind: 'idempotency', keeping: { forSeconds: 60 } });
+    const [found, made] = [{ ...link(), isFound: true } as const, link()];
+    await db.insert(given, found);
+    expect(await db.find(given.hash)).to.deep.include(found);
+    expect(await db.replace(given, found.requestId, made)).to.equal(true);
+    expect(await db.find(given.hash)).not.to.have.property('isFound');
+  });
 
   it('find no link of a key that nobody has bound', async () => {
     expect(await db.findLink(randomKey())).to.equal(undefined);

@@ -121,6 +121,20 @@ describe('the binder', () => {
     expect((await direct.find([key]))[0]?.longUrl).to.equal('https://example.com/first');
   });
 
+  it('binds the rows of one request in one batch as one row', async () => {
+    const [key = '', other = ''] = randomKeys(2);
+    const one = row(key);
+    const outcomes = await Promise.all([
+      bindKey(one),
+      bindKey(row(other)),
+      bindKey(one),
+      bindKey(row(key, { longUrl: 'https://example.com/second' })),
+      bindKey(one),
+    ]);
+    expect(outcomes).to.deep.equal(['bound', 'bound', 'bound', 'taken', 'bound']);
+    expect((await direct.find([key]))[0]?.requestId).to.equal(one.requestId);
+  });
+
   it('binds a key that is also requested as an alias to the first of the two rows', async () => {
     for (const key of randomKeys(10)) {
       const outcomes = await Promise.all([binder.bindAlias(row(key)), bindKey(row(key))]);

@@ -39,6 +39,8 @@ const HEADERS = [
   'Sec-Purpose: prefetch;prerender',
   'purpose: prefetch',
   'Transfer-Encoding: gzip, chunked',
+  'Idempotency-Key:',
+  'idempotency-key: a\r\nIdempotency-Key: b',
   'Host: y',
 ];
 
@@ -78,6 +80,11 @@ const BODIES: readonly (string | Buffer)[] = [
   '{"long_url":"https://a.example/","__proto__":null}',
   '{"long_url":"https://a.example/","more":1}',
   '{"LONG_URL":"https://a.example/"}',
+  '{"long_url":"https://a.example/","find_if_exists":false}',
+  '{"long_url":"https://a.example/","find_if_exists":null,"custom_alias":null}',
+  '{"long_url":"https://a.example/","find_if_exists":"true"}',
+  '{"find_if_exists":true}',
+  '{"long_url":"ftp://a.example/","find_if_exists":true,"find_if_exists":true}',
   '{"long_url":7}',
   '{"long_url":null}',
   '{"long_url":{"a":"b"}}',

@@ -4,7 +4,7 @@ import type { LinkStateFilter } from '../../db/own-links/link-conditions.ts';
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
-import type { Caller } from '../../mapper/links/own-links.ts';
+import type { Caller } from '../../mapper/links/access.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { chunksOf } from '../../db/mysql/chunks.ts';
 import { errorOf } from '../db/outcome.ts';

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openOwnLinksDb, type OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
-import { OwnLinks, type Caller, type ChangeResult } from '../../mapper/links/own-links.ts';
+import type { Caller } from '../../mapper/links/access.ts';
+import { OwnLinks, type ChangeResult } from '../../mapper/links/own-links.ts';
 import type { OwnLinksServer } from '../../mapper/links/own-links-server.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { emptyUrlsDatabase, LOWER, OpenUrlsDbs, randomKey, UPPER } from '../db/urls-fixture.ts';
@@ -75,6 +76,10 @@ export function openOwnLinks(servers: readonly OwnLinksServer[], heard: string[]
     slotOf,
     announce: async (key) => {
       heard.push(key);
+      return { isHeardByAll: true, othersMayLagMs: 0 };
+    },
+    announceAll: async (keys) => {
+      heard.push(...keys);
       return { isHeardByAll: true, othersMayLagMs: 0 };
     },
     now: monotonicMs,

@@ -213,7 +213,10 @@ function stepsOf(state: State, index: number, question: Question, rules: Rules):
     }
     case 'look': {
       const bound = state.links[step.link.key];
-      const link = stateOfLink(bound && { ...bound, longUrl: LONG_URL }, step.link, LONG_URL);
+      const link = stateOfLink(bound && { ...bound, longUrl: LONG_URL, isChanged: false }, step.link, {
+        longUrl: LONG_URL,
+        isOwned: false,
+      });
       return [...gone, goOn(state, { did: 'look', link })];
     }
     case 'bind':

@@ -14,7 +14,7 @@ const reference = z.strictObject({ $ref: z.string().regex(/^#\/components\/[a-zA
 const jsonSchema = z.record(z.string(), z.unknown());
 const header = z.strictObject({ description: z.string(), schema: jsonSchema });
 const content = z.record(
-  z.string().regex(/^application\/(?:problem\+)?json$/),
+  z.string().regex(/^[a-z]+\/[a-z.+-]+$/),
   z.strictObject({ schema: jsonSchema, example: z.unknown().optional() }),
 );
 const response = z.strictObject({

@@ -1,6 +1,9 @@
 import { expect } from 'chai';
+import { MAX_JSON_BYTES } from '../../../mapper/bulk/read-items.ts';
+import { MAX_BODY_BYTES } from '../../../mapper/http/limits.ts';
 import { PROBLEMS, type ProblemKind } from '../../../mapper/http/problem.ts';
 import { ENDPOINTS } from '../../../mapper/api/endpoints.ts';
+import type { DeclaredContents } from '../../../mapper/api/content.ts';
 import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
@@ -19,6 +22,12 @@ const ELSEWHERE: Readonly<Partial<Record<ProblemKind, string>>> = {
   'no-key': 'outages.test.ts',
   'store-down': 'outages.test.ts',
 };
+
+/** A body of the first type that has an example. */
+function exampleOf(types: DeclaredContents): Pick<CallOptions, 'body' | 'headers'> {
+  const [type = '', content] = Object.entries(types).find(([, { example }]) => example !== undefined) ?? [];
+  return { body: content?.example as object | string, headers: { 'content-type': type } };
+}
 
 describe('every documented status', () => {
   const fixture = useApi();
@@ -64,7 +73,12 @@ describe('every documented status', () => {
   /** How to provoke each problem that many endpoints have, whichever endpoint it is. */
   const GENERAL: Readonly<Partial<Record<ProblemKind, (endpoint: Endpoint) => Promise<Answer>>>> = {
     'malformed-json': async (one) => call(one, { ...(await allowed(one)), body: '{' }),
-    'too-large': async (one) => call(one, { ...(await allowed(one)), body: `{"a":"${'a'.repeat(70_000)}"}` }),
+    'too-large': async (one) => {
+      const max = one.bodyTypes === undefined ? (one.maxBodyBytes ?? MAX_BODY_BYTES) : MAX_JSON_BYTES;
+      return call(one, { ...(await allowed(one)), body: `{"a":"${'a'.repeat(max)}"}` });
+    },
+    'wrong-type': async (one) =>
+      call(one, { ...(await allowed(one)), body: 'a=b', headers: { 'content-type': 'no/such' } }),
     'not-json': async (one) =>
       call(one, { ...(await allowed(one)), body: 'a=b', headers: { 'content-type': 'text/plain' } }),
     'not-utf8': async (one) =>
@@ -162,6 +176,11 @@ describe('every documented status', () => {
         await strict.stop();
       }
     },
+    'idempotency-key-reused': async (one) => {
+      const sender = { ...(await allowed(one)), headers: { 'idempotency-key': 'sent twice' } };
+      await call(one, { ...sender, body: { long_url: 'https://example.com/' } });
+      return call(one, { ...sender, body: { long_url: 'https://example.com/other' } });
+    },
     'alias-taken': async (one) => {
       const body = { long_url: 'https://example.com/', custom_alias: 'taken-once' };
       await call(one, { body });
@@ -173,6 +192,13 @@ describe('every documented status', () => {
     it(`304 of ${endpoint.method} ${endpoint.path}`, async () => {
       const answer = await callOwn(endpoint, { headers: { 'if-none-match': '*' } });
       expect([answer.status, answer.text]).to.deep.equal([304, '']);
+    });
+
+  for (const endpoint of ENDPOINTS.filter(({ repeatable }) => repeatable === true))
+    it(`200 of ${endpoint.method} ${endpoint.path}`, async () => {
+      const options = { ...(await allowed(endpoint)), body: { ...endpoint.example, find_if_exists: true } };
+      await call(endpoint, options);
+      expect((await call(endpoint, options)).status).to.equal(200);
     });
 
   for (const endpoint of ENDPOINTS)
@@ -208,7 +234,7 @@ describe('every documented status', () => {
       const token = createToken();
       const now = new Date();
       await people.db.resets.create(token.hash, ana.id, now, new Date(now.getTime() + 60_000));
-      const { method, path, name, access, status, exampleAnswer, body, example } = endpoint;
+      const { method, path, name, access, status, exampleAnswer, body, bodyTypes, example } = endpoint;
       const own: Readonly<Record<string, object>> = {
         signUp: { email: 'new@example.com' },
         signIn: { email: ana.email, password },
@@ -219,6 +245,7 @@ describe('every documented status', () => {
       const answer = await api.call(method, toPath(path), {
         ...(access !== 'anyone' && { cookie: await people.session(access === 'admin' ? admin : ana) }),
         ...(body !== undefined && { body: { ...example, ...own[name] } }),
+        ...(bodyTypes !== undefined && exampleOf(bodyTypes)),
       });
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
       if (exampleAnswer !== undefined)

@@ -1,7 +1,7 @@
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../../db/own-links/owned-insert.ts';
-import type { Caller } from '../../../mapper/links/own-links.ts';
+import type { Caller } from '../../../mapper/links/access.ts';
 import { newOwner, ownedRow } from '../own-links-fixture.ts';
 import type { World } from '../world.ts';
 

@@ -124,7 +124,7 @@ describe('the key in hand', () => {
 
 describe('the link of a reserved key', () => {
   const longUrl = 'https://example.com/';
-  const link = { requestId: 'r1', longUrl, isOver: false };
+  const link = { requestId: 'r1', longUrl, isOver: false, isChanged: false };
   const table: readonly (readonly [string, Parameters<typeof stateOfLink>[0], LinkState])[] = [
     ['nobody has bound', undefined, 'unbound'],
     ['was bound with the request id', link, 'living'],
@@ -136,9 +136,15 @@ describe('the link of a reserved key', () => {
   ];
   for (const [what, found, state] of table) {
     it(`that ${what} is ${state}`, () => {
-      expect(stateOfLink(found, STORED, longUrl)).to.equal(state);
+      expect(stateOfLink(found, STORED, { longUrl, isOwned: true })).to.equal(state);
     });
   }
+
+  it('that was changed since is living only if it has no owner', () => {
+    const changed = { ...link, isChanged: true };
+    expect(stateOfLink(changed, STORED, { longUrl, isOwned: true })).to.equal('over');
+    expect(stateOfLink(changed, STORED, { longUrl, isOwned: false })).to.equal('living');
+  });
 });
 
 function reserved(link: LinkState | undefined): Progress {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { KeymillError } from '../../../runtime/errors.ts';
-import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reservations.ts';
+import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reserved-request.ts';
 import { createRandom } from '../../../runtime/random.ts';
 import { IS_LONG } from '../../long.ts';
 import { dedupeRequest, keyedRequest, newTarget } from './reserved-requests.ts';

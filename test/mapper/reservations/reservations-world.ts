@@ -6,7 +6,8 @@ import { openReservationsDb, type ReservationsDb } from '../../../db/reservation
 import { OutcomeUnknownError } from '../../../db/store-errors.ts';
 import type { UrlsDb } from '../../../db/urls/links.ts';
 import type { Fate, Step } from '../../../mapper/reservations/policy.ts';
-import { Reservations, type ReservedRequest } from '../../../mapper/reservations/reservations.ts';
+import { Reservations } from '../../../mapper/reservations/reservations.ts';
+import type { ReservedRequest } from '../../../mapper/reservations/reserved-request.ts';
 import { Binder } from '../../../mapper/urls/binder.ts';
 import { emptyUrlsDatabase, linkRow, LOWER, OpenUrlsDbs, randomKey, UPPER } from '../../db/urls-fixture.ts';
 
@@ -20,6 +21,10 @@ export interface ProcessOptions {
   readonly onStep?: (step: Step) => Promise<void> | void;
   /** Asked before each write. */
   readonly faultOf?: () => WriteFault;
+  /** Awaited before each read of a reservation, and before each look at a link. */
+  readonly onRead?: (slot: number) => Promise<void>;
+  /** Awaited before each link is bound. */
+  readonly onBind?: (slot: number) => Promise<void>;
 }
 
 /** A process has died: it gives back nothing. */
@@ -48,18 +53,18 @@ export class ReservationsWorld implements AsyncDisposable {
 
   static async open(): Promise<ReservationsWorld> {
     const world = new ReservationsWorld();
-    for (const slots of [LOWER, UPPER]) {
+    for (const [index, slots] of [LOWER, UPPER].entries()) {
       const url = await emptyUrlsDatabase();
       const urls = world.#dbs.open(url, slots);
       await urls.verifySlots();
-      const db = openReservationsDb({ name: 'urls-1', url, slots });
+      const db = openReservationsDb({ name: `urls-${index + 1}`, url, slots });
       world.#servers.push({ db, urls, sql: openMysql(url, { name: 'test' }) });
     }
     return world;
   }
 
   /** A process of a mapper. */
-  start({ onStep, faultOf = () => 'answered' }: ProcessOptions = {}): Reservations {
+  start({ onStep, faultOf = () => 'answered', onRead, onBind }: ProcessOptions = {}): Reservations {
     let hasDied = false;
     const write = async <T>(work: () => Promise<T>): Promise<T> => {
       const fault = faultOf();
@@ -75,6 +80,14 @@ export class ReservationsWorld implements AsyncDisposable {
       servers: this.#servers.map(({ db }) => ({
         db: {
           ...this.#through(db),
+          find: async (hash) => {
+            await onRead?.(slotOfHash(hash));
+            return db.find(hash);
+          },
+          findLink: async (key) => {
+            await onRead?.(slotOf(key));
+            return db.findLink(key);
+          },
           insert: async (terms, link) => write(async () => db.insert(terms, link)),
           replace: async (terms, before, link) => write(async () => db.replace(terms, before, link)),
         },
@@ -89,8 +102,12 @@ export class ReservationsWorld implements AsyncDisposable {
         };
         return { key, settle };
       },
-      bind: async (row) =>
-        write(async () => (binders[this.#servers.indexOf(this.#at(row.slot))] as Binder).bindAlias(row)),
+      bind: async (row) => {
+        await onBind?.(row.slot);
+        return write(async () =>
+          (binders[this.#servers.indexOf(this.#at(row.slot))] as Binder).bindAlias(row),
+        );
+      },
       appeared: async () => undefined,
       onStep: async (step) => {
         try {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { dedupeIdentity, idempotencyIdentity } from '../../../mapper/reservations/reservation-hash.ts';
-import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reservations.ts';
+import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reserved-request.ts';
 
 const DAY_S = 86_400;
 

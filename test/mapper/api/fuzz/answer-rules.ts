@@ -7,7 +7,7 @@ import { MARK } from './odd-values.ts';
 const HEADERS = new Set(
   [
     'accept accept-encoding accept-ranges allow cache-control connection content-length content-security-policy',
-    'content-type cross-origin-resource-policy date etag keep-alive last-modified location ratelimit',
+    'content-type cross-origin-resource-policy date etag idempotency-replayed keep-alive last-modified location ratelimit',
     'ratelimit-policy referrer-policy retry-after set-cookie vary www-authenticate x-content-type-options',
     'x-others-may-lag x-request-id',
   ].flatMap((line) => line.split(' ')),

@@ -1,0 +1,40 @@
+import { Problem } from '../http/problem.ts';
+import type { Release } from './units.ts';
+
+export interface PlacesOptions {
+  /** Requests of all owners at the same time. */
+  readonly all: number;
+  /** Requests of one owner. */
+  readonly ofOwner: number;
+}
+
+/** Bounds the long requests that are under way, and so the memory that they need. */
+export class Places {
+  readonly #options: PlacesOptions;
+  readonly #taken = new Map<bigint, number>();
+  #count = 0;
+
+  constructor(options: PlacesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a place for a request. @throws Problem 503 when there is none */
+  take(userId: bigint): Release {
+    const { all, ofOwner } = this.#options;
+    const own = this.#taken.get(userId) ?? 0;
+    if (own >= ofOwner)
+      throw new Problem('overloaded', { detail: `You have ${own} such requests under way already.` });
+    if (this.#count >= all) throw new Problem('overloaded');
+    this.#count += 1;
+    this.#taken.set(userId, own + 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#count -= 1;
+      const left = (this.#taken.get(userId) ?? 1) - 1;
+      if (left === 0) this.#taken.delete(userId);
+      else this.#taken.set(userId, left);
+    };
+  }
+}

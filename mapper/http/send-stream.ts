@@ -1,0 +1,69 @@
+import type { ServerResponse } from 'node:http';
+import type { StreamPace } from './limits.ts';
+import { PacedWriter } from './paced-writer.ts';
+
+/** A piece of an answer. Texts are sent as UTF-8. */
+export type Piece = string | Uint8Array;
+
+export interface SendOptions {
+  /**
+   * How many bytes may wait for the client while further pieces are asked for. With some, a client that first
+   * sends a whole body and reads its answer afterwards does not wait for itself. Default: none.
+   */
+  readonly maxUnreadBytes?: number | undefined;
+  readonly pace?: StreamPace | undefined;
+}
+
+/** An answer whose first piece is there already. So an error in front of it is still an ordinary problem. */
+export class BegunStream {
+  readonly #pieces: AsyncIterator<Piece>;
+  readonly #first: IteratorResult<Piece>;
+
+  private constructor(pieces: AsyncIterator<Piece>, first: IteratorResult<Piece>) {
+    this.#pieces = pieces;
+    this.#first = first;
+  }
+
+  /** @throws the error of the first piece */
+  static async begin(answer: AsyncIterable<Piece>): Promise<BegunStream> {
+    const pieces = answer[Symbol.asyncIterator]();
+    return new BegunStream(pieces, await pieces.next());
+  }
+
+  /** Nobody wants the rest. */
+  async cancel(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+
+  /**
+   * Sends all pieces. The next one is asked for when the client has taken those before. The header fields
+   * must be set.
+   *
+   * Whatever ends it early cuts the connection before the end of the body, so that no client takes a part for
+   * the whole.
+   * @throws what ended it, when the connection is cut
+   */
+  async sendTo(response: ServerResponse, { maxUnreadBytes = 0, pace }: SendOptions = {}): Promise<void> {
+    const writer = new PacedWriter(response, pace);
+    try {
+      for (let next = this.#first; next.done !== true; next = await this.#pieces.next()) {
+        writer.add(Buffer.from(next.value));
+        await writer.whenAtMost(maxUnreadBytes);
+      }
+      await writer.whenAtMost(0);
+      response.end();
+    } catch (error) {
+      cut(response);
+      throw error;
+    } finally {
+      writer.stop();
+      await this.cancel();
+    }
+  }
+}
+
+/** HTTP/1.0 knows the end of a body by the end of the connection, so that must not look like one. */
+function cut(response: ServerResponse): void {
+  if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy();
+  response.destroy();
+}
