@@ -8,6 +8,7 @@ import { BulkChanges } from './api/bulk-changes.ts';
 import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
+import type { ImportService } from './api/import-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
@@ -45,7 +46,7 @@ import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts
 import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
-import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
+import type { TargetRules } from './shorten/target-url.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -54,6 +55,7 @@ export interface HandlerOptions {
   readonly ownLinks: OwnLinks;
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
+  readonly imports: ImportService;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -74,10 +76,8 @@ export interface HandlerOptions {
   readonly publicUrl: string;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
-  /** How a client on this machine reaches the public port. */
-  readonly listeningUrl: string;
-  /** Which targets a link may have, without the rule that is the same for all: not this service. */
-  readonly targets: Omit<TargetRules, 'own'>;
+  /** Which targets a link may have. */
+  readonly targets: TargetRules;
   /** What followers of links are told, besides the links. */
   readonly following: FollowingConfig;
   /** Asked before links with a password or a number of visits are followed. */
@@ -92,9 +92,8 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, targets, metrics, log } =
-    options;
-  const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
+  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, metrics, log } = options;
+  const { targets: rules } = options;
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
@@ -123,6 +122,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           log,
         }),
         exports: new ExportService(own, publicUrl),
+        imports: options.imports,
         bulk: new BulkService({
           tools: options.bulk,
           parse,

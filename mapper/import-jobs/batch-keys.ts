@@ -20,3 +20,13 @@ export function parseKeys(text: string): BatchKeys {
     throw new TypeError('the keys of a batch are no JSON object');
   return new Map(Object.entries(value).map(([place, key]) => [place, String(key)]));
 }
+
+/** Tells the key of each link of a batch. @param text the keys as {@link formatKeys} wrote them */
+export function keysOfBatch(text: string): (link: TakenLink) => string {
+  const keys = parseKeys(text);
+  return (taken) => {
+    const key = taken.link.code ?? keys.get(placeOf(taken));
+    if (key === undefined) throw new Error(`the link at ${placeOf(taken)} has no key`);
+    return key;
+  };
+}

@@ -6,7 +6,7 @@ import { DuplicateRowError } from '../../db/store-errors.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import { pause } from '../../runtime/retry.ts';
 import type { TakenLink } from '../import/outcome.ts';
-import { formatKeys, parseKeys, placeOf, type BatchKeys } from './batch-keys.ts';
+import { formatKeys, keysOfBatch, parseKeys, placeOf, type BatchKeys } from './batch-keys.ts';
 import { requestIdOf } from './import-identity.ts';
 import { toImportedRow } from './imported-link.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -128,9 +128,8 @@ export class BatchStore {
   }
 
   #outcomes({ links, keys }: PreparedBatch, outcome: BatchOutcome): ImportOutcome[] {
-    const keyOf = parseKeys(keys);
     const hasOwner = this.#order.ownerId !== null;
-    return toOutcomes(links, outcome, { keyOf: (link) => keyFor(link, keyOf), hasOwner });
+    return toOutcomes(links, outcome, { keyOf: keysOfBatch(keys), hasOwner });
   }
 
   async #fixKeys(
@@ -170,10 +169,10 @@ export class BatchStore {
   }
 
   #toItems({ links, keys }: PreparedBatch): Item[] {
-    const keyOf = parseKeys(keys);
+    const keyOf = keysOfBatch(keys);
     const { importId, ownerId } = this.#order;
     return links.map((taken) => {
-      const key = keyFor(taken, keyOf);
+      const key = keyOf(taken);
       const requestId = requestIdOf(importId, taken.row, taken.part);
       const given = { key, slot: slotOf(key), requestId, ownerId, begunAt: this.#begunAt };
       return { taken, row: toImportedRow(taken.link, given) };
@@ -286,12 +285,6 @@ function splitByKey(items: readonly Item[]): [first: Item[], second: Item[]] {
   for (const item of items) if (!firstOf.has(item.row.key)) firstOf.set(item.row.key, item);
   const isFirst = (item: Item): boolean => firstOf.get(item.row.key) === item;
   return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
-}
-
-function keyFor(taken: TakenLink, keys: BatchKeys): string {
-  const key = taken.link.code ?? keys.get(placeOf(taken));
-  if (key === undefined) throw new Error(`the link at ${placeOf(taken)} has no key`);
-  return key;
 }
 
 /** @returns false when a key is taken, or some of them were bound by an earlier attempt */

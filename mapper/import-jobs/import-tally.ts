@@ -29,6 +29,14 @@ export class ImportTally {
     return this.#records;
   }
 
+  get stored(): number {
+    return this.#stored;
+  }
+
+  get overwritten(): number {
+    return this.#overwritten;
+  }
+
   count(outcomes: readonly ImportOutcome[]): void {
     for (const outcome of outcomes) {
       this.#records = outcome.row ?? this.#records;

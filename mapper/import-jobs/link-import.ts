@@ -1,12 +1,10 @@
 import type { Outcome, TakenLink } from '../import/outcome.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
 import { BatchStore } from './batch-store.ts';
+import { batchesOf, batchOf, inOrder } from './batches.ts';
 import { serverAt, type ImportOrder, type ImportPorts } from './ports.ts';
 import type { ImportOutcome } from './stored-outcome.ts';
 import { untilAnswered } from './until-answered.ts';
-
-/** What an import stores at a time. A change of this number would make other batches of the same file. */
-export const RECORDS_IN_BATCH = 1_000;
 
 /** New links are announced this often, and at the end: a mapper remembers for 5 s that a key is unknown. */
 const ANNOUNCE_EVERY_MS = 1_000;
@@ -116,29 +114,4 @@ class News {
     this.#announcedAtMs = this.#ports.now();
     await this.#ports.announce.appeared();
   }
-}
-
-/** The records of a file in batches. What concerns the file as a whole is a batch of its own. */
-async function* batchesOf(outcomes: AsyncIterable<readonly Outcome[]>): AsyncGenerator<readonly Outcome[]> {
-  let gathered: Outcome[] = [];
-  for await (const some of outcomes)
-    for (const outcome of some) {
-      const [first] = gathered;
-      if (first !== undefined && batchOf(first) !== batchOf(outcome)) {
-        yield gathered;
-        gathered = [];
-      }
-      gathered.push(outcome);
-    }
-  if (gathered.length > 0) yield gathered;
-}
-
-function batchOf({ row }: Outcome): number | undefined {
-  return row === null ? undefined : Math.floor((row - 1) / RECORDS_IN_BATCH);
-}
-
-/** Puts what became of the links of a batch back into their places among its other records. */
-function inOrder(records: readonly Outcome[], stored: readonly ImportOutcome[]): ImportOutcome[] {
-  let next = 0;
-  return records.map((record) => ('link' in record ? (stored[next++] as ImportOutcome) : record));
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { RECORDS_IN_BATCH } from '../../mapper/import-jobs/link-import.ts';
+import { RECORDS_IN_BATCH } from '../../mapper/import-jobs/batches.ts';
 import { IS_LONG } from '../long.ts';
 import { createImportWorld, manyLinks, type ImportWorld } from './import-world.ts';
 

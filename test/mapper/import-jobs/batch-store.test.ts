@@ -1,14 +1,14 @@
 import { expect } from 'chai';
-import { openImportsDb } from '../../db/imports/imports-db.ts';
-import { slotOf } from '../../db/keyspace/placement.ts';
-import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
-import { BatchStore } from '../../mapper/import-jobs/batch-store.ts';
-import type { ImportOrder, ImportPorts } from '../../mapper/import-jobs/ports.ts';
-import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
-import type { TakenLink } from '../../mapper/import/outcome.ts';
-import { monotonicMs } from '../../runtime/clock.ts';
-import { readAll } from './import/reading.ts';
-import { createWorld, randomKeys, type World } from './world.ts';
+import { openImportsDb } from '../../../db/imports/imports-db.ts';
+import { slotOf } from '../../../db/keyspace/placement.ts';
+import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
+import { BatchStore } from '../../../mapper/import-jobs/batch-store.ts';
+import type { ImportOrder, ImportPorts } from '../../../mapper/import-jobs/ports.ts';
+import type { ImportOutcome } from '../../../mapper/import-jobs/stored-outcome.ts';
+import type { TakenLink } from '../../../mapper/import/outcome.ts';
+import { monotonicMs } from '../../../runtime/clock.ts';
+import { readAll } from '../import/reading.ts';
+import { createWorld, randomKeys, type World } from '../world.ts';
 
 const SIGNAL = new AbortController().signal;
 
