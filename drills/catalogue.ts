@@ -12,6 +12,7 @@ import { keysDbRestored } from './faults/restore.ts';
 import { slotMap } from './faults/slot-map.ts';
 import { URLS_RESTORE_DRILLS } from './faults/urls-restore.ts';
 import { URLS_SERVER_DRILLS } from './faults/urls-servers.ts';
+import { visitsExact } from './faults/visits.ts';
 import { ZOOKEEPER_DRILLS } from './faults/zookeeper.ts';
 import type { Drill } from './run/drill.ts';
 
@@ -20,6 +21,7 @@ export const DRILLS: readonly Drill[] = [
   ...PROCESS_DRILLS,
   killBetween,
   linksChanged,
+  visitsExact,
   ...REDIS_DRILLS,
   ...MYSQL_DRILLS,
   ...URLS_SERVER_DRILLS,

@@ -24,6 +24,9 @@ const IS_CANONICAL = new RegExp(`^[A-Za-z0-9_-]{1,${MAX_ALIAS_CHARACTERS}}$`);
  */
 const MAY_END = /(?:[A-Za-z0-9_-]|[^\p{ASCII}\p{P}\p{Z}\p{C}])(?![^])/u;
 
+/** Everything else at the end was typed or pasted behind a code. Not `+`: that asks for a preview. */
+const FORGIVEN_END = /[[\p{ASCII}\p{P}\p{Z}\p{C}]--[A-Za-z0-9_\-+]]+(?![^])/v;
+
 const HAS_CONTROL = /\p{Cc}/u;
 
 /** Why a code is not kept. */
@@ -74,6 +77,18 @@ export function findStoredKey(text: string): string | undefined {
 /** The same for a text that is no key of ours. */
 export function findForeignKey(text: string): string | undefined {
   return findCodeFault(text) === undefined ? canonicalCode(text) : undefined;
+}
+
+/**
+ * The code of another shortener that a person meant who typed or pasted its path with the text around it:
+ * `team/plan/`, `team/plan).`. Undefined: nothing is around it, or it is no code.
+ */
+export function findTypedForeignKey(text: string): string | undefined {
+  if (text.length > MAX_TEXT_CHARACTERS) return undefined;
+  const decoded = bytesOf(text).toString();
+  const code = decoded.replace(FORGIVEN_END, '');
+  // Bytes that are no text cannot be spelled again.
+  return code === decoded || decoded.includes('\ufffd') ? undefined : findForeignKey(canonicalCode(code));
 }
 
 /** The bytes that a path means. A `%` without two hexadecimal digits behind it means itself. */

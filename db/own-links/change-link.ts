@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { formatRules, type LinkRules } from '../urls/link-rules.ts';
+import { formatRules, knownRules, type LinkRules } from '../urls/link-rules.ts';
 import { hasSameTags, targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
@@ -76,12 +76,10 @@ function restore(link: OwnLink, changeId: Buffer): Statement[] {
 
 function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
   const { longUrl, expiresAt, title } = state;
-  const { overdrawn: _, ...rules } = state.rules;
-  const text = formatRules(rules);
-  const [set, ofRules] = writeRules(link.rules, rules.maxVisits, text);
+  const [text, set, values] = writeRules(link.rules, state.rules);
   const columns: Statement = [
     `original_url = ?, ruled_url = ?, expires_at = ?, title = ?, ${set}`,
-    [text === null ? longUrl : null, text === null ? null : longUrl, expiresAt, title, ...ofRules],
+    [text === null ? longUrl : null, text === null ? null : longUrl, expiresAt, title, ...values],
   ];
   // The target of a link that can be restored no more is cleared, and must not come back.
   const isThere = link.deletedAt === null ? 'deleted_at IS NULL' : `deleted_at > ${RESTORABLE_FROM}`;
@@ -94,27 +92,32 @@ function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
 }
 
 /**
- * Sets the rules, and how many visits are left.
+ * Sets the rules, and how many visits are left if their limit changes.
  *
  * What is left changes by the difference, in SQL: visits are counted at the same time, and do not change the
  * version of a link. (Set to a number that was read, it gave four visits of three: modelled.) If more visits
  * have happened than are allowed now, nothing is left, and the rules record by how many, so that a later
  * increase does not give them again. The server evaluates assignments from left to right.
- * @param text the rules after the change, as they are stored, without what is overdrawn
+ *
+ * @returns the rules as they are stored, but for that record; null: it is a plain link
  */
-function writeRules(
-  { maxVisits: before, overdrawn = 0 }: LinkRules,
-  maxVisits: number | undefined,
-  text: string | null,
-): Statement {
-  if (maxVisits === undefined || text === null) return ['rules = ?, visits_left = NULL', [text]];
-  if (before === undefined) return ['rules = ?, visits_left = ?', [text, maxVisits]];
+function writeRules(before: LinkRules, after: LinkRules): [text: string | null, ...Statement] {
+  if (after.maxVisits === before.maxVisits) {
+    const text = formatRules(after);
+    return [text, 'rules = ?', [text]];
+  }
+  const { overdrawn: _, ...rules } = after;
+  const text = formatRules(rules);
+  if (rules.maxVisits === undefined || text === null) return [text, 'rules = ?, visits_left = NULL', [text]];
+  const { maxVisits: limit, overdrawn = 0 } = knownRules(before);
+  if (limit === undefined) return [text, 'rules = ?, visits_left = ?', [text, rules.maxVisits]];
   const left = 'CAST(COALESCE(visits_left, 0) AS SIGNED) + ?';
-  const difference = maxVisits - before - overdrawn;
+  const more = rules.maxVisits - limit - overdrawn;
   return [
+    text,
     `rules = IF(${left} < 0, CONCAT(?, ',"overdrawn":', -(${left}), '}'), ?),
      visits_left = GREATEST(${left}, 0)`,
-    [difference, text.slice(0, -1), difference, text, difference],
+    [more, text.slice(0, -1), more, text, more],
   ];
 }
 
@@ -126,8 +129,8 @@ export function visitsLeftAfter(
   maxVisits: number | undefined,
 ): number | null {
   if (maxVisits === undefined) return null;
-  if (rules.maxVisits === undefined) return maxVisits;
-  return Math.max(0, (visitsLeft ?? 0) + maxVisits - rules.maxVisits - (rules.overdrawn ?? 0));
+  const { maxVisits: limit, overdrawn = 0 } = knownRules(rules);
+  return limit === undefined ? maxVisits : Math.max(0, (visitsLeft ?? 0) + maxVisits - limit - overdrawn);
 }
 
 function moveTarget(link: OwnLink, userId: bigint, longUrl: string, changeId: Buffer): Statement {

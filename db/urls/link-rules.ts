@@ -88,7 +88,12 @@ function isTarget(value: unknown): boolean {
 
 function areKnown(value: unknown, known: typeof OBEYED): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).every(([field, content]) => known[field]?.(content) === true);
+  return Object.entries(value).every((entry) => isKnown(entry, known));
+}
+
+/** A field may have the name of something that every object has: `constructor`. */
+function isKnown([field, content]: [string, unknown], known: typeof OBEYED): boolean {
+  return Object.hasOwn(known, field) && known[field]?.(content) === true;
 }
 
 /**
@@ -113,6 +118,14 @@ export function formatRules(rules: LinkRules): string | null {
  */
 export function isEveryRuleKnown(rules: LinkRules): boolean {
   return areKnown(rules, OBEYED);
+}
+
+/**
+ * Those of the rules that this program knows, each with a value that it can read. What it shows of a link,
+ * and reckons with, must not fail because of the others.
+ */
+export function knownRules(rules: LinkRules): LinkRules {
+  return Object.fromEntries(Object.entries(rules).filter((entry) => isKnown(entry, OBEYED)));
 }
 
 /** Every address to which a link with these rules may lead, besides its target. */

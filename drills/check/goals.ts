@@ -59,6 +59,7 @@ export function goalsOf(drill: string, limits: Limits): Goals {
     rolling: HANDS_OVER,
     'mapper-kill': { failedRedirects: 0, unavailableMs: 1_000, ackedShare: 0.999, strandedBounded: true },
     'links-changed': { failedRedirects: 0, ackedShare: 0.999 },
+    'visits-exact': { failedRedirects: 0, ackedShare: 0.999 },
     'kill-between': { failedRedirects: 0 },
     'redis-down': ONE_POOL_AWAY,
     'redis-hung': ONE_POOL_AWAY,

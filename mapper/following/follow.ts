@@ -91,7 +91,10 @@ export class Follow implements Visits {
     const { publicUrl, countryHeader } = this.#options;
     const { rules = {} } = link;
     const { location } = outcome;
-    const varying = location === undefined ? [] : varyOf(rules, countryHeader);
+    const varying = [
+      isPreview ? 'Accept' : 'User-Agent',
+      ...(location === undefined ? [] : varyOf(rules, countryHeader)),
+    ];
     // Bots that make previews read pages, whatever they accept.
     const isForPeople = !isPreview || wantsPage(request.header('accept'));
     const preview = { key, shortUrl: `${publicUrl}/${key}`, location, rules, varying };

@@ -9,7 +9,7 @@ export interface Preview {
   /** Where this visitor would be led. Undefined: that is not shown. */
   readonly location: string | undefined;
   readonly rules: LinkRules;
-  /** The headers of the request on which the location depends. */
+  /** The headers of the request on which the answer depends. */
   readonly varying: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export interface Preview {
 export function previewAnswer(preview: Preview, isForPeople: boolean): PreparedAnswer {
   const { varying, rules } = preview;
   const headers = {
-    Vary: ['Accept', ...varying].join(', '),
+    Vary: varying.join(', '),
     ...(rules.noindex === true && { 'X-Robots-Tag': 'noindex' }),
   };
   if (isForPeople) return pageAnswer({ status: 200, reason: 'OK', body: toHtml(preview), headers });

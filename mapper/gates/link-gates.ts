@@ -36,7 +36,7 @@ export class LinkGates implements Gates {
       await passwords.pass({ key, passwordHash, password, client: guesserOf(request) });
       return undefined;
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
+      if (!(error instanceof Problem) || error.status === 500) throw error;
       const isForm = error.status === 401 && wantsPage(request.header('accept'));
       return { result: 'locked', answer: isForm ? passwordForm(error) : prepareFor(request, error) };
     }

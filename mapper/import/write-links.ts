@@ -19,6 +19,8 @@ const COLUMNS: Readonly<Record<string, (link: WholeLink) => CellValue>> = {
   max_visits: (link) => link.max_visits,
   visits_left: (link) => link.visits_left,
   has_password: (link) => link.has_password,
+  expired_url: (link) => link.expired_url,
+  noindex: (link) => link.noindex,
   targets: (link) => (link.targets.length === 0 ? null : JSON.stringify(link.targets)),
   disabled: (link) => link.disabled,
   blocked: (link) => link.blocked,

@@ -99,7 +99,10 @@ export class Limits {
       new FailureLimit({ limit: limit(name), shared, onRefused, now });
     this.credentials = failures('bad-credential');
     this.#notFound = failures('not-found');
-    this.guesses = new GuessLimit(new FailureLimit({ limit: createGuessLimit(), shared, onRefused, now }));
+    this.guesses = new GuessLimit({
+      failures: new FailureLimit({ limit: createGuessLimit(), shared, onRefused, now }),
+      now,
+    });
     this.missed = this.#notFound.failed;
   }
 

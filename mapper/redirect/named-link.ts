@@ -1,5 +1,5 @@
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import { findForeignKey } from '../../db/keyspace/foreign-code.ts';
+import { findForeignKey, findTypedForeignKey } from '../../db/keyspace/foreign-code.ts';
 import { decodeBytes, findPreviewed, findTypedKey } from '../../db/keyspace/typed-key.ts';
 
 /** The link that a path names. */
@@ -12,7 +12,7 @@ export interface NamedLink {
 
 /**
  * The keys that a path may mean. A text that is a key means nothing else. Any other text may be a code of
- * another shortener, and if there is no such link, a key that was typed with the text around it.
+ * another shortener, and if there is no such link, a code or key that was typed with the text around it.
  *
  * @param path with the slash before it, as it was sent
  * @param isForeignKnown whether there may be a link with this code of another shortener
@@ -28,10 +28,9 @@ export function findNamedLink(path: string, isForeignKnown: (key: string) => boo
 function keysOf(text: string, isForeignKnown: (key: string) => boolean): string[] {
   const decoded = decodeBytes(text);
   if (hasKeyShape(decoded)) return [decoded];
-  const foreign = findForeignKey(text);
+  const foreign = [findForeignKey(text), findTypedForeignKey(text)];
   const typed = findTypedKey(text);
-  return [
-    ...(foreign !== undefined && isForeignKnown(foreign) ? [foreign] : []),
-    ...(typed !== undefined && hasKeyShape(typed) ? [typed] : []),
-  ];
+  const keys = foreign.filter((key) => key !== undefined && isForeignKnown(key));
+  if (typed !== undefined && hasKeyShape(typed)) keys.push(typed);
+  return [...new Set(keys.filter((key) => key !== undefined))];
 }

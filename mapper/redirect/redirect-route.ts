@@ -85,20 +85,21 @@ async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promi
  */
 async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
   const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
-  const isLocked = await hasPassword(ctx, named, options).catch((error: unknown) => {
-    if (isForm) throw error;
-    return false;
-  });
-  if (!isLocked) refuseMethod(named, 'GET, HEAD');
-  if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
   await forPeople(ctx, async () => {
+    const isLocked = await hasForm(ctx, named, options).catch((error: unknown) => {
+      if (isForm) throw error;
+      return false;
+    });
+    if (!isLocked) refuseMethod(named, 'GET, HEAD');
+    if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
     if (!isForm) throw new Problem('not-form');
     const { password = '' } = await readForm(ctx.req, ctx.res, MAX_FORM_BYTES);
     await follow(ctx, named, options, password);
   });
 }
 
-async function hasPassword(
+/** Whether the link has a password. Before it is valid, nobody is told that there is a link. */
+async function hasForm(
   ctx: RouterContext,
   named: NamedLink,
   options: RedirectRouteOptions,
@@ -107,7 +108,8 @@ async function hasPassword(
   admit(ctx, options);
   const { entry } = await find(named, options);
   if (entry === 'unknown') options.limits.missed(ctx.req);
-  return entry !== 'unknown' && entry.rules?.passwordHash !== undefined;
+  const { passwordHash, validFrom = '' } = entry === 'unknown' ? {} : (entry.rules ?? {});
+  return passwordHash !== undefined && !(Date.parse(validFrom) > Date.now());
 }
 
 function admit(ctx: RouterContext, { limits, redirects }: RedirectRouteOptions): void {

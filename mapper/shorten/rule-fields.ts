@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RuleChange } from '../../db/own-links/rule-change.ts';
-import type { Device, RuledTarget } from '../../db/urls/link-rules.ts';
+import { DEVICES, type RuledTarget } from '../../db/urls/link-rules.ts';
 import { mustBe } from '../http/field-errors.ts';
 import type { FieldError } from '../http/problem.ts';
 import { COUNTRY_CODES } from './country-codes.ts';
@@ -17,15 +17,6 @@ const MAX_LANGUAGES = 50;
 const MAX_LANGUAGE_CHARACTERS = 35;
 /** Of all targets, as they are stored. Mappers keep links in memory. */
 const MAX_TARGETS_BYTES = 65_536;
-
-const DEVICES = [
-  'ios',
-  'android',
-  'windows',
-  'macos',
-  'linux',
-  'chromeos',
-] as const satisfies readonly Device[];
 
 const flag = z.boolean({ error: mustBe('true or false') });
 

@@ -1,7 +1,7 @@
 import { visitsLeftOf, type OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { ClickSums } from '../../db/own-links/read-links.ts';
-import type { RuledTarget } from '../../db/urls/link-rules.ts';
+import { knownRules, type RuledTarget } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 
 /** A target for some visitors, in the form of the API. */
@@ -40,7 +40,7 @@ export interface WholeLink {
 
 /** @param clicks how often it was followed */
 export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums): WholeLink {
-  const { rules } = link;
+  const rules = knownRules(link.rules);
   return {
     unique_id: link.key,
     short_url: shortUrl,
@@ -55,7 +55,7 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums):
     forward_query: rules.forwardQuery === true,
     max_visits: rules.maxVisits ?? null,
     visits_left: link.visitsLeft,
-    has_password: rules.passwordHash !== undefined,
+    has_password: link.rules.passwordHash !== undefined,
     expired_url: rules.expiredUrl ?? null,
     noindex: rules.noindex === true,
     targets: (rules.targets ?? []).map(toWholeTarget),

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { findForeignKey } from '../../db/keyspace/foreign-code.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { findTypedKey } from '../../db/keyspace/typed-key.ts';
+import { findPreviewed, findTypedKey } from '../../db/keyspace/typed-key.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { Inquiry } from './sources/ask.ts';
@@ -51,7 +52,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
         'reserved, bound), its slot, its link and its clicks.',
     )
     .addHelpText('after', '\nWrite a key that begins with a dash after two dashes: keymill where -- -KEY')
-    .argument('<key>', 'a key, an alias, or a whole short link')
+    .argument('<key>', 'a key, an alias, the code of another shortener, or a whole short link')
     .option('--json', ONE_JSON_DOCUMENT)
     .helpOption('--help', 'show help')
     .allowUnknownOption()
@@ -147,14 +148,21 @@ function describe(found: Whereabouts, origin: Origin | undefined): string[] {
 
 /**
  * Accepts a whole short link too, with or without its scheme and with the text around it, because that is
- * what a person usually has. A `+` behind the key is that of a preview.
+ * what a person usually has; a preview; and the code of another shortener in any spelling.
  */
 function parseKey(given: string): string {
-  const link = /(?:https?:\/\/)?[\w.:[\]-]+\/([^\s?#]+)/i.exec(given)?.[1];
-  const text = (link ?? given.trim()).replace(/^([A-Za-z0-9_-]+)\+(?![A-Za-z0-9_-])/, '$1');
-  const key = KEY.test(text) ? text : findTypedKey(text);
+  const link = LINK.exec(given)?.[1];
+  const text = link ?? given.trim();
+  const meant = findPreviewed(text) ?? text;
+  const key = KEY.test(meant) ? meant : (findForeignKey(meant) ?? findTypedKey(meant));
   if (key !== undefined) return key;
-  throw new UsageError(`"${given}" is not a key: a key is 3 to 64 of A-Z a-z 0-9 - _`);
+  throw new UsageError(
+    `"${given}" is not a key: a key is 3 to 64 of A-Z a-z 0-9 - _, or the code of another shortener`,
+  );
 }
+
+/** Without its scheme it needs a host with a dot or a port: `team/plan` is a code. */
+const LINK =
+  /(?:https?:\/\/[\w.:[\]-]+|(?:^|[\s"'(<])(?:[\w-]+\.[\w.-]+(?::\d+)?|[\w-]+:\d+|localhost))\/([^\s?#]+)/i;
 
 const KEY = /^[A-Za-z0-9_-]{3,64}$/;

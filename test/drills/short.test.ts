@@ -79,6 +79,14 @@ describe('short drills', function () {
     expect(report.ownLinks?.follows).to.be.above(100);
   });
 
+  it('visits-exact: no link is followed more often than max_visits says', async () => {
+    const report = await drill('visits-exact', '--rounds', '1');
+    expectSafe(report);
+    expect(report.redirectsFailed).to.equal(0);
+    const story = report.timeline.map(({ event }) => event).find((event) => event.includes('max_visits'));
+    expect(Number(/: (\d+) redirects/.exec(story ?? '')?.[1]), story).to.be.above(300);
+  });
+
   it('refuses a drill that does not exist, and lists those that do', async () => {
     const { code, stderr } = await cluster.run('keymill', 'drill', 'nothing');
     expect(code).to.equal(2);

@@ -9,6 +9,7 @@ import {
   createOwnLinksWorld,
   changedLink,
   newOwner,
+  openOwnLinks,
   ownedRow,
   type OwnLinksWorld,
 } from './own-links-fixture.ts';
@@ -61,8 +62,8 @@ describe('the visits that a link has left', () => {
     };
   }
 
-  async function setMax(key: string, maxVisits: number | null): Promise<number | null> {
-    return changedLink(await world.links.change(owner, key, { maxVisits })).visitsLeft;
+  async function setMax(key: string, maxVisits: number | null, links = world.links): Promise<number | null> {
+    return changedLink(await links.change(owner, key, { maxVisits })).visitsLeft;
   }
 
   async function leftOf(key: string): Promise<number | null | undefined> {
@@ -135,12 +136,15 @@ describe('the visits that a link has left', () => {
     }
   });
 
-  it('add up with the visits that happened, under 200 changes at the same time as visits', async function () {
+  it('add up with the visits that happened, under 200 changes by two mappers at the same time as visits', async function () {
     this.timeout(30_000);
     const key = await make(500);
+    const others = openOwnLinks(world.servers);
     const visitors = startVisitors(key);
     const changes = await Promise.allSettled(
-      Array.from({ length: 200 }, async (_, index) => setMax(key, 1 + ((index * 7_919) % 1_000))),
+      Array.from({ length: 200 }, async (_, index) =>
+        setMax(key, 1 + ((index * 7_919) % 1_000), index % 2 === 0 ? world.links : others),
+      ),
     );
     await setMax(key, 100_000);
     const visits = await visitors.stop();

@@ -121,6 +121,20 @@ describe('a shorten by an owner whose INSERT has no answer', () => {
     for (const { longUrl, answer } of made) expect(listed.get(longUrl), answer.text).to.have.length(1);
   }).timeout(20_000);
 
+  it('gives a link with rules another key, if nobody owns it: it is in no list', async () => {
+    const cuts = loseAnswers(Infinity);
+    const made: Answer[] = [];
+    do {
+      const body = { long_url: 'https://example.com/ruled', noindex: true };
+      made.push(...(await Promise.all(Array.from({ length: 20 }, async () => shorten(mapper.url, body)))));
+    } while (cuts.count === 0);
+    const keys = made.map((answer) => String(answer.json()['unique_id']));
+    expect(made.map(({ status }) => status)).to.deep.equal(made.map(() => 201));
+    expect(new Set(keys).size).to.equal(keys.length);
+    first.proxy.heal();
+    expect(await world.rows(keys)).to.have.lengthOf(keys.length);
+  }).timeout(20_000);
+
   it('makes other links on other servers meanwhile', async () => {
     await makeUntilLost(loseAnswers(Infinity));
     for (const { answer } of await Promise.all(Array.from({ length: 50 }, make)))

@@ -101,7 +101,11 @@ describe('the process that hashes passwords', () => {
     }
   });
 
-  it('takes sign-ins and passwords of links in turns: a full queue of one does not hold up the other', async () => {
+  it('takes sign-ins and passwords of links in turns: a full queue of one does not hold up the other', async function () {
+    this.timeout(30_000);
+    process.close();
+    process = new PasswordProcess(log, { waitMs: 20_000, idleMs: 500, answerMs: 8_000 });
+    passwords = new Passwords(process);
     const links = new LinkPasswords(process);
     const done: string[] = [];
     const work = [

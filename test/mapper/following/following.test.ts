@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
-import { shorten, send, type Answer } from '../client.ts';
+import { until } from '../../until.ts';
+import { send, sendRaw, shorten, type Answer } from '../client.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { makeLink } from './ruled-links.ts';
 
@@ -117,6 +118,34 @@ describe('following a link with rules', () => {
     }
   });
 
+  it('counts as a click when it is followed, and not when somebody only looks, or is led elsewhere', async () => {
+    const key = await makeLink(world, { rules: { redirectType: 307, forwardQuery: true } });
+    const [early, expired] = await Promise.all([
+      makeLink(world, { rules: { validFrom: '2999-01-01T00:00:00.000Z' } }),
+      makeLink(world, { expiresAt: new Date('2020-01-01'), rules: { expiredUrl: 'https://example.com/' } }),
+    ]);
+    for (const { mapper } of mappers) {
+      for (const path of [`/${key}+`, `/${early}`, `/${expired}`]) await send('GET', `${mapper.url}${path}`);
+      await send('HEAD', `${mapper.url}/${key}`);
+      await send('GET', `${mapper.url}/${key}`, { headers: { 'sec-purpose': 'prefetch' } });
+      await send('GET', `${mapper.url}/${key}?${'b'.repeat(4_096)}`);
+      for (const path of ['', '?a=1', '/']) await send('GET', `${mapper.url}/${key}${path}`);
+    }
+    const clicks = async (): Promise<Record<string, number>> => {
+      const found = await Promise.all(
+        world.urls.map(async ({ sql }) =>
+          sql.query('SELECT unique_id, SUM(clicks) AS n FROM clicks WHERE unique_id IN (?) GROUP BY 1', [
+            [key, early, expired],
+          ]),
+        ),
+      );
+      const rows = found.flatMap(([found]) => found as { unique_id: string; n: string }[]);
+      return Object.fromEntries(rows.map(({ unique_id: id, n }) => [id, Number(n)]));
+    };
+    await until('the clicks to be stored', async () => ((await clicks())[key] ?? 0) >= 6);
+    expect(await clicks()).to.deep.equal({ [key]: 6 });
+  });
+
   describe('for a browser', () => {
     it('is a page for 404 and 410, with the same answer for programs as ever', async () => {
       const disabled = await makeLink(world, { rules: { disabled: true } });
@@ -157,6 +186,10 @@ describe('following a link with rules', () => {
         const answer = await send('GET', `${strict.url}/never-made`, { headers: BROWSER });
         isPage(429, 'Too Many Requests')(answer);
         expect(answer.headers).to.include.keys('retry-after', 'ratelimit');
+        // As a browser sends it, on a connection that stays open: to the front.
+        const kept = 'GET /never-made HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*;q=0.8\r\n\r\n';
+        const raw = await sendRaw(strict.url, kept, '</html>');
+        expect(raw).to.match(/^HTTP\/1\.1 429 .*\r\nRateLimit: .*\r\nVary: Accept\r\n/s);
         const program = await send('GET', `${strict.url}/never-made`);
         expect(program.headers['content-type']).to.equal('application/problem+json');
       }

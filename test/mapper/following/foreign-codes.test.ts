@@ -101,6 +101,8 @@ describe('links with codes of other shorteners', () => {
       'https://example.com/typed',
       'https://example.com/typed',
     ]);
+    for (const path of ['team/plan/', 'team/plan).', 'team%2Fplan%22%3E', 'team/plan%E2%80%8B'])
+      expect(await follow(path), path).to.deep.equal([targetOf('team/plan'), targetOf('team/plan')]);
     for (const { url } of mappers) {
       expectProblem(await send('GET', `${url}/urls/nothing-here/at/all`), 404);
       expectProblem(await send('GET', `${url}/URLS/nothing-here`), 404);

@@ -52,7 +52,12 @@ describe('guesses of the password of a link', function () {
     const answers = await Promise.all(
       Array.from({ length: GUESSES }, async (_, index) => guess(key, client, `guess ${index}`)),
     );
-    expect(statusesOf(answers)).to.deep.equal({ 401: 10, 429: GUESSES - 10 });
+    // Those that have waited for two seconds are refused, on a slow machine before ten were compared.
+    const { 401: compared = 0, ...others } = statusesOf(answers);
+    expect(compared).to.be.within(1, 10);
+    expect(others).to.deep.equal({ 429: GUESSES - compared });
+    for (let round = compared; round < 10; round += 1)
+      expect((await guess(key, client, 'another guess')).status).to.equal(401);
     const refused = await guess(key, client, PASSWORD);
     expect(refused.status).to.equal(429);
     expect(Number(refused.headers['retry-after'])).to.be.within(500, 600);
@@ -62,9 +67,8 @@ describe('guesses of the password of a link', function () {
     const another = await storeLink(world, { rules: { passwordHash } });
     expect((await guess(another, client, PASSWORD)).status).to.equal(303);
     const metrics = await (await fetch(`${mapper.adminUrl}/metrics`)).text();
-    expect(metrics).to.match(
-      new RegExp(`requests_limited_total\\{limit="link-password"\\} ${GUESSES - 9}\\b`),
-    );
+    const limited = /requests_limited_total\{limit="link-password"\} (\d+)/.exec(metrics)?.[1];
+    expect(Number(limited)).to.equal(GUESSES - compared + 1);
   });
 
   it('nine wrong ones do not keep out a client who knows it, however often it comes', async () => {

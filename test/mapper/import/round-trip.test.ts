@@ -44,6 +44,16 @@ const links = array(
     forwardQuery: boolean(),
     visits: option(record({ max: integer({ min: 1, max: 1_000_000 }), left: integer({ min: 0, max: 10 }) })),
     disabled: boolean(),
+    expiredPath: option(text(0, 20)),
+    noindex: boolean(),
+    targets: array(
+      constantFrom<WholeLink['targets'][number]>(
+        { when: { device: ['ios', 'android'] }, long_url: 'https://example.com/a,b' },
+        { when: { country: ['DE'], language: ['pt-BR'] }, long_url: 'https://example.com/%22' },
+        { when: {}, long_url: 'https://example.com/' },
+      ),
+      { maxLength: 3 },
+    ),
     humans: integer({ min: 0, max: 1e9 }),
     bots: integer({ min: 0, max: 1e9 }),
   }).map((made): WholeLink => ({
@@ -61,9 +71,10 @@ const links = array(
     max_visits: made.visits?.max ?? null,
     visits_left: made.visits?.left ?? null,
     has_password: false,
-    expired_url: null,
-    noindex: false,
-    targets: [],
+    expired_url:
+      made.expiredPath === null ? null : new URL(`https://example.com/over/${made.expiredPath}`).href,
+    noindex: made.noindex,
+    targets: made.targets,
     disabled: made.disabled,
     blocked: null,
     deleted_at: null,
@@ -101,7 +112,7 @@ const PLAIN: WholeLink = {
 /** What an import of an exported link must make. */
 function expected(link: WholeLink): ImportedLink {
   const { long_url, created_at, expiration_date, valid_from, title, tags, redirect_type } = link;
-  const { forward_query, max_visits, visits_left, disabled } = link;
+  const { forward_query, max_visits, visits_left, disabled, expired_url, noindex, targets } = link;
   return {
     code: link.unique_id,
     former_code: null,
@@ -116,9 +127,9 @@ function expected(link: WholeLink): ImportedLink {
     max_visits,
     visits_left,
     disabled,
-    expired_url: null,
-    noindex: false,
-    targets: [],
+    expired_url,
+    noindex,
+    targets,
     clicks: { humans: link.clicks.humans, bots: link.clicks.bots },
   };
 }

