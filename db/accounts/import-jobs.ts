@@ -48,6 +48,9 @@ const COLUMNS = `job_id, CAST(user_id AS CHAR) AS user_id, created_at, options, 
   finished_at`;
 /** A holder that is slower than this is given up. It may still work: each of its steps may happen twice. */
 const HELD_SECONDS = 30;
+/** An import of an account that is gone would make links for nobody. One of a disabled account waits. */
+const HAS_ACTIVE_USER = `EXISTS (SELECT 1 FROM users WHERE users.user_id = import_jobs.user_id
+  AND deletion_asked_at IS NULL AND disabled_at IS NULL)`;
 const MAX_REASON_CHARACTERS = 1_000;
 /** Of 1 MB each. */
 const PIECES_AT_ONCE = 8;
@@ -125,7 +128,8 @@ export class ImportJobs {
 
   /** Takes the oldest job that nobody carries out. @returns its id */
   async claim(holder: string): Promise<string | undefined> {
-    const free = "state IN ('waiting', 'running') AND (held_until IS NULL OR held_until < UTC_TIMESTAMP(3))";
+    const free = `state IN ('waiting', 'running')
+      AND (held_until IS NULL OR held_until < UTC_TIMESTAMP(3)) AND ${HAS_ACTIVE_USER}`;
     const [found] = await this.#db.queryArrays<[Buffer]>(
       `SELECT job_id FROM import_jobs WHERE ${free} ORDER BY created_at LIMIT 1`,
     );
@@ -139,12 +143,12 @@ export class ImportJobs {
     return affectedRows === 1 ? found[0].toString('hex') : undefined;
   }
 
-  /** The holder goes on. @returns false when another one has taken the job */
+  /** The holder goes on. @returns false when another one has taken the job, or its user may not go on */
   async keep({ id, holder }: Holding, progress: string): Promise<boolean> {
     const { affectedRows } = await this.#db.execute(
       `UPDATE import_jobs SET progress = ?, reason = NULL,
          held_until = UTC_TIMESTAMP(3) + INTERVAL ${HELD_SECONDS} SECOND
-       WHERE job_id = ? AND holder = ? AND state = 'running'`,
+       WHERE job_id = ? AND holder = ? AND state = 'running' AND ${HAS_ACTIVE_USER}`,
       [progress, toBytes(id), holder],
     );
     return affectedRows === 1;
@@ -175,7 +179,8 @@ export class ImportJobs {
   }
 
   /**
-   * Removes a job with its file, some pieces at a time: an old one, or one whose upload has ended half-way.
+   * Removes a job with its file, some pieces at a time: an old one, one whose upload has ended
+   * half-way, or one whose account is gone.
    * @param than jobs from before this time
    * @param uploadsThan uploads from before this time
    * @returns whether there may be more to remove
@@ -183,7 +188,10 @@ export class ImportJobs {
   async removeOlder(than: Date, uploadsThan: Date): Promise<boolean> {
     const [old] = await this.#db.queryArrays<[Buffer]>(
       `SELECT job_id FROM import_jobs
-       WHERE created_at < ? OR (bytes = 0 AND (created_at < ? OR state = 'failed')) LIMIT 1`,
+       WHERE created_at < ? OR (bytes = 0 AND (created_at < ? OR state = 'failed'))
+         OR NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = import_jobs.user_id
+           AND deletion_asked_at IS NULL)
+       LIMIT 1`,
       [than, uploadsThan],
     );
     if (old === undefined) return false;

@@ -19,17 +19,20 @@ export interface JobEnd {
   readonly reason: string | null;
 }
 
-/** Another process carries the job out. */
+/** Another process carries the job out, or its account is disabled or gone. */
 export class TakenOverError extends KeymillError {
   constructor(id: string) {
-    super('TAKEN_OVER', `import ${id} is carried out by another process`);
+    super('TAKEN_OVER', `import ${id} is not carried out by this process any more`);
   }
 }
 
 /** The lease of a job lasts six times as long. */
 const KEEP_EVERY_MS = 5_000;
-/** Shorter than the lease. Then the job is released, and taken up again later. */
-const PATIENCE_MS = 15_000;
+/**
+ * Then the job is released, and taken up again later. With the time above, and that of one statement, it is
+ * less than the time after which no request of a deleted account is under way any more.
+ */
+const PATIENCE_MS = 4_000;
 /** How many faults a reason names. The report has all of them. */
 const MAX_NAMED = 5;
 

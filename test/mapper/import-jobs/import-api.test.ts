@@ -181,6 +181,30 @@ describe('POST /import', () => {
     expect([answer.status, problemKind(answer)]).to.deep.equal([503, 'overloaded']);
   });
 
+  it('is not carried out for an account that is gone, and waits for one that is disabled', async () => {
+    const { users, imports } = fixture.people.db;
+    const [gone, disabled] = [await fixture.people.person(), await fixture.people.person()];
+    await users.setDisabled(disabled.id, true, new Date());
+    const { password = '' } = (await users.find(gone.id)) ?? {};
+    await users.askDeletion(gone.id, { password, deleteLinks: false, now: new Date() });
+    const ids = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')] as const;
+    for (const [i, { id: userId }] of [gone, disabled].entries()) {
+      const id = ids[i] ?? '';
+      await imports.create({ id, userId, createdAt: new Date(0), options: JSON.stringify(OPTIONS) });
+      await imports.addPiece(id, 0, Buffer.from('url\nhttps://e.example/disabled\n'));
+      await imports.finishUpload(id, 31);
+    }
+    // Later jobs are done meanwhile.
+    const who = await anna();
+    await finish(who, await upload(who, 'url\nhttps://e.example/later\n'));
+    expect((await imports.find(ids[1]))?.state).to.equal('waiting');
+    await users.setDisabled(disabled.id, false, new Date());
+    await until('it to be done', async () => (await imports.find(ids[1]))?.state === 'done');
+    expect((await imports.find(ids[0]))?.state).to.equal('waiting');
+    expect(await imports.removeOlder(new Date(-1), new Date(-1))).to.equal(true);
+    expect(await imports.find(ids[0])).to.equal(undefined);
+  });
+
   it('refuses an empty body, and options that make no sense', async () => {
     const who = await anna();
     const empty = await api.call('POST', '/import', { ...who, headers: CSV });
