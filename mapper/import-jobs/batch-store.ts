@@ -1,12 +1,9 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { slotOfImport, type BatchId } from '../../db/imports/imports-db.ts';
-import type { ImportedRow } from '../../db/imports/imported-rows.ts';
-import { DuplicateRowError } from '../../db/store-errors.ts';
 import { KeymillError } from '../../runtime/errors.ts';
-import { pause } from '../../runtime/retry.ts';
 import type { TakenLink } from '../import/outcome.ts';
 import { formatKeys, keysOfBatch, parseKeys, placeOf, type BatchKeys } from './batch-keys.ts';
+import { RowBinding, type Item } from './row-binding.ts';
 import { requestIdOf } from './import-identity.ts';
 import { toImportedRow } from './imported-link.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -42,8 +39,6 @@ export class CodeTakenError extends KeymillError {
   }
 }
 
-/** Mappers ask their servers four times in this time. */
-const EXPECTED_WITHIN_MS = 1_000;
 /** A batch is stored in few rounds. Each one more needs keys that somebody else has bound meanwhile. */
 const MAX_ROUNDS = 20;
 
@@ -63,10 +58,7 @@ export class BatchStore {
   readonly #signal: AbortSignal;
   /** Where the import is remembered. */
   readonly #home: ImportServer;
-  /** The servers that expect codes which are no keys of ours. */
-  readonly #expecting = new Set<ImportServer>();
-  /** When the last of them was told. */
-  #expectingSinceMs: number | undefined;
+  readonly #binding: RowBinding;
 
   constructor(ports: ImportPorts, order: ImportOrder, begunAt: Date, signal: AbortSignal) {
     this.#ports = ports;
@@ -74,6 +66,12 @@ export class BatchStore {
     this.#begunAt = begunAt;
     this.#signal = signal;
     this.#home = serverAt(ports.servers, slotOfImport(order.importId));
+    this.#binding = new RowBinding(ports, order, signal);
+  }
+
+  /** See {@link RowBinding.whenForeignCodesAreExpected}. */
+  async whenForeignCodesAreExpected(): Promise<void> {
+    await this.#binding.whenForeignCodesAreExpected();
   }
 
   /** Fixes the keys of a batch. */
@@ -106,7 +104,7 @@ export class BatchStore {
     for (let round = 0; items.length > 0; round += 1) {
       if (round === MAX_ROUNDS) throw new Error(`batch ${id.batch} could not be stored`);
       const [first, second] = splitByKey(items);
-      const lost = [...(await this.#bind(first)), ...second];
+      const lost = [...(await this.#binding.bind(first)), ...second];
       await this.#settle(lost.filter(hasCode), exceptions);
       const keyless = lost.filter((item) => !hasCode(item));
       if (keyless.length === 0) break;
@@ -117,14 +115,6 @@ export class BatchStore {
     const outcome = { onConflict: this.#order.onConflict, links: links.length, exceptions };
     await this.#until(async () => this.#home.imports.finishBatch(id, formatOutcome(outcome)));
     return this.#outcomes({ ...batch, links }, outcome);
-  }
-
-  /** Resolves when mappers look up all codes of this import that are no keys of ours. */
-  async whenForeignCodesAreExpected(): Promise<void> {
-    const sinceMs = this.#expectingSinceMs;
-    if (sinceMs === undefined) return;
-    const leftMs = sinceMs + EXPECTED_WITHIN_MS - this.#ports.now();
-    if (leftMs > 0) await pause(leftMs, this.#signal);
   }
 
   #outcomes({ links, keys }: PreparedBatch, outcome: BatchOutcome): ImportOutcome[] {
@@ -179,40 +169,6 @@ export class BatchStore {
     });
   }
 
-  /** Binds rows on all servers at the same time. @returns those whose key is another's */
-  async #bind(items: readonly Item[]): Promise<Item[]> {
-    const groups = Map.groupBy(items, ({ row }) => serverAt(this.#ports.servers, row.slot));
-    const bindings = Array.from(groups, async ([server, group]) => {
-      await this.#expectForeignCodes(server, group);
-      return this.#bindOn(server, group);
-    });
-    // Nothing is bound any more when this fails.
-    await Promise.allSettled(bindings);
-    return (await Promise.all(bindings)).flat();
-  }
-
-  async #bindOn(server: ImportServer, items: readonly Item[]): Promise<Item[]> {
-    const lost: Item[] = [];
-    for (const some of piecesOf(items)) lost.push(...(await this.#bindPiece(server, some)));
-    return lost;
-  }
-
-  async #bindPiece(server: ImportServer, items: readonly Item[]): Promise<Item[]> {
-    const lost: Item[] = [];
-    let rest = items;
-    for (let round = 0; rest.length > 0; round += 1) {
-      if (round === MAX_ROUNDS) throw new Error(`${server.imports.name} neither takes links nor says why`);
-      if (await this.#until(async () => tryBind(server, rest))) break;
-      const keys = rest.map(({ row }) => row.key);
-      const holders = await this.#until(async () => server.imports.findHolders(keys));
-      const heldBy = new Map(holders.map(({ key, requestId }) => [key, requestId]));
-      const isOurs = ({ row }: Item): boolean => heldBy.get(row.key) === row.requestId;
-      lost.push(...rest.filter((item) => heldBy.has(item.row.key) && !isOurs(item)));
-      rest = rest.filter(({ row }) => !heldBy.has(row.key));
-    }
-    return lost;
-  }
-
   /** Decides what becomes of links whose code is taken. */
   async #settle(taken: readonly Item[], exceptions: Map<string, Exception>): Promise<void> {
     const { onConflict, ownerId } = this.#order;
@@ -231,13 +187,6 @@ export class BatchStore {
     if (changed.length > 0) await this.#ports.announce.changed(changed);
   }
 
-  async #expectForeignCodes(server: ImportServer, items: readonly Item[]): Promise<void> {
-    if (this.#expecting.has(server) || items.every(({ row }) => hasKeyShape(row.key))) return;
-    await this.#until(server.expectForeignCodes);
-    this.#expecting.add(server);
-    this.#expectingSinceMs = this.#ports.now();
-  }
-
   /** Repeats work while a server is away. Everything here may be repeated. */
   async #until<T>(work: () => Promise<T>): Promise<T> {
     return untilAnswered(work, {
@@ -246,33 +195,6 @@ export class BatchStore {
       signal: this.#signal,
     });
   }
-}
-
-/** A link, and the row that binds it. */
-export interface Item {
-  readonly taken: TakenLink;
-  readonly row: ImportedRow;
-}
-
-/** What is bound at a time: a server refuses statements that are far longer. */
-const [MAX_ROWS, MAX_CHARACTERS] = [1_000, 2 ** 21];
-
-/** Rows for one transaction each. Usually all rows of a batch are one piece. */
-function* piecesOf(items: readonly Item[]): Generator<readonly Item[]> {
-  let piece: Item[] = [];
-  let characters = 0;
-  for (const item of items) {
-    const { longUrl, title, tags, rules } = item.row;
-    const size = longUrl.length + (title?.length ?? 0) + tags.join().length + JSON.stringify(rules).length;
-    if (piece.length === MAX_ROWS || (piece.length > 0 && characters + size > MAX_CHARACTERS)) {
-      yield piece;
-      piece = [];
-      characters = 0;
-    }
-    piece.push(item);
-    characters += size;
-  }
-  if (piece.length > 0) yield piece;
 }
 
 function hasCode({ taken }: Item): boolean {
@@ -285,15 +207,4 @@ function splitByKey(items: readonly Item[]): [first: Item[], second: Item[]] {
   for (const item of items) if (!firstOf.has(item.row.key)) firstOf.set(item.row.key, item);
   const isFirst = (item: Item): boolean => firstOf.get(item.row.key) === item;
   return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
-}
-
-/** @returns false when a key is taken, or some of them were bound by an earlier attempt */
-async function tryBind({ imports }: ImportServer, items: readonly Item[]): Promise<boolean> {
-  try {
-    await imports.bind(items.map(({ row }) => row));
-    return true;
-  } catch (error) {
-    if (error instanceof DuplicateRowError) return false;
-    throw error;
-  }
 }
