@@ -11,7 +11,9 @@ import { ExportService } from './api/export-service.ts';
 import type { ImportService } from './api/import-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
+import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { Follow } from './following/follow.ts';
@@ -26,7 +28,6 @@ import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts'
 import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
-import type { Problem } from './http/problem.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
@@ -97,15 +98,16 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
+  const readOwn = createOwnBodyReader(parse, rules);
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
   const { ownLinks: own, reservations, secret } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
-  const making = { shortener, prepare, shortens, answerRepeatable };
   const refusals = new Refusals(options.following.notFoundUrl);
   const visits = createFollow(options, refusals);
+  const making = { shortener, prepare, shortens, answerRepeatable };
   const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
@@ -123,12 +125,15 @@ export function createHandlers(options: HandlerOptions): Handlers {
         }),
         exports: new ExportService(own, publicUrl),
         imports: options.imports,
+        qr: new QrService(own, publicUrl),
         bulk: new BulkService({
           tools: options.bulk,
-          parse,
+          read: readOwn,
           prepare,
+          shorten: async (request) => shortener.shorten(request),
           publicUrl,
-          onItem: (problem) => countItem(metrics, problem),
+          makeRepeatable: async (request) => repeats.makeItem(request),
+          onItem: (outcome) => countItem(metrics, outcome),
           log,
         }),
       });
@@ -151,7 +156,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const shorten = new FastShorten({
     ...shared,
     read: createBodyReader(parse, rules),
-    readOwn: createOwnBodyReader(parse, rules),
+    readOwn,
     ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
   });
   const fast = { redirect, shorten, limits };
@@ -159,6 +164,16 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
+}
+
+function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
+  bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
+}
+
+function resultOfItem(outcome: Outcome): string {
+  if ('problem' in outcome) return resultOf(outcome.problem);
+  if (outcome.isReplayed === true) return 'replayed';
+  return outcome.status === 201 ? 'created' : 'found';
 }
 
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
@@ -176,10 +191,6 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
     maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
     nowMs: Date.now,
   });
-}
-
-function countItem({ bulkItems }: MapperMetrics, problem: Problem | undefined): void {
-  bulkItems.series({ result: problem === undefined ? 'created' : resultOf(problem) }).count += 1;
 }
 
 interface FastPaths {

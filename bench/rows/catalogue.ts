@@ -1,5 +1,6 @@
 import type { Bench } from './bench.ts';
 import { bulk } from './bulk.ts';
+import { bulkMemory, exportMemory } from './bulk-memory.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
 import { clicks } from './clicks.ts';
@@ -47,6 +48,8 @@ export const BENCHES: readonly Bench[] = [
   shortenSaturation,
   shortenTakes,
   bulk,
+  bulkMemory,
+  exportMemory,
   clicks,
   importRows,
   processes,

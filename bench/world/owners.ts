@@ -8,6 +8,8 @@ import type { PrivateCluster } from './private-cluster.ts';
 /** People with an API key each. */
 export interface Owners {
   readonly keys: readonly string[];
+  /** Of the users, in the order of their keys. */
+  readonly ids: readonly bigint[];
   /** The same keys, one a line. */
   readonly file: string;
 }
@@ -16,22 +18,30 @@ const AT_ONCE = 50;
 /** No password has this hash. */
 const NO_PASSWORD = '!';
 
-/** Writes them into the users database, without a mapper. Each key may make links. */
-export async function makeOwners(cluster: PrivateCluster, count: number): Promise<Owners> {
+/** Writes them into the users database, without a mapper. */
+export async function makeOwners(
+  cluster: PrivateCluster,
+  count: number,
+  scopes: readonly string[] = ['links:create'],
+): Promise<Owners> {
   const db = openUsersDb({ url: cluster.file.usersDb.url });
   try {
-    const keys: string[] = [];
-    while (keys.length < count)
-      keys.push(...(await Promise.all(Array.from({ length: AT_ONCE }, async () => makeOwner(db)))));
+    const owners: { id: bigint; key: string }[] = [];
+    while (owners.length < count)
+      owners.push(...(await Promise.all(Array.from({ length: AT_ONCE }, async () => makeOwner(db, scopes)))));
+    const keys = owners.map(({ key }) => key);
     const file = join(cluster.dir, 'owners.txt');
     await writeFile(file, `${keys.join('\n')}\n`);
-    return { keys, file };
+    return { keys, ids: owners.map(({ id }) => id), file };
   } finally {
     await db.close();
   }
 }
 
-async function makeOwner(db: ReturnType<typeof openUsersDb>): Promise<string> {
+async function makeOwner(
+  db: ReturnType<typeof openUsersDb>,
+  scopes: readonly string[],
+): Promise<{ id: bigint; key: string }> {
   const createdAt = new Date();
   const id = createUserId(createdAt.getTime());
   const { id: keyId, text, hash } = createApiKey();
@@ -51,11 +61,11 @@ async function makeOwner(db: ReturnType<typeof openUsersDb>): Promise<string> {
       userId: id,
       name: 'bench',
       secretHash: hash,
-      scopes: ['links:create'],
+      scopes,
       createdAt,
       expiresAt: null,
     },
     1,
   );
-  return text;
+  return { id, key: text };
 }

@@ -84,7 +84,9 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     answerTypes: answers,
     means: 'What became of each item',
     problems: ['malformed-json', 'incomplete', 'too-large'],
-    handle: async ({ bulk }, { identity, stream }) => bulk.make(identity, stream),
+    repeatable: 'items',
+    handle: async ({ bulk }, { identity, stream, idempotencyKey }) =>
+      bulk.make(identity, stream, idempotencyKey),
   }),
   endpoint({
     method: 'PATCH',

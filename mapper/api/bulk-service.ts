@@ -1,30 +1,38 @@
+import type { LinkRow } from '../../db/urls/link.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Identity } from '../auth/identities.ts';
 import { makeMany } from '../bulk/make-many.ts';
 import type { BulkTools } from '../bulk/tools.ts';
 import { Places } from '../bulk/places.ts';
 import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
-import type { Outcome, Wish } from '../bulk/wish.ts';
+import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
+import { parseJsonObject } from '../http/read-json.ts';
+import type { RepeatableRequest } from '../shorten/repeatable.ts';
 import { toNewLink } from '../shorten/shorten-answer.ts';
 import {
   ownedBy,
   type ParsedRequest,
-  type ParseShortenRequest,
   type PrepareRequest,
+  type ReadOwnRequest,
+  type ShortenRequest,
 } from '../shorten/shorten-request.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 
 export interface BulkServiceOptions {
   readonly tools: BulkTools;
-  /** Checks the fields of a new link. @throws Problem */
-  readonly parse: ParseShortenRequest;
+  /** Reads an item like the body of `POST /urls`. @throws Problem */
+  readonly read: ReadOwnRequest;
   readonly prepare: PrepareRequest;
+  /** Makes a single link. @throws Problem */
+  readonly shorten: (request: ShortenRequest) => Promise<LinkRow>;
+  /** Answers an item that may be repeated. @throws Problem */
+  readonly makeRepeatable: (request: RepeatableRequest) => Promise<MadeLink>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
-  /** Counts what became of an item. @param problem undefined: its link was made */
-  readonly onItem: (problem: Problem | undefined) => void;
+  /** Counts what became of an item. */
+  readonly onItem: (outcome: Outcome) => void;
   readonly log: Log;
 }
 
@@ -36,21 +44,32 @@ const PLACES = { all: 8, ofOwner: 4 };
  */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
 
+interface Sender {
+  readonly userId: bigint;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** Some 60 kB. V8 keeps texts of more than 128 kB apart, and collects them late. */
+const ANSWERS_AT_ONCE = 100;
+
 /** Makes many links for one request. */
 export class BulkService {
   readonly #options: BulkServiceOptions;
   readonly #places = new Places(PLACES);
+  /** Resolves when the passwords that came before are hashed. */
+  #hashing = Promise.resolve();
 
   constructor(options: BulkServiceOptions) {
     this.#options = options;
   }
 
   /** Answers a bulk in the form in which it was sent. Its items are made as they arrive. */
-  make(identity: Identity, stream: BodyStream): ContentReply {
+  make({ userId }: Identity, stream: BodyStream, idempotencyKey: string | undefined): ContentReply {
+    const sender = { userId, idempotencyKey };
     const isNdjson = stream.type === NDJSON;
     const answers = isNdjson
-      ? this.#answers(identity, readNdjson(stream.pieces))
-      : this.#answers(identity, readJson(stream.pieces));
+      ? this.#answers(sender, readNdjson(stream.pieces))
+      : this.#answers(sender, readJson(stream.pieces));
     return {
       type: isNdjson ? NDJSON : 'application/json; charset=utf-8',
       content: isNdjson ? toLines(answers) : toDocument(answers),
@@ -59,67 +78,61 @@ export class BulkService {
   }
 
   /** The JSON of what became of each item, in their order. */
-  async *#answers({ userId }: Identity, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
-    const release = this.#places.take(userId);
+  async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
+    const release = this.#places.take(sender.userId);
     try {
-      let index = 0;
-      for await (const outcomes of makeMany(this.#wishes(userId, items), this.#options.tools))
-        yield outcomes.map((outcome) => this.#toAnswer(index++, outcome));
+      let read = 0;
+      let answered = 0;
+      const toWish = (item: Item): Wish => this.#toWish(sender, item, read++);
+      for await (const outcomes of makeMany(items, toWish, this.#options.tools))
+        for (let at = 0; at < outcomes.length; at += ANSWERS_AT_ONCE)
+          yield outcomes
+            .slice(at, at + ANSWERS_AT_ONCE)
+            .map((outcome) => this.#toAnswer(answered++, outcome));
     } finally {
       release();
     }
   }
 
-  async *#wishes(userId: bigint, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly Wish[]> {
-    for await (const group of items) {
-      const wishes: Wish[] = [];
-      // One after another: few passwords may wait to be hashed.
-      for (const item of group) {
-        const wish = this.#toWish(userId, item);
-        wishes.push(wish instanceof Promise ? await wish : wish);
-      }
-      yield wishes;
-    }
-  }
-
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish(userId: bigint, item: Item): Wish | Promise<Wish> {
+  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish {
     if ('problem' in item) return item;
+    const { read, makeRepeatable } = this.#options;
     try {
-      const request = this.#options.parse(item.fields, userId);
-      if (request.password !== undefined) return this.#prepare(userId, request);
+      const request =
+        idempotencyKey === undefined
+          ? read(item.bytes, userId)
+          : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
+      if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
+      if (request.password !== undefined) return { make: async () => this.#makeProtected(request) };
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
-      return toRefusal(error);
+      return { problem: error instanceof Problem ? error : new Problem('internal', { cause: error }) };
     }
   }
 
-  async #prepare(userId: bigint, request: ParsedRequest): Promise<Wish> {
-    try {
-      const prepared = await this.#options.prepare(request);
-      return { request: { ...prepared, own: prepared.own ?? ownedBy(userId) } };
-    } catch (error) {
-      return toRefusal(error);
-    }
+  /** Passwords of all bulks are hashed one after another: few may wait. */
+  async #makeProtected(request: ParsedRequest): Promise<MadeLink> {
+    const { prepare, shorten } = this.#options;
+    const before = this.#hashing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#hashing = promise;
+    await before;
+    const prepared = await prepare(request).finally(resolve);
+    return { status: 201, row: await shorten(prepared) };
   }
 
   #toAnswer(index: number, outcome: Outcome): string {
     const { publicUrl, onItem, log } = this.#options;
+    onItem(outcome);
     if ('problem' in outcome) {
       const { problem } = outcome;
-      onItem(problem);
       if (problem.status === 500) log.error({ error: problem, index }, 'an item of a bulk failed');
       return JSON.stringify({ index, status: problem.status, problem });
     }
-    onItem(undefined);
-    const { status, row } = outcome;
-    return JSON.stringify({ index, status, link: toNewLink(row, `${publicUrl}/${row.key}`) });
+    const { status, row, now } = outcome;
+    return JSON.stringify({ index, status, link: now ?? toNewLink(row, `${publicUrl}/${row.key}`) });
   }
-}
-
-function toRefusal(error: unknown): Wish {
-  if (error instanceof Problem) return { problem: error };
-  throw error;
 }
 
 async function* toLines(answers: AsyncIterable<readonly string[]>): AsyncGenerator<string> {

@@ -28,3 +28,9 @@ export interface ContentReply {
   readonly maxUnreadBytes?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** 304: the client has the answer already. */
+export interface NotModified {
+  readonly isNotModified: true;
+  readonly headers: Readonly<Record<string, string>>;
+}

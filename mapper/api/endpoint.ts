@@ -10,11 +10,12 @@ import type { ProblemKind } from '../http/problem.ts';
 import type { AdminLinks } from './admin-links.ts';
 import type { BulkChanges } from './bulk-changes.ts';
 import type { BulkService } from './bulk-service.ts';
-import type { ContentReply, DeclaredContents } from './content.ts';
+import type { ContentReply, DeclaredContents, NotModified } from './content.ts';
 import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
+import type { QrService } from './qr-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
@@ -24,6 +25,7 @@ export interface Services {
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
   readonly imports: ImportService;
+  readonly qr: QrService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }
@@ -46,6 +48,8 @@ export interface ApiRequest<A extends Access, P, Q, B, S> {
   /** The body of an endpoint with `bodyTypes`. Nothing of it is checked. */
   readonly stream: S extends DeclaredContents ? BodyStream : undefined;
   readonly headers: IncomingHttpHeaders;
+  /** Of an endpoint that is `repeatable`. */
+  readonly idempotencyKey: string | undefined;
 }
 
 /** What an endpoint answers. Status, headers of security and `Cache-Control` come from its declaration. */
@@ -54,12 +58,6 @@ export interface ApiReply<T> {
   readonly headers?: Readonly<Record<string, string>>;
   /** A session that begins; null: the session of the request has ended. */
   readonly session?: Secret | null;
-}
-
-/** 304: the client has the answer already. */
-export interface NotModified {
-  readonly isNotModified: true;
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** The part of a declaration from which the document and the page are made. */
@@ -88,8 +86,11 @@ export interface Declared {
   readonly bodyTypes?: DeclaredContents;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
-  /** It obeys Idempotency-Key and `find_if_exists`, and answers 200 with a link that it has found. */
-  readonly repeatable?: true;
+  /**
+   * It obeys Idempotency-Key and `find_if_exists`: for the whole request, then it answers 200 with a link
+   * that it has found, or for each of its items.
+   */
+  readonly repeatable?: 'request' | 'items';
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;

@@ -6,12 +6,14 @@ import type { Endpoint } from './endpoint.ts';
 import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
+import { QR_ENDPOINTS } from './qr-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 
 /** Every endpoint of the API, in the order of the page. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
   ...BULK_ENDPOINTS,
+  ...QR_ENDPOINTS,
   ...IMPORT_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,

@@ -53,7 +53,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
         }),
       ...ruleFields(longUrl),
     }),
-    repeatable: true,
+    repeatable: 'request',
     example: { long_url: 'https://example.com/hello' },
     status: 201,
     answer: z.union([linkAnswer, newLinkAnswer]),

@@ -127,7 +127,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     ...(answerTypes !== undefined && toContents(answerTypes)),
   };
   const content = Object.keys(answers).length > 0 && { content: answers };
-  const answerHeaders = repeatable === true ? { ...HEADERS, ...REPLAYED } : HEADERS;
+  const answerHeaders = repeatable === 'request' ? { ...HEADERS, ...REPLAYED } : HEADERS;
   return {
     operationId: name,
     tags: [group],
@@ -149,7 +149,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     }),
     ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
-      ...(repeatable && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
+      ...(repeatable === 'request' && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
       [status]: { description: means, headers: answerHeaders, ...content },
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(

@@ -10,6 +10,7 @@ import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { openBodyStream } from '../http/body-stream.ts';
 import { readJsonObject } from '../http/read-json.ts';
+import { idempotencyKeyOf } from '../shorten/repeatable.ts';
 import { writeContent } from './content-answer.ts';
 import type { ApiReply, Endpoint, Services } from './endpoint.ts';
 
@@ -92,13 +93,15 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, limit, params, query, body, maxBodyBytes, bodyTypes, status, handle } = endpoint;
+  const { access, limit, params, query, body, maxBodyBytes, bodyTypes, repeatable, status, handle } =
+    endpoint;
   const identity = access === 'anyone' ? undefined : await options.guard.identify(ctx.req);
   // Before the scopes: every request of a key counts.
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
   if (access !== 'anyone') options.guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
+  const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(ctx.req);
   const request = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
@@ -107,6 +110,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
     stream: (bodyTypes && openBodyStream(ctx.req, ctx.res, { types: Object.keys(bodyTypes) })) as never,
     headers: ctx.req.headers,
+    idempotencyKey,
   };
   const reply = await handle?.(options.services, request);
   if (reply === undefined) throw new Problem('not-found');

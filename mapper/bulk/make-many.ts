@@ -3,8 +3,8 @@ import { bindKeys, Patience, toProblem } from './bind-keys.ts';
 import type { BulkTools } from './tools.ts';
 import type { MadeLink, OwnedRequest, Outcome, Wish } from './wish.ts';
 
-/** Items that are bound together. One INSERT has 256 rows at most, and the items are for several servers. */
-const WINDOW_ITEMS = 512;
+/** Items that are bound together. One INSERT has 256 rows at most, and takes those of several windows. */
+const WINDOW_ITEMS = 256;
 /** Items of one bulk that are under way: while one window is bound, the next one is read and queued. */
 const AHEAD_ITEMS = 2 * WINDOW_ITEMS;
 /** Items at a time that are made alone. */
@@ -15,26 +15,32 @@ const PATIENCE_MS = 2_000;
 /**
  * Makes links for a stream of items. What became of each is yielded in their order.
  *
+ * An item is parsed when its turn to be bound has come. Until then it is a part of a chunk of bytes. Parsed
+ * items that wait for as long as two collections of young garbage would become old garbage: with 2,048 of
+ * them a mapper needed 120 MB more.
+ *
  * Reads the stream no further than {@link AHEAD_ITEMS} in front of the results, so that a consumer that is
  * slow makes the source wait. A source that pauses does not hold back results. When the consumer stops, or
  * the source fails, links that are under way are still bound.
  *
  * @param source pieces of the stream, as they arrive
+ * @param toWish parses an item. Called once for each, in their order
  * @throws the error of the source, behind the results of the items before it
  */
-export async function* makeMany(
-  source: AsyncIterable<readonly Wish[]>,
+export async function* makeMany<Item>(
+  source: AsyncIterable<readonly Item[]>,
+  toWish: (item: Item) => Wish,
   tools: BulkTools,
 ): AsyncGenerator<readonly Outcome[]> {
   const pieces = source[Symbol.asyncIterator]();
   const patience = new Patience(PATIENCE_MS);
   const windows: Flight[] = [];
   let ahead = 0;
-  let reading: Promise<Read> | undefined = readNext(pieces);
+  let reading: Promise<Read<Item>> | undefined = readNext(pieces);
   try {
     while (reading !== undefined || windows.length > 0) {
       const [oldest] = windows;
-      const event: Read | Done = await Promise.race([
+      const event: Read<Item> | Done = await Promise.race([
         ...(reading !== undefined && (ahead < AHEAD_ITEMS || oldest === undefined) ? [reading] : []),
         ...(oldest === undefined ? [] : [oldest.done]),
       ]);
@@ -47,9 +53,9 @@ export async function* makeMany(
         throw event.error;
       } else {
         reading = event.piece === undefined ? undefined : readNext(pieces);
-        for (const wishes of cut(event.piece ?? [])) {
-          ahead += wishes.length;
-          windows.push(begin(wishes, tools, patience));
+        for (const items of cut(event.piece ?? [])) {
+          ahead += items.length;
+          windows.push(begin(items, toWish, { tools, patience }));
         }
       }
     }
@@ -63,14 +69,14 @@ interface Done {
   readonly outcomes: readonly Outcome[];
 }
 
-type Read = { readonly piece: readonly Wish[] | undefined } | { readonly error: unknown };
+type Read<Item> = { readonly piece: readonly Item[] | undefined } | { readonly error: unknown };
 
 interface Flight {
   readonly done: Promise<Done>;
 }
 
 /** Never rejects, so that nobody must wait for it. */
-async function readNext(pieces: AsyncIterator<readonly Wish[]>): Promise<Read> {
+async function readNext<Item>(pieces: AsyncIterator<readonly Item[]>): Promise<Read<Item>> {
   try {
     const { done, value } = await pieces.next();
     return { piece: done === true ? undefined : value };
@@ -79,43 +85,49 @@ async function readNext(pieces: AsyncIterator<readonly Wish[]>): Promise<Read> {
   }
 }
 
-function* cut(wishes: readonly Wish[]): Generator<readonly Wish[]> {
-  for (let at = 0; at < wishes.length; at += WINDOW_ITEMS) yield wishes.slice(at, at + WINDOW_ITEMS);
+function* cut<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let at = 0; at < items.length; at += WINDOW_ITEMS) yield items.slice(at, at + WINDOW_ITEMS);
 }
 
-function begin(wishes: readonly Wish[], tools: BulkTools, patience: Patience): Flight {
-  return { done: bindWindow(wishes, tools, patience).then((outcomes) => ({ outcomes })) };
+/** What the windows of one bulk share. */
+interface Shared {
+  readonly tools: BulkTools;
+  readonly patience: Patience;
+}
+
+function begin<Item>(items: readonly Item[], toWish: (item: Item) => Wish, shared: Shared): Flight {
+  return { done: bindWindow(items, toWish, shared).then((outcomes) => ({ outcomes })) };
 }
 
 /** Never rejects. */
-async function bindWindow(
-  wishes: readonly Wish[],
-  tools: BulkTools,
-  patience: Patience,
+async function bindWindow<Item>(
+  items: readonly Item[],
+  toWish: (item: Item) => Wish,
+  { tools, patience }: Shared,
 ): Promise<readonly Outcome[]> {
-  const release = await tools.units.take(wishes.length);
-  try {
-    const requests = wishes.flatMap((wish) => ('request' in wish ? [wish.request] : []));
-    const makers = wishes.flatMap((wish) => ('make' in wish ? [wish.make] : []));
-    const [withKeys, withAliases, alone] = await Promise.all([
-      bindKeys(
-        requests.filter((request) => !hasAlias(request)),
-        tools,
-        patience,
-      ),
-      bindAliases(requests.filter(hasAlias), tools),
-      makeAlone(makers),
-    ]);
-    const made = { keys: withKeys.values(), aliases: withAliases.values(), alone: alone.values() };
-    const next = (outcomes: Iterator<Outcome>): Outcome => outcomes.next().value as Outcome;
-    return wishes.map((wish) => {
-      if ('problem' in wish) return wish;
-      if ('make' in wish) return next(made.alone);
-      return next(hasAlias(wish.request) ? made.aliases : made.keys);
-    });
-  } finally {
-    release();
-  }
+  const release = await tools.units.take(items.length);
+  const wishes = items.map(toWish);
+  const requests = wishes.flatMap((wish) => ('request' in wish ? [wish.request] : []));
+  const makers = wishes.flatMap((wish) => ('make' in wish ? [wish.make] : []));
+  // Items that are made alone may take long, and keep nobody waiting.
+  const making = makeAlone(makers);
+  const [withKeys, withAliases] = await Promise.all([
+    bindKeys(
+      requests.filter((request) => !hasAlias(request)),
+      tools,
+      patience,
+    ),
+    bindAliases(requests.filter(hasAlias), tools),
+  ]);
+  release();
+  const alone = await making;
+  const made = { keys: withKeys.values(), aliases: withAliases.values(), alone: alone.values() };
+  const next = (outcomes: Iterator<Outcome>): Outcome => outcomes.next().value as Outcome;
+  return wishes.map((wish) => {
+    if ('problem' in wish) return wish;
+    if ('make' in wish) return next(made.alone);
+    return next(hasAlias(wish.request) ? made.aliases : made.keys);
+  });
 }
 
 function hasAlias(request: OwnedRequest): request is AliasRequest {

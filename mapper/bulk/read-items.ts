@@ -9,8 +9,8 @@ export const MAX_JSON_BYTES = 4 * 1024 * 1024;
 /** Of NDJSON. No line may be longer than the body of a request for one link. */
 export const MAX_NDJSON_BYTES = 256 * 1024 * 1024;
 
-/** The fields of one item, or why it has none. */
-export type Item = { readonly fields: Readonly<Record<string, unknown>> } | { readonly problem: Problem };
+/** The bytes of one item, which nobody has parsed, or why they were not read. */
+export type Item = { readonly bytes: Buffer } | { readonly problem: Problem };
 
 /** Items that are handed on together. They are parsed in one turn of the event loop. */
 const ITEMS_AT_ONCE = 256;
@@ -43,7 +43,7 @@ export async function* readNdjson(pieces: AsyncIterable<Buffer>): AsyncGenerator
   if (last.length > 0) yield count < MAX_ITEMS ? last : [{ problem: tooMany() }];
 }
 
-/** Cuts bytes into lines, and parses each. Holds one line at most. */
+/** Cuts bytes into lines. Holds one line at most. */
 class Lines {
   /** The line whose end has not come yet, as long as it is not too long. */
   #parts: Buffer[] = [];
@@ -68,7 +68,7 @@ class Lines {
       return;
     }
     const line = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-    if (!isBlank(line)) yield parseItem(line);
+    if (!isBlank(line)) yield { bytes: line };
   }
 
   #keep(part: Buffer): void {
@@ -83,15 +83,6 @@ const NEWLINE = 0x0a;
 
 function isBlank(line: Buffer): boolean {
   return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
-}
-
-function parseItem(line: Buffer): Item {
-  try {
-    return { fields: parseJsonObject(line) };
-  } catch (error) {
-    if (error instanceof Problem) return { problem: error };
-    throw error;
-  }
 }
 
 /**
@@ -109,7 +100,7 @@ export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<r
   if (errors.length > 0) throw invalidFields(errors.slice(0, 20));
   // Parsed again one by one, as if each were alone: only the text shows a field that is given twice.
   for (const texts of inGroups(cutItems(document.toString())))
-    yield texts.map((text) => parseItem(Buffer.from(text)));
+    yield texts.map((text) => ({ bytes: Buffer.from(text) }));
 }
 
 async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -107,12 +107,12 @@ export const PROBLEMS = {
   },
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
+  'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
   'not-form': {
     status: 415,
     detail: 'The password must be sent as application/x-www-form-urlencoded.',
     headers: { Accept: 'application/x-www-form-urlencoded' },
   },
-  'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
   compressed: {
     status: 415,
     detail: 'Compressed bodies are not understood.',

@@ -17,8 +17,8 @@ import {
 import {
   CREATED,
   CREATED_BEFORE,
-  formatFoundLink,
   formatNewLink,
+  formatWholeLink,
   FOUND,
   FOUND_BEFORE,
 } from '../shorten/shorten-answer.ts';
@@ -31,6 +31,7 @@ import {
 } from '../shorten/shorten-request.ts';
 import { aliasTaken, toProblem } from '../shorten/shorten-problems.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
+import { toWholeLink, type WholeLink } from '../shorten/whole-link.ts';
 import { comparableFields, withoutNulls } from './comparable-fields.ts';
 import { createFormParser } from './form-parser.ts';
 
@@ -45,15 +46,26 @@ export interface RepeatsOptions {
   readonly secret: string;
 }
 
-/** A request, or the place of one in a bulk request. */
-export type RepeatedRequest = RepeatableRequest & { readonly index?: number };
-
 /** The link of a request that asks for the one that there may be. */
 type FoundOrMade =
   | { readonly found: MadeLink }
   /** Made now (`isFirst`), or for an earlier request. */
   | { readonly row: LinkRow | OwnedRow; readonly isFirst: boolean }
   | 'taken';
+
+/** The link that answers a request. */
+export interface RepeatedLink {
+  readonly status: 200 | 201;
+  readonly row: LinkRow | OwnedRow;
+  /** Of an own link that was found: all of it, as it is now. */
+  readonly now?: WholeLink;
+  readonly isReplayed: boolean;
+}
+
+interface Settled extends RepeatedLink {
+  /** Whether the answer is the whole link. */
+  readonly isWhole: boolean;
+}
 
 const DAY_S = 86_400;
 
@@ -79,7 +91,24 @@ export class Repeats {
   }
 
   /** @throws Problem */
-  async answer(request: RepeatedRequest): Promise<RepeatableAnswer> {
+  async answer(request: RepeatableRequest): Promise<RepeatableAnswer> {
+    const { status, row, now, isReplayed, isWhole } = await this.#settle(request);
+    const shortUrl = this.#shortUrlOf(row.key);
+    const body = now === undefined ? formatNewLink(row, shortUrl, isWhole) : formatWholeLink(now);
+    const [head, headBefore] = status === 201 ? [CREATED, CREATED_BEFORE] : [FOUND, FOUND_BEFORE];
+    const result = status === 201 ? 'created' : 'found';
+    return isReplayed
+      ? { head: headBefore, shortUrl, body, result: 'replayed' }
+      : { head, shortUrl, body, result };
+  }
+
+  /** Answers an item of a bulk. @throws Problem */
+  async makeItem(request: RepeatableRequest): Promise<RepeatedLink> {
+    const { isWhole: _, ...link } = await this.#settle(request);
+    return link;
+  }
+
+  async #settle(request: RepeatableRequest): Promise<Settled> {
     const { idempotencyKey } = request;
     try {
       return idempotencyKey === undefined
@@ -90,18 +119,20 @@ export class Repeats {
     }
   }
 
-  async #find(request: RepeatedRequest): Promise<RepeatableAnswer> {
+  async #find(request: RepeatableRequest): Promise<Settled> {
     const asked = this.#parse(request);
-    const found = await this.#findOrMake(request, asked);
-    if (found === 'taken') throw aliasTaken(asked.alias ?? '');
-    if ('found' in found) return this.#answerFound(found.found, asked);
-    const { row, isFirst } = found;
-    return isFirst
-      ? { head: CREATED, result: 'created', ...this.#format(row, asked) }
-      : { head: FOUND, result: 'found', ...this.#format(row, asked) };
+    const isWhole = asked.isWhole === true;
+    const made = await this.#findOrMake(request, asked);
+    if (made === 'taken') throw aliasTaken(asked.alias ?? '');
+    if ('row' in made) return { status: made.isFirst ? 201 : 200, row: made.row, isReplayed: false, isWhole };
+    const row = made.found;
+    // As it is now: its owner may have changed it, or others have followed it.
+    const clicks = await this.#options.own.clicksOf([row]);
+    const now = toWholeLink(row, this.#shortUrlOf(row.key), clicks.get(row.key) ?? NO_CLICKS);
+    return { status: 200, row, now, isReplayed: false, isWhole };
   }
 
-  async #repeat(request: RepeatedRequest, idempotencyKey: string): Promise<RepeatableAnswer> {
+  async #repeat(request: RepeatableRequest, idempotencyKey: string): Promise<Settled> {
     const { fields, userId, index } = request;
     const { reservations, secret } = this.#options;
     const asked = this.#parseForm(fields, userId ?? null);
@@ -118,18 +149,13 @@ export class Repeats {
       }),
     });
     if (outcome.answer === 'other-body') throw keyReused();
-    const { isFirst } = outcome;
-    if (outcome.answer === 'taken') throw aliasTaken(asked.alias ?? '', isFirst ? {} : REPLAYED);
+    const isReplayed = !outcome.isFirst;
+    if (outcome.answer === 'taken') throw aliasTaken(asked.alias ?? '', isReplayed ? REPLAYED : {});
     const { row, isFound } = outcome;
-    if (!isFirst) {
-      const head = isFound ? FOUND_BEFORE : CREATED_BEFORE;
-      return { head, result: 'replayed', ...this.#format(row, asked) };
-    }
-    const [head, result] = isFound ? ([FOUND, 'found'] as const) : ([CREATED, 'created'] as const);
-    return { head, result, ...this.#format(row, asked) };
+    return { status: isFound ? 200 : 201, row, isReplayed, isWhole: asked.isWhole === true };
   }
 
-  async #findOrMake(request: RepeatedRequest, asked: ParsedRequest): Promise<FoundOrMade> {
+  async #findOrMake(request: RepeatableRequest, asked: ParsedRequest): Promise<FoundOrMade> {
     const { fields, userId } = request;
     const { reservations, own, secret } = this.#options;
     const { alias, longUrl, expiresAt } = asked;
@@ -150,24 +176,6 @@ export class Repeats {
     return outcome.answer === 'made' ? outcome : 'taken';
   }
 
-  /** The link as it is now: its owner may have changed it, or others have followed it. */
-  async #answerFound(link: MadeLink, asked: ParsedRequest): Promise<RepeatableAnswer> {
-    if (asked.isWhole !== true) return { head: FOUND, result: 'found', ...this.#format(link, asked) };
-    const clicks = await this.#options.own.clicksOf([link]);
-    const shortUrl = this.#shortUrlOf(link.key);
-    return {
-      head: FOUND,
-      result: 'found',
-      shortUrl,
-      body: formatFoundLink(link, shortUrl, clicks.get(link.key) ?? NO_CLICKS),
-    };
-  }
-
-  #format(link: LinkRow | OwnedRow, { isWhole }: ParsedRequest): Pick<RepeatableAnswer, 'shortUrl' | 'body'> {
-    const shortUrl = this.#shortUrlOf(link.key);
-    return { shortUrl, body: formatNewLink(link, shortUrl, isWhole === true) };
-  }
-
   /** A password is hashed only for a link that is bound. The answer tells no more than that there is one. */
   #linkOf(asked: ParsedRequest): Pick<ReservedRequest, 'link' | 'linkToBind'> {
     if (asked.password === undefined) return { link: toUnbound(asked) };
@@ -182,7 +190,7 @@ export class Repeats {
     return `${this.#options.publicUrl}/${key}`;
   }
 
-  #parse({ fields, userId }: RepeatedRequest): ParsedRequest {
+  #parse({ fields, userId }: RepeatableRequest): ParsedRequest {
     return this.#parseAny(fields, userId ?? null);
   }
 }

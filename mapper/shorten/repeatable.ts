@@ -11,6 +11,8 @@ export interface RepeatableRequest {
   /** Undefined: the link has no owner. */
   readonly userId: bigint | undefined;
   readonly idempotencyKey: string | undefined;
+  /** The place of an item in a bulk, which has one key for all. */
+  readonly index?: number;
 }
 
 /** What answers it. */

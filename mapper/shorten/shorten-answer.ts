@@ -1,6 +1,5 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
-import { NO_CLICKS, type ClickSums } from '../../db/own-links/read-links.ts';
-import type { OwnLink } from '../../db/own-links/own-link.ts';
+import { NO_CLICKS } from '../../db/own-links/read-links.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
@@ -62,7 +61,7 @@ function toLinkBody(link: Link, shortUrl: string): LinkBody {
 export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean): string {
   const body = toLinkBody(link, shortUrl);
   if (!isWhole) return JSON.stringify(body);
-  return toAscii(JSON.stringify(toNewLink(link, shortUrl)));
+  return formatWholeLink(toNewLink(link, shortUrl));
 }
 
 /** The whole link, as its owner sees it, with the warnings of its making. */
@@ -72,12 +71,9 @@ export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<Link
   return warnings === undefined ? whole : { ...whole, warnings };
 }
 
-/**
- * The whole link that was found, as it is now. As ASCII.
- * @param clicks how often it was followed
- */
-export function formatFoundLink(link: OwnLink, shortUrl: string, clicks: ClickSums): string {
-  return toAscii(JSON.stringify(toWholeLink(link, shortUrl, clicks)));
+/** As ASCII. */
+export function formatWholeLink(link: WholeLink): string {
+  return toAscii(JSON.stringify(link));
 }
 
 /** JSON allows to escape any character, and the fast path writes one byte for each. */

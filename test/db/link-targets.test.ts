@@ -72,15 +72,48 @@ describe('a reader of targets', () => {
     const reader = db.createTargetReader();
     const expected: LinkTarget[] = [
       { key: plain.key, longUrl: plain.longUrl, expiresAt: null },
-      { key: ruled.key, longUrl: ruled.longUrl, expiresAt: null, rules: { disabled: true } },
-      { key: newer.key, longUrl: newer.longUrl, expiresAt: null, rules: { password: '…' } },
-      { key: odd.key, longUrl: '', expiresAt: null, rules: { unreadable: '' } },
+      {
+        key: ruled.key,
+        longUrl: ruled.longUrl,
+        expiresAt: null,
+        rules: { disabled: true },
+        state: ruled.requestId,
+      },
+      {
+        key: newer.key,
+        longUrl: newer.longUrl,
+        expiresAt: null,
+        rules: { password: '…' },
+        state: newer.requestId,
+      },
+      { key: odd.key, longUrl: '', expiresAt: null, rules: { unreadable: '' }, state: odd.requestId },
       { key: gone.key, longUrl: null, expiresAt: null },
-      { key: wrong.key, longUrl: wrong.longUrl, expiresAt: null, rules: { blocked: 'spam' } },
+      {
+        key: wrong.key,
+        longUrl: wrong.longUrl,
+        expiresAt: null,
+        rules: { blocked: 'spam' },
+        state: wrong.requestId,
+      },
     ];
     for (const target of expected) expect(await readWith(reader, target.key)).to.deep.equal([target]);
     const all = await readWith(reader, randomKey(), ...expected.map(({ key }) => key));
     expect(all).to.have.deep.members(expected);
+  });
+
+  it('reads the state of a link with rules: the id of its last change, or of the request that made it', async () => {
+    const row = linkRow(randomKey());
+    await db.insert([row]);
+    const reader = db.createTargetReader();
+    const write = async (set: string): Promise<unknown> =>
+      withSql(url, async (sql) => sql.execute(`UPDATE urls SET ${set} WHERE unique_id = ?`, [row.key]));
+    await write(`ruled_url = original_url, original_url = NULL, rules = '{"maxVisits":3}', visits_left = 3`);
+    const stateOf = async (): Promise<string | undefined> => (await readWith(reader, row.key))[0]?.state;
+    expect(await stateOf()).to.equal(row.requestId);
+    await write('visits_left = visits_left - 1');
+    expect(await stateOf()).to.equal(row.requestId);
+    await write(`changed_by = x'${'0c'.repeat(16)}'`);
+    expect(await stateOf()).to.equal('0c'.repeat(16));
   });
 
   it('looks up every key by the primary key, never by a scan', async () => {

@@ -2,7 +2,7 @@
 const VARYING: readonly (readonly [RegExp, string])[] = [
   [/^Date: .*$/gm, 'Date: …'],
   [/^(X-Request-Id: )[0-9a-f]{8}-[0-9a-f-]{27}$/gm, '$1…'],
-  [/("created_at":")[^"]+"/g, '$1…"'],
+  [/("(?:created|updated)_at":")[^"]+"/g, '$1…"'],
   [/("unique_id":")[\w-]{8}"/g, '$1…"'],
   [/(https:\/\/go\.example\/)[\w-]{8}(?=["\r])/g, '$1…'],
 ];

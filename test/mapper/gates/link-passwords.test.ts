@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
 import { hashPassword } from '../../../mapper/auth/password-hash.ts';
-import { send, type Answer } from '../client.ts';
+import { send, sendRaw, type Answer } from '../client.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { countEach, kindIn, storeLink } from '../visits/ruled-links.ts';
 
@@ -40,6 +40,12 @@ describe('a link with a password', function () {
       await expectation(mapper.url).catch((cause: unknown) => {
         throw new Error(name, { cause });
       });
+  }
+
+  /** Without what differs from answer to answer. The body may not have arrived. */
+  function comparable(answer: string): string {
+    const [head = ''] = answer.split('\r\n\r\n');
+    return head.replace(/^Date: .*$/m, 'Date: …').replace(/^(X-Request-Id: )[0-9a-f-]{36}/m, '$1…');
   }
 
   async function type(url: string, password: string, headers: Record<string, string> = {}): Promise<Answer> {
@@ -101,6 +107,29 @@ describe('a link with a password', function () {
         expect(sent.headers['cache-control']).to.equal('no-store');
       });
     }
+  });
+
+  it('is followed and refused with the same bytes at the socket', async () => {
+    const key = await make();
+    const answers: string[][] = [];
+    for (const { mapper } of mappers) {
+      const seen: string[] = [];
+      for (const header of ['', `X-Link-Password: ${PASSWORD}\r\n`, 'x-link-password: wrong\r\n']) {
+        const bytes = `GET /${key} HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n${header}\r\n`;
+        for (const request of [bytes, bytes.replace('X-Request-Id: a\r\n', '')])
+          seen.push(comparable(await sendRaw(mapper.url, request, '\r\n\r\n')));
+      }
+      answers.push(seen);
+    }
+    expect(answers[0]?.map((answer) => answer.slice(9, 12))).to.deep.equal([
+      '401',
+      '401',
+      '302',
+      '302',
+      '401',
+      '401',
+    ]);
+    expect(answers[1]).to.deep.equal(answers[0]);
   });
 
   it('is 401 again with a wrong one, and the form says so', async () => {

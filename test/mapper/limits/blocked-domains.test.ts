@@ -105,6 +105,22 @@ describe('blocked domains', () => {
         ]);
   });
 
+  it('are judged for the first request with an Idempotency-Key, and for each with find_if_exists', async function () {
+    this.timeout(20_000);
+    const body = { long_url: 'https://repeated.example/' };
+    const again = async (idempotencyKey: string): Promise<number> =>
+      (await shorten(koa.url, body, { 'idempotency-key': idempotencyKey })).status;
+    const find = async (): Promise<number> =>
+      (await shorten(fast.url, { ...body, find_if_exists: true })).status;
+    expect([await again('one'), await find()]).to.deep.equal([201, 201]);
+    await replace('evil.example\nrepeated.example\n');
+    await until('the domain to be blocked', async () => (await find()) === 422);
+    await until('the domain to be blocked', async () => (await shorten(koa.url, body)).status === 422);
+    expect([await again('another'), await again('one')]).to.deep.equal([422, 201]);
+    await replace('evil.example\n');
+    await until('the domain to be allowed', async () => (await find()) === 200);
+  });
+
   it('stop a link in memory within moments of a change of the file, and let it go on again', async function () {
     this.timeout(20_000);
     const status = async ({ url }: TestMapper): Promise<number> =>

@@ -4,6 +4,7 @@ import { until } from '../../until.ts';
 import { statusesOf } from '../both-paths.ts';
 import { sendRaw, type Answer } from '../client.ts';
 import { useApi } from '../api/use-api.ts';
+import { NO_LIMITS } from '../world.ts';
 import { counterOf } from './counters.ts';
 
 function newTarget(): string {
@@ -235,6 +236,18 @@ describe('find_if_exists', () => {
         await expectSame(second, await find({ long_url }, { cookie }));
       });
 
+    it('makes another link when the visits of the one that there was are used up', async () => {
+      const cookie = await session();
+      const fields = { long_url: newTarget(), max_visits: 2 };
+      const first = await find(fields, { cookie });
+      const follow = async (): Promise<number> => (await api.call('GET', `/${keyOf(first)}`)).status;
+      expect(await follow()).to.equal(302);
+      const found = await find(fields, { cookie });
+      expect([found.status, keyOf(found), found.json()['visits_left']]).to.deep.equal([200, keyOf(first), 1]);
+      expect(await follow()).to.equal(302);
+      await expectOthers(first, await find(fields, { cookie }));
+    });
+
     it('finds a link again that is switched on again, and answers with its state of now', async () => {
       const cookie = await session();
       const fields = { long_url: newTarget(), title: 'On and off' };
@@ -245,6 +258,19 @@ describe('find_if_exists', () => {
       expect([found.status, keyOf(found)]).to.deep.equal([200, keyOf(first)]);
       expect(found.json()['version']).to.equal(3);
     });
+  });
+
+  it('counts for the limits on the fast path, and the answers say what is left', async () => {
+    const perMinute = { ...NO_LIMITS.perMinute, anonymous: 2 };
+    const strict = await fixture.world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+    const body = JSON.stringify({ long_url: newTarget(), find_if_exists: true });
+    const post = `POST /urls HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const last = post.replace('Host: x', 'Host: x\r\nConnection: close');
+    const answers = await sendRaw(strict.url, post + post + last);
+    expect(statusesOf(answers)).to.deep.equal([201, 200, 429]);
+    const left = [...answers.matchAll(/RateLimit: "anonymous";r=(\d)/g)].map(([, rest]) => rest);
+    expect(left).to.deep.equal(['1', '0', '0']);
+    await strict.stop();
   });
 
   it('counts what it finds apart from what it makes', async () => {

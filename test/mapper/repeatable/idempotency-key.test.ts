@@ -138,6 +138,16 @@ describe('an Idempotency-Key', () => {
     expect(new Set(made.map(keyOf)).size).to.equal(5);
   });
 
+  it('is the same for a session and an API key of one user', async () => {
+    const { people } = fixture;
+    const person = await people.person();
+    const { key } = await people.key(person, ['links:create']);
+    const [name, body] = [randomUUID(), { long_url: newTarget() }];
+    const first = await make(name, body, { cookie: await people.session(person) });
+    const headers = { authorization: `Bearer ${key}` };
+    expectReplay(first, await make(name, body, { headers }));
+  });
+
   it('remembers no refusal of a field, and no problem of a store', async () => {
     const name = randomUUID();
     const cookie = await session();

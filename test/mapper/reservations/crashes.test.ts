@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reserved-request.ts';
-import { dedupeRequest, keyedRequest, newTarget } from './reserved-requests.ts';
+import { dedupeRequest, keyedRequest, madeLink, newTarget } from './reserved-requests.ts';
 import { Died, newAlias, ReservationsWorld, type WriteFault } from './reservations-world.ts';
 
 /** What there is before the request. */
@@ -13,6 +13,17 @@ const REQUESTS = {
   'Idempotency-Key': (longUrl: string) => keyedRequest(longUrl),
   'Idempotency-Key with an alias': (longUrl: string) => keyedRequest(longUrl, { alias: newAlias() }),
 } as const;
+
+/** An Idempotency-Key whose first request finds the link that there is, or makes one for all who ask. */
+function findingRequest(world: ReservationsWorld, longUrl: string): ReservedRequest {
+  return keyedRequest(longUrl, {
+    findLink: async () => {
+      const made = madeLink(await world.start().make(dedupeRequest(longUrl)));
+      const { key, requestId, createdAt } = made.row;
+      return { key, requestId, createdAt, ...(!made.isFirst && { isFound: true }) };
+    },
+  });
+}
 
 describe('a reservation', function () {
   this.timeout(60_000);
@@ -115,6 +126,59 @@ describe('a reservation', function () {
       });
     }
   }
+});
+
+describe('a reservation of a link that is found', function () {
+  this.timeout(60_000);
+  let world: ReservationsWorld;
+
+  before(async () => {
+    world = await ReservationsWorld.open();
+  });
+
+  after(async () => world[Symbol.asyncDispose]());
+
+  for (const isThere of [false, true])
+    it(`is one link after a crash, or a write without an answer, at every step: ${isThere ? 'there was one' : 'there was none'}`, async () => {
+      const faults: readonly (WriteFault | 'death')[] = ['death', 'done', 'lost', 'late'];
+      for (const fault of faults)
+        for (let at = 1, wasFaulty = true; wasFaulty; at += 1) {
+          const request = findingRequest(world, newTarget());
+          if (isThere) await world.start().make(dedupeRequest(request.link.longUrl));
+          let count = 0;
+          const onStep = (): void => {
+            if (fault === 'death' && (count += 1) === at) throw new Died();
+          };
+          const faultOf = (): WriteFault => (fault !== 'death' && (count += 1) === at ? fault : 'answered');
+          await world
+            .start({ onStep, faultOf })
+            .make(request)
+            .catch(() => undefined);
+          wasFaulty = count >= at;
+          const first = madeLink(await world.start().make(request));
+          for (const late of world.late.splice(0)) await late().catch(() => undefined);
+          const second = madeLink(await world.start().make(request));
+          expect(second).to.deep.equal({ ...first, isFirst: false });
+          expect(first.isFound || !isThere, `${fault} ${at}`).to.equal(true);
+          expect(await world.linksTo(request.link.longUrl)).to.have.length(1);
+        }
+    });
+
+  it('has one first request of many at once, and all say alike whether it was found', async () => {
+    for (const isThere of [false, true]) {
+      const request = findingRequest(world, newTarget());
+      if (isThere) await world.start().make(dedupeRequest(request.link.longUrl));
+      const processes = Array.from({ length: 4 }, () => world.start());
+      const outcomes = await Promise.all(
+        Array.from({ length: 40 }, async (_, index) =>
+          madeLink(await (processes[index % 4] as (typeof processes)[0]).make(request)),
+        ),
+      );
+      expect(outcomes.filter(({ isFirst }) => isFirst)).to.have.length(1);
+      expect(new Set(outcomes.map(({ row, isFound }) => `${row.key} ${isFound}`)).size).to.equal(1);
+      if (isThere) expect(outcomes[0]?.isFound).to.equal(true);
+    }
+  });
 });
 
 function withoutFirst(outcome: ReservedOutcome): unknown {

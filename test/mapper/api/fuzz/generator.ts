@@ -115,7 +115,7 @@ export class ApiRequestGenerator implements Chance {
 
   /** A request as a program sends it that has read the documentation. */
   #usual(endpoint: Endpoint, caller: Caller): Draft {
-    const { method, path, body, query, conditional } = endpoint;
+    const { method, path, body, query, conditional, repeatable } = endpoint;
     const draft: Draft = {
       endpoint,
       method,
@@ -135,6 +135,8 @@ export class ApiRequestGenerator implements Chance {
         conditional === 'read' ? 'If-None-Match' : 'If-Match',
         this.pick(['*', '"1-00000000"']),
       ]);
+    if (repeatable !== undefined && this.upTo(3) === 0)
+      draft.headers.push(['Idempotency-Key', this.pick(['1', '2', `raw-${this.#count}`])]);
     if (body !== undefined) {
       draft.headers.push(['Content-Type', 'application/json']);
       draft.fields = this.#fields(endpoint, caller);
@@ -151,6 +153,7 @@ export class ApiRequestGenerator implements Chance {
       ...(operation === 'signUp' && { email: `made-${this.seed}-${this.#count}@example.com` }),
       ...(operation === 'signIn' && { email: this.stage.email }),
       ...(operation === 'deleteAccount' && { password: caller.password ?? 'not the password' }),
+      ...(operation === 'createLink' && this.upTo(3) === 0 && { find_if_exists: true }),
       ...(operation === 'createLink' &&
         this.upTo(3) === 0 && { custom_alias: `raw-${this.seed}-${this.#count}` }),
     };

@@ -4,6 +4,7 @@ import type { Stage } from './callers.ts';
 import { byLength, inChunks, rawJson, rawPart, type Draft, type RawField } from './draft.ts';
 import {
   CONDITIONS,
+  IDEMPOTENCY_KEYS,
   ODD_HEADERS,
   ODD_TEXTS,
   RAW_BODIES,
@@ -95,6 +96,10 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   ],
   ['If-Match', (draft, chance) => draft.headers.push(['If-Match', chance.pick(CONDITIONS)])],
+  [
+    'Idempotency-Key',
+    (draft, chance) => draft.headers.push(['Idempotency-Key', chance.pick(IDEMPOTENCY_KEYS)]),
+  ],
   ['If-None-Match', (draft, chance) => draft.headers.push(['If-None-Match', chance.pick(CONDITIONS)])],
   ['a header', (draft, chance) => draft.headers.push([...chance.pick(ODD_HEADERS)])],
   ['a header', (draft, chance) => draft.headers.push([...chance.pick(ODD_HEADERS)])],

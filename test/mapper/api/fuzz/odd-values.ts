@@ -276,3 +276,18 @@ export const ODD_HEADERS: readonly (readonly [string, string])[] = [
   ['Trailer', 'Content-Length'],
   ['Sec-Purpose', 'prefetch'],
 ];
+
+/** Values of `Idempotency-Key`, good and bad. */
+export const IDEMPOTENCY_KEYS = [
+  '',
+  'a',
+  '"a"',
+  ' a ',
+  'a, b',
+  '~'.repeat(255),
+  'a'.repeat(256),
+  '\xfc',
+  'a\tb',
+  '%00',
+  MARK,
+];

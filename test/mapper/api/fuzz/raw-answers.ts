@@ -22,17 +22,48 @@ export function parseAnswers(text: string, methods: readonly string[], isReset =
     const headers = parseHeaders(lines);
     const isBodiless = status < 200 || status === 204 || status === 304 || methods[answers.length] === 'HEAD';
     const bodyAt = headEnd + 4;
-    const bodyEnd = isBodiless ? bodyAt : bodyAt + Number(headers['content-length'] ?? rest.length);
-    if (bodyEnd > rest.length && headers['content-length'] !== undefined) {
+    const [content, bodyEnd] = isBodiless ? ['', bodyAt] : readBody(rest, bodyAt, headers);
+    if (bodyEnd > rest.length) {
       if (isReset) break;
-      throw new Error(`the answer is cut off: ${rest.length - bodyAt} of ${headers['content-length']} bytes`);
+      throw new Error(
+        `the answer is cut off after ${rest.length - bodyAt} bytes: ${JSON.stringify(headers)}`,
+      );
     }
-    const body = Buffer.from(rest.slice(bodyAt, bodyEnd), 'latin1').toString();
+    const body = Buffer.from(content, 'latin1').toString();
     if (status >= 200)
       answers.push({ status, headers, text: body, json: () => JSON.parse(body) as Record<string, unknown> });
     rest = rest.slice(bodyEnd);
   }
   return answers;
+}
+
+/**
+ * A body, and where it ends: behind the text, if it is cut off. One without a length ends with the
+ * connection.
+ */
+function readBody(text: string, at: number, headers: IncomingHttpHeaders): [body: string, end: number] {
+  if (headers['transfer-encoding'] === 'chunked') return readChunks(text, at);
+  const length = headers['content-length'];
+  const end = length === undefined ? text.length : at + Number(length);
+  return [text.slice(at, end), end];
+}
+
+/** RFC 9112, 7.1, without extensions and trailers, which no answer of ours has. */
+function readChunks(text: string, from: number): [body: string, end: number] {
+  let body = '';
+  for (let at = from; ;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    const line = text.slice(at, Math.max(at, lineEnd));
+    if (lineEnd < 0) return [body, text.length + 1];
+    if (!/^[\da-f]+$/i.test(line)) throw new Error(`no length of a chunk: ${JSON.stringify(line)}`);
+    const start = lineEnd + 2;
+    const end = start + Number.parseInt(line, 16);
+    if (end + 2 > text.length) return [body, text.length + 1];
+    if (text.slice(end, end + 2) !== '\r\n') throw new Error('a chunk without its end');
+    if (end === start) return [body, end + 2];
+    body += text.slice(start, end);
+    at = end + 2;
+  }
 }
 
 function parseHeaders(lines: readonly string[]): IncomingHttpHeaders {
