@@ -4,7 +4,8 @@ import type { Conflict, ImportOutcome } from './stored-outcome.ts';
 
 /** What is known of an import when all of its file is stored. */
 export interface ImportSummary extends Summary {
-  readonly import_id: string;
+  /** null: it has not begun. */
+  readonly import_id: string | null;
   /** Links, those that were overwritten included. */
   readonly stored: number;
   readonly overwritten: number;
@@ -14,13 +15,13 @@ const CONFLICTS: ReadonlySet<Reason> = new Set<Conflict>(['taken-code', 'deleted
 
 /** Counts what became of the records of an import. */
 export class ImportTally {
-  readonly #importId: string;
+  readonly #importId: string | null;
   readonly #refused = new Map<Reason, number>();
   #stored = 0;
   #overwritten = 0;
   #records = 0;
 
-  constructor(importId: string) {
+  constructor(importId: string | null) {
     this.#importId = importId;
   }
 

@@ -1,6 +1,7 @@
 import { CodeTakenError } from '../../mapper/import-jobs/batch-store.ts';
 import { importIdOf } from '../../mapper/import-jobs/import-identity.ts';
 import { beginImport, importLinks, type LinkImportOptions } from '../../mapper/import-jobs/link-import.ts';
+import type { Summary } from '../../mapper/import/outcome.ts';
 import type { OnConflict } from '../../mapper/import-jobs/ports.ts';
 import { ImportTally } from '../../mapper/import-jobs/import-tally.ts';
 import { findTakenCodes } from '../../mapper/import-jobs/taken-codes.ts';
@@ -43,6 +44,7 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
   const survey = await file.survey();
   if (survey.faults.length > 0) {
     await report.add(survey.faults);
+    await report.end(new ImportTally(null).complete(survey.summary));
     throw new RefusedError(`nothing of ${path} is stored, because it cannot be read to its end`);
   }
   const importId = importIdOf({ contentHash: survey.contentHash, options: file.options, ownerId });
@@ -55,7 +57,7 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
       file,
       options,
       report,
-      records: survey.summary.records,
+      survey: survey.summary,
       run: {
         ports: opened.ports,
         order: {
@@ -77,18 +79,27 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
 
 interface Storing extends Order {
   readonly file: ImportFile;
-  readonly records: number;
+  readonly survey: Summary;
   readonly run: LinkImportOptions;
 }
 
-async function store(terminal: Terminal, { file, options, report, records, run }: Storing): Promise<void> {
+async function store(terminal: Terminal, { file, options, report, survey, run }: Storing): Promise<void> {
   const begunAt = await beginImport(run);
   const createReader = () => file.createReader(begunAt.getTime());
-  if (options.onConflict === 'error') await refuseTakenCodes(file.read(createReader()), run, report);
-  await using map = await openRenameMap(options.rename);
-  const bar = startProgressBar(terminal, { what: 'storing', total: records, unit: 'records' });
-  const reader = createReader();
   const tally = new ImportTally(run.order.importId);
+  if (options.onConflict === 'error') {
+    const taken = await findTakenCodes(file.read(createReader()), MAX_LISTED, run);
+    if (taken.length > 0) {
+      tally.count(taken);
+      await report.add(taken);
+      await report.end(tally.complete(survey));
+      throw codesTaken(taken.length);
+    }
+  }
+  await using map = await openRenameMap(options.rename);
+  const { records: total } = survey;
+  const bar = startProgressBar(terminal, { what: 'storing', total, unit: 'records' });
+  const reader = createReader();
   try {
     for await (const outcomes of importLinks(file.read(reader), begunAt, run)) {
       tally.count(outcomes);
@@ -98,23 +109,15 @@ async function store(terminal: Terminal, { file, options, report, records, run }
     }
   } finally {
     bar.stop();
+    // Also of an import that did not come to its end.
+    await report.end(tally.complete(reader.summary));
   }
-  const summary = tally.complete(reader.summary);
-  await report.end(summary);
-  if (Object.keys(summary.refused).length > 0) terminal.exitCode = 1;
+  if (Object.keys(tally.complete(reader.summary).refused).length > 0) terminal.exitCode = 1;
 }
 
-/** @throws RefusedError when a code of the file is taken */
-async function refuseTakenCodes(
-  outcomes: ReturnType<ImportFile['read']>,
-  run: LinkImportOptions,
-  report: Report,
-): Promise<void> {
-  const taken = await findTakenCodes(outcomes, MAX_LISTED, run);
-  if (taken.length === 0) return;
-  await report.add(taken);
-  const count = taken.length < MAX_LISTED ? `${taken.length}` : `${taken.length} or more`;
-  throw new RefusedError(`nothing is stored: ${count} codes are taken (--on-conflict error)`);
+function codesTaken(count: number): RefusedError {
+  const many = count < MAX_LISTED ? `${count}` : `${count} or more`;
+  return new RefusedError(`nothing is stored: ${many} codes are taken (--on-conflict error)`);
 }
 
 async function findOwner(cluster: Cluster, email: string | undefined): Promise<bigint | null> {

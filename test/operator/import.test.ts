@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { createImportWorld, manyLinks, type ImportWorld } from './import-world.ts';
+import { createImportWorld, manyLinks, type ImportWorld, type Said } from './import-world.ts';
 
 const OWNER = 'owner@example.org';
 
@@ -195,7 +195,8 @@ describe('keymill import: storing', () => {
       );
       expect(exitCode).to.equal(1);
       expect(stdout).to.equal(
-        `line 2, row 1: not taken; code: "${code}": there is a link with this code already (taken-code)\n`,
+        `line 2, row 1: not taken; code: "${code}": there is a link with this code already (taken-code)\n` +
+          'csv, UTF-8: 2 records, 0 links are stored\nnot taken: taken-code 1\n',
       );
       expect(stderr).to.include('nothing is stored: 1 codes are taken (--on-conflict error)');
       expect(await titles(code)).to.deep.equal(['Old']);
@@ -225,6 +226,15 @@ describe('keymill import: storing', () => {
       expect(await world.query("SELECT 1 FROM urls WHERE unique_id = 'bytes-1'")).to.deep.equal([]);
     });
   }
+
+  it('says what is wrong as one JSON document too', async () => {
+    const broken = await world.write('cut-off.json', '[{"long_url":"https://e.ex');
+    const { exitCode, stdout } = await world.keymill('import', broken, '--json');
+    expect(exitCode).to.equal(1);
+    const { outcomes, summary } = JSON.parse(stdout) as Said;
+    expect(outcomes[0]).to.include({ reason: 'unknown-format' });
+    expect(summary).to.include({ import_id: null, stored: 0 });
+  });
 
   it('wants to know whose links may be overwritten', async () => {
     const file = await world.write('whose.csv', 'url\n');
