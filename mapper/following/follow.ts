@@ -26,7 +26,7 @@ export interface FollowOptions {
 }
 
 /** How often a link may change while one visitor waits. */
-const MAX_CHANGES = 4;
+const MAX_CHANGES = 8;
 
 /** Follows links with rules, and shows previews: asks the policy, then the gates, then answers. */
 export class Follow implements Visits {

@@ -93,6 +93,17 @@ describe('items of a bulk that may be repeated', () => {
     ]);
   });
 
+  it('are one link each when two bulks with one Idempotency-Key come at the same time', async () => {
+    const cookie = await session();
+    const items = Array.from({ length: 100 }, () => ({ long_url: newTarget() }));
+    const name = randomUUID();
+    const [one, two] = await Promise.all([make(cookie, items, name), make(cookie, items, name)]);
+    expect(one).to.deep.equal(two);
+    expect(new Set(keysIn(one)).size).to.equal(items.length);
+    const listed = await api.call('GET', '/urls?limit=200', { cookie });
+    expect(listed.json()['items']).to.have.length(items.length);
+  });
+
   it('refuse an Idempotency-Key of another form before any item is read', async () => {
     const answer = await api.call('POST', '/urls/bulk', {
       cookie: await session(),
