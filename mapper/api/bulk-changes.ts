@@ -1,4 +1,4 @@
-import { hasKeyShape } from '../../db/keyspace/alias.ts';
+import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Identity } from '../auth/identities.ts';
@@ -89,11 +89,11 @@ export class BulkChanges {
     keys: readonly string[],
     work: (keys: readonly string[]) => Promise<EachResult<ChangeResult>[]>,
   ): Promise<Settled[]> {
-    const known = keys.filter(hasKeyShape);
-    const results = (await work(known)).values();
+    const stored = keys.map(findStoredKey);
+    const results = (await work(stored.filter((key) => key !== undefined))).values();
     return Promise.all(
-      keys.map(async (key) => {
-        if (!hasKeyShape(key)) return { problem: unknownLink() };
+      stored.map(async (key) => {
+        if (key === undefined) return { problem: unknownLink() };
         return this.#settle(results.next().value as EachResult<ChangeResult>, key);
       }),
     );

@@ -153,6 +153,16 @@ describe('links with codes of other shorteners', () => {
     expect(await follow('team%2Fplan')).to.deep.equal([410, 410]);
     expect((await api.call('POST', `${path}/restore`, { cookie })).status).to.equal(204);
     expect(await follow('team/plan')).to.deep.equal([long_url, long_url]);
+    const many = { unique_ids: ['team/plan', 'b%C3%BCcher', 'a//b', '1'], set: { title: 'Old ones' } };
+    const changed = await api.call('PATCH', '/urls/bulk', { cookie, body: many });
+    expect((changed.json()['items'] as { status: number }[]).map(({ status }) => status)).to.deep.equal([
+      200, 200, 404, 200,
+    ]);
+    const deleted = await api.call('POST', '/urls/bulk/delete', { cookie, body: { unique_ids: ['v1.2'] } });
+    expect((deleted.json()['items'] as { status: number }[])[0]?.status).to.equal(204);
+    expect(await follow('v1.2')).to.deep.equal([410, 410]);
+    const drawn = await api.call('GET', `${path}/qr.svg`, { cookie });
+    expect([drawn.status, drawn.headers['content-type']]).to.deep.equal([200, 'image/svg+xml']);
     const reported = await api.call('POST', `${path}/report`, { body: { reason: 'It is odd.' } });
     expect(reported.status).to.equal(202);
   });
