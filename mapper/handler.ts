@@ -3,17 +3,9 @@ import type { Router } from '@koa/router';
 import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
-import { AdminLinks } from './api/admin-links.ts';
-import { BulkChanges } from './api/bulk-changes.ts';
-import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
-import { ExportService } from './api/export-service.ts';
 import type { ImportService } from './api/import-service.ts';
-import { judgeTargets } from './api/link-patch.ts';
-import { LinkService } from './api/link-service.ts';
-import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
-import type { Outcome } from './bulk/wish.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
 import { Follow } from './following/follow.ts';
@@ -34,6 +26,7 @@ import type { Handler, Handlers } from './http/server.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
+import { createLinkServices } from './link-services.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
 import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
@@ -42,7 +35,7 @@ import { Repeats } from './repeats/repeats.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
-import { resultOf, ShortenTally } from './shorten/shorten-answer.ts';
+import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
 import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
@@ -113,29 +106,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
+      const tools = options.bulk;
       accounts.addRoutes(router, {
-        links,
-        adminLinks: new AdminLinks({ own, publicUrl, log }),
-        bulkChanges: new BulkChanges({
-          own,
-          prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
-          publicUrl,
-          log,
-        }),
-        exports: new ExportService(own, publicUrl),
+        ...createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
         imports: options.imports,
-        qr: new QrService(own, publicUrl),
-        bulk: new BulkService({
-          tools: options.bulk,
-          read: readOwn,
-          prepare,
-          shorten: async (request) => shortener.shorten(request),
-          publicUrl,
-          makeRepeatable: async (request) => repeats.makeItem(request),
-          onItem: (outcome) => countItem(metrics, outcome),
-          log,
-        }),
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
@@ -164,16 +138,6 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
-}
-
-function countItem({ bulkItems }: MapperMetrics, outcome: Outcome): void {
-  bulkItems.series({ result: resultOfItem(outcome) }).count += 1;
-}
-
-function resultOfItem(outcome: Outcome): string {
-  if ('problem' in outcome) return resultOf(outcome.problem);
-  if (outcome.isReplayed === true) return 'replayed';
-  return outcome.status === 201 ? 'created' : 'found';
 }
 
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */

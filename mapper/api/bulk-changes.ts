@@ -90,7 +90,8 @@ export class BulkChanges {
     work: (keys: readonly string[]) => Promise<EachResult<ChangeResult>[]>,
   ): Promise<Settled[]> {
     const stored = keys.map(findStoredKey);
-    const results = (await work(stored.filter((key) => key !== undefined))).values();
+    const known = stored.filter((key) => key !== undefined);
+    const results = (await work(known)).values();
     return Promise.all(
       stored.map(async (key) => {
         if (key === undefined) return { problem: unknownLink() };

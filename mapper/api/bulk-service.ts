@@ -19,6 +19,7 @@ import {
   type ShortenRequest,
 } from '../shorten/shorten-request.ts';
 import { NDJSON, type ContentReply } from './content.ts';
+import { inPieces } from './text-pieces.ts';
 
 export interface BulkServiceOptions {
   readonly tools: BulkTools;
@@ -40,17 +41,14 @@ export interface BulkServiceOptions {
 const PLACES = { all: 8, ofOwner: 4 };
 /**
  * Some clients read nothing before they have sent everything. The answer to 10,000 items has some 6 MB, of
- * which sockets hold a part.
+ * which sockets hold a part. Beside other bulks there is less room, so that all of them need little memory.
  */
-const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+const MAX_UNREAD_BYTES = { alone: 4 * 1024 * 1024, others: 1024 * 1024 };
 
 interface Sender {
   readonly userId: bigint;
   readonly idempotencyKey: string | undefined;
 }
-
-/** Some 60 kB. V8 keeps texts of more than 128 kB apart, and collects them late. */
-const ANSWERS_AT_ONCE = 100;
 
 /** Makes many links for one request. */
 export class BulkService {
@@ -73,22 +71,19 @@ export class BulkService {
     return {
       type: isNdjson ? NDJSON : 'application/json; charset=utf-8',
       content: isNdjson ? toLines(answers) : toDocument(answers),
-      maxUnreadBytes: MAX_UNREAD_BYTES,
+      maxUnreadBytes: MAX_UNREAD_BYTES[this.#places.isEmpty ? 'alone' : 'others'],
     };
   }
 
   /** The JSON of what became of each item, in their order. */
-  async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<string[]> {
+  async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly string[]> {
     const release = this.#places.take(sender.userId);
     try {
       let read = 0;
       let answered = 0;
       const toWish = (item: Item): Wish => this.#toWish(sender, item, read++);
       for await (const outcomes of makeMany(items, toWish, this.#options.tools))
-        for (let at = 0; at < outcomes.length; at += ANSWERS_AT_ONCE)
-          yield outcomes
-            .slice(at, at + ANSWERS_AT_ONCE)
-            .map((outcome) => this.#toAnswer(answered++, outcome));
+        yield* inPieces(outcomes.values().map((outcome) => this.#toAnswer(answered++, outcome)));
     } finally {
       release();
     }

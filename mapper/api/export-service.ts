@@ -12,6 +12,7 @@ import type { WholeLink } from '../shorten/whole-link.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 import { LinkAnswers } from './link-answers.ts';
 import { ask, badCursor } from './link-problems.ts';
+import { inPieces } from './text-pieces.ts';
 
 export const EXPORT_FORMATS = ['ndjson', 'csv'] as const;
 
@@ -32,8 +33,6 @@ const WRITERS: Readonly<
 /** Each reads its lists for minutes. */
 const PLACES = { all: 4, ofOwner: 2 };
 const PAGE_LINKS = 300;
-/** Some 60 kB. V8 keeps texts of more than 128 kB apart, and collects them late. */
-const LINES_AT_ONCE = 100;
 /** A server that is away for a moment does not spoil an export of minutes. */
 const MAX_REPEATS = 5;
 const REPEAT = { baseMs: 100, maxMs: 1_000 };
@@ -87,11 +86,7 @@ export class ExportService {
         const { links, next } = await this.#read(read, cursor, pages === 0 ? 0 : MAX_REPEATS);
         if (before !== '') yield before;
         before = '';
-        for (let at = 0; at < links.length; at += LINES_AT_ONCE)
-          yield links
-            .slice(at, at + LINES_AT_ONCE)
-            .map(toLine)
-            .join('');
+        for (const lines of inPieces(links.values().map(toLine))) yield lines.join('');
         if (next === null) return;
         cursor = next;
         await pause(Math.min(MAX_REST_MS, monotonicMs() - startedMs));

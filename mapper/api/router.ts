@@ -52,14 +52,14 @@ export const API_HEADERS: Readonly<Record<string, string>> = {
  * the path, the query, the body. So nobody without a credential can make the parser work.
  */
 export function addEndpoints(router: Router, endpoints: readonly Endpoint[], options: ApiOptions): void {
-  const served = endpoints.filter(({ isServedElsewhere }) => isServedElsewhere !== true);
   // `/urls/bulk` is not a link with the key `bulk`.
-  for (const endpoint of served.toSorted((a, b) => parametersOf(a) - parametersOf(b)))
+  const ordered = endpoints.toSorted((a, b) => parametersOf(a) - parametersOf(b));
+  for (const endpoint of ordered.filter(({ isServedElsewhere }) => isServedElsewhere !== true))
     router.register(toRouterPath(endpoint.path), [endpoint.method], async (ctx) => {
       ctx.set({ ...API_HEADERS });
       await answer(ctx, endpoint, options);
     });
-  for (const [path, declared] of Map.groupBy(endpoints, ({ path }) => path)) {
+  for (const [path, declared] of Map.groupBy(ordered, ({ path }) => path)) {
     // Then its own route says which methods make sense.
     if (declared.some(({ isServedElsewhere }) => isServedElsewhere === true)) continue;
     router.all(toRouterPath(path), (ctx) => {

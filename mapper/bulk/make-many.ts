@@ -96,10 +96,14 @@ interface Shared {
 }
 
 function begin<Item>(items: readonly Item[], toWish: (item: Item) => Wish, shared: Shared): Flight {
-  return { done: bindWindow(items, toWish, shared).then((outcomes) => ({ outcomes })) };
+  const outcomes = bindWindow(items, toWish, shared).catch((error: unknown) => {
+    // A fault of ours, which must not end the process.
+    const problem = toProblem(error);
+    return items.map(() => ({ problem }));
+  });
+  return { done: outcomes.then((all) => ({ outcomes: all })) };
 }
 
-/** Never rejects. */
 async function bindWindow<Item>(
   items: readonly Item[],
   toWish: (item: Item) => Wish,
@@ -118,8 +122,7 @@ async function bindWindow<Item>(
       patience,
     ),
     bindAliases(requests.filter(hasAlias), tools),
-  ]);
-  release();
+  ]).finally(release);
   const alone = await making;
   const made = { keys: withKeys.values(), aliases: withAliases.values(), alone: alone.values() };
   const next = (outcomes: Iterator<Outcome>): Outcome => outcomes.next().value as Outcome;

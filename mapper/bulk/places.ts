@@ -18,6 +18,10 @@ export class Places {
     this.#options = options;
   }
 
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Takes a place for a request. @throws Problem 503 when there is none */
   take(userId: bigint): Release {
     const { all, ofOwner } = this.#options;

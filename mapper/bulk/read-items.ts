@@ -1,6 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
-import { parseJsonObject } from '../http/read-json.ts';
+import { decodeText, parseObject } from '../http/read-json.ts';
 
 /** The most items of one bulk. */
 export const MAX_ITEMS = 10_000;
@@ -90,17 +91,22 @@ function isBlank(line: Buffer): boolean {
  * @throws Problem 413 too large, 400 no JSON, 422 it has other fields, or too many items
  */
 export async function* readJson(pieces: AsyncIterable<Buffer>): AsyncGenerator<readonly Item[]> {
-  const document = await collect(pieces);
-  const { items, ...others } = parseJsonObject(document);
+  const text = decodeText(await collect(pieces));
+  judgeDocument(text);
+  // Each is parsed again, as if it were alone: only the text shows a field that is given twice.
+  for (const texts of inGroups(await cutItems(text)))
+    yield texts.map(([from, to]) => ({ bytes: Buffer.from(text.slice(from, to)) }));
+}
+
+/** The values are not kept: with all of them a document takes several times as much memory. */
+function judgeDocument(text: string): void {
+  const { items, ...others } = parseObject(text);
   const errors = Object.keys(others).map((field) => ({ field, reason: 'unknown field' }));
   if (!Array.isArray(items))
     errors.unshift({ field: 'items', reason: items === undefined ? 'is required' : 'must be a list' });
   else if (items.length > MAX_ITEMS)
     errors.unshift({ field: 'items', reason: `must not have more than ${MAX_ITEMS} items` });
   if (errors.length > 0) throw invalidFields(errors.slice(0, 20));
-  // Parsed again one by one, as if each were alone: only the text shows a field that is given twice.
-  for (const texts of inGroups(cutItems(document.toString())))
-    yield texts.map((text) => ({ bytes: Buffer.from(text) }));
 }
 
 async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -117,22 +123,31 @@ async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],]/g;
 /** Between the items: in the list, which is in the document. */
 const ITEMS_DEPTH = 2;
+/** Some ms of work. All of a document would take 200 ms, and requests would wait. */
+const TOKENS_AT_ONCE = 2_000;
 
-/** The texts of the items of a document whose only field is a list. */
-function* cutItems(document: string): Generator<string> {
+/**
+ * Finds the texts of the items of a document whose only field is a list, with rests.
+ * @throws Problem 422 when that field is given twice, of which `JSON.parse` keeps the last one
+ */
+async function cutItems(document: string): Promise<readonly (readonly [from: number, to: number])[]> {
+  const found: [from: number, to: number][] = [];
   let depth = 0;
   let from = 0;
+  let tokens = 0;
   for (const { 0: token, index } of document.matchAll(TOKEN)) {
+    if ((tokens += 1) % TOKENS_AT_ONCE === 0) await setImmediate();
+    // Behind the only field.
+    if (depth === 1 && token === ',')
+      throw invalidFields([{ field: 'items', reason: 'is given more than once' }]);
     const isEnd = depth === ITEMS_DEPTH && (token === ',' || token === ']');
-    if (isEnd) {
-      const text = document.slice(from, index);
-      if (text.trim() !== '') yield text;
-    }
+    if (isEnd && document.slice(from, index).trim() !== '') found.push([from, index]);
     if (token === '{' || token === '[') depth += 1;
     else if (token === '}' || token === ']') depth -= 1;
     else if (token !== ',') continue;
-    if (depth === ITEMS_DEPTH && token !== '}' && token !== ']') from = index + 1;
+    if (depth === ITEMS_DEPTH && (token === '[' || token === ',')) from = index + 1;
   }
+  return found;
 }
 
 function* inGroups<T>(items: Iterable<T>): Generator<T[]> {

@@ -32,7 +32,7 @@ export async function readForm(
   response: ServerResponse,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, string>>> {
-  const fields = new URLSearchParams(decode(await readBody(request, response, maxBytes)));
+  const fields = new URLSearchParams(decodeText(await readBody(request, response, maxBytes)));
   const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return Object.fromEntries(fields);
@@ -40,7 +40,18 @@ export async function readForm(
 
 /** @throws Problem 400 not well-formed, 422 not an object or a field given twice */
 export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>> {
-  const text = decode(body);
+  const text = decodeText(body);
+  const value = parseObject(text);
+  const repeated = findRepeatedName(text);
+  if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
+  return value;
+}
+
+/**
+ * The object of a text in which fields may be given twice.
+ * @throws Problem 400 not well-formed, 422 no object
+ */
+export function parseObject(text: string): Readonly<Record<string, unknown>> {
   const value = parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Problem('invalid-request', {
@@ -48,8 +59,6 @@ export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>>
       errors: [{ field: '', reason: 'must be a JSON object' }],
     });
   }
-  const repeated = findRepeatedName(text);
-  if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return value as Record<string, unknown>;
 }
 
@@ -125,7 +134,8 @@ function discard(request: IncomingMessage): void {
   });
 }
 
-function decode(body: Buffer): string {
+/** @throws Problem 400 not UTF-8 */
+export function decodeText(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);
   } catch (cause) {

@@ -10,7 +10,7 @@ export const ROW_KINDS = ['plain', 'owned', 'bulk'] as const;
 export type RowKind = (typeof ROW_KINDS)[number];
 
 /** Links of bulks that one process may have under way at the same time. The callers admit no more. */
-export const MAX_BULK_ROWS = 1_024;
+export const MAX_BULK_ROWS = 768;
 /** Bulks do not make other links wait long: one INSERT of keys at a time, and one of aliases. */
 const BULK_ALIASES = { rows: 128, inFlight: 1 };
 

@@ -56,6 +56,16 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bcd']);
   });
 
+  it('sends no more at a time than a batch may weigh, but a heavy item alone', async () => {
+    const batcher = create({ weigh: (item) => Number(item), maxWeight: 5 });
+    add(batcher, '2319');
+    for (let batch = 0; batch < 4; batch += 1) {
+      await turns(3);
+      returns[batch]?.();
+    }
+    expect(left).to.deep.equal(['23', '1', '9']);
+  });
+
   it('reports whether a further item would leave with a batch, and whether it is idle', async () => {
     const batcher = create();
     const state = () => ({ isGathering: batcher.isGathering, isIdle: batcher.isIdle });

@@ -180,9 +180,12 @@ describe('a bulk whose client or servers fail', () => {
       { long_url: `${TARGET}/lost/alias`, custom_alias: alias },
     ]);
     expect(cuts).to.be.above(0);
-    expectAllMade(answers, 1_001);
+    expectAllMade(answers.slice(0, 1_000), 1_000);
+    // An alias that is not sent yet when its server counts as down is refused.
+    const [aliasAnswer] = answers.slice(1_000);
+    expect(aliasAnswer?.status).to.be.oneOf([201, 503]);
     const keys = await listed();
-    expect(keys.size).to.equal(1_001);
+    expect(keys.size).to.equal(aliasAnswer?.status === 201 ? 1_001 : 1_000);
     for (const [target, some] of keys) expect(some, target).to.have.length(1);
   }).timeout(30_000);
 
@@ -214,10 +217,10 @@ describe('a bulk whose client or servers fail', () => {
   it('makes single links meanwhile', async () => {
     const bulk = sendLines(api, { key }, items(5_000, 'meanwhile'));
     let slowestMs = 0;
-    let isOver = false;
-    void bulk.finally(() => (isOver = true));
+    const state = { isOver: false };
+    void bulk.finally(() => (state.isOver = true));
     let count = 0;
-    while (!isOver) {
+    while (!state.isOver) {
       const startedMs = performance.now();
       const answer = await api.call('POST', '/urls', { body: { long_url: TARGET } });
       expect(answer.status).to.equal(201);

@@ -152,6 +152,7 @@ describe('POST /urls/bulk', () => {
       ['{"items":{}}', 422, 'items'],
       ['{"items":[],"more":1}', 422, 'more'],
       ['{"items":[],"items":[]}', 422, 'items'],
+      ['{"items":{"a":1,"b":[2]},"items":[{}]}', 422, 'items'],
       [`{"items":["${'x'.repeat(4_200_000)}"]}`, 413],
     ];
     for (const [body, status, field] of cases) {
@@ -172,6 +173,17 @@ describe('POST /urls/bulk', () => {
     const { items: answers } = await sendDocument(api, who, body);
     expect(answers.map(({ status }) => status)).to.deep.equal([201, 422, 422, 201, 422]);
     expect(answers[0]?.link).to.include({ long_url: 'https://example.com/a,]%7D' });
+  });
+
+  it('says which methods make sense on its path', async () => {
+    for (const [method, path, allow] of [
+      ['PUT', '/urls/export', 'GET, HEAD'],
+      ['PUT', '/urls/bulk', 'POST, PATCH'],
+      ['PUT', '/urls/bulk/delete', 'POST'],
+    ] as const) {
+      const answer = await send(method, fixture.mapper.url + path);
+      expect([answer.status, answer.headers.allow], `${method} ${path}`).to.deep.equal([405, allow]);
+    }
   });
 
   it('refuses other types and codings of a body', async () => {
