@@ -5,8 +5,11 @@ import type { MadeLink, OwnedRequest, Outcome, Wish } from './wish.ts';
 
 /** Items that are bound together. One INSERT has 256 rows at most, and takes those of several windows. */
 const WINDOW_ITEMS = 256;
-/** Items of one bulk that are under way: while one window is bound, the next one is read and queued. */
-const AHEAD_ITEMS = 2 * WINDOW_ITEMS;
+/**
+ * Items of one bulk that are under way: while some are bound on each server, others wait there already. With two
+ * windows one bulk made 49,000 links/s, with three 56,000.
+ */
+const AHEAD_ITEMS = 3 * WINDOW_ITEMS;
 /** Items at a time that are made alone. */
 const ALONE_AT_ONCE = 8;
 /** How long one bulk waits in all for pools that are empty. */
