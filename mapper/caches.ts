@@ -6,6 +6,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createAnnounceChanges, type AnnounceChange, type AnnounceChanges } from './cache/announce-change.ts';
+import { LINKS_APPEARED } from './cache/appeared-links.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
@@ -75,7 +76,9 @@ export async function openCaches({
       ),
       log,
       onInvalidated: (message) => {
-        if (!accounts.hear(message)) links.invalidate(message);
+        if (accounts.hear(message)) return;
+        if (message === LINKS_APPEARED) links.forgetUnknown();
+        else links.invalidate(message);
       },
       // Announcements may have been missed while the subscription was down.
       onSubscribed: () => {

@@ -4,6 +4,7 @@ import type { FollowingConfig } from '../runtime/config/following.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Services } from './api/endpoint.ts';
+import type { ImportService } from './api/import-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
@@ -39,7 +40,7 @@ import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts
 import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
-import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
+import type { TargetRules } from './shorten/target-url.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -48,6 +49,7 @@ export interface HandlerOptions {
   readonly ownLinks: OwnLinks;
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
+  readonly imports: ImportService;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -68,10 +70,8 @@ export interface HandlerOptions {
   readonly publicUrl: string;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
-  /** How a client on this machine reaches the public port. */
-  readonly listeningUrl: string;
-  /** Which targets a link may have, without the rule that is the same for all: not this service. */
-  readonly targets: Omit<TargetRules, 'own'>;
+  /** Which targets a link may have. */
+  readonly targets: TargetRules;
   /** What followers of links are told, besides the links. */
   readonly following: FollowingConfig;
   /** Asked before links with a password or a number of visits are followed. */
@@ -86,9 +86,8 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, targets, metrics, log } =
-    options;
-  const rules = { ...targets, own: ownAddressesOf(publicUrl, options.listeningUrl) };
+  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, metrics, log } = options;
+  const { targets: rules } = options;
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
   const prepare = createPreparer(hashPassword);
@@ -108,10 +107,10 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
-      accounts.addRoutes(
-        router,
-        createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
-      );
+      accounts.addRoutes(router, {
+        ...createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
+        imports: options.imports,
+      });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });

@@ -12,6 +12,7 @@ import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './
 import { createHandlers } from './handler.ts';
 import { LinkGates } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
+import { openImports } from './imports.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
@@ -20,6 +21,7 @@ import { startServer } from './http/server.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService } from './service.ts';
+import { ownAddressesOf } from './shorten/target-url.ts';
 import { openStores, readinessOf } from './stores.ts';
 
 export interface RunningMapper {
@@ -150,6 +152,10 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks, bulk } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
+  const own = ownAddressesOf(publicUrl, port.url);
+  const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
+  const users = accounts.store;
+  const imports = stack.use(openImports({ config, stores, caches, users, targets, log }));
   const handlers = createHandlers({
     shortener,
     finder,
@@ -157,14 +163,14 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     ownLinks,
     reservations,
     bulk,
+    imports: imports.service,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
     limits: limits.rules,
     publicUrl,
     secret: config.stores.keys.secret,
-    listeningUrl: port.url,
-    targets: { allowPrivateTargets, maxBytes, isBlockedHost },
+    targets,
     following: config.following ?? {},
     gates: new LinkGates({
       passwords: new PasswordGate({ passwords: accounts.linkPasswords, guesses: limits.rules.guesses }),

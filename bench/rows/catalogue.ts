@@ -7,6 +7,7 @@ import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
 import { growth } from './growth.ts';
+import { importRows } from './import.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
 import { processes } from './processes.ts';
@@ -50,6 +51,7 @@ export const BENCHES: readonly Bench[] = [
   bulkMemory,
   exportMemory,
   clicks,
+  importRows,
   processes,
   invalidation,
   soak,

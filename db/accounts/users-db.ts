@@ -1,6 +1,7 @@
 import { openMysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { ApiKeys } from './api-keys.ts';
+import { ImportJobs } from './import-jobs.ts';
 import { PasswordResets } from './password-resets.ts';
 import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
@@ -14,6 +15,7 @@ export interface UsersDb {
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
   readonly reports: Reports;
+  readonly imports: ImportJobs;
   /**
    * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
    * not answer
@@ -34,6 +36,7 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
     reports: new Reports(db),
+    imports: new ImportJobs(db),
     verify: async () => {
       await checkSchema(db, 'users');
     },

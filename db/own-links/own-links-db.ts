@@ -7,7 +7,7 @@ import { readListPiece, type ListPiece, type ListQuestion } from './list-links.t
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
 import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
-import { findOwnLink, readClicks, readTags } from './read-links.ts';
+import { findOwnLink, readClicks, readTags, type ClickSums } from './read-links.ts';
 import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from './scan-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
@@ -47,7 +47,7 @@ export interface OwnLinksDb {
   /** The tags of links, by key. */
   tagsOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, string[]>>;
   /** See {@link readClicks}. */
-  clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>>;
+  clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, ClickSums>>;
   /** See {@link countTags}. */
   countTags(range: { userId: bigint; after: string | undefined; count: number }): Promise<TagPiece>;
   /** See {@link renameTag}. */
@@ -181,7 +181,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     return readTags(this.#many, links, this.#timeoutMs);
   }
 
-  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
+  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, ClickSums>> {
     // The answer to a change has the clicks of its link, and must not wait for lists.
     return readClicks(links.length === 1 ? this.#single : this.#many, links, this.#timeoutMs);
   }

@@ -51,11 +51,12 @@ export async function pruneLinks(db: Mysql, links: readonly DeletedLink[], timeo
          AND x.unique_id = o.unique_id WHERE (x.slot, x.unique_id) IN (?) AND x.deleted_at <= ${RESTORABLE_FROM}`,
       `DELETE t FROM link_tags t WHERE ${pruned('t')}`,
       `DELETE c FROM clicks c WHERE ${pruned('c')}`,
+      `DELETE c FROM click_totals c WHERE ${pruned('c')}`,
       `DELETE d FROM deletions d WHERE d.deleted_at <= ${RESTORABLE_FROM} AND (d.slot, d.unique_id) IN (?)`,
       `UPDATE urls SET original_url = NULL, ruled_url = NULL, title = NULL, rules = NULL, visits_left = NULL
        WHERE (slot, unique_id) IN (?) AND deleted_at <= ${RESTORABLE_FROM}`,
     ],
-    [keys, keys, keys, keys, keys, keys],
+    [keys, keys, keys, keys, keys, keys, keys],
     { timeoutMs },
   );
 }

@@ -77,21 +77,34 @@ export async function readTags(
   return tagsOf;
 }
 
+/** How often a link was followed. */
+export interface ClickSums {
+  readonly humans: number;
+  readonly bots: number;
+}
+
+export const NO_CLICKS: ClickSums = { humans: 0, bots: 0 };
+
 /**
- * How often each link was followed, by its key. Links without a click are absent.
+ * How often each link was followed, by its key: the clicks that were counted here, all of them as humans, and
+ * the visits that an import has brought. Links without a click are absent.
  * @throws StoreUnavailableError
  */
 export async function readClicks(
   db: Mysql,
   links: readonly { readonly key: string; readonly slot: number }[],
   timeoutMs: number,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, ClickSums>> {
   if (links.length === 0) return new Map();
-  const sql = `SELECT unique_id, CAST(SUM(clicks) AS UNSIGNED) FROM clicks
-    WHERE (slot, unique_id) IN (?) GROUP BY slot, unique_id`;
+  const sql = `SELECT unique_id, CAST(SUM(humans) AS UNSIGNED), CAST(SUM(bots) AS UNSIGNED) FROM (
+      SELECT unique_id, clicks AS humans, 0 AS bots FROM clicks WHERE (slot, unique_id) IN (?)
+      UNION ALL SELECT unique_id, humans, bots FROM click_totals WHERE (slot, unique_id) IN (?)
+    ) counted GROUP BY unique_id`;
   const pairs: SqlValue = links.map(({ slot, key }) => [slot, key]);
-  const rows = await db.queryArrays<[string, number | string]>(sql, [pairs], { timeoutMs });
-  return new Map(rows.map(([key, clicks]) => [key, Number(clicks)]));
+  const rows = await db.queryArrays<[string, number | string, number | string]>(sql, [pairs, pairs], {
+    timeoutMs,
+  });
+  return new Map(rows.map(([key, humans, bots]) => [key, { humans: Number(humans), bots: Number(bots) }]));
 }
 
 export function toOwnLink(row: LinkColumns, tags: readonly string[]): OwnLink {

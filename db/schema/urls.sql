@@ -5,6 +5,14 @@ CREATE TABLE `click_flushes` (
   PRIMARY KEY (`source`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `click_totals` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `clicks` (
   `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
   `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -24,6 +32,22 @@ CREATE TABLE `foreign_codes` (
   `id` tinyint(3) unsigned NOT NULL,
   `since` datetime(3) NOT NULL,
   PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `import_batches` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in imports',
+  `import_id` binary(16) NOT NULL,
+  `batch` int(10) unsigned NOT NULL COMMENT 'some successive records of the file, from 0',
+  `unique_ids` mediumtext CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'JSON: the key of each link without a code, by row and part',
+  `outcome` mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL COMMENT 'JSON; NULL: not done',
+  PRIMARY KEY (`slot`,`import_id`,`batch`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `imports` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'crc32(hex(import_id), in small letters) % 32',
+  `import_id` binary(16) NOT NULL COMMENT 'hash of the file, its options and the owner',
+  `begun_at` datetime(3) NOT NULL COMMENT 'stands for now, also when the import is repeated',
+  PRIMARY KEY (`slot`,`import_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `keyspace` (

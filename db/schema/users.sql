@@ -13,6 +13,31 @@ CREATE TABLE `api_keys` (
   KEY `api_keys_user` (`user_id`,`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `import_jobs` (
+  `job_id` binary(16) NOT NULL,
+  `user_id` bigint(20) unsigned NOT NULL COMMENT 'whose links they become',
+  `created_at` datetime(3) NOT NULL,
+  `options` text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'JSON',
+  `bytes` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'of the file; 0: it is still uploaded',
+  `state` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'uploading, waiting, running, done or failed',
+  `progress` mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL COMMENT 'JSON',
+  `reason` varchar(1000) DEFAULT NULL COMMENT 'why it failed, or waits',
+  `holder` varchar(96) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL COMMENT 'the process that carries it out',
+  `held_until` datetime(3) DEFAULT NULL COMMENT 'then another process may go on',
+  `finished_at` datetime(3) DEFAULT NULL,
+  PRIMARY KEY (`job_id`),
+  KEY `import_jobs_user` (`user_id`,`created_at`),
+  KEY `import_jobs_state` (`state`,`held_until`),
+  KEY `import_jobs_created` (`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `import_pieces` (
+  `job_id` binary(16) NOT NULL,
+  `piece` int(10) unsigned NOT NULL COMMENT 'from 0',
+  `bytes` mediumblob NOT NULL,
+  PRIMARY KEY (`job_id`,`piece`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `password_resets` (
   `token_hash` binary(32) NOT NULL COMMENT 'SHA-256 of the token',
   `user_id` bigint(20) unsigned NOT NULL,

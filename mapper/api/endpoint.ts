@@ -13,6 +13,7 @@ import type { BulkService } from './bulk-service.ts';
 import type { ContentReply, DeclaredContents, NotModified } from './content.ts';
 import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
+import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
 import type { QrService } from './qr-service.ts';
 
@@ -23,6 +24,7 @@ export interface Services {
   readonly bulk: BulkService;
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
+  readonly imports: ImportService;
   readonly qr: QrService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;

@@ -3,6 +3,7 @@ import { ADMIN_LINK_ENDPOINTS } from './admin-link-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import { BULK_ENDPOINTS } from './bulk-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
+import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
@@ -13,6 +14,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
   ...BULK_ENDPOINTS,
   ...QR_ENDPOINTS,
+  ...IMPORT_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,

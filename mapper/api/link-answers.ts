@@ -1,4 +1,5 @@
 import type { OwnLink } from '../../db/own-links/own-link.ts';
+import { NO_CLICKS, type ClickSums } from '../../db/own-links/read-links.ts';
 import { Problem, type FieldError } from '../http/problem.ts';
 import { etagOf } from '../links/etag.ts';
 import type { Announced, OwnLinks } from '../links/own-links.ts';
@@ -59,7 +60,7 @@ export class LinkAnswers {
     return links.map((link) => this.#toWhole(link, clicks));
   }
 
-  #toWhole(link: OwnLink, clicks: ReadonlyMap<string, number>): WholeLink {
-    return toWholeLink(link, `${this.#publicUrl}/${link.key}`, clicks.get(link.key) ?? 0);
+  #toWhole(link: OwnLink, clicks: ReadonlyMap<string, ClickSums>): WholeLink {
+    return toWholeLink(link, `${this.#publicUrl}/${link.key}`, clicks.get(link.key) ?? NO_CLICKS);
   }
 }

@@ -17,6 +17,13 @@ export interface UsersStoreOptions {
 /** How long a report is kept. */
 const REPORTS_MS = 90 * 86_400_000;
 
+/** How long an uploaded file of links is kept. */
+const IMPORTS_MS = 7 * 86_400_000;
+/** How long an upload may take. */
+const UPLOADS_MS = 6 * 3_600_000;
+/** Of one sweep, 8 MB each: a sixth of the largest file a minute. */
+const MAX_IMPORT_PIECES = 200;
+
 const NOT_CONFIGURED = 'This mapper has no users database (KEYMILL_USERS_DB).';
 const AWAY = 'The users database cannot be reached just now.';
 const BUSY = 'Too many requests wait for the users database at this moment.';
@@ -59,12 +66,22 @@ export class UsersStore {
     return this.#contradiction !== undefined;
   }
 
-  /** Removes what is over: sessions, password links and reports, some at a time. Never rejects. */
+  /**
+   * Removes what is over: sessions, password links, reports and files of imports, some at a time. Never
+   * rejects.
+   */
   async sweep(): Promise<void> {
     if (!this.isUp) return;
     const now = new Date();
     await this.#db?.sessions.removeExpired(now).catch(() => undefined);
     await this.#db?.reports.removeOlder(new Date(now.getTime() - REPORTS_MS)).catch(() => undefined);
+    await this.#sweepImports(now.getTime()).catch(() => undefined);
+  }
+
+  async #sweepImports(nowMs: number): Promise<void> {
+    const [than, uploadsThan] = [new Date(nowMs - IMPORTS_MS), new Date(nowMs - UPLOADS_MS)];
+    for (let pieces = 0; pieces < MAX_IMPORT_PIECES; pieces += 1)
+      if ((await this.#db?.imports.removeOlder(than, uploadsThan)) !== true) return;
   }
 
   /** Asks whether it answers and has our tables. Never rejects. */

@@ -6,6 +6,7 @@ import { readTime, type TimeRules } from './read-time.ts';
 import {
   readCount,
   readFlag,
+  readMaxVisits,
   readRedirectType,
   readTags,
   readTargets,
@@ -100,7 +101,7 @@ class BodyReader {
       tags: this.#field('tags', [], (value) => readTags(value, this.#format.tagSeparator, this.#notes)),
       redirect_type: this.#field('redirect_type', 302, readRedirectType),
       forward_query: this.#flag('forward_query'),
-      max_visits: this.#field('max_visits', null, (value) => readCount('max_visits', value)),
+      max_visits: this.#field('max_visits', null, readMaxVisits),
       visits_left: this.#field('visits_left', null, (value) => readCount('visits_left', value)),
       expired_url: this.#field('expired_url', null, (value) => ({
         value: this.#target('expired_url', value),

@@ -11,6 +11,8 @@ import { RepeatedCodes } from './repeated-codes.ts';
 
 export interface ReadOptions extends ImportRules {
   readonly from: FormatName | 'auto';
+  /** Only cuts the file into records, and judges none of them: half of the work. */
+  readonly isOnlyCounting?: boolean | undefined;
 }
 
 /**
@@ -115,7 +117,7 @@ export class LinkReader {
       this.#tally.records += 1;
       const place = { line: record.line, row: this.#tally.records };
       if ('fault' in record) outcomes.push(this.#tally.refuse({ ...place, code: null, ...record.fault }));
-      else this.#judgeFields(record.fields, place, outcomes);
+      else if (this.#options.isOnlyCounting !== true) this.#judgeFields(record.fields, place, outcomes);
     }
     return outcomes;
   }

@@ -1,10 +1,11 @@
+import type { RuledTarget } from '../../db/urls/link-rules.ts';
 import type { Encoding } from './decode-text.ts';
 import type { FormatName } from './formats/format.ts';
 import type { Fault, Reason } from './reasons.ts';
 
 /** Where a link leads some visitors: the first that fits. */
 export interface ImportedTarget {
-  readonly when: Readonly<Partial<Record<'device' | 'country' | 'language', readonly string[]>>>;
+  readonly when: RuledTarget['when'];
   readonly long_url: string;
 }
 

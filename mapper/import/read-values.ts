@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { MAX_TAG_CHARACTERS, MAX_TAGS, MAX_TITLE_CHARACTERS } from '../shorten/own-fields.ts';
+import { MAX_VISITS, ruleFields } from '../shorten/rule-fields.ts';
 import type { ImportedTarget } from './outcome.ts';
 import { faultOf, quote, type Fault } from './reasons.ts';
 
@@ -7,8 +9,8 @@ import { faultOf, quote, type Fault } from './reasons.ts';
 const CONTROLS = /\p{Cc}+/gu;
 const WHOLE_NUMBER = /^\d{1,15}$/;
 const REDIRECT_TYPES: readonly number[] = [301, 302, 307, 308];
-const MAX_TARGETS = 20;
-const CONDITIONS: ReadonlySet<string> = new Set(['device', 'country', 'language']);
+/** As in requests. Targets are judged later. */
+const RULES = ruleFields(z.string());
 
 export type Read<Value> = { readonly value: Value } | { readonly fault: Fault };
 
@@ -69,23 +71,19 @@ export function readRedirectType(value: unknown): Read<number> {
 /** The targets by device, country and language, whose URLs are not judged here. */
 export function readTargets(value: unknown): Read<ImportedTarget[]> {
   const list = typeof value === 'string' ? parseJson(value) : value;
-  if (!Array.isArray(list) || list.length > MAX_TARGETS)
-    return wrong('targets', value, `a list of at most ${MAX_TARGETS} targets`);
-  const targets = list.filter(isTarget);
-  return targets.length === list.length
-    ? { value: targets }
-    : wrong('targets', value, 'a list of {"when": {"device", "country", "language"}, "long_url"}');
+  const parsed = RULES.targets.unwrap().unwrap().safeParse(list);
+  if (parsed.success) return { value: parsed.data.map(({ when, longUrl }) => ({ when, long_url: longUrl })) };
+  const [issue] = parsed.error.issues;
+  const place = issue?.path.join('.') ?? '';
+  const why = `${place === '' ? 'it' : place} ${issue?.message}`;
+  return { fault: faultOf('value-type', 'targets', `${quote(value)}: ${why}`) };
 }
 
-function isTarget(value: unknown): value is ImportedTarget {
-  if (typeof value !== 'object' || value === null || !('when' in value) || !('long_url' in value))
-    return false;
-  const { when, long_url: longUrl } = value;
-  if (typeof longUrl !== 'string' || typeof when !== 'object' || when === null) return false;
-  return Object.entries(when).every(([name, values]: [string, unknown]) => {
-    if (!CONDITIONS.has(name) || !Array.isArray(values)) return false;
-    return values.length > 0 && values.every((one) => typeof one === 'string');
-  });
+/** How many visits a link may have in all: as in a request. */
+export function readMaxVisits(value: unknown): Read<number> {
+  const read = readCount('max_visits', value);
+  if ('fault' in read || RULES.max_visits.safeParse(read.value).success) return read;
+  return wrong('max_visits', value, `a whole number from 1 to ${MAX_VISITS}`);
 }
 
 function parseJson(text: string): unknown {

@@ -25,6 +25,9 @@ export const REASONS = {
   'no-zone': 'a time has no time zone, and none was given',
   'unclear-date': 'a time has two meanings, or none, in its time zone or order of day and month',
   'protected-link': 'the link has a password, which the file does not contain',
+  'taken-code': 'there is a link with this code already, and it may not be overwritten',
+  'deleted-link': 'the owner has a link with this code, and has deleted it',
+  'blocked-link': 'the owner has a link with this code, and an administrator has blocked it',
   'banned-link': 'the link was banned, blocked or deleted where it comes from',
 } as const;
 

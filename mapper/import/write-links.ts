@@ -50,11 +50,12 @@ export function toNdjsonLine(link: WholeLink): string {
  */
 export function toCsvLine(link: WholeLink): string {
   return `${Object.values(COLUMNS)
-    .map((read) => writeCell(read(link)))
+    .map((read) => toCsvCell(read(link)))
     .join(',')}\r\n`;
 }
 
-function writeCell(value: CellValue): string {
+/** A cell of CSV. */
+export function toCsvCell(value: CellValue): string {
   if (typeof value !== 'string') return value === null ? '' : String(value);
   const text = LIKE_FORMULA.test(value) ? `'${value}` : value;
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -2,6 +2,7 @@ import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
+import type { ClickSums } from '../../db/own-links/read-links.ts';
 import type { ScanQuestion } from '../../db/own-links/scan-links.ts';
 import type { TagCount } from '../../db/own-links/tags.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
@@ -168,7 +169,7 @@ export class OwnLinks {
   }
 
   /** How often links were followed, by their keys. Links without a click are absent. */
-  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, number>> {
+  async clicksOf(links: readonly OwnLink[]): Promise<ReadonlyMap<string, ClickSums>> {
     return readOfEach(this.#options.servers, links, async (db, own) => db.clicksOf(own));
   }
 

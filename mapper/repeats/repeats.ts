@@ -1,5 +1,6 @@
 import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { NO_CLICKS } from '../../db/own-links/read-links.ts';
 import type { ReservedLink } from '../../db/reservations/reservation.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 import { Problem } from '../http/problem.ts';
@@ -127,7 +128,7 @@ export class Repeats {
     const row = made.found;
     // As it is now: its owner may have changed it, or others have followed it.
     const clicks = await this.#options.own.clicksOf([row]);
-    const now = toWholeLink(row, this.#shortUrlOf(row.key), clicks.get(row.key) ?? 0);
+    const now = toWholeLink(row, this.#shortUrlOf(row.key), clicks.get(row.key) ?? NO_CLICKS);
     return { status: 200, row, now, isReplayed: false, isWhole };
   }
 

@@ -1,4 +1,5 @@
 import { hasLooseEnd } from '../../db/keyspace/loose-ends.ts';
+import { NO_CLICKS } from '../../db/own-links/read-links.ts';
 import type { Link, LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
@@ -66,7 +67,7 @@ export function formatNewLink(link: LinkRow, shortUrl: string, isWhole: boolean)
 /** The whole link, as its owner sees it, with the warnings of its making. */
 export function toNewLink(row: LinkRow, shortUrl: string): WholeLink & Pick<LinkBody, 'warnings'> {
   const { warnings } = toLinkBody(row, shortUrl);
-  const whole = toWholeLink(toNewOwnLink(row), shortUrl, 0);
+  const whole = toWholeLink(toNewOwnLink(row), shortUrl, NO_CLICKS);
   return warnings === undefined ? whole : { ...whole, warnings };
 }
 

@@ -1,5 +1,6 @@
 import { visitsLeftOf, type OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
+import type { ClickSums } from '../../db/own-links/read-links.ts';
 import { knownRules, type RuledTarget } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 
@@ -37,8 +38,8 @@ export interface WholeLink {
   readonly version: number;
 }
 
-/** @param clicks how often it was followed. Bots are not told apart yet */
-export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): WholeLink {
+/** @param clicks how often it was followed */
+export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums): WholeLink {
   const rules = knownRules(link.rules);
   return {
     unique_id: link.key,
@@ -61,7 +62,7 @@ export function toWholeLink(link: OwnLink, shortUrl: string, clicks: number): Wh
     disabled: rules.disabled === true,
     blocked: rules.blocked ?? null,
     deleted_at: link.deletedAt?.toISOString() ?? null,
-    clicks: { total: clicks, humans: clicks, bots: 0 },
+    clicks: { total: clicks.humans + clicks.bots, ...clicks },
     version: link.version,
   };
 }

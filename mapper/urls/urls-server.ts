@@ -91,6 +91,15 @@ export class UrlsServer {
     return this.#options.ownLinks;
   }
 
+  /**
+   * Lets all mappers look up codes of other shorteners here, within a second.
+   * @throws StoreUnavailableError, OutcomeUnknownError: repeat it
+   */
+  async recordForeignCodes(): Promise<void> {
+    await this.#options.db.recordForeignCodes();
+    this.#hasForeignCodes = true;
+  }
+
   /** The reservations of its slots. */
   get reservations(): ReservationsDb {
     return this.#options.reservations;

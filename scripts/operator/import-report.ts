@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Outcome, Summary } from '../../mapper/import/outcome.ts';
+import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
+import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
 import { visible } from '../../runtime/terminal/visible.ts';
 
 /** Writes what becomes of a file, while it is read. */
 export interface Report {
-  add(outcomes: readonly Outcome[]): Promise<void>;
-  end(summary: Summary): Promise<void>;
+  /** What was only read, or what was stored. */
+  add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void>;
+  end(summary: Summary | ImportSummary): Promise<void>;
 }
 
 /** One JSON document: every outcome in a line of its own, then the summary. */
@@ -18,7 +21,7 @@ export class JsonReport implements Report {
     this.#out = out;
   }
 
-  async add(outcomes: readonly Outcome[]): Promise<void> {
+  async add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void> {
     const lines = outcomes.map((outcome) => {
       const line = `${this.#separator}${JSON.stringify(outcome)}`;
       this.#separator = ',\n';
@@ -27,7 +30,7 @@ export class JsonReport implements Report {
     await write(this.#out, lines.join(''));
   }
 
-  async end(summary: Summary): Promise<void> {
+  async end(summary: Summary | ImportSummary): Promise<void> {
     const begin = this.#separator === ',\n' ? '' : this.#separator;
     await write(this.#out, `${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
   }
@@ -41,18 +44,19 @@ export class TextReport implements Report {
     this.#out = out;
   }
 
-  async add(outcomes: readonly Outcome[]): Promise<void> {
+  async add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void> {
     await write(this.#out, outcomes.flatMap(linesOf).map(toLine).join(''));
   }
 
-  async end(summary: Summary): Promise<void> {
+  async end(summary: Summary | ImportSummary): Promise<void> {
     const { format, encoding, records, taken, refused, left_out: leftOut, notes } = summary;
+    const links = 'stored' in summary ? storedLinks(summary) : `${taken} links would be taken`;
     const counts = (of: Readonly<Record<string, number>>): string =>
       Object.entries(of)
         .map(([name, count]) => `${name} ${count}`)
         .join(', ');
     const lines = [
-      `${format ?? 'unknown format'}, ${encoding ?? 'unknown encoding'}: ${records} records, ${taken} links would be taken`,
+      `${format ?? 'unknown format'}, ${encoding ?? 'unknown encoding'}: ${records} records, ${links}`,
       ...(Object.keys(refused).length === 0 ? [] : [`not taken: ${counts(refused)}`]),
       ...(Object.keys(leftOut).length === 0 ? [] : [`fields left out: ${counts(leftOut)}`]),
       ...notes,
@@ -61,10 +65,17 @@ export class TextReport implements Report {
   }
 }
 
-function linesOf(outcome: Outcome): string[] {
+function storedLinks({ stored, overwritten }: ImportSummary): string {
+  return `${stored} links are stored${overwritten === 0 ? '' : `, ${overwritten} of them in the place of others`}`;
+}
+
+function linesOf(outcome: Outcome | ImportOutcome): string[] {
   const { line, row } = outcome;
   const place = row === null ? `line ${line}` : `line ${line}, row ${row}`;
-  if ('link' in outcome) return outcome.notes.map((text) => `${place}: taken; ${text}`);
+  if ('link' in outcome) {
+    const result = 'result' in outcome ? outcome.result : 'taken';
+    return outcome.notes.map((text) => `${place}: ${result}; ${text}`);
+  }
   const field = outcome.field === null ? '' : `${outcome.field}: `;
   return [`${place}: not taken; ${field}${outcome.message} (${outcome.reason})`];
 }

@@ -63,7 +63,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./users.ts')).addUsersCommand,
   },
   import: {
-    summary: 'read a file of another shortener, and say what would be taken',
+    summary: 'store the links of a file of another shortener, or of our own export',
     load: async () => (await import('./import.ts')).addImportCommand,
   },
   zk: {

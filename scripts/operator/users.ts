@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { parseEmail } from '../../db/accounts/email.ts';
-import { openUsersDb, type UsersDb } from '../../db/accounts/users-db.ts';
+import type { UsersDb } from '../../db/accounts/users-db.ts';
 import type { User } from '../../db/accounts/users.ts';
 import { openPool } from '../../db/redis/pool.ts';
 import { INVALIDATION_CHANNEL } from '../../db/redis/redis-keys.ts';
@@ -10,7 +9,7 @@ import { createPasswordLink } from '../../mapper/auth/password-link.ts';
 import { NO_PASSWORD } from '../../mapper/auth/password-rules.ts';
 import type { RedisShardConfig } from '../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
+import { RefusedError } from '../../runtime/terminal/errors.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
 import {
   note,
@@ -19,8 +18,9 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
-import { ASK_DEADLINE_MS, askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
-import { findCluster, type Cluster } from './sources/find-cluster.ts';
+import { ASK_DEADLINE_MS } from './sources/ask.ts';
+import { findCluster, originOf, type Cluster } from './sources/find-cluster.ts';
+import { requireEmail, requireUser, withUsersDb } from './sources/users.ts';
 
 interface UserEntry {
   readonly id: string;
@@ -180,7 +180,7 @@ async function printLink(
   { cluster, db, user, ended, isJson }: LinkOptions,
 ): Promise<void> {
   const { path, validUntil } = await createPasswordLink(db, user.id);
-  const origin = originOf(terminal, cluster);
+  const origin = originOf(terminal.env, cluster);
   const link = (origin ?? '') + path;
   if (isJson)
     printJson(terminal, { user: toEntry(user), link, validUntil: validUntil.toISOString(), ...ended });
@@ -197,39 +197,6 @@ async function printLink(
   if (origin === undefined)
     note(terminal, 'the link begins with the address of the service: set KEYMILL_PUBLIC_URL to see it whole');
   if (ended !== undefined) noteUnheard(terminal, ended.notified);
-}
-
-/** Where people reach the service: as configured, or else a mapper of the cluster that `up` runs. */
-function originOf({ env }: Terminal, { file }: Cluster): string | undefined {
-  return env['KEYMILL_PUBLIC_URL']?.replace(/\/$/, '') ?? file?.mappers[0]?.url;
-}
-
-/** @throws UsageError */
-function requireEmail(given: string): string {
-  const parsed = parseEmail(given);
-  if (parsed.ok) return parsed.email;
-  throw new UsageError(`the email "${given}" ${parsed.reason}`);
-}
-
-/** @throws UsageError, RefusedError */
-async function requireUser(db: UsersDb, given: string): Promise<User> {
-  const email = requireEmail(given);
-  const user = await db.users.findByEmail(email);
-  if (user === undefined || user.deletionAskedAt !== null)
-    throw new RefusedError(`there is no account with the email ${email}`);
-  return user;
-}
-
-async function withUsersDb<T>({ config }: Cluster, work: (db: UsersDb) => Promise<T>): Promise<T> {
-  const { usersDb } = config.stores;
-  if (usersDb === undefined) throw new UsageError('this cluster has no users database: set KEYMILL_USERS_DB');
-  const db = openUsersDb(usersDb);
-  try {
-    await askOnly('users', async () => db.verify());
-    return await askOnly('users', async () => work(db), CHANGE_DEADLINE_MS);
-  } finally {
-    await db.close();
-  }
 }
 
 /** Lets all mappers ask again who the user is. @returns the names of the Redis servers that took it */

@@ -45,9 +45,10 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'links', 'qr', 'shorten'],
+    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
+    'import-jobs': ['import', 'keys'],
     qr: [],
   },
   db: {
@@ -60,6 +61,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     urls: ['keyspace', 'mysql', 'store-errors'],
     'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
     reservations: ['keyspace', 'mysql', 'store-errors', 'urls'],
+    imports: ['keyspace', 'mysql', 'own-links', 'store-errors', 'urls'],
     'keys-db': ['keyspace', 'mysql', 'store-errors'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
   },

@@ -109,7 +109,7 @@ describe('own links', () => {
       { cursor: undefined, limit: 20 },
     );
     const clicks = await world.links.clicksOf('items' in page ? page.items : []);
-    expect(clicks).to.deep.equal(new Map(rows.slice(1).map(({ key }) => [key, 5])));
+    expect(clicks).to.deep.equal(new Map(rows.slice(1).map(({ key }) => [key, { humans: 5, bots: 0 }])));
   });
 
   it('keep tags that differ only in case, accents or blanks at their ends apart', async () => {

@@ -42,6 +42,11 @@ export function findEnsemble(env: Source): ZooKeeperConfig {
   return readZooKeeperConfig({ ...env, ...ensembleOf(file) });
 }
 
+/** Where people reach the service: as configured, or else a mapper of the cluster that `up` runs. */
+export function originOf(env: Source, { file }: Cluster): string | undefined {
+  return env['KEYMILL_PUBLIC_URL']?.replace(/\/$/, '') ?? file?.mappers[0]?.url;
+}
+
 /** The folder of `up`: `KEYMILL_RUN_DIR`, or `.run` in the repository, whatever the current folder is. */
 function runDirOf(env: Source): RunDir {
   return new RunDir(env['KEYMILL_RUN_DIR'] ?? '');

@@ -129,7 +129,7 @@ function expected(link: WholeLink): ImportedLink {
     disabled,
     expired_url,
     noindex,
-    targets,
+    targets: targets as ImportedLink['targets'],
     clicks: { humans: link.clicks.humans, bots: link.clicks.bots },
   };
 }

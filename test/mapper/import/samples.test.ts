@@ -70,12 +70,6 @@ describe('keymill import --dry-run: the samples of other shorteners', () => {
     });
   });
 
-  it('refuses to import, and says what is possible', async () => {
-    const { exitCode, stderr } = await runKeymill(['import', join(SAMPLES, 'dub/export-default.csv')]);
-    expect(exitCode).to.equal(1);
-    expect(stderr).to.include('links cannot be imported yet').and.include('--dry-run');
-  });
-
   for (const [args, said] of [
     [['missing.csv', '--dry-run'], 'cannot read missing.csv'],
     [['README.md', '--dry-run', '--timezone', 'Europe/Atlantis'], 'there is no time zone "Europe/Atlantis"'],

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import type { ImportJob } from '../../db/accounts/import-jobs.ts';
+import type { Identity } from '../auth/identities.ts';
+import { Places } from '../bulk/places.ts';
+import type { BodyStream } from '../http/body-stream.ts';
+import { Problem } from '../http/problem.ts';
+import {
+  formatOptions,
+  parseOptions,
+  parseProgress,
+  type JobOptions,
+  type JobTools,
+} from '../import-jobs/job.ts';
+import { reportOf } from '../import-jobs/job-report.ts';
+import { NDJSON, type ContentReply } from './content.ts';
+
+/** Of a file. */
+const MAX_IMPORT_BYTES = 2 ** 30;
+
+const PIECE_BYTES = 2 ** 20;
+/** An upload holds a piece in memory, and a report reads a whole file. */
+const UPLOADS = { all: 8, ofOwner: 2 };
+const REPORTS = { all: 4, ofOwner: 1 };
+/** The others wait for it, so one user could make all of them wait. */
+const MAX_OPEN_JOBS = 5;
+
+const IS_ID = /^[0-9a-f]{32}$/;
+
+/** An import as the API answers it. */
+export interface AnsweredImport {
+  readonly id: string;
+  readonly state: 'uploading' | 'waiting' | 'running' | 'done' | 'failed';
+  readonly created_at: string;
+  readonly finished_at: string | null;
+  readonly bytes: number;
+  readonly from: string;
+  readonly on_conflict: 'skip' | 'overwrite' | 'error';
+  readonly dry_run: boolean;
+  readonly records: number | null;
+  readonly done: number;
+  readonly stored: number;
+  readonly overwritten: number;
+  readonly refused: Record<string, number>;
+  readonly notes: string[];
+  readonly reason: string | null;
+}
+
+/** Takes files of links, and says what becomes of them. Any mapper carries them out. */
+export class ImportService {
+  readonly #tools: JobTools;
+  readonly #uploads = new Places(UPLOADS);
+  readonly #reports = new Places(REPORTS);
+
+  readonly #maxBytes: number;
+
+  /** @param maxBytes the largest file */
+  constructor(tools: JobTools, maxBytes = MAX_IMPORT_BYTES) {
+    this.#tools = tools;
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Keeps a file, piece by piece.
+   * @throws Problem 413 a file that is too large, 503 too many at the same time
+   */
+  async upload({ userId }: Identity, options: JobOptions, { pieces }: BodyStream): Promise<AnsweredImport> {
+    const { ask } = this.#tools;
+    const release = this.#uploads.take(userId);
+    try {
+      const open = await ask(async (jobs) => jobs.countOpen(userId));
+      if (open >= MAX_OPEN_JOBS)
+        throw new Problem('overloaded', { detail: `You have ${open} imports that are not done yet.` });
+      const id = randomBytes(16).toString('hex');
+      const createdAt = new Date();
+      await ask(async (jobs) => jobs.create({ id, userId, createdAt, options: formatOptions(options) }));
+      try {
+        const bytes = await this.#keep(id, pieces);
+        await ask(async (jobs) => jobs.finishUpload(id, bytes));
+      } catch (error) {
+        await ask(async (jobs) => jobs.abandon(id, 'the upload broke off')).catch(() => undefined);
+        throw error;
+      }
+      return toAnswer(await this.#find(userId, id));
+    } finally {
+      release();
+    }
+  }
+
+  /** @throws Problem 404 an unknown one, or another's */
+  async get({ userId }: Identity, id: string): Promise<AnsweredImport> {
+    return toAnswer(await this.#find(userId, id));
+  }
+
+  /** What has become of each record so far. @throws Problem 404 */
+  async report({ userId }: Identity, id: string): Promise<ContentReply> {
+    const job = await this.#find(userId, id);
+    return {
+      type: NDJSON,
+      content: this.#write(job),
+      headers: { 'Content-Disposition': `attachment; filename="import-${id}.ndjson"` },
+    };
+  }
+
+  async *#write(job: ImportJob): AsyncGenerator<string> {
+    const release = this.#reports.take(job.userId);
+    const stopping = new AbortController();
+    try {
+      for await (const outcomes of reportOf(job, this.#tools, stopping.signal))
+        if (outcomes.length > 0) yield outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join('');
+    } finally {
+      stopping.abort();
+      release();
+    }
+  }
+
+  async #keep(id: string, pieces: AsyncIterable<Buffer>): Promise<number> {
+    let number = 0;
+    let bytes = 0;
+    for await (const piece of inPieces(pieces)) {
+      bytes += piece.length;
+      if (bytes > this.#maxBytes)
+        throw new Problem('too-large', { detail: `The file must not exceed ${this.#maxBytes} bytes.` });
+      await this.#tools.ask(async (jobs) => jobs.addPiece(id, number, piece));
+      number += 1;
+    }
+    if (bytes === 0)
+      throw new Problem('incomplete', { detail: 'The body is empty: send the file as the body.' });
+    return bytes;
+  }
+
+  async #find(userId: bigint, id: string): Promise<ImportJob> {
+    const isId = IS_ID.test(id);
+    const job = isId ? await this.#tools.ask(async (jobs) => jobs.find(id)) : undefined;
+    if (job === undefined || job.userId !== userId)
+      throw new Problem('not-found', { detail: 'There is no such import, or it is over a week old.' });
+    return job;
+  }
+}
+
+/** The same bytes in pieces of {@link PIECE_BYTES}, the last one shorter. */
+async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let piece = Buffer.allocUnsafe(PIECE_BYTES);
+  let length = 0;
+  for await (const chunk of chunks)
+    for (let at = 0; at < chunk.length;) {
+      const copied = chunk.copy(piece, length, at);
+      at += copied;
+      length += copied;
+      if (length < PIECE_BYTES) continue;
+      yield piece;
+      piece = Buffer.allocUnsafe(PIECE_BYTES);
+      length = 0;
+    }
+  if (length > 0) yield piece.subarray(0, length);
+}
+
+function toAnswer(job: ImportJob): AnsweredImport {
+  const { from, onConflict, isDryRun } = parseOptions(job.options);
+  const { records, done, stored, overwritten, summary } = parseProgress(job.progress);
+  return {
+    id: job.id,
+    state: job.state,
+    created_at: job.createdAt.toISOString(),
+    finished_at: job.finishedAt?.toISOString() ?? null,
+    bytes: job.bytes,
+    from,
+    on_conflict: onConflict,
+    dry_run: isDryRun,
+    records,
+    done,
+    stored,
+    overwritten,
+    refused: { ...summary?.refused },
+    notes: [...(summary?.notes ?? [])],
+    reason: job.reason,
+  };
+}

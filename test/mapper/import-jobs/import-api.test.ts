@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { ImportService } from '../../../mapper/api/import-service.ts';
+import type { Identity } from '../../../mapper/auth/identities.ts';
+import type { Problem } from '../../../mapper/http/problem.ts';
+import type { AskJobs, JobOptions, JobTools } from '../../../mapper/import-jobs/job.ts';
+import { until } from '../../until.ts';
+import { manyLinks } from '../../operator/import-world.ts';
+import { problemKind } from '../api/api-client.ts';
+import { useApi } from '../api/use-api.ts';
+import { send } from '../client.ts';
+
+const CSV = { 'content-type': 'text/csv' };
+
+const OPTIONS: JobOptions = {
+  from: 'auto',
+  timezone: undefined,
+  dateOrder: undefined,
+  domain: undefined,
+  isRenaming: false,
+  onConflict: 'skip',
+  isDryRun: false,
+};
+
+interface Said {
+  readonly id: string;
+  readonly state: string;
+  readonly records: number | null;
+  readonly stored: number;
+  readonly overwritten: number;
+  readonly refused: Readonly<Record<string, number>>;
+  readonly reason: string | null;
+}
+
+describe('POST /import', () => {
+  const fixture = useApi({ keys: 2_000 });
+  const { api } = fixture;
+
+  async function anna(): Promise<{ cookie: string }> {
+    return { cookie: await fixture.people.session(await fixture.people.person()) };
+  }
+
+  async function upload(who: { cookie: string }, text: string, query = ''): Promise<Said> {
+    const answer = await api.call('POST', `/import${query}`, { ...who, headers: CSV, body: text });
+    expect(answer.status, answer.text).to.equal(202);
+    return answer.json() as unknown as Said;
+  }
+
+  async function finish(who: { cookie: string }, { id }: Said): Promise<Said> {
+    return until('the import to end', async () => {
+      const said = (await api.call('GET', `/import/${id}`, who)).json() as unknown as Said;
+      return said.state === 'done' || said.state === 'failed' ? said : undefined;
+    });
+  }
+
+  async function report(who: { cookie: string }, { id }: Said): Promise<Record<string, unknown>[]> {
+    const answer = await api.call('GET', `/import/${id}/report`, who);
+    expect(answer.status, answer.text).to.equal(200);
+    const lines = answer.text.trimEnd().split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  it('stores the links of a file, which are then of the user and are followed', async () => {
+    const who = await anna();
+    const begun = await upload(
+      who,
+      'url,code,title,tags,humans,bots\nhttps://e.example/a,via-http-1,A,x|y,5,2\nhttps://e.example/b,,,,,\nno target,,,,,\n',
+    );
+    expect(begun).to.include({ state: 'waiting', stored: 0 });
+    const said = await finish(who, begun);
+    expect(said).to.deep.include({ state: 'done', records: 3, stored: 2, refused: { 'bad-target': 1 } });
+    const [first, second, third] = await report(who, said);
+    expect(first).to.include({ line: 2, row: 1, unique_id: 'via-http-1', result: 'stored' });
+    expect(third).to.include({ line: 4, row: 3, reason: 'bad-target' });
+    const link = (await api.call('GET', '/urls/via-http-1', who)).json();
+    expect(link).to.deep.include({ title: 'A', tags: ['x', 'y'], clicks: { total: 7, humans: 5, bots: 2 } });
+    for (const [key, target] of [
+      ['via-http-1', 'https://e.example/a'],
+      [String(second?.['unique_id']), 'https://e.example/b'],
+    ]) {
+      const answer = await send('GET', `${fixture.mapper.url}/${key}`, { headers: { host: 'localhost' } });
+      expect([answer.status, answer.headers.location]).to.deep.equal([302, target]);
+    }
+  });
+
+  it('makes no link twice when the same file is sent again', async () => {
+    const who = await anna();
+    const text = manyLinks(1_200, { prefix: 'sent-twice' });
+    const first = await finish(who, await upload(who, text));
+    const second = await finish(who, await upload(who, text));
+    expect(first).to.deep.include({ state: 'done', stored: 1_188, refused: { 'bad-target': 12 } });
+    expect(second.stored).to.equal(1_188);
+    expect(await report(who, second)).to.deep.equal(await report(who, first));
+    const tags = (await api.call('GET', '/users/me/tags', who)).json() as {
+      items: { tag: string; links: number }[];
+    };
+    expect(tags.items.find(({ tag }) => tag === 'many')?.links).to.equal(396);
+  });
+
+  it('only says what would be taken in a dry run', async () => {
+    const who = await anna();
+    const said = await finish(
+      who,
+      await upload(who, 'url,code\nhttps://e.example/,dry-1\n', '?dry_run=true'),
+    );
+    expect(said).to.deep.include({ state: 'done', records: 1, stored: 0 });
+    expect(await report(who, said)).to.have.length(1);
+    expect((await api.call('GET', '/urls/dry-1', who)).status).to.equal(404);
+  });
+
+  it('stores nothing of a broken file, and says where it is broken', async () => {
+    const who = await anna();
+    const said = await finish(
+      who,
+      await upload(who, '[{"long_url":"https://e.example/","unique_id":"broken-1"},{"long'),
+    );
+    expect(said).to.include({ state: 'failed', stored: 0 });
+    expect(said.reason).to.include('cannot be read to its end').and.include('line 1');
+    expect((await report(who, said))[0]).to.include({ reason: 'cut-off' });
+    expect((await api.call('GET', '/urls/broken-1', who)).status).to.equal(404);
+  });
+
+  it('treats codes that are taken as it was asked to', async () => {
+    const who = await anna();
+    const file = (title: string): string => `url,code,title\nhttps://e.example/,conflict-1,${title}\n`;
+    await finish(who, await upload(who, file('one')));
+    expect(await finish(who, await upload(who, file('two')))).to.deep.include({
+      stored: 0,
+      refused: { 'taken-code': 1 },
+    });
+    const refused = await finish(who, await upload(who, file('three'), '?on_conflict=error'));
+    expect(refused).to.include({ state: 'failed' });
+    expect(refused.reason).to.include('codes are taken').and.include('line 2');
+    const over = await finish(who, await upload(who, file('four'), '?on_conflict=overwrite'));
+    expect(over).to.include({ state: 'done', stored: 1, overwritten: 1 });
+    expect((await api.call('GET', '/urls/conflict-1', who)).json()['title']).to.equal('four');
+    const other = await anna();
+    const foreign = await finish(other, await upload(other, file('five'), '?on_conflict=overwrite'));
+    expect(foreign).to.deep.include({ stored: 0, refused: { 'taken-code': 1 } });
+    expect((await api.call('GET', '/urls/conflict-1', who)).json()['title']).to.equal('four');
+  });
+
+  it('tells nobody else of an import', async () => {
+    const who = await anna();
+    const { id } = await upload(who, 'url\nhttps://e.example/\n');
+    const other = await anna();
+    for (const path of [`/import/${id}`, `/import/${id}/report`, `/import/${'0'.repeat(32)}`]) {
+      const answer = await api.call('GET', path, other);
+      expect([answer.status, problemKind(answer)], path).to.deep.equal([404, 'not-found']);
+    }
+  });
+
+  it('refuses a file that is too large, and keeps nothing of it', async () => {
+    const person = await fixture.people.person();
+    const ask: AskJobs = async (work) => work(fixture.people.db.imports);
+    const service = new ImportService({ ask } as unknown as JobTools, 2_000_000);
+    const identity = { userId: person.id } as Identity;
+    const pieces = Readable.from([Buffer.alloc(1_500_000), Buffer.alloc(500_001)]);
+    const problem = await service.upload(identity, OPTIONS, { type: 'text/csv', pieces }).then(
+      () => expect.fail('it was taken'),
+      (error: unknown) => error as Problem,
+    );
+    expect([problem.status, problem.message]).to.deep.equal([413, 'The file must not exceed 2000000 bytes.']);
+    expect(await fixture.people.db.imports.countOpen(person.id)).to.equal(0);
+    expect(await fixture.people.db.imports.removeOlder(new Date(0), new Date(0))).to.equal(true);
+  });
+
+  it('lets a user have five imports that are not done', async () => {
+    const person = await fixture.people.person();
+    const { imports } = fixture.people.db;
+    for (let i = 0; i < 5; i += 1)
+      await imports.create({
+        id: randomBytes(16).toString('hex'),
+        userId: person.id,
+        createdAt: new Date(),
+        options: '{}',
+      });
+    const who = { cookie: await fixture.people.session(person) };
+    const answer = await api.call('POST', '/import', { ...who, headers: CSV, body: 'url\n' });
+    expect([answer.status, problemKind(answer)]).to.deep.equal([503, 'overloaded']);
+  });
+
+  it('is not carried out for an account that is gone, and waits for one that is disabled', async () => {
+    const { users, imports } = fixture.people.db;
+    const [gone, disabled] = [await fixture.people.person(), await fixture.people.person()];
+    await users.setDisabled(disabled.id, true, new Date());
+    const { password = '' } = (await users.find(gone.id)) ?? {};
+    await users.askDeletion(gone.id, { password, deleteLinks: false, now: new Date() });
+    const ids = [randomBytes(16).toString('hex'), randomBytes(16).toString('hex')] as const;
+    for (const [i, { id: userId }] of [gone, disabled].entries()) {
+      const id = ids[i] ?? '';
+      await imports.create({ id, userId, createdAt: new Date(0), options: JSON.stringify(OPTIONS) });
+      await imports.addPiece(id, 0, Buffer.from('url\nhttps://e.example/disabled\n'));
+      await imports.finishUpload(id, 31);
+    }
+    // Later jobs are done meanwhile.
+    const who = await anna();
+    await finish(who, await upload(who, 'url\nhttps://e.example/later\n'));
+    expect((await imports.find(ids[1]))?.state).to.equal('waiting');
+    await users.setDisabled(disabled.id, false, new Date());
+    await until('it to be done', async () => (await imports.find(ids[1]))?.state === 'done');
+    expect((await imports.find(ids[0]))?.state).to.equal('waiting');
+    expect(await imports.removeOlder(new Date(-1), new Date(-1))).to.equal(true);
+    expect(await imports.find(ids[0])).to.equal(undefined);
+  });
+
+  it('refuses an empty body, and options that make no sense', async () => {
+    const who = await anna();
+    const empty = await api.call('POST', '/import', { ...who, headers: CSV });
+    expect([empty.status, problemKind(empty)]).to.deep.equal([400, 'incomplete']);
+    for (const query of ['?from=tinyurl', '?timezone=Mars/Olympus', '?on_conflict=maybe', '?dry_run=1']) {
+      const answer = await api.call('POST', `/import${query}`, { ...who, headers: CSV, body: 'url\n' });
+      expect(answer.status, query).to.equal(422);
+    }
+  });
+});
