@@ -44,6 +44,7 @@ export class BegunStream {
    * @throws what ended it, when the connection is cut
    */
   async sendTo(response: ServerResponse, { maxUnreadBytes = 0, pace }: SendOptions = {}): Promise<void> {
+    await whenItsTurn(response);
     const writer = new PacedWriter(response, pace);
     try {
       for (let next = this.#first; next.done !== true; next = await this.#pieces.next()) {
@@ -60,6 +61,20 @@ export class BegunStream {
       await this.cancel();
     }
   }
+}
+
+/**
+ * Waits until the answers to all earlier requests of the connection are sent: a response has no socket before
+ * that. Also returns when the connection is closed.
+ */
+async function whenItsTurn(response: ServerResponse): Promise<void> {
+  const { socket } = response.req;
+  if (response.socket !== null || socket.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('socket', resolve);
+  socket.once('close', resolve);
+  await promise;
+  socket.off('close', resolve);
 }
 
 /** HTTP/1.0 knows the end of a body by the end of the connection, so that must not look like one. */

@@ -32,6 +32,11 @@ const INNER = [
 /** Pages that are HTML, also when they refuse. */
 const HTML_PATH = /^\/(?:users\/reset|docs)(?:[/?#]|$)/;
 
+/** Paths at which only programs ask: whatever they accept, a refusal is a problem document. */
+const API_PATH = /^\/(?:urls|users|login|logout|admin|import|openapi\.json)(?:[/?#]|$)/;
+/** Of links that cannot be followed, people are told by a page. */
+const PAGE_STATUSES = [401, 404, 410, 429, 503];
+
 /** What is answered beside pages. */
 const TYPES = [
   'application/json',
@@ -43,8 +48,9 @@ const TYPES = [
 ];
 
 /** Whether an answer is one for people, which the document does not describe. */
-export function isPageAt(target: string, { headers }: Answer): boolean {
-  return HTML_PATH.test(target) && headers['content-type']?.startsWith('text/html') === true;
+export function isPageAt(target: string, { status, headers }: Answer): boolean {
+  const mayBePage = HTML_PATH.test(target) || (!API_PATH.test(target) && PAGE_STATUSES.includes(status));
+  return mayBePage && headers['content-type']?.startsWith('text/html') === true;
 }
 
 export interface Sent {
