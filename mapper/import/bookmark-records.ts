@@ -1,15 +1,30 @@
 import { faultOf, type Fault } from './reasons.ts';
 import { MAX_RECORD_CHARACTERS, type FileRecord, type RecordReader } from './record.ts';
 
-const ATTRIBUTE = /([a-z][a-z0-9_-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/gi;
-/** A bookmark or the name of a folder, a description behind it, and in front of a whole tag. */
-const ENTRY = /<(a|h3)\b((?:"[^"]*"|'[^']*'|[^'">])*)>([^]*?)<\/\1\s*>(?:\s*<dd>([^<]*))?\s*(?=<[^>]*>)/iy;
-const ANY_TAG = '<>';
+/* These look at each character a few times at most: a file says what they search in. */
+
+const ATTRIBUTE = /(?<=\s)([a-z][a-z0-9_-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/gi;
+/**
+ * A bookmark or the name of a folder, with the description behind it. It ends where the next one begins, also
+ * if it is not closed. What follows shows whether there is a description.
+ */
+const ENTRY = new RegExp(
+  [
+    String.raw`<(a|h3)\b((?:"[^"]*"|'[^']*'|[^'"<>])*)(?:>|(?=<))`,
+    String.raw`((?:[^<]|<(?!(?:\/?dl|\/\1|a|h3)\b))*)`,
+    String.raw`(?:<\/\1\b[^<>]*(?:>|(?=<))|(?=<(?:\/?dl|a|h3)\b[^]))`,
+    String.raw`(?:\s*<dd>([^<]*)(?=<)|(?=\s*(?:[^<\s]|<(?!dd>)[^]{3})))`,
+  ].join(''),
+  'iy',
+);
+const ANY_TAG = '<br>';
 const OPENING = /<(?:a|h3)\b|<\/?dl\b/gi;
 /** So much of a tag may be missing at the end of a piece. */
 const OPENING_CHARACTERS = 5;
 
 const MAX_FOLDERS = 100;
+/** Of its name. */
+const MAX_FOLDER_CHARACTERS = 200;
 
 const ENTITIES: Readonly<Record<string, string>> = {
   amp: '&',
@@ -27,6 +42,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
  */
 export class BookmarkRecords implements RecordReader {
   line = 1;
+  /** The names of the folders around each folder that is open, and its own. */
   readonly #folders: string[] = [];
   /** The name in front of the next list. */
   #name = '';
@@ -88,7 +104,7 @@ export class BookmarkRecords implements RecordReader {
     const [, , attributes = '', label = '', description = ''] = entry;
     if (tag !== '<h3')
       return { line, fields: { ...this.#fieldsOf(attributes, label), description: textOf(description) } };
-    this.#name = textOf(label);
+    this.#name = textOf(label).slice(0, MAX_FOLDER_CHARACTERS);
     return 'folder';
   }
 
@@ -97,13 +113,16 @@ export class BookmarkRecords implements RecordReader {
       name.toLowerCase(),
       decodeEntities(values.find((value) => value !== undefined) ?? ''),
     ]);
-    const folder = this.#folders.filter((name) => name !== '').join(' / ');
+    const folder = this.#folders.at(-1) ?? '';
     return Object.fromEntries([...named, ['title', textOf(label)], ['folder', folder]]);
   }
 
   #turn(tag: string): void {
     if (tag === '</dl') this.#folders.pop();
-    else if (this.#folders.length < MAX_FOLDERS) this.#folders.push(this.#name);
+    else if (this.#folders.length < MAX_FOLDERS) {
+      const around = this.#folders.at(-1) ?? '';
+      this.#folders.push([around, this.#name].filter((name) => name !== '').join(' / '));
+    }
     this.#name = '';
   }
 
@@ -125,7 +144,7 @@ function entryFault(length: number): Fault {
 }
 
 function textOf(html: string): string {
-  return decodeEntities(html.replace(/<[^>]*>/g, '')).trim();
+  return decodeEntities(html.replace(/<[^<>]*>/g, '')).trim();
 }
 
 function decodeEntities(text: string): string {

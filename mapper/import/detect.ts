@@ -20,7 +20,7 @@ export const PROBE_CHARACTERS = 65_536;
 
 const DELIMITERS = [',', ';', '\t', '|'];
 const EXCEL_LINE = /^sep=(.)(?:\r\n?|\n)/i;
-const HAS_BOOKMARKS = /<!doctype netscape-bookmark|<a\s[^>]*href/i;
+const HAS_BOOKMARKS = /<!doctype netscape-bookmark|<a\s[^<>]*href/i;
 const MAX_LISTED = 20;
 
 /**

@@ -3,6 +3,9 @@ import { MAX_RECORD_CHARACTERS, type Fields, type FileRecord, type RecordReader 
 
 const DEPTH: Readonly<Record<string, number>> = { '{': 1, '[': 1, '}': -1, ']': -1 };
 
+/** JSON.parse reads brackets in brackets of any depth. Code that works with them needs stack for each. */
+const MAX_DEPTH = 50;
+
 const STRUCTURE = /["{}[\],]/g;
 const IN_STRING = /["\\]/g;
 const NO_BLANK = /[^ \t\r\n]/;
@@ -108,7 +111,7 @@ export class JsonRecords implements RecordReader {
 
   #opensList(bracket: string): boolean {
     if (bracket !== '[' || this.#depth > 2 || this.#head !== undefined) return false;
-    return this.#depth === 1 || LIST_BEGINS.test(this.#part.text.slice(-LIST_BEGINS_CHARACTERS));
+    return this.#depth === 1 || LIST_BEGINS.test(this.#part.tail);
   }
 
   *#closeDocument(): Generator<FileRecord> {
@@ -165,6 +168,8 @@ export class NdjsonRecords implements RecordReader {
 class Part {
   text = '';
   line = 1;
+  /** The end of the text. To cut it off the text, V8 would copy all of it each time. */
+  tail = '';
 
   get isEmpty(): boolean {
     return this.text === '';
@@ -183,11 +188,13 @@ class Part {
     const start = this.isEmpty ? piece.search(NO_BLANK) : 0;
     if (this.isEmpty && start >= 0) this.line = line + countLines(piece, start);
     if (start >= 0 && !this.isTooLong) this.text += piece.slice(start, start + MAX_RECORD_CHARACTERS + 1);
+    this.tail = (this.tail + piece.slice(-LIST_BEGINS_CHARACTERS)).slice(-LIST_BEGINS_CHARACTERS);
     return line + countLines(piece, piece.length);
   }
 
   clear(): void {
     this.text = '';
+    this.tail = '';
   }
 }
 
@@ -198,6 +205,11 @@ function parseElement(part: Part): FileRecord {
     return { line, fault: faultOf('too-long', null, message) };
   }
   const fields = parseObject(part.text);
+  if (fields !== undefined && isDeeperThan(MAX_DEPTH, fields))
+    return {
+      line,
+      fault: faultOf('not-json', null, `the object has more than ${MAX_DEPTH} brackets in brackets`),
+    };
   if (fields !== undefined) return { line, fields };
   return { line, fault: faultOf('not-json', null, `${quote(part.text.trim())} is no JSON object`) };
 }
@@ -212,6 +224,13 @@ function parseObject(text: string): Fields | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isDeeperThan(depth: number, value: object): boolean {
+  if (depth === 0) return true;
+  return Object.values(value).some(
+    (inner: unknown) => typeof inner === 'object' && inner !== null && isDeeperThan(depth - 1, inner),
+  );
 }
 
 function hasElements(value: unknown): boolean {

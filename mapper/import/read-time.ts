@@ -23,6 +23,9 @@ const ZERO = /^0000-00-00(?: 00:00:00)?$/;
 const SECONDS = /^\d{9,10}$/;
 const MILLISECONDS = /^\d{12,13}$/;
 
+/** More than any time has. What is longer is not even looked at: it would take long. */
+const MAX_CHARACTERS = 64;
+
 /** The instants that DATETIME(3) holds exactly. Short links are younger than 1970. */
 const [EARLIEST_MS, LATEST_MS] = [0, Date.UTC(9999, 11, 31, 23, 59, 59, 999)];
 
@@ -37,6 +40,7 @@ export function readTime(field: string, value: unknown, rules: TimeRules): ReadT
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string') return refuse('value-type', field, `${quote(value)} is no time`);
   const trimmed = text.trim();
+  if (trimmed.length > MAX_CHARACTERS) return noDate(field, text);
   if (ZERO.test(trimmed)) return { at: null };
   if (SECONDS.test(trimmed)) return inRange(field, text, Number(trimmed) * 1_000);
   if (MILLISECONDS.test(trimmed)) return inRange(field, text, Number(trimmed));

@@ -35,7 +35,7 @@ export function readTags(value: unknown, separator: string | undefined, notes: s
     (tag) => tag !== '',
   );
   const fitting = tags.filter((tag) => tag.length <= MAX_TAG_CHARACTERS);
-  for (const tag of tags.filter((given) => !fitting.includes(given)).slice(0, MAX_TAGS))
+  for (const tag of tags.filter(({ length }) => length > MAX_TAG_CHARACTERS).slice(0, MAX_TAGS))
     notes.push(`tags: without ${quote(tag)}, which has more than ${MAX_TAG_CHARACTERS} characters`);
   if (fitting.length > MAX_TAGS) notes.push(`tags: the first ${MAX_TAGS} of ${fitting.length}`);
   return { value: fitting.slice(0, MAX_TAGS) };
