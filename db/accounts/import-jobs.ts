@@ -51,6 +51,8 @@ const HELD_SECONDS = 30;
 /** An import of an account that is gone would make links for nobody. One of a disabled account waits. */
 const HAS_ACTIVE_USER = `EXISTS (SELECT 1 FROM users WHERE users.user_id = import_jobs.user_id
   AND deletion_asked_at IS NULL AND disabled_at IS NULL)`;
+/** An attempt that waits for a store, or stops with its process, does not count. */
+const MAX_ATTEMPTS = 3;
 const MAX_REASON_CHARACTERS = 1_000;
 /** Of 1 MB each. */
 const PIECES_AT_ONCE = 8;
@@ -126,16 +128,28 @@ export class ImportJobs {
     return row?.[0];
   }
 
-  /** Takes the oldest job that nobody carries out. @returns its id */
+  /**
+   * Takes the oldest job that nobody carries out. A job that was taken too often without going on has failed:
+   * it may be what the processes died of.
+   * @returns its id
+   */
   async claim(holder: string): Promise<string | undefined> {
     const free = `state IN ('waiting', 'running')
       AND (held_until IS NULL OR held_until < UTC_TIMESTAMP(3)) AND ${HAS_ACTIVE_USER}`;
-    const [found] = await this.#db.queryArrays<[Buffer]>(
-      `SELECT job_id FROM import_jobs WHERE ${free} ORDER BY created_at LIMIT 1`,
+    const [found] = await this.#db.queryArrays<[Buffer, number]>(
+      `SELECT job_id, attempts FROM import_jobs WHERE ${free} ORDER BY created_at LIMIT 1`,
     );
     if (found === undefined) return undefined;
+    if (found[1] >= MAX_ATTEMPTS) {
+      await this.#db.execute(
+        `UPDATE import_jobs SET state = 'failed', reason = ?, finished_at = UTC_TIMESTAMP(3), held_until = NULL
+         WHERE job_id = ? AND ${free}`,
+        [`${MAX_ATTEMPTS} processes began it, and ended before more of it was done`, found[0]],
+      );
+      return undefined;
+    }
     const { affectedRows } = await this.#db.execute(
-      `UPDATE import_jobs SET state = 'running', holder = ?,
+      `UPDATE import_jobs SET state = 'running', holder = ?, attempts = attempts + 1,
          held_until = UTC_TIMESTAMP(3) + INTERVAL ${HELD_SECONDS} SECOND
        WHERE job_id = ? AND ${free}`,
       [holder, found[0]],
@@ -143,21 +157,31 @@ export class ImportJobs {
     return affectedRows === 1 ? found[0].toString('hex') : undefined;
   }
 
-  /** The holder goes on. @returns false when another one has taken the job, or its user may not go on */
-  async keep({ id, holder }: Holding, progress: string): Promise<boolean> {
+  /**
+   * The holder goes on.
+   * @param done how many records are done for good
+   * @returns false when another one has taken the job, or its user may not go on
+   */
+  async keep({ id, holder }: Holding, progress: string, done: number): Promise<boolean> {
+    // MariaDB assigns from left to right.
     const { affectedRows } = await this.#db.execute(
       `UPDATE import_jobs SET progress = ?, reason = NULL,
+         attempts = IF(? > furthest, 1, attempts), furthest = GREATEST(furthest, ?),
          held_until = UTC_TIMESTAMP(3) + INTERVAL ${HELD_SECONDS} SECOND
        WHERE job_id = ? AND holder = ? AND state = 'running' AND ${HAS_ACTIVE_USER}`,
-      [progress, toBytes(id), holder],
+      [progress, done, done, toBytes(id), holder],
     );
     return affectedRows === 1;
   }
 
-  /** Gives a job back, so that another process goes on immediately. @param seconds it waits until then */
+  /**
+   * Gives a job back, so that another process goes on. This was no attempt that counts.
+   * @param seconds it waits until then
+   */
   async release({ id, holder }: Holding, reason: string | null, seconds: number): Promise<void> {
     await this.#db.execute(
-      `UPDATE import_jobs SET reason = ?, holder = NULL, held_until = UTC_TIMESTAMP(3) + INTERVAL ? SECOND
+      `UPDATE import_jobs SET reason = ?, holder = NULL, attempts = GREATEST(attempts, 1) - 1,
+         held_until = UTC_TIMESTAMP(3) + INTERVAL ? SECOND
        WHERE job_id = ? AND holder = ? AND state = 'running'`,
       [reason?.slice(0, MAX_REASON_CHARACTERS) ?? null, seconds, toBytes(id), holder],
     );

@@ -24,6 +24,8 @@ CREATE TABLE `import_jobs` (
   `reason` varchar(1000) DEFAULT NULL COMMENT 'why it failed, or waits',
   `holder` varchar(96) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL COMMENT 'the process that carries it out',
   `held_until` datetime(3) DEFAULT NULL COMMENT 'then another process may go on',
+  `attempts` tinyint(3) unsigned NOT NULL DEFAULT 0 COMMENT 'since more of it was done than ever before',
+  `furthest` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'how many records were done',
   `finished_at` datetime(3) DEFAULT NULL,
   PRIMARY KEY (`job_id`),
   KEY `import_jobs_user` (`user_id`,`created_at`),

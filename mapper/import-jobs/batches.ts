@@ -2,28 +2,35 @@ import type { Outcome } from '../import/outcome.ts';
 import type { ImportOutcome } from './stored-outcome.ts';
 
 /** What an import stores at a time. A change of this number would make other batches of the same file. */
-export const RECORDS_IN_BATCH = 1_000;
+export const LINKS_IN_BATCH = 1_000;
 
-/** The records of a file in batches. What concerns the file as a whole is a batch of its own. */
-export async function* batchesOf(
-  outcomes: AsyncIterable<readonly Outcome[]>,
-): AsyncGenerator<readonly Outcome[]> {
-  let gathered: Outcome[] = [];
-  for await (const some of outcomes)
-    for (const outcome of some) {
-      const [first] = gathered;
-      if (first !== undefined && batchOf(first) !== batchOf(outcome)) {
-        yield gathered;
-        gathered = [];
-      }
-      gathered.push(outcome);
-    }
-  if (gathered.length > 0) yield gathered;
+/** Some successive records of a file. */
+export interface Batch {
+  /** From 0. undefined: what concerns the file as a whole, and is stored nowhere. */
+  readonly number: number | undefined;
+  readonly records: readonly Outcome[];
 }
 
-/** undefined: it concerns the file as a whole. */
-export function batchOf({ row }: Outcome): number | undefined {
-  return row === null ? undefined : Math.floor((row - 1) / RECORDS_IN_BATCH);
+/**
+ * The records of a file in batches, each a little longer if its last record has several links. Refused links
+ * count too: which of them are taken may change, and the batches must not.
+ */
+export async function* batchesOf(outcomes: AsyncIterable<readonly Outcome[]>): AsyncGenerator<Batch> {
+  let number = 0;
+  let records: Outcome[] = [];
+  for await (const some of outcomes)
+    for (const outcome of some) {
+      const last = records.at(-1);
+      const isFull = records.length >= LINKS_IN_BATCH && last?.row !== outcome.row;
+      if (last !== undefined && (isFull || outcome.row === null)) {
+        yield { number, records };
+        number += 1;
+        records = [];
+      }
+      if (outcome.row === null) yield { number: undefined, records: [outcome] };
+      else records.push(outcome);
+    }
+  if (records.length > 0) yield { number, records };
 }
 
 /** Puts what became of the links of a batch back into their places among its other records. */

@@ -2,7 +2,7 @@ import type { ImportJob } from '../../db/accounts/import-jobs.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
 import type { Outcome, TakenLink } from '../import/outcome.ts';
 import { keysOfBatch } from './batch-keys.ts';
-import { batchesOf, batchOf, inOrder } from './batches.ts';
+import { batchesOf, inOrder } from './batches.ts';
 import { parseOptions, parseProgress, type JobTools } from './job.ts';
 import { slicesOf } from './job-file.ts';
 import { serverAt } from './ports.ts';
@@ -31,8 +31,7 @@ export async function* reportOf(
   const { imports } = serverAt(tools.ports.servers, slotOfImport(importId));
   const begunAt = await imports.begin(importId, new Date());
   const reader = tools.createReader(options, { nowMs: begunAt.getTime() });
-  for await (const records of batchesOf(reader.read(slices))) {
-    const batch = batchOf(records[0] as Outcome);
+  for await (const { number: batch, records } of batchesOf(reader.read(slices))) {
     const links = records.filter((record): record is TakenLink => 'link' in record);
     if (batch === undefined || links.length === 0) {
       yield records;

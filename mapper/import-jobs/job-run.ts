@@ -111,7 +111,9 @@ export class JobRun {
     const { ask, ports } = this.#tools;
     if (ports.now() - this.#keptAtMs < KEEP_EVERY_MS) return;
     this.#keptAtMs = ports.now();
-    const isOurs = await ask(async (jobs) => jobs.keep(this.#held, formatProgress(this.#progress)));
+    const progress = formatProgress(this.#progress);
+    const done = this.#progress.stage === 'storing' ? this.#progress.done : 0;
+    const isOurs = await ask(async (jobs) => jobs.keep(this.#held, progress, done));
     if (!isOurs) throw new TakenOverError(this.#held.id);
   }
 

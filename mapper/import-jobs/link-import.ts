@@ -1,7 +1,7 @@
 import type { Outcome, TakenLink } from '../import/outcome.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
 import { BatchStore } from './batch-store.ts';
-import { batchesOf, batchOf, inOrder } from './batches.ts';
+import { batchesOf, inOrder } from './batches.ts';
 import { serverAt, type ImportOrder, type ImportPorts } from './ports.ts';
 import type { ImportOutcome } from './stored-outcome.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -46,10 +46,9 @@ export async function* importLinks(
   /** In the order of the file. */
   const running: RunningBatch[] = [];
   try {
-    for await (const records of batchesOf(outcomes)) {
+    for await (const { number: batch, records } of batchesOf(outcomes)) {
       signal.throwIfAborted();
       const links = records.filter((record): record is TakenLink => 'link' in record);
-      const batch = batchOf(records[0] as Outcome);
       const prepared =
         batch === undefined || links.length === 0 ? undefined : await store.prepare(batch, links);
       const codes = codesOf(links);

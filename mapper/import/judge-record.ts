@@ -26,6 +26,9 @@ export interface ImportRules extends CodeRules, TimeRules {
   readonly nowMs: number;
 }
 
+/** Of one record. Each becomes a link, and batches are counted in links. */
+const MAX_CODES = 20;
+
 /** One link of a record, or why it is none. */
 export type Judgement = { readonly code: string | null; readonly domain: string | undefined } & (
   { readonly link: ImportedLink; readonly notes: readonly string[] } | { readonly fault: Fault }
@@ -38,6 +41,10 @@ export type Judgement = { readonly code: string | null; readonly domain: string 
 export function judgeRecord(fields: RecordFields, format: Format, rules: ImportRules): Judgement[] {
   const find = (name: string): unknown => fields.find(name);
   const codes = codesOf(format, find, (field) => fields.take(field));
+  if (codes.length > MAX_CODES) {
+    const message = `the record has ${codes.length} codes, of which at most ${MAX_CODES} are taken`;
+    return [{ code: null, domain: codes[0]?.domain, fault: faultOf('many-codes', 'code', message) }];
+  }
   const notes: string[] = [];
   const refusal = format.refuse?.(find);
   const body = refusal === undefined ? readBody(fields, format, { rules, notes }) : { fault: refusal };

@@ -14,6 +14,7 @@ export const REASONS = {
   'value-type': 'a field has a value of another kind',
   'no-target': 'there is no target',
   'bad-target': 'no link may point at this target',
+  'many-codes': 'a record has more codes than are taken',
   'no-code': 'the link stands for the root of a domain',
   'bad-code': 'the code cannot be stored',
   'long-code': 'the code is too long',

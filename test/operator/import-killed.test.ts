@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { RECORDS_IN_BATCH } from '../../mapper/import-jobs/batches.ts';
+import { LINKS_IN_BATCH } from '../../mapper/import-jobs/batches.ts';
 import { IS_LONG } from '../long.ts';
 import { createImportWorld, manyLinks, type ImportWorld } from './import-world.ts';
 
@@ -31,7 +31,7 @@ describe('keymill import: killed and started again', () => {
       1,
     );
     const args = [await killed.write('links.csv', file), ...owner];
-    const batches = RECORDS / RECORDS_IN_BATCH;
+    const batches = RECORDS / LINKS_IN_BATCH;
     for (let kill = 1; kill <= KILLS; kill += 1)
       expect(await killed.importApart(args, Math.floor((kill * batches) / (KILLS + 1)))).to.equal(null);
     expect(await killed.importApart(args)).to.equal(1);

@@ -19,6 +19,8 @@ export async function up(db: MigrationDb): Promise<void> {
     reason VARCHAR(1000) NULL COMMENT 'why it failed, or waits',
     holder VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'the process that carries it out',
     held_until DATETIME(3) NULL COMMENT 'then another process may go on',
+    attempts TINYINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'since more of it was done than ever before',
+    furthest BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'how many records were done',
     finished_at DATETIME(3) NULL,
     KEY import_jobs_user (user_id, created_at),
     KEY import_jobs_state (state, held_until),

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { createConnection, type Connection } from 'mysql2/promise';
+import { createUserId } from '../../db/accounts/user-ids.ts';
+import { openUsersDb, type UsersDb } from '../../db/accounts/users-db.ts';
+import { migrate } from '../../db/mysql/migrate.ts';
+import { createLog } from '../../runtime/log.ts';
+import { testDatabase } from '../servers.ts';
+
+describe('the jobs of imports in the users database', () => {
+  let db: UsersDb;
+  let sql: Connection;
+  let users = 0;
+
+  before(async function () {
+    this.timeout(30_000);
+    const url = await testDatabase('import-jobs');
+    await migrate(url, 'users', createLog('test', 'users', 'silent'));
+    db = openUsersDb({ url });
+    sql = await createConnection(url);
+  });
+
+  after(async () => {
+    await sql.end();
+    await db.close();
+  });
+
+  async function person(): Promise<bigint> {
+    const id = createUserId(Date.now());
+    const names = { firstName: null, middleName: null, lastName: null };
+    const email = `${(users += 1)}@example.com`;
+    const createdAt = new Date();
+    await db.users.create({ id, email, password: 'x', ...names, isAdmin: false, createdAt });
+    return id;
+  }
+
+  async function create(userId: bigint): Promise<string> {
+    const id = randomBytes(16).toString('hex');
+    await db.imports.create({ id, userId, createdAt: new Date(), options: '{}' });
+    return id;
+  }
+
+  async function upload(userId: bigint): Promise<string> {
+    const id = await create(userId);
+    await db.imports.addPiece(id, 0, Buffer.from('url\n'));
+    await db.imports.finishUpload(id, 4);
+    return id;
+  }
+
+  /** As if the process that held it had died half a minute ago. */
+  async function holderDied(): Promise<void> {
+    await sql.execute("UPDATE import_jobs SET held_until = '2026-01-01'");
+  }
+
+  it('fails when three processes have died of it, and does not keep others from going on', async () => {
+    const user = await person();
+    const deadly = await upload(user);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      expect(await db.imports.claim('a')).to.equal(deadly);
+      await holderDied();
+    }
+    const other = await upload(user);
+    expect(await db.imports.claim('a')).to.equal(undefined);
+    expect(await db.imports.find(deadly)).to.include({
+      state: 'failed',
+      reason: '3 processes began it, and ended before more of it was done',
+    });
+    expect(await db.imports.claim('a')).to.equal(other);
+    await db.imports.end({ id: other, holder: 'a' }, { state: 'done', progress: '{}', reason: null });
+  });
+
+  it('goes on however often its process ends, if more is done each time or it waits for a store', async () => {
+    const id = await upload(await person());
+    const held = { id, holder: 'a' };
+    for (let attempt = 1; attempt < 6; attempt += 1) {
+      expect(await db.imports.claim('a')).to.equal(id);
+      expect(await db.imports.keep(held, '{}', attempt)).to.equal(true);
+      await holderDied();
+    }
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      expect(await db.imports.claim('a')).to.equal(id);
+      await db.imports.release(held, 'away', 0);
+      await holderDied();
+    }
+    await db.imports.claim('a');
+    await db.imports.end(held, { state: 'done', progress: '{}', reason: null });
+  });
+});
