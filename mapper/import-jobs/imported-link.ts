@@ -48,9 +48,9 @@ export function toOverwritten(stored: OwnLink, link: ImportedLink): LinkState {
   };
 }
 
-/** Of a file that says only how many visits are left, these are all. */
+/** Of a file that says only how many visits are left, these are all; with none left, there was one. */
 function maxVisitsOf({ max_visits: max, visits_left: left }: ImportedLink): number | null {
-  return max ?? left;
+  return max ?? (left === null ? null : Math.max(left, 1));
 }
 
 function toRuleChange(link: ImportedLink): RuleChange {

@@ -11,6 +11,7 @@ import {
   readTags,
   readTargets,
   readTitle,
+  readVisitsLeft,
   type Read,
 } from './read-values.ts';
 import { faultOf, quote, type Fault } from './reasons.ts';
@@ -109,7 +110,7 @@ class BodyReader {
       redirect_type: this.#field('redirect_type', 302, readRedirectType),
       forward_query: this.#flag('forward_query'),
       max_visits: this.#field('max_visits', null, readMaxVisits),
-      visits_left: this.#field('visits_left', null, (value) => readCount('visits_left', value)),
+      visits_left: this.#field('visits_left', null, readVisitsLeft),
       expired_url: this.#field('expired_url', null, (value) => ({
         value: this.#target('expired_url', value),
       })),

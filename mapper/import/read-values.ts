@@ -86,6 +86,13 @@ export function readMaxVisits(value: unknown): Read<number> {
   return wrong('max_visits', value, `a whole number from 1 to ${MAX_VISITS}`);
 }
 
+/** How many visits a link has left, none included. */
+export function readVisitsLeft(value: unknown): Read<number> {
+  const read = readCount('visits_left', value);
+  if ('fault' in read || read.value <= MAX_VISITS) return read;
+  return wrong('visits_left', value, `a whole number from 0 to ${MAX_VISITS}`);
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

@@ -141,6 +141,29 @@ describe('POST /import', () => {
     expect((await api.call('GET', '/urls/conflict-1', who)).json()['title']).to.equal('four');
   });
 
+  it('refuses a row with more visits than a link may have, and exports what it imports again', async () => {
+    const who = await anna();
+    const head = 'url,code,visits_left\n';
+    const rows = ['left-0,0', 'left-7,7', 'left-most,1000000', 'left-more,99999999999'];
+    const text = head + rows.map((row) => `https://e.example/,${row}\n`).join('');
+    const said = await finish(who, await upload(who, text));
+    expect(said).to.deep.include({ state: 'done', stored: 3, refused: { 'value-type': 1 } });
+    expect((await report(who, said)).at(-1)?.['message']).to.include('from 0 to 1000000');
+    const exported = await api.call('GET', '/urls/export', who);
+    const limits = exported.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .map((link) => [link['unique_id'], link['max_visits'], link['visits_left']]);
+    expect(limits).to.have.deep.members([
+      ['left-0', 1, 0],
+      ['left-7', 7, 7],
+      ['left-most', 1_000_000, 1_000_000],
+    ]);
+    const again = await finish(who, await upload(who, exported.text, '?dry_run=true&from=ndjson'));
+    expect(again).to.deep.include({ state: 'done', records: 3, refused: {} });
+  });
+
   it('tells nobody else of an import', async () => {
     const who = await anna();
     const { id } = await upload(who, 'url\nhttps://e.example/\n');
