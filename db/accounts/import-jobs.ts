@@ -54,7 +54,11 @@ const HAS_ACTIVE_USER = `EXISTS (SELECT 1 FROM users WHERE users.user_id = impor
 /** An attempt that waits for a store, or stops with its process, does not count. */
 const MAX_ATTEMPTS = 3;
 const MAX_REASON_CHARACTERS = 1_000;
-/** Of 1 MB each. */
+/** How long an uploaded file of links is kept. */
+export const IMPORTS_KEPT_MS = 7 * 86_400_000;
+/** Of a file. The last one is shorter. */
+export const PIECE_BYTES = 2 ** 20;
+/** Removed by one statement. */
 const PIECES_AT_ONCE = 8;
 
 /**
@@ -79,28 +83,45 @@ export class ImportJobs {
     );
   }
 
-  /** The upload broke off: the job is over, and its file is removed soon. */
+  /** The upload broke off: the job is over, and its file is removed. */
   async abandon(id: string, reason: string): Promise<void> {
     await this.#db.execute(
       "UPDATE import_jobs SET state = 'failed', reason = ?, finished_at = UTC_TIMESTAMP(3) WHERE job_id = ? AND state = 'uploading'",
       [reason, toBytes(id)],
     );
+    while (await this.#removePieces(toBytes(id)));
   }
 
-  async addPiece(id: string, piece: number, bytes: Buffer): Promise<void> {
-    await this.#db.execute('INSERT INTO import_pieces (job_id, piece, bytes) VALUES (?, ?, ?)', [
-      toBytes(id),
-      piece,
-      bytes,
-    ]);
+  /** @returns false when the upload is over: it took too long, or its account is gone */
+  async addPiece(id: string, piece: number, bytes: Buffer): Promise<boolean> {
+    // The lock keeps the job until the piece is there. So nothing is left when the job is removed.
+    const { affectedRows } = await this.#db.execute(
+      `INSERT INTO import_pieces (job_id, piece, bytes)
+       SELECT job_id, ?, ? FROM import_jobs WHERE job_id = ? AND state = 'uploading' LOCK IN SHARE MODE`,
+      [piece, bytes, toBytes(id)],
+    );
+    return affectedRows === 1;
   }
 
-  /** The upload is complete: a mapper may begin. */
-  async finishUpload(id: string, bytes: number): Promise<void> {
-    await this.#db.execute(
+  /** The upload is complete: a mapper may begin. @returns false when the upload is over, see `addPiece` */
+  async finishUpload(id: string, bytes: number): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute(
       "UPDATE import_jobs SET bytes = ?, state = 'waiting' WHERE job_id = ? AND state = 'uploading'",
       [bytes, toBytes(id)],
     );
+    return affectedRows === 1;
+  }
+
+  /** The files of a user: their bytes, and when the oldest of them was sent. Of unfinished ones, the pieces. */
+  async sumKept(userId: bigint): Promise<{ readonly bytes: number; readonly oldest: Date | null }> {
+    const [row] = await this.#db.queryArrays<[bytes: string, oldest: Date | null]>(
+      `SELECT CAST(COALESCE(SUM(IF(bytes > 0, bytes, ${PIECE_BYTES} *
+           (SELECT COUNT(*) FROM import_pieces WHERE import_pieces.job_id = import_jobs.job_id))), 0) AS CHAR),
+         MIN(created_at)
+       FROM import_jobs WHERE user_id = ?`,
+      [userId],
+    );
+    return { bytes: Number(row?.[0] ?? 0), oldest: row?.[1] ?? null };
   }
 
   /** Undefined: there is no such job, or it is over a week old. */
@@ -219,13 +240,23 @@ export class ImportJobs {
       [than, uploadsThan],
     );
     if (old === undefined) return false;
-    const { affectedRows } = await this.#db.execute(
-      `DELETE FROM import_pieces WHERE job_id = ? LIMIT ${PIECES_AT_ONCE}`,
+    // No piece comes behind the last one that is removed.
+    await this.#db.execute(
+      "UPDATE import_jobs SET state = 'failed' WHERE job_id = ? AND state = 'uploading'",
       [old[0]],
     );
-    if (affectedRows < PIECES_AT_ONCE)
+    if (!(await this.#removePieces(old[0])))
       await this.#db.execute('DELETE FROM import_jobs WHERE job_id = ?', [old[0]]);
     return true;
+  }
+
+  /** @returns whether there may be more */
+  async #removePieces(job: Buffer): Promise<boolean> {
+    const { affectedRows } = await this.#db.execute(
+      `DELETE FROM import_pieces WHERE job_id = ? LIMIT ${PIECES_AT_ONCE}`,
+      [job],
+    );
+    return affectedRows === PIECES_AT_ONCE;
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ImportJob } from '../../db/accounts/import-jobs.ts';
+import { IMPORTS_KEPT_MS, PIECE_BYTES, type ImportJob } from '../../db/accounts/import-jobs.ts';
 import type { Identity } from '../auth/identities.ts';
 import { Places } from '../bulk/places.ts';
 import type { BodyStream } from '../http/body-stream.ts';
@@ -17,12 +17,16 @@ import { NDJSON, type ContentReply } from './content.ts';
 /** Of a file. */
 const MAX_IMPORT_BYTES = 2 ** 30;
 
-const PIECE_BYTES = 2 ** 20;
 /** An upload holds a piece in memory, and a report reads a whole file. */
 const UPLOADS = { all: 8, ofOwner: 2 };
 const REPORTS = { all: 4, ofOwner: 1 };
 /** The others wait for it, so one user could make all of them wait. */
 const MAX_OPEN_JOBS = 5;
+/** Of a user, with the files of imports that are over: their reports are written from them. */
+const MAX_KEPT_BYTES = 2 ** 31;
+
+/** Files that come at the same time fill the same room. */
+const PIECES_BETWEEN_LOOKS = 32;
 
 const IS_ID = /^[0-9a-f]{32}$/;
 
@@ -52,16 +56,22 @@ export class ImportService {
   readonly #reports = new Places(REPORTS);
 
   readonly #maxBytes: number;
+  readonly #maxKeptBytes: number;
 
-  /** @param maxBytes the largest file */
-  constructor(tools: JobTools, maxBytes = MAX_IMPORT_BYTES) {
+  /**
+   * @param bounds in bytes
+   * @param bounds.file the largest file
+   * @param bounds.kept all files of a user
+   */
+  constructor(tools: JobTools, { file = MAX_IMPORT_BYTES, kept = MAX_KEPT_BYTES } = {}) {
     this.#tools = tools;
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = file;
+    this.#maxKeptBytes = kept;
   }
 
   /**
    * Keeps a file, piece by piece.
-   * @throws Problem 413 a file that is too large, 503 too many at the same time
+   * @throws Problem 413 a file that is too large, 503 too many at the same time, or too much is kept already
    */
   async upload({ userId }: Identity, options: JobOptions, { pieces }: BodyStream): Promise<AnsweredImport> {
     const { ask } = this.#tools;
@@ -70,12 +80,13 @@ export class ImportService {
       const open = await ask(async (jobs) => jobs.countOpen(userId));
       if (open >= MAX_OPEN_JOBS)
         throw new Problem('overloaded', { detail: `You have ${open} imports that are not done yet.` });
+      await this.#requireRoom(userId, 1);
       const id = randomBytes(16).toString('hex');
       const createdAt = new Date();
       await ask(async (jobs) => jobs.create({ id, userId, createdAt, options: formatOptions(options) }));
       try {
-        const bytes = await this.#keep(id, pieces);
-        await ask(async (jobs) => jobs.finishUpload(id, bytes));
+        const bytes = await this.#keep({ id, userId }, pieces);
+        if (!(await ask(async (jobs) => jobs.finishUpload(id, bytes)))) throw tooSlow();
       } catch (error) {
         await ask(async (jobs) => jobs.abandon(id, 'the upload broke off')).catch(() => undefined);
         throw error;
@@ -113,15 +124,31 @@ export class ImportService {
     }
   }
 
-  async #keep(id: string, pieces: AsyncIterable<Buffer>): Promise<number> {
+  /** Until files are a week old, there is only so much room for each user. */
+  async #requireRoom(userId: bigint, bytes: number): Promise<void> {
+    const kept = await this.#tools.ask(async (jobs) => jobs.sumKept(userId));
+    if (kept.bytes + bytes <= this.#maxKeptBytes) return;
+    const roomAt = new Date((kept.oldest?.getTime() ?? Date.now()) + IMPORTS_KEPT_MS);
+    const seconds = Math.max(60, Math.ceil((roomAt.getTime() - Date.now()) / 1_000));
+    throw new Problem('overloaded', {
+      detail: `Your files of the last week have ${kept.bytes} bytes, of ${this.#maxKeptBytes} at most. The oldest goes at ${roomAt.toISOString()}.`,
+      headers: { 'Retry-After': String(seconds) },
+    });
+  }
+
+  async #keep(
+    { id, userId }: { readonly id: string; readonly userId: bigint },
+    pieces: AsyncIterable<Buffer>,
+  ): Promise<number> {
     let number = 0;
     let bytes = 0;
     for await (const piece of inPieces(pieces)) {
       bytes += piece.length;
       if (bytes > this.#maxBytes)
         throw new Problem('too-large', { detail: `The file must not exceed ${this.#maxBytes} bytes.` });
-      await this.#tools.ask(async (jobs) => jobs.addPiece(id, number, piece));
+      if (!(await this.#tools.ask(async (jobs) => jobs.addPiece(id, number, piece)))) throw tooSlow();
       number += 1;
+      if (number % PIECES_BETWEEN_LOOKS === 0) await this.#requireRoom(userId, 0);
     }
     if (bytes === 0)
       throw new Problem('incomplete', { detail: 'The body is empty: send the file as the body.' });
@@ -152,6 +179,11 @@ async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
       length = 0;
     }
   if (length > 0) yield piece.subarray(0, length);
+}
+
+/** The job of an upload was removed meanwhile. */
+function tooSlow(): Problem {
+  return new Problem('incomplete', { detail: 'The file came too slowly, or the account was closed.' });
 }
 
 function toAnswer(job: ImportJob): AnsweredImport {

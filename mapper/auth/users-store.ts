@@ -1,3 +1,4 @@
+import { IMPORTS_KEPT_MS } from '../../db/accounts/import-jobs.ts';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import { isAboutStore, isContradiction, isOutage, QueueFullError } from '../../db/store-errors.ts';
 import { Breaker } from '../../runtime/breaker.ts';
@@ -17,8 +18,6 @@ export interface UsersStoreOptions {
 /** How long a report is kept. */
 const REPORTS_MS = 90 * 86_400_000;
 
-/** How long an uploaded file of links is kept. */
-const IMPORTS_MS = 7 * 86_400_000;
 /** How long an upload may take. */
 const UPLOADS_MS = 6 * 3_600_000;
 /** Of one sweep, 8 MB each: a sixth of the largest file a minute. */
@@ -79,7 +78,7 @@ export class UsersStore {
   }
 
   async #sweepImports(nowMs: number): Promise<void> {
-    const [than, uploadsThan] = [new Date(nowMs - IMPORTS_MS), new Date(nowMs - UPLOADS_MS)];
+    const [than, uploadsThan] = [new Date(nowMs - IMPORTS_KEPT_MS), new Date(nowMs - UPLOADS_MS)];
     for (let pieces = 0; pieces < MAX_IMPORT_PIECES; pieces += 1)
       if ((await this.#db?.imports.removeOlder(than, uploadsThan)) !== true) return;
   }

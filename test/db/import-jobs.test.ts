@@ -85,4 +85,23 @@ describe('the jobs of imports in the users database', () => {
     await db.imports.claim('a');
     await db.imports.end(held, { state: 'done', progress: '{}', reason: null });
   });
+
+  it('takes no piece when the upload is over, so that none stays for ever', async () => {
+    const user = await person();
+    const [slow, gone, broken] = [await create(user), await create(await person()), await create(user)];
+    for (const id of [slow, gone, broken])
+      expect(await db.imports.addPiece(id, 0, Buffer.from('a'))).to.equal(true);
+    expect(await db.imports.sumKept(user)).to.include({ bytes: 2 * 2 ** 20 });
+    await db.imports.abandon(broken, 'it broke off');
+    await sql.execute("UPDATE import_jobs SET created_at = '2026-01-01' WHERE job_id = UNHEX(?)", [slow]);
+    const account = (await db.imports.find(gone))?.userId ?? 0n;
+    await db.users.askDeletion(account, { password: 'x', deleteLinks: false, now: new Date() });
+    while (await db.imports.removeOlder(new Date(0), new Date('2026-02-01')));
+    for (const id of [slow, gone, broken]) {
+      expect(await db.imports.addPiece(id, 1, Buffer.from('b'))).to.equal(false);
+      expect(await db.imports.finishUpload(id, 2)).to.equal(false);
+      const [pieces] = await sql.query('SELECT piece FROM import_pieces WHERE job_id = UNHEX(?)', [id]);
+      expect(pieces).to.deep.equal([]);
+    }
+  });
 });

@@ -177,7 +177,7 @@ describe('POST /import', () => {
   it('refuses a file that is too large, and keeps nothing of it', async () => {
     const person = await fixture.people.person();
     const ask: AskJobs = async (work) => work(fixture.people.db.imports);
-    const service = new ImportService({ ask } as unknown as JobTools, 2_000_000);
+    const service = new ImportService({ ask } as unknown as JobTools, { file: 2_000_000 });
     const identity = { userId: person.id } as Identity;
     const pieces = Readable.from([Buffer.alloc(1_500_000), Buffer.alloc(500_001)]);
     const problem = await service.upload(identity, OPTIONS, { type: 'text/csv', pieces }).then(
@@ -186,7 +186,29 @@ describe('POST /import', () => {
     );
     expect([problem.status, problem.message]).to.deep.equal([413, 'The file must not exceed 2000000 bytes.']);
     expect(await fixture.people.db.imports.countOpen(person.id)).to.equal(0);
+    expect(await fixture.people.db.imports.sumKept(person.id)).to.include({ bytes: 0 });
     expect(await fixture.people.db.imports.removeOlder(new Date(0), new Date(0))).to.equal(true);
+  });
+
+  it('keeps at most so much of a user, and says when there is room again', async () => {
+    const person = await fixture.people.person();
+    const ask: AskJobs = async (work) => work(fixture.people.db.imports);
+    const service = new ImportService({ ask } as unknown as JobTools, { kept: 3_000_000 });
+    const identity = { userId: person.id } as Identity;
+    const send = async (bytes: number): Promise<unknown> => {
+      const stream = { type: 'text/csv', pieces: Readable.from([Buffer.alloc(bytes, 'x')]) };
+      return service.upload(identity, OPTIONS, stream).catch((error: unknown) => error);
+    };
+    const { id } = (await send(2_000_000)) as Said;
+    expect(await send(1_100_000)).to.include({ state: 'waiting' });
+    const problem = (await send(1)) as Problem;
+    expect(problem).to.include({ status: 503, code: 'overloaded' });
+    expect(problem.message).to.include('have 3100000 bytes, of 3000000 at most');
+    expect(Number(problem.headers['Retry-After'])).to.be.within(7 * 86_400 - 60, 7 * 86_400);
+    // An import that is over does not give its room back: its report is written from the file.
+    await until('it to be over', async () => (await fixture.people.db.imports.find(id))?.state === 'failed');
+    expect(await send(1)).to.include({ status: 503 });
+    expect(await fixture.people.db.imports.sumKept(person.id)).to.include({ bytes: 3_100_000 });
   });
 
   it('lets a user have five imports that are not done', async () => {
