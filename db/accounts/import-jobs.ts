@@ -112,7 +112,7 @@ export class ImportJobs {
     return affectedRows === 1;
   }
 
-  /** The files of a user: their bytes, and when the oldest of them was sent. Of unfinished ones, the pieces. */
+  /** How much is kept of a user, of unfinished files what has come of them, and since when. */
   async sumKept(userId: bigint): Promise<{ readonly bytes: number; readonly oldest: Date | null }> {
     const [row] = await this.#db.queryArrays<[bytes: string, oldest: Date | null]>(
       `SELECT CAST(COALESCE(SUM(IF(bytes > 0, bytes, ${PIECE_BYTES} *

@@ -94,7 +94,7 @@ export class BatchStore {
     throw new Error(`the keys of batch ${batch} could not be fixed`);
   }
 
-  /** Binds the links of a batch. @throws CodeTakenError */
+  /** Binds the links of a batch. @throws CodeTakenError; what `confirm` of the order throws */
   async store(prepared: PreparedBatch): Promise<ImportOutcome[]> {
     const { id, links } = prepared;
     if (prepared.outcome !== undefined) return this.#outcomes(prepared, prepared.outcome);
@@ -104,6 +104,8 @@ export class BatchStore {
     for (let round = 0; items.length > 0; round += 1) {
       if (round === MAX_ROUNDS) throw new Error(`batch ${id.batch} could not be stored`);
       const [first, second] = splitByKey(items);
+      // Keys may have been waited for, for a minute.
+      await this.#order.confirm?.();
       const lost = [...(await this.#binding.bind(first)), ...second];
       await this.#settle(lost.filter(hasCode), exceptions);
       const keyless = lost.filter((item) => !hasCode(item));

@@ -78,7 +78,8 @@ export class JobRun {
     const importId = importIdOf({ contentHash, options, ownerId });
     this.#progress = { ...NO_PROGRESS, stage: 'storing', records, importId };
     const { onConflict } = options;
-    const order = { importId, ownerId, onConflict, batchesAtOnce: 1, patienceMs: PATIENCE_MS };
+    const confirm = async (): Promise<void> => this.#keep();
+    const order = { importId, ownerId, onConflict, batchesAtOnce: 1, patienceMs: PATIENCE_MS, confirm };
     const run: LinkImportOptions = { ports: this.#tools.ports, order, signal: this.#signal };
     const nowMs = (await beginImport(run)).getTime();
     const createReader = () => this.#tools.createReader(options, { nowMs });
@@ -104,12 +105,16 @@ export class JobRun {
 
   #slices(): AsyncGenerator<Uint8Array> {
     const { ask } = this.#tools;
-    return slicesOf(this.#held.job, { ask, onSlice: async () => this.#keep(), signal: this.#signal });
+    return slicesOf(this.#held.job, { ask, onSlice: async () => this.#keepWhenDue(), signal: this.#signal });
   }
 
+  async #keepWhenDue(): Promise<void> {
+    if (this.#tools.ports.now() - this.#keptAtMs >= KEEP_EVERY_MS) await this.#keep();
+  }
+
+  /** @throws TakenOverError */
   async #keep(): Promise<void> {
     const { ask, ports } = this.#tools;
-    if (ports.now() - this.#keptAtMs < KEEP_EVERY_MS) return;
     this.#keptAtMs = ports.now();
     const progress = formatProgress(this.#progress);
     const done = this.#progress.stage === 'storing' ? this.#progress.done : 0;

@@ -48,6 +48,8 @@ export interface ImportOrder {
   readonly batchesAtOnce: number;
   /** How long a server may be away before the import gives up, in ms. */
   readonly patienceMs: number;
+  /** Awaited before links are bound. Throws when they must not be. */
+  readonly confirm?: () => Promise<void>;
 }
 
 /** The server that owns a slot. */

@@ -1,0 +1,89 @@
+import { expect } from 'chai';
+import type { ImportJob, ImportJobs } from '../../../db/accounts/import-jobs.ts';
+import { openImportsDb, type ImportsDb } from '../../../db/imports/imports-db.ts';
+import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
+import { JobRun, TakenOverError } from '../../../mapper/import-jobs/job-run.ts';
+import type { JobOptions, JobTools } from '../../../mapper/import-jobs/job.ts';
+import { LinkReader } from '../../../mapper/import/link-reader.ts';
+import { monotonicMs } from '../../../runtime/clock.ts';
+import { OPTIONS as READING } from '../import/reading.ts';
+import { createWorld, randomKeys, type World } from '../world.ts';
+
+const SIGNAL = new AbortController().signal;
+const OPTIONS: JobOptions = {
+  from: 'auto',
+  timezone: undefined,
+  dateOrder: undefined,
+  domain: undefined,
+  isRenaming: false,
+  onConflict: 'skip',
+  isDryRun: false,
+};
+
+describe('a job of an import', () => {
+  let world: World;
+  const servers: { imports: ImportsDb; ownLinks: ReturnType<typeof openOwnLinksDb> }[] = [];
+  let users = 0n;
+
+  before(async () => {
+    world = await createWorld();
+    for (const urlsDb of world.urls)
+      servers.push({ imports: openImportsDb(urlsDb), ownLinks: openOwnLinksDb(urlsDb) });
+  });
+  after(async () => {
+    for (const { imports, ownLinks } of servers) await Promise.all([imports.close(), ownLinks.close()]);
+    await world[Symbol.asyncDispose]();
+  });
+
+  /** A job whose account is there until the test says otherwise, and whose file has these rows. */
+  function prepare(rows: string) {
+    const bytes = Buffer.from(`url,code\n${rows}`);
+    const job: ImportJob = {
+      id: '0'.repeat(32),
+      userId: (users += 1n),
+      createdAt: new Date(),
+      options: JSON.stringify(OPTIONS),
+      bytes: bytes.length,
+      state: 'running',
+      progress: null,
+      reason: null,
+      finishedAt: null,
+    };
+    const keys = randomKeys(10);
+    const state = { isGone: false, onTake: (): void => undefined, blocked: 'no.example' };
+    const jobs = { readPiece: async () => bytes, keep: async () => !state.isGone };
+    const tools: JobTools = {
+      ask: async (work) => work(jobs as unknown as ImportJobs),
+      ports: {
+        servers: servers.map((server) => ({ ...server, expectForeignCodes: async () => undefined })),
+        keys: {
+          take: async (count) => {
+            state.onTake();
+            return keys.slice(0, count);
+          },
+          putBack: async () => undefined,
+        },
+        announce: { changed: async () => undefined, appeared: async () => undefined },
+        now: monotonicMs,
+      },
+      createReader: (options, reading) =>
+        new LinkReader({
+          ...READING,
+          ...options,
+          ...reading,
+          judgeTarget: (url) =>
+            url.includes(state.blocked) ? { ok: false, reason: 'is blocked' } : READING.judgeTarget(url),
+        }),
+    };
+    const run = new JobRun({ id: job.id, holder: 'a', job, options: OPTIONS }, tools, SIGNAL);
+    return { job, keys, state, tools, run };
+  }
+
+  it('makes no link for an account that has gone while it waited for keys', async () => {
+    const { keys, state, run } = prepare('https://e.example/,\n');
+    state.onTake = () => (state.isGone = true) && undefined;
+    const error: unknown = await run.carryOut().catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(TakenOverError);
+    expect(await world.rows(keys)).to.deep.equal([]);
+  });
+});
