@@ -21,11 +21,16 @@ export function parseKeys(text: string): BatchKeys {
   return new Map(Object.entries(value).map(([place, key]) => [place, String(key)]));
 }
 
+/** The key of a link of a batch. undefined: the link was not among those that were taken. */
+export function keyIn(keys: BatchKeys, taken: TakenLink): string | undefined {
+  return taken.link.code ?? keys.get(placeOf(taken));
+}
+
 /** Tells the key of each link of a batch. @param text the keys as {@link formatKeys} wrote them */
 export function keysOfBatch(text: string): (link: TakenLink) => string {
   const keys = parseKeys(text);
   return (taken) => {
-    const key = taken.link.code ?? keys.get(placeOf(taken));
+    const key = keyIn(keys, taken);
     if (key === undefined) throw new Error(`the link at ${placeOf(taken)} has no key`);
     return key;
   };

@@ -1,12 +1,15 @@
 import type { ImportJob } from '../../db/accounts/import-jobs.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
 import type { Outcome, TakenLink } from '../import/outcome.ts';
-import { keysOfBatch } from './batch-keys.ts';
+import { faultOf } from '../import/reasons.ts';
+import { keyIn, keysOfBatch, parseKeys, placeOf, type BatchKeys } from './batch-keys.ts';
 import { batchesOf, inOrder } from './batches.ts';
 import { parseOptions, parseProgress, type JobTools } from './job.ts';
+import { requestIdOf } from './import-identity.ts';
 import { slicesOf } from './job-file.ts';
 import { serverAt } from './ports.ts';
-import { parseOutcome, toOutcomes, type ImportOutcome } from './stored-outcome.ts';
+import { parseOutcome, toOutcomes, type BatchOutcome, type ImportOutcome } from './stored-outcome.ts';
 
 /**
  * What has become of each record of an uploaded file, as far as it is known: the file is read again, and what
@@ -41,7 +44,62 @@ export async function* reportOf(
     const text = stored?.outcome ?? null;
     // What is behind it is not stored yet.
     if (stored === undefined || text === null) return;
-    const keyOf = keysOfBatch(stored.keys);
-    yield inOrder(records, toOutcomes(links, parseOutcome(text), { keyOf, hasOwner: true }));
+    const outcome = parseOutcome(text);
+    const keys = parseKeys(stored.keys);
+    const isSame = outcome.links === links.length && links.every((link) => keyIn(keys, link) !== undefined);
+    const ofThen = isSame ? links : await findStored(links, { importId, keys, outcome, tools });
+    const found = toOutcomes(ofThen, outcome, { keyOf: keysOfBatch(stored.keys), hasOwner: true });
+    yield inOrder(records, isSame ? found : withRefused(links, found));
   }
+}
+
+/**
+ * Those links of a batch that were taken when it was stored. What decides that, such as the list of blocked
+ * domains, has changed since then.
+ */
+async function findStored(
+  links: readonly TakenLink[],
+  {
+    importId,
+    keys,
+    outcome,
+    tools,
+  }: {
+    readonly importId: string;
+    readonly keys: BatchKeys;
+    readonly outcome: BatchOutcome;
+    readonly tools: JobTools;
+  },
+): Promise<TakenLink[]> {
+  const { servers } = tools.ports;
+  const wanted = links.flatMap((link) => keyIn(keys, link) ?? []);
+  const groups = Map.groupBy(wanted, (key) => serverAt(servers, slotOf(key)));
+  const holders = await Promise.all(
+    Array.from(groups, async ([{ imports }, group]) => imports.findHolders(group)),
+  );
+  const heldBy = new Map(holders.flat().map(({ key, requestId }) => [key, requestId]));
+  return links.filter((link) => {
+    if (outcome.exceptions.has(placeOf(link))) return true;
+    const key = keyIn(keys, link);
+    return key !== undefined && heldBy.get(key) === requestIdOf(importId, link.row, link.part);
+  });
+}
+
+const NOT_THEN = 'was refused when the file was imported, and would be taken now; import the file again';
+
+/** All links of a batch in their order: what became of some, and that the others were refused. */
+function withRefused(links: readonly TakenLink[], found: readonly ImportOutcome[]): ImportOutcome[] {
+  let next = 0;
+  return links.map((link) => {
+    const outcome = found[next];
+    const isOfLink =
+      outcome?.row === link.row &&
+      ('part' in outcome ? outcome.part === link.part : outcome.code === link.link.code);
+    if (outcome !== undefined && isOfLink) {
+      next += 1;
+      return outcome;
+    }
+    const { line, row, link: refused } = link;
+    return { line, row, code: refused.code, ...faultOf('bad-target', null, `the link ${NOT_THEN}`) };
+  });
 }

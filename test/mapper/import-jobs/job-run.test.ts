@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import type { ImportJob, ImportJobs } from '../../../db/accounts/import-jobs.ts';
 import { openImportsDb, type ImportsDb } from '../../../db/imports/imports-db.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
+import { reportOf } from '../../../mapper/import-jobs/job-report.ts';
 import { JobRun, TakenOverError } from '../../../mapper/import-jobs/job-run.ts';
-import type { JobOptions, JobTools } from '../../../mapper/import-jobs/job.ts';
+import { formatProgress, type JobOptions, type JobTools } from '../../../mapper/import-jobs/job.ts';
 import { LinkReader } from '../../../mapper/import/link-reader.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
 import { OPTIONS as READING } from '../import/reading.ts';
@@ -81,9 +82,30 @@ describe('a job of an import', () => {
 
   it('makes no link for an account that has gone while it waited for keys', async () => {
     const { keys, state, run } = prepare('https://e.example/,\n');
-    state.onTake = () => (state.isGone = true) && undefined;
+    state.onTake = () => {
+      state.isGone = true;
+    };
     const error: unknown = await run.carryOut().catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(TakenOverError);
     expect(await world.rows(keys)).to.deep.equal([]);
+  });
+
+  it('reports links as refused that were, also if their domain is not blocked any more', async () => {
+    const row = (host: string, code: string): string => `https://${host}/,${code}\n`;
+    const rows =
+      row('e.example', '') +
+      row('bad.example', '') +
+      row('bad.example', 'bad-1') +
+      row('e.example', 'good-1');
+    const { job, state, tools, run } = prepare(rows);
+    state.blocked = 'bad.example';
+    const { progress } = await run.carryOut();
+    expect(progress).to.include({ stored: 2 });
+    state.blocked = 'no.example';
+    const found: unknown[] = [];
+    for await (const outcomes of reportOf({ ...job, progress: formatProgress(progress) }, tools, SIGNAL))
+      for (const outcome of outcomes)
+        found.push('result' in outcome ? outcome.result : 'reason' in outcome && outcome.reason);
+    expect(found).to.deep.equal(['stored', 'bad-target', 'bad-target', 'stored']);
   });
 });
