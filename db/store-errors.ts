@@ -6,8 +6,16 @@ import { ImpossibleValueError } from '../runtime/stored-values.ts';
  * too many connections), or refuses writes for now. Repeat later, or use another store.
  */
 export class StoreUnavailableError extends KeymillError {
+  readonly store: string;
+
   constructor(store: string, reason: string, cause?: unknown) {
     super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, { cause });
+    this.store = store;
+  }
+
+  /** What users are told. What the driver says, with its addresses, is for the log. */
+  get toldToUsers(): string {
+    return `${this.store} cannot be reached just now.`;
   }
 }
 

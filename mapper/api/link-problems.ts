@@ -1,7 +1,6 @@
 import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { messageOf } from '../../runtime/errors.ts';
 import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import type { Announced, ChangeResult, Refusal } from '../links/own-links.ts';
 import { NOT_BEFORE_EXPIRY } from '../shorten/rule-fields.ts';
@@ -64,7 +63,7 @@ export async function ask<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof StoreUnavailableError)
-      throw new Problem('store-down', { detail: storeOf(error), cause: error });
+      throw new Problem('store-down', { detail: error.toldToUsers, cause: error });
     if (error instanceof OutcomeUnknownError)
       throw new Problem('store-down', {
         detail: 'A store did not confirm the change. Read the link to see whether it has happened.',
@@ -72,10 +71,4 @@ export async function ask<T>(work: () => Promise<T>): Promise<T> {
       });
     throw error;
   }
-}
-
-/** Its name, without the reasons of the driver. */
-function storeOf(error: StoreUnavailableError): string {
-  const [name = ''] = messageOf(error).split(' is unavailable: ');
-  return `${name} cannot be reached just now.`;
 }

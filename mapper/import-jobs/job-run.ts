@@ -1,4 +1,4 @@
-import { isOutage, StoreUnavailableError } from '../../db/store-errors.ts';
+import { isOutage, OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { KeymillError, messageOf } from '../../runtime/errors.ts';
 import type { RefusedLink } from '../import/outcome.ts';
 import { NoKeysError } from '../keys/key-supply.ts';
@@ -133,4 +133,11 @@ export function isPassing(error: unknown): boolean {
   const isAway = isOutage(error) || error instanceof StoreUnavailableError || error instanceof NoKeysError;
   // A problem of the users database.
   return isAway || (error instanceof KeymillError && 'status' in error && error.status === 503);
+}
+
+/** Why a job waits that has ended with a passing error: for its user. The log has the error. */
+export function whyItWaits(error: unknown): string {
+  if (error instanceof StoreUnavailableError) return error.toldToUsers;
+  // The others have words of ours.
+  return error instanceof OutcomeUnknownError ? 'A store did not confirm a change.' : messageOf(error);
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { formatProgress, parseOptions, type HeldJob, type JobTools } from './job.ts';
-import { isPassing, JobRun, TakenOverError } from './job-run.ts';
+import { isPassing, JobRun, TakenOverError, whyItWaits } from './job-run.ts';
 
 export interface JobRunnerOptions {
   readonly tools: JobTools;
@@ -63,7 +62,7 @@ async function takeOne(
     if (signal.aborted) await ask(async (jobs) => jobs.release(held, null, 0)).catch(() => undefined);
     else if (isPassing(error)) {
       log.warn({ ...about, error }, 'an import waits for a store');
-      await ask(async (jobs) => jobs.release(held, messageOf(error), LATER_SECONDS));
+      await ask(async (jobs) => jobs.release(held, whyItWaits(error), LATER_SECONDS));
     } else {
       log.error({ ...about, error }, 'an import has failed');
       const progress = job.progress ?? '{}';

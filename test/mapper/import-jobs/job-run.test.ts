@@ -3,7 +3,10 @@ import type { ImportJob, ImportJobs } from '../../../db/accounts/import-jobs.ts'
 import { openImportsDb, type ImportsDb } from '../../../db/imports/imports-db.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
 import { reportOf } from '../../../mapper/import-jobs/job-report.ts';
-import { JobRun, TakenOverError } from '../../../mapper/import-jobs/job-run.ts';
+import { isPassing, JobRun, TakenOverError, whyItWaits } from '../../../mapper/import-jobs/job-run.ts';
+import { NoKeysError } from '../../../mapper/keys/key-supply.ts';
+import { Problem } from '../../../mapper/http/problem.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../../db/store-errors.ts';
 import { formatProgress, type JobOptions, type JobTools } from '../../../mapper/import-jobs/job.ts';
 import { LinkReader } from '../../../mapper/import/link-reader.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
@@ -107,5 +110,18 @@ describe('a job of an import', () => {
       for (const outcome of outcomes)
         found.push('result' in outcome ? outcome.result : 'reason' in outcome && outcome.reason);
     expect(found).to.deep.equal(['stored', 'bad-target', 'bad-target', 'stored']);
+  });
+
+  it('tells its user which store is away, and not what the driver says of it', () => {
+    const driver = new Error('connect ECONNREFUSED 10.1.2.3:3306');
+    for (const [error, reason] of [
+      [new StoreUnavailableError('urls-1', driver.message, driver), 'urls-1 cannot be reached just now.'],
+      [new OutcomeUnknownError('urls-1', driver.message, driver), 'A store did not confirm a change.'],
+      [new Problem('no-accounts', { cause: driver }), 'The users database cannot be reached just now.'],
+      [new NoKeysError(), 'no key pool has a key to give'],
+    ] as const) {
+      expect(isPassing(error)).to.equal(true);
+      expect(whyItWaits(error)).to.equal(reason);
+    }
   });
 });
