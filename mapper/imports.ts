@@ -17,7 +17,7 @@ export interface OpenImportsOptions {
   readonly config: MapperConfig;
   readonly stores: MapperStores;
   readonly caches: Pick<MapperCaches, 'announceChanges'>;
-  readonly users: Pick<UsersStore, 'isUp' | 'ask'>;
+  readonly users: Pick<UsersStore, 'isUp' | 'askImports'>;
   /** Which targets a link may have. */
   readonly targets: TargetRules;
   readonly log: Log;
@@ -47,7 +47,7 @@ export function openImports({
     return { imports, ownLinks, expectForeignCodes: async () => server.recordForeignCodes() };
   });
   const tools: JobTools = {
-    ask: async (work) => users.ask(async (db) => work(db.imports)),
+    ask: async (work) => users.askImports(work),
     ports: {
       servers,
       keys: new PoolKeys(

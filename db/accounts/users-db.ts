@@ -15,6 +15,7 @@ export interface UsersDb {
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
   readonly reports: Reports;
+  /** On connections of their own. */
   readonly imports: ImportJobs;
   /**
    * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
@@ -25,10 +26,13 @@ export interface UsersDb {
 }
 
 const NAME = 'users';
+/** Pieces of files of 1 MB must not make those wait who prove who they are. */
+const IMPORT_CONNECTIONS = 2;
 
 /** Connects when first used. */
 export function openUsersDb({ url }: { readonly url: string }): UsersDb {
   const db = openMysql(url, { name: NAME, connections: 4, queueLimit: 256, canTransact: true });
+  const forImports = openMysql(url, { name: NAME, connections: IMPORT_CONNECTIONS, queueLimit: 64 });
   return {
     name: NAME,
     users: new Users(db),
@@ -36,10 +40,10 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
     reports: new Reports(db),
-    imports: new ImportJobs(db),
+    imports: new ImportJobs(forImports),
     verify: async () => {
       await checkSchema(db, 'users');
     },
-    close: async () => db.close(),
+    close: async () => void (await Promise.all([db.close(), forImports.close()])),
   };
 }

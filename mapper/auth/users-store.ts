@@ -1,4 +1,4 @@
-import { IMPORTS_KEPT_MS } from '../../db/accounts/import-jobs.ts';
+import { IMPORTS_KEPT_MS, type ImportJobs } from '../../db/accounts/import-jobs.ts';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import { isAboutStore, isContradiction, isOutage, QueueFullError } from '../../db/store-errors.ts';
 import { Breaker } from '../../runtime/breaker.ts';
@@ -103,21 +103,37 @@ export class UsersStore {
    *   wait for it
    */
   async ask<T>(work: (db: UsersDb) => Promise<T>): Promise<T> {
-    const db = this.#db;
-    if (db === undefined) throw new Problem('no-accounts', { detail: NOT_CONFIGURED });
-    if (this.#contradiction !== undefined) throw new Problem('no-accounts', { detail: UNSUITABLE });
-    if (!this.#breaker.isClosed) throw new Problem('no-accounts', { detail: AWAY });
+    const db = this.#requireDb();
     try {
       const result = await work(db);
       this.#breaker.succeeded();
       return result;
     } catch (cause) {
-      if (isContradiction(cause)) throw new Problem('no-accounts', { detail: UNSUITABLE, cause });
-      if (cause instanceof QueueFullError) throw new Problem('overloaded', { detail: BUSY, cause });
-      if (!isOutage(cause)) throw cause;
-      this.#breaker.failed();
-      throw new Problem('no-accounts', { detail: AWAY, cause });
+      if (isOutage(cause)) this.#breaker.failed();
+      throw toProblem(cause);
     }
+  }
+
+  /**
+   * Does `work` with the jobs of imports, whose failures never keep others from the database: they have
+   * connections of their own, and statements that are large.
+   * @throws Problem 503, as `ask`
+   */
+  async askImports<T>(work: (jobs: ImportJobs) => Promise<T>): Promise<T> {
+    const { imports } = this.#requireDb();
+    try {
+      return await work(imports);
+    } catch (cause) {
+      throw toProblem(cause);
+    }
+  }
+
+  #requireDb(): UsersDb {
+    const db = this.#db;
+    if (db === undefined) throw new Problem('no-accounts', { detail: NOT_CONFIGURED });
+    if (this.#contradiction !== undefined) throw new Problem('no-accounts', { detail: UNSUITABLE });
+    if (!this.#breaker.isClosed) throw new Problem('no-accounts', { detail: AWAY });
+    return db;
   }
 
   #verified(contradiction: string | undefined): void {
@@ -127,4 +143,11 @@ export class UsersStore {
     if (contradiction === undefined) this.#log.info('users database: in use');
     else this.#log.error({ reason: contradiction }, 'users database: not used until a person mends it');
   }
+}
+
+/** What a request is answered with. Other errors stay as they are. */
+function toProblem(cause: unknown): unknown {
+  if (isContradiction(cause)) return new Problem('no-accounts', { detail: UNSUITABLE, cause });
+  if (cause instanceof QueueFullError) return new Problem('overloaded', { detail: BUSY, cause });
+  return isOutage(cause) ? new Problem('no-accounts', { detail: AWAY, cause }) : cause;
 }

@@ -104,4 +104,21 @@ describe('the jobs of imports in the users database', () => {
       expect(pieces).to.deep.equal([]);
     }
   });
+
+  it('makes nobody wait who asks for an account', async () => {
+    const user = await person();
+    const id = await create(user);
+    await sql.beginTransaction();
+    await sql.execute('SELECT 1 FROM import_jobs WHERE job_id = UNHEX(?) FOR UPDATE', [id]);
+    let areWaiting = true;
+    const imports = Array.from({ length: 8 }, async () => db.imports.addPiece(id, 0, Buffer.from('a')));
+    const all = (async () => {
+      await Promise.allSettled(imports);
+      areWaiting = false;
+    })();
+    expect((await db.users.find(user))?.id).to.equal(user);
+    expect(areWaiting).to.equal(true);
+    await sql.rollback();
+    await all;
+  });
 });
