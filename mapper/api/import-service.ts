@@ -13,6 +13,7 @@ import {
 } from '../import-jobs/job.ts';
 import { reportOf } from '../import-jobs/job-report.ts';
 import { NDJSON, type ContentReply } from './content.ts';
+import { inPieces } from './text-pieces.ts';
 
 /** Of a file. */
 const MAX_IMPORT_BYTES = 2 ** 30;
@@ -117,7 +118,7 @@ export class ImportService {
     const stopping = new AbortController();
     try {
       for await (const outcomes of reportOf(job, this.#tools, stopping.signal))
-        if (outcomes.length > 0) yield outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join('');
+        for (const lines of inPieces(linesOf(outcomes))) yield lines.join('');
     } finally {
       stopping.abort();
       release();
@@ -142,7 +143,7 @@ export class ImportService {
   ): Promise<number> {
     let number = 0;
     let bytes = 0;
-    for await (const piece of inPieces(pieces)) {
+    for await (const piece of toFilePieces(pieces)) {
       bytes += piece.length;
       if (bytes > this.#maxBytes)
         throw new Problem('too-large', { detail: `The file must not exceed ${this.#maxBytes} bytes.` });
@@ -164,8 +165,13 @@ export class ImportService {
   }
 }
 
+/** One at a time: a batch may be far longer than what is sent together. */
+function* linesOf(outcomes: readonly unknown[]): Generator<string> {
+  for (const outcome of outcomes) yield `${JSON.stringify(outcome)}\n`;
+}
+
 /** The same bytes in pieces of {@link PIECE_BYTES}, the last one shorter. */
-async function* inPieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* toFilePieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let piece = Buffer.allocUnsafe(PIECE_BYTES);
   let length = 0;
   for await (const chunk of chunks)

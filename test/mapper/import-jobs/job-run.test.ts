@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import type { ImportJob, ImportJobs } from '../../../db/accounts/import-jobs.ts';
+import { ImportService } from '../../../mapper/api/import-service.ts';
+import type { Identity } from '../../../mapper/auth/identities.ts';
 import { openImportsDb, type ImportsDb } from '../../../db/imports/imports-db.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
 import { reportOf } from '../../../mapper/import-jobs/job-report.ts';
@@ -54,8 +56,17 @@ describe('a job of an import', () => {
       finishedAt: null,
     };
     const keys = randomKeys(10);
-    const state = { isGone: false, onTake: (): void => undefined, blocked: 'no.example' };
-    const jobs = { readPiece: async () => bytes, keep: async () => !state.isGone };
+    const state = {
+      isGone: false,
+      onTake: (): void => undefined,
+      blocked: 'no.example',
+      options: job.options,
+    };
+    const jobs = {
+      find: async () => ({ ...job, options: state.options }),
+      readPiece: async () => bytes,
+      keep: async () => !state.isGone,
+    };
     const tools: JobTools = {
       ask: async (work) => work(jobs as unknown as ImportJobs),
       ports: {
@@ -123,5 +134,17 @@ describe('a job of an import', () => {
       expect(isPassing(error)).to.equal(true);
       expect(whyItWaits(error)).to.equal(reason);
     }
+  });
+
+  it('writes its report in pieces, however long its batches are', async () => {
+    const rows = Array.from({ length: 200 }, (_, i) => `https://e.example/${'x'.repeat(1_900)},long-${i}\n`);
+    const { job, state, tools } = prepare(rows.join(''));
+    state.options = JSON.stringify({ ...OPTIONS, isDryRun: true });
+    const service = new ImportService(tools);
+    const { content } = await service.report({ userId: job.userId } as Identity, job.id);
+    const pieces: number[] = [];
+    for await (const piece of content as AsyncIterable<string>) pieces.push(piece.length);
+    expect(pieces.length).to.be.above(5);
+    expect(Math.max(...pieces)).to.be.below(66_000);
   });
 });
