@@ -176,6 +176,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       passwords: new PasswordGate({ passwords: accounts.linkPasswords, guesses: limits.rules.guesses }),
       visits: service.visits,
       guesserOf: (request) => limits.rules.guesserOf(request),
+      find: async (key) => (await finder.find(key)).entry,
       findAgain: async (key) => {
         caches.links.invalidate(key);
         return (await finder.find(key)).entry;

@@ -15,6 +15,8 @@ export interface Gates {
    *   `changed`: the link is no longer as the visit says. Nothing is used up, and the visit is judged again
    */
   takeVisit(visit: Visit): Promise<VisitAnswer | 'changed' | undefined>;
-  /** The link as it is after such a change. */
+  /** The link as it is known now, perhaps from memory: its owner may have changed it meanwhile. */
+  findNow(key: string): Promise<CacheEntry>;
+  /** The link as it is after a change that memory has not heard of. */
   findChanged(key: string): Promise<CacheEntry>;
 }

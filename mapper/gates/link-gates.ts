@@ -13,6 +13,8 @@ export interface LinkGatesOptions {
   readonly visits: Pick<LimitedVisits, 'take'>;
   /** The client whose wrong passwords are counted. Undefined: it has no limits. */
   readonly guesserOf: (request: RequestFacts) => string | undefined;
+  /** Finds a link, perhaps in memory. */
+  readonly find: (key: string) => Promise<CacheEntry>;
   /** Reads a link on its primary. */
   readonly findAgain: (key: string) => Promise<CacheEntry>;
 }
@@ -49,6 +51,10 @@ export class LinkGates implements Gates {
     if (result === 'given') return undefined;
     if (result === 'changed') return 'changed';
     return { result: 'used-up', answer: prepareFor(request, new Problem('link-used-up')) };
+  }
+
+  async findNow(key: string): Promise<CacheEntry> {
+    return this.#options.find(key);
   }
 
   async findChanged(key: string): Promise<CacheEntry> {
