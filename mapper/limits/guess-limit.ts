@@ -1,3 +1,4 @@
+import { Problem } from '../http/problem.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { createLimit, type Limit } from './rate-policy.ts';
 
@@ -11,6 +12,8 @@ const MOST_WAITING = 100;
  * Together with the time for a hash it is shorter than the time that our haproxy gives to an answer: 15 s.
  */
 const WAIT_MS = 2_000;
+/** For a client that is told to try again. */
+const RETRY_AFTER_S = '2';
 
 /** Ten wrong passwords in ten minutes, for each link and client. */
 export function createGuessLimit(): Limit {
@@ -57,7 +60,7 @@ export class GuessLimit {
   /**
    * A client wants a password of a link to be compared. Resolves when it is its turn.
    * @param client undefined: it has no limits
-   * @throws Problem 429, also when it has waited too long for its own guesses before
+   * @throws Problem 429 after too many wrong ones, 503 when its guesses before were compared too slowly
    */
   async begin(key: string, client: string | undefined): Promise<Guess> {
     if (client === undefined) return FREE;
@@ -69,8 +72,8 @@ export class GuessLimit {
       if (left === 0) throw failures.refusalOf(who);
       const turns = this.#turns.get(client) ?? { compared: 0, waiting: new Set() };
       if (turns.compared < Math.min(left, MOST_COMPARED)) return this.#compare({ who, client, turns });
-      if (turns.waiting.size >= MOST_WAITING) throw failures.refusalOf(who);
-      if (!(await waitIn(turns, untilMs - now()))) throw failures.refusalOf(who);
+      // Those behind this address may have guessed nothing.
+      if (turns.waiting.size >= MOST_WAITING || !(await waitIn(turns, untilMs - now()))) throw tooMany();
     }
   }
 
@@ -88,6 +91,13 @@ export class GuessLimit {
       },
     };
   }
+}
+
+function tooMany(): Problem {
+  return new Problem('overloaded', {
+    detail: 'Too many passwords of this client wait at this moment.',
+    headers: { 'Retry-After': RETRY_AFTER_S },
+  });
 }
 
 /** @returns false when the time was over first */
