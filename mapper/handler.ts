@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import type { FollowingConfig } from '../runtime/config/following.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Services } from './api/endpoint.ts';
@@ -154,6 +155,7 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
     publicUrl,
     maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
     nowMs: Date.now,
+    now: monotonicMs,
   });
 }
 

@@ -24,8 +24,15 @@ export interface FollowOptions {
   readonly maxLocationBytes: number;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
+/**
+ * For all that one visitor waits for. Our haproxy gives 15 s to an answer, and before that the link may have
+ * to be read.
+ */
+const WAIT_MS = 12_000;
 /** How often a link may change while one visitor waits. */
 const MAX_CHANGES = 8;
 
@@ -53,22 +60,24 @@ export class Follow implements Visits {
    * replaced meanwhile.
    */
   async #passGates(visit: Visit, verdict: Verdict): Promise<VisitAnswer> {
-    const { gates, refusals } = this.#options;
+    const { gates, refusals, now } = this.#options;
     if (gates === undefined) throw new UnknownRulesError(visit.key);
+    const untilMs = now() + WAIT_MS;
     let [current, judged] = [visit, verdict];
     /** The hash of the password that the visitor has shown. */
     let shown: string | undefined;
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
       const gate = gateBefore(judged, shown);
       if (gate === undefined) return this.#answerFor(current, judged);
+      if (now() >= untilMs) throw new StoreUnavailableError(visit.key, 'its visitor has waited too long');
       let link: CacheEntry;
       if (gate.kind === 'password') {
-        const refused = await gates.checkPassword(current, gate.hash);
+        const refused = await gates.checkPassword(current, gate.hash, untilMs);
         if (refused !== undefined) return refused;
         shown = gate.hash;
         link = await gates.findNow(visit.key);
       } else {
-        const taken = await gates.takeVisit(current);
+        const taken = await gates.takeVisit(current, untilMs);
         if (taken === undefined) return this.#answerFor(current, judged);
         if (taken !== 'changed') return taken;
         link = await gates.findChanged(visit.key);

@@ -8,9 +8,7 @@ const WINDOW_MS = 600_000;
 const MOST_COMPARED = 2;
 /** Of one client; further ones are refused. */
 const MOST_WAITING = 100;
-/**
- * Together with the time for a hash it is shorter than the time that our haproxy gives to an answer: 15 s.
- */
+/** Of one password. The deadline of its visitor bounds this and the comparison together. */
 const WAIT_MS = 2_000;
 /** For a client that is told to try again. */
 const RETRY_AFTER_S = '2';

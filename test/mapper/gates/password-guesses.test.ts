@@ -52,7 +52,8 @@ describe('guesses of the password of a link', function () {
     const answers = await Promise.all(
       Array.from({ length: GUESSES }, async (_, index) => guess(key, client, `guess ${index}`)),
     );
-    // Most find no place to wait. Others have waited for two seconds, on a slow machine before ten were compared.
+    // Most find no place to wait. On a slow machine, others have waited for two seconds before ten were
+    // compared.
     const { 401: compared = 0, 429: limited = 0, 503: busy = 0, ...others } = statusesOf(answers);
     expect(compared).to.be.within(1, 10);
     expect([compared + limited + busy, others]).to.deep.equal([GUESSES, {}]);
