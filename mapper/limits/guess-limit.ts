@@ -45,6 +45,9 @@ const FREE: Guess = { wrong: () => undefined, [Symbol.dispose]: () => undefined 
  * a wrong one, so no more are compared than may still be wrong: the others wait for that. So a client cannot
  * have any number compared at the same time, not even by links of its own, and people behind one address who
  * all know the password get in.
+ *
+ * What may still be wrong is what this process has counted, also where counts are shared: the total comes
+ * with the answer to a wrong one, and nobody waits for that.
  */
 export class GuessLimit {
   readonly #options: GuessLimitOptions;

@@ -106,7 +106,7 @@ describe('guesses of the password of a link', function () {
     await Promise.all(more);
   });
 
-  it('count on all mappers that share their counts: each allows one more at most', async () => {
+  it('count on all mappers that share their counts: asked one after another, each allows one more at most', async () => {
     const key = await storeLink(world, { rules: { passwordHash } });
     const client = '198.51.100.6';
     for (let round = 0; round < 10; round += 1)
@@ -118,5 +118,20 @@ describe('guesses of the password of a link', function () {
         async () => (await guess(key, client, PASSWORD, one)).status === 429,
       );
     }
+  });
+
+  it('that come to a mapper at the same time after the tenth: three are compared at most', async () => {
+    const key = await storeLink(world, { rules: { passwordHash } });
+    const client = '198.51.100.7';
+    const [first, second] = sharing;
+    for (let round = 0; round < 10; round += 1)
+      expect((await guess(key, client, `guess ${round}`, first)).status).to.equal(401);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => guess(key, client, `more ${index}`, second)),
+    );
+    // On a slow machine, some have waited for two seconds.
+    const { 401: compared = 0, 429: limited = 0, 503: busy = 0 } = statusesOf(answers);
+    expect(compared).to.be.within(1, 3);
+    expect(compared + limited + busy).to.equal(20);
   });
 });
