@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import type { FollowingConfig } from '../runtime/config/following.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Services } from './api/endpoint.ts';
@@ -37,7 +38,7 @@ import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createPreparer, createShortenRequestParser } from './shorten/shorten-request.ts';
+import { createPreparer, createShortenRequestParser, type HashPassword } from './shorten/shorten-request.ts';
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
@@ -54,8 +55,7 @@ export interface HandlerOptions {
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   readonly accounts: {
-    /** @throws Problem 503 when too many passwords wait */
-    readonly linkPasswords: { hash(password: string): Promise<string> };
+    readonly linkPasswords: { readonly hash: HashPassword };
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
@@ -89,7 +89,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, metrics, log } = options;
   const { targets: rules } = options;
   const parse = createShortenRequestParser(rules, Date.now);
-  const hashPassword = async (password: string): Promise<string> => accounts.linkPasswords.hash(password);
+  const hashPassword: HashPassword = async (password, ownerId) =>
+    accounts.linkPasswords.hash(password, ownerId);
   const prepare = createPreparer(hashPassword);
   const readOwn = createOwnBodyReader(parse, rules);
   const redirects = new RedirectTally(metrics, clicks);
@@ -154,6 +155,7 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
     publicUrl,
     maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
     nowMs: Date.now,
+    now: monotonicMs,
   });
 }
 

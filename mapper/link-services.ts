@@ -13,7 +13,7 @@ import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
 import type { Repeats } from './repeats/repeats.ts';
 import { resultOf } from './shorten/shorten-answer.ts';
-import type { PrepareRequest, ReadOwnRequest } from './shorten/shorten-request.ts';
+import type { HashPassword, PrepareRequest, ReadOwnRequest } from './shorten/shorten-request.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
 
@@ -22,7 +22,7 @@ export interface LinkServicesOptions {
   readonly tools: BulkTools;
   readonly shortener: Shortener;
   readonly rules: TargetRules;
-  readonly hashPassword: (password: string) => Promise<string>;
+  readonly hashPassword: HashPassword;
   readonly prepare: PrepareRequest;
   readonly readOwn: ReadOwnRequest;
   readonly repeats: Repeats;
@@ -44,7 +44,7 @@ export function createLinkServices(
     adminLinks: new AdminLinks({ own, publicUrl, log }),
     bulkChanges: new BulkChanges({
       own,
-      prepare: async (patch) => links.hashed(judgeTargets(patch, rules)),
+      prepare: async (patch, ownerId) => links.hashed(judgeTargets(patch, rules), ownerId),
       publicUrl,
       log,
     }),

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createKeyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
+import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
@@ -10,9 +11,10 @@ import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
-import { LinkGates } from './gates/link-gates.ts';
+import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
+import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
@@ -20,7 +22,7 @@ import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
-import { openService } from './service.ts';
+import { openService, type Service } from './service.ts';
 import { ownAddressesOf } from './shorten/target-url.ts';
 import { openStores, readinessOf } from './stores.ts';
 
@@ -172,15 +174,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     secret: config.stores.keys.secret,
     targets,
     following: config.following ?? {},
-    gates: new LinkGates({
-      passwords: new PasswordGate({ passwords: accounts.linkPasswords, guesses: limits.rules.guesses }),
-      visits: service.visits,
-      guesserOf: (request) => limits.rules.guesserOf(request),
-      findAgain: async (key) => {
-        caches.links.invalidate(key);
-        return (await finder.find(key)).entry;
-      },
-    }),
+    gates: createGates({ accounts, rules: limits.rules, service, links: caches.links }),
     isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
     metrics,
@@ -205,6 +199,28 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await resources.disposeAsync();
     },
   };
+}
+
+interface GatesParts {
+  readonly accounts: Pick<MapperAccounts, 'linkPasswords'>;
+  readonly rules: Limits;
+  readonly service: Service;
+  readonly links: MapperCaches['links'];
+}
+
+function createGates({ accounts, rules, service, links }: GatesParts): LinkGates {
+  const find: LinkGatesOptions['find'] = async (key) => (await service.finder.find(key)).entry;
+  return new LinkGates({
+    passwords: new PasswordGate({ passwords: accounts.linkPasswords, guesses: rules.guesses }),
+    visits: service.visits,
+    guesserOf: (request) => rules.guesserOf(request),
+    now: monotonicMs,
+    find,
+    findAgain: async (key) => {
+      links.invalidate(key);
+      return find(key);
+    },
+  });
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {

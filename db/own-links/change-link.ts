@@ -1,7 +1,7 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { formatRules, knownRules, type LinkRules } from '../urls/link-rules.ts';
-import { hasSameTags, targetHash, type LinkChange, type LinkState, type OwnLink } from './own-link.ts';
+import { hasSameTags, targetHash, type LinkChange, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
 
 /** A statement and its parameters. */
@@ -35,7 +35,7 @@ export async function changeLink(
 }
 
 function toStatements(link: OwnLink, change: LinkChange, changeId: Buffer): Statement[] {
-  if (change.kind === 'edit') return edit(link, change.state, changeId);
+  if (change.kind === 'edit') return edit(link, change, changeId);
   return change.kind === 'delete' ? remove(link, changeId) : restore(link, changeId);
 }
 
@@ -74,12 +74,19 @@ function restore(link: OwnLink, changeId: Buffer): Statement[] {
   ];
 }
 
-function edit(link: OwnLink, state: LinkState, changeId: Buffer): Statement[] {
+function edit(
+  link: OwnLink,
+  { state, mostVisitsLeft }: LinkChange & { kind: 'edit' },
+  changeId: Buffer,
+): Statement[] {
   const { longUrl, expiresAt, title } = state;
   const [text, set, values] = writeRules(link.rules, state.rules);
+  // Assigned after the rules have set it. NULL, without a limit, stays NULL.
+  const [setMost, most] =
+    mostVisitsLeft === undefined ? ['', []] : [', visits_left = LEAST(visits_left, ?)', [mostVisitsLeft]];
   const columns: Statement = [
-    `original_url = ?, ruled_url = ?, expires_at = ?, title = ?, ${set}`,
-    [text === null ? longUrl : null, text === null ? null : longUrl, expiresAt, title, ...values],
+    `original_url = ?, ruled_url = ?, expires_at = ?, title = ?, ${set}${setMost}`,
+    [text === null ? longUrl : null, text === null ? null : longUrl, expiresAt, title, ...values, ...most],
   ];
   // The target of a link that can be restored no more is cleared, and must not come back.
   const isThere = link.deletedAt === null ? 'deleted_at IS NULL' : `deleted_at > ${RESTORABLE_FROM}`;

@@ -29,7 +29,8 @@ export interface OwnLink extends LinkState {
 
 /** A change of one link. */
 export type LinkChange =
-  | { readonly kind: 'edit'; readonly state: LinkState }
+  /** @param mostVisitsLeft of a link with a limit, not more are left then */
+  | { readonly kind: 'edit'; readonly state: LinkState; readonly mostVisitsLeft?: number }
   | { readonly kind: 'delete' }
   | { readonly kind: 'restore' };
 

@@ -17,7 +17,7 @@ export const MAX_CHANGES = 1_000;
 export interface BulkChangesOptions {
   readonly own: OwnLinks;
   /** Checks what is left to check of a change. @throws Problem 422, 503 */
-  readonly prepare: (patch: GivenPatch) => Promise<LinkPatch>;
+  readonly prepare: (patch: GivenPatch, ownerId: bigint) => Promise<LinkPatch>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly log: Log;
@@ -48,7 +48,7 @@ export class BulkChanges {
 
   /** Makes the same change to links. @throws Problem 422 for a change that no link can have */
   async change(identity: Identity, keys: readonly string[], patch: GivenPatch): Promise<ChangedItem[]> {
-    const prepared = await this.#prepare(patch);
+    const prepared = await this.#prepare(patch, identity.userId);
     const settled = await this.#each(keys, async (known) =>
       this.#options.own.changeAll(callerOf(identity), known, prepared),
     );
@@ -75,9 +75,9 @@ export class BulkChanges {
     });
   }
 
-  async #prepare(patch: GivenPatch): Promise<LinkPatch> {
+  async #prepare(patch: GivenPatch, ownerId: bigint): Promise<LinkPatch> {
     try {
-      return await this.#options.prepare(patch);
+      return await this.#options.prepare(patch, ownerId);
     } catch (error) {
       if (!(error instanceof Problem) || error.errors === undefined) throw error;
       throw invalidFields(error.errors.map(({ field, reason }) => ({ field: `set.${field}`, reason })));

@@ -7,6 +7,7 @@ import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Caller } from '../links/access.ts';
 import type { OwnLinks } from '../links/own-links.ts';
+import type { HashPassword } from '../shorten/shorten-request.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
@@ -17,7 +18,7 @@ export interface LinkServiceOptions {
   readonly own: OwnLinks;
   readonly targets: TargetRules;
   /** Hashes the password of a link. @throws Problem 503 when too many wait */
-  readonly hashPassword: (password: string) => Promise<string>;
+  readonly hashPassword: HashPassword;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
 }
@@ -68,15 +69,15 @@ export class LinkService {
     // A hash is much work: not for a link that he may not change.
     if (typeof judged.password === 'string' && (await ask(async () => own.find(caller, key))) === undefined)
       throw unknownLink();
-    const patch = await this.hashed(judged);
+    const patch = await this.hashed(judged, identity.userId);
     const { link, announced } = await settle(async () => own.change(caller, key, patch, ifMatch));
     return this.#answers.changed(link, announced);
   }
 
   /** The change with the hash of its password. @throws Problem 503 when too many wait */
-  async hashed({ password, ...patch }: GivenPatch): Promise<LinkPatch> {
+  async hashed({ password, ...patch }: GivenPatch, ownerId: bigint): Promise<LinkPatch> {
     if (password === undefined) return patch;
-    const passwordHash = password === null ? null : await this.#options.hashPassword(password);
+    const passwordHash = password === null ? null : await this.#options.hashPassword(password, ownerId);
     return { ...patch, passwordHash };
   }
 

@@ -13,8 +13,8 @@ const MAX_OF_LINK = 8;
 const RETRY_AFTER_S = '2';
 
 /**
- * Hashes and compares the passwords of links, outside of this process. They do not wait for people who sign
- * in.
+ * Hashes and compares the passwords of links, outside of this process. Who follows a link waits neither for
+ * people who sign in nor for those who make links.
  */
 export class LinkPasswords {
   readonly #process: Pick<PasswordProcess, 'run'>;
@@ -30,10 +30,15 @@ export class LinkPasswords {
     this.#right = right;
   }
 
-  /** Also of a common password. @throws Problem 503 when too many wait */
-  async hash(password: string): Promise<string> {
+  /**
+   * Also of a common password.
+   * @param ownerId of the link; null: nobody
+   * @throws Problem 503 when too many wait
+   */
+  async hash(password: string, ownerId: bigint | null): Promise<string> {
     const answer = await this.#process.run({
-      queue: 'links',
+      queue: 'link-hashes',
+      who: String(ownerId),
       password: normalisePassword(password),
       mayBeCommon: true,
     });
@@ -44,26 +49,27 @@ export class LinkPasswords {
   /**
    * Whether a password has this hash. One that was right in the last ten minutes is compared in memory. Any
    * other takes the time of a hash, so that nobody can try many.
+   * @param client who has sent it; undefined: it has no limits
    * @throws Problem 503 when too many wait, of this link or of all
    */
-  async matches(password: string, hash: string): Promise<boolean> {
+  async matches(password: string, hash: string, client: string | undefined): Promise<boolean> {
     if (whyNoPassword(password) !== undefined) return false;
     const normal = normalisePassword(password);
     if (this.#right.has(normal, hash)) return true;
     const name = `${hash} ${normal}`;
     const running = this.#comparing.get(name);
     if (running !== undefined) return running;
-    const comparing = this.#compare(normal, hash).finally(() => this.#comparing.delete(name));
+    const comparing = this.#compare(normal, hash, client).finally(() => this.#comparing.delete(name));
     this.#comparing.set(name, comparing);
     return comparing;
   }
 
-  async #compare(password: string, stored: string): Promise<boolean> {
+  async #compare(password: string, stored: string, who: string | undefined): Promise<boolean> {
     const others = this.#ofLink.get(stored) ?? 0;
     if (others >= MAX_OF_LINK) throw tooMany();
     this.#ofLink.set(stored, others + 1);
     try {
-      const answer = await this.#process.run({ queue: 'links', password, stored });
+      const answer = await this.#process.run({ queue: 'link-compares', who, password, stored });
       if (!('isRight' in answer)) throw failed(answer);
       if (answer.isRight) this.#right.add(password, stored);
       return answer.isRight;

@@ -4,8 +4,10 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
 
-/** People who sign in, and those who make or follow links with a password, do not wait for each other. */
-type Queue = 'sign-ins' | 'links';
+/** People who sign in, who follow a link with a password, and who make one do not wait for each other. */
+const QUEUES = ['sign-ins', 'link-compares', 'link-hashes'] as const;
+
+type Queue = (typeof QUEUES)[number];
 
 /**
  * With `stored`: compare. Without: hash, unless the password is a common one. With `next`: compare, then hash
@@ -13,6 +15,8 @@ type Queue = 'sign-ins' | 'links';
  */
 export interface PasswordTask {
   readonly queue: Queue;
+  /** For whom it is. In a full queue, who has most there gives way to others. */
+  readonly who?: string | undefined;
   readonly password: string;
   readonly stored?: string;
   readonly next?: string;
@@ -35,10 +39,14 @@ interface Waiting {
 }
 
 /**
- * Of each queue; further ones are refused. One takes some 20 ms on an idle machine, the child rests after it,
- * and the queues take turns. So the last one waits for 1.3 s, or twice as long beside a full queue.
+ * Further ones are refused. One takes some 20 ms on an idle machine, the child rests for three times as long,
+ * and the queues take turns. So the last one waits for 1.3 s, or up to 3.2 s beside full queues.
  */
-const MAX_WAITING = 16;
+const MAX_WAITING: Readonly<Record<Queue, number>> = {
+  'sign-ins': 16,
+  'link-compares': 16,
+  'link-hashes': 8,
+};
 /** For a client that is told to try again: the queue is shorter then. */
 const RETRY_AFTER_S = '2';
 
@@ -71,9 +79,13 @@ const BUSY_MS = 60_000;
 export class PasswordProcess {
   readonly #log: Log;
   readonly #times: PasswordTimes;
-  readonly #waiting: Readonly<Record<Queue, Waiting[]>> = { 'sign-ins': [], links: [] };
-  /** Whose turn it is, if somebody waits there. */
-  #turn: Queue = 'sign-ins';
+  readonly #waiting: Readonly<Record<Queue, Waiting[]>> = {
+    'sign-ins': [],
+    'link-compares': [],
+    'link-hashes': [],
+  };
+  /** The queue whose turn it is comes first. */
+  readonly #turns: Queue[] = [...QUEUES];
   #child: ChildProcess | undefined;
   #current: Waiting | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -92,7 +104,8 @@ export class PasswordProcess {
   async run(task: PasswordTask): Promise<PasswordAnswer> {
     const { queue } = task;
     const waiting = this.#waiting[queue];
-    if (this.#isClosed || waiting.length >= MAX_WAITING) throw tooMany(queue);
+    if (this.#isClosed || (waiting.length >= MAX_WAITING[queue] && !giveWay(waiting, task)))
+      throw tooMany(queue);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#refuse(queue, timer), this.#times.waitMs);
       waiting.push({ task, resolve, reject, timer });
@@ -119,13 +132,13 @@ export class PasswordProcess {
     if (at >= 0) waiting.splice(at, 1)[0]?.reject(tooMany(queue));
   }
 
-  /** The queues take turns, so that a full one does not hold up the other. */
+  /** The queues take turns, so that a full one does not hold up the others. */
   #shift(): Waiting | undefined {
-    const [first, second]: [Queue, Queue] =
-      this.#turn === 'links' ? ['links', 'sign-ins'] : ['sign-ins', 'links'];
-    const next = this.#waiting[first].shift() ?? this.#waiting[second].shift();
-    if (next !== undefined) this.#turn = next.task.queue === 'links' ? 'sign-ins' : 'links';
-    return next;
+    const queue = this.#turns.find((one) => this.#waiting[one].length > 0);
+    if (queue === undefined) return undefined;
+    this.#turns.splice(this.#turns.indexOf(queue), 1);
+    this.#turns.push(queue);
+    return this.#waiting[queue].shift();
   }
 
   #next(): void {
@@ -201,6 +214,23 @@ export class PasswordProcess {
   }
 }
 
+/**
+ * Makes room in a full queue, if somebody else has more there than the newcomer will have: his newest task is
+ * refused.
+ * @returns false when nobody has
+ */
+function giveWay(waiting: Waiting[], { who, queue }: PasswordTask): boolean {
+  const counts = new Map<string | undefined, number>();
+  for (const { task } of waiting) counts.set(task.who, (counts.get(task.who) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  if (most <= (counts.get(who) ?? 0) + 1) return false;
+  const at = waiting.findLastIndex(({ task }) => counts.get(task.who) === most);
+  const [newest] = waiting.splice(at, 1);
+  clearTimeout(newest?.timer);
+  newest?.reject(tooMany(queue));
+  return true;
+}
+
 function hold(child: ChildProcess): void {
   child.ref();
   child.channel?.ref();
@@ -213,7 +243,8 @@ function letGo(child: ChildProcess): void {
 
 const TOO_MANY: Readonly<Record<Queue, string>> = {
   'sign-ins': 'Too many people sign in at this moment.',
-  links: 'Too many passwords of links wait at this moment.',
+  'link-compares': 'Too many passwords of links wait at this moment.',
+  'link-hashes': 'Too many new passwords of links wait at this moment.',
 };
 
 function tooMany(queue: Queue): Problem {

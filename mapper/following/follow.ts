@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
+import type { CacheEntry } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import type { Refusals } from '../redirect/refusals.ts';
@@ -23,8 +24,15 @@ export interface FollowOptions {
   readonly maxLocationBytes: number;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
 }
 
+/**
+ * For all that one visitor waits for. Our haproxy gives 15 s to an answer, and before that the link may have
+ * to be read.
+ */
+const WAIT_MS = 12_000;
 /** How often a link may change while one visitor waits. */
 const MAX_CHANGES = 8;
 
@@ -47,15 +55,33 @@ export class Follow implements Visits {
     return judgeVisit(visit.link, visitor, { nowMs: nowMs(), maxLocationBytes });
   }
 
+  /**
+   * A visitor who waits is judged again by the link as it is after that, so nobody follows what an owner had
+   * replaced meanwhile.
+   */
   async #passGates(visit: Visit, verdict: Verdict): Promise<VisitAnswer> {
-    const { gates, refusals } = this.#options;
+    const { gates, refusals, now } = this.#options;
     if (gates === undefined) throw new UnknownRulesError(visit.key);
+    const untilMs = now() + WAIT_MS;
     let [current, judged] = [visit, verdict];
+    /** The hash of the password that the visitor has shown. */
+    let shown: string | undefined;
     for (let changes = 0; changes < MAX_CHANGES; changes += 1) {
-      const passed = await pass(gates, current, judged);
-      if (passed === undefined) return this.#answerFor(current, judged);
-      if (passed !== 'changed') return passed;
-      const link = await gates.findChanged(visit.key);
+      const gate = gateBefore(judged, shown);
+      if (gate === undefined) return this.#answerFor(current, judged);
+      if (now() >= untilMs) throw new StoreUnavailableError(visit.key, 'its visitor has waited too long');
+      let link: CacheEntry;
+      if (gate.kind === 'password') {
+        const refused = await gates.checkPassword(current, gate.hash, untilMs);
+        if (refused !== undefined) return refused;
+        shown = gate.hash;
+        link = await gates.findNow(visit.key);
+      } else {
+        const taken = await gates.takeVisit(current, untilMs);
+        if (taken === undefined) return this.#answerFor(current, judged);
+        if (taken !== 'changed') return taken;
+        link = await gates.findChanged(visit.key);
+      }
       if (link === 'unknown') return { result: 'unknown', answer: refusals.of('unknown', visit.request) };
       current = { ...visit, link };
       judged = this.#judge(current);
@@ -106,14 +132,12 @@ function isOpen({ passwordHash, takesVisit }: Verdict): boolean {
   return passwordHash === undefined && !takesVisit;
 }
 
-/** @returns undefined: the visitor may go on */
-async function pass(
-  gates: Gates,
-  visit: Visit,
+/** @returns what the visitor must pass next; undefined: nothing */
+function gateBefore(
   { passwordHash, takesVisit, outcome }: Verdict,
-): Promise<VisitAnswer | 'changed' | undefined> {
-  const refused = passwordHash === undefined ? undefined : await gates.checkPassword(visit, passwordHash);
-  if (refused !== undefined) return refused;
+  shown: string | undefined,
+): { readonly kind: 'password'; readonly hash: string } | { readonly kind: 'visits' } | undefined {
+  if (passwordHash !== undefined && passwordHash !== shown) return { kind: 'password', hash: passwordHash };
   // Only a redirect uses up a visit, and nothing can fail behind it.
-  return takesVisit && outcome.kind === 'redirect' ? gates.takeVisit(visit) : undefined;
+  return takesVisit && outcome.kind === 'redirect' ? { kind: 'visits' } : undefined;
 }

@@ -96,7 +96,11 @@ function outcomeFor(link: CachedLink, visitor: Visitor, { maxLocationBytes }: Ju
   const target = targetFor(rules.targets, visitor) ?? longUrl;
   if (!isUsable(target)) return { kind: 'refused', why: 'unusable' };
   const location = rules.forwardQuery === true ? forwardQuery(target, visitor.query) : target;
-  if (location !== target && location.length > maxLocationBytes) return { kind: 'too-long' };
+  if (location !== target) {
+    if (location.length > maxLocationBytes) return { kind: 'too-long' };
+    // The parsers refuse a request with such a query. A visit must not depend on that.
+    if (!isUsable(location)) return { kind: 'refused', why: 'unusable' };
+  }
   return leadTo(location, rules.redirectType ?? 302, visitor);
 }
 

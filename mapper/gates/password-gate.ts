@@ -3,7 +3,7 @@ import { Problem } from '../http/problem.ts';
 /** What compares passwords with hashes. */
 export interface PasswordComparer {
   /** @throws Problem 503 when too many wait */
-  matches(password: string, hash: string): Promise<boolean>;
+  matches(password: string, hash: string, client: string | undefined): Promise<boolean>;
 }
 
 /** The limit of wrong passwords. */
@@ -40,7 +40,7 @@ export class PasswordGate {
     if (password === undefined || password === '') throw new Problem('link-password-needed');
     const { passwords, guesses } = this.#options;
     using guess = await guesses.begin(key, client);
-    if (await passwords.matches(password, passwordHash)) return;
+    if (await passwords.matches(password, passwordHash, client)) return;
     guess.wrong();
     throw new Problem('wrong-link-password');
   }

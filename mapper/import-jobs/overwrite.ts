@@ -1,4 +1,5 @@
 import type { ImportedRow } from '../../db/imports/imported-rows.ts';
+import type { LinkChange } from '../../db/own-links/own-link.ts';
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { TakenLink } from '../import/outcome.ts';
@@ -21,13 +22,16 @@ export async function overwrite(
   { taken, row }: { readonly taken: TakenLink; readonly row: ImportedRow },
   ownerId: bigint,
 ): Promise<Exception> {
+  const { visits_left: left } = taken.link;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const stored = await db.find(row.key, ownerId);
     if (stored === undefined) return 'taken-code';
     if (stored.changedBy === row.requestId) return 'overwritten';
     if (stored.deletedAt !== null) return 'deleted-link';
     if (stored.rules.blocked !== undefined) return 'blocked-link';
-    const change = { kind: 'edit', state: toOverwritten(stored, taken.link) } as const;
+    const state = toOverwritten(stored, taken.link);
+    // Visits that were used up elsewhere are not given again.
+    const change: LinkChange = { kind: 'edit', state, ...(left !== null && { mostVisitsLeft: left }) };
     if (await db.change({ link: stored, change, changeId: row.requestId })) return 'overwritten';
   }
   throw new StoreUnavailableError('the link', `${row.key} is changed all the time`);

@@ -1,3 +1,4 @@
+import { Problem } from '../http/problem.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { createLimit, type Limit } from './rate-policy.ts';
 
@@ -7,10 +8,10 @@ const WINDOW_MS = 600_000;
 const MOST_COMPARED = 2;
 /** Of one client; further ones are refused. */
 const MOST_WAITING = 100;
-/**
- * Together with the time for a hash it is shorter than the time that our haproxy gives to an answer: 15 s.
- */
+/** Of one password. The deadline of its visitor bounds this and the comparison together. */
 const WAIT_MS = 2_000;
+/** For a client that is told to try again. */
+const RETRY_AFTER_S = '2';
 
 /** Ten wrong passwords in ten minutes, for each link and client. */
 export function createGuessLimit(): Limit {
@@ -44,6 +45,9 @@ const FREE: Guess = { wrong: () => undefined, [Symbol.dispose]: () => undefined 
  * a wrong one, so no more are compared than may still be wrong: the others wait for that. So a client cannot
  * have any number compared at the same time, not even by links of its own, and people behind one address who
  * all know the password get in.
+ *
+ * What may still be wrong is what this process has counted, also where counts are shared: the total comes
+ * with the answer to a wrong one, and nobody waits for that.
  */
 export class GuessLimit {
   readonly #options: GuessLimitOptions;
@@ -57,7 +61,7 @@ export class GuessLimit {
   /**
    * A client wants a password of a link to be compared. Resolves when it is its turn.
    * @param client undefined: it has no limits
-   * @throws Problem 429, also when it has waited too long for its own guesses before
+   * @throws Problem 429 after too many wrong ones, 503 when its guesses before were compared too slowly
    */
   async begin(key: string, client: string | undefined): Promise<Guess> {
     if (client === undefined) return FREE;
@@ -69,8 +73,8 @@ export class GuessLimit {
       if (left === 0) throw failures.refusalOf(who);
       const turns = this.#turns.get(client) ?? { compared: 0, waiting: new Set() };
       if (turns.compared < Math.min(left, MOST_COMPARED)) return this.#compare({ who, client, turns });
-      if (turns.waiting.size >= MOST_WAITING) throw failures.refusalOf(who);
-      if (!(await waitIn(turns, untilMs - now()))) throw failures.refusalOf(who);
+      // Those behind this address may have guessed nothing.
+      if (turns.waiting.size >= MOST_WAITING || !(await waitIn(turns, untilMs - now()))) throw tooMany();
     }
   }
 
@@ -88,6 +92,13 @@ export class GuessLimit {
       },
     };
   }
+}
+
+function tooMany(): Problem {
+  return new Problem('overloaded', {
+    detail: 'Too many passwords of this client wait at this moment.',
+    headers: { 'Retry-After': RETRY_AFTER_S },
+  });
 }
 
 /** @returns false when the time was over first */

@@ -69,12 +69,15 @@ export function createShortenRequestParser(rules: TargetRules, nowMs: () => numb
   };
 }
 
-/** @param hash of a password. @throws Problem 503 when too many wait */
-export function createPreparer(hash: (password: string) => Promise<string>): PrepareRequest {
+/** Hashes the password of a link with this owner; null: nobody. @throws Problem 503 when too many wait */
+export type HashPassword = (password: string, ownerId: bigint | null) => Promise<string>;
+
+export function createPreparer(hash: HashPassword): PrepareRequest {
   return async (request) => {
     if (request.password === undefined) return request;
     const { password, own, ...others } = request;
-    return { ...others, own: { ...own, rules: { ...own.rules, passwordHash: await hash(password) } } };
+    const passwordHash = await hash(password, own.userId);
+    return { ...others, own: { ...own, rules: { ...own.rules, passwordHash } } };
   };
 }
 

@@ -30,11 +30,14 @@ export interface VisitRequest {
   readonly state: string;
   /** Whether the client has gone. No visit is taken for it then. */
   readonly isGone: () => boolean;
+  /** When it must be answered. Monotonic. */
+  readonly untilMs: number;
 }
 
 interface Visitor {
   readonly isGone: () => boolean;
-  readonly askedAtMs: number;
+  /** When his statement must have left. Monotonic. */
+  readonly leavesByMs: number;
   readonly resolve: (result: VisitResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -43,6 +46,8 @@ interface Visitor {
 const MAX_SHARED = 1_024;
 /** A visitor whose statement has not left by then is refused. */
 const WAIT_MS = 2_000;
+/** So long before its deadline: a statement and the reading after it may take 1.5 s each. */
+const STATEMENT_MS = 3_000;
 /** How long a statement is tried against other mappers that take visits of the same link. */
 const GIVE_UP_MS = 2_000;
 
@@ -74,16 +79,17 @@ export class LimitedVisits {
    * @throws StoreUnavailableError none was taken; OutcomeUnknownError one may have been taken. Any other is a
    *   fault of ours. In all cases he must not be redirected.
    */
-  async take({ key, state, isGone }: VisitRequest): Promise<VisitResult> {
+  async take({ key, state, isGone, untilMs }: VisitRequest): Promise<VisitResult> {
     const { serverFor, queueLimit, now } = this.#options;
     if (this.#waiting >= queueLimit) {
       this.#options.onOutcome('unavailable', 1);
       throw new QueueFullError(serverFor(key).visits.name, 'too many visitors wait for it');
     }
     this.#waiting += 1;
+    const leavesByMs = Math.min(now() + WAIT_MS, untilMs - STATEMENT_MS);
     try {
       return await new Promise((resolve, reject) => {
-        this.#lineOf(key, state).tryAdd({ isGone, askedAtMs: now(), resolve, reject });
+        this.#lineOf(key, state).tryAdd({ isGone, leavesByMs, resolve, reject });
       });
     } finally {
       this.#waiting -= 1;
@@ -135,16 +141,16 @@ export class LimitedVisits {
   #dismiss(key: string, visitors: readonly Visitor[]): Visitor[] {
     const { serverFor, now, onOutcome } = this.#options;
     const { name } = serverFor(key).visits;
-    const latestMs = now() - WAIT_MS;
-    return visitors.filter(({ isGone, askedAtMs, reject }) => {
+    const nowMs = now();
+    return visitors.filter(({ isGone, leavesByMs, reject }) => {
       if (isGone()) {
         onOutcome('gone', 1);
         reject(new StoreUnavailableError(name, 'the client has gone'));
         return false;
       }
-      if (askedAtMs >= latestMs) return true;
+      if (nowMs <= leavesByMs) return true;
       onOutcome('unavailable', 1);
-      reject(new StoreUnavailableError(name, 'other visits of the link took too long'));
+      reject(new StoreUnavailableError(name, 'it took too long until the visit was asked for'));
       return false;
     });
   }

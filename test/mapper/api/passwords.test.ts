@@ -8,6 +8,7 @@ import { Passwords } from '../../../mapper/auth/passwords.ts';
 import type { Problem } from '../../../mapper/http/problem.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { until } from '../../until.ts';
+import { countEach } from '../visits/ruled-links.ts';
 
 const log = createLog('test', 'passwords', 'silent');
 
@@ -75,6 +76,12 @@ describe('the process that hashes passwords', () => {
     return Number(pid);
   }
 
+  /** One whose tasks may wait for long, as on a busy machine. */
+  function patient(): PasswordProcess {
+    process.close();
+    return new PasswordProcess(log, { waitMs: 20_000, idleMs: 500, answerMs: 8_000 });
+  }
+
   it('works at the lowest priority, and refuses common passwords in any case', async () => {
     const hash = await passwords.hash('a good long password', 'password');
     expect(findChild()).to.be.a('number');
@@ -103,13 +110,12 @@ describe('the process that hashes passwords', () => {
 
   it('takes sign-ins and passwords of links in turns: a full queue of one does not hold up the other', async function () {
     this.timeout(30_000);
-    process.close();
-    process = new PasswordProcess(log, { waitMs: 20_000, idleMs: 500, answerMs: 8_000 });
+    process = patient();
     passwords = new Passwords(process);
     const links = new LinkPasswords(process);
     const done: string[] = [];
     const work = [
-      ...Array.from({ length: 30 }, async () => links.hash('1').then(() => done.push('link'))),
+      ...Array.from({ length: 30 }, async () => links.hash('1', 1n).then(() => done.push('link'))),
       ...Array.from({ length: 3 }, async () => {
         await passwords.isRight('a password', undefined);
         done.push('sign-in');
@@ -119,9 +125,48 @@ describe('the process that hashes passwords', () => {
     expect(results.slice(30).map(({ status }) => status)).to.deep.equal(Array(3).fill('fulfilled'));
     const refused = results.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
     expect(refused.map(({ reason }) => (reason as Problem).message)).to.include(
-      'Too many passwords of links wait at this moment.',
+      'Too many new passwords of links wait at this moment.',
     );
     expect(done.slice(0, 7)).to.deep.equal(['link', 'sign-in', 'link', 'sign-in', 'link', 'sign-in', 'link']);
+  });
+
+  it('compares passwords of links while one owner makes as many as he can', async function () {
+    this.timeout(30_000);
+    process = patient();
+    const links = new LinkPasswords(process);
+    const hash = await links.hash('open sesame', 1n);
+    const done: string[] = [];
+    const making = Array.from({ length: 30 }, async () => links.hash('1', 1n).then(() => done.push('made')));
+    const opened = links.matches('open sesame', hash, 'a').then((isRight) => done.push(`opened ${isRight}`));
+    const others = links.hash('1', 2n).then(() => done.push('made by another'));
+    const results = await Promise.allSettled([opened, others, ...making]);
+    expect(results.slice(0, 2).map(({ status }) => status)).to.deep.equal(['fulfilled', 'fulfilled']);
+    expect(done.slice(0, 2)).to.deep.equal(['made', 'opened true']);
+    // One at work, seven that wait, and the place that was given to another.
+    expect(done.filter((one) => one === 'made')).to.have.length(8);
+  });
+
+  it('lets clients with many passwords of links give way to those with few', async function () {
+    this.timeout(30_000);
+    process = patient();
+    const links = new LinkPasswords(process);
+    const hash = await links.hash('open sesame', 1n);
+    const of = async (client: string, guesses: number): Promise<Record<string, number>> => {
+      const results = await Promise.allSettled(
+        // Of many links, each of which has few.
+        Array.from({ length: guesses }, async (_, index) =>
+          links.matches(`wrong ${client}`, `${hash.slice(0, -4)}${1_000 + index}`, client),
+        ),
+      );
+      return countEach(results.map(({ status }) => status));
+    };
+    const [most, others] = [of('a', 30), ['b', 'c', 'd'].map(async (client) => of(client, 1))];
+    const right = links.matches('open sesame', hash, 'e');
+    const one = { fulfilled: 1 };
+    expect(await Promise.all(others)).to.deep.equal([one, one, one]);
+    expect(await right).to.equal(true);
+    // One was at work, and of those that waited four gave way.
+    expect(await most).to.deep.equal({ fulfilled: 13, rejected: 17 });
   });
 
   it('starts again after it was killed; who waited for it is told so', async () => {

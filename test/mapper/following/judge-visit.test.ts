@@ -72,6 +72,12 @@ const CASES: Readonly<Record<string, Case>> = {
     expiresAtMs: NOW_MS,
     outcome: { kind: 'preview', location: 'https://example.com/gone' },
   },
+  'a query with a byte that no header may have': {
+    rules: { forwardQuery: true, maxVisits: 1 },
+    visitor: { query: 'b=\f' },
+    isPassing: { visit: true },
+    outcome: refused('unusable'),
+  },
   'a target that is blank': { rules: {}, longUrl: ' ', outcome: refused('unusable') },
   'a target among others that is blank': {
     rules: { targets: [{ when: {}, longUrl: ' ' }] },

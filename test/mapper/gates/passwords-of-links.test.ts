@@ -39,13 +39,15 @@ describe('the passwords of links', function () {
     const process = new PasswordProcess(log);
     try {
       const passwords = new LinkPasswords(process, new RightPasswords(monotonicMs));
-      const hash = await passwords.hash('caf\u00e9');
-      expect(await passwords.matches('cafe', hash)).to.equal(false);
-      expect(await passwords.matches('cafe\u0301', hash)).to.equal(true);
-      expect(await passwords.matches('caf\u00e9', hash)).to.equal(true);
-      expect(await passwords.matches('', hash)).to.equal(false);
-      expect(await passwords.matches('a'.repeat(1_025), hash)).to.equal(false);
-      expect(await passwords.matches('password', await passwords.hash('password'))).to.equal(true);
+      const hash = await passwords.hash('caf\u00e9', null);
+      expect(await passwords.matches('cafe', hash, undefined)).to.equal(false);
+      expect(await passwords.matches('cafe\u0301', hash, undefined)).to.equal(true);
+      expect(await passwords.matches('caf\u00e9', hash, undefined)).to.equal(true);
+      expect(await passwords.matches('', hash, undefined)).to.equal(false);
+      expect(await passwords.matches('a'.repeat(1_025), hash, undefined)).to.equal(false);
+      expect(await passwords.matches('password', await passwords.hash('password', null), undefined)).to.equal(
+        true,
+      );
     } finally {
       process.close();
     }
@@ -68,13 +70,13 @@ describe('the passwords of links', function () {
 
   it('that were right a moment ago need no hash; wrong ones always do', async () => {
     const { asked, passwords } = controlled();
-    const first = passwords.matches('open', 'open');
+    const first = passwords.matches('open', 'open', undefined);
     asked[0]?.end();
     expect(await first).to.equal(true);
     for (let round = 0; round < 100; round += 1)
-      expect(await passwords.matches('open', 'open')).to.equal(true);
+      expect(await passwords.matches('open', 'open', undefined)).to.equal(true);
     expect(asked).to.have.length(1);
-    const wrong = passwords.matches('closed', 'open');
+    const wrong = passwords.matches('closed', 'open', undefined);
     expect(asked).to.have.length(2);
     asked[1]?.end();
     expect(await wrong).to.equal(false);
@@ -82,7 +84,9 @@ describe('the passwords of links', function () {
 
   it('are hashed once for visitors who send the same one at the same time', async () => {
     const { asked, passwords } = controlled();
-    const all = Promise.all(Array.from({ length: 200 }, async () => passwords.matches('open', 'open')));
+    const all = Promise.all(
+      Array.from({ length: 200 }, async () => passwords.matches('open', 'open', undefined)),
+    );
     expect(asked).to.have.length(1);
     asked[0]?.end();
     expect(new Set(await all)).to.deep.equal(new Set([true]));
@@ -91,10 +95,10 @@ describe('the passwords of links', function () {
   it('of one link take a part of the queue, so that other links are not held up', async () => {
     const { asked, passwords } = controlled();
     const outcomes = Array.from({ length: 100 }, async (_, index) =>
-      passwords.matches(`guess ${index}`, 'open').catch((error: unknown) => error),
+      passwords.matches(`guess ${index}`, 'open', undefined).catch((error: unknown) => error),
     );
     expect(asked).to.have.length(8);
-    const another = passwords.matches('other', 'other');
+    const another = passwords.matches('other', 'other', undefined);
     expect(asked).to.have.length(9);
     for (const { end } of asked) end();
     expect(await another).to.equal(true);
@@ -104,7 +108,7 @@ describe('the passwords of links', function () {
     expect(refusals).to.have.length(92);
     expect(refusals[0]?.headers).to.include({ 'Retry-After': '2' });
     expect(refusals[0]?.status).to.equal(503);
-    const later = passwords.matches('open', 'open');
+    const later = passwords.matches('open', 'open', undefined);
     expect(asked).to.have.length(10);
     asked[9]?.end();
     expect(await later).to.equal(true);

@@ -164,6 +164,28 @@ describe('POST /import', () => {
     expect(again).to.deep.include({ state: 'done', records: 3, refused: {} });
   });
 
+  it('gives no visits again that were used up when it overwrites a link', async () => {
+    const who = await anna();
+    const cases = [
+      ['once-plain', {}, '1,0', 0, [410]],
+      ['once-same', { max_visits: 1 }, '1,0', 0, [410]],
+      ['once-fewer', { max_visits: 9 }, '3,1', 1, [302, 410]],
+      ['once-more', { max_visits: 2 }, '4,4', 4, [302]],
+      ['once-unlimited', { max_visits: 2 }, ',', null, [302]],
+    ] as const;
+    for (const [key, before] of cases) await fixture.makeLink(who.cookie, { custom_alias: key, ...before });
+    const lines = cases.map(([key, , visits]) => `https://e.example/,${key},${visits}\n`);
+    const text = `url,code,max_visits,visits_left\n${lines.join('')}`;
+    const said = await finish(who, await upload(who, text, '?on_conflict=overwrite'));
+    expect(said).to.include({ state: 'done', overwritten: 5 });
+    for (const [key, , , left, statuses] of cases) {
+      const link = (await api.call('GET', `/urls/${key}`, who)).json();
+      expect(link['visits_left'] ?? null, key).to.equal(left);
+      for (const status of statuses)
+        expect((await send('GET', `${fixture.mapper.url}/${key}`)).status, key).to.equal(status);
+    }
+  });
+
   it('tells nobody else of an import', async () => {
     const who = await anna();
     const { id } = await upload(who, 'url\nhttps://e.example/\n');

@@ -66,7 +66,7 @@ describe('the limit of wrong passwords of links', () => {
 
   it('holds for 1,000 guesses at the same time, and lets 1,000 clients who know the password in', async () => {
     const statuses = await Promise.all(Array.from({ length: 1_000 }, async () => guess(false)));
-    expect(countsOf(statuses)).to.deep.equal({ 401: 10, 429: 990 });
+    expect(countsOf(statuses)).to.deep.equal({ 401: 10, 429: 92, 503: 898 });
     const others = Array.from({ length: 1_000 }, async (_, index) => guess(true, `client ${index}`));
     expect(countsOf(await Promise.all(others))).to.deep.equal({ 302: 1_000 });
   });
@@ -80,7 +80,11 @@ describe('the limit of wrong passwords of links', () => {
     using hanging = new DisposableStack();
     for (let count = 0; count < 2; count += 1) hanging.use(await limit.begin(LINK, 'a'));
     const statuses = await Promise.all(Array.from({ length: 150 }, async () => guess(true)));
-    expect(countsOf(statuses)).to.deep.equal({ 429: 150 });
+    // They have guessed nothing.
+    expect(countsOf(statuses)).to.deep.equal({ 503: 150 });
+    expect(refused).to.equal(0);
+    const error: unknown = await limit.begin(LINK, 'a').catch((reason: unknown) => reason);
+    expect(error).to.deep.include({ code: 'overloaded', headers: { 'Retry-After': '2' } });
     expect(await guess(true, 'b')).to.equal(302);
   });
 

@@ -12,7 +12,8 @@ import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from '../
 import { startWire, through } from '../../db/wire.ts';
 import { until } from '../../until.ts';
 
-const HERE = (): boolean => false;
+/** Somebody who waits, without a deadline. */
+const IN_TIME = { isGone: (): boolean => false, untilMs: Number.POSITIVE_INFINITY };
 
 describe('visits of links that may be followed a limited number of times', function () {
   this.timeout(20_000);
@@ -87,7 +88,7 @@ describe('visits of links that may be followed a limited number of times', funct
     await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const mapper = mappers[index % mappers.length] as LimitedVisits;
-        const outcome = await mapper.take({ ...link, isGone: HERE }).catch((error: unknown) => {
+        const outcome = await mapper.take({ ...link, ...IN_TIME }).catch((error: unknown) => {
           return error instanceof OutcomeUnknownError ? 'unknown' : 'unavailable';
         });
         counts[outcome] = (counts[outcome] ?? 0) + 1;
@@ -124,19 +125,19 @@ describe('visits of links that may be followed a limited number of times', funct
     const visits = openVisits();
     const link = await makeLink(5);
     await write('SET changed_by = ?', Buffer.alloc(16, 7), link.key);
-    expect(await visits.take({ ...link, isGone: HERE })).to.equal('changed');
+    expect(await visits.take({ ...link, ...IN_TIME })).to.equal('changed');
     const newer = { ...link, state: '07'.repeat(16) };
-    expect(await visits.take({ ...newer, isGone: HERE })).to.equal('given');
+    expect(await visits.take({ ...newer, ...IN_TIME })).to.equal('given');
     await write('SET deleted_at = NOW(3), title = ?', null, link.key);
-    expect(await visits.take({ ...newer, isGone: HERE })).to.equal('changed');
-    expect(await visits.take({ key: randomKey(), state: link.state, isGone: HERE })).to.equal('changed');
+    expect(await visits.take({ ...newer, ...IN_TIME })).to.equal('changed');
+    expect(await visits.take({ key: randomKey(), state: link.state, ...IN_TIME })).to.equal('changed');
     expect(await leftOf(link.key)).to.equal(4);
   });
 
   it('may be lost with the answer of the store, are counted then, and are never given twice', async () => {
     const link = await makeLink(10);
     const visits = openVisits({ isOnWire: true });
-    expect(await visits.take({ ...link, isGone: HERE })).to.equal('given');
+    expect(await visits.take({ ...link, ...IN_TIME })).to.equal('given');
     wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE urls'));
     expect(await visitAll([visits], link, 1)).to.deep.equal({ unknown: 1 });
     expect(await leftOf(link.key)).to.equal(8);
@@ -151,7 +152,7 @@ describe('visits of links that may be followed a limited number of times', funct
     expect(await visitAll([visits], link, 3)).to.deep.equal({ unavailable: 3 });
     expect(visits.outcomes.get('unavailable')).to.equal(3);
     visits.server.isWritable = true;
-    expect(await visits.take({ ...link, isGone: HERE })).to.equal('given');
+    expect(await visits.take({ ...link, ...IN_TIME })).to.equal('given');
   });
 
   it('wait in a bounded queue', async () => {
@@ -164,7 +165,7 @@ describe('visits of links that may be followed a limited number of times', funct
   it('are refused in time by a server that does not answer', async () => {
     const link = await makeLink(100);
     const visits = openVisits({ isOnWire: true });
-    expect(await visits.take({ ...link, isGone: HERE })).to.equal('given');
+    expect(await visits.take({ ...link, ...IN_TIME })).to.equal('given');
     wire.silence();
     const startedMs = monotonicMs();
     expect(await visitAll([visits], link, 3)).to.include({ unknown: 1 });
@@ -175,13 +176,25 @@ describe('visits of links that may be followed a limited number of times', funct
     const link = await makeLink(2);
     const visits = openVisits();
     let isGone = false;
-    const first = visits.take({ ...link, isGone: HERE });
-    const second = visits.take({ ...link, isGone: () => isGone }).catch((error: unknown) => error);
+    const first = visits.take({ ...link, ...IN_TIME });
+    const second = visits
+      .take({ ...link, ...IN_TIME, isGone: () => isGone })
+      .catch((error: unknown) => error);
     isGone = true;
     expect(await first).to.equal('given');
     expect(await second).to.be.instanceOf(StoreUnavailableError);
     await until('the line to end', () => visits.lines === 0);
     expect(await leftOf(link.key)).to.equal(1);
     expect(visits.outcomes.get('gone')).to.equal(1);
+  });
+
+  it('are not taken for somebody who must be answered before the store may have said it', async () => {
+    const link = await makeLink(2);
+    const visits = openVisits();
+    const late = { ...IN_TIME, untilMs: monotonicMs() + 2_000 };
+    const error: unknown = await visits.take({ ...link, ...late }).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(StoreUnavailableError);
+    expect(await leftOf(link.key)).to.equal(2);
+    expect(visits.outcomes.get('unavailable')).to.equal(1);
   });
 });
