@@ -45,8 +45,11 @@ const PLACES = { all: 8, ofOwner: 4 };
  */
 const MAX_UNREAD_BYTES = { alone: 4 * 1024 * 1024, others: 1024 * 1024 };
 
-interface Sender {
-  readonly userId: bigint;
+/** Who sends a bulk. */
+export interface Sender {
+  readonly identity: Identity;
+  /** Whether he still is who he was, and may still make links. @throws Problem 401, 403, 503 */
+  readonly identifyAgain: () => Promise<unknown>;
   readonly idempotencyKey: string | undefined;
 }
 
@@ -62,8 +65,7 @@ export class BulkService {
   }
 
   /** Answers a bulk in the form in which it was sent. Its items are made as they arrive. */
-  make({ userId }: Identity, stream: BodyStream, idempotencyKey: string | undefined): ContentReply {
-    const sender = { userId, idempotencyKey };
+  make(sender: Sender, stream: BodyStream): ContentReply {
     const isNdjson = stream.type === NDJSON;
     const answers = isNdjson
       ? this.#answers(sender, readNdjson(stream.pieces))
@@ -77,12 +79,14 @@ export class BulkService {
 
   /** The JSON of what became of each item, in their order. */
   async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly string[]> {
-    const release = this.#places.take(sender.userId);
+    const release = this.#places.take(sender.identity.userId);
     try {
-      let read = 0;
       let answered = 0;
-      const toWish = (item: Item): Wish => this.#toWish(sender, item, read++);
-      for await (const outcomes of makeMany(items, toWish, this.#options.tools))
+      const making = {
+        toWish: (item: Item, index: number): Wish => this.#toWish(sender, item, index),
+        admit: sender.identifyAgain,
+      };
+      for await (const outcomes of makeMany(items, making, this.#options.tools))
         yield* inPieces(outcomes.values().map((outcome) => this.#toAnswer(answered++, outcome)));
     } finally {
       release();
@@ -90,16 +94,18 @@ export class BulkService {
   }
 
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish {
+  #toWish(sender: Sender, item: Item, index: number): Wish {
     if ('problem' in item) return item;
     const { read, makeRepeatable } = this.#options;
+    const { identity, idempotencyKey } = sender;
+    const { userId } = identity;
     try {
       const request =
         idempotencyKey === undefined
           ? read(item.bytes, userId)
           : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
       if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
-      if (request.password !== undefined) return { make: async () => this.#makeProtected(request) };
+      if (request.password !== undefined) return { make: async () => this.#makeProtected(sender, request) };
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
       return { problem: error instanceof Problem ? error : new Problem('internal', { cause: error }) };
@@ -107,13 +113,16 @@ export class BulkService {
   }
 
   /** Passwords of all bulks are hashed one after another: few may wait. */
-  async #makeProtected(request: ParsedRequest): Promise<MadeLink> {
+  async #makeProtected({ identifyAgain }: Sender, request: ParsedRequest): Promise<MadeLink> {
     const { prepare, shorten } = this.#options;
     const before = this.#hashing;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#hashing = promise;
     await before;
-    const prepared = await prepare(request).finally(resolve);
+    // It has waited, perhaps for many.
+    const prepared = await identifyAgain()
+      .then(async () => prepare(request))
+      .finally(resolve);
     return { status: 201, row: await shorten(prepared) };
   }
 

@@ -114,23 +114,32 @@ export class OwnLinks {
     return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, restored));
   }
 
-  /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
+  /**
+   * {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects.
+   * @param identify who it is now, asked before each link. What it throws is the error of that link
+   */
   async changeAll(
-    caller: Caller,
+    identify: () => Promise<Caller>,
     keys: readonly string[],
     patch: LinkPatch,
   ): Promise<EachResult<ChangeResult>[]> {
     return changeEach(keys, {
       ...this.#options,
-      change: async (key, announce) => this.#changeIf(caller, key, announce, patched(patch, caller)),
+      change: async (key, announce) => {
+        const caller = await identify();
+        return this.#changeIf(caller, key, announce, patched(patch, caller));
+      },
     });
   }
 
   /** {@link remove} for many links, like {@link changeAll}. */
-  async removeAll(caller: Caller, keys: readonly string[]): Promise<EachResult<ChangeResult>[]> {
+  async removeAll(
+    identify: () => Promise<Caller>,
+    keys: readonly string[],
+  ): Promise<EachResult<ChangeResult>[]> {
     return changeEach(keys, {
       ...this.#options,
-      change: async (key, announce) => this.#changeIf(caller, key, announce, removed),
+      change: async (key, announce) => this.#changeIf(await identify(), key, announce, removed),
     });
   }
 
