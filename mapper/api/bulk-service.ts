@@ -58,7 +58,7 @@ export class BulkService {
   readonly #options: BulkServiceOptions;
   readonly #places = new Places(PLACES);
   /** Resolves when the passwords that came before are hashed. */
-  #hashing = Promise.resolve();
+  #hashing: Promise<unknown> = Promise.resolve();
 
   constructor(options: BulkServiceOptions) {
     this.#options = options;
@@ -104,7 +104,11 @@ export class BulkService {
         idempotencyKey === undefined
           ? read(item.bytes, userId)
           : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
-      if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
+      if ('fields' in request) {
+        const make = async (): Promise<MadeLink> => makeRepeatable({ ...request, index });
+        const hasPassword = typeof request.fields['password'] === 'string';
+        return { make: hasPassword ? async () => this.#inTurn(sender, make) : make };
+      }
       if (request.password !== undefined) return { make: async () => this.#makeProtected(sender, request) };
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
@@ -112,18 +116,21 @@ export class BulkService {
     }
   }
 
-  /** Passwords of all bulks are hashed one after another: few may wait. */
-  async #makeProtected({ identifyAgain }: Sender, request: ParsedRequest): Promise<MadeLink> {
+  async #makeProtected(sender: Sender, request: ParsedRequest): Promise<MadeLink> {
     const { prepare, shorten } = this.#options;
-    const before = this.#hashing;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#hashing = promise;
-    await before;
-    // It has waited, perhaps for many.
-    const prepared = await identifyAgain()
-      .then(async () => prepare(request))
-      .finally(resolve);
+    const prepared = await this.#inTurn(sender, async () => prepare(request));
     return { status: 201, row: await shorten(prepared) };
+  }
+
+  /** Passwords of all bulks are hashed one after another: few may wait, and others have some too. */
+  async #inTurn<T>({ identifyAgain }: Sender, work: () => Promise<T>): Promise<T> {
+    const turn = this.#hashing.then(async () => {
+      // It has waited, perhaps for many.
+      await identifyAgain();
+      return work();
+    });
+    this.#hashing = turn.catch(() => undefined);
+    return turn;
   }
 
   #toAnswer(index: number, outcome: Outcome): string {
