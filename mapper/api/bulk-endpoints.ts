@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
+import { MAX_BULK_MS, MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
 import { mustBe } from '../http/field-errors.ts';
 import { MAX_CHANGES } from './bulk-changes.ts';
 import { NDJSON, type DeclaredContents } from './content.ts';
@@ -80,6 +80,7 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     description: `Up to ${MAX_ITEMS.toLocaleString('en-US')} items, each as in \`POST /urls\`. Each has an answer, in their order: \`status\`, and \`link\` or \`problem\`. An item that is at fault spoils no other. NDJSON is answered while it is sent. A connection that breaks off leaves the links that were made until then.`,
     access: 'links:create',
     bodyTypes: bodies,
+    maxBodyMs: MAX_BULK_MS,
     status: 200,
     answerTypes: answers,
     means: 'What became of each item',

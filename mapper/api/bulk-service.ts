@@ -4,7 +4,7 @@ import type { Identity } from '../auth/identities.ts';
 import { makeMany } from '../bulk/make-many.ts';
 import type { BulkTools } from '../bulk/tools.ts';
 import { Places } from '../bulk/places.ts';
-import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
+import { MAX_BULK_MS, readJson, readNdjson, type Item } from '../bulk/read-items.ts';
 import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
@@ -45,6 +45,9 @@ const PLACES = { all: 8, ofOwner: 4 };
  */
 const MAX_UNREAD_BYTES = { alone: 4 * 1024 * 1024, others: 1024 * 1024 };
 
+/** For the answers to the last items. */
+const LAST_ANSWERS_MS = 10_000;
+
 /** Who sends a bulk. */
 export interface Sender {
   readonly identity: Identity;
@@ -65,7 +68,14 @@ export class BulkService {
   }
 
   /** Answers a bulk in the form in which it was sent. Its items are made as they arrive. */
-  make(sender: Sender, stream: BodyStream): ContentReply {
+  make({ identifyAgain, ...others }: Sender, stream: BodyStream): ContentReply {
+    const { now } = this.#options.tools;
+    const endsAtMs = now() + MAX_BULK_MS;
+    const admit = async (): Promise<unknown> => {
+      if (now() < endsAtMs) return identifyAgain();
+      throw new Problem('too-slow', { detail: 'The bulk has taken too long. This item is not made.' });
+    };
+    const sender = { ...others, identifyAgain: admit };
     const isNdjson = stream.type === NDJSON;
     const answers = isNdjson
       ? this.#answers(sender, readNdjson(stream.pieces))
@@ -74,6 +84,7 @@ export class BulkService {
       type: isNdjson ? NDJSON : 'application/json; charset=utf-8',
       content: isNdjson ? toLines(answers) : toDocument(answers),
       maxUnreadBytes: MAX_UNREAD_BYTES[this.#places.isEmpty ? 'alone' : 'others'],
+      endsAtMs: endsAtMs + LAST_ANSWERS_MS,
     };
   }
 

@@ -92,6 +92,8 @@ export interface Declared {
   readonly maxBodyBytes?: number;
   /** Instead of `body`: the types of bodies that `handle` reads as a stream, whatever their size. */
   readonly bodyTypes?: DeclaredContents;
+  /** How long such a body may take to be sent, however fast its client is. Default: for ever. */
+  readonly maxBodyMs?: number;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
   /**

@@ -33,6 +33,8 @@ const WRITERS: Readonly<
 /** Each reads its lists for minutes. */
 const PLACES = { all: 4, ofOwner: 2 };
 const PAGE_LINKS = 300;
+/** A million links take some minutes, if the client reads them as fast. */
+const MAX_MS = 60 * 60_000;
 /** A server that is away for a moment does not spoil an export of minutes. */
 const MAX_REPEATS = 5;
 const REPEAT = { baseMs: 100, maxMs: 1_000 };
@@ -71,9 +73,11 @@ export class ExportService {
       if (isAll && !isAllowed(scopes, 'admin')) throw missingScope('admin');
     };
     judge(identity);
+    const endsAtMs = monotonicMs() + MAX_MS;
     const { type, file } = WRITERS[format];
     const choice = { state: 'undeleted' } as const;
     const read: ReadPage = async (cursor) => {
+      if (monotonicMs() > endsAtMs) throw new Problem('too-slow');
       judge(await identifyAgain());
       const place = { cursor, limit: PAGE_LINKS };
       return isAll ? this.#own.scan(choice, place) : this.#own.list({ ...choice, userId }, place);
@@ -81,6 +85,7 @@ export class ExportService {
     return {
       type,
       content: this.#write(userId, format, read),
+      endsAtMs,
       headers: { 'Content-Disposition': `attachment; filename="${file}"` },
     };
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Access, Guard } from '../auth/guard.ts';
 import { findCookie, formatCookie } from '../auth/credential.ts';
@@ -8,7 +9,8 @@ import type { Identity } from '../auth/identities.ts';
 import { isDue } from '../auth/last-uses.ts';
 import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
-import { openBodyStream } from '../http/body-stream.ts';
+import { openBodyStream, type BodyStream } from '../http/body-stream.ts';
+import { STREAM_PACE } from '../http/limits.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { idempotencyKeyOf } from '../shorten/repeatable.ts';
 import { writeContent } from './content-answer.ts';
@@ -93,8 +95,19 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, limit, params, query, body, maxBodyBytes, bodyTypes, repeatable, status, handle } =
-    endpoint;
+  const {
+    access,
+    limit,
+    params,
+    query,
+    body,
+    maxBodyBytes,
+    bodyTypes,
+    maxBodyMs,
+    repeatable,
+    status,
+    handle,
+  } = endpoint;
   const { guard } = options;
   const identity = access === 'anyone' ? undefined : await guard.identify(ctx.req);
   // Before the scopes: every request of a key counts.
@@ -110,7 +123,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     params: (params && check(params, { ...ctx.params })) as never,
     query: (query && check(query, singleValues(ctx.query))) as never,
     body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
-    stream: (bodyTypes && openBodyStream(ctx.req, ctx.res, { types: Object.keys(bodyTypes) })) as never,
+    stream: (bodyTypes && openStream(ctx, Object.keys(bodyTypes), maxBodyMs)) as never,
     headers: ctx.req.headers,
     idempotencyKey,
   };
@@ -121,6 +134,11 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     ctx.status = 304;
   } else if ('content' in reply) await writeContent(ctx, status, reply, options.log);
   else write(ctx, status, reply, options.cookieName);
+}
+
+function openStream(ctx: RouterContext, types: readonly string[], maxMs: number | undefined): BodyStream {
+  const endsAtMs = maxMs === undefined ? undefined : monotonicMs() + maxMs;
+  return openBodyStream(ctx.req, ctx.res, { types, pace: { ...STREAM_PACE, endsAtMs } });
 }
 
 async function identifyAgain(
