@@ -4,7 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Identity } from '../auth/identities.ts';
 import { invalidFields, Problem, problemOf, type FieldError, type ProblemBody } from '../http/problem.ts';
 import type { EachResult } from '../links/change-each.ts';
-import type { Caller } from '../links/access.ts';
+import type { IdentifyCaller } from '../links/access.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Announced, ChangeResult, OwnLinks } from '../links/own-links.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
@@ -118,7 +118,7 @@ export class BulkChanges {
   }
 }
 
-function asCaller(identify: Identify): () => Promise<Caller> {
+function asCaller(identify: Identify): IdentifyCaller {
   return async () => callerOf(await identify());
 }
 

@@ -9,7 +9,7 @@ import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import { changeEach, type EachResult } from './change-each.ts';
-import { mayAccess, ownerAskedFor, type Caller } from './access.ts';
+import { mayAccess, ownerAskedFor, type Caller, type IdentifyCaller } from './access.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
@@ -114,12 +114,9 @@ export class OwnLinks {
     return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, restored));
   }
 
-  /**
-   * {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects.
-   * @param identify who it is now, asked before each link. What it throws is the error of that link
-   */
+  /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
   async changeAll(
-    identify: () => Promise<Caller>,
+    identify: IdentifyCaller,
     keys: readonly string[],
     patch: LinkPatch,
   ): Promise<EachResult<ChangeResult>[]> {
@@ -133,10 +130,7 @@ export class OwnLinks {
   }
 
   /** {@link remove} for many links, like {@link changeAll}. */
-  async removeAll(
-    identify: () => Promise<Caller>,
-    keys: readonly string[],
-  ): Promise<EachResult<ChangeResult>[]> {
+  async removeAll(identify: IdentifyCaller, keys: readonly string[]): Promise<EachResult<ChangeResult>[]> {
     return changeEach(keys, {
       ...this.#options,
       change: async (key, announce) => this.#changeIf(await identify(), key, announce, removed),

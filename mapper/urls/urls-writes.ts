@@ -95,8 +95,8 @@ export class UrlsWrites {
 }
 
 /**
- * Some 200 bytes, and the texts that may be long. A plain row has 8 kB at most (`KEYMILL_MAX_URL_BYTES`), so an
- * INSERT of them has 2 MiB, and they are not counted.
+ * Some 200 bytes, and the texts that may be long. A plain row has 8 kB at most (`KEYMILL_MAX_URL_BYTES`), so
+ * an INSERT of them has 2 MiB, and they are not counted.
  */
 function bytesOfRow({ longUrl, title, tags, rules }: OwnedRow): number {
   const texts = longUrl.length + 4 * (title?.length ?? 0) + 100 * tags.length;
