@@ -1,5 +1,7 @@
 import { hasKeyShape, MAX_ALIAS_CHARACTERS } from './alias.ts';
+import { MIN_KEY_LENGTH } from './key.ts';
 import { isReserved } from './reserved.ts';
+import { findTypedKey } from './typed-key.ts';
 
 /** What `urls.unique_id` holds, in bytes. */
 export const MAX_CODE_BYTES = 255;
@@ -18,14 +20,8 @@ const SPELLED: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
 /** A code of the alphabet of our own keys is its own canonical form. Most codes are. */
 const IS_CANONICAL = new RegExp(`^[A-Za-z0-9_-]{1,${MAX_ALIAS_CHARACTERS}}$`);
 
-/**
- * Every letter, digit, mark or symbol outside ASCII may end a code: nobody types it behind another one. Not
- * `$`: Node 26.10 does not find a character of two code units that is the whole text when only `$` follows.
- */
-const MAY_END = /(?:[A-Za-z0-9_-]|[^\p{ASCII}\p{P}\p{Z}\p{C}])(?![^])/u;
-
-/** Everything else at the end was typed or pasted behind a code. Not `+`: that asks for a preview. */
-const FORGIVEN_END = /[[\p{ASCII}\p{P}\p{Z}\p{C}]--[A-Za-z0-9_\-+]]+(?![^])/v;
+/** Characters that were typed or pasted behind a code. Not `+`: that asks for a preview. */
+const FORGIVEN = /[[\p{ASCII}\p{P}\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]--[A-Za-z0-9_\-+]]/v;
 
 const HAS_CONTROL = /\p{Cc}/u;
 
@@ -47,8 +43,8 @@ export function canonicalCode(text: string): string {
  * Why no link can have this code of another shortener. Undefined when one can.
  *
  * Such a code may be shorter or longer than ours, and contain other characters. It must not take over what
- * people type for another link: `abc12345.` is the link `abc12345` with the dot of a sentence
- * (`typed-key`), and `abc12345+` is its preview.
+ * people type for another link: `abc12345.` is the link `abc12345` with the dot of a sentence, `abc12345的`
+ * the same one with a word of a language without blanks (`typed-key`), and `abc12345+` is its preview.
  */
 export function findCodeFault(text: string): CodeFault | undefined {
   if (text === '') return 'empty';
@@ -60,9 +56,11 @@ export function findCodeFault(text: string): CodeFault | undefined {
   const segments = decoded.split('/');
   // Browsers and proxies take these out of a path.
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) return 'segments';
-  if (isReserved(segments[0] ?? '')) return 'reserved';
+  const [first = ''] = segments;
+  // Paths that begin with a dot are the Web's own: certificates of a domain hang on `.well-known` (RFC 8615).
+  if (first.startsWith('.') || isReserved(first)) return 'reserved';
   if (decoded.endsWith('+')) return 'preview';
-  return MAY_END.test(decoded) ? undefined : 'forgiven';
+  return withoutTypedEnd(decoded) !== decoded || takesOver(text, decoded) ? 'forgiven' : undefined;
 }
 
 /**
@@ -86,9 +84,28 @@ export function findForeignKey(text: string): string | undefined {
 export function findTypedForeignKey(text: string): string | undefined {
   if (text.length > MAX_TEXT_CHARACTERS) return undefined;
   const decoded = bytesOf(text).toString();
-  const code = decoded.replace(FORGIVEN_END, '');
+  const code = withoutTypedEnd(decoded);
   // Bytes that are no text cannot be spelled again.
   return code === decoded || decoded.includes('\ufffd') ? undefined : findForeignKey(canonicalCode(code));
+}
+
+/**
+ * Whether a code would take over what people type for another key, behind which something outside ASCII
+ * stands. A short word with letters behind it is a word: `café`.
+ */
+function takesOver(text: string, decoded: string): boolean {
+  const key = findTypedKey(text);
+  if (key === undefined) return false;
+  return key.length >= MIN_KEY_LENGTH || !/[\p{L}\p{N}]/u.test(decoded.slice(key.length));
+}
+
+/**
+ * From the end on: an expression would begin a search at every character, and anybody may send long paths.
+ */
+function withoutTypedEnd(text: string): string {
+  const characters = Array.from(text);
+  while (FORGIVEN.test(characters.at(-1) ?? '')) characters.pop();
+  return characters.join('');
 }
 
 /** The bytes that a path means. A `%` without two hexadecimal digits behind it means itself. */

@@ -42,12 +42,13 @@ export interface Place {
   readonly id: number;
 }
 
-const MIN_LENGTH = 6;
+/** Characters of the shortest keys that are generated. */
+export const MIN_KEY_LENGTH = 6;
 export const MAX_LENGTH = 10;
 
 export function createKeyspace({ length, secret, regionBits }: KeyspaceOptions): Keyspace {
-  if (!Number.isInteger(length) || length < MIN_LENGTH || length > MAX_LENGTH) {
-    throw new RangeError(`key length ${length}, must be ${MIN_LENGTH} to ${MAX_LENGTH}`);
+  if (!Number.isInteger(length) || length < MIN_KEY_LENGTH || length > MAX_LENGTH) {
+    throw new RangeError(`key length ${length}, must be ${MIN_KEY_LENGTH} to ${MAX_LENGTH}`);
   }
   const halfBits = (length * BITS_PER_CHARACTER) / 2;
   if (!Number.isInteger(regionBits) || regionBits < 1 || regionBits > halfBits) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
+import { hasKeyShape } from '../../db/keyspace/alias.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
 import { decodeBytes } from '../../db/keyspace/typed-key.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
@@ -86,11 +87,12 @@ async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promi
 async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
   const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
   await forPeople(ctx, async () => {
-    const isLocked = await hasForm(ctx, named, options).catch((error: unknown) => {
+    const form = await findForm(ctx, named, options).catch((error: unknown) => {
       if (isForm) throw error;
-      return false;
+      return 'none' as const;
     });
-    if (!isLocked) refuseMethod(named, 'GET, HEAD');
+    if (form === 'no-link' && isNoLink(ctx, named)) throw new Problem('not-found');
+    if (form !== 'there') refuseMethod(named, 'GET, HEAD');
     if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
     if (!isForm) throw new Problem('not-form');
     const { password = '' } = await readForm(ctx.req, ctx.res, MAX_FORM_BYTES);
@@ -98,18 +100,29 @@ async function open(ctx: RouterContext, named: NamedLink, options: RedirectRoute
   });
 }
 
-/** Whether the link has a password. Before it is valid, nobody is told that there is a link. */
-async function hasForm(
+/** The form of a link that has a password. Before it is valid, nobody is told that there is a link. */
+async function findForm(
   ctx: RouterContext,
   named: NamedLink,
   options: RedirectRouteOptions,
-): Promise<boolean> {
-  if (named.keys.length === 0 || named.isPreview) return false;
+): Promise<'there' | 'none' | 'no-link'> {
+  if (named.keys.length === 0 || named.isPreview) return 'none';
   admit(ctx, options);
   const { entry } = await find(named, options);
-  if (entry === 'unknown') options.limits.missed(ctx.req);
-  const { passwordHash, validFrom = '' } = entry === 'unknown' ? {} : (entry.rules ?? {});
-  return passwordHash !== undefined && !(Date.parse(validFrom) > Date.now());
+  if (entry === 'unknown') {
+    options.limits.missed(ctx.req);
+    return 'no-link';
+  }
+  const { passwordHash, validFrom = '' } = entry.rules ?? {};
+  return passwordHash !== undefined && !(Date.parse(validFrom) > Date.now()) ? 'there' : 'none';
+}
+
+/**
+ * Whether a program asks for a path with several segments of which no key is a part. Codes of other
+ * shorteners may be such paths; where there is no such link, it is answered like any path that nobody serves.
+ */
+function isNoLink(ctx: RouterContext, { keys }: NamedLink): boolean {
+  return !keys.some(hasKeyShape) && WITH_SLASH.test(ctx.path) && !isForPeople(ctx);
 }
 
 function admit(ctx: RouterContext, { limits, redirects }: RedirectRouteOptions): void {
@@ -138,6 +151,11 @@ async function follow(
   const startedMs = monotonicMs();
   try {
     const { key, entry, source } = await find(named, options);
+    if (entry === 'unknown' && isNoLink(ctx, named)) {
+      limits.missed(ctx.req);
+      redirects.answered(key, false, 'unknown', source);
+      throw new Problem('not-found');
+    }
     const request = factsOf(ctx.req);
     const asked = { key, entry, isPreview: named.isPreview, typedPassword };
     const { result, answer } = await judgeFor(request, asked, options);

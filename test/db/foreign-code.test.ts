@@ -1,6 +1,11 @@
 import { expect } from 'chai';
 import { assert, property, string, uint8Array } from 'fast-check';
-import { canonicalCode, findCodeFault } from '../../db/keyspace/foreign-code.ts';
+import {
+  canonicalCode,
+  findCodeFault,
+  findForeignKey,
+  findTypedForeignKey,
+} from '../../db/keyspace/foreign-code.ts';
 import { findTypedKey } from '../../db/keyspace/typed-key.ts';
 
 describe('the codes of other shorteners', () => {
@@ -87,6 +92,18 @@ describe('the codes of other shorteners', () => {
     [' a ', 'forgiven'],
     ['a\u200b', 'forgiven'],
     ['a%20', 'forgiven'],
+    ['a\ufe0f', 'forgiven'],
+    ['a\u3164', 'forgiven'],
+    ['abc12345👍', 'forgiven'],
+    ['abc👍', 'forgiven'],
+    ['ab👍', undefined],
+    ['abc12345的', 'forgiven'],
+    ['abc12345%E7%9A%84', 'forgiven'],
+    ['größer-menü', undefined],
+    ['.well-known/acme-challenge/abc', 'reserved'],
+    ['%2ewell-known/security.txt', 'reserved'],
+    ['.env', 'reserved'],
+    ['a/.well-known', undefined],
     ['a\nb', 'control'],
     ['a%00', 'control'],
     ['a\ud800', 'not-text'],
@@ -96,6 +113,18 @@ describe('the codes of other shorteners', () => {
       expect(findCodeFault(code)).to.equal(fault);
     });
   }
+
+  it('is looked for in a text of any kind in a time that grows with its length only', () => {
+    const texts = [`${'.'.repeat(764)}a`, '👍'.repeat(380), `${'a.'.repeat(380)}a`, '%'.repeat(765)];
+    const startedMs = performance.now();
+    for (let round = 0; round < 100; round += 1)
+      for (const text of texts) {
+        findTypedForeignKey(text);
+        findForeignKey(text);
+      }
+    // Some 0.1 ms each. A search that begins at every character takes some ms.
+    expect((performance.now() - startedMs) / (100 * texts.length)).to.be.below(1);
+  });
 
   it('no code in ASCII that is kept takes over what a look-up forgives', () => {
     assert(

@@ -107,6 +107,12 @@ describe('links with codes of other shorteners', () => {
       expectProblem(await send('GET', `${url}/urls/nothing-here/at/all`), 404);
       expectProblem(await send('GET', `${url}/URLS/nothing-here`), 404);
       expectProblem(await send('PUT', `${url}/team/plan`), 405);
+      // As where there are no such codes.
+      for (const method of ['GET', 'POST', 'PUT']) {
+        const answer = await send(method, `${url}/no/plan`);
+        expectProblem(answer, 404);
+        expect(answer.json()['type'], method).to.equal('urn:keymill:problem:not-found');
+      }
     }
   });
 
