@@ -85,7 +85,7 @@ interface DeletionRow {
   readonly is_settled: number;
 }
 
-/** Longer than any request for a new link takes. The clock of the database counts it. */
+/** Longer than making a link takes. Bulks ask again who sends them. The clock of the database counts it. */
 const SETTLE_S = 15;
 /** A place in the list of deletions, as a range of the index. */
 const BEHIND = 'deletion_asked_at >= ? AND (deletion_asked_at > ? OR user_id > ?)';

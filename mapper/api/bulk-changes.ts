@@ -4,6 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Identity } from '../auth/identities.ts';
 import { invalidFields, Problem, problemOf, type FieldError, type ProblemBody } from '../http/problem.ts';
 import type { EachResult } from '../links/change-each.ts';
+import type { IdentifyCaller } from '../links/access.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import type { Announced, ChangeResult, OwnLinks } from '../links/own-links.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
@@ -33,6 +34,9 @@ export interface ChangedItem {
   readonly warnings?: FieldError[];
 }
 
+/** Who asks for changes, asked again before each of them. @throws Problem 401, 403, 503 */
+type Identify = () => Promise<Identity>;
+
 type Settled =
   { readonly link: OwnLink; readonly announced: Announced | undefined } | { readonly problem: Problem };
 
@@ -47,10 +51,10 @@ export class BulkChanges {
   }
 
   /** Makes the same change to links. @throws Problem 422 for a change that no link can have */
-  async change(identity: Identity, keys: readonly string[], patch: GivenPatch): Promise<ChangedItem[]> {
-    const prepared = await this.#prepare(patch, identity.userId);
+  async change(identify: Identify, keys: readonly string[], patch: GivenPatch): Promise<ChangedItem[]> {
+    const prepared = await this.#prepare(patch, (await identify()).userId);
     const settled = await this.#each(keys, async (known) =>
-      this.#options.own.changeAll(callerOf(identity), known, prepared),
+      this.#options.own.changeAll(asCaller(identify), known, prepared),
     );
     const changed = settled.flatMap((one) => ('link' in one ? [one] : []));
     const bodies = await this.#answers.manyChanged(changed).catch(problemOf);
@@ -63,9 +67,9 @@ export class BulkChanges {
     });
   }
 
-  async remove(identity: Identity, keys: readonly string[]): Promise<ChangedItem[]> {
+  async remove(identify: Identify, keys: readonly string[]): Promise<ChangedItem[]> {
     const settled = await this.#each(keys, async (known) =>
-      this.#options.own.removeAll(callerOf(identity), known),
+      this.#options.own.removeAll(asCaller(identify), known),
     );
     return settled.map((one, index) => {
       const about = { index, unique_id: keys[index] ?? '' };
@@ -112,6 +116,10 @@ export class BulkChanges {
       return { problem };
     }
   }
+}
+
+function asCaller(identify: Identify): IdentifyCaller {
+  return async () => callerOf(await identify());
 }
 
 function toFields(problem: Problem): Pick<ChangedItem, 'status' | 'problem'> {

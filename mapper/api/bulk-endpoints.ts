@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
+import { MAX_BULK_MS, MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
 import { mustBe } from '../http/field-errors.ts';
 import { MAX_CHANGES } from './bulk-changes.ts';
 import { NDJSON, type DeclaredContents } from './content.ts';
@@ -80,13 +80,13 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     description: `Up to ${MAX_ITEMS.toLocaleString('en-US')} items, each as in \`POST /urls\`. Each has an answer, in their order: \`status\`, and \`link\` or \`problem\`. An item that is at fault spoils no other. NDJSON is answered while it is sent. A connection that breaks off leaves the links that were made until then.`,
     access: 'links:create',
     bodyTypes: bodies,
+    maxBodyMs: MAX_BULK_MS,
     status: 200,
     answerTypes: answers,
     means: 'What became of each item',
     problems: ['malformed-json', 'incomplete', 'too-large'],
     repeatable: 'items',
-    handle: async ({ bulk }, { identity, stream, idempotencyKey }) =>
-      bulk.make(identity, stream, idempotencyKey),
+    handle: async ({ bulk }, { stream, ...sender }) => bulk.make(sender, stream),
   }),
   endpoint({
     method: 'PATCH',
@@ -108,8 +108,8 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     exampleAnswer: { items: [{ index: 0, unique_id: 'QFXOHkP7', status: 200, link: HELLO }] },
     means: 'What became of each link',
     problems: ['overloaded'],
-    handle: async ({ bulkChanges }, { identity, body }) => ({
-      body: { items: await bulkChanges.change(identity, body.unique_ids, toPatch(body.set)) },
+    handle: async ({ bulkChanges }, { identifyAgain, body }) => ({
+      body: { items: await bulkChanges.change(identifyAgain, body.unique_ids, toPatch(body.set)) },
     }),
   }),
   endpoint({
@@ -128,8 +128,8 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     answer: z.object({ items: z.array(changedItem) }).meta({ id: 'DeletedLinks' }),
     exampleAnswer: { items: [{ index: 0, unique_id: 'QFXOHkP7', status: 204 }] },
     means: 'What became of each link',
-    handle: async ({ bulkChanges }, { identity, body }) => ({
-      body: { items: await bulkChanges.remove(identity, body.unique_ids) },
+    handle: async ({ bulkChanges }, { identifyAgain, body }) => ({
+      body: { items: await bulkChanges.remove(identifyAgain, body.unique_ids) },
     }),
   }),
   endpoint({
@@ -155,7 +155,7 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     },
     means: 'The links',
     problems: ['store-down'],
-    handle: async ({ exports }, { identity, query }) =>
-      exports.export(identity, query.format, query.all === 'true'),
+    handle: async ({ exports }, { query, ...sender }) =>
+      exports.export(sender, query.format, query.all === 'true'),
   }),
 ];

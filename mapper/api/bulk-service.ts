@@ -4,7 +4,7 @@ import type { Identity } from '../auth/identities.ts';
 import { makeMany } from '../bulk/make-many.ts';
 import type { BulkTools } from '../bulk/tools.ts';
 import { Places } from '../bulk/places.ts';
-import { readJson, readNdjson, type Item } from '../bulk/read-items.ts';
+import { MAX_BULK_MS, readJson, readNdjson, type Item } from '../bulk/read-items.ts';
 import type { MadeLink, Outcome, Wish } from '../bulk/wish.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { Problem } from '../http/problem.ts';
@@ -45,8 +45,14 @@ const PLACES = { all: 8, ofOwner: 4 };
  */
 const MAX_UNREAD_BYTES = { alone: 4 * 1024 * 1024, others: 1024 * 1024 };
 
-interface Sender {
-  readonly userId: bigint;
+/** For the answers to the last items. */
+const LAST_ANSWERS_MS = 10_000;
+
+/** Who sends a bulk. */
+export interface Sender {
+  readonly identity: Identity;
+  /** Whether he still is who he was, and may still make links. @throws Problem 401, 403, 503 */
+  readonly identifyAgain: () => Promise<unknown>;
   readonly idempotencyKey: string | undefined;
 }
 
@@ -55,15 +61,21 @@ export class BulkService {
   readonly #options: BulkServiceOptions;
   readonly #places = new Places(PLACES);
   /** Resolves when the passwords that came before are hashed. */
-  #hashing = Promise.resolve();
+  #hashing: Promise<unknown> = Promise.resolve();
 
   constructor(options: BulkServiceOptions) {
     this.#options = options;
   }
 
   /** Answers a bulk in the form in which it was sent. Its items are made as they arrive. */
-  make({ userId }: Identity, stream: BodyStream, idempotencyKey: string | undefined): ContentReply {
-    const sender = { userId, idempotencyKey };
+  make({ identifyAgain, ...others }: Sender, stream: BodyStream): ContentReply {
+    const { now } = this.#options.tools;
+    const endsAtMs = now() + MAX_BULK_MS;
+    const admit = async (): Promise<unknown> => {
+      if (now() < endsAtMs) return identifyAgain();
+      throw new Problem('too-slow', { detail: 'The bulk has taken too long. This item is not made.' });
+    };
+    const sender = { ...others, identifyAgain: admit };
     const isNdjson = stream.type === NDJSON;
     const answers = isNdjson
       ? this.#answers(sender, readNdjson(stream.pieces))
@@ -72,17 +84,20 @@ export class BulkService {
       type: isNdjson ? NDJSON : 'application/json; charset=utf-8',
       content: isNdjson ? toLines(answers) : toDocument(answers),
       maxUnreadBytes: MAX_UNREAD_BYTES[this.#places.isEmpty ? 'alone' : 'others'],
+      endsAtMs: endsAtMs + LAST_ANSWERS_MS,
     };
   }
 
   /** The JSON of what became of each item, in their order. */
   async *#answers(sender: Sender, items: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly string[]> {
-    const release = this.#places.take(sender.userId);
+    const release = this.#places.take(sender.identity.userId);
     try {
-      let read = 0;
       let answered = 0;
-      const toWish = (item: Item): Wish => this.#toWish(sender, item, read++);
-      for await (const outcomes of makeMany(items, toWish, this.#options.tools))
+      const making = {
+        toWish: (item: Item, index: number): Wish => this.#toWish(sender, item, index),
+        admit: sender.identifyAgain,
+      };
+      for await (const outcomes of makeMany(items, making, this.#options.tools))
         yield* inPieces(outcomes.values().map((outcome) => this.#toAnswer(answered++, outcome)));
     } finally {
       release();
@@ -90,31 +105,43 @@ export class BulkService {
   }
 
   /** Every item becomes a wish here: one that needs more than an INSERT becomes a `make`. */
-  #toWish({ userId, idempotencyKey }: Sender, item: Item, index: number): Wish {
+  #toWish(sender: Sender, item: Item, index: number): Wish {
     if ('problem' in item) return item;
     const { read, makeRepeatable } = this.#options;
+    const { identity, idempotencyKey } = sender;
+    const { userId } = identity;
     try {
       const request =
         idempotencyKey === undefined
           ? read(item.bytes, userId)
           : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
-      if ('fields' in request) return { make: async () => makeRepeatable({ ...request, index }) };
-      if (request.password !== undefined) return { make: async () => this.#makeProtected(request) };
+      if ('fields' in request) {
+        const make = async (): Promise<MadeLink> => makeRepeatable({ ...request, index });
+        const hasPassword = typeof request.fields['password'] === 'string';
+        return { make: hasPassword ? async () => this.#inTurn(sender, make) : make };
+      }
+      if (request.password !== undefined) return { make: async () => this.#makeProtected(sender, request) };
       return { request: { ...request, own: request.own ?? ownedBy(userId) } };
     } catch (error) {
       return { problem: error instanceof Problem ? error : new Problem('internal', { cause: error }) };
     }
   }
 
-  /** Passwords of all bulks are hashed one after another: few may wait. */
-  async #makeProtected(request: ParsedRequest): Promise<MadeLink> {
+  async #makeProtected(sender: Sender, request: ParsedRequest): Promise<MadeLink> {
     const { prepare, shorten } = this.#options;
-    const before = this.#hashing;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#hashing = promise;
-    await before;
-    const prepared = await prepare(request).finally(resolve);
+    const prepared = await this.#inTurn(sender, async () => prepare(request));
     return { status: 201, row: await shorten(prepared) };
+  }
+
+  /** Passwords of all bulks are hashed one after another: few may wait, and others have some too. */
+  async #inTurn<T>({ identifyAgain }: Sender, work: () => Promise<T>): Promise<T> {
+    const turn = this.#hashing.then(async () => {
+      // It has waited, perhaps for many.
+      await identifyAgain();
+      return work();
+    });
+    this.#hashing = turn.catch(() => undefined);
+    return turn;
   }
 
   #toAnswer(index: number, outcome: Outcome): string {

@@ -1,5 +1,6 @@
 import type { RouterContext } from '@koa/router';
 import type { Log } from '../../runtime/log.ts';
+import { STREAM_PACE } from '../http/limits.ts';
 import { Problem } from '../http/problem.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { ClientGoneError } from '../http/paced-writer.ts';
@@ -13,7 +14,7 @@ import type { ContentReply } from './content.ts';
 export async function writeContent(
   ctx: RouterContext,
   status: number,
-  { type, content, headers, maxUnreadBytes }: ContentReply,
+  { type, content, headers, maxUnreadBytes, endsAtMs }: ContentReply,
   log: Log,
 ): Promise<void> {
   const isWhole = typeof content === 'string' || content instanceof Uint8Array;
@@ -30,7 +31,7 @@ export async function writeContent(
     return;
   }
   try {
-    await begun.sendTo(ctx.res, { maxUnreadBytes });
+    await begun.sendTo(ctx.res, { maxUnreadBytes, pace: { ...STREAM_PACE, endsAtMs } });
   } catch (error) {
     report(ctx, error, log);
   }

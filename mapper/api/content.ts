@@ -26,6 +26,8 @@ export interface ContentReply {
   readonly content: Piece | AsyncIterable<Piece>;
   /** See `SendOptions`. */
   readonly maxUnreadBytes?: number;
+  /** When the client must have read it, however fast it is, in monotonic milliseconds. Default: never. */
+  readonly endsAtMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -34,14 +34,22 @@ type Shape = Readonly<Record<string, z.ZodType>>;
 type ObjectSchema = z.ZodObject<Shape>;
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
 
+type IdentityOf<A extends Access> = A extends 'anyone'
+  ? undefined
+  : A extends { readonly optional: unknown }
+    ? Identity | undefined
+    : Identity;
+
 /** A request whose sender was let in, and whose every part was checked. */
 export interface ApiRequest<A extends Access, P, Q, B, S> {
   /** Who sent it. Undefined: nobody asked, or nobody who is known. */
-  readonly identity: A extends 'anyone'
-    ? undefined
-    : A extends { readonly optional: unknown }
-      ? Identity | undefined
-      : Identity;
+  readonly identity: IdentityOf<A>;
+  /**
+   * Who sent it, asked again: his key may be revoked, or his account deleted, while a long request is under
+   * way. Such a request asks before each part of its work. From memory, as long as it is remembered there.
+   * @throws Problem 401, 403, 503
+   */
+  readonly identifyAgain: () => Promise<IdentityOf<A>>;
   readonly params: Parsed<P>;
   readonly query: Parsed<Q>;
   readonly body: Parsed<B>;
@@ -84,6 +92,8 @@ export interface Declared {
   readonly maxBodyBytes?: number;
   /** Instead of `body`: the types of bodies that `handle` reads as a stream, whatever their size. */
   readonly bodyTypes?: DeclaredContents;
+  /** How long such a body may take to be sent, however fast its client is. Default: for ever. */
+  readonly maxBodyMs?: number;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
   /**

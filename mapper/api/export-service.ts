@@ -33,10 +33,20 @@ const WRITERS: Readonly<
 /** Each reads its lists for minutes. */
 const PLACES = { all: 4, ofOwner: 2 };
 const PAGE_LINKS = 300;
+/** A million links take some minutes, if the client reads them as fast. */
+const MAX_MS = 60 * 60_000;
 /** A server that is away for a moment does not spoil an export of minutes. */
 const MAX_REPEATS = 5;
 const REPEAT = { baseMs: 100, maxMs: 1_000 };
 const MAX_REST_MS = 1_000;
+const AWAY: ReadonlySet<string> = new Set(['store-down', 'no-accounts']);
+
+/** Who wants an export. */
+export interface Reader {
+  readonly identity: Identity;
+  /** Who he is now, asked before each page. @throws Problem 401, 403, 503 */
+  readonly identifyAgain: () => Promise<Identity>;
+}
 
 /** Reads a page of links. @throws StoreUnavailableError */
 type ReadPage = (cursor: string | undefined) => Promise<Page<OwnLink>>;
@@ -57,16 +67,25 @@ export class ExportService {
    * The links that are not deleted, in a file that `mapper/import` reads.
    * @param isAll those of everybody and nobody. @throws Problem 403 who is no administrator
    */
-  export({ userId, scopes }: Identity, format: Format, isAll: boolean): ContentReply {
-    if (isAll && !isAllowed(scopes, 'admin')) throw missingScope('admin');
+  export({ identity, identifyAgain }: Reader, format: Format, isAll: boolean): ContentReply {
+    const { userId } = identity;
+    const judge = ({ scopes }: Identity): void => {
+      if (isAll && !isAllowed(scopes, 'admin')) throw missingScope('admin');
+    };
+    judge(identity);
+    const endsAtMs = monotonicMs() + MAX_MS;
     const { type, file } = WRITERS[format];
     const choice = { state: 'undeleted' } as const;
-    const read: ReadPage = isAll
-      ? async (cursor) => this.#own.scan(choice, { cursor, limit: PAGE_LINKS })
-      : async (cursor) => this.#own.list({ ...choice, userId }, { cursor, limit: PAGE_LINKS });
+    const read: ReadPage = async (cursor) => {
+      if (monotonicMs() > endsAtMs) throw new Problem('too-slow');
+      judge(await identifyAgain());
+      const place = { cursor, limit: PAGE_LINKS };
+      return isAll ? this.#own.scan(choice, place) : this.#own.list({ ...choice, userId }, place);
+    };
     return {
       type,
       content: this.#write(userId, format, read),
+      endsAtMs,
       headers: { 'Content-Disposition': `attachment; filename="${file}"` },
     };
   }
@@ -108,7 +127,7 @@ export class ExportService {
         if ('invalid' in page) throw badCursor();
         return { links: await this.#answers.many(page.items), next: page.nextCursor };
       } catch (error) {
-        const isAway = error instanceof Problem && error.code === 'store-down';
+        const isAway = error instanceof Problem && AWAY.has(error.code);
         if (!isAway || attempt >= maxRepeats) throw error;
         await pause(delayFor(attempt, REPEAT));
       }

@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import type { z } from 'zod';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { Guard } from '../auth/guard.ts';
+import type { Access, Guard } from '../auth/guard.ts';
 import { findCookie, formatCookie } from '../auth/credential.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isDue } from '../auth/last-uses.ts';
 import { invalidInput } from '../http/field-errors.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
-import { openBodyStream } from '../http/body-stream.ts';
+import { openBodyStream, type BodyStream } from '../http/body-stream.ts';
+import { STREAM_PACE } from '../http/limits.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { idempotencyKeyOf } from '../shorten/repeatable.ts';
 import { writeContent } from './content-answer.ts';
@@ -93,22 +95,35 @@ function toRouterPath(path: string): string {
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const { access, limit, params, query, body, maxBodyBytes, bodyTypes, repeatable, status, handle } =
-    endpoint;
-  const identity = access === 'anyone' ? undefined : await options.guard.identify(ctx.req);
+  const {
+    access,
+    limit,
+    params,
+    query,
+    body,
+    maxBodyBytes,
+    bodyTypes,
+    maxBodyMs,
+    repeatable,
+    status,
+    handle,
+  } = endpoint;
+  const { guard } = options;
+  const identity = access === 'anyone' ? undefined : await guard.identify(ctx.req);
   // Before the scopes: every request of a key counts.
   await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
-  if (access !== 'anyone') options.guard.authorise(identity, access);
+  if (access !== 'anyone') guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
   if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
   const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(ctx.req);
   const request = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
+    identifyAgain: async () => (await identifyAgain(ctx.req, access, guard)) as never,
     params: (params && check(params, { ...ctx.params })) as never,
     query: (query && check(query, singleValues(ctx.query))) as never,
     body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
-    stream: (bodyTypes && openBodyStream(ctx.req, ctx.res, { types: Object.keys(bodyTypes) })) as never,
+    stream: (bodyTypes && openStream(ctx, Object.keys(bodyTypes), maxBodyMs)) as never,
     headers: ctx.req.headers,
     idempotencyKey,
   };
@@ -119,6 +134,22 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     ctx.status = 304;
   } else if ('content' in reply) await writeContent(ctx, status, reply, options.log);
   else write(ctx, status, reply, options.cookieName);
+}
+
+function openStream(ctx: RouterContext, types: readonly string[], maxMs: number | undefined): BodyStream {
+  const endsAtMs = maxMs === undefined ? undefined : monotonicMs() + maxMs;
+  return openBodyStream(ctx.req, ctx.res, { types, pace: { ...STREAM_PACE, endsAtMs } });
+}
+
+async function identifyAgain(
+  request: IncomingMessage,
+  access: Access,
+  guard: Guard,
+): Promise<Identity | undefined> {
+  if (access === 'anyone') return undefined;
+  const identity = await guard.identify(request);
+  guard.authorise(identity, access);
+  return identity;
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

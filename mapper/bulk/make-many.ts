@@ -15,6 +15,17 @@ const ALONE_AT_ONCE = 8;
 /** How long one bulk waits in all for pools that are empty. */
 const PATIENCE_MS = 2_000;
 
+/** What is asked about the items of a bulk. */
+export interface Making<Item> {
+  /** Parses an item, `index` items behind the first. */
+  readonly toWish: (item: Item, index: number) => Wish;
+  /**
+   * Asked before items are bound, and again before each that is made alone: a bulk may last longer than the
+   * right to make links. @throws Problem: nothing is bound, and it answers each of these items
+   */
+  readonly admit: () => Promise<unknown>;
+}
+
 /**
  * Makes links for a stream of items. What became of each is yielded in their order.
  *
@@ -27,18 +38,18 @@ const PATIENCE_MS = 2_000;
  * the source fails, links that are under way are still bound.
  *
  * @param source pieces of the stream, as they arrive
- * @param toWish parses an item. Called once for each, in their order
  * @throws the error of the source, behind the results of the items before it
  */
 export async function* makeMany<Item>(
   source: AsyncIterable<readonly Item[]>,
-  toWish: (item: Item) => Wish,
+  making: Making<Item>,
   tools: BulkTools,
 ): AsyncGenerator<readonly Outcome[]> {
   const pieces = source[Symbol.asyncIterator]();
   const patience = new Patience(PATIENCE_MS);
   const windows: Flight[] = [];
   let ahead = 0;
+  let read = 0;
   let reading: Promise<Read<Item>> | undefined = readNext(pieces);
   try {
     while (reading !== undefined || windows.length > 0) {
@@ -58,7 +69,8 @@ export async function* makeMany<Item>(
         reading = event.piece === undefined ? undefined : readNext(pieces);
         for (const items of cut(event.piece ?? [])) {
           ahead += items.length;
-          windows.push(begin(items, toWish, { tools, patience }));
+          windows.push(begin({ items, from: read }, making, { tools, patience }));
+          read += items.length;
         }
       }
     }
@@ -73,6 +85,12 @@ interface Done {
 }
 
 type Read<Item> = { readonly piece: readonly Item[] | undefined } | { readonly error: unknown };
+
+interface Window<Item> {
+  readonly items: readonly Item[];
+  /** The index of the first one in the bulk. */
+  readonly from: number;
+}
 
 interface Flight {
   readonly done: Promise<Done>;
@@ -98,26 +116,30 @@ interface Shared {
   readonly patience: Patience;
 }
 
-function begin<Item>(items: readonly Item[], toWish: (item: Item) => Wish, shared: Shared): Flight {
-  const outcomes = bindWindow(items, toWish, shared).catch((error: unknown) => {
-    // A fault of ours, which must not end the process.
+function begin<Item>(window: Window<Item>, making: Making<Item>, shared: Shared): Flight {
+  const outcomes = bindWindow(window, making, shared).catch((error: unknown) => {
+    // Refused, or a fault of ours, which must not end the process.
     const problem = toProblem(error);
-    return items.map(() => ({ problem }));
+    return window.items.map(() => ({ problem }));
   });
   return { done: outcomes.then((all) => ({ outcomes: all })) };
 }
 
 async function bindWindow<Item>(
-  items: readonly Item[],
-  toWish: (item: Item) => Wish,
+  { items, from }: Window<Item>,
+  { toWish, admit }: Making<Item>,
   { tools, patience }: Shared,
 ): Promise<readonly Outcome[]> {
   const release = await tools.units.take(items.length);
-  const wishes = items.map(toWish);
+  await admit().catch((error: unknown) => {
+    release();
+    throw error;
+  });
+  const wishes = items.map((item, at) => toWish(item, from + at));
   const requests = wishes.flatMap((wish) => ('request' in wish ? [wish.request] : []));
   const makers = wishes.flatMap((wish) => ('make' in wish ? [wish.make] : []));
   // Items that are made alone may take long, and keep nobody waiting.
-  const making = makeAlone(makers);
+  const making = makeAlone(makers, admit);
   const [withKeys, withAliases] = await Promise.all([
     bindKeys(
       requests.filter((request) => !hasAlias(request)),
@@ -141,12 +163,17 @@ function hasAlias(request: OwnedRequest): request is AliasRequest {
 }
 
 /** Some at a time, each with its result in its place. Never rejects. */
-async function makeAlone(makers: readonly (() => Promise<MadeLink>)[]): Promise<Outcome[]> {
+async function makeAlone(
+  makers: readonly (() => Promise<MadeLink>)[],
+  admit: () => Promise<unknown>,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const waiting = makers.entries();
   const work = async (): Promise<void> => {
     for (const [at, make] of waiting)
-      outcomes[at] = await make().catch((error: unknown) => ({ problem: toProblem(error) }));
+      outcomes[at] = await admit()
+        .then(make)
+        .catch((error: unknown) => ({ problem: toProblem(error) }));
   };
   await Promise.all(Array.from({ length: ALONE_AT_ONCE }, work));
   return outcomes;

@@ -10,6 +10,9 @@ export const MAX_JSON_BYTES = 4 * 1024 * 1024;
 /** Of NDJSON. No line may be longer than the body of a request for one link. */
 export const MAX_NDJSON_BYTES = 256 * 1024 * 1024;
 
+/** How long one bulk may take in all. Its place is free for others then. */
+export const MAX_BULK_MS = 15 * 60_000;
+
 /** The bytes of one item, which nobody has parsed, or why they were not read. */
 export type Item = { readonly bytes: Buffer } | { readonly problem: Problem };
 

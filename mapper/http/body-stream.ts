@@ -58,7 +58,12 @@ async function* readPieces(
       throw cause instanceof Problem ? cause : new Problem('incomplete', { cause });
     });
     if (next.done === true) return;
-    pace.moved(next.value.length);
+    // Blanks are nothing that anybody waits for: they could keep a request open for ever.
+    if (!isBlank(next.value)) pace.moved(next.value.length);
     yield next.value;
   }
+}
+
+function isBlank(piece: Buffer): boolean {
+  return piece.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d));
 }

@@ -29,8 +29,10 @@ export class ClientPace {
    */
   async wait<T>(work: Promise<T>): Promise<T> {
     const startedMs = monotonicMs();
+    const { endsAtMs = Number.POSITIVE_INFINITY } = this.#pace;
+    const leftMs = Math.max(0, Math.min(this.#leftMs, endsAtMs - startedMs));
     const { promise: passed, reject } = Promise.withResolvers<never>();
-    const deadline = new AnswerDeadline(Math.max(0, this.#leftMs), () => reject(new Problem('too-slow')));
+    const deadline = new AnswerDeadline(leftMs, () => reject(new Problem('too-slow')));
     try {
       return await Promise.race([work, passed]);
     } finally {

@@ -53,6 +53,8 @@ export interface StreamPace {
   readonly graceMs: number;
   /** Bytes that bring a second of that time back. */
   readonly bytesPerSecond: number;
+  /** When it is over however fast the client is, in monotonic milliseconds. Default: never. */
+  readonly endsAtMs?: number | undefined;
 }
 
 export const STREAM_PACE: StreamPace = { graceMs: 30_000, bytesPerSecond: 16 * 1024 };

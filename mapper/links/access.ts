@@ -6,6 +6,9 @@ export interface Caller {
   readonly isAdmin: boolean;
 }
 
+/** Who asks now: before each part of a long request. @throws what is then the error of that part */
+export type IdentifyCaller = () => Promise<Caller>;
+
 /** Whose links a read finds. Undefined: everybody's. */
 export function ownerAskedFor({ userId, isAdmin }: Caller): bigint | undefined {
   return isAdmin ? undefined : userId;

@@ -9,7 +9,7 @@ import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { RandomIds } from '../../runtime/random-ids.ts';
 import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import { changeEach, type EachResult } from './change-each.ts';
-import { mayAccess, ownerAskedFor, type Caller } from './access.ts';
+import { mayAccess, ownerAskedFor, type Caller, type IdentifyCaller } from './access.ts';
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
@@ -116,21 +116,24 @@ export class OwnLinks {
 
   /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
   async changeAll(
-    caller: Caller,
+    identify: IdentifyCaller,
     keys: readonly string[],
     patch: LinkPatch,
   ): Promise<EachResult<ChangeResult>[]> {
     return changeEach(keys, {
       ...this.#options,
-      change: async (key, announce) => this.#changeIf(caller, key, announce, patched(patch, caller)),
+      change: async (key, announce) => {
+        const caller = await identify();
+        return this.#changeIf(caller, key, announce, patched(patch, caller));
+      },
     });
   }
 
   /** {@link remove} for many links, like {@link changeAll}. */
-  async removeAll(caller: Caller, keys: readonly string[]): Promise<EachResult<ChangeResult>[]> {
+  async removeAll(identify: IdentifyCaller, keys: readonly string[]): Promise<EachResult<ChangeResult>[]> {
     return changeEach(keys, {
       ...this.#options,
-      change: async (key, announce) => this.#changeIf(caller, key, announce, removed),
+      change: async (key, announce) => this.#changeIf(await identify(), key, announce, removed),
     });
   }
 

@@ -32,7 +32,7 @@ import {
 import { aliasTaken, toProblem } from '../shorten/shorten-problems.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import { toWholeLink, type WholeLink } from '../shorten/whole-link.ts';
-import { comparableFields, withoutNulls } from './comparable-fields.ts';
+import { comparableFields, fieldsOfOwner, withoutNulls } from './comparable-fields.ts';
 import { createFormParser } from './form-parser.ts';
 
 export interface RepeatsOptions {
@@ -165,8 +165,10 @@ export class Repeats {
       const found = await own.findAlike({ ...fields, alias, longUrl, expiresAt });
       if (found !== undefined) return { found };
     }
+    const compared =
+      userId === undefined ? withoutNulls(comparableFields(fields, secret)) : fieldsOfOwner(asked, secret);
     const outcome = await reservations.make({
-      ...dedupeIdentity(userId ?? null, withoutNulls(comparableFields(fields, secret)), longUrl),
+      ...dedupeIdentity(userId ?? null, compared, longUrl),
       kind: 'dedupe',
       keeping: { until: expiresAt },
       alias,

@@ -97,20 +97,25 @@ export class Batcher<T> {
   }
 
   #take(maxBatch: number): T[] {
-    const most = Math.min(maxBatch, this.#countWithinWeight());
+    const most = this.#countWithinWeight(maxBatch);
     if (this.#queue.length > most) return this.#queue.splice(0, most);
     const all = this.#queue;
     this.#queue = [];
     return all;
   }
 
-  /** How many of the items that wait fit into one batch by their weight: one at least. */
-  #countWithinWeight(): number {
+  /** How many of the items that wait fit into one batch: one at least. */
+  #countWithinWeight(maxBatch: number): number {
     const { weigh, maxWeight = Number.POSITIVE_INFINITY } = this.#options;
-    if (weigh === undefined) return this.#queue.length;
+    if (weigh === undefined) return maxBatch;
     let weight = 0;
-    const over = this.#queue.findIndex((item) => (weight += weigh(item)) > maxWeight);
-    return over < 0 ? this.#queue.length : Math.max(1, over);
+    let count = 0;
+    for (const item of this.#queue) {
+      weight += weigh(item);
+      if (count > 0 && (count === maxBatch || weight > maxWeight)) return count;
+      count += 1;
+    }
+    return count;
   }
 
   readonly #returned = (): void => {

@@ -1,6 +1,7 @@
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
+import type { LinkRules } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 import type { Log } from '../../runtime/log.ts';
 import { WriteLane } from './write-lane.ts';
@@ -61,6 +62,7 @@ export class UrlsWrites {
       ...ofOwners,
       store: { name: db.name, insert: async (rows, limits) => ownLinks.insert(rows, limits), find },
       what: 'writes of own links',
+      bytesOf: bytesOfRow,
       onClosed: () => {
         this.owned.binder.failQueued();
         this.bulk.binder.failQueued();
@@ -92,8 +94,17 @@ export class UrlsWrites {
   }
 }
 
-/** Some 200 bytes, and the texts that may be long. */
+/**
+ * Some 200 bytes, and the texts that may be long. A plain row has 8 kB at most (`KEYMILL_MAX_URL_BYTES`), so
+ * an INSERT of them has 2 MiB, and they are not counted.
+ */
 function bytesOfRow({ longUrl, title, tags, rules }: OwnedRow): number {
   const texts = longUrl.length + 4 * (title?.length ?? 0) + 100 * tags.length;
-  return 200 + texts + JSON.stringify(rules).length;
+  return 200 + texts + bytesOfRules(rules);
+}
+
+/** Only two rules may be long. Most links have neither. */
+function bytesOfRules({ targets, expiredUrl }: LinkRules): number {
+  const targetBytes = targets === undefined ? 0 : JSON.stringify(targets).length;
+  return 300 + targetBytes + (expiredUrl?.length ?? 0);
 }

@@ -3,10 +3,12 @@ import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { openBodyStream } from '../../mapper/http/body-stream.ts';
 import { connectionOf } from '../../mapper/http/connection.ts';
+import type { StreamPace } from '../../mapper/http/limits.ts';
 import { openPublicPort } from '../../mapper/http/public-port.ts';
 import { Problem } from '../../mapper/http/problem.ts';
 import { BegunStream } from '../../mapper/http/send-stream.ts';
 import { startServer, type Handler, type PublicServer } from '../../mapper/http/server.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { until } from '../until.ts';
 
 const LIMITS = { headersTimeoutMs: 200, requestTimeoutMs: 300, keepAliveTimeoutMs: 300, stalledMs: 60_000 };
@@ -21,14 +23,22 @@ describe('streams of the public server', () => {
 
   afterEach(async () => server.drain(50));
 
-  async function start(answer: (pieces: AsyncIterable<Buffer>) => AsyncIterable<string>): Promise<void> {
+  async function start(
+    answer: (pieces: AsyncIterable<Buffer>) => AsyncIterable<string>,
+    limits: { bodyMs?: number; answerMs?: number } = {},
+  ): Promise<void> {
     failure = undefined;
+    const paceFor = (maxMs?: number): StreamPace =>
+      maxMs === undefined ? PACE : { ...PACE, endsAtMs: monotonicMs() + maxMs };
     const handler: Handler = async (request, response) => {
       connectionOf(request.socket)?.weigh(request);
       try {
-        const { pieces } = openBodyStream(request, response, { types: ['text/plain'], pace: PACE });
+        const { pieces } = openBodyStream(request, response, {
+          types: ['text/plain'],
+          pace: paceFor(limits.bodyMs),
+        });
         const begun = await BegunStream.begin(answer(pieces));
-        await begun.sendTo(response, { pace: PACE });
+        await begun.sendTo(response, { pace: paceFor(limits.answerMs) });
       } catch (error) {
         failure = error;
         if (!response.headersSent) response.end();
@@ -107,6 +117,43 @@ describe('streams of the public server', () => {
     expect(text).not.to.match(/\r\n0\r\n\r\n$/);
     expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
   });
+
+  for (const [what, text, limits] of [
+    ['sends blank lines only', '\r\n \t\n'.repeat(100), {}],
+    ['sends for longer than it may', 'a line\n'.repeat(100), { bodyMs: 400 }],
+  ] as const)
+    it(`gives up on a client that ${what}, however fast`, async () => {
+      async function* bytes(pieces: AsyncIterable<Buffer>): AsyncGenerator<string> {
+        for await (const _ of pieces);
+        yield 'all';
+      }
+      await start(bytes, limits);
+      const socket = await open();
+      const answered = readAll(socket);
+      socket.write(`${HEAD}Content-Length: 10000000\r\n\r\n`);
+      const sending = setInterval(() => socket.write(text), 20);
+      socket.once('close', () => clearInterval(sending));
+      await until('the client to be refused', () => failure);
+      expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
+      socket.destroy();
+      await answered;
+    });
+
+  it('gives up on a client that reads for longer than it may', async () => {
+    async function* endless(): AsyncGenerator<string> {
+      for (;;) yield 'x'.repeat(65_536);
+    }
+    await start(endless, { answerMs: 300 });
+    const socket = await open();
+    socket.on('data', () => undefined);
+    socket.write(`${HEAD}Content-Length: 0\r\n\r\n`);
+    // It reads all the time, but not as fast as the answer is made.
+    const resting = setInterval(() => (socket.isPaused() ? socket.resume() : socket.pause()), 10);
+    await until('the client to be cut off', () => failure, { timeoutMs: 20_000 });
+    clearInterval(resting);
+    expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
+    socket.destroy();
+  }).timeout(30_000);
 
   it('makes the source wait for a client that does not read, and then cuts it off', async () => {
     let made = 0;

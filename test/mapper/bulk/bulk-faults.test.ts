@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { until } from '../../until.ts';
@@ -8,7 +6,15 @@ import { People } from '../api/people.ts';
 import { send } from '../client.ts';
 import { viaProxy, type Proxied } from '../faulty.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from '../world.ts';
-import { expectAllMade, kindOf, NDJSON, parseLines, sendLines } from './bulk-fixture.ts';
+import {
+  beginBulk,
+  expectAllMade,
+  kindOf,
+  parseLines,
+  sendLines,
+  toChunk,
+  type BegunBulk,
+} from './bulk-fixture.ts';
 
 const TARGET = 'https://example.com/faults';
 
@@ -76,24 +82,8 @@ describe('a bulk whose client or servers fail', () => {
     );
   }
 
-  /** A request for a bulk whose body comes in chunks, and what has arrived of its answer. */
-  async function begin(): Promise<{ socket: Socket; received: () => string; closed: Promise<void> }> {
-    const { hostname, port } = new URL(mapper.url);
-    const socket = connect(Number(port), hostname);
-    socket.on('error', () => undefined);
-    await once(socket, 'connect');
-    let text = '';
-    socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-    socket.write(
-      `POST /urls/bulk HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nContent-Type: ${NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    );
-    return { socket, received: () => text, closed };
-  }
-
-  function toChunk(some: readonly object[]): string {
-    const text = some.map((item) => `${JSON.stringify(item)}\n`).join('');
-    return `${text.length.toString(16)}\r\n${text}\r\n`;
+  async function begin(): Promise<BegunBulk> {
+    return beginBulk(mapper.url, { authorization: `Bearer ${key}` });
   }
 
   it('answers lines while more of them come, one by one', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { Answer } from '../client.ts';
 import type { ApiClient, CallOptions } from '../api/api-client.ts';
@@ -36,6 +38,35 @@ export async function sendLines(
     headers: { 'content-type': NDJSON },
   });
   return { answer, items: answer.status === 200 ? parseLines(answer.text) : [] };
+}
+
+/** A request whose body is sent in chunks, and what has arrived of its answer. */
+export interface BegunBulk {
+  readonly socket: Socket;
+  readonly received: () => string;
+  readonly closed: Promise<void>;
+}
+
+/** Begins a `POST /urls/bulk` with lines. @param url of the mapper */
+export async function beginBulk(url: string, headers: Readonly<Record<string, string>>): Promise<BegunBulk> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(
+    `POST /urls/bulk HTTP/1.1\r\nHost: x\r\n${fields.join('')}Content-Type: ${NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  );
+  return { socket, received: () => text, closed };
+}
+
+/** A chunk of such a body. */
+export function toChunk(some: readonly object[]): string {
+  const text = some.map((item) => `${JSON.stringify(item)}\n`).join('');
+  return `${text.length.toString(16)}\r\n${text}\r\n`;
 }
 
 /** `POST /urls/bulk` with one document. */

@@ -59,6 +59,16 @@ describe('items of a bulk that may be repeated', () => {
     ]);
   });
 
+  it('have passwords, of which few wait to be hashed whatever else they have', async () => {
+    const cookie = await session();
+    const bulks = ['a', 'b', 'c', 'd'].map(async (idempotencyKey, at) => {
+      const item = (): object => ({ long_url: newTarget(), password: 'one', find_if_exists: true });
+      return make(cookie, Array.from({ length: 8 }, item), at < 2 ? undefined : idempotencyKey);
+    });
+    const items = (await Promise.all(bulks)).flat();
+    expect(new Set(statusesIn(items)), JSON.stringify(items.at(-1))).to.deep.equal(new Set([201]));
+  });
+
   it('get the same answers again with the same Idempotency-Key, each at its place', async () => {
     const cookie = await session();
     const custom_alias = `alias-${randomUUID().slice(0, 13)}`;

@@ -191,6 +191,35 @@ describe('find_if_exists', () => {
       expect(found.json()).to.deep.equal(made.json());
     });
 
+    it('makes one link for each spelling of the same fields that comes at the same time', async () => {
+      const cookie = await session();
+      const targets = [{ when: { language: ['de', 'DE'] }, long_url: newTarget() }];
+      for (let round = 0; round < 5; round += 1) {
+        const long_url = newTarget();
+        const spellings = [
+          { tags: ['a', 'b'], expiration_date: '2999-01-01T00:00:00Z', targets },
+          {
+            tags: ['b', 'a', 'b'],
+            expiration_date: '2999-01-01T01:00:00+01:00',
+            redirect_type: 302,
+            targets,
+          },
+          {
+            tags: ['a', 'b'],
+            expiration_date: '2999-01-01T00:00:00.000Z',
+            title: null,
+            noindex: false,
+            targets: [{ ...targets[0], when: { language: ['de'] } }],
+          },
+        ];
+        const answers = await Promise.all(
+          spellings.map(async (fields) => find({ long_url, ...fields }, { cookie })),
+        );
+        expect(answers.map(({ status }) => status)).to.have.members([200, 200, 201]);
+        expect(new Set(answers.map(keyOf)).size).to.equal(1);
+      }
+    });
+
     it('finds the link of an alias for a request without one, and the newest of several', async () => {
       const cookie = await session();
       const long_url = newTarget();
