@@ -5,11 +5,18 @@ import { simulateHitRate } from '../../bench/cache/hit-rate.ts';
 import type { MemoryPerLink } from '../../bench/cache/memory-per-link.ts';
 import { Child } from '../../bench/load/child.ts';
 import { LinkCache, type CachedLink } from '../../mapper/cache/link-cache.ts';
+import { median } from '../../runtime/statistics.ts';
 
 const MEMORY_PROCESS = join(import.meta.dirname, '../../bench/cache/memory-per-link-main.ts');
 
 function link(longUrl: string): CachedLink {
   return { longUrl, expiresAtMs: undefined };
+}
+
+/** In a process of its own: here, what earlier tests have left may be collected meanwhile. */
+async function measureMemory(): Promise<MemoryPerLink> {
+  await using child = new Child('cache-memory', MEMORY_PROCESS, new AbortController().signal);
+  return await child.ask<MemoryPerLink>(22 * 2 ** 20, 60_000);
 }
 
 describe('the link cache', () => {
@@ -217,12 +224,11 @@ describe('the link cache', () => {
 
   it('uses the memory that it accounts for, at most 1.5 times that of a plain map', async function () {
     this.timeout(120_000);
-    // In a process of its own: here, what earlier tests have left may be collected meanwhile.
-    await using child = new Child('cache-memory', MEMORY_PROCESS, new AbortController().signal);
-    const answer = await child.ask<MemoryPerLink>(22 * 2 ** 20, 60_000);
-    const { cache: measured, map, accounted, links } = answer;
-    expect(links).to.be.at.least(100_000);
-    expect(measured / map).to.be.at.most(1.5);
-    expect(measured / accounted).to.be.within(0.67, 1.33);
+    // The median of three: one map alone may take a tenth less or more.
+    const answers = [await measureMemory(), await measureMemory(), await measureMemory()];
+    for (const { links } of answers) expect(links).to.be.at.least(100_000);
+    expect(median(answers.map(({ cache: measured, map }) => measured / map))).to.be.at.most(1.5);
+    const shares = answers.map(({ cache: measured, accounted }) => measured / accounted);
+    expect(median(shares)).to.be.within(0.67, 1.33);
   });
 });
