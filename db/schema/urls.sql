@@ -1,8 +1,37 @@
+CREATE TABLE `click_days` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC; its hours are gone',
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `click_flushes` (
   `source` varchar(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'one process of a mapper, from its start to its end',
   `seq` bigint(20) unsigned NOT NULL COMMENT 'of its last flush',
   `flushed_at` datetime(3) NOT NULL,
   PRIMARY KEY (`source`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `click_hours` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `hour` datetime NOT NULL COMMENT 'UTC',
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`hour`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `click_months` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `dimension` tinyint(3) unsigned NOT NULL COMMENT 'see db/clicks/dimensions.ts',
+  `month` date NOT NULL COMMENT 'its first day',
+  `value` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`dimension`,`month`,`value`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `click_totals` (
@@ -11,6 +40,34 @@ CREATE TABLE `click_totals` (
   `humans` bigint(20) unsigned NOT NULL,
   `bots` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`slot`,`unique_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `click_values` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `dimension` tinyint(3) unsigned NOT NULL COMMENT 'see db/clicks/dimensions.ts',
+  `day` date NOT NULL COMMENT 'UTC',
+  `value` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`dimension`,`day`,`value`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `click_visitor_days` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC; its sketches are gone',
+  `visitors` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`slot`,`unique_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `click_visitors` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'as in urls',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC',
+  `source` varchar(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'as in click_flushes',
+  `sketch` varbinary(4096) NOT NULL COMMENT 'HyperLogLog: counts visitors, and does not tell who they are',
+  PRIMARY KEY (`slot`,`unique_id`,`day`,`source`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `clicks` (
@@ -26,6 +83,12 @@ CREATE TABLE `deletions` (
   `slot` tinyint(3) unsigned NOT NULL,
   `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (`deleted_at`,`slot`,`unique_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `expiry_marks` (
+  `user_id` bigint(20) unsigned NOT NULL COMMENT 'an owner with webhooks',
+  `expired_to` datetime(3) NOT NULL COMMENT 'links that expired before have their event',
+  PRIMARY KEY (`user_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `foreign_codes` (
@@ -48,6 +111,15 @@ CREATE TABLE `imports` (
   `import_id` binary(16) NOT NULL COMMENT 'hash of the file, its options and the owner',
   `begun_at` datetime(3) NOT NULL COMMENT 'stands for now, also when the import is repeated',
   PRIMARY KEY (`slot`,`import_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `jobs` (
+  `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `holder` varchar(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'the process that does it',
+  `until` datetime(3) NOT NULL COMMENT 'then another process may go on',
+  `position` varbinary(1024) DEFAULT NULL COMMENT 'what is done already; NULL: it begins again',
+  `done_at` datetime(3) DEFAULT NULL COMMENT 'when it last came to its end',
+  PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `keyspace` (
@@ -76,6 +148,31 @@ CREATE TABLE `marks` (
   PRIMARY KEY (`keys_db`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `orphans` (
+  `day` date NOT NULL COMMENT 'UTC',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'that somebody asked for, and that nobody could follow',
+  `state` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'why: unknown or expired',
+  `asked` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`day`,`unique_id`,`state`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `outbox` (
+  `slot` tinyint(3) unsigned NOT NULL COMMENT 'of the link',
+  `id` binary(16) NOT NULL COMMENT 'random',
+  `user_id` bigint(20) unsigned NOT NULL COMMENT 'owner of the link',
+  `event` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `body` mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'JSON: data of the event',
+  `created_at` datetime(3) NOT NULL,
+  `webhook_id` binary(16) DEFAULT NULL COMMENT 'to whom it is sent; NULL: a row for each of his webhooks follows',
+  `event_id` binary(16) DEFAULT NULL COMMENT 'the id of the row without a webhook',
+  `due_at` datetime(3) NOT NULL,
+  `claim` binary(16) DEFAULT NULL COMMENT 'who sends it, until it is due again',
+  `attempts` smallint(5) unsigned NOT NULL DEFAULT 0,
+  PRIMARY KEY (`slot`,`id`),
+  KEY `outbox_due` (`due_at`),
+  KEY `outbox_claim` (`claim`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `owned` (
   `user_id` bigint(20) unsigned NOT NULL,
   `created_at` datetime(3) NOT NULL COMMENT 'as in urls',
@@ -84,6 +181,57 @@ CREATE TABLE `owned` (
   `target_hash` binary(16) NOT NULL COMMENT 'of the target: the first half of its SHA-256',
   PRIMARY KEY (`user_id`,`created_at`,`unique_id`),
   KEY `owned_target` (`user_id`,`target_hash`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_days` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC; its hours are gone',
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`user_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_hours` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `hour` datetime NOT NULL COMMENT 'UTC',
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`user_id`,`hour`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_months` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `dimension` tinyint(3) unsigned NOT NULL COMMENT 'see db/clicks/dimensions.ts',
+  `month` date NOT NULL COMMENT 'its first day',
+  `value` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`user_id`,`dimension`,`month`,`value`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_values` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `dimension` tinyint(3) unsigned NOT NULL COMMENT 'see db/clicks/dimensions.ts',
+  `day` date NOT NULL COMMENT 'UTC',
+  `value` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `humans` bigint(20) unsigned NOT NULL,
+  `bots` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`user_id`,`dimension`,`day`,`value`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_visitor_days` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC; its sketches are gone',
+  `visitors` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`user_id`,`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `owner_visitors` (
+  `user_id` bigint(20) unsigned NOT NULL,
+  `day` date NOT NULL COMMENT 'UTC',
+  `source` varchar(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'as in click_flushes',
+  `sketch` varbinary(4096) NOT NULL COMMENT 'HyperLogLog: counts visitors, and does not tell who they are',
+  PRIMARY KEY (`user_id`,`day`,`source`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `reservations` (

@@ -94,3 +94,40 @@ CREATE TABLE `users` (
   UNIQUE KEY `users_email` (`email`),
   KEY `users_deletion` (`deletion_asked_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `visitor_salts` (
+  `day` date NOT NULL COMMENT 'UTC; deleted after two days',
+  `salt` binary(32) NOT NULL COMMENT 'random',
+  PRIMARY KEY (`day`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `webhook_deliveries` (
+  `webhook_id` binary(16) NOT NULL,
+  `attempted_at` datetime(3) NOT NULL,
+  `delivery_id` binary(16) NOT NULL,
+  `event_id` binary(16) NOT NULL,
+  `event` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `attempt` smallint(5) unsigned NOT NULL,
+  `status` smallint(5) unsigned DEFAULT NULL COMMENT 'of the answer; NULL: none came',
+  `reason` varchar(1000) DEFAULT NULL COMMENT 'why it failed',
+  `took_ms` int(10) unsigned NOT NULL,
+  `next_at` datetime(3) DEFAULT NULL COMMENT 'of the next attempt; NULL: there is none',
+  PRIMARY KEY (`webhook_id`,`attempted_at`,`delivery_id`),
+  KEY `webhook_deliveries_attempted` (`attempted_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `webhooks` (
+  `webhook_id` binary(16) NOT NULL,
+  `user_id` bigint(20) unsigned NOT NULL,
+  `url` text CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `events` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'separated by blanks',
+  `secret` varbinary(255) NOT NULL COMMENT 'encrypted: it signs, so a hash is not enough',
+  `previous_secret` varbinary(255) DEFAULT NULL COMMENT 'signs too while the receiver changes to the new one',
+  `previous_until` datetime(3) DEFAULT NULL,
+  `created_at` datetime(3) NOT NULL,
+  `failing_since` datetime(3) DEFAULT NULL COMMENT 'no delivery has succeeded since then',
+  `disabled_at` datetime(3) DEFAULT NULL,
+  `disabled_reason` varchar(1000) DEFAULT NULL,
+  PRIMARY KEY (`webhook_id`),
+  KEY `webhooks_user` (`user_id`,`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
