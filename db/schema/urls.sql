@@ -88,6 +88,9 @@ CREATE TABLE `deletions` (
 CREATE TABLE `expiry_marks` (
   `user_id` bigint(20) unsigned NOT NULL COMMENT 'an owner with webhooks',
   `expired_to` datetime(3) NOT NULL COMMENT 'links that expired before have their event',
+  `walks_to` datetime(3) DEFAULT NULL COMMENT 'a walk over his links writes events of those that expired before',
+  `created_at` datetime(3) DEFAULT NULL COMMENT 'of the last link of this walk that has its event',
+  `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL COMMENT 'its key',
   PRIMARY KEY (`user_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

@@ -98,7 +98,10 @@ export async function up(db: MigrationDb): Promise<void> {
     db,
     'expiry_marks',
     `user_id BIGINT UNSIGNED NOT NULL PRIMARY KEY COMMENT 'an owner with webhooks',
-     expired_to DATETIME(3) NOT NULL COMMENT 'links that expired before have their event'`,
+     expired_to DATETIME(3) NOT NULL COMMENT 'links that expired before have their event',
+     walks_to DATETIME(3) NULL COMMENT 'a walk over his links writes events of those that expired before',
+     created_at DATETIME(3) NULL COMMENT 'of the last link of this walk that has its event',
+     unique_id ${KEY} NULL COMMENT 'its key'`,
   );
 }
 
