@@ -172,7 +172,7 @@ CREATE TABLE `outbox` (
   `claim` binary(16) DEFAULT NULL COMMENT 'who sends it, until it is due again',
   `attempts` smallint(5) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`slot`,`id`),
-  KEY `outbox_due` (`due_at`),
+  KEY `outbox_webhook` (`webhook_id`,`due_at`),
   KEY `outbox_claim` (`claim`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

@@ -91,7 +91,7 @@ export async function up(db: MigrationDb): Promise<void> {
      claim BINARY(16) NULL COMMENT 'who sends it, until it is due again',
      attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
      PRIMARY KEY (slot, id),
-     KEY outbox_due (due_at),
+     KEY outbox_webhook (webhook_id, due_at),
      KEY outbox_claim (claim)`,
   );
   await createTable(
