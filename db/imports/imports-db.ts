@@ -3,6 +3,7 @@ import { chunksOf } from '../mysql/chunks.ts';
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import type { SqlValue } from '../mysql/driver.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
+import type { WantsEvents } from '../outbox/link-events.ts';
 import { DuplicateRowError } from '../store-errors.ts';
 import { whereKeys } from '../urls/link-targets.ts';
 import { toImportedInserts, type ImportedRow } from './imported-rows.ts';
@@ -49,7 +50,7 @@ export interface ImportsDb {
   /** Records what became of a batch. */
   finishBatch(id: BatchId, outcome: string): Promise<void>;
   /**
-   * Binds all rows or none, with their places in lists, their tags and their visits.
+   * Binds all rows or none, with their places in lists, their tags, their visits and their events.
    * @throws DuplicateRowError none was written: ask for the holders of the keys
    */
   bind(rows: readonly ImportedRow[]): Promise<void>;
@@ -62,6 +63,8 @@ export interface ImportsDbOptions {
   readonly name: string;
   readonly url: string;
   readonly slots: readonly number[];
+  /** Default: nobody's, so no event is written. */
+  readonly wantsEvents?: WantsEvents;
   /** Deadline of a statement, in ms. Default 5,000: a batch has hundreds of links. */
   readonly timeoutMs?: number;
 }
@@ -82,11 +85,13 @@ class MysqlImportsDb implements ImportsDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #db: Mysql;
+  readonly #wantsEvents: WantsEvents;
   readonly #timeoutMs: number;
 
-  constructor({ name, url, slots, timeoutMs = 5_000 }: ImportsDbOptions) {
+  constructor({ name, url, slots, wantsEvents = () => false, timeoutMs = 5_000 }: ImportsDbOptions) {
     this.name = name;
     this.slots = slots;
+    this.#wantsEvents = wantsEvents;
     this.#timeoutMs = timeoutMs;
     this.#db = openMysql(url, {
       name,
@@ -153,7 +158,7 @@ class MysqlImportsDb implements ImportsDb {
   async bind(rows: readonly ImportedRow[]): Promise<void> {
     if (rows.length === 0) return;
     for (const { key, slot } of rows) this.#refuseForeign(slot, `key ${key}`);
-    const statements = toImportedInserts(rows);
+    const statements = toImportedInserts(rows, this.#wantsEvents);
     await repeatAfterDeadlock(async () => this.#db.transact(statements, [], { timeoutMs: this.#timeoutMs }));
   }
 

@@ -24,13 +24,14 @@ export interface OutboxEvent {
   /** The owner of the link. */
   readonly userId: bigint;
   readonly event: EventName;
-  /** JSON: the `data` of the event. Of a link, all that the API shows. */
+  /** JSON. `mapper/events/event-data` makes the `data` of the event of it. */
   readonly body: string;
 }
 
-const COLUMNS = 'slot, id, user_id, event, body, created_at, due_at';
+/** The columns that a new event sets. */
+export const COLUMNS = 'slot, id, user_id, event, body, created_at, due_at';
 /** The row of a statement that is repeated stays as it is. */
-const ONCE = 'ON DUPLICATE KEY UPDATE outbox.id = outbox.id';
+export const ONCE = 'ON DUPLICATE KEY UPDATE outbox.id = outbox.id';
 
 /**
  * The statement that writes events. It belongs into the transaction of the change, on the urls server of the

@@ -1,5 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { HAS_CHANGED, REMEMBER_CHANGED, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 import { formatRules, knownRules, type LinkRules } from '../urls/link-rules.ts';
 import { hasSameTags, targetHash, type LinkChange, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
@@ -13,7 +14,8 @@ type Statement = readonly [sql: string, params: readonly SqlValue[]];
  * All statements are one transaction. The first one changes the row, or does nothing when the version is
  * another one. The others must then do nothing too, so each has the condition that the last change of the row
  * is this one. (Without it, a change that came too late still wrote its tags: measured.) The same transaction
- * may be repeated under the same `changeId`.
+ * may be repeated under the same `changeId`. If the events of the owner are wanted, the last statement writes
+ * one.
  *
  * @param changeId 32 hex digits, random, new for every change
  * @returns whether the row had the expected version
@@ -23,9 +25,14 @@ type Statement = readonly [sql: string, params: readonly SqlValue[]];
 export async function changeLink(
   db: Mysql,
   { link, change, changeId }: { link: OwnLink; change: LinkChange; changeId: string },
-  timeoutMs: number,
+  { wantsEvents, timeoutMs }: { wantsEvents: WantsEvents; timeoutMs: number },
 ): Promise<boolean> {
-  const statements = toStatements(link, change, Buffer.from(changeId, 'hex'));
+  const id = Buffer.from(changeId, 'hex');
+  const [update, ...others] = toStatements(link, change, id) as [Statement, ...Statement[]];
+  const isEventWanted = link.userId !== null && wantsEvents(link.userId);
+  const statements = isEventWanted
+    ? [update, [REMEMBER_CHANGED, []] as const, ...others, toEvent(link, change, id)]
+    : [update, ...others];
   const [changed] = await db.transact(
     statements.map(([sql]) => sql),
     statements.flatMap(([, params]) => params),
@@ -37,6 +44,14 @@ export async function changeLink(
 function toStatements(link: OwnLink, change: LinkChange, changeId: Buffer): Statement[] {
   if (change.kind === 'edit') return edit(link, change, changeId);
   return change.kind === 'delete' ? remove(link, changeId) : restore(link, changeId);
+}
+
+function toEvent(link: OwnLink, { kind }: LinkChange, changeId: Buffer): Statement {
+  const choice = `u.slot = ? AND u.unique_id = ? AND u.changed_by = ? AND ${HAS_CHANGED}`;
+  return [
+    toLinkEvents(kind === 'delete' ? 'link.deleted' : 'link.updated', choice),
+    [link.slot, link.key, changeId],
+  ];
 }
 
 const IS_OURS = 'slot = ? AND unique_id = ? AND changed_by = ?';

@@ -1,4 +1,5 @@
 import type { Mysql } from '../mysql/mysql.ts';
+import { CHANGED_BY, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 
 /** Links of an account that ends. */
 export interface Leaving {
@@ -30,16 +31,18 @@ export async function listPlaces(
 
 /**
  * Deletes links of an owner. They stay in his list, so that they are found again until all mappers have heard
- * of it. It is a change of each link that lives. It may be repeated at any time.
+ * of it. It is a change of each link that lives, with an event if the owner wants them. It may be repeated at
+ * any time.
  * @throws OutcomeUnknownError, StoreUnavailableError: repeat it, with a new `changeId`
  */
 export async function deleteOwned(
   db: Mysql,
   { userId, links, changeId }: Leaving,
-  timeoutMs: number,
+  { wantsEvents, timeoutMs }: { wantsEvents: WantsEvents; timeoutMs: number },
 ): Promise<void> {
   const keys = toPairs(links);
   const id = Buffer.from(changeId, 'hex');
+  const isEventWanted = wantsEvents(userId);
   await db.transact(
     [
       `UPDATE urls SET deleted_at = UTC_TIMESTAMP(3), version = version + 1, changed_by = ?,
@@ -49,8 +52,9 @@ export async function deleteOwned(
        SELECT u.deleted_at, u.slot, u.unique_id FROM urls u
        WHERE (u.slot, u.unique_id) IN (?) AND u.changed_by = ? AND u.deleted_at IS NOT NULL
        ON DUPLICATE KEY UPDATE deletions.slot = VALUES(slot)`,
+      ...(isEventWanted ? [toLinkEvents('link.deleted', CHANGED_BY)] : []),
     ],
-    [id, keys, userId, keys, id],
+    [id, keys, userId, keys, id, ...(isEventWanted ? [keys, id] : [])],
     { timeoutMs },
   );
 }

@@ -1,18 +1,20 @@
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
+import type { WantsEvents } from '../outbox/link-events.ts';
 import { changeLink } from './change-link.ts';
 import { readLinksTo, type MadeLink } from './find-alike.ts';
 import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink } from './leave-owner.ts';
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
-import { toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
+import { toCreatedEvents, toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
 import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
 import { findOwnLink, readClicks, readTags, type ClickSums } from './read-links.ts';
 import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from './scan-links.ts';
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
 /**
- * The links of one urls database as their owners see them. Every statement goes to the primary.
+ * The links of one urls database as their owners see them. Every statement goes to the primary. Each change of
+ * a link whose owner wants events writes one, in the same transaction.
  *
  * Reads throw StoreUnavailableError and may be repeated.
  */
@@ -69,6 +71,8 @@ export interface OwnLinksDbOptions {
   readonly name: string;
   readonly url: string;
   readonly slots: readonly number[];
+  /** Default: nobody's, so no event is written. */
+  readonly wantsEvents?: WantsEvents;
   /** Deadline of a statement, in ms. Default 2,000. */
   readonly timeoutMs?: number;
 }
@@ -104,11 +108,13 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   readonly #single: Mysql;
   readonly #many: Mysql;
   readonly #proof: readonly string[];
+  readonly #wantsEvents: WantsEvents;
   readonly #timeoutMs: number;
 
-  constructor({ name, url, slots, timeoutMs = 2_000 }: OwnLinksDbOptions) {
+  constructor({ name, url, slots, wantsEvents = () => false, timeoutMs = 2_000 }: OwnLinksDbOptions) {
     this.name = name;
     this.slots = slots;
+    this.#wantsEvents = wantsEvents;
     this.#timeoutMs = timeoutMs;
     this.#proof = toProof(slots[0] ?? 0);
     const open = (connections: number): Mysql =>
@@ -133,6 +139,10 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     await this.#insert(this.#bulk, rows, options);
   }
 
+  get #settings(): { wantsEvents: WantsEvents; timeoutMs: number } {
+    return { wantsEvents: this.#wantsEvents, timeoutMs: this.#timeoutMs };
+  }
+
   async #insert(
     connections: Mysql,
     rows: readonly OwnedRow[],
@@ -143,7 +153,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
       if (!this.slots.includes(slot))
         throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
     }
-    const statements = toOwnedInserts(rows);
+    const statements = [...toOwnedInserts(rows), ...toCreatedEvents(rows, this.#wantsEvents)];
     await repeatAfterDeadlock(async () => connections.transact(statements, [], { timeoutMs }));
   }
 
@@ -160,7 +170,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
-    return repeatAfterDeadlock(async () => changeLink(this.#single, change, this.#timeoutMs));
+    return repeatAfterDeadlock(async () => changeLink(this.#single, change, this.#settings));
   }
 
   async list(
@@ -191,9 +201,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async renameTag(rename: TagRename, count: number): Promise<number> {
-    return repeatAfterDeadlock(async () =>
-      renameTag(this.#many, rename, { count, timeoutMs: this.#timeoutMs }),
-    );
+    return repeatAfterDeadlock(async () => renameTag(this.#many, rename, { count, ...this.#settings }));
   }
 
   async placesOf(userId: bigint, count: number): Promise<LeavingLink[]> {
@@ -201,7 +209,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async deleteOwned(leaving: Leaving): Promise<void> {
-    await repeatAfterDeadlock(async () => deleteOwned(this.#many, leaving, this.#timeoutMs));
+    await repeatAfterDeadlock(async () => deleteOwned(this.#many, leaving, this.#settings));
   }
 
   async releaseOwned(leaving: Leaving & { readonly isDeleting: boolean }): Promise<void> {

@@ -1,4 +1,5 @@
 import { toSqlText } from '../mysql/driver.ts';
+import { toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 import { byPrimaryKey, DateTimes } from '../urls/link-insert.ts';
 import { formatRules } from '../urls/link-rules.ts';
 import type { LinkRow } from '../urls/link.ts';
@@ -40,6 +41,17 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
       `INSERT INTO link_tags (user_id, created_at, unique_id, slot, tag) VALUES ${tags.join(',')}`,
     );
   return statements;
+}
+
+/**
+ * The statement that writes the event of each new link whose owner has somebody who wants it: the last of the
+ * transaction that binds the rows. None: nobody wants any.
+ */
+export function toCreatedEvents(rows: readonly OwnedRow[], wantsEvents: WantsEvents): string[] {
+  const wanted = rows.filter(({ userId }) => userId !== null && wantsEvents(userId));
+  if (wanted.length === 0) return [];
+  const keys = wanted.map(({ slot, key }) => `(${slot},${toSqlText(key)})`);
+  return [toLinkEvents('link.created', `(u.slot, u.unique_id) IN (${keys.join(',')})`)];
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Mysql } from '../mysql/mysql.ts';
+import { CHANGED_BY, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 
 /** A tag, and how many links have it. */
 export interface TagCount {
@@ -53,7 +54,7 @@ export interface TagRename {
  * Call it until it returns 0. It may be repeated at any time, as each link has either the old tag or the new.
  *
  * One transaction changes the rows first, which locks them. What follows touches only links that this call
- * has changed.
+ * has changed. At its end it writes an event of each, if the owner wants them.
  *
  * @returns how many links had the tag
  * @throws OutcomeUnknownError, StoreUnavailableError: repeat it, with a new `changeId`
@@ -61,7 +62,7 @@ export interface TagRename {
 export async function renameTag(
   db: Mysql,
   { userId, from, to, changeId }: TagRename,
-  { count, timeoutMs }: { count: number; timeoutMs: number },
+  { count, wantsEvents, timeoutMs }: { count: number; wantsEvents: WantsEvents; timeoutMs: number },
 ): Promise<number> {
   const found = await db.queryArrays<[number, string]>(
     `SELECT t.slot, t.unique_id FROM link_tags t
@@ -75,6 +76,8 @@ export async function renameTag(
   const id = Buffer.from(changeId, 'hex');
   const ours = `(t.slot, t.unique_id) IN (?) AND EXISTS (SELECT 1 FROM urls u
     WHERE u.slot = t.slot AND u.unique_id = t.unique_id AND u.changed_by = ?)`;
+  const params = [id, keys, userId, userId, from, to, userId, from, keys, id, userId, from, keys, id];
+  const isEventWanted = wantsEvents(userId);
   await db.transact(
     [
       `UPDATE urls SET version = version + 1, changed_by = ?, updated_at = UTC_TIMESTAMP(3)
@@ -85,8 +88,9 @@ export async function renameTag(
        WHERE t.user_id = ? AND t.tag = ? AND ${ours}
        ON DUPLICATE KEY UPDATE link_tags.slot = VALUES(slot)`,
       `DELETE t FROM link_tags t WHERE t.user_id = ? AND t.tag = ? AND ${ours}`,
+      ...(isEventWanted ? [toLinkEvents('link.updated', CHANGED_BY)] : []),
     ],
-    [id, keys, userId, userId, from, to, userId, from, keys, id, userId, from, keys, id],
+    isEventWanted ? [...params, keys, id] : params,
     { timeoutMs },
   );
   return found.length;

@@ -39,7 +39,11 @@ export interface WholeLink {
 }
 
 /** @param clicks how often it was followed */
-export function toWholeLink(link: OwnLink, shortUrl: string, clicks: ClickSums): WholeLink {
+export function toWholeLink(
+  link: Omit<OwnLink, 'userId' | 'changedBy'>,
+  shortUrl: string,
+  clicks: ClickSums,
+): WholeLink {
   const rules = knownRules(link.rules);
   return {
     unique_id: link.key,
