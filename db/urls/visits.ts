@@ -1,5 +1,6 @@
 import { slotOf } from '../keyspace/placement.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
+import { HAS_CHANGED, REMEMBER_CHANGED, toLinkEvents } from '../outbox/link-events.ts';
 
 /** What is stored about the visits of a link. */
 export interface VisitsRow {
@@ -20,7 +21,8 @@ export interface VisitsDb {
   readonly name: string;
   /**
    * Takes `count` visits, or none: if the link is not deleted, has that many left, and still is as `state`
-   * says. Whoever was judged by an older state of it gets none.
+   * says. Whoever was judged by an older state of it gets none. The same transaction writes an event if none
+   * is left, and somebody may want it.
    * @returns whether they were taken
    * @throws OutcomeUnknownError they may have been taken; StoreUnavailableError: none was
    */
@@ -33,6 +35,11 @@ export interface VisitsDb {
 export interface VisitsDbOptions {
   readonly name: string;
   readonly url: string;
+  /**
+   * Whether somebody wants events of links. Default: nobody, and taking a visit is a single statement. (Nobody
+   * knows here whose link it is. To read that first would cost each visit more than a transaction does.)
+   */
+  readonly mayWantEvents?: () => boolean;
   /** Default 2: visitors of one link share a statement. */
   readonly connections?: number;
   /** Deadline of a statement, in ms. Default 1,500. */
@@ -45,6 +52,14 @@ const LOCK_WAIT_S = 1;
 /** The id of the last change of a link, or else of the request that made it. No two states have the same. */
 export const STATE = 'COALESCE(changed_by, request_id)';
 
+const TAKE = `UPDATE urls SET visits_left = visits_left - ?
+  WHERE slot = ? AND unique_id = ? AND visits_left >= ? AND ${STATE} = ? AND deleted_at IS NULL`;
+
+const EVENT_OF_LAST = toLinkEvents(
+  'link.limit_reached',
+  `u.slot = ? AND u.unique_id = ? AND u.visits_left = 0 AND ${HAS_CHANGED}`,
+);
+
 /** Connects when first used, on its own connections: no redirect of another link waits for it. */
 export function openVisitsDb(options: VisitsDbOptions): VisitsDb {
   return new MysqlVisitsDb(options);
@@ -53,22 +68,38 @@ export function openVisitsDb(options: VisitsDbOptions): VisitsDb {
 class MysqlVisitsDb implements VisitsDb {
   readonly name: string;
   readonly #db: Mysql;
+  readonly #mayWantEvents: () => boolean;
   readonly #timeoutMs: number;
 
-  constructor({ name, url, connections = 2, timeoutMs = 1_500 }: VisitsDbOptions) {
+  constructor({
+    name,
+    url,
+    mayWantEvents = () => false,
+    connections = 2,
+    timeoutMs = 1_500,
+  }: VisitsDbOptions) {
     this.name = name;
+    this.#mayWantEvents = mayWantEvents;
     this.#timeoutMs = timeoutMs;
-    this.#db = openMysql(url, { name, connections, connectTimeoutMs: timeoutMs, lockWaitS: LOCK_WAIT_S });
+    this.#db = openMysql(url, {
+      name,
+      connections,
+      connectTimeoutMs: timeoutMs,
+      lockWaitS: LOCK_WAIT_S,
+      canTransact: true,
+    });
   }
 
   async take(key: string, state: string, count: number): Promise<boolean> {
-    const { affectedRows } = await this.#db.execute(
-      `UPDATE urls SET visits_left = visits_left - ?
-       WHERE slot = ? AND unique_id = ? AND visits_left >= ? AND ${STATE} = ? AND deleted_at IS NULL`,
-      [count, slotOf(key), key, count, Buffer.from(state, 'hex')],
-      { timeoutMs: this.#timeoutMs },
+    const params = [count, slotOf(key), key, count, Buffer.from(state, 'hex')];
+    const limits = { timeoutMs: this.#timeoutMs };
+    if (!this.#mayWantEvents()) return (await this.#db.execute(TAKE, params, limits)).affectedRows === 1;
+    const [taken] = await this.#db.transact(
+      [TAKE, REMEMBER_CHANGED, EVENT_OF_LAST],
+      [...params, slotOf(key), key],
+      limits,
     );
-    return affectedRows === 1;
+    return taken === 1;
   }
 
   async read(key: string): Promise<VisitsRow | undefined> {

@@ -61,6 +61,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     accounts: ['mysql', 'store-errors'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'outbox', 'store-errors'],
+    clicks: ['keyspace', 'mysql', 'store-errors'],
     'own-links': ['keyspace', 'mysql', 'outbox', 'store-errors', 'urls'],
     reservations: ['keyspace', 'mysql', 'store-errors', 'urls'],
     outbox: ['mysql', 'store-errors'],
