@@ -1,4 +1,5 @@
 import { openImportsDb } from '../db/imports/imports-db.ts';
+import type { WantsEvents } from '../db/outbox/link-events.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
@@ -16,6 +17,8 @@ import type { MapperStores } from './stores.ts';
 export interface OpenImportsOptions {
   readonly config: MapperConfig;
   readonly stores: MapperStores;
+  /** Default: nobody's events are written. */
+  readonly wantsEvents?: WantsEvents;
   readonly caches: Pick<MapperCaches, 'announceChanges'>;
   readonly users: Pick<UsersStore, 'isUp' | 'askImports'>;
   /** Which targets a link may have. */
@@ -32,6 +35,7 @@ export interface OpenImports extends AsyncDisposable {
 export function openImports({
   config,
   stores,
+  wantsEvents,
   caches,
   users,
   targets,
@@ -40,7 +44,7 @@ export function openImports({
   const stack = new AsyncDisposableStack();
   const { urlsDbs } = config.stores;
   const servers = urlsDbs.map((urlsDb) => {
-    const imports = openImportsDb(urlsDb);
+    const imports = openImportsDb({ ...urlsDb, ...(wantsEvents && { wantsEvents }) });
     stack.defer(async () => imports.close());
     const server = stores.servers.at(urlsDb.slots[0] ?? 0);
     const { ownLinks } = server;

@@ -1,4 +1,5 @@
 import type { Keyspace } from '../db/keyspace/key.ts';
+import type { WantsEvents } from '../db/outbox/link-events.ts';
 import { openOwnLinksDb, type OwnLinksDb } from '../db/own-links/own-links-db.ts';
 import { openPool } from '../db/redis/pool.ts';
 import { openReservationsDb, type ReservationsDb } from '../db/reservations/reservations-db.ts';
@@ -19,12 +20,24 @@ import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
 
+/** Whether events must be written where links are changed. It asks no store. */
+export interface EventWishes {
+  /** Of the links of this owner. */
+  readonly areWanted: WantsEvents;
+  /** Of any link. */
+  readonly mayBeWanted: () => boolean;
+}
+
+const UNWANTED: EventWishes = { areWanted: () => false, mayBeWanted: () => false };
+
 export interface OpenStoresOptions {
   readonly config: MapperConfig;
   /** Of the configuration. Stores of another one are refused. */
   readonly keyspace: Keyspace;
   /** Called with the number of rows of each INSERT. */
   readonly onBatch: (rows: number) => void;
+  /** Default: nobody wants any. */
+  readonly events?: EventWishes;
   readonly log: Log;
 }
 
@@ -120,14 +133,18 @@ function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): 
 }
 
 function openUrlsServers(options: OpenStoresOptions, stack: AsyncDisposableStack): UrlsServers {
-  const { config, keyspace, onBatch, log } = options;
+  const { config, keyspace, onBatch, events = UNWANTED, log } = options;
   const { queueLimit } = config;
   const dbs = config.stores.urlsDbs.map(({ name, url, slots }) =>
     openUrlsDb({ name, url, slots, keyspace, log }),
   );
-  const ownDbs = config.stores.urlsDbs.map((urlsDb) => openOwnLinksDb(urlsDb));
+  const ownDbs = config.stores.urlsDbs.map((urlsDb) =>
+    openOwnLinksDb({ ...urlsDb, wantsEvents: events.areWanted }),
+  );
   const reservationDbs = config.stores.urlsDbs.map((urlsDb) => openReservationsDb(urlsDb));
-  const visitDbs = config.stores.urlsDbs.map((urlsDb) => openVisitsDb(urlsDb));
+  const visitDbs = config.stores.urlsDbs.map((urlsDb) =>
+    openVisitsDb({ ...urlsDb, mayWantEvents: events.mayBeWanted }),
+  );
   for (const db of [...dbs, ...ownDbs, ...reservationDbs, ...visitDbs]) stack.defer(async () => db.close());
   const servers = dbs.map(
     (db, index) =>

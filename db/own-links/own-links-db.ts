@@ -13,8 +13,8 @@ import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from 
 import { countTags, renameTag, type TagPiece, type TagRename } from './tags.ts';
 
 /**
- * The links of one urls database as their owners see them. Every statement goes to the primary. Each change of
- * a link whose owner wants events writes one, in the same transaction.
+ * The links of one urls database as their owners see them. Every statement goes to the primary. Each change
+ * of a link whose owner wants events writes one, in the same transaction.
  *
  * Reads throw StoreUnavailableError and may be repeated.
  */

@@ -36,8 +36,8 @@ export interface VisitsDbOptions {
   readonly name: string;
   readonly url: string;
   /**
-   * Whether somebody wants events of links. Default: nobody, and taking a visit is a single statement. (Nobody
-   * knows here whose link it is. To read that first would cost each visit more than a transaction does.)
+   * Whether somebody wants events of links. Default: nobody, and taking a visit is a single statement. (It is
+   * not known here whose link it is. To read that first would cost more than a transaction does.)
    */
   readonly mayWantEvents?: () => boolean;
   /** Default 2: visitors of one link share a statement. */

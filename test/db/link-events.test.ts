@@ -7,6 +7,7 @@ import { parseLinkInEvent } from '../../db/own-links/link-in-event.ts';
 import type { LinkChange, OwnLink } from '../../db/own-links/own-link.ts';
 import { openOwnLinksDb, type OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { openVisitsDb, type VisitsDb } from '../../db/urls/visits.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { emptyUrlsDatabase, linkRow, randomKey } from './urls-fixture.ts';
 
@@ -20,6 +21,8 @@ describe('events of links', () => {
   let sql: Connection;
   let db: OwnLinksDb;
   let imports: ImportsDb;
+  let visits: VisitsDb;
+  let mayBeAny = true;
 
   before(async function () {
     this.timeout(20_000);
@@ -28,10 +31,11 @@ describe('events of links', () => {
     const wantsEvents = (userId: bigint): boolean => userId === OWNER;
     db = openOwnLinksDb({ name: 'urls-1', url, slots: ALL_SLOTS, wantsEvents });
     imports = openImportsDb({ name: 'urls-1', url, slots: ALL_SLOTS, wantsEvents });
+    visits = openVisitsDb({ name: 'urls-1', url, mayWantEvents: () => mayBeAny });
   });
 
   after(async () => {
-    await Promise.all([sql.end(), db.close(), imports.close()]);
+    await Promise.all([sql.end(), db.close(), imports.close(), visits.close()]);
   });
 
   function newId(): string {
@@ -190,6 +194,31 @@ describe('events of links', () => {
     const link = (await db.find(row.key)) as OwnLink;
     await db.change({ link, change: { kind: 'delete' }, changeId: newId() });
     expect(parseLinkInEvent((await takeOne()).body).clicks).to.deep.equal({ humans: 12, bots: 2 });
+  });
+
+  it('is one when the last visit of a link is taken, and none for the visits before', async () => {
+    const link = await makeQuietly({ rules: { maxVisits: 3 } });
+    expect(await visits.take(link.key, link.changedBy, 2)).to.equal(true);
+    expect(await visits.take(link.key, link.changedBy, 2)).to.equal(false);
+    expect(await takeEvents()).to.deep.equal([]);
+    expect(await visits.take(link.key, link.changedBy, 1)).to.equal(true);
+    const { event, body } = await takeOne();
+    expect(event).to.equal('link.limit_reached');
+    expect(parseLinkInEvent(body).link).to.deep.equal(await linkNow(link.key));
+    expect(parseLinkInEvent(body).link).to.deep.include({ visitsLeft: 0, version: 1 });
+    expect(await visits.take(link.key, link.changedBy, 1)).to.equal(false);
+    expect(await takeEvents()).to.deep.equal([]);
+  });
+
+  it('is none for the last visit while nobody has a webhook, or of a link of nobody', async () => {
+    const link = await makeQuietly({ rules: { maxVisits: 1 } });
+    mayBeAny = false;
+    expect(await visits.take(link.key, link.changedBy, 1)).to.equal(true);
+    mayBeAny = true;
+    const ownerless = ownedRow({ userId: null, rules: { maxVisits: 1 } });
+    await db.insert([ownerless]);
+    expect(await visits.take(ownerless.key, ownerless.requestId, 1)).to.equal(true);
+    expect(await takeEvents()).to.deep.equal([]);
   });
 
   it('is one for each link of which a tag is renamed', async () => {
