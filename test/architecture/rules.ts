@@ -47,7 +47,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
     api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten'],
     limits: ['http', 'metrics'],
-    events: ['shorten'],
+    events: ['jobs', 'shorten'],
     webhooks: ['auth', 'events', 'http', 'metrics', 'shorten'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
