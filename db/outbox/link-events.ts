@@ -42,7 +42,8 @@ export interface LinkInEvent {
 export function toLinkEvents(event: LinkEvent, choice: string): string {
   return `INSERT INTO outbox (${COLUMNS})
     SELECT u.slot, ${idOf(event)}, u.user_id, '${event}', ${BODY}, UTC_TIMESTAMP(3), UTC_TIMESTAMP(3)
-    FROM urls u WHERE u.user_id IS NOT NULL AND ${choice} ${ONCE}`;
+    FROM urls u LEFT JOIN click_totals c ON c.slot = u.slot AND c.unique_id = u.unique_id
+    WHERE u.user_id IS NOT NULL AND ${choice} ${ONCE}`;
 }
 
 /** Remembers, right behind an UPDATE, how many rows it has changed. */
@@ -64,8 +65,6 @@ function idOf(event: LinkEvent): string {
 }
 
 const time = (column: string): string => `'${column}', DATE_FORMAT(u.${column}, '%Y-%m-%dT%H:%i:%s.%fZ')`;
-const sumOf = (column: string, table: string): string =>
-  `COALESCE((SELECT SUM(c.${column}) FROM ${table} c WHERE c.slot = u.slot AND c.unique_id = u.unique_id), 0)`;
 
 /**
  * Texts that are JSON themselves are cast: MySQL would put their values into the object, MariaDB their text.
@@ -76,5 +75,6 @@ const BODY = `JSON_OBJECT('key', u.unique_id, 'long_url', COALESCE(u.original_ur
   'visits_left', u.visits_left, 'version', u.version,
   'tags', CAST((SELECT JSON_ARRAYAGG(HEX(t.tag)) FROM link_tags t
                 WHERE t.slot = u.slot AND t.unique_id = u.unique_id) AS CHAR),
-  'humans', ${sumOf('humans', 'click_totals')} + ${sumOf('clicks', 'clicks')},
-  'bots', ${sumOf('bots', 'click_totals')})`;
+  'humans', COALESCE(c.humans, 0) + COALESCE((SELECT SUM(old.clicks) FROM clicks old
+                                              WHERE old.slot = u.slot AND old.unique_id = u.unique_id), 0),
+  'bots', COALESCE(c.bots, 0))`;

@@ -21,12 +21,14 @@ export interface VisitsDb {
   readonly name: string;
   /**
    * Takes `count` visits, or none: if the link is not deleted, has that many left, and still is as `state`
-   * says. Whoever was judged by an older state of it gets none. The same transaction writes an event if none
-   * is left, and somebody may want it.
+   * says. Whoever was judged by an older state of it gets none.
+   *
+   * While somebody may want an event of the last visit, that one is taken in a transaction which writes it.
+   * It costs more, and is used only when `mayBeLast`. Without it, no visit is taken when none would be left.
    * @returns whether they were taken
    * @throws OutcomeUnknownError they may have been taken; StoreUnavailableError: none was
    */
-  take(key: string, state: string, count: number): Promise<boolean>;
+  take(key: string, state: string, count: number, mayBeLast?: boolean): Promise<boolean>;
   /** @returns undefined: there is no such link. @throws StoreUnavailableError: the read may be repeated */
   read(key: string): Promise<VisitsRow | undefined>;
   close(): Promise<void>;
@@ -36,8 +38,7 @@ export interface VisitsDbOptions {
   readonly name: string;
   readonly url: string;
   /**
-   * Whether somebody wants events of links. Default: nobody, and taking a visit is a single statement. (It is
-   * not known here whose link it is. To read that first would cost more than a transaction does.)
+   * Whether somebody wants events of links. Default: nobody. (It is not known here whose link it is.)
    */
   readonly mayWantEvents?: () => boolean;
   /** Default 2: visitors of one link share a statement. */
@@ -90,10 +91,19 @@ class MysqlVisitsDb implements VisitsDb {
     });
   }
 
-  async take(key: string, state: string, count: number): Promise<boolean> {
+  async take(key: string, state: string, count: number, mayBeLast = false): Promise<boolean> {
     const params = [count, slotOf(key), key, count, Buffer.from(state, 'hex')];
     const limits = { timeoutMs: this.#timeoutMs };
-    if (!this.#mayWantEvents()) return (await this.#db.execute(TAKE, params, limits)).affectedRows === 1;
+    const isEventWanted = this.#mayWantEvents();
+    if (!isEventWanted || !mayBeLast) {
+      const sql = isEventWanted ? `${TAKE} AND visits_left > ?` : TAKE;
+      const { affectedRows } = await this.#db.execute(
+        sql,
+        isEventWanted ? [...params, count] : params,
+        limits,
+      );
+      return affectedRows === 1;
+    }
     const [taken] = await this.#db.transact(
       [TAKE, REMEMBER_CHANGED, EVENT_OF_LAST],
       [...params, slotOf(key), key],

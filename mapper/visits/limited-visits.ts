@@ -42,6 +42,12 @@ interface Visitor {
   readonly reject: (error: Error) => void;
 }
 
+/** What a statement asks for. See `VisitsDb.take`. */
+interface Attempt {
+  count: number;
+  mayBeLast: boolean;
+}
+
 /** Most visitors of one link that share a statement. */
 const MAX_SHARED = 1_024;
 /** A visitor whose statement has not left by then is refused. */
@@ -121,7 +127,7 @@ export class LimitedVisits {
   async #serve(key: string, state: string, visitors: readonly Visitor[]): Promise<void> {
     const waiting = this.#dismiss(key, visitors);
     if (waiting.length === 0) return;
-    const attempt = { count: waiting.length };
+    const attempt: Attempt = { count: waiting.length, mayBeLast: false };
     try {
       const results = await this.#takeFor(key, state, waiting.length, attempt);
       for (const [index, { resolve }] of waiting.entries()) {
@@ -157,26 +163,23 @@ export class LimitedVisits {
 
   /**
    * The results for so many visitors, in their order.
-   * @param attempt how many visits the last statement asks for
+   * @param attempt what the last statement asks for
    */
-  async #takeFor(
-    key: string,
-    state: string,
-    waiting: number,
-    attempt: { count: number },
-  ): Promise<VisitResult[]> {
+  async #takeFor(key: string, state: string, waiting: number, attempt: Attempt): Promise<VisitResult[]> {
     const { serverFor, now } = this.#options;
     const server = serverFor(key);
     const { visits } = server;
     const giveUpMs = now() + GIVE_UP_MS;
     for (;;) {
       if (!server.isWritable) throw new StoreUnavailableError(visits.name, 'it is down');
-      if (await visits.take(key, state, attempt.count)) return share(attempt.count, waiting);
+      if (await visits.take(key, state, attempt.count, attempt.mayBeLast))
+        return share(attempt.count, waiting);
       const next = nextStep(await visits.read(key), { state, waiting });
       if (next.step === 'end') return Array.from({ length: waiting }, () => next.result);
       if (now() > giveUpMs)
         throw new StoreUnavailableError(visits.name, `too many take visits of ${key} at the same time`);
       attempt.count = next.count;
+      attempt.mayBeLast = next.mayBeLast;
     }
   }
 }

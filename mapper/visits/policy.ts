@@ -11,7 +11,8 @@ export type VisitResult = 'given' | 'used-up' | 'changed';
 
 /** What is done after visits were asked for and not taken. */
 export type NextStep =
-  | { readonly step: 'take'; readonly count: number }
+  /** `mayBeLast`: no visit would be left. */
+  | { readonly step: 'take'; readonly count: number; readonly mayBeLast: boolean }
   | { readonly step: 'end'; readonly result: 'used-up' | 'changed' };
 
 /**
@@ -25,7 +26,8 @@ export function nextStep(
 ): NextStep {
   if (row === undefined || row.isDeleted || row.state !== state) return { step: 'end', result: 'changed' };
   const left = row.visitsLeft ?? 0;
-  return left === 0 ? { step: 'end', result: 'used-up' } : { step: 'take', count: Math.min(left, waiting) };
+  if (left === 0) return { step: 'end', result: 'used-up' };
+  return { step: 'take', count: Math.min(left, waiting), mayBeLast: left <= waiting };
 }
 
 /**

@@ -199,14 +199,15 @@ describe('events of links', () => {
   it('is one when the last visit of a link is taken, and none for the visits before', async () => {
     const link = await makeQuietly({ rules: { maxVisits: 3 } });
     expect(await visits.take(link.key, link.changedBy, 2)).to.equal(true);
-    expect(await visits.take(link.key, link.changedBy, 2)).to.equal(false);
+    expect(await visits.take(link.key, link.changedBy, 2, true)).to.equal(false);
+    expect(await visits.take(link.key, link.changedBy, 1), 'without its event').to.equal(false);
     expect(await takeEvents()).to.deep.equal([]);
-    expect(await visits.take(link.key, link.changedBy, 1)).to.equal(true);
+    expect(await visits.take(link.key, link.changedBy, 1, true)).to.equal(true);
     const { event, body } = await takeOne();
     expect(event).to.equal('link.limit_reached');
     expect(parseLinkInEvent(body).link).to.deep.equal(await linkNow(link.key));
     expect(parseLinkInEvent(body).link).to.deep.include({ visitsLeft: 0, version: 1 });
-    expect(await visits.take(link.key, link.changedBy, 1)).to.equal(false);
+    expect(await visits.take(link.key, link.changedBy, 1, true)).to.equal(false);
     expect(await takeEvents()).to.deep.equal([]);
   });
 
@@ -217,7 +218,7 @@ describe('events of links', () => {
     mayBeAny = true;
     const ownerless = ownedRow({ userId: null, rules: { maxVisits: 1 } });
     await db.insert([ownerless]);
-    expect(await visits.take(ownerless.key, ownerless.requestId, 1)).to.equal(true);
+    expect(await visits.take(ownerless.key, ownerless.requestId, 1, true)).to.equal(true);
     expect(await takeEvents()).to.deep.equal([]);
   });
 

@@ -9,14 +9,15 @@ const row = (fields: Partial<VisitsRow> = {}): VisitsRow => ({
   isDeleted: false,
   ...fields,
 });
-const take = (count: number): NextStep => ({ step: 'take', count });
+const take = (count: number, mayBeLast: boolean): NextStep => ({ step: 'take', count, mayBeLast });
 const end = (result: 'used-up' | 'changed'): NextStep => ({ step: 'end', result });
 
 describe('what visitors do when the store has not given each of them a visit', () => {
   const TABLE: readonly (readonly [string, VisitsRow | undefined, number, NextStep])[] = [
-    ['fewer are left: take these', row({ visitsLeft: 3 }), 10, take(3)],
-    ['one is left for one, because another mapper lost: take it', row({ visitsLeft: 1 }), 1, take(1)],
-    ['more are left than wait: no more than wait', row({ visitsLeft: 7 }), 2, take(2)],
+    ['fewer are left: take these', row({ visitsLeft: 3 }), 10, take(3, true)],
+    ['one is left for one, because another mapper lost: take it', row({ visitsLeft: 1 }), 1, take(1, true)],
+    ['more are left than wait: no more than wait', row({ visitsLeft: 7 }), 2, take(2, false)],
+    ['as many are left as wait: the last ones', row({ visitsLeft: 2 }), 2, take(2, true)],
     ['none is left', row({ visitsLeft: 0 }), 4, end('used-up')],
     ['nothing is stored about it', row({ visitsLeft: null }), 4, end('used-up')],
     ['it has changed', row({ state: 'bb'.repeat(16) }), 4, end('changed')],
