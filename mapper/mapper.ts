@@ -25,6 +25,7 @@ import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf } from './shorten/target-url.ts';
 import { openStores, readinessOf } from './stores.ts';
+import { openWebhooks } from './webhook-delivery.ts';
 
 export interface RunningMapper {
   readonly url: string;
@@ -158,6 +159,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
   const users = accounts.store;
   const imports = stack.use(openImports({ config, stores, caches, users, targets, log }));
+  const webhooks = stack.use(openWebhooks({ config, accounts, caches, targets, registry, metrics, log }));
   const handlers = createHandlers({
     shortener,
     finder,
@@ -166,6 +168,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     reservations,
     bulk,
     imports: imports.service,
+    webhooks: webhooks.service,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
