@@ -42,6 +42,7 @@ import { createPreparer, createShortenRequestParser, type HashPassword } from '.
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -51,6 +52,7 @@ export interface HandlerOptions {
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
   readonly imports: ImportService;
+  readonly webhooks: Webhooks;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
   readonly corsOrigins: readonly string[];
@@ -111,6 +113,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       accounts.addRoutes(router, {
         ...createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
         imports: options.imports,
+        webhooks: options.webhooks,
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);

@@ -24,7 +24,8 @@ import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf } from './shorten/target-url.ts';
-import { openStores, readinessOf } from './stores.ts';
+import { openStores, readinessOf, type EventWishes } from './stores.ts';
+import { openWebhooks } from './webhook-delivery.ts';
 
 export interface RunningMapper {
   readonly url: string;
@@ -117,7 +118,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const publicUrl = config.publicUrl ?? port.url;
   const keyspace = createKeyspace(config.stores.keys);
   const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
-  const stores = stack.use(await openStores({ config, keyspace, onBatch, log }));
+  // Nobody changes a link before the accounts are open.
+  const events: EventWishes = {
+    areWanted: (userId) => accounts.webhookOwners.mayHave(userId),
+    mayBeWanted: () => accounts.webhookOwners.mayBeAny,
+  };
+  const stores = stack.use(await openStores({ config, keyspace, onBatch, events, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
@@ -157,7 +163,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const own = ownAddressesOf(publicUrl, port.url);
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
   const users = accounts.store;
-  const imports = stack.use(openImports({ config, stores, caches, users, targets, log }));
+  const imports = stack.use(
+    openImports({ config, stores, caches, users, targets, wantsEvents: events.areWanted, log }),
+  );
+  const webhooks = stack.use(
+    openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
+  );
   const handlers = createHandlers({
     shortener,
     finder,
@@ -166,6 +177,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     reservations,
     bulk,
     imports: imports.service,
+    webhooks: webhooks.service,
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],

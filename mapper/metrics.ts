@@ -47,6 +47,14 @@ export function createMapperMetrics(metrics: Metrics) {
       'Visitors of links with a limited number of visits, by what became of them',
       ['result'],
     ),
+    webhookDeliveries: metrics.counter('webhook_deliveries_total', 'Deliveries to webhooks by result', [
+      'result',
+    ]),
+    webhookSeconds: metrics.distribution('webhook_seconds', 'Time of an attempt to deliver to a webhook'),
+    webhooksSwitchedOff: metrics.counter(
+      'webhooks_switched_off_total',
+      'Webhooks switched off because every delivery had failed',
+    ),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',

@@ -6,6 +6,8 @@ import { PasswordResets } from './password-resets.ts';
 import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
+import { WebhookDeliveries } from './webhook-deliveries.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** The users database: accounts, and everything with which a request proves whose it is. */
 export interface UsersDb {
@@ -17,6 +19,9 @@ export interface UsersDb {
   readonly reports: Reports;
   /** On connections of their own. */
   readonly imports: ImportJobs;
+  /** On connections of their own, with what became of their deliveries. */
+  readonly webhooks: Webhooks;
+  readonly webhookDeliveries: WebhookDeliveries;
   /**
    * @throws MismatchError when the schema is not this program's; StoreUnavailableError when the database does
    * not answer
@@ -28,11 +33,18 @@ export interface UsersDb {
 const NAME = 'users';
 /** Pieces of files of 1 MB must not make those wait who prove who they are. */
 const IMPORT_CONNECTIONS = 2;
+const WEBHOOK_CONNECTIONS = 2;
 
 /** Connects when first used. */
 export function openUsersDb({ url }: { readonly url: string }): UsersDb {
   const db = openMysql(url, { name: NAME, connections: 4, queueLimit: 256, canTransact: true });
   const forImports = openMysql(url, { name: NAME, connections: IMPORT_CONNECTIONS, queueLimit: 64 });
+  const forWebhooks = openMysql(url, {
+    name: NAME,
+    connections: WEBHOOK_CONNECTIONS,
+    queueLimit: 256,
+    canTransact: true,
+  });
   return {
     name: NAME,
     users: new Users(db),
@@ -41,9 +53,11 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     resets: new PasswordResets(db),
     reports: new Reports(db),
     imports: new ImportJobs(forImports),
+    webhooks: new Webhooks(forWebhooks),
+    webhookDeliveries: new WebhookDeliveries(forWebhooks),
     verify: async () => {
       await checkSchema(db, 'users');
     },
-    close: async () => void (await Promise.all([db.close(), forImports.close()])),
+    close: async () => void (await Promise.all([db.close(), forImports.close(), forWebhooks.close()])),
   };
 }

@@ -289,13 +289,15 @@ export class Users {
 
   /** The last step of a deletion, when no link has this owner any more. Does nothing to other accounts. */
   async remove(id: bigint): Promise<void> {
+    const isGoing = 'JOIN users USING (user_id) WHERE user_id = ? AND deletion_asked_at IS NOT NULL';
     await this.#db.transact(
       [
-        `DELETE api_keys FROM api_keys JOIN users USING (user_id)
-           WHERE user_id = ? AND deletion_asked_at IS NOT NULL`,
+        `DELETE api_keys FROM api_keys ${isGoing}`,
+        `DELETE webhook_deliveries FROM webhook_deliveries JOIN webhooks USING (webhook_id) ${isGoing}`,
+        `DELETE webhooks FROM webhooks ${isGoing}`,
         'DELETE FROM users WHERE user_id = ? AND deletion_asked_at IS NOT NULL',
       ],
-      [id, id],
+      [id, id, id, id],
     );
   }
 }

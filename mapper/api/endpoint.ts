@@ -5,6 +5,7 @@ import type { Administration } from '../auth/administration.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import type { ProblemKind } from '../http/problem.ts';
 import type { AdminLinks } from './admin-links.ts';
@@ -28,6 +29,7 @@ export interface Services {
   readonly qr: QrService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
+  readonly webhooks: Webhooks;
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;

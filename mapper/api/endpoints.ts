@@ -8,6 +8,7 @@ import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
+import { WEBHOOK_ENDPOINTS } from './webhook-endpoints.ts';
 
 /** Every endpoint of the API, in the order of the page. */
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -18,6 +19,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,
+  ...WEBHOOK_ENDPOINTS,
   ...ADMIN_LINK_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
 ];

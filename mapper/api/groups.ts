@@ -5,6 +5,7 @@ export const GROUPS = {
   Tags: 'The tags of your links. A link gets its tags when it is made or changed.',
   Account: 'Sign up, sign in and out, and look after your account.',
   'API keys': 'Keys with which programs prove who they are.',
+  Webhooks: 'Addresses of yours that are told what happens to your links.',
   Reports: 'Anybody can report a link that does harm. Administrators read the reports.',
   Administration: 'The links and accounts of everybody. Only for administrators.',
 } as const;

@@ -17,6 +17,8 @@ export interface UsersStoreOptions {
 
 /** How long a report is kept. */
 const REPORTS_MS = 90 * 86_400_000;
+/** How long the outcome of a delivery to a webhook is kept. */
+const DELIVERIES_MS = 30 * 86_400_000;
 
 /** How long an upload may take. */
 const UPLOADS_MS = 6 * 3_600_000;
@@ -66,14 +68,17 @@ export class UsersStore {
   }
 
   /**
-   * Removes what is over: sessions, password links, reports and files of imports, some at a time. Never
-   * rejects.
+   * Removes what is over: sessions, password links, reports, outcomes of deliveries to webhooks and files of
+   * imports, some at a time. Never rejects.
    */
   async sweep(): Promise<void> {
     if (!this.isUp) return;
     const now = new Date();
     await this.#db?.sessions.removeExpired(now).catch(() => undefined);
     await this.#db?.reports.removeOlder(new Date(now.getTime() - REPORTS_MS)).catch(() => undefined);
+    const deliveriesThan = new Date(now.getTime() - DELIVERIES_MS);
+    await this.#db?.webhookDeliveries.removeOlder(deliveriesThan).catch(() => undefined);
+    await this.#db?.webhooks.forgetPrevious(now).catch(() => undefined);
     await this.#sweepImports(now.getTime()).catch(() => undefined);
   }
 

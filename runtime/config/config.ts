@@ -13,6 +13,7 @@ import {
   type StoresConfig,
   type UrlsReplicaConfig,
 } from './stores.ts';
+import { readWebhooks, type WebhooksConfig } from './webhooks.ts';
 
 export interface ZooKeeperConfig {
   /** `host:port,host:port/chroot` */
@@ -90,6 +91,8 @@ export interface MapperConfig extends ProcessConfig {
   /** Replicas of the urls servers, which redirects may read. Default: none. */
   readonly urlsReplicas?: readonly UrlsReplicaConfig[];
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
+  /** How webhooks are told of events. */
+  readonly webhooks?: WebhooksConfig;
 }
 
 /** The settings by which targets of links are judged. */
@@ -161,6 +164,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
       counted: env.boolean('COUNT_CLICKS', true),
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
+    webhooks: readWebhooks(env),
   };
   env.throwIfFaulty();
   return config;

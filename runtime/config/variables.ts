@@ -141,6 +141,17 @@ export const VARIABLES = {
       'file of domains to which no link may point, with all names below them: one on each line, # begins a comment; read again when it changes; at most 8 MiB',
     default: 'none',
   },
+  WEBHOOK_RETRY_MS: {
+    meaning:
+      'how long a delivery to a webhook is tried again, with growing pauses that are shares of this time; a webhook that fails for all of it is switched off',
+    default: '86400000',
+    unit: 'ms',
+  },
+  WEBHOOK_NAME_SERVERS: {
+    meaning: 'name servers that know where webhooks are: address,address:port,…; /etc/hosts is not read',
+    tradeOff: 'public ones know no names of the own network, so webhooks cannot lead there',
+    default: 'those of the machine',
+  },
   TRUSTED_PROXIES: {
     meaning:
       'proxies whose X-Forwarded-For says who a client is: addresses or networks, 10.0.0.0/8,2001:db8::/32,…; the client is the rightmost entry that is none of them',

@@ -45,10 +45,10 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten'],
+    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten', 'webhooks'],
     limits: ['http', 'metrics'],
     events: ['jobs', 'shorten'],
-    webhooks: ['auth', 'events', 'http', 'metrics', 'shorten'],
+    webhooks: ['http', 'shorten'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
     qr: [],

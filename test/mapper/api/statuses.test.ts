@@ -228,12 +228,14 @@ describe('every documented status', () => {
     const { keyId } = await people.key(ana, ['account']);
     let key = '';
     let importId = '';
+    let webhookId = '';
     const toPath = (path: string): string =>
       path
         .replace('{key_id}', keyId)
         .replace('{user_id}', String(other.id))
         .replace('{key}', key)
         .replace('{import_id}', importId)
+        .replace('{webhook_id}', webhookId)
         .replace('{tag}', 'greetings');
     let password = PASSWORD;
     // The deletion of the account comes last.
@@ -262,6 +264,7 @@ describe('every documented status', () => {
       if (exampleAnswer !== undefined)
         expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));
       if (name === 'importLinks') importId = String(answer.json()['id']);
+      if (name === 'createWebhook') webhookId = String(answer.json()['webhook_id']);
       if (name === 'createLink') key = String(answer.json()['unique_id']);
       if (name === 'changePassword' || name === 'resetPassword') password = String(example?.['new']);
     }
