@@ -31,9 +31,21 @@ export async function withStoredVisitors(
     visitors: subject.visitors.map(({ day, sketch }) => {
       const before = stored.get(`${subject.id} ${day}`);
       if (before === undefined) return { day, sketch };
-      const all = Sketch.fromBytes(before);
+      const all = readSketch(before);
       all.merge(sketch);
       return { day, sketch: all };
     }),
   }));
+}
+
+/**
+ * A stored sketch. One that cannot be read is empty: it must not keep clicks from being stored, or days from
+ * being closed.
+ */
+export function readSketch(bytes: Buffer): Sketch {
+  try {
+    return Sketch.fromBytes(bytes);
+  } catch {
+    return new Sketch();
+  }
 }
