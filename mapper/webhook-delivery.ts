@@ -106,9 +106,9 @@ export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
       const idle = async (): Promise<unknown> => Promise.all(all.map(async (one) => one.idle()));
       await withDeadline('deliveries to webhooks', LAST_ATTEMPTS_MS, idle).catch(() => undefined);
       cutting.abort();
+      await withDeadline('cut deliveries', LAST_ATTEMPTS_MS, idle).catch(() => undefined);
       await deliveryLog.flush();
       await Promise.all(dbs.map(async (db) => db.close()));
-      await idle();
     },
   };
 }

@@ -62,6 +62,8 @@ export interface OutboxDb {
   remove(claim: string, rows: readonly ClaimedDelivery[]): Promise<void>;
   /** A claimed row is due again after a pause, with one more attempt. */
   postpone(claim: string, row: ClaimedDelivery, pauseMs: number): Promise<void>;
+  /** A claimed row is due again, for any process. */
+  release(claim: string, row: ClaimedDelivery): Promise<void>;
   /** Removes rows of a webhook that is gone or off. @returns how many */
   drop(webhookId: string): Promise<number>;
   close(): Promise<void>;
@@ -188,12 +190,24 @@ class MysqlOutboxDb implements OutboxDb {
     );
   }
 
-  async postpone(claim: string, { slot, id }: ClaimedDelivery, pauseMs: number): Promise<void> {
+  async release(claim: string, row: ClaimedDelivery): Promise<void> {
+    await this.#giveBack(claim, row, { pauseMs: 0, failed: 0 });
+  }
+
+  async postpone(claim: string, row: ClaimedDelivery, pauseMs: number): Promise<void> {
+    await this.#giveBack(claim, row, { pauseMs, failed: 1 });
+  }
+
+  async #giveBack(
+    claim: string,
+    { slot, id }: ClaimedDelivery,
+    { pauseMs, failed }: { pauseMs: number; failed: 0 | 1 },
+  ): Promise<void> {
     await repeatAfterDeadlock(async () =>
       this.#db.execute(
-        `UPDATE outbox SET claim = NULL, attempts = attempts + 1, due_at = ${NOW} + INTERVAL ? MICROSECOND
+        `UPDATE outbox SET claim = NULL, attempts = attempts + ?, due_at = ${NOW} + INTERVAL ? MICROSECOND
            WHERE slot = ? AND id = x'${id}' AND claim = x'${claim}'`,
-        [Math.round(pauseMs) * 1_000, slot],
+        [failed, Math.round(pauseMs) * 1_000, slot],
         { timeoutMs: TIMEOUT_MS },
       ),
     );

@@ -135,7 +135,8 @@ export class Deliveries {
     const attemptedAt = new Date();
     const attempt = await this.#attempt(webhook, row);
     try {
-      await this.#settle(webhook, row, { claim, attempt, attemptedAt });
+      if (attempt.isCut === true) await this.#options.db.release(claim, row);
+      else await this.#settle(webhook, row, { claim, attempt, attemptedAt });
     } catch (error) {
       // The lease ends, and the delivery is made again: at least once.
       log.debug({ error, webhook: webhook.id }, 'the outcome of a delivery could not be stored');

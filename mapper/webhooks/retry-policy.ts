@@ -8,8 +8,11 @@ const PAUSES_OF_A_DAY_MS = [
 const LAST_PAUSE_OF_A_DAY_MS = 21_600_000;
 /** A pause varies by a fifth, so that the deliveries of an hour without receiver do not come all at once. */
 const SPREAD = 0.2;
-/** An attempt takes some time, so a webhook has failed for a little less than the time of its delivery. */
-const WHOLE_TIME = 0.9;
+/**
+ * An event waits for its first attempt, so its webhook has failed for less than the time of its retries: by
+ * this share of it, or by these ms.
+ */
+const FIRST_ATTEMPT = { share: 0.1, ms: 5_000 };
 
 export interface FailedAttempt {
   /** How many attempts have failed, this one included. */
@@ -39,5 +42,5 @@ export function pauseAfter({ attempts, ageMs, retryMs, random }: FailedAttempt):
  * given up. Pure.
  */
 export function switchedOffIfFailingSince(nowMs: number, retryMs: number): Date {
-  return new Date(nowMs - WHOLE_TIME * retryMs);
+  return new Date(nowMs - retryMs + Math.max(FIRST_ATTEMPT.share * retryMs, FIRST_ATTEMPT.ms));
 }

@@ -13,6 +13,8 @@ export interface Attempt {
   /** Why it failed, for the owner of the webhook; null: it did not. */
   readonly reason: string | null;
   readonly tookMs: number;
+  /** This process stops, so the attempt was cut and says nothing about the receiver. */
+  readonly isCut?: true;
 }
 
 export interface SenderOptions {
@@ -70,7 +72,8 @@ export class Sender {
     } catch (error) {
       reason = reasonOf(error, this.#timeoutMs);
     }
-    return { status, reason, tookMs: monotonicMs() - beganAtMs };
+    const isCut = status === null && signal.aborted;
+    return { status, reason, tookMs: monotonicMs() - beganAtMs, ...(isCut && { isCut }) };
   }
 
   /** @returns the status of the answer */
