@@ -7,9 +7,9 @@ import { StoreRefusedError } from '../store-errors.ts';
 import type { ClickFlush, Counts } from './click-flush.ts';
 import { compareAscii, toStatements } from './flush-statements.ts';
 import { LinkOwners } from './link-owners.ts';
-import { toOwnerClicks, type OwnedClicks, type SubjectClicks } from './owner-clicks.ts';
+import { toOwnerClicks, type OwnedClicks } from './owner-clicks.ts';
 import { withStoredVisitors } from './stored-sketches.ts';
-import { LINK, OWNER, type SubjectKind } from './subject.ts';
+import { LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
 import { ValueBounds } from './value-bounds.ts';
 
 /** The clicks of one link on one day. */
