@@ -49,7 +49,7 @@ export interface ClicksDbOptions {
    * Statements for the same transaction, so that they happen exactly as often as the clicks count: once. They
    * must not fail. @param owned the links of the flush that have an owner
    */
-  readonly furtherFor?: (owned: readonly OwnedClicks[]) => readonly string[];
+  readonly furtherFor?: ((owned: readonly OwnedClicks[]) => readonly string[]) | undefined;
 }
 
 /** Connects when first used, on its own connection, so that no bind or read waits for clicks. */
