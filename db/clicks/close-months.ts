@@ -51,7 +51,8 @@ async function closeMonth(
   const into = `INSERT INTO ${prefix}_months (${columns}, dimension, month, value, humans, bots)`;
   await db.transact(
     [
-      // Every flush adds to hours first. So none comes in between, and what it adds later opens the month again.
+      // Every flush adds to hours first. So none comes in between, and what it adds later opens the month
+      // again.
       `SELECT 1 FROM ${hours} FOR UPDATE`,
       `SELECT 1 FROM ${days} FOR UPDATE`,
       `DELETE FROM ${prefix}_months

@@ -2,7 +2,7 @@ import type { Mysql } from '../mysql/mysql.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
 import { PIECE_TIMEOUT_MS, type RollUpOptions } from './roll-up.ts';
 import { monthOf, toSqlDay } from './sql-times.ts';
-import { isOneOf, LINK, type SubjectKind } from './subject.ts';
+import { isOneOf, LINK, OWNER, type SubjectKind } from './subject.ts';
 
 /** Rows of one DELETE: some milliseconds of work for the server. */
 const ROWS_AT_ONCE = 1_000;
@@ -38,7 +38,7 @@ export async function forgetOldClicks({
 }
 
 /** Deletes all that was counted for these subjects. May be repeated at any time. @throws as above */
-export async function forgetSubjects(db: Mysql, kind: SubjectKind, ids: readonly string[]): Promise<void> {
+async function forgetSubjects(db: Mysql, kind: SubjectKind, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
   const all = TABLES.map(([table]) => `${kind.prefix}_${table}`);
   // The totals go last: by them the other rows are found.
@@ -58,6 +58,27 @@ export async function forgetClearedLinks(db: Mysql, ids: readonly string[]): Pro
     db,
     LINK,
     cleared.map(([key]) => LINK.toId(key)),
+  );
+}
+
+/**
+ * Deletes what was counted for owners who have no link here any more: their accounts have ended, or their
+ * last link was deleted and cannot be restored. @throws as above
+ */
+export async function forgetFormerOwners(db: Mysql, ids: readonly string[]): Promise<void> {
+  const having = await db.queryArrays<[string]>(
+    // One row of each: an owner may have many links.
+    ids
+      .map((id) => `(SELECT CAST(user_id AS CHAR) FROM owned WHERE user_id = ${id} LIMIT 1)`)
+      .join(' UNION ALL '),
+    [],
+    { timeoutMs: PIECE_TIMEOUT_MS },
+  );
+  const has = new Set(having.map(([userId]) => OWNER.toId(userId)));
+  await forgetSubjects(
+    db,
+    OWNER,
+    ids.filter((id) => !has.has(id)),
   );
 }
 

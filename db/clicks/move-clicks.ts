@@ -1,7 +1,7 @@
+import { toSqlText } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
 import { PIECE_TIMEOUT_MS } from './roll-up.ts';
-import { LINK } from './subject.ts';
 
 /** Rows in one transaction: some 10 ms of work for the server. */
 const ROWS_AT_ONCE = 200;
@@ -13,11 +13,11 @@ const ROWS_AT_ONCE = 200;
  * @throws StoreUnavailableError, OutcomeUnknownError: repeat it later
  */
 export async function moveOldClicks(db: Mysql): Promise<boolean> {
-  const found = await db.queryArrays<[string, string]>(
-    `SELECT unique_id, DATE_FORMAT(day, '%Y-%m-%d') FROM clicks LIMIT ${ROWS_AT_ONCE}`,
+  const found = await db.queryArrays<[number, string, string]>(
+    `SELECT slot, unique_id, DATE_FORMAT(day, '%Y-%m-%d') FROM clicks LIMIT ${ROWS_AT_ONCE}`,
   );
   if (found.length === 0) return false;
-  const places = found.map(([key, date]) => `(${LINK.toId(key)},'${date}')`).join(',');
+  const places = found.map(([slot, key, date]) => `(${slot},${toSqlText(key)},'${date}')`).join(',');
   const isFound = `(c.slot, c.unique_id, c.day) IN (${places})`;
   const owned =
     'clicks c JOIN urls u ON u.slot = c.slot AND u.unique_id = c.unique_id AND u.user_id IS NOT NULL';

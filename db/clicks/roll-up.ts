@@ -10,8 +10,8 @@ import { isOneOf, type SubjectKind } from './subject.ts';
  * over is summed beside its days.
  *
  * Each subject and step is one transaction, sent in one request, which begins by locking the rows that it
- * replaces. So a process that dies has done all of it or nothing, and two that do the same at the same time do
- * it once. `db` needs REPEATABLE READ: then no flush can add a row between those that are summed.
+ * replaces. So a process that dies has done all of it or nothing, and two that do the same at the same time
+ * do it once. `db` needs REPEATABLE READ: then no flush can add a row between those that are summed.
  */
 export interface RollUpOptions {
   readonly db: Mysql;

@@ -1,9 +1,8 @@
 import type { Mysql } from '../mysql/mysql.ts';
 import { toSqlText } from '../mysql/driver.ts';
-import type { SubjectClicks } from './owner-clicks.ts';
 import { Sketch } from './sketch.ts';
 import { toDay, toSqlDay } from './sql-times.ts';
-import type { SubjectKind } from './subject.ts';
+import type { SubjectClicks, SubjectKind } from './subject.ts';
 
 /**
  * Adds the visitors that this source has stored before to those of a flush. Nobody else writes the rows of a

@@ -1,6 +1,8 @@
 import { slotOf } from '../keyspace/placement.ts';
 import { toSqlText } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import type { Counts, DayVisitors, HourClicks } from './click-flush.ts';
+import type { Dimension } from './dimensions.ts';
 
 /**
  * Of what clicks are counted: of a link, or of all links of an owner on this urls server. Both have the same
@@ -30,9 +32,25 @@ export const OWNER: SubjectKind = {
   toId: (userId) => String(BigInt(userId)),
 };
 
+/** Clicks of one day with one value, also by link. */
+export interface SubjectValue extends Counts {
+  readonly day: number;
+  readonly dimension: Dimension;
+  readonly value: string;
+}
+
+/** What was counted for a link, or for all links of an owner. */
+export interface SubjectClicks {
+  /** The values of its columns in SQL. */
+  readonly id: string;
+  readonly hours: readonly HourClicks[];
+  readonly values: readonly SubjectValue[];
+  readonly visitors: readonly DayVisitors[];
+}
+
 /**
- * Links that were followed ever, in the order of their slots and keys. A link has its totals as long as it has
- * other rows.
+ * Links that were followed ever, in the order of their slots and keys. A link has its totals as long as it
+ * has other rows.
  * @param after the key of the last link of the call before; undefined: from the first on
  * @returns up to `count` keys. @throws StoreUnavailableError
  */
@@ -47,8 +65,8 @@ export async function listLinks(db: Mysql, after: string | undefined, count: num
 }
 
 /**
- * Owners whose links were followed, in the order of their numbers: each has rows by hour or by day. The server
- * jumps from owner to owner, and does not read all of their rows.
+ * Owners whose links were followed, in the order of their numbers: each has rows by hour or by day. The
+ * server jumps from owner to owner, and does not read all of their rows.
  * @param after as for {@link listLinks}
  */
 export async function listOwners(db: Mysql, after: string | undefined, count: number): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
+import { openClicksDb, type ClicksDb, type ClicksDbOptions } from '../../db/clicks/clicks-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -15,6 +15,8 @@ export interface OpenClickCounterOptions {
   readonly servers: UrlsServers;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
+  /** See {@link ClicksDbOptions}. */
+  readonly furtherFor?: ClicksDbOptions['furtherFor'];
   readonly log: Log;
 }
 
@@ -33,11 +35,11 @@ const PRUNE_EVERY_MS = 3_600_000;
  * not answer yet.
  */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
-  const { config, servers, registry, metrics, log } = options;
+  const { config, servers, registry, metrics, furtherFor, log } = options;
   if (!config.clicks.counted) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
-  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb(urlsDb));
+  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb({ ...urlsDb, furtherFor }));
   const ledgers = dbs.map(
     (db, index) =>
       new ClickLedger({

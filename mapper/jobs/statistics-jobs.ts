@@ -1,17 +1,15 @@
 import { closeMonths } from '../../db/clicks/close-months.ts';
-import { forgetClearedLinks, forgetOldClicks } from '../../db/clicks/forget-clicks.ts';
+import { forgetClearedLinks, forgetFormerOwners, forgetOldClicks } from '../../db/clicks/forget-clicks.ts';
 import { moveOldClicks } from '../../db/clicks/move-clicks.ts';
 import { closeVisitorDays, rollUpHours } from '../../db/clicks/roll-up.ts';
 import { monthOf, toDay } from '../../db/clicks/sql-times.ts';
 import { LINK, listLinks, listOwners, OWNER, type SubjectKind } from '../../db/clicks/subject.ts';
 import type { JobProgress } from '../../db/jobs/job-leases.ts';
 import type { Mysql } from '../../db/mysql/mysql.ts';
+import type { JobsConfig } from '../../runtime/config/config.ts';
 import type { RestedJob } from './rested-jobs.ts';
 
-export interface StatisticsJobsOptions {
-  /** Days for which clicks are kept. Undefined: for ever. Totals always are. */
-  readonly keptDays: number | undefined;
-}
+type StatisticsJobsOptions = Pick<JobsConfig, 'keptDays'>;
 
 const HOUR_MS = 3_600_000;
 /** Only so often: a day can be closed some hours later without harm. */
@@ -55,11 +53,11 @@ async function rollUp(
   const ids = names.map((name) => kind.toId(name));
   const today = await todayOf(db);
   const work = { db, kind, ids, today };
-  if (kind === LINK) await forgetClearedLinks(db, ids);
-  if (keptDays !== undefined) await forgetOldClicks({ ...work, before: today - keptDays });
+  await (kind === LINK ? forgetClearedLinks(db, ids) : forgetFormerOwners(db, ids));
   await rollUpHours(work);
   await closeVisitorDays(work);
   await closeMonths({ ...work, since: firstMonth(today, doneAt) });
+  if (keptDays !== undefined) await forgetOldClicks({ ...work, before: today - keptDays });
   return names.length < SUBJECTS_AT_ONCE ? undefined : names.at(-1);
 }
 

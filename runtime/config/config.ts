@@ -93,6 +93,15 @@ export interface MapperConfig extends ProcessConfig {
   readonly clicks: { readonly counted: boolean; readonly flushMs: number };
   /** How webhooks are told of events. */
   readonly webhooks?: WebhooksConfig;
+  readonly jobs: JobsConfig;
+}
+
+/** Work in the background on urls servers. */
+export interface JobsConfig {
+  /** Days for which clicks are kept. Undefined: for ever. Totals of links always are. */
+  readonly keptDays: number | undefined;
+  /** How often a process looks for jobs that are due. */
+  readonly pollMs: number;
 }
 
 /** The settings by which targets of links are judged. */
@@ -165,6 +174,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
     webhooks: readWebhooks(env),
+    jobs: { keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined, pollMs: 30_000 },
   };
   env.throwIfFaulty();
   return config;

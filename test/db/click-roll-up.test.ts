@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { closeMonths } from '../../db/clicks/close-months.ts';
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
-import { forgetClearedLinks, forgetOldClicks, forgetSubjects } from '../../db/clicks/forget-clicks.ts';
+import { forgetClearedLinks, forgetFormerOwners, forgetOldClicks } from '../../db/clicks/forget-clicks.ts';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { moveOldClicks } from '../../db/clicks/move-clicks.ts';
 import { closeVisitorDays, rollUpHours } from '../../db/clicks/roll-up.ts';
@@ -218,7 +218,13 @@ describe('clicks that grow old', () => {
     await forgetClearedLinks(sql, links.ids);
     expect(await listLinks(sql, undefined, 10)).to.deep.equal(['other']);
     expect((await rowsOf(sql, 'click_hours')).map(([key]) => key)).to.deep.equal(['other']);
-    await forgetSubjects(sql, OWNER, owners.ids);
+    await sql.execute(
+      "INSERT INTO owned SELECT user_id, created_at, unique_id, slot, REPEAT('x', 16) FROM urls WHERE unique_id = 'other'",
+    );
+    await forgetFormerOwners(sql, owners.ids);
+    expect(await rowsOf(sql, 'owner_hours')).to.have.length(1);
+    await sql.execute('DELETE FROM owned');
+    await forgetFormerOwners(sql, owners.ids);
     expect([...(await rowsOf(sql, 'owner_hours')), ...(await rowsOf(sql, 'owner_values'))]).to.deep.equal([]);
   });
 });
