@@ -27,7 +27,7 @@ import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { isAllowed } from './auth/scopes.ts';
 import { UsersStore } from './auth/users-store.ts';
-import { WebhookOwners } from './webhooks/webhook-owners.ts';
+import { createWebhookListeners, type WebhookListeners } from './webhook-listeners.ts';
 
 export interface OpenAccountsOptions {
   readonly config: MapperConfig;
@@ -47,7 +47,7 @@ export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
   readonly linkPasswords: LinkPasswords;
   /** Whose events must be written for webhooks. */
-  readonly webhookOwners: WebhookOwners;
+  readonly webhookListeners: WebhookListeners;
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
   /** Adds the routes of the API and its document. */
@@ -71,8 +71,6 @@ const PATHS = [...new Set([...ENDPOINTS.map(({ path }) => `/${path.split('/')[1]
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
 const SWEEP_MS = 600_000;
-/** Beyond it, everybody's events are written, and dropped again where nobody wants them. */
-const MAX_WEBHOOK_OWNERS = 100_000;
 /** How long the stop waits for a database that hangs. */
 const LAST_FLUSH_MS = 1_000;
 
@@ -121,22 +119,18 @@ export function openAccounts({
     cookieName,
     publicUrl,
   });
-  const webhookOwners = new WebhookOwners({
-    read: async () =>
-      store.isConfigured ? store.ask(async (users) => users.webhooks.listOwners(MAX_WEBHOOK_OWNERS)) : [],
-    now: monotonicMs,
-  });
+  const webhookListeners = createWebhookListeners(store);
   const stopping = new AbortController();
   const polls = [
     pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
-    pollEvery(POLL_MS, stopping.signal, async () => webhookOwners.poll()),
+    pollEvery(POLL_MS, stopping.signal, async () => webhookListeners.poll()),
     pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
     pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),
   ];
   return {
     store,
     linkPasswords: new LinkPasswords(passwords),
-    webhookOwners,
+    webhookListeners,
     paths: PATHS,
     addRoutes: (router, links) => {
       // A form comes before the JSON of the same path.
@@ -157,7 +151,7 @@ export function openAccounts({
       return { userId: identity.userId, keyId: identity.proof.id };
     },
     hear: (message) => {
-      if (webhookOwners.hear(message)) return true;
+      if (webhookListeners.hear(message)) return true;
       const userId = parseIdentityChange(message);
       if (userId !== undefined) identities.forgetUser(userId);
       return userId !== undefined;

@@ -20,11 +20,12 @@ import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
+import { createLinkEvents } from './link-events.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
-import { ownAddressesOf } from './shorten/target-url.ts';
-import { openStores, readinessOf, type EventWishes } from './stores.ts';
+import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
+import { openStores, readinessOf } from './stores.ts';
 import { openWebhooks } from './webhook-delivery.ts';
 
 export interface RunningMapper {
@@ -119,11 +120,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const keyspace = createKeyspace(config.stores.keys);
   const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
   // Nobody changes a link before the accounts are open.
-  const events: EventWishes = {
-    areWanted: (userId) => accounts.webhookOwners.mayHave(userId),
-    mayBeWanted: () => accounts.webhookOwners.mayBeAny,
-  };
-  const stores = stack.use(await openStores({ config, keyspace, onBatch, events, log }));
+  const events = createLinkEvents(() => accounts);
+  const stores = stack.use(await openStores({ config, keyspace, onBatch, events: events.wishes, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
@@ -152,19 +150,19 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const { isBlocked, isBlockedHost } = blocked;
-  const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
+  const service = stack.use(
+    openService({ config, stores, caches, isBlocked, events, registry, metrics, log }),
+  );
   const { ownLinks, reservations } = service;
   stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks, bulk } = service;
-  const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
-  const own = ownAddressesOf(publicUrl, port.url);
-  const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
+  const targets = targetRulesOf(config, ownAddressesOf(publicUrl, port.url), isBlockedHost);
   const users = accounts.store;
   const imports = stack.use(
-    openImports({ config, stores, caches, users, targets, wantsEvents: events.areWanted, log }),
+    openImports({ config, stores, caches, users, targets, wantsEvents: events.wishes.areWanted, log }),
   );
   const webhooks = stack.use(
     openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
@@ -211,6 +209,14 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await resources.disposeAsync();
     },
   };
+}
+
+function targetRulesOf(
+  { allowPrivateTargets, maxUrlBytes: maxBytes }: MapperConfig,
+  own: TargetRules['own'],
+  isBlockedHost: NonNullable<TargetRules['isBlockedHost']>,
+): TargetRules {
+  return { own, allowPrivateTargets, maxBytes, isBlockedHost };
 }
 
 interface GatesParts {

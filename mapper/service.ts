@@ -9,6 +9,7 @@ import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
 import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
+import type { LinkEvents } from './link-events.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -44,6 +45,8 @@ export interface ServiceOptions {
   readonly caches: MapperCaches;
   /** Whether the domain of a target is blocked. */
   readonly isBlocked?: (target: string) => boolean;
+  /** What is written of clicks and of links that expire. Default: nothing. */
+  readonly events?: Pick<LinkEvents, 'ofClicks' | 'jobs'>;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -51,13 +54,15 @@ export interface ServiceOptions {
 
 /** Also starts the work in the background: returning keys that are not needed, storing clicks, and jobs. */
 export function openService(options: ServiceOptions): Service {
-  const { config, stores, caches, isBlocked, registry, metrics, log } = options;
+  const { config, stores, caches, isBlocked, events, registry, metrics, log } = options;
   const { servers } = stores;
   const stack = new AsyncDisposableStack();
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
-  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
-  stack.use(openJobs({ config, servers: servers.all, log }));
+  const clicks = stack.use(
+    openClickCounter({ config, servers, registry, metrics, furtherFor: events?.ofClicks, log }),
+  );
+  stack.use(openJobs({ config, servers: servers.all, jobs: events?.jobs, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));

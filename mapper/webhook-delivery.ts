@@ -19,12 +19,16 @@ import { Lanes } from './webhooks/lanes.ts';
 import { post } from './webhooks/post.ts';
 import { SecretBox } from './webhooks/secrets.ts';
 import { Sender } from './webhooks/sender.ts';
+import type { WebhookListeners } from './webhook-listeners.ts';
 import { formatWebhookAnnouncement, type WebhookOwners } from './webhooks/webhook-owners.ts';
 import { Webhooks, type WebhooksOptions } from './webhooks/webhooks.ts';
 
 export interface OpenWebhooksOptions {
   readonly config: MapperConfig;
-  readonly accounts: { readonly store: UsersStore; readonly webhookOwners: WebhookOwners };
+  readonly accounts: {
+    readonly store: UsersStore;
+    readonly webhookListeners: Pick<WebhookListeners, 'owners'>;
+  };
   readonly caches: Pick<MapperCaches, 'announceChange'>;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
@@ -53,7 +57,8 @@ const LAST_ATTEMPTS_MS = 2_000;
 /** Opens the outboxes of all urls servers, and delivers their events in the background. */
 export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
   const { config, accounts, caches, publicUrl, targets, registry, metrics, log } = options;
-  const { store: users, webhookOwners: owners } = accounts;
+  const { store: users, webhookListeners } = accounts;
+  const { owners } = webhookListeners;
   const stopping = new AbortController();
   const cutting = new AbortController();
   const { nameServers = [], retryMs = DEFAULT_RETRY_MS } = config.webhooks ?? {};

@@ -46,6 +46,8 @@ const COLUMNS = `LOWER(HEX(webhook_id)) AS id, CAST(webhooks.user_id AS CHAR) AS
   previous_secret, previous_until, webhooks.created_at, failing_since, webhooks.disabled_at, disabled_reason`;
 /** A disabled account is told nothing. One that is being deleted is told of its links until it is gone. */
 const SENDING = 'webhooks.disabled_at IS NULL AND users.disabled_at IS NULL';
+/** Has a parameter: the name of an event. */
+const WANTS = "FIND_IN_SET(?, REPLACE(webhooks.events, ' ', ',')) > 0";
 /** Webhooks of one user are made one after another, so that he gets no more than he may have. */
 const LOCK_USER = 'SELECT user_id FROM users WHERE user_id = ? FOR UPDATE';
 
@@ -140,14 +142,32 @@ export class Webhooks {
     return removed === 1;
   }
 
-  /** Users with a webhook that is on; undefined: there are more than `most`. */
-  async listOwners(most: number): Promise<bigint[] | undefined> {
+  /**
+   * Users with a webhook that is on; undefined: there are more than `most`.
+   * @param event only those whose webhooks want this event
+   */
+  async listOwners(most: number, event?: string): Promise<bigint[] | undefined> {
+    const [wants, params] = event === undefined ? ['', []] : [`AND ${WANTS}`, [event]];
     const rows = await this.#db.queryArrays<[string]>(
       `SELECT DISTINCT CAST(webhooks.user_id AS CHAR) FROM webhooks JOIN users USING (user_id)
-         WHERE ${SENDING} LIMIT ?`,
-      [most + 1],
+         WHERE ${SENDING} ${wants} LIMIT ?`,
+      [...params, most + 1],
     );
     return rows.length > most ? undefined : rows.map(([id]) => BigInt(id));
+  }
+
+  /**
+   * The user with the lowest id above `after` whose webhooks want an event, and since when the first of these
+   * is there.
+   */
+  async nextListener(event: string, after: bigint): Promise<{ userId: bigint; since: Date } | undefined> {
+    const [row] = await this.#db.queryArrays<[string, Date]>(
+      `SELECT CAST(webhooks.user_id AS CHAR), MIN(webhooks.created_at) FROM webhooks JOIN users USING (user_id)
+         WHERE webhooks.user_id > ? AND ${SENDING} AND ${WANTS}
+         GROUP BY webhooks.user_id ORDER BY webhooks.user_id LIMIT 1`,
+      [after, event],
+    );
+    return row && { userId: BigInt(row[0]), since: row[1] };
   }
 
   /** The webhooks of these users that are on. */

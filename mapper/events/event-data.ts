@@ -3,8 +3,8 @@ import { toWholeLink } from '../shorten/whole-link.ts';
 import type { ClickedLink } from './clicked-events.ts';
 
 /**
- * The `data` of an event, for its receiver: the whole link as the API shows it. Of clicks, the links that were
- * followed, and what was counted.
+ * The `data` of an event, for its receiver: the whole link as the API shows it. Of clicks, the links that
+ * were followed, and what was counted.
  * @param event its name
  * @param body as it is stored
  * @param publicUrl origin of short URLs, without a slash at the end

@@ -10,7 +10,7 @@ export interface OpenJobsOptions {
   /** Whether each urls server takes writes, in the order of the configuration. */
   readonly servers: readonly { readonly isWritable: boolean }[];
   /** Besides those of statistics. */
-  readonly jobs?: readonly RestedJob[];
+  readonly jobs?: readonly RestedJob[] | undefined;
   readonly log: Log;
 }
 

@@ -79,7 +79,7 @@ describe('events of links that expire', () => {
   it('are written once for each link that has expired since its owner listens', async () => {
     const { keys } = await listener([ago(1), ago(30), null, ago(-1), ago(2)]);
     await run(createJob());
-    expect(await takeEvents()).to.deep.equal([keys[0], keys[4]].sort());
+    expect(await takeEvents()).to.have.members([keys[0] ?? '', keys[4] ?? '']);
     await run(createJob());
     expect(await takeEvents()).to.deep.equal([]);
     await endedAt(ago(1.5));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
 import { until } from '../../until.ts';
+import { withSql } from '../../db/urls-fixture.ts';
 import { send } from '../client.ts';
 import { useWebhooks, type Owner } from '../webhooks/use-webhooks.ts';
 
@@ -14,7 +15,7 @@ const TARGET = 'https://example.com/first';
 
 describe('what webhooks are told of links', function () {
   this.timeout(20_000);
-  const fixture = useWebhooks();
+  const fixture = useWebhooks({ jobs: { keptDays: undefined, pollMs: 50 } });
   const { owner, hook, api } = fixture;
   let paths = 0;
 
@@ -29,6 +30,11 @@ describe('what webhooks are told of links', function () {
         .filter((request) => request.path === path)
         .map(({ body }) => JSON.parse(body) as Got);
     return { ana, got };
+  }
+
+  /** Does something with the servers behind the back of the mapper. */
+  async function onServers(sql: string, params: readonly string[] = []): Promise<void> {
+    for (const server of fixture.world.urls) await server.sql.query(sql, [...params]);
   }
 
   /** Waits for so many events, and for a moment in which there could be more. */
@@ -151,9 +157,55 @@ describe('what webhooks are told of links', function () {
     const { ana, got } = await listener();
     const key = await make(ana, { max_visits: 2 });
     for (let visit = 0; visit < 3; visit += 1) await send('GET', `${fixture.mapper.url}/${key}`);
-    await until('both events', () => got().length === 2, { timeoutMs: 10_000 });
-    const [created, reached] = got().sort((a, b) => (a.type < b.type ? -1 : 1));
-    expect([created?.type, reached?.type]).to.deep.equal(['link.created', 'link.limit_reached']);
-    expect(reached?.data).to.deep.include({ unique_id: key, max_visits: 2, visits_left: 0, version: 1 });
+    const reached = (): Got[] => got().filter(({ type }) => type === 'link.limit_reached');
+    await until('it is told', () => reached().length === 1, { timeoutMs: 10_000 });
+    expect(reached()[0]?.data).to.deep.include({ unique_id: key, max_visits: 2, visits_left: 0, version: 1 });
+  });
+
+  it('tells of links that have expired, once', async () => {
+    const { ana, got } = await listener();
+    const [key, other] = [
+      await make(ana, { expiration_date: '2031-01-01T00:00:00Z' }),
+      await make(ana, { expiration_date: '2031-01-01T00:00:00Z' }),
+    ];
+    await withSql(fixture.world.usersUrl, async (sql) =>
+      sql.query('UPDATE webhooks SET created_at = created_at - INTERVAL 1 HOUR WHERE user_id = ?', [ana.id]),
+    );
+    const expired = 'UPDATE urls SET expires_at = UTC_TIMESTAMP() - INTERVAL 2 MINUTE WHERE unique_id = ?';
+    await onServers(expired, [key]);
+    const walkNow = "UPDATE jobs SET done_at = done_at - INTERVAL 1 HOUR WHERE name = 'expired-links'";
+    await onServers(walkNow);
+    const isExpired = ({ type }: Got): boolean => type === 'link.expired';
+    await until('it is told', () => got().some(isExpired), { timeoutMs: 10_000 });
+    const [event] = got().filter(isExpired);
+    expect(event?.data).to.deep.equal(await shown(ana, key));
+    await onServers('UPDATE expiry_marks SET expired_to = expired_to - INTERVAL 1 SECOND');
+    await onServers(walkNow);
+    await make(ana);
+    await until('the next event', () => got().length === 4, { timeoutMs: 10_000 });
+    expect(
+      got()
+        .filter(isExpired)
+        .map(({ data }) => data['unique_id']),
+    )
+      .to.deep.equal([key])
+      .and.not.include(other);
+  });
+
+  it('tells of clicks in batches, and each click once', async () => {
+    const { ana, got } = await listener();
+    const keys = [await make(ana), await make(ana)];
+    await until('both links', () => got().length === 2, { timeoutMs: 10_000 });
+    const clicks = 12;
+    for (let click = 0; click < clicks; click += 1)
+      for (const key of keys) await send('GET', `${fixture.mapper.url}/${key}`);
+    const told = (key: string): number =>
+      got()
+        .filter(({ type }) => type === 'link.clicked')
+        .flatMap(({ data }) => data['links'] as { unique_id: string; clicks: { total: number } }[])
+        .filter((link) => link.unique_id === key)
+        .reduce((sum, link) => sum + link.clicks.total, 0);
+    await until('all clicks', () => keys.every((key) => told(key) === clicks), { timeoutMs: 10_000 });
+    expect(got().filter(({ type }) => type === 'link.clicked').length).to.be.below(clicks);
   });
 });
