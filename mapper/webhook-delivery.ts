@@ -53,6 +53,7 @@ const BUSY_EVERY_MS = 20;
 const RECORD_EVERY_MS = 500;
 /** How long a stop waits for the attempts under way. Others make those again that are cut off. */
 const LAST_ATTEMPTS_MS = 2_000;
+const SETTLE_MS = 1_000;
 
 /** Opens the outboxes of all urls servers, and delivers their events in the background. */
 export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
@@ -107,12 +108,13 @@ export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
     }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await Promise.all(running);
       const idle = async (): Promise<unknown> => Promise.all(all.map(async (one) => one.idle()));
-      await withDeadline('deliveries to webhooks', LAST_ATTEMPTS_MS, idle).catch(() => undefined);
+      const end = async (): Promise<unknown> => Promise.all(running).then(idle);
+      await withDeadline('deliveries to webhooks', LAST_ATTEMPTS_MS, end).catch(() => undefined);
       cutting.abort();
-      await withDeadline('cut deliveries', LAST_ATTEMPTS_MS, idle).catch(() => undefined);
-      await deliveryLog.flush();
+      const settle = async (): Promise<void> => idle().then(async () => deliveryLog.flush());
+      await withDeadline('what became of deliveries', SETTLE_MS, settle).catch(() => undefined);
+      // Cuts off the statements in flight, so that everything ends also when a store hangs.
       await Promise.all(dbs.map(async (db) => db.close()));
     },
   };

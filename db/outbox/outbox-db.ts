@@ -228,7 +228,8 @@ class MysqlOutboxDb implements OutboxDb {
   async #claimWhere(claim: string, condition: string, count: number): Promise<boolean> {
     const { affectedRows } = await repeatAfterDeadlock(async () =>
       this.#db.execute(
-        `UPDATE outbox SET claim = x'${claim}', due_at = ${NOW} + INTERVAL ${LEASE_S} SECOND
+        // Without the hint, the server reads all rows of our slots: 60 ms where 40,000 wait.
+        `UPDATE outbox FORCE INDEX (outbox_webhook) SET claim = x'${claim}', due_at = ${NOW} + INTERVAL ${LEASE_S} SECOND
            WHERE ${condition} AND due_at <= ${NOW} AND ${this.#ours} ORDER BY due_at LIMIT ?`,
         [count],
         { timeoutMs: TIMEOUT_MS },

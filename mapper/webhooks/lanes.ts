@@ -21,7 +21,7 @@ interface Lane {
  * others only once, until their first attempts have reached the deadline.
  */
 export const LANES = {
-  good: { all: 128, ofUser: 16, ofWebhook: 4 },
+  good: { all: 128, ofUser: 16, ofWebhook: 8 },
   unknown: { all: 64, ofUser: 2, ofWebhook: 1 },
   bad: { all: 64, ofUser: 4, ofWebhook: 1 },
 } as const satisfies Record<string, Lane>;

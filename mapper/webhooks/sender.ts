@@ -60,24 +60,26 @@ export class Sender {
   async send(url: string, message: SignedMessage, signal: AbortSignal): Promise<Attempt> {
     const beganAtMs = monotonicMs();
     let status: number | null = null;
-    let reason: string | null;
+    let reason: string | null = null;
+    const onStatus = (answered: number): void => void (status = answered);
+    const work = async (aborted: AbortSignal): Promise<void> => this.#post(url, message, onStatus, aborted);
     try {
-      status = await withDeadline(
-        'the webhook',
-        this.#timeoutMs,
-        async (aborted) => this.#post(url, message, aborted),
-        signal,
-      );
-      reason = whyRefused(status);
+      await withDeadline('the webhook', this.#timeoutMs, work, signal);
     } catch (error) {
       reason = reasonOf(error, this.#timeoutMs);
     }
+    // What happens to the body of an answer changes nothing.
+    if (status !== null) reason = whyRefused(status);
     const isCut = status === null && signal.aborted;
     return { status, reason, tookMs: monotonicMs() - beganAtMs, ...(isCut && { isCut }) };
   }
 
-  /** @returns the status of the answer */
-  async #post(url: string, { body, headers }: SignedMessage, signal: AbortSignal): Promise<number> {
+  async #post(
+    url: string,
+    { body, headers }: SignedMessage,
+    onStatus: (status: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { origin, pathname, search } = new URL(url);
     const client = new Client(origin, {
       connect: { lookup: this.#lookup, timeout: CONNECT_MS },
@@ -90,9 +92,9 @@ export class Sender {
     signal.addEventListener('abort', destroy, { once: true });
     try {
       const answer = await client.request({ path: pathname + search, method: 'POST', headers, body, signal });
+      onStatus(answer.statusCode);
       const late = AbortSignal.any([signal, AbortSignal.timeout(BODY_MS)]);
       await answer.body.dump({ limit: MAX_BODY_BYTES, signal: late }).catch(() => undefined);
-      return answer.statusCode;
     } finally {
       signal.removeEventListener('abort', destroy);
       destroy();

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FaultyProxy } from '../../../drills/proxy/proxy.ts';
+import type { FaultyProxy } from '../../../drills/proxy/proxy.ts';
 import { startWire, through } from '../../db/wire.ts';
 import { IS_LONG } from '../../long.ts';
 import { until } from '../../until.ts';
