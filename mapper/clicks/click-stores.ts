@@ -9,6 +9,7 @@ import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { ClickLedger } from './click-ledger.ts';
 import { ClickCounter, type Clicks } from './clicks.ts';
+import type { ClickListener } from './resolved-click.ts';
 
 export interface OpenClickCounterOptions {
   readonly config: MapperConfig;
@@ -20,6 +21,8 @@ export interface OpenClickCounterOptions {
 
 /** A counter with the connections through which it stores its clicks. */
 export interface OpenClicks extends Clicks, AsyncDisposable {
+  /** From now on the listener hears of clicks, until the counter is closed. */
+  listen(listener: ClickListener): void;
   /** Stores the counted clicks, for a bounded time; closes the connections. */
   close(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   };
   return {
     count: (key) => counter.count(key),
+    listen: (listener) => counter.listen(listener),
     close: async () => (closed ??= close()),
     [Symbol.asyncDispose]: async () => (closed ??= close()),
   };
@@ -82,6 +86,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
 
 const UNCOUNTED: OpenClicks = {
   count: () => undefined,
+  listen: () => undefined,
   close: async () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
+import type { ClickListener } from './resolved-click.ts';
 
 /** Counts every link that is followed. It is on the path of a redirect, so it must cost almost nothing. */
 export interface Clicks {
@@ -36,6 +37,7 @@ export class ClickCounter implements Clicks {
   readonly #options: ClickCounterOptions;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
+  readonly #listeners: ClickListener[] = [];
   #handingOver = Promise.resolve();
   /** The values are objects, so that a further click is one look-up and not two. */
   #counts = new Map<string, { clicks: number }>();
@@ -50,6 +52,10 @@ export class ClickCounter implements Clicks {
   /** Distinct keys whose clicks are not stored yet. */
   get size(): number {
     return this.#options.ledgers.reduce((sum, ledger) => sum + ledger.size, this.#counts.size);
+  }
+
+  listen(listener: ClickListener): void {
+    this.#listeners.push(listener);
   }
 
   count(key: string): void {
