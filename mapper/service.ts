@@ -6,7 +6,7 @@ import { pollEvery } from '../runtime/polling.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
-import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
+import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
 import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import type { LinkEvents } from './link-events.ts';
@@ -45,12 +45,17 @@ export interface ServiceOptions {
   readonly caches: MapperCaches;
   /** Whether the domain of a target is blocked. */
   readonly isBlocked?: (target: string) => boolean;
+  /** What is known of those who follow links. */
+  readonly clickSource?: ClickSource;
   /** What is written of clicks and of links that expire. Default: nothing. */
   readonly events?: Pick<LinkEvents, 'ofClicks' | 'jobs'>;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
 }
+
+/** Headers of clicks are not read. */
+const NO_SOURCE: ClickSource = { resolve: undefined };
 
 /** Also starts the work in the background: returning keys that are not needed, storing clicks, and jobs. */
 export function openService(options: ServiceOptions): Service {
@@ -60,7 +65,15 @@ export function openService(options: ServiceOptions): Service {
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(
-    openClickCounter({ config, servers, registry, metrics, furtherFor: events?.ofClicks, log }),
+    openClickCounter({
+      config,
+      servers,
+      source: options.clickSource ?? NO_SOURCE,
+      registry,
+      metrics,
+      furtherFor: events?.ofClicks,
+      log,
+    }),
   );
   stack.use(openJobs({ config, servers: servers.all, jobs: events?.jobs, log }));
   const announce = caches.announceChange;

@@ -6,6 +6,7 @@ import { PasswordResets } from './password-resets.ts';
 import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
+import { VisitorSalts } from './visitor-salts.ts';
 import { WebhookDeliveries } from './webhook-deliveries.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -17,6 +18,7 @@ export interface UsersDb {
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
   readonly reports: Reports;
+  readonly salts: VisitorSalts;
   /** On connections of their own. */
   readonly imports: ImportJobs;
   /** On connections of their own, with what became of their deliveries. */
@@ -52,6 +54,7 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
     reports: new Reports(db),
+    salts: new VisitorSalts(db),
     imports: new ImportJobs(forImports),
     webhooks: new Webhooks(forWebhooks),
     webhookDeliveries: new WebhookDeliveries(forWebhooks),

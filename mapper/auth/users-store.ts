@@ -68,13 +68,14 @@ export class UsersStore {
   }
 
   /**
-   * Removes what is over: sessions, password links, reports, outcomes of deliveries to webhooks and files of
-   * imports, some at a time. Never rejects.
+   * Removes what is over: sessions, password links, salts of visitors, reports, outcomes of deliveries to
+   * webhooks and files of imports, some at a time. Never rejects.
    */
   async sweep(): Promise<void> {
     if (!this.isUp) return;
     const now = new Date();
     await this.#db?.sessions.removeExpired(now).catch(() => undefined);
+    await this.#db?.salts.removeOlder().catch(() => undefined);
     await this.#db?.reports.removeOlder(new Date(now.getTime() - REPORTS_MS)).catch(() => undefined);
     const deliveriesThan = new Date(now.getTime() - DELIVERIES_MS);
     await this.#db?.webhookDeliveries.removeOlder(deliveriesThan).catch(() => undefined);

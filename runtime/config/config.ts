@@ -90,7 +90,11 @@ export interface MapperConfig extends ProcessConfig {
   readonly cache: CacheConfig;
   /** Replicas of the urls servers, which redirects may read. Default: none. */
   readonly urlsReplicas?: readonly UrlsReplicaConfig[];
-  readonly clicks: { readonly counted: boolean; readonly flushMs: number };
+  readonly clicks: {
+    /** `total`: how many, and nothing about those who follow. */
+    readonly counted: boolean | 'total';
+    readonly flushMs: number;
+  };
   /** How webhooks are told of events. */
   readonly webhooks?: WebhooksConfig;
   readonly jobs: JobsConfig;
@@ -125,6 +129,8 @@ export const DEFAULTS: {
   pools: { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 },
   reserve: 256,
 };
+
+const COUNTED = { true: true, '1': true, total: 'total', false: false, '0': false } as const;
 
 type Source = Readonly<Record<string, string | undefined>>;
 
@@ -170,7 +176,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     },
     urlsReplicas: readUrlsReplicas(env, stores),
     clicks: {
-      counted: env.boolean('COUNT_CLICKS', true),
+      counted: COUNTED[env.oneOf('COUNT_CLICKS', ['true', 'total', 'false', '1', '0'], 'true')],
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
     webhooks: readWebhooks(env),
