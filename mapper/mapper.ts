@@ -157,12 +157,10 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const service = stack.use(
     openService({ config, stores, caches, isBlocked, clickSource: reader, events, registry, metrics, log }),
   );
-  const { ownLinks, reservations } = service;
-  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
+  stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks, bulk } = service;
   const targets = targetRulesOf(config, ownAddressesOf(publicUrl, port.url), isBlockedHost);
   const users = accounts.store;
   const imports = stack.use(
@@ -172,12 +170,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
   );
   const handlers = createHandlers({
-    shortener,
-    finder,
-    clicks,
-    ownLinks,
-    reservations,
-    bulk,
+    ...service,
     imports: imports.service,
     webhooks: webhooks.service,
     cache: caches.links,
