@@ -13,6 +13,8 @@ export interface LinkEvents {
   readonly wishes: EventWishes;
   /** Writes the events of a flush of clicks. */
   readonly ofClicks: NonNullable<ClicksDbOptions['furtherFor']>;
+  /** Whether anybody wants to hear of clicks. */
+  readonly areClicksAwaited: () => boolean;
   /** Writes the events of links that expire. */
   readonly jobs: readonly RestedJob[];
 }
@@ -31,8 +33,13 @@ export function createLinkEvents(accounts: () => Accounts): LinkEvents {
     },
     ofClicks: (owned) => {
       const { owners, ofClicks } = accounts().webhookListeners;
-      // The second one is only up to date while there are webhooks at all.
-      return toClickedEvents(owned, (userId) => owners.mayHave(userId) && ofClicks.mayHave(userId));
+      // Clicks go on while it is not known who has webhooks. To write events for everybody would fill the
+      // outbox. What is known of clicks is only up to date while there are webhooks at all.
+      return toClickedEvents(owned, (userId) => owners.hadAny(userId) && ofClicks.hadAny(userId));
+    },
+    areClicksAwaited: () => {
+      const { owners, ofClicks } = accounts().webhookListeners;
+      return owners.mayBeAny && ofClicks.mayBeAny;
     },
     jobs: [createExpiredLinksJob({ nextListener: async (after) => nextListener(accounts().store, after) })],
   };

@@ -48,7 +48,7 @@ export interface ServiceOptions {
   /** What is known of those who follow links. */
   readonly clickSource?: ClickSource;
   /** What is written of clicks and of links that expire. Default: nothing. */
-  readonly events?: Pick<LinkEvents, 'ofClicks' | 'jobs'>;
+  readonly events?: Pick<LinkEvents, 'ofClicks' | 'areClicksAwaited' | 'jobs'>;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -72,6 +72,7 @@ export function openService(options: ServiceOptions): Service {
       registry,
       metrics,
       furtherFor: events?.ofClicks,
+      areAwaited: events?.areClicksAwaited,
       log,
     }),
   );

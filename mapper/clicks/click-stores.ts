@@ -26,6 +26,8 @@ export interface OpenClickCounterOptions {
   readonly source: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
+  /** Whether anybody waits for the clicks of his links. Default: nobody. */
+  readonly areAwaited?: (() => boolean) | undefined;
   /** See {@link ClicksDbOptions}. */
   readonly furtherFor?: ClicksDbOptions['furtherFor'];
   readonly log: Log;
@@ -41,6 +43,8 @@ export interface OpenClicks extends Clicks, AsyncDisposable {
 
 /** About 10 MB in the counter, and as much for each urls server that is down. */
 const MAX_KEYS = 50_000;
+/** Those who wait for clicks are told what has happened in a second at most. */
+const AWAITED_MS = 1_000;
 const PRUNE_EVERY_MS = 3_600_000;
 
 /**
@@ -71,7 +75,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   const counter = new ClickCounter({
     ledgers,
     ledgerFor: (key) => ledgerOf.get(servers.for(key)) as ClickLedger,
-    flushMs: config.clicks.flushMs,
+    flushMs: () => Math.min(config.clicks.flushMs, options.areAwaited?.() === true ? AWAITED_MS : Infinity),
     maxKeys: MAX_KEYS,
     ...options.source,
     onDropped,

@@ -28,7 +28,7 @@ export interface ClickCounterOptions {
   readonly ledgers: readonly ClickLedger[];
   readonly ledgerFor: (key: string) => ClickLedger;
   /** How long clicks stay in memory. `kill -9` can lose the clicks of this time and of one flush. */
-  readonly flushMs: number;
+  readonly flushMs: number | (() => number);
   /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
   readonly maxKeys: number;
   /** How headers are read. Undefined: they are not, and each click counts as that of a person. */

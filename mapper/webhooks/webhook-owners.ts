@@ -41,6 +41,12 @@ export class WebhookOwners {
     return this.#users === undefined || this.#options.now() - this.#readAtMs > FRESH_MS;
   }
 
+  /** Whether this owner had webhooks when it was last known, however long ago. */
+  hadAny(userId: bigint): boolean {
+    if (this.#users?.has(userId) === true || this.#announced.has(userId)) return true;
+    return this.#users === undefined && this.#readAtMs > Number.NEGATIVE_INFINITY;
+  }
+
   /** False: nobody has a webhook. */
   get mayBeAny(): boolean {
     if (this.#announced.size > 0) return true;

@@ -17,6 +17,7 @@ import { openRenameMap } from './rename-map.ts';
 import { findCluster, originOf, type Cluster } from './sources/find-cluster.ts';
 import { openImportPorts } from './sources/import-ports.ts';
 import { requireUser, withUsersDb } from './sources/users.ts';
+import { watchWebhooks } from './sources/webhook-watch.ts';
 
 export interface StoreOptions extends FileOptions {
   readonly owner?: string;
@@ -40,7 +41,8 @@ export async function storeFile(terminal: Terminal, path: string, { options, rep
   const cluster = findCluster(terminal.env);
   const ownerId = await findOwner(cluster, options.owner);
   const file = await openImportFile(terminal, path, options, originOf(terminal.env, cluster));
-  await using opened = await openImportPorts(cluster);
+  await using webhooks = await watchWebhooks(cluster, ownerId);
+  await using opened = await openImportPorts(cluster, webhooks.wantsEvents);
   const survey = await file.survey();
   if (survey.faults.length > 0) {
     await report.add(survey.faults);

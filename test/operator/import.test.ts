@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
+import { openUsersDb } from '../../db/accounts/users-db.ts';
 import { createImportWorld, manyLinks, type ImportWorld, type Said } from './import-world.ts';
 
 const OWNER = 'owner@example.org';
@@ -55,6 +57,30 @@ describe('keymill import: storing', () => {
       await world.query("SELECT humans, bots FROM click_totals WHERE unique_id = 'first-1'"),
     ).to.deep.equal([{ humans: 40, bots: 2 }]);
     expect(await world.query('SELECT 1 AS one FROM owned WHERE unique_id IN (?)', [keys])).to.have.length(2);
+  });
+
+  it('writes an event of each link for the webhooks of its owner, and of no link twice', async () => {
+    const email = 'listener@example.org';
+    const [listenerId, db] = [await world.addUser(email), openUsersDb({ url: world.world.usersUrl })];
+    const id = randomBytes(16).toString('hex');
+    const fields = { url: 'https://e.example/', events: ['link.created'], secret: randomBytes(32) };
+    await db.webhooks.create({ id, userId: listenerId, createdAt: new Date(), ...fields }, 20);
+    await db.close();
+    const text = 'url,code\nhttps://e.example/heard,heard-1\nhttps://e.example/heard-2,\n';
+    const file = await world.write('heard.csv', text);
+    const changed = await world.write('changed.csv', 'url,code\nhttps://e.example/changed,heard-1\n');
+    await world.import(file, '--owner', email);
+    await world.import(file, '--owner', email);
+    await world.import(changed, '--owner', email, '--on-conflict', 'overwrite');
+    const events = await world.query<{ event: string }>('SELECT event FROM outbox WHERE user_id = ?', [
+      listenerId,
+    ]);
+    expect(events.map(({ event }) => event)).to.have.members([
+      'link.created',
+      'link.created',
+      'link.updated',
+    ]);
+    expect(await world.query('SELECT 1 FROM outbox')).to.have.length(3);
   });
 
   it('makes nothing twice when the same file comes again', async () => {

@@ -1,6 +1,7 @@
 import { openImportsDb } from '../../../db/imports/imports-db.ts';
 import { createKeyspace } from '../../../db/keyspace/key.ts';
 import { openOwnLinksDb } from '../../../db/own-links/own-links-db.ts';
+import type { WantsEvents } from '../../../db/outbox/link-events.ts';
 import { subscribeInvalidations } from '../../../db/redis/invalidation.ts';
 import { openPool } from '../../../db/redis/pool.ts';
 import { openUrlsDb, type UrlsDb } from '../../../db/urls/links.ts';
@@ -21,7 +22,10 @@ export interface OpenImportPorts extends AsyncDisposable {
  * Opens the stores that an import works with. All urls servers must answer: a file has links for each.
  * @throws UnreachableError; UsageError when a store belongs to another cluster
  */
-export async function openImportPorts({ config: { stores } }: Cluster): Promise<OpenImportPorts> {
+export async function openImportPorts(
+  { config: { stores } }: Cluster,
+  wantsEvents: WantsEvents,
+): Promise<OpenImportPorts> {
   await using stack = new AsyncDisposableStack();
   const keyspace = createKeyspace(stores.keys);
   const pools = stores.redis.map((shard) => stack.use(openPool({ ...shard, keyspace, log: QUIET_LOG })));
@@ -31,8 +35,8 @@ export async function openImportPorts({ config: { stores } }: Cluster): Promise<
   for (const urlsDb of urlsDbs) stack.defer(async () => urlsDb.close());
   await refuseForeign(urlsDbs);
   const servers = stores.urlsDbs.map((urlsDb, index) => {
-    const imports = openImportsDb(urlsDb);
-    const ownLinks = openOwnLinksDb(urlsDb);
+    const imports = openImportsDb({ ...urlsDb, wantsEvents });
+    const ownLinks = openOwnLinksDb({ ...urlsDb, wantsEvents });
     stack.defer(async () => imports.close());
     stack.defer(async () => ownLinks.close());
     return { imports, ownLinks, expectForeignCodes: async () => urlsDbs[index]?.recordForeignCodes() };

@@ -47,6 +47,22 @@ describe('which owners have webhooks', () => {
     expect(owners.mayHave(2n)).to.equal(true);
   });
 
+  it('are remembered, for what goes on all the time, and nobody is before they were ever read', async () => {
+    const stored: Parameters<typeof create>[0] = { users: new Error('away') };
+    const { owners, at } = create(stored);
+    await owners.poll();
+    expect(owners.hadAny(1n)).to.equal(false);
+    stored.users = [1n];
+    await owners.poll();
+    at(3_600_000);
+    expect([1n, 2n].map((id) => owners.hadAny(id))).to.deep.equal([true, false]);
+    owners.add(2n);
+    expect(owners.hadAny(2n)).to.equal(true);
+    stored.users = undefined;
+    await owners.poll();
+    expect(owners.hadAny(3n), 'too many to remember').to.equal(true);
+  });
+
   it('have one that was announced while a read was under way, until a later read has seen it', async () => {
     const stored: Parameters<typeof create>[0] = { users: [] };
     const { owners, at } = create(stored);
