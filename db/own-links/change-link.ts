@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { HAS_CHANGED, REMEMBER_CHANGED, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
+import { FORGET_CHANGE, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 import { formatRules, knownRules, type LinkRules } from '../urls/link-rules.ts';
 import { hasSameTags, targetHash, type LinkChange, type OwnLink } from './own-link.ts';
 import { RESTORABLE_FROM } from './read-links.ts';
@@ -28,17 +28,16 @@ export async function changeLink(
   { wantsEvents, timeoutMs }: { wantsEvents: WantsEvents; timeoutMs: number },
 ): Promise<boolean> {
   const id = Buffer.from(changeId, 'hex');
-  const [update, ...others] = toStatements(link, change, id) as [Statement, ...Statement[]];
+  const changing = toStatements(link, change, id);
   const isEventWanted = link.userId !== null && wantsEvents(link.userId);
-  const statements = isEventWanted
-    ? [update, [REMEMBER_CHANGED, []] as const, ...others, toEvent(link, change, id)]
-    : [update, ...others];
-  const [changed] = await db.transact(
+  const forget: Statement = [FORGET_CHANGE, []];
+  const statements = isEventWanted ? [forget, ...changing, toEvent(link, change, id)] : changing;
+  const affected = await db.transact(
     statements.map(([sql]) => sql),
     statements.flatMap(([, params]) => params),
     { timeoutMs },
   );
-  return changed === 1;
+  return affected[isEventWanted ? 1 : 0] === 1;
 }
 
 function toStatements(link: OwnLink, change: LinkChange, changeId: Buffer): Statement[] {
@@ -47,7 +46,7 @@ function toStatements(link: OwnLink, change: LinkChange, changeId: Buffer): Stat
 }
 
 function toEvent(link: OwnLink, { kind }: LinkChange, changeId: Buffer): Statement {
-  const choice = `u.slot = ? AND u.unique_id = ? AND u.changed_by = ? AND ${HAS_CHANGED}`;
+  const choice = `u.slot = ? AND u.unique_id = ? AND u.changed_by = ? AND u.version = LAST_INSERT_ID()`;
   return [
     toLinkEvents(kind === 'delete' ? 'link.deleted' : 'link.updated', choice),
     [link.slot, link.key, changeId],
@@ -59,7 +58,7 @@ const EXISTS_OURS = `EXISTS (SELECT 1 FROM urls u WHERE u.slot = ? AND u.unique_
 
 function update(link: OwnLink, changeId: Buffer, [set, params]: Statement, condition: string): Statement {
   return [
-    `UPDATE urls SET ${set}, version = version + 1, changed_by = ?, updated_at = UTC_TIMESTAMP(3)
+    `UPDATE urls SET ${set}, version = LAST_INSERT_ID(version + 1), changed_by = ?, updated_at = UTC_TIMESTAMP(3)
      WHERE slot = ? AND unique_id = ? AND version = ? AND ${condition}`,
     [...params, changeId, link.slot, link.key, link.version],
   ];

@@ -1,6 +1,6 @@
 import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { HAS_CHANGED, REMEMBER_CHANGED, toLinkEvents } from '../outbox/link-events.ts';
+import { FORGET_CHANGE, toLinkEvents } from '../outbox/link-events.ts';
 import type { ListPosition } from './own-link.ts';
 
 /**
@@ -98,13 +98,14 @@ export async function writeExpired(
       ? ['expired_to = walks_to, walks_to = NULL, created_at = NULL, unique_id = NULL', []]
       : ['created_at = ?, unique_id = ?', [end.createdAt, end.key]];
   const statements = [
-    `UPDATE expiry_marks SET ${set}
+    FORGET_CHANGE,
+    `UPDATE expiry_marks SET user_id = LAST_INSERT_ID(user_id), ${set}
      WHERE user_id = ? AND expired_to = ? AND walks_to = ? AND created_at <=> ? AND unique_id <=> ?`,
   ];
   const params = [...values, userId, from, to, writtenTo?.createdAt ?? null, writtenTo?.key ?? null];
   if (expired.length > 0) {
-    const choice = `(u.slot, u.unique_id) IN (?) AND ${HAS_EXPIRED} AND ${HAS_CHANGED}`;
-    statements.push(REMEMBER_CHANGED, toLinkEvents('link.expired', choice));
+    const choice = `(u.slot, u.unique_id) IN (?) AND ${HAS_EXPIRED} AND u.user_id = LAST_INSERT_ID()`;
+    statements.push(toLinkEvents('link.expired', choice));
     params.push(
       expired.map(({ slot, key }) => [slot, key]),
       userId,
@@ -112,7 +113,7 @@ export async function writeExpired(
       to,
     );
   }
-  const [moved] = await db.transact(statements, params);
+  const [, moved] = await db.transact(statements, params);
   return moved === 1;
 }
 

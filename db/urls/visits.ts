@@ -1,6 +1,6 @@
 import { slotOf } from '../keyspace/placement.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
-import { HAS_CHANGED, REMEMBER_CHANGED, toLinkEvents } from '../outbox/link-events.ts';
+import { FORGET_CHANGE, toLinkEvents } from '../outbox/link-events.ts';
 
 /** What is stored about the visits of a link. */
 export interface VisitsRow {
@@ -53,12 +53,12 @@ const LOCK_WAIT_S = 1;
 /** The id of the last change of a link, or else of the request that made it. No two states have the same. */
 export const STATE = 'COALESCE(changed_by, request_id)';
 
-const TAKE = `UPDATE urls SET visits_left = visits_left - ?
+const TAKE = `UPDATE urls SET visits_left = LAST_INSERT_ID(visits_left - ?)
   WHERE slot = ? AND unique_id = ? AND visits_left >= ? AND ${STATE} = ? AND deleted_at IS NULL`;
 
 const EVENT_OF_LAST = toLinkEvents(
   'link.limit_reached',
-  `u.slot = ? AND u.unique_id = ? AND u.visits_left = 0 AND ${HAS_CHANGED}`,
+  'u.slot = ? AND u.unique_id = ? AND u.visits_left = 0 AND LAST_INSERT_ID() = 0',
 );
 
 /** Connects when first used, on its own connections: no redirect of another link waits for it. */
@@ -104,8 +104,8 @@ class MysqlVisitsDb implements VisitsDb {
       );
       return affectedRows === 1;
     }
-    const [taken] = await this.#db.transact(
-      [TAKE, REMEMBER_CHANGED, EVENT_OF_LAST],
+    const [, taken] = await this.#db.transact(
+      [FORGET_CHANGE, TAKE, EVENT_OF_LAST],
       [...params, slotOf(key), key],
       limits,
     );
