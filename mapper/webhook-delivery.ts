@@ -60,7 +60,7 @@ export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
   const posting = { sender: new Sender({ lookup }), box, targets };
   const send: WebhooksOptions['post'] = async (webhook, message) =>
     post(webhook, message, posting, cutting.signal);
-  const lanes = new Lanes();
+  const lanes = new Lanes(monotonicMs);
   const ask: UsersStore['ask'] = async (work) => users.ask(work);
   const deliveryLog = new DeliveryLog({ ask, log });
   const dbs = config.stores.urlsDbs.map((urlsDb) => openOutboxDb(urlsDb));
