@@ -144,7 +144,7 @@ function watchWebhooks(registry: Metrics, all: readonly Deliveries[], lanes: Lan
   );
   registry.gauge(
     'webhook_delivery_late_seconds',
-    'How long the delivery that is due longest waits for its attempt, by urls server',
+    'How long the delivery that is due longest waits, at a receiver that has not failed, by urls server',
     ['urls_db'],
     (gauge) => {
       for (const { name, lateMs } of all) gauge.set({ urls_db: name }, lateMs / 1_000);
