@@ -68,7 +68,7 @@ export function openWebhooks(options: OpenWebhooksOptions): OpenWebhooks {
   const posting = { sender: new Sender({ lookup }), box, targets };
   const send: WebhooksOptions['post'] = async (webhook, message) =>
     post(webhook, message, posting, cutting.signal);
-  const lanes = new Lanes();
+  const lanes = new Lanes(monotonicMs);
   const ask: UsersStore['ask'] = async (work) => users.ask(work);
   const deliveryLog = new DeliveryLog({ ask, log });
   const dbs = config.stores.urlsDbs.map((urlsDb) => openOutboxDb(urlsDb));
@@ -153,7 +153,7 @@ function watchWebhooks(registry: Metrics, all: readonly Deliveries[], lanes: Lan
   );
   registry.gauge(
     'webhook_delivery_late_seconds',
-    'How long the delivery that is due longest waits for its attempt, by urls server',
+    'How long the delivery that is due longest waits, at a receiver that has not failed, by urls server',
     ['urls_db'],
     (gauge) => {
       for (const { name, lateMs } of all) gauge.set({ urls_db: name }, lateMs / 1_000);

@@ -1,3 +1,4 @@
+import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 
 /** One attempt to deliver an event. Ids are 32 hexadecimal digits. */
@@ -67,10 +68,19 @@ export class WebhookDeliveries {
       Math.round(one.tookMs),
       one.nextAt,
     ]);
-    await this.#db.execute(
-      `INSERT INTO webhook_deliveries (${COLUMNS}) VALUES ?
-         ON DUPLICATE KEY UPDATE webhook_deliveries.attempt = webhook_deliveries.attempt`,
-      [rows],
+    const ids = [...new Set(deliveries.map(({ webhookId }) => webhookId))].map(toBytes);
+    const oldest = new Date(Math.min(...deliveries.map(({ attemptedAt }) => attemptedAt.getTime())));
+    await repeatAfterDeadlock(async () =>
+      this.#db.transact(
+        [
+          `INSERT INTO webhook_deliveries (${COLUMNS}) VALUES ?
+             ON DUPLICATE KEY UPDATE webhook_deliveries.attempt = webhook_deliveries.attempt`,
+          // A webhook may be deleted while its last deliveries are under way.
+          `DELETE webhook_deliveries FROM webhook_deliveries LEFT JOIN webhooks USING (webhook_id)
+             WHERE webhook_deliveries.webhook_id IN (?) AND attempted_at >= ? AND webhooks.webhook_id IS NULL`,
+        ],
+        [rows, ids, oldest],
+      ),
     );
   }
 

@@ -47,6 +47,8 @@ export interface OutboxDb {
   readonly name: string;
   /** Claims up to `count` events that no webhook was looked up for, the longest waiting first. */
   claimEvents(claim: string, count: number): Promise<WaitingEvent[]>;
+  /** The events of a claim are due again, for any process. */
+  releaseEvents(claim: string): Promise<void>;
   /** Replaces the events of a claim by their copies, in one transaction. */
   replace(claim: string, copies: readonly Copy[]): Promise<void>;
   /**
@@ -126,6 +128,12 @@ class MysqlOutboxDb implements OutboxDb {
          FROM outbox WHERE claim = x'${claim}'`,
     );
     return rows.map((row) => ({ ...row, userId: BigInt(row.user_id) }));
+  }
+
+  async releaseEvents(claim: string): Promise<void> {
+    await this.#db.execute(`UPDATE outbox SET claim = NULL, due_at = ${NOW} WHERE claim = x'${claim}'`, [], {
+      timeoutMs: TIMEOUT_MS,
+    });
   }
 
   async replace(claim: string, copies: readonly Copy[]): Promise<void> {

@@ -103,7 +103,10 @@ function listProblems([status, kinds]: readonly [number, readonly ProblemKind[]]
 }
 
 function codeBlock(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2).replaceAll(/\[\s+("[^"]*")\s+\]/g, '[$1]');
+  const text = JSON.stringify(value, undefined, 2).replaceAll(
+    /\[\s+("[^"]*"(?:,\s+"[^"]*")*)\s+\]/g,
+    (_, texts: string) => `[${texts.replaceAll(/,\s+/g, ', ')}]`,
+  );
   return ['```json', text, '```'].join('\n');
 }
 

@@ -46,8 +46,10 @@ export class Deliveries {
   readonly #running = new Set<Promise<void>>();
   /** The webhooks behind this one come next. Undefined: from the first on. */
   #after: string | undefined;
-  /** How long the oldest row is due, by the last look. */
+  /** By the last look at all webhooks. */
   #lateMs = 0;
+  /** By the look that is under way. */
+  #lookLateMs = 0;
 
   constructor(options: DeliveriesOptions) {
     this.#options = options;
@@ -58,7 +60,9 @@ export class Deliveries {
     return this.#options.db.name;
   }
 
-  /** How long the delivery that is due longest waits for its attempt, in ms. */
+  /**
+   * How long the delivery that is due longest waits for its attempt, at a receiver that does not fail, in ms.
+   */
   get lateMs(): number {
     return this.#lateMs;
   }
@@ -73,13 +77,15 @@ export class Deliveries {
     if (!users.isUp) return false;
     const hasExpanded = await this.#expand();
     const due = await db.listDue(this.#after, WEBHOOKS_AT_ONCE);
-    const isWhole = this.#after === undefined && due.length < WEBHOOKS_AT_ONCE;
-    this.#after = due.length < WEBHOOKS_AT_ONCE ? undefined : due.at(-1)?.webhookId;
-    const lateMs = Math.max(0, ...due.map((one) => one.lateMs));
-    this.#lateMs = isWhole ? lateMs : Math.max(this.#lateMs, lateMs);
+    const isLast = due.length < WEBHOOKS_AT_ONCE;
+    this.#after = isLast ? undefined : due.at(-1)?.webhookId;
     const ids = due.map(({ webhookId }) => webhookId);
     const webhooks = ids.length === 0 ? [] : await users.ask(async (of) => of.webhooks.listByIds(ids));
     const byId = new Map(webhooks.map((webhook) => [webhook.id, webhook]));
+    // Those that fail wait for their receiver, not for us.
+    const working = due.filter(({ webhookId }) => byId.get(webhookId)?.failingSince === null);
+    this.#lookLateMs = Math.max(this.#lookLateMs, ...working.map((one) => one.lateMs));
+    if (isLast) [this.#lateMs, this.#lookLateMs] = [this.#lookLateMs, 0];
     let hasBegun = hasExpanded;
     for (const id of ids) {
       const webhook = byId.get(id);

@@ -17,23 +17,40 @@ const EVENTS_AT_ONCE = 100;
  * Replaces events that wait by one row for each webhook that wants them. Two processes that do it at the same
  * time claim different events.
  * @returns whether there may be more
- * @throws the errors of the stores: what was claimed is claimed again when its lease is over
+ * @throws the errors of the stores: the events wait for the next call
  */
-export async function expand({ db, webhooksOf, isFull, onDropped }: ExpandOptions): Promise<boolean> {
+export async function expand(options: ExpandOptions): Promise<boolean> {
+  const { db } = options;
   const claim = randomBytes(16).toString('hex');
   const events = await db.claimEvents(claim, EVENTS_AT_ONCE);
   if (events.length === 0) return false;
+  let copies: Copy[];
+  try {
+    copies = await copiesOf(events, options);
+  } catch (error) {
+    // Otherwise they would wait for the end of their lease. That still ends it if this fails too.
+    await db.releaseEvents(claim).catch(() => undefined);
+    throw error;
+  }
+  await db.replace(claim, copies);
+  return events.length === EVENTS_AT_ONCE;
+}
+
+async function copiesOf(
+  events: readonly WaitingEvent[],
+  { webhooksOf, isFull, onDropped }: ExpandOptions,
+): Promise<Copy[]> {
   const webhooks = await webhooksOf([...new Set(events.map(({ userId }) => userId))]);
   const byUser = Map.groupBy(webhooks, ({ userId }) => userId);
   const copies: Copy[] = [];
   for (const event of events) {
-    for (const webhook of byUser.get(event.userId)?.filter((one) => one.events.includes(event.event)) ?? []) {
+    const wanting = byUser.get(event.userId)?.filter((webhook) => webhook.events.includes(event.event)) ?? [];
+    for (const webhook of wanting) {
       if (await isFull(webhook.id)) onDropped(webhook);
       else copies.push(copyOf(event, webhook));
     }
   }
-  await db.replace(claim, copies);
-  return events.length === EVENTS_AT_ONCE;
+  return copies;
 }
 
 function copyOf(event: WaitingEvent, { id: webhookId }: Webhook): Copy {

@@ -30,12 +30,20 @@ type LaneName = keyof typeof LANES;
 
 /** The receivers that were forgotten are unknown again. */
 const MAX_KNOWN = 10_000;
+/** Between two attempts at a bad receiver, however many events wait for it. */
+const BAD_PAUSE_MS = 1_000;
 
 /** Decides which deliveries may begin. It belongs to a process. */
 export class Lanes {
   /** What the last delivery has shown; the receiver of the last one comes last. */
-  readonly #known = new Map<string, 'good' | 'bad'>();
+  readonly #known = new Map<string, { readonly lane: 'good' | 'bad'; readonly atMs: number }>();
   readonly #taken = { good: new Counts(), unknown: new Counts(), bad: new Counts() };
+  readonly #now: () => number;
+
+  /** @param now monotonic milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   /** Deliveries under way. */
   get size(): number {
@@ -44,6 +52,8 @@ export class Lanes {
 
   /** How many more deliveries of a webhook may begin now. */
   free(receiver: Receiver): number {
+    const known = this.#known.get(receiver.id);
+    if (known?.lane === 'bad' && this.#now() - known.atMs < BAD_PAUSE_MS) return 0;
     const lane = this.#laneOf(receiver);
     const { all, ofUser, ofWebhook } = LANES[lane];
     const taken = this.#taken[lane];
@@ -61,14 +71,14 @@ export class Lanes {
     return (isGood) => {
       taken.add(id, String(userId), -1);
       this.#known.delete(id);
-      this.#known.set(id, isGood ? 'good' : 'bad');
+      this.#known.set(id, { lane: isGood ? 'good' : 'bad', atMs: this.#now() });
       const [oldest] = this.#known.keys();
       if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
     };
   }
 
   #laneOf({ id, isFailing }: Receiver): LaneName {
-    return this.#known.get(id) ?? (isFailing ? 'bad' : 'unknown');
+    return this.#known.get(id)?.lane ?? (isFailing ? 'bad' : 'unknown');
   }
 }
 

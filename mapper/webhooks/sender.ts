@@ -31,6 +31,7 @@ const MAX_HEADER_BYTES = 16_384;
 const MAX_BODY_BYTES = 65_536;
 const BODY_MS = 2_000;
 
+const UNTRUSTED = 'its certificate is not trusted';
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut before an answer came',
@@ -38,6 +39,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'its host cannot be reached',
   ETIMEDOUT: 'no connection could be made in time',
   EPIPE: 'the connection was cut before an answer came',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   UND_ERR_CONNECT_TIMEOUT: 'no connection could be made in time',
   UND_ERR_SOCKET: 'the connection was cut before an answer came',
   UND_ERR_HEADERS_OVERFLOW: `the headers of its answer exceed ${MAX_HEADER_BYTES} bytes`,

@@ -2,7 +2,7 @@ import type { OutboxDb } from '../../db/outbox/outbox-db.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 
 /** Events of one webhook on one urls server. At one a second, those of nearly six hours. */
-const MAX_WAITING = 20_000;
+export const MAX_WAITING = 20_000;
 const COUNTED_MS = 10_000;
 const MAX_REMEMBERED = 10_000;
 

@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -192,6 +193,30 @@ describe('configuration', () => {
       expect(faultsOf({ KEYMILL_PUBLIC_URL }, readMapperConfig), KEYMILL_PUBLIC_URL).to.deep.equal([
         'KEYMILL_PUBLIC_URL',
       ]);
+  });
+
+  it('reads how webhooks are told of events', () => {
+    const { webhooks } = readMapperConfig({
+      ...RIGHT,
+      KEYMILL_WEBHOOK_RETRY_MS: '3600000',
+      KEYMILL_WEBHOOK_NAME_SERVERS: '192.0.2.53,192.0.2.54:5353,[2001:db8::53]:53,2001:db8::53,[::1]',
+    });
+    const nameServers = ['192.0.2.53', '192.0.2.54:5353', '[2001:db8::53]:53', '2001:db8::53', '[::1]'];
+    expect(webhooks).to.deep.equal({ retryMs: 3_600_000, nameServers });
+    expect(() => new Resolver().setServers(nameServers)).not.to.throw();
+    expect(readMapperConfig(RIGHT).webhooks).to.deep.equal({ retryMs: 86_400_000, nameServers: [] });
+    for (const [variable, values] of Object.entries({
+      KEYMILL_WEBHOOK_RETRY_MS: ['0', '999', '604800001', 'a day'],
+      KEYMILL_WEBHOOK_NAME_SERVERS: [
+        'dns.example',
+        '192.0.2.53:0',
+        '192.0.2.53:65536',
+        '[192.0.2.53]',
+        '1.2.3',
+      ],
+    }))
+      for (const value of values)
+        expect(faultsOf({ [variable]: value }, readMapperConfig), value).to.deep.equal([variable]);
   });
 
   it('reads the limits of clients, who says for whom a proxy asks, and whose pages may use the API', () => {

@@ -13,6 +13,11 @@ const PRIVATE_ANSWERS: Readonly<Record<string, readonly string[]>> = {
   'lan.example': ['192.168.1.1'],
   'carrier.example': ['100.64.0.1'],
   'one-of-two.example': ['8.8.8.8', '10.0.0.1'],
+  'loopback6.example': ['::1'],
+  'mapped.example': ['::ffff:10.0.0.1'],
+  'local6.example': ['fd00::1'],
+  'nat64.example': ['64:ff9b::7f00:1'],
+  'six-of-two.example': ['8.8.8.8', 'fe80::1'],
 };
 
 describe('the addresses of webhooks, where private ones are forbidden', () => {

@@ -11,33 +11,37 @@ function takeAll(lanes: Lanes, one: Receiver): GiveBack[] {
 }
 
 describe('the places of deliveries', () => {
+  let nowMs = 0;
+
   it('are one for a receiver that nobody knows, and more when it has answered well', () => {
-    const lanes = new Lanes();
+    const lanes = new Lanes(() => nowMs);
     const [first, ...others] = takeAll(lanes, receiver(1));
     expect(others).to.deep.equal([]);
     first?.(true);
     expect(takeAll(lanes, receiver(1))).to.have.length(LANES.good.ofWebhook);
   });
 
-  it('are one again when it fails, however many are under way', () => {
-    const lanes = new Lanes();
+  it('are one again when it fails, after a pause, however many are under way', () => {
+    const lanes = new Lanes(() => nowMs);
     lanes.take(receiver(1))(true);
     const taken = takeAll(lanes, receiver(1));
     taken.pop()?.(false);
     expect(lanes.free(receiver(1))).to.equal(0);
     for (const giveBack of taken) giveBack(false);
+    expect(lanes.free(receiver(1))).to.equal(0);
+    nowMs += 1_000;
     expect([lanes.free(receiver(1)), lanes.size]).to.deep.equal([1, 0]);
   });
 
   it('are bounded for a user with many webhooks', () => {
-    const lanes = new Lanes();
+    const lanes = new Lanes(() => nowMs);
     const taken = Array.from({ length: 20 }, (_, id) => takeAll(lanes, receiver(id, 7n))).flat();
     expect(taken).to.have.length(LANES.unknown.ofUser);
     expect(lanes.free(receiver(99, 8n))).to.equal(1);
   });
 
   it('are others for good, unknown and bad receivers', () => {
-    const lanes = new Lanes();
+    const lanes = new Lanes(() => nowMs);
     lanes.take(receiver(1))(true);
     for (let id = 100; id < 300; id += 1) takeAll(lanes, receiver(id));
     expect(lanes.size).to.equal(LANES.unknown.all);
@@ -47,7 +51,7 @@ describe('the places of deliveries', () => {
   });
 
   it('need no memory for receivers without deliveries', () => {
-    const lanes = new Lanes();
+    const lanes = new Lanes(() => nowMs);
     for (let id = 0; id < 20_000; id += 1) lanes.take(receiver(id))(true);
     expect([lanes.size, lanes.free(receiver(1)), lanes.free(receiver(19_999))]).to.deep.equal([
       0,

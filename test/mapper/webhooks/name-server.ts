@@ -1,9 +1,13 @@
+import ipaddr from 'ipaddr.js';
 import { createSocket, type Socket } from 'node:dgram';
+
+/** Types of records. */
+const [IPV4, IPV6] = [1, 28];
 
 /** A name server that knows what a test tells it. */
 export class NameServer implements AsyncDisposable {
   readonly #socket: Socket = createSocket('udp4');
-  /** By name: the IPv4 addresses of each question, one list after another; the last one stays. */
+  /** By name: the addresses of each question, one list after another; the last one stays. */
   readonly #names = new Map<string, readonly (readonly string[])[]>();
   /** How often each name was asked for. */
   readonly asked = new Map<string, number>();
@@ -35,7 +39,7 @@ export class NameServer implements AsyncDisposable {
     await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
   }
 
-  /** RFC 1035: the question again, and a record for each address. IPv6 addresses are never there. */
+  /** RFC 1035 and 3596: the question again, and a record for each address. */
   #answer(question: Buffer): Buffer | undefined {
     const labels: string[] = [];
     let at = 12;
@@ -44,19 +48,20 @@ export class NameServer implements AsyncDisposable {
       at += 1 + length;
     }
     const name = labels.join('.').toLowerCase();
-    const isIPv4 = question.readUInt16BE(at + 1) === 1;
+    const type = question.readUInt16BE(at + 1);
     const answers = this.#names.get(name);
     if (answers?.length === 0) return undefined;
     const count = this.asked.get(name) ?? 0;
-    if (isIPv4) this.asked.set(name, count + 1);
-    const addresses = isIPv4 ? (answers?.[Math.min(count, answers.length - 1)] ?? []) : [];
+    if (type === IPV4) this.asked.set(name, count + 1);
+    const found = (answers?.[Math.min(count, answers.length - 1)] ?? []).map((text) => ipaddr.parse(text));
+    const records = found
+      .filter((address) => (address.kind() === 'ipv4' ? IPV4 : IPV6) === type)
+      .map((address) => address.toByteArray())
+      .map((bytes) => Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 0, 0, bytes.length, ...bytes]));
     const head = Buffer.from(question.subarray(0, 12));
     head.writeUInt16BE(answers === undefined ? 0x8183 : 0x8180, 2);
-    head.writeUInt16BE(addresses.length, 6);
+    head.writeUInt16BE(records.length, 6);
     head.writeUInt32BE(0, 8);
-    const records = addresses.map((address) =>
-      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]),
-    );
     return Buffer.concat([head, question.subarray(12, at + 5), ...records]);
   }
 }

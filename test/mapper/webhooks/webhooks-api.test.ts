@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { createSecret, formatSecret, SecretBox } from '../../../mapper/webhooks/secrets.ts';
 import { EVENTS } from '../../../db/outbox/outbox.ts';
 import { until } from '../../until.ts';
 import { expectProblem } from '../client.ts';
@@ -108,12 +109,28 @@ describe('webhooks of an owner', () => {
     const both = fixture.receiver.received.at(-1) ?? expect.fail();
     expect([isSigned(both, first), isSigned(both, second)]).to.deep.equal([true, true]);
     // As if a day had passed.
-    await fixture.people.db.webhooks.rotate(id, ana.id, Buffer.alloc(0), new Date(0)).catch(() => undefined);
-    const third = String((await call('POST', ana, id, '/secret')).json()['secret']);
-    await fixture.people.db.webhooks.forgetPrevious(new Date(Date.now() + 2 * 86_400_000));
+    const third = createSecret();
+    const sealed = new SecretBox('a secret for tests').seal(third, id);
+    await fixture.people.db.webhooks.rotate(id, ana.id, sealed, new Date(0));
     await call('POST', ana, id, '/test');
     const one = fixture.receiver.received.at(-1) ?? expect.fail();
-    expect([first, second, third].map((secret) => isSigned(one, secret))).to.deep.equal([false, false, true]);
+    const secrets = [first, second, formatSecret(third)];
+    expect(secrets.map((secret) => isSigned(one, secret))).to.deep.equal([false, false, true]);
+  });
+
+  it('are tested once at a time by one owner', async () => {
+    const ana = await owner();
+    const { id } = await hook(ana, '/slow-test');
+    const release = Promise.withResolvers<void>();
+    fixture.receiver.answer = (_, response) => void release.promise.then(() => response.writeHead(204).end());
+    const first = call('POST', ana, id, '/test');
+    await untilReceived(fixture.receiver, '/slow-test', 1);
+    const second = await call('POST', ana, id, '/test');
+    expect([second.status, problemKind(second)]).to.deep.equal([503, 'overloaded']);
+    release.resolve();
+    fixture.receiver.answer = status(204);
+    expect((await first).json()['status']).to.equal(204);
+    expect((await call('POST', ana, id, '/test')).status).to.equal(200);
   });
 
   it('go on with what is new when they are switched on again', async () => {
@@ -154,6 +171,25 @@ describe('webhooks of an owner', () => {
     fixture.receiver.answer = status(204);
     await until('nothing waits', async () => (await fixture.waiting(ana)) === 0);
     expectProblem(await call('GET', ana, id, '/deliveries'), 404);
+  });
+
+  it('leave no record of deliveries that end after they are deleted', async () => {
+    const ana = await owner();
+    const { id } = await hook(ana, '/late');
+    const release = Promise.withResolvers<void>();
+    fixture.receiver.answer = (_, response) => void release.promise.then(() => response.writeHead(204).end());
+    await emit(ana);
+    await untilReceived(fixture.receiver, '/late', 1);
+    await call('DELETE', ana, id);
+    fixture.receiver.answer = status(204);
+    release.resolve();
+    await until('nothing waits', async () => (await fixture.waiting(ana)) === 0);
+    // What comes later is recorded later.
+    const other = await hook(ana, '/later');
+    await emit(ana);
+    await until('it is recorded', async () => (await deliveries(ana, other.id)).length === 1);
+    const left = await fixture.people.db.webhookDeliveries.list(id, { before: undefined, limit: 10 });
+    expect(left).to.deep.equal([]);
   });
 
   it('page through their deliveries', async () => {
