@@ -52,8 +52,8 @@ export function toLinkEvents(event: LinkEvent, choice: string): string {
  * connection remembers, and the choice of the event compares it with that column. This statement comes before
  * the UPDATE: it makes the connection remember what no column has.
  *
- * (`ROW_COUNT()` would tell more simply whether rows have changed. But when the client has gone, MariaDB goes on
- * with the transaction, and `ROW_COUNT()` is wrong: a fifth of such changes had no event, measured.)
+ * (`ROW_COUNT()` would tell more simply whether rows have changed. But when the client has gone, MariaDB goes
+ * on with the transaction, and `ROW_COUNT()` is wrong: a fifth of such changes had no event, measured.)
  */
 export const FORGET_CHANGE = 'SELECT LAST_INSERT_ID(9223372036854775807)';
 
