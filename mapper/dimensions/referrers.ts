@@ -41,9 +41,7 @@ const NONE = labelOf('referrer', '');
 /** In lower case and ASCII, without user, password and port. Empty: it is none. */
 function hostOf(origin: string): string {
   const [, usual] = USUAL.exec(origin) ?? [];
-  if (usual !== undefined) return usual;
-  const { hostname = '' } = URL.parse(origin) ?? {};
   // A name is the same with a dot behind it.
-  const host = hostname.toLowerCase().replace(/\.$/, '');
+  const host = usual ?? URL.parse(origin)?.hostname.toLowerCase().replace(/\.$/, '') ?? '';
   return host.length <= MAX_HOST && HOST.test(host) ? host : '';
 }
