@@ -7,6 +7,7 @@ import type { BulkTools } from './bulk/tools.ts';
 import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
+import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
@@ -53,7 +54,7 @@ export interface ServiceOptions {
 /** Headers of clicks are not read. */
 const NO_SOURCE: ClickSource = { resolve: undefined };
 
-/** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
+/** Also starts the work in the background: returning keys that are not needed, storing clicks, and jobs. */
 export function openService(options: ServiceOptions): Service {
   const { config, stores, caches, isBlocked, registry, metrics, log } = options;
   const { servers } = stores;
@@ -63,6 +64,7 @@ export function openService(options: ServiceOptions): Service {
   const clicks = stack.use(
     openClickCounter({ config, servers, source: options.clickSource ?? NO_SOURCE, registry, metrics, log }),
   );
+  stack.use(openJobs({ config, servers: servers.all, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));

@@ -1,9 +1,8 @@
 import { toSqlText } from '../mysql/driver.ts';
 import type { ClickFlush, Counts, HourClicks } from './click-flush.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
-import type { SubjectClicks } from './owner-clicks.ts';
 import { dayOf, monthOf, toSqlDay, toSqlHour } from './sql-times.ts';
-import { isOneOf, LINK, OWNER, type SubjectKind } from './subject.ts';
+import { isOneOf, LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
 
 export interface FlushParts {
   /** In the order of the primary key. */
