@@ -41,7 +41,7 @@ function bitsOf(network: string): number[] {
   const [address = '', length] = network.split('/');
   const bits = address
     .split('.')
-    .flatMap((byte) => [...Number(byte).toString(2).padStart(8, '0')].map(Number));
+    .flatMap((byte) => Array.from({ length: 8 }, (_, bit) => (Number(byte) >> (7 - bit)) & 1));
   return bits.slice(0, Number(length));
 }
 
