@@ -9,8 +9,8 @@ const MAX_HOST = 253;
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/;
 
 /**
- * A host that is spelled as `URL.hostname` spells it. It must have a name at its end: there are many spellings
- * of an address.
+ * A host that is spelled as `URL.hostname` spells it. It must have a name at its end: there are many
+ * spellings of an address.
  */
 const USUAL = /^https?:\/\/((?:[a-z0-9-]+\.)+[a-z]+)$/;
 
