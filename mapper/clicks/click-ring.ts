@@ -57,8 +57,9 @@ export class ClickRing {
   /** @returns false when it is full */
   push(key: string, atMs: number, head: string, headStart: number, sender: ClickSender | undefined): boolean {
     const capacity = this.#keys.length;
+    if (this.#size === capacity) return false;
     const weight = head === this.#lastHead ? 0 : head.length;
-    if (this.#size === capacity || this.#bytes + weight > this.#maxBytes) return false;
+    if (this.#bytes + weight > this.#maxBytes) return false;
     let at = this.#first + this.#size;
     if (at >= capacity) at -= capacity;
     this.#keys[at] = key;

@@ -35,8 +35,8 @@ export interface ClickCounterOptions {
   readonly resolve?: ResolveClick | undefined;
   readonly senderOf?: (peer: Socket) => ClickSender;
   readonly onDropped: (clicks: number) => void;
-  /** A click was counted without a look at its headers, because too many waited. */
-  readonly onUnresolved?: () => void;
+  /** Clicks were counted without a look at their headers, because too many waited. */
+  readonly onUnresolved?: (clicks: number) => void;
   /** Wall clock in ms. */
   readonly now: () => number;
 }
@@ -73,6 +73,8 @@ export class ClickCounter implements Clicks {
   #listed: LinkCounts[] = [];
   #round = 0;
   #valuesHeld = 0;
+  /** Since the last round. */
+  #unresolved = 0;
 
   constructor(options: ClickCounterOptions) {
     this.#options = options;
@@ -95,7 +97,7 @@ export class ClickCounter implements Clicks {
   }
 
   count(key: string, request: ClickedRequest): void {
-    const { resolve, senderOf, onUnresolved, now } = this.#options;
+    const { resolve, senderOf, now } = this.#options;
     const atMs = now();
     if (resolve !== undefined) {
       const sender = senderOf?.(request.peer);
@@ -103,7 +105,7 @@ export class ClickCounter implements Clicks {
         if (this.#ring.size === 1) this.#resolver.wake();
         return;
       }
-      onUnresolved?.();
+      this.#unresolved += 1;
     }
     this.#add(key, atMs, UNRESOLVED);
     this.#resolver.skip(key, atMs);
@@ -166,6 +168,8 @@ export class ClickCounter implements Clicks {
 
   /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
   async #sortByServer(): Promise<void> {
+    if (this.#unresolved > 0) this.#options.onUnresolved?.(this.#unresolved);
+    this.#unresolved = 0;
     const listed = this.#listed;
     this.#listed = [];
     this.#round += 1;
@@ -174,16 +178,18 @@ export class ClickCounter implements Clicks {
       if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
       if ((index + 1) % KEYS_PER_TURN === 0) await nextTurn();
     }
-    this.#forget();
+    await this.#forget();
   }
 
   /** Forgets links when there are too many, or too many values: first those that nobody follows any more. */
-  #forget(): void {
+  async #forget(): Promise<void> {
     const isTooMuch = (): boolean =>
       this.#links.size > this.#options.maxKeys / 2 || this.#valuesHeld > MAX_VALUES_HELD / 2;
     for (const isOld of [(link: LinkCounts) => link.round < this.#round - 1, () => true]) {
       if (!isTooMuch()) return;
+      let looked = 0;
       for (const link of this.#links.values()) {
+        if (++looked % KEYS_PER_TURN === 0) await nextTurn();
         if (link.isListed || !isOld(link)) continue;
         this.#links.delete(link.key);
         this.#valuesHeld -= link.size;

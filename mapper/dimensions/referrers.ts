@@ -1,3 +1,4 @@
+import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { BoundedCache } from './bounded-cache.ts';
@@ -36,7 +37,7 @@ export class Referrers {
 }
 
 const MAX_ORIGIN = 2 * MAX_HOST;
-const NONE = labelOf('referrer', '');
+const NONE = labelOf('referrer', NO_VALUE);
 
 /** In lower case and ASCII, without user, password and port. Empty: it is none. */
 function hostOf(origin: string): string {

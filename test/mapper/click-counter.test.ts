@@ -151,7 +151,7 @@ describe('a click counter', () => {
     const heard: string[] = [];
     const counter = openCounter(100, 60_000, {
       resolve: () => ({ isBot: true, labels: [labelOf('browser', 'Chrome')], visitor: undefined }),
-      onUnresolved: () => (unresolved += 1),
+      onUnresolved: (clicks) => void (unresolved += clicks),
     });
     counter.listen({
       wanted: new Set(['hot']),
