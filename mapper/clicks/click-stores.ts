@@ -52,7 +52,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   if (config.clicks.counted === false) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
-  const onUnresolved = (clicks: number): void => metrics.clicksUnresolved.inc(clicks);
+  const unresolved = metrics.clicksUnresolved.series({});
   const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb({ ...urlsDb, furtherFor }));
   const ledgers = dbs.map(
     (db, index) =>
@@ -63,7 +63,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
         maxKeys: MAX_KEYS,
         onStored: (clicks) => metrics.clicksStored.inc(clicks),
         onDropped,
-        onStripped: onUnresolved,
+        onStripped: (clicks) => (unresolved.count += clicks),
         log,
       }),
   );
@@ -76,7 +76,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     maxKeys: MAX_KEYS,
     ...options.source,
     onDropped,
-    onUnresolved,
+    onUnresolved: () => (unresolved.count += 1),
     now: Date.now,
   });
   registry.gauge('clicks_waiting_keys', 'Keys whose clicks are not stored yet', [], (gauge) =>

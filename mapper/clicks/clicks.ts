@@ -35,8 +35,8 @@ export interface ClickCounterOptions {
   readonly resolve?: ResolveClick | undefined;
   readonly senderOf?: (peer: Socket) => ClickSender;
   readonly onDropped: (clicks: number) => void;
-  /** Clicks were counted without a look at their headers, because too many waited. */
-  readonly onUnresolved?: (clicks: number) => void;
+  /** A click was counted without a look at its headers, because too many waited. */
+  readonly onUnresolved?: () => void;
   /** Wall clock in ms. */
   readonly now: () => number;
 }
@@ -73,8 +73,6 @@ export class ClickCounter implements Clicks {
   #listed: LinkCounts[] = [];
   #round = 0;
   #valuesHeld = 0;
-  /** Since the last round. */
-  #unresolved = 0;
 
   constructor(options: ClickCounterOptions) {
     this.#options = options;
@@ -97,7 +95,7 @@ export class ClickCounter implements Clicks {
   }
 
   count(key: string, request: ClickedRequest): void {
-    const { resolve, senderOf, now } = this.#options;
+    const { resolve, senderOf, onUnresolved, now } = this.#options;
     const atMs = now();
     if (resolve !== undefined) {
       const sender = senderOf?.(request.peer);
@@ -105,7 +103,7 @@ export class ClickCounter implements Clicks {
         if (this.#ring.size === 1) this.#resolver.wake();
         return;
       }
-      this.#unresolved += 1;
+      onUnresolved?.();
     }
     this.#add(key, atMs, UNRESOLVED);
     this.#resolver.skip(key, atMs);
@@ -168,8 +166,6 @@ export class ClickCounter implements Clicks {
 
   /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
   async #sortByServer(): Promise<void> {
-    if (this.#unresolved > 0) this.#options.onUnresolved?.(this.#unresolved);
-    this.#unresolved = 0;
     const listed = this.#listed;
     this.#listed = [];
     this.#round += 1;
