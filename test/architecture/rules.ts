@@ -41,11 +41,12 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     following: ['cache', 'http', 'redirect'],
     gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
+    statistics: [],
     auth: ['http'],
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten'],
+    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten', 'statistics'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
@@ -57,6 +58,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     mysql: ['store-errors'],
     redis: ['store-errors'],
     accounts: ['mysql', 'store-errors'],
+    clicks: ['mysql'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
     'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
