@@ -56,13 +56,7 @@ export async function readTimes(
     );
   const rows = await db.queryArrays<[number, number, number | string, number | string]>(
     parts.join(' UNION ALL '),
-    [
-      ...params,
-      toSqlHour(fromHour),
-      toSqlHour(toHour),
-      ...days,
-      ...(subject.kind === 'link' ? days : []),
-    ],
+    [...params, toSqlHour(fromHour), toSqlHour(toHour), ...days, ...(subject.kind === 'link' ? days : [])],
     { timeoutMs },
   );
   const counts = { hours: [] as TimeCount[], days: [] as TimeCount[] };
