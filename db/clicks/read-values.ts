@@ -57,39 +57,86 @@ export async function readClosedMonths(
   return rows.map(([day]) => day);
 }
 
+type SumRow = readonly [value: string, ...sums: (number | string)[]];
+
 /**
- * Adds up the clicks of each value. The server does that: so many rows would hold up the redirects of this
- * process.
+ * Adds up the clicks of each value. The server adds up days and months: so many rows would hold up the
+ * redirects of this process.
+ *
+ * The values of a link are bounded by day. So its months and its days are each grouped where they are stored,
+ * and the sums are put together here: 12 ms of the server for three years with 200 values a day, where one
+ * grouping of all rows took 22. An owner may have any number of values, so the server sorts them too.
  * @throws StoreUnavailableError: the read may be repeated
  */
 export async function readValues(
   db: Mysql,
   subject: Subject,
-  { dimension, months, days, count }: ValuesQuestion,
+  question: ValuesQuestion,
   timeoutMs: number,
 ): Promise<ValueCounts> {
-  const { prefix, where, params } = rowsOf(subject);
-  const [parts, values]: [string[], SqlValue[]] = [[], []];
-  const add = (table: string, condition: string, ...more: SqlValue[]): void => {
-    parts.push(
-      `SELECT value, humans, bots FROM ${prefix}_${table} WHERE ${where} AND dimension = ? AND ${condition}`,
+  const { tables, params } = partsOf(subject, question);
+  if (tables.length === 0) return { items: [], humans: 0, bots: 0 };
+  if (subject.kind === 'link') {
+    const sql = tables.map((table) => `SELECT value, SUM(humans), SUM(bots) ${table} GROUP BY value`);
+    return toCounts(
+      await db.queryArrays<SumRow>(sql.join(' UNION ALL '), params, { timeoutMs }),
+      question.count,
     );
+  }
+  const rows = tables.map((table) => `SELECT value, humans, bots ${table}`).join(' UNION ALL ');
+  const sql = `SELECT value, humans, bots, SUM(humans) OVER (), SUM(bots) OVER () FROM (
+      SELECT value, SUM(humans) AS humans, SUM(bots) AS bots FROM (${rows}) counted GROUP BY value
+    ) summed ORDER BY humans DESC, bots DESC, value LIMIT ?`;
+  const found = await db.queryArrays<SumRow>(sql, [...params, question.count], { timeoutMs });
+  const [, , , humans = 0, bots = 0] = found[0] ?? [''];
+  return { items: found.map(toCount), humans: Number(humans), bots: Number(bots) };
+}
+
+/** The tables of a question, each with its condition. */
+function partsOf(
+  subject: Subject,
+  { dimension, months, days }: ValuesQuestion,
+): { tables: string[]; params: SqlValue[] } {
+  const { prefix, where, params } = rowsOf(subject);
+  const [tables, values]: [string[], SqlValue[]] = [[], []];
+  const add = (table: string, condition: string, more: readonly SqlValue[]): void => {
+    tables.push(`FROM ${prefix}_${table} WHERE ${where} AND dimension = ? AND (${condition})`);
     values.push(...params, DIMENSIONS[dimension], ...more);
   };
-  if (months.length > 0) add('months', 'month IN (?)', months.map(toSqlDay));
-  for (const { fromDay, toDay } of days)
-    add('values', 'day >= ? AND day < ?', toSqlDay(fromDay), toSqlDay(toDay));
-  if (parts.length === 0) return { items: [], humans: 0, bots: 0 };
-  const sql = `SELECT value, humans, bots, SUM(humans) OVER (), SUM(bots) OVER () FROM (
-      SELECT value, SUM(humans) AS humans, SUM(bots) AS bots FROM (${parts.join(' UNION ALL ')}) counted
-      GROUP BY value
-    ) summed ORDER BY humans DESC, bots DESC, value LIMIT ?`;
-  type Row = [string, ...sums: (number | string)[]];
-  const rows = await db.queryArrays<Row>(sql, [...values, count], { timeoutMs });
-  const [, , , humans = 0, bots = 0] = rows[0] ?? [''];
-  return {
-    items: rows.map(([value, own, ofBots]) => ({ value, humans: Number(own), bots: Number(ofBots) })),
-    humans: Number(humans),
-    bots: Number(bots),
-  };
+  if (months.length > 0) add('months', 'month IN (?)', [months.map(toSqlDay)]);
+  if (days.length > 0)
+    add(
+      'values',
+      days.map(() => 'day >= ? AND day < ?').join(' OR '),
+      days.flatMap(({ fromDay, toDay }) => [toSqlDay(fromDay), toSqlDay(toDay)]),
+    );
+  return { tables, params: values };
+}
+
+/** Puts the sums of months and of days together. */
+function toCounts(rows: readonly SumRow[], count: number): ValueCounts {
+  const sums = new Map<string, ValueCount>();
+  const all = { humans: 0, bots: 0 };
+  for (const row of rows) {
+    const own = toCount(row);
+    all.humans += own.humans;
+    all.bots += own.bots;
+    const before = sums.get(own.value);
+    sums.set(own.value, before === undefined ? own : addCounts(before, own));
+  }
+  return { items: [...sums.values()].sort(compareCounts).slice(0, count), ...all };
+}
+
+function toCount([value, humans = 0, bots = 0]: SumRow): ValueCount {
+  return { value, humans: Number(humans), bots: Number(bots) };
+}
+
+/** Of the same value. */
+export function addCounts({ value, humans, bots }: ValueCount, more: ValueCount): ValueCount {
+  return { value, humans: humans + more.humans, bots: bots + more.bots };
+}
+
+/** The order of answers: the most frequent value first. */
+export function compareCounts(a: ValueCount, b: ValueCount): number {
+  return b.humans - a.humans || b.bots - a.bots || (a.value < b.value ? -1 : 1);
 }

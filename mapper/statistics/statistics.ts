@@ -108,7 +108,8 @@ async function readPart(
   const readOne = async ([dimension, count]: readonly [Dimension | 'time', number]): Promise<ValueCounts> =>
     dimension === 'time'
       ? NO_VALUES
-      : db.values(subject, { dimension, count, ...divide(range, (await closed) ?? []) });
+      : // One may be `(other)`.
+        db.values(subject, { dimension, count: count + 1, ...divide(range, (await closed) ?? []) });
   const [times, visitors, values = NO_VALUES, ofLinks = NO_VALUES] = await Promise.all([
     db.times(subject, range, hasHours ? 'hour' : 'day'),
     db.visitors(subject, range),

@@ -1,5 +1,11 @@
 import { OTHER_VALUES } from '../../db/clicks/dimensions.ts';
-import type { DayRange, ValueCount, ValueCounts } from '../../db/clicks/read-values.ts';
+import {
+  addCounts,
+  compareCounts,
+  type DayRange,
+  type ValueCount,
+  type ValueCounts,
+} from '../../db/clicks/read-values.ts';
 import { firstDayOf, monthOfDay } from './zone.ts';
 
 /**
@@ -24,16 +30,12 @@ export function mergeValues(answers: readonly ValueCounts[], count: number): Val
 /** The values that all servers together have most often. Pure. */
 export function mostFrequent(answers: readonly Pick<ValueCounts, 'items'>[], count: number): ValueCount[] {
   const sums = new Map<string, ValueCount>();
-  for (const { value, humans, bots } of answers.flatMap(({ items }) => items)) {
-    if (value === OTHER_VALUES) continue;
-    const before = sums.get(value) ?? { humans: 0, bots: 0 };
-    sums.set(value, { value, humans: before.humans + humans, bots: before.bots + bots });
+  for (const own of answers.flatMap(({ items }) => items)) {
+    if (own.value === OTHER_VALUES) continue;
+    const before = sums.get(own.value);
+    sums.set(own.value, before === undefined ? own : addCounts(before, own));
   }
   return [...sums.values()].sort(compareCounts).slice(0, count);
-}
-
-function compareCounts(a: ValueCount, b: ValueCount): number {
-  return b.humans - a.humans || b.bots - a.bots || (a.value < b.value ? -1 : 1);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { slotOf } from '../../../db/keyspace/placement.ts';
 import type { Answer } from '../client.ts';
-import { problemKind, type CallOptions } from './api-client.ts';
+import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { sketchOf, storeClicks, type Counted } from './counted-clicks.ts';
 import type { Person } from './people.ts';
 import { useApi } from './use-api.ts';
@@ -361,6 +362,25 @@ describe('statistics over HTTP', () => {
       ]);
       const csv = await api.call('GET', '/stats?by=country', { ...session, headers: { accept: 'text/csv' } });
       expect(csv.text).to.equal('value,humans,bots\r\nES,6,0\r\nDE,4,0\r\nIN,4,0\r\n');
+    });
+
+    it('are complete or refused: a urls server that does not answer is named, and links of others go on', async () => {
+      const { world, people } = fixture;
+      const key = await linkWith({ hours: { [`${daysAgo(0)} 00:00:00`]: [3, 1] } });
+      const [up, down] = world.urls.toSorted(({ slots }) => (slots.includes(slotOf(key)) ? -1 : 1));
+      const dead = 'mysql://nobody@127.0.0.1:1/urls';
+      const urlsDbs = world.urls.map((one) => (one === down ? { ...one, url: dead } : one));
+      const alone = await world.start({ stores: { urlsDbs } });
+      try {
+        const client = new ApiClient(() => alone.url, api.document);
+        const session = { cookie: await people.session(ana) };
+        const all = await client.call('GET', '/stats', session);
+        expect([all.status, problemKind(all)]).to.deep.equal([503, 'store-down']);
+        expect(all.json()['detail']).to.include(down?.name).and.not.include(up?.name);
+        expect((await client.call('GET', `/urls/${key}/stats`, session)).status).to.equal(200);
+      } finally {
+        await alone.stop();
+      }
     });
 
     it('of somebody without links are nothing', async () => {
