@@ -12,7 +12,7 @@ import { createWorld } from '../world.ts';
 import { PrivateServer } from './private-server.ts';
 import { anyQuestion, Asker, timesOf } from './questions.ts';
 
-const [DAYS, QUESTIONS] = IS_LONG ? [3 * 365, 1_000] : [100, 60];
+const [DAYS, QUESTIONS] = IS_LONG ? [3 * 365, 1_000] : [70, 20];
 const CLICKS_A_DAY = Math.round(10_000_000 / (3 * 365));
 const VALUES = 200;
 /** Of the values of a day, those that other days have too. */
@@ -22,7 +22,7 @@ const KEY = 'a-long-life';
 const SEED = Number(process.env['KEYMILL_TEST_SEED'] ?? 20_261_128);
 
 /**
- * A link with 10 million clicks over three years, and 200 values a day and dimension; without `--long`, 100
+ * A link with 10 million clicks over three years, and 200 values a day and dimension; without `--long`, 70
  * days of it. On a busy machine the times say little, so only those of `--long` are compared with the goals.
  */
 describe('a link that was followed for three years', () => {
