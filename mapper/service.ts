@@ -6,7 +6,8 @@ import { pollEvery } from '../runtime/polling.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
-import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
+import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
+import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
@@ -46,19 +47,27 @@ export interface ServiceOptions {
   readonly caches: MapperCaches;
   /** Whether the domain of a target is blocked. */
   readonly isBlocked?: (target: string) => boolean;
+  /** What is known of those who follow links. */
+  readonly clickSource?: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
 }
 
-/** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
+/** Headers of clicks are not read. */
+const NO_SOURCE: ClickSource = { resolve: undefined };
+
+/** Also starts the work in the background: returning keys that are not needed, storing clicks, and jobs. */
 export function openService(options: ServiceOptions): Service {
   const { config, stores, caches, isBlocked, registry, metrics, log } = options;
   const { servers } = stores;
   const stack = new AsyncDisposableStack();
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
-  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  const clicks = stack.use(
+    openClickCounter({ config, servers, source: options.clickSource ?? NO_SOURCE, registry, metrics, log }),
+  );
+  stack.use(openJobs({ config, servers: servers.all, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));

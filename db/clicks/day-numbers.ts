@@ -1,18 +1,20 @@
-const DAY_MS = 86_400_000;
+import { toSqlDay, toSqlHour } from './sql-times.ts';
 
-/** The first and last day that a column can have. */
-const FIRST = 0;
-const LAST = Date.UTC(9999, 11, 31) / DAY_MS;
+/** The first and last day that a column can have, since 1970-01-01. */
+const [FIRST, LAST] = [0, Date.UTC(9999, 11, 31) / 86_400_000];
 
-/** A day since 1970-01-01 as SQL has it. Infinity: the last one. */
-export function toSqlDay(day: number): string {
-  return new Date(Math.min(LAST, Math.max(FIRST, day)) * DAY_MS).toISOString().slice(0, 10);
+/** A condition for a column of days since 1970-01-01. The days end before `to`, which may be Infinity. */
+export function isBetweenDays(column: string, from: number, to: number): string {
+  return `${column} >= ${toSqlDay(bounded(from))} AND ${column} < ${toSqlDay(bounded(to))}`;
 }
 
-/** An hour since 1970-01-01 00:00 UTC as SQL has it. Infinity: the last one. */
-export function toSqlHour(hour: number): string {
-  const bounded = Math.min((LAST + 1) * 24 - 1, Math.max(FIRST, hour));
-  return new Date(bounded * 3_600_000).toISOString().slice(0, 19).replace('T', ' ');
+/** The same for a column of hours. */
+export function isBetweenHours(column: string, from: number, to: number): string {
+  return `${column} >= ${toSqlHour(bounded(from, 24))} AND ${column} < ${toSqlHour(bounded(to, 24))}`;
+}
+
+function bounded(value: number, perDay = 1): number {
+  return Math.min(LAST * perDay, Math.max(FIRST, value));
 }
 
 /** Days since 1970-01-01, in SQL. */

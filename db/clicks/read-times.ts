@@ -1,6 +1,7 @@
 import type { Mysql } from '../mysql/mysql.ts';
-import { dayNumber, hourNumber, toSqlDay, toSqlHour } from './day-numbers.ts';
-import { rowsOf, type Subject } from './subject.ts';
+import { dayNumber, hourNumber, isBetweenDays, isBetweenHours } from './day-numbers.ts';
+import { isOf, type AskedSubject } from './read-subject.ts';
+import { LINK } from './subject.ts';
 
 /** Hours and days since 1970-01-01, UTC. Each ends before its `to`, which may be Infinity. */
 export interface TimeRange {
@@ -36,27 +37,25 @@ const [HOUR, DAY] = [0, 1];
  */
 export async function readTimes(
   db: Mysql,
-  subject: Subject,
+  subject: AskedSubject,
   { range, grain, timeoutMs }: { range: TimeRange; grain: Grain; timeoutMs: number },
 ): Promise<TimeCounts> {
-  const { prefix, where, params } = rowsOf(subject);
+  const { prefix } = subject.kind;
   const { fromHour, toHour, fromDay, toDay } = range;
-  const hours = `FROM ${prefix}_hours WHERE ${where} AND hour >= ? AND hour < ?`;
-  const days = [...params, toSqlDay(fromDay), toSqlDay(toDay)];
+  const hours = `FROM ${prefix}_hours WHERE ${isOf(subject)} AND ${isBetweenHours('hour', fromHour, toHour)}`;
+  const isAsked = `${isOf(subject)} AND ${isBetweenDays('day', fromDay, toDay)}`;
   const parts = [
     grain === 'hour'
       ? `SELECT ${HOUR}, ${hourNumber('hour')}, humans, bots ${hours}`
       : `SELECT ${DAY}, ${dayNumber('hour')} AS day, SUM(humans), SUM(bots) ${hours} GROUP BY day`,
-    `SELECT ${DAY}, ${dayNumber('day')}, humans, bots FROM ${prefix}_days WHERE ${where} AND day >= ? AND day < ?`,
+    `SELECT ${DAY}, ${dayNumber('day')}, humans, bots FROM ${prefix}_days WHERE ${isAsked}`,
   ];
   // What processes of earlier releases have counted, until a job moves it.
-  if (subject.kind === 'link')
-    parts.push(
-      `SELECT ${DAY}, ${dayNumber('day')}, clicks, 0 FROM clicks WHERE ${where} AND day >= ? AND day < ?`,
-    );
+  if (subject.kind === LINK)
+    parts.push(`SELECT ${DAY}, ${dayNumber('day')}, clicks, 0 FROM clicks WHERE ${isAsked}`);
   const rows = await db.queryArrays<[number, number, number | string, number | string]>(
     parts.join(' UNION ALL '),
-    [...params, toSqlHour(fromHour), toSqlHour(toHour), ...days, ...(subject.kind === 'link' ? days : [])],
+    [],
     { timeoutMs },
   );
   const counts = { hours: [] as TimeCount[], days: [] as TimeCount[] };

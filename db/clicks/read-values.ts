@@ -1,8 +1,9 @@
-import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { dayNumber, toSqlDay } from './day-numbers.ts';
+import { dayNumber, isBetweenDays } from './day-numbers.ts';
 import { DIMENSIONS, MONTH_ITSELF, type Dimension } from './dimensions.ts';
-import { rowsOf, type Subject } from './subject.ts';
+import { isOf, type AskedSubject } from './read-subject.ts';
+import { toSqlDay } from './sql-times.ts';
+import { LINK } from './subject.ts';
 
 /** Days since 1970-01-01, UTC. */
 export interface DayRange {
@@ -42,18 +43,13 @@ export interface ValuesQuestion {
  */
 export async function readClosedMonths(
   db: Mysql,
-  subject: Subject,
+  subject: AskedSubject,
   { fromDay, toDay }: DayRange,
   timeoutMs: number,
 ): Promise<number[]> {
-  const { prefix, where, params } = rowsOf(subject);
-  const sql = `SELECT ${dayNumber('month')} FROM ${prefix}_months
-    WHERE ${where} AND dimension = ? AND month >= ? AND month < ? AND value = ''`;
-  const rows = await db.queryArrays<[number]>(
-    sql,
-    [...params, MONTH_ITSELF, toSqlDay(fromDay), toSqlDay(toDay)],
-    { timeoutMs },
-  );
+  const sql = `SELECT ${dayNumber('month')} FROM ${subject.kind.prefix}_months
+    WHERE ${isOf(subject)} AND dimension = ${MONTH_ITSELF} AND ${isBetweenDays('month', fromDay, toDay)}`;
+  const rows = await db.queryArrays<[number]>(sql, [], { timeoutMs });
   return rows.map(([day]) => day);
 }
 
@@ -70,47 +66,40 @@ type SumRow = readonly [value: string, ...sums: (number | string)[]];
  */
 export async function readValues(
   db: Mysql,
-  subject: Subject,
+  subject: AskedSubject,
   question: ValuesQuestion,
   timeoutMs: number,
 ): Promise<ValueCounts> {
-  const { tables, params } = partsOf(subject, question);
+  const tables = tablesOf(subject, question);
   if (tables.length === 0) return { items: [], humans: 0, bots: 0 };
-  if (subject.kind === 'link') {
+  if (subject.kind === LINK) {
     const sql = tables.map((table) => `SELECT value, SUM(humans), SUM(bots) ${table} GROUP BY value`);
-    return toCounts(
-      await db.queryArrays<SumRow>(sql.join(' UNION ALL '), params, { timeoutMs }),
-      question.count,
-    );
+    return toCounts(await db.queryArrays<SumRow>(sql.join(' UNION ALL '), [], { timeoutMs }), question.count);
   }
   const rows = tables.map((table) => `SELECT value, humans, bots ${table}`).join(' UNION ALL ');
   const sql = `SELECT value, humans, bots, SUM(humans) OVER (), SUM(bots) OVER () FROM (
       SELECT value, SUM(humans) AS humans, SUM(bots) AS bots FROM (${rows}) counted GROUP BY value
     ) summed ORDER BY humans DESC, bots DESC, value LIMIT ?`;
-  const found = await db.queryArrays<SumRow>(sql, [...params, question.count], { timeoutMs });
+  const found = await db.queryArrays<SumRow>(sql, [question.count], { timeoutMs });
   const [, , , humans = 0, bots = 0] = found[0] ?? [''];
   return { items: found.map(toCount), humans: Number(humans), bots: Number(bots) };
 }
 
 /** The tables of a question, each with its condition. */
-function partsOf(
-  subject: Subject,
-  { dimension, months, days }: ValuesQuestion,
-): { tables: string[]; params: SqlValue[] } {
-  const { prefix, where, params } = rowsOf(subject);
-  const [tables, values]: [string[], SqlValue[]] = [[], []];
-  const add = (table: string, condition: string, more: readonly SqlValue[]): void => {
-    tables.push(`FROM ${prefix}_${table} WHERE ${where} AND dimension = ? AND (${condition})`);
-    values.push(...params, DIMENSIONS[dimension], ...more);
-  };
-  if (months.length > 0) add('months', 'month IN (?)', [months.map(toSqlDay)]);
-  if (days.length > 0)
-    add(
-      'values',
-      days.map(() => 'day >= ? AND day < ?').join(' OR '),
-      days.flatMap(({ fromDay, toDay }) => [toSqlDay(fromDay), toSqlDay(toDay)]),
-    );
-  return { tables, params: values };
+function tablesOf(subject: AskedSubject, { dimension, months, days }: ValuesQuestion): string[] {
+  const tableOf = (name: string, condition: string): string =>
+    `FROM ${subject.kind.prefix}_${name} WHERE ${isOf(subject)} AND dimension = ${DIMENSIONS[dimension]} AND (${condition})`;
+  return [
+    ...(months.length === 0 ? [] : [tableOf('months', `month IN (${months.map(toSqlDay).join(',')})`)]),
+    ...(days.length === 0
+      ? []
+      : [
+          tableOf(
+            'values',
+            days.map(({ fromDay, toDay }) => isBetweenDays('day', fromDay, toDay)).join(' OR '),
+          ),
+        ]),
+  ];
 }
 
 /** Puts the sums of months and of days together. */

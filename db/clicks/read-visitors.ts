@@ -1,8 +1,9 @@
 import type { Mysql } from '../mysql/mysql.ts';
-import { dayNumber, toSqlDay } from './day-numbers.ts';
+import { dayNumber, isBetweenDays } from './day-numbers.ts';
+import { isOf, type AskedSubject } from './read-subject.ts';
 import type { DayRange } from './read-values.ts';
 import { Sketch } from './sketch.ts';
-import { rowsOf, type Subject } from './subject.ts';
+import { readSketch } from './stored-sketches.ts';
 
 /**
  * How many visitors a subject had, about: the sum of the visitors of each day. One statement reads days that
@@ -11,27 +12,24 @@ import { rowsOf, type Subject } from './subject.ts';
  */
 export async function readVisitors(
   db: Mysql,
-  subject: Subject,
+  subject: AskedSubject,
   { fromDay, toDay }: DayRange,
   timeoutMs: number,
 ): Promise<number> {
-  const { prefix, where, params } = rowsOf(subject);
-  const condition = `${where} AND day >= ? AND day < ?`;
+  const { prefix } = subject.kind;
+  const condition = `${isOf(subject)} AND ${isBetweenDays('day', fromDay, toDay)}`;
   const sql = `SELECT NULL, SUM(visitors), NULL FROM ${prefix}_visitor_days WHERE ${condition}
     UNION ALL SELECT ${dayNumber('day')}, NULL, sketch FROM ${prefix}_visitors WHERE ${condition}`;
-  const values = [...params, toSqlDay(fromDay), toSqlDay(toDay)];
-  const rows = await db.queryArrays<[number | null, number | string | null, Buffer | null]>(
-    sql,
-    [...values, ...values],
-    { timeoutMs },
-  );
+  const rows = await db.queryArrays<[number | null, number | string | null, Buffer | null]>(sql, [], {
+    timeoutMs,
+  });
   const open = new Map<number, Sketch>();
   let visitors = 0;
   for (const [day, closed, bytes] of rows) {
     if (day === null || bytes === null) visitors += Number(closed ?? 0);
     else {
       const sketch = open.get(day) ?? new Sketch();
-      sketch.merge(Sketch.fromBytes(bytes));
+      sketch.merge(readSketch(bytes));
       open.set(day, sketch);
     }
   }

@@ -8,19 +8,19 @@ import {
   type ValuesQuestion,
 } from './read-values.ts';
 import { readVisitors } from './read-visitors.ts';
-import type { Subject } from './subject.ts';
+import type { AskedSubject } from './read-subject.ts';
 
 /** The clicks of one urls database, for questions. Every method throws StoreUnavailableError. */
 export interface StatisticsDb {
   readonly name: string;
   /** See {@link readTimes}. */
-  times(subject: Subject, range: TimeRange, grain: Grain): Promise<TimeCounts>;
+  times(subject: AskedSubject, range: TimeRange, grain: Grain): Promise<TimeCounts>;
   /** See {@link readClosedMonths}. */
-  closedMonths(subject: Subject, range: DayRange): Promise<number[]>;
+  closedMonths(subject: AskedSubject, range: DayRange): Promise<number[]>;
   /** See {@link readValues}. */
-  values(subject: Subject, question: ValuesQuestion): Promise<ValueCounts>;
+  values(subject: AskedSubject, question: ValuesQuestion): Promise<ValueCounts>;
   /** See {@link readVisitors}. */
-  visitors(subject: Subject, range: DayRange): Promise<number>;
+  visitors(subject: AskedSubject, range: DayRange): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
+import type { Socket } from 'node:net';
+import { openClicksDb, type ClicksDb, type ClicksDbOptions } from '../../db/clicks/clicks-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -9,17 +10,31 @@ import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { ClickLedger } from './click-ledger.ts';
 import { ClickCounter, type Clicks } from './clicks.ts';
+import type { ClickListener, ResolveClick } from './resolved-click.ts';
+import type { ClickSender } from './click-ring.ts';
+
+/** What the counter asks about clicks. */
+export interface ClickSource {
+  /** Undefined: headers are not read, and each click counts as that of a person. */
+  readonly resolve: ResolveClick | undefined;
+  readonly senderOf?: (peer: Socket) => ClickSender;
+}
 
 export interface OpenClickCounterOptions {
   readonly config: MapperConfig;
   readonly servers: UrlsServers;
+  readonly source: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
+  /** See {@link ClicksDbOptions}. */
+  readonly furtherFor?: ClicksDbOptions['furtherFor'];
   readonly log: Log;
 }
 
 /** A counter with the connections through which it stores its clicks. */
 export interface OpenClicks extends Clicks, AsyncDisposable {
+  /** From now on the listener hears of clicks, until the counter is closed. */
+  listen(listener: ClickListener): void;
   /** Stores the counted clicks, for a bounded time; closes the connections. */
   close(): Promise<void>;
 }
@@ -33,11 +48,11 @@ const PRUNE_EVERY_MS = 3_600_000;
  * not answer yet.
  */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
-  const { config, servers, registry, metrics, log } = options;
-  if (!config.clicks.counted) return UNCOUNTED;
+  const { config, servers, registry, metrics, furtherFor, log } = options;
+  if (config.clicks.counted === false) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
-  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb(urlsDb));
+  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb({ ...urlsDb, furtherFor }));
   const ledgers = dbs.map(
     (db, index) =>
       new ClickLedger({
@@ -47,6 +62,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
         maxKeys: MAX_KEYS,
         onStored: (clicks) => metrics.clicksStored.inc(clicks),
         onDropped,
+        onStripped: (clicks) => metrics.clicksUnresolved.inc(clicks),
         log,
       }),
   );
@@ -57,7 +73,9 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     ledgerFor: (key) => ledgerOf.get(servers.for(key)) as ClickLedger,
     flushMs: config.clicks.flushMs,
     maxKeys: MAX_KEYS,
+    ...options.source,
     onDropped,
+    onUnresolved: () => metrics.clicksUnresolved.inc(),
     now: Date.now,
   });
   registry.gauge('clicks_waiting_keys', 'Keys whose clicks are not stored yet', [], (gauge) =>
@@ -74,7 +92,8 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     await pruned;
   };
   return {
-    count: (key) => counter.count(key),
+    count: (key, request) => counter.count(key, request),
+    listen: (listener) => counter.listen(listener),
     close: async () => (closed ??= close()),
     [Symbol.asyncDispose]: async () => (closed ??= close()),
   };
@@ -82,6 +101,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
 
 const UNCOUNTED: OpenClicks = {
   count: () => undefined,
+  listen: () => undefined,
   close: async () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };

@@ -2,7 +2,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-error
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
-import type { Clicks } from '../clicks/clicks.ts';
+import type { ClickedRequest, Clicks } from '../clicks/clicks.ts';
 import type { MapperMetrics } from '../metrics.ts';
 import type { LinkSource } from './link-finder.ts';
 import type { RedirectResult } from './redirect-answer.ts';
@@ -42,11 +42,16 @@ export class RedirectTally {
 
   /**
    * A link was looked up.
-   * @param isFollowing false for a request that is no click: HEAD, or a prefetch
+   * @param following the request, if it may be a click. Undefined: it is HEAD or a prefetch, or was refused
    */
-  answered(key: string, isFollowing: boolean, result: RedirectResult, source: LinkSource): void {
+  answered(
+    key: string,
+    following: ClickedRequest | undefined,
+    result: RedirectResult,
+    source: LinkSource,
+  ): void {
     this.#answered[source][result].count += 1;
-    if (isFollowing && result === 'found') this.#clicks?.count(key);
+    if (following !== undefined && result === 'found') this.#clicks?.count(key, following);
   }
 
   /** The client may follow no link now: nothing was looked up. */

@@ -2,7 +2,8 @@ import { MAX_VALUES, type Dimension } from '../../db/clicks/dimensions.ts';
 import type { TimeCounts } from '../../db/clicks/read-times.ts';
 import type { ValueCount, ValueCounts } from '../../db/clicks/read-values.ts';
 import type { StatisticsDb } from '../../db/clicks/statistics-db.ts';
-import type { Subject } from '../../db/clicks/subject.ts';
+import type { AskedSubject } from '../../db/clicks/read-subject.ts';
+import { LINK, OWNER } from '../../db/clicks/subject.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import type { Question } from './question.ts';
 import { toTimeItems, type TimeItem } from './time-items.ts';
@@ -67,7 +68,7 @@ export class Statistics {
   ): Promise<Asking<ClickStatistics>> {
     const server = this.#servers.find(({ slots }) => slots.includes(slot));
     if (server === undefined) throw new RangeError(`no urls server has slot ${slot}`);
-    const subject: Subject = { kind: 'link', slot, key };
+    const subject = { kind: LINK, name: key };
     return summarise(question, [await readPart(server, subject, question, { maxValues: MAX_VALUES })]);
   }
 
@@ -76,7 +77,7 @@ export class Statistics {
     userId: bigint,
     question: Question,
   ): Promise<Asking<ClickStatistics & { readonly mostFollowed: readonly ValueCount[] }>> {
-    const subject: Subject = { kind: 'owner', userId };
+    const subject = { kind: OWNER, name: String(userId) };
     const bounds = {
       maxValues: this.#servers.length === 1 ? MAX_VALUES : MAX_MERGED,
       links: MOST_FOLLOWED,
@@ -94,7 +95,7 @@ export class Statistics {
 
 async function readPart(
   { db, isUp }: StatisticsServer,
-  subject: Subject,
+  subject: AskedSubject,
   { by, range, hasHours }: Question,
   { maxValues, links = 0 }: { maxValues: number; links?: number },
 ): Promise<Part> {

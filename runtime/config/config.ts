@@ -89,7 +89,20 @@ export interface MapperConfig extends ProcessConfig {
   readonly cache: CacheConfig;
   /** Replicas of the urls servers, which redirects may read. Default: none. */
   readonly urlsReplicas?: readonly UrlsReplicaConfig[];
-  readonly clicks: { readonly counted: boolean; readonly flushMs: number };
+  readonly clicks: {
+    /** `total`: how many, and nothing about those who follow. */
+    readonly counted: boolean | 'total';
+    readonly flushMs: number;
+  };
+  readonly jobs: JobsConfig;
+}
+
+/** Work in the background on urls servers. */
+export interface JobsConfig {
+  /** Days for which clicks are kept. Undefined: for ever. Totals of links always are. */
+  readonly keptDays: number | undefined;
+  /** How often a process looks for jobs that are due. */
+  readonly pollMs: number;
 }
 
 /** The settings by which targets of links are judged. */
@@ -113,6 +126,8 @@ export const DEFAULTS: {
   pools: { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 },
   reserve: 256,
 };
+
+const COUNTED = { true: true, '1': true, total: 'total', false: false, '0': false } as const;
 
 type Source = Readonly<Record<string, string | undefined>>;
 
@@ -158,9 +173,10 @@ export function readMapperConfig(source?: Source): MapperConfig {
     },
     urlsReplicas: readUrlsReplicas(env, stores),
     clicks: {
-      counted: env.boolean('COUNT_CLICKS', true),
+      counted: COUNTED[env.oneOf('COUNT_CLICKS', ['true', 'total', 'false', '1', '0'], 'true')],
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
+    jobs: { keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined, pollMs: 30_000 },
   };
   env.throwIfFaulty();
   return config;

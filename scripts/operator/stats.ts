@@ -29,7 +29,7 @@ export function addStatsCommand(program: Command, terminal: Terminal): void {
     .option('--from <time>', 'clicks at this time or later: 2030-01-31, or a time with offset')
     .option('--to <time>', 'clicks before this time')
     .option('--unit <unit>', `of the lines by time: ${UNITS.join(', ')}`)
-    .option('--by <what>', `${BY.join(', ')}`)
+    .option('--by <what>', BY.join(', '))
     .option('--tz <zone>', 'time zone, such as Europe/Berlin; default UTC')
     .option('--json', `${ONE_JSON_DOCUMENT}: {"unique_id", and the fields of the answer of the API}`)
     .helpOption('--help', 'show help')

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { DIMENSIONS, MONTH_ITSELF } from '../../../db/clicks/dimensions.ts';
 import { slotOf } from '../../../db/keyspace/placement.ts';
-import { toSqlDay, toSqlHour } from '../../../db/clicks/day-numbers.ts';
+import { toSqlDay, toSqlHour } from '../../../db/clicks/sql-times.ts';
 import { firstDayOf, monthOfDay } from '../../../mapper/statistics/zone.ts';
 import { ALL_SLOTS } from '../../../runtime/config/slots.ts';
 import { createRandom } from '../../../runtime/random.ts';
@@ -69,8 +69,10 @@ describe('a link that was followed for three years', () => {
       colds.push((await asker.ask(`/urls/${KEY}/stats${queries[round]}`)).ms);
     }
     const cold = timesOf(colds);
-    console.log(`      seed ${SEED}; warm ${JSON.stringify(warm)}, cold ${JSON.stringify(cold)} ms`);
-    if (slow.length > 0) console.log(`      ${slow.slice(0, 10).join('\n      ')}`);
+    process.stdout.write(
+      `      seed ${SEED}; warm ${JSON.stringify(warm)}, cold ${JSON.stringify(cold)} ms\n`,
+    );
+    if (slow.length > 0) process.stdout.write(`      ${slow.slice(0, 10).join('\n      ')}\n`);
     if (!IS_LONG) return;
     expect(warm.p99).to.be.at.most(50);
     expect(cold.max).to.be.at.most(250);
@@ -86,7 +88,9 @@ describe('a link that was followed for three years', () => {
   });
 });
 
-/** Another link, and the connection of the mapper, are read before: only the questions of this one are cold. */
+/**
+ * Another link, and the connection of the mapper, are read before: only the questions of this one are cold.
+ */
 async function untilAnswered(asker: Asker): Promise<void> {
   for (;;) {
     try {
@@ -106,7 +110,7 @@ async function fill(server: PrivateServer): Promise<void> {
   const hoursFrom = today - HOURS_DAYS + 1;
   await server.insert(
     'click_days',
-    days.filter((day) => day < hoursFrom).map((day) => `${of},'${toSqlDay(day)}',${CLICKS_A_DAY},0`),
+    days.filter((day) => day < hoursFrom).map((day) => `${of},${toSqlDay(day)},${CLICKS_A_DAY},0`),
   );
   await server.insert(
     'click_hours',
@@ -119,7 +123,7 @@ async function fill(server: PrivateServer): Promise<void> {
   await server.insert('click_months', monthsOf(of, first, today));
   await server.insert(
     'click_visitor_days',
-    days.slice(0, -2).map((day) => `${of},'${toSqlDay(day)}',7000`),
+    days.slice(0, -2).map((day) => `${of},${toSqlDay(day)},7000`),
   );
   const sketch = sketchOf(7_000).toBytes().toString('hex');
   const sources = ['m-1/a', 'm-1/b', 'm-2/a', 'm-2/b'];
@@ -127,7 +131,7 @@ async function fill(server: PrivateServer): Promise<void> {
     'click_visitors',
     days
       .slice(-2)
-      .flatMap((day) => sources.map((source) => `${of},'${toSqlDay(day)}','${source}',x'${sketch}'`)),
+      .flatMap((day) => sources.map((source) => `${of},${toSqlDay(day)},'${source}',x'${sketch}'`)),
   );
 }
 
@@ -135,7 +139,7 @@ function* hoursOf(of: string, days: readonly number[]): Generator<string> {
   const each = Math.floor(CLICKS_A_DAY / 24);
   for (const day of days)
     for (let hour = 0; hour < 24; hour += 1)
-      yield `${of},'${toSqlHour(day * 24 + hour)}',${hour === 0 ? CLICKS_A_DAY - 23 * each : each},0`;
+      yield `${of},${toSqlHour(day * 24 + hour)},${hour === 0 ? CLICKS_A_DAY - 23 * each : each},0`;
 }
 
 /** The clicks of a value on one day: the first values have more. The sum is that of the day. */
@@ -156,7 +160,7 @@ function* valuesOf(of: string, days: readonly number[]): Generator<string> {
   for (const dimension of dimensions())
     for (const day of days)
       for (const [index, count] of COUNTS.entries())
-        yield `${of},${dimension},'${toSqlDay(day)}','${nameOf(index, day)}',${count},0`;
+        yield `${of},${dimension},${toSqlDay(day)},'${nameOf(index, day)}',${count},0`;
 }
 
 function* monthsOf(of: string, first: number, today: number): Generator<string> {
@@ -165,8 +169,8 @@ function* monthsOf(of: string, first: number, today: number): Generator<string> 
       const from = Math.max(first, firstDayOf(month));
       const days = firstDayOf(month + 1) - from;
       const day = toSqlDay(firstDayOf(month));
-      if (dimension === MONTH_ITSELF) yield `${of},0,'${day}','',${days * CLICKS_A_DAY},0`;
-      else yield* monthValues(`${of},${dimension},'${day}'`, from, days);
+      if (dimension === MONTH_ITSELF) yield `${of},0,${day},'',${days * CLICKS_A_DAY},0`;
+      else yield* monthValues(`${of},${dimension},${day}`, from, days);
     }
   }
 }

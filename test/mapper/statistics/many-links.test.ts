@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { toSqlDay, toSqlHour } from '../../../db/clicks/day-numbers.ts';
+import { toSqlDay, toSqlHour } from '../../../db/clicks/sql-times.ts';
 import { DIMENSIONS, type Dimension } from '../../../db/clicks/dimensions.ts';
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { ALL_SLOTS } from '../../../runtime/config/slots.ts';
@@ -36,7 +36,7 @@ interface TestLink {
 }
 
 /**
- * 10 million clicks over 100,000 links of 1,000 owners in 90 days, by Zipf; without `--long`, a 500th of that.
+ * 10 million clicks over 100,000 links of 1,000 owners in 90 days, by Zipf; without `--long`, a 500th of it.
  * KEYMILL_TEST_SCALE: another share, 10 for 100 million. Only the times of `--long` are compared with the goals.
  */
 describe('clicks of many links', () => {
@@ -85,17 +85,17 @@ describe('clicks of many links', () => {
     const times = Object.fromEntries(
       Object.entries(taken).map(([what, samples]) => [what, timesOf(samples)]),
     );
-    console.log(`      seed ${SEED}, ${CLICKS} clicks: ${JSON.stringify(times)} ms`);
+    process.stdout.write(`      seed ${SEED}, ${CLICKS} clicks: ${JSON.stringify(times)} ms\n`);
     const [ofLinks, ofOwners] = [await server.bytesOf('click%'), await server.bytesOf('owner\\_%')];
     const [row] = await server.db.query<{ days: number }>(
       'SELECT COUNT(*) AS days FROM click_visitor_days',
       [],
       { timeoutMs: 60_000 },
     );
-    const days = Number(row?.days ?? 0);
+    const days = row?.days ?? 0;
     const each = (bytes: number): number => Math.round(bytes / days);
-    console.log(
-      `      ${days} days of links; bytes of each: ${each(ofLinks)}, and of owners ${each(ofOwners)}`,
+    process.stdout.write(
+      `      ${days} days of links; bytes of each: ${each(ofLinks)}, and of owners ${each(ofOwners)}\n`,
     );
     if (!IS_LONG) return;
     const goals: Readonly<Record<string, number>> = { link: 50, owner: 200, list: 50 };
@@ -175,7 +175,7 @@ function* hoursOf(links: readonly TestLink[], first: number): Generator<string> 
       const clicks = ofDay(link, day);
       for (let hour = 0; hour < 24; hour += 1) {
         const own = Math.floor((clicks * (hour + 1)) / 24) - Math.floor((clicks * hour) / 24);
-        if (own > 0) yield `${link.slot},'${link.key}','${toSqlHour((first + day) * 24 + hour)}',${own},0`;
+        if (own > 0) yield `${link.slot},'${link.key}',${toSqlHour((first + day) * 24 + hour)},${own},0`;
       }
     }
 }
@@ -189,7 +189,7 @@ function* valuesOf(links: readonly TestLink[], first: number): Generator<string>
         for (let value = 0; value < values; value += 1) {
           const own = Math.floor((clicks * (value + 1)) / values) - Math.floor((clicks * value) / values);
           const name = `${dimension}-${(value + day + link.clicks) % count}`;
-          yield `${link.slot},'${link.key}',${DIMENSIONS[dimension]},'${toSqlDay(first + day)}','${name}',${own},0`;
+          yield `${link.slot},'${link.key}',${DIMENSIONS[dimension]},${toSqlDay(first + day)},'${name}',${own},0`;
         }
       }
 }
@@ -198,7 +198,6 @@ function* visitorsOf(links: readonly TestLink[], first: number): Generator<strin
   for (const link of links)
     for (let day = 0; day < DAYS; day += 1) {
       const clicks = ofDay(link, day);
-      if (clicks > 0)
-        yield `${link.slot},'${link.key}','${toSqlDay(first + day)}',${Math.ceil(clicks * 0.7)}`;
+      if (clicks > 0) yield `${link.slot},'${link.key}',${toSqlDay(first + day)},${Math.ceil(clicks * 0.7)}`;
     }
 }

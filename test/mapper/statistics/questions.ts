@@ -77,5 +77,5 @@ export function anyQuestion(random: () => number, days: number): string {
     query.set('from', dateOf(Math.floor(first) + 1));
     query.set('to', dateOf(Math.floor(last)));
   }
-  return `?${query}`;
+  return `?${query.toString()}`;
 }

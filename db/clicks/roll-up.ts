@@ -1,0 +1,108 @@
+import { crc32 } from 'node:zlib';
+import type { Mysql } from '../mysql/mysql.ts';
+import { Sketch } from './sketch.ts';
+import { toSqlDay } from './sql-times.ts';
+import { readSketch } from './stored-sketches.ts';
+import { isOneOf, type SubjectKind } from './subject.ts';
+
+/**
+ * Makes old clicks smaller: hours become days, sketches of visitors become numbers, and each month that is
+ * over is summed beside its days.
+ *
+ * Each subject and step is one transaction, sent in one request, which begins by locking the rows that it
+ * replaces. So a process that dies has done all of it or nothing, and two that do the same at the same time
+ * do it once. `db` needs REPEATABLE READ: then no flush can add a row between those that are summed.
+ */
+export interface RollUpOptions {
+  readonly db: Mysql;
+  readonly kind: SubjectKind;
+  /** As from `toId` of the kind. Some hundreds at most. */
+  readonly ids: readonly string[];
+  /** Full days since 1970 in UTC, by the clock of the server. */
+  readonly today: number;
+}
+
+/** Hours are kept for so many days before today. */
+const HOUR_DAYS = 90;
+/** A day or month is closed so many days after its end: what is counted later is rare, and possible. */
+export const CLOSING_DAYS = 2;
+/** For one piece. The lease of a job is longer. */
+export const PIECE_TIMEOUT_MS = 30_000;
+
+/** Moves old hours into days. */
+export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Promise<void> {
+  const { prefix, id: columns, name } = kind;
+  const isOld = `hour < ${toSqlDay(today - HOUR_DAYS)}`;
+  const found = await db.queryArrays<[string]>(
+    `SELECT DISTINCT ${name} FROM ${prefix}_hours WHERE ${isOneOf(kind, ids)} AND ${isOld}`,
+    [],
+    { timeoutMs: PIECE_TIMEOUT_MS },
+  );
+  for (const [subject] of found) {
+    const rows = `${prefix}_hours WHERE ${isOneOf(kind, [kind.toId(subject)])} AND ${isOld}`;
+    await db.transact(
+      [
+        `SELECT 1 FROM ${rows} FOR UPDATE`,
+        `INSERT INTO ${prefix}_days (${columns}, day, humans, bots)
+         SELECT ${columns}, DATE(hour) AS of_day, SUM(humans) AS h, SUM(bots) AS b FROM ${rows}
+         GROUP BY ${columns}, of_day
+         ON DUPLICATE KEY UPDATE ${prefix}_days.humans = ${prefix}_days.humans + VALUES(humans),
+           ${prefix}_days.bots = ${prefix}_days.bots + VALUES(bots)`,
+        `DELETE FROM ${rows}`,
+      ],
+      [],
+      { timeoutMs: PIECE_TIMEOUT_MS },
+    );
+  }
+}
+
+/**
+ * Counts the visitors of closed days, and forgets their sketches. Sketches that are stored still later are of
+ * a server that was away: their visitors are added, though some may be counted already.
+ */
+export async function closeVisitorDays({ db, kind, ids, today }: RollUpOptions): Promise<void> {
+  const { prefix, id: columns, name } = kind;
+  const found = await db.queryArrays<[string, string, Buffer]>(
+    `SELECT ${name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch FROM ${prefix}_visitors
+     WHERE ${isOneOf(kind, ids)} AND day < ${toSqlDay(today - CLOSING_DAYS)}
+     ORDER BY ${columns}, day, source LIMIT ${MAX_SKETCHES}`,
+    [],
+    { timeoutMs: PIECE_TIMEOUT_MS },
+  );
+  const days = [...Map.groupBy(found, ([subject, date]) => `${kind.toId(subject)},'${date}'`)];
+  // The sketches of the last day may be incomplete.
+  const complete = found.length < MAX_SKETCHES || days.length === 1 ? days : days.slice(0, -1);
+  for (const [place, rows] of complete)
+    await closeVisitorDay(db, kind, { place, sketches: rows.map(([, , sketch]) => sketch) });
+  if (complete.length < days.length) await closeVisitorDays({ db, kind, ids, today });
+}
+
+/** Some megabytes. More than one day of one subject ever has: one for each start of a process on that day. */
+const MAX_SKETCHES = 2_000;
+
+async function closeVisitorDay(
+  db: Mysql,
+  { prefix, id: columns }: SubjectKind,
+  { place, sketches }: { place: string; sketches: readonly Buffer[] },
+): Promise<void> {
+  const all = new Sketch();
+  for (const sketch of sketches) all.merge(readSketch(sketch));
+  const rows = `${prefix}_visitors WHERE (${columns}, day) IN ((${place}))`;
+  await db.transact(
+    [
+      // Only if nobody has changed them since they were read. What is left is closed by the next round.
+      `SELECT COUNT(*) = ${sketches.length} AND SUM(CRC32(sketch)) = ${sumOfCrcs(sketches)} INTO @is_same
+       FROM ${rows} FOR UPDATE`,
+      `INSERT INTO ${prefix}_visitor_days (${columns}, day, visitors)
+       SELECT ${place}, ${all.estimate()} FROM DUAL WHERE @is_same
+       ON DUPLICATE KEY UPDATE visitors = visitors + VALUES(visitors)`,
+      `DELETE FROM ${rows} AND @is_same`,
+    ],
+    [],
+    { timeoutMs: PIECE_TIMEOUT_MS },
+  );
+}
+
+function sumOfCrcs(sketches: readonly Buffer[]): number {
+  return sketches.reduce((sum, sketch) => sum + crc32(sketch), 0);
+}
