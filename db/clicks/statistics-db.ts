@@ -32,7 +32,8 @@ export interface StatisticsDbOptions {
 /** A question of years takes some 20 ms. So these take at most two of the server's cores. */
 const CONNECTIONS = 2;
 const QUEUE_LIMIT = 200;
-const TIMEOUT_MS = 2_000;
+/** The links of a great owner are hundreds of thousands of rows a month. */
+const TIMEOUT_MS = 4_000;
 
 /** Connects when first used, on its own connections: no redirect, change or list waits for a question. */
 export function openStatisticsDb({ name, url }: StatisticsDbOptions): StatisticsDb {

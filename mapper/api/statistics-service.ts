@@ -18,7 +18,7 @@ export interface StatisticsServiceOptions {
   readonly nowMs: () => number;
 }
 
-/** Enough for all charts of a page. Each may wait for two seconds. */
+/** Enough for all charts of a page. Each may wait for four seconds. */
 const PLACES = { all: 100, ofOwner: 20 };
 
 /** Answers questions about clicks. Every method throws Problem 422 for a question without sense, and 503. */

@@ -81,7 +81,8 @@ export function resolveQuestion({ from, to, unit, by, tz }: Asked, nowMs: number
   if (fromMs !== undefined && fromMs >= toMs)
     return to === undefined ? refuse('from', 'must be in the past') : refuse('to', 'must be after from');
   const units = unitsOf(unit, zone);
-  if (by === 'time' && fromMs !== undefined && units.of(toMs - 1) - units.of(fromMs) >= MAX_ITEMS)
+  const lastMs = Math.min(toMs - 1, nowMs);
+  if (by === 'time' && fromMs !== undefined && units.of(lastMs) - units.of(fromMs) >= MAX_ITEMS)
     return refuse('unit', TOO_MANY_ITEMS);
   const hasHours = by === 'time' && zone.hasFullHours(Math.max(fromMs ?? 0, nowMs - HOURS_ARE_KEPT_MS), toMs);
   // The clocks of other processes may be ahead.
@@ -92,7 +93,7 @@ export function resolveQuestion({ from, to, unit, by, tz }: Asked, nowMs: number
     zone,
     fromMs,
     toMs,
-    lastMs: Math.min(toMs - 1, nowMs),
+    lastMs,
     units,
     range: rangeOf(zone, { fromMs, toMs, isOpen }, hasHours),
     hasHours,

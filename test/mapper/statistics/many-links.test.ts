@@ -37,7 +37,8 @@ interface TestLink {
 
 /**
  * 10 million clicks over 100,000 links of 1,000 owners in 90 days, by Zipf; without `--long`, a 500th of it.
- * KEYMILL_TEST_SCALE: another share, 10 for 100 million. Only the times of `--long` are compared with the goals.
+ * KEYMILL_TEST_SCALE: another share, 10 for 100 million. Only the times of `--long` are compared with the
+ * goals.
  */
 describe('clicks of many links', () => {
   let server: PrivateServer;

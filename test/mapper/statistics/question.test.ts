@@ -122,6 +122,13 @@ describe('a question about clicks', () => {
     expect(toTimeItems({ ...ITEMS, units: question({ unit: 'month' }).units }, counts)).to.have.length(203);
   });
 
+  it('gets no items of the future', () => {
+    const later = { to: at('9999-12-31T00:00:00Z'), from: { day: dayNumber('2026-11-27') } };
+    expect(toTimeItems(question(later), [])).to.have.length(2);
+    const never = { ...later, from: { day: dayNumber('2027-01-01') } };
+    expect(toTimeItems(question(never), [])).to.deep.equal([]);
+  });
+
   it('gets every hour of a day with 23 hours', () => {
     const asked = { unit: 'hour', tz: 'Europe/Berlin' } as const;
     const berlin = question({
