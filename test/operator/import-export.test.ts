@@ -72,7 +72,12 @@ describe('an export that is imported into another service', () => {
     const mapper = await world.world.start();
     const people = close.use(new People(world.world.usersUrl));
     const person = await people.person();
-    return { world, mapper, cookie: await people.session(person), email: person.email };
+    return {
+      world,
+      mapper,
+      cookie: await people.session(person, { endsInMs: 4 * 3_600_000 }),
+      email: person.email,
+    };
   }
 
   /** @returns the path of the file */
