@@ -32,7 +32,8 @@ export interface ClicksDb {
    */
   add(flush: ClickFlush): Promise<'added' | 'repeated'>;
   /**
-   * All clicks of a link, also those that an import has brought, and the clicks of each day that is still known.
+   * All clicks of a link, also those that an import has brought, and the clicks of each day that is still
+   * known.
    * @throws StoreUnavailableError
    */
   of(key: string): Promise<{ total: number; days: DayCounts[] }>;
