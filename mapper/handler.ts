@@ -25,6 +25,7 @@ import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import { createLinkServices } from './link-services.ts';
@@ -48,6 +49,7 @@ export interface HandlerOptions {
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
   readonly ownLinks: OwnLinks;
+  readonly live: LiveClicks;
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
   readonly imports: ImportService;
@@ -96,7 +98,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const { ownLinks: own, reservations, secret } = options;
+  const { ownLinks: own, live, reservations, secret } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
   const refusals = new Refusals(options.following.notFoundUrl);
@@ -109,7 +111,17 @@ export function createHandlers(options: HandlerOptions): Handlers {
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
       accounts.addRoutes(router, {
-        ...createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
+        ...createLinkServices({
+          ...shared,
+          own,
+          live,
+          tools,
+          rules,
+          hashPassword,
+          readOwn,
+          repeats,
+          metrics,
+        }),
         imports: options.imports,
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>

@@ -6,10 +6,12 @@ import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { LiveService } from './api/live-service.ts';
 import { QrService } from './api/qr-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
 import type { Repeats } from './repeats/repeats.ts';
 import { resultOf } from './shorten/shorten-answer.ts';
@@ -19,6 +21,7 @@ import type { TargetRules } from './shorten/target-url.ts';
 
 export interface LinkServicesOptions {
   readonly own: OwnLinks;
+  readonly live: LiveClicks;
   readonly tools: BulkTools;
   readonly shortener: Shortener;
   readonly rules: TargetRules;
@@ -36,7 +39,7 @@ export interface LinkServicesOptions {
 export function createLinkServices(
   options: LinkServicesOptions,
 ): Omit<Services, 'accounts' | 'administration' | 'imports'> {
-  const { own, tools, shortener, rules, hashPassword, prepare, readOwn, repeats } = options;
+  const { own, live, tools, shortener, rules, hashPassword, prepare, readOwn, repeats } = options;
   const { publicUrl, metrics, log } = options;
   const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
   return {
@@ -50,6 +53,7 @@ export function createLinkServices(
     }),
     exports: new ExportService(own, publicUrl),
     qr: new QrService(own, publicUrl),
+    live: new LiveService(own, live),
     bulk: new BulkService({
       tools,
       read: readOwn,

@@ -6,10 +6,11 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
+import type { OpenClicks } from './clicks/click-stores.ts';
 import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
-import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
+import { watchConnections, watchBlockedList, watchGauges, watchLimits, watchLive } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
@@ -17,6 +18,7 @@ import { openImports } from './imports.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
+import { LiveClicks } from './live/live-clicks.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -153,6 +155,8 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const { shortener, finder, clicks, bulk } = service;
+  const live = stack.use(openLive(config, clicks, metrics, log));
+  watchLive(registry, live);
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const own = ownAddressesOf(publicUrl, port.url);
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
@@ -163,6 +167,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     finder,
     clicks,
     ownLinks,
+    live,
     reservations,
     bulk,
     imports: imports.service,
@@ -192,6 +197,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
+      live.endAll();
       await server.drain(drainMs);
       const { servers } = stores;
       await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
@@ -199,6 +205,18 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await resources.disposeAsync();
     },
   };
+}
+
+function openLive(
+  { stores }: MapperConfig,
+  clicks: OpenClicks,
+  { liveClicksLost }: MapperMetrics,
+  log: Log,
+): LiveClicks {
+  const onLost = (lost: number): void => liveClicksLost.inc(lost);
+  const live = new LiveClicks({ redis: stores.redis, onLost, log });
+  clicks.listen(live);
+  return live;
 }
 
 interface GatesParts {

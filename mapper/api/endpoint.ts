@@ -15,6 +15,7 @@ import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
+import type { LiveService } from './live-service.ts';
 import type { QrService } from './qr-service.ts';
 
 /** What the answers of endpoints are made with. */
@@ -26,6 +27,7 @@ export interface Services {
   readonly exports: ExportService;
   readonly imports: ImportService;
   readonly qr: QrService;
+  readonly live: LiveService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }

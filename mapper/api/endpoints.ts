@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.ts';
 import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
+import { LIVE_ENDPOINTS } from './live-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 
@@ -15,6 +16,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...BULK_ENDPOINTS,
   ...QR_ENDPOINTS,
   ...IMPORT_ENDPOINTS,
+  ...LIVE_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,

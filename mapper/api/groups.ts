@@ -2,6 +2,7 @@
 export const GROUPS = {
   Links: 'Make links, and look after your own: read, list, change, delete and restore them.',
   Imports: 'Files of links, of other shorteners or of our own export.',
+  Statistics: 'Who follows your links. No address of a visitor is stored.',
   Tags: 'The tags of your links. A link gets its tags when it is made or changed.',
   Account: 'Sign up, sign in and out, and look after your account.',
   'API keys': 'Keys with which programs prove who they are.',
