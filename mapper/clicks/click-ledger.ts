@@ -1,5 +1,7 @@
+import type { ClickFlush, LinkClicks } from '../../db/clicks/click-flush.ts';
+import type { ClicksDb } from '../../db/clicks/clicks-db.ts';
+import { clicksIn, mergeClicks } from '../../db/clicks/merge-clicks.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import type { ClickFlush, ClickRow, ClicksDb } from '../../db/urls/clicks.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
@@ -31,10 +33,9 @@ const MAX_ROWS = 500;
  */
 export class ClickLedger {
   readonly #options: ClickLedgerOptions;
-  /** Clicks by day and key. There is more than one day only around midnight, or while the server is down. */
-  readonly #waiting = new Map<string, Map<string, number>>();
+  /** By key. */
+  readonly #waiting = new Map<string, LinkClicks>();
   readonly #hurry = new AbortController();
-  #waitingKeys = 0;
   #sending: ClickFlush | undefined;
   #seq = 0;
   #flushing: Promise<void> | undefined;
@@ -43,22 +44,20 @@ export class ClickLedger {
     this.#options = options;
   }
 
-  /** Keys that wait or are in flight, counted per day. */
+  /** Keys that wait or are in flight. */
   get size(): number {
-    return this.#waitingKeys + (this.#sending?.rows.length ?? 0);
+    return this.#waiting.size + (this.#sending?.links.length ?? 0);
   }
 
-  add(day: string, key: string, clicks: number): void {
+  /** Takes what was counted for a link since the last call for it. */
+  add(clicks: LinkClicks): void {
     const { maxKeys, onDropped } = this.#options;
-    let ofDay = this.#waiting.get(day);
-    const before = ofDay?.get(key);
+    const before = this.#waiting.get(clicks.key);
     if (before === undefined && this.size >= maxKeys) {
-      onDropped(clicks);
+      onDropped(clicksIn(clicks));
       return;
     }
-    if (ofDay === undefined) this.#waiting.set(day, (ofDay = new Map()));
-    ofDay.set(key, (before ?? 0) + clicks);
-    if (before === undefined) this.#waitingKeys += 1;
+    this.#waiting.set(clicks.key, before === undefined ? clicks : mergeClicks(before, clicks));
   }
 
   /**
@@ -94,30 +93,18 @@ export class ClickLedger {
         );
         return;
       }
-      onStored(clicksIn(this.#sending.rows));
+      onStored(this.#sending.links.reduce((sum, link) => sum + clicksIn(link), 0));
       this.#sending = undefined;
-      if (this.#waitingKeys > 0 && this.#waitingKeys < maxKeys / 2)
+      if (this.#waiting.size > 0 && this.#waiting.size < maxKeys / 2)
         await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#hurry.signal);
     }
   }
 
   #takeNext(): ClickFlush | undefined {
-    const [oldest] = this.#waiting;
-    if (oldest === undefined) return undefined;
-    const [day, ofDay] = oldest;
-    const rows: ClickRow[] = [];
-    for (const [key, clicks] of ofDay) {
-      if (rows.length === MAX_ROWS) break;
-      rows.push({ key, day, clicks });
-      ofDay.delete(key);
-    }
-    if (ofDay.size === 0) this.#waiting.delete(day);
-    this.#waitingKeys -= rows.length;
+    const links = [...this.#waiting.values().take(MAX_ROWS)];
+    if (links.length === 0) return undefined;
+    for (const { key } of links) this.#waiting.delete(key);
     this.#seq += 1;
-    return { source: this.#options.source, seq: this.#seq, rows };
+    return { source: this.#options.source, seq: this.#seq, links };
   }
-}
-
-function clicksIn(rows: readonly ClickRow[]): number {
-  return rows.reduce((sum, { clicks }) => sum + clicks, 0);
 }

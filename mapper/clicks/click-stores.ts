@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';

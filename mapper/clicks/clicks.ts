@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { HOUR_MS } from '../../db/clicks/click-flush.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
@@ -19,7 +20,7 @@ export interface ClickCounterOptions {
   /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
   readonly maxKeys: number;
   readonly onDropped: (clicks: number) => void;
-  /** Wall clock in ms. It gives the UTC day, exact to one flush interval. */
+  /** Wall clock in ms. It gives the UTC hour, exact to one flush interval. */
   readonly now: () => number;
 }
 
@@ -41,11 +42,11 @@ export class ClickCounter implements Clicks {
   #handingOver = Promise.resolve();
   /** The values are objects, so that a further click is one look-up and not two. */
   #counts = new Map<string, { clicks: number }>();
-  #day: string;
+  #hour: number;
 
   constructor(options: ClickCounterOptions) {
     this.#options = options;
-    this.#day = this.#today();
+    this.#hour = this.#thisHour();
     this.#running = pollEvery(options.flushMs, this.#stopping.signal, async () => this.#beginFlush());
   }
 
@@ -104,17 +105,19 @@ export class ClickCounter implements Clicks {
 
   /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
   async #sortByServer(): Promise<void> {
-    const [counts, day] = [this.#counts, this.#day];
+    const [counts, hour] = [this.#counts, this.#hour];
     this.#counts = new Map();
-    this.#day = this.#today();
+    this.#hour = this.#thisHour();
     let sorted = 0;
     for (const [key, { clicks }] of counts) {
-      this.#options.ledgerFor(key).add(day, key, clicks);
+      this.#options
+        .ledgerFor(key)
+        .add({ key, hours: [{ hour, humans: clicks, bots: 0 }], values: [], visitors: [] });
       if (++sorted % KEYS_PER_TURN === 0) await nextTurn();
     }
   }
 
-  #today(): string {
-    return new Date(this.#options.now()).toISOString().slice(0, 10);
+  #thisHour(): number {
+    return Math.floor(this.#options.now() / HOUR_MS);
   }
 }

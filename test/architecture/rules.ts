@@ -61,6 +61,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     accounts: ['mysql', 'store-errors'],
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
+    clicks: ['keyspace', 'mysql', 'store-errors'],
     'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
     reservations: ['keyspace', 'mysql', 'store-errors', 'urls'],
     imports: ['keyspace', 'mysql', 'own-links', 'store-errors', 'urls'],

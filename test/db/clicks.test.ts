@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { HOUR_MS, type LinkClicks } from '../../db/clicks/click-flush.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { errorOf } from './outcome.ts';
 import { emptyUrlsDatabase, linkRow, OpenUrlsDbs, randomKey, withSql } from './urls-fixture.ts';
 import { loseNextAnswer, loseRequest, startWire, through } from './wire.ts';
 
 const DAY = '2026-11-23';
+const HOUR = Date.parse(`${DAY}T10:00:00Z`) / HOUR_MS;
 
 describe('clicks in a urls database', () => {
   const opened: ClicksDb[] = [];
@@ -38,21 +40,26 @@ describe('clicks in a urls database', () => {
     return `mapper-1/${sources}`;
   }
 
-  function rowsOf(key: string, clicks = 1): { key: string; day: string; clicks: number }[] {
-    return [{ key, day: DAY, clicks }];
+  function linksOf(key: string, humans = 1, hour = HOUR): LinkClicks[] {
+    return [{ key, hours: [{ hour, humans, bots: 0 }], values: [], visitors: [] }];
   }
 
   it('add up over flushes, sources and days, and distinguish keys by case', async () => {
     const key = `aB${randomKey()}`;
     const [one, other] = [newSource(), newSource()];
-    expect(await db.add({ source: one, seq: 1, rows: rowsOf(key, 3) })).to.equal('added');
-    await db.add({ source: one, seq: 2, rows: [...rowsOf(key, 2), { key, day: '2026-11-24', clicks: 7 }] });
-    await db.add({ source: other, seq: 1, rows: [...rowsOf(key, 1), ...rowsOf(`Ab${key.slice(2)}`, 100)] });
+    expect(await db.add({ source: one, seq: 1, links: linksOf(key, 3) })).to.equal('added');
+    await db.add({ source: one, seq: 2, links: linksOf(key, 2) });
+    await db.add({ source: one, seq: 3, links: linksOf(key, 7, HOUR + 24) });
+    await db.add({
+      source: other,
+      seq: 1,
+      links: [...linksOf(key, 1), ...linksOf(`Ab${key.slice(2)}`, 100)],
+    });
     expect(await db.of(key)).to.deep.equal({
       total: 13,
       days: [
-        { key, day: DAY, clicks: 6 },
-        { key, day: '2026-11-24', clicks: 7 },
+        { day: DAY, humans: 6, bots: 0 },
+        { day: '2026-11-24', humans: 7, bots: 0 },
       ],
     });
     expect(await db.of(randomKey())).to.deep.equal({ total: 0, days: [] });
@@ -60,7 +67,7 @@ describe('clicks in a urls database', () => {
 
   it('are added once when a flush is repeated, or arrives after its successor', async () => {
     const key = randomKey();
-    const flush = { source: newSource(), seq: 1, rows: rowsOf(key) };
+    const flush = { source: newSource(), seq: 1, links: linksOf(key) };
     expect(await db.add(flush)).to.equal('added');
     expect(await db.add(flush)).to.equal('repeated');
     expect(await db.add({ ...flush, seq: 2 })).to.equal('added');
@@ -72,8 +79,8 @@ describe('clicks in a urls database', () => {
   it('continue after the server was restored to an earlier state', async () => {
     const key = randomKey();
     const source = newSource();
-    await db.add({ source, seq: 1, rows: rowsOf(key) });
-    expect(await db.add({ source, seq: 7, rows: rowsOf(key) })).to.equal('added');
+    await db.add({ source, seq: 1, links: linksOf(key) });
+    expect(await db.add({ source, seq: 7, links: linksOf(key) })).to.equal('added');
     expect((await db.of(key)).total).to.equal(2);
   });
 
@@ -83,14 +90,14 @@ describe('clicks in a urls database', () => {
     const key = randomKey();
     const source = newSource();
     await remote.of('warm-up');
-    const first = { source, seq: 1, rows: rowsOf(key) };
+    const first = { source, seq: 1, links: linksOf(key) };
     loseNextAnswer(wire);
     expect(await errorOf(remote.add(first))).to.be.instanceOf(OutcomeUnknownError);
     // The server may not have executed it yet: the repetition waits for it, or is executed first.
     expect(await remote.add(first)).to.be.oneOf(['repeated', 'added']);
     expect((await db.of(key)).total).to.equal(1);
     await remote.of('warm-up');
-    const second = { source, seq: 2, rows: rowsOf(key) };
+    const second = { source, seq: 2, links: linksOf(key) };
     expect(await loseRequest(wire, async () => errorOf(remote.add(second)))).to.be.instanceOf(
       OutcomeUnknownError,
     );
@@ -119,7 +126,7 @@ describe('clicks in a urls database', () => {
         const source = newSource();
         for (const [index, kind] of steps.entries()) {
           cuts[kind]();
-          const flush = { source, seq: index + 1, rows: keys.flatMap((key) => rowsOf(key, index + 1)) };
+          const flush = { source, seq: index + 1, links: keys.flatMap((key) => linksOf(key, index + 1)) };
           while ((await errorOf(remote.add(flush))) !== undefined);
         }
       };
@@ -142,7 +149,7 @@ describe('clicks in a urls database', () => {
         `SELECT SLEEP(1) FROM urls WHERE slot = ${slotOf(key)} AND unique_id = ? FOR UPDATE`,
         [key],
       );
-      expect(await db.add({ source: newSource(), seq: 1, rows: rowsOf(key) })).to.equal('added');
+      expect(await db.add({ source: newSource(), seq: 1, links: linksOf(key) })).to.equal('added');
       let isHeld = true;
       void held.then(() => (isHeld = false));
       await db.of(key);
@@ -154,7 +161,7 @@ describe('clicks in a urls database', () => {
 
   it('leave marks, which are pruned long after their source has ended', async () => {
     const [old, recent] = [newSource(), newSource()];
-    for (const source of [old, recent]) await db.add({ source, seq: 1, rows: rowsOf(randomKey()) });
+    for (const source of [old, recent]) await db.add({ source, seq: 1, links: linksOf(randomKey()) });
     await withSql(url, async (sql) => {
       await sql.execute(
         'UPDATE click_flushes SET flushed_at = flushed_at - INTERVAL 31 DAY WHERE source = ?',

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { ClickLedger } from '../../mapper/clicks/click-ledger.ts';
 import { ClickCounter } from '../../mapper/clicks/clicks.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

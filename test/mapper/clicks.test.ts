@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
 import { viaProxy, type Proxied } from './faulty.ts';

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { openClicksDb } from '../../db/urls/clicks.ts';
+import { openClicksDb } from '../../db/clicks/clicks-db.ts';
 import { Balancer } from '../../drills/load/balancer.ts';
 import { identityOf, isRunning, waitUntilGone } from '../../scripts/servers/identity.ts';
 import { AS_OPERATOR } from '../admin-token.ts';

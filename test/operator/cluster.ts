@@ -5,7 +5,7 @@ import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { openClicksDb, type ClicksDb } from '../../db/urls/clicks.ts';
+import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';

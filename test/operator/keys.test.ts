@@ -126,13 +126,9 @@ describe('keymill where', () => {
     const bound = await where(`http://127.0.0.1:8080/${key}`);
     expect(bound).to.include({ key, life: 'bound', place: 'urls-1', id: 5, clicks: 0 });
     expect(bound.link?.originalUrl).to.equal('https://example.com/');
-    const [monday, tuesday] = ['2026-11-23', '2026-11-24'].map((day, index) => ({
-      key,
-      day,
-      clicks: 20 + index,
-    }));
-    if (!monday || !tuesday) throw new Error('two days are needed');
-    await clicksDb.add({ source: 'mapper-1/x', seq: 1, rows: [monday, tuesday] });
+    const hours = [20, 21].map((humans, day) => ({ hour: 500_000 + 24 * day, humans, bots: 0 }));
+    const links = [{ key, hours, values: [], visitors: [] }];
+    await clicksDb.add({ source: 'mapper-1/x', seq: 1, links });
     expect(await where(key)).to.include({ clicks: 41 });
     const { stdout } = await runKeymill(['where', '--', key], env);
     expect(stdout)

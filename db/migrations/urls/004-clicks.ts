@@ -26,7 +26,7 @@ export async function up(db: MigrationDb): Promise<void> {
       .notNullable()
       .primary()
       .comment('one process of a mapper, from its start to its end');
-    // NOT NULL refuses a flush that is not newer than the last one: see db/urls/clicks.ts.
+    // NOT NULL refuses a flush that is not newer than the last one: see db/clicks/flush-statements.ts.
     table.bigInteger('seq').unsigned().notNullable().comment('of its last flush');
     table.datetime('flushed_at', { precision: 3 }).notNullable();
   });

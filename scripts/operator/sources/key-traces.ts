@@ -3,7 +3,7 @@ import type { Batch } from '../../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
-import { openClicksDb } from '../../../db/urls/clicks.ts';
+import { openClicksDb } from '../../../db/clicks/clicks-db.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
 import type { OperatorConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
