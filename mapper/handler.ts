@@ -21,6 +21,7 @@ import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts'
 import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
+import type { Orphans } from './orphans/orphans.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
@@ -48,6 +49,7 @@ export interface HandlerOptions {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
+  readonly orphans: Orphans;
   readonly ownLinks: OwnLinks;
   readonly live: LiveClicks;
   readonly reservations: Reservations;
@@ -88,14 +90,15 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, metrics, log } = options;
+  const { shortener, finder, clicks, orphans, corsOrigins, accounts, limits, publicUrl, metrics, log } =
+    options;
   const { targets: rules } = options;
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword: HashPassword = async (password, ownerId) =>
     accounts.linkPasswords.hash(password, ownerId);
   const prepare = createPreparer(hashPassword);
   const readOwn = createOwnBodyReader(parse, rules);
-  const redirects = new RedirectTally(metrics, clicks);
+  const redirects = new RedirectTally(metrics, clicks, orphans);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
   const { ownLinks: own, live, reservations, secret } = options;
@@ -123,6 +126,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           metrics,
         }),
         imports: options.imports,
+        orphans,
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);

@@ -154,7 +154,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks, bulk } = service;
+  const { shortener, finder, clicks, orphans, bulk } = service;
   const live = stack.use(openLive(config, clicks, metrics, log));
   watchLive(registry, live);
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
@@ -166,6 +166,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     shortener,
     finder,
     clicks,
+    orphans,
     ownLinks,
     live,
     reservations,

@@ -11,6 +11,8 @@ import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { openOrphans } from './orphans/open-orphans.ts';
+import type { Orphans } from './orphans/orphans.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
@@ -26,6 +28,8 @@ export interface Service extends AsyncDisposable {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
+  /** Counts the keys that are asked for in vain. */
+  readonly orphans: Orphans;
   readonly ownLinks: OwnLinks;
   /** Makes many links at a time. */
   readonly bulk: BulkTools;
@@ -56,6 +60,7 @@ export function openService(options: ServiceOptions): Service {
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
   const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  const missing = stack.use(openOrphans({ config, servers, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
@@ -105,8 +110,9 @@ export function openService(options: ServiceOptions): Service {
       now: monotonicMs,
     }),
     clicks,
+    orphans: missing.orphans,
     finish: async () => {
-      await Promise.all([supply.close(), clicks.close()]);
+      await Promise.all([supply.close(), clicks.close(), missing.finish()]);
     },
     [Symbol.asyncDispose]: async () => stack.disposeAsync(),
   };

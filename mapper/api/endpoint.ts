@@ -7,6 +7,7 @@ import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import type { ProblemKind } from '../http/problem.ts';
+import type { Orphans } from '../orphans/orphans.ts';
 import type { AdminLinks } from './admin-links.ts';
 import type { BulkChanges } from './bulk-changes.ts';
 import type { BulkService } from './bulk-service.ts';
@@ -28,6 +29,7 @@ export interface Services {
   readonly imports: ImportService;
   readonly qr: QrService;
   readonly live: LiveService;
+  readonly orphans: Pick<Orphans, 'top'>;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }

@@ -7,6 +7,7 @@ import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
 import { LIVE_ENDPOINTS } from './live-endpoints.ts';
+import { ORPHAN_ENDPOINTS } from './orphan-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 
@@ -22,4 +23,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...KEY_ENDPOINTS,
   ...ADMIN_LINK_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
+  ...ORPHAN_ENDPOINTS,
 ];
