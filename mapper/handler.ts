@@ -78,6 +78,8 @@ export interface HandlerOptions {
   readonly targets: TargetRules;
   /** What followers of links are told, besides the links. */
   readonly following: FollowingConfig;
+  /** The country of an address; undefined: not known. */
+  readonly countryAt: (address: string) => string | undefined;
   /** Asked before links with a password or a number of visits are followed. */
   readonly gates?: Gates | undefined;
   /** Whether there may be a link with this code of another shortener. */
@@ -161,12 +163,19 @@ export function createHandlers(options: HandlerOptions): Handlers {
 const MAX_LOCATION_BYTES = 4_096;
 
 function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
-  const { following, gates, limits, publicUrl, targets } = options;
+  const { following, gates, limits, publicUrl, targets, countryAt } = options;
   const { countryHeader } = following;
   return new Follow({
     refusals,
     gates,
-    findCountry: createFindCountry(countryHeader?.toLowerCase(), (peer) => limits.peerOf(peer).isProxy),
+    findCountry: createFindCountry({
+      header: countryHeader?.toLowerCase(),
+      isProxy: (peer) => limits.peerOf(peer).isProxy,
+      countryOf: (request) => {
+        const address = limits.addressOf(limits.peerOf(request.peer), request.header('x-forwarded-for'));
+        return address === undefined ? undefined : countryAt(address);
+      },
+    }),
     countryHeader,
     publicUrl,
     maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),

@@ -9,6 +9,7 @@ import { withDeadline } from '../runtime/retry.ts';
 import type { OpenClicks } from './clicks/click-stores.ts';
 import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
+import { openClickReader } from './click-reader.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
 import { watchConnections, watchBlockedList, watchGauges, watchLimits, watchLive } from './gauges.ts';
 import { createHandlers } from './handler.ts';
@@ -148,7 +149,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const { isBlocked, isBlockedHost } = blocked;
-  const service = stack.use(openService({ config, stores, caches, isBlocked, registry, metrics, log }));
+  const reader = stack.use(
+    await openClickReader({ config, limits: limits.rules, store: accounts.store, log }),
+  );
+  const service = stack.use(
+    openService({ config, stores, caches, isBlocked, clickSource: reader, registry, metrics, log }),
+  );
   const { ownLinks, reservations } = service;
   stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
   watchLimits(registry, limits);
@@ -180,6 +186,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     secret: config.stores.keys.secret,
     targets,
     following: config.following ?? {},
+    countryAt: reader.countryAt,
     gates: createGates({ accounts, rules: limits.rules, service, links: caches.links }),
     isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,

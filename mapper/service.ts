@@ -6,7 +6,7 @@ import { pollEvery } from '../runtime/polling.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
-import { openClickCounter, type OpenClicks } from './clicks/click-stores.ts';
+import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
@@ -47,10 +47,15 @@ export interface ServiceOptions {
   readonly caches: MapperCaches;
   /** Whether the domain of a target is blocked. */
   readonly isBlocked?: (target: string) => boolean;
+  /** What is known of those who follow links. */
+  readonly clickSource?: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
 }
+
+/** Headers of clicks are not read. */
+const NO_SOURCE: ClickSource = { resolve: undefined };
 
 /** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
 export function openService(options: ServiceOptions): Service {
@@ -59,7 +64,9 @@ export function openService(options: ServiceOptions): Service {
   const stack = new AsyncDisposableStack();
   const supply = createSupply(options);
   stack.defer(returnOldKeys(supply, config.stores.quarantineMs));
-  const clicks = stack.use(openClickCounter({ config, servers, registry, metrics, log }));
+  const clicks = stack.use(
+    openClickCounter({ config, servers, source: options.clickSource ?? NO_SOURCE, registry, metrics, log }),
+  );
   const missing = stack.use(openOrphans({ config, servers, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;

@@ -6,6 +6,7 @@ import { PasswordResets } from './password-resets.ts';
 import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
 import { Users } from './users.ts';
+import { VisitorSalts } from './visitor-salts.ts';
 
 /** The users database: accounts, and everything with which a request proves whose it is. */
 export interface UsersDb {
@@ -15,6 +16,7 @@ export interface UsersDb {
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
   readonly reports: Reports;
+  readonly salts: VisitorSalts;
   /** On connections of their own. */
   readonly imports: ImportJobs;
   /**
@@ -40,6 +42,7 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
     reports: new Reports(db),
+    salts: new VisitorSalts(db),
     imports: new ImportJobs(forImports),
     verify: async () => {
       await checkSchema(db, 'users');

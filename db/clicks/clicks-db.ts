@@ -1,9 +1,16 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import { codeOf } from '../../runtime/errors.ts';
 import { slotOf } from '../keyspace/placement.ts';
+import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { StoreRefusedError } from '../store-errors.ts';
 import type { ClickFlush, Counts } from './click-flush.ts';
-import { toStatements } from './flush-statements.ts';
+import { compareAscii, toStatements } from './flush-statements.ts';
+import { LinkOwners } from './link-owners.ts';
+import { toOwnerClicks, type OwnedClicks, type SubjectClicks } from './owner-clicks.ts';
+import { withStoredVisitors } from './stored-sketches.ts';
+import { LINK, OWNER, type SubjectKind } from './subject.ts';
+import { ValueBounds } from './value-bounds.ts';
 
 /** The clicks of one link on one day. */
 export interface DayCounts extends Counts {
@@ -35,18 +42,33 @@ export interface ClicksDb {
 const MARK_DAYS = 30;
 const PRUNED_AT_ONCE = 1_000;
 
-/** Connects when first used, on its own connection, so that no bind or read waits for clicks. */
-export function openClicksDb({ name, url }: { name: string; url: string }): ClicksDb {
-  return new MysqlClicksDb(openMysql(url, { name, connections: 1, canTransact: true }));
+export interface ClicksDbOptions {
+  readonly name: string;
+  readonly url: string;
+  /**
+   * Statements for the same transaction, so that they happen exactly as often as the clicks count: once. They
+   * must not fail. @param owned the links of the flush that have an owner
+   */
+  readonly furtherFor?: (owned: readonly OwnedClicks[]) => readonly string[];
 }
 
-const ADD_TIMEOUT_MS = 2_500;
+/** Connects when first used, on its own connection, so that no bind or read waits for clicks. */
+export function openClicksDb({ name, url, furtherFor = () => [] }: ClicksDbOptions): ClicksDb {
+  return new MysqlClicksDb(openMysql(url, { name, connections: 1, canTransact: true }), furtherFor);
+}
+
+const TIMEOUT_MS = 2_500;
 
 class MysqlClicksDb implements ClicksDb {
   readonly #db: Mysql;
+  readonly #furtherFor: (owned: readonly OwnedClicks[]) => readonly string[];
+  readonly #owners: LinkOwners;
+  readonly #bounds = new ValueBounds();
 
-  constructor(db: Mysql) {
+  constructor(db: Mysql, furtherFor: (owned: readonly OwnedClicks[]) => readonly string[]) {
     this.#db = db;
+    this.#furtherFor = furtherFor;
+    this.#owners = new LinkOwners(db, monotonicMs);
   }
 
   get name(): string {
@@ -55,13 +77,36 @@ class MysqlClicksDb implements ClicksDb {
 
   async add(flush: ClickFlush): Promise<'added' | 'repeated'> {
     if (flush.links.length === 0) return 'added';
+    const statements = await this.#toStatements(flush);
     try {
-      await this.#db.transact(toStatements(flush), [], { timeoutMs: ADD_TIMEOUT_MS });
+      await repeatAfterDeadlock(async () => this.#db.transact(statements, [], { timeoutMs: TIMEOUT_MS }));
       return 'added';
     } catch (error) {
       if (isOld(error)) return 'repeated';
       throw error;
     }
+  }
+
+  /** Finds the owners, and what the sketches of visitors have already. */
+  async #toStatements(flush: ClickFlush): Promise<string[]> {
+    const { source } = flush;
+    const links = flush.links.toSorted((a, b) => slotOf(a.key) - slotOf(b.key) || compareAscii(a.key, b.key));
+    const keys = links.map(({ key }) => key);
+    const ownerOf = await this.#owners.find(keys, TIMEOUT_MS);
+    const owned = links.flatMap((link) => {
+      const ownerId = ownerOf.get(link.key);
+      return ownerId === undefined ? [] : [{ ownerId, link }];
+    });
+    const ofLinks = links.map(({ key, ...counted }) => ({ id: LINK.toId(key), ...counted }));
+    return toStatements(flush, {
+      links: await this.#withStored(LINK, ofLinks, source),
+      owners: await this.#withStored(OWNER, toOwnerClicks(owned, this.#bounds), source),
+      further: this.#furtherFor(owned),
+    });
+  }
+
+  async #withStored(kind: SubjectKind, subjects: SubjectClicks[], source: string): Promise<SubjectClicks[]> {
+    return withStoredVisitors(this.#db, kind, { subjects, source, timeoutMs: TIMEOUT_MS });
   }
 
   async of(key: string): Promise<{ total: number; days: DayCounts[] }> {

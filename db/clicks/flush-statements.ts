@@ -1,34 +1,38 @@
-import { slotOf } from '../keyspace/placement.ts';
 import { toSqlText } from '../mysql/driver.ts';
-import { HOUR_MS, type ClickFlush, type Counts, type LinkClicks } from './click-flush.ts';
-import { DIMENSIONS } from './dimensions.ts';
+import type { ClickFlush, Counts, HourClicks } from './click-flush.ts';
+import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
+import type { SubjectClicks } from './owner-clicks.ts';
+import { dayOf, monthOf, toSqlDay, toSqlHour } from './sql-times.ts';
+import { isOneOf, LINK, OWNER, type SubjectKind } from './subject.ts';
+
+export interface FlushParts {
+  /** In the order of the primary key. */
+  readonly links: readonly SubjectClicks[];
+  /** In the order of the primary key. Their sums are part of `links`. */
+  readonly owners: readonly SubjectClicks[];
+  /** Of the same transaction. */
+  readonly further: readonly string[];
+}
 
 /**
  * The statements of the transaction that adds a flush.
  *
  * They are texts: the driver's formatting of every value would delay redirects by milliseconds. All mappers
- * lock rows in the order of the primary keys, so that they seldom deadlock.
+ * lock tables in this order, and rows in the order of their primary keys, so that they seldom deadlock.
  */
-export function toStatements(flush: ClickFlush): string[] {
-  const links = flush.links
-    .map((link) => ({ slot: slotOf(link.key), link }))
-    .sort((a, b) => a.slot - b.slot || compareAscii(a.link.key, b.link.key))
-    .map(({ slot, link }) => ({ id: `${slot},${toSqlText(link.key)}`, link }));
+export function toStatements(
+  flush: Pick<ClickFlush, 'source' | 'seq'>,
+  { links, owners, further }: FlushParts,
+): string[] {
   return [
     markOf(flush),
     toInsert(
-      'click_totals (slot, unique_id',
-      links.map(({ id, link }) => `${id},${toSqlCounts(sumOf(link))}`),
+      `click_totals (${LINK.id}`,
+      links.map(({ id, hours }) => `${id},${toSqlCounts(sumOf(hours))}`),
     ),
-    toInsert(
-      'click_hours (slot, unique_id, hour',
-      links.flatMap(({ id, link }) =>
-        link.hours
-          .toSorted((a, b) => a.hour - b.hour)
-          .map((hour) => `${id},${toSqlHour(hour.hour)},${toSqlCounts(hour)}`),
-      ),
-    ),
-    ...toValueInserts(links),
+    ...toAdditions(LINK, links, flush.source),
+    ...(owners.length === 0 ? [] : toAdditions(OWNER, owners, flush.source)),
+    ...further,
   ];
 }
 
@@ -41,22 +45,68 @@ export function markOf({ source, seq }: Pick<ClickFlush, 'source' | 'seq'>): str
   ON DUPLICATE KEY UPDATE seq = IF(seq < VALUES(seq), VALUES(seq), NULL), flushed_at = VALUES(flushed_at)`;
 }
 
-function toValueInserts(links: readonly { readonly id: string; readonly link: LinkClicks }[]): string[] {
-  const rows = links.flatMap(({ id, link }) =>
-    link.values
-      .map((counts) => ({ counts, dimension: DIMENSIONS[counts.dimension] }))
-      .sort(
-        (a, b) =>
-          a.dimension - b.dimension ||
-          a.counts.day - b.counts.day ||
-          compareAscii(a.counts.value, b.counts.value),
-      )
+function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], source: string): string[] {
+  const { prefix, id: columns } = kind;
+  const hours = subjects.flatMap(({ id, hours: ofSubject }) =>
+    ofSubject
+      .toSorted((a, b) => a.hour - b.hour)
+      .map((hour) => `${id},${toSqlHour(hour.hour)},${toSqlCounts(hour)}`),
+  );
+  const values = subjects.flatMap(toValueRows);
+  const visitors = subjects.flatMap(({ id, visitors: ofSubject }) =>
+    ofSubject
+      .toSorted((a, b) => a.day - b.day)
       .map(
-        ({ counts, dimension }) =>
-          `${id},${dimension},${toSqlDay(counts.day)},${toSqlText(counts.value)},${toSqlCounts(counts)}`,
+        ({ day, sketch }) =>
+          `${id},${toSqlDay(day)},${toSqlText(source)},x'${sketch.toBytes().toString('hex')}'`,
       ),
   );
-  return rows.length === 0 ? [] : [toInsert('click_values (slot, unique_id, dimension, day, value', rows)];
+  return [
+    toInsert(`${prefix}_hours (${columns}, hour`, hours),
+    ...(values.length === 0 ? [] : [toInsert(`${prefix}_values (${columns}, dimension, day, value`, values)]),
+    ...(visitors.length === 0
+      ? []
+      : [
+          `INSERT INTO ${prefix}_visitors (${columns}, day, source, sketch) VALUES (${visitors.join('),(')})
+          ON DUPLICATE KEY UPDATE sketch = VALUES(sketch)`,
+        ]),
+    ...reopenMonths(kind, subjects),
+  ];
+}
+
+function toValueRows({ id, values }: SubjectClicks): string[] {
+  return values
+    .map((counts) => ({ counts, dimension: DIMENSIONS[counts.dimension] }))
+    .sort(
+      (a, b) =>
+        a.dimension - b.dimension ||
+        a.counts.day - b.counts.day ||
+        compareAscii(a.counts.value, b.counts.value),
+    )
+    .map(
+      ({ counts, dimension }) =>
+        `${id},${dimension},${toSqlDay(counts.day)},${toSqlText(counts.value)},${toSqlCounts(counts)}`,
+    );
+}
+
+/**
+ * The sums of a month that is over are no longer complete. The server decides by its own clock whether it is
+ * over, which costs nothing while it is not. It must come after the statement for the hours, for which it
+ * waits while a job sums the month.
+ */
+function reopenMonths(kind: SubjectKind, subjects: readonly SubjectClicks[]): string[] {
+  const months = new Map<number, string[]>();
+  for (const { id, hours } of subjects)
+    for (const month of new Set(hours.map(({ hour }) => monthOf(dayOf(hour))))) {
+      const ids = months.get(month);
+      if (ids === undefined) months.set(month, [id]);
+      else ids.push(id);
+    }
+  return [...months].map(
+    ([month, ids]) =>
+      `DELETE FROM ${kind.prefix}_months WHERE UTC_DATE() >= ${toSqlDay(monthOf(month, 1))}
+       AND dimension = ${MONTH_ITSELF} AND month = ${toSqlDay(month)} AND ${isOneOf(kind, ids)}`,
+  );
 }
 
 function toInsert(columns: string, rows: readonly string[]): string {
@@ -64,7 +114,7 @@ function toInsert(columns: string, rows: readonly string[]): string {
   ON DUPLICATE KEY UPDATE humans = humans + VALUES(humans), bots = bots + VALUES(bots)`;
 }
 
-function sumOf({ hours }: LinkClicks): Counts {
+function sumOf(hours: readonly HourClicks[]): Counts {
   return hours.reduce((sum, { humans, bots }) => ({ humans: sum.humans + humans, bots: sum.bots + bots }), {
     humans: 0,
     bots: 0,
@@ -73,14 +123,6 @@ function sumOf({ hours }: LinkClicks): Counts {
 
 function toSqlCounts({ humans, bots }: Counts): string {
   return `${humans},${bots}`;
-}
-
-function toSqlHour(hour: number): string {
-  return `'${new Date(hour * HOUR_MS).toISOString().slice(0, 13).replace('T', ' ')}:00:00'`;
-}
-
-function toSqlDay(day: number): string {
-  return `'${new Date(day * 24 * HOUR_MS).toISOString().slice(0, 10)}'`;
 }
 
 /** The order of `ascii_bin`. */

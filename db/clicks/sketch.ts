@@ -1,6 +1,7 @@
 /**
- * Counts distinct visitors in at most {@link MAX_SKETCH_BYTES} bytes, with a standard error of 2.3 %. It keeps
- * 11 bits of a visitor's hash, and the number of zeros after them. So nobody can find out who was counted.
+ * Counts distinct visitors in at most {@link MAX_SKETCH_BYTES} bytes, with a standard error of 2.3 %. It
+ * keeps 11 bits of a visitor's hash, and the number of zeros after them. So nobody can find out who was
+ * counted.
  *
  * HyperLogLog (Flajolet and others, 2007) with 2^11 registers of 5 bits. While few registers are set, only
  * those are stored. The estimate is that of Ertl, "New cardinality estimation algorithms for HyperLogLog

@@ -66,13 +66,14 @@ export class UsersStore {
   }
 
   /**
-   * Removes what is over: sessions, password links, reports and files of imports, some at a time. Never
-   * rejects.
+   * Removes what is over: sessions, password links, salts of visitors, reports and files of imports, some at
+   * a time. Never rejects.
    */
   async sweep(): Promise<void> {
     if (!this.isUp) return;
     const now = new Date();
     await this.#db?.sessions.removeExpired(now).catch(() => undefined);
+    await this.#db?.salts.removeOlder().catch(() => undefined);
     await this.#db?.reports.removeOlder(new Date(now.getTime() - REPORTS_MS)).catch(() => undefined);
     await this.#sweepImports(now.getTime()).catch(() => undefined);
   }

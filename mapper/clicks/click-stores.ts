@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -9,11 +10,20 @@ import type { UrlsServer } from '../urls/urls-server.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
 import { ClickLedger } from './click-ledger.ts';
 import { ClickCounter, type Clicks } from './clicks.ts';
-import type { ClickListener } from './resolved-click.ts';
+import type { ClickListener, ResolveClick } from './resolved-click.ts';
+import type { ClickSender } from './click-ring.ts';
+
+/** What the counter asks about clicks. */
+export interface ClickSource {
+  /** Undefined: headers are not read, and each click counts as that of a person. */
+  readonly resolve: ResolveClick | undefined;
+  readonly senderOf?: (peer: Socket) => ClickSender;
+}
 
 export interface OpenClickCounterOptions {
   readonly config: MapperConfig;
   readonly servers: UrlsServers;
+  readonly source: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -37,7 +47,7 @@ const PRUNE_EVERY_MS = 3_600_000;
  */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   const { config, servers, registry, metrics, log } = options;
-  if (!config.clicks.counted) return UNCOUNTED;
+  if (config.clicks.counted === false) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
   const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb(urlsDb));
@@ -60,7 +70,9 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     ledgerFor: (key) => ledgerOf.get(servers.for(key)) as ClickLedger,
     flushMs: config.clicks.flushMs,
     maxKeys: MAX_KEYS,
+    ...options.source,
     onDropped,
+    onUnresolved: () => metrics.clicksUnresolved.inc(),
     now: Date.now,
   });
   registry.gauge('clicks_waiting_keys', 'Keys whose clicks are not stored yet', [], (gauge) =>
@@ -77,7 +89,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     await pruned;
   };
   return {
-    count: (key) => counter.count(key),
+    count: (key, request) => counter.count(key, request),
     listen: (listener) => counter.listen(listener),
     close: async () => (closed ??= close()),
     [Symbol.asyncDispose]: async () => (closed ??= close()),

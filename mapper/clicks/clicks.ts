@@ -1,14 +1,26 @@
+import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HOUR_MS } from '../../db/clicks/click-flush.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
-import type { ClickListener } from './resolved-click.ts';
+import { ClickResolver } from './click-resolver.ts';
+import { ClickRing, type ClickSender } from './click-ring.ts';
+import { LinkCounts } from './link-counts.ts';
+import { UNRESOLVED, type ClickListener, type ResolveClick, type Resolved } from './resolved-click.ts';
+
+/** What is read of a request whose link was followed, now or later. */
+export interface ClickedRequest {
+  /** A text with its header fields, from `headStart` on. */
+  readonly head: string;
+  readonly headStart: number;
+  readonly peer: Socket;
+}
 
 /** Counts every link that is followed. It is on the path of a redirect, so it must cost almost nothing. */
 export interface Clicks {
-  /** Counts one GET that was answered with a redirect. Never throws. */
-  count(key: string): void;
+  /** Counts one GET that is answered with a redirect. Never throws. */
+  count(key: string, request: ClickedRequest): void;
 }
 
 export interface ClickCounterOptions {
@@ -19,56 +31,89 @@ export interface ClickCounterOptions {
   readonly flushMs: number;
   /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
   readonly maxKeys: number;
+  /** How headers are read. Undefined: they are not, and each click counts as that of a person. */
+  readonly resolve?: ResolveClick | undefined;
+  readonly senderOf?: (peer: Socket) => ClickSender;
   readonly onDropped: (clicks: number) => void;
-  /** Wall clock in ms. It gives the UTC hour, exact to one flush interval. */
+  /** A click was counted without a look at its headers, because too many waited. */
+  readonly onUnresolved?: () => void;
+  /** Wall clock in ms. */
   readonly now: () => number;
 }
 
 /** Keys sorted in one turn of the event loop. Requests are served in between. */
-const KEYS_PER_TURN = 1_000;
+const KEYS_PER_TURN = 500;
 const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_RETRY_MS = 50;
 
+/** Some seconds of a busy process. */
+const MAX_WAITING = 16_384;
+/** A request has some 500 bytes. */
+const MAX_WAITING_BYTES = 16 * 2 ** 20;
+/** Values of all links that are told apart: some 30 MB. */
+const MAX_VALUES_HELD = 300_000;
+
 /**
- * Counts clicks in memory, one Map entry per key, and hands them to the ledgers of the urls servers every
- * `flushMs`. Its memory is bounded. Clicks beyond the bound are dropped and counted as dropped; redirects
- * continue.
+ * Counts clicks in memory, and hands them to the ledgers of the urls servers every `flushMs`. A click first
+ * waits in a ring, and is counted when its headers are looked at, a moment later.
+ *
+ * Its memory is bounded. When the ring is full, clicks are counted without their dimensions. Clicks of more
+ * keys than the bound are dropped and counted as dropped. Redirects continue.
  */
 export class ClickCounter implements Clicks {
   readonly #options: ClickCounterOptions;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
-  readonly #listeners: ClickListener[] = [];
+  readonly #ring = new ClickRing({ capacity: MAX_WAITING, maxBytes: MAX_WAITING_BYTES });
+  readonly #resolver: ClickResolver;
   #handingOver = Promise.resolve();
-  /** The values are objects, so that a further click is one look-up and not two. */
-  #counts = new Map<string, { clicks: number }>();
-  #hour: number;
+  /** Links that were followed lately, the oldest first. They stay when their counts are handed over. */
+  readonly #links = new Map<string, LinkCounts>();
+  /** Those with clicks that were not handed over. */
+  #listed: LinkCounts[] = [];
+  #round = 0;
+  #valuesHeld = 0;
 
   constructor(options: ClickCounterOptions) {
     this.#options = options;
-    this.#hour = this.#thisHour();
+    this.#resolver = new ClickResolver({
+      ring: this.#ring,
+      resolve: options.resolve ?? (() => UNRESOLVED),
+      onResolved: ({ key, atMs }, resolved) => this.#add(key, atMs, resolved),
+    });
     this.#running = pollEvery(options.flushMs, this.#stopping.signal, async () => this.#beginFlush());
   }
 
-  /** Distinct keys whose clicks are not stored yet. */
+  /** Distinct keys whose clicks are not stored yet, and clicks whose keys are not looked at. */
   get size(): number {
-    return this.#options.ledgers.reduce((sum, ledger) => sum + ledger.size, this.#counts.size);
+    const counted = this.#listed.length + this.#ring.size;
+    return this.#options.ledgers.reduce((sum, ledger) => sum + ledger.size, counted);
   }
 
   listen(listener: ClickListener): void {
-    this.#listeners.push(listener);
+    this.#resolver.listen(listener);
   }
 
-  count(key: string): void {
-    const before = this.#counts.get(key);
-    if (before === undefined) this.#countFirst(key);
-    else before.clicks += 1;
+  count(key: string, request: ClickedRequest): void {
+    const { resolve, senderOf, onUnresolved, now } = this.#options;
+    const atMs = now();
+    if (resolve !== undefined) {
+      const sender = senderOf?.(request.peer);
+      if (this.#ring.push(key, atMs, request.head, request.headStart, sender)) {
+        if (this.#ring.size === 1) this.#resolver.wake();
+        return;
+      }
+      onUnresolved?.();
+    }
+    this.#add(key, atMs, UNRESOLVED);
+    this.#resolver.skip(key, atMs);
   }
 
   /** Stores the counted clicks, for a bounded time. @returns the number of keys that lost clicks */
   async close(): Promise<number> {
     this.#stopping.abort();
     for (const ledger of this.#options.ledgers) ledger.hurry();
+    await this.#resolver.close();
     await this.#running;
     await this.#handOver();
     await withDeadline('storing clicks', CLOSE_TIMEOUT_MS, async (signal) => {
@@ -80,14 +125,30 @@ export class ClickCounter implements Clicks {
     return this.size;
   }
 
-  #countFirst(key: string): void {
+  #add(key: string, atMs: number, resolved: Resolved): void {
     const { maxKeys, onDropped } = this.#options;
-    if (this.#counts.size >= maxKeys) {
-      onDropped(1);
-      return;
+    const hour = Math.floor(atMs / HOUR_MS);
+    let link = this.#links.get(key);
+    if (link?.isListed !== true) {
+      if (this.#listed.length >= maxKeys) {
+        onDropped(1);
+        return;
+      }
+      if (link === undefined) this.#links.set(key, (link = new LinkCounts(key, hour)));
+      link.list(this.#round);
+      this.#listed.push(link);
+      if (this.#listed.length === Math.ceil(maxKeys / 2)) void this.#beginFlush();
     }
-    this.#counts.set(key, { clicks: 1 });
-    if (this.#counts.size === Math.ceil(maxKeys / 2)) void this.#beginFlush();
+    const before = link.size;
+    if (link.hour !== hour) this.#turn(link, hour);
+    link.count(resolved, this.#valuesHeld < MAX_VALUES_HELD);
+    this.#valuesHeld += link.size - before;
+  }
+
+  /** A click of another hour: those of the hour before are handed over alone. */
+  #turn(link: LinkCounts, hour: number): void {
+    if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
+    link.turnTo(hour);
   }
 
   /**
@@ -105,19 +166,29 @@ export class ClickCounter implements Clicks {
 
   /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
   async #sortByServer(): Promise<void> {
-    const [counts, hour] = [this.#counts, this.#hour];
-    this.#counts = new Map();
-    this.#hour = this.#thisHour();
-    let sorted = 0;
-    for (const [key, { clicks }] of counts) {
-      this.#options
-        .ledgerFor(key)
-        .add({ key, hours: [{ hour, humans: clicks, bots: 0 }], values: [], visitors: [] });
-      if (++sorted % KEYS_PER_TURN === 0) await nextTurn();
+    const listed = this.#listed;
+    this.#listed = [];
+    this.#round += 1;
+    for (const [index, link] of listed.entries()) {
+      link.unlist();
+      if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
+      if ((index + 1) % KEYS_PER_TURN === 0) await nextTurn();
     }
+    this.#forget();
   }
 
-  #thisHour(): number {
-    return Math.floor(this.#options.now() / HOUR_MS);
+  /** Forgets links when there are too many, or too many values: first those that nobody follows any more. */
+  #forget(): void {
+    const isTooMuch = (): boolean =>
+      this.#links.size > this.#options.maxKeys / 2 || this.#valuesHeld > MAX_VALUES_HELD / 2;
+    for (const isOld of [(link: LinkCounts) => link.round < this.#round - 1, () => true]) {
+      if (!isTooMuch()) return;
+      for (const link of this.#links.values()) {
+        if (link.isListed || !isOld(link)) continue;
+        this.#links.delete(link.key);
+        this.#valuesHeld -= link.size;
+        if (!isTooMuch()) return;
+      }
+    }
   }
 }

@@ -1,12 +1,44 @@
-import type { Dimension } from '../../db/clicks/dimensions.ts';
+import { DIMENSIONS, type Dimension } from '../../db/clicks/dimensions.ts';
+import type { RawClick } from './click-ring.ts';
 
 /** By what a single click is told apart. Which of their links is followed only concerns owners. */
 export type ClickDimension = Exclude<Dimension, 'link'>;
 
+export const CLICK_DIMENSIONS = (Object.keys(DIMENSIONS) as Dimension[]).filter(
+  (dimension): dimension is ClickDimension => dimension !== 'link',
+);
+
 /**
- * One click of which its headers are known. A dimension that is not known is ''. All of them are for a visitor
- * who does not want to be tracked (`DNT`, `Sec-GPC`), where dimensions are not counted, and when there were
- * more clicks than can be looked at.
+ * A value with the number of its dimension in front, such as `2DE`. So one table of a link has the values of
+ * all dimensions. Whoever finds values makes each of them once, and gives it again.
+ */
+export type Label = string;
+
+/** @param value ASCII, at most 255 characters */
+export function labelOf(dimension: ClickDimension, value: string): Label {
+  return `${DIMENSIONS[dimension]}${value}`;
+}
+
+export function readLabel(label: Label): { dimension: ClickDimension; value: string } {
+  return { dimension: CLICK_DIMENSIONS[Number(label[0]) - 1] as ClickDimension, value: label.slice(1) };
+}
+
+/** What the headers of a click say. */
+export interface Resolved {
+  readonly isBot: boolean;
+  /** One of each dimension. Empty: the visitor does not want to be tracked (`DNT`, `Sec-GPC`). */
+  readonly labels: readonly Label[];
+  /** 64 bits of a hash of the visitor, as two numbers. Undefined: he is not counted, or is not known. */
+  readonly visitor: { readonly high: number; readonly low: number } | undefined;
+}
+
+/** Reads the headers of a click. Never throws. */
+export type ResolveClick = (click: RawClick) => Resolved;
+
+/**
+ * One click of which its headers are known. A dimension that is not known is ''. All of them are for a
+ * visitor who does not want to be tracked (`DNT`, `Sec-GPC`), where dimensions are not counted, and when
+ * there were more clicks than can be looked at.
  */
 export interface ResolvedClick extends Readonly<Record<ClickDimension, string>> {
   readonly key: string;
@@ -22,3 +54,29 @@ export interface ClickListener {
   /** Clicks of wanted links, oldest first. Must be quick, and must not throw. */
   onClicks(clicks: readonly ResolvedClick[]): void;
 }
+
+/** For those who hear of single clicks. */
+export function toResolvedClick(
+  { key, atMs }: Pick<RawClick, 'key' | 'atMs'>,
+  { isBot, labels }: Resolved,
+): ResolvedClick {
+  const click = {
+    key,
+    atMs,
+    isBot,
+    referrer: '',
+    country: '',
+    language: '',
+    browser: '',
+    os: '',
+    device: '',
+  };
+  for (const label of labels) {
+    const { dimension, value } = readLabel(label);
+    click[dimension] = value;
+  }
+  return click;
+}
+
+/** Of a click whose headers nobody has looked at: it counts as that of a person. */
+export const UNRESOLVED: Resolved = { isBot: false, labels: [], visitor: undefined };

@@ -51,18 +51,25 @@ export function visitorOf(request: RequestFacts, isPreview: boolean, findCountry
   };
 }
 
-/**
- * Reads the country from a header that proxies of ours set.
- * @param header in lower case; undefined: no proxy says it
- * @param isProxy whether a connection comes from such a proxy. Others could send what they like
- */
-export function createFindCountry(
-  header: string | undefined,
-  isProxy: (peer: RequestFacts['peer']) => boolean,
-): FindCountry {
-  if (header === undefined) return () => undefined;
+export interface FindCountryOptions {
+  /** In lower case: the header in which proxies of ours say it. Undefined: they do not. */
+  readonly header: string | undefined;
+  /** Whether a connection comes from such a proxy. Others could send what they like. */
+  readonly isProxy: (peer: RequestFacts['peer']) => boolean;
+  /** The country by the address of the client, where no proxy has said it. */
+  readonly countryOf: (request: RequestFacts) => string | undefined;
+}
+
+/** Reads the country from a header that proxies of ours set, or finds it by the address. */
+export function createFindCountry({ header, isProxy, countryOf }: FindCountryOptions): FindCountry {
   return (request) => {
-    const country = isProxy(request.peer) ? request.header(header)?.trim().toUpperCase() : undefined;
-    return country !== undefined && /^[A-Z]{2}$/.test(country) ? country : undefined;
+    const said = header !== undefined && isProxy(request.peer) ? request.header(header) : undefined;
+    return readCountry(said ?? countryOf(request));
   };
+}
+
+/** @returns two capital letters; undefined: it is no country */
+export function readCountry(said: string | undefined): string | undefined {
+  const country = said?.trim().toUpperCase();
+  return country !== undefined && /^[A-Z]{2}$/.test(country) ? country : undefined;
 }

@@ -178,6 +178,14 @@ class FrontConnection implements Reply {
     return this.socket;
   }
 
+  get head(): string {
+    return this.#text;
+  }
+
+  get headStart(): number {
+    return this.#start;
+  }
+
   header(name: string): string | undefined {
     return headerIn(this.#text, this.#start, name);
   }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Head } from './answer-head.ts';
 import { connectionOf } from './connection.ts';
 import { answer, type PreparedAnswer } from './plain-answer.ts';
+import { toRawHead } from './raw-head.ts';
 import type { Reply } from './reply.ts';
 import { headerOf, queryOf } from './request-facts.ts';
 
@@ -25,6 +26,14 @@ export class NodeReply<Request extends IncomingMessage = IncomingMessage>
 
   get peer(): Socket {
     return this.req.socket;
+  }
+
+  get head(): string {
+    return toRawHead(this.req.rawHeaders);
+  }
+
+  get headStart(): number {
+    return 0;
   }
 
   header(name: string): string | undefined {

@@ -24,10 +24,57 @@ export function headerIn(text: string, start: number, name: string): string | un
     if (end <= at) return value;
     const colon = at + name.length;
     if (text.charAt(colon) === ':' && text.slice(at, colon).toLowerCase() === name) {
-      const found = text.slice(colon + ': '.length, end);
-      if (value === undefined) value = found;
-      else if (!SINGLE.has(name)) value = `${value}, ${found}`;
+      value = joined(value, text.slice(colon + ': '.length, end), name);
     }
     at = end + LINE_BREAK.length;
   }
+}
+
+/** Reads several header fields in one pass over a head, as {@link headerIn} would give each of them. */
+export class HeadReader {
+  readonly #names: readonly string[];
+  /** By the length of a name: whether there is a name of that length. Most lines end here. */
+  readonly #hasLength: readonly boolean[];
+
+  /** @param names different ones, in lower case */
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    const longest = Math.max(...names.map(({ length }) => length));
+    this.#hasLength = Array.from({ length: longest + 1 }, (_, length) =>
+      names.some((name) => name.length === length),
+    );
+  }
+
+  /** @returns the values in the order of the names; views of the text, so only copies may be stored */
+  read(text: string, start: number): (string | undefined)[] {
+    const values = this.#names.map((): string | undefined => undefined);
+    let at = text.indexOf(LINE_BREAK, start) + LINE_BREAK.length;
+    for (;;) {
+      const end = text.indexOf(LINE_BREAK, at);
+      if (end <= at) return values;
+      const colon = text.indexOf(':', at);
+      if (this.#hasLength[colon - at] === true) {
+        const name = text.slice(at, colon).toLowerCase();
+        const place = this.#names.indexOf(name);
+        if (place >= 0) values[place] = joined(values[place], text.slice(colon + ': '.length, end), name);
+      }
+      at = end + LINE_BREAK.length;
+    }
+  }
+}
+
+/** The value of a field of which one more line has come. */
+function joined(before: string | undefined, value: string, name: string): string {
+  if (before === undefined) return value;
+  return SINGLE.has(name) ? before : `${before}, ${value}`;
+}
+
+/**
+ * A head that Node has parsed, in the form in which {@link HeadReader} reads it. Its request line is empty.
+ */
+export function toRawHead(rawHeaders: readonly string[]): string {
+  let head = LINE_BREAK;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+    head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}${LINE_BREAK}`;
+  return head + LINE_BREAK;
 }

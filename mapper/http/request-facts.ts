@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { toRawHead } from './raw-head.ts';
 
 /** What a request says. Most answers do not depend on it, so it is read only when one does. */
 export interface RequestFacts {
@@ -8,6 +9,12 @@ export interface RequestFacts {
   readonly query: string | undefined;
   /** Its connection. */
   readonly peer: Socket;
+  /**
+   * A text with all of its header fields, from `headStart` on, for `HeadReader`: it may be read after the
+   * answer. It may be long, as others may stand in it too.
+   */
+  readonly head: string;
+  readonly headStart: number;
   /** The value of a header field; several are joined with commas. @param name in lower case */
   header(name: string): string | undefined;
 }
@@ -18,6 +25,10 @@ export function factsOf(request: IncomingMessage): RequestFacts {
     method: request.method,
     query: queryOf(request.url),
     peer: request.socket,
+    get head() {
+      return toRawHead(request.rawHeaders);
+    },
+    headStart: 0,
     header: (name) => headerOf(request, name),
   };
 }

@@ -48,6 +48,14 @@ export class QuotaReply implements Admission, Head, Reply {
     return this.#reply.peer;
   }
 
+  get head(): string {
+    return this.#reply.head;
+  }
+
+  get headStart(): number {
+    return this.#reply.headStart;
+  }
+
   header(name: string): string | undefined {
     return this.#reply.header(name);
   }
@@ -104,6 +112,14 @@ export class MissReply implements Reply {
 
   get peer(): Socket {
     return this.#reply.peer;
+  }
+
+  get head(): string {
+    return this.#reply.head;
+  }
+
+  get headStart(): number {
+    return this.#reply.headStart;
   }
 
   header(name: string): string | undefined {

@@ -77,11 +77,13 @@ export class Limits {
   /** A client has asked for a link that does not exist. */
   readonly missed: (client: string) => void;
   readonly #notFound: FailureLimit;
+  readonly #everybody: ClientRules;
   #hasWarned = false;
 
   constructor(options: LimitsOptions) {
     this.#options = options;
     const { perMinute, shared, onRefused, now } = options;
+    this.#everybody = { ...options.clients, limitsLoopback: true };
     const limit = (name: keyof LimitFigures): Limit => createLimit(name, perMinute[name]);
     this.#limits = {
       anonymous: limit('anonymous'),
@@ -137,6 +139,11 @@ export class Limits {
   guesserOf(request: RequestFacts): string | undefined {
     const { clients } = this.#options;
     return findClient(request.peer.remoteAddress, request.header('x-forwarded-for'), clients);
+  }
+
+  /** The address of a client, also where it has no limits. Of IPv6 it is that of a network, as `clientOf`. */
+  addressOf({ address }: Pick<Peer, 'address'>, forwardedFor: string | undefined): string | undefined {
+    return findClient(address, forwardedFor, this.#everybody);
   }
 
   /** The client of a request with `X-Forwarded-For`. */

@@ -151,14 +151,14 @@ export class FastRedirect {
 
   #finishVisit({ reply, key, requestId, startedMs }: Asked, answered: VisitAnswer, source: LinkSource): void {
     const { redirects } = this.#options;
-    redirects.answered(key, reply.method === 'GET', answered.result, source);
+    redirects.answered(key, clickOf(reply), answered.result, source);
     reply.sendPrepared(answered.answer, requestId);
     redirects.took(startedMs);
   }
 
   #refuse(reply: Reply, key: string, result: Refusal, source: LinkSource, requestId: string): void {
     const { redirects, refusals } = this.#options;
-    redirects.answered(key, reply.method === 'GET', result, source);
+    redirects.answered(key, clickOf(reply), result, source);
     reply.sendPrepared(refusals.of(result, reply), requestId);
   }
 
@@ -173,9 +173,13 @@ export class FastRedirect {
       this.#refuse(reply, key, 'unusable', source, requestId);
       return;
     }
-    this.#options.redirects.answered(key, reply.method === 'GET', 'found', source);
+    this.#options.redirects.answered(key, clickOf(reply), 'found', source);
     reply.send(FOUND, '', requestId, target);
   }
+}
+
+function clickOf(reply: Reply): Reply | undefined {
+  return reply.method === 'GET' ? reply : undefined;
 }
 
 interface Answers {

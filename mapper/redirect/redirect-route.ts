@@ -153,14 +153,14 @@ async function follow(
     const { key, entry, source } = await find(named, options);
     if (entry === 'unknown' && isNoLink(ctx, named)) {
       limits.missed(ctx.req);
-      redirects.answered(key, false, 'unknown', source);
+      redirects.answered(key, undefined, 'unknown', source);
       throw new Problem('not-found');
     }
     const request = factsOf(ctx.req);
     const asked = { key, entry, isPreview: named.isPreview, typedPassword };
     const { result, answer } = await judgeFor(request, asked, options);
     const isFollowing = ctx.method !== 'HEAD' && !isPrefetch((name) => request.header(name));
-    redirects.answered(key, isFollowing, result, source);
+    redirects.answered(key, isFollowing ? request : undefined, result, source);
     if (answer === undefined) FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
     else {
       if (isMiss(answer)) limits.missed(ctx.req);

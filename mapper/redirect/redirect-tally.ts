@@ -2,7 +2,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-error
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Series } from '../../runtime/tallies.ts';
-import type { Clicks } from '../clicks/clicks.ts';
+import type { ClickedRequest, Clicks } from '../clicks/clicks.ts';
 import type { MapperMetrics } from '../metrics.ts';
 import type { LinkSource } from './link-finder.ts';
 import type { RedirectResult } from './redirect-answer.ts';
@@ -50,12 +50,17 @@ export class RedirectTally {
 
   /**
    * A link was looked up.
-   * @param isFollowing false for a request that follows no link: HEAD, or a prefetch
+   * @param following the request, if it may follow a link. Undefined: it is HEAD or a prefetch
    */
-  answered(key: string, isFollowing: boolean, result: RedirectResult, source: LinkSource): void {
+  answered(
+    key: string,
+    following: ClickedRequest | undefined,
+    result: RedirectResult,
+    source: LinkSource,
+  ): void {
     this.#answered[source][result].count += 1;
-    if (!isFollowing) return;
-    if (result === 'found') this.#clicks?.count(key);
+    if (following === undefined) return;
+    if (result === 'found') this.#clicks?.count(key, following);
     else if (result === 'unknown' || result === 'expired') this.#misses?.asked(key, result);
   }
 

@@ -89,7 +89,11 @@ export interface MapperConfig extends ProcessConfig {
   readonly cache: CacheConfig;
   /** Replicas of the urls servers, which redirects may read. Default: none. */
   readonly urlsReplicas?: readonly UrlsReplicaConfig[];
-  readonly clicks: { readonly counted: boolean; readonly flushMs: number };
+  readonly clicks: {
+    /** `total`: how many, and nothing about those who follow. */
+    readonly counted: boolean | 'total';
+    readonly flushMs: number;
+  };
 }
 
 /** The settings by which targets of links are judged. */
@@ -113,6 +117,8 @@ export const DEFAULTS: {
   pools: { lowFloor: 4_000, highFloor: 10_000, highCeiling: 200_000, minutesHeld: 5 },
   reserve: 256,
 };
+
+const COUNTED = { true: true, '1': true, total: 'total', false: false, '0': false } as const;
 
 type Source = Readonly<Record<string, string | undefined>>;
 
@@ -158,7 +164,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
     },
     urlsReplicas: readUrlsReplicas(env, stores),
     clicks: {
-      counted: env.boolean('COUNT_CLICKS', true),
+      counted: COUNTED[env.oneOf('COUNT_CLICKS', ['true', 'total', 'false', '1', '0'], 'true')],
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
   };

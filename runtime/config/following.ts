@@ -8,6 +8,8 @@ export interface FollowingConfig {
   readonly notFoundUrl?: string | undefined;
   /** In which trusted proxies say the country of a visitor, as it was configured. Undefined: none says it. */
   readonly countryHeader?: string | undefined;
+  /** File of addresses and their countries. Undefined: there is none. */
+  readonly countryFile?: string | undefined;
 }
 
 export function readFollowing(env: Env): FollowingConfig {
@@ -15,6 +17,7 @@ export function readFollowing(env: Env): FollowingConfig {
     rootUrl: readUrl(env, 'ROOT_URL'),
     notFoundUrl: readUrl(env, 'NOT_FOUND_URL'),
     countryHeader: readCountryHeader(env),
+    countryFile: env.find('COUNTRY_FILE'),
   };
 }
 

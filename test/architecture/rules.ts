@@ -39,6 +39,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     repeats: ['http', 'links', 'reservations', 'shorten'],
     redirect: ['http', 'cache', 'urls', 'clicks', 'metrics'],
     following: ['cache', 'http', 'redirect'],
+    dimensions: ['clicks', 'following', 'http'],
     gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
     auth: ['http'],

@@ -89,7 +89,8 @@ describe('clicks in a urls database', () => {
     const remote = open(through(wire, url));
     const key = randomKey();
     const source = newSource();
-    await remote.of('warm-up');
+    // Remembers who owns the link, so that the flush is the next request.
+    await remote.add({ source: newSource(), seq: 1, links: linksOf(key, 0) });
     const first = { source, seq: 1, links: linksOf(key) };
     loseNextAnswer(wire);
     expect(await errorOf(remote.add(first))).to.be.instanceOf(OutcomeUnknownError);

@@ -1,12 +1,15 @@
+import { Socket } from 'node:net';
 import { expect } from 'chai';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { ClickLedger } from '../../mapper/clicks/click-ledger.ts';
-import { ClickCounter } from '../../mapper/clicks/clicks.ts';
+import { ClickCounter, type ClickedRequest } from '../../mapper/clicks/clicks.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
 import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
 import { until } from '../until.ts';
+
+const REQUEST: ClickedRequest = { head: '', headStart: 0, peer: new Socket() };
 
 const log = createLog('test', 'clicks', 'silent');
 const MIDNIGHT = Date.parse('2026-11-24T00:00:00Z');
@@ -55,7 +58,7 @@ describe('a click counter', () => {
     const counter = openCounter(100, 5);
     isUp = false;
     for (let round = 0; round < 3; round += 1) {
-      for (let key = 0; key < 1_000; key += 1) counter.count(`key-${key}`);
+      for (let key = 0; key < 1_000; key += 1) counter.count(`key-${key}`, REQUEST);
       // The ledger holds 100 by now, and refuses all others.
       await until('the hand-over', () => counter.size === 100 && ledger.size === 100);
     }
@@ -70,7 +73,7 @@ describe('a click counter', () => {
 
   it('stores early when many keys were counted, and more keys than one INSERT holds', async () => {
     const counter = openCounter(5_000, 60_000);
-    for (let key = 0; key < 2_500; key += 1) counter.count(`key-${key}`);
+    for (let key = 0; key < 2_500; key += 1) counter.count(`key-${key}`, REQUEST);
     await until('an early flush', () => counter.size === 0);
     for (const key of [0, 1_234, 2_499]) expect((await db.of(`key-${key}`)).total).to.equal(1);
     expect(dropped).to.equal(0);
@@ -103,7 +106,7 @@ describe('a click counter', () => {
   it('rests between INSERTs, because no client waits for them', async () => {
     const adds = slowDown(20);
     const counter = openCounter(50_000, 5);
-    for (let key = 0; key < 2_000; key += 1) counter.count(`key-${key}`);
+    for (let key = 0; key < 2_000; key += 1) counter.count(`key-${key}`, REQUEST);
     await until('everything to be stored', () => counter.size === 0);
     expect(adds).to.have.length(4);
     for (const rest of restsOf(adds)) expect(rest).to.be.at.least(70);
@@ -113,7 +116,7 @@ describe('a click counter', () => {
   it('does not rest while half of the keys it may hold wait, nor when it is closed', async () => {
     const adds = slowDown(100);
     const counter = openCounter(3_000, 5);
-    for (let key = 0; key < 3_000; key += 1) counter.count(`key-${key}`);
+    for (let key = 0; key < 3_000; key += 1) counter.count(`key-${key}`, REQUEST);
     await until('less than half to wait', () => adds.length === 4);
     await until('a rest', () => ledger.size === 1_000);
     const closedMs = monotonicMs();
@@ -125,11 +128,11 @@ describe('a click counter', () => {
 
   it('counts for the UTC day in which an interval begins', async () => {
     const counter = openCounter(100, 5);
-    counter.count('midnight');
+    counter.count('midnight', REQUEST);
     await until('the first day', async () => (await db.of('midnight')).total === 1);
     now = MIDNIGHT;
     const isTomorrow = async (): Promise<boolean> => {
-      counter.count('midnight');
+      counter.count('midnight', REQUEST);
       return (await db.of('midnight')).days.length === 2;
     };
     await until('the second day', isTomorrow);
@@ -140,8 +143,8 @@ describe('a click counter', () => {
   it('reports how many keys it could not store at its end', async () => {
     const counter = openCounter(100, 60_000);
     isUp = false;
-    counter.count('lost');
-    counter.count('lost');
+    counter.count('lost', REQUEST);
+    counter.count('lost', REQUEST);
     expect(await counter.close()).to.equal(1);
   });
 });

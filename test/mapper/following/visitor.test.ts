@@ -101,9 +101,11 @@ describe('what is known of a visitor', () => {
         method: 'GET',
         query: undefined,
         peer: {} as Socket,
+        head: '',
+        headStart: 0,
         header: (name) => (name === 'cf-ipcountry' ? value : undefined),
       };
-      return createFindCountry(header, () => isProxy)(request);
+      return createFindCountry({ header, isProxy: () => isProxy, countryOf: () => undefined })(request);
     };
     expect(of('cf-ipcountry', 'de', true)).to.equal('DE');
     expect(of('cf-ipcountry', 'DE', false)).to.equal(undefined);

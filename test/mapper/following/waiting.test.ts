@@ -12,7 +12,8 @@ import { monotonicMs } from '../../../runtime/clock.ts';
 const LINK = { longUrl: 'https://example.com/', expiresAtMs: undefined, rules: { maxVisits: 1 }, state: 'a' };
 
 function visit(link: Visit['link'] = LINK): Visit {
-  const request = { method: 'GET', query: undefined, peer: new Socket(), header: () => undefined };
+  const head = { head: '', headStart: 0, header: () => undefined };
+  const request = { method: 'GET', query: undefined, peer: new Socket(), ...head };
   return { key: 'abc12345', link, isPreview: false, request, typedPassword: 'open sesame' };
 }
 

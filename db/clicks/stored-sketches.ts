@@ -1,0 +1,39 @@
+import type { Mysql } from '../mysql/mysql.ts';
+import { toSqlText } from '../mysql/driver.ts';
+import type { SubjectClicks } from './owner-clicks.ts';
+import { Sketch } from './sketch.ts';
+import { toDay, toSqlDay } from './sql-times.ts';
+import type { SubjectKind } from './subject.ts';
+
+/**
+ * Adds the visitors that this source has stored before to those of a flush. Nobody else writes the rows of a
+ * source, so reading them first is safe.
+ * @throws StoreUnavailableError
+ */
+export async function withStoredVisitors(
+  db: Mysql,
+  kind: SubjectKind,
+  { subjects, source, timeoutMs }: { subjects: SubjectClicks[]; source: string; timeoutMs: number },
+): Promise<SubjectClicks[]> {
+  const places = subjects.flatMap(({ id, visitors }) =>
+    visitors.map(({ day }) => `(${id},${toSqlDay(day)},${toSqlText(source)})`),
+  );
+  if (places.length === 0) return subjects;
+  const rows = await db.queryArrays<[string, string, Buffer]>(
+    `SELECT ${kind.name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch FROM ${kind.prefix}_visitors
+     WHERE (${kind.id}, day, source) IN (${places.join(',')})`,
+    [],
+    { timeoutMs },
+  );
+  const stored = new Map(rows.map(([name, date, sketch]) => [`${kind.toId(name)} ${toDay(date)}`, sketch]));
+  return subjects.map((subject) => ({
+    ...subject,
+    visitors: subject.visitors.map(({ day, sketch }) => {
+      const before = stored.get(`${subject.id} ${day}`);
+      if (before === undefined) return { day, sketch };
+      const all = Sketch.fromBytes(before);
+      all.merge(sketch);
+      return { day, sketch: all };
+    }),
+  }));
+}

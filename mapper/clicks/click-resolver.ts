@@ -1,0 +1,96 @@
+import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
+import { restAfterClicks } from './click-pace.ts';
+import type { ClickRing, RawClick } from './click-ring.ts';
+import {
+  toResolvedClick,
+  UNRESOLVED,
+  type ClickListener,
+  type ResolveClick,
+  type Resolved,
+  type ResolvedClick,
+} from './resolved-click.ts';
+
+export interface ClickResolverOptions {
+  readonly ring: ClickRing;
+  readonly resolve: ResolveClick;
+  /** Counts a click. Must not throw. */
+  readonly onResolved: (click: RawClick, resolved: Resolved) => void;
+}
+
+/** Some 0.3 ms: no request waits longer for a piece. */
+const CLICKS_A_PIECE = 50;
+/** How long the first click waits for others, so that a process with few clicks seldom wakes up. */
+const GATHER_MS = 20;
+
+/** Looks at the headers of clicks in the background, piece by piece. It runs only while clicks wait. */
+export class ClickResolver {
+  readonly #options: ClickResolverOptions;
+  readonly #listeners: ClickListener[] = [];
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: ClickResolverOptions) {
+    this.#options = options;
+  }
+
+  listen(listener: ClickListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** A click was counted without a look at its headers. */
+  skip(key: string, atMs: number): void {
+    if (this.#listeners.length === 0) return;
+    const click = toResolvedClick({ key, atMs }, UNRESOLVED);
+    for (const listener of this.#listeners) if (listener.wanted.has(key)) listener.onClicks([click]);
+  }
+
+  /** Clicks wait in the ring. */
+  wake(): void {
+    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+  }
+
+  /** Looks at all clicks that wait, without rests. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    while (this.#options.ring.size > 0) {
+      this.#resolvePiece();
+      await nextTurn();
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { ring } = this.#options;
+    const { signal } = this.#stopping;
+    await pauseQuietly(GATHER_MS, signal);
+    let before = performance.eventLoopUtilization();
+    while (ring.size > 0 && !signal.aborted) {
+      const startedMs = monotonicMs();
+      this.#resolvePiece();
+      const tookMs = monotonicMs() - startedMs;
+      const now = performance.eventLoopUtilization();
+      const busy = performance.eventLoopUtilization(now, before).utilization;
+      before = now;
+      const restMs = restAfterClicks({ tookMs, fill: ring.fill, busy });
+      await (restMs > 0 ? pauseQuietly(restMs, signal) : nextTurn());
+    }
+  }
+
+  #resolvePiece(): void {
+    const { ring, resolve, onResolved } = this.#options;
+    const heard = this.#listeners.map((): ResolvedClick[] => []);
+    for (let clicks = 0; clicks < CLICKS_A_PIECE; clicks += 1) {
+      const click = ring.take();
+      if (click === undefined) break;
+      const resolved = resolve(click);
+      onResolved(click, resolved);
+      for (const [index, { wanted }] of this.#listeners.entries())
+        if (wanted.has(click.key)) heard[index]?.push(toResolvedClick(click, resolved));
+    }
+    for (const [index, clicks] of heard.entries())
+      if (clicks.length > 0) this.#listeners[index]?.onClicks(clicks);
+  }
+}

@@ -1,0 +1,83 @@
+import { dayOf } from '../clicks/link-counts.ts';
+import type { ClickSender, RawClick } from '../clicks/click-ring.ts';
+import { labelOf, type Label, type Resolved } from '../clicks/resolved-click.ts';
+import { HOUR_MS } from '../../db/clicks/click-flush.ts';
+import { HeadReader } from '../http/raw-head.ts';
+import { readCountry } from '../following/visitor.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import { Languages } from './languages.ts';
+import { Referrers } from './referrers.ts';
+import { UserAgents } from './user-agents.ts';
+import { visitorOf } from './visitor-hash.ts';
+
+export interface ClickReaderOptions {
+  /** In lower case: where proxies of ours say the country of a visitor. Undefined: they do not. */
+  readonly countryHeader: string | undefined;
+  /** The country of an address; undefined: not known. */
+  readonly countryAt: (address: string) => string | undefined;
+  /** The address for which a request counts. Undefined: not known. */
+  readonly clientOf: (sender: ClickSender, forwardedFor: string | undefined) => string | undefined;
+  /** @param day full days since 1970 in UTC */
+  readonly saltOf: (day: number) => string;
+}
+
+/** 26 x 26. */
+const MAX_COUNTRIES = 676;
+
+/** Reads what the headers of a click say about it. Nothing that identifies a visitor is given further. */
+export class ClickReader {
+  readonly #options: ClickReaderOptions;
+  readonly #heads: HeadReader;
+  readonly #agents = new UserAgents();
+  readonly #referrers = new Referrers();
+  readonly #languages = new Languages();
+  readonly #countries = new BoundedCache<Label>(MAX_COUNTRIES);
+
+  constructor(options: ClickReaderOptions) {
+    this.#options = options;
+    const { countryHeader } = options;
+    this.#heads = new HeadReader([...NAMES, ...(countryHeader === undefined ? [] : [countryHeader])]);
+  }
+
+  /** Never throws. */
+  resolve({ atMs, head, headStart, sender }: RawClick): Resolved {
+    const { clientOf, saltOf } = this.#options;
+    const [userAgent = '', referer, language, doNotTrack, privacy, forwardedFor, country] = this.#heads.read(
+      head,
+      headStart,
+    );
+    const { isBot, labels } = this.#agents.of(userAgent);
+    if (doNotTrack === '1' || privacy === '1') return { isBot, labels: [], visitor: undefined };
+    const address = sender === undefined ? undefined : clientOf(sender, forwardedFor);
+    const isCounted = address !== undefined && !isBot;
+    return {
+      isBot,
+      labels: [
+        this.#referrers.of(referer),
+        this.#country(sender?.isProxy === true ? country : undefined, address),
+        this.#languages.of(language),
+        ...labels,
+      ],
+      visitor: isCounted
+        ? visitorOf(saltOf(dayOf(Math.floor(atMs / HOUR_MS))), address, userAgent)
+        : undefined,
+    };
+  }
+
+  #country(said: string | undefined, address: string | undefined): Label {
+    const country = readCountry(
+      said ?? (address === undefined ? undefined : this.#options.countryAt(address)),
+    );
+    if (country === undefined) return NO_COUNTRY;
+    const known = this.#countries.get(country);
+    if (known !== undefined) return known;
+    const label = labelOf('country', country);
+    this.#countries.set(country, label);
+    return label;
+  }
+}
+
+/** Their order is that of the values which `resolve` reads. The country follows. */
+const NAMES = ['user-agent', 'referer', 'accept-language', 'dnt', 'sec-gpc', 'x-forwarded-for'];
+
+const NO_COUNTRY = labelOf('country', '');

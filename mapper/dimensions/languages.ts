@@ -1,0 +1,28 @@
+import { flat } from '../../runtime/flat-text.ts';
+import { labelOf, type Label } from '../clicks/resolved-click.ts';
+import { parseLanguages } from '../following/language.ts';
+import { BoundedCache } from './bounded-cache.ts';
+
+const MAX_HEADERS = 2_048;
+const MAX_CHARACTERS = 256;
+
+/**
+ * Which language visitors want most: `de`, not `de-AT`, because all that is written behind it makes it rarer.
+ */
+export class Languages {
+  readonly #labels = new BoundedCache<Label>(MAX_HEADERS);
+
+  /** @param header `Accept-Language`; undefined: there is none */
+  of(header: string | undefined): Label {
+    if (header === undefined || header.length > MAX_CHARACTERS) return NONE;
+    const known = this.#labels.get(header);
+    if (known !== undefined) return known;
+    const [best] = parseLanguages(header);
+    const [language = ''] = best === undefined || best.weight === 0 ? [] : best.range.split('-');
+    const label = labelOf('language', language);
+    this.#labels.set(flat(header), label);
+    return label;
+  }
+}
+
+const NONE = labelOf('language', '');
