@@ -13,6 +13,8 @@ import { SseClient, sumOf } from './sse-client.ts';
 
 const log = createLog('test', 'mapper', 'silent');
 
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
+
 describe('live clicks', () => {
   const fixture = useApi();
   const { makeLink } = fixture;
@@ -103,6 +105,48 @@ describe('live clicks', () => {
         },
       },
     ]);
+  });
+
+  it('of redirects at several mappers are told everywhere; other requests are none', async () => {
+    const { world, mapper } = fixture;
+    const second = await world.start({ hasFastPaths: false });
+    const clients = [
+      await watched(),
+      await SseClient.open(`${second.url}/urls/${key}/clicks/live`, { cookie }),
+    ];
+    open.push(...clients);
+    // Each mapper hears within half a second that the link is watched. Few clicks have an event each.
+    const isWatched = async (): Promise<boolean> => {
+      for (const { url } of [mapper, second])
+        await send('GET', `${url}/${key}`, { headers: { 'user-agent': FIREFOX } });
+      return clients.every(({ events }) => sumOf(events).humans >= 2);
+    };
+    await until('clicks at both mappers', isWatched, { everyMs: 600 });
+    for (const { url } of [mapper, second]) {
+      await send('HEAD', `${url}/${key}`);
+      await send('GET', `${url}/${key}`, { headers: { 'sec-purpose': 'prefetch' } });
+      await send('GET', `${url}/${key}+`);
+      await send('GET', `${url}/${key}`, {
+        headers: {
+          referer: 'https://www.example.org/a?secret=1',
+          'user-agent': FIREFOX,
+          'accept-language': 'es-ES',
+        },
+      });
+      await send('GET', `${url}/${key}`, { headers: { 'user-agent': 'Googlebot/2.1' } });
+    }
+    const aboutSpanish = { is_bot: false, referrer: 'www.example.org', country: null, language: 'es' };
+    for (const client of clients) {
+      await until('both bots', () => sumOf(client.events).bots >= 2);
+      const clicks = client.events.flatMap(({ event, data }) => (event === 'click' ? [data ?? {}] : []));
+      expect(sumOf(client.events).bots).to.equal(2);
+      const known = clicks.filter(({ referrer }) => referrer !== null);
+      for (const click of known) expect(click).to.include(aboutSpanish);
+      expect(known.length).to.be.within(1, 2);
+    }
+    const [one, other] = clients.map(({ events }) => sumOf(events).humans);
+    expect(one).to.equal(other);
+    await second.terminate();
   });
 
   it('a client that comes again is told what it has missed, all of it once', async () => {
