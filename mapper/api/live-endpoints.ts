@@ -10,7 +10,7 @@ export const LIVE_ENDPOINTS: readonly Endpoint[] = [
     group: 'Statistics',
     summary: 'Watch the clicks of one of your links as they happen',
     description:
-      'Server-sent events, at most 20 a second. `click` is one click, with what is known about it. `more` is a number of further ones: `{"clicks", "humans", "bots"}`. A client that comes again within a minute with `Last-Event-ID`, as browsers do, is told what it has missed; `gap` means that some of it was not kept. The stream ends when the service stops, and when its key or session ends. Clicks come about a second late. They are counted whether somebody watches or not.',
+      'Server-sent events, at most 20 a second. `click` is one click, with what is known about it. `more` is a number of further ones: `{"clicks", "humans", "bots"}`. A client that comes again within a minute with `Last-Event-ID`, as browsers do, is told what it has missed; `gap` means that some of it was not kept. The stream ends when the service stops, and when its key or session ends. Clicks come about a second late. They are counted whether somebody watches or not; where the operator has clicks not counted (`KEYMILL_COUNT_CLICKS`), there is nothing to watch.',
     access: 'stats:read',
     params: linkKey,
     status: 200,

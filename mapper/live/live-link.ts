@@ -1,8 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LiveListener } from './live-listener.ts';
 
-/** Clients that are sent something in one turn of the event loop. Requests are served in between. */
-const LISTENERS_PER_TURN = 50;
+/** Clients that are sent something in one turn of the event loop: half a millisecond of work. */
+const LISTENERS_PER_TURN = 10;
+/** Requests are served in between (docs/decisions/0017-background-work-rests.md). */
+const REST_MS = 2;
 
 /** A link that clients of this process watch. */
 export class LiveLink {
@@ -39,6 +41,6 @@ export async function inTurns(
   let done = 0;
   for (const listener of Array.from(listeners)) {
     work(listener);
-    if (++done % LISTENERS_PER_TURN === 0) await nextTurn();
+    if (++done % LISTENERS_PER_TURN === 0) await pause(REST_MS);
   }
 }

@@ -36,6 +36,10 @@ export interface LiveShardOptions {
 const TICK_MS = 250;
 /** Of one link and tick. Four ticks a second, and one that is late, are twenty events. */
 const MAX_EVENTS = 4;
+/** A link with more listeners is told of in fewer ticks: each costs a write for each of them. */
+const LISTENERS_OF_TICK = 100;
+/** Then it is told a second late. */
+const MAX_TICKS = 4;
 /** Clicks that a process describes to others within a tick. None of the others could be shown. */
 const MAX_DETAILS = MAX_EVENTS + 1;
 const WATCH_EVERY_MS = 500;
@@ -58,7 +62,8 @@ export class LiveShard implements AsyncDisposable {
   /** Those that clients of this process watch. */
   readonly #links = new Map<string, LiveLink>();
   readonly #batches = new Map<string, Batch>();
-  #reading: Promise<void> | undefined;
+  #ticks = 0;
+  #ticked = Promise.withResolvers<void>();
   /** Those that anybody watches. */
   watched: ReadonlySet<string> = new Set();
 
@@ -129,8 +134,8 @@ export class LiveShard implements AsyncDisposable {
 
   /** A client may come from a process that has read more. */
   async #readUpTo(link: LiveLink, { id }: Place): Promise<void> {
-    // A reading that is under way may have been answered before the entry was there.
-    for (let attempt = 0; attempt < 2 && isAfter(id, link.lastId); attempt += 1) await this.#read();
+    for (let ticks = 0; ticks <= MAX_TICKS && isAfter(id, link.lastId); ticks += 1)
+      await this.#ticked.promise;
   }
 
   /** What a client has not been told, as events. */
@@ -145,9 +150,13 @@ export class LiveShard implements AsyncDisposable {
       : formatClicks(entries, MAX_EVENTS, after.told);
   }
 
+  /** Never rejects. */
   async #tick(): Promise<void> {
+    this.#ticks += 1;
     this.#send();
     if (this.#links.size > 0) await this.#read();
+    this.#ticked.resolve();
+    this.#ticked = Promise.withResolvers();
   }
 
   /** Does not wait for the answers. */
@@ -159,24 +168,18 @@ export class LiveShard implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
-    this.#reading ??= this.#readAll().finally(() => (this.#reading = undefined));
-    return this.#reading;
-  }
-
-  /** Never rejects. */
-  async #readAll(): Promise<void> {
     const { streams, now, log } = this.#options;
-    const opened = this.#links.values().filter(({ readAtMs }) => readAtMs !== Number.POSITIVE_INFINITY);
-    const places = new Map(opened.map(({ key, lastId }) => [key, lastId]));
-    if (places.size === 0) return;
+    const due = [...this.#links.values()].filter(
+      ({ readAtMs, listeners }) =>
+        readAtMs !== Number.POSITIVE_INFINITY && this.#ticks % ticksFor(listeners.size) === 0,
+    );
+    if (due.length === 0) return;
     try {
-      const read = await streams.readAfter(places);
-      for (const key of places.keys()) {
-        const link = this.#links.get(key);
-        if (link === undefined) continue;
+      const read = await streams.readAfter(new Map(due.map(({ key, lastId }) => [key, lastId])));
+      for (const link of due) {
         link.readAtMs = now();
-        const entries = read.get(key);
-        if (entries !== undefined && link.lastId === places.get(key)) await this.#tell(link, entries);
+        const entries = read.get(link.key);
+        if (entries !== undefined) await this.#tell(link, entries);
       }
     } catch (error) {
       log.debug({ error, redis: this.name }, 'live clicks could not be read');
@@ -186,7 +189,7 @@ export class LiveShard implements AsyncDisposable {
 
   async #tell(link: LiveLink, entries: readonly LiveEntry[]): Promise<void> {
     link.lastId = entries.at(-1)?.id ?? link.lastId;
-    const text = formatClicks(entries, MAX_EVENTS);
+    const text = formatClicks(entries, MAX_EVENTS * ticksFor(link.listeners.size));
     if (text !== '') await link.tell(Buffer.from(text));
   }
 
@@ -203,9 +206,16 @@ export class LiveShard implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
+    this.#ticked.resolve();
     await this.#options.streams[Symbol.asyncDispose]();
     await Promise.all(this.#running);
   }
+}
+
+/** In every how many ticks a link with so many listeners is told of: 1, 2, or 4. */
+export function ticksFor(listeners: number): number {
+  if (listeners <= LISTENERS_OF_TICK) return 1;
+  return listeners <= 2 * LISTENERS_OF_TICK ? 2 : MAX_TICKS;
 }
 
 function retryMs(): number {

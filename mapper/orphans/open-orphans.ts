@@ -44,7 +44,7 @@ export function openOrphans({ config, servers, log }: OpenOrphansOptions): Opene
   const byServer = new Map(opened.map((one) => [one.server, one]));
   const orphans = new Orphans(
     opened.map(({ server, ...one }) => ({ ...one, isUp: () => server?.isUp === true })),
-    (key) => byServer.get(servers.for(key)),
+    (key) => (config.clicks.counted === false ? undefined : byServer.get(servers.for(key))),
   );
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -26,6 +26,7 @@ export class Orphans {
   readonly #servers: readonly OrphansServer[];
   readonly #serverFor: (key: string) => OrphansServer | undefined;
 
+  /** @param serverFor where a key is counted; undefined: it is not */
   constructor(servers: readonly OrphansServer[], serverFor: (key: string) => OrphansServer | undefined) {
     this.#servers = servers;
     this.#serverFor = serverFor;

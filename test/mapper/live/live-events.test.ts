@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { LiveEntry } from '../../../db/redis/live-streams.ts';
 import { formatClicks, isAfter, parsePlace, type LiveClick } from '../../../mapper/live/live-events.ts';
+import { LiveListener } from '../../../mapper/live/live-listener.ts';
+import { ticksFor } from '../../../mapper/live/live-shard.ts';
 import { parseEvents, sumOf } from './sse-client.ts';
 
 function click(isBot = false): LiveClick {
@@ -85,5 +87,51 @@ describe('clicks as server-sent events', () => {
     expect(isAfter('10-0', '9-5')).to.equal(true);
     expect(isAfter('10-2', '10-10')).to.equal(false);
     expect(isAfter('10-2', '10-2')).to.equal(false);
+  });
+});
+
+describe('how often a link is told of', () => {
+  for (const [listeners, ticks] of [
+    [0, 1],
+    [1, 1],
+    [100, 1],
+    [101, 2],
+    [200, 2],
+    [201, 4],
+    [2_000, 4],
+  ] as const)
+    it(`with ${listeners} listeners: in every ${ticks}. tick`, () => {
+      expect(ticksFor(listeners)).to.equal(ticks);
+    });
+});
+
+describe('what waits for a client that watches', () => {
+  it('a client that reads too slowly is sent away, and told nothing more', async () => {
+    let closed = 0;
+    const listener = new LiveListener({
+      mayGoOn: async () => undefined,
+      onClosed: () => {
+        closed += 1;
+      },
+    });
+    listener.begin(Buffer.from('begin '));
+    expect((await listener.next()).value?.toString()).to.equal('begin ');
+    for (let piece = 0; piece <= 40; piece += 1) listener.add(Buffer.from(`${piece} `));
+    expect(closed).to.equal(1);
+    expect(await listener.next()).to.deep.equal({ done: true, value: undefined });
+    await listener.return();
+    expect(closed).to.equal(1);
+  });
+
+  it('the first piece comes before those that were added earlier, and pieces that wait are one', async () => {
+    const listener = new LiveListener({ mayGoOn: async () => undefined, onClosed: () => undefined });
+    const first = listener.next();
+    listener.add(Buffer.from('second '));
+    listener.begin(Buffer.from('first '));
+    expect((await first).value?.toString()).to.equal('first second ');
+    listener.add(Buffer.from('last'));
+    listener.close();
+    expect((await listener.next()).value?.toString()).to.equal('last');
+    expect((await listener.next()).done).to.equal(true);
   });
 });
