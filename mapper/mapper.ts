@@ -6,12 +6,11 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import type { OpenClicks } from './clicks/click-stores.ts';
 import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openClickReader } from './click-reader.ts';
 import { openCaches, type MapperCaches, type OpenCachesOptions } from './caches.ts';
-import { watchConnections, watchBlockedList, watchGauges, watchLimits, watchLive } from './gauges.ts';
+import { watchConnections, watchBlockedList, watchGauges, watchLimits } from './gauges.ts';
 import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
@@ -19,7 +18,6 @@ import { openImports } from './imports.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
-import { LiveClicks } from './live/live-clicks.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -155,28 +153,17 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const service = stack.use(
     openService({ config, stores, caches, isBlocked, clickSource: reader, registry, metrics, log }),
   );
-  const { ownLinks, reservations } = service;
-  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
+  stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks, orphans, bulk } = service;
-  const live = stack.use(openLive(config, clicks, metrics, log));
-  watchLive(registry, live);
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const own = ownAddressesOf(publicUrl, port.url);
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
   const users = accounts.store;
   const imports = stack.use(openImports({ config, stores, caches, users, targets, log }));
   const handlers = createHandlers({
-    shortener,
-    finder,
-    clicks,
-    orphans,
-    ownLinks,
-    live,
-    reservations,
-    bulk,
+    ...service,
     imports: imports.service,
     cache: caches.links,
     accounts,
@@ -205,7 +192,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
-      live.endAll();
+      service.live.endAll();
       await server.drain(drainMs);
       const { servers } = stores;
       await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
@@ -213,18 +200,6 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
       await resources.disposeAsync();
     },
   };
-}
-
-function openLive(
-  { stores }: MapperConfig,
-  clicks: OpenClicks,
-  { liveClicksLost }: MapperMetrics,
-  log: Log,
-): LiveClicks {
-  const onLost = (lost: number): void => liveClicksLost.inc(lost);
-  const live = new LiveClicks({ redis: stores.redis, onLost, log });
-  clicks.listen(live);
-  return live;
 }
 
 interface GatesParts {

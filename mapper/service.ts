@@ -7,10 +7,13 @@ import type { BulkTools } from './bulk/tools.ts';
 import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
+import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import { watchLive } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { LiveClicks } from './live/live-clicks.ts';
 import { openOrphans } from './orphans/open-orphans.ts';
 import type { Orphans } from './orphans/orphans.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
@@ -28,6 +31,8 @@ export interface Service extends AsyncDisposable {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
+  /** Tells clicks as they happen. */
+  readonly live: LiveClicks;
   /** Counts the keys that are asked for in vain. */
   readonly orphans: Orphans;
   readonly ownLinks: OwnLinks;
@@ -57,7 +62,7 @@ export interface ServiceOptions {
 /** Headers of clicks are not read. */
 const NO_SOURCE: ClickSource = { resolve: undefined };
 
-/** Also starts the work in the background: returning keys that are not needed, and storing clicks. */
+/** Also starts the work in the background: returning keys that are not needed, storing clicks, and jobs. */
 export function openService(options: ServiceOptions): Service {
   const { config, stores, caches, isBlocked, registry, metrics, log } = options;
   const { servers } = stores;
@@ -67,7 +72,9 @@ export function openService(options: ServiceOptions): Service {
   const clicks = stack.use(
     openClickCounter({ config, servers, source: options.clickSource ?? NO_SOURCE, registry, metrics, log }),
   );
+  const live = stack.use(openLive(options, clicks));
   const missing = stack.use(openOrphans({ config, servers, log }));
+  stack.use(openJobs({ config, servers: servers.all, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
@@ -117,12 +124,21 @@ export function openService(options: ServiceOptions): Service {
       now: monotonicMs,
     }),
     clicks,
+    live,
     orphans: missing.orphans,
     finish: async () => {
       await Promise.all([supply.close(), clicks.close(), missing.finish()]);
     },
     [Symbol.asyncDispose]: async () => stack.disposeAsync(),
   };
+}
+
+function openLive({ config, registry, metrics, log }: ServiceOptions, clicks: OpenClicks): LiveClicks {
+  const onLost = (lost: number): void => metrics.liveClicksLost.inc(lost);
+  const live = new LiveClicks({ redis: config.stores.redis, onLost, log });
+  clicks.listen(live);
+  watchLive(registry, live);
+  return live;
 }
 
 function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupply {

@@ -1,5 +1,6 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { percentile } from '../../runtime/statistics.ts';
+import { headersOfVisitor } from './browsers.ts';
 import { serveParent } from './child.ts';
 import { Connection } from './connection.ts';
 import { formatRequest } from './requests.ts';
@@ -12,6 +13,8 @@ export interface LatencyTask {
   /** Sent as `POST /urls`, which must answer 201. With paths, sent after every `readsPerWrite` paths. */
   readonly body?: string;
   readonly readsPerWrite?: number;
+  /** So many different visitors follow the paths in turn, each with the headers of a browser. Default: none. */
+  readonly visitors?: number;
   readonly connections: number;
   readonly durationMs: number;
   /**
@@ -47,8 +50,11 @@ interface Request {
   readonly expect: number;
 }
 
-function requestsOf({ url, paths = [], body, readsPerWrite = 0 }: LatencyTask): Request[] {
-  const reads = paths.map((path) => ({ text: formatRequest(url, path), expect: 302 }));
+function requestsOf({ url, paths = [], body, readsPerWrite = 0, visitors = 0 }: LatencyTask): Request[] {
+  const reads = Array.from({ length: paths.length === 0 ? 0 : Math.max(paths.length, visitors) }, (_, i) => {
+    const headers = visitors === 0 ? '' : headersOfVisitor(i % visitors);
+    return { text: formatRequest(url, paths[i % paths.length] ?? '/', undefined, headers), expect: 302 };
+  });
   if (body === undefined) return reads;
   const write = { text: formatRequest(url, '/urls', body), expect: 201 };
   if (reads.length === 0) return [write];

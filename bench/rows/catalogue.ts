@@ -3,6 +3,7 @@ import { bulk } from './bulk.ts';
 import { bulkMemory, exportMemory } from './bulk-memory.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
+import { clickCpu, clickTail } from './click-dimensions.ts';
 import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
@@ -53,6 +54,8 @@ export const BENCHES: readonly Bench[] = [
   bulkMemory,
   exportMemory,
   clicks,
+  clickCpu,
+  clickTail,
   importRows,
   processes,
   invalidation,

@@ -7,9 +7,9 @@ import { StoreRefusedError } from '../store-errors.ts';
 import type { ClickFlush, Counts } from './click-flush.ts';
 import { compareAscii, toStatements } from './flush-statements.ts';
 import { LinkOwners } from './link-owners.ts';
-import { toOwnerClicks, type OwnedClicks, type SubjectClicks } from './owner-clicks.ts';
+import { toOwnerClicks, type OwnedClicks } from './owner-clicks.ts';
 import { withStoredVisitors } from './stored-sketches.ts';
-import { LINK, OWNER, type SubjectKind } from './subject.ts';
+import { LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
 import { ValueBounds } from './value-bounds.ts';
 
 /** The clicks of one link on one day. */
@@ -49,7 +49,7 @@ export interface ClicksDbOptions {
    * Statements for the same transaction, so that they happen exactly as often as the clicks count: once. They
    * must not fail. @param owned the links of the flush that have an owner
    */
-  readonly furtherFor?: (owned: readonly OwnedClicks[]) => readonly string[];
+  readonly furtherFor?: ((owned: readonly OwnedClicks[]) => readonly string[]) | undefined;
 }
 
 /** Connects when first used, on its own connection, so that no bind or read waits for clicks. */

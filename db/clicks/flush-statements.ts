@@ -1,9 +1,8 @@
 import { toSqlText } from '../mysql/driver.ts';
 import type { ClickFlush, Counts, HourClicks } from './click-flush.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
-import type { SubjectClicks } from './owner-clicks.ts';
 import { dayOf, monthOf, toSqlDay, toSqlHour } from './sql-times.ts';
-import { isOneOf, LINK, OWNER, type SubjectKind } from './subject.ts';
+import { isOneOf, LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
 
 export interface FlushParts {
   /** In the order of the primary key. */
@@ -52,13 +51,14 @@ function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], sour
       .toSorted((a, b) => a.hour - b.hour)
       .map((hour) => `${id},${toSqlHour(hour.hour)},${toSqlCounts(hour)}`),
   );
-  const values = subjects.flatMap(toValueRows);
+  const sqlDayOf = onceEach(toSqlDay);
+  const values = subjects.flatMap((subject) => toValueRows(subject, sqlDayOf));
   const visitors = subjects.flatMap(({ id, visitors: ofSubject }) =>
     ofSubject
       .toSorted((a, b) => a.day - b.day)
       .map(
         ({ day, sketch }) =>
-          `${id},${toSqlDay(day)},${toSqlText(source)},x'${sketch.toBytes().toString('hex')}'`,
+          `${id},${sqlDayOf(day)},${toSqlText(source)},x'${sketch.toBytes().toString('hex')}'`,
       ),
   );
   return [
@@ -74,7 +74,7 @@ function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], sour
   ];
 }
 
-function toValueRows({ id, values }: SubjectClicks): string[] {
+function toValueRows({ id, values }: SubjectClicks, sqlDayOf: (day: number) => string): string[] {
   return values
     .map((counts) => ({ counts, dimension: DIMENSIONS[counts.dimension] }))
     .sort(
@@ -85,8 +85,18 @@ function toValueRows({ id, values }: SubjectClicks): string[] {
     )
     .map(
       ({ counts, dimension }) =>
-        `${id},${dimension},${toSqlDay(counts.day)},${toSqlText(counts.value)},${toSqlCounts(counts)}`,
+        `${id},${dimension},${sqlDayOf(counts.day)},${toSqlText(counts.value)},${toSqlCounts(counts)}`,
     );
+}
+
+/** Thousands of rows have the same day, and to write a date takes as long as the rest of a row. */
+function onceEach(write: (day: number) => string): (day: number) => string {
+  const written = new Map<number, string>();
+  return (day) => {
+    let text = written.get(day);
+    if (text === undefined) written.set(day, (text = write(day)));
+    return text;
+  };
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { Mysql } from '../mysql/mysql.ts';
 import { isOneOf, LINK } from './subject.ts';
 
-/** Owners are remembered for one to two of these times, so that an account that has ended is soon forgotten. */
+/**
+ * Owners are remembered for one to two of these times, so that an account that has ended is soon forgotten.
+ */
 const GENERATION_MS = 30_000;
 const MAX_LINKS = 25_000;
 

@@ -39,8 +39,6 @@ export interface OrphansDb {
   add(flush: OrphanFlush): Promise<'added' | 'repeated'>;
   /** The most asked of a day, most asked first. @throws StoreUnavailableError */
   top(day: string, states: readonly OrphanState[], limit: number): Promise<Orphan[]>;
-  /** Deletes some of what is too old, and of what was asked too seldom. @returns how many rows */
-  prune(count: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -93,27 +91,31 @@ class MysqlOrphansDb implements OrphansDb {
     return rows.map(([key, state, asked]) => ({ key, state, asked: Number(asked) }));
   }
 
-  async prune(count: number): Promise<number> {
-    const old = await this.#db.execute(
-      'DELETE FROM orphans WHERE day < UTC_DATE() - INTERVAL ? DAY ORDER BY day, unique_id, state LIMIT ?',
-      [KEPT_DAYS, count],
-    );
-    if (old.affectedRows > 0) return old.affectedRows;
-    const [full] = await this.#db.queryArrays<[string, number | string]>(
-      `SELECT DATE_FORMAT(day, '%Y-%m-%d'), COUNT(*) - IF(day < UTC_DATE(), ?, ?) AS surplus
-       FROM orphans GROUP BY day HAVING surplus > 0 ORDER BY day LIMIT 1`,
-      [KEPT_OF_DAY, KEPT_OF_TODAY],
-    );
-    if (full === undefined) return 0;
-    const [day, surplus] = full;
-    const seldom = await this.#db.execute(
-      'DELETE FROM orphans WHERE day = ? ORDER BY asked, unique_id DESC, state LIMIT ?',
-      [day, Math.min(count, Number(surplus))],
-    );
-    return seldom.affectedRows;
-  }
-
   async close(): Promise<void> {
     await this.#db.close();
   }
+}
+
+/**
+ * Deletes up to `count` rows that are too old, or of keys that were asked for too seldom on their day.
+ * @returns how many
+ */
+export async function pruneOrphans(db: Mysql, count: number): Promise<number> {
+  const old = await db.execute(
+    'DELETE FROM orphans WHERE day < UTC_DATE() - INTERVAL ? DAY ORDER BY day, unique_id, state LIMIT ?',
+    [KEPT_DAYS, count],
+  );
+  if (old.affectedRows > 0) return old.affectedRows;
+  const [full] = await db.queryArrays<[string, number | string]>(
+    `SELECT DATE_FORMAT(day, '%Y-%m-%d'), COUNT(*) - IF(day < UTC_DATE(), ?, ?) AS surplus
+     FROM orphans GROUP BY day HAVING surplus > 0 ORDER BY day LIMIT 1`,
+    [KEPT_OF_DAY, KEPT_OF_TODAY],
+  );
+  if (full === undefined) return 0;
+  const [day, surplus] = full;
+  const seldom = await db.execute(
+    'DELETE FROM orphans WHERE day = ? ORDER BY asked, unique_id DESC, state LIMIT ?',
+    [day, Math.min(count, Number(surplus))],
+  );
+  return seldom.affectedRows;
 }

@@ -1,24 +1,8 @@
-import type { Counts, DayVisitors, HourClicks, LinkClicks } from './click-flush.ts';
-import type { Dimension } from './dimensions.ts';
+import type { LinkClicks } from './click-flush.ts';
 import { mergeHours, mergeValues, mergeVisitors } from './merge-clicks.ts';
 import { dayOf } from './sql-times.ts';
+import type { SubjectClicks, SubjectValue } from './subject.ts';
 import type { ValueBounds } from './value-bounds.ts';
-
-/** Clicks of one day with one value, also by link. */
-export interface SubjectValue extends Counts {
-  readonly day: number;
-  readonly dimension: Dimension;
-  readonly value: string;
-}
-
-/** What was counted for a link, or for all links of an owner. */
-export interface SubjectClicks {
-  /** The values of its columns in SQL. */
-  readonly id: string;
-  readonly hours: readonly HourClicks[];
-  readonly values: readonly SubjectValue[];
-  readonly visitors: readonly DayVisitors[];
-}
 
 /** A link of an owner, and what was counted for it. */
 export interface OwnedClicks {

@@ -1,7 +1,8 @@
+import { crc32 } from 'node:zlib';
 import type { Mysql } from '../mysql/mysql.ts';
-import { MAX_VALUES, MONTH_ITSELF, OTHER_VALUES } from './dimensions.ts';
 import { Sketch } from './sketch.ts';
-import { monthOf, toDate, toSqlDay } from './sql-times.ts';
+import { toSqlDay } from './sql-times.ts';
+import { readSketch } from './stored-sketches.ts';
 import { isOneOf, type SubjectKind } from './subject.ts';
 
 /**
@@ -9,8 +10,8 @@ import { isOneOf, type SubjectKind } from './subject.ts';
  * over is summed beside its days.
  *
  * Each subject and step is one transaction, sent in one request, which begins by locking the rows that it
- * replaces. So a process that dies has done all of it or nothing, and two that do the same at the same time do
- * it once. `db` needs REPEATABLE READ: then no flush can add a row between those that are summed.
+ * replaces. So a process that dies has done all of it or nothing, and two that do the same at the same time
+ * do it once. `db` needs REPEATABLE READ: then no flush can add a row between those that are summed.
  */
 export interface RollUpOptions {
   readonly db: Mysql;
@@ -24,8 +25,9 @@ export interface RollUpOptions {
 /** Hours are kept for so many days before today. */
 const HOUR_DAYS = 90;
 /** A day or month is closed so many days after its end: what is counted later is rare, and possible. */
-const CLOSING_DAYS = 2;
-const TIMEOUT_MS = 30_000;
+export const CLOSING_DAYS = 2;
+/** For one piece. The lease of a job is longer. */
+export const PIECE_TIMEOUT_MS = 30_000;
 
 /** Moves old hours into days. */
 export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Promise<void> {
@@ -34,7 +36,7 @@ export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Prom
   const found = await db.queryArrays<[string]>(
     `SELECT DISTINCT ${name} FROM ${prefix}_hours WHERE ${isOneOf(kind, ids)} AND ${isOld}`,
     [],
-    { timeoutMs: TIMEOUT_MS },
+    { timeoutMs: PIECE_TIMEOUT_MS },
   );
   for (const [subject] of found) {
     const rows = `${prefix}_hours WHERE ${isOneOf(kind, [kind.toId(subject)])} AND ${isOld}`;
@@ -49,7 +51,7 @@ export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Prom
         `DELETE FROM ${rows}`,
       ],
       [],
-      { timeoutMs: TIMEOUT_MS },
+      { timeoutMs: PIECE_TIMEOUT_MS },
     );
   }
 }
@@ -65,7 +67,7 @@ export async function closeVisitorDays({ db, kind, ids, today }: RollUpOptions):
      WHERE ${isOneOf(kind, ids)} AND day < ${toSqlDay(today - CLOSING_DAYS)}
      ORDER BY ${columns}, day, source LIMIT ${MAX_SKETCHES}`,
     [],
-    { timeoutMs: TIMEOUT_MS },
+    { timeoutMs: PIECE_TIMEOUT_MS },
   );
   const days = [...Map.groupBy(found, ([subject, date]) => `${kind.toId(subject)},'${date}'`)];
   // The sketches of the last day may be incomplete.
@@ -84,7 +86,7 @@ async function closeVisitorDay(
   { place, sketches }: { place: string; sketches: readonly Buffer[] },
 ): Promise<void> {
   const all = new Sketch();
-  for (const sketch of sketches) all.merge(Sketch.fromBytes(sketch));
+  for (const sketch of sketches) all.merge(readSketch(sketch));
   const rows = `${prefix}_visitors WHERE (${columns}, day) IN ((${place}))`;
   await db.transact(
     [
@@ -97,33 +99,10 @@ async function closeVisitorDay(
       `DELETE FROM ${rows} AND @is_same`,
     ],
     [],
-    { timeoutMs: TIMEOUT_MS },
+    { timeoutMs: PIECE_TIMEOUT_MS },
   );
 }
 
-/**
- * Sums months that are closed and not summed yet, or of which more was counted since.
- * @param since full days since 1970: months that began before are left as they are
- */
-export async function closeMonths(options: RollUpOptions & { readonly since: number }): Promise<void> {
-  const { db, kind, ids, today, since } = options;
-  const { prefix, id: columns, name } = kind;
-  const until = monthOf(today - CLOSING_DAYS);
-  const between = (column: string): string =>
-    `${isOneOf(kind, ids)} AND ${column} >= ${toSqlDay(since)} AND ${column} < ${toSqlDay(until)}`;
-  const month = (column: string): string => `DATE_FORMAT(${column}, '%Y-%m-01')`;
-  const found = await db.queryArrays<[string, string]>(
-    `SELECT DISTINCT ${name}, ${month('hour')} FROM ${prefix}_hours WHERE ${between('hour')}
-     UNION SELECT DISTINCT ${name}, ${month('day')} FROM ${prefix}_days WHERE ${between('day')}
-     EXCEPT SELECT ${name}, ${month('month')} FROM ${prefix}_months
-       WHERE ${between('month')} AND dimension = ${MONTH_ITSELF}`,
-    [],
-    { timeoutMs: TIMEOUT_MS },
-  );
-  void columns;
-  for (const [subject, date] of found) await closeMonth(db, kind, { id: kind.toId(subject), date });
+function sumOfCrcs(sketches: readonly Buffer[]): number {
+  return sketches.reduce((sum, sketch) => sum + crc32(sketch), 0);
 }
-void MAX_VALUES;
-void OTHER_VALUES;
-void toDate;
-async function closeMonth(_db: Mysql, _kind: SubjectKind, _m: { id: string; date: string }): Promise<void> {}

@@ -25,6 +25,11 @@ export class Sketch {
     return this.#entries?.length === 0;
   }
 
+  /** How many bytes {@link toBytes} makes. */
+  get byteLength(): number {
+    return this.#entries === undefined ? MAX_SKETCH_BYTES : 1 + 2 * this.#entries.length;
+  }
+
   /**
    * Counts a visitor, by 64 bits of a hash: the same hash counts once.
    * @param high the first 32 bits

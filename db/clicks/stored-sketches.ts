@@ -1,9 +1,8 @@
 import type { Mysql } from '../mysql/mysql.ts';
 import { toSqlText } from '../mysql/driver.ts';
-import type { SubjectClicks } from './owner-clicks.ts';
 import { Sketch } from './sketch.ts';
 import { toDay, toSqlDay } from './sql-times.ts';
-import type { SubjectKind } from './subject.ts';
+import type { SubjectClicks, SubjectKind } from './subject.ts';
 
 /**
  * Adds the visitors that this source has stored before to those of a flush. Nobody else writes the rows of a
@@ -31,9 +30,21 @@ export async function withStoredVisitors(
     visitors: subject.visitors.map(({ day, sketch }) => {
       const before = stored.get(`${subject.id} ${day}`);
       if (before === undefined) return { day, sketch };
-      const all = Sketch.fromBytes(before);
+      const all = readSketch(before);
       all.merge(sketch);
       return { day, sketch: all };
     }),
   }));
+}
+
+/**
+ * A stored sketch. One that cannot be read is empty: it must not keep clicks from being stored, or days from
+ * being closed.
+ */
+export function readSketch(bytes: Buffer): Sketch {
+  try {
+    return Sketch.fromBytes(bytes);
+  } catch {
+    return new Sketch();
+  }
 }

@@ -1,5 +1,8 @@
 import { slotOf } from '../keyspace/placement.ts';
 import { toSqlText } from '../mysql/driver.ts';
+import type { Mysql } from '../mysql/mysql.ts';
+import type { Counts, DayVisitors, HourClicks } from './click-flush.ts';
+import type { Dimension } from './dimensions.ts';
 
 /**
  * Of what clicks are counted: of a link, or of all links of an owner on this urls server. Both have the same
@@ -28,6 +31,60 @@ export const OWNER: SubjectKind = {
   name: 'CAST(user_id AS CHAR)',
   toId: (userId) => String(BigInt(userId)),
 };
+
+/** Clicks of one day with one value, also by link. */
+export interface SubjectValue extends Counts {
+  readonly day: number;
+  readonly dimension: Dimension;
+  readonly value: string;
+}
+
+/** What was counted for a link, or for all links of an owner. */
+export interface SubjectClicks {
+  /** The values of its columns in SQL. */
+  readonly id: string;
+  readonly hours: readonly HourClicks[];
+  readonly values: readonly SubjectValue[];
+  readonly visitors: readonly DayVisitors[];
+}
+
+/**
+ * Links that were followed ever, in the order of their slots and keys. A link has its totals as long as it
+ * has other rows.
+ * @param after the key of the last link of the call before; undefined: from the first on
+ * @returns up to `count` keys. @throws StoreUnavailableError
+ */
+export async function listLinks(db: Mysql, after: string | undefined, count: number): Promise<string[]> {
+  const behind = after === undefined ? 'TRUE' : `slot = ? AND unique_id > ? OR slot > ?`;
+  const place = after === undefined ? [] : [slotOf(after), after, slotOf(after)];
+  const rows = await db.queryArrays<[string]>(
+    `SELECT unique_id FROM click_totals WHERE ${behind} ORDER BY slot, unique_id LIMIT ?`,
+    [...place, count],
+  );
+  return rows.map(([key]) => key);
+}
+
+/**
+ * Owners whose links were followed, in the order of their numbers: each has rows by hour or by day. The
+ * server jumps from owner to owner, and does not read all of their rows.
+ * @param after as for {@link listLinks}
+ */
+export async function listOwners(db: Mysql, after: string | undefined, count: number): Promise<string[]> {
+  const next = (of: string): string => `LEAST(
+    COALESCE((SELECT MIN(user_id) FROM owner_hours WHERE user_id > ${of}), ${NO_OWNER}),
+    COALESCE((SELECT MIN(user_id) FROM owner_days WHERE user_id > ${of}), ${NO_OWNER}))`;
+  const rows = await db.queryArrays<[string]>(
+    `WITH RECURSIVE owners (user_id, place) AS (
+       SELECT ${next('?')}, 1
+       UNION ALL SELECT ${next('owners.user_id')}, place + 1 FROM owners
+         WHERE user_id < ${NO_OWNER} AND place < ?
+     ) SELECT CAST(user_id AS CHAR) FROM owners WHERE user_id < ${NO_OWNER} ORDER BY place`,
+    [BigInt(after ?? 0), BigInt(after ?? 0), count],
+  );
+  return rows.map(([userId]) => userId);
+}
+
+const NO_OWNER = '18446744073709551615';
 
 /** A condition that is true for the rows of these subjects. @param ids as from `toId`, not empty */
 export function isOneOf(kind: SubjectKind, ids: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { MAX_VALUES, OTHER_VALUES } from './dimensions.ts';
-import type { SubjectValue } from './owner-clicks.ts';
+import type { SubjectValue } from './subject.ts';
 
 /** Owners, dimensions and days whose values are remembered: some 10 MB when each has all of its values. */
 const MAX_DAYS = 2_000;

@@ -31,8 +31,9 @@ export async function listPrunable(
 }
 
 /**
- * Clears links that were deleted so long ago that they cannot be restored: target, title, rules, tags and
- * clicks, and their places in lists. Their rows stay, so that their keys are never free.
+ * Clears links that were deleted so long ago that they cannot be restored: target, title, rules, tags, and
+ * their places in lists. Their rows stay, so that their keys are never free. Their clicks can be many rows,
+ * so a job deletes them later, bit by bit (db/clicks/forget-clicks.ts).
  *
  * A link whose time is over can never be restored, so nothing changes it between the two requests; each
  * statement checks the time again all the same. It may be repeated at any time, and run twice at once.
@@ -51,12 +52,11 @@ export async function pruneLinks(db: Mysql, links: readonly DeletedLink[], timeo
          AND x.unique_id = o.unique_id WHERE (x.slot, x.unique_id) IN (?) AND x.deleted_at <= ${RESTORABLE_FROM}`,
       `DELETE t FROM link_tags t WHERE ${pruned('t')}`,
       `DELETE c FROM clicks c WHERE ${pruned('c')}`,
-      `DELETE c FROM click_totals c WHERE ${pruned('c')}`,
       `DELETE d FROM deletions d WHERE d.deleted_at <= ${RESTORABLE_FROM} AND (d.slot, d.unique_id) IN (?)`,
       `UPDATE urls SET original_url = NULL, ruled_url = NULL, title = NULL, rules = NULL, visits_left = NULL
        WHERE (slot, unique_id) IN (?) AND deleted_at <= ${RESTORABLE_FROM}`,
     ],
-    [keys, keys, keys, keys, keys, keys, keys],
+    [keys, keys, keys, keys, keys, keys],
     { timeoutMs },
   );
 }

@@ -6,6 +6,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
+import { bytesOf, countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
@@ -15,16 +16,16 @@ export interface ClickLedgerOptions {
   readonly source: string;
   /** Most keys that may wait. Clicks of further keys are dropped. */
   readonly maxKeys: number;
+  /** About how much memory the waiting clicks may take. Beyond it, further ones lose their dimensions. */
+  readonly maxBytes?: number;
   readonly onStored: (clicks: number) => void;
   readonly onDropped: (clicks: number) => void;
+  /** Called with clicks that are stored without dimensions, because too much waits. */
+  readonly onStripped?: (clicks: number) => void;
   readonly log: Log;
 }
 
-/**
- * Rows of one INSERT: enough that a click costs little, few enough that the server needs only a few
- * milliseconds.
- */
-const MAX_ROWS = 500;
+const MAX_BYTES = 64 * 2 ** 20;
 
 /**
  * The clicks that one urls server has not stored yet. One numbered flush is in flight at a time. It is
@@ -36,7 +37,11 @@ export class ClickLedger {
   /** By key. */
   readonly #waiting = new Map<string, LinkClicks>();
   readonly #hurry = new AbortController();
+  /** Of those that wait. */
+  #bytes = 0;
   #sending: ClickFlush | undefined;
+  /** Parts of a flush that was refused for good. They go before all that waits. */
+  readonly #parts: (readonly LinkClicks[])[] = [];
   #seq = 0;
   #flushing: Promise<void> | undefined;
 
@@ -46,7 +51,8 @@ export class ClickLedger {
 
   /** Keys that wait or are in flight. */
   get size(): number {
-    return this.#waiting.size + (this.#sending?.links.length ?? 0);
+    const sent = [this.#sending?.links ?? [], ...this.#parts];
+    return sent.reduce((sum, links) => sum + links.length, this.#waiting.size);
   }
 
   /** Takes what was counted for a link since the last call for it. */
@@ -57,7 +63,17 @@ export class ClickLedger {
       onDropped(clicksIn(clicks));
       return;
     }
-    this.#waiting.set(clicks.key, before === undefined ? clicks : mergeClicks(before, clicks));
+    const added = this.#withinBytes(clicks);
+    const all = before === undefined ? added : mergeClicks(before, added);
+    this.#bytes += bytesOf(all) - (before === undefined ? 0 : bytesOf(before));
+    this.#waiting.set(clicks.key, all);
+  }
+
+  #withinBytes(clicks: LinkClicks): LinkClicks {
+    const { maxBytes = MAX_BYTES, onStripped } = this.#options;
+    if (this.#bytes < maxBytes || clicks.values.length + clicks.visitors.length === 0) return clicks;
+    onStripped?.(clicksIn(clicks));
+    return withoutDimensions(clicks);
   }
 
   /**
@@ -78,7 +94,7 @@ export class ClickLedger {
   }
 
   async #sendAll(): Promise<void> {
-    const { db, isUp, maxKeys, onStored, log } = this.#options;
+    const { db, isUp, maxKeys, onStored } = this.#options;
     while (isUp()) {
       this.#sending ??= this.#takeNext();
       if (this.#sending === undefined) return;
@@ -86,12 +102,8 @@ export class ClickLedger {
       try {
         await db.add(this.#sending);
       } catch (error) {
-        const isExpected = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
-        log[isExpected ? 'debug' : 'error'](
-          { error, urlsDb: db.name },
-          'clicks not confirmed; the flush will be repeated',
-        );
-        return;
+        if (!this.#takeApart(error, this.#sending.links)) return;
+        continue;
       }
       onStored(this.#sending.links.reduce((sum, link) => sum + clicksIn(link), 0));
       this.#sending = undefined;
@@ -100,11 +112,49 @@ export class ClickLedger {
     }
   }
 
+  /**
+   * After a failure: whether it was a refusal for good, and there are parts to go on with. The clicks of one
+   * link are dropped when the server refuses them even without dimensions.
+   */
+  #takeApart(error: unknown, links: readonly LinkClicks[]): boolean {
+    const { db, log, onDropped } = this.#options;
+    const urlsDb = db.name;
+    if (!isRefusedForGood(error)) {
+      const isExpected = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
+      log[isExpected ? 'debug' : 'error'](
+        { error, urlsDb },
+        'clicks not confirmed; the flush will be repeated',
+      );
+      return false;
+    }
+    const parts = splitRefused(links);
+    this.#sending = undefined;
+    this.#parts.unshift(...parts);
+    if (links.length > 1) return true;
+    const clicks = links.reduce((sum, link) => sum + clicksIn(link), 0);
+    if (parts.length === 0) onDropped(clicks);
+    log.error(
+      { error, urlsDb, key: links[0]?.key, clicks },
+      parts.length > 0
+        ? 'the server refuses what was counted for a link; its dimensions are dropped'
+        : 'the server refuses the clicks of a link; they are dropped',
+    );
+    return true;
+  }
+
   #takeNext(): ClickFlush | undefined {
-    const links = [...this.#waiting.values().take(MAX_ROWS)];
+    const links = this.#parts.shift() ?? this.#takeWaiting();
     if (links.length === 0) return undefined;
-    for (const { key } of links) this.#waiting.delete(key);
     this.#seq += 1;
     return { source: this.#options.source, seq: this.#seq, links };
+  }
+
+  #takeWaiting(): LinkClicks[] {
+    const links = [...this.#waiting.values().take(countNext(this.#waiting.values()))];
+    for (const link of links) {
+      this.#waiting.delete(link.key);
+      this.#bytes -= bytesOf(link);
+    }
+    return links;
   }
 }

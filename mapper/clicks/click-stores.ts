@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
+import { openClicksDb, type ClicksDb, type ClicksDbOptions } from '../../db/clicks/clicks-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -26,6 +26,8 @@ export interface OpenClickCounterOptions {
   readonly source: ClickSource;
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
+  /** See {@link ClicksDbOptions}. */
+  readonly furtherFor?: ClicksDbOptions['furtherFor'];
   readonly log: Log;
 }
 
@@ -46,11 +48,11 @@ const PRUNE_EVERY_MS = 3_600_000;
  * not answer yet.
  */
 export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
-  const { config, servers, registry, metrics, log } = options;
+  const { config, servers, registry, metrics, furtherFor, log } = options;
   if (config.clicks.counted === false) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
-  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb(urlsDb));
+  const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb({ ...urlsDb, furtherFor }));
   const ledgers = dbs.map(
     (db, index) =>
       new ClickLedger({
@@ -60,6 +62,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
         maxKeys: MAX_KEYS,
         onStored: (clicks) => metrics.clicksStored.inc(clicks),
         onDropped,
+        onStripped: (clicks) => metrics.clicksUnresolved.inc(clicks),
         log,
       }),
   );

@@ -1,7 +1,7 @@
 import type { LinkClicks, ValueClicks } from '../../db/clicks/click-flush.ts';
 import { MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
-import { labelOf, readLabel, type Label, type Resolved } from './resolved-click.ts';
+import { CLICK_DIMENSIONS, labelOf, readLabel, type Label, type Resolved } from './resolved-click.ts';
 
 interface Counted {
   readonly label: Label;
@@ -13,6 +13,14 @@ interface Counted {
 const MAX_UNINDEXED = 16;
 
 const HOURS_A_DAY = 24;
+
+/** By the number of the dimension, as it stands in a label. */
+const OTHERS: ReadonlyMap<string, Label> = new Map(
+  CLICK_DIMENSIONS.map((dimension) => labelOf(dimension, OTHER_VALUES)).map((label) => [
+    label.charAt(0),
+    label,
+  ]),
+);
 
 /**
  * Clicks of one link in one hour, and the values that it has had on the day of this hour. Stays in memory
@@ -123,7 +131,7 @@ export class LinkCounts {
   #begin(label: Label, mayGrow: boolean): Counted {
     if (mayGrow && (this.#index === undefined || this.#index.sizeOf(label) < MAX_VALUES))
       return this.#add(label);
-    const other = labelOf(readLabel(label).dimension, OTHER_VALUES);
+    const other = OTHERS.get(label.charAt(0)) as Label;
     return this.#find(other) ?? this.#add(other);
   }
 

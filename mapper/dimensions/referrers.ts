@@ -8,6 +8,12 @@ const MAX_HOST = 253;
 /** As `URL.hostname` gives it, of any scheme: apps send `android-app://com.example`. */
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/;
 
+/**
+ * A host that is spelled as `URL.hostname` spells it. It must have a name at its end: there are many spellings
+ * of an address.
+ */
+const USUAL = /^https?:\/\/((?:[a-z0-9-]+\.)+[a-z]+)$/;
+
 /** On which host visitors found a link. Paths and queries are never kept: they may say who somebody is. */
 export class Referrers {
   /** By scheme, host and port, as they were sent. */
@@ -34,8 +40,8 @@ const NONE = labelOf('referrer', '');
 
 /** In lower case and ASCII, without user, password and port. Empty: it is none. */
 function hostOf(origin: string): string {
-  const { hostname = '' } = URL.parse(origin) ?? {};
+  const [, usual] = USUAL.exec(origin) ?? [];
   // A name is the same with a dot behind it.
-  const host = hostname.toLowerCase().replace(/\.$/, '');
+  const host = usual ?? URL.parse(origin)?.hostname.toLowerCase().replace(/\.$/, '') ?? '';
   return host.length <= MAX_HOST && HOST.test(host) ? host : '';
 }

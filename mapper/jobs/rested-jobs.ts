@@ -4,6 +4,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-error
 import type { Log } from '../../runtime/log.ts';
 import { Unhurried, type Pace } from '../../runtime/pace.ts';
 import { pollEvery } from '../../runtime/polling.ts';
+import { pauseQuietly } from '../../runtime/retry.ts';
 
 /** Work in the background that one process of the cluster does at a time, on each urls server. */
 export interface RestedJob {
@@ -34,11 +35,10 @@ export interface RestedJobsOptions {
   /** Names this process, and no earlier or later one. At most 96 ASCII characters. */
   readonly holder: string;
   readonly log: Log;
-  /** How often a process looks for jobs that are due (default 30 s). */
-  readonly pollMs?: number;
+  /** How often a process looks for jobs that are due, and how long it waits before it looks first. */
+  readonly pollMs: number;
 }
 
-const POLL_MS = 30_000;
 /** Longer than one piece can take: it has a deadline. */
 const LEASE_MS = 120_000;
 
@@ -51,11 +51,13 @@ export function startRestedJobs(options: RestedJobsOptions): AsyncDisposable {
   const { signal } = stopping;
   const working = options.servers.flatMap((server) => {
     const pace = new Unhurried(() => false, signal);
-    return options.jobs.map(async (job) =>
-      pollEvery(options.pollMs ?? POLL_MS, signal, async () =>
+    return options.jobs.map(async (job) => {
+      // The start of a mapper has more urgent work.
+      await pauseQuietly(options.pollMs, signal);
+      await pollEvery(options.pollMs, signal, async () =>
         new Round({ ...options, job, server, pace, signal }).run(),
-      ),
-    );
+      );
+    });
   });
   return {
     [Symbol.asyncDispose]: async () => {

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { openOrphansDb, type OrphansDb } from '../../db/clicks/orphans-db.ts';
-import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { openOrphansDb } from '../../db/clicks/orphans-db.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Unhurried } from '../../runtime/pace.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
@@ -22,14 +20,12 @@ export interface OpenedOrphans extends AsyncDisposable {
   finish(): Promise<void>;
 }
 
-const PRUNE_EVERY_MS = 600_000;
-const ROWS_AT_ONCE = 500;
 const FINISH_MS = 2_000;
 /** As many as a full table has; further ones do nothing. */
 const MOST_FLUSHES = MAX_KEYS / MAX_ROWS;
 
 /**
- * Opens the counter of orphans, which stores and prunes in the background. The servers need not answer yet.
+ * Opens the counter of orphans, which stores in the background. The servers need not answer yet.
  */
 export function openOrphans({ config, servers, log }: OpenOrphansOptions): OpenedOrphans {
   const source = `${config.id}/${randomBytes(8).toString('hex')}/orphans`;
@@ -47,13 +43,7 @@ export function openOrphans({ config, servers, log }: OpenOrphansOptions): Opene
     (key) => (config.clicks.counted === false ? undefined : byServer.get(servers.for(key))),
   );
   const stopping = new AbortController();
-  const { signal } = stopping;
-  const polls = [
-    pollEvery(config.clicks.flushMs, signal, async () => orphans.flush()),
-    pollEvery(PRUNE_EVERY_MS, signal, async () => {
-      for (const { db, isUp } of opened) if (isUp()) await prune(db, signal, log);
-    }),
-  ];
+  const flushing = pollEvery(config.clicks.flushMs, stopping.signal, async () => orphans.flush());
   return {
     orphans,
     finish: async () =>
@@ -63,21 +53,7 @@ export function openOrphans({ config, servers, log }: OpenOrphansOptions): Opene
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await Promise.all(opened.map(async ({ db }) => db.close()));
-      await Promise.all(polls);
+      await flushing;
     },
   };
-}
-
-/** In small pieces with rests. Two mappers at the same time do no harm. Never rejects. */
-async function prune(db: OrphansDb, signal: AbortSignal, log: Log): Promise<void> {
-  const pace = new Unhurried(() => false, signal);
-  try {
-    while ((await pace.piece(async () => db.prune(ROWS_AT_ONCE))) > 0 && !signal.aborted);
-  } catch (error) {
-    if (!signal.aborted)
-      log[error instanceof StoreUnavailableError ? 'debug' : 'error'](
-        { error, urlsDb: db.name },
-        'orphans could not be pruned; next attempt in ten minutes',
-      );
-  }
 }

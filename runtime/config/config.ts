@@ -94,6 +94,15 @@ export interface MapperConfig extends ProcessConfig {
     readonly counted: boolean | 'total';
     readonly flushMs: number;
   };
+  readonly jobs: JobsConfig;
+}
+
+/** Work in the background on urls servers. */
+export interface JobsConfig {
+  /** Days for which clicks are kept. Undefined: for ever. Totals of links always are. */
+  readonly keptDays: number | undefined;
+  /** How often a process looks for jobs that are due. */
+  readonly pollMs: number;
 }
 
 /** The settings by which targets of links are judged. */
@@ -167,6 +176,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
       counted: COUNTED[env.oneOf('COUNT_CLICKS', ['true', 'total', 'false', '1', '0'], 'true')],
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
+    jobs: { keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined, pollMs: 30_000 },
   };
   env.throwIfFaulty();
   return config;

@@ -263,6 +263,13 @@ export const VARIABLES = {
     default: '2000',
     unit: 'ms',
   },
+  KEEP_CLICKS_DAYS: {
+    meaning:
+      'how long clicks by hour, day, month and value are kept, 0 for ever; totals of links always stay',
+    tradeOff: 'a shorter time takes less room; questions about earlier days find nothing',
+    default: '0',
+    unit: 'days',
+  },
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;

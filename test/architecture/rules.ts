@@ -33,6 +33,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     metrics: [],
     keys: ['urls'],
     clicks: ['urls', 'metrics'],
+    // They know the stores only.
+    jobs: [],
     links: ['cache', 'urls'],
     visits: ['urls'],
     reservations: ['cache', 'keys', 'links', 'urls'],
@@ -64,6 +66,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     migrations: ['mysql'],
     urls: ['keyspace', 'mysql', 'store-errors'],
     clicks: ['keyspace', 'mysql', 'store-errors'],
+    jobs: ['mysql'],
     'own-links': ['keyspace', 'mysql', 'store-errors', 'urls'],
     reservations: ['keyspace', 'mysql', 'store-errors', 'urls'],
     imports: ['keyspace', 'mysql', 'own-links', 'store-errors', 'urls'],

@@ -3,7 +3,7 @@ import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
-import { bindOwned, clicksOf, dayAt, hourAt, rowsOf, sketchOf } from './clicks-fixture.ts';
+import { bindOwned, clearClicks, clicksOf, dayAt, hourAt, rowsOf, sketchOf } from './clicks-fixture.ts';
 import { emptyUrlsDatabase } from './urls-fixture.ts';
 
 const DAY = '2026-11-23';
@@ -15,9 +15,15 @@ describe('a flush of clicks', () => {
   let url: string;
   const further: string[] = [];
 
-  beforeEach(async () => {
+  before(async () => {
     url = await emptyUrlsDatabase();
     sql = openMysql(url, { name: 'test' });
+  });
+
+  after(async () => sql.close());
+
+  beforeEach(async () => {
+    await clearClicks(sql);
     db = openClicksDb({
       name: 'urls-1',
       url,
@@ -34,7 +40,7 @@ describe('a flush of clicks', () => {
 
   afterEach(async () => {
     further.length = 0;
-    await Promise.all([db.close(), sql.close()]);
+    await db.close();
   });
 
   it('adds to the totals, hours and values of links, and to those of their owners', async () => {

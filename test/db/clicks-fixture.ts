@@ -32,6 +32,15 @@ export function clicksOf(
   return { key, hours: [{ hour: hourAt(at), humans, bots: 0 }], values: [], visitors: [], ...rest };
 }
 
+/** Makes all tables of clicks empty: that is faster than a new database. */
+export async function clearClicks(sql: Mysql): Promise<void> {
+  const tables = await sql.queryArrays<[string]>(
+    `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()
+     AND (table_name LIKE 'click%' OR table_name LIKE 'owner\\_%' OR table_name IN ('urls', 'jobs', 'orphans'))`,
+  );
+  for (const [table] of tables) await sql.execute(`DELETE FROM ${table}`);
+}
+
 /** Binds a link with an owner. */
 export async function bindOwned(sql: Mysql, key: string, ownerId: bigint | null): Promise<void> {
   await sql.execute(

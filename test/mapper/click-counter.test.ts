@@ -2,7 +2,8 @@ import { Socket } from 'node:net';
 import { expect } from 'chai';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { ClickLedger } from '../../mapper/clicks/click-ledger.ts';
-import { ClickCounter, type ClickedRequest } from '../../mapper/clicks/clicks.ts';
+import { ClickCounter, type ClickCounterOptions, type ClickedRequest } from '../../mapper/clicks/clicks.ts';
+import { labelOf, type ResolvedClick } from '../../mapper/clicks/resolved-click.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { createLog } from '../../runtime/log.ts';
 import { pause } from '../../runtime/retry.ts';
@@ -32,7 +33,11 @@ describe('a click counter', () => {
     await db.close();
   });
 
-  function openCounter(maxKeys: number, flushMs: number): ClickCounter {
+  function openCounter(
+    maxKeys: number,
+    flushMs: number,
+    reading: Pick<ClickCounterOptions, 'resolve' | 'onUnresolved'> = {},
+  ): ClickCounter {
     const onDropped = (clicks: number): void => void (dropped += clicks);
     const source = 'mapper-1/counter';
     ledger = new ClickLedger({
@@ -50,6 +55,7 @@ describe('a click counter', () => {
       flushMs,
       maxKeys,
       onDropped,
+      ...reading,
       now: () => now,
     });
   }
@@ -138,6 +144,55 @@ describe('a click counter', () => {
     await until('the second day', isTomorrow);
     await counter.close();
     expect((await db.of('midnight')).days.map(({ day }) => day)).to.deep.equal(['2026-11-23', '2026-11-24']);
+  });
+
+  it('counts clicks without their headers when too many wait, and says how many', async () => {
+    let unresolved = 0;
+    const heard: string[] = [];
+    const counter = openCounter(100, 60_000, {
+      resolve: () => ({ isBot: true, labels: [labelOf('browser', 'Chrome')], visitor: undefined }),
+      onUnresolved: () => (unresolved += 1),
+    });
+    counter.listen({
+      wanted: new Set(['hot']),
+      onClicks: (clicks) => heard.push(...clicks.map(({ browser }) => browser)),
+    });
+    const CLICKS = 20_000;
+    for (let click = 0; click < CLICKS; click += 1) counter.count('hot', REQUEST);
+    for (let click = 0; click < 5; click += 1) counter.count('cold', REQUEST);
+    expect(await counter.close()).to.equal(0);
+    const { days } = await db.of('hot');
+    expect(unresolved).to.be.within(1_000, CLICKS - 1_000);
+    expect(days.map(({ humans, bots }) => [humans, bots])).to.deep.equal([
+      [unresolved - 5, CLICKS - unresolved + 5],
+    ]);
+    expect(heard).to.have.length(CLICKS);
+    expect(heard.filter((browser) => browser === 'Chrome')).to.have.length(CLICKS - unresolved + 5);
+  });
+
+  it('lets others hear of clicks of the links that they want', async () => {
+    const heard: ResolvedClick[] = [];
+    const counter = openCounter(100, 60_000, {
+      resolve: ({ head }) => ({ isBot: false, labels: [labelOf('country', head)], visitor: undefined }),
+    });
+    const wanted = new Set(['wanted']);
+    counter.listen({ wanted, onClicks: (clicks) => heard.push(...clicks) });
+    for (const [key, head] of [
+      ['wanted', 'DE'],
+      ['other', 'FR'],
+      ['wanted', 'CH'],
+    ] as const)
+      counter.count(key, { ...REQUEST, head });
+    await until('two clicks', () => heard.length === 2);
+    wanted.add('other');
+    counter.count('other', { ...REQUEST, head: 'US' });
+    await until('a third click', () => heard.length === 3);
+    expect(heard.map(({ key, country, atMs }) => [key, country, atMs])).to.deep.equal([
+      ['wanted', 'DE', now],
+      ['wanted', 'CH', now],
+      ['other', 'US', now],
+    ]);
+    await counter.close();
   });
 
   it('reports how many keys it could not store at its end', async () => {

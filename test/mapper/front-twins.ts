@@ -116,7 +116,7 @@ export class Twins implements AsyncDisposable {
   }
 }
 
-/** Counts of links, of clicks by key, of requests by result, and a sum over what the links are. */
+/** Counts of links, of clicks by key and by what their headers say, of requests by result, and a sum over what the links are. */
 export type Effects = Readonly<Record<string, number>>;
 
 async function effectsOf({ world, mapper }: Twin): Promise<Effects> {
@@ -138,7 +138,9 @@ async function effectsOf({ world, mapper }: Twin): Promise<Effects> {
         SUM(CRC32(CONCAT_WS('|', IF(alias, unique_id, ''), original_url, expires_at))) FROM urls`,
     );
     const [clicks] = await sql.query(
-      "SELECT CONCAT('clicks ', unique_id) AS name, SUM(clicks) AS count FROM clicks GROUP BY unique_id",
+      `SELECT CONCAT('clicks ', unique_id) AS name, humans + bots AS count FROM click_totals
+        UNION ALL SELECT CONCAT_WS(' ', 'humans', unique_id, dimension, value), humans FROM click_values
+        UNION ALL SELECT CONCAT_WS(' ', 'bots', unique_id, dimension, value), bots FROM click_values`,
     );
     for (const { name, count } of [links, clicks].flat() as { name: string; count: string }[])
       add(name, count);

@@ -80,7 +80,9 @@ describe('links as people type and paste them', () => {
     const clicks = async (): Promise<number> => {
       const found = await Promise.all(
         world.urls.map(async ({ sql }) =>
-          sql.query('SELECT COALESCE(SUM(clicks), 0) AS n FROM clicks WHERE unique_id = ?', [key]),
+          sql.query('SELECT COALESCE(SUM(humans + bots), 0) AS n FROM click_totals WHERE unique_id = ?', [
+            key,
+          ]),
         ),
       );
       return found.reduce((sum, [rows]) => sum + Number((rows as { n: string }[])[0]?.n ?? 0), 0);

@@ -119,6 +119,7 @@ export async function createWorld({
     queueLimit: 1_000,
     cache: { maxBytes: 2 ** 22, ttlMs: 60_000 },
     clicks: { counted: true, flushMs: 50 },
+    jobs: { keptDays: undefined, pollMs: 30_000 },
     ...overrides,
     stores: { ...stores, ...overrides.stores },
   });

@@ -134,7 +134,7 @@ describe('following a link with rules', () => {
     const clicks = async (): Promise<Record<string, number>> => {
       const found = await Promise.all(
         world.urls.map(async ({ sql }) =>
-          sql.query('SELECT unique_id, SUM(clicks) AS n FROM clicks WHERE unique_id IN (?) GROUP BY 1', [
+          sql.query('SELECT unique_id, humans + bots AS n FROM click_totals WHERE unique_id IN (?)', [
             [key, early, expired],
           ]),
         ),

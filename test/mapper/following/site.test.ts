@@ -95,6 +95,7 @@ describe('what is asked of the domain and not of a link', () => {
       rootUrl: 'https://example.com/',
       notFoundUrl: NOT_FOUND_URL,
       countryHeader: undefined,
+      countryFile: undefined,
     });
     expect(faultsOf({ KEYMILL_ROOT_URL: '/welcome' })).to.deep.equal(['KEYMILL_ROOT_URL']);
     expect(faultsOf({ KEYMILL_NOT_FOUND_URL: 'javascript:alert(1)' })).to.deep.equal([

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
-import { KEPT_OF_DAY, KEPT_OF_TODAY, openOrphansDb } from '../../../db/clicks/orphans-db.ts';
+import { KEPT_OF_DAY, KEPT_OF_TODAY, openOrphansDb, pruneOrphans } from '../../../db/clicks/orphans-db.ts';
+import { openMysql } from '../../../db/mysql/mysql.ts';
 import { emptyUrlsDatabase } from '../../db/urls-fixture.ts';
 import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
@@ -117,7 +118,7 @@ describe('orphans', () => {
 describe('orphans in a urls database', () => {
   it('of a day the most asked are kept, for 90 days, however often it is pruned', async () => {
     const url = await emptyUrlsDatabase();
-    const db = openOrphansDb({ name: 'urls-1', url });
+    const db = openMysql(url, { name: 'urls-1' });
     const sql = await createConnection(url);
     const fill = async (daysAgo: number, count: number): Promise<void> => {
       const rows = Array.from({ length: count }, (_, at) => [`key-${at}`, at]);
@@ -131,7 +132,7 @@ describe('orphans in a urls database', () => {
     await fill(89, 3);
     await fill(91, 3);
     let pruned = 0;
-    for (let some = -1; some !== 0; pruned += some) some = await db.prune(500);
+    for (let some = -1; some !== 0; pruned += some) some = await pruneOrphans(db, 500);
     expect(pruned).to.equal(30 + 700 + 3);
     const [rows] = await sql.query({
       sql: 'SELECT COUNT(*), MIN(asked) FROM orphans GROUP BY day ORDER BY day',

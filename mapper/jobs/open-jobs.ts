@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { openMysql } from '../../db/mysql/mysql.ts';
+import type { MapperConfig } from '../../runtime/config/config.ts';
+import type { Log } from '../../runtime/log.ts';
+import { startRestedJobs, type RestedJob } from './rested-jobs.ts';
+import { createStatisticsJobs } from './statistics-jobs.ts';
+
+export interface OpenJobsOptions {
+  readonly config: Pick<MapperConfig, 'id' | 'stores' | 'jobs'>;
+  /** Whether each urls server takes writes, in the order of the configuration. */
+  readonly servers: readonly { readonly isWritable: boolean }[];
+  /** Besides those of statistics. */
+  readonly jobs?: readonly RestedJob[];
+  readonly log: Log;
+}
+
+/**
+ * Does the jobs of all urls servers in the background, on connections of their own, until it is disposed of.
+ */
+export function openJobs({ config, servers, jobs = [], log }: OpenJobsOptions): AsyncDisposable {
+  const dbs = config.stores.urlsDbs.map(({ name, url }) =>
+    openMysql(url, { name, connections: 2, canTransact: true, isolation: 'REPEATABLE READ' }),
+  );
+  const started = startRestedJobs({
+    jobs: [...createStatisticsJobs(config.jobs), ...jobs],
+    servers: dbs.map((db, index) => ({
+      name: db.name,
+      db,
+      isWritable: () => servers[index]?.isWritable === true,
+    })),
+    holder: `${config.id}/${randomBytes(8).toString('hex')}`,
+    log,
+    pollMs: config.jobs.pollMs,
+  });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await started[Symbol.asyncDispose]();
+      await Promise.all(dbs.map(async (db) => db.close()));
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { expect } from 'chai';
+import { restAfterClicks } from '../../../mapper/clicks/click-pace.ts';
+import { ClickRing } from '../../../mapper/clicks/click-ring.ts';
+
+const SENDER = { address: '192.0.2.1', isProxy: false };
+
+describe('the ring of clicks', () => {
+  it('gives clicks in their order, round after round', () => {
+    const ring = new ClickRing({ capacity: 3, maxBytes: 1_000 });
+    let pushed = 0;
+    let taken = 0;
+    for (const count of [1, 3, 2, 3, 3, 1]) {
+      for (let i = 0; i < count; i += 1)
+        if (ring.push(`key-${pushed}`, pushed, `head ${pushed}`, pushed, SENDER)) pushed += 1;
+      for (let click = ring.take(); click !== undefined; click = ring.take()) {
+        expect(click).to.deep.equal({
+          key: `key-${taken}`,
+          atMs: taken,
+          head: `head ${taken}`,
+          headStart: taken,
+          sender: SENDER,
+        });
+        taken += 1;
+      }
+    }
+    expect([pushed, taken, ring.size, ring.fill]).to.deep.equal([13, 13, 0, 0]);
+  });
+
+  it('refuses clicks beyond its places, and goes on when one is free', () => {
+    const ring = new ClickRing({ capacity: 2, maxBytes: 1_000 });
+    expect([1, 2, 3].map((i) => ring.push('key', i, '', 0, SENDER))).to.deep.equal([true, true, false]);
+    expect(ring.fill).to.equal(1);
+    expect(ring.take()?.atMs).to.equal(1);
+    expect(ring.push('key', 4, '', 0, SENDER)).to.equal(true);
+    expect([ring.take()?.atMs, ring.take()?.atMs, ring.take()]).to.deep.equal([2, 4, undefined]);
+  });
+
+  it('refuses clicks whose texts are too large together, and counts a text that they share once', () => {
+    const ring = new ClickRing({ capacity: 100, maxBytes: 1_000 });
+    const shared = 'x'.repeat(600);
+    for (let i = 0; i < 10; i += 1) expect(ring.push('key', i, shared, i, SENDER)).to.equal(true);
+    expect(ring.push('key', 10, 'y'.repeat(600), 0, SENDER)).to.equal(false);
+    expect(ring.fill).to.equal(0.6);
+    while (ring.take() !== undefined);
+    expect(ring.fill).to.equal(0);
+    expect(ring.push('key', 11, 'y'.repeat(600), 0, SENDER)).to.equal(true);
+    // The same text again is weighed again when the first one has gone.
+    while (ring.take() !== undefined);
+    expect(ring.push('key', 12, 'y'.repeat(600), 0, SENDER)).to.equal(true);
+    expect(ring.fill).to.equal(0.6);
+  });
+});
+
+describe('the rest after a piece of clicks', () => {
+  for (const [tookMs, fill, busy, restMs] of [
+    [1, 0, 0, 4],
+    [1, 0.25, 0.5, 2],
+    [1, 0.5, 0.5, 0],
+    [1, 1, 0.9, 0],
+    [1, 0, 0.95, 24],
+    [1, 1, 1, 24],
+    [0, 0, 0, 0],
+  ] as const)
+    it(`is ${restMs} ms after ${tookMs} ms, ${fill * 100} % full and ${busy * 100} % busy`, () =>
+      expect(restAfterClicks({ tookMs, fill, busy })).to.equal(restMs));
+});

@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import * as fc from 'fast-check';
+import type { ValueClicks } from '../../../db/clicks/click-flush.ts';
+import { MAX_VALUES, OTHER_VALUES } from '../../../db/clicks/dimensions.ts';
+import { LinkCounts } from '../../../mapper/clicks/link-counts.ts';
+import {
+  labelOf,
+  readLabel,
+  type ClickDimension,
+  type Resolved,
+} from '../../../mapper/clicks/resolved-click.ts';
+
+const HOUR = 24 * 20_000;
+const DAY = 20_000;
+
+function click(dimension: ClickDimension, value: string, isBot = false): Resolved {
+  return { isBot, labels: [labelOf(dimension, value)], visitor: undefined };
+}
+
+function valuesOf(values: readonly ValueClicks[]): Record<string, [number, number]> {
+  return Object.fromEntries(
+    values.map(({ dimension, value, humans, bots }) => [`${dimension} ${value}`, [humans, bots]]),
+  );
+}
+
+describe('the counts of a link', () => {
+  it('are given once, for their hour and its day', () => {
+    const link = new LinkCounts('key', HOUR + 23);
+    link.count({ ...click('browser', 'Chrome'), visitor: { high: 1, low: 1 } }, true);
+    link.count(click('browser', 'Chrome', true), true);
+    const { key, hours, values, visitors } = link.take();
+    expect({ key, hours, values }).to.deep.equal({
+      key: 'key',
+      hours: [{ hour: HOUR + 23, humans: 1, bots: 1 }],
+      values: [{ day: DAY, dimension: 'browser', value: 'Chrome', humans: 1, bots: 1 }],
+    });
+    expect(visitors.map(({ day, sketch }) => [day, sketch.estimate()])).to.deep.equal([[DAY, 1]]);
+    expect(link.isEmpty).to.equal(true);
+    link.count(click('browser', 'Firefox'), true);
+    expect(valuesOf(link.take().values)).to.deep.equal({ 'browser Firefox': [1, 0] });
+  });
+
+  it('tell 200 values of a dimension and day apart, however often they are taken', () => {
+    const link = new LinkCounts('key', HOUR);
+    const told = new Set<string>();
+    let others = 0;
+    for (let i = 0; i < 1_000; i += 1) {
+      link.count(click('referrer', `${i % 500}.example`), true);
+      link.count(click('country', i % 2 === 0 ? 'DE' : 'FR'), true);
+      if (i % 7 !== 0) continue;
+      for (const { dimension, value, humans } of link.take().values) {
+        if (dimension === 'country') continue;
+        if (value === OTHER_VALUES) others += humans;
+        else told.add(value);
+      }
+    }
+    expect(told.size).to.equal(MAX_VALUES);
+    expect(others).to.be.within(590, 600);
+    expect(valuesOf(link.take().values)).to.have.keys([
+      `referrer ${OTHER_VALUES}`,
+      'country DE',
+      'country FR',
+    ]);
+    link.turnTo(HOUR + 24);
+    link.count(click('referrer', 'new.example'), true);
+    expect(valuesOf(link.take().values)).to.deep.equal({ 'referrer new.example': [1, 0] });
+  });
+
+  it('tell no further values apart where there is no memory for them', () => {
+    const link = new LinkCounts('key', HOUR);
+    link.count(click('referrer', 'a.example'), true);
+    link.count(click('referrer', 'b.example'), false);
+    link.count(click('referrer', 'a.example'), false);
+    expect(valuesOf(link.take().values)).to.deep.equal({
+      'referrer a.example': [2, 0],
+      [`referrer ${OTHER_VALUES}`]: [1, 0],
+    });
+  });
+
+  it('have every click in each dimension, whatever values come', () => {
+    const values = fc.array(fc.tuple(fc.nat(400), fc.boolean(), fc.boolean()), { maxLength: 1_500 });
+    fc.assert(
+      fc.property(values, (clicks) => {
+        const link = new LinkCounts('key', HOUR);
+        const sums = { humans: 0, bots: 0 };
+        const taken: ValueClicks[] = [];
+        for (const [value, isBot, isTaken] of clicks) {
+          link.count(click('language', `x${value}`, isBot), true);
+          sums[isBot ? 'bots' : 'humans'] += 1;
+          if (isTaken) taken.push(...link.take().values);
+        }
+        taken.push(...link.take().values);
+        expect(taken.reduce((sum, { humans }) => sum + humans, 0)).to.equal(sums.humans);
+        expect(taken.reduce((sum, { bots }) => sum + bots, 0)).to.equal(sums.bots);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('have labels that are read back as they were made', () => {
+    for (const dimension of ['referrer', 'country', 'language', 'browser', 'os', 'device'] as const)
+      for (const value of ['', 'a', '1.example', OTHER_VALUES])
+        expect(readLabel(labelOf(dimension, value))).to.deep.equal({ dimension, value });
+  });
+});

@@ -1,0 +1,99 @@
+import { expect } from 'chai';
+import { claimJob, moveJob, releaseJob } from '../../db/jobs/job-leases.ts';
+import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { startRestedJobs, type RestedJob } from '../../mapper/jobs/rested-jobs.ts';
+import { createLog } from '../../runtime/log.ts';
+import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
+import { until } from '../until.ts';
+
+const log = createLog('test', 'jobs', 'silent');
+
+describe('jobs in the background', () => {
+  let db: Mysql;
+  const running: AsyncDisposable[] = [];
+
+  before(async () => {
+    db = openMysql(await emptyUrlsDatabase(), { name: 'urls-1', canTransact: true });
+  });
+
+  after(async () => db.close());
+
+  beforeEach(async () => {
+    await db.execute('DELETE FROM jobs');
+  });
+
+  afterEach(async () => {
+    for (const each of running.splice(0)) await each[Symbol.asyncDispose]();
+  });
+
+  const claim = { name: 'sweep', leaseMs: 60_000, everyMs: 60_000 };
+  const [one, other] = [
+    { ...claim, holder: 'one' },
+    { ...claim, holder: 'other' },
+  ];
+
+  function start(holder: string, step: RestedJob['step'], everyMs = 60_000): AsyncDisposable {
+    const started = startRestedJobs({
+      jobs: [{ name: 'sweep', everyMs, step }],
+      servers: [{ name: 'urls-1', db, isWritable: () => true }],
+      holder,
+      log,
+      pollMs: 10,
+    });
+    running.push(started);
+    return started;
+  }
+
+  it('are held by one process, go on where another stopped, and begin again when they are due', async () => {
+    expect(await claimJob(db, one)).to.deep.equal({ position: undefined, doneAt: undefined });
+    expect(await claimJob(db, other)).to.equal(undefined);
+    expect(await moveJob(db, one, 'half')).to.equal(true);
+    expect(await moveJob(db, other, 'stolen')).to.equal(false);
+    await db.execute('UPDATE jobs SET until = UTC_TIMESTAMP() - INTERVAL 1 SECOND');
+    expect((await claimJob(db, other))?.position).to.equal('half');
+    expect(await moveJob(db, one, 'late')).to.equal(false);
+    await releaseJob(db, other);
+    expect((await claimJob(db, one))?.position).to.equal('half');
+    expect(await moveJob(db, one, undefined)).to.equal(true);
+    expect(await claimJob(db, other)).to.equal(undefined);
+    await db.execute('UPDATE jobs SET done_at = done_at - INTERVAL 61 SECOND');
+    const again = await claimJob(db, other);
+    expect(again?.position).to.equal(undefined);
+    expect(again?.doneAt).to.be.instanceOf(Date);
+  });
+
+  it('are done piece by piece, once by all processes together', async () => {
+    const pieces: string[] = [];
+    const step: RestedJob['step'] = async (_, { position }) => {
+      const piece = position ?? '0';
+      pieces.push(piece);
+      return piece === '4' ? undefined : String(Number(piece) + 1);
+    };
+    for (const holder of ['one', 'other', 'third']) start(holder, step);
+    await until('the last piece', () => pieces.length === 5);
+    await until(
+      'the end',
+      async () => (await db.query('SELECT 1 FROM jobs WHERE done_at IS NOT NULL')).length === 1,
+    );
+    expect(pieces).to.deep.equal(['0', '1', '2', '3', '4']);
+  });
+
+  it('go on at another process when one stops, and at the next look after a failure', async () => {
+    const pieces: string[] = [];
+    const stepOf =
+      (holder: string): RestedJob['step'] =>
+      async (_, { position }) => {
+        pieces.push(`${holder} ${position ?? 'begin'}`);
+        if (pieces.length === 2) throw new Error('it fails once');
+        return String(pieces.length);
+      };
+    const first = start('one', stepOf('one'));
+    await until('a failure and more', () => pieces.length > 3);
+    expect(pieces.slice(0, 3)).to.deep.equal(['one begin', 'one 1', 'one 1']);
+    await first[Symbol.asyncDispose]();
+    const before = pieces.length;
+    start('other', stepOf('other'));
+    await until('the other', () => pieces.length > before);
+    expect(pieces[before]).to.equal(`other ${before}`);
+  });
+});
