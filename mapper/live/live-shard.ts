@@ -44,7 +44,7 @@ const MAX_TICKS = 4;
 const MAX_DETAILS = MAX_EVENTS + 1;
 const WATCH_EVERY_MS = 500;
 /** Clients are sent away when a server has not answered for so long: another mapper may reach it. */
-const GIVE_UP_MS = 5_000;
+const GIVE_UP_MS = 3_000;
 /** Clients come again after this, and up to three times as late, so that they do not come all at once. */
 const RETRY_MS = 1_000;
 

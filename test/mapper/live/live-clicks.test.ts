@@ -7,7 +7,8 @@ import { createLog } from '../../../runtime/log.ts';
 import { expectProblem, send } from '../client.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { useApi } from '../api/use-api.ts';
-import { stopAtEnd, testRedis, testServices } from '../../servers.ts';
+import { testRedis } from '../../servers.ts';
+import { viaProxy } from '../faulty.ts';
 import { until } from '../../until.ts';
 import { SseClient, sumOf } from './sse-client.ts';
 
@@ -287,34 +288,42 @@ describe('live clicks', () => {
     await told(again, 4);
     expect(sumOf(again.events)).to.deep.equal({ humans: 4, bots: 0 });
   });
-});
 
-describe('live clicks without their Redis', () => {
-  const fixture = useApi();
-
-  it('503 while it is away and 200 when it is back; those who watch are sent away', async function () {
-    this.timeout(20_000);
-    const { world, people, makeLink, api } = fixture;
-    const server = await stopAtEnd((await testServices()).startRedis({ id: 'live' }));
-    const mapper = await world.start({ stores: { redis: [{ name: 'redis-1', url: server.url() }] } });
-    const cookie = await people.session(await people.person());
-    const key = await makeLink(cookie);
-    const path = `/urls/${key}/clicks/live`;
-    const client = await SseClient.open(mapper.url + path, { cookie });
-    expect(client.response.statusCode).to.equal(200);
-    await server.stop();
-    const away = new ApiClient(() => mapper.url, api.document);
-    const answer = await until('a problem', async () => {
-      const { status, ...rest } = await away.call('HEAD', path, { cookie });
-      return status === 503 && rest;
+  for (const [state, what] of [
+    ['silent', 'does not answer'],
+    ['away', 'is away'],
+  ] as const)
+    it(`503 while their Redis ${what}, and links are followed; those who watch are sent away`, async () => {
+      const { world, api } = fixture;
+      const redis = await Promise.all(world.redis.map(async (server) => viaProxy(server)));
+      const mapper = await world.start({ stores: { redis } });
+      const path = `/urls/${key}/clicks/live`;
+      const client = await SseClient.open(mapper.url + path, { cookie });
+      expect(client.response.statusCode).to.equal(200);
+      expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
+      for (const { proxy } of redis)
+        if (state === 'silent') proxy.silence();
+        else await proxy.stop();
+      const direct = new ApiClient(() => mapper.url, api.document);
+      const startedMs = performance.now();
+      const answer = await until('a problem', async () => {
+        const one = await direct.call('GET', path, { cookie });
+        return one.status === 503 && one;
+      });
+      expectProblem(answer, 503);
+      expect(answer.headers['retry-after']).to.match(/^\d+$/);
+      expect(answer.json()['detail']).to.match(
+        /^(?:redis-\d cannot be reached|Clicks cannot be watched) just now\.$/,
+      );
+      const followed = performance.now();
+      expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
+      expect(performance.now() - followed).to.be.below(500);
+      expect(followed - startedMs).to.be.below(5_000);
+      await until('the end of the stream', () => client.hasEnded);
+      expect(await listeners(mapper.adminUrl)).to.equal('0');
+      await mapper.terminate();
+      for (const { proxy } of redis) await proxy.stop();
     });
-    expect(answer.headers['retry-after']).to.match(/^\d+$/);
-    expectProblem(await away.call('GET', path, { cookie }), 503);
-    expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
-    await until('the end of the stream', () => client.hasEnded);
-    expect(await listeners(mapper.adminUrl)).to.equal('0');
-    await mapper.terminate();
-  });
 });
 
 describe('links that are watched on one Redis', () => {
