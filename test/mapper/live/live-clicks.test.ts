@@ -289,6 +289,21 @@ describe('live clicks', () => {
     expect(sumOf(again.events)).to.deep.equal({ humans: 4, bots: 0 });
   });
 
+  it('503 when too many other links are watched; those that are watched already go on', async () => {
+    const { world, api } = fixture;
+    await watched();
+    const other = await makeLink(cookie);
+    const endsAtMs = Date.now() + 60_000;
+    const others = Array.from({ length: MAX_WATCHED }, (_, at) => [endsAtMs, `other-${at}`]).flat();
+    for (const { client } of world.redis) await client.zadd('live:watched', ...others);
+    const answer = await api.call('GET', `/urls/${other}/clicks/live`, { cookie });
+    expectProblem(answer, 503);
+    expect(answer.json()['detail']).to.equal('Too many links are watched at the same time.');
+    expect((await watch()).response.statusCode).to.equal(200);
+    for (const { client } of world.redis)
+      await client.zrem('live:watched', ...others.map(String).filter((name) => name.startsWith('other-')));
+  });
+
   for (const [state, what] of [
     ['silent', 'does not answer'],
     ['away', 'is away'],
