@@ -4,6 +4,7 @@ import { LiveStreams, MAX_WATCHED } from '../../../db/redis/live-streams.ts';
 import { LiveClicks } from '../../../mapper/live/live-clicks.ts';
 import type { ResolvedClick } from '../../../mapper/clicks/resolved-click.ts';
 import { createLog } from '../../../runtime/log.ts';
+import { createRandom } from '../../../runtime/random.ts';
 import { expectProblem, send } from '../client.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { useApi } from '../api/use-api.ts';
@@ -177,6 +178,42 @@ describe('live clicks', () => {
       expect(sumOf(again.events).humans, id).to.equal(63 - before);
       again.close();
     }
+  });
+
+  it('a client that goes and comes again at random, to any mapper, is told each click once', async () => {
+    const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const random = createRandom(seed);
+    const second = await fixture.world.start();
+    let client = await watched();
+    const parts = [client];
+    let sent = 0;
+    const endsAtMs = performance.now() + 2_500;
+    const sending = until('the end of the clicks', () => {
+      const times = Math.ceil(random() ** 4 * 40);
+      follow(times);
+      sent += times;
+      return performance.now() > endsAtMs;
+    });
+    const comeAgain = async (): Promise<void> => {
+      const { url } = random() < 0.5 ? fixture.mapper : second;
+      const { lastId = '' } = client;
+      client.close();
+      client = await SseClient.open(`${url}/urls/${key}/clicks/live`, { cookie, 'last-event-id': lastId });
+      open.push(client);
+      parts.push(client);
+    };
+    await until('the last time that it comes', async () => {
+      const staysUntilMs = performance.now() + random() * 400;
+      await until('its going', () => performance.now() > staysUntilMs);
+      await comeAgain();
+      return performance.now() > endsAtMs;
+    });
+    await sending;
+    const told = (): number => parts.reduce((sum, { events }) => sum + sumOf(events).humans, 0);
+    await until('all clicks', () => told() >= sent).catch(() => undefined);
+    expect(told(), `KEYMILL_TEST_SEED=${seed}, ${parts.length} parts`).to.equal(sent);
+    expect(parts.flatMap(({ events }) => events).map(({ event }) => event)).not.to.include('gap');
+    await second.terminate();
   });
 
   it('a client whose clicks were not kept hears of the gap', async () => {

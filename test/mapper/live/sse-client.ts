@@ -58,12 +58,17 @@ export class SseClient {
   }
 
   get events(): SseEvent[] {
-    return parseEvents(this.text);
+    return parseEvents(this.#whole);
+  }
+
+  /** Without an event of which the end has not arrived. */
+  get #whole(): string {
+    return this.text.slice(0, this.text.lastIndexOf('\n\n') + 2);
   }
 
   /** What a browser sends when it comes again. */
   get lastId(): string | undefined {
-    return [...this.text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
+    return [...this.#whole.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
   }
 
   /** Closes the connection, as a browser that leaves the page. */
