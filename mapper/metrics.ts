@@ -56,9 +56,10 @@ export function createMapperMetrics(metrics: Metrics) {
       'clicks_dropped_total',
       'Followed links that were not counted because too many keys waited',
     ),
-    clicksUnresolved: metrics.counter(
+    clicksUnresolved: metrics.tally(
       'clicks_unresolved_total',
       'Followed links that were counted without a look at their headers because too many waited',
+      [],
     ),
   } as const;
 }

@@ -13,7 +13,9 @@ export interface LatencyTask {
   /** Sent as `POST /urls`, which must answer 201. With paths, sent after every `readsPerWrite` paths. */
   readonly body?: string;
   readonly readsPerWrite?: number;
-  /** So many different visitors follow the paths in turn, each with the headers of a browser. Default: none. */
+  /**
+   * So many different visitors follow the paths in turn, each with the headers of a browser. Default: none.
+   */
   readonly visitors?: number;
   readonly connections: number;
   readonly durationMs: number;

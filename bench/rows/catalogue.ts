@@ -4,6 +4,7 @@ import { bulkMemory, exportMemory } from './bulk-memory.ts';
 import { cacheHitRate, cacheMemory } from './cache.ts';
 import { claim } from './claim.ts';
 import { clickCpu, clickTail } from './click-dimensions.ts';
+import { clickMemory } from './click-memory.ts';
 import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
@@ -56,6 +57,7 @@ export const BENCHES: readonly Bench[] = [
   clicks,
   clickCpu,
   clickTail,
+  clickMemory,
   importRows,
   processes,
   invalidation,

@@ -86,8 +86,10 @@ export interface ClickSums {
 export const NO_CLICKS: ClickSums = { humans: 0, bots: 0 };
 
 /**
- * How often each link was followed, by its key: the clicks that were counted here, all of them as humans, and
- * the visits that an import has brought. Links without a click are absent.
+ * How often each link was followed, by its key: totals, which have the visits that an import has brought too,
+ * and what processes of earlier releases have counted since it was moved last, all of it as humans. One
+ * statement reads both, so nothing that is moved meanwhile is missing or there twice. Links without a click
+ * are absent.
  * @throws StoreUnavailableError
  */
 export async function readClicks(

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { restAfterClicks } from './click-pace.ts';
+import { loadBetween, restAfterClicks, type ClickProgress } from './click-pace.ts';
 import type { ClickRing, RawClick } from './click-ring.ts';
 import {
   toResolvedClick,
@@ -22,6 +22,8 @@ export interface ClickResolverOptions {
 
 /** Some 0.3 ms: no request waits longer for a piece. */
 const CLICKS_A_PIECE = 50;
+/** The load is that of one to two such times. */
+const LATELY_MS = 250;
 /** How long the first click waits for others, so that a process with few clicks seldom wakes up. */
 const GATHER_MS = 20;
 
@@ -31,6 +33,11 @@ export class ClickResolver {
   readonly #listeners: ClickListener[] = [];
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  #looked = 0;
+  #lookedMs = 0;
+  /** From when on the load is measured, and will be next. */
+  #from: ClickProgress | undefined;
+  #between: ClickProgress | undefined;
 
   constructor(options: ClickResolverOptions) {
     this.#options = options;
@@ -66,23 +73,40 @@ export class ClickResolver {
     const { ring } = this.#options;
     const { signal } = this.#stopping;
     await pauseQuietly(GATHER_MS, signal);
-    let before = performance.eventLoopUtilization();
     while (ring.size > 0 && !signal.aborted) {
       const startedMs = monotonicMs();
-      this.#resolvePiece();
+      this.#looked += this.#resolvePiece();
       const tookMs = monotonicMs() - startedMs;
-      const now = performance.eventLoopUtilization();
-      const busy = performance.eventLoopUtilization(now, before).utilization;
-      before = now;
-      const restMs = restAfterClicks({ tookMs, fill: ring.fill, busy });
+      this.#lookedMs += tookMs;
+      const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...this.#load() });
       await (restMs > 0 ? pauseQuietly(restMs, signal) : nextTurn());
     }
   }
 
-  #resolvePiece(): void {
+  /** Of the last moments: single pieces differ too much. */
+  #load(): ReturnType<typeof loadBetween> {
+    const now: ClickProgress = {
+      atMs: monotonicMs(),
+      activeMs: performance.eventLoopUtilization().active,
+      offered: this.#options.ring.offered,
+      looked: this.#looked,
+      lookedMs: this.#lookedMs,
+    };
+    this.#from ??= now;
+    this.#between ??= now;
+    if (now.atMs - this.#between.atMs > LATELY_MS) {
+      this.#from = this.#between;
+      this.#between = now;
+    }
+    return loadBetween(this.#from, now);
+  }
+
+  /** @returns how many clicks were looked at */
+  #resolvePiece(): number {
     const { ring, resolve, onResolved } = this.#options;
     const heard = this.#listeners.map((): ResolvedClick[] => []);
-    for (let clicks = 0; clicks < CLICKS_A_PIECE; clicks += 1) {
+    let looked = 0;
+    for (; looked < CLICKS_A_PIECE; looked += 1) {
       const click = ring.take();
       if (click === undefined) break;
       const resolved = resolve(click);
@@ -92,5 +116,6 @@ export class ClickResolver {
     }
     for (const [index, clicks] of heard.entries())
       if (clicks.length > 0) this.#listeners[index]?.onClicks(clicks);
+    return looked;
   }
 }

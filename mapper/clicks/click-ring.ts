@@ -34,6 +34,7 @@ export class ClickRing {
   #size = 0;
   #bytes = 0;
   #lastHead = '';
+  #offered = 0;
 
   constructor({ capacity, maxBytes }: { readonly capacity: number; readonly maxBytes: number }) {
     this.#maxBytes = maxBytes;
@@ -49,6 +50,11 @@ export class ClickRing {
     return this.#size;
   }
 
+  /** All clicks that have ever come, also those that found no place. */
+  get offered(): number {
+    return this.#offered;
+  }
+
   /** From 0, empty, to 1, full: of its places, or of its bytes. */
   get fill(): number {
     return Math.max(this.#size / this.#keys.length, this.#bytes / this.#maxBytes);
@@ -57,8 +63,10 @@ export class ClickRing {
   /** @returns false when it is full */
   push(key: string, atMs: number, head: string, headStart: number, sender: ClickSender | undefined): boolean {
     const capacity = this.#keys.length;
+    this.#offered += 1;
+    if (this.#size === capacity) return false;
     const weight = head === this.#lastHead ? 0 : head.length;
-    if (this.#size === capacity || this.#bytes + weight > this.#maxBytes) return false;
+    if (this.#bytes + weight > this.#maxBytes) return false;
     let at = this.#first + this.#size;
     if (at >= capacity) at -= capacity;
     this.#keys[at] = key;

@@ -52,6 +52,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
   if (config.clicks.counted === false) return UNCOUNTED;
   const source = `${config.id}/${randomBytes(8).toString('hex')}`;
   const onDropped = (clicks: number): void => metrics.clicksDropped.inc(clicks);
+  const unresolved = metrics.clicksUnresolved.series({});
   const dbs = config.stores.urlsDbs.map((urlsDb) => openClicksDb({ ...urlsDb, furtherFor }));
   const ledgers = dbs.map(
     (db, index) =>
@@ -62,7 +63,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
         maxKeys: MAX_KEYS,
         onStored: (clicks) => metrics.clicksStored.inc(clicks),
         onDropped,
-        onStripped: (clicks) => metrics.clicksUnresolved.inc(clicks),
+        onStripped: (clicks) => (unresolved.count += clicks),
         log,
       }),
   );
@@ -75,7 +76,7 @@ export function openClickCounter(options: OpenClickCounterOptions): OpenClicks {
     maxKeys: MAX_KEYS,
     ...options.source,
     onDropped,
-    onUnresolved: () => metrics.clicksUnresolved.inc(),
+    onUnresolved: () => (unresolved.count += 1),
     now: Date.now,
   });
   registry.gauge('clicks_waiting_keys', 'Keys whose clicks are not stored yet', [], (gauge) =>

@@ -174,16 +174,18 @@ export class ClickCounter implements Clicks {
       if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
       if ((index + 1) % KEYS_PER_TURN === 0) await nextTurn();
     }
-    this.#forget();
+    await this.#forget();
   }
 
   /** Forgets links when there are too many, or too many values: first those that nobody follows any more. */
-  #forget(): void {
+  async #forget(): Promise<void> {
     const isTooMuch = (): boolean =>
       this.#links.size > this.#options.maxKeys / 2 || this.#valuesHeld > MAX_VALUES_HELD / 2;
     for (const isOld of [(link: LinkCounts) => link.round < this.#round - 1, () => true]) {
       if (!isTooMuch()) return;
+      let looked = 0;
       for (const link of this.#links.values()) {
+        if (++looked % KEYS_PER_TURN === 0) await nextTurn();
         if (link.isListed || !isOld(link)) continue;
         this.#links.delete(link.key);
         this.#valuesHeld -= link.size;

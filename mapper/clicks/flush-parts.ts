@@ -7,7 +7,7 @@ import { StoreRefusedError } from '../../db/store-errors.ts';
  * milliseconds.
  */
 const MAX_LINKS = 500;
-const MAX_ROWS = 2_000;
+const MAX_ROWS = 1_000;
 
 /** How many of the links that wait go into the next flush: at least one. Pure. */
 export function countNext(links: Iterable<LinkClicks>): number {

@@ -1,6 +1,7 @@
 import { dayOf } from '../clicks/link-counts.ts';
 import type { ClickSender, RawClick } from '../clicks/click-ring.ts';
 import { labelOf, type Label, type Resolved } from '../clicks/resolved-click.ts';
+import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { HOUR_MS } from '../../db/clicks/click-flush.ts';
 import { HeadReader } from '../http/raw-head.ts';
 import { readCountry } from '../following/visitor.ts';
@@ -80,4 +81,4 @@ export class ClickReader {
 /** Their order is that of the values which `resolve` reads. The country follows. */
 const NAMES = ['user-agent', 'referer', 'accept-language', 'dnt', 'sec-gpc', 'x-forwarded-for'];
 
-const NO_COUNTRY = labelOf('country', '');
+const NO_COUNTRY = labelOf('country', NO_VALUE);

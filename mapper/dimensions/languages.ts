@@ -1,3 +1,4 @@
+import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { parseLanguages } from '../following/language.ts';
@@ -18,11 +19,11 @@ export class Languages {
     const known = this.#labels.get(header);
     if (known !== undefined) return known;
     const [best] = parseLanguages(header);
-    const [language = ''] = best === undefined || best.weight === 0 ? [] : best.range.split('-');
+    const [language = NO_VALUE] = best === undefined || best.weight === 0 ? [] : best.range.split('-');
     const label = labelOf('language', language);
     this.#labels.set(flat(header), label);
     return label;
   }
 }
 
-const NONE = labelOf('language', '');
+const NONE = labelOf('language', NO_VALUE);

@@ -1,3 +1,4 @@
+import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { BoundedCache } from './bounded-cache.ts';
@@ -9,8 +10,8 @@ const MAX_HOST = 253;
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/;
 
 /**
- * A host that is spelled as `URL.hostname` spells it. It must have a name at its end: there are many spellings
- * of an address.
+ * A host that is spelled as `URL.hostname` spells it. It must have a name at its end: there are many
+ * spellings of an address.
  */
 const USUAL = /^https?:\/\/((?:[a-z0-9-]+\.)+[a-z]+)$/;
 
@@ -36,7 +37,7 @@ export class Referrers {
 }
 
 const MAX_ORIGIN = 2 * MAX_HOST;
-const NONE = labelOf('referrer', '');
+const NONE = labelOf('referrer', NO_VALUE);
 
 /** In lower case and ASCII, without user, password and port. Empty: it is none. */
 function hostOf(origin: string): string {

@@ -1,5 +1,6 @@
 import { parse as parseAgent } from 'bowser';
 import { isbot } from 'isbot';
+import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type ClickDimension, type Label } from '../clicks/resolved-click.ts';
 import { BoundedCache } from './bounded-cache.ts';
@@ -19,7 +20,7 @@ const MAX_CHARACTERS = 512;
  * Versions from their second number on: `126.0.6478.127`, `17_5_1`. What is looked for here is the name of a
  * browser, never its version, and most of the different texts differ in nothing else.
  */
-const MINOR_VERSIONS = /(\d+)[._][\d._]+/g;
+const MINOR_VERSIONS = /(?<!\d)(\d+)[._][\d._]+/g;
 
 /**
  * Tells programs from people, and names browser, system and device. To look into a text takes 11 µs, so what
@@ -64,6 +65,6 @@ function readAgent(text: string): Agent {
 
 type AgentNames = Partial<Record<Extract<ClickDimension, 'browser' | 'os' | 'device'>, string | undefined>>;
 
-function labelsOf({ browser = '', os = '', device = '' }: AgentNames): readonly Label[] {
+function labelsOf({ browser = NO_VALUE, os = NO_VALUE, device = NO_VALUE }: AgentNames): readonly Label[] {
   return [labelOf('browser', browser), labelOf('os', os), labelOf('device', device)];
 }

@@ -5,20 +5,27 @@ import { MAX_SKETCH_BYTES, Sketch } from '../../db/clicks/sketch.ts';
 
 const SALTS = 200;
 
-/** 64 bits of a visitor under a salt, as two numbers of 32 bits: the finalizer of MurmurHash3, twice. */
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+/** Random numbers of 32 bits: sfc32 of PractRand. A hash would take most of the time of these tests. */
+function randomNumbers(seed: number): () => number {
+  let [a, b, c, counter] = [seed, 0x9e3779b9, 0x243f6a88, 1];
+  const next = (): number => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum;
+  };
+  // From here on the seed is in all of its state.
+  for (let i = 0; i < 16; i += 1) next();
+  return next;
 }
 
+/** So many different visitors: each salt gives them other hashes. */
 function sketchOf(visitors: number, salt: number): Sketch {
   const sketch = new Sketch();
-  for (let visitor = 0; visitor < visitors; visitor += 1) {
-    const high = mix(visitor ^ mix(salt + 0x9e3779b9));
-    sketch.add(high, mix(high + mix(visitor + salt * 0x61c88647)));
-  }
+  const next = randomNumbers(salt);
+  for (let visitor = 0; visitor < visitors; visitor += 1) sketch.add(next(), next());
   return sketch;
 }
 
@@ -56,10 +63,11 @@ describe('a sketch of visitors', () => {
     const sketch = new Sketch();
     expect(sketch.estimate()).to.equal(0);
     expect(sketch.isEmpty).to.equal(true);
+    const next = randomNumbers(1);
     for (let visitor = 1; visitor <= 10; visitor += 1) {
-      const high = mix(visitor);
-      sketch.add(high, mix(high));
-      sketch.add(high, mix(high));
+      const [high, low] = [next(), next()];
+      sketch.add(high, low);
+      sketch.add(high, low);
       expect(sketch.estimate(), `${visitor} visitors`).to.equal(visitor);
     }
     expect(sketch.isEmpty).to.equal(false);

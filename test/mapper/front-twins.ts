@@ -116,7 +116,10 @@ export class Twins implements AsyncDisposable {
   }
 }
 
-/** Counts of links, of clicks by key and by what their headers say, of requests by result, and a sum over what the links are. */
+/**
+ * Counts of links, of clicks by key and by what their headers say, of requests by result, and a sum over what
+ * the links are.
+ */
 export type Effects = Readonly<Record<string, number>>;
 
 async function effectsOf({ world, mapper }: Twin): Promise<Effects> {

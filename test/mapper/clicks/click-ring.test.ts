@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { restAfterClicks } from '../../../mapper/clicks/click-pace.ts';
+import { loadBetween, restAfterClicks } from '../../../mapper/clicks/click-pace.ts';
 import { ClickRing } from '../../../mapper/clicks/click-ring.ts';
 
 const SENDER = { address: '192.0.2.1', isProxy: false };
@@ -52,15 +52,25 @@ describe('the ring of clicks', () => {
 });
 
 describe('the rest after a piece of clicks', () => {
-  for (const [tookMs, fill, busy, restMs] of [
-    [1, 0, 0, 4],
-    [1, 0.25, 0.5, 2],
-    [1, 0.5, 0.5, 0],
-    [1, 1, 0.9, 0],
-    [1, 0, 0.95, 24],
+  for (const [fill, busy, needed, restMs] of [
+    [0, 0, 0, 4],
+    [0.25, 0.5, 0.3, 2],
+    [0.5, 0.5, 0.3, 0],
+    [1, 0.9, 0.9, 0],
+    // Busy, but not with too many clicks.
+    [0, 1, 0.2, 4],
+    [1, 1, 0.2, 0],
+    [0, 0.95, 0.21, 24],
     [1, 1, 1, 24],
-    [0, 0, 0, 0],
   ] as const)
-    it(`is ${restMs} ms after ${tookMs} ms, ${fill * 100} % full and ${busy * 100} % busy`, () =>
-      expect(restAfterClicks({ tookMs, fill, busy })).to.equal(restMs));
+    it(`is ${restMs} ms after 1 ms, ${fill * 100} % full, ${busy * 100} % busy, when clicks need ${needed * 100} %`, () =>
+      expect(restAfterClicks({ tookMs: 1, fill, busy, needed })).to.equal(restMs));
+
+  it('is after the load of all that came between two moments', () => {
+    const from = { atMs: 1_000, activeMs: 100, offered: 500, looked: 400, lookedMs: 20 };
+    const to = { atMs: 1_500, activeMs: 350, offered: 10_500, looked: 2_400, lookedMs: 40 };
+    expect(loadBetween(from, to)).to.deep.equal({ busy: 0.5, needed: 0.2 });
+    expect(loadBetween(from, from)).to.deep.equal({ busy: 0, needed: 0 });
+    expect(loadBetween(from, { ...from, offered: 600, atMs: 1_100 }).needed).to.equal(0);
+  });
 });

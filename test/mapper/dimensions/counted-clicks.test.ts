@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { DIMENSIONS } from '../../../db/clicks/dimensions.ts';
 import { Sketch } from '../../../db/clicks/sketch.ts';
 import { until } from '../../until.ts';
 import { send, shorten } from '../client.ts';
+import { makeLink } from '../following/ruled-links.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
+import { makeMmdb } from './mmdb.ts';
 
 const CHROME =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.127 Safari/537.36';
@@ -24,19 +29,24 @@ interface Stored {
 
 describe('the clicks that are counted', () => {
   let world: World;
+  let dir: string;
   const mappers: { name: string; mapper: TestMapper }[] = [];
 
   before(async function () {
     this.timeout(60_000);
     world = await createWorld({ shards: 1, databases: 1, keys: 200, hasUsers: true });
     const limits = { ...NO_LIMITS, trustedProxies: ['127.0.0.1'] };
-    const shared = { limits, following: { countryHeader: 'CF-IPCountry' } };
+    dir = mkdtempSync(join(tmpdir(), 'keymill-clicks-'));
+    const countryFile = join(dir, 'countries.mmdb');
+    writeFileSync(countryFile, makeMmdb({ '203.0.113.0/24': { country_code: 'SE' } }));
+    const shared = { limits, following: { countryHeader: 'CF-IPCountry', countryFile } };
     mappers.push({ name: 'fast paths', mapper: await world.start(shared) });
     mappers.push({ name: 'Koa', mapper: await world.start({ ...shared, hasFastPaths: false }) });
   });
 
   after(async function () {
     this.timeout(20_000);
+    rmSync(dir, { recursive: true });
     await world[Symbol.asyncDispose]();
   });
 
@@ -150,5 +160,43 @@ describe('the clicks that are counted', () => {
         visitors: 0,
       },
     );
+  });
+
+  it('have the country of their address where no proxy says it, as links with targets by country have', async () => {
+    const headers = { 'User-Agent': CHROME, 'X-Forwarded-For': '203.0.113.9' };
+    const key = await makeLink(world, {
+      rules: { targets: [{ when: { country: ['SE'] }, longUrl: 'https://example.com/se' }] },
+    });
+    for (const { name, mapper } of mappers) {
+      const { values } = await followed(mapper, [headers]);
+      expect(values['country SE'], name).to.deep.equal([1, 0]);
+      const answer = await send('GET', `${mapper.url}/${key}`, { headers });
+      expect(answer.headers.location, name).to.equal('https://example.com/se');
+    }
+  });
+
+  it('have one visitor who is seen by two mappers', async () => {
+    const [one, other] = mappers;
+    if (one === undefined || other === undefined) throw new Error('two mappers are needed');
+    const made = await shorten(one.mapper.url, { long_url: 'https://example.com/' });
+    const key = String(made.json()['unique_id']);
+    for (const { mapper } of [one, other])
+      for (const address of ['192.0.2.1', '2001:db8::1', '2001:db8::2']) {
+        const headers = { 'User-Agent': CHROME, 'X-Forwarded-For': address };
+        expect((await send('GET', `${mapper.url}/${key}`, { headers })).status).to.equal(302);
+      }
+    await until('six clicks', async () => (await stored(key)).humans === 6);
+    // What is behind the first 64 bits of an IPv6 address changes often.
+    expect((await stored(key)).visitors).to.equal(2);
+  });
+
+  it('are all those of people, and nothing else is known of them, where the setting says total', async () => {
+    const mapper = await world.start({ clicks: { counted: 'total', flushMs: 50 } });
+    expect(await followed(mapper, [{ 'User-Agent': GOOGLEBOT }, { 'User-Agent': CHROME }])).to.deep.equal({
+      humans: 2,
+      bots: 0,
+      values: {},
+      visitors: 0,
+    });
   });
 });
