@@ -18,6 +18,7 @@ import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
 import type { LiveService } from './live-service.ts';
 import type { QrService } from './qr-service.ts';
+import type { StatisticsService } from './statistics-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
@@ -30,6 +31,7 @@ export interface Services {
   readonly qr: QrService;
   readonly live: LiveService;
   readonly orphans: Pick<Orphans, 'top'>;
+  readonly statistics: StatisticsService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }

@@ -9,6 +9,7 @@ import { LINK_ENDPOINTS } from './link-endpoints.ts';
 import { LIVE_ENDPOINTS } from './live-endpoints.ts';
 import { ORPHAN_ENDPOINTS } from './orphan-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
+import { STATISTICS_ENDPOINTS } from './statistics-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 
 /** Every endpoint of the API, in the order of the page. */
@@ -16,8 +17,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
   ...BULK_ENDPOINTS,
   ...QR_ENDPOINTS,
-  ...IMPORT_ENDPOINTS,
+  ...STATISTICS_ENDPOINTS,
   ...LIVE_ENDPOINTS,
+  ...IMPORT_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,

@@ -44,11 +44,24 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     dimensions: ['clicks', 'following', 'http'],
     gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
+    statistics: [],
     auth: ['http'],
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'live', 'orphans', 'qr', 'shorten'],
+    api: [
+      'auth',
+      'bulk',
+      'http',
+      'import',
+      'import-jobs',
+      'links',
+      'live',
+      'orphans',
+      'qr',
+      'shorten',
+      'statistics',
+    ],
     // It hears of clicks. The counter does not know who listens.
     live: ['clicks'],
     orphans: ['urls'],
