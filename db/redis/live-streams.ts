@@ -49,6 +49,11 @@ export class LiveStreams implements AsyncDisposable {
     return this.#redis.name;
   }
 
+  /** Resolves to whether the server was connected within `timeoutMs`. */
+  async whenConnected(timeoutMs: number): Promise<boolean> {
+    return this.#redis.whenConnected(timeoutMs);
+  }
+
   /**
    * Says which links this process watches. They stay watched for {@link WATCHED_MS}.
    * @returns all watched links of this server, and those of `keys` for which there is no room

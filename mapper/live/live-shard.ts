@@ -45,6 +45,8 @@ const MAX_DETAILS = MAX_EVENTS + 1;
 const WATCH_EVERY_MS = 500;
 /** Clients are sent away when a server has not answered for so long: another mapper may reach it. */
 const GIVE_UP_MS = 3_000;
+/** How long a client waits for a server that is not connected. */
+const CONNECT_MS = 250;
 /** Clients come again after this, and up to three times as late, so that they do not come all at once. */
 const RETRY_MS = 1_000;
 
@@ -124,6 +126,8 @@ export class LiveShard implements AsyncDisposable {
 
   async #begin(link: LiveLink): Promise<void> {
     const { streams, now } = this.#options;
+    // The mapper has just started, or the connection was lost a moment ago.
+    await streams.whenConnected(CONNECT_MS);
     const { refused } = await streams.watch([link.key]);
     if (refused.length > 0) throw new TooManyWatchedError();
     const lastId = await streams.lastId(link.key);

@@ -17,16 +17,14 @@ redis.call('ZREMRANGEBYSCORE', watched, '-inf', nowMs)
 local refused = {}
 for index = 5, #ARGV do
   local key = ARGV[index]
-  local hasRoom = redis.call('ZSCORE', watched, key) or redis.call('ZCARD', watched) < most
-  if not hasRoom then
+  local isWatched = redis.call('ZSCORE', watched, key)
+  while not isWatched and redis.call('ZCARD', watched) >= most do
     local oldest = redis.call('ZRANGE', watched, 0, 0, 'WITHSCORES')
-    if tonumber(oldest[2]) < nowMs + lastsMs - staleMs then
-      redis.call('ZREM', watched, oldest[1])
-      redis.call('DEL', prefix .. oldest[1])
-      hasRoom = true
-    end
+    if tonumber(oldest[2]) > nowMs + lastsMs - staleMs then break end
+    redis.call('ZREM', watched, oldest[1])
+    redis.call('DEL', prefix .. oldest[1])
   end
-  if hasRoom then
+  if isWatched or redis.call('ZCARD', watched) < most then
     redis.call('ZADD', watched, nowMs + lastsMs, key)
     local stream = prefix .. key
     -- So that a reader has a place from which it reads on.

@@ -333,7 +333,7 @@ describe('live clicks', () => {
     const { world, api } = fixture;
     await watched();
     const other = await makeLink(cookie);
-    const endsAtMs = Date.now() + 60_000;
+    const endsAtMs = Date.now() + 90_000;
     const others = Array.from({ length: MAX_WATCHED }, (_, at) => [endsAtMs, `other-${at}`]).flat();
     for (const { client } of world.redis) await client.zadd('live:watched', ...others);
     const answer = await api.call('GET', `/urls/${other}/clicks/live`, { cookie });
@@ -354,7 +354,7 @@ describe('live clicks', () => {
       const mapper = await world.start({ stores: { redis } });
       const path = `/urls/${key}/clicks/live`;
       const client = await SseClient.open(mapper.url + path, { cookie });
-      expect(client.response.statusCode).to.equal(200);
+      expect(client.response.statusCode, client.text).to.equal(200);
       expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
       for (const { proxy } of redis)
         if (state === 'silent') proxy.silence();
