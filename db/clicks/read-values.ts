@@ -57,11 +57,12 @@ type SumRow = readonly [value: string, ...sums: (number | string)[]];
 
 /**
  * Adds up the clicks of each value. The server adds up days and months: so many rows would hold up the
- * redirects of this process.
+ * redirects of this process. Months and days are each grouped where they are stored. One grouping of all rows
+ * took 22 ms of the server, and not 12, for three years with 200 values a day; and 0.9 s, and not 0.6, for
+ * 20,000 links of an owner on 50 days.
  *
- * The values of a link are bounded by day. So its months and its days are each grouped where they are stored,
- * and the sums are put together here: 12 ms of the server for three years with 200 values a day, where one
- * grouping of all rows took 22. An owner may have any number of values, so the server sorts them too.
+ * The values of a link are bounded by day, so the sums of months and days are put together here. An owner may
+ * have any number of values, so the server does that too.
  * @throws StoreUnavailableError: the read may be repeated
  */
 export async function readValues(
@@ -72,11 +73,11 @@ export async function readValues(
 ): Promise<ValueCounts> {
   const tables = tablesOf(subject, question);
   if (tables.length === 0) return { items: [], humans: 0, bots: 0 };
-  if (subject.kind === LINK) {
-    const sql = tables.map((table) => `SELECT value, SUM(humans), SUM(bots) ${table} GROUP BY value`);
-    return toCounts(await db.queryArrays<SumRow>(sql.join(' UNION ALL '), [], { timeoutMs }), question.count);
-  }
-  const rows = tables.map((table) => `SELECT value, humans, bots ${table}`).join(' UNION ALL ');
+  const rows = tables
+    .map((table) => `SELECT value, SUM(humans) AS humans, SUM(bots) AS bots ${table} GROUP BY value`)
+    .join(' UNION ALL ');
+  if (subject.kind === LINK)
+    return toCounts(await db.queryArrays<SumRow>(rows, [], { timeoutMs }), question.count);
   const sql = `SELECT value, humans, bots, SUM(humans) OVER (), SUM(bots) OVER () FROM (
       SELECT value, SUM(humans) AS humans, SUM(bots) AS bots FROM (${rows}) counted GROUP BY value
     ) summed ORDER BY humans DESC, bots DESC, value LIMIT ?`;

@@ -62,41 +62,45 @@ export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Prom
  */
 export async function closeVisitorDays({ db, kind, ids, today }: RollUpOptions): Promise<void> {
   const { prefix, id: columns, name } = kind;
-  const found = await db.queryArrays<[string, string, Buffer]>(
+  const found = await db.queryArrays<SketchRow>(
     `SELECT ${name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch FROM ${prefix}_visitors
      WHERE ${isOneOf(kind, ids)} AND day < ${toSqlDay(today - CLOSING_DAYS)}
      ORDER BY ${columns}, day, source LIMIT ${MAX_SKETCHES}`,
     [],
     { timeoutMs: PIECE_TIMEOUT_MS },
   );
-  const days = [...Map.groupBy(found, ([subject, date]) => `${kind.toId(subject)},'${date}'`)];
+  const days = [...Map.groupBy(found, ([subject, date]) => `${kind.toId(subject)} ${date}`).values()];
   // The sketches of the last day may be incomplete.
   const complete = found.length < MAX_SKETCHES || days.length === 1 ? days : days.slice(0, -1);
-  for (const [place, rows] of complete)
-    await closeVisitorDay(db, kind, { place, sketches: rows.map(([, , sketch]) => sketch) });
+  for (const rows of complete) await closeVisitorDay(db, kind, rows);
   if (complete.length < days.length) await closeVisitorDays({ db, kind, ids, today });
 }
+
+type SketchRow = [subject: string, date: string, sketch: Buffer];
 
 /** Some megabytes. More than one day of one subject ever has: one for each start of a process on that day. */
 const MAX_SKETCHES = 2_000;
 
-async function closeVisitorDay(
-  db: Mysql,
-  { prefix, id: columns }: SubjectKind,
-  { place, sketches }: { place: string; sketches: readonly Buffer[] },
-): Promise<void> {
+/** @param rows of one subject and day */
+async function closeVisitorDay(db: Mysql, kind: SubjectKind, rows: readonly SketchRow[]): Promise<void> {
+  const [first] = rows;
+  if (first === undefined) return;
+  const { prefix, id: columns } = kind;
+  const id = kind.toId(first[0]);
+  const day = `'${first[1]}'`;
+  const sketches = rows.map(([, , sketch]) => sketch);
   const all = new Sketch();
   for (const sketch of sketches) all.merge(readSketch(sketch));
-  const rows = `${prefix}_visitors WHERE (${columns}, day) IN ((${place}))`;
+  const stored = `${prefix}_visitors WHERE ${isOneOf(kind, [id])} AND day = ${day}`;
   await db.transact(
     [
       // Only if nobody has changed them since they were read. What is left is closed by the next round.
       `SELECT COUNT(*) = ${sketches.length} AND SUM(CRC32(sketch)) = ${sumOfCrcs(sketches)} INTO @is_same
-       FROM ${rows} FOR UPDATE`,
+       FROM ${stored} FOR UPDATE`,
       `INSERT INTO ${prefix}_visitor_days (${columns}, day, visitors)
-       SELECT ${place}, ${all.estimate()} FROM DUAL WHERE @is_same
+       SELECT ${id}, ${day}, ${all.estimate()} FROM DUAL WHERE @is_same
        ON DUPLICATE KEY UPDATE visitors = visitors + VALUES(visitors)`,
-      `DELETE FROM ${rows} AND @is_same`,
+      `DELETE FROM ${stored} AND @is_same`,
     ],
     [],
     { timeoutMs: PIECE_TIMEOUT_MS },

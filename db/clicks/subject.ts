@@ -86,7 +86,19 @@ export async function listOwners(db: Mysql, after: string | undefined, count: nu
 
 const NO_OWNER = '18446744073709551615';
 
-/** A condition that is true for the rows of these subjects. @param ids as from `toId`, not empty */
-export function isOneOf(kind: SubjectKind, ids: readonly string[]): string {
-  return `(${kind.id}) IN ((${ids.join('),(')}))`;
+/**
+ * A condition that is true for the rows of these subjects. Rows are not compared with lists of rows: a DELETE of
+ * MariaDB would read the whole table then, and lock it.
+ * @param ids as from `toId`, not empty
+ */
+export function isOneOf({ prefix }: SubjectKind, ids: readonly string[]): string {
+  if (prefix === 'owner') return `user_id IN (${ids.join(',')})`;
+  const links = ids.map((id) => {
+    const comma = id.indexOf(',');
+    return { slot: id.slice(0, comma), key: id.slice(comma + 1) };
+  });
+  const ofSlots = [...Map.groupBy(links, ({ slot }) => slot)].map(
+    ([slot, ofSlot]) => `slot = ${slot} AND unique_id IN (${ofSlot.map(({ key }) => key).join(',')})`,
+  );
+  return `(${ofSlots.join(' OR ')})`;
 }

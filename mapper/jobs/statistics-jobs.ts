@@ -48,7 +48,7 @@ async function pruneSomeOrphans(db: Mysql): Promise<string | undefined> {
 }
 
 /** Links or owners of one piece. Most of them have nothing to do, and cost a look at each table. */
-const SUBJECTS_AT_ONCE = 50;
+const SUBJECTS_AT_ONCE = 10;
 /** Usually the sums of so many months are looked at: more is counted later only after a long failure. */
 const MONTHS_LOOKED_AT = 3;
 

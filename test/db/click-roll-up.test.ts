@@ -218,13 +218,46 @@ describe('clicks that grow old', () => {
     await forgetClearedLinks(sql, links.ids);
     expect(await listLinks(sql, undefined, 10)).to.deep.equal(['other']);
     expect((await rowsOf(sql, 'click_hours')).map(([key]) => key)).to.deep.equal(['other']);
-    await sql.execute(
-      "INSERT INTO owned SELECT user_id, created_at, unique_id, slot, REPEAT('x', 16) FROM urls WHERE unique_id = 'other'",
-    );
     await forgetFormerOwners(sql, owners.ids);
     expect(await rowsOf(sql, 'owner_hours')).to.have.length(1);
     await sql.execute('DELETE FROM owned');
     await forgetFormerOwners(sql, owners.ids);
     expect([...(await rowsOf(sql, 'owner_hours')), ...(await rowsOf(sql, 'owner_values'))]).to.deep.equal([]);
+  });
+
+  it('are summed and deleted without a look at the rows of other links', async () => {
+    const other = 'SELECT CRC32(seq) % 32 AS slot, CAST(seq AS CHAR) AS unique_id';
+    for (const [table, columns] of [
+      ['hours', "'2025-01-01', 1, 1"],
+      ['days', "'2025-01-01', 1, 1"],
+      ['values', "1 + seq % 6, '2025-01-01', 'x', 1, 1"],
+      ['months', "0, '2025-01-01', '', 1, 1"],
+      ['visitors', "'2025-01-01', 'b', ''"],
+    ] as const)
+      await sql.execute(`INSERT INTO click_${table} ${other}, ${columns} FROM seq_1_to_5000`);
+    await sql.query('ANALYZE TABLE click_hours, click_days, click_values, click_months, click_visitors');
+    const day = dayAt('2025-01-05');
+    const value = { day, dimension: 'os', value: 'Linux', humans: 1, bots: 0 } as const;
+    await add(
+      clicksOf('key', { at: '2025-01-05', values: [value], visitors: [{ day, sketch: sketchOf(1) }] }),
+    );
+    await using single = openMysql(url, {
+      name: 'test',
+      canTransact: true,
+      isolation: 'REPEATABLE READ',
+      connections: 1,
+    });
+    const work = { db: single, kind: LINK, ids: [LINK.toId('key')], today: dayAt('2026-06-01') };
+    await closeMonths({ ...work, since: 0 });
+    await rollUpHours(work);
+    await closeVisitorDays(work);
+    await forgetOldClicks({ ...work, before: dayAt('2025-02-01') });
+    const read = await single.queryArrays<[string, string]>("SHOW SESSION STATUS LIKE 'Handler_read%next'");
+    expect(read.reduce((sum, [, count]) => sum + Number(count), 0)).to.be.below(1_000);
+    for (const table of ['hours', 'days', 'values', 'visitors', 'visitor_days'])
+      expect(
+        (await rowsOf(sql, `click_${table}`)).filter(([key]) => key === 'key'),
+        table,
+      ).to.deep.equal([]);
   });
 });

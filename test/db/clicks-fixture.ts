@@ -36,17 +36,22 @@ export function clicksOf(
 export async function clearClicks(sql: Mysql): Promise<void> {
   const tables = await sql.queryArrays<[string]>(
     `SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()
-     AND (table_name LIKE 'click%' OR table_name LIKE 'owner\\_%' OR table_name IN ('urls', 'jobs', 'orphans'))`,
+     AND (table_name LIKE 'click%' OR table_name LIKE 'owner\\_%' OR table_name IN ('urls', 'owned', 'jobs', 'orphans'))`,
   );
   for (const [table] of tables) await sql.execute(`DELETE FROM ${table}`);
 }
 
-/** Binds a link with an owner. */
+/** Binds a link with an owner, as if it had been made by him. Null: by nobody. */
 export async function bindOwned(sql: Mysql, key: string, ownerId: bigint | null): Promise<void> {
   await sql.execute(
     `INSERT INTO urls (slot, unique_id, original_url, created_at, request_id, user_id)
      VALUES (?, ?, 'https://example.com/', '2026-01-01', UNHEX(REPLACE(UUID(), '-', '')), ?)`,
     [slotOf(key), key, ownerId],
+  );
+  if (ownerId === null) return;
+  await sql.execute(
+    "INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES (?, '2026-01-01', ?, ?, '')",
+    [ownerId, key, slotOf(key)],
   );
 }
 

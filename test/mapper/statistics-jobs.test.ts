@@ -56,10 +56,6 @@ describe('the jobs of statistics', () => {
   async function fill(): Promise<void> {
     await clearClicks(sql);
     for (const key of KEYS) await bindOwned(sql, key, key === 'free' ? null : 7_001n);
-    await sql.execute(
-      `INSERT INTO owned SELECT user_id, created_at, unique_id, slot, '' FROM urls WHERE user_id IS NOT NULL
-       ON DUPLICATE KEY UPDATE slot = VALUES(slot)`,
-    );
     for (const key of KEYS)
       for (const daysAgo of [3, 33, 100])
         await sql.execute('INSERT INTO clicks VALUES (?, ?, UTC_DATE() - INTERVAL ? DAY, 10)', [

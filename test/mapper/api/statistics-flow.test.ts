@@ -5,8 +5,10 @@ import { toDate, toDay } from '../../../db/clicks/sql-times.ts';
 import { LINK } from '../../../db/clicks/subject.ts';
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { openMysql } from '../../../db/mysql/mysql.ts';
-import { send } from '../client.ts';
+import { send, type Answer } from '../client.ts';
+import { viaProxy } from '../faulty.ts';
 import { until } from '../../until.ts';
+import { ApiClient, problemKind } from './api-client.ts';
 import { sketchOf, storeClicks } from './counted-clicks.ts';
 import { useApi } from './use-api.ts';
 
@@ -94,8 +96,8 @@ describe('statistics of clicks that are counted', () => {
     const askAll = async (): Promise<unknown[]> =>
       Promise.all(
         questions.map(async (query) => {
-          const { approximate, to, ...same } = await ask(`/urls/${key}/stats${query}`);
-          return same;
+          const { clicks, visitors, items } = await ask(`/urls/${key}/stats${query}`);
+          return { clicks, visitors, items };
         }),
       );
     const before = await askAll();
@@ -117,5 +119,29 @@ describe('statistics of clicks that are counted', () => {
       [key],
     );
     expect(row?.n).to.be.greaterThan(15);
+  });
+
+  it('end when a urls server hangs, are bounded for each owner, and come back with it', async () => {
+    const { world, people } = fixture;
+    const [first, second] = await Promise.all(world.urls.map(async (store) => viaProxy(store)));
+    if (first === undefined || second === undefined) throw new Error('two urls servers are needed');
+    const mapper = await world.start({ stores: { urlsDbs: [first, second] } });
+    const client = new ApiClient(() => mapper.url, api.document);
+    try {
+      const session = { cookie: await people.session(await people.person()) };
+      const askAll = async (): Promise<Answer> => client.call('GET', '/stats', session);
+      expect((await askAll()).status).to.equal(200);
+      second.proxy.silence();
+      const answers = await Promise.all(Array.from({ length: 25 }, askAll));
+      const kinds = answers.map((answer) => problemKind(answer));
+      expect(kinds.filter((kind) => kind === 'overloaded')).to.have.length(5);
+      expect(kinds.filter((kind) => kind === 'store-down')).to.have.length(20);
+      for (const answer of answers) expect(answer.headers['retry-after']).to.match(/^[0-9]+$/);
+      second.proxy.heal();
+      await until('the server to be asked again', async () => (await askAll()).status === 200);
+    } finally {
+      await mapper.stop();
+      await Promise.all([first, second].map(async ({ proxy }) => proxy.stop()));
+    }
   });
 });

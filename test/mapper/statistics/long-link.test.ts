@@ -56,11 +56,17 @@ describe('a link that was followed for three years', () => {
     for (const query of queries.slice(0, 20)) await asker.ask(`/urls/${KEY}/stats${query}`);
     const slow: string[] = [];
     const samples: number[] = [];
+    const [ofServer, own] = [server.cpuMs, process.cpuUsage()];
     for (const query of queries) {
       const { ms } = await asker.ask(`/urls/${KEY}/stats${query}`);
       samples.push(ms);
       if (ms > 50) slow.push(`${ms.toFixed(0)} ms ${query}`);
     }
+    const { user, system } = process.cpuUsage(own);
+    const cpu = {
+      server: ((server.cpuMs - ofServer) / QUESTIONS).toFixed(1),
+      mapper: ((user + system) / 1_000 / QUESTIONS).toFixed(1),
+    };
     const warm = timesOf(samples);
     const colds: number[] = [];
     for (let round = 0; round < (IS_LONG ? 20 : 1); round += 1) {
@@ -70,7 +76,7 @@ describe('a link that was followed for three years', () => {
     }
     const cold = timesOf(colds);
     process.stdout.write(
-      `      seed ${SEED}; warm ${JSON.stringify(warm)}, cold ${JSON.stringify(cold)} ms\n`,
+      `      seed ${SEED}; warm ${JSON.stringify(warm)}, cold ${JSON.stringify(cold)} ms; CPU ${JSON.stringify(cpu)} ms a question\n`,
     );
     if (slow.length > 0) process.stdout.write(`      ${slow.slice(0, 10).join('\n      ')}\n`);
     if (!IS_LONG) return;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cpuMsOf } from '../../../bench/world/cpu.ts';
 import { migrate } from '../../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../../db/mysql/mysql.ts';
 import { createLog } from '../../../runtime/log.ts';
@@ -90,6 +91,11 @@ export class PrivateServer implements AsyncDisposable {
     for (const name of await readdir(dir))
       await promisify(execFile)('dd', [`if=${join(dir, name)}`, 'iflag=nocache', 'count=0']);
     this.#server = await stopAtEnd(startMariaDb(this.#options));
+  }
+
+  /** CPU time that it has used since it was started. */
+  get cpuMs(): number {
+    return cpuMsOf([this.#server.pid]);
   }
 
   async #create(): Promise<void> {
