@@ -31,7 +31,11 @@ export interface ClicksDb {
    * @throws StoreRefusedError: nothing was added, and a repetition is likely to be refused too
    */
   add(flush: ClickFlush): Promise<'added' | 'repeated'>;
-  /** All clicks of a link, and the clicks of each day with at least one. @throws StoreUnavailableError */
+  /**
+   * All clicks of a link, also those that an import has brought, and the clicks of each day that is still
+   * known.
+   * @throws StoreUnavailableError
+   */
   of(key: string): Promise<{ total: number; days: DayCounts[] }>;
   /** Deletes up to {@link PRUNED_AT_ONCE} marks of sources without a flush for {@link MARK_DAYS} days. */
   prune(): Promise<number>;
@@ -112,16 +116,25 @@ class MysqlClicksDb implements ClicksDb {
   async of(key: string): Promise<{ total: number; days: DayCounts[] }> {
     const ofLink = 'WHERE slot = ? AND unique_id = ?';
     const link = [slotOf(key), key];
-    const rows = await this.#db.queryArrays<[string, number | string, number | string]>(
-      `SELECT DATE_FORMAT(day, '%Y-%m-%d') AS at, SUM(humans), SUM(bots) FROM (
-         SELECT DATE(hour) AS day, humans, bots FROM click_hours ${ofLink}
-         UNION ALL SELECT day, humans, bots FROM click_days ${ofLink}
-         UNION ALL SELECT day, clicks, 0 FROM clicks ${ofLink}
-       ) counted GROUP BY at ORDER BY at`,
-      [...link, ...link, ...link],
-    );
-    const days = rows.map(([day, humans, bots]) => ({ day, humans: Number(humans), bots: Number(bots) }));
-    return { total: days.reduce((sum, { humans, bots }) => sum + humans + bots, 0), days };
+    const [[total], rows] = await Promise.all([
+      this.#db.queryArrays<[number | string]>(
+        `SELECT (SELECT COALESCE(SUM(humans + bots), 0) FROM click_totals ${ofLink})
+           + (SELECT COALESCE(SUM(clicks), 0) FROM clicks ${ofLink})`,
+        [...link, ...link],
+      ),
+      this.#db.queryArrays<[string, number | string, number | string]>(
+        `SELECT DATE_FORMAT(day, '%Y-%m-%d') AS at, SUM(humans), SUM(bots) FROM (
+           SELECT DATE(hour) AS day, humans, bots FROM click_hours ${ofLink}
+           UNION ALL SELECT day, humans, bots FROM click_days ${ofLink}
+           UNION ALL SELECT day, clicks, 0 FROM clicks ${ofLink}
+         ) counted GROUP BY at ORDER BY at`,
+        [...link, ...link, ...link],
+      ),
+    ]);
+    return {
+      total: Number(total?.[0] ?? 0),
+      days: rows.map(([day, humans, bots]) => ({ day, humans: Number(humans), bots: Number(bots) })),
+    };
   }
 
   async prune(): Promise<number> {

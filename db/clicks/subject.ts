@@ -87,8 +87,8 @@ export async function listOwners(db: Mysql, after: string | undefined, count: nu
 const NO_OWNER = '18446744073709551615';
 
 /**
- * A condition that is true for the rows of these subjects. Rows are not compared with lists of rows: a DELETE of
- * MariaDB would read the whole table then, and lock it.
+ * A condition that is true for the rows of these subjects. Rows are not compared with lists of rows: a DELETE
+ * of MariaDB would read the whole table then, and lock it.
  * @param ids as from `toId`, not empty
  */
 export function isOneOf({ prefix }: SubjectKind, ids: readonly string[]): string {

@@ -1,4 +1,5 @@
 import type { LinkClicks, ValueClicks } from '../../db/clicks/click-flush.ts';
+import { flat } from '../../runtime/flat-text.ts';
 import { MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
 import { CLICK_DIMENSIONS, labelOf, readLabel, type Label, type Resolved } from './resolved-click.ts';
@@ -136,7 +137,7 @@ export class LinkCounts {
   }
 
   #add(label: Label): Counted {
-    const counted = { label, humans: 0, bots: 0 };
+    const counted = { label: flat(label), humans: 0, bots: 0 };
     this.#values.push(counted);
     if (this.#index !== undefined) this.#index.add(counted);
     else if (this.#values.length > MAX_UNINDEXED) this.#index = new ValueIndex(this.#values);

@@ -10,7 +10,7 @@ export const CLICK_DIMENSIONS = (Object.keys(DIMENSIONS) as Dimension[]).filter(
 
 /**
  * A value with the number of its dimension in front, such as `2DE`. So one table of a link has the values of
- * all dimensions. Whoever finds values makes each of them once, and gives it again.
+ * all dimensions. It may be a view of the whole text of its request, so only a copy of it may be stored.
  */
 export type Label = string;
 

@@ -17,7 +17,7 @@ const USUAL = /^https?:\/\/((?:[a-z0-9-]+\.)+[a-z]+)$/;
 
 /** On which host visitors found a link. Paths and queries are never kept: they may say who somebody is. */
 export class Referrers {
-  /** By scheme, host and port, as they were sent. */
+  /** By scheme, host and port, as they were sent: those that are not usual. */
   readonly #labels = new BoundedCache<Label>(MAX_REFERRERS);
 
   /** @param referer the header; undefined: there is none */
@@ -27,6 +27,8 @@ export class Referrers {
     if (colon < 0) return NONE;
     const slash = referer.indexOf('/', colon + '://'.length);
     const origin = slash < 0 ? referer : referer.slice(0, slash);
+    const [, usual] = USUAL.exec(origin) ?? [];
+    if (usual !== undefined) return usual.length > MAX_HOST ? NONE : labelOf('referrer', usual);
     const known = this.#labels.get(origin);
     if (known !== undefined) return known;
     if (origin.length > MAX_ORIGIN) return NONE;
@@ -41,8 +43,7 @@ const NONE = labelOf('referrer', NO_VALUE);
 
 /** In lower case and ASCII, without user, password and port. Empty: it is none. */
 function hostOf(origin: string): string {
-  const [, usual] = USUAL.exec(origin) ?? [];
   // A name is the same with a dot behind it.
-  const host = usual ?? URL.parse(origin)?.hostname.toLowerCase().replace(/\.$/, '') ?? '';
+  const host = URL.parse(origin)?.hostname.toLowerCase().replace(/\.$/, '') ?? '';
   return host.length <= MAX_HOST && HOST.test(host) ? host : '';
 }

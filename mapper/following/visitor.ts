@@ -13,7 +13,7 @@ export interface Visitor {
   /** What follows `?` in the target of his request. */
   readonly query: string | undefined;
   readonly device: Device | undefined;
-  /** ISO 3166-1, two capital letters. Undefined: no proxy of ours has said it. */
+  /** ISO 3166-1, two capital letters. Undefined: not known. */
   readonly country: string | undefined;
   /** The most wanted first. */
   readonly languages: readonly LanguageRange[];

@@ -2,17 +2,23 @@ import { randomBytes } from 'node:crypto';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import { startRestedJobs, type RestedJob } from './rested-jobs.ts';
 import { createStatisticsJobs } from './statistics-jobs.ts';
 
 export interface OpenJobsOptions {
-  readonly config: Pick<MapperConfig, 'id' | 'stores' | 'jobs'>;
+  readonly config: Pick<MapperConfig, 'id' | 'jobs'> & {
+    readonly stores: Pick<MapperConfig['stores'], 'urlsDbs'>;
+  };
   /** Whether each urls server takes writes, in the order of the configuration. */
   readonly servers: readonly { readonly isWritable: boolean }[];
   /** Besides those of statistics. */
   readonly jobs?: readonly RestedJob[];
   readonly log: Log;
 }
+
+/** A piece usually takes less. */
+const END_MS = 1_000;
 
 /**
  * Does the jobs of all urls servers in the background, on connections of their own, until it is disposed of.
@@ -34,8 +40,11 @@ export function openJobs({ config, servers, jobs = [], log }: OpenJobsOptions): 
   });
   return {
     [Symbol.asyncDispose]: async () => {
-      await started[Symbol.asyncDispose]();
+      const ended = started[Symbol.asyncDispose]();
+      await withDeadline('ending jobs', END_MS, async () => ended).catch(() => undefined);
+      // Cuts off what is still under way: nothing of its transaction happens then.
       await Promise.all(dbs.map(async (db) => db.close()));
+      await ended;
     },
   };
 }

@@ -165,7 +165,7 @@ class Seen {
           sum[VISITORS[visitor]?.isBot === true ? 1 : 0] += count;
           sums.set(name, sum);
         }
-    return [...sums].map(([name, sum]) => [name, ...sum]).sort();
+    return [...sums].map(([name, sum]) => [name, ...sum]).sort(byName);
   }
 
   totals(): Row[] {
@@ -200,7 +200,7 @@ async function sumRows(
       const sum = sums.get(name) ?? [0, 0];
       sums.set(name, [sum[0] + humans, sum[1] + bots]);
     }
-  return [...sums].map(([name, sum]) => [name, ...sum]).sort();
+  return [...sums].map(([name, sum]) => [name, ...sum]).sort(byName);
 }
 
 describe('clicks over two mappers of two processes each', () => {
@@ -279,7 +279,10 @@ describe('clicks over two mappers of two processes each', () => {
   }).timeout(IS_LONG ? 1_800_000 : 90_000);
 });
 
-/** How many clicks a mapper has counted as those of humans without a look at them, because it had too much to do. */
+/**
+ * How many clicks a mapper has counted as those of humans without a look at them, because it had too much to
+ * do.
+ */
 async function unresolvedOf({ admin }: MapperProcess): Promise<number> {
   const { text } = await send('GET', `${admin}/metrics`, { headers: AS_OPERATOR });
   return Number(/^keymill_clicks_unresolved_total (\d+)$/m.exec(text)?.[1] ?? 0);
@@ -308,6 +311,10 @@ async function expectStored(
     expectNearly(stored, expected, unresolved);
   }
   expectNearly(await sumRows(sqls, 'click_values', nameOfValue), seen.values(), unresolved);
+}
+
+function byName([a]: Row, [b]: Row): number {
+  return String(a) < String(b) ? -1 : 1;
 }
 
 function withSum([name, humans, bots]: Row): [string, number] {

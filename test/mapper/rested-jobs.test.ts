@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { claimJob, moveJob, releaseJob } from '../../db/jobs/job-leases.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { openJobs } from '../../mapper/jobs/open-jobs.ts';
 import { startRestedJobs, type RestedJob } from '../../mapper/jobs/rested-jobs.ts';
 import { createLog } from '../../runtime/log.ts';
 import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
@@ -10,10 +11,12 @@ const log = createLog('test', 'jobs', 'silent');
 
 describe('jobs in the background', () => {
   let db: Mysql;
+  let url: string;
   const running: AsyncDisposable[] = [];
 
   before(async () => {
-    db = openMysql(await emptyUrlsDatabase(), { name: 'urls-1', canTransact: true });
+    url = await emptyUrlsDatabase();
+    db = openMysql(url, { name: 'urls-1', canTransact: true });
   });
 
   after(async () => db.close());
@@ -95,5 +98,28 @@ describe('jobs in the background', () => {
     start('other', stepOf('other'));
     await until('the other', () => pieces.length > before);
     expect(pieces[before]).to.equal(`other ${before}`);
+  });
+
+  it('do not hold up a mapper that stops for longer than some seconds', async () => {
+    let isAsleep = false;
+    const step: RestedJob['step'] = async (at) => {
+      isAsleep = true;
+      await at.query('SELECT SLEEP(30)', [], { timeoutMs: 30_000 });
+      return 'never';
+    };
+    const opened = openJobs({
+      config: {
+        id: 'mapper-1',
+        stores: { urlsDbs: [{ name: 'urls-1', url, slots: [] }] },
+        jobs: { keptDays: undefined, pollMs: 10 },
+      },
+      servers: [{ isWritable: true }],
+      jobs: [{ name: 'sleep', everyMs: 60_000, step }],
+      log,
+    });
+    await until('the step', () => isAsleep);
+    const startedMs = performance.now();
+    await opened[Symbol.asyncDispose]();
+    expect(performance.now() - startedMs).to.be.below(5_000);
   });
 });
