@@ -200,6 +200,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
+      service.live.endAll();
       await server.drain(drainMs);
       const { servers } = stores;
       await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);

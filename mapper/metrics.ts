@@ -55,6 +55,10 @@ export function createMapperMetrics(metrics: Metrics) {
       'webhooks_switched_off_total',
       'Webhooks switched off because every delivery had failed',
     ),
+    liveClicksLost: metrics.counter(
+      'live_clicks_lost_total',
+      'Clicks of watched links that were not told, because their Redis did not take them',
+    ),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',
