@@ -42,6 +42,7 @@ import { createPreparer, createShortenRequestParser, type HashPassword } from '.
 import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
+import type { Statistics } from './statistics/statistics.ts';
 
 export interface HandlerOptions {
   readonly shortener: Shortener;
@@ -50,6 +51,7 @@ export interface HandlerOptions {
   readonly ownLinks: OwnLinks;
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
+  readonly statistics: Statistics;
   readonly imports: ImportService;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
@@ -98,13 +100,13 @@ export function createHandlers(options: HandlerOptions): Handlers {
   const redirects = new RedirectTally(metrics, clicks);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const { ownLinks: own, reservations, secret } = options;
+  const { ownLinks: own, reservations, secret, statistics } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
   const refusals = new Refusals(options.following.notFoundUrl);
   const visits = createFollow(options, refusals);
   const making = { shortener, prepare, shortens, answerRepeatable };
-  const shared = { publicUrl, finder, redirects, refusals, visits, requestIds, log, ...making };
+  const shared = { publicUrl, statistics, finder, redirects, refusals, visits, requestIds, log, ...making };
   const app = createApp({
     addRoutes: (router) => {
       // Not for links: a redirect is for people who follow it.

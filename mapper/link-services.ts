@@ -7,6 +7,7 @@ import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
 import { QrService } from './api/qr-service.ts';
+import { StatisticsService } from './api/statistics-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { OwnLinks } from './links/own-links.ts';
@@ -16,6 +17,7 @@ import { resultOf } from './shorten/shorten-answer.ts';
 import type { HashPassword, PrepareRequest, ReadOwnRequest } from './shorten/shorten-request.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
+import type { Statistics } from './statistics/statistics.ts';
 
 export interface LinkServicesOptions {
   readonly own: OwnLinks;
@@ -26,6 +28,7 @@ export interface LinkServicesOptions {
   readonly prepare: PrepareRequest;
   readonly readOwn: ReadOwnRequest;
   readonly repeats: Repeats;
+  readonly statistics: Statistics;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
   readonly metrics: MapperMetrics;
@@ -50,6 +53,7 @@ export function createLinkServices(
     }),
     exports: new ExportService(own, publicUrl),
     qr: new QrService(own, publicUrl),
+    statistics: new StatisticsService({ own, statistics: options.statistics, publicUrl, nowMs: Date.now }),
     bulk: new BulkService({
       tools,
       read: readOwn,

@@ -158,7 +158,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks, bulk } = service;
+  const { shortener, finder, clicks, bulk, statistics } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const own = ownAddressesOf(publicUrl, port.url);
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
@@ -171,6 +171,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     ownLinks,
     reservations,
     bulk,
+    statistics,
     imports: imports.service,
     cache: caches.links,
     accounts,

@@ -17,6 +17,8 @@ import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
 import { RowMaker } from './shorten/row-maker.ts';
 import { Shortener } from './shorten/shortener.ts';
+import { openStatistics } from './statistics/open-statistics.ts';
+import type { Statistics } from './statistics/statistics.ts';
 import { MAX_BULK_ROWS } from './urls/urls-writes.ts';
 import type { MapperStores } from './stores.ts';
 import { LimitedVisits } from './visits/limited-visits.ts';
@@ -28,6 +30,7 @@ export interface Service extends AsyncDisposable {
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
   readonly ownLinks: OwnLinks;
+  readonly statistics: Statistics;
   /** Makes many links at a time. */
   readonly bulk: BulkTools;
   /** Makes links for requests that may be repeated. */
@@ -68,6 +71,14 @@ export function openService(options: ServiceOptions): Service {
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
   const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
+  const { statistics } = stack.use(
+    openStatistics(
+      config.stores.urlsDbs.map((urlsDb, index) => ({
+        ...urlsDb,
+        isUp: () => servers.all[index]?.isUp === true,
+      })),
+    ),
+  );
   const shortener = new Shortener({
     supply,
     servers,
@@ -89,6 +100,7 @@ export function openService(options: ServiceOptions): Service {
   return {
     supply,
     ownLinks: own.links,
+    statistics,
     bulk: {
       supply,
       servers,

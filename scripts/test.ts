@@ -59,12 +59,43 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   integration: ['servers', 'db', 'coordinator', 'producer', 'mapper'].map((folder) => `test/${folder}/`),
 };
 
+/**
+ * Tests that measure, and whole clusters. They run last, when the servers of the other tests have ended: two
+ * cores are not enough for both.
+ */
+const ALONE = ['test/bench/', 'test/drills/', 'test/e2e/'];
+/** With fewer files, a second set of servers would take longer than it saves. */
+const MIN_FILES_OF_A_LANE = 40;
+
+/**
+ * Two halves of the files, which run at the same time. Most tests wait most of the time, for time-outs and
+ * servers. Each half has servers of its own.
+ */
+function lanesOf(files: readonly string[]): string[][] {
+  if (files.length < 2 * MIN_FILES_OF_A_LANE) return [[...files]];
+  return [0, 1].map((lane) => files.filter((_, index) => index % 2 === lane));
+}
+
 async function runCheck({ name, script, args, remedy }: Check): Promise<Tally> {
   const { output, exitCode, seconds } = await runTool(script, args);
   const isRight = exitCode === 0;
   const detail = isRight ? '' : `\n${output.trimEnd()}\n    to repeat or repair: ${remedy}`;
   process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
+}
+
+/** The first half is shown as it runs, the second one when it has ended: lines of two would be unreadable. */
+async function runBesideEachOther(files: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
+  const [first = [], second = []] = lanesOf(files);
+  const [shown, late] = await Promise.all([runMocha(first, env), runMochaUnseen(second, env)]);
+  return add(shown, late);
+}
+
+async function runMochaUnseen(files: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
+  if (files.length === 0) return NOTHING;
+  const { output, exitCode } = await runTool('mocha/bin/mocha.js', files, { env });
+  process.stdout.write(output);
+  return tallyOfMocha(output, exitCode);
 }
 
 async function runMocha(
@@ -128,17 +159,15 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   let tally = (await Promise.all(checks.map(runCheck))).reduce(add, NOTHING);
-  // Whole clusters run last, when the servers of the other tests have ended: two cores are not enough for
-  // both.
-  const isE2e = (file: string): boolean => file.startsWith('test/e2e/');
+  const isAlone = (file: string): boolean => ALONE.some((prefix) => file.startsWith(prefix));
   tally = add(
     tally,
-    await runMocha(
-      files.filter((file) => !isE2e(file)),
+    await runBesideEachOther(
+      files.filter((file) => !isAlone(file)),
       env,
     ),
   );
-  tally = add(tally, await runMocha(files.filter(isE2e), env));
+  tally = add(tally, await runMocha(files.filter(isAlone), env));
   process.stdout.write(`${formatTally(tally)}\n`);
   return tally.failed === 0 ? 0 : 1;
 }

@@ -16,6 +16,7 @@ import type { Group } from './groups.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
 import type { QrService } from './qr-service.ts';
+import type { StatisticsService } from './statistics-service.ts';
 
 /** What the answers of endpoints are made with. */
 export interface Services {
@@ -26,6 +27,7 @@ export interface Services {
   readonly exports: ExportService;
   readonly imports: ImportService;
   readonly qr: QrService;
+  readonly statistics: StatisticsService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
 }

@@ -7,6 +7,7 @@ import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
+import { STATISTICS_ENDPOINTS } from './statistics-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
 
 /** Every endpoint of the API, in the order of the page. */
@@ -14,6 +15,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
   ...BULK_ENDPOINTS,
   ...QR_ENDPOINTS,
+  ...STATISTICS_ENDPOINTS,
   ...IMPORT_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,

@@ -19,6 +19,7 @@ const EXPOSED = [
   'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
+  'X-Approximate',
   'X-Others-May-Lag',
   'X-Request-Id',
 ].join(', ');

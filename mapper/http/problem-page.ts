@@ -1,3 +1,4 @@
+import { acceptedWeight } from './accepted-weight.ts';
 import { escapeHtml, PAGE_HEADERS, PAGE_TYPE, toPage } from './page.ts';
 import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
 import type { Problem } from './problem.ts';
@@ -47,18 +48,6 @@ const JSON_TYPE = /^application\/(?:problem\+)?json(?:;|$)/;
 export function wantsPage(accept: string | undefined): boolean {
   // Most programs that are no browser end here.
   if (accept === undefined || !/text\/html/i.test(accept)) return false;
-  const ranges = accept
-    .toLowerCase()
-    .split(',')
-    .map((range) => range.replaceAll(/[ \t]/g, ''));
-  const html = weightOf(ranges, HTML);
-  return html > 0 && html >= weightOf(ranges, JSON_TYPE);
-}
-
-/** The greatest weight (RFC 9110, 12.4.2) of the ranges of a kind; 0: there is none. */
-function weightOf(ranges: readonly string[], kind: RegExp): number {
-  const weights = ranges
-    .filter((range) => kind.test(range))
-    .map((range) => Number(/;q=([^;]*)/.exec(range)?.[1] ?? 1));
-  return Math.max(0, ...weights.filter((weight) => weight <= 1));
+  const html = acceptedWeight(accept, HTML);
+  return html > 0 && html >= acceptedWeight(accept, JSON_TYPE);
 }

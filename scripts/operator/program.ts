@@ -38,6 +38,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'follow one key from its keys-db to its link',
     load: async () => (await import('./where.ts')).addWhereCommand,
   },
+  stats: {
+    summary: 'how often a link was followed, by time or by what is known of its visitors',
+    load: async () => (await import('./stats.ts')).addStatsCommand,
+  },
   keys: {
     summary: 'generate keys in advance',
     load: async () => (await import('./keys.ts')).addKeysCommand,

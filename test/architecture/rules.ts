@@ -44,11 +44,12 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     dimensions: ['clicks', 'following', 'http'],
     gates: ['cache', 'following', 'http', 'redirect', 'visits'],
     shorten: ['http', 'cache', 'urls', 'keys', 'metrics'],
+    statistics: [],
     auth: ['http'],
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten'],
+    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten', 'statistics'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],

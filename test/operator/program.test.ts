@@ -10,6 +10,7 @@ const COMMANDS = [
   'producers',
   'producers drain',
   'where',
+  'stats',
   'keys generate',
   'audit',
   'prepare',

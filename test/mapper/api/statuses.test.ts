@@ -105,7 +105,7 @@ describe('every documented status', () => {
     unauthenticated: async (one) => call(one, { body: {} }),
     'bad-credential': async (one) => call(one, { key: 'km_wrong', body: {} }),
     'missing-scope': async (one) =>
-      call(one, { key: (await people.key(await people.person(), ['stats:read'])).key, body: {} }),
+      call(one, { key: (await people.key(await people.person(), ['teams'])).key, body: {} }),
     'foreign-origin': async (one) =>
       call(one, { ...(await allowed(one)), body: {}, headers: { origin: 'https://evil.example' } }),
     'not-found': async (one) =>

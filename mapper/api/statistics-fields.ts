@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { parseInstant } from '../shorten/expiration.ts';
+import { BY, type Moment } from '../statistics/question.ts';
+import { UNITS } from '../statistics/units.ts';
+
+const DATE = /^\d{4}-\d\d-\d\d$/;
+const DAY_MS = 86_400_000;
+
+/** A time with its offset, or a day of the zone that is asked for. */
+function parseMoment(text: string): Moment | { readonly reason: string } {
+  const isDate = DATE.test(text);
+  const parsed = parseInstant(isDate ? `${text}T00:00:00Z` : text);
+  if (!parsed.ok)
+    return { reason: 'must be a date, such as 2030-01-31, or an RFC 3339 date-time with offset' };
+  // No link is older than 1970.
+  const atMs = Math.max(0, parsed.at.getTime());
+  return isDate ? { day: atMs / DAY_MS } : { at: new Date(atMs) };
+}
+
+function moment(description: string) {
+  return z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseMoment(text);
+      if (!('reason' in parsed)) return parsed;
+      context.addIssue(parsed.reason);
+      return z.NEVER;
+    })
+    .optional()
+    .meta({ description });
+}
+
+/** What can be asked about clicks. The zone is looked up later. */
+export const statisticsQuery = z.strictObject({
+  from: moment(
+    'clicks at this time or later: a time, or a date of the zone. Default: the first click; for hours, 7 days before `to`',
+  ),
+  to: moment('clicks before this time; a date ends with the day before it. Default: now'),
+  unit: z
+    .enum(UNITS, { error: `must be one of ${UNITS.join(', ')}` })
+    .default('day')
+    .meta({ description: 'of the items by time' }),
+  by: z
+    .enum(BY, { error: `must be one of ${BY.join(', ')}` })
+    .default('time')
+    .meta({ description: 'by what the clicks are counted' }),
+  tz: z
+    .string()
+    .max(64, { error: 'must not exceed 64 characters' })
+    .default('UTC')
+    .meta({ description: 'time zone: an IANA name, or an offset, such as `+02:00` (the `+` as `%2B`)' }),
+});
+
+export type StatisticsQuery = z.output<typeof statisticsQuery>;

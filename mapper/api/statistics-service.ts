@@ -1,0 +1,76 @@
+import type { Identity } from '../auth/identities.ts';
+import { Places } from '../bulk/places.ts';
+import { invalidFields } from '../http/problem.ts';
+import type { OwnLinks } from '../links/own-links.ts';
+import { resolveQuestion, TOO_MANY_ITEMS, type Question } from '../statistics/question.ts';
+import type { Asking, ClickStatistics, Statistics } from '../statistics/statistics.ts';
+import { ask, requireKey, unknownLink } from './link-problems.ts';
+import { callerOf } from './link-service.ts';
+import { toBody, toMostFollowed, type StatisticsBody } from './statistics-answers.ts';
+import type { StatisticsQuery } from './statistics-fields.ts';
+
+export interface StatisticsServiceOptions {
+  readonly own: Pick<OwnLinks, 'find'>;
+  readonly statistics: Statistics;
+  /** Origin of short URLs, without a slash at the end. */
+  readonly publicUrl: string;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+}
+
+/** Enough for all charts of a page. Each may wait for four seconds. */
+const PLACES = { all: 100, ofOwner: 20 };
+
+/** Answers questions about clicks. Every method throws Problem 422 for a question without sense, and 503. */
+export class StatisticsService {
+  readonly #options: StatisticsServiceOptions;
+  readonly #places = new Places(PLACES);
+
+  constructor(options: StatisticsServiceOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Problem 404 for a link that does not exist or is another's */
+  async ofLink(identity: Identity, key: string, query: StatisticsQuery): Promise<StatisticsBody> {
+    const { own, statistics } = this.#options;
+    requireKey(key);
+    const question = this.#resolve(query);
+    const answer = await this.#ask(identity, async () => {
+      const link = await own.find(callerOf(identity), key);
+      if (link === undefined) throw unknownLink();
+      return statistics.ofLink(link, question);
+    });
+    return toBody(question, answer);
+  }
+
+  /** All own links together. */
+  async ofOwner(
+    identity: Identity,
+    query: StatisticsQuery,
+  ): Promise<StatisticsBody & { most_followed: ReturnType<typeof toMostFollowed> }> {
+    const { statistics, publicUrl } = this.#options;
+    const question = this.#resolve(query);
+    const answer = await this.#ask(identity, async () => statistics.ofOwner(identity.userId, question));
+    return {
+      ...toBody(question, answer),
+      most_followed: toMostFollowed(answer.mostFollowed, publicUrl),
+    };
+  }
+
+  #resolve(query: StatisticsQuery): Question {
+    const resolved = resolveQuestion(query, this.#options.nowMs());
+    if ('error' in resolved) throw invalidFields([resolved.error]);
+    return resolved.question;
+  }
+
+  async #ask<T extends ClickStatistics>({ userId }: Identity, work: () => Promise<Asking<T>>): Promise<T> {
+    const release = this.#places.take(userId);
+    try {
+      const answer = await ask(work);
+      if ('tooMany' in answer) throw invalidFields([{ field: 'unit', reason: TOO_MANY_ITEMS }]);
+      return answer;
+    } finally {
+      release();
+    }
+  }
+}
