@@ -140,6 +140,23 @@ export function watchLimits(
   );
 }
 
+/** Clients that watch the clicks of links as they happen. */
+export function watchLive(
+  metrics: Metrics,
+  live: { readonly listeners: number; readonly watchedLinks: number },
+): void {
+  metrics.gauge('live_listeners', 'Clients that watch the clicks of a link', [], (gauge) =>
+    gauge.set(live.listeners),
+  );
+  metrics.gauge(
+    'live_watched_links',
+    'Links whose clicks somebody watches, at any mapper',
+    [],
+    (gauge) => gauge.set(live.watchedLinks),
+    'max',
+  );
+}
+
 /** The list of `KEYMILL_BLOCKED_DOMAINS`. */
 export function watchBlockedList(
   metrics: Metrics,

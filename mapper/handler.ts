@@ -21,10 +21,12 @@ import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts'
 import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
+import type { Orphans } from './orphans/orphans.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import { createLinkServices } from './link-services.ts';
@@ -48,7 +50,9 @@ export interface HandlerOptions {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: Clicks;
+  readonly orphans: Orphans;
   readonly ownLinks: OwnLinks;
+  readonly live: LiveClicks;
   readonly reservations: Reservations;
   readonly bulk: BulkTools;
   readonly statistics: Statistics;
@@ -90,17 +94,18 @@ export interface HandlerOptions {
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
 export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, corsOrigins, accounts, limits, publicUrl, metrics, log } = options;
+  const { shortener, finder, clicks, orphans, corsOrigins, accounts, limits, publicUrl, metrics, log } =
+    options;
   const { targets: rules } = options;
   const parse = createShortenRequestParser(rules, Date.now);
   const hashPassword: HashPassword = async (password, ownerId) =>
     accounts.linkPasswords.hash(password, ownerId);
   const prepare = createPreparer(hashPassword);
   const readOwn = createOwnBodyReader(parse, rules);
-  const redirects = new RedirectTally(metrics, clicks);
+  const redirects = new RedirectTally(metrics, clicks, orphans);
   const shortens = new ShortenTally(metrics);
   const requestIds = new RequestIds();
-  const { ownLinks: own, reservations, secret, statistics } = options;
+  const { ownLinks: own, live, reservations, secret, statistics } = options;
   const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
   const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
   const refusals = new Refusals(options.following.notFoundUrl);
@@ -113,8 +118,19 @@ export function createHandlers(options: HandlerOptions): Handlers {
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
       accounts.addRoutes(router, {
-        ...createLinkServices({ ...shared, own, tools, rules, hashPassword, readOwn, repeats, metrics }),
+        ...createLinkServices({
+          ...shared,
+          own,
+          live,
+          tools,
+          rules,
+          hashPassword,
+          readOwn,
+          repeats,
+          metrics,
+        }),
         imports: options.imports,
+        orphans,
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);

@@ -6,11 +6,13 @@ import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
 import { LinkService } from './api/link-service.ts';
+import { LiveService } from './api/live-service.ts';
 import { QrService } from './api/qr-service.ts';
 import { StatisticsService } from './api/statistics-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { Outcome } from './bulk/wish.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
 import type { Repeats } from './repeats/repeats.ts';
 import { resultOf } from './shorten/shorten-answer.ts';
@@ -21,6 +23,7 @@ import type { Statistics } from './statistics/statistics.ts';
 
 export interface LinkServicesOptions {
   readonly own: OwnLinks;
+  readonly live: LiveClicks;
   readonly tools: BulkTools;
   readonly shortener: Shortener;
   readonly rules: TargetRules;
@@ -38,8 +41,8 @@ export interface LinkServicesOptions {
 /** The services of links that the API answers with. */
 export function createLinkServices(
   options: LinkServicesOptions,
-): Omit<Services, 'accounts' | 'administration' | 'imports'> {
-  const { own, tools, shortener, rules, hashPassword, prepare, readOwn, repeats } = options;
+): Omit<Services, 'accounts' | 'administration' | 'imports' | 'orphans'> {
+  const { own, live, tools, shortener, rules, hashPassword, prepare, readOwn, repeats } = options;
   const { publicUrl, metrics, log } = options;
   const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
   return {
@@ -53,6 +56,7 @@ export function createLinkServices(
     }),
     exports: new ExportService(own, publicUrl),
     qr: new QrService(own, publicUrl),
+    live: new LiveService(own, live),
     statistics: new StatisticsService({ own, statistics: options.statistics, publicUrl, nowMs: Date.now }),
     bulk: new BulkService({
       tools,

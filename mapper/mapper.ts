@@ -153,25 +153,17 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const service = stack.use(
     openService({ config, stores, caches, isBlocked, clickSource: reader, registry, metrics, log }),
   );
-  const { ownLinks, reservations } = service;
-  stack.use(openAccountDeletions({ store: accounts.store, links: ownLinks, log }));
+  stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
-  const { shortener, finder, clicks, bulk, statistics } = service;
   const { allowPrivateTargets, maxUrlBytes: maxBytes } = config;
   const own = ownAddressesOf(publicUrl, port.url);
   const targets = { own, allowPrivateTargets, maxBytes, isBlockedHost };
   const users = accounts.store;
   const imports = stack.use(openImports({ config, stores, caches, users, targets, log }));
   const handlers = createHandlers({
-    shortener,
-    finder,
-    clicks,
-    ownLinks,
-    reservations,
-    bulk,
-    statistics,
+    ...service,
     imports: imports.service,
     cache: caches.links,
     accounts,
@@ -200,6 +192,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     heldKeys: () => service.supply.heldKeys(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
+      service.live.endAll();
       await server.drain(drainMs);
       const { servers } = stores;
       await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);

@@ -47,6 +47,10 @@ export function createMapperMetrics(metrics: Metrics) {
       'Visitors of links with a limited number of visits, by what became of them',
       ['result'],
     ),
+    liveClicksLost: metrics.counter(
+      'live_clicks_lost_total',
+      'Clicks of watched links that were not told, because their Redis did not take them',
+    ),
     clicksStored: metrics.counter('clicks_stored_total', 'Followed links counted in the urls servers'),
     clicksDropped: metrics.counter(
       'clicks_dropped_total',

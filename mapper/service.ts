@@ -11,7 +11,11 @@ import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
 import type { OwnLinks } from './links/own-links.ts';
+import { watchLive } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { LiveClicks } from './live/live-clicks.ts';
+import { openOrphans } from './orphans/open-orphans.ts';
+import type { Orphans } from './orphans/orphans.ts';
 import { LinkFinder } from './redirect/link-finder.ts';
 import { openReservations } from './reservations/open-reservations.ts';
 import type { Reservations } from './reservations/reservations.ts';
@@ -29,6 +33,10 @@ export interface Service extends AsyncDisposable {
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
+  /** Tells clicks as they happen. */
+  readonly live: LiveClicks;
+  /** Counts the keys that are asked for in vain. */
+  readonly orphans: Orphans;
   readonly ownLinks: OwnLinks;
   readonly statistics: Statistics;
   /** Makes many links at a time. */
@@ -67,6 +75,8 @@ export function openService(options: ServiceOptions): Service {
   const clicks = stack.use(
     openClickCounter({ config, servers, source: options.clickSource ?? NO_SOURCE, registry, metrics, log }),
   );
+  const live = stack.use(openLive(options, clicks));
+  const missing = stack.use(openOrphans({ config, servers, log }));
   stack.use(openJobs({ config, servers: servers.all, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
@@ -126,11 +136,21 @@ export function openService(options: ServiceOptions): Service {
       now: monotonicMs,
     }),
     clicks,
+    live,
+    orphans: missing.orphans,
     finish: async () => {
-      await Promise.all([supply.close(), clicks.close()]);
+      await Promise.all([supply.close(), clicks.close(), missing.finish()]);
     },
     [Symbol.asyncDispose]: async () => stack.disposeAsync(),
   };
+}
+
+function openLive({ config, registry, metrics, log }: ServiceOptions, clicks: OpenClicks): LiveClicks {
+  const onLost = (lost: number): void => metrics.liveClicksLost.inc(lost);
+  const live = new LiveClicks({ redis: config.stores.redis, onLost, log });
+  clicks.listen(live);
+  watchLive(registry, live);
+  return live;
 }
 
 function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupply {

@@ -22,7 +22,7 @@ export class Child implements AsyncDisposable {
    * Sends a message and waits for its answer.
    * @throws KeymillError when the child answers `{error}`, ends, or is late
    */
-  async ask<Answer>(message: object | number, timeoutMs: number): Promise<Answer> {
+  async ask<Answer>(message: object | number | string, timeoutMs: number): Promise<Answer> {
     const late = AbortSignal.timeout(timeoutMs);
     const ended = new AbortController();
     const onExit = (): void => ended.abort();

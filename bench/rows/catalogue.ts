@@ -13,6 +13,7 @@ import { importRows } from './import.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
 import { processes } from './processes.ts';
+import { redirectBesideListeners } from './redirect-beside-listeners.ts';
 import { redirectBesideSignIns } from './redirect-beside-sign-ins.ts';
 import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
@@ -38,6 +39,7 @@ export const BENCHES: readonly Bench[] = [
   redirectCold,
   redirectTail,
   redirectBesideSignIns,
+  redirectBesideListeners,
   stampede,
   cacheHitRate,
   cacheMemory,

@@ -149,6 +149,6 @@ class MysqlClicksDb implements ClicksDb {
 }
 
 /** See `markOf` in flush-statements.ts. */
-function isOld(error: unknown): boolean {
+export function isOld(error: unknown): boolean {
   return error instanceof StoreRefusedError && codeOf(error.cause) === 'ER_BAD_NULL_ERROR';
 }

@@ -39,7 +39,7 @@ export function toStatements(
  * Adds a flush if and only if it is newer than the last flush of its source. For an older one it sets NULL,
  * which the column forbids, so that the server refuses the statement and with it the transaction.
  */
-function markOf({ source, seq }: Pick<ClickFlush, 'source' | 'seq'>): string {
+export function markOf({ source, seq }: Pick<ClickFlush, 'source' | 'seq'>): string {
   return `INSERT INTO click_flushes (source, seq, flushed_at) VALUES (${toSqlText(source)}, ${seq}, UTC_TIMESTAMP(3))
   ON DUPLICATE KEY UPDATE seq = IF(seq < VALUES(seq), VALUES(seq), NULL), flushed_at = VALUES(flushed_at)`;
 }

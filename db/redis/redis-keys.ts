@@ -56,3 +56,14 @@ export const CACHE_VERSIONS_KEY = 'cache-versions';
 export function clientCountKey(scope: string, limit: string, client: string): string {
   return `limit:${scope}:${limit}:${client}`;
 }
+
+/** On a pool's server: sorted set of the links whose clicks somebody watches, by when that ends. */
+export const WATCHED_LINKS_KEY = 'live:watched';
+
+/** On a pool's server: stream of the clicks of one watched link. It expires when nobody watches any more. */
+export function liveClicksKey(key: string): string {
+  return `${LIVE_CLICKS_PREFIX}${key}`;
+}
+
+/** What {@link liveClicksKey} begins with. */
+export const LIVE_CLICKS_PREFIX = 'live:clicks:';

@@ -24,6 +24,8 @@ export const SCRIPTS = {
   cacheFill: readScript('cache-fill'),
   cacheForget: readScript('cache-forget'),
   count: readScript('count'),
+  watchLinks: readScript('watch-links'),
+  addClicks: readScript('add-clicks'),
 } as const;
 
 /** @param functions Lua functions that the script calls; they precede it */

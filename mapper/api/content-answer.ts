@@ -14,7 +14,7 @@ import type { ContentReply } from './content.ts';
 export async function writeContent(
   ctx: RouterContext,
   status: number,
-  { type, content, headers, maxUnreadBytes, endsAtMs }: ContentReply,
+  { type, content, headers, maxUnreadBytes, endsAtMs, endsWithClient }: ContentReply,
   log: Log,
 ): Promise<void> {
   const isWhole = typeof content === 'string' || content instanceof Uint8Array;
@@ -31,7 +31,7 @@ export async function writeContent(
     return;
   }
   try {
-    await begun.sendTo(ctx.res, { maxUnreadBytes, pace: { ...STREAM_PACE, endsAtMs } });
+    await begun.sendTo(ctx.res, { maxUnreadBytes, pace: { ...STREAM_PACE, endsAtMs }, endsWithClient });
   } catch (error) {
     report(ctx, error, log);
   }

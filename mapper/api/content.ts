@@ -28,6 +28,8 @@ export interface ContentReply {
   readonly maxUnreadBytes?: number;
   /** When the client must have read it, however fast it is, in monotonic milliseconds. Default: never. */
   readonly endsAtMs?: number;
+  /** See `SendOptions`. */
+  readonly endsWithClient?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -7,6 +7,7 @@ import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import type { ProblemKind } from '../http/problem.ts';
+import type { Orphans } from '../orphans/orphans.ts';
 import type { AdminLinks } from './admin-links.ts';
 import type { BulkChanges } from './bulk-changes.ts';
 import type { BulkService } from './bulk-service.ts';
@@ -15,6 +16,7 @@ import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
+import type { LiveService } from './live-service.ts';
 import type { QrService } from './qr-service.ts';
 import type { StatisticsService } from './statistics-service.ts';
 
@@ -27,6 +29,8 @@ export interface Services {
   readonly exports: ExportService;
   readonly imports: ImportService;
   readonly qr: QrService;
+  readonly live: LiveService;
+  readonly orphans: Pick<Orphans, 'top'>;
   readonly statistics: StatisticsService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;

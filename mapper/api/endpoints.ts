@@ -6,6 +6,8 @@ import type { Endpoint } from './endpoint.ts';
 import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
+import { LIVE_ENDPOINTS } from './live-endpoints.ts';
+import { ORPHAN_ENDPOINTS } from './orphan-endpoints.ts';
 import { QR_ENDPOINTS } from './qr-endpoints.ts';
 import { STATISTICS_ENDPOINTS } from './statistics-endpoints.ts';
 import { TAG_ENDPOINTS } from './tag-endpoints.ts';
@@ -16,10 +18,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...BULK_ENDPOINTS,
   ...QR_ENDPOINTS,
   ...STATISTICS_ENDPOINTS,
+  ...LIVE_ENDPOINTS,
   ...IMPORT_ENDPOINTS,
   ...TAG_ENDPOINTS,
   ...ACCOUNT_ENDPOINTS,
   ...KEY_ENDPOINTS,
   ...ADMIN_LINK_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
+  ...ORPHAN_ENDPOINTS,
 ];

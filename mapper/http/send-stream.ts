@@ -12,6 +12,11 @@ export interface SendOptions {
    */
   readonly maxUnreadBytes?: number | undefined;
   readonly pace?: StreamPace | undefined;
+  /**
+   * Whether it ends when the client ends its side of the connection. An answer without an end is only for
+   * clients that are there; any other goes also to those who send no more.
+   */
+  readonly endsWithClient?: boolean | undefined;
 }
 
 /** An answer whose first piece is there already. So an error in front of it is still an ordinary problem. */
@@ -43,9 +48,16 @@ export class BegunStream {
    * the whole.
    * @throws what ended it, when the connection is cut
    */
-  async sendTo(response: ServerResponse, { maxUnreadBytes = 0, pace }: SendOptions = {}): Promise<void> {
+  async sendTo(response: ServerResponse, options: SendOptions = {}): Promise<void> {
+    const { maxUnreadBytes = 0, pace, endsWithClient = false } = options;
     await whenItsTurn(response);
     const writer = new PacedWriter(response, pace);
+    // Also while no piece is there: otherwise a client that has gone would be noticed at the next one.
+    const onClosed = (): void => void this.cancel().catch(() => undefined);
+    const { socket } = response.req;
+    response.once('close', onClosed);
+    if (endsWithClient) socket.once('end', onClosed);
+    if (endsWithClient && socket.readableEnded) onClosed();
     try {
       for (let next = this.#first; next.done !== true; next = await this.#pieces.next()) {
         writer.add(Buffer.from(next.value));
@@ -58,6 +70,8 @@ export class BegunStream {
       throw error;
     } finally {
       writer.stop();
+      response.off('close', onClosed);
+      socket.off('end', onClosed);
       await this.cancel();
     }
   }

@@ -1,6 +1,7 @@
 import { closeMonths } from '../../db/clicks/close-months.ts';
 import { forgetClearedLinks, forgetFormerOwners, forgetOldClicks } from '../../db/clicks/forget-clicks.ts';
 import { moveOldClicks } from '../../db/clicks/move-clicks.ts';
+import { pruneOrphans } from '../../db/clicks/orphans-db.ts';
 import { closeVisitorDays, rollUpHours } from '../../db/clicks/roll-up.ts';
 import { monthOf, toDay } from '../../db/clicks/sql-times.ts';
 import { LINK, listLinks, listOwners, OWNER, type SubjectKind } from '../../db/clicks/subject.ts';
@@ -16,11 +17,15 @@ const HOUR_MS = 3_600_000;
 const ROLL_UP_EVERY_MS = 6 * HOUR_MS;
 /** Processes of earlier releases go on counting until they are replaced. */
 const MOVE_EVERY_MS = 60_000;
+/** A scan of made-up keys leaves some 250 rows a second. */
+const PRUNE_EVERY_MS = 600_000;
+const ORPHANS_AT_ONCE = 500;
 
 /** The jobs that keep stored clicks small. */
 export function createStatisticsJobs(options: StatisticsJobsOptions): RestedJob[] {
   return [
     { name: 'move clicks', everyMs: MOVE_EVERY_MS, step: moveClicks },
+    { name: 'prune orphans', everyMs: PRUNE_EVERY_MS, step: pruneSomeOrphans },
     {
       name: 'roll up links',
       everyMs: ROLL_UP_EVERY_MS,
@@ -36,6 +41,10 @@ export function createStatisticsJobs(options: StatisticsJobsOptions): RestedJob[
 
 async function moveClicks(db: Mysql): Promise<string | undefined> {
   return (await moveOldClicks(db)) ? 'more' : undefined;
+}
+
+async function pruneSomeOrphans(db: Mysql): Promise<string | undefined> {
+  return (await pruneOrphans(db, ORPHANS_AT_ONCE)) > 0 ? 'more' : undefined;
 }
 
 /** Links or owners of one piece. Most of them have nothing to do, and cost a look at each table. */

@@ -158,7 +158,7 @@ export class FastRedirect {
 
   #refuse(reply: Reply, key: string, result: Refusal, source: LinkSource, requestId: string): void {
     const { redirects, refusals } = this.#options;
-    redirects.answered(key, undefined, result, source);
+    redirects.answered(key, clickOf(reply), result, source);
     reply.sendPrepared(refusals.of(result, reply), requestId);
   }
 

@@ -9,6 +9,12 @@ import type { RedirectResult } from './redirect-answer.ts';
 
 type SeriesOf<Result extends string> = Readonly<Record<Result, Series>>;
 
+/** Hears of keys that somebody has asked for in vain. */
+export interface Misses {
+  /** Must be quick, and must not throw. */
+  asked(key: string, why: 'unknown' | 'expired'): void;
+}
+
 /** Counts the results of requests for links, on both paths. */
 export class RedirectTally {
   readonly #answered: Readonly<Record<LinkSource, SeriesOf<RedirectResult>>>;
@@ -16,10 +22,12 @@ export class RedirectTally {
   readonly #limited: Series;
   readonly #metrics: MapperMetrics;
   readonly #clicks: Clicks | undefined;
+  readonly #misses: Misses | undefined;
 
-  constructor(metrics: MapperMetrics, clicks?: Clicks) {
+  constructor(metrics: MapperMetrics, clicks?: Clicks, misses?: Misses) {
     this.#metrics = metrics;
     this.#clicks = clicks;
+    this.#misses = misses;
     const of = (result: string, source: string): Series => metrics.redirects.series({ result, source });
     const from = (source: string): SeriesOf<RedirectResult> => ({
       found: of('found', source),
@@ -42,7 +50,7 @@ export class RedirectTally {
 
   /**
    * A link was looked up.
-   * @param following the request, if it may be a click. Undefined: it is HEAD or a prefetch, or was refused
+   * @param following the request, if it may follow a link. Undefined: it is HEAD or a prefetch
    */
   answered(
     key: string,
@@ -51,7 +59,9 @@ export class RedirectTally {
     source: LinkSource,
   ): void {
     this.#answered[source][result].count += 1;
-    if (following !== undefined && result === 'found') this.#clicks?.count(key, following);
+    if (following === undefined) return;
+    if (result === 'found') this.#clicks?.count(key, following);
+    else if (result === 'unknown' || result === 'expired') this.#misses?.asked(key, result);
   }
 
   /** The client may follow no link now: nothing was looked up. */

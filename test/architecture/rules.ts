@@ -49,7 +49,22 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // Many links in one request. It makes them with what single links are made with, for which nobody else
     // waits.
     bulk: ['cache', 'http', 'keys', 'shorten', 'urls'],
-    api: ['auth', 'bulk', 'http', 'import', 'import-jobs', 'links', 'qr', 'shorten', 'statistics'],
+    api: [
+      'auth',
+      'bulk',
+      'http',
+      'import',
+      'import-jobs',
+      'links',
+      'live',
+      'orphans',
+      'qr',
+      'shorten',
+      'statistics',
+    ],
+    // It hears of clicks. The counter does not know who listens.
+    live: ['clicks'],
+    orphans: ['urls'],
     limits: ['http', 'metrics'],
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],

@@ -8,7 +8,8 @@ import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
-import { NO_LIMITS, type World } from '../world.ts';
+import { SseClient } from '../live/sse-client.ts';
+import { NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { PASSWORD, type People } from './people.ts';
 import { useApi } from './use-api.ts';
@@ -42,10 +43,11 @@ describe('every documented status', () => {
   const fixture = useApi();
   const { api, makeLink } = fixture;
   let world: World;
+  let mapper: TestMapper;
   let people: People;
 
   before(() => {
-    ({ world, people } = fixture);
+    ({ world, mapper, people } = fixture);
   });
 
   /** A request of somebody who may send it, without a body. */
@@ -77,6 +79,20 @@ describe('every documented status', () => {
       cookie,
       ...(body !== undefined && { body: example ?? {} }),
     });
+  }
+
+  /** An answer that has no end. */
+  async function beginStream({ method, status }: Endpoint, path: string, cookie: string): Promise<void> {
+    const { response, close } = await SseClient.open(mapper.url + path, { cookie });
+    const answer = {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      text: '',
+      json: () => ({}),
+    };
+    close();
+    expect(answer.status).to.equal(status);
+    api.document.check(method, path, answer);
   }
 
   /** How to provoke each problem that many endpoints have, whichever endpoint it is. */
@@ -245,7 +261,8 @@ describe('every documented status', () => {
       const token = createToken();
       const now = new Date();
       await people.db.resets.create(token.hash, ana.id, now, new Date(now.getTime() + 60_000));
-      const { method, path, name, access, status, exampleAnswer, body, bodyTypes, example } = endpoint;
+      const { method, path, name, access, status, exampleAnswer, body, bodyTypes, answerTypes, example } =
+        endpoint;
       const own: Readonly<Record<string, object>> = {
         signUp: { email: 'new@example.com' },
         signIn: { email: ana.email, password },
@@ -253,8 +270,13 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
+      const cookie = access === 'anyone' ? '' : await people.session(access === 'admin' ? admin : ana);
+      if (answerTypes?.['text/event-stream'] !== undefined) {
+        await beginStream(endpoint, toPath(path), cookie);
+        continue;
+      }
       const answer = await api.call(method, toPath(path), {
-        ...(access !== 'anyone' && { cookie: await people.session(access === 'admin' ? admin : ana) }),
+        ...(cookie !== '' && { cookie }),
         ...(body !== undefined && { body: { ...example, ...own[name] } }),
         ...(bodyTypes !== undefined && exampleOf(bodyTypes)),
       });

@@ -9,7 +9,7 @@ const HEADERS = new Set(
     'accept accept-encoding accept-ranges allow cache-control connection content-disposition content-length',
     'content-security-policy content-type cross-origin-resource-policy date etag idempotency-replayed keep-alive',
     'last-modified location ratelimit ratelimit-policy referrer-policy retry-after set-cookie transfer-encoding',
-    'vary www-authenticate x-content-type-options x-others-may-lag x-request-id',
+    'vary www-authenticate x-accel-buffering x-content-type-options x-others-may-lag x-request-id',
   ].flatMap((line) => line.split(' ')),
 );
 
@@ -43,6 +43,7 @@ const TYPES = [
   'application/problem+json',
   'application/x-ndjson',
   'text/csv',
+  'text/event-stream',
   'image/svg+xml',
   'image/png',
 ];
