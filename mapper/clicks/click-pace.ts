@@ -7,16 +7,19 @@ export interface ClickPiece {
   readonly fill: number;
   /** The share of time in which the event loop had work lately, from 0 to 1. */
   readonly busy: number;
-  /** The share of time that it would take to look at all clicks that come, at the rate of lately. */
-  readonly needed: number;
+  /** How many clicks came in a second lately. */
+  readonly perSecond: number;
 }
 
-/** From here on a request waits for the event loop, so that each piece of ours delays one. */
-const BUSY = 0.95;
-/** As much time clicks may take also then. It is the share of all background work. */
-const MOST_NEEDED = 0.2;
-/** How much longer the rest is beyond that: the headers of clicks get 4 % of the time. */
-const OVERLOAD_FACTOR = 6;
+/**
+ * From here on most requests wait for the event loop, so that each piece of ours delays one. A process whose
+ * clients wait for their answers before they ask again is never busier than 0.9 to 0.95.
+ */
+const BUSY = 0.85;
+/** So many clicks are looked at also then: they take 4 to 20 % of the time. */
+const MOST_PER_SECOND = 20_000;
+/** How much longer the rest is beyond that: the headers of clicks get 2 % of the time. */
+const OVERLOAD_FACTOR = 12;
 /** So full that there are no rests. */
 const MOST_FILLED = 0.5;
 
@@ -25,9 +28,9 @@ const MOST_FILLED = 0.5;
  * of the time, and more the fuller the ring is: nothing is lost while there is time. Where the process has no
  * time left for all the clicks that come, redirects go first, and clicks lose their dimensions. Pure.
  */
-export function restAfterClicks({ tookMs, fill, busy, needed }: ClickPiece): number {
+export function restAfterClicks({ tookMs, fill, busy, perSecond }: ClickPiece): number {
   const rest = restAfter(tookMs);
-  const isOverloaded = busy >= BUSY && needed > MOST_NEEDED;
+  const isOverloaded = busy >= BUSY && perSecond > MOST_PER_SECOND;
   return isOverloaded ? rest * OVERLOAD_FACTOR : rest * Math.max(0, 1 - fill / MOST_FILLED);
 }
 
@@ -37,18 +40,16 @@ export interface ClickProgress {
   readonly atMs: number;
   /** How long the event loop had work, in ms. */
   readonly activeMs: number;
-  /** Clicks that have come, clicks that were looked at, and how long that took. */
+  /** Clicks that have come. */
   readonly offered: number;
-  readonly looked: number;
-  readonly lookedMs: number;
 }
 
-/** How busy the process was between two moments, and what the clicks of that time need. Pure. */
-export function loadBetween(from: ClickProgress, to: ClickProgress): Pick<ClickPiece, 'busy' | 'needed'> {
-  const elapsedMs = Math.max(to.atMs - from.atMs, Number.MIN_VALUE);
-  const clickMs = (to.lookedMs - from.lookedMs) / Math.max(1, to.looked - from.looked);
+/** How busy the process was between two moments, and how many clicks came. Pure. */
+export function loadBetween(from: ClickProgress, to: ClickProgress): Pick<ClickPiece, 'busy' | 'perSecond'> {
+  // At the same moment nothing has happened.
+  const elapsedMs = Math.max(to.atMs - from.atMs, 1);
   return {
     busy: (to.activeMs - from.activeMs) / elapsedMs,
-    needed: ((to.offered - from.offered) * clickMs) / elapsedMs,
+    perSecond: ((to.offered - from.offered) / elapsedMs) * 1_000,
   };
 }

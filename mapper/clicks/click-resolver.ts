@@ -33,8 +33,6 @@ export class ClickResolver {
   readonly #listeners: ClickListener[] = [];
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
-  #looked = 0;
-  #lookedMs = 0;
   /** From when on the load is measured, and will be next. */
   #from: ClickProgress | undefined;
   #between: ClickProgress | undefined;
@@ -75,9 +73,8 @@ export class ClickResolver {
     await pauseQuietly(GATHER_MS, signal);
     while (ring.size > 0 && !signal.aborted) {
       const startedMs = monotonicMs();
-      this.#looked += this.#resolvePiece();
+      this.#resolvePiece();
       const tookMs = monotonicMs() - startedMs;
-      this.#lookedMs += tookMs;
       const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...this.#load() });
       await (restMs > 0 ? pauseQuietly(restMs, signal) : nextTurn());
     }
@@ -89,8 +86,6 @@ export class ClickResolver {
       atMs: monotonicMs(),
       activeMs: performance.eventLoopUtilization().active,
       offered: this.#options.ring.offered,
-      looked: this.#looked,
-      lookedMs: this.#lookedMs,
     };
     this.#from ??= now;
     this.#between ??= now;
@@ -101,12 +96,10 @@ export class ClickResolver {
     return loadBetween(this.#from, now);
   }
 
-  /** @returns how many clicks were looked at */
-  #resolvePiece(): number {
+  #resolvePiece(): void {
     const { ring, resolve, onResolved } = this.#options;
     const heard = this.#listeners.map((): ResolvedClick[] => []);
-    let looked = 0;
-    for (; looked < CLICKS_A_PIECE; looked += 1) {
+    for (let looked = 0; looked < CLICKS_A_PIECE; looked += 1) {
       const click = ring.take();
       if (click === undefined) break;
       const resolved = resolve(click);
@@ -116,6 +109,5 @@ export class ClickResolver {
     }
     for (const [index, clicks] of heard.entries())
       if (clicks.length > 0) this.#listeners[index]?.onClicks(clicks);
-    return looked;
   }
 }

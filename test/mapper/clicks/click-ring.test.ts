@@ -52,25 +52,24 @@ describe('the ring of clicks', () => {
 });
 
 describe('the rest after a piece of clicks', () => {
-  for (const [fill, busy, needed, restMs] of [
+  for (const [fill, busy, perSecond, restMs] of [
     [0, 0, 0, 4],
-    [0.25, 0.5, 0.3, 2],
-    [0.5, 0.5, 0.3, 0],
-    [1, 0.9, 0.9, 0],
+    [0.25, 0.5, 50_000, 2],
+    [0.5, 0.5, 50_000, 0],
+    [1, 0.84, 50_000, 0],
     // Busy, but not with too many clicks.
-    [0, 1, 0.2, 4],
-    [1, 1, 0.2, 0],
-    [0, 0.95, 0.21, 24],
-    [1, 1, 1, 24],
+    [0, 1, 20_000, 4],
+    [1, 1, 20_000, 0],
+    [0, 0.85, 20_001, 48],
+    [1, 1, 80_000, 48],
   ] as const)
-    it(`is ${restMs} ms after 1 ms, ${fill * 100} % full, ${busy * 100} % busy, when clicks need ${needed * 100} %`, () =>
-      expect(restAfterClicks({ tookMs: 1, fill, busy, needed })).to.equal(restMs));
+    it(`is ${restMs} ms after 1 ms, ${fill * 100} % full, ${busy * 100} % busy, with ${perSecond} clicks a second`, () =>
+      expect(restAfterClicks({ tookMs: 1, fill, busy, perSecond })).to.equal(restMs));
 
   it('is after the load of all that came between two moments', () => {
-    const from = { atMs: 1_000, activeMs: 100, offered: 500, looked: 400, lookedMs: 20 };
-    const to = { atMs: 1_500, activeMs: 350, offered: 10_500, looked: 2_400, lookedMs: 40 };
-    expect(loadBetween(from, to)).to.deep.equal({ busy: 0.5, needed: 0.2 });
-    expect(loadBetween(from, from)).to.deep.equal({ busy: 0, needed: 0 });
-    expect(loadBetween(from, { ...from, offered: 600, atMs: 1_100 }).needed).to.equal(0);
+    const from = { atMs: 1_000, activeMs: 100, offered: 500 };
+    const to = { atMs: 1_500, activeMs: 350, offered: 10_500 };
+    expect(loadBetween(from, to)).to.deep.equal({ busy: 0.5, perSecond: 20_000 });
+    expect(loadBetween(from, from)).to.deep.equal({ busy: 0, perSecond: 0 });
   });
 });
