@@ -34,6 +34,7 @@ export class ClickRing {
   #size = 0;
   #bytes = 0;
   #lastHead = '';
+  #lastStart = 0;
   #offered = 0;
 
   constructor({ capacity, maxBytes }: { readonly capacity: number; readonly maxBytes: number }) {
@@ -65,7 +66,9 @@ export class ClickRing {
     const capacity = this.#keys.length;
     this.#offered += 1;
     if (this.#size === capacity) return false;
-    const weight = head === this.#lastHead ? 0 : head.length;
+    // Two texts may be equal and still be two texts, each in memory. In one, requests follow each other.
+    const isShared = head === this.#lastHead && headStart > this.#lastStart;
+    const weight = isShared ? 0 : head.length;
     if (this.#bytes + weight > this.#maxBytes) return false;
     let at = this.#first + this.#size;
     if (at >= capacity) at -= capacity;
@@ -76,6 +79,7 @@ export class ClickRing {
     this.#senders[at] = sender;
     this.#weights[at] = weight;
     this.#lastHead = head;
+    this.#lastStart = headStart;
     this.#bytes += weight;
     this.#size += 1;
     return true;

@@ -49,6 +49,12 @@ describe('the ring of clicks', () => {
     expect(ring.push('key', 12, 'y'.repeat(600), 0, SENDER)).to.equal(true);
     expect(ring.fill).to.equal(0.6);
   });
+
+  it('weighs two texts that are equal, and not the same one', () => {
+    const ring = new ClickRing({ capacity: 100, maxBytes: 1_000 });
+    const text = (): string => 'x'.repeat(600);
+    expect([0, 1].map((i) => ring.push('key', i, text(), 0, SENDER))).to.deep.equal([true, false]);
+  });
 });
 
 describe('the rest after a piece of clicks', () => {
