@@ -1,4 +1,5 @@
 import { execFile, type PromiseWithChild } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -117,7 +118,8 @@ describe('keymill zk', () => {
 
   it('adds the credentials of the cluster, and shows them neither in its output nor in the list of processes', async () => {
     const { connect } = await testZooKeeper();
-    const auth = 'keymill:a"secret';
+    const password = `a"secret-${randomBytes(8).toString('hex')}`;
+    const auth = `keymill:${password}`;
     const session = await Session.open({ connect, auth, timeoutMs: 4_000, log: QUIET_LOG });
     await session.ensurePath('/shard-locks');
     await session.close();
@@ -143,9 +145,13 @@ describe('keymill zk', () => {
     expect(JSON.parse(stdout)).to.deep.equal({ args: ['delete', '/shard-locks/a'], exitCode: 0, lines: [] });
 
     const running = converse(env);
-    await until('zkCli to run', () => commandLines().some((line) => line.includes(connect)));
-    expect(commandLines().filter((line) => line.includes('secret'))).to.deep.equal([]);
-    running.child.stdin?.end('create /shard-locks/b\nls /shard-locks\nquit\n');
+    try {
+      await until('zkCli to run', () => commandLines().some((line) => line.includes(connect)));
+      expect(commandLines().filter((line) => line.includes(password))).to.deep.equal([]);
+    } finally {
+      // Also after a failure: the run would not end before its child.
+      running.child.stdin?.end('create /shard-locks/b\nls /shard-locks\nquit\n');
+    }
     expect((await running).stdout).to.equal('[b]\n');
   });
 
