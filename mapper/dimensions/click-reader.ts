@@ -66,9 +66,8 @@ export class ClickReader {
   }
 
   #country(said: string | undefined, address: string | undefined): Label {
-    const country = readCountry(
-      said ?? (address === undefined ? undefined : this.#options.countryAt(address)),
-    );
+    const country =
+      readCountry(said) ?? readCountry(address === undefined ? undefined : this.#options.countryAt(address));
     if (country === undefined) return NO_COUNTRY;
     const known = this.#countries.get(country);
     if (known !== undefined) return known;

@@ -64,12 +64,15 @@ export interface FindCountryOptions {
 export function createFindCountry({ header, isProxy, countryOf }: FindCountryOptions): FindCountry {
   return (request) => {
     const said = header !== undefined && isProxy(request.peer) ? request.header(header) : undefined;
-    return readCountry(said ?? countryOf(request));
+    return readCountry(said) ?? readCountry(countryOf(request));
   };
 }
+
+/** What proxies say of an address that is in no country, or in none that they know. */
+const NOWHERE = 'XX';
 
 /** @returns two capital letters; undefined: it is no country */
 export function readCountry(said: string | undefined): string | undefined {
   const country = said?.trim().toUpperCase();
-  return country !== undefined && /^[A-Z]{2}$/.test(country) ? country : undefined;
+  return country !== undefined && country !== NOWHERE && /^[A-Z]{2}$/.test(country) ? country : undefined;
 }
