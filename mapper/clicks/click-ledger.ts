@@ -20,7 +20,7 @@ export interface ClickLedgerOptions {
   readonly maxBytes?: number;
   readonly onStored: (clicks: number) => void;
   readonly onDropped: (clicks: number) => void;
-  /** Called with clicks that are stored without dimensions, because too much waits. */
+  /** Called with clicks that are stored without dimensions: too much waits, or the server refuses them. */
   readonly onStripped?: (clicks: number) => void;
   readonly log: Log;
 }
@@ -98,16 +98,17 @@ export class ClickLedger {
     while (isUp()) {
       this.#sending ??= this.#takeNext();
       if (this.#sending === undefined) return;
+      const { links } = this.#sending;
       const startedMs = monotonicMs();
       try {
         await db.add(this.#sending);
+        onStored(links.reduce((sum, link) => sum + clicksIn(link), 0));
+        this.#sending = undefined;
       } catch (error) {
-        if (!this.#takeApart(error, this.#sending.links)) return;
-        continue;
+        if (!this.#takeApart(error, links)) return;
       }
-      onStored(this.#sending.links.reduce((sum, link) => sum + clicksIn(link), 0));
-      this.#sending = undefined;
-      if (this.#waiting.size > 0 && this.#waiting.size < maxKeys / 2)
+      const hasMore = this.#parts.length + this.#waiting.size > 0;
+      if (hasMore && this.#waiting.size < maxKeys / 2)
         await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#hurry.signal);
     }
   }
@@ -117,7 +118,7 @@ export class ClickLedger {
    * link are dropped when the server refuses them even without dimensions.
    */
   #takeApart(error: unknown, links: readonly LinkClicks[]): boolean {
-    const { db, log, onDropped } = this.#options;
+    const { db, log, onDropped, onStripped } = this.#options;
     const urlsDb = db.name;
     if (!isRefusedForGood(error)) {
       const isExpected = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
@@ -133,6 +134,7 @@ export class ClickLedger {
     if (links.length > 1) return true;
     const clicks = links.reduce((sum, link) => sum + clicksIn(link), 0);
     if (parts.length === 0) onDropped(clicks);
+    else onStripped?.(clicks);
     log.error(
       { error, urlsDb, key: links[0]?.key, clicks },
       parts.length > 0
