@@ -1,8 +1,8 @@
-import { dayOf } from '../clicks/link-counts.ts';
 import type { ClickSender, RawClick } from '../clicks/click-ring.ts';
 import { labelOf, type Label, type Resolved } from '../clicks/resolved-click.ts';
 import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { HOUR_MS } from '../../db/clicks/click-flush.ts';
+import { dayOf } from '../../db/clicks/sql-times.ts';
 import { HeadReader } from '../http/raw-head.ts';
 import { readCountry } from '../following/visitor.ts';
 import { BoundedCache } from './bounded-cache.ts';
