@@ -1,12 +1,13 @@
 import type { ClickFlush, LinkClicks } from '../../db/clicks/click-flush.ts';
 import type { ClicksDb } from '../../db/clicks/clicks-db.ts';
-import { clicksIn, mergeClicks } from '../../db/clicks/merge-clicks.ts';
+import { clicksIn } from '../../db/clicks/merge-clicks.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { bytesOf, countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
+import { countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
+import { WaitingClicks } from './waiting-clicks.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
@@ -35,7 +36,7 @@ const MAX_BYTES = 64 * 2 ** 20;
 export class ClickLedger {
   readonly #options: ClickLedgerOptions;
   /** By key. */
-  readonly #waiting = new Map<string, LinkClicks>();
+  readonly #waiting = new Map<string, WaitingClicks>();
   readonly #hurry = new AbortController();
   /** Of those that wait. */
   #bytes = 0;
@@ -64,9 +65,15 @@ export class ClickLedger {
       return;
     }
     const added = this.#withinBytes(clicks);
-    const all = before === undefined ? added : mergeClicks(before, added);
-    this.#bytes += bytesOf(all) - (before === undefined ? 0 : bytesOf(before));
-    this.#waiting.set(clicks.key, all);
+    if (before === undefined) {
+      const first = new WaitingClicks(added);
+      this.#waiting.set(clicks.key, first);
+      this.#bytes += first.bytes;
+      return;
+    }
+    this.#bytes -= before.bytes;
+    before.add(added);
+    this.#bytes += before.bytes;
   }
 
   #withinBytes(clicks: LinkClicks): LinkClicks {
@@ -152,11 +159,12 @@ export class ClickLedger {
   }
 
   #takeWaiting(): LinkClicks[] {
-    const links = [...this.#waiting.values().take(countNext(this.#waiting.values()))];
-    for (const link of links) {
-      this.#waiting.delete(link.key);
-      this.#bytes -= bytesOf(link);
-    }
-    return links;
+    const all = this.#waiting.values();
+    const count = countNext(this.#waiting.values().map(({ clicks }) => clicks));
+    return [...all.take(count)].map(({ clicks, bytes }) => {
+      this.#waiting.delete(clicks.key);
+      this.#bytes -= bytes;
+      return clicks;
+    });
   }
 }
