@@ -22,8 +22,8 @@ export interface ClickReaderOptions {
   readonly saltOf: (day: number) => string;
 }
 
-/** 26 x 26. */
-const MAX_COUNTRIES = 676;
+/** There are fewer. */
+const MAX_COUNTRIES = 300;
 
 /** Reads what the headers of a click say about it. Nothing that identifies a visitor is given further. */
 export class ClickReader {

@@ -1,3 +1,4 @@
+import { COUNTRY_CODES } from '../../db/urls/country-codes.ts';
 import type { Device } from '../../db/urls/link-rules.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import { isPrefetch } from '../redirect/prefetch.ts';
@@ -68,11 +69,8 @@ export function createFindCountry({ header, isProxy, countryOf }: FindCountryOpt
   };
 }
 
-/** What proxies say of an address that is in no country, or in none that they know. */
-const NOWHERE = 'XX';
-
-/** @returns two capital letters; undefined: it is no country */
+/** @returns two capital letters; undefined: it is no country, as XX, T1 and EU are none */
 export function readCountry(said: string | undefined): string | undefined {
   const country = said?.trim().toUpperCase();
-  return country !== undefined && country !== NOWHERE && /^[A-Z]{2}$/.test(country) ? country : undefined;
+  return country !== undefined && COUNTRY_CODES.has(country) ? country : undefined;
 }

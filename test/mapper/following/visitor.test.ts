@@ -112,7 +112,7 @@ describe('what is known of a visitor', () => {
     expect(of('cf-ipcountry', 'DE', false)).to.equal(undefined);
     expect(of(undefined, 'DE', true)).to.equal(undefined);
     for (byAddress of [undefined, 'CH'])
-      for (const value of ['T1', 'XX', 'DE, FR', 'Germany', '', undefined])
+      for (const value of ['T1', 'XX', 'EU', 'DE, FR', 'Germany', '', undefined])
         expect(of('cf-ipcountry', value, true), value).to.equal(byAddress);
   });
 });
