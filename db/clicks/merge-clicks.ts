@@ -6,26 +6,25 @@ export function clicksIn({ hours }: Pick<LinkClicks, 'hours'>): number {
   return hours.reduce((sum, { humans, bots }) => sum + humans + bots, 0);
 }
 
-/** What was counted for one link in two intervals, as one. Pure. */
-export function mergeClicks(a: LinkClicks, b: LinkClicks): LinkClicks {
-  return {
-    key: a.key,
-    hours: mergeHours([...a.hours, ...b.hours]),
-    values: mergeValues([...a.values, ...b.values]),
-    visitors: mergeVisitors([...a.visitors, ...b.visitors]),
-  };
-}
-
 /** Has each hour once. */
 export function mergeHours(hours: readonly HourClicks[]): HourClicks[] {
   return mergeCounts(hours, ({ hour }) => hour);
 }
 
+interface ValueOfDay {
+  readonly day: number;
+  readonly dimension: string;
+  readonly value: string;
+}
+
+/** The same for the same value, dimension and day only. */
+export function idOfValue({ day, dimension, value }: ValueOfDay): string {
+  return `${day} ${dimension} ${value}`;
+}
+
 /** Has each day, dimension and value once. */
-export function mergeValues<
-  T extends Counts & { readonly day: number; readonly dimension: string; readonly value: string },
->(values: readonly T[]): T[] {
-  return mergeCounts(values, ({ day, dimension, value }) => `${day} ${dimension} ${value}`);
+export function mergeValues<T extends Counts & ValueOfDay>(values: readonly T[]): T[] {
+  return mergeCounts(values, idOfValue);
 }
 
 /** Has each day once. */

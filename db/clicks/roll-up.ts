@@ -22,8 +22,11 @@ export interface RollUpOptions {
   readonly today: number;
 }
 
-/** Hours are kept for so many days before today. */
-const HOUR_DAYS = 90;
+/**
+ * Hours are kept for so many days before today. That are two more than we promise: 90 days ago may have begun
+ * the day before in a zone, and today may not have come there yet.
+ */
+const HOUR_DAYS = 92;
 /** A day or month is closed so many days after its end: what is counted later is rare, and possible. */
 export const CLOSING_DAYS = 2;
 /** For one piece. The lease of a job is longer. */
@@ -63,39 +66,82 @@ export async function rollUpHours({ db, kind, ids, today }: RollUpOptions): Prom
 export async function closeVisitorDays({ db, kind, ids, today }: RollUpOptions): Promise<void> {
   const { prefix, id: columns, name } = kind;
   const found = await db.queryArrays<SketchRow>(
-    `SELECT ${name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch FROM ${prefix}_visitors
+    `SELECT ${name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch, source FROM ${prefix}_visitors
      WHERE ${isOneOf(kind, ids)} AND day < ${toSqlDay(today - CLOSING_DAYS)}
      ORDER BY ${columns}, day, source LIMIT ${MAX_SKETCHES}`,
     [],
     { timeoutMs: PIECE_TIMEOUT_MS },
   );
   const days = [...Map.groupBy(found, ([subject, date]) => `${kind.toId(subject)} ${date}`).values()];
+  const isFull = found.length === MAX_SKETCHES;
   // The sketches of the last day may be incomplete.
-  const complete = found.length < MAX_SKETCHES || days.length === 1 ? days : days.slice(0, -1);
-  for (const rows of complete) await closeVisitorDay(db, kind, rows);
-  if (complete.length < days.length) await closeVisitorDays({ db, kind, ids, today });
+  for (const rows of isFull ? days.slice(0, -1) : days) await closeVisitorDay(db, kind, [rows]);
+  if (!isFull) return;
+  const [first] = days;
+  if (days.length === 1 && first !== undefined) {
+    const isClosed = await closeVisitorDay(db, kind, readFurther(db, kind, first));
+    if (!isClosed) return;
+  }
+  await closeVisitorDays({ db, kind, ids, today });
 }
 
-type SketchRow = [subject: string, date: string, sketch: Buffer];
+/**
+ * All sketches of a day that has more than one page of them: each start of a process on that day has left
+ * one.
+ * @param page the first page
+ */
+async function* readFurther(
+  db: Mysql,
+  kind: SubjectKind,
+  page: readonly SketchRow[],
+): AsyncGenerator<readonly SketchRow[]> {
+  const [subject, date] = page[0] as SketchRow;
+  for (let rows = page; rows.length > 0;) {
+    yield rows;
+    rows = await db.queryArrays<SketchRow>(
+      `SELECT ${kind.name}, DATE_FORMAT(day, '%Y-%m-%d'), sketch, source FROM ${kind.prefix}_visitors
+       WHERE ${isOneOf(kind, [kind.toId(subject)])} AND day = '${date}' AND source > ?
+       ORDER BY source LIMIT ${MAX_SKETCHES}`,
+      [(rows.at(-1) as SketchRow)[3]],
+      { timeoutMs: PIECE_TIMEOUT_MS },
+    );
+  }
+}
 
-/** Some megabytes. More than one day of one subject ever has: one for each start of a process on that day. */
+type SketchRow = [subject: string, date: string, sketch: Buffer, source: string];
+
+/** Some megabytes. */
 const MAX_SKETCHES = 2_000;
 
-/** @param rows of one subject and day */
-async function closeVisitorDay(db: Mysql, kind: SubjectKind, rows: readonly SketchRow[]): Promise<void> {
-  const [first] = rows;
-  if (first === undefined) return;
+/**
+ * @param pages all rows of one subject and day
+ * @returns whether it is closed now. If not, others have changed it meanwhile.
+ */
+async function closeVisitorDay(
+  db: Mysql,
+  kind: SubjectKind,
+  pages: Iterable<readonly SketchRow[]> | AsyncIterable<readonly SketchRow[]>,
+): Promise<boolean> {
+  let first: SketchRow | undefined;
+  const all = new Sketch();
+  let [count, crcs] = [0, 0];
+  for await (const rows of pages) {
+    first ??= rows[0];
+    for (const [, , sketch] of rows) {
+      all.merge(readSketch(sketch));
+      count += 1;
+      crcs += crc32(sketch);
+    }
+  }
+  if (first === undefined) return false;
   const { prefix, id: columns } = kind;
   const id = kind.toId(first[0]);
   const day = `'${first[1]}'`;
-  const sketches = rows.map(([, , sketch]) => sketch);
-  const all = new Sketch();
-  for (const sketch of sketches) all.merge(readSketch(sketch));
   const stored = `${prefix}_visitors WHERE ${isOneOf(kind, [id])} AND day = ${day}`;
-  await db.transact(
+  const [, , deleted = 0] = await db.transact(
     [
       // Only if nobody has changed them since they were read. What is left is closed by the next round.
-      `SELECT COUNT(*) = ${sketches.length} AND SUM(CRC32(sketch)) = ${sumOfCrcs(sketches)} INTO @is_same
+      `SELECT COUNT(*) = ${count} AND SUM(CRC32(sketch)) = ${crcs} INTO @is_same
        FROM ${stored} FOR UPDATE`,
       `INSERT INTO ${prefix}_visitor_days (${columns}, day, visitors)
        SELECT ${id}, ${day}, ${all.estimate()} FROM DUAL WHERE @is_same
@@ -105,8 +151,5 @@ async function closeVisitorDay(db: Mysql, kind: SubjectKind, rows: readonly Sket
     [],
     { timeoutMs: PIECE_TIMEOUT_MS },
   );
-}
-
-function sumOfCrcs(sketches: readonly Buffer[]): number {
-  return sketches.reduce((sum, sketch) => sum + crc32(sketch), 0);
+  return deleted > 0;
 }

@@ -28,7 +28,7 @@ export function monthOf(day: number, later = 0): number {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + later) / DAY_MS;
 }
 
-/** The day of an hour. */
+/** The day of an hour: full days since 1970 in UTC, of full hours. */
 export function dayOf(hour: number): number {
-  return Math.floor((hour * HOUR_MS) / DAY_MS);
+  return Math.floor(hour / 24);
 }

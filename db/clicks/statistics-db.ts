@@ -37,7 +37,12 @@ const TIMEOUT_MS = 4_000;
 
 /** Connects when first used, on its own connections: no redirect, change or list waits for a question. */
 export function openStatisticsDb({ name, url }: StatisticsDbOptions): StatisticsDb {
-  const db: Mysql = openMysql(url, { name, connections: CONNECTIONS, queueLimit: QUEUE_LIMIT });
+  const db: Mysql = openMysql(url, {
+    name,
+    connections: CONNECTIONS,
+    queueLimit: QUEUE_LIMIT,
+    selectLimitS: TIMEOUT_MS / 1_000,
+  });
   const timeoutMs = TIMEOUT_MS;
   return {
     name,

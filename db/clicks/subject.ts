@@ -65,21 +65,22 @@ export async function listLinks(db: Mysql, after: string | undefined, count: num
 }
 
 /**
- * Owners whose links were followed, in the order of their numbers: each has rows by hour or by day. The
+ * Owners whose links were followed, in the order of their numbers: each has rows by hour, day or month. The
  * server jumps from owner to owner, and does not read all of their rows.
  * @param after as for {@link listLinks}
  */
 export async function listOwners(db: Mysql, after: string | undefined, count: number): Promise<string[]> {
-  const next = (of: string): string => `LEAST(
-    COALESCE((SELECT MIN(user_id) FROM owner_hours WHERE user_id > ${of}), ${NO_OWNER}),
-    COALESCE((SELECT MIN(user_id) FROM owner_days WHERE user_id > ${of}), ${NO_OWNER}))`;
+  const nextIn = (table: string, of: string): string =>
+    `COALESCE((SELECT MIN(user_id) FROM ${table} WHERE user_id > ${of}), ${NO_OWNER})`;
+  const next = (of: string): string =>
+    `LEAST(${['owner_hours', 'owner_days', 'owner_months'].map((table) => nextIn(table, of)).join(', ')})`;
   const rows = await db.queryArrays<[string]>(
     `WITH RECURSIVE owners (user_id, place) AS (
        SELECT ${next('?')}, 1
        UNION ALL SELECT ${next('owners.user_id')}, place + 1 FROM owners
          WHERE user_id < ${NO_OWNER} AND place < ?
      ) SELECT CAST(user_id AS CHAR) FROM owners WHERE user_id < ${NO_OWNER} ORDER BY place`,
-    [BigInt(after ?? 0), BigInt(after ?? 0), count],
+    [BigInt(after ?? 0), BigInt(after ?? 0), BigInt(after ?? 0), count],
   );
   return rows.map(([userId]) => userId);
 }

@@ -15,6 +15,8 @@ export interface MysqlOptions {
   readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ';
   /** Most seconds that a statement waits for a lock on a row or a table (default: 2, and the server's). */
   readonly lockWaitS?: number;
+  /** The server ends a SELECT that takes longer, also when nobody waits for it any more (default: never). */
+  readonly selectLimitS?: number;
   /** Statements that may wait for a connection. Beyond this number they fail immediately (default 1,000). */
   readonly queueLimit?: number;
   /** The server accepts several statements in one request, for `Mysql.transact` (default false). */
@@ -34,15 +36,21 @@ const SESSION_SETTINGS = [
 ];
 
 /** The first statements of a connection. */
-function sessionSetup({ isolation = 'READ COMMITTED', lockWaitS }: MysqlOptions): string[] {
+function sessionSetup({ isolation = 'READ COMMITTED', lockWaitS, selectLimitS }: MysqlOptions): string[] {
   const lockWaits =
     lockWaitS === undefined
       ? []
       : [`innodb_lock_wait_timeout = ${lockWaitS}`, `lock_wait_timeout = ${lockWaitS}`];
+  const settings = [...SESSION_SETTINGS, ...lockWaits].join(', ');
   return [
-    `SET SESSION ${[...SESSION_SETTINGS, ...lockWaits].join(', ')}`,
+    `SET SESSION ${settings}${selectLimitS === undefined ? '' : limitSelects(selectLimitS)}`,
     `SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`,
   ];
+}
+
+/** Each server runs the comment that is meant for it: MariaDB skips the numbers of MySQL 5.7 and later. */
+function limitSelects(seconds: number): string {
+  return ` /*M!100101 , max_statement_time = ${seconds} */ /*!50708 , max_execution_time = ${seconds * 1_000} */`;
 }
 
 /** The connections to one MySQL database. The only file that imports the driver. */

@@ -26,10 +26,11 @@ const answer = {
   by: z.enum(BY),
   tz: z.string(),
   approximate: z.boolean().meta({
-    description: 'some numbers are of days of UTC, or of hours that the period has only in part',
+    description:
+      'some numbers are of days of UTC, or of hours that the period has only in part; visitors are always of days of UTC',
   }),
   clicks: z.object({ total: z.int(), ...counts }),
-  visitors: z.int().meta({ description: 'the sum of the visitors of each day, counted to some 3 %' }),
+  visitors: z.int().meta({ description: 'the sum of the visitors of each day of UTC, counted to some 3 %' }),
   items: z.array(item),
 };
 

@@ -1,7 +1,7 @@
 import type { Identity } from '../auth/identities.ts';
-import { Places } from '../bulk/places.ts';
-import { invalidFields } from '../http/problem.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
 import type { OwnLinks } from '../links/own-links.ts';
+import { NoTurnError, Turns } from '../links/turns.ts';
 import { resolveQuestion, TOO_MANY_ITEMS, type Question } from '../statistics/question.ts';
 import type { Asking, ClickStatistics, Statistics } from '../statistics/statistics.ts';
 import { ask, requireKey, unknownLink } from './link-problems.ts';
@@ -18,13 +18,16 @@ export interface StatisticsServiceOptions {
   readonly nowMs: () => number;
 }
 
-/** Enough for all charts of a page. Each may wait for four seconds. */
-const PLACES = { all: 100, ofOwner: 20 };
+/**
+ * Enough for all charts of a page. Each may keep a urls server busy for some seconds, so an owner gets few
+ * answers at a time: another one must not wait for all of his.
+ */
+const TURNS = { maxWaiting: 100, maxOfKey: 20, atOnce: 3, waitMs: 8_000 };
 
 /** Answers questions about clicks. Every method throws Problem 422 for a question without sense, and 503. */
 export class StatisticsService {
   readonly #options: StatisticsServiceOptions;
-  readonly #places = new Places(PLACES);
+  readonly #turns = new Turns(TURNS);
 
   constructor(options: StatisticsServiceOptions) {
     this.#options = options;
@@ -64,13 +67,13 @@ export class StatisticsService {
   }
 
   async #ask<T extends ClickStatistics>({ userId }: Identity, work: () => Promise<Asking<T>>): Promise<T> {
-    const release = this.#places.take(userId);
     try {
-      const answer = await ask(work);
+      const answer = await this.#turns.take(String(userId), async () => ask(work));
       if ('tooMany' in answer) throw invalidFields([{ field: 'unit', reason: TOO_MANY_ITEMS }]);
       return answer;
-    } finally {
-      release();
+    } catch (error) {
+      if (!(error instanceof NoTurnError)) throw error;
+      throw new Problem('overloaded', { detail: `Your other questions come first: ${error.message}.` });
     }
   }
 }

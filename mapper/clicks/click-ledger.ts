@@ -1,12 +1,13 @@
 import type { ClickFlush, LinkClicks } from '../../db/clicks/click-flush.ts';
 import type { ClicksDb } from '../../db/clicks/clicks-db.ts';
-import { clicksIn, mergeClicks } from '../../db/clicks/merge-clicks.ts';
+import { clicksIn } from '../../db/clicks/merge-clicks.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { bytesOf, countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
+import { countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
+import { WaitingClicks } from './waiting-clicks.ts';
 
 export interface ClickLedgerOptions {
   readonly db: ClicksDb;
@@ -20,7 +21,7 @@ export interface ClickLedgerOptions {
   readonly maxBytes?: number;
   readonly onStored: (clicks: number) => void;
   readonly onDropped: (clicks: number) => void;
-  /** Called with clicks that are stored without dimensions, because too much waits. */
+  /** Called with clicks that are stored without dimensions: too much waits, or the server refuses them. */
   readonly onStripped?: (clicks: number) => void;
   readonly log: Log;
 }
@@ -35,7 +36,7 @@ const MAX_BYTES = 64 * 2 ** 20;
 export class ClickLedger {
   readonly #options: ClickLedgerOptions;
   /** By key. */
-  readonly #waiting = new Map<string, LinkClicks>();
+  readonly #waiting = new Map<string, WaitingClicks>();
   readonly #hurry = new AbortController();
   /** Of those that wait. */
   #bytes = 0;
@@ -64,9 +65,15 @@ export class ClickLedger {
       return;
     }
     const added = this.#withinBytes(clicks);
-    const all = before === undefined ? added : mergeClicks(before, added);
-    this.#bytes += bytesOf(all) - (before === undefined ? 0 : bytesOf(before));
-    this.#waiting.set(clicks.key, all);
+    if (before === undefined) {
+      const first = new WaitingClicks(added);
+      this.#waiting.set(clicks.key, first);
+      this.#bytes += first.bytes;
+      return;
+    }
+    this.#bytes -= before.bytes;
+    before.add(added);
+    this.#bytes += before.bytes;
   }
 
   #withinBytes(clicks: LinkClicks): LinkClicks {
@@ -98,16 +105,17 @@ export class ClickLedger {
     while (isUp()) {
       this.#sending ??= this.#takeNext();
       if (this.#sending === undefined) return;
+      const { links } = this.#sending;
       const startedMs = monotonicMs();
       try {
         await db.add(this.#sending);
+        onStored(links.reduce((sum, link) => sum + clicksIn(link), 0));
+        this.#sending = undefined;
       } catch (error) {
-        if (!this.#takeApart(error, this.#sending.links)) return;
-        continue;
+        if (!this.#takeApart(error, links)) return;
       }
-      onStored(this.#sending.links.reduce((sum, link) => sum + clicksIn(link), 0));
-      this.#sending = undefined;
-      if (this.#waiting.size > 0 && this.#waiting.size < maxKeys / 2)
+      const hasMore = this.#parts.length + this.#waiting.size > 0;
+      if (hasMore && this.#waiting.size < maxKeys / 2)
         await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#hurry.signal);
     }
   }
@@ -117,7 +125,7 @@ export class ClickLedger {
    * link are dropped when the server refuses them even without dimensions.
    */
   #takeApart(error: unknown, links: readonly LinkClicks[]): boolean {
-    const { db, log, onDropped } = this.#options;
+    const { db, log, onDropped, onStripped } = this.#options;
     const urlsDb = db.name;
     if (!isRefusedForGood(error)) {
       const isExpected = error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError;
@@ -133,6 +141,7 @@ export class ClickLedger {
     if (links.length > 1) return true;
     const clicks = links.reduce((sum, link) => sum + clicksIn(link), 0);
     if (parts.length === 0) onDropped(clicks);
+    else onStripped?.(clicks);
     log.error(
       { error, urlsDb, key: links[0]?.key, clicks },
       parts.length > 0
@@ -150,11 +159,12 @@ export class ClickLedger {
   }
 
   #takeWaiting(): LinkClicks[] {
-    const links = [...this.#waiting.values().take(countNext(this.#waiting.values()))];
-    for (const link of links) {
-      this.#waiting.delete(link.key);
-      this.#bytes -= bytesOf(link);
-    }
-    return links;
+    const all = this.#waiting.values();
+    const count = countNext(this.#waiting.values().map(({ clicks }) => clicks));
+    return [...all.take(count)].map(({ clicks, bytes }) => {
+      this.#waiting.delete(clicks.key);
+      this.#bytes -= bytes;
+      return clicks;
+    });
   }
 }

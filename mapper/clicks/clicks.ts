@@ -41,8 +41,9 @@ export interface ClickCounterOptions {
   readonly now: () => number;
 }
 
-/** Keys sorted in one turn of the event loop. Requests are served in between. */
+/** Keys sorted in one turn of the event loop, and values of them. Requests are served in between. */
 const KEYS_PER_TURN = 500;
+const VALUES_PER_TURN = 3_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_RETRY_MS = 50;
 
@@ -169,10 +170,15 @@ export class ClickCounter implements Clicks {
     const listed = this.#listed;
     this.#listed = [];
     this.#round += 1;
-    for (const [index, link] of listed.entries()) {
+    let [keys, values] = [0, 0];
+    for (const link of listed) {
       link.unlist();
       if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
-      if ((index + 1) % KEYS_PER_TURN === 0) await nextTurn();
+      keys += 1;
+      values += link.size;
+      if (keys < KEYS_PER_TURN && values < VALUES_PER_TURN) continue;
+      await nextTurn();
+      [keys, values] = [0, 0];
     }
     await this.#forget();
   }

@@ -2,6 +2,7 @@ import type { LinkClicks, ValueClicks } from '../../db/clicks/click-flush.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
+import { dayOf } from '../../db/clicks/sql-times.ts';
 import { CLICK_DIMENSIONS, labelOf, readLabel, type Label, type Resolved } from './resolved-click.ts';
 
 interface Counted {
@@ -12,8 +13,6 @@ interface Counted {
 
 /** With more labels, a table finds one faster than a look at each. */
 const MAX_UNINDEXED = 16;
-
-const HOURS_A_DAY = 24;
 
 /** By the number of the dimension, as it stands in a label. */
 const OTHERS: ReadonlyMap<string, Label> = new Map(
@@ -168,9 +167,4 @@ class ValueIndex {
   sizeOf(label: Label): number {
     return this.#sizes.get(label.charAt(0)) ?? 0;
   }
-}
-
-/** Full days since 1970 in UTC. */
-export function dayOf(hour: number): number {
-  return Math.floor(hour / HOURS_A_DAY);
 }

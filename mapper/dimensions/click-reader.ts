@@ -1,8 +1,8 @@
-import { dayOf } from '../clicks/link-counts.ts';
 import type { ClickSender, RawClick } from '../clicks/click-ring.ts';
 import { labelOf, type Label, type Resolved } from '../clicks/resolved-click.ts';
 import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { HOUR_MS } from '../../db/clicks/click-flush.ts';
+import { dayOf } from '../../db/clicks/sql-times.ts';
 import { HeadReader } from '../http/raw-head.ts';
 import { readCountry } from '../following/visitor.ts';
 import { BoundedCache } from './bounded-cache.ts';
@@ -22,8 +22,8 @@ export interface ClickReaderOptions {
   readonly saltOf: (day: number) => string;
 }
 
-/** 26 x 26. */
-const MAX_COUNTRIES = 676;
+/** There are fewer. */
+const MAX_COUNTRIES = 300;
 
 /** Reads what the headers of a click say about it. Nothing that identifies a visitor is given further. */
 export class ClickReader {
@@ -66,9 +66,8 @@ export class ClickReader {
   }
 
   #country(said: string | undefined, address: string | undefined): Label {
-    const country = readCountry(
-      said ?? (address === undefined ? undefined : this.#options.countryAt(address)),
-    );
+    const country =
+      readCountry(said) ?? readCountry(address === undefined ? undefined : this.#options.countryAt(address));
     if (country === undefined) return NO_COUNTRY;
     const known = this.#countries.get(country);
     if (known !== undefined) return known;

@@ -15,8 +15,13 @@ export async function openCountryFile(path: string | undefined): Promise<Country
   if (path === undefined) return () => undefined;
   try {
     const reader = new Reader(await readFile(path));
-    // Of IPv6 it is a network, see `Limits.addressOf`.
-    return (address) => codeIn(reader.get(address.replace(/\/64$/, '')));
+    // In a tree of IPv4, the reader looks for an address of IPv6 by its first 32 bits.
+    const isOfIpv4 = reader.metadata.ipVersion === 4;
+    return (address) => {
+      if (isOfIpv4 && address.includes(':')) return undefined;
+      // Of IPv6 it is a network, see `Limits.addressOf`.
+      return codeIn(reader.get(address.replace(/\/64$/, '')));
+    };
   } catch (error) {
     const expected = `a readable file of the form MaxMind DB, .mmdb (${messageOf(error)})`;
     throw new ConfigError([{ variable: 'KEYMILL_COUNTRY_FILE', value: path, expected }]);

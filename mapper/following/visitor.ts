@@ -1,3 +1,4 @@
+import { COUNTRY_CODES } from '../../db/urls/country-codes.ts';
 import type { Device } from '../../db/urls/link-rules.ts';
 import type { RequestFacts } from '../http/request-facts.ts';
 import { isPrefetch } from '../redirect/prefetch.ts';
@@ -64,12 +65,12 @@ export interface FindCountryOptions {
 export function createFindCountry({ header, isProxy, countryOf }: FindCountryOptions): FindCountry {
   return (request) => {
     const said = header !== undefined && isProxy(request.peer) ? request.header(header) : undefined;
-    return readCountry(said ?? countryOf(request));
+    return readCountry(said) ?? readCountry(countryOf(request));
   };
 }
 
-/** @returns two capital letters; undefined: it is no country */
+/** @returns two capital letters; undefined: it is no country, as XX, T1 and EU are none */
 export function readCountry(said: string | undefined): string | undefined {
   const country = said?.trim().toUpperCase();
-  return country !== undefined && /^[A-Z]{2}$/.test(country) ? country : undefined;
+  return country !== undefined && COUNTRY_CODES.has(country) ? country : undefined;
 }

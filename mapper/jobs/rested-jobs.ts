@@ -6,6 +6,9 @@ import { Unhurried, type Pace } from '../../runtime/pace.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 
+/** Called with what a job could not do, and leaves as it is until its next round. */
+export type OnSkipped = (what: string, error: unknown) => void;
+
 /** Work in the background that one process of the cluster does at a time, on each urls server. */
 export interface RestedJob {
   /** At most 64 ASCII characters. Names the job on its server. */
@@ -19,7 +22,7 @@ export interface RestedJob {
    * @returns the position from which the next piece goes on, at most 1,024 bytes; undefined: the round is
    *   complete
    */
-  step(db: Mysql, progress: JobProgress): Promise<string | undefined>;
+  step(db: Mysql, progress: JobProgress, onSkipped: OnSkipped): Promise<string | undefined>;
 }
 
 export interface JobsServer {
@@ -39,8 +42,8 @@ export interface RestedJobsOptions {
   readonly pollMs: number;
 }
 
-/** Longer than one piece can take: it has a deadline. */
-const LEASE_MS = 120_000;
+/** Longer than one piece can take: its statements have deadlines. */
+const LEASE_MS = 300_000;
 
 /**
  * Does jobs until it is disposed of: on each server one piece at a time, and a rest after each. The servers
@@ -103,17 +106,26 @@ class Round {
   }
 
   async #goOn(begin: JobProgress): Promise<void> {
-    const { job, server, pace } = this.#options;
+    const { job, server, pace, log } = this.#options;
     let { position } = begin;
     let isOver = false;
+    const skipped: { readonly what: string; readonly error: unknown }[] = [];
     try {
       while (!isOver && server.isWritable()) {
         const progress = { ...begin, position };
-        position = await pace.piece(async () => job.step(server.db, progress));
+        position = await pace.piece(async () =>
+          job.step(server.db, progress, (what, error) => skipped.push({ what, error })),
+        );
         const isHeld = await moveJob(server.db, this.#claim, position);
         isOver = position === undefined || !isHeld;
       }
     } finally {
+      const [first] = skipped;
+      if (first !== undefined)
+        log.warn(
+          { ...first, skipped: skipped.length, urlsDb: server.name, job: job.name },
+          'a job in the background has skipped what failed; the next round tries it again',
+        );
       // The next process goes on at once. It fails when the server is away: then the lease ends by itself.
       if (!isOver) await releaseJob(server.db, this.#claim).catch(() => undefined);
     }

@@ -7,8 +7,9 @@ import { monthOf, toDay } from '../../db/clicks/sql-times.ts';
 import { LINK, listLinks, listOwners, OWNER, type SubjectKind } from '../../db/clicks/subject.ts';
 import type { JobProgress } from '../../db/jobs/job-leases.ts';
 import type { Mysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { JobsConfig } from '../../runtime/config/config.ts';
-import type { RestedJob } from './rested-jobs.ts';
+import type { OnSkipped, RestedJob } from './rested-jobs.ts';
 
 type StatisticsJobsOptions = Pick<JobsConfig, 'keptDays'>;
 
@@ -29,12 +30,14 @@ export function createStatisticsJobs(options: StatisticsJobsOptions): RestedJob[
     {
       name: 'roll up links',
       everyMs: ROLL_UP_EVERY_MS,
-      step: async (db, progress) => rollUp(db, progress, { ...options, kind: LINK, list: listLinks }),
+      step: async (db, progress, onSkipped) =>
+        rollUp(db, progress, { ...options, kind: LINK, list: listLinks, onSkipped }),
     },
     {
       name: 'roll up owners',
       everyMs: ROLL_UP_EVERY_MS,
-      step: async (db, progress) => rollUp(db, progress, { ...options, kind: OWNER, list: listOwners }),
+      step: async (db, progress, onSkipped) =>
+        rollUp(db, progress, { ...options, kind: OWNER, list: listOwners, onSkipped }),
     },
   ];
 }
@@ -49,25 +52,93 @@ async function pruneSomeOrphans(db: Mysql): Promise<string | undefined> {
 
 /** Links or owners of one piece. Most of them have nothing to do, and cost a look at each table. */
 const SUBJECTS_AT_ONCE = 10;
+/** A position before all subjects. */
+const BEGIN = '';
+/** So long subjects are looked at one by one after a failure, in one piece. A lease is longer. */
+const ALONE_MS = 30_000;
 /** Usually the sums of so many months are looked at: more is counted later only after a long failure. */
 const MONTHS_LOOKED_AT = 3;
 
+interface RollUp extends StatisticsJobsOptions {
+  readonly kind: SubjectKind;
+  readonly list: typeof listLinks;
+  readonly onSkipped: OnSkipped;
+}
+
 async function rollUp(
   db: Mysql,
-  { position, doneAt }: JobProgress,
-  { kind, list, keptDays }: StatisticsJobsOptions & { kind: SubjectKind; list: typeof listLinks },
+  { position = BEGIN, doneAt }: JobProgress,
+  { kind, list, keptDays, onSkipped }: RollUp,
 ): Promise<string | undefined> {
-  const names = await list(db, position, SUBJECTS_AT_ONCE);
+  const names = await list(db, position === BEGIN ? undefined : position, SUBJECTS_AT_ONCE);
+  const end = names.length < SUBJECTS_AT_ONCE ? undefined : names.at(-1);
   if (names.length === 0) return undefined;
-  const ids = names.map((name) => kind.toId(name));
   const today = await todayOf(db);
-  const work = { db, kind, ids, today };
-  await (kind === LINK ? forgetClearedLinks(db, ids) : forgetFormerOwners(db, ids));
-  await rollUpHours(work);
-  await closeVisitorDays(work);
-  await closeMonths({ ...work, since: firstMonth(today, doneAt) });
-  if (keptDays !== undefined) await forgetOldClicks({ ...work, before: today - keptDays });
-  return names.length < SUBJECTS_AT_ONCE ? undefined : names.at(-1);
+  const steps = stepsOf({ db, kind, today, doneAt, keptDays });
+  const idsOf = (some: readonly string[]): string[] => some.map((name) => kind.toId(name));
+  try {
+    for (const step of steps) if (await step(idsOf(names))) return position;
+    return end;
+  } catch {
+    // One of them is at fault, and the others must not wait for it.
+  }
+  const startedMs = monotonicMs();
+  let done = position;
+  for (const name of names) {
+    const { hasMore, error } = await doAlone(steps, idsOf([name]));
+    if (hasMore) return done;
+    if (error !== undefined) {
+      // If the server is away, this fails, and nothing is skipped.
+      await todayOf(db);
+      onSkipped(name, error);
+    }
+    done = name;
+    if (monotonicMs() - startedMs > ALONE_MS) return done;
+  }
+  return end;
+}
+
+/** Does part of the work for some subjects. @returns whether it must be called again: there is more to do */
+type Step = (ids: readonly string[]) => Promise<boolean>;
+
+function stepsOf({
+  db,
+  kind,
+  today,
+  doneAt,
+  keptDays,
+}: Pick<RollUp, 'kind' | 'keptDays'> & Pick<JobProgress, 'doneAt'> & { db: Mysql; today: number }): Step[] {
+  const before = keptDays === undefined ? 0 : today - keptDays;
+  const since = Math.max(firstMonth(today, doneAt), monthOf(before) === before ? before : monthOf(before, 1));
+  const once =
+    (work: (ids: readonly string[]) => Promise<void>): Step =>
+    async (ids) => {
+      await work(ids);
+      return false;
+    };
+  return [
+    async (ids) => (kind === LINK ? forgetClearedLinks(db, ids) : forgetFormerOwners(db, ids)),
+    once(async (ids) => rollUpHours({ db, kind, ids, today })),
+    once(async (ids) => closeVisitorDays({ db, kind, ids, today })),
+    once(async (ids) => closeMonths({ db, kind, ids, today, since })),
+    async (ids) => keptDays !== undefined && forgetOldClicks({ db, kind, ids, before }),
+  ];
+}
+
+/** Does all steps of which none needs another. @returns the first error */
+async function doAlone(
+  steps: readonly Step[],
+  ids: readonly string[],
+): Promise<{ hasMore: boolean; error?: unknown }> {
+  let first: unknown;
+  for (const step of steps) {
+    try {
+      if (await step(ids)) return { hasMore: true };
+    } catch (error) {
+      first ??= error;
+    }
+  }
+  return { hasMore: false, error: first };
 }
 
 /** The first round of a month looks at all months before. */

@@ -15,19 +15,27 @@ export interface TurnsOptions {
   readonly maxOfKey: number;
   /** How long a piece of work waits for its turn. */
   readonly waitMs: number;
+  /** How many have their turn at a time, of one key (default: one). */
+  readonly atOnce?: number;
 }
 
 /** Begins the turn of a piece of work that waits. */
 type Waiter = () => void;
 
+interface Queue {
+  /** How many have their turn. */
+  running: number;
+  readonly waiters: Set<Waiter>;
+}
+
 /**
- * One piece of work at a time for each key, in the order of their calls. So the changes of one link that
- * reach this process together do not make each other start again.
+ * One piece of work at a time for each key, or a few, in the order of their calls. So the changes of one link
+ * that reach this process together do not make each other start again.
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  /** Who waits for each key that is taken, without the one whose turn it is. */
-  readonly #waiting = new Map<string, Set<Waiter>>();
+  /** By key, of those that are taken. */
+  readonly #queues = new Map<string, Queue>();
   #count = 0;
 
   constructor(options: TurnsOptions) {
@@ -39,18 +47,20 @@ export class Turns {
    * @throws NoTurnError, or the error of `work`
    */
   async take<T>(key: string, work: (hasWaited: boolean) => Promise<T>): Promise<T> {
-    const { maxWaiting, maxOfKey } = this.#options;
-    const others = this.#waiting.get(key);
-    if (this.#count >= maxWaiting || (others !== undefined && others.size + 1 >= maxOfKey))
+    const { maxWaiting, maxOfKey, atOnce = 1 } = this.#options;
+    const queue = this.#queues.get(key) ?? { running: 0, waiters: new Set() };
+    if (this.#count >= maxWaiting || queue.running + queue.waiters.size >= maxOfKey)
       throw new NoTurnError('too many others wait already');
+    this.#queues.set(key, queue);
     this.#count += 1;
+    const mustWait = queue.running >= atOnce;
     try {
-      if (others === undefined) this.#waiting.set(key, new Set());
-      else await this.#wait(others);
+      if (mustWait) await this.#wait(queue.waiters);
+      else queue.running += 1;
       try {
-        return await work(others !== undefined);
+        return await work(mustWait);
       } finally {
-        this.#passOn(key);
+        this.#passOn(key, queue);
       }
     } finally {
       this.#count -= 1;
@@ -72,14 +82,15 @@ export class Turns {
     }
   }
 
-  #passOn(key: string): void {
-    const waiters = this.#waiting.get(key);
-    const [next] = waiters ?? [];
-    if (next === undefined) this.#waiting.delete(key);
-    else {
-      waiters?.delete(next);
+  #passOn(key: string, queue: Queue): void {
+    const [next] = queue.waiters;
+    if (next !== undefined) {
+      queue.waiters.delete(next);
       next();
+      return;
     }
+    queue.running -= 1;
+    if (queue.running === 0) this.#queues.delete(key);
   }
 }
 

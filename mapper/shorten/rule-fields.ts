@@ -3,7 +3,7 @@ import type { RuleChange } from '../../db/own-links/rule-change.ts';
 import { DEVICES, type RuledTarget } from '../../db/urls/link-rules.ts';
 import { mustBe } from '../http/field-errors.ts';
 import type { FieldError } from '../http/problem.ts';
-import { COUNTRY_CODES } from './country-codes.ts';
+import { COUNTRY_CODES } from '../../db/urls/country-codes.ts';
 import { parseInstant, type Expiration } from './expiration.ts';
 import { timeField } from './time-field.ts';
 

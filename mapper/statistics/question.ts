@@ -1,5 +1,6 @@
 import { DIMENSIONS, type Dimension } from '../../db/clicks/dimensions.ts';
 import type { TimeRange } from '../../db/clicks/read-times.ts';
+import type { DayRange } from '../../db/clicks/read-values.ts';
 import { unitsOf, type Unit, type UnitName } from './units.ts';
 import { Zone } from './zone.ts';
 
@@ -43,6 +44,10 @@ export interface Question {
   readonly lastMs: number;
   readonly units: Unit;
   readonly range: TimeRange;
+  /** The days of UTC of which the period has a part. Visitors are counted by these. */
+  readonly utcDays: DayRange;
+  /** Whether the period has them whole. */
+  readonly isOfUtcDays: boolean;
   /**
    * Whether hours are put together in the zone. If not, days of UTC are the days of the zone that have the
    * same date.
@@ -87,6 +92,8 @@ export function resolveQuestion({ from, to, unit, by, tz }: Asked, nowMs: number
   const hasHours = by === 'time' && zone.hasFullHours(Math.max(fromMs ?? 0, nowMs - HOURS_ARE_KEPT_MS), toMs);
   // The clocks of other processes may be ahead.
   const isOpen = toMs >= nowMs;
+  const isOfFull = (unitMs: number): boolean =>
+    (fromMs ?? 0) % unitMs === 0 && (isOpen || toMs % unitMs === 0);
   const question: Question = {
     by,
     unit,
@@ -96,8 +103,13 @@ export function resolveQuestion({ from, to, unit, by, tz }: Asked, nowMs: number
     lastMs,
     units,
     range: rangeOf(zone, { fromMs, toMs, isOpen }, hasHours),
+    utcDays: {
+      fromDay: Math.floor((fromMs ?? 0) / DAY_MS),
+      toDay: isOpen ? Infinity : Math.ceil(toMs / DAY_MS),
+    },
+    isOfUtcDays: isOfFull(DAY_MS),
     hasHours,
-    isOfFullHours: (fromMs ?? 0) % HOUR_MS === 0 && (isOpen || toMs % HOUR_MS === 0),
+    isOfFullHours: isOfFull(HOUR_MS),
   };
   return { question };
 }

@@ -20,7 +20,7 @@ export interface StatisticsServer {
 export interface ClickStatistics {
   readonly humans: number;
   readonly bots: number;
-  /** The sum of the visitors of each day. */
+  /** The sum of the visitors of each day of UTC. */
   readonly visitors: number;
   /** Some of the numbers are of days of UTC, or of hours that the period has only in part. */
   readonly isApproximate: boolean;
@@ -96,7 +96,7 @@ export class Statistics {
 async function readPart(
   { db, isUp }: StatisticsServer,
   subject: AskedSubject,
-  { by, range, hasHours }: Question,
+  { by, range, utcDays, hasHours }: Question,
   { maxValues, links = 0 }: { maxValues: number; links?: number },
 ): Promise<Part> {
   if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
@@ -113,7 +113,7 @@ async function readPart(
         db.values(subject, { dimension, count: count + 1, ...divide(range, (await closed) ?? []) });
   const [times, visitors, values = NO_VALUES, ofLinks = NO_VALUES] = await Promise.all([
     db.times(subject, range, hasHours ? 'hour' : 'day'),
-    db.visitors(subject, range),
+    db.visitors(subject, utcDays),
     ...dimensions.map(readOne),
   ]);
   return { times, visitors, values, links: ofLinks };
@@ -122,15 +122,17 @@ async function readPart(
 function summarise(question: Question, parts: readonly Part[]): Asking<ClickStatistics> {
   const times = parts.map((part) => part.times);
   const all = times.flatMap(({ hours, days }) => [...hours, ...days]);
-  const { by, hasHours, isOfFullHours } = question;
+  const { by, hasHours, isOfFullHours, isOfUtcDays } = question;
   const isByTime = by === 'time';
   const items = isByTime ? toTimeItems(question, times) : [];
   if (items === undefined) return { tooMany: true };
+  const visitors = sum(parts.map((part) => part.visitors));
+  const isExact = isByTime && hasHours && isOfFullHours && times.every(({ days }) => days.length === 0);
   return {
     humans: sum(all.map(({ humans }) => humans)),
     bots: sum(all.map(({ bots }) => bots)),
-    visitors: sum(parts.map(({ visitors }) => visitors)),
-    isApproximate: !isByTime || !hasHours || !isOfFullHours || times.some(({ days }) => days.length > 0),
+    visitors,
+    isApproximate: !isExact || (visitors > 0 && !isOfUtcDays),
     items: isByTime
       ? { times: items }
       : {

@@ -6,7 +6,7 @@ import {
   type ValueCount,
   type ValueCounts,
 } from '../../db/clicks/read-values.ts';
-import { firstDayOf, monthOfDay } from './zone.ts';
+import { monthOf } from '../../db/clicks/sql-times.ts';
 
 /**
  * Adds up the values of all servers, and counts all but the most frequent ones together, as `(other)`, which
@@ -50,7 +50,7 @@ export function divide(
   const days: DayRange[] = [];
   let at = fromDay;
   for (const first of closed.toSorted((a, b) => a - b)) {
-    const next = firstDayOf(monthOfDay(first) + 1);
+    const next = monthOf(first, 1);
     if (first < at || next > toDay) continue;
     if (first > at) days.push({ fromDay: at, toDay: first });
     months.push(first);

@@ -234,7 +234,7 @@ export const VARIABLES = {
   },
   COUNTRY_FILE: {
     meaning:
-      'file of addresses and their countries (MaxMind DB, .mmdb), asked where no proxy says the country; read at the start',
+      'file of addresses and their countries (MaxMind DB, .mmdb), asked where no proxy says a country; read at the start',
     tradeOff: 'each process of a mapper holds the whole file in memory',
     default: 'none',
   },

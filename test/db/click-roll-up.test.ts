@@ -69,20 +69,20 @@ describe('clicks that grow old', () => {
     expect(await list(listOwners)).to.deep.equal(owners);
   });
 
-  it('have their hours summed by day after 90 days, also when some come later', async () => {
+  it('have their hours summed by day after 92 days, also when some come later', async () => {
     const today = dayAt('2026-06-01');
-    const [old, young] = ['2026-03-02T23:00Z', '2026-03-03T00:00Z'];
+    const [old, young] = ['2026-02-28T23:00Z', '2026-03-01T00:00Z'];
     for (let time = 0; time < 2; time += 1) {
-      await add(clicksOf('key', { at: old, humans: 2 }), clicksOf('other', { at: '2026-03-02T01:00Z' }));
-      await add(clicksOf('key', { at: young }), clicksOf('key', { at: '2026-03-02T00:00Z' }));
+      await add(clicksOf('key', { at: old, humans: 2 }), clicksOf('other', { at: '2026-02-28T01:00Z' }));
+      await add(clicksOf('key', { at: young }), clicksOf('key', { at: '2026-02-28T00:00Z' }));
       for (const kind of await both()) await rollUpHours({ ...kind, today });
     }
     expect(await rowsOf(sql, 'click_days')).to.deep.equal([
-      ['key', '2026-03-02', 6, 0],
-      ['other', '2026-03-02', 2, 0],
+      ['key', '2026-02-28', 6, 0],
+      ['other', '2026-02-28', 2, 0],
     ]);
-    expect(await rowsOf(sql, 'click_hours')).to.deep.equal([['key', '2026-03-03 00:00:00', 2, 0]]);
-    expect(await rowsOf(sql, 'owner_days')).to.deep.equal([['7001', '2026-03-02', 8, 0]]);
+    expect(await rowsOf(sql, 'click_hours')).to.deep.equal([['key', '2026-03-01 00:00:00', 2, 0]]);
+    expect(await rowsOf(sql, 'owner_days')).to.deep.equal([['7001', '2026-02-28', 8, 0]]);
     expect((await db.of('key')).total).to.equal(8);
   });
 
@@ -110,6 +110,28 @@ describe('clicks that grow old', () => {
     await visit('b', '2026-06-01', 8);
     for (const kind of await both()) await closeVisitorDays({ ...kind, today });
     expect(await rowsOf(sql, 'click_visitor_days')).to.deep.equal([['key', '2026-06-01', 5]]);
+  });
+
+  it('have the visitors of a day counted however many processes have seen some, and of days behind it', async () => {
+    await add(clicksOf('key'));
+    for (const [day, sources] of [
+      ['2026-06-01', 2_000],
+      ['2026-06-02', 4_001],
+      ['2026-06-03', 1],
+    ] as const)
+      for (const visitor of [1, 2])
+        await sql.execute(
+          `INSERT INTO click_visitors SELECT ?, 'key', ?, CONCAT('s', seq), ? FROM seq_1_to_5000
+           WHERE seq <= ? AND seq % 2 = ?`,
+          [slotOf('key'), day, sketchOf(visitor).toBytes(), sources, visitor % 2],
+        );
+    await closeVisitorDays({ db: sql, kind: LINK, ids: [LINK.toId('key')], today: dayAt('2026-06-10') });
+    expect(await rowsOf(sql, 'click_visitor_days')).to.deep.equal([
+      ['key', '2026-06-01', 2],
+      ['key', '2026-06-02', 2],
+      ['key', '2026-06-03', 1],
+    ]);
+    expect(await rowsOf(sql, 'click_visitors')).to.deep.equal([]);
   });
 
   it('have each closed month summed beside its days, with the most frequent values', async () => {
@@ -203,7 +225,8 @@ describe('clicks that grow old', () => {
         ...new Set((await rowsOf(sql, `${prefix}_${table}`)).map((row) => row[2])),
       ];
       expect(await of('values')).to.deep.equal(['2025-03-16']);
-      expect(await of('months')).to.deep.equal(['2025-03-01']);
+      // Days of this month are gone.
+      expect(await of('months')).to.deep.equal([]);
     }
     expect(await rowsOf(sql, 'click_totals')).to.deep.equal([['key', 3, 0]]);
   });
@@ -223,6 +246,23 @@ describe('clicks that grow old', () => {
     await sql.execute('DELETE FROM owned');
     await forgetFormerOwners(sql, owners.ids);
     expect([...(await rowsOf(sql, 'owner_hours')), ...(await rowsOf(sql, 'owner_values'))]).to.deep.equal([]);
+  });
+
+  it('are not deleted of an owner who makes a link while they are', async () => {
+    const late = 7_002n;
+    // Between the look at his links and the first DELETE.
+    const racing = {
+      queryArrays: async (...statement: Parameters<Mysql['queryArrays']>) => {
+        const rows = await sql.queryArrays(...statement);
+        await bindOwned(sql, 'late', late);
+        await add(clicksOf('late'));
+        return rows;
+      },
+      execute: async (...statement: Parameters<Mysql['execute']>) => sql.execute(...statement),
+    } as unknown as Mysql;
+    await forgetFormerOwners(racing, [OWNER.toId(String(late))]);
+    expect(await rowsOf(sql, 'owner_hours')).to.have.length(1);
+    expect(await rowsOf(sql, 'owner_values')).to.have.length(1);
   });
 
   it('are summed and deleted without a look at the rows of other links', async () => {

@@ -41,6 +41,16 @@ describe('a connection to MySQL', () => {
     expect(performance.now() - startedAt).to.be.below(5_000);
   });
 
+  it('has a server that ends what takes too long, though nobody waits for it any more', async () => {
+    const options = { name: 'db', connections: 1, selectLimitS: 0.3 };
+    await using db = openMysql(await testDatabase('limited'), options);
+    const endless = 'SELECT COUNT(*) FROM seq_1_to_1000000000000 a WHERE a.seq % 3 = 4';
+    const error = await rejection(db.query(endless, [], { timeoutMs: 5_000 }));
+    expect(error).to.have.property('code', 'STORE_UNAVAILABLE');
+    expect(error.message).to.match(/max_statement_time|execution was interrupted/);
+    expect(await db.query('SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+  });
+
   it('has waiters only up to their deadline and as many as the queue holds, and blames no store for it', async () => {
     await using db = openMysql(await testDatabase('queue'), { name: 'db', connections: 1, queueLimit: 1 });
     const busy = rejection(db.query('SELECT SLEEP(20)', [], { timeoutMs: 1_500 }));

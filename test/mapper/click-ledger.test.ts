@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { LinkClicks, ValueClicks } from '../../db/clicks/click-flush.ts';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
@@ -66,7 +67,7 @@ describe('the clicks that wait for a urls server', () => {
 
   afterEach(async () => db.close());
 
-  function open(options: { maxBytes?: number } = {}): ClickLedger {
+  function open(options: { maxBytes?: number; db?: ClicksDb } = {}): ClickLedger {
     return new ClickLedger({
       db,
       isUp: () => isUp,
@@ -89,7 +90,7 @@ describe('the clicks that wait for a urls server', () => {
     ledger.add(clicksOf('wide', { humans: 2, values: [valueOf('h'.repeat(256))] }));
     await ledger.flush();
     expect(ledger.size).to.equal(0);
-    expect(dropped).to.equal(7);
+    expect([dropped, stripped]).to.deep.equal([7, 2]);
     expect(await rowsOf(sql, 'click_totals')).to.deep.equal(
       [...links.map(({ key }) => [key, 1, 0]), ['wide', 2, 0]].toSorted((a, b) =>
         String(a[0]) < String(b[0]) ? -1 : 1,
@@ -98,6 +99,22 @@ describe('the clicks that wait for a urls server', () => {
     ledger.add(clicksOf('wide'));
     await ledger.flush();
     expect((await db.of('wide')).total).to.equal(3);
+  });
+
+  it('are taken apart with rests, so that those who wait for the server come first', async () => {
+    const tookMs = 4;
+    let sent = 0;
+    const refuse = async (): Promise<never> => {
+      sent += 1;
+      await setTimeout(tookMs);
+      throw new StoreRefusedError('urls-1', 'x', Object.assign(new Error('x'), { code: 'ER_DATA_TOO_LONG' }));
+    };
+    const ledger = open({ db: { name: 'urls-1', add: refuse } as unknown as ClicksDb });
+    for (let n = 0; n < 8; n += 1) ledger.add(clicksOf(`key-${n}`));
+    const startedMs = performance.now();
+    await ledger.flush();
+    expect([sent, dropped]).to.deep.equal([15, 8]);
+    expect(performance.now() - startedMs).to.be.above(14 * 4 * tookMs);
   });
 
   it('are merged by link, and lose dimensions beyond a bound of memory, but no click', async () => {

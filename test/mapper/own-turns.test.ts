@@ -29,6 +29,23 @@ describe('turns', () => {
     expect(done).to.deep.equal(['1 began', '1 ended', '2 waited', '2 ended', '3 waited', '3 ended']);
   });
 
+  it('are taken by a few at a time where there are more', async () => {
+    const turns = new Turns({ maxWaiting: 9, maxOfKey: 4, waitMs: 5_000, atOnce: 2 });
+    const { promise: gate, resolve: open } = Promise.withResolvers<string>();
+    let running = 0;
+    const work = async (hasWaited: boolean): Promise<boolean> => {
+      running += 1;
+      await gate;
+      return hasWaited;
+    };
+    const all = [1, 2, 3, 4].map(async () => turns.take('a', work));
+    expect(await errorOf(turns.take('a', work))).to.have.property('code', 'NO_TURN');
+    expect(running).to.equal(2);
+    open('opened');
+    expect(await Promise.all(all)).to.deep.equal([false, false, true, true]);
+    expect(await turns.take('a', work)).to.equal(false);
+  });
+
   it('go on after work that fails', async () => {
     const turns = new Turns(OPTIONS);
     const failing = turns.take('a', async () => Promise.reject(new Error('no')));

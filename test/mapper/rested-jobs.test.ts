@@ -100,6 +100,33 @@ describe('jobs in the background', () => {
     expect(pieces[before]).to.equal(`other ${before}`);
   });
 
+  it('say once a round what they have skipped', async () => {
+    const warnings: unknown[] = [];
+    running.push(
+      startRestedJobs({
+        jobs: [
+          {
+            name: 'sweep',
+            everyMs: 60_000,
+            step: async (_, { position }, onSkipped) => {
+              onSkipped(position ?? 'first', new Error('cannot be summed'));
+              return position === undefined ? 'second' : undefined;
+            },
+          },
+        ],
+        servers: [{ name: 'urls-1', db, isWritable: () => true }],
+        holder: 'one',
+        log: Object.assign(Object.create(log) as typeof log, {
+          warn: (fields: object) => warnings.push(fields),
+        }),
+        pollMs: 10,
+      }),
+    );
+    await until('a warning', () => warnings.length > 0);
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.deep.include({ what: 'first', skipped: 2, urlsDb: 'urls-1', job: 'sweep' });
+  });
+
   it('do not hold up a mapper that stops for longer than some seconds', async () => {
     let isAsleep = false;
     const step: RestedJob['step'] = async (at) => {

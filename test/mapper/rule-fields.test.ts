@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { changeRules, isNeverValid, type RuleChange } from '../../db/own-links/rule-change.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 import { Problem, type FieldError } from '../../mapper/http/problem.ts';
-import { COUNTRY_CODES } from '../../mapper/shorten/country-codes.ts';
+import { COUNTRY_CODES } from '../../db/urls/country-codes.ts';
 import {
   createPreparer,
   createShortenRequestParser,

@@ -241,7 +241,13 @@ describe('statistics over HTTP', () => {
       });
       const visitors = Number((await ask(key)).json()['visitors']);
       expect(visitors).to.be.within(1_630, 1_650);
-      expect((await ask(key, '?from=2024-02-11&to=2024-02-12')).json()['visitors']).to.equal(500);
+      const of = async (query: string): Promise<unknown[]> => {
+        const { visitors: asked, approximate } = (await ask(key, query)).json();
+        return [asked, approximate];
+      };
+      expect(await of('?from=2024-02-11&to=2024-02-12')).to.deep.equal([500, false]);
+      expect(await of('?from=2024-02-11&to=2024-02-12&tz=Asia/Tokyo')).to.deep.equal([1_500, true]);
+      expect(await of('?from=2024-02-11T10:00:00Z&to=2024-02-11T11:00:00Z')).to.deep.equal([500, true]);
     });
 
     it('are CSV for who wants it', async () => {

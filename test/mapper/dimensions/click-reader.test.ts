@@ -194,6 +194,14 @@ describe('the headers of a click', () => {
     expect(valueOf(read(country, { sender: PROXY }), 'country')).to.equal('DE');
     expect(valueOf(read({ 'CF-IPCountry': 'T1' }, { sender: PROXY }), 'country')).to.equal('');
     expect(valueOf(read({ 'X-Forwarded-For': '192.0.2.1' }, { sender: PROXY }), 'country')).to.equal('CH');
+    for (const nowhere of ['T1', 'XX', ''])
+      expect(
+        valueOf(
+          read({ 'CF-IPCountry': nowhere, 'X-Forwarded-For': '192.0.2.1' }, { sender: PROXY }),
+          'country',
+        ),
+        nowhere,
+      ).to.equal('CH');
     expect(valueOf(read({ 'X-Forwarded-For': '192.0.2.2' }, { sender: PROXY }), 'country')).to.equal('');
   });
 

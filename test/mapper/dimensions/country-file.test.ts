@@ -20,6 +20,8 @@ describe('a file of countries', () => {
         '192.0.2.0/24': { country: { iso_code: 'DE' } },
         '198.51.100.0/25': { country_code: 'FR' },
         '203.0.113.7/32': { continent: { code: 'EU' } },
+        // The first 32 bits of 2001:db8:1:2:: are those of 32.1.13.184.
+        '32.0.0.0/8': { country_code: 'US' },
       }),
     );
   });
@@ -35,7 +37,9 @@ describe('a file of countries', () => {
       ['198.51.100.127', 'FR'],
       ['198.51.100.128', undefined],
       ['203.0.113.7', undefined],
+      ['32.1.13.184', 'US'],
       ['2001:db8:1:2::/64', undefined],
+      ['2001:db8:1:2::1', undefined],
       ['not an address', undefined],
     ] as const)
       expect(countryAt(address), address).to.equal(country);

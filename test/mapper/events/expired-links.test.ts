@@ -57,7 +57,7 @@ describe('events of links that expire', () => {
   async function run(job: RestedJob, from?: string, steps = 1_000): Promise<string | undefined> {
     let position = from;
     for (let step = 0; step < steps; step += 1) {
-      position = await job.step(db, { position, doneAt: undefined });
+      position = await job.step(db, { position, doneAt: undefined }, () => undefined);
       if (position === undefined) return undefined;
     }
     return position;

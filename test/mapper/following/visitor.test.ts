@@ -92,6 +92,7 @@ describe('what is known of a visitor', () => {
   });
 
   it('is a country only where a proxy of ours says it, with two letters', () => {
+    let byAddress: string | undefined;
     const of = (
       header: string | undefined,
       value: string | undefined,
@@ -105,13 +106,14 @@ describe('what is known of a visitor', () => {
         headStart: 0,
         header: (name) => (name === 'cf-ipcountry' ? value : undefined),
       };
-      return createFindCountry({ header, isProxy: () => isProxy, countryOf: () => undefined })(request);
+      return createFindCountry({ header, isProxy: () => isProxy, countryOf: () => byAddress })(request);
     };
     expect(of('cf-ipcountry', 'de', true)).to.equal('DE');
     expect(of('cf-ipcountry', 'DE', false)).to.equal(undefined);
     expect(of(undefined, 'DE', true)).to.equal(undefined);
-    for (const value of ['T1', 'DE, FR', 'Germany', '', undefined])
-      expect(of('cf-ipcountry', value, true), value).to.equal(undefined);
+    for (byAddress of [undefined, 'CH'])
+      for (const value of ['T1', 'XX', 'EU', 'DE, FR', 'Germany', '', undefined])
+        expect(of('cf-ipcountry', value, true), value).to.equal(byAddress);
   });
 });
 

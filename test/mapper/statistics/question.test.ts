@@ -80,6 +80,24 @@ describe('a question about clicks', () => {
       expect(rangeOf(asked)).to.deep.equal([hours, days]);
     });
 
+  it('has the visitors of all days of UTC that it touches, and says whether it has them whole', () => {
+    const days = (asked: Partial<Asked>): unknown[] => {
+      const { utcDays, isOfUtcDays } = question(asked);
+      return [
+        utcDays.fromDay - dayNumber('2026-11-01'),
+        utcDays.toDay - dayNumber('2026-11-01'),
+        isOfUtcDays,
+      ];
+    };
+    const period = { from: { day: dayNumber('2026-11-01') }, to: { day: dayNumber('2026-11-03') } };
+    expect(days(period)).to.deep.equal([0, 2, true]);
+    expect(days({ ...period, tz: 'Asia/Tokyo' })).to.deep.equal([-1, 2, false]);
+    expect(days({ ...period, tz: 'America/New_York' })).to.deep.equal([0, 3, false]);
+    expect(days({ from: period.from })).to.deep.equal([0, Infinity, true]);
+    expect(days({})[2]).to.equal(true);
+    expect(days({ unit: 'hour' })[2]).to.equal(false);
+  });
+
   it('has hours of a zone that is half an hour off for as long as it was, and no longer', () => {
     // Pyongyang was half an hour off in 2017.
     expect(question({ tz: 'Asia/Pyongyang' }).hasHours).to.equal(true);
