@@ -20,8 +20,8 @@ export function formatWebhookAnnouncement(userId: bigint): string {
 }
 
 /**
- * Which users have webhooks, so that nobody else pays for events. It is read every second, and a new webhook
- * is announced to all mappers before it is answered.
+ * Which users have webhooks, so that nobody else pays for events. What has changed is read every second, and
+ * a new webhook is announced to all mappers before it is answered.
  */
 export class WebhookOwners {
   readonly #options: WebhookOwnersOptions;
