@@ -1,5 +1,6 @@
 import { DuplicateRowError } from '../store-errors.ts';
 import type { Mysql } from '../mysql/mysql.ts';
+import { LISTEN_AGAIN } from './webhooks.ts';
 
 export interface Names {
   readonly firstName: string | null;
@@ -228,11 +229,10 @@ export class Users {
 
   /** @returns false when there is no such user */
   async setDisabled(id: bigint, isDisabled: boolean, now: Date): Promise<boolean> {
-    const { affectedRows } = await this.#db.execute(
-      'UPDATE users SET disabled_at = ?, updated_at = ? WHERE user_id = ?',
-      [isDisabled ? now : null, now, id],
-    );
-    return affectedRows === 1;
+    const set = 'UPDATE users SET disabled_at = ?, updated_at = ? WHERE user_id = ?';
+    const disabledAt = isDisabled ? now : null;
+    const [, changed] = await this.#db.transact([LISTEN_AGAIN, set], [now, id, disabledAt, now, id]);
+    return changed === 1;
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { SqlValue } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
 
 /** A webhook as its owner sees it, with its secrets as they are stored. Ids are 32 hexadecimal digits. */
@@ -8,9 +9,8 @@ export interface Webhook {
   readonly events: readonly string[];
   /** Encrypted. */
   readonly secret: Buffer;
-  /** Encrypted. It signs too until `previousUntil`. */
-  readonly previousSecret: Buffer | null;
-  readonly previousUntil: Date | null;
+  /** Those that it has replaced, the newest first. They may sign no more already. */
+  readonly previousSecrets: readonly PreviousSecret[];
   readonly createdAt: Date;
   /** No delivery has succeeded since then. */
   readonly failingSince: Date | null;
@@ -18,7 +18,21 @@ export interface Webhook {
   readonly disabledReason: string | null;
 }
 
+export interface PreviousSecret {
+  /** Encrypted. */
+  readonly secret: Buffer;
+  /** It signs too until then. */
+  readonly until: Date;
+}
+
 export type NewWebhook = Pick<Webhook, 'id' | 'userId' | 'url' | 'events' | 'secret' | 'createdAt'>;
+
+/** A user with a webhook that is on. */
+export interface WebhookOwner {
+  readonly userId: bigint;
+  /** A webhook of this user wants the event in question. */
+  readonly isWanting: boolean;
+}
 
 /** What an owner changes. Absent: it stays. */
 export interface WebhookChange {
@@ -34,8 +48,7 @@ interface WebhookRow {
   readonly url: string;
   readonly events: string;
   readonly secret: Buffer;
-  readonly previous_secret: Buffer | null;
-  readonly previous_until: Date | null;
+  readonly previous_secrets: string;
   readonly created_at: Date;
   readonly failing_since: Date | null;
   readonly disabled_at: Date | null;
@@ -43,11 +56,20 @@ interface WebhookRow {
 }
 
 const COLUMNS = `LOWER(HEX(webhook_id)) AS id, CAST(webhooks.user_id AS CHAR) AS user_id, url, events, secret,
-  previous_secret, previous_until, webhooks.created_at, failing_since, webhooks.disabled_at, disabled_reason`;
+  previous_secrets, webhooks.created_at, failing_since, webhooks.disabled_at, disabled_reason`;
 /** A disabled account is told nothing. One that is being deleted is told of its links until it is gone. */
 const SENDING = 'webhooks.disabled_at IS NULL AND users.disabled_at IS NULL';
 /** Has a parameter: the name of an event. */
 const WANTS = "FIND_IN_SET(?, REPLACE(webhooks.events, ' ', ',')) > 0";
+/** Whoever lost the answer to a new secret makes another one; the receiver has one from before. */
+const MAX_PREVIOUS = 8;
+/**
+ * Before an account is enabled again: its webhooks are not told of what happened meanwhile. Has two
+ * parameters: the time, and the user.
+ */
+export const LISTEN_AGAIN = `UPDATE webhooks JOIN users USING (user_id)
+  SET listens_since = ?, changed_at = UTC_TIMESTAMP(3)
+  WHERE users.user_id = ? AND users.disabled_at IS NOT NULL`;
 /** Webhooks of one user are made one after another, so that he gets no more than he may have. */
 const LOCK_USER = 'SELECT user_id FROM users WHERE user_id = ? FOR UPDATE';
 
@@ -66,12 +88,12 @@ export class Webhooks {
     const [, created] = await this.#db.transact(
       [
         LOCK_USER,
-        `INSERT INTO webhooks (webhook_id, user_id, url, events, secret, created_at)
-           SELECT ?, user_id, ?, ?, ?, ? FROM users
+        `INSERT INTO webhooks (webhook_id, user_id, url, events, secret, created_at, listens_since, changed_at)
+           SELECT ?, user_id, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3) FROM users
            WHERE user_id = ? AND deletion_asked_at IS NULL
              AND (SELECT COUNT(*) FROM webhooks AS others WHERE others.user_id = ?) < ?`,
       ],
-      [userId, toBytes(id), url, events.join(' '), secret, createdAt, userId, userId, most],
+      [userId, toBytes(id), url, events.join(' '), secret, createdAt, createdAt, userId, userId, most],
     );
     return created === 1;
   }
@@ -94,37 +116,50 @@ export class Webhooks {
     return row && toWebhook(row);
   }
 
-  /** @returns false: this user has no such webhook */
-  async change(id: string, userId: bigint, { url, events, off }: WebhookChange): Promise<boolean> {
-    const changes = [
-      ...(url === undefined ? [] : [['url', url] as const]),
-      ...(events === undefined ? [] : [['events', events.join(' ')] as const]),
+  /**
+   * @param now from now on it listens, if it did not before.
+   * @returns false: this user has no such webhook
+   */
+  async change(id: string, userId: bigint, { url, events, off }: WebhookChange, now: Date): Promise<boolean> {
+    // The server evaluates assignments from left to right, so `listens_since` comes before what it looks at.
+    const changes: (readonly [set: string, ...values: SqlValue[]])[] = [
+      ...(url === undefined ? [] : [['url = ?', url] as const]),
+      ...(events === undefined
+        ? []
+        : ([
+            [`listens_since = IF(${WANTS}, listens_since, ?)`, 'link.expired', now],
+            ['events = ?', events.join(' ')],
+          ] as const)),
+      ...(off === null ? [['listens_since = IF(disabled_at IS NULL, listens_since, ?)', now] as const] : []),
       ...(off === undefined
         ? []
         : ([
-            ['disabled_at', off?.at ?? null],
-            ['disabled_reason', off?.reason ?? null],
-            ['failing_since', null],
+            ['disabled_at = ?', off?.at ?? null],
+            ['disabled_reason = ?', off?.reason ?? null],
+            ['failing_since = NULL'],
           ] as const)),
     ];
     // Also when nothing is given, so that the answer says whether the webhook exists.
-    const sets = ['user_id = user_id', ...changes.map(([column]) => `${column} = ?`)];
+    const sets = ['changed_at = UTC_TIMESTAMP(3)', ...changes.map(([set]) => set)];
     const { affectedRows } = await this.#db.execute(
       `UPDATE webhooks SET ${sets.join(', ')} WHERE webhook_id = ? AND user_id = ?`,
-      [...changes.map(([, value]) => value), toBytes(id), userId],
+      [...changes.flatMap(([, ...values]) => values), toBytes(id), userId],
     );
     return affectedRows === 1;
   }
 
   /**
-   * From now on `secret` signs, and until `previousUntil` also the one before it.
+   * From now on `secret` signs, and until `previousUntil` also the one before it. Those before that sign as
+   * long as they would have, the newest ones of them.
    * @returns false: this user has no such webhook
    */
   async rotate(id: string, userId: bigint, secret: Buffer, previousUntil: Date): Promise<boolean> {
     const { affectedRows } = await this.#db.execute(
-      `UPDATE webhooks SET previous_secret = secret, previous_until = ?, secret = ?
+      `UPDATE webhooks SET previous_secrets = SUBSTRING_INDEX(
+           TRIM(CONCAT(HEX(secret), ':', ?, ' ', previous_secrets)), ' ', ${MAX_PREVIOUS}),
+         previous_until = ?, secret = ?
          WHERE webhook_id = ? AND user_id = ?`,
-      [previousUntil, secret, toBytes(id), userId],
+      [String(previousUntil.getTime()), previousUntil, secret, toBytes(id), userId],
     );
     return affectedRows === 1;
   }
@@ -143,26 +178,38 @@ export class Webhooks {
   }
 
   /**
-   * Users with a webhook that is on; undefined: there are more than `most`.
-   * @param event only those whose webhooks want this event
+   * Users with a webhook that is on, and whether one of theirs wants this event; undefined: there are more
+   * than `most`.
    */
-  async listOwners(most: number, event?: string): Promise<bigint[] | undefined> {
-    const [wants, params] = event === undefined ? ['', []] : [`AND ${WANTS}`, [event]];
-    const rows = await this.#db.queryArrays<[string]>(
-      `SELECT DISTINCT CAST(webhooks.user_id AS CHAR) FROM webhooks JOIN users USING (user_id)
-         WHERE ${SENDING} ${wants} LIMIT ?`,
-      [...params, most + 1],
+  async listOwners(most: number, event: string): Promise<WebhookOwner[] | undefined> {
+    const rows = await this.#db.queryArrays<[string, number | string]>(
+      `SELECT CAST(webhooks.user_id AS CHAR), MAX(${WANTS}) FROM webhooks JOIN users USING (user_id)
+         WHERE ${SENDING} GROUP BY webhooks.user_id LIMIT ?`,
+      [event, most + 1],
     );
-    return rows.length > most ? undefined : rows.map(([id]) => BigInt(id));
+    if (rows.length > most) return undefined;
+    return rows.map(([id, wants]) => ({ userId: BigInt(id), isWanting: Number(wants) === 1 }));
+  }
+
+  /**
+   * How long ago a webhook was made, changed, or sent to again, in ms; undefined: there is none. That one is
+   * gone is not told.
+   */
+  async changedAgoMs(): Promise<number | undefined> {
+    const [row] = await this.#db.queryArrays<[number | string | null]>(
+      'SELECT TIMESTAMPDIFF(MICROSECOND, MAX(changed_at), UTC_TIMESTAMP(3)) DIV 1000 FROM webhooks',
+    );
+    const agoMs = row?.[0] ?? null;
+    return agoMs === null ? undefined : Number(agoMs);
   }
 
   /**
    * The user with the lowest id above `after` whose webhooks want an event, and since when the first of these
-   * is there.
+   * listens.
    */
   async nextListener(event: string, after: bigint): Promise<{ userId: bigint; since: Date } | undefined> {
     const [row] = await this.#db.queryArrays<[string, Date]>(
-      `SELECT CAST(webhooks.user_id AS CHAR), MIN(webhooks.created_at) FROM webhooks JOIN users USING (user_id)
+      `SELECT CAST(webhooks.user_id AS CHAR), MIN(webhooks.listens_since) FROM webhooks JOIN users USING (user_id)
          WHERE webhooks.user_id > ? AND ${SENDING} AND ${WANTS}
          GROUP BY webhooks.user_id ORDER BY webhooks.user_id LIMIT 1`,
       [after, event],
@@ -218,10 +265,10 @@ export class Webhooks {
     return affectedRows === 1;
   }
 
-  /** Removes secrets that sign no more. */
+  /** Removes secrets that sign no more, once all previous ones of a webhook do not. */
   async forgetPrevious(now: Date): Promise<void> {
     await this.#db.execute(
-      'UPDATE webhooks SET previous_secret = NULL, previous_until = NULL WHERE previous_until <= ?',
+      "UPDATE webhooks SET previous_secrets = '', previous_until = NULL WHERE previous_until <= ?",
       [now],
     );
   }
@@ -231,6 +278,11 @@ function toBytes(id: string): Buffer {
   return Buffer.from(id, 'hex');
 }
 
+function parsePrevious(text: string): PreviousSecret[] {
+  const parts = text === '' ? [] : text.split(' ').map((part) => part.split(':'));
+  return parts.map(([secret = '', until]) => ({ secret: toBytes(secret), until: new Date(Number(until)) }));
+}
+
 function toWebhook(row: WebhookRow): Webhook {
   return {
     id: row.id,
@@ -238,8 +290,7 @@ function toWebhook(row: WebhookRow): Webhook {
     url: row.url,
     events: row.events.split(' '),
     secret: row.secret,
-    previousSecret: row.previous_secret,
-    previousUntil: row.previous_until,
+    previousSecrets: parsePrevious(row.previous_secrets),
     createdAt: row.created_at,
     failingSince: row.failing_since,
     disabledAt: row.disabled_at,

@@ -30,6 +30,14 @@ export interface Copy {
   readonly webhookId: string;
 }
 
+/** How many events wait for one webhook. */
+export interface Waiting {
+  /** Those of `link.clicked`. */
+  readonly clicks: number;
+  /** All others. */
+  readonly changes: number;
+}
+
 /** Whose rows are due. */
 export interface DueWebhook {
   readonly webhookId: string;
@@ -56,8 +64,8 @@ export interface OutboxDb {
    * @param after undefined: from the first on
    */
   listDue(after: string | undefined, count: number): Promise<DueWebhook[]>;
-  /** How many rows of a webhook wait, counted up to `most`. */
-  countWaiting(webhookId: string, most: number): Promise<number>;
+  /** How many rows of a webhook wait. Stops when it has counted `most` of them. */
+  countWaiting(webhookId: string, most: number): Promise<Waiting>;
   /** Claims up to `count` due rows of a webhook, the longest waiting first. */
   claim(claim: string, webhookId: string, count: number): Promise<ClaimedDelivery[]>;
   /** Removes rows of a claim: they were delivered, or given up. */
@@ -165,12 +173,14 @@ class MysqlOutboxDb implements OutboxDb {
     return rows.map(({ id, late_ms: lateMs }) => ({ webhookId: id, lateMs: Number(lateMs) }));
   }
 
-  async countWaiting(webhookId: string, most: number): Promise<number> {
-    const [row] = await this.#db.queryArrays<[number]>(
-      `SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE webhook_id = x'${webhookId}' LIMIT ?) AS some`,
+  async countWaiting(webhookId: string, most: number): Promise<Waiting> {
+    const [row] = await this.#db.queryArrays<[number | string, number | string]>(
+      `SELECT COUNT(*), COALESCE(SUM(event = 'link.clicked'), 0)
+         FROM (SELECT event FROM outbox WHERE webhook_id = x'${webhookId}' LIMIT ?) AS some`,
       [most],
     );
-    return row?.[0] ?? 0;
+    const [all, clicks] = row?.map(Number) ?? [];
+    return { clicks: clicks ?? 0, changes: (all ?? 0) - (clicks ?? 0) };
   }
 
   async claim(claim: string, webhookId: string, count: number): Promise<ClaimedDelivery[]> {

@@ -1,7 +1,12 @@
 import type { Log } from '../../runtime/log.ts';
 import { ImpossibleValueError, parseCount } from '../../runtime/stored-values.ts';
 import { openRedis, type RedisClient } from './redis-client.ts';
-import { LIVE_CLICKS_PREFIX, liveClicksKey, WATCHED_LINKS_KEY } from './redis-keys.ts';
+import {
+  LIVE_CLICKS_PREFIX,
+  liveClicksKey,
+  WATCHED_LINKS_KEY,
+  WATCHED_OF_OWNER_PREFIX,
+} from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';
 
 /** Clicks of one link that one process has counted within a moment. */
@@ -18,10 +23,19 @@ export interface LiveEntry extends LiveBatch {
   readonly id: string;
 }
 
+/** A link that somebody watches. */
+export interface LinkToWatch {
+  readonly key: string;
+  /** Names its owner. */
+  readonly owner: string;
+}
+
 /** How long a link stays watched after it was last watched again, and with it the stream of its clicks. */
 export const WATCHED_MS = 60_000;
 /** Links that may be watched at a time on one server. Each has at most some 0.5 MB of clicks there. */
 export const MAX_WATCHED = 256;
+/** Those of one owner, so that he leaves room for others. */
+export const MAX_WATCHED_OF_OWNER = 32;
 /** Batches that the stream of a link keeps: a minute of four busy processes. */
 export const MAX_ENTRIES = 1_000;
 
@@ -56,10 +70,12 @@ export class LiveStreams implements AsyncDisposable {
 
   /**
    * Says which links this process watches. They stay watched for {@link WATCHED_MS}.
-   * @returns all watched links of this server, and those of `keys` for which there is no room
+   * @returns the keys of all watched links of this server, and those of `links` for which there is no room
    */
-  async watch(keys: readonly string[]): Promise<{ watched: string[]; refused: string[] }> {
-    const args = [WATCHED_MS, MAX_WATCHED, STALE_MS, LIVE_CLICKS_PREFIX, ...keys];
+  async watch(links: readonly LinkToWatch[]): Promise<{ watched: string[]; refused: string[] }> {
+    const bounds = [WATCHED_MS, MAX_WATCHED, MAX_WATCHED_OF_OWNER, STALE_MS];
+    const names = links.flatMap(({ key, owner }) => [key, owner]);
+    const args = [...bounds, LIVE_CLICKS_PREFIX, WATCHED_OF_OWNER_PREFIX, ...names];
     const reply = await this.#redis.run(SCRIPTS.watchLinks, [WATCHED_LINKS_KEY], args);
     const [watched, refused] = reply as [string[], string[]];
     return { watched, refused };

@@ -60,6 +60,9 @@ export function clientCountKey(scope: string, limit: string, client: string): st
 /** On a pool's server: sorted set of the links whose clicks somebody watches, by when that ends. */
 export const WATCHED_LINKS_KEY = 'live:watched';
 
+/** What the name of the watched links of one owner begins with: a set like {@link WATCHED_LINKS_KEY}. */
+export const WATCHED_OF_OWNER_PREFIX = 'live:watched:';
+
 /** On a pool's server: stream of the clicks of one watched link. It expires when nobody watches any more. */
 export function liveClicksKey(key: string): string {
   return `${LIVE_CLICKS_PREFIX}${key}`;

@@ -156,7 +156,8 @@ CREATE TABLE `orphans` (
   `unique_id` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'that somebody asked for, and that nobody could follow',
   `state` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'why: unknown or expired',
   `asked` bigint(20) unsigned NOT NULL,
-  PRIMARY KEY (`day`,`unique_id`,`state`)
+  PRIMARY KEY (`day`,`unique_id`,`state`),
+  KEY `orphans_asked` (`day`,`asked`,`unique_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `outbox` (
@@ -172,7 +173,7 @@ CREATE TABLE `outbox` (
   `claim` binary(16) DEFAULT NULL COMMENT 'who sends it, until it is due again',
   `attempts` smallint(5) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`slot`,`id`),
-  KEY `outbox_webhook` (`webhook_id`,`due_at`),
+  KEY `outbox_webhook` (`webhook_id`,`due_at`,`event`),
   KEY `outbox_claim` (`claim`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

@@ -122,12 +122,15 @@ CREATE TABLE `webhooks` (
   `url` text CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `events` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'separated by blanks',
   `secret` varbinary(255) NOT NULL COMMENT 'encrypted: it signs, so a hash is not enough',
-  `previous_secret` varbinary(255) DEFAULT NULL COMMENT 'signs too while the receiver changes to the new one',
-  `previous_until` datetime(3) DEFAULT NULL,
+  `previous_secrets` varchar(4400) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'hexadecimal digits:milliseconds until which it signs too, separated by blanks, the newest first',
+  `previous_until` datetime(3) DEFAULT NULL COMMENT 'then none of them signs any more',
   `created_at` datetime(3) NOT NULL,
+  `listens_since` datetime(3) NOT NULL COMMENT 'it is not told of links that expired before',
   `failing_since` datetime(3) DEFAULT NULL COMMENT 'no delivery has succeeded since then',
   `disabled_at` datetime(3) DEFAULT NULL,
   `disabled_reason` varchar(1000) DEFAULT NULL,
+  `changed_at` datetime(3) NOT NULL COMMENT 'since then somebody may want other events; by the clock of this server',
   PRIMARY KEY (`webhook_id`),
-  KEY `webhooks_user` (`user_id`,`created_at`)
+  KEY `webhooks_user` (`user_id`,`created_at`),
+  KEY `webhooks_changed` (`changed_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

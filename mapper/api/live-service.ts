@@ -15,7 +15,7 @@ import { callerOf } from './link-service.ts';
 export const EVENT_STREAM = 'text/event-stream';
 
 /** Each needs some 40 KB, and 50 µs whenever it is told something. */
-const PLACES = { all: 2_000, ofOwner: 1_000 };
+const PLACES = { all: 3_000, ofOwner: 1_000, isShared: true };
 
 /** Who wants to watch. */
 export interface Watcher {
@@ -54,8 +54,9 @@ export class LiveService {
     const mayGoOn = async (): Promise<void> => {
       if (!mayAccess(callerOf(await identifyAgain()), link)) throw unknownLink();
     };
+    const wanted = { key: link.key, owner: String(link.userId ?? 'nobody') };
     const content = await this.#listen(async () =>
-      this.#live.listen(link.key, after, { mayGoOn, onClosed: release }),
+      this.#live.listen(wanted, after, { mayGoOn, onClosed: release }),
     );
     // Proxies must hand on each event.
     return { type: EVENT_STREAM, content, endsWithClient: true, headers: { 'X-Accel-Buffering': 'no' } };
@@ -73,7 +74,7 @@ export class LiveService {
     } catch (error) {
       if (!(error instanceof TooManyWatchedError)) throw error;
       throw new Problem('overloaded', {
-        detail: 'Too many links are watched at the same time.',
+        detail: 'Too many links are watched at the same time, of all or of this owner.',
         cause: error,
       });
     }

@@ -20,7 +20,7 @@ const webhookFields = {
   disabled_reason: z.string().nullable(),
   previous_secret_until: time
     .nullable()
-    .meta({ description: 'until then the secret before the last one signs too' }),
+    .meta({ description: 'until then secrets that were replaced less than a day ago sign too' }),
 };
 
 const webhookAnswer = z.object(webhookFields).meta({ id: 'Webhook' });
@@ -82,6 +82,9 @@ const events = z
 
 const params = z.object({ webhook_id: z.string() });
 
+/** The end of the year 9999. MySQL knows no later time. */
+const MAX_TIME_MS = 253_402_300_799_999;
+
 /** Where a page of deliveries begins. */
 const before = z
   .string()
@@ -89,7 +92,8 @@ const before = z
     const text = Buffer.from(value, 'base64url').toString('latin1');
     const [, atMs, id] = /^(\d{1,15})\.([0-9a-f]{32})$/.exec(text) ?? [];
     const position = { attemptedAt: new Date(Number(atMs)), id: id ?? '' };
-    if (id !== undefined && formatPosition(position) === value) return position;
+    const isTime = Number(atMs) <= MAX_TIME_MS;
+    if (isTime && id !== undefined && formatPosition(position) === value) return position;
     context.addIssue('must be the next_cursor of another page');
     return z.NEVER;
   })
@@ -101,8 +105,7 @@ function formatPosition({ attemptedAt, id }: DeliveryPosition): string {
 }
 
 function toAnswer(webhook: Webhook): z.input<typeof webhookAnswer> {
-  const { previousUntil } = webhook;
-  const isRotating = previousUntil !== null && previousUntil.getTime() > Date.now();
+  const previousUntilMs = Math.max(0, ...webhook.previousSecrets.map(({ until }) => until.getTime()));
   return {
     webhook_id: webhook.id,
     url: webhook.url,
@@ -111,7 +114,7 @@ function toAnswer(webhook: Webhook): z.input<typeof webhookAnswer> {
     failing_since: webhook.failingSince?.toISOString() ?? null,
     disabled_at: webhook.disabledAt?.toISOString() ?? null,
     disabled_reason: webhook.disabledReason,
-    previous_secret_until: isRotating ? previousUntil.toISOString() : null,
+    previous_secret_until: previousUntilMs > Date.now() ? new Date(previousUntilMs).toISOString() : null,
   };
 }
 
@@ -198,7 +201,8 @@ export const WEBHOOK_ENDPOINTS: readonly Endpoint[] = [
     name: 'rotateWebhookSecret',
     group: 'Webhooks',
     summary: 'Make a new secret for a webhook',
-    description: 'For a day, every message is signed with the new secret and with the one before.',
+    description:
+      'For a day, every message is signed with the new secret and with the one before; if that is repeated within a day, with the last eight before.',
     access: 'account',
     params,
     status: 200,

@@ -6,6 +6,8 @@ export interface PlacesOptions {
   readonly all: number;
   /** Requests of one owner. */
   readonly ofOwner: number;
+  /** An owner gets no more places than he leaves free. So a few of them never take all. */
+  readonly isShared?: boolean;
 }
 
 /** Bounds the long requests that are under way, and so the memory that they need. */
@@ -24,9 +26,9 @@ export class Places {
 
   /** Takes a place for a request. @throws Problem 503 when there is none */
   take(userId: bigint): Release {
-    const { all, ofOwner } = this.#options;
+    const { all, ofOwner, isShared = false } = this.#options;
     const own = this.#taken.get(userId) ?? 0;
-    if (own >= ofOwner)
+    if (own >= ofOwner || (isShared && own > 0 && own >= all - this.#count))
       throw new Problem('overloaded', { detail: `You have ${own} such requests under way already.` });
     if (this.#count >= all) throw new Problem('overloaded');
     this.#count += 1;

@@ -54,6 +54,7 @@ export function createExpiredLinksJob({
   return {
     name: 'expired-links',
     everyMs: EVERY_MS,
+    isInTime: true,
     step: async (db, progress) => {
       const position = parse(progress.position);
       const listener = position?.walk

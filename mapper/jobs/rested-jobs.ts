@@ -15,6 +15,8 @@ export interface RestedJob {
   readonly name: string;
   /** From the end of one round to the begin of the next. */
   readonly everyMs: number;
+  /** Its rounds must end in some minutes: it does not wait for the pieces and rests of other jobs. */
+  readonly isInTime?: boolean;
   /**
    * Does one piece of some milliseconds, and may be repeated: the process can die before its position is
    * stored, and a process that was paused can do the same piece at the same time as another.
@@ -46,15 +48,16 @@ export interface RestedJobsOptions {
 const LEASE_MS = 300_000;
 
 /**
- * Does jobs until it is disposed of: on each server one piece at a time, and a rest after each. The servers
- * need not answer yet.
+ * Does jobs until it is disposed of: on each server one piece at a time, and a rest after each; besides, in
+ * the same way, those that must be in time. The servers need not answer yet.
  */
 export function startRestedJobs(options: RestedJobsOptions): AsyncDisposable {
   const stopping = new AbortController();
   const { signal } = stopping;
   const working = options.servers.flatMap((server) => {
-    const pace = new Unhurried(() => false, signal);
+    const shared = new Unhurried(() => false, signal);
     return options.jobs.map(async (job) => {
+      const pace = job.isInTime === true ? new Unhurried(() => false, signal) : shared;
       // The start of a mapper has more urgent work.
       await pauseQuietly(options.pollMs, signal);
       await pollEvery(options.pollMs, signal, async () =>

@@ -46,8 +46,8 @@ async function moveClicks(db: Mysql): Promise<string | undefined> {
   return (await moveOldClicks(db)) ? 'more' : undefined;
 }
 
-async function pruneSomeOrphans(db: Mysql): Promise<string | undefined> {
-  return (await pruneOrphans(db, ORPHANS_AT_ONCE)) > 0 ? 'more' : undefined;
+async function pruneSomeOrphans(db: Mysql, { position }: JobProgress): Promise<string | undefined> {
+  return pruneOrphans(db, position, ORPHANS_AT_ONCE);
 }
 
 /** Links or owners of one piece. Most of them have nothing to do, and cost a look at each table. */

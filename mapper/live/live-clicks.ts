@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LiveStreams } from '../../db/redis/live-streams.ts';
+import { LiveStreams, type LinkToWatch } from '../../db/redis/live-streams.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
@@ -72,22 +72,22 @@ export class LiveClicks implements ClickListener, AsyncDisposable {
    * @throws TooManyWatchedError, StoreUnavailableError, OutcomeUnknownError
    */
   async listen(
-    key: string,
+    link: LinkToWatch,
     after: Place | undefined,
     { mayGoOn, onClosed }: LiveListenerOptions,
   ): Promise<LiveListener> {
-    const shard = shardFor(this.#shards, key);
+    const shard = shardFor(this.#shards, link.key);
     const listener: LiveListener = new LiveListener({
       mayGoOn,
       onClosed: () => {
         this.#listeners -= 1;
-        shard.leave(key, listener);
+        shard.leave(link.key, listener);
         onClosed();
       },
     });
     this.#listeners += 1;
     try {
-      await shard.join(key, listener, after);
+      await shard.join(link, listener, after);
     } catch (error) {
       listener.close();
       throw error;

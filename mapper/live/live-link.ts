@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { LinkToWatch } from '../../db/redis/live-streams.ts';
 import type { LiveListener } from './live-listener.ts';
 
 /** Clients that are sent something in one turn of the event loop: half a millisecond of work. */
@@ -9,6 +10,7 @@ const REST_MS = 2;
 /** A link that clients of this process watch. */
 export class LiveLink {
   readonly key: string;
+  readonly owner: string;
   readonly listeners = new Set<LiveListener>();
   /** Resolves when `lastId` is known. */
   readonly opened: Promise<void>;
@@ -17,8 +19,9 @@ export class LiveLink {
   /** When its stream was last read, in monotonic milliseconds. */
   readAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(key: string, open: (link: LiveLink) => Promise<void>) {
+  constructor({ key, owner }: LinkToWatch, open: (link: LiveLink) => Promise<void>) {
     this.key = key;
+    this.owner = owner;
     this.opened = open(this);
     this.opened.catch(() => undefined);
   }

@@ -6,7 +6,7 @@ import {
   type LiveClick,
   type Place,
 } from './live-events.ts';
-import type { LiveEntry, LiveStreams } from '../../db/redis/live-streams.ts';
+import type { LinkToWatch, LiveEntry, LiveStreams } from '../../db/redis/live-streams.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -100,11 +100,11 @@ export class LiveShard implements AsyncDisposable {
    * @param after where it goes on; undefined: now
    * @throws TooManyWatchedError, StoreUnavailableError, OutcomeUnknownError
    */
-  async join(key: string, listener: LiveListener, after: Place | undefined): Promise<void> {
-    let link = this.#links.get(key);
+  async join(wanted: LinkToWatch, listener: LiveListener, after: Place | undefined): Promise<void> {
+    let link = this.#links.get(wanted.key);
     if (link === undefined) {
-      link = new LiveLink(key, async (opening) => this.#begin(opening));
-      this.#links.set(key, link);
+      link = new LiveLink(wanted, async (opening) => this.#begin(opening));
+      this.#links.set(wanted.key, link);
     }
     // From now on, so that the link stays.
     link.listeners.add(listener);
@@ -128,7 +128,7 @@ export class LiveShard implements AsyncDisposable {
     const { streams, now } = this.#options;
     // The mapper has just started, or the connection was lost a moment ago.
     await streams.whenConnected(CONNECT_MS);
-    const { refused } = await streams.watch([link.key]);
+    const { refused } = await streams.watch([link]);
     if (refused.length > 0) throw new TooManyWatchedError();
     const lastId = await streams.lastId(link.key);
     if (lastId === undefined) throw new StoreUnavailableError(this.name, 'it has lost a stream');
@@ -200,7 +200,9 @@ export class LiveShard implements AsyncDisposable {
   async #watchQuietly(): Promise<void> {
     const { streams, onWatched, log } = this.#options;
     try {
-      const { watched } = await streams.watch([...this.#links.keys()]);
+      const { watched, refused } = await streams.watch([...this.#links.values()]);
+      // It has lost its room while this process was paused. Its clients come again, and are told so.
+      for (const key of refused) this.#links.get(key)?.close();
       this.watched = new Set(watched);
       onWatched();
     } catch (error) {

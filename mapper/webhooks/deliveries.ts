@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import type { Webhook } from '../../db/accounts/webhooks.ts';
-import type { ClaimedDelivery, OutboxDb } from '../../db/outbox/outbox-db.ts';
+import type { ClaimedDelivery, OutboxDb, WaitingEvent } from '../../db/outbox/outbox-db.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { DeliveryLog } from './delivery-log.ts';
 import { expand } from './expand.ts';
@@ -38,11 +39,15 @@ export interface DeliveriesOptions {
 const WEBHOOKS_AT_ONCE = 200;
 /** An answer that takes longer is slow: its webhook gets no place among those that are quick. */
 const SLOW_MS = 2_000;
+const SAID_EVERY_MS = 600_000;
+const MAX_SAID = 10_000;
 
 /** Delivers the events of one urls server. Every process does it; each row is claimed by one of them. */
 export class Deliveries {
   readonly #options: DeliveriesOptions;
   readonly #waiting: WaitingCounts;
+  /** When it was last said that events of a webhook are dropped. */
+  readonly #saidDropped = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   /** The webhooks behind this one come next. Undefined: from the first on. */
   #after: string | undefined;
@@ -87,7 +92,7 @@ export class Deliveries {
     this.#lookLateMs = Math.max(this.#lookLateMs, ...working.map((one) => one.lateMs));
     if (isLast) [this.#lateMs, this.#lookLateMs] = [this.#lookLateMs, 0];
     let hasBegun = hasExpanded;
-    for (const id of ids) {
+    for (const id of this.#options.lanes.inTurn(ids)) {
       const webhook = byId.get(id);
       const begun = webhook === undefined ? await this.#drop(id) : await this.#begin(webhook);
       if (begun > 0) hasBegun = true;
@@ -105,8 +110,36 @@ export class Deliveries {
     return expand({
       db,
       webhooksOf: async (userIds) => users.ask(async (of) => of.webhooks.listOfUsers(userIds)),
-      isFull: async (webhookId) => this.#waiting.isFull(webhookId),
-      onDropped: () => onResult('dropped'),
+      isFull: async (webhookId, event) => this.#waiting.isFull(webhookId, event),
+      onDropped: (webhook, event) => {
+        onResult('dropped');
+        this.#sayDropped(webhook, event);
+      },
+    });
+  }
+
+  /** Now and then: what is dropped may be thousands of events. */
+  #sayDropped(webhook: Webhook, { id: eventId, event }: WaitingEvent): void {
+    const { deliveryLog, log } = this.#options;
+    const saidAtMs = this.#saidDropped.get(webhook.id);
+    if (saidAtMs !== undefined && monotonicMs() - saidAtMs < SAID_EVERY_MS) return;
+    if (this.#saidDropped.size >= MAX_SAID) this.#saidDropped.clear();
+    this.#saidDropped.set(webhook.id, monotonicMs());
+    log.warn(
+      { webhook: webhook.id, userId: String(webhook.userId), event, urlsDb: this.name },
+      'events for a webhook are dropped: too many wait',
+    );
+    deliveryLog.add({
+      id: randomBytes(16).toString('hex'),
+      webhookId: webhook.id,
+      attemptedAt: new Date(),
+      eventId,
+      event,
+      attempt: 0,
+      status: null,
+      reason: 'too many events wait: this one was dropped, and perhaps others in the ten minutes after it',
+      tookMs: 0,
+      nextAt: null,
     });
   }
 

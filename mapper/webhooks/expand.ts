@@ -6,9 +6,9 @@ export interface ExpandOptions {
   readonly db: OutboxDb;
   /** The webhooks of these users that are on. @throws when nobody can say */
   readonly webhooksOf: (userIds: readonly bigint[]) => Promise<readonly Webhook[]>;
-  /** Whether a webhook of this server has too many events waiting for one more. */
-  readonly isFull: (webhookId: string) => Promise<boolean>;
-  readonly onDropped: (webhook: Webhook) => void;
+  /** Whether too many events wait for this webhook on this server, so that one more may not wait. */
+  readonly isFull: (webhookId: string, event: string) => Promise<boolean>;
+  readonly onDropped: (webhook: Webhook, event: WaitingEvent) => void;
 }
 
 const EVENTS_AT_ONCE = 100;
@@ -46,7 +46,7 @@ async function copiesOf(
   for (const event of events) {
     const wanting = byUser.get(event.userId)?.filter((webhook) => webhook.events.includes(event.event)) ?? [];
     for (const webhook of wanting) {
-      if (await isFull(webhook.id)) onDropped(webhook);
+      if (await isFull(webhook.id, event.event)) onDropped(webhook, event);
       else copies.push(copyOf(event, webhook));
     }
   }

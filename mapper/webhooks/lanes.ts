@@ -38,6 +38,9 @@ export class Lanes {
   /** What the last delivery has shown; the receiver of the last one comes last. */
   readonly #known = new Map<string, { readonly lane: 'good' | 'bad'; readonly atMs: number }>();
   readonly #taken = { good: new Counts(), unknown: new Counts(), bad: new Counts() };
+  /** Receivers that were given a place, the one of the last place last. */
+  readonly #served = new Map<string, number>();
+  #places = 0;
   readonly #now: () => number;
 
   /** @param now monotonic milliseconds */
@@ -63,23 +66,37 @@ export class Lanes {
     return Math.max(0, Math.min(all - taken.all, ofUser - ofThisUser, ofWebhook - ofAll));
   }
 
+  /**
+   * Receivers in the order in which they should get places: first those whose last place is longest ago. In
+   * any fixed order, the first ones would take all places if they hang.
+   */
+  inTurn(ids: readonly string[]): string[] {
+    return ids.toSorted((a, b) => (this.#served.get(a) ?? 0) - (this.#served.get(b) ?? 0));
+  }
+
   /** Takes a place of which {@link free} has said that it is there. */
   take(receiver: Receiver): GiveBack {
     const { id, userId } = receiver;
     const taken = this.#taken[this.#laneOf(receiver)];
     taken.add(id, String(userId), 1);
+    putLast(this.#served, id, ++this.#places);
     return (isGood) => {
       taken.add(id, String(userId), -1);
-      this.#known.delete(id);
-      this.#known.set(id, { lane: isGood ? 'good' : 'bad', atMs: this.#now() });
-      const [oldest] = this.#known.keys();
-      if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+      putLast(this.#known, id, { lane: isGood ? 'good' : 'bad', atMs: this.#now() });
     };
   }
 
   #laneOf({ id, isFailing }: Receiver): LaneName {
     return this.#known.get(id)?.lane ?? (isFailing ? 'bad' : 'unknown');
   }
+}
+
+/** Forgets the first one when there are too many. */
+function putLast<Value>(map: Map<string, Value>, id: string, value: Value): void {
+  map.delete(id);
+  map.set(id, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_KNOWN && oldest !== undefined) map.delete(oldest);
 }
 
 /** Counts by name. A name with none needs no memory. */

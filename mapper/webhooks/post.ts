@@ -21,15 +21,13 @@ export async function post(
   const nowMs = Date.now();
   const url = parseTargetUrl(webhook.url, targets);
   if (!url.ok) return { status: null, reason: `its URL ${url.reason}`, tookMs: 0 };
-  const secrets = secretsOf(webhook, nowMs).map((secret) => box.tryOpen(secret, webhook.id));
-  const known = secrets.filter((secret) => secret !== undefined);
-  if (known.length < secrets.length)
+  const secret = box.tryOpen(webhook.secret, webhook.id);
+  if (secret === undefined)
     return { status: null, reason: 'its secret cannot be read: make a new one', tookMs: 0 };
-  return sender.send(url.href, sign(message, known, nowMs), signal);
-}
-
-/** The secrets that sign now: the new one first. */
-function secretsOf({ secret, previousSecret, previousUntil }: Webhook, nowMs: number): Buffer[] {
-  const isRotating = previousSecret !== null && previousUntil !== null && previousUntil.getTime() > nowMs;
-  return isRotating ? [secret, previousSecret] : [secret];
+  // The new secret is often made because those before it cannot be read.
+  const previous = webhook.previousSecrets
+    .filter(({ until }) => until.getTime() > nowMs)
+    .map((one) => box.tryOpen(one.secret, webhook.id))
+    .filter((opened) => opened !== undefined);
+  return sender.send(url.href, sign(message, [secret, ...previous], nowMs), signal);
 }

@@ -1,9 +1,16 @@
-import type { OutboxDb } from '../../db/outbox/outbox-db.ts';
+import type { OutboxDb, Waiting } from '../../db/outbox/outbox-db.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 
-/** Events of one webhook on one urls server. At one a second, those of nearly six hours. */
-export const MAX_WAITING = 20_000;
+/**
+ * Events that may wait for one webhook on one urls server. Of clicks there may be several each second, from
+ * every process, and an old one is of little use. Of changes there are as many as the owner makes within the
+ * day for which they are tried, for example by an import of all his links, and each of them matters.
+ */
+export const MAX_WAITING = { clicks: 2_000, changes: 1_000_000 } as const satisfies Waiting;
+
 const COUNTED_MS = 10_000;
+/** Counting 300,000 rows took 65 to 300 ms: with so many it is done less often. */
+const COUNTING_SHARE = 1 / 100;
 const MAX_REMEMBERED = 10_000;
 
 /**
@@ -12,23 +19,29 @@ const MAX_REMEMBERED = 10_000;
  */
 export class WaitingCounts {
   readonly #db: Pick<OutboxDb, 'countWaiting'>;
-  readonly #counts = new Map<string, { waiting: number; untilMs: number }>();
+  readonly #counts = new Map<string, { clicks: number; changes: number; untilMs: number }>();
 
   constructor(db: Pick<OutboxDb, 'countWaiting'>) {
     this.#db = db;
   }
 
-  /** False: one more may wait, and is counted. */
-  async isFull(webhookId: string): Promise<boolean> {
+  /** False: one more of these events may wait, and is counted. */
+  async isFull(webhookId: string, event: string): Promise<boolean> {
     let count = this.#counts.get(webhookId);
     if (count === undefined || count.untilMs <= monotonicMs()) {
-      const waiting = await this.#db.countWaiting(webhookId, MAX_WAITING);
-      count = { waiting, untilMs: monotonicMs() + COUNTED_MS };
+      const beganAtMs = monotonicMs();
+      // If counting takes too long, this event and those of others must not wait for it.
+      const waiting = await this.#db
+        .countWaiting(webhookId, MAX_WAITING.clicks + MAX_WAITING.changes)
+        .catch(() => count ?? { clicks: 0, changes: 0 });
+      const tookMs = monotonicMs() - beganAtMs;
+      count = { ...waiting, untilMs: monotonicMs() + Math.max(COUNTED_MS, tookMs / COUNTING_SHARE) };
       if (this.#counts.size >= MAX_REMEMBERED) this.#counts.clear();
       this.#counts.set(webhookId, count);
     }
-    if (count.waiting >= MAX_WAITING) return true;
-    count.waiting += 1;
+    const kind = event === 'link.clicked' ? 'clicks' : 'changes';
+    if (count[kind] >= MAX_WAITING[kind]) return true;
+    count[kind] += 1;
     return false;
   }
 }

@@ -1,7 +1,10 @@
 /** Reads whose webhooks are sent anything. */
 export interface WebhookOwnersOptions {
-  /** The users with a webhook that is on; undefined: there are too many to remember. @throws */
-  readonly read: () => Promise<readonly bigint[] | undefined>;
+  /**
+   * The users with a webhook that is on; undefined: there are too many to remember; `same`: nobody who was
+   * not among them has got one since the last time. @throws
+   */
+  readonly read: () => Promise<readonly bigint[] | 'same' | undefined>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -17,8 +20,8 @@ export function formatWebhookAnnouncement(userId: bigint): string {
 }
 
 /**
- * Which users have webhooks, so that nobody else pays for events. It is read every second, and a new webhook
- * is announced to all mappers before it is answered.
+ * Which users have webhooks, so that nobody else pays for events. What has changed is read every second, and
+ * a new webhook is announced to all mappers before it is answered.
  */
 export class WebhookOwners {
   readonly #options: WebhookOwnersOptions;
@@ -59,8 +62,9 @@ export class WebhookOwners {
     const beganAtMs = now();
     try {
       const users = await read();
-      this.#users = users && new Set(users);
       this.#readAtMs = beganAtMs;
+      if (users === 'same') return;
+      this.#users = users && new Set(users);
       for (const [userId, atMs] of this.#announced) if (atMs < beganAtMs) this.#announced.delete(userId);
     } catch {
       // What was read before stands for some seconds.

@@ -26,7 +26,7 @@ export interface WebhookPatch {
 }
 
 const MAX_WEBHOOKS = 20;
-/** How long the secret before signs too. */
+/** How long a secret that was replaced signs too. */
 const ROTATION_MS = 86_400_000;
 const ID = /^[0-9a-f]{32}$/;
 const MAX_TESTS = 8;
@@ -83,13 +83,13 @@ export class Webhooks {
       disabled === true ? { at: new Date(), reason: OFF_BY_OWNER } : disabled === false ? null : undefined;
     const change = { url: url === undefined ? undefined : this.#judge(url), events, off };
     this.#requireId(id);
-    const isThere = await users.ask(async (db) => db.webhooks.change(id, userId, change));
+    const isThere = await users.ask(async (db) => db.webhooks.change(id, userId, change, new Date()));
     if (!isThere) throw noWebhook();
     await announce(userId);
     return this.#get(id, userId);
   }
 
-  /** A new secret. For a day, the one before signs too. @throws Problem 404 */
+  /** A new secret. For a day, those before sign too. @throws Problem 404 */
   async rotate(userId: bigint, id: string): Promise<{ webhook: Webhook; secret: string }> {
     const { users, box } = this.#options;
     this.#requireId(id);

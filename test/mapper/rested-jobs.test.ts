@@ -81,6 +81,24 @@ describe('jobs in the background', () => {
     expect(pieces).to.deep.equal(['0', '1', '2', '3', '4']);
   });
 
+  it('that must be in time do not wait for others', async () => {
+    const hanging = Promise.withResolvers<undefined>();
+    let isDone = false;
+    const started = startRestedJobs({
+      jobs: [
+        { name: 'slow', everyMs: 60_000, step: async () => hanging.promise },
+        { name: 'in time', everyMs: 60_000, isInTime: true, step: async () => void (isDone = true) },
+      ],
+      servers: [{ name: 'urls-1', db, isWritable: () => true }],
+      holder: 'one',
+      log,
+      pollMs: 10,
+    });
+    running.push(started);
+    await until('the other', () => isDone);
+    hanging.resolve(undefined);
+  });
+
   it('go on at another process when one stops, and at the next look after a failure', async () => {
     const pieces: string[] = [];
     const stepOf =

@@ -64,7 +64,8 @@ export async function up(db: MigrationDb): Promise<void> {
      unique_id ${KEY} NOT NULL COMMENT 'that somebody asked for, and that nobody could follow',
      state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'why: unknown or expired',
      asked BIGINT UNSIGNED NOT NULL,
-     PRIMARY KEY (day, unique_id, state)`,
+     PRIMARY KEY (day, unique_id, state),
+     KEY orphans_asked (day, asked, unique_id)`,
   );
   await createTable(
     db,
@@ -91,7 +92,7 @@ export async function up(db: MigrationDb): Promise<void> {
      claim BINARY(16) NULL COMMENT 'who sends it, until it is due again',
      attempts SMALLINT UNSIGNED NOT NULL DEFAULT 0,
      PRIMARY KEY (slot, id),
-     KEY outbox_webhook (webhook_id, due_at),
+     KEY outbox_webhook (webhook_id, due_at, event),
      KEY outbox_claim (claim)`,
   );
   await createTable(

@@ -19,13 +19,17 @@ export async function up(db: MigrationDb): Promise<void> {
      url TEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
      events VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'separated by blanks',
      secret VARBINARY(255) NOT NULL COMMENT 'encrypted: it signs, so a hash is not enough',
-     previous_secret VARBINARY(255) NULL COMMENT 'signs too while the receiver changes to the new one',
-     previous_until DATETIME(3) NULL,
+     previous_secrets VARCHAR(4400) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''
+       COMMENT 'hexadecimal digits:milliseconds until which it signs too, separated by blanks, the newest first',
+     previous_until DATETIME(3) NULL COMMENT 'then none of them signs any more',
      created_at DATETIME(3) NOT NULL,
+     listens_since DATETIME(3) NOT NULL COMMENT 'it is not told of links that expired before',
      failing_since DATETIME(3) NULL COMMENT 'no delivery has succeeded since then',
      disabled_at DATETIME(3) NULL,
      disabled_reason VARCHAR(1000) NULL,
-     KEY webhooks_user (user_id, created_at)`,
+     changed_at DATETIME(3) NOT NULL COMMENT 'since then somebody may want other events; by the clock of this server',
+     KEY webhooks_user (user_id, created_at),
+     KEY webhooks_changed (changed_at)`,
   );
   await createTable(
     db,

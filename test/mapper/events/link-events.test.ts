@@ -169,7 +169,9 @@ describe('what webhooks are told of links', function () {
       await make(ana, { expiration_date: '2031-01-01T00:00:00Z' }),
     ];
     await withSql(fixture.world.usersUrl, async (sql) =>
-      sql.query('UPDATE webhooks SET created_at = created_at - INTERVAL 1 HOUR WHERE user_id = ?', [ana.id]),
+      sql.query('UPDATE webhooks SET listens_since = listens_since - INTERVAL 1 HOUR WHERE user_id = ?', [
+        ana.id,
+      ]),
     );
     const expired = 'UPDATE urls SET expires_at = UTC_TIMESTAMP() - INTERVAL 2 MINUTE WHERE unique_id = ?';
     await onServers(expired, [key]);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
-import { LiveStreams, MAX_WATCHED } from '../../../db/redis/live-streams.ts';
+import { LiveStreams, MAX_WATCHED, MAX_WATCHED_OF_OWNER } from '../../../db/redis/live-streams.ts';
 import { LiveClicks } from '../../../mapper/live/live-clicks.ts';
 import type { ResolvedClick } from '../../../mapper/clicks/resolved-click.ts';
 import { createLog } from '../../../runtime/log.ts';
@@ -338,10 +338,20 @@ describe('live clicks', () => {
     for (const { client } of world.redis) await client.zadd('live:watched', ...others);
     const answer = await api.call('GET', `/urls/${other}/clicks/live`, { cookie });
     expectProblem(answer, 503);
-    expect(answer.json()['detail']).to.equal('Too many links are watched at the same time.');
+    expect(answer.json()['detail']).to.equal(
+      'Too many links are watched at the same time, of all or of this owner.',
+    );
     expect((await watch()).response.statusCode).to.equal(200);
+    // As if this mapper had been paused for a while.
+    for (const { client } of world.redis) await client.zrem('live:watched', key);
+    for (const { client } of world.redis) await client.zadd('live:watched', endsAtMs, 'other-last');
+    await until('the end of the streams that lost their room', () => open.every(({ hasEnded }) => hasEnded));
     for (const { client } of world.redis)
-      await client.zrem('live:watched', ...others.map(String).filter((name) => name.startsWith('other-')));
+      await client.zrem(
+        'live:watched',
+        'other-last',
+        ...others.map(String).filter((name) => name.startsWith('other-')),
+      );
   });
 
   for (const [state, what] of [
@@ -387,14 +397,16 @@ describe('links that are watched on one Redis', () => {
     const streams = new LiveStreams({ ...(redis ?? expect.fail()), log });
     await until('a connection', async () => streams.watch([]));
     const keys = Array.from({ length: MAX_WATCHED }, (_, at) => `key-${at}`);
-    expect((await streams.watch(keys)).refused).to.deep.equal([]);
-    const one = await streams.watch(['one-more', 'key-0']);
+    const watch = async (...names: string[]): ReturnType<LiveStreams['watch']> =>
+      streams.watch(names.map((key) => ({ key, owner: `owner of ${key}` })));
+    expect((await watch(...keys)).refused).to.deep.equal([]);
+    const one = await watch('one-more', 'key-0');
     expect(one.refused).to.deep.equal(['one-more']);
     expect(one.watched).to.have.members(keys);
     const client = new Redis(redis?.url ?? '');
     // As if nobody had watched it for six seconds.
     await client.zincrby('live:watched', -6_000, 'key-7');
-    const two = await streams.watch(['one-more', 'another']);
+    const two = await watch('one-more', 'another');
     expect(two.refused).to.deep.equal(['another']);
     expect(two.watched).to.include('one-more').and.not.include('key-7');
     expect(await streams.add('key-7', { humans: 1, bots: 0, details: '[]' })).to.equal(false);
@@ -404,6 +416,26 @@ describe('links that are watched on one Redis', () => {
       if (name === 'live:watched') continue;
       expect(await client.pttl(name), name).to.be.within(1, 60_000);
     }
+    client.disconnect();
+    await streams[Symbol.asyncDispose]();
+  });
+
+  it('one owner has 32 of them at most; one that nobody watches any more makes room', async () => {
+    const [redis] = await testRedis(1);
+    const streams = new LiveStreams({ ...(redis ?? expect.fail()), log });
+    await until('a connection', async () => streams.watch([]));
+    const watch = async (owner: string, ...keys: string[]): Promise<string[]> =>
+      (await streams.watch(keys.map((key) => ({ key, owner })))).refused;
+    const keys = Array.from({ length: MAX_WATCHED_OF_OWNER }, (_, at) => `key-${at}`);
+    expect(await watch('1', ...keys, 'one-more')).to.deep.equal(['one-more']);
+    expect(await watch('2', 'of-another')).to.deep.equal([]);
+    expect(await watch('1', ...keys), 'they stay watched').to.deep.equal([]);
+    const client = new Redis(redis?.url ?? '');
+    for (const name of ['live:watched', 'live:watched:1']) await client.zincrby(name, -6_000, 'key-7');
+    expect(await watch('1', 'one-more')).to.deep.equal([]);
+    expect((await streams.watch([])).watched)
+      .to.include('one-more')
+      .and.not.include('key-7');
     client.disconnect();
     await streams[Symbol.asyncDispose]();
   });

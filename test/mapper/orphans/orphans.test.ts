@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
-import { KEPT_OF_DAY, KEPT_OF_TODAY, openOrphansDb, pruneOrphans } from '../../../db/clicks/orphans-db.ts';
+import {
+  FULL_DAY,
+  KEPT_OF_DAY,
+  KEPT_OF_TODAY,
+  openOrphansDb,
+  pruneOrphans,
+} from '../../../db/clicks/orphans-db.ts';
 import { openMysql } from '../../../db/mysql/mysql.ts';
 import { emptyUrlsDatabase } from '../../db/urls-fixture.ts';
 import { until } from '../../until.ts';
@@ -131,9 +137,9 @@ describe('orphans in a urls database', () => {
     await fill(2, KEPT_OF_DAY + 700);
     await fill(89, 3);
     await fill(91, 3);
-    let pruned = 0;
-    for (let some = -1; some !== 0; pruned += some) some = await pruneOrphans(db, 500);
-    expect(pruned).to.equal(30 + 700 + 3);
+    let position: string | undefined;
+    do position = await pruneOrphans(db, position, 500);
+    while (position !== undefined);
     const [rows] = await sql.query({
       sql: 'SELECT COUNT(*), MIN(asked) FROM orphans GROUP BY day ORDER BY day',
       rowsAsArray: true,
@@ -142,6 +148,31 @@ describe('orphans in a urls database', () => {
       [3, 0],
       [KEPT_OF_DAY, 700],
       [KEPT_OF_TODAY, 30],
+    ]);
+    await sql.end();
+    await db.close();
+  });
+
+  it('of a day that is full, a key that was asked for once has no new row, and all others are counted', async () => {
+    const url = await emptyUrlsDatabase();
+    const db = openOrphansDb({ name: 'urls-1', url });
+    const sql = await createConnection(url);
+    const rows = Array.from({ length: FULL_DAY }, (_, at) => `(UTC_DATE(), 'made-up-${at}', 'unknown', 1)`);
+    await sql.query(`INSERT INTO orphans (day, unique_id, state, asked) VALUES ${rows.join(',')}`);
+    const asked = [
+      ['made-up-7', 1],
+      ['another', 1],
+      ['often', 2],
+    ] as const;
+    const flush = { source: 'test', seq: 1, day: TODAY() };
+    await db.add({ ...flush, rows: asked.map(([key, times]) => ({ key, state: 'unknown', asked: times })) });
+    const [found] = await sql.query({
+      sql: "SELECT unique_id, asked FROM orphans WHERE asked > 1 OR unique_id = 'another' ORDER BY unique_id",
+      rowsAsArray: true,
+    });
+    expect(found).to.deep.equal([
+      ['made-up-7', 2],
+      ['often', 2],
     ]);
     await sql.end();
     await db.close();

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
+import { MAX_WAITING } from '../../../mapper/webhooks/waiting-counts.ts';
 import { until } from '../../until.ts';
 import { isSigned, status } from './receiver.ts';
 import { untilReceived, useWebhooks } from './use-webhooks.ts';
@@ -110,6 +112,38 @@ describe('deliveries to webhooks', () => {
     expect(tested).to.deep.include({ status: 200, reason: null });
     await until('the connection is closed', () => cut.signal.aborted);
     expect(sent).to.be.below(16 * 2 ** 20);
+  });
+
+  it('that are dropped because too many clicks wait are said to the owner; changes go on', async () => {
+    const ana = await owner();
+    const hanging = Promise.withResolvers<void>();
+    fixture.receiver.answer = (_, response) => void hanging.promise.then(() => response.writeHead(204).end());
+    const { id } = await hook(ana, '/many-clicks');
+    const [urls] = fixture.world.urls;
+    // As if they had been written before.
+    const rows = Array.from(
+      { length: MAX_WAITING.clicks },
+      () =>
+        `(3, x'${randomBytes(16).toString('hex')}', ${ana.id}, 'link.clicked', '[]', UTC_TIMESTAMP(3), x'${id}',
+          x'${randomBytes(16).toString('hex')}', UTC_TIMESTAMP(3) + INTERVAL 1 HOUR)`,
+    );
+    await urls?.sql.query(
+      `INSERT INTO outbox (slot, id, user_id, event, body, created_at, webhook_id, event_id, due_at)
+         VALUES ${rows.join(',')}`,
+    );
+    await emit(ana, 3, 'link.clicked');
+    await emit(ana, 2, 'link.updated');
+    await untilReceived(fixture.receiver, '/many-clicks', 1);
+    const [said, ...others] = await until('it is said', async () => {
+      const found = (await deliveries(ana, id)).filter(({ attempt }) => attempt === 0);
+      return found.length > 0 && found;
+    });
+    expect(others).to.deep.equal([]);
+    expect(said).to.deep.include({ event: 'link.clicked', status: null, next_at: null });
+    expect(said?.['reason']).to.match(/^too many events wait/);
+    hanging.resolve();
+    await untilReceived(fixture.receiver, '/many-clicks', 2);
+    await call('DELETE', ana, id);
   });
 
   it('say that nobody listens', async () => {

@@ -59,4 +59,34 @@ describe('the places of deliveries', () => {
       LANES.good.ofWebhook,
     ]);
   });
+
+  it('are for those first whose last place is longest ago', () => {
+    const lanes = new Lanes(() => nowMs);
+    const all = ['webhook-1', 'webhook-2', 'webhook-3'];
+    expect(lanes.inTurn(all)).to.deep.equal(all);
+    lanes.take(receiver(1));
+    lanes.take(receiver(2));
+    expect(lanes.inTurn(all)).to.deep.equal(['webhook-3', 'webhook-1', 'webhook-2']);
+    lanes.take(receiver(1))(false);
+    expect(lanes.inTurn(all)).to.deep.equal(['webhook-3', 'webhook-2', 'webhook-1']);
+  });
+
+  it('come round to each of many that hang', () => {
+    const lanes = new Lanes(() => nowMs);
+    const hanging = Array.from({ length: 150 }, (_, id) => receiver(id, BigInt(id), true));
+    const byId = new Map(hanging.map((one) => [one.id, one]));
+    const served = new Set<string>();
+    for (let round = 0; round < 3; round += 1) {
+      const taken: GiveBack[] = [];
+      for (const id of lanes.inTurn([...byId.keys()])) {
+        const begun = takeAll(lanes, byId.get(id) ?? expect.fail());
+        if (begun.length > 0) served.add(id);
+        taken.push(...begun);
+      }
+      // Each round is over when their deadline is, and the pause too.
+      for (const giveBack of taken) giveBack(false);
+      nowMs += 11_000;
+    }
+    expect(served.size).to.equal(150);
+  });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { formatWebhookAnnouncement, WebhookOwners } from '../../../mapper/webhooks/webhook-owners.ts';
 
 /** Owners read from `stored`, by a clock that the test sets. */
-function create(stored: { users: bigint[] | undefined | Error }): {
+function create(stored: { users: bigint[] | 'same' | undefined | Error }): {
   owners: WebhookOwners;
   at: (ms: number) => void;
 } {
@@ -75,6 +75,19 @@ describe('which owners have webhooks', () => {
     at(12);
     await owners.poll();
     expect([owners.mayHave(7n), owners.mayBeAny]).to.deep.equal([false, false]);
+  });
+
+  it('stay, and are up to date, when nothing has changed; so do those that were announced', async () => {
+    const stored: Parameters<typeof create>[0] = { users: [1n] };
+    const { owners, at } = create(stored);
+    await owners.poll();
+    stored.users = 'same';
+    at(5_000);
+    owners.add(2n);
+    at(8_000);
+    await owners.poll();
+    at(12_000);
+    expect([1n, 2n, 3n].map((id) => owners.mayHave(id))).to.deep.equal([true, true, false]);
   });
 
   it('leave announcements of links alone', () => {

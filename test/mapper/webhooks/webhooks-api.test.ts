@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { createSecret, formatSecret, SecretBox } from '../../../mapper/webhooks/secrets.ts';
+import { createConnection } from 'mysql2/promise';
+import { createSecret, SecretBox } from '../../../mapper/webhooks/secrets.ts';
 import { EVENTS } from '../../../db/outbox/outbox.ts';
 import { until } from '../../until.ts';
 import { expectProblem } from '../client.ts';
@@ -108,14 +109,45 @@ describe('webhooks of an owner', () => {
     await call('POST', ana, id, '/test');
     const both = fixture.receiver.received.at(-1) ?? expect.fail();
     expect([isSigned(both, first), isSigned(both, second)]).to.deep.equal([true, true]);
-    // As if a day had passed.
-    const third = createSecret();
-    const sealed = new SecretBox('a secret for tests').seal(third, id);
-    await fixture.people.db.webhooks.rotate(id, ana.id, sealed, new Date(0));
+    // The answer was lost, and it is repeated.
+    const third = String((await call('POST', ana, id, '/secret')).json()['secret']);
     await call('POST', ana, id, '/test');
+    const all = fixture.receiver.received.at(-1) ?? expect.fail();
+    const secrets = [first, second, third];
+    expect(secrets.map((secret) => isSigned(all, secret))).to.deep.equal([true, true, true]);
+    // As if a day had passed.
+    const passed = "REGEXP_REPLACE(previous_secrets, ':[0-9]+', ':1')";
+    const sql = await createConnection(fixture.world.usersUrl);
+    await sql.query(`UPDATE webhooks SET previous_secrets = ${passed} WHERE webhook_id = x'${id}'`);
+    await sql.end();
+    const later = await call('POST', ana, id, '/test');
+    expect(later.status).to.equal(200);
     const one = fixture.receiver.received.at(-1) ?? expect.fail();
-    const secrets = [first, second, formatSecret(third)];
     expect(secrets.map((secret) => isSigned(one, secret))).to.deep.equal([false, false, true]);
+  });
+
+  it('sign with a new secret, and those before it that can be read', async () => {
+    const ana = await owner();
+    const { id, secret } = await hook(ana, '/unreadable');
+    const foreign = new SecretBox('the secret of another cluster').seal(createSecret(), id);
+    const until = new Date(Date.now() + 86_400_000);
+    await fixture.people.db.webhooks.rotate(id, ana.id, foreign, until);
+    expect((await call('POST', ana, id, '/test')).json()['reason']).to.equal(
+      'its secret cannot be read: make a new one',
+    );
+    const rotated = await call('POST', ana, id, '/secret');
+    expect((await call('POST', ana, id, '/test')).json()['status']).to.equal(204);
+    const one = fixture.receiver.received.at(-1) ?? expect.fail();
+    const secrets = [secret, String(rotated.json()['secret'])];
+    expect(secrets.map((known) => isSigned(one, known))).to.deep.equal([true, true]);
+  });
+
+  it('have eight secrets before the last one at most', async () => {
+    const ana = await owner();
+    const { id } = await hook(ana, '/many-secrets');
+    for (let times = 0; times < 10; times += 1) await call('POST', ana, id, '/secret');
+    const stored = await fixture.people.db.webhooks.find(id, ana.id);
+    expect(stored?.previousSecrets.map(({ secret }) => secret.length)).to.deep.equal(Array(8).fill(61));
   });
 
   it('are tested once at a time by one owner', async () => {
@@ -210,7 +242,10 @@ describe('webhooks of an owner', () => {
       cursor = page.json()['next_cursor'];
     } while (cursor !== null);
     expect(seen).to.deep.equal(await deliveries(ana, id));
-    expectProblem(await call('GET', ana, id, '/deliveries?cursor=bm9uZQ'), 422);
+    // No cursor at all; and one of a time that the database does not know.
+    const late = Buffer.from(`253402300800000.${'0'.repeat(32)}`).toString('base64url');
+    for (const made of ['bm9uZQ', late])
+      expectProblem(await call('GET', ana, id, `/deliveries?cursor=${made}`), 422);
   });
 
   it('keep their secrets encrypted', async () => {
