@@ -15,8 +15,20 @@ const PLACES: Readonly<Record<string, (bytes: Buffer) => Step[]>> = {
   ],
 };
 
+interface Asked {
+  readonly bytes: string;
+  readonly stepsOf: (bytes: Buffer) => Step[];
+}
+
+interface Answers {
+  readonly front: string | undefined;
+  readonly koa: string | undefined;
+  readonly differs: boolean;
+}
+
 describe('a request with framing that programs understand differently', () => {
   let twins: Twins;
+  let asked = 0;
 
   before(async function () {
     this.timeout(90_000);
@@ -32,21 +44,28 @@ describe('a request with framing that programs understand differently', () => {
     expect(FRAMING.flatMap(({ cases }) => cases)).to.have.length.greaterThan(110);
   });
 
+  async function ask({ bytes, stepsOf }: Pick<Asked, 'bytes' | 'stepsOf'>): Promise<Answers> {
+    // An absence that is remembered is answered sooner than one that must be looked up. So no two requests ask
+    // for the same link that is not there.
+    const own = bytes.replaceAll('nothing-there', `nothing-${(asked += 1)}`);
+    const last = { bytes: LAST, after: 'answer' } as const;
+    const [front, koa] = await twins.ask([...stepsOf(Buffer.from(own, 'latin1')), last], { quietMs: 500 });
+    return { front, koa, differs: front !== koa };
+  }
+
   for (const { about, cases } of FRAMING) {
     it(`is answered as by node:http and Koa: ${about}`, async function () {
       this.timeout(60_000);
-      await Promise.all(
-        cases.flatMap(({ what, bytes }) =>
-          Object.entries(PLACES).map(async ([place, stepsOf]) => {
-            const steps = [
-              ...stepsOf(Buffer.from(bytes, 'latin1')),
-              { bytes: LAST, after: 'answer' } as const,
-            ];
-            const [front, koa] = await twins.ask(steps, { quietMs: 500 });
-            expect(front, `${what}, ${place}: ${JSON.stringify(bytes)}`).to.equal(koa);
-          }),
-        ),
+      const all = cases.flatMap(({ what, bytes }) =>
+        Object.entries(PLACES).map(([place, stepsOf]) => ({ what: `${what}, ${place}`, bytes, stepsOf })),
       );
+      const differing = await Promise.all(all.map(async (one) => ((await ask(one)).differs ? [one] : [])));
+      // Among many others, an answer may leave before the fault behind it is read. What really differs does so
+      // again, alone.
+      for (const one of differing.flat()) {
+        const { front, koa } = await ask(one);
+        expect(front, `${one.what}: ${JSON.stringify(one.bytes)}`).to.equal(koa);
+      }
     });
   }
 });
