@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
-import { add, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
+import { add, failuresOfMocha, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
 import { REPOSITORY } from './cluster/run-dir.ts';
@@ -66,6 +66,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 const ALONE = ['test/bench/', 'test/drills/', 'test/e2e/'];
 /** With fewer files, a second set of servers would take longer than it saves. */
 const MIN_FILES_OF_A_LANE = 40;
+/** `.ci/run` finds the failures by this line. */
+const FAILURES_TITLE = 'failed tests:';
 
 /**
  * Two halves of the files, which run at the same time. Most tests wait most of the time, for time-outs and
@@ -95,7 +97,7 @@ async function runMochaUnseen(files: readonly string[], env: NodeJS.ProcessEnv):
   if (files.length === 0) return NOTHING;
   const { output, exitCode } = await runTool('mocha/bin/mocha.js', files, { env });
   process.stdout.write(output);
-  return tallyOfMocha(output, exitCode);
+  return judgedByMocha(output, exitCode);
 }
 
 async function runMocha(
@@ -110,7 +112,23 @@ async function runMocha(
     env,
     signal,
   });
+  return judgedByMocha(output, exitCode);
+}
+
+/** What failed tests said. It is repeated at the end: the middle of a long output is often cut off. */
+const failures: string[] = [];
+
+function judgedByMocha(output: string, exitCode: number): Tally {
+  const failed = failuresOfMocha(output);
+  if (failed !== '') failures.push(failed);
   return tallyOfMocha(output, exitCode);
+}
+
+/** Writes the failures and, as the last line, the counts. Returns the exit code. */
+function conclude(tally: Tally): number {
+  if (failures.length > 0) process.stdout.write(`${FAILURES_TITLE}\n${failures.join('\n\n')}\n`);
+  process.stdout.write(`${formatTally(tally)}\n`);
+  return tally.failed === 0 ? 0 : 1;
 }
 
 async function testContainers(args: readonly string[]): Promise<number> {
@@ -131,8 +149,7 @@ async function testContainers(args: readonly string[]): Promise<number> {
     runMocha: async (files, env) => runMocha(files, env, terminated),
     signal,
   });
-  process.stdout.write(`${formatTally(tally)}\n`);
-  return tally.failed === 0 ? 0 : 1;
+  return conclude(tally);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -168,8 +185,7 @@ async function main(args: readonly string[]): Promise<number> {
     ),
   );
   tally = add(tally, await runMocha(files.filter(isAlone), env));
-  process.stdout.write(`${formatTally(tally)}\n`);
-  return tally.failed === 0 ? 0 : 1;
+  return conclude(tally);
 }
 
 tolerateClosedOutput();

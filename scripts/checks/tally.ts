@@ -30,3 +30,10 @@ export function tallyOfMocha(output: string, exitCode: number): Tally {
   const tally = { passed: last('passing'), failed: last('failing'), skipped: last('pending') };
   return exitCode !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
 }
+
+/** What mocha's spec report says of each failed test, below its summary; empty when none failed. */
+export function failuresOfMocha(output: string): string {
+  const plain = stripVTControlCharacters(output);
+  const summary = [...plain.matchAll(/^ {2}\d+ failing$/gm)].at(-1);
+  return summary === undefined ? '' : plain.slice(summary.index + summary[0].length).trim();
+}

@@ -49,6 +49,19 @@ describe('.ci/run', () => {
     expect(lines[1]).to.equal('containers --clean --where-possible');
   });
 
+  it('repeats the failures of both suites at its end', () => {
+    const failing = (name: string): string =>
+      `printf "failed tests:\\n1) ${name}\\n4 passed, 1 failed, 0 skipped\\n"; exit 1`;
+    const { lines } = run({ plain: failing('a pool'), containers: failing('an image') });
+    expect(lines.slice(-5)).to.deep.equal([
+      'failed tests:',
+      '1) a pool',
+      'failed tests:',
+      '1) an image',
+      '8 passed, 2 failed, 0 skipped',
+    ]);
+  });
+
   it('runs the second suite after a failure of the first, and fails when one of them fails', () => {
     const bad = 'echo "7 passed, 2 failed, 0 skipped"; exit 1';
     for (const said of [

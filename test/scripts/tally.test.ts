@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { add, formatTally, NOTHING, tallyOfMocha } from '../../scripts/checks/tally.ts';
+import { add, failuresOfMocha, formatTally, NOTHING, tallyOfMocha } from '../../scripts/checks/tally.ts';
 
 describe('the last line of a test run', () => {
   it('has the counts of mocha', () => {
@@ -22,5 +22,12 @@ describe('the last line of a test run', () => {
     expect(formatTally(add(NOTHING, { passed: 3, failed: 0, skipped: 1 }))).to.equal(
       '3 passed, 0 failed, 1 skipped',
     );
+  });
+
+  it('finds what failed tests said, below the last summary', () => {
+    const output =
+      '  the store\n\n  2 passing (3s)\n  1 failing\n\n  1) the store\n       is full:\n     Error: no\n\n';
+    expect(failuresOfMocha(output)).to.equal('1) the store\n       is full:\n     Error: no');
+    expect(failuresOfMocha('  4 passing (10ms)\n')).to.equal('');
   });
 });
