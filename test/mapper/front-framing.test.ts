@@ -45,8 +45,8 @@ describe('a request with framing that programs understand differently', () => {
   });
 
   async function ask({ bytes, stepsOf }: Pick<Asked, 'bytes' | 'stepsOf'>): Promise<Answers> {
-    // An absence that is remembered is answered sooner than one that must be looked up. So no two requests ask
-    // for the same link that is not there.
+    // An absence that is remembered is answered sooner than one that must be looked up. So no two requests
+    // ask for the same link that is not there.
     const own = bytes.replaceAll('nothing-there', `nothing-${(asked += 1)}`);
     const last = { bytes: LAST, after: 'answer' } as const;
     const [front, koa] = await twins.ask([...stepsOf(Buffer.from(own, 'latin1')), last], { quietMs: 500 });
@@ -60,8 +60,8 @@ describe('a request with framing that programs understand differently', () => {
         Object.entries(PLACES).map(([place, stepsOf]) => ({ what: `${what}, ${place}`, bytes, stepsOf })),
       );
       const differing = await Promise.all(all.map(async (one) => ((await ask(one)).differs ? [one] : [])));
-      // Among many others, an answer may leave before the fault behind it is read. What really differs does so
-      // again, alone.
+      // Among many others, an answer may leave before the fault behind it is read. What really differs does
+      // so again, alone.
       for (const one of differing.flat()) {
         const { front, koa } = await ask(one);
         expect(front, `${one.what}: ${JSON.stringify(one.bytes)}`).to.equal(koa);
