@@ -1,5 +1,6 @@
 import { KeymillError } from '../../runtime/errors.ts';
 import { parseJson } from '../../runtime/json.ts';
+import { isImageFacts, type ImageFacts } from './image-facts.ts';
 
 /**
  * Everything that a redirect must know about a link beyond its target and its expiry. A plain link has none.
@@ -29,6 +30,8 @@ export interface LinkRules {
   readonly overdrawn?: number;
   /** Redirects tell search engines not to index the target. */
   readonly noindex?: true;
+  /** The link shows a picture, and leads nowhere else. */
+  readonly image?: ImageFacts;
   readonly [unknownField: string]: unknown;
 }
 
@@ -70,6 +73,7 @@ const OBEYED: Readonly<Record<string, (value: unknown) => boolean>> = {
   overdrawn: isCount,
   passwordHash: isText,
   maxVisits: isCount,
+  image: isImageFacts,
 };
 
 /** The questions by which a target is chosen that this program can answer, and which lists it knows. */

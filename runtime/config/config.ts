@@ -4,6 +4,7 @@ import { whyNoHost } from '../why-no-host.ts';
 import { readAdmin, readAdminToken, type AdminConfig } from './admin.ts';
 import { Env } from './env.ts';
 import { readFollowing, type FollowingConfig } from './following.ts';
+import { readBlobs, readImages, type BlobsConfig, type ImagesConfig } from './images.ts';
 import { readCorsOrigins, readLimits, type LimitsConfig } from './limits.ts';
 import {
   readCacheRedis,
@@ -97,6 +98,10 @@ export interface MapperConfig extends ProcessConfig {
   };
   /** How webhooks are told of events. */
   readonly webhooks?: WebhooksConfig;
+  /** Default: there are no images. */
+  readonly blobs?: BlobsConfig | undefined;
+  /** Default: {@link DEFAULT_IMAGES}. */
+  readonly images?: ImagesConfig;
   readonly jobs: JobsConfig;
 }
 
@@ -117,6 +122,8 @@ export interface OperatorConfig {
   readonly stores: StoresConfig;
   /** For the admin ports of producers and mappers. */
   readonly adminToken: string | undefined;
+  /** Undefined: there are no images. */
+  readonly blobs?: BlobsConfig | undefined;
 }
 
 /** The defaults with which other programs calculate. */
@@ -180,6 +187,8 @@ export function readMapperConfig(source?: Source): MapperConfig {
       flushMs: env.integer('CLICK_FLUSH_MS', 2_000, 10, 60_000),
     },
     webhooks: readWebhooks(env),
+    blobs: readBlobs(env),
+    images: readImages(env),
     jobs: { keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined, pollMs: 30_000 },
   };
   env.throwIfFaulty();
@@ -209,6 +218,7 @@ export function readOperatorConfig(source?: Source): OperatorConfig {
     zookeeper: readZooKeeper(env),
     stores: readStores(env),
     adminToken: readAdminToken(env),
+    blobs: readBlobs(env),
   };
   env.throwIfFaulty();
   return config;

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { codeOf, KeymillError } from '../errors.ts';
 import { showSetting } from '../redact.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import type { Variable } from './variable.ts';
+import { VARIABLES, type VariableName } from './variables.ts';
 
 /** One invalid setting: the variable, its value, and what would be valid. */
 export interface Fault {

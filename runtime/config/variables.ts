@@ -1,13 +1,5 @@
-/** The description of a variable. A test compares `docs/configuration.md` with this table. */
-export interface Variable {
-  readonly meaning: string;
-  /** The benefit and the cost of another value. */
-  readonly tradeOff?: string;
-  readonly default?: string;
-  readonly unit?: string;
-  /** Can also be read from the file that `NAME_FILE` names. Its value is never printed. */
-  readonly secret?: true;
-}
+import { IMAGE_VARIABLES } from './image-variables.ts';
+import type { Variable } from './variable.ts';
 
 /** All variables, without the prefix `KEYMILL_`. */
 export const VARIABLES = {
@@ -238,6 +230,7 @@ export const VARIABLES = {
     tradeOff: 'each process of a mapper holds the whole file in memory',
     default: 'none',
   },
+  ...IMAGE_VARIABLES,
   RESERVE: {
     meaning: 'most keys that a mapper holds ready',
     tradeOff:

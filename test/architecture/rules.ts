@@ -53,6 +53,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
       'auth',
       'bulk',
       'http',
+      'images',
       'import',
       'import-jobs',
       'links',
@@ -72,11 +73,16 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
     qr: [],
+    // What is in a file that somebody posts.
+    pictures: ['http'],
+    images: ['cache', 'http', 'links', 'pictures', 'shorten'],
+    views: ['cache', 'clicks', 'http', 'pictures', 'redirect'],
   },
   db: {
     'store-errors': [],
     keyspace: [],
     mysql: ['store-errors'],
+    blobs: ['store-errors'],
     redis: ['store-errors'],
     accounts: ['mysql', 'store-errors'],
     migrations: ['mysql'],
@@ -134,6 +140,9 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['db/redis/redis.ts'],
   mysql2: ['db/mysql/driver.ts', 'bench/load/raw-mysql-main.ts'],
   knex: ['db/mysql/migrate.ts'],
+  '@aws-sdk/client-s3': ['db/blobs/s3-store.ts'],
+  '@aws-sdk/lib-storage': ['db/blobs/s3-store.ts'],
+  sharp: ['mapper/pictures/decoder-main.ts'],
 };
 
 /** Texts that outsiders rely on. Each may occur in one file only. */

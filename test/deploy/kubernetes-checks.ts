@@ -1,4 +1,5 @@
-import { VARIABLES, type Variable } from '../../runtime/config/variables.ts';
+import type { Variable } from '../../runtime/config/variable.ts';
+import { VARIABLES } from '../../runtime/config/variables.ts';
 import type { Container, Labels, Manifest, PodSpec } from './manifests.ts';
 
 /** The content of the Secret, which is created by hand as the README says. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { VARIABLES, type Variable } from '../../runtime/config/variables.ts';
+import type { Variable } from '../../runtime/config/variable.ts';
+import { VARIABLES } from '../../runtime/config/variables.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 

@@ -1,0 +1,58 @@
+import type { Readable } from 'node:stream';
+
+/** What a blob store keeps: bytes under a name. A name is never given other bytes. */
+export interface BlobStat {
+  /** Segments of letters, digits, `.`, `-`, `_`, with `/` between them. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly storedAt: Date;
+}
+
+/** Bytes to store. */
+export interface BlobContent {
+  readonly bytes: number;
+  /** Begins at the first byte each time, so that an attempt can be repeated. */
+  read(): Readable;
+  /**
+   * A file with exactly these bytes, which nobody needs afterwards: a store on the same file system takes it
+   * instead of a copy.
+   */
+  readonly file?: string | undefined;
+}
+
+/** The first and the last byte, both included. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A blob that is being read. */
+export interface OpenBlob {
+  /** Of the whole blob. */
+  readonly bytes: number;
+  /** The bytes of the range. It fails with StoreUnavailableError when they break off. */
+  readonly stream: Readable;
+}
+
+/**
+ * Where the bytes of images are. Every method has a deadline, and throws StoreUnavailableError when the store
+ * does not answer, refuses, or is full; then it may be repeated.
+ */
+export interface BlobStore {
+  /** For logs and metrics. */
+  readonly name: string;
+  /**
+   * Stores all bytes or none. They are durable when it returns. The same name with the same bytes again
+   * changes nothing.
+   * @throws StoreUnavailableError nothing is stored, or all of it
+   */
+  put(name: string, content: BlobContent): Promise<void>;
+  /** @param range within the blob; undefined: all of it. @returns undefined: there is no such blob */
+  get(name: string, range?: ByteRange): Promise<OpenBlob | undefined>;
+  stat(name: string): Promise<BlobStat | undefined>;
+  /** Also of a blob that is not there. */
+  delete(name: string): Promise<void>;
+  /** In the order of the names, in bounded memory. Blobs that come or go meanwhile may be left out. */
+  list(prefix: string): AsyncIterable<BlobStat>;
+  close(): Promise<void>;
+}
