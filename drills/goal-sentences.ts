@@ -1,4 +1,4 @@
-import type { Goals } from './check/goals.ts';
+import { QUICK_MS, type Goals } from './check/goals.ts';
 
 const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
 const ms = (time: number): string => `${time.toLocaleString('en-US')} ms`;
@@ -29,6 +29,9 @@ const SENTENCES: Readonly<Record<keyof Goals, (bound: number, goals: Goals) => s
   backWithinMs: (time) => `every shorten is acknowledged again ≤ ${ms(time)} after healing`,
   redirectRefusedMs: (time) =>
     `redirects of slots that are down are refused in < ${ms(time)}; redirects of other slots, and those answered before, succeed`,
+  redirectsSlowedBy: (factor) => `p99 of redirects ≤ ${factor} × that without a fault, or < ${ms(QUICK_MS)}`,
+  imageRefusedMaxMs: (time) => `requests for images are refused after at most ${ms(time)}, and some are`,
+  imagesBackWithinMs: (time) => `none is refused later than ${ms(time)} after healing`,
   strandedBounded: () => 'the killed mapper strands at most its reserve and the keys in flight',
 };
 

@@ -1,7 +1,7 @@
 import { goalsOf } from './check/goals.ts';
 import { USUAL_LIMITS } from './cluster/limits.ts';
 import { goalSentences } from './goal-sentences.ts';
-import { describeOwnLinks, type Distribution, type DrillReport } from './report.ts';
+import { describeImages, describeOwnLinks, type Distribution, type DrillReport } from './report.ts';
 import type { Drill } from './run/drill.ts';
 
 /**
@@ -42,6 +42,7 @@ function linesOf(drill: Drill, report: DrillReport): string[] {
     ...(times.length === 0 ? [] : [`  - ${times.join('; ')}`]),
     ...(during.length === 0 ? [] : [`  - ${during.join('; ')}`]),
     ...(report.ownLinks === undefined ? [] : [`  - ${describeOwnLinks(report.ownLinks)}`]),
+    ...(report.images === undefined ? [] : [`  - ${describeImages(report.images)}`]),
   ];
 }
 
@@ -70,6 +71,9 @@ function duringOf({ during, backMs, stranded }: DrillReport): string[] {
   const said = [
     during.ackedShare < 1 ? `${percent(during.ackedShare)} of shortens acknowledged during the fault` : '',
     during.redirectShare < 1 ? `${percent(during.redirectShare)} of redirects right during the fault` : '',
+    during.redirectP99Ms === undefined
+      ? ''
+      : `p99 of redirects ${during.redirectP99Ms.during} ms, without a fault ${during.redirectP99Ms.without} ms`,
     during.refused > 0 ? `${count(during.refused)} shortens refused, p99 ${during.refusedP99Ms} ms` : '',
     during.decay === null ? '' : `the share of acknowledged shortens fell by ${percent(during.decay)}`,
     backMs === null ? '' : `all acknowledged again ${backMs} ms after healing`,

@@ -49,6 +49,34 @@ export interface OwnLinkCounts {
   readonly givenAgain: number;
 }
 
+/** What clients saw of images that were posted and deleted. */
+export interface ImageCounts {
+  readonly posts: number;
+  readonly acked: number;
+  /** No acceptable answer. */
+  readonly failed: number;
+  readonly refused: number;
+  readonly unknown: number;
+  readonly deleted: number;
+  readonly views: number;
+  readonly viewsRefused: number;
+  /** Views without a whole answer. */
+  readonly viewsBrokenOff: number;
+  /** Views with other bytes than those that were posted. */
+  readonly wrongBytes: number;
+  /** Views of acknowledged images that were neither shown nor refused, or refused at the end. */
+  readonly lost: number;
+  /** Views of images whose deletion was acknowledged. */
+  readonly seenAfterDeletion: number;
+  /** Keys that a second link got. */
+  readonly givenAgain: number;
+  /** Posts and views. */
+  readonly refusedInFaults: number;
+  readonly slowestRefusalMs: number;
+  /** The longest time from the end of a fault to a refusal after it. */
+  readonly backMs: number;
+}
+
 /** What one drill showed; `keymill drill --json` prints it. */
 export interface DrillReport extends ClientCounts {
   readonly name: string;
@@ -89,9 +117,13 @@ export interface DrillReport extends ClientCounts {
     readonly refusedP99Ms: number;
     /** The share acknowledged in the first 15 s minus that in the last 15 s. Null in shorter faults. */
     readonly decay: number | null;
+    /** The 99th percentile of the times of right redirects, during the faults and without one. */
+    readonly redirectP99Ms?: { readonly during: number; readonly without: number };
   };
   /** Only in drills that change links. Wrong targets and old states are also in `wrongTarget`. */
   readonly ownLinks?: OwnLinkCounts;
+  /** Only in drills that post images. */
+  readonly images?: ImageCounts;
   readonly violations: readonly string[];
   readonly timeline: readonly { readonly ms: number; readonly event: string }[];
   readonly historyFile: string;
@@ -183,6 +215,7 @@ export function describeReport(report: DrillReport): string[] {
       `${stranded.keys} keys with a killed mapper, which may have held ${stranded.bound}`,
     ]);
   if (report.ownLinks !== undefined) rows.push(['changes', describeOwnLinks(report.ownLinks)]);
+  if (report.images !== undefined) rows.push(['images', describeImages(report.images)]);
   for (const violation of report.violations) rows.push(['VIOLATION', violation]);
   rows.push(['history', report.historyFile]);
   return [
@@ -201,6 +234,19 @@ export function describeOwnLinks(own: OwnLinkCounts): string {
     `${count(own.followsFailed)} without an answer, ${count(own.oldStates)} by an old state, ` +
     `${count(own.wrongTargets)} to a wrong target; ${count(own.lostUpdates)} updates lost, ` +
     `${count(own.givenAgain)} keys given again`
+  );
+}
+
+/** In one sentence, for a terminal and for the page. */
+export function describeImages(images: ImageCounts): string {
+  const count = (number: number): string => number.toLocaleString('en-US');
+  return (
+    `${count(images.acked)} images acknowledged, ${count(images.refused)} refused, ${count(images.failed)} failed, ` +
+    `${count(images.unknown)} unknown, ${count(images.deleted)} deleted; ${count(images.views)} views of them, ` +
+    `${count(images.viewsRefused)} refused, ${count(images.viewsBrokenOff)} broken off, ` +
+    `${count(images.wrongBytes)} with other bytes, ${count(images.lost)} of a lost image, ` +
+    `${count(images.seenAfterDeletion)} after its deletion; refused after at most ` +
+    `${count(Math.round(images.slowestRefusalMs))} ms, the last one ${count(Math.round(images.backMs))} ms after a fault`
   );
 }
 

@@ -32,6 +32,15 @@ export interface Goals {
    * of other slots, and of keys that the mapper has answered before, all succeed.
    */
   readonly redirectRefusedMs?: number;
+  /**
+   * How many times longer the 99th percentile of redirects may be during the fault than without one. Below
+   * {@link QUICK_MS} it is always good.
+   */
+  readonly redirectsSlowedBy?: number;
+  /** The longest time after which a request for an image is refused. Some must be, or there was no fault. */
+  readonly imageRefusedMaxMs?: number;
+  /** The longest time from the end of a fault to the last refusal of such a request. */
+  readonly imagesBackWithinMs?: number;
   /** A killed mapper takes no more keys with it than it held ready and had in flight. */
   readonly strandedBounded?: true;
 }
@@ -40,6 +49,9 @@ export interface Goals {
 function takeoverAfterSilence({ sessionTimeoutMs, tickMs }: Limits): number {
   return sessionTimeoutMs + tickMs + 500;
 }
+
+/** Redirects that take less are not slow, whatever they take without a fault. */
+export const QUICK_MS = 50;
 
 const NOTHING_FAILS: Goals = { failedShortens: 0, failedRedirects: 0 };
 const HANDS_OVER: Goals = { ...NOTHING_FAILS, unownedP50Ms: 50, unownedMaxMs: 300 };
@@ -60,6 +72,14 @@ export function goalsOf(drill: string, limits: Limits): Goals {
     'mapper-kill': { failedRedirects: 0, unavailableMs: 1_000, ackedShare: 0.999, strandedBounded: true },
     'links-changed': { failedRedirects: 0, ackedShare: 0.999 },
     'visits-exact': { failedRedirects: 0, ackedShare: 0.999 },
+    'blobs-down': {
+      ...NOTHING_FAILS,
+      redirectsSlowedBy: 2,
+      imageRefusedMaxMs: 12_000,
+      imagesBackWithinMs: 10_000,
+    },
+    'blobs-slow': { ...NOTHING_FAILS, redirectsSlowedBy: 2 },
+    'image-kill': { failedRedirects: 0, ackedShare: 0.99 },
     'kill-between': { failedRedirects: 0 },
     'redis-down': ONE_POOL_AWAY,
     'redis-hung': ONE_POOL_AWAY,

@@ -1,5 +1,5 @@
 import type { DrillReport } from '../report.ts';
-import type { Goals } from './goals.ts';
+import { QUICK_MS, type Goals } from './goals.ts';
 import type { SlotsTally } from './slots.ts';
 import type { FaultTally } from './windows.ts';
 
@@ -16,6 +16,7 @@ type Figures = Pick<
   | 'backMs'
   | 'stranded'
   | 'during'
+  | 'images'
 >;
 
 /** One sentence with both numbers for each goal that the figures miss. */
@@ -55,10 +56,35 @@ export function missedGoals(goals: Goals, figures: Figures, tally: FaultTally, s
     atMost('refused redirects that the mapper had answered before', slots.forgotten, 0);
     atMost('redirects of slots that were down, neither answered nor refused', slots.brokenOff, 0);
   }
+  missed.push(...missedByImages(goals, figures));
   if (goals.strandedBounded === true)
     atMost('keys that a killed mapper took with it', stranded?.keys ?? 0, stranded?.bound ?? 0);
   if (tally.refusedWithoutRetryAfter > 0)
     missed.push(`${tally.refusedWithoutRetryAfter} answers with 503 had no Retry-After`);
+  return missed;
+}
+
+function missedByImages(goals: Goals, { during, images }: Figures): string[] {
+  const { redirectsSlowedBy, imageRefusedMaxMs, imagesBackWithinMs } = goals;
+  const { redirectP99Ms } = during;
+  const missed: string[] = [];
+  const most = Math.max(QUICK_MS, (redirectP99Ms?.without ?? 0) * (redirectsSlowedBy ?? Infinity));
+  if (redirectP99Ms !== undefined && redirectP99Ms.during > most)
+    missed.push(
+      `p99 of redirects during the fault: ${redirectP99Ms.during} ms, at most ${round(most)} ms allowed`,
+    );
+  if (imageRefusedMaxMs !== undefined) {
+    if (images === undefined || images.refusedInFaults === 0)
+      missed.push('no request for an image was refused, so there was no fault');
+    else if (images.slowestRefusalMs > imageRefusedMaxMs)
+      missed.push(
+        `slowest refusal of an image: ${round(images.slowestRefusalMs)} ms, at most ${imageRefusedMaxMs} ms allowed`,
+      );
+  }
+  if (imagesBackWithinMs !== undefined && (images?.backMs ?? 0) > imagesBackWithinMs)
+    missed.push(
+      `last refusal of an image after healing: ${round(images?.backMs ?? 0)} ms, at most ${imagesBackWithinMs} ms allowed`,
+    );
   return missed;
 }
 

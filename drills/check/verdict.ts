@@ -7,10 +7,12 @@ import type { Balancer } from '../load/balancer.ts';
 import type { DrillReport } from '../report.ts';
 import { readClaims, readRecycled } from './claims.ts';
 import { goalsOf } from './goals.ts';
+import { ImagesKeeper } from './images.ts';
 import { checkLinks } from './links.ts';
 import { LostLinks } from './lost-links.ts';
 import { missedGoals } from './missed-goals.ts';
 import { OwnLinksKeeper } from './own-links.ts';
+import { RedirectTimesKeeper } from './redirect-times.ts';
 import { checkClaims, ReignChecker } from './reigns.ts';
 import { SlotsKeeper } from './slots.ts';
 import { TallyKeeper } from './tally.ts';
@@ -48,20 +50,23 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
   const checked = await checkHistory(historyPath, measurements, goals.graceMs ?? DEFAULT_GRACE_MS);
   const { tally, during, slots, recovery, lostLinks } = checked;
   const { violations: ownViolations, ...ownLinks } = checked.ownLinks.result();
+  const { violations: imageViolations, ...images } = checked.images.result();
+  const redirectP99Ms = checked.redirectTimes.result();
   const links = await checkLinks(historyPath, finished.runId, finished.balancer, lostLinks);
   const claims = await checkAllClaims(finished);
   const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
   const recycled = [
     ...(await checkRecycled(finished, lostLinks)),
-    ...(await checkOwnRecycled(finished, checked.ownLinks)),
+    ...(await checkOwnRecycled(finished, checked.ownLinks.keys.union(checked.images.keys))),
   ];
   const { healedMs } = measurements;
   const figures = {
     ...tally,
-    lost: Math.max(tally.lost, links.lost),
+    lost: Math.max(tally.lost, links.lost) + images.lost,
     writtenOff: links.writtenOff,
-    wrongTarget: tally.wrongTarget + links.wrongTarget + ownLinks.wrongTargets + ownLinks.oldStates,
-    duplicates: tally.duplicates + (audit?.duplicates ?? 0) + ownLinks.givenAgain,
+    wrongTarget:
+      tally.wrongTarget + links.wrongTarget + ownLinks.wrongTargets + ownLinks.oldStates + images.wrongBytes,
+    duplicates: tally.duplicates + (audit?.duplicates ?? 0) + ownLinks.givenAgain + images.givenAgain,
     leaked: audit?.leaked ?? null,
     ...timesOf(finished),
     parts: partsOf(finished),
@@ -70,13 +75,15 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
     unavailableMs: Math.round(tally.unavailableMs),
     backMs: healedMs === undefined ? null : Math.round(recovery.backMs),
     boundMs: goals.deadMaxMs ?? goals.unownedMaxMs ?? null,
-    during: during.summary(),
+    during: { ...during.summary(), ...(redirectP99Ms !== undefined && { redirectP99Ms }) },
     ...(ownLinks.links > 0 && { ownLinks }),
+    ...(images.posts > 0 && { images }),
   };
   const violations = [
     ...measurements.violations,
     ...tally.violations,
     ...ownViolations,
+    ...imageViolations,
     ...links.violations,
     ...checked.reigns.result(),
     ...claims,
@@ -89,7 +96,7 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
 
 /** Feeds the history to every checker that reads it. */
 async function checkHistory(path: string, measurements: Measurements, graceMs: number) {
-  const { windows, restored, putBack, healedMs } = measurements;
+  const { windows, calms, restored, putBack, healedMs } = measurements;
   const lostLinks = new LostLinks(putBack);
   const tallies = new TallyKeeper(lostLinks);
   const during = new FaultTallyKeeper(windows, graceMs);
@@ -97,6 +104,8 @@ async function checkHistory(path: string, measurements: Measurements, graceMs: n
   const recovery = new RecoveryKeeper(healedMs ?? Infinity);
   const reigns = new ReignChecker(restored);
   const ownLinks = new OwnLinksKeeper();
+  const images = new ImagesKeeper(windows);
+  const redirectTimes = new RedirectTimesKeeper(windows, calms);
   for await (const entry of readHistory(path)) {
     lostLinks.add(entry);
     tallies.add(entry);
@@ -104,9 +113,21 @@ async function checkHistory(path: string, measurements: Measurements, graceMs: n
     slots.add(entry);
     recovery.add(entry);
     ownLinks.add(entry);
+    images.add(entry);
+    redirectTimes.add(entry);
     if (entry.op === 'reign') reigns.add(entry);
   }
-  return { tally: tallies.result(), during, slots, recovery, reigns, lostLinks, ownLinks };
+  return {
+    tally: tallies.result(),
+    during,
+    slots,
+    recovery,
+    reigns,
+    lostLinks,
+    ownLinks,
+    images,
+    redirectTimes,
+  };
 }
 
 async function checkAllClaims({ cluster, measurements, claimedBefore }: FinishedDrill): Promise<string[]> {
@@ -138,10 +159,10 @@ async function checkRecycled(
   return breaches.flat();
 }
 
-/** The key of an own link is never recycled, also when the link was deleted and pruned. */
+/** The key of an own link or an image is never recycled, also when it was deleted and pruned. */
 async function checkOwnRecycled(
   { cluster, measurements }: FinishedDrill,
-  { keys }: OwnLinksKeeper,
+  keys: ReadonlySet<string>,
 ): Promise<string[]> {
   if (keys.size === 0) return [];
   const began = new Date(Date.now() - measurements.nowMs);
@@ -150,7 +171,7 @@ async function checkOwnRecycled(
       const recycled = (await readRecycled(keysDb, began)).filter((key) => keys.has(key)).length;
       return recycled === 0
         ? []
-        : [`${keysDb.name}: recycled the keys of ${recycled} links that have owners`];
+        : [`${keysDb.name}: recycled the keys of ${recycled} links that have owners, or images`];
     }),
   );
   return breaches.flat();

@@ -123,8 +123,62 @@ export interface FollowEntry {
   readonly via: string;
 }
 
+/** A picture that was posted. The outcomes are those of a shorten. */
+export interface ImagePostEntry {
+  readonly op: 'image-post';
+  readonly at: number;
+  readonly ms: number;
+  /** The number of the picture, from which its bytes are made. */
+  readonly n: number;
+  readonly outcome: ShortenOutcome;
+  readonly key?: string;
+  readonly via?: string;
+  readonly status?: number;
+  /** Of a refusal. */
+  readonly retryAfter?: boolean;
+  readonly reason?: string;
+}
+
+/**
+ * A look at an acknowledged image. `saw`: the number of the picture with exactly these bytes, `other bytes`
+ * (of no picture of this drill), `deleted` (410), `refused` (503), `nothing` (no whole answer), or the status
+ * of any other answer.
+ */
+export interface ImageViewEntry {
+  readonly op: 'image-view';
+  readonly at: number;
+  readonly ms: number;
+  readonly key: string;
+  readonly saw: number | string;
+  readonly via: string;
+  /** After all faults, and repeated while it was refused: now every mapper must show it. */
+  readonly isLast?: true;
+}
+
+export interface ImageDeleteEntry {
+  readonly op: 'image-delete';
+  readonly at: number;
+  readonly ms: number;
+  readonly key: string;
+  readonly outcome: ChangeOutcome;
+  /** How long, by the answer, mappers that have not heard may still show the image. */
+  readonly lagMs?: number;
+  readonly via?: string;
+  readonly status?: number;
+  readonly reason?: string;
+}
+
+export type ImageEntry = ImagePostEntry | ImageViewEntry | ImageDeleteEntry;
+
 export type HistoryEntry =
-  ShortenEntry | RedirectEntry | EventEntry | ReignEntry | ChangeEntry | OwnReadEntry | FollowEntry;
+  | ShortenEntry
+  | RedirectEntry
+  | EventEntry
+  | ReignEntry
+  | ChangeEntry
+  | OwnReadEntry
+  | FollowEntry
+  | ImageEntry;
 
 /** Everything that happens during a drill, one JSON object a line. Memory stays bounded. */
 export class History {

@@ -1,8 +1,13 @@
 import type { History } from './history.ts';
 
-/** From the beginning of a fault to its end, in ms since the drill began. */
-export interface FaultWindow {
+/** In ms since the drill began. */
+export interface TimeWindow {
   readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** From the beginning of a fault to its end. */
+export interface FaultWindow extends TimeWindow {
   toMs: number;
   /** Slots whose urls server is down during the fault. */
   readonly slotsDown: ReadonlySet<number>;
@@ -58,6 +63,8 @@ export class Measurements {
   /** For each shard that changed hands: from the fault until the next holder's lock. */
   readonly deadMs: number[] = [];
   readonly windows: FaultWindow[] = [];
+  /** Times with the load of a fault and without the fault, to compare with. */
+  readonly calms: TimeWindow[] = [];
   readonly parts: Part[] = [];
   readonly stranded: Stranded[] = [];
   /** Stores into which the drill put older data: the epochs and parts that they report may fall. */

@@ -21,13 +21,17 @@ export interface CallOptions {
   readonly timeoutMs: number;
   readonly method?: Method;
   readonly json?: string;
+  /** Instead of `json`, with the content type in `headers`. */
+  readonly bytes?: Uint8Array;
+  /** How the answer becomes a text. Default: `utf8`. `latin1`: one byte a character. */
+  readonly encoding?: 'latin1';
   /** Besides those of the body. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Sends one HTTP request. Never rejects: every failure is a result. */
 export async function call(url: string, options: CallOptions): Promise<CallResult> {
-  const { agent, timeoutMs, method = 'GET', json } = options;
+  const { agent, timeoutMs, method = 'GET', json, bytes, encoding = 'utf8' } = options;
   const { promise, resolve } = Promise.withResolvers<CallResult>();
   const headers = {
     ...options.headers,
@@ -35,10 +39,11 @@ export async function call(url: string, options: CallOptions): Promise<CallResul
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(json),
     }),
+    ...(bytes !== undefined && { 'content-length': bytes.length }),
   };
   const sent = request(url, { agent, method, headers }, (response) => {
     let body = '';
-    response.setEncoding('utf8');
+    response.setEncoding(encoding);
     response.on('data', (chunk: string) => {
       body += chunk;
     });
@@ -60,6 +65,6 @@ export async function call(url: string, options: CallOptions): Promise<CallResul
     if (error.syscall === 'connect') finish({ kind: 'refused', reason });
     else finish({ kind: 'closed', reused: sent.reusedSocket, reason });
   });
-  sent.end(json);
+  sent.end(bytes ?? json);
   return promise;
 }

@@ -81,6 +81,13 @@ export class DrillRun {
     return this.measurements.beginFault(what, slotsDown);
   }
 
+  /** Waits while the load is as in the fault that follows. Redirects are compared with those of this time. */
+  async calm(ms: number): Promise<void> {
+    const fromMs = this.nowMs;
+    await this.pause(ms);
+    this.measurements.calms.push({ fromMs, toMs: this.nowMs });
+  }
+
   /** One of the elements, chosen by the drill's random numbers. @throws RangeError when there is none */
   pick<T>(from: readonly T[]): T {
     const chosen = from[Math.floor(this.random() * from.length)];

@@ -1,9 +1,9 @@
 import { promisify } from 'node:util';
-import { crc32, deflate } from 'node:zlib';
+import { deflate } from 'node:zlib';
 import type { Colour } from './colour.ts';
+import { pngFile } from './png-file.ts';
 import type { Look, Modules } from './qr-code.ts';
 
-const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 /** One bit for each pixel, which chooses one of two colours of a palette (PNG specification, 11.2.1). */
 const BIT_DEPTH = 1;
 const PALETTE = 3;
@@ -29,18 +29,13 @@ export function leastSizeOf(modules: Modules): number {
 export async function toPng(modules: Modules, { size, dark, light }: Look): Promise<Buffer> {
   const scale = Math.floor(size / modules.length);
   if (scale < 1) throw new RangeError(`${modules.length} modules do not fit into ${size} pixels`);
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(size, 0);
-  header.writeUInt32BE(size, 4);
-  header.set([BIT_DEPTH, PALETTE], 8);
   const colours = [light, dark];
-  return Buffer.concat([
-    SIGNATURE,
-    chunk('IHDR', header),
-    chunk('PLTE', Buffer.from(colours.flatMap(({ red, green, blue }) => [red, green, blue]))),
-    ...(colours.every(isOpaque) ? [] : [chunk('tRNS', Buffer.from(colours.map(({ alpha }) => alpha)))]),
-    chunk('IDAT', await compress(toRows(modules, size, scale))),
-    chunk('IEND', Buffer.alloc(0)),
+  return pngFile({ width: size, height: size, bitDepth: BIT_DEPTH, colourType: PALETTE }, [
+    ['PLTE', Buffer.from(colours.flatMap(({ red, green, blue }) => [red, green, blue]))],
+    ...(colours.every(isOpaque)
+      ? []
+      : [['tRNS', Buffer.from(colours.map(({ alpha }) => alpha))] satisfies [string, Buffer]]),
+    ['IDAT', await compress(toRows(modules, size, scale))],
   ]);
 }
 
@@ -72,14 +67,4 @@ function setPixels(rows: Buffer, start: number, from: number, count: number): vo
 
 function isOpaque({ alpha }: Colour): boolean {
   return alpha === 255;
-}
-
-/** Length, type, data, and the checksum of the last two (5.3). */
-function chunk(type: string, data: Buffer): Buffer {
-  const framed = Buffer.alloc(12 + data.length);
-  framed.writeUInt32BE(data.length, 0);
-  framed.write(type, 4, 'latin1');
-  data.copy(framed, 8);
-  framed.writeUInt32BE(crc32(framed.subarray(4, 8 + data.length)), 8 + data.length);
-  return framed;
 }

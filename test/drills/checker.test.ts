@@ -241,6 +241,25 @@ describe('redirects while a urls server is down', () => {
   });
 });
 
+const NO_IMAGES: DrillReport['images'] = {
+  posts: 0,
+  acked: 0,
+  failed: 0,
+  refused: 0,
+  unknown: 0,
+  deleted: 0,
+  views: 0,
+  viewsRefused: 0,
+  viewsBrokenOff: 0,
+  wrongBytes: 0,
+  lost: 0,
+  seenAfterDeletion: 0,
+  givenAgain: 0,
+  refusedInFaults: 0,
+  slowestRefusalMs: 0,
+  backMs: 0,
+};
+
 describe('the goals of the drills', () => {
   const LIMITS = { sessionTimeoutMs: 2_000, tickMs: 500, reserve: 256, quarantineMs: 30_000 };
   const none = { p50: 0, max: 0, all: [] };
@@ -291,6 +310,23 @@ describe('the goals of the drills', () => {
     expect(missed('urls-down', { during: { ...good, decay: 0.03 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 258, bound: 257 } })).to.have.length(1);
     expect(missed('mapper-kill', { stranded: { keys: 257, bound: 257 } })).to.deep.equal([]);
+  });
+
+  it('require images to be refused in time, and redirects not to become slower', () => {
+    const images = { ...NO_IMAGES, refusedInFaults: 5, slowestRefusalMs: 900, backMs: 300 };
+    expect(missed('blobs-down', { images })).to.deep.equal([]);
+    const nothing = ['no request for an image was refused, so there was no fault'];
+    expect(missed('blobs-down', {})).to.deep.equal(nothing);
+    expect(missed('blobs-down', { images: NO_IMAGES })).to.deep.equal(nothing);
+    expect(missed('blobs-down', { images: { ...images, slowestRefusalMs: 20_000 } })).to.have.length(1);
+    expect(missed('blobs-down', { images: { ...images, backMs: 20_000 } })).to.have.length(1);
+    const p99 = (during: number, without: number): DrillReport['during'] => ({
+      ...good,
+      redirectP99Ms: { during, without },
+    });
+    expect(missed('blobs-down', { images, during: p99(201, 100) })).to.have.length(1);
+    expect(missed('blobs-down', { images, during: p99(200, 100) })).to.deep.equal([]);
+    expect(missed('blobs-down', { images, during: p99(49, 2) })).to.deep.equal([]);
   });
 });
 
