@@ -14,7 +14,7 @@ export interface KeyFile {
   readonly count: number;
 }
 
-/** The requests to send: GETs of a range of a file of keys, or links to make. */
+/** The requests to send: GETs of a range of a file of keys, links to make, or a picture to post. */
 export type Requests =
   | {
       readonly kind: 'keys';
@@ -30,6 +30,11 @@ export type Requests =
       readonly keyFile?: string;
       /** So many clients behind a proxy, in turn. Without it, no request has an `X-Forwarded-For`. */
       readonly clients?: number;
+    }
+  | {
+      readonly kind: 'picture';
+      /** The file with its bytes, a PNG. */
+      readonly file: string;
     };
 
 export interface WrkOptions {
@@ -97,6 +102,7 @@ function argumentsOf(requests: Requests): string[] {
     const { clients = 0, keyFile } = requests;
     return ['shorten', label, String(clients), ...(keyFile === undefined ? [] : [keyFile])];
   }
+  if (requests.kind === 'picture') return ['picture', requests.file];
   const { file, count } = requests;
   const offset = requests.offset % Math.max(1, file.count - count + 1);
   return ['keys', file.path, String(file.keyLength), String(offset), String(count)];

@@ -9,6 +9,9 @@ import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
 import { growth } from './growth.ts';
+import { imageDecoding } from './image-decoding.ts';
+import { imageMapperMemory } from './image-mapper-memory.ts';
+import { imageUpload } from './image-upload.ts';
 import { importRows } from './import.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
@@ -58,6 +61,9 @@ export const BENCHES: readonly Bench[] = [
   clickCpu,
   clickTail,
   clickMemory,
+  imageUpload,
+  imageDecoding,
+  imageMapperMemory,
   importRows,
   processes,
   invalidation,

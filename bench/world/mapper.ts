@@ -25,11 +25,16 @@ export interface BenchMapper extends AsyncDisposable {
 
 let started = 0;
 
-/** Starts a mapper of the cluster's product. @throws KeymillError when it is not ready in time */
+/**
+ * Starts a mapper of the cluster's product.
+ * @param program another program that starts one, of our own
+ * @throws KeymillError when it is not ready in time
+ */
 export async function startMapper(
   cluster: PrivateCluster,
   signal: AbortSignal,
   settings: Readonly<Record<string, string>> = {},
+  program = programOf(cluster.product, 'mapper'),
 ): Promise<BenchMapper> {
   const id = `bench-mapper-${++started}`;
   const [http, admin] = [await reserveAnyPort(), await reserveAnyPort()];
@@ -39,7 +44,7 @@ export async function startMapper(
   const { identity, hasExited } = await startProcess({
     id,
     command: cluster.product.node,
-    args: [programOf(cluster.product, 'mapper')],
+    args: [program],
     cwd: cluster.product.root,
     logFile,
     dieWithParent: true,

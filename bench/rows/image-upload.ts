@@ -1,0 +1,73 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MEGABYTE, writePicture } from '../load/picture-files.ts';
+import { measure, type Arm } from '../method/measure.ts';
+import { toPairedRow } from '../method/paired-row.ts';
+import type { BenchRow } from '../method/row.ts';
+import { startBareStore } from '../world/bare-store.ts';
+import { startMapper } from '../world/mapper.ts';
+import type { Bench, BenchContext } from './bench.ts';
+import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
+
+/** As many uploads of one owner as a mapper takes at the same time. */
+const CONNECTIONS = 8;
+const GOAL = 0.6;
+const PROGRAM = join(import.meta.dirname, '..', 'world', 'mapper-without-decoder-main.ts');
+
+/** What an image costs besides its decoding: to find its format, hash it, name it, store it, bind it. */
+export const imageUpload: Bench = {
+  name: 'image-upload',
+  does: 'POST /images of 1 MB that is not decoded, stored in a folder, beside bare node:http that stores the body',
+  long: false,
+  run,
+};
+
+async function run(context: BenchContext): Promise<BenchRow> {
+  const cluster = await context.privateCluster();
+  const [blobs, bodies] = [join(cluster.dir, 'bench-blobs'), join(cluster.dir, 'bench-bodies')];
+  await Promise.all([blobs, bodies].map(async (folder) => mkdir(folder, { recursive: true })));
+  const file = join(cluster.dir, 'bench-picture.png');
+  const bytes = await writePicture(file, MEGABYTE);
+  const settings = { KEYMILL_BLOBS: `file:${blobs}`, KEYMILL_ANONYMOUS_IMAGES: 'true' };
+  await using mapper = await startMapper(cluster, context.signal, settings, PROGRAM);
+  await using bare = await startBareStore(bodies, context.signal);
+  const armOf = (name: string, server: HttpArmOptions['server'], folder: string): Arm<HttpSample> => {
+    const requests = () => ({ kind: 'picture', file }) as const;
+    const arm = httpArm({
+      context,
+      name,
+      server,
+      requests,
+      connections: CONNECTIONS,
+      others: cluster.servers,
+    });
+    return { name, run: async (seconds, round) => thenEmpty(folder, arm.run(seconds, round)) };
+  };
+  const measurement = await measure(context, {
+    name: 'image-upload',
+    arms: [armOf('mapper', mapper, blobs), armOf('bare', bare, bodies)],
+    watched: [throughput],
+    quiesce: async () => cluster.quiesce(context.signal),
+  });
+  const cpuUs = (arm: string): number[] =>
+    measurement.sequence.filter((one) => one.arm === arm).map(({ sample }) => Math.round(sample.cpuUs));
+  return toPairedRow({
+    name: 'image-upload',
+    unit: 'images/s',
+    measurement,
+    ours: 'mapper',
+    beside: 'bare',
+    of: ({ perSecond }) => perSecond,
+    baseline: `bare node:http that writes the body into a file and flushes it, ${CONNECTIONS} connections`,
+    goal: GOAL,
+    details: { bytes, connections: CONNECTIONS, cpuUs: cpuUs('mapper'), bareCpuUs: cpuUs('bare') },
+  });
+}
+
+/** A minute of uploads would fill the disk. */
+async function thenEmpty(folder: string, running: Promise<HttpSample>): Promise<HttpSample> {
+  const sample = await running;
+  for (const { parentPath, name } of await readdir(folder, { recursive: true, withFileTypes: true }))
+    await rm(join(parentPath, name), { force: true }).catch(() => undefined);
+  return sample;
+}
