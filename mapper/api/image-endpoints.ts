@@ -4,11 +4,14 @@ import { imageFields } from '../images/image-fields.ts';
 import type { DeclaredContents } from './content.ts';
 import { endpoint, type Endpoint, type Services } from './endpoint.ts';
 import { time } from './fields.ts';
-import type { ImageService } from './image-service.ts';
+import { FORM, type ImageService } from './image-service.ts';
 
 const PICTURE = { means: 'the bytes of the picture' };
 
 const bodies = {
+  [FORM]: {
+    means: 'a form with the field `image`, a file, and perhaps the fields that are parameters otherwise',
+  },
   'image/jpeg': PICTURE,
   'image/png': PICTURE,
   'image/gif': PICTURE,
@@ -62,6 +65,7 @@ export const IMAGE_ENDPOINTS: readonly Endpoint[] = [
     problems: [
       'no-images',
       'unauthenticated',
+      'malformed-form',
       'incomplete',
       'too-slow',
       'too-large',

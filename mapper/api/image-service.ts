@@ -2,11 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../auth/identities.ts';
 import { Places } from '../bulk/places.ts';
 import type { BodyStream } from '../http/body-stream.ts';
-import { Problem } from '../http/problem.ts';
-import { requireOwnerFor, type ImageFields } from '../images/image-fields.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
+import { parseImageFields, requireOwnerFor, type ImageFields } from '../images/image-fields.ts';
 import { makeImage, type MadeImage, type MakeImageOptions } from '../images/make-image.ts';
 import { preparePicture, type PreparePictureOptions } from '../images/prepare-picture.ts';
+import { MAX_FORM_BYTES, receiveForm } from '../images/receive-form.ts';
 import { receiveBytes, tooLarge } from '../images/receive-upload.ts';
+import type { SpoolFile } from '../images/spool.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
 
 export interface ImageServiceOptions extends MakeImageOptions, PreparePictureOptions {
@@ -29,6 +31,9 @@ export interface AnsweredImage {
   readonly created_at: string;
   readonly expiration_date: string | null;
 }
+
+/** The type of a body with a form. */
+export const FORM = 'multipart/form-data';
 
 /** Uploads of this process at the same time: each has files, and a picture that is decoded. */
 const UPLOADS = { all: 16, ofOwner: 8 };
@@ -59,17 +64,33 @@ export class ImageService {
     if (identity === undefined && !areAnonymousAllowed) throw new Problem('unauthenticated');
     const userId = identity?.userId ?? null;
     requireOwnerFor(query, userId);
-    if (Number(headers['content-length'] ?? 0) > MAX_PICTURE_BYTES) throw tooLarge();
+    const maxBytes = stream.type === FORM ? MAX_FORM_BYTES : MAX_PICTURE_BYTES;
+    if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
     const release = this.#uploads.take(userId ?? NOBODY);
     try {
       await using stack = new AsyncDisposableStack();
-      const posted = await receiveBytes(stream.pieces, stack, this.#options.spool);
-      const picture = await preparePicture(posted, stack, this.#options);
-      const made = await makeImage({ picture, fields: query, userId }, this.#options);
+      const { file, fields } = await this.#receive({ stream, headers, query }, stack);
+      requireOwnerFor(fields, userId);
+      const picture = await preparePicture(file, stack, this.#options);
+      const made = await makeImage({ picture, fields, userId }, this.#options);
       return { body: toAnswer(made, publicUrl), isNew: made.deleteToken !== undefined };
     } finally {
       release();
     }
+  }
+
+  async #receive(
+    { stream, headers, query }: PostedBody,
+    stack: AsyncDisposableStack,
+  ): Promise<{ readonly file: SpoolFile; readonly fields: ImageFields }> {
+    const { spool } = this.#options;
+    const { type, pieces } = stream;
+    if (type !== FORM) return { file: await receiveBytes(pieces, stack, spool), fields: query };
+    const [parameter] = Object.keys(query);
+    if (parameter !== undefined)
+      throw invalidFields([{ field: parameter, reason: 'belongs into the form' }]);
+    const form = await receiveForm({ contentType: headers['content-type'] ?? '', pieces }, stack, spool);
+    return { file: form.file, fields: parseImageFields(form.fields) };
   }
 }
 
