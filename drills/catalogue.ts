@@ -1,6 +1,8 @@
+import { BLOB_DRILLS } from './faults/blobs.ts';
 import { chaos } from './faults/chaos.ts';
 import { clockStep } from './faults/clock.ts';
 import { diskFull } from './faults/disk.ts';
+import { imageKill } from './faults/image-kill.ts';
 import { killBetween } from './faults/kill-between.ts';
 import { oom } from './faults/memory.ts';
 import { MYSQL_DRILLS } from './faults/mysql.ts';
@@ -22,6 +24,8 @@ export const DRILLS: readonly Drill[] = [
   killBetween,
   linksChanged,
   visitsExact,
+  imageKill,
+  ...BLOB_DRILLS,
   ...REDIS_DRILLS,
   ...MYSQL_DRILLS,
   ...URLS_SERVER_DRILLS,

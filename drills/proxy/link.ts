@@ -9,6 +9,14 @@ export interface LinkFaults {
   cutAfterBytes?: number;
   cutBeforeReplyTo?: (sent: Buffer) => boolean;
   mangle?: (piece: Buffer) => Buffer;
+  drips?: Drips;
+  whenAnswered?: { readonly isRequest: (sent: Buffer) => boolean; readonly then: () => void };
+}
+
+/** How slowly answers are forwarded. */
+export interface Drips {
+  readonly bytes: number;
+  readonly everyMs: number;
 }
 
 /** A chunk of data, or the end of the stream. */
@@ -34,6 +42,8 @@ export class Link {
   readonly #onGone: () => void;
   /** The answer to the request just sent must not reach the client. */
   #cutsNextReply = false;
+  /** Called with the answer to the request just sent, which must not reach the client either. */
+  #atNextReply: (() => void) | undefined;
   #isGone = false;
 
   constructor(
@@ -113,9 +123,24 @@ export class Link {
       if (this.#directions.every(({ from, held }) => from.readableEnded && held.length === 0)) this.#finish();
       return;
     }
-    await new Promise<void>((resolve) => {
-      direction.to.write(piece, () => resolve());
-    });
+    for (const drop of this.#dropsOf(direction, piece)) {
+      await new Promise<void>((resolve) => {
+        direction.to.write(drop, () => resolve());
+      });
+      const { drips } = this.#faults;
+      if (drop.length < piece.length && drips !== undefined) await delay(drips.everyMs);
+      if (this.#isGone) return;
+    }
+  }
+
+  /** Only answers drip. After the fault, what is left goes on in one piece. */
+  *#dropsOf({ to }: Direction, piece: Buffer): Generator<Buffer> {
+    for (let at = 0; at < piece.length;) {
+      const { drips } = this.#faults;
+      const end = drips === undefined || to !== this.#client ? piece.length : at + drips.bytes;
+      yield piece.subarray(at, end);
+      at = end;
+    }
   }
 
   /** Both sides have ended their streams. */
@@ -131,10 +156,21 @@ export class Link {
       delete this.#faults.cutBeforeReplyTo;
       this.#cutsNextReply = true;
     }
+    const { whenAnswered } = this.#faults;
+    if (whenAnswered?.isRequest(piece) === true) {
+      delete this.#faults.whenAnswered;
+      this.#atNextReply = whenAnswered.then;
+    }
     return piece;
   }
 
   #onAnswer(piece: Buffer): Buffer | undefined {
+    if (this.#atNextReply !== undefined && !isContinue(piece)) {
+      const then = this.#atNextReply;
+      this.#atNextReply = () => undefined;
+      then();
+      return undefined;
+    }
     if (this.#cutsNextReply) {
       this.cut();
       return undefined;
@@ -154,6 +190,11 @@ export class Link {
   #lost(): void {
     if (!this.#faults.silent) this.cut();
   }
+}
+
+/** Not yet an answer: an HTTP server asks for the body. */
+function isContinue(piece: Buffer): boolean {
+  return piece.toString('latin1', 0, 12) === 'HTTP/1.1 100';
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { Link, type LinkFaults } from './link.ts';
+import { Link, type Drips, type LinkFaults } from './link.ts';
 
 export interface ProxyTarget {
   readonly host: string;
@@ -83,6 +83,19 @@ export class FaultyProxy {
     this.#faults.cutBeforeReplyTo = isRequest;
   }
 
+  /** Forwards answers in so small pieces, one every so many ms. */
+  drip(drips: Drips): void {
+    this.#faults.drips = drips;
+  }
+
+  /**
+   * Calls `then` when the answer to such a request arrives, once. That answer, and all that follows on its
+   * connection, is kept back: the server has done the request, and the client is killed before it knows.
+   */
+  whenAnswered(isRequest: (sent: Buffer) => boolean, then: () => void): void {
+    this.#faults.whenAnswered = { isRequest, then };
+  }
+
   /** Replaces every piece from the server by the result of `mangle`. */
   mangleAnswers(mangle: (piece: Buffer) => Buffer): void {
     this.#faults.mangle = mangle;
@@ -96,6 +109,8 @@ export class FaultyProxy {
     delete this.#faults.cutAfterBytes;
     delete this.#faults.cutBeforeReplyTo;
     delete this.#faults.mangle;
+    delete this.#faults.drips;
+    delete this.#faults.whenAnswered;
     for (const link of this.#links) link.flush();
   }
 

@@ -30,8 +30,8 @@ export async function restartBehindProxies(run: DrillRun, id: string, kind: Serv
 }
 
 /** Starts a proxy for each server and puts it into `proxies`. Returns the addresses of the proxies. */
-async function startProxies(
-  { cluster }: DrillRun,
+export async function startProxies(
+  { cluster }: Pick<DrillRun, 'cluster'>,
   kind: ServerKind,
   proxies: Map<string, FaultyProxy>,
 ): Promise<Partial<Addresses>> {

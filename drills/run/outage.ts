@@ -1,19 +1,22 @@
+import type { StartOverrides } from '../cluster/start-processes.ts';
 import type { DrillRun } from './drill-run.ts';
 
 /**
  * Kills servers or processes together by SIGKILL and starts them again after `ms`. Returns when the servers
  * answer again.
  * @param slotsDown slots whose urls server is among them
+ * @param overrides how they start again
  */
 export async function killFor(
   run: DrillRun,
   names: readonly string[],
   ms: number,
   slotsDown: readonly number[] = [],
+  overrides: StartOverrides = {},
 ): Promise<void> {
   const { cluster } = run;
   const all = names.join(' and ');
-  run.undoLater('restart', async () => cluster.startMissing());
+  run.undoLater('restart', async () => cluster.startMissing(overrides));
   const end = run.beginFault(`kill -9 of ${all}`, slotsDown);
   await Promise.all(names.map(async (name) => cluster.kill(name)));
   await run.pause(ms);
