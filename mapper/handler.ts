@@ -25,6 +25,7 @@ import type { Orphans } from './orphans/orphans.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
+import type { MapperImages } from './open-images.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -58,6 +59,8 @@ export interface HandlerOptions {
   readonly bulk: BulkTools;
   readonly statistics: Statistics;
   readonly imports: ImportService;
+  /** Undefined: there are no images. */
+  readonly images: MapperImages | undefined;
   readonly webhooks: Webhooks;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
@@ -119,6 +122,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
+      // GET of an image is no endpoint that answers JSON.
+      options.images?.addRoutes(router, { redirects, refusals, limits: followLimits(limits) });
       accounts.addRoutes(router, {
         ...createLinkServices({
           ...shared,
@@ -132,6 +137,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
           metrics,
         }),
         imports: options.imports,
+        images: options.images?.service,
         webhooks: options.webhooks,
         orphans,
       });
@@ -173,6 +179,7 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
   return new Follow({
     refusals,
     gates,
+    imagePage: options.images?.page,
     findCountry: createFindCountry({
       header: countryHeader?.toLowerCase(),
       isProxy: (peer) => limits.peerOf(peer).isProxy,

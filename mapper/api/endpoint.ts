@@ -15,6 +15,7 @@ import type { BulkService } from './bulk-service.ts';
 import type { ContentReply, DeclaredContents, NotModified } from './content.ts';
 import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
+import type { ImageService } from './image-service.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
 import type { LiveService } from './live-service.ts';
@@ -28,6 +29,8 @@ export interface Services {
   readonly bulk: BulkService;
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
+  /** Undefined: there are no images. */
+  readonly images: ImageService | undefined;
   readonly imports: ImportService;
   readonly qr: QrService;
   readonly live: LiveService;
@@ -72,6 +75,8 @@ export interface ApiRequest<A extends Access, P, Q, B, S> {
 export interface ApiReply<T> {
   readonly body: T;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of an endpoint that `finds`: it has found what it would have made. */
+  readonly isFound?: boolean;
   /** A session that begins; null: the session of the request has ended. */
   readonly session?: Secret | null;
 }
@@ -109,6 +114,8 @@ export interface Declared {
    * that it has found, or for each of its items.
    */
   readonly repeatable?: 'request' | 'items';
+  /** It obeys `find_if_exists`: what that 200 is. */
+  readonly finds?: string;
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;

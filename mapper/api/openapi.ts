@@ -112,6 +112,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     bodyTypes,
     conditional,
     repeatable,
+    finds,
     example,
     status,
     answer,
@@ -150,6 +151,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
       ...(repeatable === 'request' && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
+      ...(finds !== undefined && { 200: { description: finds, headers: HEADERS, ...content } }),
       [status]: { description: means, headers: answerHeaders, ...content },
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(

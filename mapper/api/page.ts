@@ -21,7 +21,7 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 
 function describe(endpoint: Endpoint): string {
   const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
-  const { repeatable, status, means, answerTypes, example, exampleAnswer } = endpoint;
+  const { repeatable, finds, status, means, answerTypes, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
@@ -35,6 +35,7 @@ function describe(endpoint: Endpoint): string {
       ...(repeatable === undefined ? [] : item('Obeys `Idempotency-Key`.')),
       ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
       ...(repeatable === 'request' ? item(`200: ${FOUND}.`) : []),
+      ...(finds === undefined ? [] : item(`200: ${finds}.`)),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
     ...exampleBlocks('A request', bodyTypes),

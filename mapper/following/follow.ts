@@ -11,10 +11,15 @@ import { previewAnswer } from './preview.ts';
 import { redirectAnswer, silentAnswer, varyOf } from './visit-answer.ts';
 import { visitorOf, type FindCountry } from './visitor.ts';
 
+/** Answers a visit of a link that is an image: the page that shows the picture. */
+export type ImagePage = (visit: Visit) => VisitAnswer;
+
 export interface FollowOptions {
   readonly refusals: Refusals;
   /** Undefined: links with a password or a number of visits are refused, as links with unknown rules are. */
   readonly gates?: Gates | undefined;
+  /** Undefined: this mapper has no images. */
+  readonly imagePage?: ImagePage | undefined;
   readonly findCountry: FindCountry;
   /** The header in which proxies say the country of a visitor, as it is written in `Vary`. */
   readonly countryHeader: string | undefined;
@@ -97,6 +102,7 @@ export class Follow implements Visits {
       case 'refused':
         return { result: outcome.why, answer: refusals.of(outcome.why, request) };
       case 'redirect':
+        if (rules.image !== undefined && !isExpired) return this.#showImage(visit);
         return {
           result: isExpired ? 'expired' : 'found',
           answer: redirectAnswer(outcome, rules, countryHeader),
@@ -113,10 +119,17 @@ export class Follow implements Visits {
     return { result: 'not-followed', answer: prepareFor(request, new Problem('not-prefetched')) };
   }
 
+  #showImage(visit: Visit): VisitAnswer {
+    const { imagePage } = this.#options;
+    if (imagePage !== undefined) return imagePage(visit);
+    return { result: 'previewed', answer: prepareFor(visit.request, new Problem('no-images')) };
+  }
+
   #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {
     const { publicUrl, countryHeader } = this.#options;
     const { rules = {} } = link;
-    const { location } = outcome;
+    // An image leads nowhere. What people may want to see is the picture.
+    const location = rules.image === undefined ? outcome.location : `${publicUrl}/images/${key}`;
     const varying = [
       isPreview ? 'Accept' : 'User-Agent',
       ...(location === undefined ? [] : varyOf(rules, countryHeader)),

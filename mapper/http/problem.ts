@@ -57,6 +57,7 @@ const ACCEPT_JSON: Headers = { Accept: 'application/json' };
 export const PROBLEMS = {
   'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
+  'malformed-form': { status: 400, detail: 'The body is not well-formed multipart/form-data.' },
   incomplete: { status: 400, detail: 'The body ended early.' },
   'bad-host': { status: 400, detail: 'Exactly one Host header with a valid name is needed.' },
   unauthenticated: { status: 401, detail: 'This needs an API key, or a session.', headers: BEARER },
@@ -84,6 +85,7 @@ export const PROBLEMS = {
   'change-blocked': { status: 403, detail: 'An administrator has blocked this link.' },
   'not-found': { status: 404, detail: 'There is nothing here.', headers: NO_STORE },
   'unknown-key': { status: 404, detail: 'There is no such link.', headers: NO_STORE },
+  'no-images': { status: 404, detail: 'There are no images here.', headers: NO_STORE },
   'method-not-allowed': { status: 405, detail: 'This method is not allowed here.' },
   'too-slow': { status: 408, detail: 'The request took too long to arrive.' },
   'alias-taken': { status: 409, detail: 'The alias is taken.' },
@@ -108,6 +110,10 @@ export const PROBLEMS = {
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
   'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
+  'not-an-image': {
+    status: 415,
+    detail: 'These bytes are no JPEG, PNG, GIF, WebP or AVIF picture.',
+  },
   'not-form': {
     status: 415,
     detail: 'The password must be sent as application/x-www-form-urlencoded.',
@@ -120,6 +126,8 @@ export const PROBLEMS = {
   },
   'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
+  'damaged-image': { status: 422, detail: 'The picture is damaged.' },
+  'too-many-pixels': { status: 422, detail: 'The picture has too many pixels.' },
   'idempotency-key-reused': {
     status: 422,
     detail: 'The same Idempotency-Key was sent with another body before.',

@@ -1,0 +1,114 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Router } from '@koa/router';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { RandomIds } from '../runtime/random-ids.ts';
+import { ImageService, type ImageServiceOptions } from './api/image-service.ts';
+import type { MapperCaches } from './caches.ts';
+import type { ImagePage } from './following/follow.ts';
+import { Spool } from './images/spool.ts';
+import { BlobRemovals } from './images/remove-blobs.ts';
+import { FrontCaches } from './images/front-caches.ts';
+import { openSeamStore } from './images/seam.ts';
+import type { MapperMetrics } from './metrics.ts';
+import { DecoderProcess } from './pictures/decoder-process.ts';
+import { readPicture } from './pictures/read-picture.ts';
+import type { RedirectRouteOptions } from './redirect/redirect-route.ts';
+import type { RedirectTally } from './redirect/redirect-tally.ts';
+import type { Refusals } from './redirect/refusals.ts';
+import { drawKey } from './reservations/open-reservations.ts';
+import type { Service } from './service.ts';
+import type { MapperStores } from './stores.ts';
+
+export interface OpenImagesOptions {
+  readonly config: MapperConfig;
+  readonly service: Pick<Service, 'supply' | 'shortener' | 'finder' | 'ownLinks' | 'reservations'>;
+  readonly stores: MapperStores;
+  readonly caches: MapperCaches;
+  /** Origin of short links, without a slash at the end. */
+  readonly publicUrl: string;
+  readonly registry: Metrics;
+  readonly metrics: MapperMetrics;
+  readonly log: Log;
+}
+
+/** What the answers to requests for images share with those for links. */
+export interface ImageRoutesParts {
+  readonly redirects: RedirectTally;
+  readonly refusals: Refusals;
+  readonly limits: RedirectRouteOptions['limits'];
+}
+
+/** The images of a mapper. */
+export interface MapperImages extends AsyncDisposable {
+  readonly service: ImageService;
+  /** Adds GET and HEAD of images. They come before the routes of the API. */
+  addRoutes(router: Router, parts: ImageRoutesParts): void;
+  /** The page of a link that is an image. */
+  readonly page: ImagePage | undefined;
+}
+
+/**
+ * Opens the store of images, the decoder and the spool.
+ * @returns undefined: there are no images
+ */
+export async function openImages(options: OpenImagesOptions): Promise<MapperImages | undefined> {
+  const { config, service, stores, caches, publicUrl, metrics, log } = options;
+  const { blobs: at, images = DEFAULT_IMAGES } = config;
+  if (at === undefined) return undefined;
+  await using stack = new AsyncDisposableStack();
+  const blobs = openSeamStore(at.kind === 'directory' ? at.path : tmpdir());
+  stack.defer(async () => blobs.close());
+  const decoder = new DecoderProcess(log);
+  stack.defer(() => decoder.close());
+  const frontCaches = stack.use(
+    new FrontCaches({
+      origins: images.frontCaches,
+      token: images.frontCacheToken ?? '',
+      maxAgeS: images.maxAgeS,
+      onOutcome: (outcome) => metrics.imageRefreshes.inc({ result: outcome }),
+      log,
+    }),
+  );
+  const spool = stack.use(await Spool.open(join(tmpdir(), 'keymill-spool')));
+  const { supply, shortener } = service;
+  const imageService = new ImageService({
+    blobs,
+    spool,
+    read: readPicture,
+    decoder,
+    own: service.ownLinks,
+    reservations: service.reservations,
+    removals: stack.use(new BlobRemovals({ blobs, log })),
+    frontCaches,
+    drawKey: async () => drawKey(supply, stores.servers),
+    bind: async (row) => shortener.bindReserved(row),
+    appeared: (key) => caches.links.appeared(key),
+    ids: RandomIds.hex(),
+    areAnonymousAllowed: images.areAnonymousAllowed,
+    publicUrl,
+    onPosted: countUploads(metrics),
+  });
+  const resources = stack.move();
+  return {
+    service: imageService,
+    addRoutes: () => undefined,
+    page: undefined,
+    [Symbol.asyncDispose]: async () => resources.disposeAsync(),
+  };
+}
+
+function countUploads({
+  imageUploads,
+  imageUploadBytes,
+  imageUploadSeconds,
+}: MapperMetrics): ImageServiceOptions['onPosted'] {
+  return ({ result, bytes, seconds }) => {
+    imageUploads.series({ result }).count += 1;
+    imageUploadBytes.series({}).count += bytes;
+    imageUploadSeconds.observe(seconds);
+  };
+}
