@@ -6,12 +6,16 @@ import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { RandomIds } from '../runtime/random-ids.ts';
-import { ImageService } from './api/image-service.ts';
+import { ImageService, type ImageServiceOptions } from './api/image-service.ts';
 import type { MapperCaches } from './caches.ts';
 import type { ImagePage } from './following/follow.ts';
 import { Spool } from './images/spool.ts';
-import { openSeamStore, seamDecoder, seamReadPicture } from './images/seam.ts';
+import { BlobRemovals } from './images/remove-blobs.ts';
+import { FrontCaches } from './images/front-caches.ts';
+import { openSeamStore } from './images/seam.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { DecoderProcess } from './pictures/decoder-process.ts';
+import { readPicture } from './pictures/read-picture.ts';
 import type { RedirectRouteOptions } from './redirect/redirect-route.ts';
 import type { RedirectTally } from './redirect/redirect-tally.ts';
 import type { Refusals } from './redirect/refusals.ts';
@@ -52,25 +56,41 @@ export interface MapperImages extends AsyncDisposable {
  * @returns undefined: there are no images
  */
 export async function openImages(options: OpenImagesOptions): Promise<MapperImages | undefined> {
-  const { config, service, stores, caches, publicUrl } = options;
+  const { config, service, stores, caches, publicUrl, metrics, log } = options;
   const { blobs: at, images = DEFAULT_IMAGES } = config;
   if (at === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
   const blobs = openSeamStore(at.kind === 'directory' ? at.path : tmpdir());
   stack.defer(async () => blobs.close());
+  const decoder = new DecoderProcess(log);
+  stack.defer(() => decoder.close());
+  const frontCaches = stack.use(
+    new FrontCaches({
+      origins: images.frontCaches,
+      token: images.frontCacheToken ?? '',
+      maxAgeS: images.maxAgeS,
+      onOutcome: (outcome) => metrics.imageRefreshes.inc({ result: outcome }),
+      log,
+    }),
+  );
   const spool = stack.use(await Spool.open(join(tmpdir(), 'keymill-spool')));
   const { supply, shortener } = service;
   const imageService = new ImageService({
     blobs,
     spool,
-    read: seamReadPicture,
-    decoder: seamDecoder,
+    read: readPicture,
+    decoder,
+    own: service.ownLinks,
+    reservations: service.reservations,
+    removals: stack.use(new BlobRemovals({ blobs, log })),
+    frontCaches,
     drawKey: async () => drawKey(supply, stores.servers),
     bind: async (row) => shortener.bindReserved(row),
     appeared: (key) => caches.links.appeared(key),
     ids: RandomIds.hex(),
     areAnonymousAllowed: images.areAnonymousAllowed,
     publicUrl,
+    onPosted: countUploads(metrics),
   });
   const resources = stack.move();
   return {
@@ -78,5 +98,17 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
     addRoutes: () => undefined,
     page: undefined,
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),
+  };
+}
+
+function countUploads({
+  imageUploads,
+  imageUploadBytes,
+  imageUploadSeconds,
+}: MapperMetrics): ImageServiceOptions['onPosted'] {
+  return ({ result, bytes, seconds }) => {
+    imageUploads.series({ result }).count += 1;
+    imageUploadBytes.series({}).count += bytes;
+    imageUploadSeconds.observe(seconds);
   };
 }

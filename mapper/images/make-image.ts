@@ -106,9 +106,7 @@ export async function whetherStored(
 }
 
 /** @throws Problem 503 when they are not */
-export async function requireStored(
-  ...image: Parameters<typeof whetherStored>
-): Promise<void> {
+export async function requireStored(...image: Parameters<typeof whetherStored>): Promise<void> {
   if (!(await whetherStored(...image))) throw blobsDown();
 }
 

@@ -71,7 +71,9 @@ const NOT_FOR_IMAGES = {
 function unfitForImage({ rules }: OwnLink, patch: LinkPatch): string[] {
   if (rules.image === undefined) return [];
   const fields = Object.entries(NOT_FOR_IMAGES) as [keyof typeof NOT_FOR_IMAGES, string][];
-  return fields.flatMap(([field, name]) => (patch[field] === undefined || patch[field] === null ? [] : [name]));
+  return fields.flatMap(([field, name]) =>
+    patch[field] === undefined || patch[field] === null ? [] : [name],
+  );
 }
 
 function isOnlyBlock(patch: LinkPatch, actor: Actor): boolean {
