@@ -1,7 +1,9 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
+import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import type { Refusals } from '../redirect/refusals.ts';
 import type { Visit, VisitAnswer, Visits } from '../redirect/visit.ts';
@@ -16,6 +18,7 @@ export interface FollowOptions {
   /** Undefined: links with a password or a number of visits are refused, as links with unknown rules are. */
   readonly gates?: Gates | undefined;
   readonly findCountry: FindCountry;
+  readonly images: ImagePages;
   /** The header in which proxies say the country of a visitor, as it is written in `Vary`. */
   readonly countryHeader: string | undefined;
   /** Origin of short links, without a slash at the end. */
@@ -26,6 +29,14 @@ export interface FollowOptions {
   readonly nowMs: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+}
+
+/** What visitors get of a link that is a picture, in `mapper/views`. */
+export interface ImagePages {
+  /** The address of the picture itself. */
+  urlOf(key: string, image: ImageFacts): string;
+  /** A page with the picture, for everybody. Never rejects because of a store. */
+  page(visit: Visit, image: ImageFacts): Promise<PreparedAnswer>;
 }
 
 /**
@@ -89,7 +100,7 @@ export class Follow implements Visits {
     throw new StoreUnavailableError(visit.key, 'it changes again and again');
   }
 
-  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer {
+  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer | Promise<VisitAnswer> {
     const { refusals, countryHeader } = this.#options;
     const { link, request } = visit;
     const { rules = {} } = link;
@@ -105,12 +116,22 @@ export class Follow implements Visits {
         return { result: 'too-long', answer: prepareFor(request, new Problem('location-too-long')) };
       case 'preview':
         return this.#preview(visit, outcome);
+      case 'image':
+        return this.#showImage(visit, outcome.image);
       case 'silent':
         return { result: 'previewed', answer: silentAnswer() };
       case 'not-now':
         break;
     }
     return { result: 'not-followed', answer: prepareFor(request, new Problem('not-prefetched')) };
+  }
+
+  /** A preview says what the link is, and shows no picture. */
+  #showImage(visit: Visit, image: ImageFacts): VisitAnswer | Promise<VisitAnswer> {
+    const { images } = this.#options;
+    if (visit.isPreview)
+      return this.#preview(visit, { kind: 'preview', location: images.urlOf(visit.key, image) });
+    return images.page(visit, image).then((answer) => ({ result: 'shown', answer }));
   }
 
   #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {

@@ -22,6 +22,7 @@ const TITLES = {
   413: 'Content Too Large',
   414: 'URI Too Long',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   417: 'Expectation Failed',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
@@ -84,6 +85,7 @@ export const PROBLEMS = {
   'change-blocked': { status: 403, detail: 'An administrator has blocked this link.' },
   'not-found': { status: 404, detail: 'There is nothing here.', headers: NO_STORE },
   'unknown-key': { status: 404, detail: 'There is no such link.', headers: NO_STORE },
+  'no-images': { status: 404, detail: 'There are no images here.', headers: NO_STORE },
   'method-not-allowed': { status: 405, detail: 'This method is not allowed here.' },
   'too-slow': { status: 408, detail: 'The request took too long to arrive.' },
   'alias-taken': { status: 409, detail: 'The alias is taken.' },
@@ -118,6 +120,7 @@ export const PROBLEMS = {
     detail: 'Compressed bodies are not understood.',
     headers: { 'Accept-Encoding': 'identity' },
   },
+  'range-beyond': { status: 416, detail: 'The range has no byte of the picture.', headers: NO_STORE },
   'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
   'idempotency-key-reused': {
