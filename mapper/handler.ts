@@ -25,6 +25,7 @@ import type { Orphans } from './orphans/orphans.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
+import type { MapperImages } from './open-images.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -45,6 +46,8 @@ import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts'
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
 import type { Statistics } from './statistics/statistics.ts';
+import { addImageRoutes } from './views/image-route.ts';
+import { ImageTally } from './views/image-tally.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 export interface HandlerOptions {
@@ -58,6 +61,8 @@ export interface HandlerOptions {
   readonly bulk: BulkTools;
   readonly statistics: Statistics;
   readonly imports: ImportService;
+  /** Undefined: there are no images. */
+  readonly images: MapperImages | undefined;
   readonly webhooks: Webhooks;
   readonly cache: LinkCache;
   /** Origins whose pages may use the API; `*`: all. */
@@ -132,14 +137,24 @@ export function createHandlers(options: HandlerOptions): Handlers {
           metrics,
         }),
         imports: options.imports,
+        images: options.images?.service,
         webhooks: options.webhooks,
         orphans,
       });
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });
-      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
+      const paths = [...accounts.paths, '/docs'].filter((path) => path !== IMAGES_PATH);
+      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths });
       const { isForeignKnown } = options;
+      addImageRoutes(router, {
+        ...shared,
+        views: options.images?.views,
+        clicks,
+        tally: new ImageTally(metrics),
+        limits: followLimits(limits),
+        nowMs: Date.now,
+      });
       addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
     },
     requestIds,
@@ -164,6 +179,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
   };
 }
 
+/** Search engines and messengers may show pictures of ours. */
+const IMAGES_PATH = '/images';
+
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
 const MAX_LOCATION_BYTES = 4_096;
 
@@ -173,6 +191,7 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
   return new Follow({
     refusals,
     gates,
+    images: options.images?.views.pages,
     findCountry: createFindCountry({
       header: countryHeader?.toLowerCase(),
       isProxy: (peer) => limits.peerOf(peer).isProxy,

@@ -15,6 +15,7 @@ import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
+import { openImages } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
@@ -169,8 +170,11 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const webhooks = stack.use(
     openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
   );
+  const images = await openImages({ config, service, stores, caches, publicUrl, registry, metrics, log });
+  if (images !== undefined) stack.use(images);
   const handlers = createHandlers({
     ...service,
+    images,
     imports: imports.service,
     webhooks: webhooks.service,
     cache: caches.links,

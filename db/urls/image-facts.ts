@@ -31,7 +31,7 @@ export function isImageFacts(value: unknown): value is ImageFacts {
     PICTURE_TYPES.some((known) => known === type) &&
     [width, height, bytes].every((count) => Number.isSafeInteger(count) && Number(count) > 0) &&
     [sha256, deleteTokenHash].every((hash) => HASH.test(String(hash))) &&
-    (postedAt === undefined || !Number.isNaN(Date.parse(String(postedAt))))
+    (postedAt === undefined || !Number.isNaN(Date.parse(postedAt)))
   );
 }
 

@@ -15,6 +15,7 @@ import type { BulkService } from './bulk-service.ts';
 import type { ContentReply, DeclaredContents, NotModified } from './content.ts';
 import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
+import type { ImageService } from './image-service.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkService } from './link-service.ts';
 import type { LiveService } from './live-service.ts';
@@ -28,6 +29,8 @@ export interface Services {
   readonly bulk: BulkService;
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
+  /** Undefined: there are no images. */
+  readonly images: ImageService | undefined;
   readonly imports: ImportService;
   readonly qr: QrService;
   readonly live: LiveService;
@@ -104,6 +107,8 @@ export interface Declared {
   readonly maxBodyMs?: number;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
+  /** It obeys Range. */
+  readonly hasRanges?: true;
   /**
    * It obeys Idempotency-Key and `find_if_exists`: for the whole request, then it answers 200 with a link
    * that it has found, or for each of its items.

@@ -18,7 +18,8 @@ export interface FollowOptions {
   /** Undefined: links with a password or a number of visits are refused, as links with unknown rules are. */
   readonly gates?: Gates | undefined;
   readonly findCountry: FindCountry;
-  readonly images: ImagePages;
+  /** Undefined: this mapper has no images. */
+  readonly images?: ImagePages | undefined;
   /** The header in which proxies say the country of a visitor, as it is written in `Vary`. */
   readonly countryHeader: string | undefined;
   /** Origin of short links, without a slash at the end. */
@@ -34,7 +35,7 @@ export interface FollowOptions {
 /** What visitors get of a link that is a picture, in `mapper/views`. */
 export interface ImagePages {
   /** The address of the picture itself. */
-  urlOf(key: string, image: ImageFacts): string;
+  urlOf(key: string): string;
   /** A page with the picture, for everybody. Never rejects because of a store. */
   page(visit: Visit, image: ImageFacts): Promise<PreparedAnswer>;
 }
@@ -129,8 +130,9 @@ export class Follow implements Visits {
   /** A preview says what the link is, and shows no picture. */
   #showImage(visit: Visit, image: ImageFacts): VisitAnswer | Promise<VisitAnswer> {
     const { images } = this.#options;
-    if (visit.isPreview)
-      return this.#preview(visit, { kind: 'preview', location: images.urlOf(visit.key, image) });
+    if (images === undefined)
+      return { result: 'unknown', answer: prepareFor(visit.request, new Problem('no-images')) };
+    if (visit.isPreview) return this.#preview(visit, { kind: 'preview', location: images.urlOf(visit.key) });
     return images.page(visit, image).then((answer) => ({ result: 'shown', answer }));
   }
 

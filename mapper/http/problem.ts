@@ -110,6 +110,10 @@ export const PROBLEMS = {
   'not-json': { status: 415, detail: 'The body must be sent as application/json.', headers: ACCEPT_JSON },
   'not-utf8': { status: 415, detail: 'JSON must be sent in UTF-8.', headers: ACCEPT_JSON },
   'wrong-type': { status: 415, detail: 'The body is of a type that is not understood here.' },
+  'not-an-image': {
+    status: 415,
+    detail: 'These bytes are no JPEG, PNG, GIF, WebP or AVIF picture.',
+  },
   'not-form': {
     status: 415,
     detail: 'The password must be sent as application/x-www-form-urlencoded.',
@@ -123,6 +127,8 @@ export const PROBLEMS = {
   'range-beyond': { status: 416, detail: 'The range has no byte of the picture.', headers: NO_STORE },
   'expectation-failed': { status: 417, detail: 'Only 100-continue can be expected.' },
   'invalid-request': { status: 422, detail: 'The request has invalid fields.' },
+  'damaged-image': { status: 422, detail: 'The picture is damaged.' },
+  'too-many-pixels': { status: 422, detail: 'The picture has too many pixels.' },
   'idempotency-key-reused': {
     status: 422,
     detail: 'The same Idempotency-Key was sent with another body before.',

@@ -71,7 +71,7 @@ export function openReservations(options: OpenReservationsOptions): OpenReservat
 }
 
 /** Draws keys until one is for a server that takes links. @throws NoKeysError, StoreUnavailableError */
-async function drawKey(supply: KeySupply, servers: UrlsServers): Promise<DrawnKey> {
+export async function drawKey(supply: KeySupply, servers: UrlsServers): Promise<DrawnKey> {
   const giveUpMs = monotonicMs() + DRAW_MS;
   for (;;) {
     // A server that takes owned links takes all.

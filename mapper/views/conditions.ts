@@ -56,6 +56,6 @@ const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$/;
 
 /** The three forms of RFC 9110, 5.6.7. @returns NaN, with which every comparison is false, for other texts */
 function parseHttpDate(text = ''): number {
-  if (/ GMT$/.test(text)) return Date.parse(text);
+  if (text.endsWith(' GMT')) return Date.parse(text);
   return ASCTIME.test(text) ? Date.parse(`${text} GMT`) : Number.NaN;
 }

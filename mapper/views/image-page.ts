@@ -72,7 +72,8 @@ function toHtml(shown: ShownImage): string {
   const [heading, quietly] = [escapeHtml(name), title === '' ? ' class="none"' : ''];
   const facts = factsOf(image);
   const src = escapeHtml(path);
-  const scrolls = shapeOf(image) === ' wide' ? ` tabindex="0" role="group" aria-label="The whole picture"` : '';
+  const scrolls =
+    shapeOf(image) === ' wide' ? ` tabindex="0" role="group" aria-label="The whole picture"` : '';
   const board = image.type === 'jpeg' ? '' : ' class="clear"';
   return `<!doctype html>
 <html lang="en">
@@ -119,7 +120,9 @@ function cardTags({
     ['og:image:height', String(image.height)],
     ['og:image:alt', name],
   ];
-  const lines = tags.map(([property, content]) => `<meta property="${property}" content="${escapeHtml(content)}">`);
+  const lines = tags.map(
+    ([property, content]) => `<meta property="${property}" content="${escapeHtml(content)}">`,
+  );
   lines.push('<meta name="twitter:card" content="summary_large_image">');
   return lines.join('\n    ');
 }

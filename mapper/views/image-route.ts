@@ -112,7 +112,7 @@ class ImageRoute {
     } catch (error) {
       if (!(error instanceof DamagedBlobError) || ctx.res.headersSent) throw error;
       // The blobs of an image go when its link is deleted, which may have been a moment ago.
-      const again = await this.#find({ key: wanted.key, extension: undefined });
+      const again = await this.#find({ key: wanted.key, extension: '' });
       if (typeof again !== 'string') throw error;
       this.#refuseLink(ctx, again);
     }

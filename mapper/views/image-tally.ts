@@ -6,16 +6,24 @@ import type { Refusal } from '../redirect/redirect-answer.ts';
  * store has other bytes than were posted. `unavailable`: a store does not answer, or too many are read.
  */
 export type ImageResult =
-  'found' | 'not-modified' | 'not-met' | Refusal | 'limited' | 'invalid' | 'damaged' | 'unavailable' | 'error';
+  | 'found'
+  | 'not-modified'
+  | 'not-met'
+  | Refusal
+  | 'limited'
+  | 'invalid'
+  | 'damaged'
+  | 'unavailable'
+  | 'error';
 
 /** Where its bytes came from; `none`: there were none. */
 export type ImageSource = 'memory' | 'store' | 'none';
 
 /** Counts requests for pictures. */
 export class ImageTally {
-  readonly #metrics: Pick<MapperMetrics, 'images' | 'imagesCutOff' | 'thumbnailsMade'>;
+  readonly #metrics: Pick<MapperMetrics, 'images' | 'imagesCutOff'>;
 
-  constructor(metrics: Pick<MapperMetrics, 'images' | 'imagesCutOff' | 'thumbnailsMade'>) {
+  constructor(metrics: Pick<MapperMetrics, 'images' | 'imagesCutOff'>) {
     this.#metrics = metrics;
   }
 
@@ -26,9 +34,5 @@ export class ImageTally {
   /** The store broke off after the head of the answer was sent. */
   cutOff(): void {
     this.#metrics.imagesCutOff.inc();
-  }
-
-  madeThumbnail(): void {
-    this.#metrics.thumbnailsMade.inc();
   }
 }

@@ -4,7 +4,7 @@ import { FrequencySketch } from '../cache/frequency-sketch.ts';
 export interface Lease {
   readonly bytes: Buffer;
   /** They are sent, or nobody wants them. Does nothing the second time. */
-  release(): void;
+  readonly release: () => void;
 }
 
 /** Room for a picture that is about to be read. Call one of both. */

@@ -67,11 +67,9 @@ export class Pictures {
     }
     this.#refuseDamaged(name);
     const reservation = memory.reserve(name, bytes);
-    if (reservation !== undefined)
-      return { source: 'store', lease: await this.#load(expected, reservation) };
+    if (reservation !== undefined) return { source: 'store', lease: await this.#load(expected, reservation) };
     const isFirst = range === undefined && !this.#isCompared(name);
-    const giveBack =
-      isFirst && bytes <= LARGEST_FIRST_READ ? this.#firstReads.tryTake(bytes) : undefined;
+    const giveBack = isFirst && bytes <= LARGEST_FIRST_READ ? this.#firstReads.tryTake(bytes) : undefined;
     return giveBack === undefined ? this.#stream(expected, range) : this.#readFirst(expected, giveBack);
   }
 
@@ -128,7 +126,11 @@ export class Pictures {
       const isCompared = range === undefined && !this.#isCompared(name);
       const bytes = range === undefined ? expected.bytes : range.last - range.first + 1;
       const sha256 = isCompared ? expected.sha256 : undefined;
-      const chunks = this.#watchedChunks(checkedChunks(stream, { ...expected, bytes, sha256 }), name, isCompared);
+      const chunks = this.#watchedChunks(
+        checkedChunks(stream, { ...expected, bytes, sha256 }),
+        name,
+        isCompared,
+      );
       return { source: 'store', stream: await BegunStream.begin(chunks), release };
     } catch (error) {
       release();

@@ -12,11 +12,7 @@ const UNREAD_BYTES = 256 * 1024;
  * Sends bytes of memory in one write, and gives them back when the client has them. A client that is slower
  * than any other may be is cut off.
  */
-export function sendLease(
-  ctx: RouterContext,
-  { bytes, release }: Lease,
-  part: ByteRange | undefined,
-): void {
+export function sendLease(ctx: RouterContext, { bytes, release }: Lease, part: ByteRange | undefined): void {
   const sent = part === undefined ? bytes : bytes.subarray(part.first, part.last + 1);
   ctx.body = sent;
   if (ctx.method === 'HEAD' || ctx.req.socket.destroyed) release();

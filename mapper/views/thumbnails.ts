@@ -12,7 +12,7 @@ import { ReadingPlaces } from './reading-places.ts';
 
 export interface ThumbnailsOptions {
   readonly store: BlobStore;
-  readonly decoder: Decoder;
+  readonly decoder: Pick<Decoder, 'thumbnail'>;
   readonly pictures: Pictures;
   readonly memory: PictureMemory;
   /** Whether the image is still there, after its thumbnail was stored. */

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { mustBe } from '../http/field-errors.ts';
+import { invalidFields, type FieldError } from '../http/problem.ts';
+import { parseExpiration } from '../shorten/expiration.ts';
+import { tags as tagList, title } from '../shorten/own-fields.ts';
+import { timeField } from '../shorten/time-field.ts';
+
+/** The tags as one text. A list of them cannot be sent as a parameter or a field of a form. */
+const tags = z
+  .string({ error: mustBe('a string') })
+  .transform((text, context) => {
+    const names = text.split(',').map((name) => name.trim());
+    const parsed = tagList.safeParse(names.filter((name) => name !== ''));
+    if (parsed.success) return [...new Set(parsed.data)];
+    for (const { message } of parsed.error.issues) context.addIssue(message);
+    return z.NEVER;
+  })
+  .meta({ description: 'with commas between them' });
+
+/** What may be said about an image that is posted: parameters beside its bytes, or fields of its form. */
+export const imageFields = z.strictObject({
+  title: title.optional(),
+  tags: tags.optional(),
+  expiration_date: timeField((value) => parseExpiration(value, Date.now())).optional(),
+  find_if_exists: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .transform((value) => value === 'true')
+    .optional()
+    .meta({
+      description: 'true: your image of the same bytes that there is already is the answer, with 200',
+    }),
+});
+
+export type ImageFields = z.output<typeof imageFields>;
+
+/** @throws Problem 422 for what only an image with an owner can have */
+export function requireOwnerFor({ title: named, tags: tagged }: ImageFields, userId: bigint | null): void {
+  if (userId !== null) return;
+  const faults: FieldError[] = [];
+  const reason = 'is only for images with an owner: send an API key';
+  if (named !== undefined) faults.push({ field: 'title', reason });
+  if (tagged !== undefined) faults.push({ field: 'tags', reason });
+  if (faults.length > 0) throw invalidFields(faults);
+}

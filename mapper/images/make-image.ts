@@ -1,0 +1,138 @@
+import type { BlobStore } from '../../db/blobs/blob-store.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
+import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { blobNameOf, imageTarget, type ImageFacts } from '../../db/urls/image-facts.ts';
+import type { LinkRow } from '../../db/urls/link.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import type { RandomIds } from '../../runtime/random-ids.ts';
+import { Problem } from '../http/problem.ts';
+import type { Fate } from '../reservations/policy.ts';
+import type { DrawnKey } from '../reservations/reserved-request.ts';
+import { toProblem } from '../shorten/shorten-problems.ts';
+import { createDeleteToken } from './delete-token.ts';
+import type { ImageFields } from './image-fields.ts';
+import type { PreparedPicture } from './prepare-picture.ts';
+
+/** An image that was posted: its row, and the token that is shown once. */
+export interface MadeImage {
+  readonly row: OwnedRow;
+  readonly facts: ImageFacts;
+  /** Undefined: it was there before. */
+  readonly deleteToken: string | undefined;
+}
+
+export interface MakeImageOptions {
+  readonly blobs: Pick<BlobStore, 'put' | 'stat'>;
+  /** Draws a key for a server that takes links. @throws NoKeysError, StoreUnavailableError */
+  readonly drawKey: () => Promise<DrawnKey>;
+  /** See `Shortener.bindReserved`. */
+  readonly bind: (row: LinkRow | OwnedRow) => Promise<'bound' | 'taken'>;
+  /** Makes this mapper forget that it did not know a key. */
+  readonly appeared: (key: string) => void;
+  readonly ids: RandomIds;
+}
+
+/** Who posts a picture, and what he says about it. */
+export interface ImageWish {
+  readonly picture: PreparedPicture;
+  readonly fields: ImageFields;
+  readonly userId: bigint | null;
+}
+
+/**
+ * Makes a new image: draws a key, stores the bytes under its name, binds it, and looks whether the bytes are
+ * still there. So an image that is answered has its bytes, whatever dies on the way.
+ *
+ * What was stored for a link that is not bound stays for the sweep: the key may be given out again in the
+ * same moment, and a removal that came late would take away the bytes of its next image.
+ * @throws Problem 503
+ */
+export async function makeImage(wish: ImageWish, options: MakeImageOptions): Promise<MadeImage> {
+  const token = createDeleteToken();
+  const facts: ImageFacts = {
+    ...wish.picture.facts,
+    deleteTokenHash: token.hash,
+    postedAt: new Date().toISOString(),
+  };
+  const drawn = await options.drawKey().catch((error: unknown) => {
+    throw toProblem(error);
+  });
+  const row = toRow(wish, facts, { key: drawn.key, requestId: options.ids.next() });
+  let fate: Fate = 'unused';
+  try {
+    await storePicture(options.blobs, drawn.key, wish.picture);
+    fate = 'unresolved';
+    fate = (await options.bind(row)) === 'bound' ? 'bound' : 'duplicate';
+  } catch (error) {
+    throw error instanceof OutcomeUnknownError ? perhapsMade(error) : toProblem(error);
+  } finally {
+    drawn.settle(fate);
+  }
+  if (fate !== 'bound') throw new Problem('no-key');
+  options.appeared(row.key);
+  await requireStored(options.blobs, row.key, facts);
+  return { row, facts, deleteToken: token.text };
+}
+
+/** @throws Problem 503 */
+async function storePicture(
+  blobs: Pick<BlobStore, 'put'>,
+  key: string,
+  { facts, file }: PreparedPicture,
+): Promise<void> {
+  try {
+    await blobs.put(blobNameOf(key, facts.sha256), {
+      bytes: file.bytes,
+      read: () => file.stream(),
+      file: file.path,
+    });
+  } catch (error) {
+    throw error instanceof StoreUnavailableError ? blobsDown(error) : error;
+  }
+}
+
+/** @throws Problem 503 when the bytes of an image are not there */
+async function requireStored(
+  blobs: Pick<BlobStore, 'stat'>,
+  key: string,
+  { sha256, bytes }: ImageFacts,
+): Promise<void> {
+  const stored = await blobs.stat(blobNameOf(key, sha256)).catch((error: unknown) => {
+    throw error instanceof StoreUnavailableError ? blobsDown(error) : error;
+  });
+  if (stored?.bytes !== bytes) throw blobsDown();
+}
+
+export function blobsDown(cause?: unknown): Problem {
+  return new Problem('store-down', {
+    detail: 'The store of images cannot be reached just now.',
+    cause,
+  });
+}
+
+function perhapsMade(cause: OutcomeUnknownError): Problem {
+  return new Problem('store-down', {
+    detail:
+      'The store did not say whether it has kept this image. Look into your list before you send it again.',
+    cause,
+  });
+}
+
+function toRow(
+  { fields, userId }: ImageWish,
+  facts: ImageFacts,
+  { key, requestId }: { readonly key: string; readonly requestId: string },
+): OwnedRow {
+  return {
+    key,
+    slot: slotOf(key),
+    longUrl: imageTarget(facts.sha256),
+    createdAt: new Date(),
+    expiresAt: fields.expiration_date ?? null,
+    requestId,
+    userId,
+    title: fields.title ?? null,
+    tags: fields.tags ?? [],
+    rules: { image: facts },
+  };
+}
