@@ -24,6 +24,7 @@ import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
 import { createLinkEvents } from './link-events.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
+import type { Decoder } from './pictures/decoder.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -65,6 +66,8 @@ export interface StartMapperOptions {
   readonly lameDuckMs?: number;
   /** False: Koa answers everything. Tests compare the two ways. Default: true. */
   readonly hasFastPaths?: boolean;
+  /** Decodes pictures instead of a process of its own. A bench measures uploads without decoding. */
+  readonly decoder?: Decoder;
 }
 
 /**
@@ -113,7 +116,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
  * @throws MismatchError when a store contradicts the configuration; also when the port is taken
  */
 export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
-  const { config, log, signal, hasFastPaths = true } = options;
+  const { config, log, signal, hasFastPaths = true, decoder } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
@@ -170,7 +173,17 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const webhooks = stack.use(
     openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
   );
-  const images = await openImages({ config, service, stores, caches, publicUrl, registry, metrics, log });
+  const images = await openImages({
+    config,
+    service,
+    stores,
+    caches,
+    publicUrl,
+    registry,
+    metrics,
+    decoder,
+    log,
+  });
   if (images !== undefined) stack.use(images);
   const handlers = createHandlers({
     ...service,
