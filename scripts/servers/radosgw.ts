@@ -122,7 +122,7 @@ async function startOsd(options: RadosgwOptions): Promise<RunningServer> {
 async function startGateway(options: RadosgwOptions, wanted: number | undefined): Promise<RunningServer> {
   const reserved = wanted === undefined ? await reserveAnyPort() : await reservePort(wanted);
   const { port } = reserved;
-  const frontend = `--rgw-frontends=beast endpoint=127.0.0.1:${port}`;
+  const frontend = `--rgw-frontends=beast endpoint=127.0.0.1:${port} tcp_nodelay=1`;
   try {
     return await startDaemon(options, 'radosgw', ['-n', 'client.rgw', frontend], port, async () => {
       const isEnough = (answer: string): boolean => answer.startsWith('HTTP/1.1 200');
