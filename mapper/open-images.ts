@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBlobStore } from '../db/blobs/open-blob-store.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
@@ -10,7 +11,6 @@ import type { MapperCaches } from './caches.ts';
 import { Spool } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
-import { openSeamStore } from './images/seam.ts';
 import type { MapperMetrics } from './metrics.ts';
 import type { Decoder } from './pictures/decoder.ts';
 import { DecoderProcess } from './pictures/decoder-process.ts';
@@ -50,7 +50,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const { blobs: at, images = DEFAULT_IMAGES } = config;
   if (at === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
-  const blobs = openSeamStore(at.kind === 'directory' ? at.path : tmpdir());
+  const blobs = await openBlobStore(at, { log });
   stack.defer(async () => blobs.close());
   const decoder = options.decoder ?? new DecoderProcess(log);
   stack.defer(() => decoder.close());

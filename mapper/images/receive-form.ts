@@ -57,6 +57,8 @@ class FormReader {
   #stream: BusboyFileStream | undefined;
   #file: Promise<SpoolFile> | undefined;
   #fault: Error | undefined;
+  /** A form without parts finishes in the middle of a piece, when more bytes follow its end. */
+  #hasFinished = false;
   /** Ends the step that is under way. */
   #onFault: ((fault: Error) => void) | undefined;
 
@@ -69,7 +71,8 @@ class FormReader {
       .on('field', (name: string | undefined, value, _, isCut) => this.#takeField(name, value, isCut))
       .on('filesLimit', () => this.#fail(invalidFields([ONE_FILE])))
       .on('fieldsLimit', () => this.#fail(invalidFields([tooMany])))
-      .on('error', (cause) => this.#fail(malformed(cause)));
+      .on('error', (cause) => this.#fail(malformed(cause)))
+      .once('finish', () => (this.#hasFinished = true));
   }
 
   /** Resolves when the next piece may come. */
@@ -78,7 +81,10 @@ class FormReader {
   }
 
   async end(): Promise<PostedForm> {
-    await this.#step((done) => this.#parser.once('finish', () => done()).end());
+    await this.#step((done) => {
+      if (this.#hasFinished) done();
+      else this.#parser.once('finish', () => done()).end();
+    });
     if (this.#file === undefined) throw invalidFields([{ field: IMAGE, reason: 'is required' }]);
     return { file: await this.#file, fields: this.#joined() };
   }

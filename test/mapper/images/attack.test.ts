@@ -29,8 +29,8 @@ describe('pictures that are posted to do harm', function () {
   afterEach(async () => attacked.expectUnharmed());
 
   after(async () => {
-    await attacked.expectNoKeyLeaked();
-    await attacked[Symbol.asyncDispose]();
+    await using ended = attacked;
+    await ended.expectNoKeyLeaked();
   });
 
   it('are told by their content, not by the type that they claim', async () => {
@@ -53,7 +53,7 @@ describe('pictures that are posted to do harm', function () {
     const { png } = await harmless();
     for (const type of ['image/svg+xml', 'text/html', 'application/json', 'image/*', 'image/png\\', ''])
       await attacked.refuse(415, 'wrong-type', { body: png, headers: { 'content-type': type } });
-    await attacked.refuse(415, 'wrong-coding', {
+    await attacked.refuse(415, 'compressed', {
       body: png,
       headers: { 'content-encoding': 'gzip' },
     });
@@ -146,6 +146,6 @@ describe('pictures that are posted to do harm', function () {
     const { png } = await harmless();
     const answer = await attacked.post({ body: png, headers: { authorization: '' } });
     expect(answer.status).to.equal(401);
-    await attacked.refuse(401, 'unauthenticated', { body: png, key: 'a key of nobody' });
+    await attacked.refuse(401, 'bad-credential', { body: png, key: 'a key of nobody' });
   });
 });
