@@ -49,7 +49,11 @@ export interface ImageWish {
  */
 export async function makeImage(wish: ImageWish, options: MakeImageOptions): Promise<MadeImage> {
   const token = createDeleteToken();
-  const facts: ImageFacts = { ...wish.picture.facts, deleteTokenHash: token.hash };
+  const facts: ImageFacts = {
+    ...wish.picture.facts,
+    deleteTokenHash: token.hash,
+    postedAt: new Date().toISOString(),
+  };
   const drawn = await options.drawKey().catch((error: unknown) => {
     throw toProblem(error);
   });
