@@ -11,6 +11,8 @@ export interface Secrets extends Passwords {
   readonly keySecret: string;
   /** For the admin ports. */
   readonly adminToken: string;
+  /** By which a front cache knows a refresh. */
+  readonly frontCacheToken: string;
 }
 
 /** The file of each secret, and its variable in the `.env` of an older version, which had no files. */
@@ -21,6 +23,7 @@ const FILES: Readonly<Record<keyof Secrets, { readonly file: string; readonly ol
   keySecret: { file: 'key-secret', older: 'KEYMILL_KEY_SECRET' },
   adminToken: { file: 'admin-token', older: 'KEYMILL_ADMIN_TOKEN' },
   zookeeperAuth: { file: 'zookeeper-auth' },
+  frontCacheToken: { file: 'front-cache-token' },
 };
 
 /** Where docker-compose.yml mounts the volume of images. */
@@ -83,6 +86,7 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
     keySecret: ensure('keySecret'),
     adminToken: ensure('adminToken'),
     zookeeperAuth: ensure('zookeeperAuth'),
+    frontCacheToken: ensure('frontCacheToken'),
   };
   // Producers and mappers read whole addresses, which contain the passwords.
   const stores = storeVariables(addressesIn(secrets, (service) => service));

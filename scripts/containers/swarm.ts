@@ -10,6 +10,8 @@ interface Service extends Record<string, unknown> {
   readonly restart: string;
   readonly volumes?: readonly string[];
   readonly healthcheck?: Readonly<Record<string, unknown>>;
+  /** It starts only when one of them is asked for. */
+  readonly profiles?: readonly string[];
 }
 
 interface ComposeFile {
@@ -65,7 +67,13 @@ const ZOOKEEPER_ANSWERS = [
  */
 export function swarmFile(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
-  const { services, volumes, networks, secrets } = parse(text, { merge: true }) as ComposeFile;
+  const { services: all, volumes, networks, secrets } = parse(text, { merge: true }) as ComposeFile;
+  // A swarm has no profiles.
+  const services = Object.fromEntries(
+    Object.entries(all).filter(([, { profiles }]) => profiles === undefined),
+  );
+  const mounts = Object.values(services).flatMap((service) => service.volumes ?? []);
+  const isMounted = (volume: string): boolean => mounts.some((mount) => mount.startsWith(`${volume}:`));
   const stack = {
     version: '3.8',
     services: Object.fromEntries(
@@ -79,7 +87,7 @@ export function swarmFile(): string {
       // Paths are relative to the file that names them.
       Object.entries(secrets).map(([name, { file }]) => [name, { file: file.replace('./.run', '../.run') }]),
     ),
-    volumes,
+    volumes: Object.fromEntries(Object.entries(volumes).filter(([name]) => isMounted(name))),
     configs: Object.fromEntries(Object.values(CONFIGS).map(({ file }) => [nameOf(file), { file }])),
   };
   return HEADER + stringify(stack, { aliasDuplicateObjects: false, lineWidth: 0 });
