@@ -7,10 +7,12 @@ import { ImpossibleValueError } from '../runtime/stored-values.ts';
  */
 export class StoreUnavailableError extends KeymillError {
   readonly store: string;
+  readonly reason: string;
 
   constructor(store: string, reason: string, cause?: unknown) {
     super('STORE_UNAVAILABLE', `${store} is unavailable: ${reason}`, { cause });
     this.store = store;
+    this.reason = reason;
   }
 
   /** What users are told. What the driver says, with its addresses, is for the log. */

@@ -8,6 +8,19 @@ export function createMapperMetrics(metrics: Metrics) {
     shortens: metrics.tally('shortens_total', 'Shorten requests by result', ['result']),
     bulkItems: metrics.tally('bulk_items_total', 'Items of POST /urls/bulk by result', ['result']),
     shortenSeconds: metrics.distribution('shorten_seconds', 'Time from request to answer of POST /urls'),
+    imageUploads: metrics.tally('image_uploads_total', 'Pictures posted to POST /images by result', [
+      'result',
+    ]),
+    imageUploadBytes: metrics.tally('image_upload_bytes_total', 'Bytes of pictures that were stored', []),
+    imageUploadSeconds: metrics.distribution(
+      'image_upload_seconds',
+      'Time from request to answer of POST /images',
+    ),
+    imageRefreshes: metrics.counter(
+      'image_refreshes_total',
+      'Deleted images that a cache in front of us was told of, by result',
+      ['result'],
+    ),
     redirects: metrics.tally(
       'redirects_total',
       'Redirect requests by result and where the answer came from',

@@ -5,15 +5,19 @@ import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { RandomIds } from '../runtime/random-ids.ts';
-import { ImageService } from './api/image-service.ts';
+import { ImageService, type ImageServiceOptions } from './api/image-service.ts';
 import type { MapperCaches } from './caches.ts';
 import { Spool } from './images/spool.ts';
-import { openSeamStore, seamDecoder, seamReadPicture } from './images/seam.ts';
+import { BlobRemovals } from './images/remove-blobs.ts';
+import { FrontCaches } from './images/front-caches.ts';
+import { openSeamStore } from './images/seam.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { DecoderProcess } from './pictures/decoder-process.ts';
+import { readPicture } from './pictures/read-picture.ts';
 import { drawKey } from './reservations/open-reservations.ts';
 import type { Service } from './service.ts';
-import type { MapperStores } from './stores.ts';
 import { openViews, type OpenViews } from './open-views.ts';
+import type { MapperStores } from './stores.ts';
 
 export interface OpenImagesOptions {
   readonly config: MapperConfig;
@@ -39,30 +43,58 @@ export interface MapperImages extends AsyncDisposable {
  * @returns undefined: there are no images
  */
 export async function openImages(options: OpenImagesOptions): Promise<MapperImages | undefined> {
-  const { config, service, stores, caches, publicUrl } = options;
+  const { config, service, stores, caches, publicUrl, metrics, log } = options;
   const { blobs: at, images = DEFAULT_IMAGES } = config;
   if (at === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
   const blobs = openSeamStore(at.kind === 'directory' ? at.path : tmpdir());
   stack.defer(async () => blobs.close());
+  const decoder = new DecoderProcess(log);
+  stack.defer(() => decoder.close());
+  const frontCaches = stack.use(
+    new FrontCaches({
+      origins: images.frontCaches,
+      token: images.frontCacheToken ?? '',
+      maxAgeS: images.maxAgeS,
+      onOutcome: (outcome) => metrics.imageRefreshes.inc({ result: outcome }),
+      log,
+    }),
+  );
   const spool = stack.use(await Spool.open(join(tmpdir(), 'keymill-spool')));
   const { supply, shortener } = service;
   const imageService = new ImageService({
     blobs,
     spool,
-    read: seamReadPicture,
-    decoder: seamDecoder,
+    read: readPicture,
+    decoder,
+    own: service.ownLinks,
+    reservations: service.reservations,
+    removals: stack.use(new BlobRemovals({ blobs, log })),
+    frontCaches,
     drawKey: async () => drawKey(supply, stores.servers),
     bind: async (row) => shortener.bindReserved(row),
     appeared: (key) => caches.links.appeared(key),
     ids: RandomIds.hex(),
     areAnonymousAllowed: images.areAnonymousAllowed,
     publicUrl,
+    onPosted: countUploads(metrics),
   });
   const resources = stack.move();
   return {
     service: imageService,
-    views: openViews({ ...options, store: blobs, decoder: seamDecoder, images }),
+    views: openViews({ ...options, store: blobs, decoder, images }),
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),
+  };
+}
+
+function countUploads({
+  imageUploads,
+  imageUploadBytes,
+  imageUploadSeconds,
+}: MapperMetrics): ImageServiceOptions['onPosted'] {
+  return ({ result, bytes, seconds }) => {
+    imageUploads.series({ result }).count += 1;
+    imageUploadBytes.series({}).count += bytes;
+    imageUploadSeconds.observe(seconds);
   };
 }

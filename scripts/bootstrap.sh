@@ -2,8 +2,8 @@
 # KEYMILL_NODE, the Node that runs everything else.
 #
 # It never starts a service and never touches a running one: of the servers it installs only the binaries
-# (mariadb-server-core, redis-tools and zookeeper have no service; nginx is unpacked, not installed), it
-# removes no package, and while apt works, policy-rc.d forbids starting services.
+# (mariadb-server-core, redis-tools and zookeeper have no service; nginx is unpacked, not installed; Ceph's
+# services are disabled), it removes no package, and while apt works, policy-rc.d forbids starting services.
 
 KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 NGINX_ROOT="$KEYMILL_ROOT/.run/nginx"
@@ -20,7 +20,8 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [containers] [load] [model] [foreign]: installs the parts that the caller needs.
+# bootstrap modules [servers] [s3] [containers] [load] [model] [foreign]: installs the parts that the caller
+# needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
@@ -41,6 +42,7 @@ needs_install() {
     case $part in
       modules) find_node && modules_fit || missing_modules=yes ;;
       servers) find_missing_packages ;;
+      s3) find_missing_s3 ;;
       containers) find_missing_container_tools ;;
       load)
         has wrk || missing_packages="$missing_packages wrk"
@@ -103,6 +105,13 @@ find_missing_packages() {
   has java || missing_packages="$missing_packages default-jre-headless"
 }
 
+# Ceph's gateway is a real S3 server, for tests.
+find_missing_s3() {
+  for package in radosgw ceph-mon ceph-osd; do
+    has $package || missing_packages="$missing_packages $package"
+  done
+}
+
 # A docker client alone does not count: it needs an engine, and it may not fit Debian's engine.
 find_missing_container_tools() {
   { has dockerd || [ -S /var/run/docker.sock ] || [ -n "${DOCKER_HOST:-}" ]; } || missing_packages="$missing_packages docker.io"
@@ -148,12 +157,18 @@ install_packages() {
   set -- $packages
   if apt_get install "$@" >"$log" 2>&1 || { say 'refreshing the package lists (apt-get update) …'; apt_get_update >>"$log" 2>&1; apt_get install "$@" >>"$log" 2>&1; }; then
     allow_service_starts
+    case " $packages " in *' ceph-'* | *' radosgw '*) disable_ceph_services ;; esac
     say "packages installed ($(($(date +%s) - began)) s)"
   else
     allow_service_starts
     tail -n 15 "$log" >&2
     fail "apt-get failed; its last lines are above, the whole log is $log. Remove the cause, then run this again"
   fi
+}
+
+# Otherwise Ceph's collector of crashes runs from the next boot on.
+disable_ceph_services() {
+  ! has systemctl || $as_root systemctl disable ceph.target ceph-crash.service >>"$log" 2>&1 || :
 }
 
 # The nginx package has a service, which would listen on port 80 from the next boot on. A bench needs only the

@@ -8,6 +8,7 @@ import { createConnection } from 'mysql2/promise';
 import zookeeper from 'node-zookeeper-client';
 import { findStartTime } from '../scripts/servers/identity.ts';
 import { LocalServices } from './servers/local.ts';
+import { startS3, type S3Server } from './servers/s3.ts';
 import type { Ensemble, MysqlServer, RedisServer, Services } from './servers/services.ts';
 
 /*
@@ -16,7 +17,7 @@ import type { Ensemble, MysqlServer, RedisServer, Services } from './servers/ser
  *
  * They are local processes, or containers with SERVICES=containers. A test of a local child process itself
  * (its files, its port before it starts) starts one with scripts/servers and passes it to `stopAtEnd`; it is
- * always local.
+ * always local. An S3 server is always local too.
  */
 
 const PREFIX = 'keymill-test-';
@@ -34,6 +35,8 @@ let chosen: Promise<Services> | undefined;
 let mysqlServer: Promise<MysqlServer> | undefined;
 let ensemble: Promise<Ensemble> | undefined;
 let redisDatabases = 0;
+let sharedS3: Promise<S3Server> | undefined;
+let s3Servers = 0;
 
 export interface TestMysql {
   /** The URL of a database on the test server. The database need not exist. */
@@ -121,6 +124,21 @@ export async function testZooKeeper(): Promise<{ connect: string }> {
   const chroot = `/test-${randomBytes(4).toString('hex')}`;
   await createNode(connect, chroot);
   return { connect: `${connect}${chroot}` };
+}
+
+/**
+ * The S3 server of this run, with the name of a bucket that nobody else uses and that does not exist yet. No
+ * test may break this server.
+ */
+export async function testS3(): Promise<{ server: S3Server; bucket: string }> {
+  sharedS3 ??= startS3Server();
+  return { server: await sharedS3, bucket: `test-${randomBytes(6).toString('hex')}` };
+}
+
+/** An S3 server of one's own, which may be broken. It takes some seconds and 230 MB. It stops at the end. */
+export async function startS3Server({ cuttable = false } = {}): Promise<S3Server> {
+  s3Servers += 1;
+  return stopAtEnd(startS3(testFolder(), `s3-${s3Servers}`, cuttable));
 }
 
 async function createNode(connect: string, path: string): Promise<void> {

@@ -52,7 +52,10 @@ export interface BlobStore {
   stat(name: string): Promise<BlobStat | undefined>;
   /** Also of a blob that is not there. */
   delete(name: string): Promise<void>;
-  /** In the order of the names, in bounded memory. Blobs that come or go meanwhile may be left out. */
-  list(prefix: string): AsyncIterable<BlobStat>;
+  /**
+   * In bounded memory, and always in the same order. Blobs that come or go meanwhile may be left out.
+   * @param after only those behind the blob of this name, which need not be there any more
+   */
+  list(prefix: string, after?: string): AsyncIterable<BlobStat>;
   close(): Promise<void>;
 }

@@ -33,6 +33,8 @@ const STATES: Readonly<Record<LinkStateFilter, string>> = {
 };
 
 const TARGET = 'COALESCE(u.original_url, u.ruled_url)';
+/** In its place, an image has a hash, which nobody has written and nobody sees. */
+const IS_ADDRESS = `${TARGET} NOT LIKE 'image:%'`;
 /** Host and port of a target. It is a WHATWG href: a slash follows them, and it has no user name. */
 const AUTHORITY = `SUBSTRING_INDEX(SUBSTRING_INDEX(${TARGET}, '/', 3), '/', -1)`;
 /** Without port, brackets of IPv6 and final dots. */
@@ -46,13 +48,15 @@ export function conditionOf({ state, q, host }: LinkChoice): [sql: string, param
   if (q !== undefined && q !== '') {
     // Targets and keys are ASCII. In a target, other characters are percent-encoded.
     const ascii = `%${literal(encodeURI(q.toWellFormed()).replaceAll('%25', '%').toLowerCase())}%`;
-    conditions.push(`(u.title LIKE ? OR LOWER(${TARGET}) LIKE ? OR LOWER(u.unique_id) LIKE ?)`);
+    conditions.push(
+      `(u.title LIKE ? OR (LOWER(${TARGET}) LIKE ? AND ${IS_ADDRESS}) OR LOWER(u.unique_id) LIKE ?)`,
+    );
     params.push(`%${literal(q)}%`, ascii, ascii);
   }
   if (host !== undefined) {
     const name = host.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
     // Most rows fail the first comparison, which is the cheapest.
-    conditions.push(`${TARGET} LIKE ? AND (${HOST} = ? OR ${HOST} LIKE ?)`);
+    conditions.push(`${TARGET} LIKE ? AND ${IS_ADDRESS} AND (${HOST} = ? OR ${HOST} LIKE ?)`);
     params.push(`%${literal(name)}%`, name, `%.${literal(name)}`);
   }
   return [conditions.join(' AND '), params];

@@ -7,6 +7,7 @@ import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink }
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toCreatedEvents, toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
+import { purgeLink } from './purge-link.ts';
 import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
 import { findOwnLink, readClicks, readTags, type ClickSums } from './read-links.ts';
 import { scanLinks, type ScanPiece, type ScanPosition, type ScanQuestion } from './scan-links.ts';
@@ -36,6 +37,8 @@ export interface OwnLinksDb {
   linksTo(question: { userId: bigint; longUrl: string; count: number }): Promise<MadeLink[]>;
   /** See {@link changeLink}. */
   change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean>;
+  /** See {@link purgeLink}. */
+  purge(purge: { link: OwnLink; changeId: string }): Promise<boolean>;
   /** See {@link readListPiece}. */
   list(
     question: ListQuestion,
@@ -171,6 +174,10 @@ class MysqlOwnLinksDb implements OwnLinksDb {
 
   async change(change: { link: OwnLink; change: LinkChange; changeId: string }): Promise<boolean> {
     return repeatAfterDeadlock(async () => changeLink(this.#single, change, this.#settings));
+  }
+
+  async purge(purge: { link: OwnLink; changeId: string }): Promise<boolean> {
+    return repeatAfterDeadlock(async () => purgeLink(this.#single, purge, this.#settings));
   }
 
   async list(

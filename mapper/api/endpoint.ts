@@ -75,6 +75,8 @@ export interface ApiRequest<A extends Access, P, Q, B, S> {
 export interface ApiReply<T> {
   readonly body: T;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of an endpoint that `finds`: it has found what it would have made. */
+  readonly isFound?: boolean;
   /** A session that begins; null: the session of the request has ended. */
   readonly session?: Secret | null;
 }
@@ -114,6 +116,8 @@ export interface Declared {
    * that it has found, or for each of its items.
    */
   readonly repeatable?: 'request' | 'items';
+  /** It obeys `find_if_exists`: what that 200 is. */
+  readonly finds?: string;
   readonly status: 200 | 201 | 202 | 204;
   /** The JSON of the answer; undefined: it has no body. */
   readonly answer?: z.ZodType;

@@ -64,3 +64,8 @@ export class LinkAnswers {
     return toWholeLink(link, `${this.#publicUrl}/${link.key}`, clicks.get(link.key) ?? NO_CLICKS);
   }
 }
+
+/** Said when some mappers have not heard of a change whose answer has no body. */
+export function lagHeader(lagMs: number): { headers?: Record<string, string> } {
+  return lagMs === 0 ? {} : { headers: { 'X-Others-May-Lag': String(Math.ceil(lagMs / 1_000)) } };
+}

@@ -4,16 +4,12 @@ import { tag, tags, title } from '../shorten/own-fields.ts';
 import { ruleFields } from '../shorten/rule-fields.ts';
 import { text } from '../http/text-field.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
+import { lagHeader } from './link-answers.ts';
 import { HELLO, instant, linkAnswer, linkKey, longUrl, newLinkAnswer, pageQuery } from './link-fields.ts';
 import { patchBody, toPatch } from './link-patch.ts';
 import { isKnownState } from './link-service.ts';
 
 const textField = z.string({ error: mustBe('a string') });
-
-/** Said when some mappers have not heard of a change whose answer has no body. */
-function lagHeader(lagMs: number): { headers?: Record<string, string> } {
-  return lagMs === 0 ? {} : { headers: { 'X-Others-May-Lag': String(Math.ceil(lagMs / 1_000)) } };
-}
 
 const STATES = ['active', 'expired', 'disabled', 'deleted', 'all'] as const;
 

@@ -52,6 +52,16 @@ export const linkAnswer = z
         }),
       )
       .meta({ description: 'where it leads some visitors: the first that fits' }),
+    image: z
+      .object({
+        type: z.string(),
+        width: z.int(),
+        height: z.int(),
+        bytes: z.int(),
+        image_url: z.string().meta({ format: 'uri' }),
+      })
+      .nullable()
+      .meta({ description: 'null: it is no image' }),
     disabled: z.boolean(),
     blocked: z.string().nullable().meta({ description: 'why an administrator has switched it off' }),
     deleted_at: time.nullable(),
@@ -121,6 +131,7 @@ export const HELLO: WholeLink = {
   expired_url: null,
   noindex: false,
   targets: [],
+  image: null,
   disabled: false,
   blocked: null,
   deleted_at: null,

@@ -47,6 +47,8 @@ function problemFor(refusal: Exclude<Refusal, { why: 'unchanged' }>): Problem {
     });
   if (why === 'never-valid')
     return invalidFields([refusal.by === 'validFrom' ? NOT_BEFORE_EXPIRY : NOT_AFTER_BEGIN]);
+  if (why === 'not-for-images')
+    return invalidFields(refusal.fields.map((field) => ({ field, reason: 'is not for images' })));
   return invalidFields([{ field: 'tags', reason: 'must be empty for a link without an owner' }]);
 }
 

@@ -117,6 +117,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     conditional,
     hasRanges,
     repeatable,
+    finds,
     example,
     status,
     answer,
@@ -156,6 +157,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     ...(bodyTypes !== undefined && { requestBody: { required: true, content: toContents(bodyTypes) } }),
     responses: {
       ...(repeatable === 'request' && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
+      ...(finds !== undefined && { 200: { description: finds, headers: HEADERS, ...content } }),
       [status]: { description: means, headers: answerHeaders, ...content },
       ...(hasRanges === true && { 206: { description: PART, headers: answerHeaders, ...content } }),
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),

@@ -21,7 +21,7 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 
 function describe(endpoint: Endpoint): string {
   const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
-  const { repeatable, hasRanges, status, means, answerTypes, example, exampleAnswer } = endpoint;
+  const { repeatable, finds, hasRanges, status, means, answerTypes, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
@@ -36,6 +36,7 @@ function describe(endpoint: Endpoint): string {
       ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
       ...(hasRanges === true ? item(`206: ${PART}.`) : []),
       ...(repeatable === 'request' ? item(`200: ${FOUND}.`) : []),
+      ...(finds === undefined ? [] : item(`200: ${finds}.`)),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),
     ].join('\n'),
     ...exampleBlocks('A request', bodyTypes),

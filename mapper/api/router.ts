@@ -183,7 +183,7 @@ function write(ctx: RouterContext, status: number, reply: ApiReply<unknown>, coo
     ctx.status = status;
     return;
   }
-  ctx.status = status;
+  ctx.status = reply.isFound === true ? 200 : status;
   ctx.body = JSON.stringify(reply.body);
   ctx.set('Content-Type', 'application/json; charset=utf-8');
 }

@@ -139,7 +139,8 @@ export class Follow implements Visits {
   #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {
     const { publicUrl, countryHeader } = this.#options;
     const { rules = {} } = link;
-    const { location } = outcome;
+    // An image leads nowhere. What people may want to see is the picture.
+    const location = rules.image === undefined ? outcome.location : `${publicUrl}/images/${key}`;
     const varying = [
       isPreview ? 'Accept' : 'User-Agent',
       ...(location === undefined ? [] : varyOf(rules, countryHeader)),

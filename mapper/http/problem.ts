@@ -58,6 +58,7 @@ const ACCEPT_JSON: Headers = { Accept: 'application/json' };
 export const PROBLEMS = {
   'malformed-request': { status: 400, detail: 'This is not well-formed HTTP.' },
   'malformed-json': { status: 400, detail: 'The body is not well-formed JSON.' },
+  'malformed-form': { status: 400, detail: 'The body is not well-formed multipart/form-data.' },
   incomplete: { status: 400, detail: 'The body ended early.' },
   'bad-host': { status: 400, detail: 'Exactly one Host header with a valid name is needed.' },
   unauthenticated: { status: 401, detail: 'This needs an API key, or a session.', headers: BEARER },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mustBe } from '../http/field-errors.ts';
+import { invalidInput, mustBe } from '../http/field-errors.ts';
 import { invalidFields, type FieldError } from '../http/problem.ts';
 import { parseExpiration } from '../shorten/expiration.ts';
 import { tags as tagList, title } from '../shorten/own-fields.ts';
@@ -32,6 +32,13 @@ export const imageFields = z.strictObject({
 });
 
 export type ImageFields = z.output<typeof imageFields>;
+
+/** @throws Problem 422 */
+export function parseImageFields(fields: Readonly<Record<string, string>>): ImageFields {
+  const parsed = imageFields.safeParse(fields);
+  if (!parsed.success) throw invalidInput(parsed.error);
+  return parsed.data;
+}
 
 /** @throws Problem 422 for what only an image with an owner can have */
 export function requireOwnerFor({ title: named, tags: tagged }: ImageFields, userId: bigint | null): void {

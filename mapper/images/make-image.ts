@@ -9,13 +9,13 @@ import { Problem } from '../http/problem.ts';
 import type { Fate } from '../reservations/policy.ts';
 import type { DrawnKey } from '../reservations/reserved-request.ts';
 import { toProblem } from '../shorten/shorten-problems.ts';
-import { createDeleteToken } from './delete-token.ts';
+import { createDeleteToken, type DeleteToken } from './delete-token.ts';
 import type { ImageFields } from './image-fields.ts';
 import type { PreparedPicture } from './prepare-picture.ts';
 
 /** An image that was posted: its row, and the token that is shown once. */
 export interface MadeImage {
-  readonly row: OwnedRow;
+  readonly row: Pick<OwnedRow, 'key' | 'createdAt' | 'expiresAt'>;
   readonly facts: ImageFacts;
   /** Undefined: it was there before. */
   readonly deleteToken: string | undefined;
@@ -49,15 +49,17 @@ export interface ImageWish {
  */
 export async function makeImage(wish: ImageWish, options: MakeImageOptions): Promise<MadeImage> {
   const token = createDeleteToken();
-  const facts: ImageFacts = {
-    ...wish.picture.facts,
-    deleteTokenHash: token.hash,
-    postedAt: new Date().toISOString(),
-  };
+  const facts = toFacts(wish.picture, token);
   const drawn = await options.drawKey().catch((error: unknown) => {
     throw toProblem(error);
   });
-  const row = toRow(wish, facts, { key: drawn.key, requestId: options.ids.next() });
+  const row: OwnedRow = {
+    ...toUnbound(wish, facts),
+    key: drawn.key,
+    slot: slotOf(drawn.key),
+    createdAt: new Date(),
+    requestId: options.ids.next(),
+  };
   let fate: Fate = 'unused';
   try {
     await storePicture(options.blobs, drawn.key, wish.picture);
@@ -75,7 +77,7 @@ export async function makeImage(wish: ImageWish, options: MakeImageOptions): Pro
 }
 
 /** @throws Problem 503 */
-async function storePicture(
+export async function storePicture(
   blobs: Pick<BlobStore, 'put'>,
   key: string,
   { facts, file }: PreparedPicture,
@@ -91,16 +93,21 @@ async function storePicture(
   }
 }
 
-/** @throws Problem 503 when the bytes of an image are not there */
-async function requireStored(
+/** Whether the bytes of an image are there. @throws Problem 503 */
+export async function whetherStored(
   blobs: Pick<BlobStore, 'stat'>,
   key: string,
-  { sha256, bytes }: ImageFacts,
-): Promise<void> {
+  { sha256, bytes }: PreparedPicture['facts'],
+): Promise<boolean> {
   const stored = await blobs.stat(blobNameOf(key, sha256)).catch((error: unknown) => {
     throw error instanceof StoreUnavailableError ? blobsDown(error) : error;
   });
-  if (stored?.bytes !== bytes) throw blobsDown();
+  return stored?.bytes === bytes;
+}
+
+/** @throws Problem 503 when they are not */
+export async function requireStored(...image: Parameters<typeof whetherStored>): Promise<void> {
+  if (!(await whetherStored(...image))) throw blobsDown();
 }
 
 export function blobsDown(cause?: unknown): Problem {
@@ -118,18 +125,18 @@ function perhapsMade(cause: OutcomeUnknownError): Problem {
   });
 }
 
-function toRow(
+export function toFacts({ facts }: PreparedPicture, token: DeleteToken): ImageFacts {
+  return { ...facts, deleteTokenHash: token.hash, postedAt: new Date().toISOString() };
+}
+
+/** The link of an image, without what comes with its key. */
+export function toUnbound(
   { fields, userId }: ImageWish,
   facts: ImageFacts,
-  { key, requestId }: { readonly key: string; readonly requestId: string },
-): OwnedRow {
+): Omit<OwnedRow, 'key' | 'slot' | 'createdAt' | 'requestId' | 'alias'> {
   return {
-    key,
-    slot: slotOf(key),
     longUrl: imageTarget(facts.sha256),
-    createdAt: new Date(),
     expiresAt: fields.expiration_date ?? null,
-    requestId,
     userId,
     title: fields.title ?? null,
     tags: fields.tags ?? [],

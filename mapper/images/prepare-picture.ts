@@ -41,13 +41,13 @@ export async function preparePicture(
 ): Promise<PreparedPicture> {
   const found = await read(posted);
   if ('kind' in found) throw toProblem(found);
-  const { type, width, height, parts } = found;
+  const { type, width, height, frames, parts } = found;
   let file = posted;
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
     await copyParts(posted, parts, file);
   }
-  const fault = await decoder.check(file.path);
+  const fault = await decoder.check(file.path, { type, width, height, frames });
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
 }

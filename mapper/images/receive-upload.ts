@@ -1,4 +1,4 @@
-import { Problem } from '../http/problem.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
 import type { Spool, SpoolFile } from './spool.ts';
 
@@ -8,9 +8,9 @@ export function tooLarge(): Problem {
 }
 
 /**
- * Keeps a body that is a picture.
+ * Keeps the bytes of a picture as they arrive.
  * @param stack disposes of the file
- * @throws Problem 413, 422 an empty body
+ * @throws Problem 413 too large, 422 no bytes at all, 503 there is no room
  */
 export async function receiveBytes(
   pieces: AsyncIterable<Buffer>,
@@ -22,5 +22,6 @@ export async function receiveBytes(
     if (file.bytes + piece.length > MAX_PICTURE_BYTES) throw tooLarge();
     await file.write(piece);
   }
+  if (file.bytes === 0) throw invalidFields([{ field: 'image', reason: 'is empty' }]);
   return file;
 }

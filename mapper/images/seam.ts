@@ -3,9 +3,6 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BlobStore } from '../../db/blobs/blob-store.ts';
-import { Problem } from '../http/problem.ts';
-import type { Decoder } from '../pictures/decoder.ts';
-import type { ReadPicture } from './prepare-picture.ts';
 
 /* Stands here until the store and the formats are there. */
 
@@ -37,17 +34,3 @@ export function openSeamStore(folder: string): BlobStore {
     close: async () => undefined,
   };
 }
-
-export const seamReadPicture: ReadPicture = async (source) => {
-  const head = await source.read(0, 24);
-  if (head.toString('latin1', 1, 4) !== 'PNG') return { kind: 'unknown-type' };
-  const [width, height] = [head.readUInt32BE(16), head.readUInt32BE(20)];
-  return { type: 'png', width, height, frames: 1, parts: [{ from: 0, to: source.bytes }] };
-};
-
-export const seamDecoder: Pick<Decoder, 'check' | 'thumbnail'> = {
-  check: async () => undefined,
-  thumbnail: async () => {
-    throw new Problem('overloaded');
-  },
-};

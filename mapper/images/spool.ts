@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { Problem } from '../http/problem.ts';
 import type { PictureSource } from '../pictures/picture.ts';
 
 /** After this nobody works with a file of a spool any more, whoever has made it. */
@@ -39,13 +40,18 @@ export class Spool implements AsyncDisposable {
     return new Spool(folder);
   }
 
-  /** A new, empty file. Dispose of it: that removes it, unless somebody has taken it away. */
+  /**
+   * A new, empty file. Dispose of it: that removes it, unless somebody has taken it away.
+   * @throws Problem 503
+   */
   async create(): Promise<SpoolFile> {
     this.#count += 1;
     const path = join(this.#folder, String(this.#count));
-    // A process on another host may have removed the folder, if no upload came for a long time.
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    return new SpoolFile(path, await open(path, 'wx+', 0o600));
+    return orNoRoom(async () => {
+      // A process on another host may have removed the folder, if no upload came for a long time.
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      return new SpoolFile(path, await open(path, 'wx+', 0o600));
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,10 +81,14 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     return (this.#digest ??= this.#hash.digest('hex'));
   }
 
+  /** @throws Problem 503 the disk is full, or does not work */
   async write(piece: Uint8Array): Promise<void> {
     this.#hash.update(piece);
     for (let at = 0; at < piece.length;) {
-      const { bytesWritten } = await this.#handle.write(piece, at, piece.length - at, this.#bytes);
+      const from = at;
+      const { bytesWritten } = await orNoRoom(async () =>
+        this.#handle.write(piece, from, piece.length - from, this.#bytes),
+      );
       at += bytesWritten;
       this.#bytes += bytesWritten;
     }
@@ -108,6 +118,14 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
     await rm(this.path, { force: true });
+  }
+}
+
+async function orNoRoom<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new Problem('store-down', { detail: 'There is no room for pictures just now.', cause });
   }
 }
 

@@ -29,6 +29,7 @@ export async function overwrite(
     if (stored.changedBy === row.requestId) return 'overwritten';
     if (stored.deletedAt !== null) return 'deleted-link';
     if (stored.rules.blocked !== undefined) return 'blocked-link';
+    if (stored.rules.image !== undefined) return 'image-link';
     const state = toOverwritten(stored, taken.link);
     // Visits that were used up elsewhere are not given again.
     const change: LinkChange = { kind: 'edit', state, ...(left !== null && { mostVisitsLeft: left }) };

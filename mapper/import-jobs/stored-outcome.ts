@@ -16,7 +16,7 @@ export interface StoredLink extends TakenLink {
 export type ImportOutcome = StoredLink | RefusedLink;
 
 /** Why a link is not stored although its file is sound. */
-export type Conflict = Extract<Reason, 'taken-code' | 'deleted-link' | 'blocked-link'>;
+export type Conflict = Extract<Reason, 'taken-code' | 'deleted-link' | 'blocked-link' | 'image-link'>;
 
 /** What became of a link, if it was not simply stored. */
 export type Exception = Conflict | 'overwritten';
@@ -32,6 +32,7 @@ export interface BatchOutcome {
 const SENTENCES: Readonly<Record<Conflict, string>> = {
   'taken-code': 'there is a link with this code already',
   'deleted-link': 'your link with this code is deleted; restore it, or leave it out',
+  'image-link': 'your link with this code is an image, which an import does not change',
   'blocked-link': 'your link with this code is blocked by an administrator',
 };
 

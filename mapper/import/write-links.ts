@@ -22,6 +22,7 @@ const COLUMNS: Readonly<Record<string, (link: WholeLink) => CellValue>> = {
   expired_url: (link) => link.expired_url,
   noindex: (link) => link.noindex,
   targets: (link) => (link.targets.length === 0 ? null : JSON.stringify(link.targets)),
+  image: (link) => link.image?.type ?? null,
   disabled: (link) => link.disabled,
   blocked: (link) => link.blocked,
   deleted_at: (link) => link.deleted_at,

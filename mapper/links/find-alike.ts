@@ -27,7 +27,19 @@ export async function findAlike(
   servers: readonly OwnLinksServer[],
   asked: AskedLink,
 ): Promise<MadeLink | undefined> {
-  const { userId, longUrl } = asked;
+  const candidates = (await linksToTarget(servers, asked)).filter((link) => isAlikeBesideTags(link, asked));
+  const tagged = await addTags(servers, candidates);
+  return tagged.filter((link) => hasSameTags(link, asked)).sort(compareListed)[0];
+}
+
+/**
+ * The links of an owner to one target that are followed, without their tags.
+ * @throws StoreUnavailableError naming a server that does not answer
+ */
+export async function linksToTarget(
+  servers: readonly OwnLinksServer[],
+  { userId, longUrl }: { readonly userId: bigint; readonly longUrl: string },
+): Promise<MadeLink[]> {
   const found = await Promise.all(
     servers.map(async ({ db, isUp }) => {
       if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
@@ -36,9 +48,7 @@ export async function findAlike(
       return links.filter(({ slot }) => db.slots.includes(slot));
     }),
   );
-  const candidates = found.flat().filter((link) => isAlikeBesideTags(link, asked));
-  const tagged = await addTags(servers, candidates);
-  return tagged.filter((link) => hasSameTags(link, asked)).sort(compareListed)[0];
+  return found.flat();
 }
 
 /** Whether a link has the fields that are asked for, its tags left out. Pure. */

@@ -26,6 +26,8 @@ export type ChangeVerdict =
   | { readonly verdict: 'blocked'; readonly reason: string }
   /** Tags belong to an owner's list, and this link has no owner. */
   | { readonly verdict: 'ownerless' }
+  /** @param fields what no image has, as requests call them */
+  | { readonly verdict: 'not-for-images'; readonly fields: readonly string[] }
   /** It would expire before it is valid. */
   | { readonly verdict: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
@@ -37,6 +39,8 @@ export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): Chan
   if (actor === 'owner' && blocked !== undefined) return { verdict: 'blocked', reason: blocked };
   const tags = patch.tags === undefined ? link.tags : [...new Set(patch.tags)].sort();
   if (link.userId === null && tags.length > 0) return { verdict: 'ownerless' };
+  const unfit = unfitForImage(link, patch);
+  if (unfit.length > 0) return { verdict: 'not-for-images', fields: unfit };
   const state: LinkState = {
     longUrl: patch.longUrl ?? link.longUrl,
     expiresAt: patch.expiresAt === undefined ? link.expiresAt : patch.expiresAt,
@@ -50,6 +54,26 @@ export function judgeChange(link: OwnLink, patch: LinkPatch, actor: Actor): Chan
     if (patch.expiresAt !== undefined) return { verdict: 'never-valid', by: 'expiresAt' };
   }
   return isSame(link, state) ? { verdict: 'unchanged' } : { verdict: 'edit', state };
+}
+
+/** What says where a link leads, and who may follow it. An image leads nowhere, and is for everybody. */
+const NOT_FOR_IMAGES = {
+  longUrl: 'long_url',
+  redirectType: 'redirect_type',
+  forwardQuery: 'forward_query',
+  maxVisits: 'max_visits',
+  passwordHash: 'password',
+  expiredUrl: 'expired_url',
+  targets: 'targets',
+} as const satisfies Partial<Record<keyof LinkPatch, string>>;
+
+/** A field that is null, which no image has anyway, does no harm. */
+function unfitForImage({ rules }: OwnLink, patch: LinkPatch): string[] {
+  if (rules.image === undefined) return [];
+  const fields = Object.entries(NOT_FOR_IMAGES) as [keyof typeof NOT_FOR_IMAGES, string][];
+  return fields.flatMap(([field, name]) =>
+    patch[field] === undefined || patch[field] === null ? [] : [name],
+  );
 }
 
 function isOnlyBlock(patch: LinkPatch, actor: Actor): boolean {

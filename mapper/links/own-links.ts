@@ -15,9 +15,11 @@ import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
 import { etagOf, isNamedBy } from './etag.ts';
 import { findAlike, type AskedLink } from './find-alike.ts';
+import { findImage, type AskedImage } from './find-image.ts';
 import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
+import { purgeOne } from './purge-one.ts';
 import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { takeTurn, Turns } from './turns.ts';
@@ -36,6 +38,8 @@ export type Refusal =
   | { readonly why: 'deleted'; readonly link: OwnLink }
   | { readonly why: 'blocked'; readonly reason: string }
   | { readonly why: 'ownerless' }
+  /** The link is an image, and these fields are not for images. */
+  | { readonly why: 'not-for-images'; readonly fields: readonly string[] }
   | { readonly why: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 export type ChangeResult =
@@ -99,6 +103,11 @@ export class OwnLinks {
     return findAlike(this.#options.servers, asked);
   }
 
+  /** See {@link findImage}. */
+  async findImage(asked: AskedImage): Promise<MadeLink | undefined> {
+    return findImage(this.#options.servers, asked);
+  }
+
   /** Applies a merge patch. @param ifMatch the header */
   async change(caller: Caller, key: string, patch: LinkPatch, ifMatch?: string): Promise<ChangeResult> {
     return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, patched(patch, caller)));
@@ -112,6 +121,37 @@ export class OwnLinks {
   /** Restores a deleted link. One that is not deleted is `unchanged`. */
   async restore(caller: Caller, key: string, ifMatch?: string): Promise<ChangeResult> {
     return this.#changeIf(caller, key, this.#options.announce, matching(ifMatch, restored));
+  }
+
+  /**
+   * Deletes a link for good: it cannot be restored.
+   * @param mayPurge whether the caller may, asked with the link as it is now
+   * @returns the link as it was; undefined: there is none, or he may not
+   */
+  async purge(
+    key: string,
+    mayPurge: (link: OwnLink) => boolean,
+  ): Promise<{ readonly link: OwnLink; readonly announced: Announced } | undefined> {
+    const { db, isWritable } = this.#serverOf(key);
+    if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
+    // Nobody takes a turn of a link that he may not delete.
+    const found = await db.find(key);
+    if (found === undefined || !mayPurge(found)) return undefined;
+    let mayBeGone = false;
+    const onPurged = (): void => {
+      mayBeGone = true;
+    };
+    const { announce, now } = this.#options;
+    try {
+      const turns = this.#turns.get(db.name) as Turns;
+      const link = await takeTurn(turns, { server: db.name, key }, async () =>
+        purgeOne({ db, key, changeId: this.#ids.next(), mayPurge, onPurged, now }),
+      );
+      return link && { link, announced: await announce(key) };
+    } catch (error) {
+      if (mayBeGone) await announce(key);
+      throw error;
+    }
   }
 
   /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
@@ -313,6 +353,7 @@ const restored: Decide = (link) =>
 function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
   if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
   if (judged.verdict === 'ownerless') return { why: 'ownerless' };
+  if (judged.verdict === 'not-for-images') return { why: 'not-for-images', fields: judged.fields };
   if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
   return { why: judged.verdict, link };
 }

@@ -13,7 +13,7 @@ import type {
 } from './reserved-request.ts';
 import { Reserving } from './reserving.ts';
 
-/** When a request is answered at the latest, its turn included. */
+/** When a request is answered at the latest, its turn included, unless it says so itself. */
 const GIVE_UP_MS = 4_000;
 /** The requests of one server that are under way or wait in this process. One takes some milliseconds. */
 const MAX_WAITING = 1_000;
@@ -45,7 +45,8 @@ export class Reservations {
   async make(request: ReservedRequest): Promise<ReservedOutcome> {
     const server = this.#serverAt(slotOfHash(request.hash));
     const { name } = server.db;
-    const giveUpMs = this.#options.now() + GIVE_UP_MS;
+    const { timeoutMs = GIVE_UP_MS } = request;
+    const giveUpMs = this.#options.now() + timeoutMs;
     const work = new Reserving({
       ...this.#options,
       request,
@@ -55,7 +56,7 @@ export class Reservations {
       ids: this.#ids,
     });
     try {
-      return await withDeadline('a reservation', GIVE_UP_MS, async () =>
+      return await withDeadline('a reservation', timeoutMs, async () =>
         this.#places.at(name, async () =>
           takeTurn(this.#turns, { server: name, key: request.hash }, async () => work.carryOut(giveUpMs)),
         ),

@@ -27,13 +27,15 @@ export interface ReservedRequest extends ReservationIdentity {
   /** The key that the user chose. */
   readonly alias: string | undefined;
   readonly link: UnboundLink;
-  /** What is bound, if it costs more than what is answered. */
-  readonly linkToBind?: () => Promise<UnboundLink>;
+  /** What is bound, if it costs more than what is answered. @param key to which it is bound */
+  readonly linkToBind?: (key: string) => Promise<UnboundLink>;
   /**
    * Judges what depends on time or lists: only the request that writes a reservation is judged by that.
    * @throws the problem
    */
   readonly judgeAsFirst: () => void;
+  /** How long it may take, its turn included. Default: 4 s. */
+  readonly timeoutMs?: number;
   /**
    * Finds the link that the first request is answered with. Absent: it gets a new one. Undefined: the alias,
    * which another link has.

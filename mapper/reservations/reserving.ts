@@ -137,7 +137,7 @@ export class Reserving {
   async #bind(link: ReservedLink): Promise<'bound' | 'taken'> {
     const server = this.#options.serverOf(link.key);
     writable(server);
-    const unbound = await this.#request.linkToBind?.();
+    const unbound = await this.#request.linkToBind?.(link.key);
     return this.#awayAt(server.db.name, async () => this.#options.bind(this.#rowOf(link, unbound)));
   }
 

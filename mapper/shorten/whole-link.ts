@@ -1,6 +1,7 @@
 import { visitsLeftOf, type OwnedRow } from '../../db/own-links/owned-insert.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { ClickSums } from '../../db/own-links/read-links.ts';
+import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { knownRules, type RuledTarget } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 
@@ -8,6 +9,15 @@ import type { LinkRow } from '../../db/urls/link.ts';
 interface WholeTarget {
   readonly when: Partial<Record<'device' | 'country' | 'language', string[]>>;
   readonly long_url: string;
+}
+
+/** What a link shows that is an image. */
+interface WholeImage {
+  readonly type: string;
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
+  readonly image_url: string;
 }
 
 /** A link with all its fields, in the form of the API. */
@@ -30,6 +40,8 @@ export interface WholeLink {
   readonly expired_url: string | null;
   readonly noindex: boolean;
   readonly targets: WholeTarget[];
+  /** null: it is no image. */
+  readonly image: WholeImage | null;
   readonly disabled: boolean;
   /** The reason of the administrator who has blocked it. */
   readonly blocked: string | null;
@@ -48,7 +60,7 @@ export function toWholeLink(
   return {
     unique_id: link.key,
     short_url: shortUrl,
-    long_url: link.longUrl,
+    long_url: rules.image === undefined ? link.longUrl : imageUrlOf(shortUrl),
     created_at: link.createdAt.toISOString(),
     updated_at: (link.updatedAt ?? link.createdAt).toISOString(),
     expiration_date: link.expiresAt?.toISOString() ?? null,
@@ -63,12 +75,22 @@ export function toWholeLink(
     expired_url: rules.expiredUrl ?? null,
     noindex: rules.noindex === true,
     targets: (rules.targets ?? []).map(toWholeTarget),
+    image: rules.image === undefined ? null : toWholeImage(rules.image, shortUrl),
     disabled: rules.disabled === true,
     blocked: rules.blocked ?? null,
     deleted_at: link.deletedAt?.toISOString() ?? null,
     clicks: { total: clicks.humans + clicks.bots, ...clicks },
     version: link.version,
   };
+}
+
+/** The picture itself. @param shortUrl of the link: the page that shows it */
+export function imageUrlOf(shortUrl: string): string {
+  return shortUrl.replace(/[^/]*$/, (key) => `images/${key}`);
+}
+
+function toWholeImage({ type, width, height, bytes }: ImageFacts, shortUrl: string): WholeImage {
+  return { type: `image/${type}`, width, height, bytes, image_url: imageUrlOf(shortUrl) };
 }
 
 function toWholeTarget({ when: { device, country, language }, longUrl }: RuledTarget): WholeTarget {

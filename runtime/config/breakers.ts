@@ -22,3 +22,6 @@ export const REPLICA_BREAKER = POLLED;
  */
 export const CACHE_SHARD_BREAKER: BreakerFigures = { failures: 2, coolDownMs: 100, maxCoolDownMs: 2_000 };
 export const USERS_DB_BREAKER = POLLED;
+
+/** Requests make the trials. A blob that breaks off twice is no outage yet. */
+export const BLOB_STORE_BREAKER: BreakerFigures = { failures: 3, coolDownMs: 250, maxCoolDownMs: 2_000 };

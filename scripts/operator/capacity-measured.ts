@@ -49,6 +49,20 @@ export async function readMeasured(
   };
 }
 
+/** The newest recorded figure of a bench. */
+export function benchFigure(name: string): Sourced {
+  return valueOf(readRecord(RECORD), name);
+}
+
+/** A figure that a bench recorded beside its own. @param option by which it can be given instead */
+export function benchDetail(name: string, detail: string, option: string): Sourced {
+  const run = readRecord(RECORD).rows[name]?.[0];
+  const value = run?.details[detail];
+  if (run === undefined || typeof value !== 'number')
+    return { value: null, source: `not measured yet; give ${option}` };
+  return { value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
+}
+
 function valueOf({ rows }: BenchRecord, name: string): Sourced {
   const run = rows[name]?.[0];
   if (run === undefined) return { value: null, source: `not measured yet: ./scripts/keymill bench ${name}` };

@@ -10,6 +10,7 @@ import {
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
 import { formatFigure } from '../../runtime/terminal/units.ts';
+import { printImagesPlan, type ImageOptions } from './capacity-images.ts';
 import { readMeasured, type SourcedFigures } from './capacity-measured.ts';
 import { planCapacity, type CapacityPlan, type Demand, type Measured } from './capacity-plan.ts';
 
@@ -17,11 +18,16 @@ const TB = 1e12;
 const TIB = 2 ** 40;
 const GIB = 2 ** 30;
 
-interface Options extends Omit<Demand, 'shardBytes' | 'regionBits'> {
+interface Options extends Omit<Demand, 'shardBytes' | 'regionBits' | 'years'>, Omit<ImageOptions, 'years'> {
+  readonly images?: true;
+  readonly years?: number;
   readonly shardTb: number;
   readonly rowBytes?: number;
   readonly json?: true;
 }
+
+const LINK_YEARS = 10;
+const IMAGE_YEARS = 3;
 
 export function addCapacityCommand(program: Command, terminal: Terminal): void {
   program
@@ -32,8 +38,12 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
         'each line.',
     )
     .option('--links-per-year <n>', 'new links in a year', positive, 2e9)
-    .option('--years <n>', 'how long links are kept', positive, 10)
-    .option('--reads-per-write <n>', 'redirects for each new link', positive, 5)
+    .option(
+      '--years <n>',
+      `how long they are kept (default: links ${LINK_YEARS}, images ${IMAGE_YEARS})`,
+      positive,
+    )
+    .option('--reads-per-write <n>', 'redirects for each new link, reads for each new image', positive, 5)
     .option('--peak-factor <n>', 'the busiest moment ÷ the average', atLeastOne, 3)
     .option('--row-bytes <n>', 'size of a stored link (default: measured)', positive)
     .option('--cache-share <share>', 'share of all links to keep in memory', share, 0.2)
@@ -43,8 +53,21 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
     .option('--keys-dbs <n>', 'keys-db shards', atLeastOne, 4)
     .option('--key-length <n>', 'characters of a key, 6 to 10', keyLength, 8)
     .option('--utilisation <share>', 'share of a measured rate to plan with', share, 0.5)
-    .option('--json', `${ONE_JSON_DOCUMENT}: {"demand","measured","plan"}`)
+    .option('--images', 'compute what images need, with the options below')
+    .option('--users <n>', 'users', positive, 1e8)
+    .option('--posting-share <share>', 'share of the users who post an image on a day', share, 0.2)
+    .option('--image-mb <n>', 'size of an image in MB (10^6 B)', positive, 1)
+    .option('--thumbnail-share <share>', 'bytes of all thumbnails of an image ÷ its own', part, 0.15)
+    .option('--front-share <share>', 'share of the reads that a cache in front answers; 0: none', part, 0.8)
+    .option('--front-keeps <share>', "share of a day's reads whose bytes it keeps", part, 0.2)
+    .option('--memory-share <share>', 'share of the other reads that mappers answer from memory', part, 0.2)
+    .option('--decode-ms <n>', 'CPU time to decode an image (default: measured)', positive)
+    .option('--json', `${ONE_JSON_DOCUMENT}: {"demand","measured","sources","plan"}`)
     .action(async (options: Options) => {
+      if (options.images) {
+        await printImagesPlan(terminal, imageOptionsOf(options));
+        return;
+      }
       const figures = await readMeasured(terminal.env);
       const demand = demandOf(options);
       const sources =
@@ -67,7 +90,7 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
 function demandOf(options: Options): Demand {
   return {
     linksPerYear: options.linksPerYear,
-    years: options.years,
+    years: options.years ?? LINK_YEARS,
     readsPerWrite: options.readsPerWrite,
     peakFactor: options.peakFactor,
     cacheShare: options.cacheShare,
@@ -78,6 +101,25 @@ function demandOf(options: Options): Demand {
     keysDbs: options.keysDbs,
     regionBits: options.keyLength >= 8 ? 10 : 4,
     utilisation: options.utilisation,
+  };
+}
+
+function imageOptionsOf(options: Options): ImageOptions {
+  return {
+    users: options.users,
+    postingShare: options.postingShare,
+    imageMb: options.imageMb,
+    years: options.years ?? IMAGE_YEARS,
+    readsPerWrite: options.readsPerWrite,
+    peakFactor: options.peakFactor,
+    thumbnailShare: options.thumbnailShare,
+    frontShare: options.frontShare,
+    frontKeeps: options.frontKeeps,
+    memoryShare: options.memoryShare,
+    utilisation: options.utilisation,
+    rowBytes: options.rowBytes,
+    decodeMs: options.decodeMs,
+    ...(options.json && { json: true }),
   };
 }
 
@@ -170,6 +212,10 @@ function atLeastOne(text: string): number {
 
 function share(text: string): number {
   return numberFrom(text, [0.001, 1], 'a share above 0 and up to 1, such as 0.2');
+}
+
+function part(text: string): number {
+  return numberFrom(text, [0, 1], 'a share from 0 to 1, such as 0.8');
 }
 
 function keyLength(text: string): number {

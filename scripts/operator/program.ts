@@ -66,6 +66,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'make accounts, list and disable them; let somebody choose a new password',
     load: async () => (await import('./users.ts')).addUsersCommand,
   },
+  images: {
+    summary: 'list images, check that each has its bytes, delete what no link needs',
+    load: async () => (await import('./images.ts')).addImagesCommand,
+  },
   import: {
     summary: 'store the links of a file of another shortener, or of our own export',
     load: async () => (await import('./import.ts')).addImportCommand,

@@ -112,7 +112,8 @@ interface LocalServerOptions {
   readonly cuttable: boolean | undefined;
 }
 
-class LocalServer implements Server {
+/** A child process that tests may break. */
+export class LocalServer implements Server {
   readonly id: string;
   readonly host = '127.0.0.1';
   readonly #options: LocalServerOptions;

@@ -1,0 +1,222 @@
+import { mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { codeOf, DeadlineError } from '../../runtime/errors.ts';
+import { withDeadline } from '../../runtime/retry.ts';
+import { StoreUnavailableError } from '../store-errors.ts';
+import { BLOB_STORE, DamagedBlobError } from './blob-errors.ts';
+import { checkPrefix } from './blob-names.ts';
+import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
+import { BlobStream } from './blob-stream.ts';
+import { checkMarker, placeOf, syncFolder, type BlobPlace } from './directory-layout.ts';
+import { listDirectory } from './directory-list.ts';
+import type { DiskCalls } from './disk-calls.ts';
+import { fromDisk, isAbsent } from './disk-errors.ts';
+import { Spool } from './spool.ts';
+
+/** Of the whole put. Each of its calls to the disk has a deadline of its own. */
+const PUT_TIMEOUT_MS = 60_000;
+const PIECE_BYTES = 256 * 1024;
+/** A delete removes empty folders, and a put makes them. Both again and again is no accident. */
+const MAX_ATTEMPTS = 20;
+const CLEANING_MS = 15 * 60_000;
+
+/**
+ * Blobs as files of a directory, which several processes and machines may share. A blob is written to the
+ * spool, made durable, and renamed, so under its name it is always whole.
+ */
+export class DirectoryStore implements BlobStore {
+  readonly name = BLOB_STORE;
+  readonly #root: string;
+  readonly #disk: DiskCalls;
+  readonly #spool: Spool;
+  #cleanedMs = -Infinity;
+
+  /** It reads and writes nothing yet. */
+  constructor(root: string, disk: DiskCalls) {
+    this.#root = root;
+    this.#disk = disk;
+    this.#spool = new Spool(root, disk);
+  }
+
+  async put(name: string, content: BlobContent): Promise<void> {
+    const place = placeOf(this.#root, name);
+    try {
+      await checkMarker(this.#root, this.#disk);
+      await withDeadline('put', PUT_TIMEOUT_MS, async (signal) => this.#put(place, content, signal));
+    } catch (error) {
+      if (error instanceof DeadlineError)
+        throw new StoreUnavailableError(BLOB_STORE, 'its disk is too slow', error);
+      throw fromDisk('put', error);
+    }
+    this.#cleanNowAndThen();
+  }
+
+  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+    const { file } = placeOf(this.#root, name);
+    const step = 'open a blob';
+    const handle = await this.#find(
+      step,
+      async () => open(file, 'r'),
+      async (late) => late.close(),
+    );
+    if (handle === undefined) return undefined;
+    let stream: BlobStream | undefined;
+    try {
+      const found = await this.#disk.do(step, async () => handle.stat());
+      if (!found.isFile()) return undefined;
+      const { size: bytes } = found;
+      const { first, last } = range ?? { first: 0, last: bytes - 1 };
+      if (last >= bytes) throw new DamagedBlobError(name, `it has ${bytes} bytes only`);
+      if (first < 0 || first > last + 1) throw new RangeError(`no range of bytes: ${first} to ${last}`);
+      stream = new BlobStream(name, last + 1 - first, this.#source(handle, first, last));
+      return { bytes, stream };
+    } catch (error) {
+      throw fromDisk(step, error);
+    } finally {
+      if (stream === undefined)
+        await this.#disk.do('close a blob', async () => handle.close()).catch(() => undefined);
+    }
+  }
+
+  async stat(name: string): Promise<BlobStat | undefined> {
+    const { file } = placeOf(this.#root, name);
+    const found = await this.#find('look at a blob', async () => stat(file));
+    if (found?.isFile() !== true) return undefined;
+    return { name, bytes: found.size, storedAt: found.mtime };
+  }
+
+  async delete(name: string): Promise<void> {
+    const { folders, file } = placeOf(this.#root, name);
+    const isGone = await this.#find('remove a blob', async () => removeFile(file));
+    if (isGone === undefined) return;
+    // From the inside, without the root.
+    for (const folder of folders.slice(1).toReversed()) {
+      const isEmpty = await this.#disk
+        .do('remove an empty folder', async () => rmdir(folder))
+        .then(() => true)
+        .catch(() => false);
+      if (!isEmpty) return;
+    }
+  }
+
+  async *list(prefix: string): AsyncGenerator<BlobStat> {
+    checkPrefix(prefix);
+    try {
+      await checkMarker(this.#root, this.#disk);
+      yield* listDirectory(this.#root, prefix, this.#disk);
+      // A disk that is unmounted meanwhile looks as if all other blobs were gone.
+      await checkMarker(this.#root, this.#disk);
+    } catch (error) {
+      throw fromDisk('list', error);
+    }
+  }
+
+  async close(): Promise<void> {
+    // There are no connections.
+  }
+
+  /** Removes what killed processes left in the spool. @returns how many files */
+  async removeLeftovers(): Promise<number> {
+    this.#cleanedMs = performance.now();
+    return this.#spool.removeLeftovers(Date.now());
+  }
+
+  async #put({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
+    const spooled = await this.#spool.take(content, signal);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        await this.#makeFolders(folders);
+        try {
+          signal.throwIfAborted();
+          await this.#disk.do('rename', async () => rename(spooled, file));
+          break;
+        } catch (error) {
+          if (!isAbsent(error) || attempt === MAX_ATTEMPTS) throw error;
+          await checkMarker(this.#root, this.#disk);
+        }
+      }
+      // Of two links to the same file, rename leaves both.
+      if (content.file !== undefined) await this.#spool.remove(spooled);
+    } catch (error) {
+      await this.#spool.remove(spooled);
+      throw error;
+    }
+    // Another process may have made these folders just now, so all of them, and all at the same time.
+    await Promise.all(folders.map(async (folder) => this.#syncFolder(folder)));
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    try {
+      await syncFolder(folder, this.#disk);
+    } catch (error) {
+      // The blob was deleted already, with its folder; or the disk is gone.
+      if (!isAbsent(error)) throw error;
+      await checkMarker(this.#root, this.#disk);
+    }
+  }
+
+  /** Makes the missing ones, never the root. */
+  async #makeFolders(folders: readonly string[]): Promise<void> {
+    let missing = folders.length - 1;
+    for (let attempt = 0; missing < folders.length && attempt < MAX_ATTEMPTS * folders.length; attempt++) {
+      const folder = folders[Math.max(1, missing)];
+      if (folder === undefined) return;
+      try {
+        await this.#disk.do('make a folder', async () => mkdir(folder, 0o700));
+        missing += 1;
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') missing += 1;
+        else if (codeOf(error) === 'ENOENT' && missing > 1) missing -= 1;
+        else if (codeOf(error) === 'ENOENT') return checkMarker(this.#root, this.#disk);
+        else throw error;
+      }
+    }
+  }
+
+  /** Undefined for what is absent, in a directory that is there. */
+  async #find<T>(step: string, call: () => Promise<T>, drop?: (late: T) => unknown): Promise<T | undefined> {
+    try {
+      return await this.#disk.do(step, call, drop);
+    } catch (error) {
+      if (!isAbsent(error)) throw fromDisk(step, error);
+      await checkMarker(this.#root, this.#disk);
+      return undefined;
+    }
+  }
+
+  #source(handle: FileHandle, first: number, last: number): ConstructorParameters<typeof BlobStream>[2] {
+    const step = 'read a blob';
+    let at = first;
+    return {
+      next: async () => {
+        const wanted = Math.min(PIECE_BYTES, last + 1 - at);
+        if (wanted <= 0) return undefined;
+        const piece = Buffer.allocUnsafeSlow(wanted);
+        try {
+          const { bytesRead } = await this.#disk.do(step, async () => handle.read(piece, 0, wanted, at));
+          at += bytesRead;
+          return bytesRead === 0 ? undefined : piece.subarray(0, bytesRead);
+        } catch (error) {
+          throw fromDisk(step, error);
+        }
+      },
+      close: async () => this.#disk.do('close a blob', async () => handle.close()),
+    };
+  }
+
+  #cleanNowAndThen(): void {
+    if (performance.now() - this.#cleanedMs < CLEANING_MS) return;
+    // What is left stays for the next time.
+    this.removeLeftovers().catch(() => undefined);
+  }
+}
+
+/** @returns undefined: the path is a folder, so there is no blob */
+async function removeFile(path: string): Promise<true | undefined> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EISDIR') return undefined;
+    throw error;
+  }
+}

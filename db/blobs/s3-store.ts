@@ -1,0 +1,316 @@
+import { Readable } from 'node:stream';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type GetObjectCommandOutput,
+} from '@aws-sdk/client-s3';
+import type { BlobsConfig } from '../../runtime/config/images.ts';
+import { DeadlineError } from '../../runtime/errors.ts';
+import { Places, Progress, repeat, stalled } from './attempts.ts';
+import { BLOB_STORE, BlobRefusedError, ContentLengthError, DamagedBlobError } from './blob-errors.ts';
+import { checkName, checkPrefix, isBlobName } from './blob-names.ts';
+import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
+import { BlobStream, exactly } from './blob-stream.ts';
+import { fromS3, isMissingBucket, isWorthRepeating, statusOf } from './s3-errors.ts';
+
+/** Each with a connection of its own. Uploads and reads of a process together. */
+const MAX_REQUESTS = 64;
+const MAX_WAITING = 1_000;
+const CONNECT_TIMEOUT_MS = 1_000;
+/** Without any byte in either direction. */
+const STALL_TIMEOUT_MS = 5_000;
+const PAGE = 1_000;
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+export interface S3Timeouts {
+  readonly stallMs: number;
+  /** After this time a failed attempt is not repeated. So a request that stalled is not repeated. */
+  readonly repeatMs: number;
+}
+
+const TIMEOUTS: S3Timeouts = { stallMs: STALL_TIMEOUT_MS, repeatMs: 3_000 };
+
+/**
+ * Blobs as objects of a bucket on any server that speaks S3. A blob is one PUT, so it is whole or absent. Nothing
+ * depends on conditional requests, versions or checksums, which not every server has.
+ */
+export class S3Store implements BlobStore {
+  readonly name = BLOB_STORE;
+  readonly #client: S3Client;
+  readonly #bucket: string;
+  readonly #places = new Places(MAX_REQUESTS, MAX_WAITING);
+  readonly #timeouts: S3Timeouts;
+
+  /** It connects when it is used. */
+  constructor(config: Extract<BlobsConfig, { kind: 's3' }>, timeouts: S3Timeouts = TIMEOUTS) {
+    this.#bucket = config.bucket;
+    this.#timeouts = timeouts;
+    this.#client = new S3Client({
+      endpoint: config.endpoint,
+      // Servers that are not Amazon's accept every region.
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId: config.accessKey, secretAccessKey: config.secret },
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      // The client cannot repeat a stream. We begin it again.
+      maxAttempts: 1,
+      // It would open a connection of its own for each larger PUT.
+      expectContinueHeader: false,
+      // It would write to the console.
+      logger: SILENT,
+      requestHandler: {
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: 0,
+        // A reader who is slow is no fault of the store.
+        socketTimeout: 0,
+        httpAgent: { keepAlive: true, maxSockets: MAX_REQUESTS },
+        httpsAgent: { keepAlive: true, maxSockets: MAX_REQUESTS },
+      },
+    });
+  }
+
+  async put(name: string, content: BlobContent): Promise<void> {
+    checkName(name);
+    await this.#call(async (progress) => {
+      let failure: unknown;
+      const source = content.read();
+      const wrong = (found: string): Error => new ContentLengthError(content.bytes, found);
+      const pieces = async function* (): AsyncGenerator<Buffer> {
+        try {
+          for await (const piece of exactly(source, content.bytes, wrong)) {
+            progress.went();
+            yield piece;
+          }
+          progress.went();
+        } catch (error) {
+          // The client waits for ever for the rest of a body that has failed.
+          failure = error;
+          progress.abort(error);
+        }
+      };
+      try {
+        await this.#client.send(
+          new PutObjectCommand({
+            Bucket: this.#bucket,
+            Key: name,
+            // An empty stream would be sent in chunks, which servers refuse.
+            Body:
+              content.bytes === 0 ? await emptied(pieces()) : Readable.from(pieces(), { objectMode: false }),
+            ContentLength: content.bytes,
+          }),
+          { abortSignal: progress.signal },
+        );
+      } catch (error) {
+        throw failure === undefined ? error : new ContentError(failure);
+      } finally {
+        source.destroy();
+      }
+    });
+  }
+
+  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+    checkName(name);
+    if (range !== undefined && (range.first < 0 || range.first > range.last))
+      throw new RangeError(`no range of bytes: ${range.first} to ${range.last}`);
+    const command = new GetObjectCommand({
+      Bucket: this.#bucket,
+      Key: name,
+      ...(range && { Range: `bytes=${range.first}-${range.last}` }),
+    });
+    return this.#call(async (progress, release) => {
+      const answer = await this.#client
+        .send(command, { abortSignal: progress.signal })
+        .catch((error: unknown) => {
+          if (statusOf(error) === 416)
+            throw new DamagedBlobError(name, 'it has fewer bytes than were asked for');
+          if (statusOf(error) === 404 && !isMissingBucket(error)) return undefined;
+          throw error;
+        });
+      if (answer === undefined) return undefined;
+      const bytes = announcedBytes(name, answer, range);
+      const length = range === undefined ? bytes : range.last + 1 - range.first;
+      return {
+        bytes,
+        stream: new BlobStream(name, length, this.#source(answer.Body as Readable, progress, release)),
+      };
+    }, true);
+  }
+
+  async stat(name: string): Promise<BlobStat | undefined> {
+    checkName(name);
+    const target = { Bucket: this.#bucket, Key: name };
+    return this.#call(async ({ signal: abortSignal }) => {
+      try {
+        const answer = await this.#client.send(new HeadObjectCommand(target), { abortSignal });
+        return { name, bytes: answer.ContentLength ?? 0, storedAt: answer.LastModified ?? new Date(0) };
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+        // The answer to HEAD has no text that tells a missing bucket from a missing object.
+        await this.#headBucket(abortSignal);
+        return undefined;
+      }
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    checkName(name);
+    const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: name });
+    await this.#call(async ({ signal: abortSignal }) => {
+      await this.#client.send(command, { abortSignal }).catch((error: unknown) => {
+        if (statusOf(error) !== 404 || isMissingBucket(error)) throw error;
+      });
+    });
+  }
+
+  async *list(prefix: string): AsyncGenerator<BlobStat> {
+    checkPrefix(prefix);
+    let ContinuationToken: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: prefix,
+        MaxKeys: PAGE,
+        ContinuationToken,
+      });
+      const page = await this.#call(async ({ signal: abortSignal }) =>
+        this.#client.send(command, { abortSignal }),
+      );
+      for (const { Key: name = '', Size: bytes = 0, LastModified: storedAt = new Date(0) } of page.Contents ??
+        []) {
+        // What somebody else has put into the bucket.
+        if (isBlobName(name)) yield { name, bytes, storedAt };
+      }
+      ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (ContinuationToken !== undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy();
+  }
+
+  /** Makes the bucket if it is not there. @throws StoreUnavailableError also when we may not */
+  async prepare(): Promise<void> {
+    await this.#call(async ({ signal: abortSignal }) => {
+      try {
+        await this.#headBucket(abortSignal);
+      } catch (error) {
+        if (!isMissingBucket(error)) throw error;
+        await this.#client.send(new CreateBucketCommand({ Bucket: this.#bucket }), { abortSignal });
+      }
+    });
+  }
+
+  async #headBucket(abortSignal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }), { abortSignal });
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      throw Object.assign(new Error('no bucket'), {
+        name: 'NoSuchBucket',
+        $metadata: { httpStatusCode: 404 },
+      });
+    }
+  }
+
+  /**
+   * Sends a request, and repeats it while that may help.
+   * @param isRead its place and its progress go on after the answer has begun, until `release`
+   * @throws StoreUnavailableError, and what the content throws
+   */
+  async #call<T>(send: (progress: Progress, release: () => void) => Promise<T>, isRead = false): Promise<T> {
+    const { stallMs, repeatMs } = this.#timeouts;
+    const release = await this.#places.take(stallMs);
+    let isOpen = false;
+    try {
+      const result = await repeat(
+        { attempts: 3, withinMs: repeatMs, isWorthRepeating: mayHelp },
+        async () => {
+          const progress = new Progress(stallMs);
+          try {
+            return await send(progress, release);
+          } catch (error) {
+            if (progress.signal.reason instanceof DeadlineError) throw stalled(stallMs);
+            throw error;
+          } finally {
+            progress.stop();
+          }
+        },
+      );
+      isOpen = isRead && result !== undefined;
+      return result;
+    } catch (error) {
+      if (error instanceof ContentError) throw error.cause;
+      throw fromS3(error);
+    } finally {
+      if (!isOpen) release();
+    }
+  }
+
+  /** The body of an answer. Only the time in which we wait for bytes counts. */
+  #source(
+    body: Readable,
+    progress: Progress,
+    release: () => void,
+  ): ConstructorParameters<typeof BlobStream>[2] {
+    const pieces = body[Symbol.asyncIterator]();
+    return {
+      next: async () => {
+        progress.went();
+        try {
+          const { value, done } = (await pieces.next()) as IteratorResult<Buffer>;
+          return done === true ? undefined : value;
+        } catch (error) {
+          throw progress.signal.reason instanceof DeadlineError
+            ? stalled(this.#timeouts.stallMs)
+            : fromS3(error);
+        } finally {
+          progress.stop();
+        }
+      },
+      close: async () => {
+        progress.stop();
+        body.destroy();
+        release();
+      },
+    };
+  }
+}
+
+function ignore(): void {
+  // Failures are thrown as well.
+}
+
+/** The content failed, not the store. */
+class ContentError extends Error {
+  constructor(cause: unknown) {
+    super('the content failed', { cause });
+  }
+}
+
+function mayHelp(error: unknown): boolean {
+  return !(error instanceof ContentError) && !(error instanceof BlobRefusedError) && isWorthRepeating(error);
+}
+
+async function emptied(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
+  for await (const piece of pieces) return piece;
+  return Buffer.alloc(0);
+}
+
+/** How many bytes the whole blob has, if the answer is one to what was asked. */
+function announcedBytes(name: string, answer: GetObjectCommandOutput, range: ByteRange | undefined): number {
+  const { ContentLength: length, ContentRange: said = '' } = answer;
+  if (length === undefined) throw new DamagedBlobError(name, 'the store does not say how long it is');
+  if (range === undefined) return length;
+  const [, first, last, bytes] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(said) ?? [];
+  const isRight = Number(first) === range.first && Number(last) === range.last;
+  if (!isRight || length !== range.last + 1 - range.first)
+    throw new DamagedBlobError(name, 'the store sends other bytes than were asked for');
+  return Number(bytes);
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { link, open, opendir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { codeOf } from '../../runtime/errors.ts';
+import { ContentLengthError } from './blob-errors.ts';
+import type { BlobContent } from './blob-store.ts';
+import { exactly } from './blob-stream.ts';
+import { SPOOL } from './directory-layout.ts';
+import type { DiskCalls } from './disk-calls.ts';
+
+/** Older ones belong to a process that is gone. */
+const MAX_AGE_MS = 3_600_000;
+const SUFFIX = '.tmp';
+
+/** The folder where blobs are until they are whole and on disk. */
+export class Spool {
+  readonly #folder: string;
+  readonly #disk: DiskCalls;
+
+  constructor(root: string, disk: DiskCalls) {
+    this.#folder = join(root, SPOOL);
+    this.#disk = disk;
+  }
+
+  /**
+   * Writes a content, or links its file, and makes the bytes durable.
+   * @returns the path of the new file; when it throws there is none
+   * @throws ContentLengthError, what the content throws, errors of the disk
+   */
+  async take(content: BlobContent, signal: AbortSignal): Promise<string> {
+    const path = join(this.#folder, `${randomBytes(12).toString('hex')}${SUFFIX}`);
+    try {
+      if (content.file !== undefined && (await this.#link(content.file, content.bytes, path))) return path;
+      await this.#write(content, path, signal);
+      return path;
+    } catch (error) {
+      await this.remove(path);
+      throw error;
+    }
+  }
+
+  /** Also of a file that is not there. A file that cannot be removed is removed when it is old. */
+  async remove(path: string): Promise<void> {
+    await this.#disk.do('remove a spooled file', async () => unlink(path)).catch(() => undefined);
+  }
+
+  /** Removes the files of processes that are gone. @returns how many */
+  async removeLeftovers(nowMs: number): Promise<number> {
+    let removed = 0;
+    const folder = await this.#disk.do(
+      'read the spool',
+      async () => opendir(this.#folder),
+      async (late) => late.close(),
+    );
+    try {
+      for (;;) {
+        const entry = await this.#disk.do('read the spool', async () => folder.read());
+        if (entry === null) return removed;
+        if (!entry.name.endsWith(SUFFIX)) continue;
+        const path = join(this.#folder, entry.name);
+        const found = await this.#disk
+          .do('look at a spooled file', async () => stat(path))
+          .catch(() => undefined);
+        // Linking a file sets its ctime, and leaves its mtime as it was.
+        if (found === undefined || found.ctimeMs > nowMs - MAX_AGE_MS) continue;
+        await this.remove(path);
+        removed += 1;
+      }
+    } finally {
+      await this.#disk.do('close the spool', async () => folder.close());
+    }
+  }
+
+  /** @returns false when the file cannot be linked: it is on another file system */
+  async #link(file: string, bytes: number, path: string): Promise<boolean> {
+    try {
+      await this.#disk.do('link the file', async () => link(file, path));
+    } catch (error) {
+      if (['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error)))
+        return false;
+      throw error;
+    }
+    const handle = await this.#open(path, 'r+');
+    try {
+      const { size } = await this.#disk.do('look at the file', async () => handle.stat());
+      if (size !== bytes) throw new ContentLengthError(bytes, String(size));
+      // An old file would count as a blob that was stored long ago.
+      const now = new Date();
+      await this.#disk.do('date the file', async () => handle.utimes(now, now));
+      await this.#disk.do('sync the file', async () => handle.sync());
+    } finally {
+      await this.#disk.do('close the file', async () => handle.close());
+    }
+    return true;
+  }
+
+  async #write(content: BlobContent, path: string, signal: AbortSignal): Promise<void> {
+    const handle = await this.#open(path, 'wx');
+    try {
+      const source = addAbortSignal(signal, content.read());
+      const wrong = (found: string): Error => new ContentLengthError(content.bytes, found);
+      for await (const piece of exactly(source, content.bytes, wrong)) await this.#writeAll(handle, piece);
+      await this.#disk.do('sync the file', async () => handle.sync());
+    } finally {
+      await this.#disk.do('close the file', async () => handle.close());
+    }
+  }
+
+  async #open(path: string, flags: 'wx' | 'r+'): Promise<FileHandle> {
+    return this.#disk.do(
+      'open the file',
+      async () => open(path, flags, 0o600),
+      async (late) => late.close(),
+    );
+  }
+
+  /** A full disk takes a part of a piece first. */
+  async #writeAll(handle: FileHandle, piece: Buffer): Promise<void> {
+    for (let at = 0; at < piece.length;) {
+      const from = at;
+      const { bytesWritten } = await this.#disk.do('write the file', async () => handle.write(piece, from));
+      at += bytesWritten;
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import { Breaker, type BreakerState } from '../../runtime/breaker.ts';
+import { BLOB_STORE_BREAKER } from '../../runtime/config/breakers.ts';
+import type { Log } from '../../runtime/log.ts';
+import { pollEvery } from '../../runtime/polling.ts';
+import { StoreUnavailableError } from '../store-errors.ts';
+import { isStoreAway } from './blob-errors.ts';
+import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
+
+/** `read`: the bytes of a blob broke off after a `get` that was a success. */
+export const BLOB_OPERATIONS = ['put', 'get', 'read', 'stat', 'delete', 'list'] as const;
+export type BlobOperation = (typeof BLOB_OPERATIONS)[number];
+
+export interface BlobObserver {
+  /**
+   * After each operation, also one that the breaker refused.
+   * @param seconds until a get had its first byte; of a list the time in which it was waited for
+   */
+  onOperation(operation: BlobOperation, hasFailed: boolean, seconds: number): void;
+}
+
+export interface WatchedStoreOptions {
+  readonly log: Log;
+  readonly observer?: BlobObserver | undefined;
+  /** How often a store that nobody uses is looked at. 0: never. */
+  readonly pollMs?: number;
+}
+
+/** No blob has this name. Whether it is there shows that the store answers. */
+const POLLED_NAME = 'is-anybody-there';
+const POLL_MS = 5_000;
+
+/**
+ * A blob store with a circuit breaker: after failures in a row, calls are refused immediately until one trial
+ * succeeds. The trials are calls, and a look now and then.
+ */
+export class WatchedBlobStore implements BlobStore {
+  readonly name: string;
+  readonly #store: BlobStore;
+  readonly #log: Log;
+  readonly #observer: BlobObserver | undefined;
+  readonly #breaker: Breaker;
+  readonly #closing = new AbortController();
+  #isUp: boolean | undefined;
+  #whyAway = 'it has not answered';
+  #usedMs = -Infinity;
+
+  constructor(store: BlobStore, { log, observer, pollMs = POLL_MS }: WatchedStoreOptions) {
+    this.name = store.name;
+    this.#store = store;
+    this.#log = log;
+    this.#observer = observer;
+    this.#breaker = new Breaker({
+      ...BLOB_STORE_BREAKER,
+      now: () => performance.now(),
+      onChanged: (state) => this.#report(state),
+    });
+    if (pollMs > 0) void pollEvery(pollMs, this.#closing.signal, async () => this.#look(pollMs));
+  }
+
+  /** Whether the last call was answered; false before the first answer. */
+  get isUp(): boolean {
+    return this.#isUp === true;
+  }
+
+  async put(name: string, content: BlobContent): Promise<void> {
+    return this.#do('put', async () => this.#store.put(name, content));
+  }
+
+  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+    const blob = await this.#do('get', async () => this.#store.get(name, range));
+    blob?.stream.once('error', (error) => {
+      this.#observer?.onOperation('read', true, 0);
+      this.#judge(error);
+    });
+    return blob;
+  }
+
+  async stat(name: string): Promise<BlobStat | undefined> {
+    return this.#do('stat', async () => this.#store.stat(name));
+  }
+
+  async delete(name: string): Promise<void> {
+    return this.#do('delete', async () => this.#store.delete(name));
+  }
+
+  async *list(prefix: string): AsyncGenerator<BlobStat> {
+    const entries = this.#store.list(prefix)[Symbol.asyncIterator]();
+    let waitedMs = 0;
+    let hasFailed = true;
+    try {
+      for (;;) {
+        this.#admit();
+        const beganMs = performance.now();
+        const entry = await entries.next().catch((error: unknown) => {
+          this.#judge(error);
+          throw error;
+        });
+        waitedMs += performance.now() - beganMs;
+        this.#answered();
+        if (entry.done === true) break;
+        yield entry.value;
+      }
+      hasFailed = false;
+    } finally {
+      this.#observer?.onOperation('list', hasFailed, waitedMs / 1_000);
+      await entries.return?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#store.close();
+  }
+
+  async #do<T>(operation: BlobOperation, work: () => Promise<T>): Promise<T> {
+    const beganMs = performance.now();
+    let hasFailed = true;
+    try {
+      this.#admit();
+      const result = await work();
+      this.#answered();
+      hasFailed = false;
+      return result;
+    } catch (error) {
+      this.#judge(error);
+      throw error;
+    } finally {
+      this.#observer?.onOperation(operation, hasFailed, (performance.now() - beganMs) / 1_000);
+    }
+  }
+
+  #admit(): void {
+    if (!this.#breaker.isClosed && !this.#breaker.tryTrial())
+      throw new BreakerOpenError(this.name, this.#whyAway);
+  }
+
+  #answered(): void {
+    this.#usedMs = performance.now();
+    this.#isUp = true;
+    this.#breaker.succeeded();
+  }
+
+  #judge(error: unknown): void {
+    if (error instanceof BreakerOpenError) return;
+    if (isStoreAway(error)) {
+      this.#usedMs = performance.now();
+      this.#isUp = false;
+      this.#whyAway = error.reason;
+      this.#breaker.failed();
+    } else if (error instanceof StoreUnavailableError) {
+      this.#answered();
+    }
+  }
+
+  /** An idle store is looked at, so that its outage is seen before somebody needs it. */
+  async #look(pollMs: number): Promise<void> {
+    if (performance.now() - this.#usedMs < pollMs && this.#isUp === true) return;
+    await this.stat(POLLED_NAME).catch(() => undefined);
+  }
+
+  #report(state: BreakerState): void {
+    const store = this.name;
+    if (state === 'open') this.#log.warn({ store, reason: this.#whyAway }, 'the blob store is away');
+    if (state === 'closed') this.#log.info({ store }, 'the blob store answers again');
+  }
+}
+
+/** It failed before, and was not asked now. */
+class BreakerOpenError extends StoreUnavailableError {}

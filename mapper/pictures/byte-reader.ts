@@ -1,0 +1,75 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { CUT_OFF, demand } from './damage.ts';
+import type { PictureSource } from './picture.ts';
+
+const WINDOW_BYTES = 65_536;
+/** Reading one window takes up to a millisecond. Then requests get their turn. */
+const WINDOWS_OF_A_TURN = 4;
+
+/** Reads a source through one window of 64 KiB, from its beginning to its end and seldom back. */
+export class ByteReader {
+  readonly #source: PictureSource;
+  #window: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #windows = 0;
+
+  constructor(source: PictureSource) {
+    this.#source = source;
+  }
+
+  get bytes(): number {
+    return this.#source.bytes;
+  }
+
+  /**
+   * @param length up to 64 KiB
+   * @returns a view that is valid until the next call
+   * @throws DamagedPicture at the end of the source
+   */
+  async at(position: number, length: number): Promise<Buffer> {
+    const from = position - this.#start;
+    if (from < 0 || from + length > this.#window.length) {
+      demand(position + length <= this.bytes, CUT_OFF);
+      await this.#load(position, Math.max(length, WINDOW_BYTES));
+      demand(this.#window.length >= length, CUT_OFF);
+      return this.#window.subarray(0, length);
+    }
+    return this.#window.subarray(from, from + length);
+  }
+
+  /**
+   * @returns what is in memory from this position on, at least one byte. Valid until the next call
+   * @throws DamagedPicture at the end of the source
+   */
+  async from(position: number): Promise<Buffer> {
+    const from = position - this.#start;
+    if (from >= 0 && from < this.#window.length) return this.#window.subarray(from);
+    await this.at(position, 1);
+    return this.#window.subarray(position - this.#start);
+  }
+
+  /** Visits all bytes of a range, piece by piece. @throws DamagedPicture at the end of the source */
+  async visit(from: number, to: number, visitor: (piece: Buffer) => void): Promise<void> {
+    for (let position = from; position < to;) {
+      const piece = await this.from(position);
+      const wanted = piece.subarray(0, to - position);
+      visitor(wanted);
+      position += wanted.length;
+    }
+  }
+
+  /** A copy of a range. The caller bounds its length. */
+  async copy(from: number, to: number): Promise<Buffer> {
+    demand(to <= this.bytes, CUT_OFF);
+    const pieces: Buffer[] = [];
+    await this.visit(from, to, (piece) => pieces.push(Buffer.from(piece)));
+    return Buffer.concat(pieces);
+  }
+
+  async #load(position: number, length: number): Promise<void> {
+    this.#windows += 1;
+    if (this.#windows % WINDOWS_OF_A_TURN === 0) await nextTurn();
+    this.#window = await this.#source.read(position, length);
+    this.#start = position;
+  }
+}

@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setPriority } from 'node:os';
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import { asDecodable } from './decodable.ts';
+import type { DecoderAnswer, DecoderTask } from './decoder-messages.ts';
+import type { FoundFacts, ThumbnailSize } from './decoder.ts';
+import { laterFrames } from './formats/png-frames.ts';
+import { MAX_PIXELS } from './picture.ts';
+
+/*
+ * The child process that decodes pictures, one at a time. With the argument `idle` it runs only when the
+ * machine has nothing else to do.
+ */
+
+const LOWEST_PRIORITY = 19;
+/** 100 Mpx of 16 bits and four channels are 800 MB, and some decoders hold them. */
+const MAX_MEMORY_BYTES = 2 ** 30;
+const WATCH_MS = 20;
+const QUALITY = 80;
+
+/** All others stay blocked: SVG, TIFF, PDF and what else libvips is built with. */
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'];
+
+behaveAsTheLeast();
+sharp.cache(false);
+sharp.concurrency(1);
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: LOADERS.map((name) => `VipsForeignLoad${name}Buffer`),
+});
+process.on('message', (task: DecoderTask) => void answer(task));
+// The mapper is gone.
+process.on('disconnect', () => process.exit(0));
+// Only the mapper is asked to stop, also when the whole group gets the signal.
+process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
+
+function behaveAsTheLeast(): void {
+  try {
+    // When memory runs out, this is the process to end.
+    writeFileSync('/proc/self/oom_score_adj', '1000');
+    // A priority belongs to a thread, and some began before us.
+    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWEST_PRIORITY);
+  } catch {
+    // A sandbox may forbid it, and not every system has /proc.
+    setPriority(LOWEST_PRIORITY);
+  }
+  if (process.argv[2] !== 'idle') return;
+  try {
+    const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
+    execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
+  } catch {
+    // Not allowed, or not there: it is part of util-linux, and our image has nothing but Node. Then it has
+    // the lowest priority.
+  }
+}
+
+/** Decoding has its own threads, so this one can watch them. */
+async function answer(task: DecoderTask): Promise<void> {
+  const watch = setInterval(() => {
+    if (process.memoryUsage.rss() < MAX_MEMORY_BYTES) return;
+    clearInterval(watch);
+    process.send?.({ kind: 'too-much-memory' } satisfies DecoderAnswer, () =>
+      process.kill(process.pid, 'SIGKILL'),
+    );
+  }, WATCH_MS);
+  const answered = await work(task);
+  clearInterval(watch);
+  process.send?.(answered);
+}
+
+async function work(task: DecoderTask): Promise<DecoderAnswer> {
+  try {
+    if (task.kind === 'thumbnail')
+      return { kind: 'thumbnail', bytes: await makeThumbnail(task.picture, task.size) };
+    const why = await findDamage(task.file, task.found);
+    return why === undefined ? { kind: 'whole' } : { kind: 'failure', why };
+  } catch (error) {
+    return { kind: 'failure', why: reasonOf(String(error)) };
+  }
+}
+
+/** @throws Error of libvips at the first thing that it cannot decode */
+async function findDamage(file: string, found: FoundFacts): Promise<string | undefined> {
+  const isAnimated = found.type === 'gif' || found.type === 'webp';
+  const options: SharpOptions = { animated: isAnimated, failOn: 'error', sequentialRead: true };
+  const picture = await readFile(file);
+  const input = asDecodable(picture);
+  const facts = await opened(input, options).metadata();
+  await decodeAll(opened(input, options));
+  // libvips knows nothing of animated PNG.
+  if (found.type === 'png')
+    for (const frame of laterFrames(picture)) await decodeAll(opened(asDecodable(frame), options));
+  const { pages = 1 } = facts;
+  if (isAnimated && pages !== found.frames) return `has ${pages} frames instead of ${found.frames}`;
+  const [said, decoded] = [found, sizeShown(facts)].map(({ width, height }) => `${width} × ${height}`);
+  return said === decoded ? undefined : `is ${decoded} pixels large instead of ${said}`;
+}
+
+/** libvips lays the frames of an animation on top of each other. */
+function sizeShown({
+  width,
+  height,
+  pageHeight = height,
+  orientation = 1,
+}: Metadata): Pick<FoundFacts, 'width' | 'height'> {
+  return orientation >= 5 ? { width: pageHeight, height: width } : { width, height: pageHeight };
+}
+
+/** One pixel needs all of them, and hardly any memory. */
+async function decodeAll(picture: Sharp): Promise<void> {
+  await picture.resize(1, 1, { fit: 'fill', fastShrinkOnLoad: false }).raw().toBuffer();
+}
+
+async function makeThumbnail(bytes: Uint8Array, size: ThumbnailSize): Promise<Buffer> {
+  const picture = asDecodable(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return opened(picture, { failOn: 'none', sequentialRead: true })
+    .autoOrient()
+    .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: QUALITY })
+    .toBuffer();
+}
+
+function opened(picture: Buffer, options: SharpOptions): Sharp {
+  return sharp(picture, { ...options, limitInputPixels: MAX_PIXELS });
+}
+
+function reasonOf(error: string): string {
+  if (/premature end|unexpected end|not enough data|read error|truncated/i.test(error))
+    return 'is cut off in the middle';
+  if (/pixel limit/i.test(error)) return 'has more pixels than it says';
+  return 'cannot be decoded';
+}
