@@ -140,6 +140,19 @@ export function watchLimits(
   );
 }
 
+/** The memory of a process for pictures. */
+export function watchPictures(
+  metrics: Metrics,
+  memory: { readonly bytes: number; readonly size: number },
+): void {
+  metrics.gauge('image_cache_bytes', 'Memory of pictures that are asked for often', [], (gauge) =>
+    gauge.set(memory.bytes),
+  );
+  metrics.gauge('image_cache_entries', 'Pictures and thumbnails in memory', [], (gauge) =>
+    gauge.set(memory.size),
+  );
+}
+
 /** Clients that watch the clicks of links as they happen. */
 export function watchLive(
   metrics: Metrics,

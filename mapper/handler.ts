@@ -46,6 +46,8 @@ import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts'
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
 import type { Statistics } from './statistics/statistics.ts';
+import { addImageRoutes } from './views/image-route.ts';
+import { ImageTally } from './views/image-tally.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 export interface HandlerOptions {
@@ -122,8 +124,6 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
-      // GET of an image is no endpoint that answers JSON.
-      options.images?.addRoutes(router, { redirects, refusals, limits: followLimits(limits) });
       accounts.addRoutes(router, {
         ...createLinkServices({
           ...shared,
@@ -144,8 +144,17 @@ export function createHandlers(options: HandlerOptions): Handlers {
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });
-      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths: [...accounts.paths, '/docs'] });
+      const paths = [...accounts.paths, '/docs'].filter((path) => path !== IMAGES_PATH);
+      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths });
       const { isForeignKnown } = options;
+      addImageRoutes(router, {
+        ...shared,
+        views: options.images?.views,
+        clicks,
+        tally: new ImageTally(metrics),
+        limits: followLimits(limits),
+        nowMs: Date.now,
+      });
       addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
     },
     requestIds,
@@ -170,6 +179,9 @@ export function createHandlers(options: HandlerOptions): Handlers {
   };
 }
 
+/** Search engines and messengers may show pictures of ours. */
+const IMAGES_PATH = '/images';
+
 /** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
 const MAX_LOCATION_BYTES = 4_096;
 
@@ -179,7 +191,7 @@ function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
   return new Follow({
     refusals,
     gates,
-    imagePage: options.images?.page,
+    images: options.images?.views.pages,
     findCountry: createFindCountry({
       header: countryHeader?.toLowerCase(),
       isProxy: (peer) => limits.peerOf(peer).isProxy,

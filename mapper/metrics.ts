@@ -30,6 +30,15 @@ export function createMapperMetrics(metrics: Metrics) {
       'redirect_seconds',
       'Time from request to answer of GET /{unique_id}',
     ),
+    images: metrics.tally('images_total', 'Requests for pictures by result and where the bytes came from', [
+      'result',
+      'source',
+    ]),
+    imagesCutOff: metrics.counter(
+      'images_cut_off_total',
+      'Pictures whose connection was cut, because the store broke off or had other bytes than were posted',
+    ),
+    thumbnailsMade: metrics.counter('thumbnails_made_total', 'Thumbnails that were decoded, not read'),
     bindBatchSize: metrics.distribution(
       'bind_batch_size',
       'Rows per INSERT',

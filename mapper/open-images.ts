@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Router } from '@koa/router';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
@@ -8,7 +7,6 @@ import type { Metrics } from '../runtime/metrics.ts';
 import { RandomIds } from '../runtime/random-ids.ts';
 import { ImageService, type ImageServiceOptions } from './api/image-service.ts';
 import type { MapperCaches } from './caches.ts';
-import type { ImagePage } from './following/follow.ts';
 import { Spool } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
@@ -16,11 +14,9 @@ import { openSeamStore } from './images/seam.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { DecoderProcess } from './pictures/decoder-process.ts';
 import { readPicture } from './pictures/read-picture.ts';
-import type { RedirectRouteOptions } from './redirect/redirect-route.ts';
-import type { RedirectTally } from './redirect/redirect-tally.ts';
-import type { Refusals } from './redirect/refusals.ts';
 import { drawKey } from './reservations/open-reservations.ts';
 import type { Service } from './service.ts';
+import { openViews, type OpenViews } from './open-views.ts';
 import type { MapperStores } from './stores.ts';
 
 export interface OpenImagesOptions {
@@ -35,20 +31,11 @@ export interface OpenImagesOptions {
   readonly log: Log;
 }
 
-/** What the answers to requests for images share with those for links. */
-export interface ImageRoutesParts {
-  readonly redirects: RedirectTally;
-  readonly refusals: Refusals;
-  readonly limits: RedirectRouteOptions['limits'];
-}
-
 /** The images of a mapper. */
 export interface MapperImages extends AsyncDisposable {
   readonly service: ImageService;
-  /** Adds GET and HEAD of images. They come before the routes of the API. */
-  addRoutes(router: Router, parts: ImageRoutesParts): void;
-  /** The page of a link that is an image. */
-  readonly page: ImagePage | undefined;
+  /** What people see of them. */
+  readonly views: OpenViews;
 }
 
 /**
@@ -95,8 +82,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const resources = stack.move();
   return {
     service: imageService,
-    addRoutes: () => undefined,
-    page: undefined,
+    views: openViews({ ...options, store: blobs, decoder, images }),
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),
   };
 }

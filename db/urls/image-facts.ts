@@ -14,20 +14,24 @@ export interface ImageFacts {
   readonly sha256: string;
   /** SHA-256 of the token with which anybody may delete it, 64 hex digits. */
   readonly deleteTokenHash: string;
+  /** For `Last-Modified`: RFC 3339, UTC. Absent: that is not said. */
+  readonly postedAt?: string;
 }
 
 const HASH = /^[0-9a-f]{64}$/;
-const FIELDS = ['type', 'width', 'height', 'bytes', 'sha256', 'deleteTokenHash'];
+const FIELDS = ['type', 'width', 'height', 'bytes', 'sha256', 'deleteTokenHash', 'postedAt'];
 
 /** Whether a stored value is an image that this program can show. */
 export function isImageFacts(value: unknown): value is ImageFacts {
   if (typeof value !== 'object' || value === null) return false;
-  const { type, width, height, bytes, sha256, deleteTokenHash } = value as Partial<ImageFacts>;
+  const facts = value as Partial<ImageFacts>;
+  const { type, width, height, bytes, sha256, deleteTokenHash, postedAt } = facts;
   return (
     Object.keys(value).every((field) => FIELDS.includes(field)) &&
     PICTURE_TYPES.some((known) => known === type) &&
     [width, height, bytes].every((count) => Number.isSafeInteger(count) && Number(count) > 0) &&
-    [sha256, deleteTokenHash].every((hash) => HASH.test(String(hash)))
+    [sha256, deleteTokenHash].every((hash) => HASH.test(String(hash))) &&
+    (postedAt === undefined || !Number.isNaN(Date.parse(postedAt)))
   );
 }
 

@@ -109,6 +109,8 @@ export interface Declared {
   readonly maxBodyMs?: number;
   /** `read`: it obeys If-None-Match. `change`: it obeys If-Match. Both answer with an ETag. */
   readonly conditional?: 'read' | 'change';
+  /** It obeys Range. */
+  readonly hasRanges?: true;
   /**
    * It obeys Idempotency-Key and `find_if_exists`: for the whole request, then it answers 200 with a link
    * that it has found, or for each of its items.

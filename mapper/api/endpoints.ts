@@ -4,6 +4,7 @@ import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
 import { BULK_ENDPOINTS } from './bulk-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { IMAGE_ENDPOINTS } from './image-endpoints.ts';
+import { IMAGE_VIEW_ENDPOINTS } from './image-view-endpoints.ts';
 import { IMPORT_ENDPOINTS } from './import-endpoints.ts';
 import { KEY_ENDPOINTS } from './key-endpoints.ts';
 import { LINK_ENDPOINTS } from './link-endpoints.ts';
@@ -19,6 +20,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...LINK_ENDPOINTS,
   ...BULK_ENDPOINTS,
   ...IMAGE_ENDPOINTS,
+  ...IMAGE_VIEW_ENDPOINTS,
   ...QR_ENDPOINTS,
   ...STATISTICS_ENDPOINTS,
   ...LIVE_ENDPOINTS,

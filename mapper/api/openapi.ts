@@ -36,6 +36,8 @@ const CONDITIONS = {
   read: z.object({ 'If-None-Match': z.string().optional() }),
   change: z.object({ 'If-Match': z.string().optional() }),
 };
+/** The headers that ask for a part (RFC 9110, 14.2). */
+const RANGE = { Range: z.string().optional(), 'If-Range': z.string().optional() };
 /** The header that makes a request repeatable. */
 const REPEATABLE = z.object({
   'Idempotency-Key': z.string().min(1).max(255).optional().meta({
@@ -45,6 +47,8 @@ const REPEATABLE = z.object({
 });
 /** What the 200 of a repeatable request is. */
 export const FOUND = 'With `find_if_exists`: the link that an earlier request has made';
+/** What a 206 is. */
+export const PART = 'The part that `Range` names; several parts are answered with the whole';
 const NOT_MODIFIED = 'The state is the one that `If-None-Match` names';
 
 /** What a reader must know before the first request. Markdown. */
@@ -111,6 +115,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     body,
     bodyTypes,
     conditional,
+    hasRanges,
     repeatable,
     finds,
     example,
@@ -120,7 +125,8 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     exampleAnswer,
     means,
   } = endpoint;
-  const headers = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
+  const conditions = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
+  const headers = hasRanges === true ? conditions?.extend(RANGE) : conditions;
   const answers = {
     ...(answer !== undefined && {
       [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
@@ -153,6 +159,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
       ...(repeatable === 'request' && { 200: { description: FOUND, headers: answerHeaders, ...content } }),
       ...(finds !== undefined && { 200: { description: finds, headers: HEADERS, ...content } }),
       [status]: { description: means, headers: answerHeaders, ...content },
+      ...(hasRanges === true && { 206: { description: PART, headers: answerHeaders, ...content } }),
       ...(conditional === 'read' && { 304: { description: NOT_MODIFIED, headers: HEADERS } }),
       ...Object.fromEntries(
         [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(([code, kinds]) => [

@@ -4,7 +4,7 @@ import type { Access } from '../auth/guard.ts';
 import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
-import { FOUND } from './openapi.ts';
+import { FOUND, PART } from './openapi.ts';
 import { problemsOf } from './problems-of.ts';
 
 const WIDTH = 110;
@@ -21,7 +21,7 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 
 function describe(endpoint: Endpoint): string {
   const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
-  const { repeatable, finds, status, means, answerTypes, example, exampleAnswer } = endpoint;
+  const { repeatable, finds, hasRanges, status, means, answerTypes, example, exampleAnswer } = endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
@@ -34,6 +34,7 @@ function describe(endpoint: Endpoint): string {
       ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
       ...(repeatable === undefined ? [] : item('Obeys `Idempotency-Key`.')),
       ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
+      ...(hasRanges === true ? item(`206: ${PART}.`) : []),
       ...(repeatable === 'request' ? item(`200: ${FOUND}.`) : []),
       ...(finds === undefined ? [] : item(`200: ${finds}.`)),
       ...item(`Problems: ${problems.length === 0 ? 'none of its own' : problems.join('; ')}.`),

@@ -5,7 +5,7 @@ import { HOUR_MS } from '../../db/clicks/click-flush.ts';
 import { dayOf } from '../../db/clicks/sql-times.ts';
 import { HeadReader } from '../http/raw-head.ts';
 import { readCountry } from '../following/visitor.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { Languages } from './languages.ts';
 import { Referrers } from './referrers.ts';
 import { UserAgents } from './user-agents.ts';

@@ -2,7 +2,7 @@ import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { parseLanguages } from '../following/language.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
 
 const MAX_HEADERS = 2_048;
 const MAX_CHARACTERS = 256;

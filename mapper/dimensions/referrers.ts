@@ -1,7 +1,7 @@
 import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
 
 const MAX_REFERRERS = 8_192;
 /** RFC 1035, 2.3.4. */

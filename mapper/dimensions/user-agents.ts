@@ -3,7 +3,7 @@ import { isbot } from 'isbot';
 import { NO_VALUE } from '../../db/clicks/dimensions.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type ClickDimension, type Label } from '../clicks/resolved-click.ts';
-import { BoundedCache } from './bounded-cache.ts';
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
 
 /** What a program says about itself in `User-Agent`. */
 export interface Agent {

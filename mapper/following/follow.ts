@@ -1,7 +1,9 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { CacheEntry } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
+import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import type { Refusals } from '../redirect/refusals.ts';
 import type { Visit, VisitAnswer, Visits } from '../redirect/visit.ts';
@@ -11,16 +13,13 @@ import { previewAnswer } from './preview.ts';
 import { redirectAnswer, silentAnswer, varyOf } from './visit-answer.ts';
 import { visitorOf, type FindCountry } from './visitor.ts';
 
-/** Answers a visit of a link that is an image: the page that shows the picture. */
-export type ImagePage = (visit: Visit) => VisitAnswer;
-
 export interface FollowOptions {
   readonly refusals: Refusals;
   /** Undefined: links with a password or a number of visits are refused, as links with unknown rules are. */
   readonly gates?: Gates | undefined;
-  /** Undefined: this mapper has no images. */
-  readonly imagePage?: ImagePage | undefined;
   readonly findCountry: FindCountry;
+  /** Undefined: this mapper has no images. */
+  readonly images?: ImagePages | undefined;
   /** The header in which proxies say the country of a visitor, as it is written in `Vary`. */
   readonly countryHeader: string | undefined;
   /** Origin of short links, without a slash at the end. */
@@ -31,6 +30,14 @@ export interface FollowOptions {
   readonly nowMs: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+}
+
+/** What visitors get of a link that is a picture, in `mapper/views`. */
+export interface ImagePages {
+  /** The address of the picture itself. */
+  urlOf(key: string): string;
+  /** A page with the picture, for everybody. Never rejects because of a store. */
+  page(visit: Visit, image: ImageFacts): Promise<PreparedAnswer>;
 }
 
 /**
@@ -94,7 +101,7 @@ export class Follow implements Visits {
     throw new StoreUnavailableError(visit.key, 'it changes again and again');
   }
 
-  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer {
+  #answerFor(visit: Visit, { outcome, isExpired }: Verdict): VisitAnswer | Promise<VisitAnswer> {
     const { refusals, countryHeader } = this.#options;
     const { link, request } = visit;
     const { rules = {} } = link;
@@ -102,7 +109,6 @@ export class Follow implements Visits {
       case 'refused':
         return { result: outcome.why, answer: refusals.of(outcome.why, request) };
       case 'redirect':
-        if (rules.image !== undefined && !isExpired) return this.#showImage(visit);
         return {
           result: isExpired ? 'expired' : 'found',
           answer: redirectAnswer(outcome, rules, countryHeader),
@@ -111,6 +117,8 @@ export class Follow implements Visits {
         return { result: 'too-long', answer: prepareFor(request, new Problem('location-too-long')) };
       case 'preview':
         return this.#preview(visit, outcome);
+      case 'image':
+        return this.#showImage(visit, outcome.image);
       case 'silent':
         return { result: 'previewed', answer: silentAnswer() };
       case 'not-now':
@@ -119,10 +127,13 @@ export class Follow implements Visits {
     return { result: 'not-followed', answer: prepareFor(request, new Problem('not-prefetched')) };
   }
 
-  #showImage(visit: Visit): VisitAnswer {
-    const { imagePage } = this.#options;
-    if (imagePage !== undefined) return imagePage(visit);
-    return { result: 'previewed', answer: prepareFor(visit.request, new Problem('no-images')) };
+  /** A preview says what the link is, and shows no picture. */
+  #showImage(visit: Visit, image: ImageFacts): VisitAnswer | Promise<VisitAnswer> {
+    const { images } = this.#options;
+    if (images === undefined)
+      return { result: 'unknown', answer: prepareFor(visit.request, new Problem('no-images')) };
+    if (visit.isPreview) return this.#preview(visit, { kind: 'preview', location: images.urlOf(visit.key) });
+    return images.page(visit, image).then((answer) => ({ result: 'shown', answer }));
   }
 
   #preview({ key, link, request, isPreview }: Visit, outcome: Outcome & { kind: 'preview' }): VisitAnswer {

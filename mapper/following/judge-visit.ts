@@ -1,6 +1,7 @@
+import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 import type { CachedLink } from '../cache/link-cache.ts';
-import { isUsable, judge, type Refusal } from '../redirect/redirect-answer.ts';
+import { isUsable, whyRefused, type Refusal } from '../redirect/redirect-answer.ts';
 import { forwardQuery } from './forward-query.ts';
 import { targetFor } from './targets.ts';
 import type { Visitor } from './visitor.ts';
@@ -16,6 +17,8 @@ export type Outcome =
   | { readonly kind: 'too-long' }
   /** @param location undefined: it is not shown */
   | { readonly kind: 'preview'; readonly location: string | undefined }
+  /** The link is a picture: it leads nowhere. */
+  | { readonly kind: 'image'; readonly image: ImageFacts }
   /** The link is there, and nothing is said about its target. */
   | { readonly kind: 'silent' }
   /** A browser looks ahead. It may ask again when somebody follows the link. */
@@ -48,7 +51,7 @@ export interface JudgeOptions {
  */
 export function judgeVisit(link: CachedLink, visitor: Visitor, options: JudgeOptions): Verdict {
   const { rules = {} } = link;
-  const why = refusalFor(link, options.nowMs);
+  const why = whyRefused(link, options.nowMs);
   if (why === 'expired' && rules.expiredUrl !== undefined && isUsable(rules.expiredUrl))
     return open(leadTo(rules.expiredUrl, 302, visitor), true);
   if (why !== undefined) return open({ kind: 'refused', why });
@@ -71,18 +74,6 @@ function open(outcome: Outcome, isExpired = false): Verdict {
   return { outcome, isExpired, passwordHash: undefined, takesVisit: false };
 }
 
-/** Why nobody may follow the link at this moment. */
-function refusalFor(link: CachedLink, nowMs: number): Refusal | undefined {
-  const { rules = {} } = link;
-  // As if it were not there yet, whatever else is said about it.
-  const isValid = rules.validFrom === undefined || Date.parse(rules.validFrom) <= nowMs;
-  if (!isValid && link.longUrl !== undefined) return 'unknown';
-  if (rules.blocked !== undefined) return 'blocked';
-  if (rules.disabled === true) return 'disabled';
-  const result = judge(link, () => nowMs);
-  return result === 'found' ? undefined : result;
-}
-
 /** What somebody gets who only looks at a link whose target is hidden. */
 function lookOf(rules: LinkRules, visitor: Visitor): Outcome | undefined {
   if (!isGuarded(rules)) return undefined;
@@ -93,6 +84,7 @@ function lookOf(rules: LinkRules, visitor: Visitor): Outcome | undefined {
 
 function outcomeFor(link: CachedLink, visitor: Visitor, { maxLocationBytes }: JudgeOptions): Outcome {
   const { rules = {}, longUrl = '' } = link;
+  if (rules.image !== undefined) return { kind: 'image', image: rules.image };
   const target = targetFor(rules.targets, visitor) ?? longUrl;
   if (!isUsable(target)) return { kind: 'refused', why: 'unusable' };
   const location = rules.forwardQuery === true ? forwardQuery(target, visitor.query) : target;

@@ -35,15 +35,17 @@ function toJson({ key, shortUrl, location, rules }: Preview): Record<string, unk
     long_url: location ?? null,
     has_password: rules.passwordHash !== undefined,
     has_max_visits: rules.maxVisits !== undefined,
+    ...(rules.image !== undefined && { image_type: `image/${rules.image.type}` }),
   };
 }
 
 /** The target is text and no link: who reads it decides by himself whether to go there. */
 function toHtml({ shortUrl, location, rules }: Preview): string {
+  const what = rules.image === undefined ? 'leads to' : 'shows a picture, which is at';
   const leads =
     location === undefined
       ? `<p>Where <strong>${escapeHtml(shortUrl)}</strong> leads is shown only to those who follow it.</p>`
-      : `<p><strong>${escapeHtml(shortUrl)}</strong> leads to:</p>
+      : `<p><strong>${escapeHtml(shortUrl)}</strong> ${what}:</p>
       <p><code>${escapeHtml(location)}</code></p>`;
   const password = rules.passwordHash === undefined ? '' : '<p>It asks for a password.</p>';
   const visits = rules.maxVisits === undefined ? '' : '<p>It can be followed a limited number of times.</p>';

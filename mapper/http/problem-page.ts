@@ -26,12 +26,21 @@ interface Page {
   readonly body: string;
   /** Besides those of every page, or instead of them. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** False: everybody gets the page. Default: programs get something else, so a cache must tell them apart. */
+  readonly variesByAccept?: boolean;
 }
 
-/** A page for people. Others get something else, so a cache must tell them apart. */
-export function pageAnswer({ status, reason, body, headers: more }: Page): PreparedAnswer {
+/** A page for people. */
+export function pageAnswer({
+  status,
+  reason,
+  body,
+  headers: more,
+  variesByAccept = true,
+}: Page): PreparedAnswer {
   const headers = ['X-Request-Id', ''];
-  for (const [name, value] of Object.entries({ ...PAGE_HEADERS, Vary: 'Accept', ...more }))
+  const varying = variesByAccept && { Vary: 'Accept' };
+  for (const [name, value] of Object.entries({ ...PAGE_HEADERS, ...varying, ...more }))
     headers.push(name, value);
   headers.push('Content-Type', PAGE_TYPE, 'Content-Length', String(Buffer.byteLength(body)));
   return { status, reason, headers, body };

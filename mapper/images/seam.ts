@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BlobStore } from '../../db/blobs/blob-store.ts';
@@ -14,15 +14,20 @@ export function openSeamStore(folder: string): BlobStore {
       await mkdir(dirname(at(name)), { recursive: true });
       await pipeline(content.read(), createWriteStream(at(name)));
     },
-    get: async (name) => {
-      const { size } = await stat(at(name));
-      return { bytes: size, stream: createReadStream(at(name)) };
+    get: async (name, range) => {
+      const found = await stat(at(name)).catch(() => undefined);
+      if (found === undefined) return undefined;
+      const part = range && { start: range.first, end: range.last };
+      return {
+        bytes: found.size,
+        stream: createReadStream(at(name), { ...part, highWaterMark: 256 * 1024 }),
+      };
     },
     stat: async (name) => {
       const found = await stat(at(name)).catch(() => undefined);
       return found && { name, bytes: found.size, storedAt: found.mtime };
     },
-    delete: async () => undefined,
+    delete: async (name) => rm(at(name), { force: true }),
     list: async function* list() {
       yield* [];
     },

@@ -1,6 +1,6 @@
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
-import type { CacheEntry } from '../cache/link-cache.ts';
+import type { CachedLink, CacheEntry } from '../cache/link-cache.ts';
 import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
@@ -11,10 +11,11 @@ export type Refusal = 'unknown' | 'expired' | 'deleted' | 'disabled' | 'blocked'
  * What became of a request for a link. `previewed`: the visitor has seen where it leads, or that it leads
  * somewhere. `too-long`: the target with the query of the request. `not-followed`: a browser or program
  * looked ahead, and the link has a password or a number of visits. `locked`: the visitor did not show its
- * password. `used-up`: the link was followed as often as it may be.
+ * password. `used-up`: the link was followed as often as it may be. `shown`: it is an image, and the visitor
+ * got the page with it.
  */
 export type RedirectResult =
-  'found' | Refusal | 'previewed' | 'too-long' | 'not-followed' | 'locked' | 'used-up';
+  'found' | Refusal | 'previewed' | 'too-long' | 'not-followed' | 'locked' | 'used-up' | 'shown';
 
 /** The 302. Varying: request id, target. */
 export const FOUND = new AnswerHead(302, 'Found', [
@@ -34,6 +35,18 @@ export function judge(entry: CacheEntry, nowMs: () => number): 'found' | Refusal
   if (entry.longUrl === undefined) return 'deleted';
   if (entry.expiresAtMs !== undefined && entry.expiresAtMs <= nowMs()) return 'expired';
   return isUsable(entry.longUrl) ? 'found' : 'unusable';
+}
+
+/** Why nobody may follow a link at this moment, whatever it leads to. Also of links with rules. */
+export function whyRefused(link: CachedLink, nowMs: number): Refusal | undefined {
+  const { rules = {} } = link;
+  // As if it were not there yet, whatever else is said about it.
+  const isValid = rules.validFrom === undefined || Date.parse(rules.validFrom) <= nowMs;
+  if (!isValid && link.longUrl !== undefined) return 'unknown';
+  if (rules.blocked !== undefined) return 'blocked';
+  if (rules.disabled === true) return 'disabled';
+  const result = judge(link, () => nowMs);
+  return result === 'found' ? undefined : result;
 }
 
 /**

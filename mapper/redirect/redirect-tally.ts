@@ -42,6 +42,7 @@ export class RedirectTally {
       'not-followed': of('not-followed', source),
       locked: of('locked', source),
       'used-up': of('used-up', source),
+      shown: of('shown', source),
     });
     this.#answered = { memory: from('memory'), cache: from('cache'), db: from('db') };
     this.#limited = of('limited', 'memory');

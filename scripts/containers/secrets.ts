@@ -26,6 +26,9 @@ const FILES: Readonly<Record<keyof Secrets, { readonly file: string; readonly ol
   frontCacheToken: { file: 'front-cache-token' },
 };
 
+/** Where docker-compose.yml mounts the volume of images. */
+const BLOBS_IN_VOLUME = 'file:/var/lib/keymill/blobs';
+
 type EnvFile = Readonly<Record<string, string | undefined>>;
 
 export interface Settings {
@@ -89,6 +92,9 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
   const stores = storeVariables(addressesIn(secrets, (service) => service));
   for (const [variable, value] of Object.entries(stores))
     writeSecret(join(runDir.secrets, fileOf(variable)), value);
+  // Somebody may have put the address of an S3 server there.
+  const blobs = join(runDir.secrets, 'blobs');
+  if (!existsSync(blobs)) writeSecret(blobs, BLOBS_IN_VOLUME);
   return secrets;
 }
 

@@ -35,6 +35,9 @@ const REPLICAS: Readonly<Record<string, number>> = { producer: 3, mapper: 2 };
 /** Settings that a swarm does not have, or has under `deploy`. */
 const LEFT_OUT = new Set(['build', 'restart', 'mem_limit', 'depends_on', 'security_opt', 'volumes', 'ports']);
 
+/** Volumes that services on all nodes share. docs/operations.md says how. */
+const SHARED = 'blobs:';
+
 /** Files that compose mounts from the repository. A swarm copies them to the node that needs them. */
 const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target: string }>> = {
   './deploy/mysql:/docker-entrypoint-initdb.d:ro': {
@@ -108,7 +111,11 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    deploy: deployment(name, service, data.length > 0),
+    deploy: deployment(
+      name,
+      service,
+      data.some((mount) => !mount.startsWith(SHARED)),
+    ),
   };
 }
 

@@ -59,6 +59,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
       'links',
       'live',
       'orphans',
+      'pictures',
       'qr',
       'shorten',
       'statistics',

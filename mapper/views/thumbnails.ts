@@ -1,0 +1,146 @@
+import { Readable } from 'node:stream';
+import type { BlobStore } from '../../db/blobs/blob-store.ts';
+import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Decoder, ThumbnailSize } from '../pictures/decoder.ts';
+import { readWhole } from './checked-stream.ts';
+import { DamagedBlobError } from './damaged-blob.ts';
+import type { Lease, PictureMemory } from './picture-memory.ts';
+import type { Pictures } from './pictures.ts';
+import { ReadingPlaces } from './reading-places.ts';
+
+export interface ThumbnailsOptions {
+  readonly store: BlobStore;
+  readonly decoder: Pick<Decoder, 'thumbnail'>;
+  readonly pictures: Pictures;
+  readonly memory: PictureMemory;
+  /** Whether the image is still there, after its thumbnail was stored. */
+  readonly isThere: (key: string) => Promise<boolean>;
+  readonly onMade: () => void;
+  readonly log: Log;
+}
+
+export interface WantedThumbnail {
+  readonly key: string;
+  readonly image: ImageFacts;
+  readonly size: ThumbnailSize;
+}
+
+/** Thumbnails that are being sent and are not in memory. They have some 100 KB. */
+const SENDING = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
+/** Each has a whole picture in memory. */
+const MAKING = { count: 4, maxWaiting: 64, waitMs: 10_000 };
+/** Larger than any WebP of 1,024 × 1,024 pixels. */
+const MAX_BYTES = 8 * 2 ** 20;
+
+/** The blob of a thumbnail: the name of its picture, and its size. */
+export function thumbnailNameOf({ key, image, size }: WantedThumbnail): string {
+  return `${blobNameOf(key, image.sha256)}-${size}`;
+}
+
+/**
+ * Thumbnails are made at the first request, and stored. A process makes each once, however many ask for it.
+ * Two processes may make the same one: the decoder gives the same bytes for the same picture, so it does not
+ * matter which of them stays.
+ */
+export class Thumbnails {
+  readonly #options: ThumbnailsOptions;
+  readonly #sending = new ReadingPlaces(SENDING);
+  readonly #making = new ReadingPlaces(MAKING);
+  /** Thumbnails that are being read or made. */
+  readonly #finding = new Map<string, Promise<Buffer>>();
+
+  constructor(options: ThumbnailsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StoreUnavailableError; DamagedBlobError of the picture; Problem 503 when too many are made */
+  async open(wanted: WantedThumbnail): Promise<{ source: 'memory' | 'store'; lease: Lease }> {
+    const { memory } = this.#options;
+    const name = thumbnailNameOf(wanted);
+    const kept = memory.find(name);
+    if (kept !== undefined) return { source: 'memory', lease: kept };
+    const release = await this.#sending.take();
+    try {
+      const bytes = await this.#find(name, wanted);
+      const lease = memory.reserve(name, bytes.length)?.keep(bytes);
+      if (lease === undefined) return { source: 'store', lease: { bytes, release } };
+      release();
+      return { source: 'store', lease };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #find(name: string, wanted: WantedThumbnail): Promise<Buffer> {
+    const running = this.#finding.get(name);
+    if (running !== undefined) return running;
+    const finding = this.#readOrMake(name, wanted).finally(() => this.#finding.delete(name));
+    this.#finding.set(name, finding);
+    return finding;
+  }
+
+  async #readOrMake(name: string, wanted: WantedThumbnail): Promise<Buffer> {
+    const stored = await this.#read(name);
+    if (stored !== undefined) return stored;
+    const made = await this.#make(wanted);
+    this.#options.onMade();
+    await this.#put(name, wanted.key, made);
+    return made;
+  }
+
+  async #read(name: string): Promise<Buffer | undefined> {
+    const { store, log } = this.#options;
+    const opened = await store.get(name);
+    if (opened === undefined) return undefined;
+    const { stream, bytes } = opened;
+    try {
+      if (bytes > MAX_BYTES) throw new DamagedBlobError(name, `has ${bytes} bytes`);
+      const whole = await readWhole(stream, { name, store: store.name, bytes });
+      if (isWholeWebp(whole)) return whole;
+      throw new DamagedBlobError(name, 'is no whole WebP');
+    } catch (error) {
+      stream.destroy();
+      if (!(error instanceof DamagedBlobError)) throw error;
+      log.warn({ error, blob: name }, 'a thumbnail is damaged, and made again');
+      await store.delete(name);
+      return undefined;
+    }
+  }
+
+  async #make({ key, image, size }: WantedThumbnail): Promise<Buffer> {
+    const { pictures, decoder } = this.#options;
+    const leave = await this.#making.take();
+    try {
+      const picture = await pictures.read(key, image);
+      try {
+        return await decoder.thumbnail(picture.bytes, size);
+      } finally {
+        picture.release();
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  /** Its client gets it also when it cannot be stored. */
+  async #put(name: string, key: string, bytes: Buffer): Promise<void> {
+    const { store, isThere, log } = this.#options;
+    try {
+      await store.put(name, { bytes: bytes.length, read: () => Readable.from([bytes]) });
+      // The image may have been deleted meanwhile, and all of its blobs that were there.
+      if (!(await isThere(key))) await store.delete(name);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      log.warn({ error, blob: name }, 'a thumbnail was not stored');
+    }
+  }
+}
+
+/** Whether the length in the head of the file is that of the file (RFC 9649, 2.4). */
+function isWholeWebp(bytes: Buffer): boolean {
+  if (bytes.length < 12 || bytes.toString('latin1', 0, 4) !== 'RIFF') return false;
+  return bytes.toString('latin1', 8, 12) === 'WEBP' && bytes.readUInt32LE(4) + 8 === bytes.length;
+}
