@@ -25,6 +25,7 @@ RUN mkdir -p /root-fs/keymill /root-fs/bin /root-fs/etc/ssl/certs /root-fs/tmp \
  && printf 'keymill:x:10001:10001::/keymill:/sbin/nologin\n' >/root-fs/etc/passwd \
  && printf 'keymill:x:10001:\n' >/root-fs/etc/group \
  && chmod 1777 /root-fs/tmp \
+ && mkdir -p /of-keymill/blobs \
  && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/node-bin-* node_modules/.package-lock.json \
  && find node_modules -type f \( -name '*.md' -o -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
  && mv node_modules /root-fs/keymill/
@@ -51,6 +52,8 @@ RUN ["/bin/node", "scripts/containers/warm-cache.mjs", "/keymill/compile-cache",
 FROM programs
 COPY --from=compile-cache /keymill/compile-cache /keymill/compile-cache
 ENV NODE_COMPILE_CACHE=/keymill/compile-cache
+# A new volume gets the owner of the folder on which it is mounted.
+COPY --from=build --chown=10001:10001 /of-keymill /var/lib/keymill
 USER 10001:10001
 EXPOSE 8080 9101
 # Node is process 1. It waits for all its children (the worker of a producer, the processes of a mapper), so

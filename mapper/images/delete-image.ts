@@ -5,7 +5,7 @@ import { mayAccess, type Caller } from '../links/access.ts';
 import type { Announced, OwnLinks } from '../links/own-links.ts';
 import { isDeleteToken } from './delete-token.ts';
 import type { FrontCaches } from './front-caches.ts';
-import { EXTENSIONS } from './image-paths.ts';
+import { EXTENSIONS } from '../pictures/extensions.ts';
 import type { BlobRemovals } from './remove-blobs.ts';
 
 export interface DeleteImageOptions {

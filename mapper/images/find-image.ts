@@ -10,6 +10,7 @@ import { createDeleteToken } from './delete-token.ts';
 import {
   requireStored,
   storePicture,
+  toFacts,
   toUnbound,
   whetherStored,
   type ImageWish,
@@ -60,7 +61,7 @@ async function reserve(wish: ImageWish, options: FindImageOptions): Promise<Made
   const { blobs, own, reservations } = options;
   const { picture, fields, userId } = wish;
   const token = createDeleteToken();
-  const link = toUnbound(wish, { ...picture.facts, deleteTokenHash: token.hash });
+  const link = toUnbound(wish, toFacts(picture, token));
   const expiresAt = fields.expiration_date ?? null;
   const compared = { expiration_date: expiresAt?.toISOString() ?? null };
   const outcome = await reservations.make({

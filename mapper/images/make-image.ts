@@ -9,7 +9,7 @@ import { Problem } from '../http/problem.ts';
 import type { Fate } from '../reservations/policy.ts';
 import type { DrawnKey } from '../reservations/reserved-request.ts';
 import { toProblem } from '../shorten/shorten-problems.ts';
-import { createDeleteToken } from './delete-token.ts';
+import { createDeleteToken, type DeleteToken } from './delete-token.ts';
 import type { ImageFields } from './image-fields.ts';
 import type { PreparedPicture } from './prepare-picture.ts';
 
@@ -49,11 +49,7 @@ export interface ImageWish {
  */
 export async function makeImage(wish: ImageWish, options: MakeImageOptions): Promise<MadeImage> {
   const token = createDeleteToken();
-  const facts: ImageFacts = {
-    ...wish.picture.facts,
-    deleteTokenHash: token.hash,
-    postedAt: new Date().toISOString(),
-  };
+  const facts = toFacts(wish.picture, token);
   const drawn = await options.drawKey().catch((error: unknown) => {
     throw toProblem(error);
   });
@@ -127,6 +123,10 @@ function perhapsMade(cause: OutcomeUnknownError): Problem {
       'The store did not say whether it has kept this image. Look into your list before you send it again.',
     cause,
   });
+}
+
+export function toFacts({ facts }: PreparedPicture, token: DeleteToken): ImageFacts {
+  return { ...facts, deleteTokenHash: token.hash, postedAt: new Date().toISOString() };
 }
 
 /** The link of an image, without what comes with its key. */

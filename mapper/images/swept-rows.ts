@@ -1,15 +1,20 @@
+import { randomBytes } from 'node:crypto';
 import { whyRowsMayBeLost } from '../../db/audit/urls-trust.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../../db/keyspace/key.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
-import { endLapsedImages, readRows, type ImageRow } from '../../db/own-links/image-rows.ts';
+import { readRows, type ImageRow } from '../../db/own-links/image-rows.ts';
+import { purgeLink } from '../../db/own-links/purge-link.ts';
+import { findOwnLink } from '../../db/own-links/read-links.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import type { StoresConfig, UrlsDbConfig } from '../../runtime/config/stores.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { SweptRows } from './sweep-piece.ts';
+
+const END_MS = 5_000;
 
 interface Server {
   readonly config: UrlsDbConfig;
@@ -74,9 +79,9 @@ export function openSweptRows({ stores, keyspace, log }: SweptRowsOptions): Open
         return messageOf(error);
       }
     },
-    endLapsed: async ({ slot, key }) => {
-      const server = serverOf(slot);
-      return server !== undefined && (await endLapsedImages(server.db, [{ slot, key }])) === 1;
+    endLapsed: async (row) => {
+      const server = serverOf(row.slot);
+      return server !== undefined && endLapsed(server.db, row);
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([
@@ -85,6 +90,17 @@ export function openSweptRows({ stores, keyspace, log }: SweptRowsOptions): Open
       ]);
     },
   };
+}
+
+/**
+ * Deletes an image for good, unless its owner has changed it meanwhile. Whoever wants to hear of it has heard
+ * that it has expired.
+ */
+async function endLapsed(db: Mysql, { key, expiresAt }: ImageRow): Promise<boolean> {
+  const link = await findOwnLink(db, { key }, END_MS);
+  if (link === undefined || link.expiresAt?.getTime() !== expiresAt?.getTime()) return false;
+  const changeId = randomBytes(16).toString('hex');
+  return purgeLink(db, { link, changeId }, { wantsEvents: () => false, timeoutMs: END_MS });
 }
 
 /** @returns undefined: the server does not answer. The others go on. */

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
-import sharp, { type Sharp, type SharpInput, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import { asDecodable } from './decodable.ts';
 import type { DecoderAnswer, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
+import { laterFrames } from './formats/png-frames.ts';
 import { MAX_PIXELS } from './picture.ts';
 
 /*
@@ -25,7 +28,7 @@ sharp.cache(false);
 sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
-  operation: LOADERS.flatMap((name) => ['File', 'Buffer'].map((from) => `VipsForeignLoad${name}${from}`)),
+  operation: LOADERS.map((name) => `VipsForeignLoad${name}Buffer`),
 });
 process.on('message', (task: DecoderTask) => void answer(task));
 // The mapper is gone.
@@ -35,12 +38,13 @@ process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
 
 function behaveAsTheLeast(): void {
   try {
-    // A priority belongs to a thread, and some began before us.
-    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWEST_PRIORITY);
     // When memory runs out, this is the process to end.
     writeFileSync('/proc/self/oom_score_adj', '1000');
+    // A priority belongs to a thread, and some began before us.
+    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWEST_PRIORITY);
   } catch {
-    // A sandbox may forbid it. Then redirects wait a little longer while pictures are posted.
+    // A sandbox may forbid it, and not every system has /proc.
+    setPriority(LOWEST_PRIORITY);
   }
   if (process.argv[2] !== 'idle') return;
   try {
@@ -81,11 +85,27 @@ async function work(task: DecoderTask): Promise<DecoderAnswer> {
 async function findDamage(file: string, found: FoundFacts): Promise<string | undefined> {
   const isAnimated = found.type === 'gif' || found.type === 'webp';
   const options: SharpOptions = { animated: isAnimated, failOn: 'error', sequentialRead: true };
-  const { pages = 1, autoOrient } = await opened(file, options).metadata();
-  await decodeAll(opened(file, options));
+  const picture = await readFile(file);
+  const input = asDecodable(picture);
+  const facts = await opened(input, options).metadata();
+  await decodeAll(opened(input, options));
+  // libvips knows nothing of animated PNG.
+  if (found.type === 'png')
+    for (const frame of laterFrames(picture)) await decodeAll(opened(asDecodable(frame), options));
+  const { pages = 1 } = facts;
   if (isAnimated && pages !== found.frames) return `has ${pages} frames instead of ${found.frames}`;
-  const [said, decoded] = [found, autoOrient].map(({ width, height }) => `${width} × ${height}`);
+  const [said, decoded] = [found, sizeShown(facts)].map(({ width, height }) => `${width} × ${height}`);
   return said === decoded ? undefined : `is ${decoded} pixels large instead of ${said}`;
+}
+
+/** libvips lays the frames of an animation on top of each other. */
+function sizeShown({
+  width,
+  height,
+  pageHeight = height,
+  orientation = 1,
+}: Metadata): Pick<FoundFacts, 'width' | 'height'> {
+  return orientation >= 5 ? { width: pageHeight, height: width } : { width, height: pageHeight };
 }
 
 /** One pixel needs all of them, and hardly any memory. */
@@ -93,7 +113,8 @@ async function decodeAll(picture: Sharp): Promise<void> {
   await picture.resize(1, 1, { fit: 'fill', fastShrinkOnLoad: false }).raw().toBuffer();
 }
 
-async function makeThumbnail(picture: Uint8Array, size: ThumbnailSize): Promise<Buffer> {
+async function makeThumbnail(bytes: Uint8Array, size: ThumbnailSize): Promise<Buffer> {
+  const picture = asDecodable(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   return opened(picture, { failOn: 'none', sequentialRead: true })
     .autoOrient()
     .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
@@ -101,7 +122,7 @@ async function makeThumbnail(picture: Uint8Array, size: ThumbnailSize): Promise<
     .toBuffer();
 }
 
-function opened(picture: SharpInput, options: SharpOptions): Sharp {
+function opened(picture: Buffer, options: SharpOptions): Sharp {
   return sharp(picture, { ...options, limitInputPixels: MAX_PIXELS });
 }
 

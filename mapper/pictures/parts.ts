@@ -21,6 +21,13 @@ export class PartList {
     if (bytes.length > 0) this.#parts.push({ bytes });
   }
 
+  append(parts: readonly Part[]): void {
+    for (const part of parts) {
+      if ('bytes' in part) this.put(part.bytes);
+      else this.keep(part.from, part.to);
+    }
+  }
+
   get parts(): readonly Part[] {
     return this.#parts;
   }

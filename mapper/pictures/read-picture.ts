@@ -1,8 +1,11 @@
 import { ByteReader } from './byte-reader.ts';
 import { DamagedPicture, demand } from './damage.ts';
 import type { FormatReader, FoundPicture } from './found-picture.ts';
+import { isAvif, readAvif } from './formats/avif.ts';
+import { isGif, readGif } from './formats/gif.ts';
 import { isJpeg, readJpeg } from './formats/jpeg.ts';
 import { isPng, readPng } from './formats/png.ts';
+import { isWebp, readWebp } from './formats/webp.ts';
 import { MAX_PIXELS, type Picture, type PictureFault, type PictureSource } from './picture.ts';
 
 interface Format {
@@ -14,6 +17,9 @@ interface Format {
 const FORMATS: readonly Format[] = [
   { isMine: isJpeg, read: readJpeg },
   { isMine: isPng, read: readPng },
+  { isMine: isGif, read: readGif },
+  { isMine: isWebp, read: readWebp },
+  { isMine: isAvif, read: readAvif },
 ];
 
 const HEAD_BYTES = 64;

@@ -37,7 +37,7 @@ export interface ImageRouteOptions {
   readonly views: ImageViews | undefined;
   readonly finder: { find(key: string): Promise<{ readonly entry: CacheEntry }> };
   readonly clicks: Clicks;
-  readonly tally: ImageTally;
+  readonly tally: Pick<ImageTally, 'answered' | 'cutOff'>;
   readonly refusals: { of(why: Refusal, request: RequestFacts): PreparedAnswer };
   /** Clients who ask for many images that do not exist. */
   readonly limits: {

@@ -58,7 +58,8 @@ const BLOBS_FORM =
 /** Undefined: there are no images. */
 export function readBlobs(env: Env): BlobsConfig | undefined {
   const value = env.find('BLOBS');
-  if (value === undefined) return undefined;
+  // An empty file of a secret, too.
+  if (value === undefined || value === '') return undefined;
   const blobs = parseBlobs(value);
   if (blobs === undefined) env.fault('BLOBS', BLOBS_FORM);
   return blobs;

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs';
+import { prepareBlobStore } from '../../db/blobs/open-blob-store.ts';
 import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { describeCluster } from './describe.ts';
-import { addressesOf, numbered, processEnvironment, type Addresses } from './environment.ts';
+import { addressesOf, blobsOf, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { recordKeyspace } from './keyspace.ts';
 import { startLogKeeper } from './log-keeper.ts';
@@ -81,7 +82,9 @@ async function startMembers(
   };
   state.recordEstablished();
   await migrateAll(addresses);
-  await recordKeyspace(readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} })).stores);
+  const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
+  await recordKeyspace(config.stores);
+  if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
   progress.line('databases ready');
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
@@ -91,7 +94,7 @@ async function startMembers(
     );
     const workers = await waitUntilReady(counts, addresses, launch);
     await endSurplusRedis(shape, launch);
-    const file = describeCluster({ shape, counts, addresses, state, workers });
+    const file = describeCluster({ shape, counts, addresses, state, workers, blobs: blobsOf(runDir) });
     writeClusterFile(runDir, file);
     return file;
   } finally {

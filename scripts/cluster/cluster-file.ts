@@ -32,6 +32,8 @@ const AnyClusterFile = z.object({
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
   urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
   usersDb: z.object({ url: z.string() }),
+  /** The value of KEYMILL_BLOBS; absent when only the processes know it. */
+  blobs: z.string().optional(),
   /** For the admin ports. Absent in the file of an older version, whose admin ports want none. */
   adminToken: z.string().optional(),
   /** The run folder that it was written in: a copy describes the cluster of the original. */

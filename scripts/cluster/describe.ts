@@ -12,13 +12,15 @@ interface Running {
   readonly addresses: Addresses;
   readonly state: State;
   readonly workers: WorkerPids;
+  /** The value of KEYMILL_BLOBS. */
+  readonly blobs?: string | undefined;
 }
 
 /**
  * The content of `cluster.json`: process ids and ports from the record, and the workers' ids from their
  * znodes.
  */
-export function describeCluster({ shape, counts, addresses, state, workers }: Running): ClusterFile {
+export function describeCluster({ shape, counts, addresses, state, workers, blobs }: Running): ClusterFile {
   const pid = (id: string): number => state.findRunning(id)?.pid ?? 0;
   const port = (id: string): number => state.port(id) ?? 0;
   const wire = describeWire(shape, state);
@@ -50,6 +52,7 @@ export function describeCluster({ shape, counts, addresses, state, workers }: Ru
     keysDbs: addresses.keysDbs.map(({ name, url }) => ({ name, url })),
     urlsDbs: addresses.urlsDbs.map(({ name, url, slots }) => ({ name, url, slots })),
     usersDb: { url: addresses.usersDb.url },
+    blobs,
     adminToken: state.adminToken,
     ...(wire !== undefined && { wire }),
   };

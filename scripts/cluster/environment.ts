@@ -114,5 +114,21 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
   // The configuration refuses a variable that is set together with its …_FILE form.
   for (const name of [...Object.keys(ours), 'KEYMILL_ZOOKEEPER_AUTH'])
     delete inherited[name.endsWith('_FILE') ? name.slice(0, -5) : `${name}_FILE`];
-  return { ...LOCAL_DEFAULTS, ...inherited, ...ours, KEYMILL_ZOOKEEPER_AUTH: addresses.zookeeperAuth };
+  const blobs = blobsOf(runDir, inherited);
+  return {
+    ...LOCAL_DEFAULTS,
+    ...(blobs !== undefined && { KEYMILL_BLOBS: blobs }),
+    ...inherited,
+    ...ours,
+    KEYMILL_ZOOKEEPER_AUTH: addresses.zookeeperAuth,
+  };
+}
+
+/**
+ * Where the images of a cluster on this machine are: where the caller's environment says, else in a directory
+ * of the run folder. Undefined: a file of the caller says it.
+ */
+export function blobsOf(runDir: RunDir, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  if (env['KEYMILL_BLOBS_FILE']) return undefined;
+  return env['KEYMILL_BLOBS'] ?? `file:${runDir.blobs}`;
 }

@@ -38,6 +38,7 @@ export function isCopy(writtenIn: FolderIdentity | undefined, now: FolderIdentit
  *     key-secret     the secret that shuffles the key space; never changes
  *     logs/<id>.log  and its older part, logs/<id>.log.1 (see log-keeper-main.ts)
  *     data/<id>/
+ *     data/blobs/    the bytes of images
  *
  * In `.run` the launchers also keep compile-cache/, nginx/ (see bootstrap.sh) and install.log, for all
  * clusters of the repository.
@@ -82,6 +83,11 @@ export class RunDir {
 
   dataOf(id: string): string {
     return join(this.data, id);
+  }
+
+  /** The bytes of images. */
+  get blobs(): string {
+    return join(this.data, 'blobs');
   }
 
   logOf(id: string): string {

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
 /** The public images that we use. Our own image is built in `node`. */
-export type PublicImage = 'zookeeper' | 'redis' | 'mariadb' | 'haproxy' | 'node';
+export type PublicImage = 'zookeeper' | 'redis' | 'mariadb' | 'haproxy' | 'nginx' | 'node';
 
 const SOURCES: Record<PublicImage, { readonly file: string; readonly pattern: RegExp }> = {
   zookeeper: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_ZOOKEEPER_IMAGE:-([^}]+)\}/ },
   redis: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_REDIS_IMAGE:-([^}]+)\}/ },
   mariadb: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_MYSQL_IMAGE:-([^}]+)\}/ },
   haproxy: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_HAPROXY_IMAGE:-([^}]+)\}/ },
+  nginx: { file: 'docker-compose.yml', pattern: /\$\{KEYMILL_NGINX_IMAGE:-([^}]+)\}/ },
   node: { file: 'Dockerfile', pattern: /^ARG NODE_IMAGE=(\S+)$/m },
 };
 

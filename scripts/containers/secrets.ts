@@ -11,6 +11,8 @@ export interface Secrets extends Passwords {
   readonly keySecret: string;
   /** For the admin ports. */
   readonly adminToken: string;
+  /** By which a front cache knows a refresh. */
+  readonly frontCacheToken: string;
 }
 
 /** The file of each secret, and its variable in the `.env` of an older version, which had no files. */
@@ -21,7 +23,11 @@ const FILES: Readonly<Record<keyof Secrets, { readonly file: string; readonly ol
   keySecret: { file: 'key-secret', older: 'KEYMILL_KEY_SECRET' },
   adminToken: { file: 'admin-token', older: 'KEYMILL_ADMIN_TOKEN' },
   zookeeperAuth: { file: 'zookeeper-auth' },
+  frontCacheToken: { file: 'front-cache-token' },
 };
+
+/** Where docker-compose.yml mounts the volume of images. */
+const BLOBS_IN_VOLUME = 'file:/var/lib/keymill/blobs';
 
 type EnvFile = Readonly<Record<string, string | undefined>>;
 
@@ -80,11 +86,15 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
     keySecret: ensure('keySecret'),
     adminToken: ensure('adminToken'),
     zookeeperAuth: ensure('zookeeperAuth'),
+    frontCacheToken: ensure('frontCacheToken'),
   };
   // Producers and mappers read whole addresses, which contain the passwords.
   const stores = storeVariables(addressesIn(secrets, (service) => service));
   for (const [variable, value] of Object.entries(stores))
     writeSecret(join(runDir.secrets, fileOf(variable)), value);
+  // Somebody may have put the address of an S3 server there.
+  const blobs = join(runDir.secrets, 'blobs');
+  if (!existsSync(blobs)) writeSecret(blobs, BLOBS_IN_VOLUME);
   return secrets;
 }
 

@@ -9,8 +9,9 @@ import { pinnedImage, type PublicImage } from './images.ts';
 /** The label of every image that is made here; `--clean` finds them by it. */
 export const STAND_IN_LABEL = 'keymill.stand-in';
 
-const BASE = 'keymill/stand-in-base:bookworm';
-const ALL: readonly PublicImage[] = ['zookeeper', 'redis', 'mariadb', 'haproxy', 'node'];
+/** A base with other packages has another tag. */
+const BASE = 'keymill/stand-in-base:bookworm-2';
+const ALL: readonly PublicImage[] = ['zookeeper', 'redis', 'mariadb', 'haproxy', 'nginx', 'node'];
 
 /** The servers, and the packages that the build of our own image needs. */
 const PACKAGES = [
@@ -24,6 +25,7 @@ const PACKAGES = [
   'mariadb-server-core',
   'mariadb-client-core',
   'haproxy',
+  'nginx',
 ];
 const MIRROR = 'http://deb.debian.org';
 /** Manuals and caches that a container does not need. */

@@ -10,6 +10,8 @@ interface Service extends Record<string, unknown> {
   readonly restart: string;
   readonly volumes?: readonly string[];
   readonly healthcheck?: Readonly<Record<string, unknown>>;
+  /** It starts only when one of them is asked for. */
+  readonly profiles?: readonly string[];
 }
 
 interface ComposeFile {
@@ -32,6 +34,9 @@ const REPLICAS: Readonly<Record<string, number>> = { producer: 3, mapper: 2 };
 
 /** Settings that a swarm does not have, or has under `deploy`. */
 const LEFT_OUT = new Set(['build', 'restart', 'mem_limit', 'depends_on', 'security_opt', 'volumes', 'ports']);
+
+/** Volumes that services on all nodes share. docs/operations.md says how. */
+const SHARED = 'blobs:';
 
 /** Files that compose mounts from the repository. A swarm copies them to the node that needs them. */
 const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target: string }>> = {
@@ -62,7 +67,13 @@ const ZOOKEEPER_ANSWERS = [
  */
 export function swarmFile(): string {
   const text = readFileSync(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
-  const { services, volumes, networks, secrets } = parse(text, { merge: true }) as ComposeFile;
+  const { services: all, volumes, networks, secrets } = parse(text, { merge: true }) as ComposeFile;
+  // A swarm has no profiles.
+  const services = Object.fromEntries(
+    Object.entries(all).filter(([, { profiles }]) => profiles === undefined),
+  );
+  const mounts = Object.values(services).flatMap((service) => service.volumes ?? []);
+  const isMounted = (volume: string): boolean => mounts.some((mount) => mount.startsWith(`${volume}:`));
   const stack = {
     version: '3.8',
     services: Object.fromEntries(
@@ -76,7 +87,7 @@ export function swarmFile(): string {
       // Paths are relative to the file that names them.
       Object.entries(secrets).map(([name, { file }]) => [name, { file: file.replace('./.run', '../.run') }]),
     ),
-    volumes,
+    volumes: Object.fromEntries(Object.entries(volumes).filter(([name]) => isMounted(name))),
     configs: Object.fromEntries(Object.values(CONFIGS).map(({ file }) => [nameOf(file), { file }])),
   };
   return HEADER + stringify(stack, { aliasDuplicateObjects: false, lineWidth: 0 });
@@ -100,7 +111,11 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    deploy: deployment(name, service, data.length > 0),
+    deploy: deployment(
+      name,
+      service,
+      data.some((mount) => !mount.startsWith(SHARED)),
+    ),
   };
 }
 

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { BLOB_STORE } from '../../db/blobs/blob-errors.ts';
+import { prepareBlobStore } from '../../db/blobs/open-blob-store.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import type { StoresConfig } from '../../runtime/config/stores.ts';
@@ -16,13 +18,13 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
     .command('prepare')
     .description(
       'Creates missing databases, brings their tables up to date, and records in them which keyspace ' +
-        '(key length, region bits, secret) they belong to. Run it before the first start of every version; ' +
+        '(key length, region bits, secret) they belong to. Makes the directory or bucket of images. Run it before the first start of every version; ' +
         './scripts/up does it by itself. It may run at any time and several times at once, and changes nothing that is ' +
         'up to date.',
     )
     .option('--json', `${ONE_JSON_DOCUMENT}: {"prepared":[…],"unreachable":[]}`)
     .action(async ({ json }: { json?: true }) => {
-      const { stores } = findCluster(terminal.env).config;
+      const { stores, blobs } = findCluster(terminal.env).config;
       const { keysDbs, urlsDbs, usersDb } = stores;
       const databases = [
         ...keysDbs.map(({ name, url }) => ({ name, url, kind: 'keys-db' as const })),
@@ -37,6 +39,14 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
         ),
       );
       await recordKeyspace(inquiry, stores, new Set(answers));
+      if (blobs !== undefined)
+        answers.push(
+          await inquiry.ask(
+            BLOB_STORE,
+            async () => prepareBlobStore(blobs).then(() => BLOB_STORE),
+            PREPARE_DEADLINE_MS,
+          ),
+        );
       const { unreachable } = inquiry;
       const prepared = answers.filter((answer) => answer !== undefined && !unreachable.includes(answer));
       if (json) printJson(terminal, { prepared, unreachable });

@@ -21,15 +21,16 @@ interface ComposeFile {
 }
 
 const OURS = new Set(['mapper', 'producer']);
+const FACING = new Set(['haproxy', 'front-cache']);
 
 for (const file of ['docker-compose.yml', 'deploy/swarm.yml']) {
   describe(file, () => {
     const text = readFileSync(join(REPOSITORY, file), 'utf8');
     const { services, secrets } = parse(text, { merge: true }) as ComposeFile;
 
-    it('lets haproxy reach our programs, and none of the stores', () => {
+    it('lets what faces the public reach our programs, and none of the stores', () => {
       for (const [name, { networks }] of Object.entries(services)) {
-        const expected = name === 'haproxy' ? ['front'] : OURS.has(name) ? ['front', 'stores'] : ['stores'];
+        const expected = FACING.has(name) ? ['front'] : OURS.has(name) ? ['front', 'stores'] : ['stores'];
         expect(networks, name).to.deep.equal(expected);
       }
     });

@@ -28,6 +28,7 @@ const STORES: Readonly<Record<string, string>> = {
   'urls-dbs':
     'urls-1:0-15=mysql://keymill:secret@urls-1:3306/urls,urls-2:16-31=mysql://keymill:secret@urls-2:3306/urls',
   'users-db': 'mysql://keymill:secret@keys:3306/users',
+  blobs: 's3://key:secret@s3:9000/keymill',
   'key-secret': 'a secret of sixteen or more',
   'admin-token': 'a-token-of-sixteen-or-more',
 };

@@ -64,6 +64,7 @@ function variablesOf(file: AnyClusterFile): Source {
       file.urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
     ),
     KEYMILL_USERS_DB: file.usersDb.url,
+    ...(file.blobs !== undefined && { KEYMILL_BLOBS: file.blobs, KEYMILL_BLOBS_FILE: undefined }),
     ...(file.adminToken !== undefined && {
       KEYMILL_ADMIN_TOKEN: file.adminToken,
       KEYMILL_ADMIN_TOKEN_FILE: undefined,

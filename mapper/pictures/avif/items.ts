@@ -1,0 +1,176 @@
+import { demand, demandProfileSize, type PieceCount } from '../damage.ts';
+import { boxesIn, Fields, moved, type Box } from './boxes.ts';
+import type { Overwrites } from './overwrites.ts';
+import { readProperties, type ItemSize } from './properties.ts';
+import { unneeded, merged, type Range } from './ranges.ts';
+
+/** What the box `meta` says about the picture. */
+export interface Items {
+  /** As it is shown. */
+  readonly size: ItemSize;
+  /** Of the largest picture that is drawn for it. */
+  readonly pixels: number;
+  /** The bytes of the file in which its pixels are. */
+  readonly needed: readonly Range[];
+}
+
+/** Kinds of items that are pictures. Exif, XMP and others are metadata. */
+const PICTURES = ['av01', 'grid', 'iovl', 'iden', 'tmap'];
+const KEPT = ['hdlr', 'pitm', 'iloc', 'iinf', 'iref', 'iprp', 'idat', 'dinf', 'grpl'];
+
+interface Place {
+  readonly isInIdat: boolean;
+  readonly extents: readonly Range[];
+}
+
+/**
+ * Reads `meta`, and overwrites what is no picture in it: ISO/IEC 14496-12, 8.11, and 23008-12.
+ * @param bytes the box from its beginning
+ * @param base its position in the file
+ * @throws DamagedPicture
+ */
+export function readItems(
+  bytes: Buffer,
+  meta: Box,
+  base: number,
+  over: Overwrites,
+  count: PieceCount,
+): Items {
+  const boxes = boxesIn(bytes, { body: meta.body + 4, to: meta.to }, count);
+  const only = (type: string): Box => {
+    const found = boxes.filter((box) => box.type === type);
+    demand(found.length === 1, `has ${found.length} boxes ${type} instead of one`);
+    return found[0] ?? meta;
+  };
+  for (const box of boxes)
+    if (!KEPT.includes(box.type)) over.free(moved(box, base));
+    else if (box.type === 'hdlr') over.zero(base + Math.min(box.body + 24, box.to), base + box.to);
+  const types = typesOf(bytes, only('iinf'), count);
+  const primary = primaryOf(bytes, only('pitm'));
+  const references = boxes
+    .filter(({ type }) => type === 'iref')
+    .flatMap((box) => referencesOf(bytes, box, count));
+  const shown = shownItems(primary, types, references);
+  demand(shown.has(primary), 'has no picture in it');
+  const places = placesOf(bytes, only('iloc'), count);
+  const idat = boxes.filter(({ type }) => type === 'idat');
+  const extents = (isInIdat: boolean): Range[] =>
+    [...shown].flatMap((id) => {
+      const place = places.get(id);
+      return place?.isInIdat === isInIdat ? place.extents : [];
+    });
+  const inIdat = extents(true).map(({ from, to }) => ({
+    from: from + (idat[0]?.body ?? 0),
+    to: to + (idat[0]?.body ?? 0),
+  }));
+  for (const { from, to } of unneeded(
+    idat.map(({ body, to }) => ({ from: body, to })),
+    merged(inIdat),
+  ))
+    over.zero(base + from, base + to);
+  const properties = readProperties(bytes, only('iprp'), base, over, count);
+  demandProfileSize(properties.profileBytes);
+  const size = properties.sizeOf(primary);
+  demand(size !== undefined, 'does not say its size');
+  const pixels = [...shown].reduce((most, id) => Math.max(most, properties.pixelsOf(id)), 0);
+  return { size, pixels, needed: extents(false) };
+}
+
+function primaryOf(bytes: Buffer, box: Box): number {
+  const fields = new Fields(bytes, box);
+  return fields.uint(fields.version().version === 0 ? 2 : 4);
+}
+
+function typesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, string> {
+  const fields = new Fields(bytes, box);
+  fields.skip(fields.version().version === 0 ? 2 : 4);
+  const types = new Map<number, string>();
+  for (const entry of boxesIn(bytes, { body: fields.at, to: box.to }, count)) {
+    demand(entry.type === 'infe', 'has a damaged structure');
+    const item = new Fields(bytes, entry);
+    const { version } = item.version();
+    demand(version === 2 || version === 3, 'has a damaged structure');
+    const id = item.uint(version === 2 ? 2 : 4);
+    demand(item.uint(2) === 0, 'is encrypted');
+    types.set(id, item.type());
+  }
+  return types;
+}
+
+interface Reference {
+  readonly kind: string;
+  readonly from: number;
+  readonly to: readonly number[];
+}
+
+function referencesOf(bytes: Buffer, box: Box, count: PieceCount): Reference[] {
+  const size = new Fields(bytes, box).version().version === 0 ? 2 : 4;
+  return boxesIn(bytes, { body: box.body + 4, to: box.to }, count).map((one) => {
+    const fields = new Fields(bytes, one);
+    const from = fields.uint(size);
+    const targets = fields.uint(2);
+    count.add(targets);
+    return { kind: one.type, from, to: Array.from({ length: targets }, () => fields.uint(size)) };
+  });
+}
+
+/**
+ * The primary picture, and what it is drawn from: its tiles, its transparency, its gain map. Thumbnails and
+ * other pictures in the file are shown by nobody.
+ */
+function shownItems(
+  primary: number,
+  types: Map<number, string>,
+  references: readonly Reference[],
+): Set<number> {
+  const isPicture = (id: number): boolean => PICTURES.includes(types.get(id) ?? '');
+  const shown = new Set<number>();
+  const wanted = [primary];
+  const derived = references.filter(({ kind }) => kind === 'dimg');
+  const aids = references.filter(
+    ({ kind, from }) => kind === 'auxl' || (kind === 'dimg' && types.get(from) === 'tmap'),
+  );
+  const tilesOf = Map.groupBy(derived, ({ from }) => from);
+  const aidsOf = Map.groupBy(
+    aids.flatMap(({ from, to }) => to.map((id) => ({ from, id }))),
+    ({ id }) => id,
+  );
+  for (let id = wanted.pop(); id !== undefined; id = wanted.pop()) {
+    if (shown.has(id) || !isPicture(id)) continue;
+    shown.add(id);
+    for (const { to } of tilesOf.get(id) ?? []) wanted.push(...to);
+    for (const { from } of aidsOf.get(id) ?? []) wanted.push(from);
+  }
+  return shown;
+}
+
+function placesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, Place> {
+  const fields = new Fields(bytes, box);
+  const { version } = fields.version();
+  demand(version <= 2, 'has a damaged structure');
+  const sizes = fields.uint(2);
+  const [offsetSize, lengthSize, baseSize] = [sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15];
+  const indexSize = version === 0 ? 0 : sizes & 15;
+  demand(
+    [offsetSize, lengthSize, baseSize, indexSize].every((size) => [0, 4, 8].includes(size)),
+    'has a damaged structure',
+  );
+  const places = new Map<number, Place>();
+  const items = fields.uint(version < 2 ? 2 : 4);
+  for (let item = 0; item < items; item += 1) {
+    const id = fields.uint(version < 2 ? 2 : 4);
+    const method = version === 0 ? 0 : fields.uint(2) & 15;
+    demand(method <= 1 && fields.uint(2) === 0, 'has its pixels in another file');
+    const start = fields.uint(baseSize);
+    const number = fields.uint(2);
+    count.add(1 + number);
+    const extents = Array.from({ length: number }, () => {
+      fields.skip(indexSize);
+      const from = start + fields.uint(offsetSize);
+      return { from, to: from + fields.uint(lengthSize) };
+    });
+    demand(!places.has(id), 'has a damaged structure');
+    places.set(id, { isInIdat: method === 1, extents });
+  }
+  return places;
+}
