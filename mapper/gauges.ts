@@ -184,3 +184,14 @@ export function watchBlockedList(
     'min',
   );
 }
+
+/** Whether the store of images answers. */
+export function watchBlobs(metrics: Metrics, blobs: { readonly isUp: boolean }): void {
+  metrics.gauge(
+    'blob_store_up',
+    'Whether the store of images has answered last',
+    [],
+    (gauge) => gauge.set(Number(blobs.isUp)),
+    'min',
+  );
+}

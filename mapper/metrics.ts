@@ -16,6 +16,15 @@ export function createMapperMetrics(metrics: Metrics) {
       'image_upload_seconds',
       'Time from request to answer of POST /images',
     ),
+    blobOperations: metrics.tally(
+      'blob_operations_total',
+      'What was asked of the store of images, and whether it was done',
+      ['operation', 'result'],
+    ),
+    blobSeconds: metrics.distribution(
+      'blob_seconds',
+      'Time of an operation of the store of images that was done',
+    ),
     imageRefreshes: metrics.counter(
       'image_refreshes_total',
       'Deleted images that a cache in front of us was told of, by result',

@@ -1,7 +1,12 @@
+import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SPOOL } from '../db/blobs/directory-layout.ts';
+import { DiskCalls } from '../db/blobs/disk-calls.ts';
+import { openBlobStore } from '../db/blobs/open-blob-store.ts';
+import type { BlobObserver } from '../db/blobs/watched-store.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
-import { DEFAULT_IMAGES } from '../runtime/config/images.ts';
+import { DEFAULT_IMAGES, type BlobsConfig } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { RandomIds } from '../runtime/random-ids.ts';
@@ -10,7 +15,7 @@ import type { MapperCaches } from './caches.ts';
 import { Spool } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
-import { openSeamStore } from './images/seam.ts';
+import { watchBlobs } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { DecoderProcess } from './pictures/decoder-process.ts';
 import { readPicture } from './pictures/read-picture.ts';
@@ -43,12 +48,13 @@ export interface MapperImages extends AsyncDisposable {
  * @returns undefined: there are no images
  */
 export async function openImages(options: OpenImagesOptions): Promise<MapperImages | undefined> {
-  const { config, service, stores, caches, publicUrl, metrics, log } = options;
+  const { config, service, stores, caches, publicUrl, registry, metrics, log } = options;
   const { blobs: at, images = DEFAULT_IMAGES } = config;
   if (at === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
-  const blobs = openSeamStore(at.kind === 'directory' ? at.path : tmpdir());
+  const blobs = await openBlobStore(at, { log, observer: observeBlobs(metrics) });
   stack.defer(async () => blobs.close());
+  watchBlobs(registry, blobs);
   const decoder = new DecoderProcess(log);
   stack.defer(() => decoder.close());
   const frontCaches = stack.use(
@@ -60,7 +66,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
       log,
     }),
   );
-  const spool = stack.use(await Spool.open(join(tmpdir(), 'keymill-spool')));
+  const spool = stack.use(await Spool.open({ parent: await spoolFolderOf(at), disk: new DiskCalls(), log }));
   const { supply, shortener } = service;
   const imageService = new ImageService({
     blobs,
@@ -96,5 +102,22 @@ function countUploads({
     imageUploads.series({ result }).count += 1;
     imageUploadBytes.series({}).count += bytes;
     imageUploadSeconds.observe(seconds);
+  };
+}
+
+/** On the file system of a directory, which then takes the files as they are. */
+async function spoolFolderOf(at: BlobsConfig): Promise<string> {
+  if (at.kind === 'directory') return join(at.path, SPOOL, 'uploads');
+  const own = join(tmpdir(), 'keymill');
+  await mkdir(own, { recursive: true, mode: 0o700 });
+  return join(own, 'uploads');
+}
+
+function observeBlobs({ blobOperations, blobSeconds }: MapperMetrics): BlobObserver {
+  return {
+    onOperation: (operation, hasFailed, seconds) => {
+      blobOperations.series({ operation, result: hasFailed ? 'failed' : 'done' }).count += 1;
+      if (!hasFailed) blobSeconds.observe(seconds);
+    },
   };
 }

@@ -1,43 +1,50 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { DiskCalls } from '../../db/blobs/disk-calls.ts';
+import type { Log } from '../../runtime/log.ts';
+import { codeOf } from '../../runtime/errors.ts';
 import { Problem } from '../http/problem.ts';
 import type { PictureSource } from '../pictures/picture.ts';
+import { folderName, removeLeftOvers } from './left-over-spools.ts';
 
-/** After this nobody works with a file of a spool any more, whoever has made it. */
-const OUTDATED_MS = 3_600_000;
+export interface SpoolOptions {
+  /** Has the folders of all processes. It is made, but not what it is in. */
+  readonly parent: string;
+  /** The calls to the disk, each with a deadline. */
+  readonly disk: Pick<DiskCalls, 'do'>;
+  readonly log: Log;
+}
 
 /**
- * `<host>.<process id>.<when it began>.<random>`: the folder of a process. The id means something on its host
- * only, and a later process may have the same one.
+ * Files for the time of one upload, in a folder of this process. What a process leaves behind when it is
+ * killed, a later one removes.
  */
-const FOLDER = /^(?<host>.+)\.(?<pid>\d+)\.(?<begun>\d+)\.[0-9a-f]{16}$/;
-const BEGUN = String(Math.round(performance.timeOrigin));
-
-/** Files for the time of one upload. What a process leaves behind when it is killed, a later one removes. */
 export class Spool implements AsyncDisposable {
+  readonly #parent: string;
+  readonly #disk: Pick<DiskCalls, 'do'>;
   readonly #folder: string;
   #count = 0;
 
-  private constructor(folder: string) {
-    this.#folder = folder;
+  private constructor({ parent, disk }: SpoolOptions) {
+    this.#parent = parent;
+    this.#disk = disk;
+    this.#folder = join(parent, folderName(hostname(), randomBytes(8).toString('hex')));
   }
 
-  /**
-   * Opens a spool of its own for this process, and removes what others have left.
-   * @param parent a folder for the spools of all processes; it is made if it is not there
-   * @throws the error of the file system
-   */
-  static async open(parent: string): Promise<Spool> {
-    await mkdir(parent, { recursive: true, mode: 0o700 });
-    await removeLeftOvers(parent);
-    const id = randomBytes(8).toString('hex');
-    const folder = join(parent, `${hostname()}.${process.pid}.${BEGUN}.${id}`);
-    await mkdir(folder, { mode: 0o700 });
-    return new Spool(folder);
+  /** Also removes what others have left. A disk that is not there yet is asked again with each upload. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const { parent, disk, log } = options;
+    try {
+      await disk.do('clear the uploads', async () => removeLeftOvers(parent));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT')
+        log.warn({ error, folder: parent }, 'left uploads stay for the next start');
+    }
+    return new Spool(options);
   }
 
   /**
@@ -47,15 +54,34 @@ export class Spool implements AsyncDisposable {
   async create(): Promise<SpoolFile> {
     this.#count += 1;
     const path = join(this.#folder, String(this.#count));
-    return orNoRoom(async () => {
-      // A process on another host may have removed the folder, if no upload came for a long time.
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      return new SpoolFile(path, await open(path, 'wx+', 0o600));
-    });
+    const handle = await orNoRoom(async () => this.#open(path));
+    return new SpoolFile(path, handle, this.#disk);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#disk
+      .do('remove the uploads', async () => rm(this.#folder, { recursive: true, force: true }))
+      .catch(() => undefined);
+  }
+
+  async #open(path: string): Promise<FileHandle> {
+    try {
+      return await this.#tryOpen(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    // Not what the parent is in: it may be the place of a disk that is not mounted.
+    await this.#disk.do('make the uploads', async () => makeFolder(this.#parent));
+    await this.#disk.do('make the uploads', async () => makeFolder(this.#folder));
+    return this.#tryOpen(path);
+  }
+
+  async #tryOpen(path: string): Promise<FileHandle> {
+    return this.#disk.do(
+      'make an upload',
+      async () => open(path, 'wx+', 0o600),
+      async (late) => late.close(),
+    );
   }
 }
 
@@ -63,13 +89,15 @@ export class Spool implements AsyncDisposable {
 export class SpoolFile implements PictureSource, AsyncDisposable {
   readonly path: string;
   readonly #handle: FileHandle;
+  readonly #disk: Pick<DiskCalls, 'do'>;
   readonly #hash = createHash('sha256');
   #bytes = 0;
   #digest: string | undefined;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, disk: Pick<DiskCalls, 'do'>) {
     this.path = path;
     this.#handle = handle;
+    this.#disk = disk;
   }
 
   get bytes(): number {
@@ -87,22 +115,25 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     for (let at = 0; at < piece.length;) {
       const from = at;
       const { bytesWritten } = await orNoRoom(async () =>
-        this.#handle.write(piece, from, piece.length - from, this.#bytes),
+        this.#disk.do('write an upload', async () =>
+          this.#handle.write(piece, from, piece.length - from, this.#bytes),
+        ),
       );
       at += bytesWritten;
       this.#bytes += bytesWritten;
     }
   }
 
+  /** @throws Problem 503 */
   async read(position: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.#bytes - position)));
     let filled = 0;
     while (filled < buffer.length) {
-      const { bytesRead } = await this.#handle.read(
-        buffer,
-        filled,
-        buffer.length - filled,
-        position + filled,
+      const from = filled;
+      const { bytesRead } = await orNoRoom(async () =>
+        this.#disk.do('read an upload', async () =>
+          this.#handle.read(buffer, from, buffer.length - from, position + from),
+        ),
       );
       if (bytesRead === 0) break;
       filled += bytesRead;
@@ -115,9 +146,20 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     return createReadStream(this.path);
   }
 
+  /** A file that cannot be removed is removed by a later process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
-    await rm(this.path, { force: true });
+    await this.#disk.do('close an upload', async () => this.#handle.close()).catch(() => undefined);
+    await this.#disk
+      .do('remove an upload', async () => rm(this.path, { force: true }))
+      .catch(() => undefined);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, 0o700);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -127,39 +169,4 @@ async function orNoRoom<T>(work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new Problem('store-down', { detail: 'There is no room for pictures just now.', cause });
   }
-}
-
-/** Removes the folders of processes that have ended, and of those that are silent for too long. */
-async function removeLeftOvers(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const { host, pid, begun } = FOLDER.exec(name)?.groups ?? {};
-    if (host === undefined) continue;
-    const folder = join(parent, name);
-    const hasEnded = host === hostname() && !isRunning(Number(pid), begun);
-    if (hasEnded || (await isOutdated(folder))) await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number, begun: string | undefined): boolean {
-  if (pid === process.pid) return begun === BEGUN;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** The time of a folder changes with each file that is made in it. A process without uploads makes none. */
-async function isOutdated(folder: string): Promise<boolean> {
-  const found = await stat(folder).catch(() => undefined);
-  return found !== undefined && found.mtimeMs < Date.now() - OUTDATED_MS && (await isEmptyOrOld(folder));
-}
-
-async function isEmptyOrOld(folder: string): Promise<boolean> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const file = await stat(join(folder, name)).catch(() => undefined);
-    if (file !== undefined && file.mtimeMs >= Date.now() - OUTDATED_MS) return false;
-  }
-  return true;
 }

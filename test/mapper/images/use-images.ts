@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
 import type { Answer } from '../client.ts';
 import { ApiClient, type CallOptions } from '../api/api-client.ts';
 import { People } from '../api/people.ts';
@@ -48,6 +49,7 @@ export function useImages({ keys = 400, overrides = {} as MapperOverrides } = {}
   before(async function () {
     this.timeout(60_000);
     folder = await mkdtemp(join(tmpdir(), 'keymill-images-'));
+    await prepareBlobStore({ kind: 'directory', path: folder });
     world = await createWorld({ keys, hasUsers: true });
     people = new People(world.usersUrl);
     mapper = await world.start(settings());
