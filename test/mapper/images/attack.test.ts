@@ -107,9 +107,9 @@ describe('pictures that are posted to do harm', function () {
 
   it('do not fill the memory with what they inflate to', async () => {
     const bombs = {
-      'pixels behind a header of one': pngThatInflates(2_000),
-      'a text': pngWithTextBomb(2_000),
-      'a colour profile': pngWithProfileBomb(2_000),
+      'pixels behind a header of one': pngThatInflates(500),
+      'a text': pngWithTextBomb(500),
+      'a colour profile': pngWithProfileBomb(500),
       'a colour profile of 255 segments': await jpegWithHugeProfile(),
       'as many pixels as are allowed, and no data': pngThatClaims(10_000, 10_000),
     };
