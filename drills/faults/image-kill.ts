@@ -12,7 +12,7 @@ import { killFor } from '../run/outage.ts';
 
 const KILLS = 3;
 const CALM_MS = 1_500;
-const DOWN_MS = 1_000;
+const DOWN_MS = 2_500;
 const PATIENCE_MS = 20_000;
 
 const STORED = 'between store and bind';
@@ -67,17 +67,19 @@ async function startVictim(run: DrillRun, store: DrillStore): Promise<Victim> {
 async function killAt(run: DrillRun, { id, overrides, proxies }: Victim, when: string): Promise<void> {
   const point = POINTS[when];
   if (point === undefined) throw new RangeError(`no moment of an upload: ${when}`);
-  const { promise: killed, resolve } = Promise.withResolvers<'killed'>();
-  const kill = (): void => void run.cluster.kill(id).then(() => resolve('killed'));
+  const { promise: killed, resolve } = Promise.withResolvers<() => void>();
+  const kill = (): void => {
+    const end = run.beginFault(`kill -9 of ${id} ${when}`);
+    void run.cluster.kill(id).then(() => resolve(end));
+  };
   const armed = proxies[point.from];
   for (const proxy of armed) proxy.whenAnswered(point.isRequest, kill);
-  const end = run.beginFault(`kill -9 of ${id} ${when}`);
-  const outcome = await Promise.race([killed, delay(PATIENCE_MS, 'late', { ref: false })]);
+  const end = await Promise.race([killed, delay(PATIENCE_MS, undefined, { ref: false })]);
   for (const proxy of armed) proxy.heal();
-  if (outcome === 'late') run.violation(`${id} did nothing ${when} within ${PATIENCE_MS / 1_000} s`);
+  if (end === undefined) run.violation(`${id} did nothing ${when} within ${PATIENCE_MS / 1_000} s`);
   await run.pause(DOWN_MS);
   await run.cluster.startMissing(overrides);
-  end();
+  end?.();
   await run.untilQuiesced();
 }
 

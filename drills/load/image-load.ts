@@ -15,8 +15,8 @@ const POSTER_REST_MS = 60;
 const VIEWER_REST_MS = 15;
 /** Of a viewer whose mapper is down. */
 const DOWN_REST_MS = 50;
-/** Of all images, those that are deleted a little later. */
-const DELETE_SHARE = 0.15;
+/** How often a client that has posted, or tried to, deletes an image that is not new: also without its store. */
+const DELETE_SHARE = 0.1;
 /** Of views, those of one of the newest images. Others may not be in memory any more. */
 const FRESH_SHARE = 0.5;
 const FRESH = 10;
@@ -75,9 +75,9 @@ export class ImageLoad implements AsyncDisposable {
       if (image !== undefined) {
         this.#images.push(image);
         await this.#viewEverywhere(image);
-        if (random() < DELETE_SHARE && (await client.delete(image)) === 'acked')
-          await this.#viewEverywhere(image);
       }
+      const old = random() < DELETE_SHARE ? this.#pick() : undefined;
+      if (old !== undefined && (await client.delete(old)) === 'acked') await this.#viewEverywhere(old);
       await pauseQuietly(POSTER_REST_MS, signal);
     }
   }

@@ -10,7 +10,7 @@ export interface LinkFaults {
   cutBeforeReplyTo?: (sent: Buffer) => boolean;
   mangle?: (piece: Buffer) => Buffer;
   drips?: Drips;
-  whenAnswered?: { readonly isRequest: (sent: Buffer) => boolean; readonly then: () => void };
+  whenAnswered?: { readonly isRequest: (sent: Buffer) => boolean; readonly tell: () => void };
 }
 
 /** How slowly answers are forwarded. */
@@ -159,16 +159,16 @@ export class Link {
     const { whenAnswered } = this.#faults;
     if (whenAnswered?.isRequest(piece) === true) {
       delete this.#faults.whenAnswered;
-      this.#atNextReply = whenAnswered.then;
+      this.#atNextReply = whenAnswered.tell;
     }
     return piece;
   }
 
   #onAnswer(piece: Buffer): Buffer | undefined {
     if (this.#atNextReply !== undefined && !isContinue(piece)) {
-      const then = this.#atNextReply;
+      const tell = this.#atNextReply;
       this.#atNextReply = () => undefined;
-      then();
+      tell();
       return undefined;
     }
     if (this.#cutsNextReply) {

@@ -89,11 +89,11 @@ export class FaultyProxy {
   }
 
   /**
-   * Calls `then` when the answer to such a request arrives, once. That answer, and all that follows on its
+   * Calls `tell` when the answer to such a request arrives, once. That answer, and all that follows on its
    * connection, is kept back: the server has done the request, and the client is killed before it knows.
    */
-  whenAnswered(isRequest: (sent: Buffer) => boolean, then: () => void): void {
-    this.#faults.whenAnswered = { isRequest, then };
+  whenAnswered(isRequest: (sent: Buffer) => boolean, tell: () => void): void {
+    this.#faults.whenAnswered = { isRequest, tell };
   }
 
   /** Replaces every piece from the server by the result of `mangle`. */
