@@ -1,6 +1,6 @@
-import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 

@@ -1,6 +1,6 @@
-import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { ImageFacts } from '../../db/urls/image-facts.ts';

@@ -1,5 +1,5 @@
-import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { Readable } from 'node:stream';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import type { BlobStore } from '../../db/blobs/blob-store.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
