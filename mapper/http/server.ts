@@ -151,12 +151,22 @@ function cutStalled(sockets: ReadonlySet<Socket>, everyMs: number): NodeJS.Timeo
   const lastSentBytes = new WeakMap<Socket, number>();
   const sweep = (): void => {
     for (const socket of sockets) {
-      const sentBytes = socket.bytesWritten - socket.writableLength;
+      const sentBytes = socket.bytesWritten - socket.writableLength - unsentOf(socket);
       if (socket.writableLength > 0 && lastSentBytes.get(socket) === sentBytes) socket.destroy();
       lastSentBytes.set(socket, sentBytes);
     }
   };
   return setInterval(sweep, everyMs).unref();
+}
+
+/**
+ * Bytes of a write that the system has not taken yet. Node counts a write of a whole picture as sent when its
+ * last byte is. This is not documented; Node's own time-out of sockets looks at it for the same reason.
+ */
+function unsentOf(
+  socket: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null },
+): number {
+  return socket._handle?.writeQueueSize ?? 0;
 }
 
 /**

@@ -1,0 +1,358 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { askBytes, type BytesAnswer } from './ask-bytes.ts';
+import { ImageServer, MODIFIED, type PutImage } from './image-server.ts';
+
+const SIZE = 1_000;
+const LATER = 'Sat, 28 Nov 2026 10:20:31 GMT';
+const EARLIER = 'Sat, 28 Nov 2026 10:20:29 GMT';
+
+describe('requests for a picture', () => {
+  let server: ImageServer;
+  let image: PutImage;
+  let etag = '';
+
+  before(async () => {
+    server = await new ImageServer().start();
+    image = server.put({ bytes: randomBytes(SIZE) });
+    etag = `"${image.facts.sha256.slice(0, 32)}"`;
+  });
+
+  after(async () => server.stop());
+
+  /** Twice: from the store, and from memory. */
+  async function ask(headers: Record<string, string | string[]>, method = 'GET'): Promise<BytesAnswer> {
+    const cold = await askBytes(server.pathOf(image), headers, method);
+    const warm = await askBytes(server.pathOf(image), headers, method);
+    expect(warm.status).to.equal(cold.status);
+    expect(warm.bytes.equals(cold.bytes)).to.equal(true);
+    return warm;
+  }
+
+  it('answers with the bytes and what they are', async () => {
+    const { status, headers, bytes } = await ask({});
+    expect(status).to.equal(200);
+    expect(bytes.equals(image.bytes)).to.equal(true);
+    expect(headers).to.include({
+      'content-type': 'image/png',
+      'content-length': String(SIZE),
+      'content-disposition': 'inline',
+      'content-security-policy': "default-src 'none'; sandbox",
+      'cross-origin-resource-policy': 'cross-origin',
+      'x-content-type-options': 'nosniff',
+      'accept-ranges': 'bytes',
+      'cache-control': 'public, max-age=300',
+      'last-modified': MODIFIED,
+      etag,
+    });
+    expect(headers).not.to.have.any.keys('vary', 'x-robots-tag', 'set-cookie', 'transfer-encoding');
+  });
+
+  it('answers HEAD with the same headers, without asking the store', async () => {
+    const { headers: ofGet } = await ask({});
+    const { gets } = server.store;
+    const { status, headers, bytes } = await ask({}, 'HEAD');
+    expect([status, bytes.length, server.store.gets]).to.deep.equal([200, 0, gets]);
+    const same = ({ date: _, 'x-request-id': __, ...rest }: typeof headers): object => rest;
+    expect(same(headers)).to.deep.equal(same(ofGet));
+  });
+
+  describe('with a range', () => {
+    const parts: [range: string, first: number, last: number][] = [
+      ['bytes=0-0', 0, 0],
+      ['bytes=0-', 0, 999],
+      ['bytes=0-999', 0, 999],
+      ['bytes=0-99999', 0, 999],
+      ['bytes=999-', 999, 999],
+      ['bytes=999-999', 999, 999],
+      ['bytes=500-600', 500, 600],
+      ['bytes=-1', 999, 999],
+      ['bytes=-1000', 0, 999],
+      ['bytes=-5000', 0, 999],
+      ['bytes=0-99999999999999999999999', 0, 999],
+      ['bytes=00000000000000000000500-501', 500, 501],
+      ['BYTES=1-2', 1, 2],
+      ['bytes= 1-2', 1, 2],
+    ];
+    for (const [range, first, last] of parts)
+      it(`${range} is bytes ${first} to ${last}`, async () => {
+        const { status, headers, bytes } = await ask({ range });
+        expect(status).to.equal(206);
+        expect(headers['content-range']).to.equal(`bytes ${first}-${last}/${SIZE}`);
+        expect(headers['content-length']).to.equal(String(last - first + 1));
+        expect(headers).to.include({
+          etag,
+          'content-type': 'image/png',
+          'cache-control': 'public, max-age=300',
+        });
+        expect(bytes.equals(image.bytes.subarray(first, last + 1))).to.equal(true);
+      });
+
+    for (const range of ['bytes=1000-', 'bytes=1000-2000', 'bytes=-0', 'bytes=99999999999999999999999-'])
+      it(`${range} is beyond the end: 416`, async () => {
+        const { status, headers, bytes } = await ask({ range });
+        expect(status).to.equal(416);
+        expect(headers['content-range']).to.equal(`bytes */${SIZE}`);
+        expect(headers['cache-control']).to.equal('no-store');
+        expect(headers).not.to.have.any.keys('etag', 'last-modified', 'accept-ranges');
+        expect(bytes.toString()).to.include('range-beyond');
+      });
+
+    // A server may ignore them (RFC 9110, 14.2).
+    const ignored = [
+      'bytes=0-0,5-6',
+      'bytes=0-0, -1',
+      'bytes=5-2',
+      'bytes=-',
+      'bytes=',
+      'bytes=a-b',
+      'bytes=1',
+      'bytes=-1-2',
+      'bytes=1.5-2',
+      'bytes 0-1',
+      'bytes=0x1-2',
+      'pages=1-2',
+      '',
+    ];
+    for (const range of ignored)
+      it(`${JSON.stringify(range)} is ignored`, async () => {
+        const { status, headers, bytes } = await ask({ range });
+        expect(status).to.equal(200);
+        expect(headers).not.to.have.property('content-range');
+        expect(bytes.length).to.equal(SIZE);
+      });
+
+    it('sent twice is ignored, as several ranges are', async () => {
+      const { status } = await ask({ range: ['bytes=0-1', 'bytes=5-6'] });
+      expect(status).to.equal(200);
+    });
+
+    it('is ignored for HEAD, for which it is not defined', async () => {
+      const { status, headers } = await ask({ range: 'bytes=0-1' }, 'HEAD');
+      expect([status, headers['content-length']]).to.deep.equal([200, String(SIZE)]);
+    });
+
+    it('is a part only where If-Range names the same bytes', async () => {
+      const statusFor = async (ifRange: string): Promise<number> =>
+        (await ask({ range: 'bytes=0-1', 'if-range': ifRange })).status;
+      expect(await statusFor(etag)).to.equal(206);
+      expect(await statusFor(MODIFIED)).to.equal(206);
+      for (const other of [`W/${etag}`, '"other"', LATER, EARLIER, 'yesterday', '*', `${etag}, ${etag}`])
+        expect(await statusFor(other), other).to.equal(200);
+      const beyond = await ask({ range: 'bytes=5000-', 'if-range': '"other"' });
+      expect(beyond.status).to.equal(200);
+    });
+  });
+
+  describe('with conditions', () => {
+    const cases: [headers: Record<string, string>, status: number][] = [
+      [{ 'if-none-match': '"other"' }, 200],
+      [{ 'if-none-match': '*' }, 304],
+      [{ 'if-none-match': '' }, 200],
+      [{ 'if-none-match': 'etag without quotes' }, 200],
+      [{ 'if-modified-since': MODIFIED }, 304],
+      [{ 'if-modified-since': LATER }, 304],
+      [{ 'if-modified-since': EARLIER }, 200],
+      [{ 'if-modified-since': 'Saturday, 28-Nov-26 10:20:30 GMT' }, 304],
+      [{ 'if-modified-since': 'Sat Nov 28 10:20:30 2026' }, 304],
+      [{ 'if-modified-since': 'Sat Nov 28 10:20:29 2026' }, 200],
+      [{ 'if-modified-since': '2026-11-28T10:20:31Z' }, 200],
+      [{ 'if-modified-since': 'soon' }, 200],
+      // A date is not asked for where there is an entity tag.
+      [{ 'if-none-match': '"other"', 'if-modified-since': LATER }, 200],
+      [{ 'if-match': '*' }, 200],
+      [{ 'if-match': '"other"' }, 412],
+      [{ 'if-match': '' }, 412],
+      [{ 'if-unmodified-since': MODIFIED }, 200],
+      [{ 'if-unmodified-since': LATER }, 200],
+      [{ 'if-unmodified-since': EARLIER }, 412],
+      [{ 'if-unmodified-since': 'never' }, 200],
+      [{ 'if-match': '*', 'if-unmodified-since': EARLIER }, 200],
+      // The conditions come before the range, and 412 before 304 (13.2.2).
+      [{ 'if-match': '"other"', 'if-none-match': '*' }, 412],
+      [{ 'if-none-match': '*', range: 'bytes=0-1' }, 304],
+      [{ 'if-none-match': '*', range: 'bytes=5000-' }, 304],
+      [{ 'if-match': '"other"', range: 'bytes=5000-' }, 412],
+      [{ 'if-match': '*', range: 'bytes=0-1' }, 206],
+    ];
+    for (const [headers, expected] of cases)
+      it(`${JSON.stringify(headers)} is ${expected}`, async () => {
+        for (const method of ['GET', 'HEAD']) {
+          const { status } = await ask(headers, method);
+          expect(status, method).to.equal(method === 'HEAD' && expected === 206 ? 200 : expected);
+        }
+      });
+
+    it('compares entity tags weakly for If-None-Match, and strongly for If-Match', async () => {
+      const statusFor = async (name: string, value: string): Promise<number> =>
+        (await ask({ [name]: value })).status;
+      for (const value of [etag, `W/${etag}`, `"a", ${etag}`, `"a",${etag},"b"`, `"a, b", W/${etag}`]) {
+        expect(await statusFor('if-none-match', value), value).to.equal(304);
+        expect(await statusFor('if-match', value), value).to.equal(value.includes('W/') ? 412 : 200);
+      }
+      // A part of a tag is another tag.
+      for (const value of [etag.replace('"', '"x'), `"x${etag}`, etag.slice(0, -1)])
+        expect(await statusFor('if-none-match', value), value).to.equal(200);
+    });
+
+    it('says in a 304 how long it may be kept, and sends no bytes', async () => {
+      const { headers, bytes } = await ask({ 'if-none-match': etag });
+      expect(bytes.length).to.equal(0);
+      expect(headers).to.include({ etag, 'last-modified': MODIFIED, 'cache-control': 'public, max-age=300' });
+      expect(headers).not.to.have.any.keys('content-type', 'content-length', 'content-range');
+    });
+
+    it('is as new as any date when nobody knows when it was posted', async () => {
+      const undated = server.put({});
+      const { postedAt: _, ...facts } = undated.facts;
+      server.links.set(undated.key, { longUrl: 'image:', expiresAtMs: undefined, rules: { image: facts } });
+      for (const [name, value] of [
+        ['if-modified-since', LATER],
+        ['if-unmodified-since', EARLIER],
+      ] as const) {
+        const { status, headers } = await askBytes(server.pathOf(undated), { [name]: value });
+        expect(status).to.equal(200);
+        expect(headers).not.to.have.property('last-modified');
+      }
+    });
+  });
+
+  describe('under a name', () => {
+    it('has the extension of its type, or none', async () => {
+      const jpeg = server.put({ type: 'jpeg' });
+      const statusOf = async (end: string): Promise<number> =>
+        (await askBytes(`${server.pathOf(jpeg)}${end}`)).status;
+      for (const end of ['', '.jpg', '.jpeg']) expect(await statusOf(end), end).to.equal(200);
+      for (const end of [
+        '.png',
+        '.JPG',
+        '.',
+        '.jpg.',
+        '.jpg.jpg',
+        '.html',
+        '/',
+        '/x',
+        '+',
+        '%00',
+        '.jpg%20',
+        ',',
+      ])
+        expect(await statusOf(end), end).to.equal(404);
+    });
+
+    it('is 404 for a plain link, for none, and for what can be no key; each counts as a miss', async () => {
+      server.links.set('plain-one', { longUrl: 'https://example.com/', expiresAtMs: undefined });
+      const before = server.missed;
+      for (const path of ['plain-one', 'nothing1', 'x', 'a'.repeat(100), 'a%2fb', '*'])
+        expect((await askBytes(`${server.url}/images/${path}`)).status, path).to.equal(404);
+      expect(server.missed).to.equal(before + 6);
+    });
+
+    it('refuses other sizes, other parameters, and a size twice', async () => {
+      const refusals = [
+        'size=100',
+        'size=',
+        'size=0160',
+        'size=160&size=160',
+        'w=1',
+        'size=160&x',
+        'size=%31%36%31',
+      ];
+      for (const query of refusals) {
+        const { status, bytes } = await askBytes(`${server.pathOf(image)}?${query}`);
+        expect(status, query).to.equal(422);
+        expect(JSON.parse(bytes.toString())['errors'], query).to.have.length(1);
+      }
+    });
+
+    it('can only be read', async () => {
+      for (const method of ['POST', 'PUT', 'PATCH', 'OPTIONS']) {
+        const { status, headers } = await askBytes(server.pathOf(image), {}, method);
+        expect(status, method).to.equal(405);
+        expect(headers['allow']).to.equal('GET, HEAD, DELETE');
+      }
+    });
+  });
+
+  describe('of a link that is not there for everybody', () => {
+    const over = [
+      ['expired', { expiresAtMs: 1_000 }, 410],
+      ['disabled', { rules: { disabled: true } }, 410],
+      ['blocked', { rules: { blocked: 'why' } }, 410],
+      ['not valid yet', { rules: { validFrom: '2999-01-01T00:00:00.000Z' } }, 404],
+    ] as const;
+    for (const [what, fields, expected] of over)
+      it(`is ${expected} when it is ${what}, for programs and for browsers`, async () => {
+        const gone = server.put(fields);
+        const problem = await askBytes(server.pathOf(gone), { 'if-none-match': '*' });
+        expect(problem.status).to.equal(expected);
+        expect(problem.headers).to.include({
+          'content-type': 'application/problem+json',
+          'cache-control': 'no-store',
+          vary: 'Accept',
+        });
+        const page = await askBytes(server.pathOf(gone), { accept: 'text/html,image/webp' });
+        expect(page.status).to.equal(expected);
+        expect(page.headers).to.include({
+          'content-type': 'text/html; charset=utf-8',
+          'cache-control': 'no-store',
+          vary: 'Accept',
+        });
+        expect(problem.headers).not.to.have.any.keys('etag', 'last-modified', 'accept-ranges');
+      });
+
+    it('is 410 at once when it is deleted, also if its picture is in memory', async () => {
+      const gone = server.put();
+      for (let i = 0; i < 3; i += 1) await askBytes(server.pathOf(gone));
+      expect(server.answered.at(-1)).to.deep.equal(['found', 'memory']);
+      server.links.set(gone.key, { longUrl: undefined, expiresAtMs: undefined });
+      for (const headers of [{}, { 'if-none-match': '*' }, { range: 'bytes=0-1' }])
+        expect((await askBytes(server.pathOf(gone), headers)).status).to.equal(410);
+    });
+
+    it('is 503 when it has a password or visits, for which nobody asks here', async () => {
+      for (const rules of [{ passwordHash: 'x' }, { maxVisits: 1 }])
+        expect((await askBytes(server.pathOf(server.put({ rules })))).status).to.equal(503);
+    });
+
+    it('may be kept no longer than it is valid', async () => {
+      const brief = server.put({ expiresAtMs: Date.now() + 10_000 });
+      const { headers } = await askBytes(server.pathOf(brief));
+      expect(headers['cache-control']).to.match(/^public, max-age=(9|10)$/);
+    });
+
+    it('says noindex where its owner has said it', async () => {
+      const { headers } = await askBytes(server.pathOf(server.put({ rules: { noindex: true } })));
+      expect(headers['x-robots-tag']).to.equal('noindex');
+    });
+  });
+
+  it('counts as a click when the picture itself is delivered from its first byte on', async () => {
+    const seen = server.put();
+    const requests: [headers: Record<string, string>, method: string][] = [
+      [{}, 'GET'],
+      [{ range: 'bytes=0-' }, 'GET'],
+      [{ range: 'bytes=0-0' }, 'GET'],
+      [{ range: 'bytes=1-' }, 'GET'],
+      [{ range: 'bytes=-1' }, 'GET'],
+      [{ range: 'bytes=5000-' }, 'GET'],
+      [{ 'if-none-match': '*' }, 'GET'],
+      [{ 'if-match': '"x"' }, 'GET'],
+      [{ 'sec-purpose': 'prefetch' }, 'GET'],
+      [{}, 'HEAD'],
+    ];
+    for (const [headers, method] of requests) await askBytes(server.pathOf(seen), headers, method);
+    await askBytes(`${server.pathOf(seen)}?size=160`);
+    expect(server.clicked.filter((key) => key === seen.key)).to.have.length(3);
+  });
+
+  it('is refused before anything is looked up while its client is limited', async () => {
+    server.isRefusing = true;
+    const { status, headers } = await askBytes(server.pathOf(image)).finally(
+      () => (server.isRefusing = false),
+    );
+    expect(status).to.equal(429);
+    expect(headers['cache-control']).to.equal('no-store');
+    expect(server.answered.at(-1)?.[0]).to.equal('limited');
+  });
+});
