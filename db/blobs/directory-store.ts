@@ -98,11 +98,11 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async *list(prefix: string): AsyncGenerator<BlobStat> {
+  async *list(prefix: string, after?: string): AsyncGenerator<BlobStat> {
     checkPrefix(prefix);
     try {
       await checkMarker(this.#root, this.#disk);
-      yield* listDirectory(this.#root, prefix, this.#disk);
+      yield* listDirectory(this.#root, { prefix, after }, this.#disk);
       // A disk that is unmounted meanwhile looks as if all other blobs were gone.
       await checkMarker(this.#root, this.#disk);
     } catch (error) {
