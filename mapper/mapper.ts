@@ -15,7 +15,7 @@ import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
-import { openImages } from './open-images.ts';
+import { openImages, type MapperImages } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
@@ -156,7 +156,19 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     await openClickReader({ config, limits: limits.rules, store: accounts.store, log }),
   );
   const service = stack.use(
-    openService({ config, stores, caches, isBlocked, clickSource: reader, events, registry, metrics, log }),
+    openService({
+      config,
+      stores,
+      caches,
+      isBlocked,
+      clickSource: reader,
+      events,
+      // Nobody changes a link before the images are open.
+      onLinkChanged: (link) => images?.linkChanged(link),
+      registry,
+      metrics,
+      log,
+    }),
   );
   stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
@@ -170,7 +182,16 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const webhooks = stack.use(
     openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
   );
-  const images = await openImages({ config, service, stores, caches, publicUrl, registry, metrics, log });
+  const images: MapperImages | undefined = await openImages({
+    config,
+    service,
+    stores,
+    caches,
+    publicUrl,
+    registry,
+    metrics,
+    log,
+  });
   if (images !== undefined) stack.use(images);
   const handlers = createHandlers({
     ...service,

@@ -25,6 +25,10 @@ export function createMapperMetrics(metrics: Metrics) {
       'blob_seconds',
       'Time of an operation of the store of images that was done',
     ),
+    blobsSwept: metrics.counter('blobs_swept_total', 'Blobs that no link needed, and that are deleted', [
+      'reason',
+    ]),
+    blobsSweptBytes: metrics.counter('blobs_swept_bytes_total', 'Their bytes'),
     imageRefreshes: metrics.counter(
       'image_refreshes_total',
       'Deleted images that a cache in front of us was told of, by result',
