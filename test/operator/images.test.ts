@@ -14,6 +14,12 @@ import { runKeymill, type Outcome } from './run-keymill.ts';
 
 const DAY_HOURS = 24;
 
+/** A command has ended, and what it has printed is this. */
+interface Printed<T> {
+  readonly outcome: Outcome;
+  readonly document: T;
+}
+
 for (const kind of ['directory', 's3'] satisfies StoreKind[])
   describe(`keymill images, with a store of the kind ${kind}`, function () {
     this.timeout(60_000);
@@ -34,10 +40,10 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
 
     afterEach(async () => world[Symbol.asyncDispose]());
 
-    async function json<T>(...args: string[]): Promise<{ outcome: Outcome; document: T }> {
+    async function json(...args: string[]): Promise<Printed<unknown>> {
       const outcome = await runKeymill(['images', ...args, '--json'], env);
       expect(outcome.stdout, outcome.stderr).not.to.equal('');
-      return { outcome, document: JSON.parse(outcome.stdout) as T };
+      return { outcome, document: JSON.parse(outcome.stdout) };
     }
 
     interface Listed {
@@ -57,13 +63,13 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
         await world.addImage({ rules: { blocked: 'x' }, userId: BigInt(user.id) }),
       ];
       const states = ['live', 'deleted', 'expired', 'disabled', 'blocked'];
-      const { outcome, document } = await json<Listed>('list');
+      const { outcome, document } = (await json('list')) as Printed<Listed>;
       expect(outcome.exitCode).to.equal(0);
       expect(document.unreachable).to.deep.equal([]);
       expect(document.images.map(({ key, state, bytes }) => `${key} ${state} ${bytes}`)).to.have.members(
         made.map(({ key, facts }, i) => `${key} ${states[i]} ${facts.bytes}`),
       );
-      const own = await json<Listed>('list', '--owner', email);
+      const own = (await json('list', '--owner', email)) as Printed<Listed>;
       expect(own.document.images.map(({ key }) => key)).to.have.members(made.slice(3).map(({ key }) => key));
       const text = await runKeymill(['images', 'list'], env);
       expect(text.stdout)
@@ -91,7 +97,7 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
         readonly faults: readonly { what: string; blob: string }[];
       }
       for (const options of [[], ['--hash']]) {
-        const { outcome, document } = await json<Verified>('verify', ...options);
+        const { outcome, document } = (await json('verify', ...options)) as Printed<Verified>;
         expect(document).to.deep.include({ images: 4, blobs: 7, waiting: 2, faults: [] });
         expect(outcome.exitCode, outcome.stderr).to.equal(0);
       }
@@ -101,7 +107,7 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
         await rewrite(world, flipped.blob, (bytes) => Buffer.from(bytes.map((byte) => byte ^ 1)));
         await world.age(DAY_HOURS + 1);
       }
-      const { outcome, document } = await json<Verified>('verify', '--hash');
+      const { outcome, document } = (await json('verify', '--hash')) as Printed<Verified>;
       const found = document.faults.map(({ what, blob }) => `${what} ${blob}`);
       expect(found).to.include(`bytes-missing ${gone.blob}`);
       if (kind === 'directory') {
@@ -123,10 +129,10 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
         readonly refusal: string | null;
       }
       const expected = { deleted: { blobs: 1, bytes: deleted.facts.bytes } };
-      const dry = await json<Swept>('sweep', '--dry-run');
+      const dry = (await json('sweep', '--dry-run')) as Printed<Swept>;
       expect(dry.document).to.deep.include({ dryRun: true, looked: 2, swept: expected, refusal: null });
       expect(await world.names()).to.have.members([kept.blob, deleted.blob]);
-      const real = await json<Swept>('sweep');
+      const real = (await json('sweep')) as Printed<Swept>;
       expect(real.document).to.deep.include({ dryRun: false, swept: expected });
       expect(real.outcome.exitCode).to.equal(0);
       expect(await world.names()).to.deep.equal([kept.blob]);
@@ -142,10 +148,10 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
       expect(outcome.exitCode).to.equal(2);
       expect(outcome.stderr).to.include('their urls server does not answer');
       expect(await world.names()).to.deep.equal([blob]);
-      const verified = await json<{ unreachable: string[]; unknown: number }>('verify');
+      const verified = (await json('verify')) as Printed<{ unreachable: string[]; unknown: number }>;
       expect(verified.document).to.deep.include({ unreachable: ['urls-1'], unknown: 1 });
       expect(verified.outcome.exitCode).to.equal(2);
-      const list = await json<Listed>('list');
+      const list = (await json('list')) as Printed<Listed>;
       expect(list.document).to.deep.equal({ images: [], unreachable: ['urls-1'] });
       expect(list.outcome.exitCode).to.equal(2);
     });
