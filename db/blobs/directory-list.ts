@@ -116,7 +116,7 @@ async function entriesOf(path: string, disk: DiskCalls): Promise<Entries> {
         if (kind !== undefined) found[kind].push(entry.name);
       }
     } finally {
-      await disk.do('close a folder', async () => folder.close());
+      await disk.close(folder);
     }
   } catch (error) {
     if (!isAbsent(error)) throw error;

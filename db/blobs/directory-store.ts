@@ -72,8 +72,7 @@ export class DirectoryStore implements BlobStore {
     } catch (error) {
       throw fromDisk(step, error);
     } finally {
-      if (stream === undefined)
-        await this.#disk.do('close a blob', async () => handle.close()).catch(() => undefined);
+      if (stream === undefined) await this.#disk.close(handle);
     }
   }
 
@@ -115,9 +114,9 @@ export class DirectoryStore implements BlobStore {
   }
 
   /** Removes what killed processes left in the spool. @returns how many files */
-  async removeLeftovers(): Promise<number> {
+  async removeLeftovers(nowMs = Date.now()): Promise<number> {
     this.#cleanedMs = performance.now();
-    return this.#spool.removeLeftovers(Date.now());
+    return this.#spool.removeLeftovers(nowMs);
   }
 
   async #put({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
@@ -199,7 +198,7 @@ export class DirectoryStore implements BlobStore {
           throw fromDisk(step, error);
         }
       },
-      close: async () => this.#disk.do('close a blob', async () => handle.close()),
+      close: async () => this.#disk.close(handle),
     };
   }
 

@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
-import { DamagedBlobError } from './damaged-blob.ts';
 
 /** Bytes of a blob on their way, and what is known of them. */
 export interface Expected {
@@ -35,13 +35,13 @@ export async function* checkedChunks(
   try {
     for await (const chunk of chunksInTime(stream, store, timeoutMs)) {
       count += chunk.length;
-      if (count > bytes) throw new DamagedBlobError(name, `has more than ${bytes} bytes`);
+      if (count > bytes) throw new DamagedBlobError(name, `it has more than ${bytes} bytes`);
       hash?.update(chunk);
       if (held !== undefined) yield held;
       held = chunk;
     }
-    if (count < bytes) throw new DamagedBlobError(name, `ends after ${count} of ${bytes} bytes`);
-    if (!hasHash(hash, sha256)) throw new DamagedBlobError(name, 'has other bytes than were stored');
+    if (count < bytes) throw new DamagedBlobError(name, `it ends after ${count} of ${bytes} bytes`);
+    if (!hasHash(hash, sha256)) throw new DamagedBlobError(name, 'it has other bytes than were stored');
     if (held !== undefined) yield held;
   } finally {
     stream.destroy();

@@ -42,13 +42,16 @@ const STYLE = `
   img { display: block; max-width: 100%; width: auto; height: auto; max-height: 78vh; max-height: 78svh;
     border-radius: inherit; outline: 1px solid var(--edge); outline-offset: -1px; }
   img.clear { background: repeating-conic-gradient(#e3e6eb 0 25%, #fff 0 50%) 0 0 / 1.25rem 1.25rem; }
-  .tall img { max-height: none; max-width: min(100%, 45rem); }
+  .tall a { max-width: 45rem; }
+  .tall img { max-height: none; }
+  .small { border-radius: 0.125rem; }
   .wide img { max-width: none; height: clamp(11rem, 40vh, 30rem); max-height: none; }
   figcaption { width: 100%; max-width: 45rem; text-align: center; overflow-wrap: anywhere; }
-  h1 { margin: 0 0 0.25rem; font-size: 1.25rem; line-height: 1.3; font-weight: 600; }
+  h1 { margin: 0 0 0.25rem; font-size: 1.25rem; line-height: 1.3; font-weight: 600; text-wrap: balance; }
   h1.none { color: var(--quiet); font-weight: 400; }
-  p { margin: 0; color: var(--quiet); font-size: 0.9375rem; }
-  p a { color: var(--main); display: inline-block; padding: 0.375rem 0.25rem; }
+  p { margin: 0; display: flex; flex-wrap: wrap; justify-content: center; align-items: baseline;
+    column-gap: 0.75rem; color: var(--quiet); font-size: 0.9375rem; }
+  p a { color: var(--main); padding: 0.375rem 0.25rem; }
   :focus-visible { outline: 3px solid var(--main); outline-offset: 2px; }
 `;
 
@@ -91,7 +94,7 @@ function toHtml(shown: ShownImage): string {
         <div class="view${shapeOf(image)}"${scrolls}><a href="${src}"><img src="${src}" width="${image.width}" height="${image.height}" alt="${heading}"${board}></a></div>
         <figcaption>
           <h1 dir="auto"${quietly}>${heading}</h1>
-          <p>${facts} · <a href="${src}">Open the original</a></p>
+          <p><span>${facts}</span> <a href="${src}">Open the original</a></p>
         </figcaption>
       </figure>
     </main>
@@ -129,8 +132,11 @@ function cardTags({
 
 /** How many times longer than wide a picture is of which only a strip would be seen. */
 const LONG = 2.5;
+/** An icon, in pixels: round corners would take away a part of it. */
+const SMALL = 100;
 
-function shapeOf({ width, height }: ImageFacts): '' | ' wide' | ' tall' {
+function shapeOf({ width, height }: ImageFacts): '' | ' wide' | ' tall' | ' small' {
+  if (Math.max(width, height) < SMALL) return ' small';
   if (width > height * LONG && width > 600) return ' wide';
   return height > width * LONG && height > 600 ? ' tall' : '';
 }

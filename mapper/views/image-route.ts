@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
@@ -16,10 +17,10 @@ import { THUMBNAIL_SIZES, type ThumbnailSize } from '../pictures/decoder.ts';
 import { isPrefetch } from '../redirect/prefetch.ts';
 import { lookUpFailure, whyRefused, type Refusal } from '../redirect/redirect-answer.ts';
 import { allowsPart, judgeConditions, type HeaderOf } from './conditions.ts';
-import { DamagedBlobError } from './damaged-blob.ts';
 import { answerOf, headersOf, validatorsOf, type Answer } from './image-headers.ts';
 import { hasExtension, parseImagePath, type ImageName } from './image-name.ts';
 import type { ImageResult, ImageTally } from './image-tally.ts';
+import { KnownDamageError } from './known-damage.ts';
 import type { Pictures } from './pictures.ts';
 import { sendLease, sendPictureStream } from './send-picture.ts';
 import type { Thumbnails } from './thumbnails.ts';
@@ -199,7 +200,7 @@ class ImageRoute {
     const { tally, log } = this.#options;
     const problem = problemFor(error);
     tally.answered(resultOf(error, problem));
-    if (error instanceof DamagedBlobError && !error.isKnown)
+    if (error instanceof DamagedBlobError && !(error instanceof KnownDamageError))
       log.error({ error, requestId: requestIdOf(ctx), path: ctx.path }, 'a picture is damaged');
     if (problem === undefined) throw error;
     setRefusal(ctx, prepareFor(factsOf(ctx.req), problem));

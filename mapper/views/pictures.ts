@@ -1,11 +1,12 @@
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import type { BlobStore, ByteRange, OpenBlob } from '../../db/blobs/blob-store.ts';
 import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
 import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { BegunStream } from '../http/send-stream.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { checkedChunks, readWhole, type Expected } from './checked-stream.ts';
-import { DamagedBlobError } from './damaged-blob.ts';
 import type { Lease, PictureMemory, Reservation } from './picture-memory.ts';
+import { KnownDamageError } from './known-damage.ts';
 import { ReadingPlaces } from './reading-places.ts';
 
 /** A picture to be sent: bytes in memory, or bytes on their way from the store. */
@@ -155,10 +156,10 @@ export class Pictures {
   async #get({ name, bytes }: Expected, range: ByteRange | undefined): Promise<OpenBlob> {
     return this.#watched(name, async () => {
       const opened = await this.#options.store.get(name, range);
-      if (opened === undefined) throw new DamagedBlobError(name, 'is missing');
+      if (opened === undefined) throw new DamagedBlobError(name, 'it is missing');
       if (opened.bytes === bytes) return opened;
       opened.stream.destroy();
-      throw new DamagedBlobError(name, `has ${opened.bytes} instead of ${bytes} bytes`);
+      throw new DamagedBlobError(name, `it has ${opened.bytes} instead of ${bytes} bytes`);
     });
   }
 
@@ -186,7 +187,7 @@ export class Pictures {
   #refuseDamaged(name: string): void {
     const untilMs = this.#damaged.get(name);
     if (untilMs === undefined) return;
-    if (this.#options.now() < untilMs) throw new DamagedBlobError(name, 'was damaged a moment ago', true);
+    if (this.#options.now() < untilMs) throw new KnownDamageError(name);
     this.#damaged.delete(name);
   }
 }

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
+import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import type { BlobStore } from '../../db/blobs/blob-store.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Decoder, ThumbnailSize } from '../pictures/decoder.ts';
 import { readWhole } from './checked-stream.ts';
-import { DamagedBlobError } from './damaged-blob.ts';
 import type { Lease, PictureMemory } from './picture-memory.ts';
 import type { Pictures } from './pictures.ts';
 import { ReadingPlaces } from './reading-places.ts';
@@ -97,10 +97,10 @@ export class Thumbnails {
     if (opened === undefined) return undefined;
     const { stream, bytes } = opened;
     try {
-      if (bytes > MAX_BYTES) throw new DamagedBlobError(name, `has ${bytes} bytes`);
+      if (bytes > MAX_BYTES) throw new DamagedBlobError(name, `it has ${bytes} bytes`);
       const whole = await readWhole(stream, { name, store: store.name, bytes });
       if (isWholeWebp(whole)) return whole;
-      throw new DamagedBlobError(name, 'is no whole WebP');
+      throw new DamagedBlobError(name, 'it is no whole WebP');
     } catch (error) {
       stream.destroy();
       if (!(error instanceof DamagedBlobError)) throw error;
