@@ -12,6 +12,8 @@ import { growth } from './growth.ts';
 import { imageDecoding } from './image-decoding.ts';
 import { imageMapperMemory } from './image-mapper-memory.ts';
 import { imageUpload } from './image-upload.ts';
+import { imageDisk } from './image-disk.ts';
+import { imageMemory } from './image-memory.ts';
 import { importRows } from './import.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
@@ -64,6 +66,8 @@ export const BENCHES: readonly Bench[] = [
   imageUpload,
   imageDecoding,
   imageMapperMemory,
+  imageMemory,
+  imageDisk,
   importRows,
   processes,
   invalidation,

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the cache in front of Keymill: fills in nginx.conf, and reads the token of refreshes from its file, so
-# that neither the environment nor the list of processes has it.
+# Starts the cache in front of Keymill: fills in nginx.conf, and reads the token of refreshes from its file.
+# So neither the environment nor the list of processes has it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 run=${FRONT_CACHE_RUN:-/tmp/front-cache}

@@ -13,10 +13,10 @@ import { mayAccess, ownerAskedFor, type Caller, type IdentifyCaller } from './ac
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
-import { etagOf, isNamedBy } from './etag.ts';
+import { matching, patched, removed, restored, type Decide, type Refusal } from './decide-change.ts';
 import { findAlike, type AskedLink } from './find-alike.ts';
 import { findImage, type AskedImage } from './find-image.ts';
-import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
+import type { LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
 import { purgeOne } from './purge-one.ts';
@@ -27,20 +27,6 @@ import { WatchedChanges } from './watched-changes.ts';
 
 /** Whether all mappers have heard of a change. */
 export type Announced = Awaited<ReturnType<AnnounceChange>>;
-
-/** Why a link is not changed. */
-export type Refusal =
-  /** There is no such link, or it is another's. The caller must not learn which. */
-  | { readonly why: 'unknown' }
-  /** `If-Match` names another state. */
-  | { readonly why: 'stale'; readonly etag: string }
-  | { readonly why: 'unchanged'; readonly link: OwnLink }
-  | { readonly why: 'deleted'; readonly link: OwnLink }
-  | { readonly why: 'blocked'; readonly reason: string }
-  | { readonly why: 'ownerless' }
-  /** The link is an image, and these fields are not for images. */
-  | { readonly why: 'not-for-images'; readonly fields: readonly string[] }
-  | { readonly why: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 export type ChangeResult =
   | { readonly link: OwnLink; readonly announced: Announced | undefined }
@@ -56,6 +42,8 @@ export interface OwnLinksOptions {
   readonly announceAll: AnnounceChanges;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
+  /** Called when all mappers have heard of a change of a link. @param link as it is now */
+  readonly onChanged?: ((link: OwnLink) => void) | undefined;
   /** Which slot a key belongs to. */
   readonly slotOf: (key: string) => number;
   /** Monotonic milliseconds. */
@@ -308,7 +296,9 @@ export class OwnLinks {
     const isAsWanted = 'refusal' in changed && changed.refusal.why === 'unchanged';
     const isNews = watched.mayHaveChanged || isAsWanted;
     const announced = isNews ? await announce(key) : undefined;
-    return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
+    if ('refusal' in changed) return { refusal: changed.refusal, announced };
+    this.#options.onChanged?.(changed.link);
+    return { link: changed.link, announced };
   }
 
   async #changeOne(
@@ -322,38 +312,4 @@ export class OwnLinks {
   #serverOf(key: string): OwnLinksServer {
     return serverOf(this.#options.servers, this.#options.slotOf(key));
   }
-}
-
-/** What a request means for a link that its sender may change. */
-type Decide = (link: OwnLink) => Decision<Refusal>;
-
-/** @param ifMatch the header: another state is refused */
-function matching(ifMatch: string | undefined, decide: Decide): Decide {
-  if (ifMatch === undefined) return decide;
-  return (link) => {
-    const etag = etagOf(link);
-    return isNamedBy(ifMatch, etag, false) ? decide(link) : { refusal: { why: 'stale', etag } };
-  };
-}
-
-function patched(patch: LinkPatch, { isAdmin }: Caller): Decide {
-  return (link) => {
-    const judged = judgeChange(link, patch, isAdmin ? 'admin' : 'owner');
-    if (judged.verdict === 'edit') return { change: { kind: 'edit', state: judged.state } };
-    return { refusal: toRefusal(judged, link) };
-  };
-}
-
-const removed: Decide = (link) =>
-  link.deletedAt === null ? { change: { kind: 'delete' } } : { refusal: { why: 'unchanged', link } };
-
-const restored: Decide = (link) =>
-  link.deletedAt === null ? { refusal: { why: 'unchanged', link } } : { change: { kind: 'restore' } };
-
-function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
-  if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
-  if (judged.verdict === 'ownerless') return { why: 'ownerless' };
-  if (judged.verdict === 'not-for-images') return { why: 'not-for-images', fields: judged.fields };
-  if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
-  return { why: judged.verdict, link };
 }
