@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RowDataPacket } from 'mysql2/promise';
+import { SPOOL } from '../../../db/blobs/directory-layout.ts';
 import { prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
 import { POOL_KEY } from '../../../db/redis/redis-keys.ts';
 import { People } from '../api/people.ts';
@@ -134,20 +135,15 @@ export class AttackedMapper implements AsyncDisposable {
   async blobs(): Promise<string[]> {
     const entries = await readdir(this.folder, { recursive: true, withFileTypes: true });
     return entries
-      .filter((entry) => entry.isFile() && /[0-9a-f]{64}/.test(entry.name))
+      .filter((entry) => entry.isFile() && entry.parentPath.startsWith(join(this.folder, 'images')))
       .map(({ parentPath, name }) => join(parentPath, name));
   }
 
-  /** Files of uploads that are under way in this process. */
+  /** Files of uploads that are under way. */
   async spooled(): Promise<string[]> {
-    const entries = await readdir(tmpdir(), { recursive: true, withFileTypes: true }).catch(() => []);
-    const own = `.${process.pid}.`;
-    return entries
-      .filter(
-        (entry) =>
-          entry.isFile() && entry.parentPath.includes('keymill-spool') && entry.parentPath.includes(own),
-      )
-      .map(({ name }) => name);
+    const folder = join(this.folder, SPOOL);
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   }
 
   /** Only what was taken is stored, links were served all the while, and memory is bounded. */
