@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageClient } from '../load/image-client.ts';
 import { LatencyClient } from '../load/latency.ts';
@@ -7,6 +6,7 @@ import { measure, type Arm } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
 import { hotLinks } from '../world/hot-links.ts';
+import { makeBlobFolder } from '../world/blob-folder.ts';
 import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
@@ -29,11 +29,9 @@ export const imageDecoding: Bench = {
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
   const { paths } = await hotLinks(cluster, context);
-  const blobs = join(cluster.dir, 'bench-decoded');
-  await mkdir(blobs, { recursive: true });
+  const { settings } = await makeBlobFolder(cluster, 'bench-decoded');
   const file = join(cluster.dir, 'bench-photo.png');
   const bytes = await writePicture(file, PHOTO);
-  const settings = { KEYMILL_BLOBS: `file:${blobs}`, KEYMILL_ANONYMOUS_IMAGES: 'true' };
   await using mapper = await startMapper(cluster, context.signal, settings);
   await using client = new LatencyClient(context.signal);
   await using uploads = new ImageClient(context.signal);

@@ -1,10 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageClient } from '../load/image-client.ts';
 import type { ImageTask } from '../load/image-client-main.ts';
 import { LARGEST, SMALL, writePicture } from '../load/picture-files.ts';
 import { runWrk } from '../load/wrk.ts';
 import { toRow, type BenchRow } from '../method/row.ts';
+import { makeBlobFolder } from '../world/blob-folder.ts';
 import { startMapper } from '../world/mapper.ts';
 import { peakMemoryOf } from '../world/peak-memory.ts';
 import type { Bench, BenchContext } from './bench.ts';
@@ -32,12 +32,10 @@ export const imageMapperMemory: Bench = {
 async function run(context: BenchContext): Promise<BenchRow> {
   const sizes = context.quick || context.seconds === 1 ? QUICK : FULL;
   const cluster = await context.privateCluster();
-  const blobs = join(cluster.dir, 'bench-memory');
-  await mkdir(blobs, { recursive: true });
+  const { settings } = await makeBlobFolder(cluster, 'bench-memory');
   const [large, small] = [join(cluster.dir, 'bench-largest.png'), join(cluster.dir, 'bench-small.png')];
   await writePicture(large, LARGEST);
   await writePicture(small, SMALL);
-  const settings = { KEYMILL_BLOBS: `file:${blobs}`, KEYMILL_ANONYMOUS_IMAGES: 'true' };
   await using mapper = await startMapper(cluster, context.signal, settings);
   await using client = new ImageClient(context.signal);
   const { url, pid } = mapper;

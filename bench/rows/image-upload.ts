@@ -5,6 +5,7 @@ import { measure, type Arm } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
 import { startBareStore } from '../world/bare-store.ts';
+import { makeBlobFolder } from '../world/blob-folder.ts';
 import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
@@ -24,12 +25,12 @@ export const imageUpload: Bench = {
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  const [blobs, bodies] = [join(cluster.dir, 'bench-blobs'), join(cluster.dir, 'bench-bodies')];
-  await Promise.all([blobs, bodies].map(async (folder) => mkdir(folder, { recursive: true })));
+  const blobs = await makeBlobFolder(cluster, 'bench-blobs');
+  const bodies = join(cluster.dir, 'bench-bodies');
+  await mkdir(bodies, { recursive: true });
   const file = join(cluster.dir, 'bench-picture.png');
   const bytes = await writePicture(file, MEGABYTE);
-  const settings = { KEYMILL_BLOBS: `file:${blobs}`, KEYMILL_ANONYMOUS_IMAGES: 'true' };
-  await using mapper = await startMapper(cluster, context.signal, settings, PROGRAM);
+  await using mapper = await startMapper(cluster, context.signal, blobs.settings, PROGRAM);
   await using bare = await startBareStore(bodies, context.signal);
   const armOf = (name: string, server: HttpArmOptions['server'], folder: string): Arm<HttpSample> => {
     const requests = () => ({ kind: 'picture', file }) as const;
@@ -45,7 +46,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   };
   const measurement = await measure(context, {
     name: 'image-upload',
-    arms: [armOf('mapper', mapper, blobs), armOf('bare', bare, bodies)],
+    arms: [armOf('mapper', mapper, join(blobs.path, 'images')), armOf('bare', bare, bodies)],
     watched: [throughput],
     quiesce: async () => cluster.quiesce(context.signal),
   });
@@ -67,7 +68,6 @@ async function run(context: BenchContext): Promise<BenchRow> {
 /** A minute of uploads would fill the disk. */
 async function thenEmpty(folder: string, running: Promise<HttpSample>): Promise<HttpSample> {
   const sample = await running;
-  for (const { parentPath, name } of await readdir(folder, { recursive: true, withFileTypes: true }))
-    await rm(join(parentPath, name), { force: true }).catch(() => undefined);
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
   return sample;
 }
