@@ -18,8 +18,8 @@ const PIECE_BYTES = 256 * 1024;
 /** A delete removes empty folders, and a put makes them. Both again and again is no accident. */
 const MAX_ATTEMPTS = 20;
 /**
- * So many folders below the root stay when they are empty: `images` and the folder of the first two characters. Then
- * they need not be made durable again and again.
+ * So many folders below the root stay when they are empty: `images`, and that of the first two characters.
+ * Then they need not be made durable again and again.
  */
 const PERMANENT = 2;
 const MAX_DURABLE = 20_000;
@@ -149,7 +149,7 @@ export class DirectoryStore implements BlobStore {
   }
 
   /**
-   * Another process may have made any of these folders just now. Only those that are never removed need it once.
+   * Another process may have made any of these folders just now. Those that are never removed need it once.
    */
   async #syncFolders(folders: readonly string[]): Promise<void> {
     const permanent = folders.slice(1, 1 + PERMANENT);
