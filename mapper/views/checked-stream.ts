@@ -51,8 +51,8 @@ export async function* checkedChunks(
 
 /**
  * All bytes of a stream.
- * @param whole where they go, as long as they are. Default: not of the pool of small buffers, which would keep
- *   others in memory
+ * @param whole where they go, as long as they are. Default: memory of its own, not of the pool of small
+ *   buffers, which would keep others in memory
  * @throws like {@link checkedChunks}
  */
 export async function readWhole(

@@ -28,8 +28,8 @@ export interface PicturesOptions {
  */
 const STREAMS = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
 /**
- * Pictures that are read whole into buffers and sent from there. More, and larger ones, are streams: those cost
- * more CPU, and less memory while their clients are slow.
+ * Pictures that are read whole into buffers and sent from there. More, and larger ones, are streams: those
+ * cost more CPU, and less memory while their clients are slow.
  */
 const BUFFERS = { count: 32, bytes: 2 ** 20 };
 /** For pictures that are read whole before anything is sent, because nobody has compared their hash yet. */
