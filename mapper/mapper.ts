@@ -167,11 +167,9 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const imports = stack.use(
     openImports({ config, stores, caches, users, targets, wantsEvents: events.wishes.areWanted, log }),
   );
-  const webhooks = stack.use(
-    openWebhooks({ config, accounts, caches, publicUrl, targets, registry, metrics, log }),
-  );
-  const images = await openImages({ config, service, stores, caches, publicUrl, registry, metrics, log });
-  if (images !== undefined) stack.use(images);
+  const about = { config, publicUrl, registry, metrics, log };
+  const webhooks = stack.use(openWebhooks({ ...about, accounts, caches, targets }));
+  const images = stack.use(await openImages({ ...about, service, stores, caches }));
   const handlers = createHandlers({
     ...service,
     images,

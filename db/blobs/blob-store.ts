@@ -62,7 +62,7 @@ export interface BlobStore {
   /** Also of a blob that is not there. */
   delete(name: string): Promise<void>;
   /**
-   * In bounded memory, and always in the same order. Blobs that come or go meanwhile may be left out.
+   * In the order of the names, in bounded memory. Blobs that come or go meanwhile may be left out.
    * @param after only those behind the blob of this name, which need not be there any more
    */
   list(prefix: string, after?: string): AsyncIterable<BlobStat>;

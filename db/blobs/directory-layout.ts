@@ -83,7 +83,7 @@ async function writeMarker(root: string, disk: DiskCalls): Promise<void> {
       await disk.do('write the marker', async () => handle.writeFile(`${randomUUID()}\n`));
       await disk.do('sync the marker', async () => handle.sync());
     } finally {
-      await disk.do('close the marker', async () => handle.close());
+      await disk.close(handle);
     }
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
@@ -108,6 +108,6 @@ export async function syncFolder(folder: string, disk: DiskCalls): Promise<void>
   try {
     await disk.do('sync a folder', async () => handle.sync());
   } finally {
-    await disk.do('close a folder', async () => handle.close());
+    await disk.close(handle);
   }
 }

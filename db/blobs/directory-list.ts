@@ -14,16 +14,18 @@ interface Listed {
   readonly name: string;
   /** What its entries must begin with. */
   readonly rest: string;
+  /** Names up to this one are left out. */
+  readonly after: string;
 }
 
 /**
  * The blobs of a directory in the order of their names. In memory are the files of one folder on each level,
- * and the folders that begin with the same two characters.
+ * and the folders that begin with the same two characters. Folders before `after` are not read.
  * @throws errors of the disk
  */
 export async function* listDirectory(
   root: string,
-  prefix: string,
+  { prefix, after = '' }: { readonly prefix: string; readonly after?: string | undefined },
   disk: DiskCalls,
 ): AsyncGenerator<BlobStat> {
   checkPrefix(prefix);
@@ -32,21 +34,22 @@ export async function* listDirectory(
   let path = root;
   for (const [depth, segment] of segments.entries())
     path = depth === 0 ? join(path, segment) : join(path, spreadOf(segment), segment);
-  yield* walk({ path, name: segments.map((segment) => `${segment}/`).join(''), rest }, disk);
+  yield* walk({ path, name: segments.map((segment) => `${segment}/`).join(''), rest, after }, disk);
 }
 
-async function* walk({ path, name, rest }: Listed, disk: DiskCalls): AsyncGenerator<BlobStat> {
+async function* walk({ path, name, rest, after }: Listed, disk: DiskCalls): AsyncGenerator<BlobStat> {
   const { files, folders, spreads } = await entriesOf(path, disk);
   const isWanted = (entry: string): boolean => entry.startsWith(rest);
-  const inside = name === '' ? plain(path, folders) : spread(path, spreads, rest, disk);
+  const inside = name === '' ? plain(path, folders) : spread({ path, name, rest, after }, spreads, disk);
   let at = 0;
-  const sorted = files.filter(isWanted).toSorted(byText);
+  const sorted = files.filter((file) => isWanted(file) && `${name}${file}` > after).toSorted(byText);
   for await (const folder of inside) {
-    if (!isWanted(folder.name)) continue;
+    const begin = `${name}${folder.name}/`;
+    if (!isWanted(folder.name) || areAllUpTo(after, begin)) continue;
     // A blob "a-b" comes before the blobs in "a/".
     for (; at < sorted.length && (sorted[at] ?? '') < `${folder.name}/`; at++)
       yield* blobAt(path, name, sorted[at] ?? '', disk);
-    yield* walk({ path: folder.path, name: `${name}${folder.name}/`, rest: '' }, disk);
+    yield* walk({ path: folder.path, name: begin, rest: '', after }, disk);
   }
   for (; at < sorted.length; at++) yield* blobAt(path, name, sorted[at] ?? '', disk);
 }
@@ -62,15 +65,16 @@ function* plain(path: string, folders: readonly string[]): Generator<Folder> {
 
 /** Below the first level, folders are in folders named by their first two characters. */
 async function* spread(
-  path: string,
+  { path, name, rest, after }: Listed,
   spreads: readonly string[],
-  rest: string,
   disk: DiskCalls,
 ): AsyncGenerator<Folder> {
   const start = rest.slice(0, 2);
-  const wanted = spreads.map((spread) => spread.slice(0, -1)).filter((first) => first.startsWith(start));
   // One of a single character holds the folder with this name and no other one.
   const keyOf = (first: string): string => (first.length < 2 ? `${first}/` : first);
+  const wanted = spreads
+    .map((spread) => spread.slice(0, -1))
+    .filter((first) => first.startsWith(start) && !areAllUpTo(after, `${name}${keyOf(first)}`));
   for (const first of wanted.toSorted((a, b) => byText(keyOf(a), keyOf(b)))) {
     const inside = join(path, spreadOf(first));
     yield* plain(inside, (await entriesOf(inside, disk)).folders);
@@ -90,6 +94,11 @@ function kindOf(entry: Dirent): keyof Entries | undefined {
   return entry.name.endsWith('+') && isSegment(entry.name.slice(0, -1)) ? 'spreads' : undefined;
 }
 
+/** Whether no name that begins so comes after `after`. */
+function areAllUpTo(after: string, begin: string): boolean {
+  return begin < after && !after.startsWith(begin);
+}
+
 /** None of a folder that is gone: the last of its blobs was deleted. */
 async function entriesOf(path: string, disk: DiskCalls): Promise<Entries> {
   const found: Entries = { files: [], folders: [], spreads: [] };
@@ -107,7 +116,7 @@ async function entriesOf(path: string, disk: DiskCalls): Promise<Entries> {
         if (kind !== undefined) found[kind].push(entry.name);
       }
     } finally {
-      await disk.do('close a folder', async () => folder.close());
+      await disk.close(folder);
     }
   } catch (error) {
     if (!isAbsent(error)) throw error;

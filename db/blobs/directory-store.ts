@@ -80,8 +80,7 @@ export class DirectoryStore implements BlobStore {
     } catch (error) {
       throw fromDisk(step, error);
     } finally {
-      if (stream === undefined)
-        await this.#disk.do('close a blob', async () => handle.close()).catch(() => undefined);
+      if (stream === undefined) await this.#disk.close(handle);
     }
   }
 
@@ -106,11 +105,11 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async *list(prefix: string): AsyncGenerator<BlobStat> {
+  async *list(prefix: string, after?: string): AsyncGenerator<BlobStat> {
     checkPrefix(prefix);
     try {
       await checkMarker(this.#root, this.#disk);
-      yield* listDirectory(this.#root, prefix, this.#disk);
+      yield* listDirectory(this.#root, { prefix, after }, this.#disk);
       // A disk that is unmounted meanwhile looks as if all other blobs were gone.
       await checkMarker(this.#root, this.#disk);
     } catch (error) {
@@ -123,9 +122,9 @@ export class DirectoryStore implements BlobStore {
   }
 
   /** Removes what killed processes left in the spool. @returns how many files */
-  async removeLeftovers(): Promise<number> {
+  async removeLeftovers(nowMs = Date.now()): Promise<number> {
     this.#cleanedMs = performance.now();
-    return this.#spool.removeLeftovers(Date.now());
+    return this.#spool.removeLeftovers(nowMs);
   }
 
   async #put({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
@@ -225,7 +224,7 @@ export class DirectoryStore implements BlobStore {
           throw fromDisk(step, error);
         }
       },
-      close: async () => this.#disk.do('close a blob', async () => handle.close()),
+      close: async () => this.#disk.close(handle),
     };
   }
 

@@ -15,9 +15,14 @@ export interface DiskCallsOptions {
   readonly before?: ((step: string) => Promise<void> | void) | undefined;
 }
 
+interface Closable {
+  close(): Promise<void>;
+}
+
 interface Waiting {
   readonly start: () => void;
-  readonly refuse: (error: Error) => void;
+  /** Undefined: it must not be refused. */
+  readonly refuse?: (error: Error) => void;
 }
 
 /**
@@ -81,6 +86,27 @@ export class DiskCalls {
     }
   }
 
+  /**
+   * Closes a file or folder, without an error: what was written was synced before. It is never refused: a file
+   * that nobody closes ends the process when it is collected. While the disk hangs, it is closed later.
+   */
+  async close(handle: Closable): Promise<void> {
+    const { promise, resolve: start } = Promise.withResolvers<void>();
+    if (this.#calls < this.#maxCalls) {
+      this.#calls += 1;
+      start();
+    } else this.#waiting.push({ start });
+    const closing = async (): Promise<void> => {
+      await promise;
+      try {
+        await this.#before?.('close');
+      } finally {
+        await handle.close().finally(() => this.#release(false));
+      }
+    };
+    await withDeadline('close', this.#timeoutMs, closing).catch(() => undefined);
+  }
+
   async #place(step: string): Promise<void> {
     if (this.#late >= this.#maxCalls) throw hangs(step);
     if (this.#calls < this.#maxCalls) {
@@ -90,15 +116,21 @@ export class DiskCalls {
     if (this.#waiting.length >= this.#maxWaiting)
       throw new QueueFullError(BLOB_STORE, `${this.#maxWaiting} calls wait for its disk already`);
     const { promise, resolve: start, reject: refuse } = Promise.withResolvers<void>();
-    const waiting = { start, refuse };
+    let hasPlace = false;
+    const waiting: Waiting = {
+      start: () => {
+        hasPlace = true;
+        start();
+      },
+      refuse,
+    };
     this.#waiting.push(waiting);
     try {
       await withDeadline(step, this.#timeoutMs, async () => promise);
     } catch (error) {
-      const at = this.#waiting.indexOf(waiting);
-      // Between two turns of the event loop it may have got its place.
-      if (at === -1 && error instanceof DeadlineError) this.#release(false);
-      else if (at !== -1) this.#waiting.splice(at, 1);
+      // It may have got a place when its time was just over.
+      if (hasPlace) this.#release(false);
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
       throw error instanceof DeadlineError ? hangs(step) : error;
     }
   }
@@ -112,8 +144,8 @@ export class DiskCalls {
 
   #refuseAll(step: string): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { refuse } of waiting) refuse(hangs(step));
+    this.#waiting = waiting.filter(({ refuse }) => refuse === undefined);
+    for (const { refuse } of waiting) refuse?.(hangs(step));
   }
 }
 

@@ -169,7 +169,7 @@ export class S3Store implements BlobStore {
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<BlobStat> {
+  async *list(prefix: string, after?: string): AsyncGenerator<BlobStat> {
     checkPrefix(prefix);
     let ContinuationToken: string | undefined;
     do {
@@ -177,6 +177,7 @@ export class S3Store implements BlobStore {
         Bucket: this.#bucket,
         Prefix: prefix,
         MaxKeys: PAGE,
+        StartAfter: after,
         ContinuationToken,
       });
       const page = await this.#call(async ({ signal: abortSignal }) =>

@@ -68,7 +68,7 @@ export class Spool {
         removed += 1;
       }
     } finally {
-      await this.#disk.do('close the spool', async () => folder.close());
+      await this.#disk.close(folder);
     }
   }
 
@@ -90,7 +90,7 @@ export class Spool {
       await this.#disk.do('date the file', async () => handle.utimes(now, now));
       await this.#disk.do('sync the file', async () => handle.sync());
     } finally {
-      await this.#disk.do('close the file', async () => handle.close());
+      await this.#disk.close(handle);
     }
     return true;
   }
@@ -103,7 +103,7 @@ export class Spool {
       for await (const piece of exactly(source, content.bytes, wrong)) await this.#writeAll(handle, piece);
       await this.#disk.do('sync the file', async () => handle.sync());
     } finally {
-      await this.#disk.do('close the file', async () => handle.close());
+      await this.#disk.close(handle);
     }
   }
 

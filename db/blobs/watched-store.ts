@@ -83,8 +83,8 @@ export class WatchedBlobStore implements BlobStore {
     return this.#do('delete', async () => this.#store.delete(name));
   }
 
-  async *list(prefix: string): AsyncGenerator<BlobStat> {
-    const entries = this.#store.list(prefix)[Symbol.asyncIterator]();
+  async *list(prefix: string, after?: string): AsyncGenerator<BlobStat> {
+    const entries = this.#store.list(prefix, after)[Symbol.asyncIterator]();
     let waitedMs = 0;
     let hasFailed = true;
     try {

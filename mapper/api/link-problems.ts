@@ -2,7 +2,8 @@ import { findStoredKey } from '../../db/keyspace/foreign-code.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
-import type { Announced, ChangeResult, Refusal } from '../links/own-links.ts';
+import type { Refusal } from '../links/decide-change.ts';
+import type { Announced, ChangeResult } from '../links/own-links.ts';
 import { NOT_BEFORE_EXPIRY } from '../shorten/rule-fields.ts';
 
 /* What the rules of links say, as problems and warnings of the API. */

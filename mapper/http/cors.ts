@@ -4,7 +4,7 @@ import type { Context, Next } from 'koa';
 const ALLOWED = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PATCH, DELETE',
   'Access-Control-Allow-Headers':
-    'Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Request-Id',
+    'Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Delete-Token, X-Request-Id',
   'Access-Control-Max-Age': '600',
 };
 

@@ -11,7 +11,7 @@ export interface ImageBlob {
   readonly size: number | undefined;
 }
 
-const NAME = /^images\/(?<key>[A-Za-z0-9_-]{1,255})\/(?<sha256>[0-9a-f]{64})(?:-(?<size>\d{1,5}))?$/;
+const NAME = /^images\/(?<key>[A-Za-z0-9_-]{1,255})\/(?<sha256>[0-9a-f]{64})(?:-(?<size>[1-9]\d{0,4}))?$/;
 
 /** @returns undefined: no program of ours gives such a name */
 export function parseBlobName(name: string): ImageBlob | undefined {

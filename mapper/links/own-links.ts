@@ -13,13 +13,13 @@ import { mayAccess, ownerAskedFor, type Caller, type IdentifyCaller } from './ac
 import { changeOne, type Changed, type Decision } from './change-one.ts';
 import { changeMany, type ManyChanged } from './change-many.ts';
 import { Cursors, textOf, textOfScan } from './cursors.ts';
-import { etagOf, isNamedBy } from './etag.ts';
+import { matching, patched, removed, restored, type Decide, type Refusal } from './decide-change.ts';
 import { findAlike, type AskedLink } from './find-alike.ts';
 import { findImage, type AskedImage } from './find-image.ts';
-import { judgeChange, type ChangeVerdict, type LinkPatch } from './judge-change.ts';
+import type { LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
-import { purgeOne } from './purge-one.ts';
+import { purgeLink, type PurgedLink } from './purge-link.ts';
 import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { takeTurn, Turns } from './turns.ts';
@@ -27,20 +27,6 @@ import { WatchedChanges } from './watched-changes.ts';
 
 /** Whether all mappers have heard of a change. */
 export type Announced = Awaited<ReturnType<AnnounceChange>>;
-
-/** Why a link is not changed. */
-export type Refusal =
-  /** There is no such link, or it is another's. The caller must not learn which. */
-  | { readonly why: 'unknown' }
-  /** `If-Match` names another state. */
-  | { readonly why: 'stale'; readonly etag: string }
-  | { readonly why: 'unchanged'; readonly link: OwnLink }
-  | { readonly why: 'deleted'; readonly link: OwnLink }
-  | { readonly why: 'blocked'; readonly reason: string }
-  | { readonly why: 'ownerless' }
-  /** The link is an image, and these fields are not for images. */
-  | { readonly why: 'not-for-images'; readonly fields: readonly string[] }
-  | { readonly why: 'never-valid'; readonly by: 'validFrom' | 'expiresAt' };
 
 export type ChangeResult =
   | { readonly link: OwnLink; readonly announced: Announced | undefined }
@@ -128,30 +114,11 @@ export class OwnLinks {
    * @param mayPurge whether the caller may, asked with the link as it is now
    * @returns the link as it was; undefined: there is none, or he may not
    */
-  async purge(
-    key: string,
-    mayPurge: (link: OwnLink) => boolean,
-  ): Promise<{ readonly link: OwnLink; readonly announced: Announced } | undefined> {
-    const { db, isWritable } = this.#serverOf(key);
-    if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
-    // Nobody takes a turn of a link that he may not delete.
-    const found = await db.find(key);
-    if (found === undefined || !mayPurge(found)) return undefined;
-    let mayBeGone = false;
-    const onPurged = (): void => {
-      mayBeGone = true;
-    };
+  async purge(key: string, mayPurge: (link: OwnLink) => boolean): Promise<PurgedLink | undefined> {
+    const server = this.#serverOf(key);
+    const turns = this.#turns.get(server.db.name) as Turns;
     const { announce, now } = this.#options;
-    try {
-      const turns = this.#turns.get(db.name) as Turns;
-      const link = await takeTurn(turns, { server: db.name, key }, async () =>
-        purgeOne({ db, key, changeId: this.#ids.next(), mayPurge, onPurged, now }),
-      );
-      return link && { link, announced: await announce(key) };
-    } catch (error) {
-      if (mayBeGone) await announce(key);
-      throw error;
-    }
+    return purgeLink(server, { key, mayPurge, changeId: this.#ids.next(), turns, announce, now });
   }
 
   /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */
@@ -322,38 +289,4 @@ export class OwnLinks {
   #serverOf(key: string): OwnLinksServer {
     return serverOf(this.#options.servers, this.#options.slotOf(key));
   }
-}
-
-/** What a request means for a link that its sender may change. */
-type Decide = (link: OwnLink) => Decision<Refusal>;
-
-/** @param ifMatch the header: another state is refused */
-function matching(ifMatch: string | undefined, decide: Decide): Decide {
-  if (ifMatch === undefined) return decide;
-  return (link) => {
-    const etag = etagOf(link);
-    return isNamedBy(ifMatch, etag, false) ? decide(link) : { refusal: { why: 'stale', etag } };
-  };
-}
-
-function patched(patch: LinkPatch, { isAdmin }: Caller): Decide {
-  return (link) => {
-    const judged = judgeChange(link, patch, isAdmin ? 'admin' : 'owner');
-    if (judged.verdict === 'edit') return { change: { kind: 'edit', state: judged.state } };
-    return { refusal: toRefusal(judged, link) };
-  };
-}
-
-const removed: Decide = (link) =>
-  link.deletedAt === null ? { change: { kind: 'delete' } } : { refusal: { why: 'unchanged', link } };
-
-const restored: Decide = (link) =>
-  link.deletedAt === null ? { refusal: { why: 'unchanged', link } } : { change: { kind: 'restore' } };
-
-function toRefusal(judged: Exclude<ChangeVerdict, { verdict: 'edit' }>, link: OwnLink): Refusal {
-  if (judged.verdict === 'blocked') return { why: 'blocked', reason: judged.reason };
-  if (judged.verdict === 'ownerless') return { why: 'ownerless' };
-  if (judged.verdict === 'not-for-images') return { why: 'not-for-images', fields: judged.fields };
-  if (judged.verdict === 'never-valid') return { why: 'never-valid', by: judged.by };
-  return { why: judged.verdict, link };
 }

@@ -10,13 +10,12 @@ import { laterFrames } from './formats/png-frames.ts';
 import { MAX_PIXELS } from './picture.ts';
 
 /*
- * The child process that decodes pictures, one at a time. With the argument `idle` it runs only when the
- * machine has nothing else to do.
+ * The child process that decodes pictures, one at a time. Its arguments are the memory that it may have, in
+ * bytes, and whether it runs only when the machine has nothing else to do (`idle`) or not (`busy`).
  */
 
+const [maxMemoryBytes = '', how] = process.argv.slice(2);
 const LOWEST_PRIORITY = 19;
-/** 100 Mpx of 16 bits and four channels are 800 MB, and some decoders hold them. */
-const MAX_MEMORY_BYTES = 2 ** 30;
 const WATCH_MS = 20;
 const QUALITY = 80;
 
@@ -46,7 +45,7 @@ function behaveAsTheLeast(): void {
     // A sandbox may forbid it, and not every system has /proc.
     setPriority(LOWEST_PRIORITY);
   }
-  if (process.argv[2] !== 'idle') return;
+  if (how !== 'idle') return;
   try {
     const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
     execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
@@ -59,7 +58,7 @@ function behaveAsTheLeast(): void {
 /** Decoding has its own threads, so this one can watch them. */
 async function answer(task: DecoderTask): Promise<void> {
   const watch = setInterval(() => {
-    if (process.memoryUsage.rss() < MAX_MEMORY_BYTES) return;
+    if (process.memoryUsage.rss() < Number(maxMemoryBytes)) return;
     clearInterval(watch);
     process.send?.({ kind: 'too-much-memory' } satisfies DecoderAnswer, () =>
       process.kill(process.pid, 'SIGKILL'),

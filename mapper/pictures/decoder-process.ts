@@ -8,7 +8,7 @@ import type { Decoder, FoundFacts, ThumbnailSize } from './decoder.ts';
 import type { PictureFault } from './picture.ts';
 import { TaskQueues, type Waiting } from './task-queues.ts';
 
-export interface DecoderTimes {
+export interface DecoderLimits {
   /** How long a task waits for the child before it is refused. */
   readonly waitMs: number;
   /**
@@ -20,10 +20,21 @@ export interface DecoderTimes {
   readonly answerMs: number;
   /** A child without work ends after this time. */
   readonly restMs: number;
+  /** A child that has more memory ends itself. */
+  readonly maxMemoryBytes: number;
 }
 
-/** Waiting and working are shorter than the time that our haproxy gives to an answer: 15 s. */
-const TIMES: DecoderTimes = { waitMs: 4_000, idleMs: 2_000, answerMs: 8_000, restMs: 60_000 };
+/**
+ * Waiting and working are shorter than the time that our haproxy gives to an answer: 15 s. 100 Mpx of 16 bits
+ * and four channels are 800 MB, and some decoders hold them.
+ */
+const LIMITS: DecoderLimits = {
+  waitMs: 4_000,
+  idleMs: 2_000,
+  answerMs: 8_000,
+  restMs: 60_000,
+  maxMemoryBytes: 2 ** 30,
+};
 
 /** After a machine had no idle time, the child has the lowest priority for so long. */
 const BUSY_MS = 60_000;
@@ -40,7 +51,7 @@ const TOO_MUCH_MEMORY: PictureFault = { kind: 'damaged', why: 'needs too much me
  */
 export class DecoderProcess implements Decoder {
   readonly #log: Log;
-  readonly #times: DecoderTimes;
+  readonly #limits: DecoderLimits;
   readonly #main: string;
   readonly #queues: TaskQueues<DecoderTask, DecoderAnswer>;
   #child: ChildProcess | undefined;
@@ -51,16 +62,16 @@ export class DecoderProcess implements Decoder {
   #busyUntilMs = 0;
   #needsIdle = false;
 
-  /** @param times, main only tests have others */
+  /** @param limits, main only tests have others */
   constructor(
     log: Log,
-    times: Partial<DecoderTimes> = {},
+    limits: Partial<DecoderLimits> = {},
     main = new URL('decoder-main.ts', import.meta.url),
   ) {
     this.#log = log;
-    this.#times = { ...TIMES, ...times };
+    this.#limits = { ...LIMITS, ...limits };
     this.#main = fileURLToPath(main);
-    this.#queues = new TaskQueues(this.#times.waitMs);
+    this.#queues = new TaskQueues(this.#limits.waitMs);
   }
 
   async check(file: string, { type, width, height, frames }: FoundFacts): Promise<PictureFault | undefined> {
@@ -104,7 +115,7 @@ export class DecoderProcess implements Decoder {
     this.#child ??= this.#start();
     hold(this.#child);
     this.#child.send(task);
-    const { idleMs, answerMs } = this.#times;
+    const { idleMs, answerMs } = this.#limits;
     this.#timer = this.#needsIdle
       ? setTimeout(() => this.#hurry(task), idleMs)
       : setTimeout(() => this.#giveUp(), answerMs);
@@ -132,7 +143,7 @@ export class DecoderProcess implements Decoder {
 
   #start(): ChildProcess {
     this.#needsIdle = monotonicMs() >= this.#busyUntilMs;
-    const child = fork(this.#main, this.#needsIdle ? ['idle'] : [], {
+    const child = fork(this.#main, [String(this.#limits.maxMemoryBytes), this.#needsIdle ? 'idle' : 'busy'], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
       // It needs no setting, and our environment contains secrets.
@@ -166,7 +177,7 @@ export class DecoderProcess implements Decoder {
     if (this.#current !== undefined) return;
     // An idle child must not keep a process alive that ends.
     letGo(child);
-    this.#restTimer = setTimeout(() => this.#dropChild(), this.#times.restMs).unref();
+    this.#restTimer = setTimeout(() => this.#dropChild(), this.#limits.restMs).unref();
   }
 
   #finish(): Waiting<DecoderTask, DecoderAnswer> | undefined {

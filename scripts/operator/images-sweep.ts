@@ -35,7 +35,7 @@ export async function sweepImages(
   { dryRun = false, json }: { readonly dryRun?: boolean; readonly json?: true },
 ): Promise<void> {
   const cluster = findCluster(terminal.env);
-  const store = openStoreOf(cluster);
+  const store = await openStoreOf(cluster);
   const keyspace = createKeyspace(cluster.config.stores.keys);
   await using rows = openSweptRows({ stores: cluster.config.stores, keyspace, log: QUIET_LOG });
   const swept = new Map<string, { blobs: number; bytes: number }>();

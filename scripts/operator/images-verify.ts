@@ -40,7 +40,7 @@ export async function verifyImages(
 ): Promise<void> {
   const cluster = findCluster(terminal.env);
   const { stores } = cluster.config;
-  const store = openStoreOf(cluster);
+  const store = await openStoreOf(cluster);
   const report: Report = {
     images: 0,
     bytes: 0,

@@ -76,7 +76,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     qr: [],
     // What is in a file that somebody posts.
     pictures: ['http'],
-    images: ['cache', 'http', 'links', 'pictures', 'reservations', 'shorten'],
+    images: ['cache', 'http', 'jobs', 'links', 'pictures', 'reservations', 'shorten'],
     views: ['cache', 'clicks', 'http', 'metrics', 'pictures', 'redirect'],
   },
   db: {

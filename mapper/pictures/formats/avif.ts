@@ -9,8 +9,9 @@ import type { FoundPicture } from '../found-picture.ts';
 
 /*
  * An AVIF is a file of boxes: `ftyp`, `meta` with the items of a still picture, `moov` with the tracks of an
- * animation, and `mdat` with their bytes, to which they refer by position. So metadata are overwritten in their
- * place: nothing moves. Turning is said by a property (irot), and EXIF is not asked. AV1 Image File Format.
+ * animation, and `mdat` with their bytes, to which they refer by position. So metadata are overwritten in
+ * their place: nothing moves. Turning is said by a property (irot), and EXIF is not asked. AV1 Image File
+ * Format.
  */
 
 const BRANDS = ['avif', 'avis'];

@@ -4,8 +4,8 @@ import type { FoundPicture } from '../found-picture.ts';
 import { PartList } from '../parts.ts';
 
 /*
- * A GIF is a screen, an optional colour table, and blocks: images, extensions, and the trailer. The data of a block
- * are sub-blocks of up to 255 bytes, each with its length before it, until one of length 0. GIF89a.
+ * A GIF is a screen, an optional colour table, and blocks: images, extensions, and the trailer. The data of a
+ * block are sub-blocks of up to 255 bytes, each with its length before it, until one of length 0. GIF89a.
  */
 
 const IMAGE = 0x2c;

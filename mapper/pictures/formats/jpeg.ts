@@ -110,31 +110,30 @@ function finish({ size, scans, orientation = 1, parts }: State): FoundPicture {
 
 /** Decoders skip what is between two segments, so it is left out. */
 async function findSegment(reader: ByteReader, position: number): Promise<Segment> {
-  for (let at = position; ;) {
-    const { from, head, marker } = await nextMarker(reader, at);
-    at = head + 2;
-    // A stuffed 00, a restart and TEM mean nothing here.
-    if (marker <= 0x01 || isRestart(marker)) continue;
-    if (marker === EOI || marker === SOI) return { marker, from, head, to: at };
-    const length = (await reader.at(at, 2)).readUInt16BE();
-    demand(length >= 2, 'has a segment of an impossible length');
-    return { marker, from, head, to: at + length };
-  }
+  const { from, head, marker } = await nextMarker(reader, position, isNothing);
+  const behind = head + 2;
+  if (marker === EOI || marker === SOI) return { marker, from, head, to: behind };
+  const length = (await reader.at(behind, 2)).readUInt16BE();
+  demand(length >= 2, 'has a segment of an impossible length');
+  return { marker, from, head, to: behind + length };
 }
 
-/** Finds FF that is followed by another byte than FF. */
+/** Finds FF that is followed by a marker. There may be millions that are not meant. */
 async function nextMarker(
   reader: ByteReader,
   position: number,
+  isSkipped: (marker: number) => boolean,
 ): Promise<{ from: number; head: number; marker: number }> {
   let from = -1;
   for (let at = position; ;) {
     const bytes = await reader.from(at);
     for (let index = 0; index < bytes.length; index += 1) {
-      const byte = bytes[index];
-      if (byte === 0xff) {
-        if (from < 0) from = at + index;
-      } else if (from >= 0 && byte !== undefined) return { from, head: at + index - 1, marker: byte };
+      const byte = bytes[index] ?? 0;
+      if (byte === 0xff) from = from < 0 ? at + index : from;
+      else if (from >= 0) {
+        if (!isSkipped(byte)) return { from, head: at + index - 1, marker: byte };
+        from = -1;
+      }
     }
     at += bytes.length;
   }
@@ -142,13 +141,18 @@ async function nextMarker(
 
 /** Passes over the coded bytes of a scan and keeps them. @returns where the next segment begins */
 async function passScan({ reader, parts }: State, start: number): Promise<number> {
-  for (let at = start; ;) {
-    const { from, head, marker } = await nextMarker(reader, at);
-    at = head + 2;
-    if (marker === 0 || isRestart(marker)) continue;
-    parts.keep(start, from);
-    return from;
-  }
+  const { from } = await nextMarker(reader, start, isCoded);
+  parts.keep(start, from);
+  return from;
+}
+
+/** A stuffed 00, TEM and a restart mean nothing between segments. */
+function isNothing(marker: number): boolean {
+  return marker <= 0x01 || isRestart(marker);
+}
+
+function isCoded(marker: number): boolean {
+  return marker === 0 || isRestart(marker);
 }
 
 function isRestart(marker: number): boolean {

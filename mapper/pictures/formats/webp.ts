@@ -7,8 +7,8 @@ import type { Part } from '../picture.ts';
 import { isSameSize, pixelsSize, uint24, type Size } from './webp-pixels.ts';
 
 /*
- * A WebP is a RIFF file of chunks: name, length, data, and a 0 when the length is odd. A simple one has one chunk of
- * pixels. An extended one begins with VP8X, whose flags say which chunks follow. RFC 9649.
+ * A WebP is a RIFF file of chunks: name, length, data, and a 0 when the length is odd. A simple one has one
+ * chunk of pixels. An extended one begins with VP8X, whose flags say which chunks follow. RFC 9649.
  */
 
 const HEAD_BYTES = 12;

@@ -7,6 +7,7 @@ import type { ListPosition } from '../../../db/own-links/own-link.ts';
 import type { ScanPosition } from '../../../db/own-links/scan-links.ts';
 import type { UrlsDbConfig } from '../../../runtime/config/stores.ts';
 import { messageOf } from '../../../runtime/errors.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 import { UsageError } from '../../../runtime/terminal/errors.ts';
 import type { Cluster } from './find-cluster.ts';
 
@@ -15,9 +16,9 @@ const ROWS_AT_ONCE = 2_000;
 const CONNECTIONS = 2;
 
 /** @throws UsageError when the cluster has no images */
-export function openStoreOf({ config }: Cluster): BlobStore {
+export async function openStoreOf({ config }: Cluster): Promise<BlobStore> {
   if (config.blobs === undefined) throw new UsageError('this cluster has no images: set KEYMILL_BLOBS');
-  return openBlobStore(config.blobs);
+  return openBlobStore(config.blobs, { log: QUIET_LOG, pollMs: 0 });
 }
 
 /** A piece of all images. */

@@ -185,6 +185,23 @@ export function describeBlobStore(open: () => Promise<BlobStore>): void {
       const wanted = sorted.filter((name) => name.startsWith(`${top}/${prefix}`));
       expect(await namesOf(store, `${top}/${prefix}`), prefix).to.deep.equal(wanted);
     }
+    for (const after of [
+      ...sorted,
+      `${top}/b/ab`,
+      `${top}/b/a`,
+      `${top}/images/AAB`,
+      `${top}/`,
+      top,
+      'a',
+      `${top}/zz`,
+    ]) {
+      for (const prefix of [`${top}/`, `${top}/b/a`, `${top}/images/`]) {
+        const behind: string[] = [];
+        for await (const { name } of store.list(prefix, after)) behind.push(name);
+        const wanted = sorted.filter((name) => name.startsWith(prefix) && name > after);
+        expect(behind, `${prefix} after ${after}`).to.deep.equal(wanted);
+      }
+    }
     expect(await namesOf(store, top)).to.deep.equal(sorted);
     expect(await namesOf(store, '')).to.include.members(sorted);
   });

@@ -1,20 +1,133 @@
-import { mkdtemp } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'chai';
+import { ContentLengthError, DamagedBlobError } from '../../../db/blobs/blob-errors.ts';
 import { prepareDirectory } from '../../../db/blobs/directory-layout.ts';
-import { DirectoryStore } from '../../../db/blobs/directory-store.ts';
 import { DiskCalls } from '../../../db/blobs/disk-calls.ts';
 import { testFolder } from '../../servers.ts';
+import { until } from '../../until.ts';
+import { rejection } from '../rejection.ts';
 import { describeBlobStore } from './blob-store.contract.ts';
+import { contentOf, newName, readBlob } from './contents.ts';
+import { newRoot, spooledIn, storeIn } from './directory.ts';
 
 describe('a blob store in a directory', () => {
+  let root: string;
+
   describeBlobStore(async () => {
-    const root = await newRoot();
-    return new DirectoryStore(root, new DiskCalls());
+    root = await newRoot(testFolder());
+    return storeIn(root);
+  });
+
+  it('has left no file open and nothing in its spool', async () => {
+    await until('no open file', () => openFilesIn(root).length === 0);
+    expect(await spooledIn(root)).to.deep.equal([]);
+  });
+
+  it('removes folders with their last blob, and never its root', async () => {
+    const own = await newRoot(testFolder());
+    const store = storeIn(own);
+    const [a, b] = ['images/Abcd/1', 'images/Abcd/2'];
+    await store.put(a, contentOf(randomBytes(5)));
+    await store.put(b, contentOf(randomBytes(5)));
+    expect(await readdir(join(own, 'images/Ab+/Abcd'))).to.have.members(['1', '2']);
+    await store.delete(a);
+    expect(await readdir(join(own, 'images/Ab+/Abcd'))).to.deep.equal(['2']);
+    await store.delete(b);
+    expect((await readdir(own)).toSorted()).to.deep.equal(['.keymill-blobs', '.spool']);
+  });
+
+  it('is prepared once: again, it changes nothing', async () => {
+    const own = join(await newRoot(testFolder()), 'deeper', 'blobs');
+    await prepareDirectory(own, new DiskCalls());
+    const marker = await readFile(join(own, '.keymill-blobs'), 'utf8');
+    await storeIn(own).put('a/b', contentOf(Buffer.from('x')));
+    await prepareDirectory(own, new DiskCalls());
+    expect(await readFile(join(own, '.keymill-blobs'), 'utf8')).to.equal(marker);
+    expect(String(await readBlob(storeIn(own), 'a/b'))).to.equal('x');
+  });
+
+  describe('with a file that holds the content', () => {
+    async function fileWith(bytes: Buffer, folder = testFolder()): Promise<string> {
+      const path = join(folder, randomBytes(8).toString('hex'));
+      await writeFile(path, bytes);
+      return path;
+    }
+
+    it('takes the file instead of a copy, as if it had been stored now', async () => {
+      const [store, name, content] = [storeIn(root), newName(), randomBytes(300_000)];
+      const file = await fileWith(content);
+      await utimes(file, new Date('2020-01-01'), new Date('2020-01-01'));
+      const broken = { ...contentOf(content), read: () => contentOf(randomBytes(5)).read(), file };
+      await store.put(name, broken);
+      expect((await readBlob(store, name))?.equals(content)).to.equal(true);
+      expect((await stat(file)).nlink).to.equal(2);
+      const found = await store.stat(name);
+      expect(Date.now() - Number(found?.storedAt)).to.be.within(-2_000, 60_000);
+      await store.put(name, broken);
+      expect(await spooledIn(root)).to.deep.equal([]);
+      expect((await stat(file)).nlink).to.equal(2);
+    });
+
+    it('copies a file of another file system', async () => {
+      const [store, name, content] = [storeIn(root), newName(), randomBytes(1_000)];
+      const folder = join('/dev/shm', `keymill-${randomBytes(6).toString('hex')}`);
+      await mkdir(folder);
+      try {
+        await store.put(name, { ...contentOf(content), file: await fileWith(content, folder) });
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+      expect((await readBlob(store, name))?.equals(content)).to.equal(true);
+    });
+
+    it('stores nothing of a file with another length', async () => {
+      const [store, name] = [storeIn(root), newName()];
+      const file = await fileWith(randomBytes(999));
+      const content = { ...contentOf(randomBytes(1_000)), file };
+      expect(await rejection(store.put(name, content))).to.be.instanceOf(ContentLengthError);
+      expect(await store.stat(name)).to.equal(undefined);
+      expect(await spooledIn(root)).to.deep.equal([]);
+    });
+  });
+
+  it('fails to read a blob that is shortened meanwhile, instead of giving fewer bytes', async () => {
+    const [own, name] = [await newRoot(testFolder()), 'a/b'];
+    const store = storeIn(own);
+    await store.put(name, contentOf(randomBytes(2_000_000)));
+    const blob = await store.get(name);
+    await truncate(join(own, 'a/b'), 1_000_000);
+    const reading = async (): Promise<number> => {
+      let read = 0;
+      for await (const piece of blob?.stream ?? []) read += (piece as Buffer).length;
+      return read;
+    };
+    expect(await rejection(reading())).to.be.instanceOf(DamagedBlobError);
+  });
+
+  it('leaves alone what others have put beside its blobs', async () => {
+    const own = await newRoot(testFolder());
+    const store = storeIn(own);
+    await store.put('images/Abcd/1', contentOf(randomBytes(5)));
+    await mkdir(join(own, 'lost+found'));
+    await writeFile(join(own, 'images/.nfs0001'), 'x');
+    const found: string[] = [];
+    for await (const { name } of store.list('')) found.push(name);
+    expect(found).to.deep.equal(['images/Abcd/1']);
+    await store.delete('images/Abcd/1');
+    expect(await readdir(join(own, 'images'))).to.deep.equal(['.nfs0001']);
   });
 });
 
-async function newRoot(): Promise<string> {
-  const root = await mkdtemp(join(testFolder(), 'blobs-'));
-  await prepareDirectory(root, new DiskCalls());
-  return root;
+function openFilesIn(root: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(root) ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
 }

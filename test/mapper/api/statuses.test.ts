@@ -9,6 +9,7 @@ import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
 import { SseClient } from '../live/sse-client.ts';
+import { pngThatClaims, randomPng } from '../images/pictures.ts';
 import { NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { PASSWORD, type People } from './people.ts';
@@ -27,20 +28,33 @@ const ELSEWHERE: Readonly<Partial<Record<ProblemKind, string>>> = {
 /** The same for problems of one endpoint, by its name. */
 const ELSEWHERE_OF: Readonly<Record<string, Readonly<Partial<Record<ProblemKind, string>>>>> = {
   importLinks: { 'too-large': 'import-api.test.ts' },
+  postImage: { 'too-large': 'bad-uploads.test.ts', 'too-slow': 'http-streams.test.ts' },
 };
 
 function isElsewhere({ name }: Endpoint, kind: ProblemKind): boolean {
   return (ELSEWHERE[kind] ?? ELSEWHERE_OF[name]?.[kind]) !== undefined;
 }
 
-/** A body of the first type that has an example. */
+/** A picture, or a body of the first type that has an example. */
 function exampleOf(types: DeclaredContents): Pick<CallOptions, 'body' | 'headers'> {
+  if ('image/png' in types) return pictureOf(randomPng());
   const [type = '', content] = Object.entries(types).find(([, { example }]) => example !== undefined) ?? [];
   return { body: content?.example as object | string, headers: { 'content-type': type } };
 }
 
+function pictureOf(body: Buffer): Pick<CallOptions, 'body' | 'headers'> {
+  return { body, headers: { 'content-type': 'image/png' } };
+}
+
+/** A body that somebody may send who may send anything at all. */
+function anyBodyOf({ bodyTypes }: Endpoint): Pick<CallOptions, 'body' | 'headers'> {
+  return bodyTypes !== undefined && 'image/png' in bodyTypes ? exampleOf(bodyTypes) : { body: {} };
+}
+
+const JSON_BODY = { 'application/json': {} };
+
 describe('every documented status', () => {
-  const fixture = useApi();
+  const fixture = useApi({ hasImages: true });
   const { api, makeLink } = fixture;
   let world: World;
   let mapper: TestMapper;
@@ -66,13 +80,25 @@ describe('every documented status', () => {
     return { cookie, key: await makeLink(cookie) };
   }
 
+  /** A new image, and the session of its owner. */
+  async function ownImage(): Promise<{ cookie: string; key: string }> {
+    const cookie = await people.session(await people.person());
+    const answer = await api.call('POST', '/images', { cookie, ...pictureOf(randomPng()) });
+    return { cookie, key: String(answer.json()['unique_id']) };
+  }
+
+  async function ownOf({ path }: Endpoint): Promise<{ cookie: string; key: string }> {
+    return path.startsWith('/images') ? ownImage() : ownLink();
+  }
+
   /** A request about an own link, by its owner or by an administrator. */
   async function callOwn(
-    { method, path, access, body, example }: Endpoint,
+    endpoint: Endpoint,
     options: CallOptions,
     own?: { cookie: string; key: string },
   ): Promise<Answer> {
-    const { cookie: owner, key } = own ?? (await ownLink());
+    const { method, path, access, body, example } = endpoint;
+    const { cookie: owner, key } = own ?? (await ownOf(endpoint));
     const cookie = access === 'admin' ? await people.session(await people.person({ isAdmin: true })) : owner;
     return api.call(method, path.replace('{key}', key), {
       ...options,
@@ -110,15 +136,22 @@ describe('every documented status', () => {
       call(one, {
         ...(await allowed(one)),
         body: '{}',
-        headers: { 'content-type': 'application/json; charset=latin1' },
+        headers: { 'content-type': `${Object.keys(one.bodyTypes ?? JSON_BODY).at(-1)}; charset=latin1` },
       }),
     compressed: async (one) =>
-      call(one, { ...(await allowed(one)), body: '{}', headers: { 'content-encoding': 'gzip' } }),
+      call(one, {
+        ...(await allowed(one)),
+        body: '{}',
+        headers: {
+          'content-type': Object.keys(one.bodyTypes ?? JSON_BODY).at(-1) ?? '',
+          'content-encoding': 'gzip',
+        },
+      }),
     'invalid-request': async (one) =>
       one.body === undefined
         ? api.call(one.method, `${one.path.replaceAll(/\{\w+\}/g, 'none')}?surprise=1`, await allowed(one))
         : call(one, { ...(await allowed(one)), body: { surprise: 1 } }),
-    unauthenticated: async (one) => call(one, { body: {} }),
+    unauthenticated: async (one) => call(one, anyBodyOf(one)),
     'bad-credential': async (one) => call(one, { key: 'km_wrong', body: {} }),
     'missing-scope': async (one) =>
       call(one, { key: (await people.key(await people.person(), ['teams'])).key, body: {} }),
@@ -133,7 +166,7 @@ describe('every documented status', () => {
       }),
     'changed-meanwhile': async (one) => callOwn(one, { headers: { 'if-match': '"1-00000000"' } }),
     'link-deleted': async (one) => {
-      const { cookie, key } = await ownLink();
+      const { cookie, key } = await ownOf(one);
       await api.call('DELETE', `/urls/${key}`, { cookie });
       return callOwn(one, {}, { cookie, key });
     },
@@ -163,12 +196,54 @@ describe('every documented status', () => {
     'no-keys': async (one) => {
       const empty = await world.start({
         stores: { redis: [{ name: 'redis-9', url: 'redis://127.0.0.1:1' }] },
+        blobs: fixture.blobs,
       });
       try {
-        return await call(one, { body: one.example ?? {} }, new ApiClient(() => empty.url, api.document));
+        const sent = one.bodyTypes === undefined ? { body: one.example ?? {} } : exampleOf(one.bodyTypes);
+        const sender = one.bodyTypes === undefined ? {} : await allowed(one);
+        return await call(one, { ...sender, ...sent }, new ApiClient(() => empty.url, api.document));
       } finally {
         await empty.stop();
       }
+    },
+    'no-images': async (one) => {
+      const without = await world.start({ blobs: undefined });
+      try {
+        const options = { ...(await allowed(one)), ...(one.bodyTypes && exampleOf(one.bodyTypes)) };
+        return await call(one, options, new ApiClient(() => without.url, api.document));
+      } finally {
+        await without.stop();
+      }
+    },
+    'malformed-form': async (one) =>
+      call(one, {
+        ...(await allowed(one)),
+        body: 'a=b',
+        headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      }),
+    'not-an-image': async (one) => call(one, { ...(await allowed(one)), ...pictureOf(Buffer.from('GIF')) }),
+    'damaged-image': async (one) =>
+      call(one, { ...(await allowed(one)), ...pictureOf(randomPng().subarray(0, 60)) }),
+    'too-many-pixels': async (one) =>
+      call(one, { ...(await allowed(one)), ...pictureOf(pngThatClaims(100_000, 100_000)) }),
+    'range-beyond': async (one) => callOwn(one, { headers: { range: 'bytes=1000000-' } }),
+    'link-expired': async (one) => {
+      const own = await ownOf(one);
+      for (const { sql } of world.urls)
+        await sql.query(`UPDATE urls SET expires_at = '2001-01-01' WHERE unique_id = ?`, [own.key]);
+      return callOwn(one, {}, own);
+    },
+    'link-disabled': async (one) => {
+      const own = await ownOf(one);
+      await api.call('PATCH', `/urls/${own.key}`, { cookie: own.cookie, body: { disabled: true } });
+      return callOwn(one, {}, own);
+    },
+    'link-blocked': async (one) => {
+      const own = await ownOf(one);
+      const cookie = await people.session(await people.person({ isAdmin: true }));
+      const body = { blocked: true, reason: 'phishing' };
+      await api.call('PATCH', `/admin/links/${own.key}`, { cookie, body });
+      return callOwn(one, {}, own);
     },
     'signup-closed': async (one) => {
       const closed = await world.start({ signup: 'closed' });
@@ -189,8 +264,9 @@ describe('every documented status', () => {
       return call(one, { body: { email, password: PASSWORD } });
     },
     'too-many-requests': async (one) => {
-      const perMinute = { ...NO_LIMITS.perMinute, anonymous: 1, key: 1, 'sign-in': 1 };
-      const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+      const perMinute = { ...NO_LIMITS.perMinute, anonymous: 1, key: 1, 'sign-in': 1, 'not-found': 1 };
+      const limits = { ...NO_LIMITS, perMinute, loopback: true };
+      const strict = await world.start({ limits, blobs: fixture.blobs });
       try {
         const client = new ApiClient(() => strict.url, api.document);
         const { key } = await people.key(await people.person({ isAdmin: true }), ['admin']);
@@ -226,6 +302,21 @@ describe('every documented status', () => {
       expect((await call(endpoint, options)).status).to.equal(200);
     });
 
+  for (const endpoint of ENDPOINTS.filter(({ finds }) => finds !== undefined))
+    it(`200 of ${endpoint.method} ${endpoint.path}`, async () => {
+      const sender = await allowed(endpoint);
+      const options = { ...sender, ...exampleOf(endpoint.bodyTypes ?? {}) };
+      const path = `${endpoint.path}?find_if_exists=true`;
+      await api.call(endpoint.method, path, options);
+      expect((await api.call(endpoint.method, path, options)).status).to.equal(200);
+    });
+
+  for (const endpoint of ENDPOINTS.filter(({ hasRanges }) => hasRanges === true))
+    it(`206 of ${endpoint.method} ${endpoint.path}`, async () => {
+      const answer = await callOwn(endpoint, { headers: { range: 'bytes=0-3' } });
+      expect([answer.status, answer.text.length]).to.deep.equal([206, 4]);
+    });
+
   for (const endpoint of ENDPOINTS)
     describe(`of ${endpoint.method} ${endpoint.path}`, () => {
       for (const kind of problemsOf(endpoint)) {
@@ -243,21 +334,22 @@ describe('every documented status', () => {
     const other = await people.person();
     const { keyId } = await people.key(ana, ['account']);
     let key = '';
+    let imageKey = '';
     let importId = '';
     let webhookId = '';
     const toPath = (path: string): string =>
       path
         .replace('{key_id}', keyId)
         .replace('{user_id}', String(other.id))
+        .replace('/images/{key}', `/images/${imageKey}`)
         .replace('{key}', key)
         .replace('{import_id}', importId)
         .replace('{webhook_id}', webhookId)
         .replace('{tag}', 'greetings');
     let password = PASSWORD;
     // The deletion of the account comes last.
-    const ordered = ENDPOINTS.toSorted(
-      (a, b) => Number(a.name === 'deleteAccount') - Number(b.name === 'deleteAccount'),
-    );
+    const last = ['deleteImage', 'deleteAccount'];
+    const ordered = ENDPOINTS.toSorted((a, b) => last.indexOf(a.name) - last.indexOf(b.name));
     for (const endpoint of ordered) {
       // A change of the password ends the tokens before it.
       const token = createToken();
@@ -285,6 +377,7 @@ describe('every documented status', () => {
       expect(answer.status, `${name}: ${answer.text}`).to.equal(status);
       if (exampleAnswer !== undefined)
         expect(answer.json(), name).to.have.all.keys(...Object.keys(exampleAnswer));
+      if (name === 'postImage') imageKey = String(answer.json()['unique_id']);
       if (name === 'importLinks') importId = String(answer.json()['id']);
       if (name === 'createWebhook') webhookId = String(answer.json()['webhook_id']);
       if (name === 'createLink') key = String(answer.json()['unique_id']);

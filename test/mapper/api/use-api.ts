@@ -1,4 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import type { MapperConfig } from '../../../runtime/config/config.ts';
+import { prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
 import type { Answer } from '../client.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { ApiClient } from './api-client.ts';
@@ -14,6 +19,8 @@ export interface ApiFixture {
   readonly people: People;
   /** Calls the mapper, and checks each answer against the document. */
   readonly api: ApiClient;
+  /** Where images are, with `hasImages`. */
+  readonly blobs: MapperConfig['blobs'];
   /** `POST /login`. */
   readonly signIn: (email: string, password?: string) => Promise<Answer>;
   /** Makes a link of the session's user. @returns its key */
@@ -23,17 +30,25 @@ export interface ApiFixture {
 /**
  * Stores with a users database, a mapper on them, its people and a client of its API, for the tests of one
  * `describe`: opened before them, closed after them.
- * @param keys how many keys each pool has
+ * @param keys how many keys each pool has; `hasImages`: with a directory for them
  */
-export function useApi({ keys = 100 } = {}): ApiFixture {
+export function useApi({ keys = 100, hasImages = false } = {}): ApiFixture {
   let world: World;
+  let folder: string | undefined;
   let mapper: TestMapper;
   let people: People;
+
+  const blobs = (): MapperConfig['blobs'] =>
+    folder === undefined ? undefined : { kind: 'directory', path: folder };
 
   before(async function () {
     this.timeout(60_000);
     world = await createWorld({ keys, hasUsers: true });
-    mapper = await world.start();
+    if (hasImages) {
+      folder = await mkdtemp(join(tmpdir(), 'keymill-images-'));
+      await prepareBlobStore({ kind: 'directory', path: folder });
+    }
+    mapper = await world.start({ blobs: blobs() });
     people = new People(world.usersUrl);
   });
 
@@ -41,6 +56,7 @@ export function useApi({ keys = 100 } = {}): ApiFixture {
     this.timeout(20_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
+    if (folder !== undefined) await rm(folder, { recursive: true });
   });
 
   const api = new ApiClient(() => mapper.url);
@@ -53,6 +69,9 @@ export function useApi({ keys = 100 } = {}): ApiFixture {
     },
     get people() {
       return people;
+    },
+    get blobs() {
+      return blobs();
     },
     api,
     makeLink: async (cookie, fields = {}) => {

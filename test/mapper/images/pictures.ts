@@ -9,7 +9,11 @@ export function randomPng({ width = 8, height = 8 } = {}): Buffer {
 
 /** A PNG with this text in a chunk of its own, which is no part of the picture. */
 export function pngWithText(text: string): Buffer {
-  const picture = randomPng();
+  return withText(randomPng(), text);
+}
+
+/** The same for a PNG that there is. */
+export function withText(picture: Buffer, text: string): Buffer {
   const end = picture.length - 12;
   return Buffer.concat([
     picture.subarray(0, end),
@@ -23,16 +27,11 @@ export function pngThatClaims(width: number, height: number): Buffer {
   return png(width, height, deflateSync(Buffer.alloc(1_000)));
 }
 
-/** A valid PNG of exactly this many bytes: pixels that cannot be compressed, and the rest in a chunk. */
+/** A valid PNG of exactly this many bytes, most of them in a chunk that is no part of the picture. */
 export function pngOfBytes(bytes: number): Buffer {
   const picture = randomPng();
-  const end = picture.length - 12;
-  const filling = bytes - picture.length - 12;
-  return Buffer.concat([
-    picture.subarray(0, end),
-    chunk('IDAT', Buffer.alloc(filling)),
-    picture.subarray(end),
-  ]);
+  const head = 'Comment\0'.length + 12;
+  return withText(picture, 'x'.repeat(bytes - picture.length - head));
 }
 
 function png(width: number, height: number, data: Buffer): Buffer {
