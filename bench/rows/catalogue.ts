@@ -9,6 +9,8 @@ import { clicks } from './clicks.ts';
 import { deliver } from './deliver.ts';
 import { generate } from './generate.ts';
 import { growth } from './growth.ts';
+import { imageDisk } from './image-disk.ts';
+import { imageMemory } from './image-memory.ts';
 import { importRows } from './import.ts';
 import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
@@ -58,6 +60,8 @@ export const BENCHES: readonly Bench[] = [
   clickCpu,
   clickTail,
   clickMemory,
+  imageMemory,
+  imageDisk,
   importRows,
   processes,
   invalidation,
