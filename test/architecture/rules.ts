@@ -77,7 +77,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // What is in a file that somebody posts.
     pictures: ['http'],
     images: ['cache', 'http', 'jobs', 'links', 'pictures', 'reservations', 'shorten'],
-    views: ['cache', 'clicks', 'http', 'pictures', 'redirect'],
+    views: ['cache', 'clicks', 'http', 'metrics', 'pictures', 'redirect'],
   },
   db: {
     'store-errors': [],
