@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { OwnLink } from '../db/own-links/own-link.ts';
 import { createKeyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
@@ -15,7 +16,7 @@ import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
-import { openImages } from './open-images.ts';
+import { openImages, type MapperImages } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
@@ -155,21 +156,21 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const reader = stack.use(
     await openClickReader({ config, limits: limits.rules, store: accounts.store, log }),
   );
-  const service = stack.use(
-    openService({ config, stores, caches, isBlocked, clickSource: reader, events, registry, metrics, log }),
-  );
+  const shared = { config, stores, caches, publicUrl, registry, metrics, log };
+  // Nobody changes a link before the images are open.
+  const onLinkChanged = (link: OwnLink): void => images?.linkChanged(link);
+  const clickSource = reader;
+  const service = stack.use(openService({ ...shared, isBlocked, clickSource, events, onLinkChanged }));
   stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const targets = targetRulesOf(config, ownAddressesOf(publicUrl, port.url), isBlockedHost);
   const users = accounts.store;
-  const imports = stack.use(
-    openImports({ config, stores, caches, users, targets, wantsEvents: events.wishes.areWanted, log }),
-  );
-  const about = { config, publicUrl, registry, metrics, log };
-  const webhooks = stack.use(openWebhooks({ ...about, accounts, caches, targets }));
-  const images = stack.use(await openImages({ ...about, service, stores, caches }));
+  const wantsEvents = events.wishes.areWanted;
+  const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
+  const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
+  const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service }));
   const handlers = createHandlers({
     ...service,
     images,

@@ -25,11 +25,7 @@ export function createMapperMetrics(metrics: Metrics) {
       'blob_seconds',
       'Time of an operation of the store of images that was done',
     ),
-    imageRefreshes: metrics.counter(
-      'image_refreshes_total',
-      'Deleted images that a cache in front of us was told of, by result',
-      ['result'],
-    ),
+    ...createGoneImageMetrics(metrics),
     redirects: metrics.tally(
       'redirects_total',
       'Redirect requests by result and where the answer came from',
@@ -99,6 +95,21 @@ export function createMapperMetrics(metrics: Metrics) {
       'clicks_unresolved_total',
       'Followed links that were counted without a look at their headers because too many waited',
       [],
+    ),
+  } as const;
+}
+
+/** What becomes of images that are gone. */
+function createGoneImageMetrics(metrics: Metrics) {
+  return {
+    blobsSwept: metrics.counter('blobs_swept_total', 'Blobs that no link needed, and that are deleted', [
+      'reason',
+    ]),
+    blobsSweptBytes: metrics.counter('blobs_swept_bytes_total', 'Their bytes'),
+    imageRefreshes: metrics.counter(
+      'image_refreshes_total',
+      'Deleted images that a cache in front of us was told of, by result',
+      ['result'],
     ),
   } as const;
 }

@@ -5,6 +5,7 @@ import { SPOOL } from '../db/blobs/directory-layout.ts';
 import { DiskCalls } from '../db/blobs/disk-calls.ts';
 import { openBlobStore } from '../db/blobs/open-blob-store.ts';
 import type { BlobObserver } from '../db/blobs/watched-store.ts';
+import type { OwnLink } from '../db/own-links/own-link.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import { DEFAULT_IMAGES, type BlobsConfig } from '../runtime/config/images.ts';
 import type { Log } from '../runtime/log.ts';
@@ -15,6 +16,9 @@ import type { MapperCaches } from './caches.ts';
 import { Spool } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
+import { refreshIfHidden } from './images/hidden-images.ts';
+import { openSweep } from './images/open-sweep.ts';
+import type { SweepCounts } from './images/sweep-job.ts';
 import { watchBlobs } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { DecoderProcess } from './pictures/decoder-process.ts';
@@ -41,6 +45,8 @@ export interface MapperImages extends AsyncDisposable {
   readonly service: ImageService;
   /** What people see of them. */
   readonly views: OpenViews;
+  /** Called when all mappers have heard of a change of a link, whether it is an image or not. */
+  linkChanged(link: OwnLink): void;
 }
 
 /**
@@ -85,8 +91,21 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
     publicUrl,
     onPosted: countUploads(metrics),
   });
+  stack.use(
+    openSweep({
+      id: config.id,
+      stores: config.stores,
+      keyspace: stores.keyspace,
+      store: blobs,
+      isWritable: (slot) => stores.servers.at(slot).isWritable,
+      counts: countSweeps(registry, metrics),
+      pollMs: config.jobs.pollMs,
+      log,
+    }),
+  );
   const resources = stack.move();
   return {
+    linkChanged: (link) => refreshIfHidden(link, frontCaches),
     service: imageService,
     views: openViews({ ...options, store: blobs, decoder, images }),
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),
@@ -102,6 +121,28 @@ function countUploads({
     imageUploads.series({ result }).count += 1;
     imageUploadBytes.series({}).count += bytes;
     imageUploadSeconds.observe(seconds);
+  };
+}
+
+function countSweeps(registry: Metrics, { blobsSwept, blobsSweptBytes }: MapperMetrics): SweepCounts {
+  const ends = { whole: 0, partly: 0 };
+  registry.gauge(
+    'sweep_ended_timestamp_seconds',
+    'When this mapper last came to the end of the store of images: whole, or with something left',
+    ['result'],
+    (gauge) => {
+      for (const [result, at] of Object.entries(ends)) gauge.set({ result }, at);
+    },
+    'max',
+  );
+  return {
+    swept: (why, bytes) => {
+      blobsSwept.inc({ reason: why });
+      blobsSweptBytes.inc({}, bytes);
+    },
+    ended: (isWhole) => {
+      ends[isWhole ? 'whole' : 'partly'] = Date.now() / 1_000;
+    },
   };
 }
 

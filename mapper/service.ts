@@ -11,7 +11,7 @@ import { openJobs } from './jobs/open-jobs.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import type { LinkEvents } from './link-events.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
-import type { OwnLinks } from './links/own-links.ts';
+import type { OwnLinks, OwnLinksOptions } from './links/own-links.ts';
 import { watchLive } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { LiveClicks } from './live/live-clicks.ts';
@@ -60,6 +60,7 @@ export interface ServiceOptions {
   readonly clickSource?: ClickSource;
   /** What is written of clicks and of links that expire. Default: nothing. */
   readonly events?: Pick<LinkEvents, 'ofClicks' | 'areClicksAwaited' | 'jobs'>;
+  readonly onLinkChanged?: OwnLinksOptions['onChanged'];
   readonly registry: Metrics;
   readonly metrics: MapperMetrics;
   readonly log: Log;
@@ -92,7 +93,8 @@ export function openService(options: ServiceOptions): Service {
   stack.use(openJobs({ config, servers: servers.all, jobs: events?.jobs, log }));
   const announce = caches.announceChange;
   const { announceChanges: announceAll } = caches;
-  const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, log }));
+  const onChanged = options.onLinkChanged;
+  const own = stack.use(openOwnLinks({ config, servers, announce, announceAll, onChanged, log }));
   const { statistics } = stack.use(
     openStatistics(
       config.stores.urlsDbs.map((urlsDb, index) => ({

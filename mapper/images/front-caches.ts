@@ -44,7 +44,7 @@ const END_MS = 2_000;
 /**
  * Tells the caches in front of us that an image is gone: each of its paths is asked for with the token, which
  * makes the cache fetch it again and keep the answer 410 in place of the picture. All of it happens in the
- * background. What cannot be told is logged, and then the cache shows the picture until its `max-age` is over.
+ * background. What cannot be told is logged. Then the cache shows the picture until its `max-age` is over.
  */
 export class FrontCaches implements AsyncDisposable {
   readonly #caches: readonly FrontCache[];

@@ -6,7 +6,7 @@ import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
-import { OwnLinks } from './own-links.ts';
+import { OwnLinks, type OwnLinksOptions } from './own-links.ts';
 import { pruneAll } from './prune-links.ts';
 
 export interface OpenOwnLinksOptions {
@@ -14,6 +14,7 @@ export interface OpenOwnLinksOptions {
   readonly servers: UrlsServers;
   readonly announce: AnnounceChange;
   readonly announceAll: AnnounceChanges;
+  readonly onChanged?: OwnLinksOptions['onChanged'];
   readonly log: Log;
 }
 
@@ -32,6 +33,7 @@ export function openOwnLinks({
   servers,
   announce,
   announceAll,
+  onChanged,
   log,
 }: OpenOwnLinksOptions): OpenOwnLinks {
   const own = servers.all.map((server) => ({
@@ -49,6 +51,7 @@ export function openOwnLinks({
       servers: own,
       announce,
       announceAll,
+      onChanged,
       secret: config.stores.keys.secret,
       slotOf,
       now: monotonicMs,

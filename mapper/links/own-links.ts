@@ -42,6 +42,8 @@ export interface OwnLinksOptions {
   readonly announceAll: AnnounceChanges;
   /** Shared by all mappers of a cluster. */
   readonly secret: string;
+  /** Called when all mappers have heard of a change of a link. @param link as it is now */
+  readonly onChanged?: ((link: OwnLink) => void) | undefined;
   /** Which slot a key belongs to. */
   readonly slotOf: (key: string) => number;
   /** Monotonic milliseconds. */
@@ -275,7 +277,9 @@ export class OwnLinks {
     const isAsWanted = 'refusal' in changed && changed.refusal.why === 'unchanged';
     const isNews = watched.mayHaveChanged || isAsWanted;
     const announced = isNews ? await announce(key) : undefined;
-    return 'refusal' in changed ? { refusal: changed.refusal, announced } : { link: changed.link, announced };
+    if ('refusal' in changed) return { refusal: changed.refusal, announced };
+    this.#options.onChanged?.(changed.link);
+    return { link: changed.link, announced };
   }
 
   async #changeOne(

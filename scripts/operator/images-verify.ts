@@ -8,7 +8,7 @@ import { note, printJson, printLines, type Terminal } from '../../runtime/termin
 import { formatCount } from '../../runtime/terminal/units.ts';
 import { formatBytes } from './sources/bytes.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { checkBlob, checkOwner, type FaultOfImage } from './sources/image-checks.ts';
+import { checkImage, checkOwner, type FaultOfImage, type ImageChecks } from './sources/image-checks.ts';
 import { ImageWalk, openStoreOf, shareOf } from './sources/image-stores.ts';
 import { startShare } from './sources/share-done.ts';
 
@@ -26,6 +26,8 @@ interface Report {
   blobBytes: number;
   /** Bytes without a link that the next sweeps will take, or whose upload is under way. */
   waiting: number;
+  /** With names that are none of ours. */
+  strangers: number;
   /** Of which nobody could say whether they have a link. */
   unknown: number;
   faultCount: number;
@@ -47,16 +49,17 @@ export async function verifyImages(
     blobs: 0,
     blobBytes: 0,
     waiting: 0,
+    strangers: 0,
     unknown: 0,
     faultCount: 0,
     faults: [],
     unreachable: new Map(),
   };
   try {
-    const walk = new ImageWalk(stores.urlsDbs);
-    await checkImages(terminal, { store, walk, report, hash });
-    for (const [name, reason] of walk.silent) report.unreachable.set(name, reason);
     await using rows = openSweptRows({ stores, keyspace: createKeyspace(stores.keys), log: QUIET_LOG });
+    const walk = new ImageWalk(stores.urlsDbs);
+    await checkImages(terminal, { store, rows, isHashed: hash }, { walk, report });
+    for (const [name, reason] of walk.silent) report.unreachable.set(name, reason);
     await checkBlobs(terminal, { store, rows, report });
   } catch (error) {
     report.unreachable.set(store.name, messageOf(error));
@@ -71,27 +74,21 @@ export async function verifyImages(
   terminal.exitCode = isIncomplete ? 2 : report.faultCount > 0 ? 1 : 0;
 }
 
-interface ImagesUnderCheck {
-  readonly store: BlobStore;
-  readonly walk: ImageWalk;
-  readonly report: Report;
-  readonly hash: boolean;
-}
-
 /** Every image has its bytes. @throws StoreUnavailableError when the store does not answer */
 async function checkImages(
   terminal: Terminal,
-  { store, walk, report, hash }: ImagesUnderCheck,
+  checks: ImageChecks,
+  { walk, report }: { readonly walk: ImageWalk; readonly report: Report },
 ): Promise<void> {
-  const progress = startShare(terminal, hash ? 'reading images' : 'looking for images');
+  const progress = startShare(terminal, checks.isHashed ? 'reading images' : 'looking for images');
   for await (const { images, share } of walk.all()) {
     // Those that were deleted for good may have lost their bytes.
     const checked = images.filter(({ isGone }) => !isGone);
     for (let at = 0; at < checked.length; at += AT_ONCE) {
       const found = await Promise.all(
-        checked.slice(at, at + AT_ONCE).map(async (row) => checkBlob(store, row, hash)),
+        checked.slice(at, at + AT_ONCE).map(async (row) => checkImage(checks, row)),
       );
-      for (const { blob, bytes, fault } of found) {
+      for (const { blob, bytes, fault } of found.filter((image) => image !== undefined)) {
         report.images += 1;
         report.bytes += bytes;
         if (fault !== undefined) addFault(report, fault, blob);
@@ -116,6 +113,7 @@ async function checkBlobs(terminal: Terminal, { store, rows, report }: BlobsUnde
       report.blobBytes += blob.bytes;
       if (finding === 'waits') report.waiting += 1;
       else if (finding === 'unknown') report.unknown += 1;
+      else if (finding === 'stranger') report.strangers += 1;
       else if (finding !== undefined) addFault(report, finding, blob.name);
     }
     const key = blobs.at(-1)?.name.split('/')[1] ?? '';
@@ -147,7 +145,7 @@ const FAULTS: Readonly<Record<FaultOfImage, string>> = {
 };
 
 function describe(report: Report, hash: boolean): string[] {
-  const { images, bytes, blobs, blobBytes, waiting, unknown, faults, faultCount } = report;
+  const { images, bytes, blobs, blobBytes, waiting, strangers, unknown, faults, faultCount } = report;
   const compared = hash ? 'all bytes were read' : 'lengths were compared; --hash reads the bytes too';
   return [
     ...faults.map(({ what, blob }) => `${FAULTS[what]}: ${blob}`),
@@ -157,6 +155,7 @@ function describe(report: Report, hash: boolean): string[] {
     ...(waiting > 0
       ? [`${formatCount(waiting)} blobs wait for the next sweep, or for the end of their upload`]
       : []),
+    ...(strangers > 0 ? [`${formatCount(strangers)} blobs have names that are none of ours`] : []),
     ...(unknown > 0
       ? [`${formatCount(unknown)} blobs of which nobody can say whether they have a link`]
       : []),

@@ -53,7 +53,7 @@ export function addImagesCommand(program: Command, terminal: Terminal): void {
     .option('--hash', 'read all bytes, and compare their hashes too')
     .option(
       '--json',
-      `${ONE_JSON_DOCUMENT}: {"images","bytes","blobs","blobBytes","waiting","unknown","faults":[{"what","blob"}],"faultCount","unreachable":[]}`,
+      `${ONE_JSON_DOCUMENT}: {"images","bytes","blobs","blobBytes","waiting","strangers","unknown","faults":[{"what","blob"}],"faultCount","unreachable":[]}`,
     )
     .action(async (options: { hash?: true; json?: true }) => verifyImages(terminal, options));
 }

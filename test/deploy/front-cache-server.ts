@@ -57,8 +57,8 @@ export async function startFrontCache(behind: string, token: string): Promise<Fr
 }
 
 async function reserved(): Promise<{ readonly port: number } & Disposable> {
-  const { port, release } = await reserveAnyPort();
-  return { port, [Symbol.dispose]: release };
+  const found = await reserveAnyPort();
+  return { port: found.port, [Symbol.dispose]: () => found.release() };
 }
 
 /** The launchers unpack nginx into `.run`, where it is missing. */

@@ -1,5 +1,10 @@
 import { expect } from 'chai';
 import { planCapacity, type Demand, type Measured } from '../../scripts/operator/capacity-plan.ts';
+import {
+  planImages,
+  type ImageDemand,
+  type MeasuredImages,
+} from '../../scripts/operator/capacity-images-plan.ts';
 import { runKeymill } from './run-keymill.ts';
 
 const DEMAND: Demand = {
@@ -74,6 +79,70 @@ describe('capacity: the arithmetic', () => {
   });
 });
 
+const IMAGE_DEMAND: ImageDemand = {
+  users: 100e6,
+  postingShare: 0.2,
+  imageBytes: 1e6,
+  years: 3,
+  readsPerWrite: 5,
+  peakFactor: 2,
+  thumbnailShare: 0.1,
+  frontShare: 0.8,
+  frontKeeps: 0.2,
+  memoryShare: 0.5,
+  utilisation: 0.5,
+};
+const MEASURED_IMAGES: MeasuredImages = {
+  uploadsPerSecond: 100,
+  fromMemoryPerSecond: 1_000,
+  fromStorePerSecond: 500,
+  decodeMs: 50,
+  rowBytes: 400,
+};
+
+type ImagesPlan = ReturnType<typeof planImages>;
+
+/** For 100 million users of whom a fifth post an image of 1 MB on a day. */
+const IMAGES_BY_HAND: readonly (readonly [string, (plan: ImagesPlan) => unknown, unknown])[] = [
+  // 20,000,000 ÷ 86,400
+  ['writes', (plan) => plan.writesPerSecond.average.toFixed(1), '231.5'],
+  ['reads', (plan) => plan.readsPerSecond.average.toFixed(0), '1157'],
+  // 20,000,000 × 365 × 3
+  ['images', (plan) => plan.images, 21_900_000_000],
+  // 20 TB × 365 × 3 = 21.9 PB, and a tenth more
+  ['store', (plan) => plan.store.imageBytes, 21.9e15],
+  ['store with thumbnails', (plan) => (plan.store.withThumbnailBytes / 1e15).toFixed(2), '24.09'],
+  ['bytes of a day', (plan) => (plan.store.perDayBytes / 1e12).toFixed(2), '22.00'],
+  // 462.96 and 2,314.8 images of 8 Mbit
+  ['bandwidth in', (plan) => (plan.bandwidth.inPeak / 1e9).toFixed(2), '3.70'],
+  ['bandwidth out', (plan) => (plan.bandwidth.outPeak / 1e9).toFixed(2), '18.52'],
+  ['bandwidth behind the front cache', (plan) => (plan.bandwidth.toFrontPeak / 1e9).toFixed(2), '3.70'],
+  // a fifth of 100 million reads of 1 MB
+  ['front cache', (plan) => (plan.front.bytes / 1e12).toFixed(2), '20.00'],
+  ['rows', (plan) => plan.rows, { count: 21_900_000_000, bytes: 8.76e12 }],
+  // 462.96 ÷ 50 + 231.48 ÷ 500 + 231.48 ÷ 250 = 10.65
+  ['mappers', (plan) => plan.mapperProcesses, 11],
+  // 462.96 × 0.05 ÷ 0.5 = 46.3
+  ['decoders', (plan) => plan.decoderCores, 47],
+];
+
+describe('capacity: the arithmetic of images', () => {
+  for (const [what, of, expected] of IMAGES_BY_HAND)
+    it(`computes ${what} as by hand`, () => {
+      expect(of(planImages(IMAGE_DEMAND, MEASURED_IMAGES))).to.deep.equal(expected);
+    });
+
+  it('gives null for what was never measured, and needs no figure for what nobody does', () => {
+    const unknown = { ...MEASURED_IMAGES, fromStorePerSecond: null, decodeMs: null };
+    expect(planImages(IMAGE_DEMAND, unknown)).to.deep.include({ mapperProcesses: null, decoderCores: null });
+    expect(planImages({ ...IMAGE_DEMAND, frontShare: 1 }, unknown).mapperProcesses).to.equal(10);
+    expect(planImages({ ...IMAGE_DEMAND, frontShare: 0 }, unknown).front).to.deep.equal({
+      hitShare: 0,
+      bytes: 0,
+    });
+  });
+});
+
 describe('keymill capacity', () => {
   const nowhere = { KEYMILL_RUN_DIR: '/nonexistent/keymill' };
 
@@ -102,7 +171,27 @@ describe('keymill capacity', () => {
     expect(stderr).to.match(/rowBytes: \d+ \(.+\)/);
   });
 
+  it('--images gives the figures of the seeds, its assumptions, and says what is unknown', async () => {
+    const { exitCode, stdout, stderr } = await runKeymill(['capacity', '--images'], nowhere);
+    expect(exitCode).to.equal(0);
+    expect(stdout)
+      .to.include('231/s on average')
+      .and.include('1,157/s on average')
+      .and.include('21.9 PB of images');
+    expect(stderr).to.include('100,000,000 users; 20 % of them post an image on a day, of 1 MB');
+    expect(stderr).to.match(/decodeMs: (unknown|\d)/);
+    const json = await runKeymill(['capacity', '--images', '--decode-ms', '20', '--json'], nowhere);
+    const { sources, plan } = JSON.parse(json.stdout) as {
+      sources: Record<string, string>;
+      plan: ImagesPlan;
+    };
+    expect(sources).to.include({ decodeMs: 'as given' });
+    expect(plan.decoderCores).to.equal(28);
+  });
+
   for (const [option, value] of [
+    ['--front-share', '1.5'],
+    ['--image-mb', '0'],
     ['--cache-share', '3'],
     ['--key-length', '7.5'],
     ['--links-per-year', 'many'],

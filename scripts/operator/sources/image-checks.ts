@@ -17,30 +17,42 @@ export interface CheckedImage {
 }
 
 /**
- * Looks for the bytes of an image. An image that was deleted for good meanwhile looks as if they were missing:
- * the caller reads its row again.
+ * Looks for the bytes of an image.
+ * @param rows where its link is read again when they are missing: it may have been deleted meanwhile
  * @throws StoreUnavailableError when the store does not answer
  */
-export async function checkBlob(
-  store: Pick<BlobStore, 'stat' | 'get'>,
+export async function checkImage(
+  { store, rows, isHashed }: ImageChecks,
   { key, rules }: ImageRow,
-  isHashed: boolean,
-): Promise<CheckedImage> {
+): Promise<CheckedImage | undefined> {
   const { image } = knownRules(rules);
   // A newer program knows what it means.
-  if (image === undefined) return { blob: `images/${key}/?`, bytes: 0, fault: undefined };
+  if (image === undefined) return undefined;
   const { bytes, sha256 } = image;
   const blob = blobNameOf(key, sha256);
+  const fault = await faultOf(store, blob, { bytes, sha256: isHashed ? sha256 : undefined });
+  if (fault === undefined) return { blob, bytes, fault };
+  const again = (await rows.read([key])).rows.get(key);
+  const isStill = again !== undefined && !again.isGone && knownRules(again.rules).image?.sha256 === sha256;
+  return isStill ? { blob, bytes, fault } : undefined;
+}
+
+export interface ImageChecks {
+  readonly store: Pick<BlobStore, 'stat' | 'get'>;
+  readonly rows: Pick<SweptRows, 'read'>;
+  /** All bytes are read. */
+  readonly isHashed: boolean;
+}
+
+async function faultOf(
+  store: ImageChecks['store'],
+  blob: string,
+  { bytes, sha256 }: { readonly bytes: number; readonly sha256: string | undefined },
+): Promise<FaultOfImage | undefined> {
   const found = await store.stat(blob);
-  const fault =
-    found === undefined
-      ? 'bytes-missing'
-      : found.bytes !== bytes
-        ? 'wrong-length'
-        : isHashed && (await hashOf(store, blob)) !== sha256
-          ? 'wrong-hash'
-          : undefined;
-  return { blob, bytes, fault };
+  if (found === undefined) return 'bytes-missing';
+  if (found.bytes !== bytes) return 'wrong-length';
+  return sha256 !== undefined && (await hashOf(store, blob)) !== sha256 ? 'wrong-hash' : undefined;
 }
 
 async function hashOf(store: Pick<BlobStore, 'get'>, blob: string): Promise<string | undefined> {
@@ -51,15 +63,14 @@ async function hashOf(store: Pick<BlobStore, 'get'>, blob: string): Promise<stri
   return hash.digest('hex');
 }
 
-/** `waits`: no link needs it, and a sweep will take it. */
-export type FindingOfBlob = 'waits' | 'unknown' | 'link-missing' | undefined;
+/** `waits`: no link needs it, and a sweep will take it. `stranger`: its name is none of ours. */
+export type FindingOfBlob = 'waits' | 'stranger' | 'unknown' | 'link-missing' | undefined;
 
 /**
  * Looks for the links of some blobs.
- * @throws StoreUnavailableError when a read fails that must not be left out
  */
 export async function checkOwner(
-  rows: SweptRows,
+  rows: Pick<SweptRows, 'read'>,
   blobs: readonly BlobStat[],
   nowMs: number,
 ): Promise<{ readonly blob: BlobStat; readonly finding: FindingOfBlob }[]> {
@@ -74,7 +85,7 @@ export async function checkOwner(
 
 function findingOf(blob: BlobStat, row: ImageRow | 'not-read' | undefined, nowMs: number): FindingOfBlob {
   const verdict = judge(blob, row, nowMs);
-  if (verdict.kind === 'unknown') return 'unknown';
+  if (verdict.kind === 'unknown') return verdict.why === 'name' ? 'stranger' : 'unknown';
   if (verdict.kind === 'delete') return verdict.why === 'unbound' ? 'link-missing' : 'waits';
   const isYoung = nowMs - blob.storedAt.getTime() <= UNBOUND_MS;
   return row === undefined && isYoung ? 'waits' : undefined;

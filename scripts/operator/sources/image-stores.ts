@@ -99,6 +99,6 @@ const ALPHABET = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwx
 
 /** Where a key is in the order of all keys, from 0 to 1: keys are spread evenly. */
 export function shareOf(key: string): number {
-  const [first = 0, second = 0] = [...key.slice(0, 2)].map((letter) => Math.max(0, ALPHABET.indexOf(letter)));
-  return (first * ALPHABET.length + second) / ALPHABET.length ** 2;
+  const placeOf = (index: number): number => Math.max(0, ALPHABET.indexOf(key.charAt(index)));
+  return (placeOf(0) * ALPHABET.length + placeOf(1)) / ALPHABET.length ** 2;
 }
