@@ -3,8 +3,8 @@ import { box, uint32 } from './made.ts';
 import { strip, whyDamaged } from './reading.ts';
 
 /*
- * AVIF files made by hand, with things in them that no encoder here writes. Their pixels are no AV1: only what
- * is read of the structure is tested.
+ * AVIF files made by hand, with things in them that no encoder here writes. Their pixels are no AV1: only the
+ * structure is tested.
  */
 
 interface MadeItem {
