@@ -15,3 +15,11 @@ setFlagsFromString('--max-valid-polymorphic-map-count=8');
  * chooses, in one step.
  */
 setFlagsFromString('--semi-space-growth-factor=16');
+
+/*
+ * V8 lets the old generation grow to some four times of what is alive before it collects it. What requests
+ * leave there is little, so a mapper would keep a minute's garbage: 100 MiB beside bulks. With this flag
+ * marking begins when 15 % of that room is used. It runs beside the requests, and a mapper of 55 MiB alive
+ * marks every half minute while it makes links at full speed.
+ */
+setFlagsFromString('--incremental-marking-soft-trigger=15');

@@ -234,7 +234,11 @@ describe('lock', () => {
     }
     const forged = JSON.stringify({ owner: 'p9', nonce: 'n', session: first.id });
     await second.create(lockPath('forged'), forged, { ephemeral: true });
-    const locks = await readLocks(first);
+    // The server of one session learns a little later what another session has made.
+    const locks = await until('all nodes to be seen', async () => {
+      const seen = await readLocks(first);
+      return seen.size > garbage.length && seen;
+    });
     expect(locks.size).to.equal(garbage.length + 1);
     for (const { kind, epoch, pid } of locks.values()) {
       expect(kind).to.equal('foreign');
@@ -248,7 +252,10 @@ describe('lock', () => {
     await createHidden(harness.direct, PATH);
     expect(isHeld(await tryAcquire(first, PATH, { owner: 'p1', host: 'h', pid: 1 }))).to.equal(false);
     await second.create(lockPath('keys-db-2'), '{}', { ephemeral: true });
-    const locks = await readLocks(first);
+    const locks = await until('both nodes to be seen', async () => {
+      const seen = await readLocks(first);
+      return seen.size > 1 && seen;
+    });
     expect([...locks.keys()]).to.deep.equal(['keys-db-1', 'keys-db-2']);
     expect(locks.get(SHARD)).to.include({ kind: 'foreign', raw: '' });
   });

@@ -102,7 +102,7 @@ describe('clients that pipeline', () => {
       expect(await pipeliners.bytes, 'bytes of answers').to.be.greaterThan(minBytes);
       const meanMs = ATTACK_MS / tookMs.length;
       const story = `${tookMs.length} requests, longest ${tookMs.at(-1)} ms, mean ${meanMs} ms, calm ${calm} ms`;
-      expect(meanMs, story).to.be.lessThan(100 + 5 * calm);
+      expect(meanMs, story).to.be.lessThan(250 + 5 * calm);
     });
   }
 });
