@@ -73,7 +73,7 @@ export interface ImageCounts {
   /** Posts and views. */
   readonly refusedInFaults: number;
   readonly slowestRefusalMs: number;
-  /** The longest time from the end of a fault to a refusal after it. */
+  /** The longest time from the end of a fault to a refusal within half a minute after it. */
   readonly backMs: number;
 }
 

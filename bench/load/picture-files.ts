@@ -8,7 +8,7 @@ const RGB = 2;
 export interface PictureShape {
   readonly width: number;
   readonly height: number;
-  /** Of each row of pixels, so many bytes are random, and nothing makes them smaller. The others are black. */
+  /** Bytes of each row of pixels that are random: nothing makes them smaller. The others are black. */
   readonly randomBytes: number;
 }
 

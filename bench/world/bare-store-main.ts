@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { serveParent } from '../load/child.ts';
 
 /*
- * What Node alone can do with a picture that is posted: writes each piece of the body into a new file, flushes
- * it to the disk, and answers 201. Nothing is checked, hashed or named.
+ * What Node alone can do with a picture that is posted: writes each piece of the body into a new file,
+ * flushes it to the disk, and answers 201. Nothing is checked, hashed or named.
  */
 let stored = 0;
 

@@ -17,6 +17,9 @@ export interface ImagesVerdict extends ImageCounts {
 /** Times in a history are rounded to microseconds, so that two of them add up with this error at most. */
 const ROUNDING_MS = 0.002;
 
+/** A refusal later than this after a fault has another reason, such as too many uploads at a time. */
+const HEALING_MS = 30_000;
+
 interface ImageHistory {
   readonly posts: ImagePostEntry[];
   readonly views: ImageViewEntry[];
@@ -109,7 +112,8 @@ export class ImagesKeeper {
     const during = this.#windows.some(({ fromMs, toMs }) => at + ms >= fromMs && at <= toMs);
     if (during) this.#counts.refusedInFaults += 1;
     const healedMs = Math.max(0, ...this.#windows.map(({ toMs }) => toMs).filter((toMs) => toMs < at));
-    if (!during && healedMs > 0) this.#counts.backMs = Math.max(backMs, at - healedMs);
+    if (!during && healedMs > 0 && at - healedMs < HEALING_MS)
+      this.#counts.backMs = Math.max(backMs, at - healedMs);
   }
 
   #imageOf(key: string): ImageHistory {

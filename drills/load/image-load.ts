@@ -15,7 +15,7 @@ const POSTER_REST_MS = 60;
 const VIEWER_REST_MS = 15;
 /** Of a viewer whose mapper is down. */
 const DOWN_REST_MS = 50;
-/** How often a client that has posted, or tried to, deletes an image that is not new: also without its store. */
+/** How often a client deletes an older image after a post, also after one that was refused. */
 const DELETE_SHARE = 0.1;
 /** Of views, those of one of the newest images. Others may not be in memory any more. */
 const FRESH_SHARE = 0.5;
@@ -25,8 +25,8 @@ const MAX_IMAGES = 3_000;
 const LAST_VIEWERS = 8;
 
 /**
- * Clients that post pictures, look at them through all mappers without a pause, and delete some. Each image is
- * looked at immediately after its answer, and after its deletion.
+ * Clients that post pictures, look at them through all mappers without a pause, and delete some. Each image
+ * is looked at immediately after its answer, and after its deletion.
  */
 export class ImageLoad implements AsyncDisposable {
   readonly #options: ImageLoadOptions;

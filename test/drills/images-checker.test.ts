@@ -8,7 +8,7 @@ import type {
   ImageViewEntry,
 } from '../../drills/history/history.ts';
 
-/** A key whose image is picture 1, acknowledged at 10 ms. Every view takes 1 ms, every other request 10 ms. */
+/** A key whose image is picture 1, acknowledged at 10 ms. Views take 1 ms, other requests 10 ms. */
 const KEY = 'Img12345';
 const MADE = post(0, { n: 1 });
 const FAULT = { fromMs: 1_000, toMs: 2_000, slotsDown: new Set<number>() };
@@ -117,6 +117,7 @@ describe('the checker over a history of images', () => {
       view(1_400, 'refused', { ms: 300 }),
       view(1_500, 'nothing'),
       view(2_250, 'refused'),
+      view(90_000, 'refused'),
       deletion(3_000),
     ];
     expect(judge(MADE, ...entries)).to.include({
@@ -126,8 +127,8 @@ describe('the checker over a history of images', () => {
       refused: 1,
       unknown: 1,
       deleted: 1,
-      views: 3,
-      viewsRefused: 2,
+      views: 4,
+      viewsRefused: 3,
       viewsBrokenOff: 1,
       refusedInFaults: 2,
       slowestRefusalMs: 700,
