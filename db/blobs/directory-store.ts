@@ -17,6 +17,12 @@ const PUT_TIMEOUT_MS = 60_000;
 const PIECE_BYTES = 256 * 1024;
 /** A delete removes empty folders, and a put makes them. Both again and again is no accident. */
 const MAX_ATTEMPTS = 20;
+/**
+ * So many folders below the root stay when they are empty: `images`, and that of the first two characters.
+ * Then they need not be made durable again and again.
+ */
+const PERMANENT = 2;
+const MAX_DURABLE = 20_000;
 const CLEANING_MS = 15 * 60_000;
 
 /**
@@ -28,6 +34,7 @@ export class DirectoryStore implements BlobStore {
   readonly #root: string;
   readonly #disk: DiskCalls;
   readonly #spool: Spool;
+  readonly #durable = new Set<string>();
   #cleanedMs = -Infinity;
 
   /** It reads and writes nothing yet. */
@@ -95,8 +102,7 @@ export class DirectoryStore implements BlobStore {
     const { folders, file } = placeOf(this.#root, name);
     const isGone = await this.#find('remove a blob', async () => removeFile(file));
     if (isGone === undefined) return;
-    // From the inside, without the root.
-    for (const folder of folders.slice(1).toReversed()) {
+    for (const folder of folders.slice(1 + PERMANENT).toReversed()) {
       const isEmpty = await this.#disk
         .do('remove an empty folder', async () => rmdir(folder))
         .then(() => true)
@@ -147,8 +153,21 @@ export class DirectoryStore implements BlobStore {
       await this.#spool.remove(spooled);
       throw error;
     }
-    // Another process may have made these folders just now, so all of them, and all at the same time.
-    await Promise.all(folders.map(async (folder) => this.#syncFolder(folder)));
+    await this.#syncFolders(folders);
+  }
+
+  /**
+   * Another process may have made any of these folders just now. Those that are never removed need it once.
+   */
+  async #syncFolders(folders: readonly string[]): Promise<void> {
+    const permanent = folders.slice(1, 1 + PERMANENT);
+    const unsure = folders.filter((_, depth) => {
+      const inside = folders[depth + 1];
+      return inside === undefined || !permanent.includes(inside) || !this.#durable.has(inside);
+    });
+    await Promise.all(unsure.map(async (folder) => this.#syncFolder(folder)));
+    if (this.#durable.size > MAX_DURABLE) this.#durable.clear();
+    for (const folder of permanent) this.#durable.add(folder);
   }
 
   async #syncFolder(folder: string): Promise<void> {
@@ -169,6 +188,7 @@ export class DirectoryStore implements BlobStore {
       if (folder === undefined) return;
       try {
         await this.#disk.do('make a folder', async () => mkdir(folder, 0o700));
+        this.#durable.delete(folder);
         missing += 1;
       } catch (error) {
         if (codeOf(error) === 'EEXIST') missing += 1;

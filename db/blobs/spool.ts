@@ -11,6 +11,8 @@ import type { DiskCalls } from './disk-calls.ts';
 
 /** Older ones belong to a process that is gone. */
 const MAX_AGE_MS = 3_600_000;
+/** Each call to the disk costs a turn of a thread. */
+const WRITTEN_TOGETHER = 256 * 1024;
 const SUFFIX = '.tmp';
 
 /** The folder where blobs are until they are whole and on disk. */
@@ -100,7 +102,16 @@ export class Spool {
     try {
       const source = addAbortSignal(signal, content.read());
       const wrong = (found: string): Error => new ContentLengthError(content.bytes, found);
-      for await (const piece of exactly(source, content.bytes, wrong)) await this.#writeAll(handle, piece);
+      let pieces: Buffer[] = [];
+      let bytes = 0;
+      for await (const piece of exactly(source, content.bytes, wrong)) {
+        pieces.push(piece);
+        bytes += piece.length;
+        if (bytes < WRITTEN_TOGETHER) continue;
+        await this.#writeAll(handle, pieces, bytes);
+        [pieces, bytes] = [[], 0];
+      }
+      if (bytes > 0) await this.#writeAll(handle, pieces, bytes);
       await this.#disk.do('sync the file', async () => handle.sync());
     } finally {
       await this.#disk.close(handle);
@@ -116,11 +127,12 @@ export class Spool {
   }
 
   /** A full disk takes a part of a piece first. */
-  async #writeAll(handle: FileHandle, piece: Buffer): Promise<void> {
-    for (let at = 0; at < piece.length;) {
-      const from = at;
-      const { bytesWritten } = await this.#disk.do('write the file', async () => handle.write(piece, from));
-      at += bytesWritten;
+  async #writeAll(handle: FileHandle, pieces: readonly Buffer[], bytes: number): Promise<void> {
+    const step = 'write the file';
+    let { bytesWritten: at } = await this.#disk.do(step, async () => handle.writev(pieces));
+    while (at < bytes) {
+      const rest = Buffer.concat(pieces).subarray(at);
+      at += (await this.#disk.do(step, async () => handle.write(rest))).bytesWritten;
     }
   }
 }

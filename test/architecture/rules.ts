@@ -142,7 +142,6 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
   mysql2: ['db/mysql/driver.ts', 'bench/load/raw-mysql-main.ts'],
   knex: ['db/mysql/migrate.ts'],
   '@aws-sdk/client-s3': ['db/blobs/s3-store.ts'],
-  '@aws-sdk/lib-storage': ['db/blobs/s3-store.ts'],
   sharp: ['mapper/pictures/decoder-main.ts'],
 };
 

@@ -55,7 +55,9 @@ describe('an image among links', () => {
     };
     expect(await found('bridge')).to.equal(1);
     expect(await found(key)).to.equal(1);
-    for (const q of ['image:', ...Array.from('0123456789abcdef')].filter((text) => !'wooden bridge'.includes(text)))
+    for (const q of ['image:', ...Array.from('0123456789abcdef')].filter(
+      (text) => !'wooden bridge'.includes(text),
+    ))
       if (!key.toLowerCase().includes(q)) expect(await found(q), q).to.equal(0);
     const admin = await session({ isAdmin: true });
     const byHost = await api.call('GET', '/admin/links?host=image', { cookie: admin });
