@@ -124,8 +124,8 @@ describe('architecture', () => {
     const { mapper, db } = measureHouse(ROOT).folders;
     // The core has 6 floors. The API is one more: it shares the rules for fields with `shorten`. Between them
     // is the room for many links, and that for imports, which shares the reading of files with exports. Over
-    // it, `link-services` is a part of the wiring in `handler`. Images are made with reservations, below the API.
-    // `handler` knows what `open-images` and `open-views` have opened.
+    // it, `link-services` is a part of the wiring in `handler`. Images are made with reservations, below the
+    // API. `handler` knows what `open-images` and `open-views` have opened.
     expect(mapper?.rooms.floors).to.be.at.most(12);
     // The core has 50 and 14. Accounts and the API bring 8 and 1, own links 3 and 3, limits 5 and 0, the HTTP
     // of own links and the deletion of accounts 6 and 0, the reading of imports 1 and 0, reservations 5 and
