@@ -173,8 +173,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const wantsEvents = events.wishes.areWanted;
   const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
-  const images: MapperImages | undefined = await openImages({ ...shared, service, decoder });
-  if (images !== undefined) stack.use(images);
+  const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
   const handlers = createHandlers({
     ...service,
     images,

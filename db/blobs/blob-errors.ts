@@ -11,8 +11,8 @@ export const BLOB_STORE = 'blob-store';
 export class BlobRefusedError extends StoreUnavailableError {}
 
 /**
- * A blob is there with fewer, more or other bytes than it should have. Repeating helps only when the store lies
- * now and then; else an operator has to put the right bytes there.
+ * A blob is there with fewer, more or other bytes than it should have. Repeating helps only when the store
+ * lies now and then; else an operator has to put the right bytes there.
  */
 export class DamagedBlobError extends BlobRefusedError {
   constructor(blob: string, reason: string) {

@@ -32,6 +32,15 @@ export interface OpenBlob {
   readonly bytes: number;
   /** The bytes of the range. It fails with StoreUnavailableError when they break off. */
   readonly stream: Readable;
+  /**
+   * Reads all of them into memory of the caller, instead of the stream, which it ends. It is cheaper: nothing
+   * is allocated, and a picture is read in one call. Absent: the store cannot do it.
+   *
+   * When it fails, the memory must not be used for anything else: a late call may still write into it.
+   * @param target as long as the range
+   * @throws StoreUnavailableError
+   */
+  readonly readInto?: (target: Buffer) => Promise<void>;
 }
 
 /**

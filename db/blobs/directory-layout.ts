@@ -8,7 +8,7 @@ import { checkName } from './blob-names.ts';
 import type { DiskCalls } from './disk-calls.ts';
 import { fromDisk, isAbsent } from './disk-errors.ts';
 
-/** It says that a directory is a blob store. Without it, we may be looking at the place of an unmounted disk. */
+/** It says that a directory is a blob store, and not the place of an unmounted disk. */
 const MARKER = '.keymill-blobs';
 /** Where blobs are while they are written. */
 export const SPOOL = '.spool';
@@ -21,7 +21,7 @@ export interface BlobPlace {
 }
 
 /**
- * `images/<key>/<hash>` is in `images/<first two characters of the key>+/<key>/<hash>`, so that no folder gets as
+ * `images/<key>/<hash>` is in `images/<first two characters of the key>+/<key>/<hash>`. So no folder gets as
  * many entries as there are images, and a list never reads so many at once.
  * @throws RangeError for a name that no blob can have
  */

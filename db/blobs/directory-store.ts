@@ -18,8 +18,8 @@ const PIECE_BYTES = 256 * 1024;
 /** A delete removes empty folders, and a put makes them. Both again and again is no accident. */
 const MAX_ATTEMPTS = 20;
 /**
- * So many folders below the root stay when they are empty: `images` and the folder of the first two characters. Then
- * they need not be made durable again and again.
+ * So many folders below the root stay when they are empty: `images`, and that of the first two characters.
+ * Then they need not be made durable again and again.
  */
 const PERMANENT = 2;
 const MAX_DURABLE = 20_000;
@@ -74,8 +74,16 @@ export class DirectoryStore implements BlobStore {
       const { first, last } = range ?? { first: 0, last: bytes - 1 };
       if (last >= bytes) throw new DamagedBlobError(name, `it has ${bytes} bytes only`);
       if (first < 0 || first > last + 1) throw new RangeError(`no range of bytes: ${first} to ${last}`);
-      stream = new BlobStream(name, last + 1 - first, this.#source(handle, first, last));
-      return { bytes, stream };
+      const opened = new BlobStream(name, last + 1 - first, this.#source(handle, first, last));
+      stream = opened;
+      const readInto = async (target: Buffer): Promise<void> => {
+        try {
+          await this.#readInto(handle, name, { target, first });
+        } finally {
+          opened.destroy();
+        }
+      };
+      return { bytes, stream, readInto };
     } catch (error) {
       throw fromDisk(step, error);
     } finally {
@@ -149,7 +157,7 @@ export class DirectoryStore implements BlobStore {
   }
 
   /**
-   * Another process may have made any of these folders just now. Only those that are never removed need it once.
+   * Another process may have made any of these folders just now. Those that are never removed need it once.
    */
   async #syncFolders(folders: readonly string[]): Promise<void> {
     const permanent = folders.slice(1, 1 + PERMANENT);
@@ -199,6 +207,24 @@ export class DirectoryStore implements BlobStore {
       if (!isAbsent(error)) throw fromDisk(step, error);
       await checkMarker(this.#root, this.#disk);
       return undefined;
+    }
+  }
+
+  async #readInto(
+    handle: FileHandle,
+    name: string,
+    { target, first }: { readonly target: Buffer; readonly first: number },
+  ): Promise<void> {
+    const step = 'read a blob';
+    for (let at = 0; at < target.length;) {
+      const from = at;
+      const { bytesRead } = await this.#disk
+        .do(step, async () => handle.read(target, from, target.length - from, first + from))
+        .catch((error: unknown) => {
+          throw fromDisk(step, error);
+        });
+      if (bytesRead === 0) throw new DamagedBlobError(name, `it ends after ${first + at} bytes`);
+      at += bytesRead;
     }
   }
 

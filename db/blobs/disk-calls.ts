@@ -26,8 +26,8 @@ interface Waiting {
 }
 
 /**
- * All calls of a blob store to its disk: a few at a time, each with a deadline. When all of them are late, the
- * disk hangs, and calls are refused immediately until one has returned.
+ * All calls of a blob store to its disk: a few at a time, each with a deadline. When all of them are late,
+ * the disk hangs, and calls are refused immediately until one has returned.
  */
 export class DiskCalls {
   readonly #maxCalls: number;
@@ -87,8 +87,8 @@ export class DiskCalls {
   }
 
   /**
-   * Closes a file or folder, without an error: what was written was synced before. It is never refused: a file
-   * that nobody closes ends the process when it is collected. While the disk hangs, it is closed later.
+   * Closes a file or folder, without an error: what was written was synced before. It is never refused: a
+   * file that nobody closes ends the process when it is collected. While the disk hangs, it is closed later.
    */
   async close(handle: Closable): Promise<void> {
     const { promise, resolve: start } = Promise.withResolvers<void>();

@@ -17,9 +17,9 @@ export async function openBlobStore(
 }
 
 /**
- * For `keymill prepare`: makes what a store needs before its first use: the directory with its marker, or the bucket. It changes
- * nothing that is there. Mappers never do this, so that a disk that is not mounted, or a bucket that was deleted,
- * does not look like an empty store.
+ * For `keymill prepare`: makes what a store needs before its first use, the directory with its marker or the
+ * bucket. It changes nothing that is there. Mappers never do this, so that a disk that is not mounted, or a
+ * bucket that was deleted, does not look like an empty store.
  * @throws StoreUnavailableError
  */
 export async function prepareBlobStore(config: BlobsConfig): Promise<void> {

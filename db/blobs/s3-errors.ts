@@ -34,8 +34,8 @@ export function isWorthRepeating(error: unknown): boolean {
 }
 
 /**
- * A failure of the client as an error of the store. Only its name, code and status go on: requests and answers
- * that the client attaches contain the access key and signatures.
+ * A failure of the client as an error of the store. Only its name, code and status go on: the requests and
+ * answers that the client attaches contain the access key and signatures.
  */
 export function fromS3(error: unknown): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error;

@@ -37,8 +37,8 @@ export interface S3Timeouts {
 const TIMEOUTS: S3Timeouts = { stallMs: STALL_TIMEOUT_MS, repeatMs: 3_000 };
 
 /**
- * Blobs as objects of a bucket on any server that speaks S3. A blob is one PUT, so it is whole or absent. Nothing
- * depends on conditional requests, versions or checksums, which not every server has.
+ * Blobs as objects of a bucket on any server that speaks S3. A blob is one PUT, so it is whole or absent.
+ * Nothing depends on conditional requests, versions or checksums, which not every server has.
  */
 export class S3Store implements BlobStore {
   readonly name = BLOB_STORE;

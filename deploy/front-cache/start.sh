@@ -16,9 +16,10 @@ case $token in
 esac
 [ "${#token}" -ge 16 ] || { echo "front-cache: $token_file must have 16 characters or more" >&2; exit 1; }
 
-umask 077
+# Workers, of another user, have folders of their own in it.
 mkdir -p "$run"
-printf '%s 1;\n' "$token" >"$run/token.map"
+chmod 711 "$run"
+(umask 077 && printf '%s 1;\n' "$token" >"$run/token.map")
 sed \
   -e "s|@RUN@|$run|g" \
   -e "s|@CACHE@|$cache|g" \

@@ -40,10 +40,7 @@ const imageAnswer = z
   .meta({ id: 'Image' });
 
 const imageKey = z.object({
-  key: z.string().meta({
-    description: 'of the image, perhaps with an extension of its type',
-    examples: ['QFXOHkP7'],
-  }),
+  key: z.string().meta({ examples: ['QFXOHkP7'] }),
 });
 
 /** How long a picture may take to be sent. */
@@ -113,7 +110,7 @@ export const IMAGE_ENDPOINTS: readonly Endpoint[] = [
     group: 'Images',
     summary: 'Delete an image for good',
     description:
-      'As its owner, or with the token that came with it as `X-Delete-Token`. It cannot be restored; `DELETE /urls/{key}` deletes its link so that it can. A wrong token, or the image of another, is answered like one that does not exist. When it is answered, all mappers answer 410; browsers and caches may keep the picture for the time that its `Cache-Control` says. `X-Others-May-Lag`: as for links.',
+      'Behind the key there may be the extension of its type. As its owner, or with the token that came with it as `X-Delete-Token`. It cannot be restored; `DELETE /urls/{key}` deletes its link so that it can. A wrong token, or the image of another, is answered like one that does not exist. When it is answered, all mappers answer 410; browsers and caches may keep the picture for the time that its `Cache-Control` says. `X-Others-May-Lag`: as for links.',
     access: { optional: 'links:write' },
     limit: 'anonymous',
     params: imageKey,

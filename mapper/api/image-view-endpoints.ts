@@ -21,7 +21,7 @@ export const IMAGE_VIEW_ENDPOINTS: readonly Endpoint[] = [
       'Behind the key there may be the extension of its type. A thumbnail is WebP, its longer side has `size` pixels at most, and it shows the first frame. It also obeys `If-Modified-Since`, `If-Match`, `If-Unmodified-Since` and `If-Range`. The page with the picture is `GET /{key}`.',
     access: 'anyone',
     params: z.object({
-      key: z.string().meta({ description: 'of the image, also with an extension: `QFXOHkP7.jpg`' }),
+      key: z.string().meta({ examples: ['QFXOHkP7.jpg'] }),
     }),
     query: z.strictObject({
       size: z.enum(SIZES).optional().meta({ description: 'pixels of the longer side' }),

@@ -26,7 +26,7 @@ interface Page {
   readonly body: string;
   /** Besides those of every page, or instead of them. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** False: everybody gets the page. Default: programs get something else, so a cache must tell them apart. */
+  /** False: everybody gets the page. Default: programs get something else, and a cache must know that. */
   readonly variesByAccept?: boolean;
 }
 

@@ -159,14 +159,17 @@ function cutStalled(sockets: ReadonlySet<Socket>, everyMs: number): NodeJS.Timeo
   return setInterval(sweep, everyMs).unref();
 }
 
+/** Where Node has the connection of the system. */
+const HANDLE = '_handle';
+
 /**
  * Bytes of a write that the system has not taken yet. Node counts a write of a whole picture as sent when its
  * last byte is. This is not documented; Node's own time-out of sockets looks at it for the same reason.
  */
 function unsentOf(
-  socket: Socket & { readonly _handle?: { readonly writeQueueSize?: number } | null },
+  socket: Socket & { readonly [HANDLE]?: { readonly writeQueueSize?: number } | null },
 ): number {
-  return socket._handle?.writeQueueSize ?? 0;
+  return socket[HANDLE]?.writeQueueSize ?? 0;
 }
 
 /**

@@ -5,6 +5,7 @@ import { blobNameOf, imageTarget, type ImageFacts } from '../../db/urls/image-fa
 import type { LinkRow } from '../../db/urls/link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { RandomIds } from '../../runtime/random-ids.ts';
+import type { OwnLinks } from '../links/own-links.ts';
 import { Problem } from '../http/problem.ts';
 import type { Fate } from '../reservations/policy.ts';
 import type { DrawnKey } from '../reservations/reserved-request.ts';
@@ -29,6 +30,7 @@ export interface MakeImageOptions {
   readonly bind: (row: LinkRow | OwnedRow) => Promise<'bound' | 'taken'>;
   /** Makes this mapper forget that it did not know a key. */
   readonly appeared: (key: string) => void;
+  readonly own: Pick<OwnLinks, 'purge'>;
   readonly ids: RandomIds;
 }
 
@@ -72,7 +74,11 @@ export async function makeImage(wish: ImageWish, options: MakeImageOptions): Pro
   }
   if (fate !== 'bound') throw new Problem('no-key');
   options.appeared(row.key);
-  await requireStored(options.blobs, row.key, facts);
+  if (!(await whetherStored(options.blobs, row.key, facts))) {
+    // It would be in a list, and show nothing.
+    await options.own.purge(row.key, () => true).catch(() => undefined);
+    throw blobsDown();
+  }
   return { row, facts, deleteToken: token.text };
 }
 

@@ -8,7 +8,7 @@ import type { Spool, SpoolFile } from './spool.ts';
 export interface PostedForm {
   /** The picture. */
   readonly file: SpoolFile;
-  /** The other fields. Those that were sent several times are joined with commas, which only `tags` may be. */
+  /** The other fields. `tags` may be sent several times: they are joined with commas. */
   readonly fields: Readonly<Record<string, string>>;
 }
 

@@ -18,8 +18,8 @@ const REMOVE_MS = 30_000;
 const END_MS = 2_000;
 
 /**
- * Removes the bytes of images that were deleted, in the background: nobody is shown them any more. What cannot
- * be removed stays for the sweep.
+ * Removes the bytes of images that were deleted, in the background: nobody is shown them any more. What
+ * cannot be removed stays for the sweep.
  */
 export class BlobRemovals implements AsyncDisposable {
   readonly #options: BlobRemovalOptions;

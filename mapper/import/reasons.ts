@@ -29,8 +29,7 @@ export const REASONS = {
   'taken-code': 'there is a link with this code already, and it may not be overwritten',
   'deleted-link': 'the owner has a link with this code, and has deleted it',
   'blocked-link': 'the owner has a link with this code, and an administrator has blocked it',
-  'image-link':
-    'the link is an image, or the owner has an image with this code: an import makes and changes none',
+  'image-link': 'the link is an image, or the owner has an image with this code',
   'banned-link': 'the link was banned, blocked or deleted where it comes from',
 } as const;
 

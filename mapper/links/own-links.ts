@@ -19,7 +19,7 @@ import { findImage, type AskedImage } from './find-image.ts';
 import type { LinkPatch } from './judge-change.ts';
 import { createDigs, readOfEach, readPage, serverOf } from './list-links.ts';
 import type { OwnLinksServer } from './own-links-server.ts';
-import { purgeOne } from './purge-one.ts';
+import { purgeLink, type PurgedLink } from './purge-link.ts';
 import { scanPage } from './scan-page.ts';
 import { readTagPage } from './tag-lists.ts';
 import { takeTurn, Turns } from './turns.ts';
@@ -116,30 +116,11 @@ export class OwnLinks {
    * @param mayPurge whether the caller may, asked with the link as it is now
    * @returns the link as it was; undefined: there is none, or he may not
    */
-  async purge(
-    key: string,
-    mayPurge: (link: OwnLink) => boolean,
-  ): Promise<{ readonly link: OwnLink; readonly announced: Announced } | undefined> {
-    const { db, isWritable } = this.#serverOf(key);
-    if (!isWritable()) throw new StoreUnavailableError(db.name, 'it takes no changes now');
-    // Nobody takes a turn of a link that he may not delete.
-    const found = await db.find(key);
-    if (found === undefined || !mayPurge(found)) return undefined;
-    let mayBeGone = false;
-    const onPurged = (): void => {
-      mayBeGone = true;
-    };
+  async purge(key: string, mayPurge: (link: OwnLink) => boolean): Promise<PurgedLink | undefined> {
+    const server = this.#serverOf(key);
+    const turns = this.#turns.get(server.db.name) as Turns;
     const { announce, now } = this.#options;
-    try {
-      const turns = this.#turns.get(db.name) as Turns;
-      const link = await takeTurn(turns, { server: db.name, key }, async () =>
-        purgeOne({ db, key, changeId: this.#ids.next(), mayPurge, onPurged, now }),
-      );
-      return link && { link, announced: await announce(key) };
-    } catch (error) {
-      if (mayBeGone) await announce(key);
-      throw error;
-    }
+    return purgeLink(server, { key, mayPurge, changeId: this.#ids.next(), turns, announce, now });
   }
 
   /** {@link change} for many links, each by itself. All mappers hear of them in groups. Never rejects. */

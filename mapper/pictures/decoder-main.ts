@@ -42,8 +42,7 @@ function behaveAsTheLeast(): void {
     // A priority belongs to a thread, and some began before us.
     for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWEST_PRIORITY);
   } catch {
-    // A sandbox may forbid it, and not every system has /proc.
-    setPriority(LOWEST_PRIORITY);
+    // A sandbox may forbid it. Then redirects wait a little longer while pictures are posted.
   }
   if (how !== 'idle') return;
   try {
@@ -83,7 +82,9 @@ async function work(task: DecoderTask): Promise<DecoderAnswer> {
 /** @throws Error of libvips at the first thing that it cannot decode */
 async function findDamage(file: string, found: FoundFacts): Promise<string | undefined> {
   const isAnimated = found.type === 'gif' || found.type === 'webp';
-  const options: SharpOptions = { animated: isAnimated, failOn: 'error', sequentialRead: true };
+  // Of a JPEG, a missing half is no more than a warning. libpng warns of profiles, which nobody sees.
+  const failOn = found.type === 'jpeg' ? 'warning' : 'error';
+  const options: SharpOptions = { animated: isAnimated, failOn, sequentialRead: true };
   const picture = await readFile(file);
   const input = asDecodable(picture);
   const facts = await opened(input, options).metadata();
@@ -129,5 +130,6 @@ function reasonOf(error: string): string {
   if (/premature end|unexpected end|not enough data|read error|truncated/i.test(error))
     return 'is cut off in the middle';
   if (/pixel limit/i.test(error)) return 'has more pixels than it says';
+  if (/corrupt/i.test(error)) return 'has damaged pixels';
   return 'cannot be decoded';
 }

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DamagedBlobError } from '../../db/blobs/blob-errors.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
@@ -48,13 +49,33 @@ export async function* checkedChunks(
   }
 }
 
-/** All bytes of a stream. @throws like {@link checkedChunks} */
-export async function readWhole(stream: Readable, expected: Expected): Promise<Buffer> {
-  // Not of the pool of small buffers, which would keep others in memory.
-  const whole = Buffer.allocUnsafeSlow(expected.bytes);
+/**
+ * All bytes of a stream.
+ * @param whole where they go, as long as they are. Default: memory of its own, not of the pool of small
+ *   buffers, which would keep others in memory
+ * @throws like {@link checkedChunks}
+ */
+export async function readWhole(
+  stream: Readable,
+  expected: Expected,
+  whole: Buffer = Buffer.allocUnsafeSlow(expected.bytes),
+): Promise<Buffer> {
   let at = 0;
   for await (const chunk of checkedChunks(stream, expected)) at += chunk.copy(whole, at);
   return whole;
+}
+
+/** Bytes hashed in one turn of the event loop: others wait a fraction of a millisecond. */
+const HASHED_PER_TURN = 256 * 1024;
+
+/** @throws DamagedBlobError when whole bytes have another hash */
+export async function checkHash(whole: Buffer, { name, sha256 }: Expected): Promise<void> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < whole.length; at += HASHED_PER_TURN) {
+    if (at > 0) await nextTurn();
+    hash.update(whole.subarray(at, at + HASHED_PER_TURN));
+  }
+  if (!hasHash(hash, sha256)) throw new DamagedBlobError(name, 'it has other bytes than were stored');
 }
 
 function hasHash(hash: Hash | undefined, sha256: string | undefined): boolean {

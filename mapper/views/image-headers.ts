@@ -51,8 +51,8 @@ function maxAgeOf({ link: { expiresAtMs = Number.POSITIVE_INFINITY }, maxAgeS, n
 }
 
 /**
- * A picture is shown wherever somebody puts it, and is nothing but a picture: a browser that is led to it runs
- * nothing, whatever its bytes are.
+ * A picture is shown wherever somebody puts it, and is nothing but a picture: a browser that is led to it
+ * runs nothing, whatever its bytes are.
  */
 const OF_BYTES: Readonly<Record<string, string>> = {
   'Accept-Ranges': 'bytes',

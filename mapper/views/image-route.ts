@@ -53,8 +53,8 @@ export interface ImageRouteOptions {
 }
 
 /**
- * `GET` and `HEAD /images/{key}[.ext]`: the bytes of a picture, or a thumbnail of it. The link is looked up at
- * each request, in memory mostly, so a picture is gone when its link is.
+ * `GET` and `HEAD /images/{key}[.ext]`: the bytes of a picture, or a thumbnail of it. The link is looked up
+ * at each request, in memory mostly, so a picture is gone when its link is.
  */
 export function addImageRoutes(router: Router, options: ImageRouteOptions): void {
   const route = new ImageRoute(options);

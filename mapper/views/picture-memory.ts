@@ -42,7 +42,7 @@ const MOST_LOOKED_AT = 64;
  * invalidated. Pictures that are asked for more often push out the one that was not used for longest, if it
  * is asked for less often (as links do, decision 8).
  *
- * A picture that is being sent is not pushed out, so slow clients keep no more in memory than is counted here.
+ * A picture that is being sent is not pushed out, so slow clients keep no more in memory than is counted.
  */
 export class PictureMemory {
   readonly #maxBytes: number;
@@ -75,7 +75,7 @@ export class PictureMemory {
     return this.#lease(kept);
   }
 
-  /** Room for a picture that is not kept. @returns undefined: it is not kept, others are asked for more often */
+  /** Room for a picture that is not kept. @returns undefined: others are asked for more often */
   reserve(name: string, bytes: number): Reservation | undefined {
     if (bytes > this.#maxBytes / LARGEST_SHARE || this.#kept.has(name)) return undefined;
     const hash = hashOf(name);

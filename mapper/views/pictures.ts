@@ -4,7 +4,8 @@ import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
 import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { BegunStream } from '../http/send-stream.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { checkedChunks, readWhole, type Expected } from './checked-stream.ts';
+import { checkHash, checkedChunks, readWhole, type Expected } from './checked-stream.ts';
+import { PictureBuffers, type PictureBuffer } from './picture-buffers.ts';
 import type { Lease, PictureMemory, Reservation } from './picture-memory.ts';
 import { KnownDamageError } from './known-damage.ts';
 import { ReadingPlaces } from './reading-places.ts';
@@ -26,6 +27,11 @@ export interface PicturesOptions {
  * as its client is slow.
  */
 const STREAMS = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
+/**
+ * Pictures that are read whole into buffers and sent from there. More, and larger ones, are streams: those
+ * cost more CPU, and less memory while their clients are slow.
+ */
+const BUFFERS = { count: 32, bytes: 2 ** 20 };
 /** For pictures that are read whole before anything is sent, because nobody has compared their hash yet. */
 const FIRST_READS_BYTES = 16 * 2 ** 20;
 /** Larger ones are compared while they are sent: their clients would wait too long. */
@@ -40,6 +46,7 @@ const MAX_DAMAGED = 1_000;
 export class Pictures {
   readonly #options: PicturesOptions;
   readonly #places = new ReadingPlaces(STREAMS);
+  readonly #buffers = new PictureBuffers(BUFFERS.count, BUFFERS.bytes);
   readonly #firstReads = new ByteBudget(FIRST_READS_BYTES);
   readonly #compared = new BoundedCache<true>(MAX_COMPARED);
   /** Until when, in monotonic ms. */
@@ -69,6 +76,8 @@ export class Pictures {
     this.#refuseDamaged(name);
     const reservation = memory.reserve(name, bytes);
     if (reservation !== undefined) return { source: 'store', lease: await this.#load(expected, reservation) };
+    const buffer = range === undefined ? this.#buffers.tryTake(bytes) : undefined;
+    if (buffer !== undefined) return this.#readBuffered(expected, buffer);
     const isFirst = range === undefined && !this.#isCompared(name);
     const giveBack = isFirst && bytes <= LARGEST_FIRST_READ ? this.#firstReads.tryTake(bytes) : undefined;
     return giveBack === undefined ? this.#stream(expected, range) : this.#readFirst(expected, giveBack);
@@ -95,6 +104,28 @@ export class Pictures {
       throw error;
     } finally {
       this.#loads.delete(expected.name);
+    }
+  }
+
+  async #readBuffered(expected: Expected, buffer: PictureBuffer): Promise<OpenPicture> {
+    const { name } = expected;
+    const { memory: bytes, release, discard } = buffer;
+    try {
+      const { stream, readInto } = await this.#get(expected, undefined);
+      const isCompared = this.#isCompared(name);
+      await this.#watched(name, async () => {
+        if (readInto === undefined) {
+          await readWhole(stream, isCompared ? { ...expected, sha256: undefined } : expected, bytes);
+          return;
+        }
+        await readInto(bytes);
+        if (!isCompared) await checkHash(bytes, expected);
+      });
+      this.#compared.set(name, true);
+      return { source: 'store', lease: { bytes, release } };
+    } catch (error) {
+      discard();
+      throw error;
     }
   }
 

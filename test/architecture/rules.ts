@@ -77,7 +77,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // What is in a file that somebody posts.
     pictures: ['http'],
     images: ['cache', 'http', 'jobs', 'links', 'pictures', 'reservations', 'shorten'],
-    views: ['cache', 'clicks', 'http', 'pictures', 'redirect'],
+    views: ['cache', 'clicks', 'http', 'metrics', 'pictures', 'redirect'],
   },
   db: {
     'store-errors': [],
@@ -142,7 +142,6 @@ const DRIVERS: Readonly<Record<string, readonly string[]>> = {
   mysql2: ['db/mysql/driver.ts', 'bench/load/raw-mysql-main.ts'],
   knex: ['db/mysql/migrate.ts'],
   '@aws-sdk/client-s3': ['db/blobs/s3-store.ts'],
-  '@aws-sdk/lib-storage': ['db/blobs/s3-store.ts'],
   sharp: ['mapper/pictures/decoder-main.ts'],
 };
 

@@ -108,6 +108,40 @@ describe('events of links', () => {
     expect(clicks).to.deep.equal({ humans: 0, bots: 0 });
   });
 
+  it('is one for a deletion for good, with the link as it was, however often it is repeated', async () => {
+    const link = await makeQuietly(rich());
+    const purge = { link, changeId: newId() };
+    expect(await db.purge(purge)).to.equal(true);
+    const { event, body } = await takeOne();
+    expect(event).to.equal('link.deleted');
+    const told = parseLinkInEvent(body).link;
+    expect(told).to.deep.include({ key: link.key, longUrl: link.longUrl, title: ODD, version: 2 });
+    expect(Date.now() - (told.deletedAt?.getTime() ?? 0)).to.be.below(60_000);
+    expect(await db.purge(purge)).to.equal(false);
+    expect(await takeEvents()).to.deep.equal([]);
+    expect(await db.find(link.key)).to.equal(undefined);
+    // Nothing is left but the row, which keeps its key.
+    const [rows] = await sql.query<RowDataPacket[]>('SELECT * FROM urls WHERE unique_id = ?', [link.key]);
+    expect(rows[0]).to.include({ original_url: null, ruled_url: null, title: null, rules: null });
+    for (const table of ['owned', 'link_tags', 'deletions']) {
+      const query = `SELECT 1 FROM ${table} WHERE unique_id = ?`;
+      expect((await sql.query<RowDataPacket[]>(query, [link.key]))[0], table).to.deep.equal([]);
+    }
+  });
+
+  it('of a deletion for good is none when the link was deleted before, or has changed', async () => {
+    const link = await makeQuietly(rich());
+    expect(await db.change({ link, change: { kind: 'delete' }, changeId: newId() })).to.equal(true);
+    await takeOne();
+    expect(await db.purge({ link, changeId: newId() })).to.equal(false);
+    const deleted = (await db.find(link.key)) as OwnLink;
+    expect(await db.purge({ link: deleted, changeId: newId() })).to.equal(true);
+    expect(await takeEvents()).to.deep.equal([]);
+    expect(await db.find(link.key)).to.equal(undefined);
+    const [rows] = await sql.query('SELECT 1 FROM deletions WHERE unique_id = ?', [link.key]);
+    expect(rows).to.deep.equal([]);
+  });
+
   const changes: readonly [what: string, event: string, from: Partial<OwnedRow>, change: LinkChange][] = [
     [
       'an edit',

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { addressesOf, processEnvironment } from '../../scripts/cluster/environment.ts';
+import { addressesOf, blobsOf, processEnvironment } from '../../scripts/cluster/environment.ts';
 import { parseMetrics } from '../../scripts/cluster/http.ts';
 import { tryLock } from '../../scripts/cluster/lock.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
@@ -110,6 +110,26 @@ describe('the environment of a producer or mapper', () => {
     } finally {
       delete process.env['KEYMILL_REDIS_FILE'];
       delete process.env['KEYMILL_QUARANTINE_MS'];
+    }
+  });
+
+  it('puts images into the run folder, unless the caller says where they are', () => {
+    const blobs = (): (string | undefined)[] => {
+      const env = processEnvironment({ runDir, state, addresses, own: {} });
+      return [env['KEYMILL_BLOBS'], env['KEYMILL_BLOBS_FILE'], blobsOf(runDir)];
+    };
+    expect(blobs()).to.deep.equal(['file:/nowhere/data/blobs', undefined, 'file:/nowhere/data/blobs']);
+    for (const [name, value, seen] of [
+      ['KEYMILL_BLOBS', 's3://a:b@c/ddd', ['s3://a:b@c/ddd', undefined, 's3://a:b@c/ddd']],
+      ['KEYMILL_BLOBS', '', ['', undefined, '']],
+      ['KEYMILL_BLOBS_FILE', '/etc/blobs', [undefined, '/etc/blobs', undefined]],
+    ] as const) {
+      process.env[name] = value;
+      try {
+        expect(blobs()).to.deep.equal(seen);
+      } finally {
+        delete process.env[name];
+      }
     }
   });
 

@@ -45,13 +45,19 @@ export function readItems(
   for (const box of boxes)
     if (!KEPT.includes(box.type)) over.free(moved(box, base));
     else if (box.type === 'hdlr') over.zero(base + Math.min(box.body + 24, box.to), base + box.to);
-  const types = typesOf(bytes, only('iinf'), count);
+  const items = itemsIn(bytes, only('iinf'), count);
   const primary = primaryOf(bytes, only('pitm'));
   const references = boxes
     .filter(({ type }) => type === 'iref')
     .flatMap((box) => referencesOf(bytes, box, count));
-  const shown = shownItems(primary, types, references);
+  const shown = shownItems(primary, items, references);
   demand(shown.has(primary), 'has no picture in it');
+  for (const [id, { at, to }] of items) {
+    // Viewers that look for EXIF take a picture for broken whose EXIF is empty. Of items of an unknown type
+    // they take no notice.
+    if (!shown.has(id)) over.setType(base + at);
+    over.zero(base + at + 4, base + to);
+  }
   const places = placesOf(bytes, only('iloc'), count);
   const idat = boxes.filter(({ type }) => type === 'idat');
   const extents = (isInIdat: boolean): Range[] =>
@@ -81,10 +87,17 @@ function primaryOf(bytes: Buffer, box: Box): number {
   return fields.uint(fields.version().version === 0 ? 2 : 4);
 }
 
-function typesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, string> {
+interface Item {
+  readonly type: string;
+  /** Where its type is. Its name follows. */
+  readonly at: number;
+  readonly to: number;
+}
+
+function itemsIn(bytes: Buffer, box: Box, count: PieceCount): Map<number, Item> {
   const fields = new Fields(bytes, box);
   fields.skip(fields.version().version === 0 ? 2 : 4);
-  const types = new Map<number, string>();
+  const items = new Map<number, Item>();
   for (const entry of boxesIn(bytes, { body: fields.at, to: box.to }, count)) {
     demand(entry.type === 'infe', 'has a damaged structure');
     const item = new Fields(bytes, entry);
@@ -92,9 +105,11 @@ function typesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, string
     demand(version === 2 || version === 3, 'has a damaged structure');
     const id = item.uint(version === 2 ? 2 : 4);
     demand(item.uint(2) === 0, 'is encrypted');
-    types.set(id, item.type());
+    demand(!items.has(id), 'has a damaged structure');
+    const { at } = item;
+    items.set(id, { type: item.type(), at, to: entry.to });
   }
-  return types;
+  return items;
 }
 
 interface Reference {
@@ -120,15 +135,15 @@ function referencesOf(bytes: Buffer, box: Box, count: PieceCount): Reference[] {
  */
 function shownItems(
   primary: number,
-  types: Map<number, string>,
+  items: Map<number, Item>,
   references: readonly Reference[],
 ): Set<number> {
-  const isPicture = (id: number): boolean => PICTURES.includes(types.get(id) ?? '');
+  const isPicture = (id: number): boolean => PICTURES.includes(items.get(id)?.type ?? '');
   const shown = new Set<number>();
   const wanted = [primary];
   const derived = references.filter(({ kind }) => kind === 'dimg');
   const aids = references.filter(
-    ({ kind, from }) => kind === 'auxl' || (kind === 'dimg' && types.get(from) === 'tmap'),
+    ({ kind, from }) => kind === 'auxl' || (kind === 'dimg' && items.get(from)?.type === 'tmap'),
   );
   const tilesOf = Map.groupBy(derived, ({ from }) => from);
   const aidsOf = Map.groupBy(

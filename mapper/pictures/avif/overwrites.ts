@@ -24,8 +24,13 @@ export class Overwrites {
 
   /** Turns a box into one that says nothing. */
   free({ from, body, to }: { readonly from: number; readonly body: number; readonly to: number }): void {
-    this.#add({ from: from + 4, to: from + 8, bytes: FREE });
+    this.setType(from + 4);
     this.zero(body, to);
+  }
+
+  /** Sets a type to `free`. */
+  setType(at: number): void {
+    this.#add({ from: at, to: at + 4, bytes: FREE });
   }
 
   /** The parts of the file up to `end`. What is as it should be already is kept. @throws DamagedPicture */

@@ -278,7 +278,7 @@ describe('bad uploads', () => {
     for (const options of [{ bytes }, formOf(new Form().file('image', bytes))]) {
       const answer = await post(options);
       expect(answer.status, answer.text).to.equal(201);
-      await images.api.call('DELETE', `/images/${answer.json()['unique_id']}`, { cookie });
+      await images.api.call('DELETE', `/images/${String(answer.json()['unique_id'])}`, { cookie });
     }
     await until('their bytes are gone', async () => (await images.blobs()).length === 0);
     for (const { sql } of images.world.urls) await sql.query('DELETE FROM urls');

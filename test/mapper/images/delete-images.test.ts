@@ -106,7 +106,7 @@ describe('DELETE /images/{key}', () => {
   it('is no way to delete a link that is no image', async () => {
     const cookie = await session();
     const made = await api.call('POST', '/urls', { cookie, body: { long_url: 'https://example.com/' } });
-    const path = `/images/${made.json()['unique_id']}`;
+    const path = `/images/${String(made.json()['unique_id'])}`;
     expect((await api.call('DELETE', path, { cookie })).status).to.equal(404);
     expect((await api.call('DELETE', path, { headers: { 'x-delete-token': 'x' } })).status).to.equal(404);
   });
@@ -147,9 +147,11 @@ describe('DELETE /images/{key}', () => {
     const client = new ApiClient(() => other.url, api.document);
     const answers = await Promise.all(
       Array.from({ length: 20 }, async (_, index) =>
-        (index % 2 === 0 ? api : client).call('DELETE', `/images/${key}`, {
-          ...(index % 3 === 0 ? { cookie } : { headers: { 'x-delete-token': token } }),
-        }),
+        (index % 2 === 0 ? api : client).call(
+          'DELETE',
+          `/images/${key}`,
+          index % 3 === 0 ? { cookie } : { headers: { 'x-delete-token': token } },
+        ),
       ),
     );
     const statuses = answers.map(({ status }) => status);

@@ -107,7 +107,7 @@ describe('POST /images with find_if_exists', () => {
       expect(answers.filter(({ status }) => status === 200)).to.have.length(99);
       expect(await stored()).to.equal(1);
       const [{ unique_id: key, delete_token: token } = {}] = made.map((answer) => answer.json());
-      const deleted = await api.call('DELETE', `/images/${key}`, {
+      const deleted = await api.call('DELETE', `/images/${String(key)}`, {
         headers: { 'x-delete-token': String(token) },
       });
       expect(deleted.status).to.equal(204);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { send } from '../client.ts';
 import { pngWithText, randomPng } from './pictures.ts';
@@ -54,7 +55,9 @@ describe('an image among links', () => {
     };
     expect(await found('bridge')).to.equal(1);
     expect(await found(key)).to.equal(1);
-    for (const q of ['image:', ...'0123456789abcdef'].filter((text) => !'wooden bridge'.includes(text)))
+    for (const q of ['image:', ...Array.from('0123456789abcdef')].filter(
+      (text) => !'wooden bridge'.includes(text),
+    ))
       if (!key.toLowerCase().includes(q)) expect(await found(q), q).to.equal(0);
     const admin = await session({ isAdmin: true });
     const byHost = await api.call('GET', '/admin/links?host=image', { cookie: admin });
@@ -128,6 +131,34 @@ describe('an image among links', () => {
     while (Date.now() <= Date.parse(at)) await new Promise((resolve) => setTimeout(resolve, 50));
     expect((await send('GET', url)).status).to.equal(410);
     expect((await send('GET', String(posted.json()['short_url']))).status).to.equal(410);
+  });
+
+  it('is made and changed by no import, which says so', async () => {
+    const cookie = await session();
+    const { key } = await makeImage(cookie);
+    const sent = async (body: string, type: string, query: string): Promise<object[]> => {
+      const headers = { 'content-type': type };
+      const begun = await api.call('POST', `/import${query}`, { cookie, headers, body });
+      const id = String(begun.json()['id']);
+      await until('the import to end', async () => {
+        const said = (await api.call('GET', `/import/${id}`, { cookie })).json();
+        return said['state'] === 'done' ? said : undefined;
+      });
+      const report = await api.call('GET', `/import/${id}/report`, { cookie });
+      return report.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object);
+    };
+    for (const format of ['ndjson', 'csv']) {
+      const { text } = await api.call('GET', `/urls/export?format=${format}`, { cookie });
+      const [first] = await sent(text, format === 'csv' ? 'text/csv' : 'application/x-ndjson', '');
+      expect(first).to.include({ reason: 'image-link', field: 'image' });
+    }
+    const row = `long_url,unique_id\nhttps://example.com/,${key}\n`;
+    const [first] = await sent(row, 'text/csv', '?on_conflict=overwrite');
+    expect(first).to.include({ reason: 'image-link', field: 'code' });
+    expect((await api.call('GET', `/urls/${key}`, { cookie })).json()).to.include({ version: 1 });
   });
 
   it('is no target of a link', async () => {

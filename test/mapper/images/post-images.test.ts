@@ -74,7 +74,7 @@ describe('POST /images', () => {
     const answer = await post({ bytes: form.bytes(), type: form.type, cookie });
     expect(answer.status, answer.text).to.equal(201);
     expect(answer.json()).to.include({ expiration_date: '2099-01-01T00:00:00.000Z', bytes: bytes.length });
-    const link = (await api.call('GET', `/urls/${answer.json()['unique_id']}`, { cookie })).json();
+    const link = (await api.call('GET', `/urls/${String(answer.json()['unique_id'])}`, { cookie })).json();
     expect(link).to.include({ title: 'A näme', long_url: answer.json()['image_url'] });
     expect(link['tags']).to.have.members(['one', 'two', 'three']);
     expect(await images.spooled()).to.deep.equal([]);

@@ -39,7 +39,10 @@ export interface PostOptions extends Omit<CallOptions, 'body'> {
 }
 
 /** Stores, a directory for blobs, and a mapper on them, for the tests of one `describe`. */
-export function useImages({ keys = 400, overrides = {} as MapperOverrides } = {}): ImagesFixture {
+export function useImages({
+  keys = 400,
+  overrides = {},
+}: { readonly keys?: number; readonly overrides?: MapperOverrides } = {}): ImagesFixture {
   let world: World;
   let mapper: TestMapper;
   let people: People;

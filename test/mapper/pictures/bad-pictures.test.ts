@@ -227,16 +227,16 @@ describe('a JPEG that no browser shows', () => {
   it('is refused with the reason', async () => {
     const jpeg = await plain('jpeg');
     const frame = jpeg.indexOf(Buffer.from([0xff, 0xc0]));
-    const with_ = (at: number, value: number): Buffer => {
-      const changed = Buffer.from(jpeg);
-      changed[frame + at] = value;
-      return changed;
+    const changed = (at: number, value: number): Buffer => {
+      const bytes = Buffer.from(jpeg);
+      bytes[frame + at] = value;
+      return bytes;
     };
-    expect(await whyDamaged(with_(1, 0xc3))).to.equal('is a lossless JPEG, which browsers do not show');
-    expect(await whyDamaged(with_(1, 0xc5))).to.equal('is a hierarchical JPEG, which browsers do not show');
-    expect(await whyDamaged(with_(1, 0xc9))).to.equal('has arithmetic coding, which browsers do not show');
-    expect(await whyDamaged(with_(4, 12))).to.equal('has 12 bits per colour, and browsers show only 8');
-    expect(await whyDamaged(with_(9, 2))).to.equal('has 2 colour components instead of 1, 3 or 4');
+    expect(await whyDamaged(changed(1, 0xc3))).to.equal('is a lossless JPEG, which browsers do not show');
+    expect(await whyDamaged(changed(1, 0xc5))).to.equal('is a hierarchical JPEG, which browsers do not show');
+    expect(await whyDamaged(changed(1, 0xc9))).to.equal('has arithmetic coding, which browsers do not show');
+    expect(await whyDamaged(changed(4, 12))).to.equal('has 12 bits per colour, and browsers show only 8');
+    expect(await whyDamaged(changed(9, 2))).to.equal('has 2 colour components instead of 1, 3 or 4');
     const scan = jpeg.subarray(jpeg.indexOf(Buffer.from([0xff, 0xda])), -2);
     const scans = Buffer.concat([
       jpeg.subarray(0, -2),

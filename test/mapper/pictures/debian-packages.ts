@@ -6,7 +6,7 @@ import { REPOSITORY } from '../../../scripts/cluster/run-dir.ts';
 
 const run = promisify(execFile);
 
-/** Of these, the pictures: wallpapers, cameras, icons, smileys, logos, the samples of an image library. 36 MB. */
+/** With pictures: wallpapers, cameras, icons, smileys, logos, the samples of an image library. 36 MB. */
 const PICTURES = [
   'lomiri-wallpapers-20.04',
   'sway-backgrounds',

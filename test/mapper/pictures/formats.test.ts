@@ -262,6 +262,8 @@ describe('what is stored of a GIF, a WebP and an AVIF', () => {
 
   it('moves nothing in an AVIF, and cuts what follows', async () => {
     const avif = await revealing('avif');
+    // The name of an item.
+    expect((await strip(animatedAvif())).output.includes('Color')).to.equal(false);
     const uuid = box('uuid', Buffer.from('be7acfcb97a942e89c71999491e3afac', 'hex'), 'secret');
     const { output } = await strip(Buffer.concat([avif, uuid, box('free', 'secret')]));
     expect(output.length).to.equal(avif.length);

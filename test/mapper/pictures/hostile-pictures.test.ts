@@ -191,7 +191,7 @@ describe('changed pictures', function () {
           await strip(changed, story);
         } else counts.refused += 1;
       }
-    console.log(`      seed ${seed}: ${JSON.stringify(counts)}`);
+    process.stdout.write(`      seed ${seed}: ${JSON.stringify(counts)}\n`);
     expect(Math.min(counts.taken, counts.refused)).to.be.greaterThan(100);
   });
 });

@@ -14,7 +14,7 @@ export function read(bytes: Buffer): Promise<Picture | PictureFault> {
   return readPicture(bufferSource(bytes));
 }
 
-/** Reads a picture that must be taken, and makes what is stored of it. Checks what holds for every picture. */
+/** Reads a picture that must be taken, and makes what is stored. Checks what holds for every picture. */
 export async function strip(bytes: Buffer, name = 'the picture'): Promise<Stripped> {
   const picture = await read(bytes);
   if (!isPicture(picture)) throw new Error(`${name}: ${JSON.stringify(picture)}`);

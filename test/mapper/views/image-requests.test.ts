@@ -53,7 +53,7 @@ describe('requests for a picture', () => {
     const { gets } = server.store;
     const { status, headers, bytes } = await ask({}, 'HEAD');
     expect([status, bytes.length, server.store.gets]).to.deep.equal([200, 0, gets]);
-    const same = ({ date: _, 'x-request-id': __, ...rest }: typeof headers): object => rest;
+    const same = (all: typeof headers): object => ({ ...all, date: '', 'x-request-id': '' });
     expect(same(headers)).to.deep.equal(same(ofGet));
   });
 
@@ -204,7 +204,8 @@ describe('requests for a picture', () => {
 
     it('is as new as any date when nobody knows when it was posted', async () => {
       const undated = server.put({});
-      const { postedAt: _, ...facts } = undated.facts;
+      const { postedAt, ...facts } = undated.facts;
+      expect(postedAt).not.to.equal(undefined);
       server.links.set(undated.key, { longUrl: 'image:', expiresAtMs: undefined, rules: { image: facts } });
       for (const [name, value] of [
         ['if-modified-since', LATER],

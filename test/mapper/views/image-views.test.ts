@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
+import { DEFAULT_IMAGES } from '../../../runtime/config/images.ts';
 import { until } from '../../until.ts';
 import { send } from '../client.ts';
 import { randomPng } from '../images/pictures.ts';
@@ -121,6 +122,33 @@ describe('images as people see them', () => {
     // One more shows that those before were all.
     await askBytes(url);
     await until('the last click to be stored', async () => (await sum()) === 11);
+  });
+
+  it('never get the bytes of another one, while many are read and some clients leave', async function () {
+    this.timeout(60_000);
+    const made: { key: string; bytes: Buffer }[] = [];
+    for (let i = 0; i < 12; i += 1) {
+      const bytes = randomPng({ width: 300 + i, height: 300 });
+      made.push({ bytes, ...(await makeImage(cookie, bytes)) });
+    }
+    // A mapper that has none of them in memory.
+    const cold = await images.world.start({
+      ...images.settings,
+      images: { ...DEFAULT_IMAGES, cacheBytes: 0 },
+    });
+    const ask = async (i: number): Promise<void> => {
+      const { key, bytes } = made[i % made.length] as (typeof made)[number];
+      const url = `${cold.url}/images/${key}`;
+      if (i % 5 === 0) {
+        const response = await fetch(url);
+        await response.body?.cancel();
+        return;
+      }
+      expect((await askBytes(url)).bytes.equals(bytes), key).to.equal(true);
+    };
+    for (let round = 0; round < 5; round += 1)
+      await Promise.all(Array.from({ length: 60 }, async (_, i) => ask(i + round)));
+    await cold.stop();
   });
 
   describe('on their page', () => {
