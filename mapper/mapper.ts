@@ -16,7 +16,7 @@ import { createHandlers } from './handler.ts';
 import { LinkGates, type LinkGatesOptions } from './gates/link-gates.ts';
 import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
-import { openImages, type MapperImages } from './open-images.ts';
+import { openImages, type MapperImages, type OpenImagesOptions } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
@@ -25,7 +25,6 @@ import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
 import { createLinkEvents } from './link-events.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
-import type { Decoder } from './pictures/decoder.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
@@ -68,7 +67,7 @@ export interface StartMapperOptions {
   /** False: Koa answers everything. Tests compare the two ways. Default: true. */
   readonly hasFastPaths?: boolean;
   /** Decodes pictures instead of a process of its own. A bench measures uploads without decoding. */
-  readonly decoder?: Decoder;
+  readonly decoder?: OpenImagesOptions['decoder'];
 }
 
 /**
@@ -173,8 +172,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const wantsEvents = events.wishes.areWanted;
   const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
-  const images: MapperImages | undefined = await openImages({ ...shared, service, decoder });
-  if (images !== undefined) stack.use(images);
+  const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
   const handlers = createHandlers({
     ...service,
     images,
