@@ -28,9 +28,10 @@ export interface WantedThumbnail {
 }
 
 /** Thumbnails that are being sent and are not in memory. They have some 100 KB. */
-const SENDING = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
-/** Each has a whole picture in memory. */
-const MAKING = { count: 4, maxWaiting: 64, waitMs: 10_000 };
+const SENDING = { count: 256, ofOne: 64, maxWaiting: 1_000, waitMs: 2_000 };
+/** Bytes of the pictures that are read, or wait for the decoder: one of the largest, or many usual ones. */
+const MAKING_BYTES = 24 * 2 ** 20;
+const MAKING = { count: MAKING_BYTES, ofOne: MAKING_BYTES, maxWaiting: 64, waitMs: 3_000 };
 /** Larger than any WebP of 1,024 × 1,024 pixels. */
 const MAX_BYTES = 8 * 2 ** 20;
 
@@ -56,12 +57,15 @@ export class Thumbnails {
   }
 
   /** @throws StoreUnavailableError; DamagedBlobError of the picture; Problem 503 when too many are made */
-  async open(wanted: WantedThumbnail): Promise<{ source: 'memory' | 'store'; lease: Lease }> {
+  async open(
+    wanted: WantedThumbnail,
+    client: string | undefined,
+  ): Promise<{ source: 'memory' | 'store'; lease: Lease }> {
     const { memory } = this.#options;
     const name = thumbnailNameOf(wanted);
     const kept = memory.find(name);
     if (kept !== undefined) return { source: 'memory', lease: kept };
-    const release = await this.#sending.take();
+    const release = await this.#sending.take(client);
     try {
       const bytes = await this.#find(name, wanted);
       const lease = memory.reserve(name, bytes.length)?.keep(bytes);
@@ -112,7 +116,7 @@ export class Thumbnails {
 
   async #make({ key, image, size }: WantedThumbnail): Promise<Buffer> {
     const { pictures, decoder } = this.#options;
-    const leave = await this.#making.take();
+    const leave = await this.#making.take(undefined, image.bytes);
     try {
       const picture = await pictures.read(key, image);
       try {
