@@ -105,6 +105,7 @@ export class ImageServer {
   put(
     fields: {
       bytes?: Buffer;
+      key?: string;
       type?: PictureType;
       rules?: LinkRules;
       expiresAtMs?: number;
@@ -113,7 +114,7 @@ export class ImageServer {
   ): PutImage {
     const { bytes = randomBytes(1_000), type = 'png', rules = {}, expiresAtMs } = fields;
     const { postedAt = POSTED_AT } = fields;
-    const [key = ''] = randomKeys(1);
+    const { key = randomKeys(1)[0] ?? '' } = fields;
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const facts = {
       type,
