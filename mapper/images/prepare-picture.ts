@@ -32,12 +32,14 @@ const COPY_BYTES = 256 * 1024;
 /**
  * Checks a picture, and leaves out its metadata.
  * @param stack disposes of the file, if it is another one than `posted`
+ * @param owner null: somebody who is not known
  * @throws Problem 415 no picture, 422 damaged or too large, 503 the decoder is busy
  */
 export async function preparePicture(
   posted: SpoolFile,
   stack: AsyncDisposableStack,
   { read, decoder, spool }: PreparePictureOptions,
+  owner: bigint | null,
 ): Promise<PreparedPicture> {
   const found = await read(posted);
   if ('kind' in found) throw toProblem(found);
@@ -47,7 +49,11 @@ export async function preparePicture(
     file = stack.use(await spool.create());
     await copyParts(posted, parts, file);
   }
-  const fault = await decoder.check(file.path, { type, width, height, frames });
+  const fault = await decoder.check(
+    file.path,
+    { type, width, height, frames },
+    owner === null ? undefined : String(owner),
+  );
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
 }

@@ -70,7 +70,8 @@ export class ImageServer {
       decoder: { thumbnail: this.#decode },
       isThere: async (key) => links.get(key)?.longUrl !== undefined,
       onMade: () => (this.made += 1),
-      log: QUIET_LOG,
+      now: monotonicMs,
+      log,
     });
     const app = createApp({
       addRoutes: (router) =>
