@@ -10,6 +10,8 @@ export interface Tracks {
   readonly height: number;
   /** The bytes of the file in which its frames are. */
   readonly needed: readonly Range[];
+  /** Of its frames, and of their transparency. */
+  readonly tracks: readonly Track[];
 }
 
 /** Which boxes are kept in which. Of all others (user data, metadata), nothing is left. */
@@ -35,21 +37,21 @@ export function readTracks(
   over: Overwrites,
   count: PieceCount,
 ): Tracks {
-  const needed: Range[] = [];
-  let shown: Omit<Tracks, 'needed'> | undefined;
+  const tracks: Track[] = [];
+  let shown: Pick<Tracks, 'frames' | 'width' | 'height'> | undefined;
   for (const box of boxesIn(bytes, moov, count)) {
     const track = box.type === 'trak' ? readTrack(bytes, box, count) : undefined;
     if (box.type === 'trak' && track === undefined) over.free(moved(box, base));
     else clean(bytes, box, 'moov', base, over, count);
     if (track === undefined) continue;
-    needed.push(...track.needed);
+    tracks.push(track);
     if (track.handler === 'pict') {
       demand(shown === undefined, 'has two animations');
       shown = { frames: track.needed.length, width: track.width, height: track.height };
     }
   }
   demand(shown !== undefined, 'has no picture in it');
-  return { ...shown, needed };
+  return { ...shown, needed: tracks.flatMap((track) => track.needed), tracks };
 }
 
 function clean(
@@ -71,7 +73,7 @@ function clean(
     for (const child of boxesIn(bytes, box, count)) clean(bytes, child, box.type, base, over, count);
 }
 
-interface Track extends Omit<Tracks, 'frames'> {
+interface Track extends Pick<Tracks, 'width' | 'height' | 'needed'> {
   readonly handler: string;
 }
 

@@ -252,9 +252,17 @@ describe('the decoder', function () {
   });
 
   it('takes a JPEG with bytes behind its last pixel, as cameras write them', async () => {
+    const padding = Buffer.alloc(40, 0x41);
     const jpeg = await plain('jpeg', 300, 200);
-    const padded = Buffer.concat([jpeg.subarray(0, -2), Buffer.alloc(40, 0x41), jpeg.subarray(-2)]);
-    expect(await faultIn(padded)).to.equal(undefined);
+    const progressive = await drawing(300, 200).jpeg({ progressive: true }).toBuffer();
+    for (const [picture, at] of [
+      [jpeg, jpeg.length - 2],
+      // Behind one of its scans.
+      [progressive, progressive.lastIndexOf(Buffer.from([0xff, 0xc4]))],
+    ] as const)
+      expect(await faultIn(Buffer.concat([picture.subarray(0, at), padding, picture.subarray(at)]))).to.equal(
+        undefined,
+      );
   });
 });
 
