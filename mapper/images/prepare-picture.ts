@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { Problem } from '../http/problem.ts';
 import type { Decoder } from '../pictures/decoder.ts';
+import { piecesOf } from '../pictures/parts.ts';
 import {
   MAX_PIXELS,
   type Part,
@@ -26,9 +27,6 @@ export interface PreparePictureOptions {
   readonly spool: Spool;
 }
 
-/** Of bytes that are copied from one file into another at a time. */
-const COPY_BYTES = 256 * 1024;
-
 /**
  * Checks a picture, and leaves out its metadata.
  * @param stack disposes of the file, if it is another one than `posted`
@@ -47,7 +45,7 @@ export async function preparePicture(
   let file = posted;
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
-    await copyParts(posted, parts, file);
+    for await (const piece of piecesOf(posted, parts)) await file.write(piece);
   }
   const fault = await decoder.check(
     file.path,
@@ -61,17 +59,6 @@ export async function preparePicture(
 function isWhole(parts: readonly Part[], bytes: number): boolean {
   const [first, ...others] = parts;
   return others.length === 0 && first !== undefined && 'from' in first && first.to - first.from === bytes;
-}
-
-async function copyParts(from: SpoolFile, parts: readonly Part[], to: SpoolFile): Promise<void> {
-  for (const part of parts) {
-    if ('bytes' in part) {
-      await to.write(part.bytes);
-      continue;
-    }
-    for (let at = part.from; at < part.to; at += COPY_BYTES)
-      await to.write(await from.read(at, Math.min(COPY_BYTES, part.to - at)));
-  }
 }
 
 function toProblem(fault: PictureFault): Problem {

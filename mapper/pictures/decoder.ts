@@ -8,6 +8,12 @@ export type ThumbnailSize = (typeof THUMBNAIL_SIZES)[number];
 /** What `readPicture` has found in the file that is decoded. */
 export type FoundFacts = Pick<Picture, 'type' | 'width' | 'height' | 'frames'>;
 
+/**
+ * For the entity tags of thumbnails: another version of libvips may make other bytes, which must not be joined
+ * with parts of these. A test compares it with the version that there is.
+ */
+export const THUMBNAIL_MAKER = '8.18.7';
+
 /** A picture that cannot be decoded, now or later. */
 export class UndecodableError extends Error {
   override readonly name = 'UndecodableError';

@@ -1,5 +1,5 @@
 import { demand, demandProfileSize, type PieceCount } from '../damage.ts';
-import { boxesIn, Fields, moved, type Box } from './boxes.ts';
+import { BOX_PIECES, boxesIn, Fields, moved, type Box } from './boxes.ts';
 import { pixelsOf, readDerivation, type Reference } from './derivation.ts';
 import type { Overwrites } from './overwrites.ts';
 import { readProperties, type ItemSize } from './properties.ts';
@@ -167,7 +167,7 @@ function placesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, Place
     demand(method <= 1 && fields.uint(2) === 0, 'has its pixels in another file');
     const start = fields.uint(baseSize);
     const number = fields.uint(2);
-    count.add(1 + number);
+    count.add(BOX_PIECES * (1 + number));
     const extents = Array.from({ length: number }, () => {
       fields.skip(indexSize);
       const from = start + fields.uint(offsetSize);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { box, uint32 } from './made.ts';
+import { animatedAvif, box, uint32 } from './made.ts';
 import { faultOf, strip, whyDamaged } from './reading.ts';
 
 /*
@@ -40,7 +40,7 @@ function uint16(...values: readonly number[]): Buffer {
 function sequenceHeader(width: number, height: number): Buffer {
   const number = (value: number, bits: number): string => value.toString(2).padStart(bits, '0');
   // Profile 0, a still picture with a short header, level 0, 16 bits for each size.
-  const bits = `000${'1'}${'1'}${'00000'}${'1111'}${'1111'}${number(width - 1, 16)}${number(height - 1, 16)}`;
+  const bits = `000110000011111111${number(width - 1, 16)}${number(height - 1, 16)}`;
   const bytes = bits.padEnd(56, '0').match(/.{8}/g) ?? [];
   return Buffer.from([0x0a, bytes.length, ...bytes.map((byte) => Number.parseInt(byte, 2))]);
 }
@@ -174,6 +174,17 @@ describe('what is stored of an AVIF', () => {
       'has no picture in it',
     );
     expect(await whyDamaged(made({ items: [PICTURE, PICTURE] }))).to.equal('has a damaged structure');
+  });
+});
+
+describe('the tracks of an AVIF', () => {
+  it('have no name of a program, no boxes of others, and no other file', async () => {
+    const { output } = await strip(animatedAvif());
+    const entry = output.indexOf('av01', output.indexOf('stsd'));
+    expect(output.subarray(entry + 46, entry + 78).every((byte) => byte === 0)).to.equal(true);
+    const hidden = animatedAvif();
+    hidden.write('secret', hidden.indexOf('av01', hidden.indexOf('stsd')) + 47);
+    expect((await strip(hidden)).output.includes('secret')).to.equal(false);
   });
 });
 

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import sharp from 'sharp';
 import { Problem } from '../../../mapper/http/problem.ts';
 import { DecoderProcess, type DecoderLimits } from '../../../mapper/pictures/decoder-process.ts';
-import type { FoundFacts } from '../../../mapper/pictures/decoder.ts';
+import { THUMBNAIL_MAKER, type FoundFacts } from '../../../mapper/pictures/decoder.ts';
 import type { PictureFault } from '../../../mapper/pictures/picture.ts';
 import { isPicture } from '../../../mapper/pictures/read-picture.ts';
 import { createLog } from '../../../runtime/log.ts';
@@ -229,6 +229,10 @@ describe('the decoder', function () {
       .raw()
       .toBuffer();
     expect(pixels[3]).to.be.closeTo(128, 2);
+  });
+
+  it('says which program makes thumbnails', () => {
+    expect(sharp.versions.vips).to.equal(THUMBNAIL_MAKER);
   });
 
   it('makes no thumbnail of what is no picture', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
+import { THUMBNAIL_MAKER, UndecodableError } from '../../../mapper/pictures/decoder.ts';
 import { until } from '../../until.ts';
 import { askBytes } from './ask-bytes.ts';
 import { ImageServer, webp, type PutImage } from './image-server.ts';
@@ -160,7 +161,7 @@ describe('thumbnails', () => {
     const [{ headers, bytes }] = answers as [(typeof answers)[number]];
     expect(headers).to.include({
       'content-type': 'image/webp',
-      etag: `"${image.facts.sha256.slice(0, 32)}-320"`,
+      etag: `"${image.facts.sha256.slice(0, 32)}-320-${THUMBNAIL_MAKER}"`,
       'content-length': String(bytes.length),
     });
     expect(answers.every((answer) => answer.status === 200 && answer.bytes.equals(bytes))).to.equal(true);
@@ -197,6 +198,16 @@ describe('thumbnails', () => {
     };
     await askBytes(`${server.pathOf(image)}?size=160`);
     expect([...server.store.blobs.keys()]).to.deep.equal([image.name]);
+  });
+
+  it('are not tried again at each request when they cannot be made', async () => {
+    const image = server.put();
+    server.decode = async () => {
+      throw new UndecodableError('it is too slow');
+    };
+    for (let i = 0; i < 3; i += 1)
+      expect((await askBytes(`${server.pathOf(image)}?size=160`)).status).to.equal(503);
+    expect([server.decoded, server.logged]).to.deep.equal([[160], ['a picture cannot be made smaller']]);
   });
 
   it('are 503 when the picture is damaged, and none is stored', async () => {
